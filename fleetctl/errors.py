@@ -1,0 +1,142 @@
+"""Every error fleetctl raises on purpose.
+
+```
+FleetctlError                what failed, where, why; ``hint``: what to do next; ``exit_code``
+├── UsageError               the call is wrong: unknown target, missing option value (exit 2)
+├── ConfigError              nodes.yaml is wrong; carries every mistake in it (exit 2)
+├── LinkError                a node cannot be talked to; ``code`` is one of cli.md's problem codes
+│   ├── ConnectFailed        refused, no route, name not known          (ssh-unreachable)
+│   ├── ConnectTimedOut      nothing answered within connect_timeout    (ssh-timeout)
+│   ├── AuthFailed           no key was accepted; says which were tried (ssh-auth-failed)
+│   ├── HostKeyUnknown       the host is in no known_hosts file         (ssh-host-key-unknown)
+│   ├── HostKeyChanged       the host shows another key than recorded   (ssh-host-key-changed)
+│   ├── LinkHung             TCP answers, SSH or the command does not   (ssh-hung)
+│   └── LinkLost             the connection broke while in use          (ssh-unreachable)
+├── TmuxError                tmux on a node is missing, too old or refused a command
+├── LaunchError              an instance cannot be started or stopped
+└── LabError                 the virtual fleet cannot be built, changed or found
+```
+
+One node's trouble is data: layers above ``link`` catch :class:`LinkError` per node and turn it
+into a finding. A bug raises something else, and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class FleetctlError(Exception):
+    """The root: one sentence that says what failed, where and why, plus what to do.
+
+    :param message: one sentence, without a trailing newline.
+    :param hint: what the user can do next; empty when nothing useful is known.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip() if self.hint else self.message
+
+
+class UsageError(FleetctlError):
+    """The command line asks for something that does not exist or cannot be."""
+
+    exit_code = 2
+
+
+class ConfigError(FleetctlError):
+    """nodes.yaml cannot be used; ``mistakes`` holds every mistake, rendered, in file order."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: list[str], *, hint: str = "") -> None:
+        super().__init__("\n".join(mistakes), hint=hint)
+        self.mistakes = mistakes
+
+
+class LinkError(FleetctlError):
+    """A node cannot be talked to.
+
+    :param node: the node's name in nodes.yaml.
+    :param reason: why, as a clause without the node's name ("connection refused by …").
+    """
+
+    code = "ssh-unreachable"
+
+    def __init__(self, node: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"{node}: {reason}", hint=hint)
+        self.node = node
+        self.reason = reason
+
+
+class ConnectFailed(LinkError):
+    """Refused, no route to the host, or its name is not known."""
+
+
+class ConnectTimedOut(LinkError):
+    """Nothing answered at the address within ``connect_timeout``."""
+
+    code = "ssh-timeout"
+
+
+class AuthFailed(LinkError):
+    """The server accepted none of the keys; the reason names those that were tried."""
+
+    code = "ssh-auth-failed"
+
+
+class HostKeyUnknown(LinkError):
+    """No known_hosts file holds a key for this host."""
+
+    code = "ssh-host-key-unknown"
+
+
+class HostKeyChanged(LinkError):
+    """The host shows another key than the one recorded: a reinstalled node, or an impostor."""
+
+    code = "ssh-host-key-changed"
+
+
+class LinkHung(LinkError):
+    """The address answers, but SSH or the command on the node does not finish in time."""
+
+    code = "ssh-hung"
+
+
+class LinkLost(LinkError):
+    """The connection broke while it was in use."""
+
+
+class TmuxError(FleetctlError):
+    """tmux on a node is missing, too old, or refused a command.
+
+    :param code: the problem code of cli.md that this is an instance of.
+    """
+
+    def __init__(self, node: str, reason: str, *, hint: str = "", code: str = "tmux-missing"):
+        super().__init__(f"{node}: {reason}", hint=hint)
+        self.node = node
+        self.reason = reason
+        self.code = code
+
+
+class LaunchError(FleetctlError):
+    """An instance cannot be started or stopped.
+
+    :param instance: its name, such as ``worker@pi4``.
+    :param code: the problem code of cli.md that this is an instance of.
+    """
+
+    def __init__(self, instance: str, reason: str, *, hint: str = "", code: str = "service-failed"):
+        super().__init__(f"{instance}: {reason}", hint=hint)
+        self.instance = instance
+        self.reason = reason
+        self.code = code
+
+
+class LabError(FleetctlError):
+    """The virtual fleet cannot be built, changed or found."""

@@ -1,0 +1,130 @@
+"""What the user wants to run: jobs, their services, and one instance per service and node."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+ReadyKind = Literal["listening", "log", "http", "command", "connect", "delay", "alive"]
+RestartPolicy = Literal["never", "on-failure", "always"]
+
+ALIVE_S = 1.0
+"""A service with neither ``ready`` nor ``listen`` is ready once it lived this long (nodes.yaml)."""
+
+
+class Listen(Struct, frozen=True):
+    """The one address and port an instance must be bound to, and no other."""
+
+    address: IPv4Address
+    port: int
+    network: str | None = None
+    """The network of nodes.yaml it was written with; ``None`` for a literal address."""
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+class Ready(Struct, frozen=True):
+    """When an instance counts as ready."""
+
+    kind: ReadyKind
+    value: str = ""
+    """The regular expression, URL, shell line, ``host:port`` or seconds; empty where unused."""
+    timeout_s: float = 60.0
+    interval_s: float = 0.5
+
+
+class Restart(Struct, frozen=True):
+    """What the supervisor on the node does when the process ends.
+
+    The pause before a restart starts at ``delay_s`` and doubles up to ``max_delay_s``; a run that
+    lasted ``reset_after_s`` starts both the pause and the count afresh.
+    """
+
+    policy: RestartPolicy = "never"
+    delay_s: float = 1.0
+    max: int = 10
+    """At most this many restarts in a row; after that the instance has failed."""
+    max_delay_s: float = 60.0
+    reset_after_s: float = 60.0
+
+
+class Stop(Struct, frozen=True):
+    """How an instance is ended: ``signal`` to its process group, then KILL after ``grace_s``."""
+
+    signal: str = "TERM"
+    """Without the SIG prefix."""
+    grace_s: float = 10.0
+
+
+class Instance(Struct, frozen=True):
+    """One service on one node, with every placeholder filled in."""
+
+    job: str
+    service: str
+    node: str
+    rank: int
+    """1-based place of the node in the service's ``on``."""
+    world_size: int
+    command: str | None
+    """A POSIX shell line; ``None`` for what is started by hand and only watched."""
+    workdir: str | None
+    """On the node; may begin with ``~/``. ``None``: the home folder."""
+    listen: Listen | None
+    ready: Ready
+    after: tuple[str, ...]
+    """Names of services."""
+    env: Mapping[str, str]
+    """As written in nodes.yaml; the FLEETCTL_* variables are added at launch."""
+    env_file: str | None
+    """A path on the controller."""
+    restart: Restart
+    stop: Stop
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}@{self.node}"
+
+    @property
+    def definition_hash(self) -> str:
+        """Twelve hex digits that change whenever what would run changes.
+
+        The content of ``env_file`` is not part of it: a hash of secrets would say something about
+        them to everyone who can read tmux's options.
+        """
+        what = {
+            "command": self.command,
+            "workdir": self.workdir,
+            "listen": str(self.listen) if self.listen else None,
+            "env": dict(sorted(self.env.items())),
+            "env_file": self.env_file,
+            "rank": self.rank,
+            "world_size": self.world_size,
+            "restart": msgspec.to_builtins(self.restart),
+            "stop": msgspec.to_builtins(self.stop),
+        }
+        return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()[:12]
+
+
+class Service(Struct, frozen=True):
+    """A service of a job: what is the same for all its instances, and the instances."""
+
+    name: str
+    after: tuple[str, ...]
+    instances: tuple[Instance, ...]
+
+
+class Job(Struct, frozen=True):
+    """A set of services that are started and stopped together, in file order."""
+
+    name: str
+    services: Mapping[str, Service]
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        return tuple(i for service in self.services.values() for i in service.instances)

@@ -1,0 +1,175 @@
+"""The fleet's state at one moment: the shape of ``status --json`` (cli.md), version 1.
+
+Fields may be added, never changed. Every ``ok`` is true, false or null; null means "not known",
+and the ``reason`` beside it says why. Times are aware UTC, units are in the names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+SCHEMA = "fleetctl.status/1"
+
+NodeState = Literal["ok", "degraded", "unreachable", "unknown", "external"]
+ServiceState = Literal[
+    "stopped",
+    "waiting",
+    "starting",
+    "running",
+    "ready",
+    "restarting",
+    "exited",
+    "failed",
+    "unknown",
+]
+Severity = Literal["error", "warning"]
+
+ALIVE_STATES = frozenset({"starting", "running", "ready", "restarting"})
+"""States in which something of the instance runs, or will run again by itself, on its node."""
+
+
+class SSHStatus(Struct, frozen=True):
+    """Whether the node can be talked to; for a local node, always and without SSH."""
+
+    reachable: bool | None
+    address: str | None = None
+    connect_ms: float | None = None
+    error: str | None = None
+
+
+class SystemStatus(Struct, frozen=True):
+    """The machine; null where the node could not say."""
+
+    os: str | None = None
+    os_version: str | None = None
+    arch: str | None = None
+    hostname: str | None = None
+    uptime_s: int | None = None
+    load1: float | None = None
+    cpus: int | None = None
+    memory_total_bytes: int | None = None
+    memory_used_bytes: int | None = None
+    disk_free_bytes: int | None = None
+    """Free for this user on the file system of the node's home folder."""
+    temperature_c: float | None = None
+    throttled: bool | None = None
+
+
+class AddressStatus(Struct, frozen=True):
+    """An address the node must have."""
+
+    network: str
+    expected: str
+    interface: str | None = None
+    up: bool | None = None
+    ok: bool | None = None
+    reason: str | None = None
+
+
+class RouteStatus(Struct, frozen=True):
+    """A route the node must have."""
+
+    to: str
+    kind: Literal["route", "return", "default"]
+    expected_via: str | None
+    via: str | None = None
+    interface: str | None = None
+    ok: bool | None = None
+    reason: str | None = None
+
+
+class ForwardingStatus(Struct, frozen=True):
+    """Whether the node forwards IPv4 packets, now and after a reboot."""
+
+    expected: bool
+    ipv4: bool | None = None
+    persistent: bool | None = None
+    ok: bool | None = None
+    reason: str | None = None
+
+
+class ReachStatus(Struct, frozen=True):
+    """Whether the node gets an answer from an address, and whether it should."""
+
+    to: str
+    node: str
+    network: str
+    expected: bool
+    observed: bool | None = None
+    rtt_ms: float | None = None
+    ok: bool | None = None
+    reason: str | None = None
+
+
+class NodeStatus(Struct, frozen=True):
+    """One node."""
+
+    state: NodeState
+    ssh: SSHStatus
+    system: SystemStatus | None
+    addresses: tuple[AddressStatus, ...]
+    routes: tuple[RouteStatus, ...]
+    forwarding: ForwardingStatus
+    reachability: tuple[ReachStatus, ...]
+    services: tuple[str, ...]
+    """Names of the instances on it, of the chosen job."""
+
+
+class ServiceStatus(Struct, frozen=True):
+    """One instance, such as ``worker@pi4``."""
+
+    service: str
+    node: str
+    rank: int
+    state: ServiceState
+    reason: str | None = None
+    """Why it is in this state, where that is not obvious."""
+    pid: int | None = None
+    started_at: datetime | None = None
+    exit_code: int | None = None
+    """Of the last run; 128 + N when signal N ended it."""
+    restarts: int = 0
+    listening: tuple[str, ...] | None = None
+    """Addresses its process tree listens on, as ``address:port``; null when not known."""
+    tmux: str | None = None
+    log_bytes: int | None = None
+    changed: bool | None = None
+    """It runs with another definition than nodes.yaml has now; ``restart`` renews it."""
+
+
+class Fix(Struct, frozen=True):
+    """What would repair a problem."""
+
+    commands: tuple[str, ...]
+    on: str
+    """A node's name, or ``controller``."""
+
+
+class Problem(Struct, frozen=True):
+    """One root cause: what is wrong, whom it hits, how that is known, what repairs it."""
+
+    code: str
+    severity: Severity
+    summary: str
+    node: str | None = None
+    affects: tuple[str, ...] = ()
+    evidence: str = ""
+    fix: Fix | None = None
+
+
+class FleetStatus(Struct, frozen=True):
+    """Everything at one moment, for one job."""
+
+    schema: str
+    fleet: str
+    job: str | None
+    generated_at: datetime
+    duration_s: float
+    healthy: bool
+    nodes: Mapping[str, NodeStatus]
+    services: Mapping[str, ServiceStatus]
+    problems: tuple[Problem, ...]

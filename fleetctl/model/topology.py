@@ -1,0 +1,84 @@
+"""What the user built: networks, nodes, and the fleet they make. IPv4, as in nodes.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
+
+from msgspec import Struct
+
+from fleetctl.model.jobs import Job
+
+OS = Literal["linux", "macos"]
+Connection = Literal["ssh", "local", "none"]
+
+DEFAULT_CONNECT_TIMEOUT_S = 10.0
+
+
+class Network(Struct, frozen=True):
+    """One subnet: one entry per physical link or shared segment."""
+
+    name: str
+    cidr: IPv4Network
+    kind: str = "ethernet"
+    """What it is made of: ``wifi``, ``ethernet``, ``thunderbolt`` or any other word."""
+    control: bool = False
+    """SSH runs here and default routes live here."""
+    expect_rtt_ms: float | None = None
+    expect_bandwidth_mbps: float | None = None
+
+
+class SSH(Struct, frozen=True):
+    """How to reach a node over SSH; ``None`` leaves the choice to ``~/.ssh/config``."""
+
+    host: str
+    """An address, a DNS name or a ``Host`` alias of ``~/.ssh/config``."""
+    port: int | None = None
+    user: str | None = None
+    identity_file: str | None = None
+    known_hosts: str | None = None
+    proxy_jump: str | None = None
+    connect_timeout_s: float = DEFAULT_CONNECT_TIMEOUT_S
+
+
+class Node(Struct, frozen=True):
+    """One machine of the fleet."""
+
+    name: str
+    ssh: SSH
+    connection: Connection = "ssh"
+    os: OS | None = None
+    """``None``: found out on the node."""
+    addresses: Mapping[str, IPv4Address] = {}
+    """Network name to this node's address on it."""
+    gateway: bool = False
+    """Declared as forwarding; a node that is someone's ``via`` forwards as well."""
+    via: Mapping[str, str] = {}
+    """Network name to the node through which that network is reached."""
+    workdir: str | None = None
+    """Where commands run unless a service says otherwise; ``None``: the home folder."""
+
+
+class Fleet(Struct, frozen=True):
+    """All of nodes.yaml."""
+
+    name: str
+    networks: Mapping[str, Network]
+    nodes: Mapping[str, Node]
+    jobs: Mapping[str, Job] = {}
+    internet: IPv4Address | None = None
+    """The address that stands for "has internet"; ``None`` turns that check off."""
+
+    def shared_network(self, a: str, b: str) -> Network | None:
+        """The network on which nodes ``a`` and ``b`` are neighbours.
+
+        A network that is not the control network is preferred, because cluster traffic runs
+        there; among several, the first in nodes.yaml.
+        """
+        both = [
+            network
+            for name, network in self.networks.items()
+            if name in self.nodes[a].addresses and name in self.nodes[b].addresses
+        ]
+        return next((n for n in both if not n.control), both[0] if both else None)
