@@ -39,7 +39,7 @@ class FleetctlError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".rstrip() if self.hint else self.message
+        return f"{self.message}. {self.hint}" if self.hint else self.message
 
 
 class UsageError(FleetctlError):

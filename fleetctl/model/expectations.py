@@ -58,6 +58,7 @@ def derive(fleet: Fleet) -> Expectations:
     nodes that are neighbours, to one that is on the network.
     """
     routes: dict[tuple[str, IPv4Network], ExpectedRoute] = {}
+    returns: list[ExpectedRoute] = []
 
     forwarding = {name for name, node in fleet.nodes.items() if node.gateway}
     for node in fleet.nodes.values():
@@ -66,8 +67,10 @@ def derive(fleet: Fleet) -> Expectations:
             chain = _chain(fleet, node, network_name)
             forwarding.update(chain)
             there = _route(fleet, node.name, target, chain[0], "route")
-            for route in (there, *_returns(fleet, node, target, chain)):
-                routes.setdefault((route.node, route.to), route)
+            routes[node.name, there.to] = there
+            returns.extend(_returns(fleet, node, target, chain))
+    for back in returns:  # a way that the user chose goes before one that is derived
+        routes.setdefault((back.node, back.to), back)
 
     ordered = sorted(routes.values(), key=lambda r: list(fleet.nodes).index(r.node))
     return Expectations(
@@ -127,6 +130,8 @@ def _reach(fleet: Fleet, routes: list[ExpectedRoute]) -> list[ExpectedReach]:
             for network, address in peer.addresses.items():
                 if network in node.addresses or network in node.via:
                     pairs.append(ExpectedReach(node.name, address, peer.name, network, True))
+                elif not node.addresses:
+                    continue  # where it is plugged in was not said
                 elif not fleet.networks[network].control and network not in led_to:
                     pairs.append(ExpectedReach(node.name, address, peer.name, network, False))
     return pairs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from ipaddress import IPv4Address
+from pathlib import PurePath
 from typing import Literal
 
 import msgspec
@@ -95,14 +96,14 @@ class Instance(Struct, frozen=True):
         """Twelve hex digits that change whenever what would run changes.
 
         The content of ``env_file`` is not part of it: a hash of secrets would say something about
-        them to everyone who can read tmux's options.
+        them to everyone who can read tmux's options. Its folder differs between laptops.
         """
         what = {
             "command": self.command,
             "workdir": self.workdir,
             "listen": str(self.listen) if self.listen else None,
             "env": dict(sorted(self.env.items())),
-            "env_file": self.env_file,
+            "env_file": PurePath(self.env_file).name if self.env_file else None,
             "rank": self.rank,
             "world_size": self.world_size,
             "restart": msgspec.to_builtins(self.restart),

@@ -1,0 +1,115 @@
+"""A fleet with everything derived, as plain values: what ``config show`` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fleetctl.model.expectations import Expectations, ExpectedRoute, derive
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.topology import SSH, Fleet, Network, Node
+
+
+def expand(fleet: Fleet) -> dict[str, Any]:
+    """``fleet`` with its expectations and instances. What does not apply is left out.
+
+    An ``env_file`` is shown as its path; it is never read.
+    """
+    expectations = derive(fleet)
+    return {
+        "fleet": fleet.name,
+        "internet": str(fleet.internet) if fleet.internet else None,
+        "networks": {name: _network(network) for name, network in fleet.networks.items()},
+        "nodes": {name: _node(node, expectations) for name, node in fleet.nodes.items()},
+        "jobs": {name: _job(job) for name, job in fleet.jobs.items()},
+    }
+
+
+def _network(network: Network) -> dict[str, Any]:
+    expect = {
+        "rtt_ms": network.expect_rtt_ms,
+        "bandwidth_mbps": network.expect_bandwidth_mbps,
+    }
+    return _given(
+        cidr=str(network.cidr),
+        kind=network.kind,
+        control=network.control,
+        expect=_given(**expect) or None,
+    )
+
+
+def _node(node: Node, expectations: Expectations) -> dict[str, Any]:
+    reach: dict[bool, list[str]] = {True: [], False: []}
+    for one in expectations.reach_of(node.name):
+        reach[one.expected].append(f"{one.to} ({one.peer} on {one.network})")
+    routes = expectations.routes_of(node.name)
+    return _given(
+        connection=node.connection,
+        os=node.os,
+        ssh=_ssh(node.ssh) if node.connection == "ssh" else None,
+        workdir=node.workdir,
+        addresses={network: str(address) for network, address in node.addresses.items()},
+        via=dict(node.via) or None,
+        forwards=node.name in expectations.forwarding,
+        routes=[_route(route) for route in routes if route.kind == "route"],
+        return_routes=[_route(route) for route in routes if route.kind == "return"],
+        must_reach=reach[True],
+        must_not_reach=reach[False],
+    )
+
+
+def _ssh(ssh: SSH) -> dict[str, Any]:
+    return _given(**msgspec.structs.asdict(ssh))
+
+
+def _route(route: ExpectedRoute) -> dict[str, str]:
+    return {
+        "to": str(route.to),
+        "network": route.network,
+        "via": str(route.via),
+        "gateway": route.gateway,
+    }
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {
+        "services": {
+            name: {
+                "after": list(service.after),
+                "instances": {i.name: _instance(i) for i in service.instances},
+            }
+            for name, service in job.services.items()
+        }
+    }
+
+
+def _instance(instance: Instance) -> dict[str, Any]:
+    ready = instance.ready
+    return _given(
+        node=instance.node,
+        rank=instance.rank,
+        world_size=instance.world_size,
+        command=instance.command,
+        workdir=instance.workdir,
+        listen=str(instance.listen) if instance.listen else None,
+        ready=_given(
+            kind=ready.kind,
+            value=ready.value or None,
+            timeout_s=ready.timeout_s,
+            interval_s=ready.interval_s,
+        ),
+        env=dict(instance.env),
+        env_file=instance.env_file,
+        restart=_given(**msgspec.structs.asdict(instance.restart)),
+        stop=_given(**msgspec.structs.asdict(instance.stop)),
+    )
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in values.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """``60`` rather than ``60.0``, as a user would write it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,231 @@
+"""The jobs of nodes.yaml, with one instance per service and node, placeholders filled in."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path
+
+from fleetctl.config.listen import check_ports, read_listen
+from fleetctl.config.nodes import read_workdir
+from fleetctl.config.order import check_order
+from fleetctl.config.placeholders import OF_NODE, Place, Scope
+from fleetctl.config.ready import FROM_OUTSIDE, given_kinds, read_ready
+from fleetctl.config.report import Report, TreePath, nearest
+from fleetctl.config.shape import JobEntry, RestartEntry, ServiceEntry, StopEntry, given
+from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
+from fleetctl.model.topology import Fleet
+
+RESERVED_ENV = "FLEETCTL_"
+
+
+def read_job(name: str, entry: JobEntry, fleet: Fleet, folder: Path, report: Report) -> Job:
+    """One job; mistakes go into ``report``.
+
+    :param fleet: the networks and nodes; its ``jobs`` are not looked at.
+    :param folder: what a relative ``env_file`` is relative to.
+    """
+    path: TreePath = ("jobs", name, "services")
+    if not entry.services and not report.wrong(*path):
+        report.mistake(path, f"job {name!r} has no services; give it one or remove it")
+    if OF_NODE in entry.services:
+        what = f"the service name {OF_NODE!r} is reserved for {{{OF_NODE}.NETWORK}}"
+        report.mistake((*path, OF_NODE), what, key=True)
+    reader = _JobReader(name, entry, fleet, folder, report)
+    services = {service: reader.service(service) for service in entry.services}
+    check_order(path, {n: s.after for n, s in services.items()}, report)
+    job = Job(name, services)
+    check_ports(job.instances, report)
+    return job
+
+
+class _JobReader:
+    def __init__(
+        self, job: str, entry: JobEntry, fleet: Fleet, folder: Path, report: Report
+    ) -> None:
+        self._job = job
+        self._entries = entry.services
+        self._fleet = fleet
+        self._folder = folder
+        self._report = report
+        self._nodes = {name: self._on(name, entry) for name, entry in self._entries.items()}
+        self._listens = {
+            name: {node: self._listen(name, node) for node in nodes}
+            for name, nodes in self._nodes.items()
+        }
+        self._places = {name: self._place(name) for name in self._entries}
+
+    def _path(self, service: str, *rest: str | int) -> TreePath:
+        return ("jobs", self._job, "services", service, *rest)
+
+    def _on(self, service: str, entry: ServiceEntry) -> tuple[str, ...]:
+        """The nodes that exist, each once."""
+        path = self._path(service, "on")
+        if not entry.on and not self._report.wrong(*path):
+            self._report.mistake(path, f"on of service {service!r} names no node")
+        return self._known(path, entry.on, "node", self._fleet.nodes)
+
+    def _after(self, service: str, entry: ServiceEntry) -> tuple[str, ...]:
+        """The services of this job, each once."""
+        return self._known(
+            self._path(service, "after"), entry.after or [], "service", self._entries
+        )
+
+    def _known(
+        self, path: TreePath, written: str | list[str], kind: str, names: Mapping[str, object]
+    ) -> tuple[str, ...]:
+        key = path[-1]
+        known: dict[str, None] = {}
+        for index, name in enumerate([written] if isinstance(written, str) else written):
+            place = path if isinstance(written, str) else (*path, index)
+            if not name:
+                continue  # reported when it was read
+            if name not in names:
+                self._report.mistake(
+                    place, f"unknown {kind} {name!r} in {key}{nearest(name, names)}"
+                )
+            elif name in known:
+                self._report.mistake(place, f"{kind} {name!r} is listed twice in {key}")
+            else:
+                known[name] = None
+        return tuple(known)
+
+    def _listen(self, service: str, node: str) -> Listen | None:
+        text = given(self._entries[service].listen, None)
+        if text is None:
+            return None
+        return read_listen(text, node, self._fleet, self._path(service, "listen"), self._report)
+
+    def _place(self, service: str) -> Place | None:
+        nodes = self._nodes[service]
+        if not nodes or self._report.wrong(*self._path(service, "listen")):
+            return None
+        return Place(nodes, self._listens[service][nodes[0]])
+
+    def service(self, name: str) -> Service:
+        entry = self._entries[name]
+        after = self._after(name, entry)
+        self._check_env(name, entry)
+        instances = [
+            self._instance(name, entry, after, node, rank)
+            for rank, node in enumerate(self._nodes[name], start=1)
+        ]
+        return Service(name, after, tuple(instances))
+
+    def _instance(
+        self, name: str, entry: ServiceEntry, after: tuple[str, ...], node: str, rank: int
+    ) -> Instance:
+        report = self._report
+        scope = Scope(self._fleet, self._places, node, rank, len(self._nodes[name]))
+
+        def fill(text: str, *path: str) -> str:
+            return scope.fill(text, self._path(name, *path), report)
+
+        command = given(entry.command, None)
+        self._check_command(name, entry, node)
+        return Instance(
+            job=self._job,
+            service=name,
+            node=node,
+            rank=rank,
+            world_size=scope.world_size,
+            command=None if command is None else fill(command, "command"),
+            workdir=self._workdir(name, entry, node, scope),
+            listen=self._listens[name][node],
+            ready=read_ready(
+                entry.ready,
+                given(entry.listen, None) is not None,
+                scope,
+                self._path(name, "ready"),
+                report,
+            ),
+            after=after,
+            env={key: fill(value, "env", key) for key, value in _texts(entry.env).items()},
+            env_file=self._env_file(name, entry),
+            restart=self._restart(name, entry),
+            stop=_stop(entry.stop or StopEntry()),
+        )
+
+    def _check_command(self, name: str, entry: ServiceEntry, node: str) -> None:
+        wrong = self._report.wrong
+        if wrong(*self._path(name, "command")) or wrong("nodes", node, "connection"):
+            return
+        logged_into = self._fleet.nodes[node].connection != "none"
+        if given(entry.command, None) is not None:
+            if not logged_into:
+                what = (
+                    f"service {name!r} has a command, but {node!r} has connection none: nothing "
+                    "can be started there; remove the command, or the node from on"
+                )
+                self._report.mistake(self._path(name, "command"), what)
+            return
+        kinds = given_kinds(entry.ready)
+        if (kinds and kinds[0] in FROM_OUTSIDE) or wrong(*self._path(name, "ready")):
+            return
+        what = (
+            f"service {name!r} has no command, so it is started by hand and only watched on "
+            f"{node!r}: that needs a ready with connect or http"
+        )
+        if logged_into:
+            what = (
+                f"service {name!r} lacks a command; one that is started by hand needs a ready "
+                "with connect or http"
+            )
+        self._report.mistake(self._path(name), what, key=True)
+
+    def _check_env(self, name: str, entry: ServiceEntry) -> None:
+        for key in entry.env or {}:
+            if key.startswith(RESERVED_ENV):
+                what = (
+                    f"{key} in env is reserved: fleetctl sets the {RESERVED_ENV}* variables itself"
+                )
+                self._report.mistake(self._path(name, "env", key), what, key=True)
+
+    def _workdir(self, name: str, entry: ServiceEntry, node: str, scope: Scope) -> str | None:
+        base = self._fleet.nodes[node].workdir
+        written = given(entry.workdir, None)
+        if written is None:
+            return base
+        path = self._path(name, "workdir")
+        own = read_workdir(scope.fill(written, path, self._report), path, self._report) or "~"
+        return own if base is None or own.startswith(("~", "/")) else posixpath.join(base, own)
+
+    def _env_file(self, name: str, entry: ServiceEntry) -> str | None:
+        written = given(entry.env_file, None)
+        if written is None:
+            return None
+        try:
+            return str((self._folder / Path(written).expanduser()).absolute())
+        except (RuntimeError, OSError) as error:  # no home folder; no working directory
+            self._report.mistake(self._path(name, "env_file"), f"env_file {written!r}: {error}")
+            return None
+
+    def _restart(self, name: str, entry: ServiceEntry) -> Restart:
+        if entry.restart is None:
+            return Restart()
+        if not isinstance(entry.restart, RestartEntry):
+            return Restart(policy=entry.restart)
+        written, usual = entry.restart, Restart()
+        delay_s = given(written.delay, usual.delay_s)
+        max_delay_s = given(written.max_delay, max(usual.max_delay_s, delay_s))
+        if max_delay_s < delay_s:
+            what = f"restart.max_delay {max_delay_s:g} is below the delay of {delay_s:g} seconds"
+            self._report.mistake(self._path(name, "restart", "max_delay"), what)
+        return Restart(
+            policy=written.policy,
+            delay_s=delay_s,
+            max=given(written.max, usual.max),
+            max_delay_s=max_delay_s,
+            reset_after_s=given(written.reset_after, usual.reset_after_s),
+        )
+
+
+def _texts(env: Mapping[str, object] | None) -> dict[str, str]:
+    """Numbers and words such as ``true`` are read as the text they are written as."""
+    return {key: str(value) for key, value in (env or {}).items()}
+
+
+def _stop(entry: StopEntry) -> Stop:
+    usual = Stop()
+    signal: str = given(entry.signal, usual.signal)
+    return Stop(signal.removeprefix("SIG"), given(entry.grace, usual.grace_s))

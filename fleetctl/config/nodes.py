@@ -1,0 +1,113 @@
+"""The nodes of nodes.yaml: how to get at them, and their addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+
+from fleetctl.config.networks import read_address
+from fleetctl.config.report import Report, TreePath, nearest
+from fleetctl.config.shape import FileEntry, NodeEntry, SSHEntry, filled, given
+from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, SSH, Network, Node
+
+RESERVED_NAME = "controller"
+"""What a fix calls the machine that fleetctl runs on (``Fix.on``)."""
+
+
+def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report) -> dict[str, Node]:
+    """All nodes, with those of their addresses that are right; mistakes go into ``report``.
+
+    :param networks: all networks of the file, as :func:`read_networks` gives them.
+    """
+    nodes = {}
+    owners: dict[IPv4Address, str] = {}
+    for name, written in file.nodes.items():
+        entry = written or NodeEntry()
+        ssh = entry.ssh or SSHEntry()
+        if file.defaults:
+            entry = filled(entry, file.defaults)
+            ssh = filled(ssh, file.defaults.ssh or SSHEntry())
+        nodes[name] = Node(
+            name=name,
+            ssh=_ssh(name, ssh),
+            connection=given(entry.connection, "ssh"),
+            os=given(entry.os, None),
+            addresses=_addresses(name, entry, networks, owners, report),
+            gateway=given(entry.gateway, False),
+            via=entry.via or {},
+            workdir=read_workdir(given(entry.workdir, None), ("nodes", name, "workdir"), report),
+        )
+    if not nodes and not report.wrong("nodes"):
+        report.mistake(("nodes",), "nodes is empty: a fleet needs at least one node")
+    _check_local(nodes, report)
+    return nodes
+
+
+def read_workdir(workdir: str | None, path: TreePath, report: Report) -> str | None:
+    """The folder as it is written; ``~name`` is a mistake, for no shell will expand it."""
+    if workdir and workdir.startswith("~") and workdir != "~" and not workdir.startswith("~/"):
+        what = f"workdir is {workdir!r}: only '~' and '~/…' are expanded, not '~name'"
+        report.mistake(path, what)
+    return workdir
+
+
+def _ssh(name: str, entry: SSHEntry) -> SSH:
+    return SSH(
+        host=given(entry.host, name),
+        port=given(entry.port, None),
+        user=given(entry.user, None),
+        identity_file=given(entry.identity_file, None),
+        known_hosts=given(entry.known_hosts, None),
+        proxy_jump=given(entry.proxy_jump, None),
+        connect_timeout_s=given(entry.connect_timeout, DEFAULT_CONNECT_TIMEOUT_S),
+    )
+
+
+def _addresses(
+    name: str,
+    entry: NodeEntry,
+    networks: Mapping[str, Network],
+    owners: dict[IPv4Address, str],
+    report: Report,
+) -> dict[str, IPv4Address]:
+    addresses = {}
+    for network, text in (entry.addresses or {}).items():
+        path = ("nodes", name, "addresses", network)
+        if network not in networks:
+            what = f"unknown network {network!r} in addresses of {name!r}"
+            report.mistake(path, what + nearest(network, networks), key=True)
+        address = read_address(text, path, report) if text else None
+        if address is None:
+            continue
+        if network in networks and not report.wrong("networks", network, "cidr"):
+            _check_on_network(address, networks[network], path, report)
+        if address in owners:
+            what = f"duplicate address {address}: {owners[address]} has it already"
+            report.mistake(path, what)
+        owners.setdefault(address, f"{name!r} on {network!r}")
+        if network in networks:
+            addresses[network] = address
+    return addresses
+
+
+def _check_on_network(
+    address: IPv4Address, network: Network, path: TreePath, report: Report
+) -> None:
+    cidr: IPv4Network = network.cidr
+    if address not in cidr:
+        what = f"address {address} is outside {cidr}, the cidr of network {network.name!r}"
+        report.mistake(path, what)
+    elif cidr.prefixlen < 31 and address in (cidr.network_address, cidr.broadcast_address):
+        kind = "network" if address == cidr.network_address else "broadcast"
+        what = f"address {address} is the {kind} address of {cidr}; no node can have it"
+        report.mistake(path, what)
+
+
+def _check_local(nodes: Mapping[str, Node], report: Report) -> None:
+    local = [name for name, node in nodes.items() if node.connection == "local"]
+    for name in local[1:]:
+        what = f"{name!r} is a second node with connection local; {local[0]!r} is one already"
+        report.mistake(("nodes", name, "connection"), what)
+    if RESERVED_NAME in nodes and RESERVED_NAME not in local:
+        what = f"the node name {RESERVED_NAME!r} is reserved for the machine fleetctl runs on"
+        report.mistake(("nodes", RESERVED_NAME), what, key=True)

@@ -1,0 +1,125 @@
+"""Placeholders such as ``{node}`` or ``{server.port}`` in the texts of a service.
+
+Only a word in braces, at most with dots in it, is a placeholder: ``{}``, ``{1..3}``, a program such
+as ``{print $1}``, ``{"a": 1}`` and the shell's ``${HOME}`` stay as they are. Doubled braces keep a
+word literal: ``{{node}}`` gives ``{node}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fleetctl.config.report import Report, TreePath, choices, nearest, quoted
+from fleetctl.model.jobs import Listen
+from fleetctl.model.topology import Fleet, Node
+
+OF_NODE = "address"
+"""``{address.NETWORK}``; no service can have this name."""
+
+_OF_INSTANCE = ("node", "rank", "world_size")
+_OF_SERVICE = ("node", "host", "port")
+_PLACEHOLDER = re.compile(r"(?<![${])(?P<open>\{++)(?P<word>[A-Za-z_][\w.-]*+)(?P<close>\}++)")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a service runs: its nodes in order, and what it listens on at the first of them."""
+
+    nodes: tuple[str, ...]
+    listen: Listen | None
+
+
+class _Unfillable(Exception):
+    """Why a placeholder has no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What placeholders mean for one instance.
+
+    :param rank: 1-based place of ``node`` among the ``world_size`` nodes of its service.
+    :param places: where each service of the job runs; ``None`` where that was reported as wrong.
+    """
+
+    fleet: Fleet
+    places: Mapping[str, Place | None]
+    node: str
+    rank: int
+    world_size: int
+
+    def fill(self, text: str, path: TreePath, report: Report) -> str:
+        """``text`` with every placeholder replaced; those that cannot be are reported."""
+
+        def replace(match: re.Match[str]) -> str:
+            word = match["word"]
+            pairs = min(len(match["open"]), len(match["close"]))
+            if pairs > 1:
+                return match.group()[1:-1]
+            try:
+                value = self._value(word)
+            except _Unfillable as why:
+                report.mistake(path, str(why))
+                value = ""
+            return match["open"][1:] + value + match["close"][1:]
+
+        return _PLACEHOLDER.sub(replace, text)
+
+    def _value(self, word: str) -> str:
+        if word in _OF_INSTANCE:
+            return str(getattr(self, word))
+        first, _, last = word.rpartition(".")
+        if first == OF_NODE:
+            return self._address(last)
+        if first in self.places and last in _OF_SERVICE:
+            return self._of_service(first, last)
+        ending = nearest(word, self._words())
+        raise _Unfillable(
+            f"unknown placeholder {quoted('{' + word + '}')}{ending}; "
+            f"for the text itself write {{{{{word}}}}}"
+        )
+
+    def _words(self) -> Iterator[str]:
+        yield from _OF_INSTANCE
+        for network in self.fleet.networks:
+            yield f"{OF_NODE}.{network}"
+        for service in self.places:
+            for what in _OF_SERVICE:
+                yield f"{service}.{what}"
+
+    def _address(self, network: str) -> str:
+        addresses = self.fleet.nodes[self.node].addresses
+        if network in addresses:
+            return str(addresses[network])
+        if network in self.fleet.networks:
+            on = choices(addresses) or "no network"
+            raise _Unfillable(
+                f"{{{OF_NODE}.{network}}} has no value on {self.node!r}, which is on {on}"
+            )
+        raise _Unfillable(
+            f"unknown network {network!r} in {{{OF_NODE}.{network}}}"
+            + nearest(network, self.fleet.networks)
+        )
+
+    def _of_service(self, service: str, what: str) -> str:
+        place = self.places[service]
+        if place is None:
+            return ""
+        if what == "node":
+            return place.nodes[0]
+        if what == "host":
+            return _host(self.fleet, self.fleet.nodes[place.nodes[0]], place.listen)
+        if place.listen is None:
+            raise _Unfillable(f"{{{service}.port}} has no value: service {service!r} has no listen")
+        return str(place.listen.port)
+
+
+def _host(fleet: Fleet, node: Node, listen: Listen | None) -> str:
+    """Its listen address, else its address on a control network, else its SSH host."""
+    if listen is not None and not listen.address.is_unspecified:
+        return str(listen.address)
+    for name, network in fleet.networks.items():
+        if network.control and name in node.addresses:
+            return str(node.addresses[name])
+    return node.ssh.host

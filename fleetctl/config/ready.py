@@ -1,0 +1,100 @@
+"""``ready`` of a service: the one condition under which an instance counts as ready."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from msgspec import UNSET
+
+from fleetctl.config.listen import read_port
+from fleetctl.config.placeholders import Scope
+from fleetctl.config.report import Report, TreePath, choices, quoted
+from fleetctl.config.shape import ReadyEntry, given
+from fleetctl.model.jobs import Ready, ReadyKind
+
+KINDS: tuple[ReadyKind, ...] = ("listening", "log", "http", "command", "connect", "delay")
+FROM_OUTSIDE = frozenset({"http", "connect"})
+"""What can be asked of a service that fleetctl did not start."""
+
+
+def read_ready(
+    entry: ReadyEntry | None, listen: bool, scope: Scope, path: TreePath, report: Report
+) -> Ready:
+    """The condition for one instance.
+
+    :param listen: whether its service has a ``listen``.
+    """
+    kinds = given_kinds(entry)
+    if entry is None or not kinds:
+        kind: ReadyKind = "listening" if listen else "alive"
+        return _timed(kind, "", entry)
+    kind = kinds[0]
+    if len(kinds) > 1:
+        what = f"ready has {len(kinds)} conditions ({choices(kinds)}); it takes exactly one"
+        report.mistake((*path, kinds[1]), what, key=True)
+        return _timed(kind, "", entry)
+    here = (*path, kind)
+    if kind == "listening":
+        if entry.listening is not True:
+            report.mistake(here, "ready.listening can only be true; leave it out otherwise")
+        elif not listen and not report.wrong(*path[:-1], "listen"):
+            what = "ready.listening needs a listen beside it, such as 'listen: fabric:65432'"
+            report.mistake(here, what)
+        return _timed(kind, "", entry)
+    if kind == "delay":
+        return _timed(kind, f"{given(entry.delay, 0.0):g}", entry)
+    text = scope.fill(str(getattr(entry, kind)), here, report)
+    if not report.wrong(*here):
+        for why in _unfit(kind, text):
+            report.mistake(here, why)
+    return _timed(kind, text, entry)
+
+
+def given_kinds(entry: ReadyEntry | None) -> list[ReadyKind]:
+    """The conditions that stand in the file; more than one is a mistake."""
+    if entry is None:
+        return []
+    return [kind for kind in KINDS if getattr(entry, kind) is not UNSET]
+
+
+def _timed(kind: ReadyKind, value: str, entry: ReadyEntry | None) -> Ready:
+    plain = Ready(kind, value)
+    if entry is None:
+        return plain
+    return Ready(
+        kind, value, given(entry.timeout, plain.timeout_s), given(entry.interval, plain.interval_s)
+    )
+
+
+def _unfit(kind: ReadyKind, text: str) -> Iterator[str]:
+    if kind == "log":
+        try:
+            re.compile(text)
+        except (re.error, RecursionError, OverflowError) as error:
+            yield f"ready.log is {quoted(text)}, which is no regular expression: {error}"
+    elif kind == "http":
+        if why := _unfit_url(text):
+            yield f"ready.http is {quoted(text)}; it must be {why}"
+    elif kind == "connect":
+        host, _, port = text.rpartition(":")
+        if not re.fullmatch(r"[\w.-]+", host) or read_port(port) is None:
+            why = "IPv6 is not supported" if ":" in host else "such as 192.168.1.40:8000"
+            yield f"ready.connect is {quoted(text)}; it must be host:port, {why}"
+
+
+def _unfit_url(text: str) -> str:
+    allowed = "a URL such as http://127.0.0.1:8080/health"
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return allowed
+    if url.scheme == "https":
+        return f"an http:// URL, for https:// is not supported; {allowed}"
+    if any(c.isspace() or not c.isprintable() for c in text):
+        return f"{allowed}, without blanks"
+    if url.scheme != "http" or not url.hostname or port == 0 or "@" in url.netloc:
+        return allowed
+    return "" if ":" not in url.hostname else "an http:// URL without IPv6"

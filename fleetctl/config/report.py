@@ -1,0 +1,125 @@
+"""Mistakes in a nodes.yaml and the places they stand at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, NoReturn
+
+from fleetctl.errors import ConfigError
+
+TreePath = tuple[str | int, ...]
+"""Where a value stands in the file's tree: ``("nodes", "pi4", "via", "fabric")``."""
+
+SHOWN_CHOICES = 12
+SHOWN_CHARACTERS = 60
+
+
+class Mark(NamedTuple):
+    """A place in the text, counted from 1 as editors do."""
+
+    line: int
+    column: int
+
+
+START = Mark(1, 1)
+
+
+class Report:
+    """Collects the mistakes of one file and knows where each of its values stands.
+
+    :param source: the file's name, as it stands before each mistake.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._mistakes: dict[tuple[Mark, str], None] = {}
+        self._keys: dict[TreePath, Mark] = {}
+        self._values: dict[TreePath, Mark] = {}
+        self._wrong: set[TreePath] = set()
+
+    def place(self, path: TreePath, value: Mark, key: Mark | None = None) -> None:
+        """Remember where the value at ``path``, and its key if it has one, stand."""
+        self._values[path] = value
+        if key is not None:
+            self._keys[path] = key
+
+    def mistake(self, path: TreePath, text: str, *, key: bool = False) -> None:
+        """Add a mistake at the value (or key) of ``path``, or of the nearest thing around it."""
+        self._wrong.update(path[:length] for length in range(len(path) + 1))
+        self.mistake_at(self._mark(path, key), text)
+
+    def mistake_at(self, mark: Mark, text: str) -> None:
+        """Add a mistake at ``mark``; the same mistake at the same place counts once."""
+        self._mistakes[mark, " ".join(text.split())] = None
+
+    def wrong(self, *path: str | int) -> bool:
+        """Whether a mistake was found at ``path`` or below it."""
+        return path in self._wrong
+
+    @property
+    def clean(self) -> bool:
+        return not self._mistakes
+
+    def fail(self) -> NoReturn:
+        """Raise all mistakes, in file order.
+
+        :raises ConfigError: always.
+        """
+        lines = [
+            f"{self.source}:{mark.line}:{mark.column}: {text}"
+            for mark, text in sorted(self._mistakes)
+        ]
+        raise ConfigError(lines)
+
+    def _mark(self, path: TreePath, key: bool) -> Mark:
+        if key and path in self._keys:
+            return self._keys[path]
+        for length in range(len(path), -1, -1):
+            around = path[:length]
+            places = self._values if length == len(path) else self._keys
+            if around in places:
+                return places[around]
+            if around in self._values:
+                return self._values[around]
+        return START
+
+
+def quoted(text: str) -> str:
+    """``text`` as a message shows it: one line, not too long."""
+    shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+    return repr(shown)
+
+
+def dotted(path: TreePath) -> str:
+    """``path`` as a message shows it: ``nodes.pi4.via.fabric``, ``services.worker.on[2]``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part + 1}]"
+        else:
+            text += f".{part}" if text else part
+    return text or "the file"
+
+
+def choices(names: Iterable[str]) -> str:
+    """The allowed names as a message lists them."""
+    allowed = list(names)
+    more = len(allowed) - SHOWN_CHOICES
+    shown = ", ".join(allowed[:SHOWN_CHOICES])
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a sentence about an unknown ``name``: the nearest one, and what is allowed."""
+    from difflib import get_close_matches  # only where there is a mistake to explain
+
+    allowed = list(names)
+    if not allowed:
+        return ": there is none in this file"
+    close = get_close_matches(name[:SHOWN_CHARACTERS], allowed, 1, 0.6)
+    if not close:
+        folded = {n.casefold(): n for n in allowed}
+        close = [folded[name.casefold()]] if name.casefold() in folded else []
+    if close:
+        return f": did you mean {close[0]!r}? (allowed: {choices(allowed)})"
+    return f": allowed are {choices(allowed)}"

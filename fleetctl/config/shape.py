@@ -1,0 +1,320 @@
+"""The shape of nodes.yaml, declared once: it is read, checked and documented from here.
+
+``extra["what"]`` says in a mistake what is allowed. A field that may be left out is ``UNSET`` then,
+so that ``defaults`` can fill it. ``| None`` marks mappings whose entries may all be commented out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
+
+MAX_SECONDS = 604_800
+"""A week: whoever writes more meant milliseconds."""
+
+NAME_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
+NODE_NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*$"
+ENV_NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
+HOST_PATTERN = r"^[^\s\-@/'\"`$;&|<>()\\][^\s@/'\"`$;&|<>()\\]*$"
+USER_PATTERN = r"^[^\s\-@:/'\"`$;&|<>()\\][^\s@:/'\"`$;&|<>()\\]*$"
+JUMP_PATTERN = r"^[^\s\-'\"`$;&|<>()\\][^\s'\"`$;&|<>()\\]*$"
+SIGNALS = ("HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "ALRM", "TERM")
+
+
+def _says(what: str, **limits: Any) -> Meta:
+    return Meta(extra={"what": what}, **limits)
+
+
+def _means(text: str) -> Meta:
+    return Meta(description=text)
+
+
+_SOME: Any = Meta(min_length=1)
+"""For lists and mappings that make no sense when they are empty."""
+
+
+Text = Annotated[str, _says("text that is not empty", min_length=1)]
+Subnet = Annotated[str, _says("an IPv4 subnet such as 10.10.0.0/24", min_length=1)]
+Address = Annotated[str, _says("an IPv4 address such as 10.10.0.1", min_length=1)]
+NodeRef = Annotated[str, _says("the name of a node", min_length=1)]
+ServiceRef = Annotated[str, _says("the name of a service", min_length=1)]
+Binding = Annotated[str, _says("NETWORK:PORT or ADDRESS:PORT", min_length=1)]
+Value = Annotated[str | int | float | bool, _says("text, a number, or true or false")]
+Name = Annotated[
+    str,
+    _says(
+        "a name of letters, digits, '_' and '-' (at most 63; tmux and shells must take it)",
+        pattern=NAME_PATTERN,
+    ),
+]
+NodeName = Annotated[
+    str,
+    _says(
+        "a name of letters, digits, '_' and '-', with dots between such parts",
+        pattern=NODE_NAME_PATTERN,
+        max_length=253,
+    ),
+]
+EnvName = Annotated[
+    str,
+    _says("a name of letters, digits and '_', no digit first", pattern=ENV_NAME_PATTERN),
+]
+Host = Annotated[
+    str,
+    _says("an address, a host name or a Host alias of ~/.ssh/config", pattern=HOST_PATTERN),
+]
+User = Annotated[str, _says("a user name", pattern=USER_PATTERN)]
+Jump = Annotated[str, _says("[user@]host[:port], several with commas", pattern=JUMP_PATTERN)]
+Port = Annotated[int, _says("a port from 1 to 65535", ge=1, le=65535)]
+Seconds = Annotated[float, _says("a number of seconds from 0 to a week", ge=0, le=MAX_SECONDS)]
+PositiveSeconds = Annotated[
+    float, _says("a number of seconds above 0, at most a week", gt=0, le=MAX_SECONDS)
+]
+Positive = Annotated[float, _says("a number above 0", gt=0, le=1e12)]
+Count = Annotated[int, _says("a whole number from 0 to 1000000", ge=0, le=1_000_000)]
+Signal = Literal[
+    "HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "ALRM", "TERM",
+    "SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTERM",
+]  # fmt: skip
+Policy = Literal["never", "on-failure", "always"]
+
+
+class Entry(Struct, forbid_unknown_fields=True):
+    """A mapping whose keys are fixed."""
+
+
+class ExpectEntry(Entry):
+    """What `fleetctl bench` compares its measurements with."""
+
+    rtt_ms: Annotated[
+        Positive | UnsetType, _means("Round-trip time between neighbours, milliseconds.")
+    ] = UNSET
+    bandwidth_mbps: Annotated[
+        Positive | UnsetType, _means("TCP bandwidth between neighbours, megabits per second.")
+    ] = UNSET
+
+
+class NetworkEntry(Entry):
+    """One subnet: one per physical link or shared segment."""
+
+    cidr: Annotated[Subnet, _means("The IPv4 subnet, such as 10.10.0.0/24.")]
+    kind: Annotated[
+        Text | UnsetType, _means("wifi, ethernet, thunderbolt or any other word; default ethernet.")
+    ] = UNSET
+    control: Annotated[
+        bool | UnsetType, _means("SSH runs here, and default routes live here; default false.")
+    ] = UNSET
+    expect: Annotated[ExpectEntry | None, _means("How fast this network should be.")] = None
+
+
+class SSHEntry(Entry):
+    """How to log in. What is left out comes from ~/.ssh/config, then from OpenSSH's defaults."""
+
+    host: Annotated[
+        Host | UnsetType,
+        _means("Address, name, or Host alias of ~/.ssh/config; default: the node's own name."),
+    ] = UNSET
+    port: Annotated[Port | UnsetType, _means("The SSH server's port.")] = UNSET
+    user: Annotated[User | UnsetType, _means("The account on the node.")] = UNSET
+    identity_file: Annotated[Text | UnsetType, _means("The private key to log in with.")] = UNSET
+    known_hosts: Annotated[
+        Text | UnsetType, _means("The file that holds the nodes' host keys.")
+    ] = UNSET
+    proxy_jump: Annotated[
+        Jump | UnsetType, _means("Hosts to go through, as in ssh -J: [user@]host[:port].")
+    ] = UNSET
+    connect_timeout: Annotated[
+        PositiveSeconds | UnsetType,
+        _means("Seconds to wait for an answer; default 10."),
+    ] = UNSET
+
+
+class DefaultsEntry(Entry):
+    """Merged under every node: what a node does not say itself comes from here."""
+
+    os: Annotated[Literal["macos", "linux"] | UnsetType, _means("The operating system.")] = UNSET
+    ssh: Annotated[SSHEntry | None, _means("How to log in.")] = None
+    connection: Annotated[
+        Literal["ssh", "local", "none"] | UnsetType, _means("How fleetctl gets at the node.")
+    ] = UNSET
+    workdir: Annotated[Text | UnsetType, _means("Where commands run on the node.")] = UNSET
+
+
+class NodeEntry(DefaultsEntry):
+    """One machine."""
+
+    os: Annotated[
+        Literal["macos", "linux"] | UnsetType,
+        _means("Detected on the node when left out, checked when given."),
+    ] = UNSET
+    connection: Annotated[
+        Literal["ssh", "local", "none"] | UnsetType,
+        _means(
+            "ssh (default); local: the machine fleetctl runs on; none: it cannot be logged into, "
+            "only its ports are watched."
+        ),
+    ] = UNSET
+    addresses: Annotated[
+        dict[Name, Address] | None, _means("Network name to this node's IPv4 address on it.")
+    ] = None
+    gateway: Annotated[
+        bool | UnsetType, _means("Forwards packets between its networks; default false.")
+    ] = UNSET
+    via: Annotated[
+        dict[Name, NodeRef] | None,
+        _means("Network name to the gateway node through which this node reaches it."),
+    ] = None
+    workdir: Annotated[
+        Text | UnsetType,
+        _means("Where commands run, ~/ allowed; default: the home folder."),
+    ] = UNSET
+
+
+class ReadyEntry(Entry):
+    """When an instance counts as ready: exactly one condition, and how long to wait for it."""
+
+    listening: Annotated[
+        bool | UnsetType,
+        _means("true: its own processes listen on its `listen` address (nothing connects to it)."),
+    ] = UNSET
+    log: Annotated[
+        Text | UnsetType, _means("A regular expression that a line of its log matches.")
+    ] = UNSET
+    http: Annotated[Text | UnsetType, _means("An http:// URL that answers with 2xx.")] = UNSET
+    command: Annotated[
+        Text | UnsetType, _means("A shell line, run on the node, that exits with 0.")
+    ] = UNSET
+    connect: Annotated[Text | UnsetType, _means("host:port that accepts a TCP connection.")] = UNSET
+    delay: Annotated[Seconds | UnsetType, _means("Seconds after its start.")] = UNSET
+    timeout: Annotated[
+        PositiveSeconds | UnsetType, _means("Seconds until it counts as failed; default 60.")
+    ] = UNSET
+    interval: Annotated[
+        PositiveSeconds | UnsetType, _means("Seconds between two looks; default 0.5.")
+    ] = UNSET
+
+
+class RestartEntry(Entry):
+    """What the supervisor on the node does when the process ends."""
+
+    policy: Annotated[Policy, _means("never, on-failure (any exit status but 0) or always.")]
+    delay: Annotated[
+        Seconds | UnsetType,
+        _means("Seconds before a restart, doubling each time; default 1."),
+    ] = UNSET
+    max: Annotated[Count | UnsetType, _means("Restarts in a row before giving up; default 10.")] = (
+        UNSET
+    )
+    max_delay: Annotated[
+        Seconds | UnsetType, _means("The longest pause before a restart, seconds; default 60.")
+    ] = UNSET
+    reset_after: Annotated[
+        PositiveSeconds | UnsetType,
+        _means("A run of this many seconds makes delay and count start afresh; default 60."),
+    ] = UNSET
+
+
+class StopEntry(Entry):
+    """How an instance is ended."""
+
+    signal: Annotated[
+        Signal | UnsetType, _means("Sent to its whole process group; default TERM.")
+    ] = UNSET
+    grace: Annotated[Seconds | UnsetType, _means("Seconds until KILL follows; default 10.")] = UNSET
+
+
+class ServiceEntry(Entry):
+    """What runs on one node, or once on each of several."""
+
+    on: Annotated[
+        NodeRef | Annotated[list[NodeRef], _SOME],
+        _means("The node, or the list of nodes: one instance each, ranks 1, 2, … in this order."),
+    ]
+    command: Annotated[
+        Text | UnsetType,
+        _means("A POSIX shell line. Without one the service is started by hand and only watched."),
+    ] = UNSET
+    workdir: Annotated[
+        Text | UnsetType,
+        _means("Where it runs, ~/ allowed; a relative one is taken from the node's workdir."),
+    ] = UNSET
+    listen: Annotated[
+        Binding | UnsetType,
+        _means("NETWORK:PORT or ADDRESS:PORT: the one address it must listen on."),
+    ] = UNSET
+    ready: Annotated[ReadyEntry | None, _means("When it counts as ready.")] = None
+    env: Annotated[dict[EnvName, Value] | None, _means("Environment variables.")] = None
+    env_file: Annotated[
+        Text | UnsetType,
+        _means("A file of NAME=value lines, read on this machine; relative to nodes.yaml."),
+    ] = UNSET
+    after: Annotated[
+        ServiceRef | list[ServiceRef] | None,
+        _means("Services that must be ready before it starts."),
+    ] = None
+    restart: Annotated[
+        Policy | RestartEntry | None, _means("Whether it is started again when it ends.")
+    ] = None
+    stop: Annotated[StopEntry | None, _means("How it is ended.")] = None
+
+
+class JobEntry(Entry):
+    """Services that are started and stopped together."""
+
+    services: Annotated[dict[Name, ServiceEntry], _SOME, _means("In the order they are shown.")]
+
+
+class FileEntry(Entry):
+    """A fleet of machines: what they are, how they are wired, and what they run."""
+
+    fleet: Annotated[Name, _means("The fleet's name; also its tmux session's on every node.")]
+    nodes: Annotated[dict[NodeName, NodeEntry | None], _SOME, _means("The machines, by name.")]
+    networks: Annotated[dict[Name, NetworkEntry] | None, _means("The subnets, by name.")] = None
+    internet: Annotated[
+        Address | UnsetType | None,
+        _means("The address that stands for 'has internet'; null turns the check off."),
+    ] = UNSET
+    defaults: Annotated[DefaultsEntry | None, _means("Merged under every node.")] = None
+    jobs: Annotated[
+        Annotated[dict[Name, JobEntry], _SOME] | UnsetType,
+        _means("What to run; the first job is the one meant when none is named."),
+    ] = UNSET
+
+
+class OlderNodeEntry(Entry):
+    """A node of the older form of the file."""
+
+    alias: NodeName
+    ip: Host
+    user: User | UnsetType = UNSET
+    port: Port | UnsetType = UNSET
+
+
+class OlderFileEntry(Entry):
+    """The older form: a list of nodes, and nothing else."""
+
+    nodes: list[OlderNodeEntry]
+    fleet: Name | UnsetType = UNSET
+
+
+_T = TypeVar("_T")
+_D = TypeVar("_D")
+_E = TypeVar("_E", bound=Struct)
+
+
+def given(value: _T | UnsetType, otherwise: _D) -> _T | _D:
+    """``value`` where the file has it, else ``otherwise``."""
+    return otherwise if isinstance(value, UnsetType) else value
+
+
+def filled(entry: _E, defaults: Struct) -> _E:
+    """``entry`` with what it leaves out taken from ``defaults``."""
+    return structs.replace(
+        entry,
+        **{
+            name: getattr(defaults, name)
+            for name in entry.__struct_fields__
+            if getattr(entry, name) is UNSET and name in defaults.__struct_fields__
+        },
+    )

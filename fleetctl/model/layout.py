@@ -1,0 +1,25 @@
+"""Names of what fleetctl keeps on a node: one folder per instance, one tmux server, one session."""
+
+from __future__ import annotations
+
+TMUX_SOCKET = "fleetctl"
+"""``tmux -L fleetctl``: a server of our own, so that the user's sessions are never touched."""
+
+STATE = "~/.local/state/fleetctl"
+
+RUN_VARIABLE = "FLEETCTL_RUN"
+"""In the environment of everything an instance starts: how its processes are recognised, also
+those that left its process group."""
+
+TMUX_OPTIONS = ("job", "instance", "run", "hash", "started")
+"""Window options ``@fleetctl_NAME``: what a window is, readable by every controller."""
+
+
+def instance_dir(fleet: str, job: str, instance: str) -> str:
+    """The folder on the node, starting with ``~/``, that holds
+
+    ``spec`` (what to run, with its environment and secrets; mode 0600, gone after stop),
+    ``supervisor`` and ``logger`` (sh), ``state`` (written by the supervisor), ``ready`` (the run
+    that met its ready condition) and ``log/`` (segments named by the offset of their first byte).
+    """
+    return f"{STATE}/{fleet}/{job}/{instance}"

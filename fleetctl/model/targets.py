@@ -1,0 +1,69 @@
+"""What a TARGET of the command line means: a node, service, instance, or a pattern of these."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from fleetctl.errors import UsageError
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.topology import Fleet
+
+
+def choose_job(fleet: Fleet, name: str | None) -> Job | None:
+    """The job called ``name``, or the first one; ``None`` where the file has none.
+
+    :raises UsageError: there is no job of that name.
+    """
+    if name is None:
+        return next(iter(fleet.jobs.values()), None)
+    if name not in fleet.jobs:
+        raise UsageError(f"there is no job {name!r}", hint=_nearest(name, list(fleet.jobs)))
+    return fleet.jobs[name]
+
+
+def choose_instances(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> list[Instance]:
+    """The instances of ``job`` that ``targets`` name; all of them where there is no target.
+
+    A node that carries nothing of the job chooses nothing.
+
+    :raises UsageError: a target matches nothing that is in nodes.yaml.
+    """
+    instances = list(job.instances) if job else []
+    if not targets:
+        return instances
+    names = [*fleet.nodes, *(job.services if job else ()), *(i.name for i in instances)]
+    chosen = {
+        i.name
+        for target in targets
+        for i in instances
+        if any(fnmatchcase(name, target) for name in (i.node, i.service, i.name))
+    }
+    for target in targets:
+        if not any(fnmatchcase(name, target) for name in names):
+            raise UsageError(
+                f"{target!r} is no node, service or instance", hint=_nearest(target, names)
+            )
+    return [i for i in instances if i.name in chosen]
+
+
+def choose_nodes(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> list[str]:
+    """The nodes that ``targets`` name, directly or by what runs on them; all where none is given.
+
+    :raises UsageError: a target matches nothing that is in nodes.yaml.
+    """
+    if not targets:
+        return list(fleet.nodes)
+    by_instance = {i.node for i in choose_instances(fleet, job, targets)}
+    return [
+        name
+        for name in fleet.nodes
+        if name in by_instance or any(fnmatchcase(name, target) for target in targets)
+    ]
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    known = ", ".join(dict.fromkeys(names)) or "none"
+    return f"Did you mean {close[0]!r}?" if close else f"There are: {known}."
