@@ -1,0 +1,69 @@
+"""The fleet's links: opened when first asked for, one per node, opened anew after a loss."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fleetctl.errors import LinkError
+from fleetctl.link.local import LocalLink
+from fleetctl.link.protocol import Link
+from fleetctl.model.topology import Fleet, Node
+
+if TYPE_CHECKING:
+    from fleetctl.link.ssh.connect import Connector
+
+
+class Links:
+    """Use as an async context manager; leaving it closes every link."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._opening: dict[str, asyncio.Task[Link]] = {}
+        self._connector: Connector | None = None
+
+    async def __aenter__(self) -> Links:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def get(self, node: str) -> Link:
+        """The link to ``node``; callers that ask at the same time share one connection.
+
+        :raises LinkError: it cannot be reached; the next call tries again.
+        """
+        task = self._opening.get(node)
+        if task is None or self._is_over(task):
+            task = asyncio.create_task(self._open(self._fleet.nodes[node]))
+            self._opening[node] = task
+        return await asyncio.shield(task)
+
+    @staticmethod
+    def _is_over(task: asyncio.Task[Link]) -> bool:
+        if not task.done():
+            return False
+        return task.cancelled() or task.exception() is not None or task.result().closed
+
+    async def _open(self, node: Node) -> Link:
+        if node.connection == "none":
+            raise LinkError(node.name, "cannot be logged into (connection: none)")
+        if node.connection == "local":
+            return LocalLink(node.name)
+        if self._connector is None:
+            # asyncssh takes a while to import, and local fleets never need it
+            from fleetctl.link.ssh.connect import Connector
+
+            self._connector = Connector(self._fleet.nodes)
+        return await self._connector.connect(node)
+
+    def controller(self) -> Link:
+        """This machine, for what no node can be asked."""
+        return LocalLink("controller")
+
+    async def close(self) -> None:
+        tasks, self._opening = list(self._opening.values()), {}
+        for task in tasks:
+            task.cancel()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(f.close() for f in found if not isinstance(f, BaseException)))

@@ -1,0 +1,228 @@
+"""The link to this machine itself: the same scripts, no SSH."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import signal
+import struct
+import termios
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from fleetctl.errors import LinkHung, LinkLost
+from fleetctl.link.protocol import Completed
+from fleetctl.link.readiness import readable
+from fleetctl.link.shell import NoiseFilter, local_argv
+
+_CHUNK = 256 * 1024
+_STDERR_KEPT = 64 * 1024
+
+
+def _status(returncode: int) -> int:
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a script we started, and what it has in the foreground: its process group."""
+    for sig in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, sig)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), 1.0)
+
+
+class _LocalStream:
+    def __init__(self, node: str, process: asyncio.subprocess.Process) -> None:
+        self._node = node
+        self._process = process
+        self._noise = NoiseFilter()
+        self._stderr_noise = NoiseFilter()
+        self._stderr = bytearray()
+        self._collector = asyncio.create_task(self._collect_stderr())
+
+    async def _collect_stderr(self) -> None:
+        assert self._process.stderr is not None
+        while data := await self._process.stderr.read(_CHUNK):
+            self._stderr += self._stderr_noise.feed(data)
+            del self._stderr[:-_STDERR_KEPT]
+
+    async def read(self, timeout_s: float | None = None) -> bytes:
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(timeout_s):
+                while data := await self._process.stdout.read(_CHUNK):
+                    if mine := self._noise.feed(data):
+                        return mine
+                await self._process.wait()
+                await self._collector
+                return b""
+        except TimeoutError:
+            raise LinkHung(self._node, f"nothing came within {timeout_s:g} s") from None
+
+    def write(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._process.stdin.write(data)
+
+    def write_eof(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._process.stdin.close()
+
+    @property
+    def stderr(self) -> bytes:
+        return bytes(self._stderr)
+
+    @property
+    def exit_status(self) -> int | None:
+        code = self._process.returncode
+        return None if code is None else _status(code)
+
+    async def end(self) -> None:
+        self.write_eof()
+        await _end(self._process)
+        self._collector.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._collector
+
+
+class _LocalTerminal:
+    def __init__(self, process: asyncio.subprocess.Process, fd: int) -> None:
+        self._process = process
+        self._fd = fd
+        self._noise = NoiseFilter()
+        self._typed = bytearray()
+        os.set_blocking(fd, False)
+
+    async def read(self) -> bytes:
+        while True:
+            await readable(self._fd)
+            try:
+                data = os.read(self._fd, _CHUNK)
+            except BlockingIOError:
+                continue
+            except OSError:  # Linux answers EIO when the other side of a pty is gone
+                data = b""
+            if not data:
+                await self._process.wait()
+                return b""
+            if mine := self._noise.feed(data):
+                return mine
+
+    def write(self, data: bytes) -> None:
+        self._typed += data
+        self._type()
+
+    def _type(self) -> None:
+        """Hand over what the script's terminal takes now; the rest when it takes more."""
+        loop = asyncio.get_running_loop()
+        try:
+            del self._typed[: os.write(self._fd, self._typed)]
+        except BlockingIOError:
+            pass
+        except OSError:  # nobody has the other side any more
+            self._typed.clear()
+        if self._typed:
+            loop.add_writer(self._fd, self._type)
+        else:
+            loop.remove_writer(self._fd)
+
+    def stop_typing(self) -> None:
+        """To be called before the file descriptor is closed."""
+        asyncio.get_running_loop().remove_writer(self._fd)
+
+    def resize(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    @property
+    def exit_status(self) -> int | None:
+        code = self._process.returncode
+        return None if code is None else _status(code)
+
+
+class LocalLink:
+    """Implements :class:`fleetctl.link.protocol.Link` with processes of this machine."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.address: str | None = None
+        self.connect_ms: float | None = None
+        self.closed = False
+
+    async def _spawn(self, script: str) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *local_argv(script),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,  # a Ctrl-C meant for fleetctl must not hit it
+                cwd=Path.home(),  # as over SSH
+            )
+        except OSError as error:
+            raise LinkLost(self.node, f"cannot start a shell on this machine: {error}") from None
+
+    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+        process = await self._spawn(script)
+        try:
+            async with asyncio.timeout(timeout_s):
+                stdout, stderr = await process.communicate(stdin)
+        except TimeoutError:
+            raise LinkHung(self.node, f"a command did not end within {timeout_s:g} s") from None
+        finally:
+            await _end(process)
+        assert process.returncode is not None
+        return Completed(
+            NoiseFilter().feed(stdout), NoiseFilter().feed(stderr), _status(process.returncode)
+        )
+
+    @asynccontextmanager
+    async def stream(self, script: str) -> AsyncIterator[_LocalStream]:
+        stream = _LocalStream(self.node, await self._spawn(script))
+        try:
+            yield stream
+        finally:
+            await stream.end()
+
+    @asynccontextmanager
+    async def terminal(
+        self, script: str, *, term: str, columns: int, rows: int
+    ) -> AsyncIterator[_LocalTerminal]:
+        controller, follower = pty.openpty()
+        env = {k: v for k, v in os.environ.items() if k not in ("TMUX", "TMUX_PANE")}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *local_argv(script, terminal=True),
+                stdin=follower,
+                stdout=follower,
+                stderr=follower,
+                start_new_session=True,
+                env={**env, "TERM": term},
+                cwd=Path.home(),  # as over SSH
+                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            )
+            os.close(follower)
+            terminal = _LocalTerminal(process, controller)
+            terminal.resize(columns, rows)
+            try:
+                yield terminal
+            finally:
+                terminal.stop_typing()
+                await _end(process)
+        finally:
+            os.close(controller)
+
+    async def open_connection(
+        self, host: str, port: int, *, timeout_s: float
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        async with asyncio.timeout(timeout_s):
+            return await asyncio.open_connection(host, port)
+
+    async def close(self) -> None:
+        """Nothing to end."""

@@ -1,0 +1,16 @@
+"""Waiting for a file descriptor in the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+async def readable(fd: int) -> None:
+    """Return once ``fd`` can be read without blocking, which at its end it always can."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(fd, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(fd)

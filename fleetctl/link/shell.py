@@ -1,0 +1,91 @@
+"""How a POSIX sh script reaches a node unharmed by its login shell.
+
+The account's login shell may be bash, zsh, fish or csh, and its start-up files may print. So the
+script travels as octal escapes inside one single-quoted word (no quote, backslash pair, newline or
+``!`` that any of those shells would touch), is run by ``sh``, and its output begins after a mark.
+Quoting happens here, once; above this module commands are scripts or argument tuples.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+START = re.compile(rb"\x1efleetctl\x1e\r?\n")
+"""What every script prints first, on both streams; what stands before it came from rc files."""
+
+_MARK = r"printf '\036fleetctl\036\n'; "
+_MARK_STDERR = r"printf '\036fleetctl\036\n' >&2; "
+_PATH = (
+    'PATH="$PATH:/opt/homebrew/bin:/usr/local/bin:$HOME/.local/bin:/usr/sbin:/sbin"; export PATH\n'
+)
+# Non-interactive SSH lacks /opt/homebrew/bin on macOS and /usr/sbin on Debian. Appended, so that
+# what the user's own PATH finds first stays first.
+
+_NOISE_KEPT = 64 * 1024
+
+_UNSAFE = re.compile(rb"[^A-Za-z0-9 _./:=,@+{}()\[\]<>;&|?*#~^-]")
+
+
+def prelude(*, terminal: bool = False) -> str:
+    """What goes before every script; on a terminal both streams are one, so one mark is enough."""
+    return _MARK + ("" if terminal else _MARK_STDERR) + _PATH
+
+
+def command_line(script: str, *, terminal: bool = False) -> str:
+    """The line for the node's login shell that makes ``sh`` run ``script``; stdin stays free."""
+    # surrogateescape: Python's own way to hold argument bytes that are no UTF-8
+    whole = (prelude(terminal=terminal) + script).encode("utf-8", "surrogateescape")
+    encoded = _UNSAFE.sub(lambda m: b"\\0%03o" % m.group()[0], whole)
+    return f"""exec sh -c 'eval "$(printf %b "{encoded.decode()}")"'"""
+
+
+def local_argv(script: str, *, terminal: bool = False) -> tuple[str, ...]:
+    """The arguments that run ``script`` on this machine, with the same prelude."""
+    return ("/bin/sh", "-c", prelude(terminal=terminal) + script)
+
+
+def quote(text: str) -> str:
+    """``text`` as one word of a POSIX shell."""
+    return shlex.quote(text)
+
+
+def join(argv: Sequence[str]) -> str:
+    """``argv`` as a POSIX shell line."""
+    return shlex.join(argv)
+
+
+def quote_path(path: str) -> str:
+    """A path on the node as one shell word; a leading ``~`` is the node's home folder."""
+    if path == "~":
+        return '"$HOME"'
+    if path.startswith("~/"):
+        rest = str(PurePosixPath(path[2:]))
+        return f'"$HOME"/{shlex.quote(rest)}'
+    return shlex.quote(path)
+
+
+class NoiseFilter:
+    """Drops what stands before :data:`START` in a stream of bytes.
+
+    Feed it chunks; what comes back belongs to the script. When the stream ends and ``started`` is
+    false the script never ran, and ``noise`` is what the login shell said instead.
+    """
+
+    def __init__(self) -> None:
+        self.started = False
+        self.noise = b""
+
+    def feed(self, data: bytes) -> bytes:
+        if self.started:
+            return data
+        self.noise += data
+        start = START.search(self.noise)
+        if start is None:
+            self.noise = self.noise[-_NOISE_KEPT:]
+            return b""
+        after = self.noise[start.end() :]
+        self.started, self.noise = True, self.noise[: start.start()]
+        return after

@@ -1,0 +1,293 @@
+"""An SSH connection in use: channels that run scripts, with flow control and deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncssh
+
+from fleetctl.errors import LinkHung, LinkLost
+from fleetctl.link.protocol import Completed
+from fleetctl.link.shell import NoiseFilter, command_line
+
+_CHANNELS = 8
+# OpenSSH's MaxSessions is 10 channels a connection; two are left for attach and a stray probe.
+_WINDOW = 2 * 1024 * 1024
+_STREAM_BUFFER = 8 * 1024 * 1024
+_STDERR_KEPT = 64 * 1024
+_OPEN_TIMEOUT_S = 30.0
+_REFUSED_PAUSE_S = 0.05
+
+
+class _Channel(asyncssh.SSHClientSession[bytes]):
+    """One channel's bytes, buffered with flow control."""
+
+    def __init__(self, bounded: bool) -> None:
+        self.buffer = bytearray()
+        self.stderr = bytearray()
+        self.noise = NoiseFilter()
+        self.stderr_noise = NoiseFilter()
+        self.arrived = asyncio.Event()
+        self.ended = False
+        self.broken: Exception | None = None
+        self.bounded = bounded
+        self.status: int | None = None
+        self._chan: asyncssh.SSHClientChannel[bytes] | None = None
+        self._paused = False
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._chan = chan
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        if datatype is None:
+            self.buffer += self.noise.feed(data)
+            if self.bounded and len(self.buffer) > _STREAM_BUFFER and not self._paused:
+                assert self._chan is not None
+                self._paused = True
+                self._chan.pause_reading()
+            self.arrived.set()
+        else:
+            self.stderr += self.stderr_noise.feed(data)
+            if self.bounded:
+                del self.stderr[:-_STDERR_KEPT]
+
+    def exit_status_received(self, status: int) -> None:
+        self.status = status
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        self.status = 128 + _SIGNALS.get(signal, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended, self.broken = True, exc
+        self.arrived.set()
+
+    def take(self) -> bytes:
+        data = bytes(self.buffer)
+        self.buffer.clear()
+        self.arrived.clear()
+        if self._paused:
+            assert self._chan is not None
+            self._paused = False
+            self._chan.resume_reading()
+        return data
+
+
+_SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "SEGV": 11}
+_SIGNALS |= {"PIPE": 13, "ALRM": 14, "TERM": 15}
+# RFC 4254, section 6.10; its USR1 and USR2 have other numbers on each OS.
+
+
+class _SSHStream:
+    """Implements Stream and Terminal of :mod:`fleetctl.link.protocol`."""
+
+    def __init__(
+        self, node: str, chan: asyncssh.SSHClientChannel[bytes], session: _Channel
+    ) -> None:
+        self._node = node
+        self._chan = chan
+        self._session = session
+
+    async def read(self, timeout_s: float | None = None) -> bytes:
+        session = self._session
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not session.buffer and not session.ended:
+                    session.arrived.clear()
+                    await session.arrived.wait()
+        except TimeoutError:
+            raise LinkHung(self._node, f"nothing came within {timeout_s:g} s") from None
+        if session.buffer:
+            return session.take()
+        _raise_if_lost(self._node, session)
+        return b""
+
+    def write(self, data: bytes) -> None:
+        with suppress(BrokenPipeError, OSError):
+            self._chan.write(data)
+
+    def write_eof(self) -> None:
+        with suppress(BrokenPipeError, OSError):
+            self._chan.write_eof()
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._chan.change_terminal_size(columns, rows)
+
+    @property
+    def stderr(self) -> bytes:
+        return bytes(self._session.stderr)
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._session.status
+
+
+def _opening_deadline() -> float:
+    return asyncio.get_running_loop().time() + _OPEN_TIMEOUT_S
+
+
+def _raise_if_lost(node: str, session: _Channel) -> None:
+    if session.broken is not None or session.status is None:
+        raise LinkLost(
+            node,
+            f"the connection broke ({reason_of(session.broken)})",
+            hint="What runs on the node runs on; ask again when it can be reached.",
+        )
+    if not session.noise.started:
+        noise = session.noise.noise + session.stderr_noise.noise
+        said = noise.decode("utf-8", "replace").strip()[-200:]
+        raise LinkLost(
+            node,
+            f"the login shell ended with status {session.status} before it ran the command"
+            + (f", saying {said!r}" if said else ""),
+            hint="Check the account's login shell and its start-up files.",
+        )
+
+
+def reason_of(error: BaseException | None) -> str:
+    if error is None:
+        return "closed by the node"
+    return str(error) or type(error).__name__
+
+
+class SSHLink:
+    """Implements :class:`fleetctl.link.protocol.Link`; made by
+    :class:`fleetctl.link.ssh.connect.Connector`."""
+
+    def __init__(
+        self,
+        node: str,
+        connection: asyncssh.SSHClientConnection,
+        address: str | None,
+        connect_ms: float,
+        jump: SSHLink | None = None,
+    ) -> None:
+        self.node = node
+        self.address = address
+        self.connect_ms: float | None = connect_ms
+        self.connection = connection
+        self._jump = jump
+        self._channels = asyncio.Semaphore(_CHANNELS)
+
+    @property
+    def closed(self) -> bool:
+        return self.connection.is_closed()
+
+    @asynccontextmanager
+    async def _channel(
+        self, command: str, *, bounded: bool, deadline: float, **options: Any
+    ) -> AsyncIterator[tuple[asyncssh.SSHClientChannel[bytes], _Channel]]:
+        session = _Channel(bounded)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._channels.acquire()
+        except TimeoutError:
+            raise LinkHung(self.node, f"all {_CHANNELS} channels are in use") from None
+        try:
+            chan = await self._open(session, command, deadline, options)
+            try:
+                yield chan, session
+            finally:
+                if not session.ended:
+                    with suppress(asyncssh.Error, OSError):
+                        chan.terminate()
+                chan.close()
+        finally:
+            self._channels.release()
+
+    async def _open(
+        self, session: _Channel, command: str, deadline: float, options: Mapping[str, Any]
+    ) -> asyncssh.SSHClientChannel[bytes]:
+        """Open a channel. sshd refuses above MaxSessions, and sessions that ended a moment ago
+        still count there, so a refusal is asked again until ``deadline``."""
+        why = "no channel was opened in time"
+        try:
+            async with asyncio.timeout_at(deadline):
+                while True:
+                    try:
+                        chan, _ = await self.connection.create_session(
+                            lambda: session, command, encoding=None, window=_WINDOW, **options
+                        )
+                    except asyncssh.ChannelOpenError as error:
+                        if self.closed:
+                            raise
+                        why = f"sshd refuses another session on the connection ({error})"
+                        await asyncio.sleep(_REFUSED_PAUSE_S)
+                    else:
+                        return chan
+        except TimeoutError:
+            raise LinkHung(
+                self.node, why, hint="The node may be overloaded, or its sshd's MaxSessions low."
+            ) from None
+        except (asyncssh.Error, OSError) as error:
+            raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
+
+    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        try:
+            async with (
+                self._channel(command_line(script), bounded=False, deadline=deadline) as (
+                    chan,
+                    session,
+                ),
+                asyncio.timeout_at(deadline),
+            ):
+                with suppress(BrokenPipeError):  # a script need not read its stdin
+                    if stdin:
+                        chan.write(stdin)
+                    chan.write_eof()
+                await chan.wait_closed()
+        except TimeoutError:
+            raise LinkHung(
+                self.node,
+                f"a command did not end within {timeout_s:g} s",
+                hint="The node may be overloaded or its disk or network stuck.",
+            ) from None
+        _raise_if_lost(self.node, session)
+        assert session.status is not None
+        return Completed(bytes(session.buffer), bytes(session.stderr), session.status)
+
+    @asynccontextmanager
+    async def stream(self, script: str) -> AsyncIterator[_SSHStream]:
+        async with self._channel(
+            command_line(script), bounded=True, deadline=_opening_deadline()
+        ) as opened:
+            yield _SSHStream(self.node, *opened)
+
+    @asynccontextmanager
+    async def terminal(
+        self, script: str, *, term: str, columns: int, rows: int
+    ) -> AsyncIterator[_SSHStream]:
+        async with self._channel(
+            command_line(script, terminal=True),
+            bounded=True,
+            deadline=_opening_deadline(),
+            request_pty="force",
+            term_type=term,
+            term_size=(columns, rows),
+        ) as opened:
+            yield _SSHStream(self.node, *opened)
+
+    async def open_connection(
+        self, host: str, port: int, *, timeout_s: float
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            async with asyncio.timeout(timeout_s):
+                # asyncssh's reader and writer have the methods of asyncio's that are used here
+                return await self.connection.open_connection(host, port)  # type: ignore[return-value]
+        except asyncssh.ChannelOpenError as error:
+            if self.closed:
+                raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
+            raise ConnectionError(str(error)) from None
+        except asyncssh.Error as error:
+            raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
+
+    async def close(self) -> None:
+        self.connection.close()
+        with suppress(asyncssh.Error, OSError, TimeoutError):
+            async with asyncio.timeout(1):
+                await self.connection.wait_closed()
+        if self._jump:
+            await self._jump.close()

@@ -1,0 +1,354 @@
+"""What every link promises, asked of this machine's own and of one over real OpenSSH."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fleetctl.errors import LinkHung
+from fleetctl.link.protocol import Link, Terminal
+from fleetctl.link.shell import quote
+from tests.openssh import Server, WithLink, alive, until
+
+
+def test_output_errors_and_exit_status_are_apart(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        done = await link.run("echo out; echo err >&2; exit 7", timeout_s=10)
+        assert (done.stdout, done.stderr, done.exit_status) == (b"out\n", b"err\n", 7)
+        assert (done.text, done.error_text) == ("out\n", "err")
+
+    with_link(body)
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ("exit 255", 255),
+        ("kill -TERM $$", 143),
+        ("kill -KILL $$", 137),
+        ("kill -ALRM $$", 142),
+        ("sh -c 'kill -INT $$'", 130),
+    ],
+)
+def test_an_end_by_a_signal_is_128_and_its_number(
+    with_link: WithLink[None], script: str, status: int
+) -> None:
+    async def body(link: Link) -> None:
+        assert (await link.run(script, timeout_s=10)).exit_status == status
+
+    with_link(body)
+
+
+def test_stdin_arrives_whole_and_output_of_megabytes_comes_back(
+    with_link: WithLink[None],
+) -> None:
+    async def body(link: Link) -> None:
+        payload = os.urandom(3 * 1024 * 1024 + 17)
+        done = await link.run("cat", stdin=payload, timeout_s=20)
+        assert done.stdout == payload
+        secret = await link.run("read word; echo ${#word}", stdin=b"s3cr3t\n", timeout_s=10)
+        assert secret.text == "6\n"
+
+    with_link(body)
+
+
+def test_a_script_need_not_read_its_stdin(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        done = await link.run("exec <&-; echo done", stdin=b"x" * 1_000_000, timeout_s=10)
+        assert done.text == "done\n"
+
+    with_link(body)
+
+
+def test_without_a_payload_stdin_is_at_its_end(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        assert (await link.run("cat; echo end", timeout_s=10)).text == "end\n"
+
+    with_link(body)
+
+
+def test_scripts_run_in_the_home_folder(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        home = os.environ["HOME"]
+        done = await link.run('printf %s "$HOME"', timeout_s=10)
+        assert done.text == home
+        if link.address is None:  # over SSH the folder is the account's, not HOME's
+            assert (await link.run("pwd", timeout_s=10)).text == f"{home}\n"
+
+    with_link(body)
+
+
+def test_awkward_text_arrives_exactly(with_link: WithLink[None]) -> None:
+    awkward = "a 'b' \"c\" `d` $(e) $F \\n !g * \n — ü 🦊 \x01 -x"
+
+    async def body(link: Link) -> None:
+        done = await link.run(f"printf %s {quote(awkward)}", timeout_s=10)
+        assert done.text == awkward
+
+    with_link(body)
+
+
+def test_a_command_that_hangs_is_given_up_and_does_not_run_on(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        pid_file = Path(os.environ["HOME"]) / f"hanging-{link.address}"
+        started = time.monotonic()
+        with pytest.raises(LinkHung, match=r"^pi4: a command did not end within 0\.5 s") as caught:
+            await link.run(f"echo $$ >{quote(str(pid_file))}; sleep 300; sleep 300", timeout_s=0.5)
+        assert time.monotonic() - started < 5
+        assert caught.value.code == "ssh-hung"
+        pid = int(pid_file.read_text())
+        await until(lambda: not alive(pid), "the hanging script is gone")
+        assert (await link.run("echo next", timeout_s=10)).text == "next\n"
+
+    with_link(body)
+
+
+def test_a_stream_gives_output_as_it_comes_and_takes_input(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        script = 'echo ready; while read line; do echo "<$line>"; done; echo bye >&2; exit 3'
+        async with link.stream(script) as stream:
+            assert await stream.read(10) == b"ready\n"
+            assert stream.exit_status is None
+            for word in (b"one", b"two"):
+                stream.write(word + b"\n")
+                assert await stream.read(10) == b"<" + word + b">\n"
+            stream.write_eof()
+            assert await stream.read(10) == b""
+            assert stream.exit_status == 3
+            assert stream.stderr == b"bye\n"
+            stream.write(b"nobody reads this")
+            stream.write_eof()
+
+    with_link(body)
+
+
+def test_a_stream_that_says_nothing_is_hung_and_can_be_read_on(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        async with link.stream("read go; echo gone; cat >/dev/null") as stream:
+            for _ in range(2):
+                with pytest.raises(LinkHung, match=r"^pi4: nothing came within 0\.1 s"):
+                    await stream.read(0.1)
+            stream.write(b"\n")
+            assert await stream.read(10) == b"gone\n"
+
+    with_link(body)
+
+
+def test_the_end_of_a_stream_ends_what_it_ran(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        async with link.stream("echo $$; sleep 300 & wait") as stream:
+            pid = int(await stream.read(10))
+            children = psutil.Process(pid).children()
+            await until(lambda: psutil.Process(pid).children(), "sleep runs")
+            children = psutil.Process(pid).children()
+        await until(
+            lambda: not any(map(alive, [pid, *(c.pid for c in children)])),
+            "everything of the stream is gone",
+        )
+
+    with_link(body)
+
+
+def test_a_script_that_waits_on_stdin_learns_that_nobody_listens(
+    with_link: WithLink[None],
+) -> None:
+    async def body(link: Link) -> None:
+        # it ignores TERM, so the end of its stdin alone ends it
+        async with link.stream("trap '' TERM; echo $$; cat >/dev/null") as stream:
+            pid = int(await stream.read(10))
+        await until(lambda: not alive(pid), "the script is gone")
+
+    with_link(body)
+
+
+def test_a_fast_stream_that_is_read_slowly_arrives_whole(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        size = 24 * 1024 * 1024  # more than everything that is buffered on the way
+        received = 0
+        async with link.stream(f"head -c {size} /dev/zero") as stream:
+            while data := await stream.read(20):
+                received += len(data)
+                assert not data.strip(b"\0")
+                await asyncio.sleep(0)
+            assert (received, stream.exit_status) == (size, 0)
+
+    with_link(body)
+
+
+def test_many_scripts_run_at_once(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        done = await asyncio.gather(
+            *(link.run(f"echo {i}; exit {i}", timeout_s=20) for i in range(30))
+        )
+        assert [(d.text, d.exit_status) for d in done] == [(f"{i}\n", i) for i in range(30)]
+
+    with_link(body)
+
+
+async def _shown(terminal: Terminal, until_text: bytes) -> bytes:
+    """What a terminal shows up to and with ``until_text``."""
+    shown = b""
+    while until_text not in shown:
+        data = await asyncio.wait_for(terminal.read(), 10)
+        assert data, f"the terminal ended after {shown!r}"
+        shown += data
+    return shown
+
+
+async def _rest(terminal: Terminal) -> bytes:
+    shown = b""
+    while data := await asyncio.wait_for(terminal.read(), 10):
+        shown += data
+    return shown
+
+
+def test_a_terminal_has_type_size_and_resizes(with_link: WithLink[None]) -> None:
+    script = """tty >/dev/null && echo "is $TERM"; stty size
+trap 'stty size; exit 4' WINCH; echo armed; while :; do sleep 0.05; done"""
+
+    async def body(link: Link) -> None:
+        async with link.terminal(script, term="xterm-kitty", columns=101, rows=37) as terminal:
+            assert await _shown(terminal, b"armed\r\n") == b"is xterm-kitty\r\n37 101\r\narmed\r\n"
+            assert terminal.exit_status is None
+            terminal.resize(90, 20)
+            assert await _rest(terminal) == b"20 90\r\n"
+            assert terminal.exit_status == 4
+            terminal.resize(80, 24)  # a window may change its size at any time
+
+    with_link(body)
+
+
+def test_keys_typed_in_a_terminal_arrive_and_ctrl_c_interrupts(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        script = """trap 'exit 9' INT; stty -echo; echo go
+read word; echo "[$word]"; while :; do read word; done"""
+        async with link.terminal(script, term="xterm", columns=80, rows=24) as terminal:
+            await _shown(terminal, b"go\r\n")
+            terminal.write("grüße\r".encode())
+            assert await _shown(terminal, b"]\r\n") == "[grüße]\r\n".encode()
+            terminal.write(b"\x03")
+            await _rest(terminal)
+            assert terminal.exit_status == 9
+
+    with_link(body)
+
+
+def test_a_long_paste_into_a_terminal_arrives_whole(with_link: WithLink[None]) -> None:
+    size = 200_000
+
+    async def body(link: Link) -> None:
+        script = f"stty raw -echo; echo go; head -c {size} | cksum; exit 5"
+        async with link.terminal(script, term="xterm", columns=80, rows=24) as terminal:
+            await _shown(terminal, b"go\n")
+            terminal.write(b"0123456789" * (size // 10))
+            assert f" {size}".encode() in await _rest(terminal)
+            assert terminal.exit_status == 5
+
+    with_link(body)
+
+
+def test_typing_never_blocks_everything_else(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        # it reads nothing, so what is typed piles up
+        script = "stty raw -echo; echo go; sleep 300"
+        async with link.terminal(script, term="xterm", columns=80, rows=24) as terminal:
+            await _shown(terminal, b"go\n")
+            started = time.monotonic()
+            terminal.write(b"x" * 200_000)
+            assert time.monotonic() - started < 2
+            assert (await link.run("echo alive", timeout_s=10)).text == "alive\n"
+
+    with_link(body)
+
+
+def test_leaving_a_terminal_ends_what_it_ran(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        script = "echo $$; sleep 300; :"
+        async with link.terminal(script, term="xterm", columns=80, rows=24) as terminal:
+            pid = int((await _shown(terminal, b"\r\n")).split()[0])
+        await until(lambda: not alive(pid), "the script is gone")
+
+    with_link(body)
+
+
+def test_a_connection_is_made_by_the_node(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write((await reader.readline()).upper())
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            reader, writer = await link.open_connection("127.0.0.1", port, timeout_s=10)
+            writer.write(b"hello\n")
+            assert await asyncio.wait_for(reader.read(100), 10) == b"HELLO\n"
+            writer.close()
+
+    with_link(body)
+
+
+def test_a_connection_that_the_node_cannot_make_is_an_os_error(
+    with_link: WithLink[None],
+) -> None:
+    async def body(link: Link) -> None:
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            with pytest.raises(OSError, match=r"Connect(ion refused|.* failed)"):
+                await link.open_connection("127.0.0.1", closed.getsockname()[1], timeout_s=10)
+
+    with_link(body)
+
+
+def test_a_connection_that_nobody_accepts_ends_at_its_deadline(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        with full_backlog() as address:
+            started = time.monotonic()
+            with pytest.raises(OSError):  # TimeoutError is one, and has no words
+                await link.open_connection(*address, timeout_s=0.3)
+            assert time.monotonic() - started < 5
+
+    with_link(body)
+
+
+class full_backlog:
+    """A listening address of loopback whose queue is full: a connect there gets no answer."""
+
+    def __enter__(self) -> tuple[str, int]:
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(0)
+        address: tuple[str, int] = self._listener.getsockname()
+        self._waiting = []
+        for _ in range(4):
+            waiting = socket.socket()
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+            self._waiting.append(waiting)
+        return address
+
+    def __exit__(self, *_: object) -> None:
+        for sock in (*self._waiting, self._listener):
+            sock.close()
+
+
+def test_an_ssh_link_says_where_it_goes_and_how_long_it_took(
+    sshd: Server, with_link: WithLink[None]
+) -> None:
+    async def body(link: Link) -> None:
+        assert link.node == "pi4"
+        assert not link.closed
+        if link.address is not None:
+            assert link.address == "127.0.0.1"
+            assert link.connect_ms is not None
+            assert 0 < link.connect_ms < 5000
+        await link.close()
+        await link.close()
+
+    with_link(body)
