@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Struct
 
 ReadyKind = Literal["listening", "log", "http", "command", "connect", "delay", "alive"]
+ASKED_KINDS = frozenset({"log", "http", "command", "connect"})
+"""Ready conditions that a controller has to ask for; the others follow from a node's facts."""
 RestartPolicy = Literal["never", "on-failure", "always"]
 
 ALIVE_S = 1.0

@@ -1,0 +1,290 @@
+"""What parsers make of texts: recorded ones by hand, and of any other, never an exception.
+
+Texts in ``tests/fixtures`` name their source beside them; those written out here have the shape of
+the tool's output.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetctl.model.facts import Listener
+from fleetctl.probes.parsers.lsof import parse_lsof
+from fleetctl.probes.parsers.ss import parse_ss
+from fleetctl.probes.probe import Answer, Machine
+from fleetctl.probes.services import read_listeners, read_records, read_runs, read_tmux
+from fleetctl.probes.system import read_system
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+PI, MAC = Machine("linux", "pi4", "aarch64"), Machine("macos", "mini1", "arm64")
+
+# the machine
+
+PI_TEXT = """\
+version debian 12
+uptime 93784.32
+load 0.52
+online 0-3
+MemTotal: 8245440
+MemAvailable: 6001232
+millidegrees 48312
+throttled=0x50005
+Filesystem     1024-blocks     Used Available Capacity Mounted on
+/dev/mmcblk0p2    61058616 10270308  48224588      18% /
+"""
+
+
+def test_a_raspberry_pi() -> None:
+    system = read_system(PI, Answer(PI_TEXT, 0))
+    assert (system.os, system.os_version, system.hostname, system.arch) == (
+        "linux", "debian 12", "pi4", "aarch64",
+    )  # fmt: skip
+    assert (system.uptime_s, system.load1, system.cpus) == (93784, 0.52, 4)
+    assert system.memory_total_bytes == 8245440 * 1024
+    assert system.memory_used_bytes == (8245440 - 6001232) * 1024
+    assert system.disk_free_bytes == 48224588 * 1024
+    assert (system.temperature_c, system.throttled) == (48.3, True)
+
+
+@pytest.mark.parametrize(
+    ("bits", "throttled"),
+    [("0x0", False), ("0x50000", False), ("0x1", True), ("0x8", True), ("0xe000d", True)],
+)
+def test_only_what_holds_now_is_throttled(bits: str, throttled: bool) -> None:
+    assert read_system(PI, Answer(f"throttled={bits}\n", 0)).throttled is throttled
+
+
+def _mac_text() -> str:
+    return (
+        "version macOS 15.3.1\n"
+        "boottime { sec = 1769000000, usec = 123456 } Wed Jan 21 12:53:20 2026\n"
+        "load { 2.44 2.11 1.98 }\ncpus 10\nmemsize 17179869184\n"
+        + (FIXTURES / "macos/vm_stat/intel-4k-old.txt").read_text()
+        + "Pages occupied by compressor:         1000.\n"
+        "Filesystem 1024-blocks     Used Available Capacity  Mounted on\n"
+        "/dev/disk3s5 239362496 93023232 128123456    43%    /System/Volumes/Data\n"
+    )
+
+
+def test_a_mac() -> None:
+    system = read_system(MAC, Answer(_mac_text(), 0), now_s=1769086400.5)
+    assert (system.os_version, system.uptime_s) == ("macOS 15.3.1", 86400)
+    assert (system.load1, system.cpus) == (2.44, 10)
+    assert system.memory_total_bytes == 17179869184
+    assert system.memory_used_bytes == (924164 + 391749 + 1000) * 4096
+    assert system.disk_free_bytes == 128123456 * 1024
+    assert (system.temperature_c, system.throttled) == (None, None)
+
+
+def test_a_mac_whose_numbers_are_written_with_commas() -> None:
+    assert read_system(MAC, Answer("load { 2,44 2,11 1,98 }\n", 0)).load1 == 2.44
+
+
+def test_the_load_as_the_kernel_writes_it() -> None:
+    first = (FIXTURES / "linux/proc-loadavg/jc.txt").read_text().split()[0]
+    assert read_system(PI, Answer(f"load {first}\n", 0)).load1 == 0.0
+
+
+@pytest.mark.parametrize(
+    ("online", "cpus"),
+    [("0", 1), ("0-3", 4), ("0-1,4-7", 6), ("0,2,5", 3), ("", None), ("x", None)],
+)
+def test_processors_that_are_online(online: str, cpus: int | None) -> None:
+    assert read_system(PI, Answer(f"online {online}\n", 0)).cpus == cpus
+
+
+def test_a_machine_that_says_nothing_is_null_everywhere_but_in_its_name() -> None:
+    system = read_system(PI, Answer("sh: 1: cannot open /proc/uptime\n", 2))
+    fields = {f: getattr(system, f) for f in system.__struct_fields__}
+    assert {k: v for k, v in fields.items() if v is not None} == {
+        "os": "linux", "arch": "aarch64", "hostname": "pi4",
+    }  # fmt: skip
+
+
+# listeners
+
+SS = """\
+LISTEN 0      128      0.0.0.0:22    0.0.0.0:*
+LISTEN 0      128    10.10.0.1:65432 0.0.0.0:* users:(("python3",pid=2265,fd=3),("python3",pid=2266,fd=3))
+LISTEN 0      128         [::]:22       [::]:*
+LISTEN 0      128            *:5201        *:* users:(("iperf3",pid=7,fd=7))
+LISTEN 0      4096   127.0.0.53%lo:53 0.0.0.0:*
+LISTEN 0      128  [fe80::1%eth0]:631   [::]:* users:(("a b",pid=9,fd=1))
+"""  # noqa: E501  # as ss prints it
+
+
+def test_listeners_of_linux() -> None:
+    assert parse_ss(SS) == (
+        Listener("0.0.0.0", 22, (), None),
+        Listener("10.10.0.1", 65432, (2265, 2266), "python3"),
+        Listener("::", 22, (), None),
+        Listener("*", 5201, (7,), "iperf3"),
+        Listener("127.0.0.53", 53, (), None),
+        Listener("fe80::1", 631, (9,), "a b"),
+    )
+
+
+def test_a_process_name_with_quotes_is_no_other_process() -> None:
+    line = 'LISTEN 0 5 0.0.0.0:80 0.0.0.0:* users:(("x",pid=7,",pid=12,fd=3))\n'
+    assert parse_ss(line) == (Listener("0.0.0.0", 80, (12,), 'x",pid=7,'),)
+
+
+LSOF = """\
+p501
+cControlCe
+n*:7000
+n*:7000
+n[::1]:5000
+p777
+cpython3.11
+n10.10.0.1:65432
+p778
+cpython3.11
+n10.10.0.1:65432
+"""
+
+
+def test_listeners_of_macos() -> None:
+    assert parse_lsof(LSOF) == (
+        Listener("0.0.0.0", 7000, (501,), "ControlCe"),
+        Listener("::1", 5000, (501,), "ControlCe"),
+        Listener("10.10.0.1", 65432, (777, 778), "python3.11"),
+    )
+
+
+def test_a_tool_that_failed_has_no_answer_and_one_that_found_nothing_has() -> None:
+    assert read_listeners("linux", Answer("ss: not found\n", 127)) is None
+    assert read_listeners("linux", Answer("", 0)) == ()
+    assert read_listeners("macos", Answer("", 0)) == ()
+
+
+# tmux
+
+PANE = "3.3a|flotte|@1|%2|4711|0||edp|worker@pi4|0a1b|f00|1769000000.250\n"
+
+
+def test_windows_of_ours_and_those_of_others() -> None:
+    text = PANE + "3.3a|flotte|@2|%3|4712|1|137|edp|api@pi4|0a1c|f01|\n3.3a|x|@3|%4|9|0||||||\n"
+    version, panes, why = read_tmux(Answer(text, 0))
+    assert (version, why) == ("3.3a", "")
+    assert panes is not None
+    first, second = panes
+    assert (first.session, first.window_id, first.pane_id, first.pid) == (
+        "flotte",
+        "@1",
+        "%2",
+        4711,
+    )
+    assert (first.dead, first.dead_status, first.run) == (False, None, "0a1b")
+    assert (first.job, first.instance, first.definition_hash) == ("edp", "worker@pi4", "f00")
+    assert first.started_at == datetime.fromtimestamp(1769000000.25, UTC)
+    assert (second.dead, second.dead_status, second.started_at) == (True, 137, None)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no server running on /tmp/tmux-1000/fleetctl",
+        "error connecting to /private/tmp/tmux-501/fleetctl (No such file or directory)",
+    ],
+)
+def test_no_server_is_no_windows(said: str) -> None:
+    assert read_tmux(Answer(f"{said}\ntmux 3.3a\n", 1)) == ("3.3a", (), "")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error connecting to /tmp/tmux-1000/fleetctl (Permission denied)",
+        "error connecting to /tmp/tmux-1000/fleetctl (Too many open files)",
+        "lost server",
+        "server exited unexpectedly",
+    ],
+)
+def test_any_other_failure_says_nothing_of_windows(said: str) -> None:
+    assert read_tmux(Answer(f"{said}\ntmux next-3.6\n", 1)) == ("3.6", None, said)
+
+
+def test_no_tmux() -> None:
+    version, panes, why = read_tmux(Answer("", 127))
+    assert (version, panes) == (None, None)
+    assert why == "tmux is not installed, or not in PATH"
+    broken = "tmux: error while loading shared libraries: libevent"
+    assert read_tmux(Answer(f"{broken}\n", 1)) == (None, None, broken)
+
+
+# records
+
+RECORDS = """\
+edp/worker@pi4/state:run=0a1b
+edp/worker@pi4/state:phase=running
+edp/worker@pi4/state:restarts=2
+edp/worker@pi4/state:started=1769000000
+edp/worker@pi4/state:pid=4711
+edp/worker@pi4/ready:0a1b 2
+edp/api@pi4/state:run=0a1c
+edp/api@pi4/state:phase=ended
+edp/api@pi4/state:restarts=0
+edp/api@pi4/state:started=
+edp/api@pi4/state:pid=
+edp/api@pi4/state:ended=1769000009
+edp/api@pi4/state:exit=137
+edp/api@pi4/ready:0a0a 0
+edp/torn@pi4/state:run=0a
+-rw------- 1 1000 1000 8388608 Jan 21 12:00 edp/worker@pi4/log/0.log
+-rw------- 1 1000 1000     120 Jan 21 12:05 edp/worker@pi4/log/8388608.log
+-rw-r--r--@ 1 501  20      7 21 Jan 12:00 edp/api@pi4/log/100.log
+"""
+
+
+def test_records_and_the_ends_of_logs() -> None:
+    records, ends = read_records(Answer(RECORDS, 0))
+    assert set(records) == {("edp", "worker@pi4"), ("edp", "api@pi4")}
+    worker, api = records["edp", "worker@pi4"], records["edp", "api@pi4"]
+    assert (worker.phase, worker.run, worker.pid, worker.restarts) == ("running", "0a1b", 4711, 2)
+    assert worker.started_at == datetime.fromtimestamp(1769000000, UTC)
+    assert (worker.ready, worker.exit_code, worker.ended_at) == (True, None, None)
+    assert (api.phase, api.exit_code, api.pid, api.started_at) == ("ended", 137, None, None)
+    assert not api.ready  # an earlier run was
+    assert ends == {("edp", "worker@pi4"): 8388728, ("edp", "api@pi4"): 107}
+
+
+def test_processes_of_runs_on_both_systems() -> None:
+    linux = (
+        "/proc/12/environ:FLEETCTL_RUN=0a1b\n/proc/13/environ:FLEETCTL_RUN=0a1b\n"
+        "/proc/99/environ:FLEETCTL_RUN=ff\n/proc/100/environ:FLEETCTL_RUN=\n"
+    )
+    assert read_runs(Answer(linux, 2)) == {"0a1b": (12, 13), "ff": (99,)}
+    assert read_runs(Answer("12 0a1b\n 7 ff\n13 0a1b\n", 0)) == {"0a1b": (12, 13)}
+
+
+# any text at all
+
+SHAPED = st.lists(
+    st.sampled_from(
+        ["²", "٣", "9" * 5000, "1e999", "nan", "LISTEN 0 1 ", ":", "*:", "\n", " ", "p", "n", "c",
+         "0.0.0.0:", 'users:(("', '",pid=', ",fd=1))", "|", "edp/w@n/state:", "phase=running\n",
+         "started=", "pid=", "restarts=", "exit=", "/log/", ".log\n", "- 1 1 1 ", "/proc/",
+         "/environ:FLEETCTL_RUN=", "0a", "uptime ", "load ", "online ", "-", ",", "cpus ",
+         "MemTotal: ", "MemAvailable: ", "millidegrees ", "throttled=0x", "boottime sec = ", "%",
+         "memsize ", "page size of ", " bytes", "Pages active: ", ".", "\u2028", "\x85", "7"]
+    ),
+    max_size=30,
+).map("".join)  # fmt: skip
+
+
+@given(SHAPED | st.text(max_size=80), st.integers(0, 255))
+def test_no_text_makes_a_parser_raise(text: str, status: int) -> None:
+    answer = Answer(text, status)
+    for machine in (PI, MAC, Machine("FreeBSD", "x", "y"), Machine()):
+        read_system(machine, answer)
+        read_listeners(machine.os, answer)
+    read_tmux(answer)
+    read_tmux(Answer(f"3.3a|{text}|" * 4, status))
+    read_records(answer)
+    read_runs(answer)
