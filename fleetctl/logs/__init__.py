@@ -1,0 +1,1 @@
+"""Logs: segments on the node, followed by byte offset, framed into lines and merged."""

@@ -1,0 +1,53 @@
+# fleetctl's logger: appends what a pane prints to segments that are named by the offset of their
+# first byte, so that a reader can go on at any byte, also across rotation.
+#   sh logger DIR/log SEGMENT_BYTES SEGMENTS_KEPT
+# NUMBER.idx beside NUMBER.log holds lines "epoch-second offset": when the log had grown to offset.
+LC_ALL=C; export LC_ALL
+cd "$1" || exec cat >/dev/null
+limit=$2 keep=$3
+
+segments() { ls | sed -n 's/^\([0-9]*\)\.log$/\1/p' | sort -n; }
+
+begin() { # OFFSET: make the segment that starts there the current one
+  start=$1
+  : >>"$start.log"
+  stamp
+  for old in $(segments | sort -rn | sed "1,${keep}d"); do rm -f "$old.log" "$old.idx"; done
+  [ -z "$sampler" ] || kill "$sampler" 2>/dev/null
+  sample & sampler=$!
+}
+
+stamp() {
+  seen=$(wc -c <"$start.log")
+  printf '%s %s\n' "$(date +%s)" $((start + seen)) >>"$start.idx"
+}
+
+sample() { # once a second, while the logger lives and only if something was written
+  while sleep 1 && kill -0 $$ 2>/dev/null; do
+    [ "$(wc -c <"$start.log")" -eq "$seen" ] || stamp
+  done
+}
+
+sampler=
+last=$(segments | tail -n 1)
+if [ -z "$last" ]; then begin 0
+elif [ "$(wc -c <"$last.log")" -ge "$limit" ]; then begin $((last + $(wc -c <"$last.log")))
+else begin "$last"
+fi
+
+# dd passes on each read as it comes, and never reads past what it writes. "0+0 records in": the end.
+while :; do
+  said=$(dd bs=65536 count=128 2>&1 >>"$start.log")
+  failed=$?
+  case $said in 0+0*) break ;; esac
+  if [ "$failed" -ne 0 ]; then # a full disk: keep draining, or tmux would hold it all in memory
+    said=$(dd bs=65536 count=16 2>&1 >/dev/null)
+    case $said in 0+0*) break ;; esac
+    printf '\nfleetctl: output was lost here, the disk was full\n' >>"$start.log" 2>/dev/null
+    continue
+  fi
+  size=$(wc -c <"$start.log")
+  [ "$size" -lt "$limit" ] || begin $((start + size))
+done
+kill "$sampler" 2>/dev/null
+stamp

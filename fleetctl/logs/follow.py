@@ -1,0 +1,129 @@
+"""Following one log: from a byte on, for ever, across rotation, restarts and lost connections."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator
+
+from msgspec import Struct
+
+from fleetctl.errors import LinkError, LinkHung
+from fleetctl.link.links import Links
+from fleetctl.link.protocol import Stream
+from fleetctl.logs.lines import Framer
+from fleetctl.logs.segments import LogPlace
+
+_ROTATION_CHECK_S = 0.1
+_GIVEN_UP_S = 1.0
+_HEAD_TIMEOUT_S = 60.0
+_BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Lines(Struct, frozen=True):
+    """Complete lines, as they are in the log."""
+
+    offset: int
+    data: bytes
+
+
+class Gap(Struct, frozen=True):
+    """Bytes that were rotated away before they could be read."""
+
+    offset: int
+    missing_bytes: int
+
+
+class Cut(Struct, frozen=True):
+    """The node cannot be reached; following goes on by itself when it can."""
+
+    reason: str
+
+
+class Resumed(Struct, frozen=True):
+    """The node can be reached again."""
+
+
+Event = Lines | Gap | Cut | Resumed
+
+
+async def follow(place: LogPlace, node: str, links: Links, offset: int) -> AsyncIterator[Event]:
+    """What happens to the log from ``offset`` on. Never ends by itself.
+
+    Every byte comes exactly once, in order, however often the connection breaks: each new attempt
+    goes on at the first byte that did not come yet.
+    """
+    framer = Framer(offset)
+    failures = 0
+    while True:
+        try:
+            link = await links.get(node)
+            async with link.stream(place.script("follow", offset=framer.position)) as stream:
+                async for event in _segment(node, stream, framer):
+                    if failures:
+                        failures = 0
+                        yield Resumed()
+                    if not isinstance(event, Resumed):
+                        yield event
+        except LinkError as error:
+            if not failures:
+                yield Cut(error.reason)
+            pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
+            failures += 1
+            # jitter: all followers of a node lost it at the same moment
+            await asyncio.sleep(pause * random.uniform(0.7, 1.3))
+
+
+async def _segment(node: str, stream: Stream, framer: Framer) -> AsyncIterator[Event]:
+    """``Resumed`` once the node answers, then the lines from the framer's offset to the end of the
+    segment that was the last one when the node was asked.
+
+    :raises LinkError: the node is lost, or the log cannot be read there.
+    """
+    position, data = await _head(node, stream)
+    yield Resumed()
+    if position > framer.position:
+        yield Gap(framer.offset, position - framer.offset)
+    if position != framer.position:  # before it: the node lost its last bytes, or the log is new
+        framer.jump(position)
+    idle_s = 0.0
+    while True:
+        start, whole = framer.feed(data)
+        if whole:
+            yield Lines(start, whole)
+        following = re.search(rb"^next (\d+)\n", stream.stderr, re.M)
+        # a while without a byte: what stood between here and there was rotated away
+        if following and (framer.position >= int(following[1]) or idle_s >= _GIVEN_UP_S):
+            return
+        try:
+            data = await stream.read(_ROTATION_CHECK_S)
+            idle_s = 0.0
+        except LinkHung:
+            data = b""
+            idle_s += _ROTATION_CHECK_S
+            continue
+        if not data:
+            if re.search(rb"^next 0\n", stream.stderr, re.M):
+                return
+            raise _unreadable(node, stream)
+
+
+async def _head(node: str, stream: Stream) -> tuple[int, bytes]:
+    """The offset of the first byte that follows, and what came of these bytes already."""
+    data = b""
+    while b"\n" not in data:
+        more = await stream.read(_HEAD_TIMEOUT_S)
+        if not more:
+            raise _unreadable(node, stream)
+        data += more
+    head, _, data = data.partition(b"\n")
+    try:
+        return int(head.split()[0]), data
+    except (ValueError, IndexError):
+        raise LinkError(node, f"its log cannot be read: {head[:200]!r}") from None
+
+
+def _unreadable(node: str, stream: Stream) -> LinkError:
+    said = stream.stderr.decode("utf-8", "replace").strip()[-200:]
+    return LinkError(node, f"its log cannot be read any more{said and ': ' + said}")

@@ -1,0 +1,118 @@
+"""Framing: bytes of a log to lines that are safe and readable on a terminal. Pure."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+# A log must not move the cursor, rename the window or fill the clipboard. What goes: CSI sequences
+# other than colours (SGR, final byte m), with whatever controls stand inside, since terminals
+# read on over those; OSC, DCS, SOS, PM and APC strings up to their end; two-byte escapes; the other
+# controls. Every ESC that stays begins a whole colour sequence.
+_CONTROL = re.compile(
+    rb"\x1b\[(?![0-9;:]*m)[\x00-\x1a\x1c-\x3f\x7f]*[@-~]?"
+    rb"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"
+    rb"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
+    rb"|\x1b(?!\[)"
+    rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
+)
+_C1 = re.compile(rb"\xc2[\x80-\x9f]")
+# U+009B and U+009D begin sequences as well. Replaced, since what is left out could make a new one.
+_NEEDS_WORK = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
+
+
+class LogLine(Struct, frozen=True):
+    """One line of one instance's log."""
+
+    instance: str
+    offset: int
+    """Of its first byte in the log."""
+    text: str
+    at: float | None = None
+    """When it was written, epoch seconds, to about a second; ``None``: not known."""
+
+
+def tidy(line: bytes) -> bytes:
+    """One line without its end: what a terminal would show of it, colours kept.
+
+    A progress bar that redraws itself with carriage returns folds into its last state.
+    """
+    if not _NEEDS_WORK.search(line):
+        return line
+    line = line.rstrip(b"\r")
+    if b"\r" in line:
+        line = line.rpartition(b"\r")[2]
+    return _C1.sub("\N{REPLACEMENT CHARACTER}".encode(), _CONTROL.sub(b"", line))
+
+
+def tidy_lines(data: bytes) -> bytes:
+    """Complete lines, tidied; much faster than one by one where there is nothing to tidy."""
+    data = data.replace(b"\r\n", b"\n")
+    if not _NEEDS_WORK.search(data):
+        return data
+    return b"\n".join(map(tidy, data.split(b"\n")))
+
+
+class Framer:
+    """Cuts a stream of bytes into complete lines; keeps the torn last one until it is whole."""
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        """Of the first byte that was not given out yet."""
+        self._torn = bytearray()
+
+    def feed(self, data: bytes) -> tuple[int, bytes]:
+        """The offset of, and all complete lines in, what came so far."""
+        end = data.rfind(b"\n") + 1
+        if not end:
+            self._torn += data
+            return self.offset, b""
+        whole, start = bytes(self._torn + data[:end]), self.offset
+        self._torn = bytearray(data[end:])
+        self.offset += len(whole)
+        return start, whole
+
+    @property
+    def position(self) -> int:
+        """Of the byte that must come next."""
+        return self.offset + len(self._torn)
+
+    def jump(self, offset: int) -> None:
+        """Go on at ``offset``; what is torn now can never be whole."""
+        self.offset, self._torn = offset, bytearray()
+
+
+class TimeIndex:
+    """When a log had grown to which offset: lines "SECOND OFFSET" that the logger wrote."""
+
+    def __init__(self, text: str) -> None:
+        pairs = [line.split() for line in text.splitlines()]
+        known = sorted(
+            (int(p[1]), int(p[0])) for p in pairs if len(p) == 2 and all(map(_digits, p))
+        )
+        self._offsets = [offset for offset, _ in known]
+        self._seconds = [second for _, second in known]
+
+    def at(self, end_offset: int) -> float | None:
+        """The second by which the log held the byte before ``end_offset``."""
+        place = bisect.bisect_left(self._offsets, end_offset)
+        return float(self._seconds[place]) if place < len(self._seconds) else None
+
+
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def log_lines(
+    instance: str, start: int, data: bytes, at: TimeIndex | float | None
+) -> Iterable[LogLine]:
+    """The lines in ``data``, whose first byte has the offset ``start``."""
+    offset = start
+    for line in data.removesuffix(b"\n").split(b"\n") if data else ():
+        end = offset + len(line) + 1
+        when = at.at(min(end, start + len(data))) if isinstance(at, TimeIndex) else at
+        yield LogLine(instance, offset, tidy(line).decode("utf-8", "replace"), when)
+        offset = end

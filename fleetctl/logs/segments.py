@@ -1,0 +1,85 @@
+"""Reading an instance's log on its node, by the offset of its bytes.
+
+The log is a folder of segments named by the offset of their first byte (launch/logger.sh writes
+them), so an offset means the same byte for ever, also after rotation.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from msgspec import Struct
+
+from fleetctl.errors import LinkError
+from fleetctl.link.protocol import Link
+from fleetctl.link.shell import quote_path
+from fleetctl.model.layout import instance_dir
+
+READ_TIMEOUT_S = 30.0
+_PIECE_BYTES = 4 * 1024 * 1024
+
+
+class LogPlace(Struct, frozen=True):
+    """Whose log."""
+
+    fleet: str
+    job: str
+    instance: str
+
+    def script(self, mode: str, **settings: int) -> str:
+        """segments.sh in one of its modes."""
+        folder = quote_path(instance_dir(self.fleet, self.job, self.instance) + "/log")
+        given = " ".join(f"{key}={value}" for key, value in settings.items())
+        return f"dir={folder} mode={mode} {given}\n{_text()}"
+
+
+@cache
+def _text() -> str:
+    return files("fleetctl.logs").joinpath("segments.sh").read_text("utf-8")
+
+
+class Span(Struct, frozen=True):
+    """A piece of a log."""
+
+    start: int
+    """Offset of its first byte; beyond what was asked for where bytes were rotated away."""
+    end: int
+    """Offset up to which was read."""
+    data: bytes
+
+
+async def read_span(link: Link, script: str) -> Span:
+    """Run :meth:`LogPlace.script` in a mode that ends by itself.
+
+    :raises LinkError: the node is lost, or what it printed is no log.
+    """
+    done = await link.run(script, timeout_s=READ_TIMEOUT_S)
+    head, _, data = done.stdout.partition(b"\n")
+    try:
+        start, end = (int(word) for word in head.split())
+    except ValueError:
+        said = done.error_text or done.text[:200] or f"exit status {done.exit_status}"
+        raise LinkError(link.node, f"its log cannot be read: {said}") from None
+    return Span(start, end, data)
+
+
+async def read_index(link: Link, place: LogPlace, offset: int) -> str:
+    """Lines "SECOND OFFSET" from ``offset`` on, for :class:`fleetctl.logs.lines.TimeIndex`."""
+    span = await read_span(link, place.script("index", offset=offset))
+    return span.data.decode("ascii", "replace")
+
+
+class LogReader:
+    """Reads a log piece by piece from an offset on."""
+
+    def __init__(self, place: LogPlace, offset: int) -> None:
+        self._place = place
+        self.offset = offset
+
+    async def more(self, link: Link) -> bytes:
+        """What was written since the last call, a few megabytes at the most."""
+        script = self._place.script("from", offset=self.offset, limit=_PIECE_BYTES)
+        span = await read_span(link, script)
+        self.offset = span.start + len(span.data)
+        return span.data

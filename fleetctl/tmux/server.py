@@ -1,0 +1,197 @@
+"""The tmux server of one node: open a window for an instance, run its command in it, close it.
+
+libtmux is synchronous and its objects run commands even for ``repr``: they live in one thread per
+node and never leave it; plain values do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import libtmux
+import libtmux.exc
+from msgspec import Struct
+
+from fleetctl.errors import LinkHung, TmuxError
+from fleetctl.link.protocol import Link
+from fleetctl.link.shell import join, quote
+from fleetctl.model.layout import TMUX_SOCKET
+from fleetctl.tmux import seam
+
+COMMAND_TIMEOUT_S = 15.0
+_HOLD = "exec sleep 60"
+# The process of a window before its command. It ends by itself, and the window with it, should
+# this controller die before the command is there.
+
+_GONE = re.compile(
+    r"can't find window|no server running|server exited|lost server|no current"
+    r"|error connecting to .*\(No such file or directory\)"
+)
+# A socket that may not be used, for one, does not mean that the window is gone.
+
+_T = TypeVar("_T")
+_numbers = itertools.count()
+
+
+class Window(Struct, frozen=True):
+    """A window on a node's tmux server, by tmux's own ids."""
+
+    window_id: str
+    pane_id: str
+
+
+class _LinkEngine:
+    """Runs tmux on a node, from libtmux's thread, over a link that lives in an event loop."""
+
+    def __init__(self, link: Link, loop: asyncio.AbstractEventLoop) -> None:
+        self._link = link
+        self._loop = loop
+
+    def run(self, argv: tuple[str, ...]) -> seam.Result:
+        # -u: without a UTF-8 locale tmux turns libtmux's field separator into "_"
+        script = f"exec tmux -u {join(argv)}"
+        future = asyncio.run_coroutine_threadsafe(
+            self._link.run(script, timeout_s=COMMAND_TIMEOUT_S), self._loop
+        )
+        try:
+            done = future.result(COMMAND_TIMEOUT_S + 5)
+        except TimeoutError:
+            future.cancel()
+            raise LinkHung(self._link.node, "tmux does not answer") from None
+        if done.exit_status == 127:
+            raise TmuxError(
+                self._link.node, "tmux is not installed, or not in PATH", hint=INSTALL_HINT
+            )
+        return seam.Result(done.text, done.error_text, done.exit_status)
+
+
+INSTALL_HINT = "Install it: brew install tmux (macOS), sudo apt install tmux (Debian)."
+
+
+class NodeTmux:
+    """fleetctl's own tmux server on one node.
+
+    Every method raises :class:`~fleetctl.errors.TmuxError` when tmux refuses, and
+    :class:`~fleetctl.errors.LinkError` when the node is lost; a lost node is never "nothing runs".
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._node = link.node
+        self._tmux_bin = f"fleetctl://{next(_numbers)}/{link.node}"
+        seam.register(self._tmux_bin, _LinkEngine(link, asyncio.get_running_loop()))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"tmux-{link.node}")
+
+    async def open_window(self, session: str, name: str, *, config: str) -> Window:
+        """Make a window that holds still, in ``session``, which is made when it is not there.
+
+        :param config: absolute path on the node of the settings for a server that must start.
+        """
+        return await self._in_thread(lambda: self._open(session, name, config))
+
+    async def run_in(
+        self,
+        window: Window,
+        argv: tuple[str, ...],
+        *,
+        options: Mapping[str, str],
+        log_command: tuple[str, ...],
+    ) -> None:
+        """Replace what a window holds by ``argv``, all it prints going to ``log_command``'s stdin.
+
+        One tmux invocation: the options, the pipe and the command are there together or not at all.
+
+        :param options: user options to set on the window, without the leading ``@``.
+        """
+        pane = window.pane_id
+        # tmux expands formats and strftime in the pipe's command
+        log = join(log_command).replace("#", "##").replace("%", "%%")
+        sequence = ["set-option", "-w", "-t", pane, "remain-on-exit", "on"]
+        for key, value in options.items():
+            sequence += [";", "set-option", "-w", "-t", pane, f"@{key}", _argument(value)]
+        sequence += [";", "pipe-pane", "-O", "-t", pane, f"exec {log}"]
+        sequence += [";", "respawn-pane", "-k", "-t", pane, *map(_argument, argv)]
+        await self._in_thread(lambda: self._command(*sequence))
+
+    async def close_window(self, window_id: str) -> None:
+        """Close a window; one that is gone already is fine."""
+        await self._in_thread(lambda: self._close(window_id))
+
+    def close(self) -> None:
+        seam.unregister(self._tmux_bin)
+        self._thread.shutdown(wait=False)
+
+    def _server(self, config: str | None = None) -> libtmux.Server:
+        return libtmux.Server(socket_name=TMUX_SOCKET, config_file=config, tmux_bin=self._tmux_bin)
+
+    def _open(self, session_name: str, name: str, config: str) -> Window:
+        server = self._server(config)
+        for _ in range(3):
+            session = server.sessions.get(default=None, session_name=session_name)
+            if session is not None:
+                window = session.new_window(window_name=name, window_shell=_HOLD)
+                break
+            try:
+                session = server.new_session(
+                    session_name, window_name=name, window_command=_HOLD, x=200, y=50
+                )
+                window = session.active_window
+                break
+            except libtmux.exc.TmuxSessionExists:
+                continue  # another controller was faster
+            except libtmux.exc.LibTmuxException as error:
+                if "server exited" not in str(error):
+                    raise
+                continue  # its last window closed just now; the next command starts a new one
+        else:
+            raise TmuxError(self._node, f"session {session_name} comes and goes")
+        pane = window.active_pane
+        if window.window_id is None or pane is None or pane.pane_id is None:
+            raise TmuxError(self._node, f"the new window {name} vanished at once")
+        return Window(window.window_id, pane.pane_id)
+
+    def _command(self, *argv: str) -> None:
+        done = self._server().cmd(argv[0], *argv[1:])
+        if done.returncode != 0 or done.stderr:
+            raise TmuxError(self._node, f"tmux {argv[0]}: {' '.join(done.stderr) or 'failed'}")
+
+    def _close(self, window_id: str) -> None:
+        done = self._server().cmd("kill-window", target=window_id)
+        said = " ".join(done.stderr)
+        if said and not _GONE.search(said):
+            raise TmuxError(self._node, f"tmux kill-window: {said}")
+
+    async def _in_thread(self, call: Callable[[], _T]) -> _T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        except libtmux.exc.LibTmuxException as error:
+            raise TmuxError(self._node, f"tmux: {error}") from None
+
+
+def _argument(text: str) -> str:
+    """``text`` so that tmux does not take a semicolon at its end for the end of the command."""
+    return f"{text[:-1]}\\;" if text.endswith(";") else text
+
+
+def attach_script(session: str, window_id: str, *, read_only: bool) -> str:
+    """The script that shows one window in the terminal it runs on, full size.
+
+    It attaches through a session of its own in the same group, so that looking at one window does
+    not turn the page for others who look; that session ends when the terminal lets go of it.
+    """
+    view = f"{session}-view-$$"
+    tmux = f"tmux -u -L {TMUX_SOCKET}"
+    attach = "attach-session -r" if read_only else "attach-session"
+    return f"""unset TMUX TMUX_PANE
+infocmp "$TERM" >/dev/null 2>&1 || TERM=xterm-256color; export TERM
+{tmux} new-session -d -t {quote("=" + session)} -s "{view}" || exit 1
+{tmux} select-window -t "={view}:{window_id}" &&
+{tmux} {attach} -t "={view}" \\; set-option -t "={view}:" destroy-unattached on
+status=$?
+{tmux} kill-session -t "={view}" 2>/dev/null # where it was never attached
+exit $status
+"""

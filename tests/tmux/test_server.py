@@ -1,0 +1,437 @@
+"""A node's tmux server, driven over a link, on real tmux."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetctl.errors import LinkError, LinkHung, LinkLost, TmuxError
+from fleetctl.link.local import LocalLink
+from fleetctl.link.protocol import Completed
+from fleetctl.tmux import server as module
+from fleetctl.tmux.server import NodeTmux, Window, attach_script
+from tests.openssh import bounded, until
+
+pytestmark = pytest.mark.usefixtures("own_tmux")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "tmux.conf"
+    path.write_text("set -g history-limit 4321\n")
+    return str(path)
+
+
+@asynccontextmanager
+async def _node(link: Any = None) -> AsyncIterator[NodeTmux]:
+    tmux = NodeTmux(link or LocalLink("pi4"))
+    try:
+        yield tmux
+    finally:
+        tmux.close()
+
+
+def ask(*argv: str) -> str:
+    """What tmux itself says."""
+    done = subprocess.run(
+        ["tmux", "-u", "-L", "fleetctl", *argv], capture_output=True, text=True, timeout=10
+    )
+    return (done.stdout + done.stderr).rstrip("\n")
+
+
+def windows(session: str = "flotte") -> list[str]:
+    return ask("list-windows", "-t", f"={session}", "-F", "#{window_name} #{window_id}").split("\n")
+
+
+def test_a_window_opens_in_a_session_that_is_made_when_needed(config: str) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            first = await tmux.open_window("flotte", "server", config=config)
+            second = await tmux.open_window("flotte", "worker", config=config)
+            assert windows() == [f"server {first.window_id}", f"worker {second.window_id}"]
+            assert ask("show-options", "-gv", "history-limit") == "4321"
+            for window in (first, second):
+                assert ask("display-message", "-p", "-t", window.pane_id, "#{pane_dead}") == "0"
+                assert ask("display-message", "-p", "-t", window.pane_id, "#{window_id}") == (
+                    window.window_id
+                )
+
+    bounded(body())
+
+
+def test_a_session_whose_name_only_begins_alike_is_another(config: str) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            await tmux.open_window("flotte-two", "a", config=config)
+            await tmux.open_window("flotte", "b", config=config)
+            assert sorted(ask("list-sessions", "-F", "#{session_name}").split()) == [
+                "flotte",
+                "flotte-two",
+            ]
+
+    bounded(body())
+
+
+async def _run(
+    tmux: NodeTmux,
+    config: str,
+    *argv: str,
+    log: Path,
+    name: str = "w",
+    options: dict[str, str] | None = None,
+) -> Window:
+    window = await tmux.open_window("flotte", name, config=config)
+    await tmux.run_in(
+        window, argv, options=options or {}, log_command=("sh", "-c", 'exec cat >>"$0"', str(log))
+    )
+    return window
+
+
+def _dead(window: Window) -> bool:
+    return ask("display-message", "-p", "-t", window.pane_id, "#{pane_dead}") == "1"
+
+
+def test_no_first_byte_is_lost_in_sixty_starts_at_once(tmp_path: Path, config: str) -> None:
+    """Each prints one line at once and ends; in eight windows at a time."""
+
+    async def body() -> None:
+        async with _node() as tmux:
+            for batch in range(0, 60, 12):
+                numbers = range(batch, batch + 12)
+                logs = [tmp_path / f"{number}.log" for number in numbers]
+                opened = await asyncio.gather(
+                    *(
+                        _run(tmux, config, "echo", f"line {n}", log=log, name=f"w{n}")
+                        for n, log in zip(numbers, logs, strict=True)
+                    )
+                )
+                for number, log in zip(numbers, logs, strict=True):
+                    await until(lambda log=log: log.exists() and log.read_bytes(), f"{log} comes")  # type: ignore[misc]  # mypy has no type for a lambda's default
+                    assert (
+                        log.read_bytes()
+                        .replace(b"\r\n", b"\n")
+                        .startswith(f"line {number}\n".encode())
+                    )
+                for window in opened:
+                    await tmux.close_window(window.window_id)
+
+    bounded(body())
+
+
+def test_the_window_stays_with_the_exit_status(tmp_path: Path, config: str) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            window = await _run(tmux, config, "sh", "-c", "exit 37", log=tmp_path / "log")
+            status = "#{pane_dead_status}"
+            await until(
+                lambda: ask("display-message", "-p", "-t", window.pane_id, status) == "37",
+                "the exit status is kept",
+            )
+            assert _dead(window)
+
+    bounded(body())
+
+
+AWKWARD = [
+    "plain", "two words", "it's", 'a "b"', "$(echo no) $HOME `x`", "a;", "a\\;", ";", "#{host}",
+    "##[x]", "%H:%M 100%", "-n", "ünï 🦊", "line\nbreak", "back\\slash", "~/x", "{a}", "=x", "a|b",
+]  # fmt: skip
+
+
+def test_arguments_and_options_arrive_exactly(tmp_path: Path, config: str) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            out = tmp_path / "out"
+            script = 'f=$1; shift; printf "%s\\0" "$@" >"$f.new"; mv "$f.new" "$f"; sleep 60'
+            options = {f"fleetctl_{i}": text for i, text in enumerate(AWKWARD)}
+            window = await _run(
+                tmux, config,
+                "sh", "-c", script, "sh", str(out), *AWKWARD,
+                log=tmp_path / "log", options=options,
+            )  # fmt: skip
+            await until(out.exists, "the command ran")
+            assert out.read_bytes().decode().split("\0")[:-1] == AWKWARD
+            for key, text in options.items():
+                assert ask("show-options", "-wv", "-t", window.pane_id, f"@{key}") == text
+
+    bounded(body())
+
+
+def test_an_awkward_path_of_the_log(tmp_path: Path, config: str) -> None:
+    folder = tmp_path / "a b #{host} %H 'q' $x ; #h"
+    folder.mkdir()
+
+    async def body() -> None:
+        async with _node() as tmux:
+            log = folder / "log"
+            await _run(tmux, config, "echo", "here", log=log)
+            await until(lambda: log.exists() and log.read_bytes(), "the log is written")
+            assert log.read_bytes() == b"here\r\n"
+
+    bounded(body())
+
+
+def test_everything_of_a_start_is_there_or_nothing(tmp_path: Path, config: str) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            window = await tmux.open_window("flotte", "w", config=config)
+            await tmux.close_window(window.window_id)
+            marker = tmp_path / "ran"
+            with pytest.raises(TmuxError, match=r"^pi4: tmux set-option: .*"):
+                await tmux.run_in(window, ("touch", str(marker)), options={}, log_command=("cat",))
+            assert not marker.exists()
+
+    bounded(body())
+
+
+def test_closing_ends_the_window_and_one_that_is_gone_is_fine(config: str) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            await tmux.close_window("@99")  # no server at all
+            first = await tmux.open_window("flotte", "a", config=config)
+            second = await tmux.open_window("flotte", "b", config=config)
+            await tmux.close_window(first.window_id)
+            assert windows() == [f"b {second.window_id}"]
+            await tmux.close_window(first.window_id)
+            await tmux.close_window(second.window_id)  # the last one; the server ends with it
+            await tmux.close_window(second.window_id)
+            again = await tmux.open_window("flotte", "c", config=config)
+            assert windows() == [f"c {again.window_id}"]
+
+    bounded(body())
+
+
+def test_a_server_that_is_just_ending_is_a_window_that_is_gone_and_a_new_start(
+    config: str,
+) -> None:
+    """What tmux says when asked while its server shuts down, as it does after the last window."""
+
+    class Ending(LocalLink):
+        ending = 0
+
+        async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+            if self.ending:
+                self.ending -= 1
+                return Completed(b"", b"server exited unexpectedly\n", 1)
+            return await super().run(script, stdin=stdin, timeout_s=timeout_s)
+
+    async def body() -> None:
+        link = Ending("pi4")
+        async with _node(link) as tmux:
+            link.ending = 1
+            await tmux.close_window("@1")
+            for link.ending in (1, 2, 3):
+                window = await tmux.open_window("flotte", "w", config=config)
+                await tmux.close_window(window.window_id)
+
+    bounded(body())
+
+
+def test_a_holding_window_ends_by_itself(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_HOLD", "exec sleep 0.2")
+
+    async def body() -> None:
+        async with _node() as tmux:
+            await tmux.open_window("flotte", "w", config=config)
+            await until(lambda: "no server" in ask("list-windows", "-a"), "window and server end")
+
+    bounded(body())
+
+
+def test_a_node_without_a_utf_8_locale(
+    tmp_path: Path, config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.delenv("LANG", raising=False)
+
+    async def body() -> None:
+        async with _node() as tmux:
+            log = tmp_path / "log"
+            window = await _run(tmux, config, "echo", "grüße 🦊", log=log, name="w")
+            await until(lambda: log.exists() and log.read_bytes(), "the log is written")
+            assert log.read_bytes().decode() == "grüße 🦊\r\n"
+            assert windows() == [f"w {window.window_id}"]
+
+    bounded(body())
+
+
+# refusals
+
+
+class _Answering(LocalLink):
+    """A link whose scripts are answered by ``answer`` instead of being run."""
+
+    def __init__(self, answer: Callable[[], Completed]) -> None:
+        super().__init__("pi4")
+        self._answer = answer
+
+    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+        return self._answer()
+
+
+def _refused(answer: Callable[[], Completed], kind: type[Exception], config: str) -> Exception:
+    async def body() -> Exception:
+        async with _node(_Answering(answer)) as tmux:
+            window = Window("@1", "%1")
+            calls = (
+                lambda: tmux.open_window("flotte", "w", config=config),
+                lambda: tmux.run_in(window, ("true",), options={}, log_command=("cat",)),
+                lambda: tmux.close_window("@1"),
+            )
+            for call in calls:
+                with pytest.raises(kind) as caught:
+                    await call()
+            return caught.value
+
+    return bounded(body())
+
+
+def test_no_tmux_on_the_node(config: str) -> None:
+    error = _refused(
+        lambda: Completed(b"", b"sh: 1: exec: tmux: not found\n", 127), TmuxError, config
+    )
+    assert str(error).startswith("pi4: tmux is not installed, or not in PATH. Install it:")
+    assert isinstance(error, TmuxError)
+    assert error.code == "tmux-missing"
+
+
+def test_a_tmux_that_refuses_is_quoted(config: str) -> None:
+    error = _refused(
+        lambda: Completed(b"", b"create window failed: fork failed: out of memory\n", 1),
+        TmuxError,
+        config,
+    )
+    assert "fork failed: out of memory" in str(error)
+
+
+def test_a_socket_that_may_not_be_used_is_no_absent_server(config: str) -> None:
+    error = _refused(
+        lambda: Completed(b"", b"error connecting to /tmp/x/fleetctl (Permission denied)\n", 1),
+        TmuxError,
+        config,
+    )
+    assert "Permission denied" in str(error)
+
+
+@pytest.mark.parametrize("kind", [LinkLost, LinkHung])
+def test_a_node_that_is_lost_is_no_node_without_sessions(
+    kind: type[LinkError], config: str
+) -> None:
+    def lost() -> Completed:
+        raise kind("pi4", "the connection broke")
+
+    error = _refused(lost, kind, config)
+    assert str(error) == "pi4: the connection broke"
+
+
+def test_a_node_lost_in_between_makes_no_second_session(config: str) -> None:
+    """The first answer comes, the next does not: an error, whatever libtmux would make of it."""
+    count = 0
+
+    class Fading(LocalLink):
+        async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+            nonlocal count
+            count += 1
+            if count > allowed:
+                raise LinkLost("pi4", "the connection broke")
+            return await super().run(script, stdin=stdin, timeout_s=timeout_s)
+
+    async def body() -> None:
+        async with _node(Fading("pi4")) as tmux:
+            with pytest.raises(LinkLost):
+                await tmux.open_window("flotte", "w", config=config)
+
+    for allowed in range(2):  # noqa: B007  # Fading reads it
+        count = 0
+        bounded(body())
+
+
+def test_a_node_that_hangs_is_given_up(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "COMMAND_TIMEOUT_S", 0.3)
+
+    class Stuck(LocalLink):
+        async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+            return await super().run("sleep 60", timeout_s=timeout_s)
+
+    async def body() -> None:
+        async with _node(Stuck("pi4")) as tmux:
+            started = time.monotonic()
+            with pytest.raises(LinkHung):
+                await tmux.close_window("@1")
+            assert time.monotonic() - started < 5
+
+    bounded(body())
+
+
+def test_two_nodes_do_not_mix(config: str) -> None:
+    async def body() -> None:
+        async with _node() as tmux, _node(_Answering(lambda: Completed(b"", b"", 127))) as other:
+            await tmux.open_window("flotte", "w", config=config)
+            with pytest.raises(TmuxError):
+                await other.open_window("flotte", "w", config=config)
+            assert len(windows()) == 1
+
+    bounded(body())
+
+
+# attaching
+
+
+def test_attaching_shows_one_window_and_leaves_everything_as_it_was(
+    tmp_path: Path, config: str
+) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            text = "echo shown-here; sleep 60"
+            first = await _run(tmux, config, "sh", "-c", text, log=tmp_path / "1", name="a")
+            await _run(tmux, config, "sleep", "60", log=tmp_path / "2", name="b")
+            script = attach_script("flotte", first.window_id, read_only=False)
+            async with LocalLink("pi4").terminal(
+                script, term="xterm", columns=100, rows=30
+            ) as terminal:
+                shown = b""
+                while b"shown-here" not in shown:
+                    shown += await asyncio.wait_for(terminal.read(), 10)
+                assert "flotte-view-" in ask("list-sessions", "-F", "#{session_name}")
+                terminal.write(b"\x02d")
+                while data := await asyncio.wait_for(terminal.read(), 10):
+                    shown += data
+                assert terminal.exit_status == 0
+            await until(
+                lambda: ask("list-sessions", "-F", "#{session_name}") == "flotte",
+                "the view is gone",
+            )
+            assert len(windows()) == 2
+
+    bounded(body())
+
+
+def test_attaching_to_a_window_that_is_gone_fails_and_leaves_no_view(config: str) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            await tmux.open_window("flotte", "a", config=config)
+            done = await LocalLink("pi4").run(
+                attach_script("flotte", "@99", read_only=True), timeout_s=10
+            )
+            assert done.exit_status != 0
+            assert ask("list-sessions", "-F", "#{session_name}") == "flotte"
+
+    bounded(body())
+
+
+def test_the_user_s_own_server_is_another(config: str) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            await tmux.open_window("flotte", "a", config=config)
+
+    bounded(body())
+    sockets = Path(os.environ["TMUX_TMPDIR"]).glob("*/*")
+    assert [socket.name for socket in sockets] == ["fleetctl"]
