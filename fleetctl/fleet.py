@@ -1,0 +1,200 @@
+"""The one service that the command line and the dashboard talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from msgspec.structs import replace
+
+from fleetctl.errors import LinkError
+from fleetctl.health.assess import Look, assess, instance_status
+from fleetctl.health.services import pane_of, service_status
+from fleetctl.launch.events import Progress
+from fleetctl.launch.plan import Step, plan, stop_order
+from fleetctl.link.links import Links
+from fleetctl.link.protocol import Completed, Link
+from fleetctl.model.expectations import derive
+from fleetctl.model.facts import NodeFacts, Pane
+from fleetctl.model.jobs import ASKED_KINDS, Instance, Job
+from fleetctl.model.status import FleetStatus, ServiceStatus
+from fleetctl.model.topology import Fleet, Node
+from fleetctl.probes.node import node_script, read_node, services_script
+
+LOOK_TIMEOUT_S = 10.0
+"""A node that was reached has this long to tell its facts."""
+
+
+class FleetService:
+    """One fleet and one of its jobs. An async context manager: leaving it closes the connections.
+
+    :param job: the job that everything here is about; ``None`` for a file without jobs.
+    """
+
+    def __init__(self, fleet: Fleet, job: Job | None) -> None:
+        self.fleet = fleet
+        self.job = job
+        self.links = Links(fleet)
+        self._expectations = derive(fleet)
+
+    async def __aenter__(self) -> FleetService:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.links.close()
+
+    async def observe(
+        self,
+        chosen: Sequence[Instance] | None = None,
+        seen: Callable[[str, Look], object] | None = None,
+    ) -> FleetStatus:
+        """Ask every node at once, one connection and one round trip each.
+
+        A node that cannot be asked is data in the result, and delays no other.
+
+        :param chosen: the instances to show; all of the job's by default.
+        :param seen: called as each node's answer comes in.
+        """
+        began = time.monotonic()
+
+        async def ask(node: Node) -> Look:
+            look = await self._look(node)
+            if seen:
+                seen(node.name, look)
+            return look
+
+        nodes = self.fleet.nodes.values()
+        looks = await asyncio.gather(*(ask(node) for node in nodes))
+        return assess(
+            self.fleet,
+            self.job,
+            self._expectations,
+            dict(zip(self.fleet.nodes, looks, strict=True)),
+            duration_s=time.monotonic() - began,
+            chosen=chosen,
+        )
+
+    async def _look(self, node: Node) -> Look:
+        if node.connection == "none":
+            return await self._look_from_here(node)
+        try:
+            link = await self.links.get(node.name)
+            script = node_script(self.fleet.name, node.name)
+            done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
+        except LinkError as error:
+            return Look(error=error)
+        facts = await self._with_conditions(node, link, read_node(script, done.text))
+        return Look(facts=facts, address=link.address, connect_ms=link.connect_ms)
+
+    async def _with_conditions(self, node: Node, link: Link, facts: NodeFacts) -> NodeFacts:
+        """Ask for ready conditions that are still open and that the facts cannot answer.
+
+        Once met it stands on the node, so this costs nothing in the usual case; it is needed after
+        a restart that no controller saw.
+        """
+        records = dict(facts.records)
+        for instance in self.job.instances if self.job else ():
+            key = (instance.job, instance.name)
+            if instance.node != node.name or instance.ready.kind not in ASKED_KINDS:
+                continue
+            if service_status(self.fleet.name, instance, facts).state != "running":
+                continue
+            from fleetctl.launch.conditions import Condition
+
+            condition = Condition(self.fleet.name, instance)
+            with suppress(LinkError):
+                if await condition.holds(link, records[key]):
+                    await condition.mark(link, records[key])
+                    records[key] = replace(records[key], ready=True)
+        return replace(facts, records=records)
+
+    async def _look_from_here(self, node: Node) -> Look:
+        """A node that cannot be logged into: only what its instances ask to be asked."""
+        from fleetctl.launch.settling import external_answers
+
+        mine = [i for i in self.job.instances if i.node == node.name] if self.job else []
+        link = self.links.controller()
+        answers = await asyncio.gather(*(external_answers(link, i) for i in mine))
+        return Look(answers={i.name: yes for i, yes in zip(mine, answers, strict=True)})
+
+    async def pane_of(self, instance: Instance) -> Pane | None:
+        """The window of ``instance``, if it has one.
+
+        :raises LinkError: its node cannot be asked.
+        """
+        link = await self.links.get(instance.node)
+        script = services_script(self.fleet.name, instance.node)
+        done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
+        return pane_of(self.fleet.name, instance, read_node(script, done.text))
+
+    def plan(self, chosen: Sequence[Instance]) -> tuple[Step, ...]:
+        """What :meth:`start` would do, in which order."""
+        return plan(self.job, chosen) if self.job else ()
+
+    def _known(self) -> Callable[[Instance], Awaitable[ServiceStatus]]:
+        """Begin to ask every node; the result gives an instance's status once its node answered."""
+        looks = {n: asyncio.create_task(self._look(node)) for n, node in self.fleet.nodes.items()}
+
+        async def known(instance: Instance) -> ServiceStatus:
+            look = await asyncio.shield(looks[instance.node])
+            return instance_status(self.fleet, instance, look)
+
+        return known
+
+    async def start(
+        self,
+        chosen: Sequence[Instance],
+        report: Callable[[Progress], None],
+        results: dict[str, ServiceStatus],
+        *,
+        check_paths: bool = True,
+    ) -> None:
+        """Start ``chosen`` in order; see :class:`fleetctl.launch.runner.Runner`.
+
+        :param results: receives what became of each; also what is known when it is cancelled.
+        :raises UsageError: an env_file cannot be read; then nothing was started.
+        """
+        from fleetctl.launch.runner import Runner
+        from fleetctl.launch.secrets import Secrets
+
+        secrets = Secrets(chosen)
+        runner = Runner(
+            self.fleet.name, self.links, self._known(), secrets, report, check_paths=check_paths
+        )
+        try:
+            await runner.start(self.plan(chosen))
+        finally:
+            results.update({i.name: runner.statuses[i.name] for i in chosen})
+
+    async def stop(
+        self, chosen: Sequence[Instance], report: Callable[[Progress], None]
+    ) -> dict[str, ServiceStatus]:
+        """Stop ``chosen``, dependents first; see :class:`fleetctl.launch.stopper.Stopper`."""
+        from fleetctl.launch.stopper import Stopper
+
+        if self.job is None:
+            return {}
+        stopper = Stopper(self.fleet.name, self.links, self._known(), report)
+        return await stopper.stop(stop_order(self.job, chosen))
+
+    async def execute(
+        self,
+        nodes: Sequence[str],
+        script: str,
+        timeout_s: float,
+        done: Callable[[str, Completed | LinkError], None],
+    ) -> None:
+        """Run ``script`` on every node at once; ``done`` is called as each one ends."""
+
+        async def one(name: str) -> None:
+            result: Completed | LinkError
+            try:
+                link = await self.links.get(name)
+                result = await link.run(script, timeout_s=timeout_s)
+            except LinkError as error:
+                result = error
+            done(name, result)
+
+        await asyncio.gather(*(one(name) for name in nodes))

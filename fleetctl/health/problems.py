@@ -1,0 +1,260 @@
+"""Problems: one per root cause, with whom it affects. What follows from another is not listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from fleetctl.errors import LinkError
+from fleetctl.health.services import ANY_ADDRESSES, own_pids, strangers
+from fleetctl.launch.plan import dependents, plan
+from fleetctl.model.facts import Listener, NodeFacts
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.status import Fix, Problem, ServiceStatus
+from fleetctl.model.topology import Fleet, Node
+
+DISK_FULL_BYTES = 16 * 1024 * 1024
+"""Less free space than this for the user counts as full: the next log segment does not fit."""
+CRASH_LOOP_RESTARTS = 3
+OLDEST_TMUX = (3, 0)
+"""remain-on-exit, respawn-pane -k with arguments and window user options all work from here on."""
+
+
+def link_problem(fleet: Fleet, node: Node, error: LinkError, job: Job | None) -> Problem:
+    """The node cannot be talked to."""
+    return Problem(
+        code=error.code,
+        severity="error",
+        node=node.name,
+        summary=f"{node.name} cannot be reached: {error.reason}"
+        + (f". {error.hint}" if error.hint else ""),
+        affects=_carried(node, job),
+        evidence=error.reason,
+    )
+
+
+def _carried(node: Node, job: Job | None) -> tuple[str, ...]:
+    """The instances on ``node`` and those that wait for them."""
+    if job is None:
+        return ()
+    mine = (i for i in job.instances if i.node == node.name)
+    return tuple(dict.fromkeys(name for i in mine for name in (i.name, *_after(job, i))))
+
+
+def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Problem]:
+    """What is wrong with the machine itself."""
+    names = _carried(node, job)
+    system = facts.system
+    if system and node.os and system.os and system.os != node.os:
+        yield Problem(
+            code="os-mismatch",
+            severity="warning",  # commands are chosen by what the node says, so nothing breaks
+            node=node.name,
+            summary=f"{node.name} runs {system.os}, but nodes.yaml says {node.os}",
+            evidence=f"uname: {system.os} {system.os_version or ''}".strip(),
+            affects=names,
+        )
+    if facts.tmux_version is None and "tmux" in facts.unknown:
+        install = (
+            "brew install tmux"
+            if system and system.os == "macos"
+            else ("sudo apt-get install -y tmux")
+        )
+        yield Problem(
+            code="tmux-missing",
+            severity="error",
+            node=node.name,
+            summary=f"{node.name} has no tmux, so nothing can be started there",
+            evidence=facts.unknown["tmux"],
+            affects=names,
+            fix=Fix((install,), node.name),
+        )
+    elif facts.tmux_version and too_old(facts.tmux_version):
+        wanted = ".".join(map(str, OLDEST_TMUX))
+        yield Problem(
+            code="tmux-missing",
+            severity="error",
+            node=node.name,
+            summary=f"tmux {facts.tmux_version} on {node.name} is too old: {wanted} is needed",
+            evidence=f"tmux -V: {facts.tmux_version}",
+            affects=names,
+        )
+    free = system.disk_free_bytes if system else None
+    if free is not None and free < DISK_FULL_BYTES:
+        yield Problem(
+            code="disk-full",
+            severity="error",
+            node=node.name,
+            summary=f"the disk of {node.name}'s home folder is full ({free // 1024} KiB free)",
+            evidence=f"df: {free} bytes free",
+            affects=names,
+        )
+    if system and system.throttled:
+        yield Problem(
+            code="undervoltage",
+            severity="warning",
+            node=node.name,
+            summary=f"{node.name} is throttled: its power supply or cooling is too weak",
+            evidence="vcgencmd get_throttled",
+        )
+
+
+def too_old(version: str) -> bool:
+    """Whether tmux ``version``, such as ``3.3a``, lacks what is used here; unreadable: no."""
+    major, _, minor = version.partition(".")
+    digits = "".join(c for c in minor if c.isdigit())
+    if not major.isdigit() or not digits:
+        return False
+    return (int(major), int(digits)) < OLDEST_TMUX
+
+
+def service_problems(
+    job: Job,
+    statuses: Mapping[str, ServiceStatus],
+    facts: Mapping[str, NodeFacts],
+    known: Sequence[Problem] = (),
+) -> Iterator[Problem]:
+    """What is wrong with the job's instances, root causes only.
+
+    :param known: problems of the nodes, which explain what waits for them.
+    """
+    explained = {name for p in known if p.severity == "error" for name in p.affects}
+    for instance in job.instances:
+        status = statuses.get(instance.name)
+        if status is None:
+            continue
+        if problem := _service_problem(job, instance, status, facts.get(instance.node)):
+            explained.update(problem.affects)
+            yield problem
+        if status.changed and status.state in ("starting", "running", "ready", "restarting"):
+            yield Problem(
+                code="service-changed",
+                severity="warning",
+                node=instance.node,
+                summary=f"{instance.name} runs with another definition than nodes.yaml has now",
+                evidence=f"hash of its definition in nodes.yaml: {instance.definition_hash}",
+                affects=(instance.name,),
+                fix=Fix((f"fleetctl restart {instance.name}",), "controller"),
+            )
+    waiting = [
+        step.instance
+        for step in plan(job, job.instances)
+        if (status := statuses.get(step.instance.name)) and status.state == "waiting"
+    ]
+    for instance in waiting:
+        if instance.name not in explained:
+            others = [i.name for i in waiting if i.service == instance.service]
+            problem = _waiting_problem(job, instance, others, statuses)
+            explained.update(problem.affects)
+            yield problem
+
+
+def _service_problem(
+    job: Job, instance: Instance, status: ServiceStatus, facts: NodeFacts | None
+) -> Problem | None:
+    hit = _after(job, instance)
+    if facts and instance.listen and status.state not in ("stopped", "unknown"):
+        if wrong := _wrong_address(instance, status):
+            return Problem(
+                code="port-wrong-address",
+                severity="error",
+                node=instance.node,
+                summary=f"{instance.name} listens on {wrong}, but must listen on "
+                f"{instance.listen} and on no other address",
+                evidence=f"listening sockets of its processes: {', '.join(status.listening or ())}",
+                affects=(instance.name, *hit),
+            )
+        if taken := strangers(instance, facts.listeners, own_pids(instance, facts)):
+            return port_in_use(instance, taken[0], hit)
+    if status.state == "failed":
+        code = "command-missing" if status.exit_code == 127 else "service-failed"
+        return Problem(
+            code=code,
+            severity="error",
+            node=instance.node,
+            summary=f"{instance.name} failed: {status.reason}",
+            evidence=f"exit code {status.exit_code}, {status.restarts} restarts",
+            affects=(instance.name, *hit),
+            fix=Fix((f"fleetctl logs {instance.name}",), "controller"),
+        )
+    if status.restarts >= CRASH_LOOP_RESTARTS and status.state in ("restarting", "running"):
+        return Problem(
+            code="service-crash-loop",
+            severity="error",
+            node=instance.node,
+            summary=f"{instance.name} keeps ending and was restarted {status.restarts} times",
+            evidence=status.reason or f"last exit code {status.exit_code}",
+            affects=(instance.name, *hit),
+            fix=Fix((f"fleetctl logs {instance.name}",), "controller"),
+        )
+    if status.state == "running" and facts and _overdue(instance, status, facts):
+        code = "port-not-listening" if instance.ready.kind == "listening" else "service-failed"
+        return Problem(
+            code=code,
+            severity="error",
+            node=instance.node,
+            summary=f"{instance.name} runs but is not ready after "
+            f"{instance.ready.timeout_s:g} s: {status.reason}",
+            evidence=status.reason or "",
+            affects=(instance.name, *hit),
+        )
+    return None
+
+
+def _after(job: Job, instance: Instance) -> tuple[str, ...]:
+    """The instances that wait for ``instance``'s service, directly or through others."""
+    return tuple(
+        i.name for name in dependents(job, instance.service) for i in job.services[name].instances
+    )
+
+
+def _waiting_problem(
+    job: Job, instance: Instance, names: Sequence[str], statuses: Mapping[str, ServiceStatus]
+) -> Problem:
+    """Nothing that has a problem of its own explains why ``instance`` waits.
+
+    :param names: the instances of its service that wait, all for the same.
+    """
+    needs = [i for name in instance.after for i in job.services[name].instances]
+    states = {statuses[i.name].state for i in needs if i.name in statuses}
+    return Problem(
+        code="dependency-not-ready",
+        severity="error" if "stopped" in states or "exited" in states else "warning",
+        node=instance.node,
+        summary=f"{', '.join(names)} not started: {statuses[instance.name].reason}",
+        affects=(*names, *_after(job, instance)),
+        fix=Fix(("fleetctl start",), "controller"),
+    )
+
+
+def port_in_use(instance: Instance, taken: Listener, hit: Sequence[str] = ()) -> Problem:
+    """A stranger has the instance's port; it is named, and never ended."""
+    who = taken.process or "a process of another user"
+    pid = f" (pid {taken.pids[0]})" if taken.pids else ""
+    return Problem(
+        code="port-in-use",
+        severity="error",
+        node=instance.node,
+        summary=f"port {taken.port} on {instance.node} is taken by {who}{pid}, which listens on "
+        f"{taken} and is not {instance.name}",
+        evidence=f"{taken} {who}{pid}",
+        affects=(instance.name, *hit),
+    )
+
+
+def _wrong_address(instance: Instance, status: ServiceStatus) -> str | None:
+    """The address its own processes hold the port on, when it is another than declared."""
+    assert instance.listen is not None
+    wanted = str(instance.listen.address)
+    if wanted in ANY_ADDRESSES:
+        return None
+    for bound in status.listening or ():
+        address, _, port = bound.rpartition(":")
+        if int(port) == instance.listen.port and address != wanted:
+            return bound
+    return None
+
+
+def _overdue(instance: Instance, status: ServiceStatus, facts: NodeFacts) -> bool:
+    if status.started_at is None:
+        return False
+    return (facts.measured_at - status.started_at).total_seconds() > instance.ready.timeout_s

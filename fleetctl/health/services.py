@@ -1,0 +1,220 @@
+"""The state of one instance, from the facts of its node."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from fleetctl.model.facts import Listener, NodeFacts, Pane, Record
+from fleetctl.model.jobs import ALIVE_S, Instance
+from fleetctl.model.status import ServiceState, ServiceStatus
+
+ANY_ADDRESSES = frozenset({"0.0.0.0", "*", "::"})
+
+
+def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceStatus:
+    """What state ``instance`` is in by ``facts``, which are those of its node."""
+    key = (instance.job, instance.name)
+    record = facts.records.get(key)
+    pane = pane_of(fleet, instance, facts)
+    state, reason = _state(instance, facts, pane, record)
+    current = record if record and pane and record.run == pane.run else None
+    if pane is None:
+        current = record
+    own = _own_pids(facts, pane, current)
+    return ServiceStatus(
+        service=instance.service,
+        node=instance.node,
+        rank=instance.rank,
+        state=state,
+        reason=reason,
+        pid=current.pid if current and state in ("running", "ready") else None,
+        started_at=_started_at(pane, current) if state not in ("stopped", "unknown") else None,
+        exit_code=_exit_code(pane, current, state),
+        restarts=current.restarts if current else 0,
+        listening=_listening(facts, own),
+        tmux=f"{fleet}:{instance.service}" if pane else None,
+        log_bytes=facts.log_bytes.get(key, 0),
+        changed=pane.definition_hash != instance.definition_hash if pane else None,
+    )
+
+
+def unknown_status(instance: Instance, reason: str) -> ServiceStatus:
+    """The status of an instance whose node cannot be asked."""
+    return ServiceStatus(
+        service=instance.service,
+        node=instance.node,
+        rank=instance.rank,
+        state="unknown",
+        reason=reason,
+    )
+
+
+def strangers(
+    instance: Instance, listeners: tuple[Listener, ...] | None, own: Collection[int] = ()
+) -> tuple[Listener, ...]:
+    """Of ``listeners``, those that take the address ``instance`` must have.
+
+    :param own: the processes of the instance, which are no strangers to it.
+    """
+    if instance.listen is None:
+        return ()
+    wanted = str(instance.listen.address)
+    return tuple(
+        listener
+        for listener in listeners or ()
+        if listener.port == instance.listen.port
+        and (listener.address in (wanted, *ANY_ADDRESSES) or wanted in ANY_ADDRESSES)
+        and not set(own).intersection(listener.pids)
+    )
+
+
+def own_pids(instance: Instance, facts: NodeFacts) -> frozenset[int]:
+    """Every process on the node that carries the mark of one of the instance's runs."""
+    key = (instance.job, instance.name)
+    runs = {pane.run for pane in facts.panes or () if (pane.job, pane.instance) == key}
+    if record := facts.records.get(key):
+        runs.add(record.run)
+    return frozenset(pid for run in runs for pid in (facts.runs or {}).get(run, ()))
+
+
+def pane_of(fleet: str, instance: Instance, facts: NodeFacts) -> Pane | None:
+    """Its window; of several (a dead one about to be replaced) the live one."""
+    mine = [
+        pane
+        for pane in facts.panes or ()
+        if (pane.session, pane.job, pane.instance) == (fleet, instance.job, instance.name)
+    ]
+    return next((pane for pane in mine if not pane.dead), mine[-1] if mine else None)
+
+
+def _own_pids(facts: NodeFacts, pane: Pane | None, record: Record | None) -> frozenset[int]:
+    runs = {item.run for item in (pane, record) if item}
+    return frozenset(pid for run in runs for pid in (facts.runs or {}).get(run, ()))
+
+
+def _listening(facts: NodeFacts, own: frozenset[int]) -> tuple[str, ...] | None:
+    if facts.listeners is None or facts.runs is None:
+        return None
+    return tuple(str(one) for one in facts.listeners if own.intersection(one.pids))
+
+
+def _state(
+    instance: Instance, facts: NodeFacts, pane: Pane | None, record: Record | None
+) -> tuple[ServiceState, str | None]:
+    if facts.panes is None:
+        why = facts.unknown.get("tmux")
+        alive = bool(record and (facts.runs or {}).get(record.run))
+        if alive:  # tmux went away under it; what it is worth cannot be told without
+            return "unknown", f"{why}, but processes of it run"
+        return ("unknown" if facts.tmux_version else "stopped"), why
+    if pane is None:
+        return _without_pane(facts, record)
+    own = record if record and record.run == pane.run else None
+    if pane.dead:
+        return _ended(instance, pane, own)
+    if own is None:
+        return "starting", None
+    if own.phase == "backoff":
+        return "restarting", f"ended with exit code {own.exit_code}"
+    if own.phase == "ended":  # the supervisor is about to leave
+        return _ended(instance, pane, own)
+    if _is_ready(instance, facts, pane, own):
+        return "ready", None
+    return "running", _not_ready_reason(instance, facts, pane, own)
+
+
+def _without_pane(facts: NodeFacts, record: Record | None) -> tuple[ServiceState, str | None]:
+    if record is None or record.phase == "stopped":
+        return "stopped", None
+    left = (facts.runs or {}).get(record.run, ())
+    if record.phase == "ended" and not left:
+        return ("exited", None) if record.exit_code == 0 else ("failed", _exit_reason(record))
+    reason = "its tmux window is gone: the node restarted, or tmux was ended"
+    if left:
+        reason += f"; {len(left)} of its processes still run"
+    return "failed", reason
+
+
+def _ended(
+    instance: Instance, pane: Pane, record: Record | None
+) -> tuple[ServiceState, str | None]:
+    if record and record.phase == "ended":
+        if record.exit_code == 0:
+            return "exited", None
+        return "failed", _exit_reason(record, instance)
+    if record and record.phase == "stopped":
+        return "stopped", None
+    status = "unknown" if pane.dead_status is None else str(pane.dead_status)
+    return "failed", f"its supervisor was ended from outside (status {status})"
+
+
+def _exit_reason(record: Record, instance: Instance | None = None) -> str:
+    code = record.exit_code
+    meaning = {126: "it could not be run", 127: "command not found"}.get(code or 0, "")
+    if code is not None and code > 128 and not meaning:
+        meaning = f"signal {code - 128}"
+    text = f"exit code {code}" + (f" ({meaning})" if meaning else "")
+    if record.restarts and instance and record.restarts >= instance.restart.max:
+        text += f", after {record.restarts} restarts"
+    return text
+
+
+def _started_at(pane: Pane | None, record: Record | None) -> datetime | None:
+    """Of the present attempt: the window's time is finer, but only right for the first one."""
+    if pane and (record is None or record.restarts == 0):
+        return pane.started_at
+    return record.started_at if record else None
+
+
+def _age_s(facts: NodeFacts, pane: Pane, record: Record) -> float:
+    started = _started_at(pane, record)
+    return (facts.measured_at - started).total_seconds() if started else 0.0
+
+
+def _is_ready(instance: Instance, facts: NodeFacts, pane: Pane, record: Record) -> bool:
+    ready = instance.ready
+    if ready.kind == "listening":
+        return _listens(instance, facts, pane)
+    if ready.kind == "alive":
+        return _age_s(facts, pane, record) >= ALIVE_S
+    if ready.kind == "delay":
+        return _age_s(facts, pane, record) >= float(ready.value)
+    return record.ready
+
+
+def _listens(instance: Instance, facts: NodeFacts, pane: Pane) -> bool:
+    if instance.listen is None or facts.listeners is None or facts.runs is None:
+        return False
+    own = set(facts.runs.get(pane.run, ()))
+    return any(
+        listener.port == instance.listen.port
+        and listener.address == str(instance.listen.address)
+        and own.intersection(listener.pids)
+        for listener in facts.listeners
+    )
+
+
+def _not_ready_reason(
+    instance: Instance, facts: NodeFacts, pane: Pane, record: Record
+) -> str | None:
+    kind, value = instance.ready.kind, instance.ready.value
+    if kind == "listening":
+        if facts.listeners is None:
+            return f"what listens is not known: {facts.unknown.get('listeners')}"
+        own = _own_pids(facts, pane, record)
+        bound = [str(one) for one in facts.listeners if own.intersection(one.pids)]
+        others = f"; it listens on {', '.join(bound)}" if bound else ""
+        return f"does not listen on {instance.listen} yet{others}"
+    return {
+        "log": f"its log has no line matching {value!r} yet",
+        "http": f"{value} does not answer with success yet",
+        "connect": f"{value} does not accept connections yet",
+        "command": f"its ready command does not succeed yet: {value}",
+    }.get(kind)
+
+
+def _exit_code(pane: Pane | None, record: Record | None, state: ServiceState) -> int | None:
+    if record and record.exit_code is not None:
+        return record.exit_code
+    return pane.dead_status if pane and pane.dead and state == "failed" else None

@@ -1,0 +1,149 @@
+"""The birth of one instance's process: files, window, log pipe, command, in that order.
+
+No first byte of output is lost and the exit status can be read afterwards: the window exists, its
+output is piped to the log, and only then does the command replace what the window held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets as random
+import time
+from contextlib import suppress
+
+from msgspec import Struct
+
+from fleetctl.errors import LaunchError, LinkError
+from fleetctl.health.problems import port_in_use
+from fleetctl.health.services import strangers
+from fleetctl.launch import node_files
+from fleetctl.launch.secrets import Secrets
+from fleetctl.link.protocol import Link
+from fleetctl.model.facts import Listener
+from fleetctl.model.jobs import Instance
+from fleetctl.model.layout import TMUX_OPTIONS
+from fleetctl.probes.probe import Answer
+from fleetctl.probes.services import read_listeners
+from fleetctl.tmux.server import NodeTmux
+
+SCRIPT_TIMEOUT_S = 20.0
+
+
+class _Prepared(Struct, frozen=True):
+    folder: str
+    """Absolute path of the instance's folder on the node."""
+    old_windows: tuple[str, ...]
+    listeners: tuple[Listener, ...] | None
+
+
+class Birth:
+    """Starts instances on one node."""
+
+    def __init__(self, fleet: str, link: Link, secrets: Secrets) -> None:
+        self._fleet = fleet
+        self._link = link
+        self._secrets = secrets
+        self._tmux = NodeTmux(link)
+        self._session_lock = asyncio.Lock()  # two cannot make the tmux session at once
+
+    async def start(self, instance: Instance) -> bool:
+        """Start ``instance``, unless it runs already; false when another controller is at it.
+
+        :raises LaunchError: why it cannot be started there.
+        :raises TmuxError: tmux refuses.
+        :raises LinkError: the node is lost.
+        """
+        run = random.token_hex(8)
+        prepared = await self._prepare(instance, run)
+        if not isinstance(prepared, _Prepared):
+            return prepared == node_files.RUNNING
+        try:
+            if taken := strangers(instance, prepared.listeners):
+                raise LaunchError(
+                    instance.name,
+                    port_in_use(instance, taken[0]).summary,
+                    hint="End it, or give the service another port in nodes.yaml.",
+                    code="port-in-use",
+                )
+            await self._run(instance, run, prepared)
+        except BaseException:
+            with suppress(LinkError):
+                await self._script(node_files.unlock_script(self._fleet, instance, forget=True))
+            raise
+        await self._script(node_files.unlock_script(self._fleet, instance))
+        for window_id in prepared.old_windows:
+            await self._tmux.close_window(window_id)
+        return True
+
+    def close(self) -> None:
+        self._tmux.close()
+
+    async def _run(self, instance: Instance, run: str, prepared: _Prepared) -> None:
+        folder = prepared.folder
+        async with self._session_lock:
+            window = await self._tmux.open_window(
+                self._fleet, instance.service, config=f"{folder}/tmux.conf"
+            )
+        marks = (
+            instance.job,
+            instance.name,
+            run,
+            instance.definition_hash,
+            f"{time.time():.3f}",
+        )
+        await self._tmux.run_in(
+            window,
+            ("sh", f"{folder}/supervisor", folder),
+            options={
+                f"fleetctl_{name}": mark for name, mark in zip(TMUX_OPTIONS, marks, strict=True)
+            },
+            log_command=(
+                "sh",
+                f"{folder}/logger",
+                f"{folder}/log",
+                str(node_files.SEGMENT_BYTES),
+                str(node_files.SEGMENTS_KEPT),
+            ),
+        )
+
+    async def _prepare(self, instance: Instance, run: str) -> _Prepared | int:
+        """Put its files there; else why not: ``RUNNING`` or ``LOCKED``."""
+        environment = node_files.environment_of(self._fleet, instance, self._secrets.of(instance))
+        spec = node_files.spec_text(instance, run, environment).encode()
+        script = node_files.prepare_script(self._fleet, instance)
+        done = await self._link.run(script, stdin=spec, timeout_s=SCRIPT_TIMEOUT_S)
+        if done.exit_status == 0:
+            folder, windows, os_name, listening = done.text.split("\n", 3)
+            return _Prepared(
+                folder,
+                tuple(windows.split()[1:]),
+                read_listeners("macos" if os_name == "Darwin" else "linux", Answer(listening, 0)),
+            )
+        if done.exit_status in (node_files.RUNNING, node_files.LOCKED):
+            return done.exit_status
+        raise _refusal(instance, done.exit_status, done.error_text or done.text.strip())
+
+    async def _script(self, script: str) -> None:
+        await self._link.run(script, timeout_s=SCRIPT_TIMEOUT_S)
+
+
+def _refusal(instance: Instance, status: int, said: str) -> LaunchError:
+    """What the prepare script's exit status means."""
+    node = instance.node
+    if status == node_files.NO_WORKDIR:
+        return LaunchError(
+            instance.name,
+            f"its workdir {instance.workdir or '~'} on {node} does not exist or may not be entered",
+            hint="Create it there, or change workdir in nodes.yaml.",
+            code="workdir-missing",
+        )
+    if status == node_files.NO_DISK:
+        return LaunchError(
+            instance.name,
+            f"its files cannot be written on {node}: {said or 'unknown reason'}",
+            hint=f"Free some space: fleetctl exec {node} -- df -h",
+            code="disk-full",
+        )
+    return LaunchError(
+        instance.name, f"it cannot be prepared on {node} (exit status {status}): {said}"
+    )

@@ -1,0 +1,126 @@
+"""The files of an instance on its node, and the scripts that put them there and take them away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+
+from fleetctl.link.shell import quote, quote_path
+from fleetctl.model.jobs import Instance, Restart
+from fleetctl.model.layout import instance_dir
+from fleetctl.probes.services import LISTENING
+
+SEGMENT_BYTES = 8 * 1024 * 1024
+SEGMENTS_KEPT = 8
+"""An instance's log on the node stays under about twice their product."""
+
+LOCK_STALE_MINUTES = 1
+"""A start that took longer died, and its lock no longer counts."""
+
+# exit statuses of the prepare script, and what they mean
+LOCKED, NO_WORKDIR, NO_DISK, RUNNING = 61, 62, 63, 64
+
+
+def _shipped(name: str) -> str:
+    return files("fleetctl.launch").joinpath(name).read_text("utf-8")
+
+
+def pauses(restart: Restart) -> list[float]:
+    """The pauses before the first, second, … restart in a row, in seconds; the last one repeats."""
+    found = [min(restart.delay_s, restart.max_delay_s)]
+    while 0 < found[-1] < restart.max_delay_s and len(found) < min(restart.max, 32):
+        found.append(min(found[-1] * 2, restart.max_delay_s))
+    return found
+
+
+def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> str:
+    """What the supervisor sources; it holds secrets and goes to the node over stdin only."""
+    restart = instance.restart
+    exports = "".join(f"export {key}={quote(value)}\n" for key, value in environment.items())
+    return (
+        f"run={run}\n"
+        f"command={quote(instance.command or '')}\n"
+        f"workdir={quote_path(instance.workdir or '~')}\n"
+        f"policy={restart.policy} max={restart.max} reset_after={int(restart.reset_after_s)}\n"
+        f"pauses='{' '.join(f'{pause:g}' for pause in pauses(restart))}'\n"
+        f"environment() {{\n:\n{exports}}}\n"
+    )
+
+
+def environment_of(fleet: str, instance: Instance, secrets: Mapping[str, str]) -> dict[str, str]:
+    """The variables an instance gets on top of its node's own."""
+    return {
+        **secrets,
+        **instance.env,
+        "FLEETCTL_FLEET": fleet,
+        "FLEETCTL_JOB": instance.job,
+        "FLEETCTL_SERVICE": instance.service,
+        "FLEETCTL_NODE": instance.node,
+        "FLEETCTL_RANK": str(instance.rank),
+        "FLEETCTL_WORLD_SIZE": str(instance.world_size),
+    }
+
+
+def prepare_script(fleet: str, instance: Instance) -> str:
+    """The script that makes an instance ready to be started; its stdin is :func:`spec_text`.
+
+    It takes the instance's lock, so that two controllers cannot start it twice. It prints the
+    absolute folder, "windows" and the ids of earlier runs' windows, ``uname -s``, each on a line,
+    and the node's listeners; or exits with one of this module's statuses, and its reason on stderr.
+    """
+    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
+    workdir = quote_path(instance.workdir or "~")
+    whole = f"{fleet}|{instance.job}|{instance.name}"
+    return f"""umask 077
+dir={folder}
+mkdir -p "$dir/log" 2>&1 || exit {NO_DISK}
+find "$dir/lock" -prune -mmin +{LOCK_STALE_MINUTES} -exec rmdir {{}} \\; 2>/dev/null
+mkdir "$dir/lock" 2>/dev/null || exit {LOCKED}
+give_up() {{ rmdir "$dir/lock"; exit "$1"; }}
+cd {workdir} 2>/dev/null || give_up {NO_WORKDIR}
+windows=$(tmux -u -L fleetctl list-panes -a -F \
+'#{{session_name}}|#{{@fleetctl_job}}|#{{@fleetctl_instance}}|#{{pane_dead}} #{{window_id}}' \
+2>/dev/null | sed -n 's/^'{quote(whole)}'|//p')
+case $windows in *"0 @"*) give_up {RUNNING};; esac
+cd "$dir" || give_up {NO_DISK}
+put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NO_DISK}; }}; }}
+put spec
+put supervisor <<'SUPERVISOR_ENDS'
+{_shipped("supervisor.sh")}SUPERVISOR_ENDS
+put logger <<'LOGGER_ENDS'
+{_shipped("logger.sh")}LOGGER_ENDS
+put tmux.conf <<'TMUX_ENDS'
+{_shipped("tmux.conf")}TMUX_ENDS
+rm -f stop ready
+pwd -P
+echo windows $windows
+uname -s
+{{ case $(uname -s) in Darwin) {LISTENING["macos"]};; *) {LISTENING["linux"]};; esac; }} 2>/dev/null
+true
+"""
+
+
+def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> str:
+    """Let go of the lock; with ``forget``, take the spec and its secrets away again as well."""
+    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
+    return (
+        f"cd {folder} 2>/dev/null || exit 0\n"
+        + ("rm -f spec supervisor logger\n" if forget else "")
+        + "rmdir lock 2>/dev/null\ntrue\n"
+    )
+
+
+def mark_ready_script(fleet: str, instance: Instance, run: str, restarts: int) -> str:
+    """Write down that this attempt met its ready condition, for whoever asks next."""
+    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
+    return f"cd {folder} && printf '%s %s\\n' {run} {restarts} >ready\n"
+
+
+def stop_script(fleet: str, instance: Instance) -> str:
+    """The script that ends an instance; see stop.sh for what it prints."""
+    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
+    return (
+        f"dir={folder} fleet={quote(fleet)} job={quote(instance.job)} "
+        f"instance={quote(instance.name)} signal={instance.stop.signal} "
+        f"grace={instance.stop.grace_s:g}\n{_shipped('stop.sh')}"
+    )

@@ -1,0 +1,234 @@
+"""Starts instances: each the moment what it waits for is ready, all others side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from fleetctl.errors import FleetctlError, LaunchError, LinkError
+from fleetctl.health.services import unknown_status
+from fleetctl.launch.birth import Birth
+from fleetctl.launch.events import Progress
+from fleetctl.launch.plan import Step, met
+from fleetctl.launch.secrets import Secrets
+from fleetctl.launch.settling import Settling, external_answers
+from fleetctl.link.links import Links
+from fleetctl.model.jobs import Instance
+from fleetctl.model.status import ALIVE_STATES, ServiceState, ServiceStatus
+
+_T = TypeVar("_T")
+
+ECHO_TIMEOUT_S = 6.0
+LOCK_WAIT_S = 30.0
+
+
+class Runner:
+    """Drives one start. Its results are :class:`ServiceStatus` values, failures included.
+
+    :param known: gives the status an instance had before anything was started, once its node has
+        answered; a node that does not answer delays only what is on it and what waits for that.
+    :param report: called in the event loop for every change of an instance.
+    :param check_paths: whether a path to where a dependency listens must be there first.
+    """
+
+    def __init__(
+        self,
+        fleet: str,
+        links: Links,
+        known: Callable[[Instance], Awaitable[ServiceStatus]],
+        secrets: Secrets,
+        report: Callable[[Progress], None],
+        *,
+        check_paths: bool = True,
+    ) -> None:
+        self._fleet = fleet
+        self._check_paths = check_paths
+        self._links = links
+        self._known = known
+        self._secrets = secrets
+        self._report = report
+        self._began = time.monotonic()
+        self.statuses: dict[str, ServiceStatus] = {}
+        """What is known of each instance so far."""
+        self._outcomes: dict[str, asyncio.Task[ServiceStatus]] = {}
+        self._births: dict[str, Birth] = {}
+        self._reported: set[str] = set()
+
+    async def start(self, steps: Sequence[Step]) -> dict[str, ServiceStatus]:
+        """Start ``steps`` and wait until each is ready, or it is clear why it is not.
+
+        Cancelling it stops the waiting; what was started runs on, and ``statuses`` tells what.
+        """
+        for step in steps:
+            self._placeholder(step.instance)
+            self._outcomes[step.instance.name] = asyncio.create_task(self._drive(step))
+        try:
+            results = await asyncio.gather(*self._outcomes.values())
+        finally:
+            for task in self._outcomes.values():
+                task.cancel()
+            await asyncio.gather(*self._outcomes.values(), return_exceptions=True)
+            for birth in self._births.values():
+                birth.close()
+        return dict(zip(self._outcomes, results, strict=True))
+
+    async def _drive(self, step: Step) -> ServiceStatus:
+        instance = step.instance
+        try:
+            return await self._bring_up(step)
+        except LinkError as error:
+            return self._become(instance, unknown_status(instance, error.reason))
+        except FleetctlError as error:
+            reason = str(getattr(error, "reason", error.message))
+            said = f"{reason}. {error.hint}" if error.hint else reason
+            return self._change(instance, "failed", said)
+
+    async def _bring_up(self, step: Step) -> ServiceStatus:
+        instance = step.instance
+        if instance.command is None:
+            return await self._watch(instance)
+        known = self.statuses[instance.name] = await self._known(instance)
+        if known.state == "unknown":
+            return self._become(instance, known)
+        if known.state not in ALIVE_STATES:
+            if reason := await self._wait_for(step):
+                return self._change(instance, "waiting", reason)
+            self._change(instance, "starting", None)
+            await self._launch(instance)
+        return await self._until_ready(instance)
+
+    async def _launch(self, instance: Instance) -> None:
+        """Start it; while another controller has its lock, wait for that."""
+        link = await self._links.get(instance.node)
+        if instance.node not in self._births:
+            self._births[instance.node] = Birth(self._fleet, link, self._secrets)
+        deadline = time.monotonic() + LOCK_WAIT_S
+        # to be cut off in the middle of a birth would leave half an instance behind
+        while not await _finish(self._births[instance.node].start(instance)):
+            if time.monotonic() > deadline:
+                raise LaunchError(
+                    instance.name,
+                    f"another fleetctl has been starting or stopping it for {LOCK_WAIT_S:g} s",
+                    hint="See what that one says; its lock ends by itself after a minute.",
+                )
+            await asyncio.sleep(0.3)
+
+    async def _until_ready(self, instance: Instance) -> ServiceStatus:
+        settling = Settling(self._fleet, instance, self._links, lambda s: self._become(instance, s))
+        return self._become(instance, await settling.wait())
+
+    async def _watch(self, instance: Instance) -> ServiceStatus:
+        """Wait for something that is started by hand."""
+        node = instance.node
+        deadline = time.monotonic() + instance.ready.timeout_s
+        link = self._links.controller()
+        while not await external_answers(link, instance):
+            reason = f"waits for {instance.ready.value} on {node}, which is started by hand"
+            self._change(instance, "waiting", reason)
+            if time.monotonic() > deadline:
+                return self.statuses[instance.name]
+            await asyncio.sleep(instance.ready.interval_s)
+        return self._change(instance, "ready", None)
+
+    # what an instance waits for
+
+    async def _wait_for(self, step: Step) -> str | None:
+        """Wait until everything it needs is ready; the reason if that is not going to be."""
+        missing = [i.name for i in step.needs if not self._is_ready(i)]
+        if missing:
+            self._change(step.instance, "waiting", f"waits for {', '.join(missing)}")
+        for need in step.needs:
+            status = await self._outcome(need)
+            if not met(need, status):
+                # what is waiting says itself for what
+                told = status.reason and status.state != "waiting"
+                why = f" ({status.reason})" if told else ""
+                return f"{need.name} is {status.state}{why}"
+        return await self._wait_for_path(step) if self._check_paths else None
+
+    async def _outcome(self, need: Instance) -> ServiceStatus:
+        """What becomes of an instance, whether this start starts it or finds it starting."""
+        if task := self._outcomes.get(need.name):
+            return await asyncio.shield(task)
+        self._placeholder(need)
+        if need.command is None:
+            return await self._watch(need)
+        status = self.statuses[need.name] = await self._known(need)
+        if status.state in ("starting", "running", "restarting"):
+            return await self._until_ready(need)
+        return status
+
+    async def _wait_for_path(self, step: Step) -> str | None:
+        """Wait for a way there and back to where each need listens; the reason if none opens.
+
+        An echo is asked for: it proves both directions and touches no port.
+        """
+        instance = step.instance
+        deadline = time.monotonic() + instance.ready.timeout_s
+        for need in step.needs:
+            address = need.listen.address if need.listen else None
+            if address is None or need.node == instance.node:
+                continue
+            if address.is_loopback or address.is_unspecified:
+                continue
+            reason = f"no path from {instance.node} to {address} and back ({need.name})"
+            while not await self._echoes(instance.node, str(address)):
+                if time.monotonic() > deadline:
+                    return reason
+                self._change(instance, "waiting", reason)
+                await asyncio.sleep(0.5)
+        return None
+
+    async def _echoes(self, node: str, address: str) -> bool:
+        link = await self._links.get(node)
+        # the wait for a reply is in milliseconds on macOS, in seconds on Linux
+        script = f"""command -v ping >/dev/null || exit 0
+case $(uname -s) in
+Darwin) ping -n -c 1 -W 2000 -t 3 {address} ;;
+*) ping -n -c 1 -W 2 {address} ;;
+esac >/dev/null 2>&1"""
+        done = await link.run(script, timeout_s=ECHO_TIMEOUT_S)
+        return done.exit_status == 0
+
+    # what others see
+
+    def _placeholder(self, instance: Instance) -> None:
+        asked = unknown_status(instance, f"{instance.node} has not answered yet")
+        self.statuses.setdefault(instance.name, asked)
+
+    def _is_ready(self, instance: Instance) -> bool:
+        status = self.statuses.get(instance.name)
+        return status is not None and status.state == "ready"
+
+    def _change(self, instance: Instance, state: ServiceState, reason: str | None) -> ServiceStatus:
+        now = self.statuses[instance.name]
+        return self._become(instance, msgspec.structs.replace(now, state=state, reason=reason))
+
+    def _become(self, instance: Instance, status: ServiceStatus) -> ServiceStatus:
+        before = self.statuses[instance.name]
+        self.statuses[instance.name] = status
+        new = (status.state, status.reason) != (before.state, before.reason)
+        if new or instance.name not in self._reported:
+            self._reported.add(instance.name)
+            elapsed_s = time.monotonic() - self._began
+            self._report(Progress(instance.name, status.state, status.reason, elapsed_s))
+        return status
+
+
+async def _finish(work: Coroutine[Any, Any, _T]) -> _T:
+    """Await ``work`` to its end however often this is cancelled; all waits in it have deadlines."""
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None or task.cancelled():
+        return task.result()
+    task.exception()  # seen; the cancellation is what counts now
+    raise cancelled

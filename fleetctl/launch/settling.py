@@ -1,0 +1,81 @@
+"""Waiting until a started instance is ready, or it is clear that it will not be."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from fleetctl.health.services import service_status
+from fleetctl.launch.conditions import Condition, accepts_connection, answers_http
+from fleetctl.link.links import Links
+from fleetctl.link.protocol import Link
+from fleetctl.model.jobs import Instance
+from fleetctl.model.status import ServiceStatus
+from fleetctl.probes.node import read_node, services_script
+
+LOOK_TIMEOUT_S = 10.0
+_FIRST_POLL_S = 0.05
+
+
+class Settling:
+    """Watches one instance by asking its node again and again.
+
+    :param seen: called with each status on the way.
+    """
+
+    def __init__(
+        self,
+        fleet: str,
+        instance: Instance,
+        links: Links,
+        seen: Callable[[ServiceStatus], object],
+    ) -> None:
+        self._fleet = fleet
+        self._instance = instance
+        self._links = links
+        self._seen = seen
+
+    async def wait(self) -> ServiceStatus:
+        """The status once it is ready, has ended for good, or ``ready.timeout`` is over.
+
+        :raises LinkError: the node is lost.
+        """
+        instance = self._instance
+        condition = Condition(self._fleet, instance)
+        deadline = time.monotonic() + instance.ready.timeout_s
+        pause = _FIRST_POLL_S
+        while True:
+            link = await self._links.get(instance.node)
+            status = await self._look(link)
+            # "running" says that there is a record, of the attempt that runs
+            record = self._facts.records.get((instance.job, instance.name))
+            if status.state == "running" and record and await condition.holds(link, record):
+                await condition.mark(link, record)
+                status = msgspec.structs.replace(status, state="ready", reason=None)
+            self._seen(status)
+            if status.state not in ("starting", "running", "restarting"):
+                return status
+            if time.monotonic() > deadline:
+                return msgspec.structs.replace(
+                    status,
+                    reason=f"not ready after {instance.ready.timeout_s:g} s"
+                    + (f": {status.reason}" if status.reason else ""),
+                )
+            await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic()) + 0.01))
+            pause = min(pause * 1.5, instance.ready.interval_s)
+
+    async def _look(self, link: Link) -> ServiceStatus:
+        script = services_script(self._fleet, self._instance.node)
+        done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
+        self._facts = read_node(script, done.text)
+        return service_status(self._fleet, self._instance, self._facts)
+
+
+async def external_answers(link: Link, instance: Instance) -> bool:
+    """Whether an instance that is started by hand answers, asked from the controller."""
+    if instance.ready.kind == "http":
+        return await answers_http(link, instance.ready.value)
+    return await accepts_connection(link, instance.ready.value)

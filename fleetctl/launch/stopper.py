@@ -1,0 +1,135 @@
+"""Ends instances: dependents first, signal, grace, kill; done only when everything is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from fleetctl.errors import LinkError, TmuxError
+from fleetctl.health.services import service_status, strangers, unknown_status
+from fleetctl.launch.events import Progress
+from fleetctl.launch.node_files import stop_script
+from fleetctl.launch.settling import LOOK_TIMEOUT_S
+from fleetctl.link.links import Links
+from fleetctl.link.protocol import Link
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.jobs import Instance
+from fleetctl.model.status import ServiceStatus
+from fleetctl.probes.node import read_node, services_script
+from fleetctl.tmux.server import NodeTmux
+
+_BEYOND_GRACE_S = 30.0
+# the script's own waits, after KILL and for the supervisor, are bounded well below this
+
+
+class Stopper:
+    """Drives one stop. Its results are :class:`ServiceStatus` values, failures included.
+
+    :param known: gives the status an instance had before, once its node has answered.
+    :param report: called in the event loop for every step of an instance.
+    """
+
+    def __init__(
+        self,
+        fleet: str,
+        links: Links,
+        known: Callable[[Instance], Awaitable[ServiceStatus]],
+        report: Callable[[Progress], None],
+    ) -> None:
+        self._fleet = fleet
+        self._links = links
+        self._known = known
+        self._report = report
+        self._began = time.monotonic()
+
+    async def stop(self, groups: Sequence[Sequence[Instance]]) -> dict[str, ServiceStatus]:
+        """Stop ``groups`` one after the other, the instances of a group side by side.
+
+        A node that is lost in one group does not keep the next from being stopped.
+        """
+        results: dict[str, ServiceStatus] = {}
+        for group in groups:
+            ours = [instance for instance in group if instance.command is not None]
+            done = await asyncio.gather(*(self._stop(instance) for instance in ours))
+            results.update({i.name: status for i, status in zip(ours, done, strict=True)})
+        return results
+
+    async def _stop(self, instance: Instance) -> ServiceStatus:
+        before = await self._known(instance)
+        status = before
+        if before.state != "unknown":
+            try:
+                status = await self._end(instance, before, await self._links.get(instance.node))
+            except LinkError as error:
+                status = unknown_status(instance, error.reason)
+            except TmuxError as error:
+                status = msgspec.structs.replace(before, state="failed", reason=error.reason)
+        self._report(Progress(instance.name, status.state, status.reason, self._elapsed_s()))
+        return status
+
+    async def _end(self, instance: Instance, before: ServiceStatus, link: Link) -> ServiceStatus:
+        script = stop_script(self._fleet, instance)
+        words: dict[str, list[str]] = {}
+        torn = ""
+        async with link.stream(script) as stream:
+            stream.write_eof()
+            while data := await stream.read(instance.stop.grace_s + _BEYOND_GRACE_S):
+                *lines, torn = (torn + data.decode("utf-8", "replace")).split("\n")
+                for line in lines:
+                    key, *rest = line.split() or [""]
+                    words[key] = rest
+                    if said := _in_words(instance, key, rest):
+                        self._report(Progress(instance.name, before.state, said, self._elapsed_s()))
+        left = words.get("left")
+        if windows := words.get("windows"):
+            tmux = NodeTmux(link)
+            try:
+                for window_id in windows:
+                    await tmux.close_window(window_id)
+            finally:
+                tmux.close()
+        facts = await self._look(instance, link)
+        status = service_status(self._fleet, instance, facts)
+        if "done" not in words and left is None:
+            said = stream.stderr.decode("utf-8", "replace").strip()
+            reason = f"the stop script ended early: {said or 'no output'}"
+            return msgspec.structs.replace(status, state="failed", reason=reason)
+        if left:
+            reason = f"processes {', '.join(left)} do not end, even by KILL"
+            return msgspec.structs.replace(status, state="failed", reason=reason)
+        return _port_freed(instance, before, status, facts)
+
+    async def _look(self, instance: Instance, link: Link) -> NodeFacts:
+        script = services_script(self._fleet, instance.node)
+        done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
+        return read_node(script, done.text)
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._began
+
+
+def _in_words(instance: Instance, key: str, rest: Sequence[str]) -> str | None:
+    """What a line of stop.sh means to a person."""
+    count = rest[0] if rest else "0"
+    grace = f"{instance.stop.grace_s:g} s"
+    if key == "signalled":
+        return f"{instance.stop.signal} sent to {count} processes, which have {grace} to end"
+    if key == "killed":
+        return f"KILL sent to {count} processes that did not end within {grace}"
+    return None
+
+
+def _port_freed(
+    instance: Instance, before: ServiceStatus, status: ServiceStatus, facts: NodeFacts
+) -> ServiceStatus:
+    """If it held its port before, the port must be free now, whoever else may hold it."""
+    held = str(instance.listen) in (before.listening or ())
+    taken = strangers(instance, facts.listeners)
+    if not held or not taken:
+        return status
+    who = taken[0].process or "another user's process"
+    reason = f"its processes are gone, but {who} still listens on {taken[0]}"
+    return msgspec.structs.replace(status, state="failed", reason=reason)

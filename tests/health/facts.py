@@ -1,0 +1,76 @@
+"""Facts for tests: one node on which one instance can be in every state."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fleetctl.model.facts import Listener, NodeFacts, Pane, Record
+from fleetctl.model.jobs import Instance
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+RUN = "abc123"
+SUPERVISOR, PID = 100, 101
+HAS_TMUX = {"tmux_version": "3.3a", "panes": ()}
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def pane(of: Instance, **more: Any) -> Pane:
+    fields: dict[str, Any] = {
+        "session": "fleet",
+        "window_id": "@1",
+        "pane_id": "%1",
+        "pid": SUPERVISOR,
+        "dead": False,
+        "dead_status": None,
+        "job": of.job,
+        "instance": of.name,
+        "run": RUN,
+        "definition_hash": of.definition_hash,
+        "started_at": ago(30),
+    }
+    return Pane(**{**fields, **more})
+
+
+def record(of: Instance, **more: Any) -> Record:
+    fields: dict[str, Any] = {
+        "job": of.job,
+        "instance": of.name,
+        "run": RUN,
+        "phase": "running",
+        "pid": PID,
+        "started_at": ago(30),
+        "ended_at": None,
+        "exit_code": None,
+        "restarts": 0,
+        "ready": False,
+    }
+    return Record(**{**fields, **more})
+
+
+def facts(*found: Pane | Record | Listener, **more: Any) -> NodeFacts:
+    """Facts of a node with tmux, on which the processes of RUN are PID alone."""
+    fields: dict[str, Any] = {
+        "measured_at": NOW,
+        "system": None,
+        "tmux_version": "3.3a",
+        "panes": tuple(x for x in found if isinstance(x, Pane)),
+        "records": {(x.job, x.instance): x for x in found if isinstance(x, Record)},
+        "log_bytes": {},
+        "listeners": tuple(x for x in found if isinstance(x, Listener)),
+        "runs": {RUN: (PID,)},
+        "unknown": {},
+    }
+    return NodeFacts(**{**fields, **more})
+
+
+def running(of: Instance, *found: Listener, **of_record: Any) -> NodeFacts:
+    """The instance runs."""
+    return facts(pane(of), record(of, **of_record), *found)
+
+
+def listener(address: str, port: int, *pids: int, process: str | None = "python3") -> Listener:
+    return Listener(address, port, pids, process)

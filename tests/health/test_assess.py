@@ -1,0 +1,337 @@
+"""From looks at nodes to the fleet's status: waiting, unknown, and one problem per root cause."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import msgspec
+import pytest
+
+from fleetctl.errors import ConnectTimedOut, LinkError
+from fleetctl.health.assess import Look, assess
+from fleetctl.health.problems import too_old
+from fleetctl.model.expectations import derive
+from fleetctl.model.facts import NodeFacts, Pane, Record
+from fleetctl.model.jobs import Job, Ready
+from fleetctl.model.status import FleetStatus, SystemStatus
+from fleetctl.model.topology import SSH, Fleet, Network, Node
+from tests.health.facts import NOW, PID, ago, facts, listener, pane, record
+from tests.launch.jobs import job, listen
+
+SERVER = {"listen": listen(), "ready": Ready("listening", timeout_s=20)}
+JOB = job(
+    {"server": (["a"], []), "worker": (["b", "c"], ["server"]), "web": (["c"], ["worker"])},
+    server=SERVER,
+)
+LISTENS = listener("10.0.0.1", 6000, PID)
+ALL = ["server@a", "worker@b", "worker@c", "web@c"]
+
+
+def fleet(**nodes: dict[str, Any]) -> Fleet:
+    network = Network("lan", IPv4Network("10.0.0.0/24"))
+    found = {
+        name: Node(
+            name,
+            SSH(f"host-{name}"),
+            addresses={"lan": IPv4Address(f"10.0.0.{number}")},
+            **nodes.get(name, {}),
+        )
+        for number, name in enumerate("abc", 1)
+    }
+    return Fleet("fleet", {"lan": network}, found, {"job": JOB})
+
+
+def parts(*running: str, **more: Any) -> list[Pane | Record]:
+    """The window and record of each instance that runs."""
+    chosen = [i for i in JOB.instances if i.name in running]
+    return [x for i in chosen for x in (pane(i), record(i, **more))]
+
+
+def well(*running: str) -> dict[str, NodeFacts | LinkError]:
+    """Facts of all nodes, where ``running`` are well."""
+    found: dict[str, NodeFacts | LinkError] = {}
+    for node in "abc":
+        mine = [name for name in running if name.endswith(f"@{node}")]
+        also = (LISTENS,) if "server@a" in mine else ()
+        found[node] = facts(*parts(*mine), *also)
+    return found
+
+
+def look(
+    found: dict[str, NodeFacts | LinkError], of: Fleet | None = None, of_job: Job | None = JOB
+) -> FleetStatus:
+    of = of or fleet()
+    looks = {
+        name: Look(error=one) if isinstance(one, LinkError) else Look(facts=one, address="x")
+        for name, one in found.items()
+    }
+    return assess(of, of_job, derive(of), looks, duration_s=0.5)
+
+
+def told(status: FleetStatus) -> list[tuple[str, str | None, tuple[str, ...]]]:
+    return [(p.code, p.node, p.affects) for p in status.problems]
+
+
+def states(status: FleetStatus) -> dict[str, str]:
+    return {name: service.state for name, service in status.services.items()}
+
+
+def test_all_is_well() -> None:
+    status = look(well(*ALL))
+    assert set(states(status).values()) == {"ready"}
+    assert {node.state for node in status.nodes.values()} == {"ok"}
+    assert told(status) == []
+    assert status.healthy
+
+
+def test_nothing_was_started() -> None:
+    status = look(well())
+    assert set(states(status).values()) == {"stopped"}
+    assert told(status) == []
+    assert status.healthy
+
+
+def test_no_job() -> None:
+    status = look(well(), of_job=None)
+    assert (status.job, status.services, status.problems) == (None, {}, ())
+
+
+def test_only_the_chosen_are_shown_but_all_is_judged() -> None:
+    of = fleet()
+    looks = {name: Look(facts=facts()) for name in "abc"}
+    looks["b"] = Look(error=ConnectTimedOut("b", "no answer"))
+    chosen = [i for i in JOB.instances if i.service == "server"]
+    status = assess(of, JOB, derive(of), looks, duration_s=0.1, chosen=chosen)
+    assert list(status.services) == ["server@a"]
+    assert not status.healthy
+
+
+def test_a_node_that_cannot_be_asked_is_one_problem() -> None:
+    found = {**well(*ALL), "a": ConnectTimedOut("a", "no answer from 10.0.0.1", hint="Is it on?")}
+    status = look(found)
+    assert status.services["server@a"].state == "unknown"
+    assert status.services["server@a"].reason == "no answer from 10.0.0.1"
+    assert told(status) == [("ssh-timeout", "a", tuple(ALL))]
+    assert status.problems[0].summary == ("a cannot be reached: no answer from 10.0.0.1. Is it on?")
+    node = status.nodes["a"]
+    assert (node.state, node.system, node.ssh.reachable) == ("unreachable", None, False)
+    assert status.nodes["b"].state == "ok"
+
+
+def test_what_waits_for_a_lost_node_is_explained_by_it() -> None:
+    found = {**well("worker@b"), "a": LinkError("a", "lost")}
+    status = look(found)
+    assert states(status)["worker@c"] == "waiting"
+    assert status.services["worker@c"].reason == "server@a is unknown"
+    assert [p.code for p in status.problems] == ["ssh-unreachable"]
+
+
+def test_waiting_and_stopped_are_told_apart() -> None:
+    # the server runs and is not ready: the workers wait, and so does what waits for them
+    found = {**well(), "a": facts(*parts("server@a", started_at=ago(5)))}
+    found["a"] = facts(
+        pane(JOB.services["server"].instances[0], started_at=ago(5)),
+        record(JOB.services["server"].instances[0]),
+    )
+    status = look(found)
+    assert states(status) == {
+        "server@a": "running",
+        "worker@b": "waiting",
+        "worker@c": "waiting",
+        "web@c": "waiting",
+    }
+    assert status.services["worker@b"].reason == "server@a is running"
+    (problem,) = status.problems
+    assert (problem.code, problem.severity) == ("dependency-not-ready", "warning")
+    assert problem.affects == ("worker@b", "worker@c", "web@c")
+    assert problem.summary == "worker@b, worker@c not started: server@a is running"
+    assert status.healthy  # it is on its way
+
+    # once it was stopped after the server began, it is stopped
+    worker = JOB.services["worker"].instances[0]
+    found["b"] = facts(record(worker, phase="stopped", ended_at=ago(1)), runs={})
+    assert states(look(found))["worker@b"] == "stopped"
+    found["b"] = facts(record(worker, phase="stopped", ended_at=ago(60)), runs={})
+    assert states(look(found))["worker@b"] == "waiting"
+
+
+def test_the_order_of_the_file_does_not_matter() -> None:
+    backwards = job(
+        {
+            n: ([i.node for i in s.instances], list(s.after))
+            for n, s in reversed(list(JOB.services.items()))
+        },
+        server=SERVER,
+    )
+    server = backwards.services["server"].instances[0]
+    found = {**well(), "a": facts(pane(server, started_at=ago(5)), record(server))}
+    status = look(found, of_job=backwards)
+    assert states(status)["web@c"] == "waiting"
+    assert [p.code for p in status.problems] == ["dependency-not-ready"]
+
+
+def test_one_that_did_its_work_holds_up_nobody() -> None:
+    once = job({"once": (["a"], []), "next": (["b"], ["once"])})
+    done = once.services["once"].instances[0]
+    found = {**well(), "a": facts(pane(done, dead=True), record(done, phase="ended", exit_code=0))}
+    status = look(found, of_job=once)
+    assert states(status) == {"once@a": "exited", "next@b": "stopped"}
+    assert told(status) == []
+
+
+def test_a_stopped_worker_beside_a_ready_server_is_stopped() -> None:
+    status = look(well("server@a", "worker@b"))
+    assert states(status)["worker@c"] == "stopped"
+    assert status.healthy
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"), [(3, "service-failed"), (127, "command-missing"), (137, "service-failed")]
+)
+def test_a_failed_server_explains_its_workers(code: int, problem: str) -> None:
+    server = JOB.services["server"].instances[0]
+    found = {
+        **well(),
+        "a": facts(pane(server, dead=True), record(server, phase="ended", exit_code=code), runs={}),
+    }
+    status = look(found)
+    assert states(status)["worker@b"] == "waiting"
+    assert told(status) == [(problem, "a", tuple(ALL))]
+    assert status.problems[0].fix
+    assert status.problems[0].fix.commands == ("fleetctl logs server@a",)
+
+
+def test_an_overdue_server_explains_its_workers() -> None:
+    status = look({**well(), "a": facts(*parts("server@a"))})
+    assert told(status) == [("port-not-listening", "a", tuple(ALL))]
+
+
+def test_a_server_on_the_wrong_address() -> None:
+    found = {**well(), "a": facts(*parts("server@a"), listener("0.0.0.0", 6000, PID))}
+    status = look(found)
+    assert told(status) == [("port-wrong-address", "a", tuple(ALL))]
+    assert status.problems[0].summary == (
+        "server@a listens on 0.0.0.0:6000, but must listen on 10.0.0.1:6000 and on no other address"
+    )
+
+
+def test_one_more_address_is_wrong_as_well() -> None:
+    found = well(*ALL)
+    found["a"] = facts(*parts("server@a"), LISTENS, listener("192.168.1.1", 6000, PID))
+    assert [p.code for p in look(found).problems] == ["port-wrong-address"]
+
+
+def test_a_stranger_on_the_port_is_named() -> None:
+    server = JOB.services["server"].instances[0]
+    ended = (pane(server, dead=True), record(server, phase="ended", exit_code=1))
+    found = {**well(), "a": facts(*ended, listener("10.0.0.1", 6000, 999, process="nginx"))}
+    status = look(found)
+    assert told(status) == [("port-in-use", "a", tuple(ALL))]
+    assert "is taken by nginx (pid 999)" in status.problems[0].summary
+    found["a"] = facts(*ended, listener("*", 6000, process=None))
+    assert "is taken by a process of another user" in look(found).problems[0].summary
+    # nobody wants the port of a service that is stopped
+    found["a"] = facts(listener("10.0.0.1", 6000, 999))
+    assert told(look(found)) == []
+
+
+def test_a_crash_loop() -> None:
+    server = JOB.services["server"].instances[0]
+    backoff = record(server, phase="backoff", exit_code=1, restarts=3)
+    status = look({**well(), "a": facts(pane(server), backoff)})
+    assert told(status) == [("service-crash-loop", "a", tuple(ALL))]
+    few = record(server, phase="backoff", exit_code=1, restarts=2)
+    status = look({**well(), "a": facts(pane(server), few)})
+    assert "service-crash-loop" not in [p.code for p in status.problems]
+
+
+def test_a_changed_definition_is_a_warning() -> None:
+    found = well(*ALL)
+    worker = JOB.services["worker"].instances[0]
+    found["b"] = facts(pane(worker, definition_hash="other"), record(worker))
+    status = look(found)
+    assert told(status) == [("service-changed", "b", ("worker@b",))]
+    assert status.problems[0].fix
+    assert status.problems[0].fix.commands == ("fleetctl restart worker@b",)
+    assert status.healthy
+    assert status.nodes["b"].state == "ok"
+
+
+def system(**more: Any) -> SystemStatus:
+    return msgspec.structs.replace(SystemStatus(os="linux"), **more)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "severity"),
+    [
+        ({"system": system(disk_free_bytes=1024)}, "disk-full", "error"),
+        ({"system": system(throttled=True)}, "undervoltage", "warning"),
+        ({"system": system(os="macos")}, "os-mismatch", "warning"),
+        (
+            {"tmux_version": None, "panes": None, "unknown": {"tmux": "not in PATH"}},
+            "tmux-missing",
+            "error",
+        ),
+        ({"tmux_version": "2.9a"}, "tmux-missing", "error"),
+    ],
+)
+def test_problems_of_a_machine(more: dict[str, Any], code: str, severity: str) -> None:
+    found = {**well(), "a": facts(**more)}
+    status = look(found, fleet(a={"os": "linux"}))
+    assert [(p.code, p.severity, p.node) for p in status.problems] == [(code, severity, "a")]
+    assert status.nodes["a"].state == ("degraded" if severity == "error" else "ok")
+    assert status.healthy == (severity == "warning")
+
+
+def test_what_waits_for_a_node_without_tmux_is_explained_by_it() -> None:
+    missing = {"tmux_version": None, "panes": None, "unknown": {"tmux": "not in PATH"}}
+    found = {**well("worker@b"), "a": facts(**missing)}
+    assert [(p.code, p.affects) for p in look(found).problems] == [("tmux-missing", tuple(ALL))]
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [
+        ("2.9a", True),
+        ("1.8", True),
+        ("3.0", False),
+        ("3.0a", False),
+        ("3.3a", False),
+        ("10.1", False),
+        ("next-3.6", False),
+        ("master", False),
+        ("", False),
+        ("3.", False),
+    ],
+)
+def test_too_old(version: str, old: bool) -> None:
+    assert too_old(version) is old
+
+
+def test_a_node_that_cannot_be_logged_into() -> None:
+    by_hand = job(
+        {"rank1": (["c"], []), "next": (["a"], ["rank1"])},
+        rank1={"command": None, "ready": Ready("connect", "10.0.0.3:8000")},
+    )
+    of = fleet(c={"connection": "none"})
+    for answers, state in (({"rank1@c": True}, "ready"), ({"rank1@c": False}, "stopped")):
+        looks = {"a": Look(facts=facts()), "b": Look(facts=facts()), "c": Look(answers=answers)}
+        status = assess(of, by_hand, derive(of), looks, duration_s=0.1)
+        assert status.services["rank1@c"].state == state
+        assert status.nodes["c"].state == "external"
+        assert status.nodes["c"].ssh.reachable is None
+    assert "started by hand" in (status.services["rank1@c"].reason or "")
+
+
+def test_errors_come_before_warnings_and_what_is_not_measured_is_null() -> None:
+    found = well(*ALL)
+    worker = JOB.services["worker"].instances[0]
+    found["b"] = facts(pane(worker, definition_hash="other"), record(worker))
+    found["c"] = LinkError("c", "lost")
+    status = look(found)
+    assert [p.severity for p in status.problems] == ["error", "warning"]
+    address = status.nodes["a"].addresses[0]
+    assert (address.expected, address.ok, address.reason) == ("10.0.0.1", None, "not measured yet")
+    assert status.nodes["a"].forwarding.ok is None
+    assert status.generated_at > NOW

@@ -1,0 +1,281 @@
+"""The state of an instance, from the facts of its node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fleetctl.health.services import own_pids, service_status, strangers, unknown_status
+from fleetctl.model.facts import Listener, NodeFacts
+from fleetctl.model.jobs import Instance, Ready, Restart
+from tests.health.facts import PID, RUN, SUPERVISOR, ago, facts, listener, pane, record, running
+from tests.launch.jobs import instance, listen
+
+PLAIN = instance()
+SERVER = instance("server", listen=listen(), ready=Ready("listening"))
+ASKED = instance("asked", ready=Ready("log", "up"))
+GONE = "its tmux window is gone: the node restarted, or tmux was ended"
+
+STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
+    "never started": (PLAIN, facts(), "stopped", None),
+    "stopped": (PLAIN, facts(record(PLAIN, phase="stopped", exit_code=143)), "stopped", None),
+    "no tmux": (
+        PLAIN,
+        facts(tmux_version=None, panes=None, unknown={"tmux": "tmux is not installed"}),
+        "stopped",
+        "tmux is not installed",
+    ),
+    "no tmux any more": (
+        PLAIN,
+        facts(record(PLAIN), tmux_version=None, panes=None, unknown={"tmux": "not there"}),
+        "unknown",
+        "not there, but processes of it run",
+    ),
+    "tmux does not answer": (
+        PLAIN,
+        facts(panes=None, unknown={"tmux": "server exited"}),
+        "unknown",
+        "server exited",
+    ),
+    "the window is there, the record not yet": (PLAIN, facts(pane(PLAIN)), "starting", None),
+    "the record is of an earlier run": (
+        PLAIN,
+        facts(pane(PLAIN), record(PLAIN, run="old", phase="ended", exit_code=3)),
+        "starting",
+        None,
+    ),
+    "young": (PLAIN, facts(pane(PLAIN, started_at=ago(0.5)), record(PLAIN)), "running", None),
+    "alive for a second": (PLAIN, running(PLAIN), "ready", None),
+    "restarted just now": (
+        PLAIN,
+        running(PLAIN, restarts=1, started_at=ago(0)),
+        "running",
+        None,
+    ),
+    "in backoff": (
+        PLAIN,
+        facts(pane(PLAIN), record(PLAIN, phase="backoff", exit_code=5, restarts=2)),
+        "restarting",
+        "ended with exit code 5",
+    ),
+    "ended well": (
+        PLAIN,
+        facts(pane(PLAIN, dead=True), record(PLAIN, phase="ended", exit_code=0)),
+        "exited",
+        None,
+    ),
+    "ended, supervisor about to leave": (
+        PLAIN,
+        facts(pane(PLAIN), record(PLAIN, phase="ended", exit_code=4)),
+        "failed",
+        "exit code 4",
+    ),
+    "command not found": (
+        PLAIN,
+        facts(pane(PLAIN, dead=True), record(PLAIN, phase="ended", exit_code=127)),
+        "failed",
+        "exit code 127 (command not found)",
+    ),
+    "not executable": (
+        PLAIN,
+        facts(pane(PLAIN, dead=True), record(PLAIN, phase="ended", exit_code=126)),
+        "failed",
+        "exit code 126 (it could not be run)",
+    ),
+    "killed": (
+        PLAIN,
+        facts(pane(PLAIN, dead=True), record(PLAIN, phase="ended", exit_code=137)),
+        "failed",
+        "exit code 137 (signal 9)",
+    ),
+    "out of restarts": (
+        instance(restart=Restart("always", max=2)),
+        facts(pane(PLAIN, dead=True), record(PLAIN, phase="ended", exit_code=1, restarts=2)),
+        "failed",
+        "exit code 1, after 2 restarts",
+    ),
+    "its supervisor was killed": (
+        PLAIN,
+        facts(pane(PLAIN, dead=True, dead_status=137), record(PLAIN)),
+        "failed",
+        "its supervisor was ended from outside (status 137)",
+    ),
+    "its supervisor was killed, status not known yet": (
+        PLAIN,
+        facts(pane(PLAIN, dead=True)),
+        "failed",
+        "its supervisor was ended from outside (status unknown)",
+    ),
+    "the node restarted": (PLAIN, facts(record(PLAIN), runs={}), "failed", GONE),
+    "tmux was killed": (
+        PLAIN,
+        facts(record(PLAIN)),
+        "failed",
+        f"{GONE}; 1 of its processes still run",
+    ),
+    "ended before the window went away": (
+        PLAIN,
+        facts(record(PLAIN, phase="ended", exit_code=0), runs={}),
+        "exited",
+        None,
+    ),
+    "failed before the window went away": (
+        PLAIN,
+        facts(record(PLAIN, phase="ended", exit_code=2), runs={}),
+        "failed",
+        "exit code 2",
+    ),
+    "a daemon outlived it": (
+        PLAIN,
+        facts(record(PLAIN, phase="ended", exit_code=0)),
+        "failed",
+        f"{GONE}; 1 of its processes still run",
+    ),
+    "a window of another fleet": (PLAIN, facts(pane(PLAIN, session="other")), "stopped", None),
+    "a window of another job": (PLAIN, facts(pane(PLAIN, job="other")), "stopped", None),
+    "a dead window beside the live one": (
+        PLAIN,
+        facts(pane(PLAIN, run="old", dead=True), pane(PLAIN), record(PLAIN)),
+        "ready",
+        None,
+    ),
+    # listening
+    "listens": (SERVER, running(SERVER, listener("10.0.0.1", 6000, PID)), "ready", None),
+    "listens not yet": (
+        SERVER,
+        running(SERVER),
+        "running",
+        "does not listen on 10.0.0.1:6000 yet",
+    ),
+    "listens on every address": (
+        SERVER,
+        running(SERVER, listener("0.0.0.0", 6000, PID)),
+        "running",
+        "does not listen on 10.0.0.1:6000 yet; it listens on 0.0.0.0:6000",
+    ),
+    "listens on another address and port": (
+        SERVER,
+        running(SERVER, listener("10.0.0.2", 6000, PID), listener("::", 80, PID)),
+        "running",
+        "does not listen on 10.0.0.1:6000 yet; it listens on 10.0.0.2:6000, :::80",
+    ),
+    "a stranger listens": (
+        SERVER,
+        running(SERVER, listener("10.0.0.1", 6000, 999)),
+        "running",
+        "does not listen on 10.0.0.1:6000 yet",
+    ),
+    "what listens is not known": (
+        SERVER,
+        facts(pane(SERVER), record(SERVER), listeners=None, unknown={"listeners": "no ss"}),
+        "running",
+        "what listens is not known: no ss",
+    ),
+    # conditions that a controller asks for
+    "the line did not come": (
+        ASKED,
+        running(ASKED),
+        "running",
+        "its log has no line matching 'up' yet",
+    ),
+    "a controller saw it": (ASKED, running(ASKED, ready=True), "ready", None),
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_states(case: str) -> None:
+    of, found, state, reason = STATES[case]
+    status = service_status("fleet", of, found)
+    assert (status.state, status.reason) == (state, reason)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        ("http", "http://x/", "http://x/ does not answer with success yet"),
+        ("connect", "x:1", "x:1 does not accept connections yet"),
+        ("command", "test -e x", "its ready command does not succeed yet: test -e x"),
+    ],
+)
+def test_reasons_of_asked_conditions(kind: Any, value: str, reason: str) -> None:
+    of = instance(ready=Ready(kind, value))
+    assert service_status("fleet", of, running(of)).reason == reason
+
+
+@pytest.mark.parametrize(("delay", "state"), [("29.5", "ready"), ("30.5", "running")])
+def test_a_delay_counts_from_the_start(delay: str, state: str) -> None:
+    of = instance(ready=Ready("delay", delay))
+    assert service_status("fleet", of, running(of)).state == state
+
+
+def test_what_is_told_of_one_that_runs() -> None:
+    of = instance("server", "pi4", rank=3, listen=listen(), ready=Ready("listening"))
+    found = facts(
+        pane(of, definition_hash="other"),
+        record(of, restarts=2, started_at=ago(5)),
+        listener("10.0.0.1", 6000, PID),
+        listener("10.0.0.1", 22, 1),
+        log_bytes={(of.job, of.name): 77},
+    )
+    status = service_status("fleet", of, found)
+    assert (status.service, status.node, status.rank) == ("server", "pi4", 3)
+    assert (status.pid, status.restarts, status.exit_code) == (PID, 2, None)
+    assert status.started_at == ago(5)  # of this attempt, not of the window
+    assert status.listening == ("10.0.0.1:6000",)
+    assert (status.tmux, status.log_bytes, status.changed) == ("fleet:server", 77, True)
+
+
+def test_the_first_attempt_began_with_its_window() -> None:
+    found = facts(pane(PLAIN, started_at=ago(30.25)), record(PLAIN))
+    assert service_status("fleet", PLAIN, found).started_at == ago(30.25)
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (facts(pane(PLAIN, dead=True), record(PLAIN, phase="ended", exit_code=0)), 0),
+        (facts(pane(PLAIN, dead=True, dead_status=137), record(PLAIN)), 137),
+        (facts(record(PLAIN, phase="stopped", exit_code=143)), 143),
+        (running(PLAIN), None),
+    ],
+)
+def test_exit_codes(found: NodeFacts, code: int | None) -> None:
+    assert service_status("fleet", PLAIN, found).exit_code == code
+
+
+def test_what_is_not_known_is_null() -> None:
+    found = facts(pane(PLAIN), record(PLAIN), listeners=None, runs=None)
+    assert service_status("fleet", PLAIN, found).listening is None
+    status = unknown_status(PLAIN, "no route")
+    assert (status.state, status.reason) == ("unknown", "no route")
+    assert (status.pid, status.listening, status.log_bytes, status.changed) == (None,) * 4
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bound", "own", "taken"),
+    [
+        ("10.0.0.1", ("10.0.0.1", 6000), (), True),
+        ("10.0.0.1", ("0.0.0.0", 6000), (), True),
+        ("10.0.0.1", ("*", 6000), (), True),
+        ("10.0.0.1", ("::", 6000), (), True),
+        ("10.0.0.1", ("10.0.0.2", 6000), (), False),
+        ("10.0.0.1", ("10.0.0.1", 6001), (), False),
+        ("10.0.0.1", ("10.0.0.1", 6000), (7,), False),
+        ("0.0.0.0", ("10.0.0.2", 6000), (), True),
+    ],
+)
+def test_strangers(wanted: str, bound: tuple[str, int], own: tuple[int, ...], taken: bool) -> None:
+    of = instance(listen=listen(address=wanted))
+    who: tuple[Listener, ...] = (listener(*bound, 7),)
+    assert strangers(of, who, own) == (who if taken else ())
+    assert strangers(instance(), who) == ()
+    assert strangers(of, None) == ()
+
+
+def test_own_processes_are_those_of_its_window_and_its_record() -> None:
+    found = facts(
+        pane(PLAIN), record(PLAIN, run="old"), runs={RUN: (1, 2), "old": (3,), "else": (4,)}
+    )
+    assert own_pids(PLAIN, found) == {1, 2, 3}
+    assert SUPERVISOR not in own_pids(PLAIN, found)

@@ -1,0 +1,114 @@
+"""This machine as a node: a home folder and a tmux server of its own, and real instances on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+from fleetctl.health.services import service_status
+from fleetctl.launch.birth import Birth
+from fleetctl.launch.node_files import stop_script
+from fleetctl.launch.secrets import Secrets
+from fleetctl.link.local import LocalLink
+from fleetctl.model.jobs import Instance
+from fleetctl.model.status import ServiceStatus
+from fleetctl.probes.node import read_node, services_script
+
+FLEET = "fleet"
+
+
+def eventually(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
+    """Wait until ``condition`` holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(") ")[2][0] != "Z"
+
+
+class Node:
+    """Starts and stops instances here, with the scripts that nodes get."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def folder(self, instance: Instance) -> Path:
+        return self.home / ".local/state/fleetctl" / FLEET / instance.job / instance.name
+
+    def start(self, instance: Instance) -> None:
+        """Start it as ``fleetctl start`` does, without any waiting."""
+
+        async def birth() -> None:
+            started = Birth(FLEET, LocalLink(instance.node), Secrets([instance]))
+            try:
+                assert await started.start(instance)
+            finally:
+                started.close()
+
+        asyncio.run(birth())
+
+    def stop(self, instance: Instance) -> dict[str, list[str]]:
+        """Run the stop script; its lines by their first word."""
+        script = stop_script(FLEET, instance)
+        done = asyncio.run(LocalLink(instance.node).run(script, timeout_s=30))
+        assert done.exit_status == 0
+        assert done.error_text == ""
+        return {line.split()[0]: line.split()[1:] for line in done.text.splitlines()}
+
+    def status(self, instance: Instance) -> ServiceStatus:
+        script = services_script(FLEET, instance.node)
+        done = asyncio.run(LocalLink(instance.node).run(script.text, timeout_s=20))
+        return service_status(FLEET, instance, read_node(script, done.text))
+
+    def state(self, instance: Instance) -> dict[str, str]:
+        """The record that the supervisor wrote; empty before it did."""
+        file = self.folder(instance) / "state"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return dict(line.split("=", 1) for line in lines)
+
+    def await_phase(self, instance: Instance, phase: str) -> dict[str, str]:
+        eventually(lambda: self.state(instance).get("phase") == phase, f"phase {phase}")
+        return self.state(instance)
+
+    def log(self, instance: Instance) -> str:
+        files = (self.folder(instance) / "log").glob("*.log")
+        return "".join(file.read_text() for file in sorted(files)).replace("\r", "")
+
+    def tmux(self, *arguments: str) -> str:
+        argv = ["tmux", "-L", "fleetctl", *arguments]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=10).stdout
+
+
+@pytest.fixture(params=["dash", "bash"])
+def node(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Node]:
+    """This machine, its ``sh`` being dash (Debian) or bash in its POSIX mode (macOS)."""
+    shell = which(request.param)
+    assert shell, f"{request.param} is not installed"
+    for name in ("bin", "tmux"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "bin/sh").symlink_to(shell)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TMUX_TMPDIR", str(tmp_path / "tmux"))
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    found = Node(tmp_path)
+    try:
+        yield found
+    finally:
+        found.tmux("kill-server")

@@ -1,0 +1,95 @@
+"""The plan: what starts after what, and in which groups it is stopped."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from fleetctl.health.services import unknown_status
+from fleetctl.launch.plan import dependents, plan, stop_order, unmet
+from fleetctl.model.jobs import Job
+from fleetctl.model.status import ServiceState
+from tests.launch.jobs import Shape, instance, job
+
+CHAIN: Shape = {  # in an order that is not the order of starting
+    "web": (["a"], ["api"]),
+    "db": (["b"], []),
+    "api": (["a", "b"], ["db", "cache"]),
+    "cache": (["c"], []),
+    "cron": (["c"], ["db"]),
+}
+
+
+def chosen(of: Job, *names: str) -> list[str]:
+    """The plan for the instances called ``names``, as "stage name"."""
+    picked = [i for i in of.instances if i.name in names] if names else list(of.instances)
+    return [f"{step.stage} {step.instance.name}" for step in plan(of, picked)]
+
+
+def test_stages_follow_what_is_waited_for_and_keep_the_order_of_the_file() -> None:
+    assert chosen(job(CHAIN)) == [
+        "0 db@b",
+        "0 cache@c",
+        "1 api@a",
+        "1 api@b",
+        "1 cron@c",
+        "2 web@a",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "steps"),
+    [
+        (["web@a"], ["0 web@a"]),
+        (["db@b", "web@a"], ["0 db@b", "1 web@a"]),
+        (["api@b", "cron@c"], ["0 api@b", "0 cron@c"]),
+        (["nobody"], []),
+    ],
+)
+def test_a_part_begins_at_its_own_first_stage(names: list[str], steps: list[str]) -> None:
+    assert chosen(job(CHAIN), *names) == steps
+
+
+def test_a_step_needs_every_instance_of_what_it_is_after_chosen_or_not() -> None:
+    of = job(CHAIN)
+    (step,) = plan(of, [i for i in of.instances if i.name == "web@a"])
+    assert [i.name for i in step.needs] == ["api@a", "api@b"]
+    (first, *_) = plan(of, of.instances)
+    assert first.needs == ()
+
+
+def test_what_is_started_by_hand_has_a_step_too() -> None:
+    of = job({"hand": (["a"], []), "next": (["b"], ["hand"])}, hand={"command": None})
+    assert chosen(of) == ["0 hand@a", "1 next@b"]
+
+
+def test_stopping_goes_the_other_way_round() -> None:
+    of = job(CHAIN)
+    groups = [[i.name for i in group] for group in stop_order(of, of.instances)]
+    assert groups == [["web@a"], ["api@a", "api@b", "cron@c"], ["db@b", "cache@c"]]
+    part = [i for i in of.instances if i.name in ("web@a", "db@b")]
+    assert [[i.name for i in group] for group in stop_order(of, part)] == [["web@a"], ["db@b"]]
+    assert stop_order(of, []) == ()
+
+
+@pytest.mark.parametrize(
+    ("service", "waiting"),
+    [
+        ("db", ("web", "api", "cron")),
+        ("cache", ("web", "api")),
+        ("api", ("web",)),
+        ("web", ()),
+    ],
+)
+def test_dependents(service: str, waiting: tuple[str, ...]) -> None:
+    assert dependents(job(CHAIN), service) == waiting
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("ready", []), ("running", ["db@b is running"]), ("unknown", ["db@b is unknown"])],
+)
+def test_unmet(state: ServiceState, said: list[str]) -> None:
+    need, other = instance("db", "b"), instance("db", "c")
+    status = msgspec.structs.replace(unknown_status(need, "a test"), state=state)
+    assert unmet([need, other], {need.name: status}) == said  # of the other one nothing is known

@@ -1,0 +1,214 @@
+"""The wrapper that runs on the node, for real: in tmux, with the shells that nodes have."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from fleetctl.model.jobs import Instance, Restart, Stop
+from tests.launch.conftest import Node, alive, eventually
+from tests.launch.jobs import instance
+
+FAST = Stop(grace_s=1)
+
+
+def policy(name: str, **more: float) -> Restart:
+    return Restart(name, delay_s=more.pop("delay_s", 0.05), **more)  # type: ignore[arg-type]  # a table of numbers
+
+
+def pid(node: Node, of: Instance) -> int:
+    return int(node.await_phase(of, "running")["pid"])
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("true", 0),
+        ("exit 3", 3),
+        ("no-such-program-here", 127),
+        ("/etc/passwd", 126),
+        ("kill -TERM $$", 143),
+        ("kill -SEGV $$", 139),
+        ("kill -INT $$", 130),
+        ("exit 255", 255),
+    ],
+)
+def test_the_exit_code_is_kept(node: Node, command: str, code: int) -> None:
+    one = instance(command=command)
+    node.start(one)
+    state = node.await_phase(one, "ended")
+    assert (state["exit"], state["restarts"]) == (str(code), "0")
+    eventually(lambda: node.status(one).state in ("exited", "failed"), "it is seen to have ended")
+    status = node.status(one)
+    assert status.exit_code == code
+    assert status.state == ("exited" if code == 0 else "failed")
+    assert not (node.folder(one) / "spec").exists()  # secrets do not outlive the process
+    assert f"fleetctl: ended with exit code {code}" in node.log(one)
+    node.stop(one)
+
+
+def test_a_folder_that_cannot_be_entered(node: Node) -> None:
+    (node.home / "work").mkdir()
+    one = instance(
+        workdir="~/work", command="rmdir ~/work; exit 1", restart=policy("always", max=1)
+    )
+    node.start(one)
+    assert node.await_phase(one, "ended")["exit"] == "126"
+    node.stop(one)
+
+
+@pytest.mark.parametrize(
+    ("restart", "code", "runs"),
+    [
+        (policy("never"), 1, 1),
+        (policy("on-failure", max=5), 0, 1),
+        (policy("on-failure", max=2), 7, 3),
+        (policy("always", max=2), 0, 3),
+        (policy("always", max=0), 1, 1),
+    ],
+)
+def test_restart_policies(node: Node, restart: Restart, code: int, runs: int) -> None:
+    one = instance(command=f"echo ran; exit {code}", restart=restart)
+    node.start(one)
+    state = node.await_phase(one, "ended")
+    assert (state["exit"], int(state["restarts"])) == (str(code), runs - 1)
+    eventually(lambda: node.log(one).count("ran\n") == runs, "all runs are in the log")
+    if runs > 1:
+        assert f"not restarted again after {runs - 1} restarts in a row" in node.log(one)
+    node.stop(one)
+
+
+def test_the_pauses_grow_and_are_announced(node: Node) -> None:
+    one = instance(command="exit 4", restart=policy("always", max=4, max_delay_s=0.2))
+    node.start(one)
+    node.await_phase(one, "ended")
+    said = [x for x in node.log(one).splitlines() if "; restart " in x]
+    assert [line.split("; ")[1] for line in said] == [
+        "restart 1 in 0.05 s",
+        "restart 2 in 0.1 s",
+        "restart 3 in 0.2 s",
+        "restart 4 in 0.2 s",
+    ]
+    node.stop(one)
+
+
+def test_a_long_run_starts_the_count_afresh(node: Node) -> None:
+    one = instance(
+        command="sleep 1.1; exit 1", restart=policy("always", max=1, reset_after_s=1, delay_s=0)
+    )
+    node.start(one)
+    eventually(lambda: int(node.state(one).get("restarts", 0)) >= 2, "more than max in all")
+    assert node.stop(one)["done"] is not None
+
+
+def test_it_waits_in_backoff_and_stop_ends_that_at_once(node: Node) -> None:
+    one = instance(command="exit 5", restart=policy("always", delay_s=1000, max_delay_s=1000))
+    node.start(one)
+    state = node.await_phase(one, "backoff")
+    assert (state["exit"], state["restarts"]) == ("5", "1")
+    assert node.status(one).state == "restarting"
+    (pane,) = node.tmux("list-panes", "-a", "-F", "#{pane_pid}").split()
+    (sleep,) = Path(f"/proc/{pane}/task/{pane}/children").read_text().split()
+    node.stop(one)
+    assert not alive(int(sleep))
+    assert not alive(int(pane))
+    assert node.status(one).state == "stopped"
+
+
+def test_a_stop_file_means_no_restart(node: Node) -> None:
+    one = instance(command="sleep 100", restart=policy("always"))
+    node.start(one)
+    running = pid(node, one)
+    (node.folder(one) / "stop").touch()
+    os.kill(running, signal.SIGKILL)
+    state = node.await_phase(one, "ended")
+    assert (state["exit"], state["restarts"]) == ("137", "0")
+    node.stop(one)
+
+
+def test_ctrl_c_typed_is_for_the_command(node: Node) -> None:
+    one = instance(command="sleep 100", restart=policy("on-failure"))
+    node.start(one)
+    first = pid(node, one)
+    node.tmux("send-keys", "-t", "fleet:worker", "C-c")
+    eventually(lambda: node.state(one).get("restarts") == "1", "it is restarted")
+    assert pid(node, one) != first
+    assert not alive(first)
+    node.tmux("send-keys", "-t", "fleet:worker", "C-z")  # stops nothing
+    node.tmux("send-keys", "-t", "fleet:worker", "C-c")
+    eventually(lambda: node.state(one).get("restarts") == "2", "it is restarted again")
+    node.stop(one)
+
+
+def test_sigint_to_the_command_alone_is_an_exit_like_any_other(node: Node) -> None:
+    one = instance(command="exec sleep 100", restart=policy("on-failure"))
+    node.start(one)
+    first = pid(node, one)
+    os.kill(first, signal.SIGINT)
+    eventually(lambda: node.state(one).get("restarts") == "1", "it is restarted")
+    assert pid(node, one) != first
+    node.stop(one)
+
+
+def test_a_stopped_command_has_not_ended(node: Node) -> None:
+    one = instance(command="exec sleep 100", restart=policy("always"))
+    node.start(one)
+    running = pid(node, one)
+    os.kill(running, signal.SIGSTOP)
+    stat = Path(f"/proc/{running}/stat")
+    eventually(lambda: stat.read_text().rpartition(") ")[2][0] == "T", "it is stopped")
+    os.kill(running, signal.SIGCONT)
+    os.kill(running, signal.SIGTERM)
+    eventually(lambda: node.state(one).get("restarts") == "1", "its end is seen")
+    assert "ended with exit code 143" in node.log(one)
+    node.stop(one)
+
+
+def test_the_command_is_alone_in_its_group_and_reads_the_terminal(node: Node) -> None:
+    one = instance(command='read line; echo "got <$line>"; exec sleep 100')
+    node.start(one)
+    running = pid(node, one)
+    supervisor = int(node.tmux("list-panes", "-a", "-F", "#{pane_pid}"))
+    assert os.getpgid(running) != os.getpgid(supervisor)
+    node.tmux("send-keys", "-t", "fleet:worker", "typed words", "Enter")
+    eventually(lambda: "got <typed words>" in node.log(one), "it reads what is typed")
+    node.stop(one)
+
+
+def test_where_the_log_of_an_attempt_begins(node: Node) -> None:
+    one = instance(command="echo one two three; sleep 0.5; exit 1", restart=policy("always", max=1))
+    node.start(one)
+    assert node.await_phase(one, "running")["log"] in ("", "0")
+    eventually(lambda: node.state(one).get("restarts") == "1", "it is restarted")
+    start = int(node.await_phase(one, "running")["log"])
+    (file,) = (node.folder(one) / "log").glob("*.log")
+    eventually(lambda: file.read_bytes()[start:].count(b"one two three") == 1, "the second attempt")
+    assert file.read_bytes()[:start].count(b"one two three") == 1
+    node.stop(one)
+
+
+def test_secrets_are_in_the_environment_and_nowhere_else(node: Node, tmp_path: Path) -> None:
+    (tmp_path / "secret.env").write_text("TOKEN='hunter2 $x'\n")
+    one = instance(command="exec sleep 100", env_file=str(tmp_path / "secret.env"))
+    node.start(one)
+    running = pid(node, one)
+    eventually(
+        lambda: b"TOKEN=hunter2 $x" in Path(f"/proc/{running}/environ").read_bytes().split(b"\0"),
+        "the command has it",
+    )
+    folder = node.folder(one)
+    assert [f.name for f in folder.rglob("*") if f.is_file() and b"hunter2" in f.read_bytes()] == [
+        "spec"
+    ]
+    assert (folder / "spec").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    pane = node.tmux("list-panes", "-a", "-F", "#{pane_pid}").strip()
+    for process in (pane, node.tmux("display", "-p", "#{pid}").strip()):
+        assert b"hunter2" not in Path(f"/proc/{process}/environ").read_bytes()
+        assert b"hunter2" not in Path(f"/proc/{process}/cmdline").read_bytes()
+    assert "hunter2" not in node.tmux("show-environment", "-g")
+    node.stop(one)
+    assert not list(folder.glob("spec*"))
