@@ -1,0 +1,117 @@
+"""The command line: one module per command, imported when it is used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from fleetctl import __version__
+from fleetctl.cli.context import Context
+from fleetctl.errors import ConfigError, FleetctlError
+
+INTERRUPTED = 130
+
+COMMANDS = {
+    "start": "check, then start services in order, each when what it waits for is ready",
+    "stop": "stop services, dependents first; leave nothing of them running",
+    "restart": "stop, then start",
+    "status": "nodes, services and problems at this moment",
+    "attach": "the tmux window of an instance, in this terminal",
+    "logs": "lines of one or several instances",
+    "exec": "run a command on nodes, identical output folded",
+    "config": "validate and show nodes.yaml, or its schema",
+    "lab": "a virtual fleet made from nodes.yaml, to see, test and rehearse on",
+}
+
+
+class _Commands(click.Group):
+    """Knows every command's name and help, and imports a command only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"fleetctl.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise click.UsageError(error.message + hint, ctx) from None
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "-f",
+    "--file",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The fleet's file; else $FLEETCTL_CONFIG, ./nodes.yaml, ~/.config/fleetctl/nodes.yaml.",
+)
+@click.option("--job", metavar="NAME", help="A job of the file; else its first one.")
+@click.version_option(__version__, prog_name="fleetctl", message="%(prog)s %(version)s")
+@click.pass_context
+def command(ctx: click.Context, file: Path | None, job: str | None) -> None:
+    """Start, watch and repair the jobs of a small cluster, over SSH and tmux.
+
+    A TARGET is a node (pi4), a service (worker), one instance (worker@pi4) or a shell pattern of
+    any of these ('pi*'); with no TARGET a command is about the whole job.
+    """
+    ctx.obj = Context(config_path=file, job=job)
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; the exit code is what cli.md says, and no traceback is for users."""
+    try:
+        result = command.main(list(arguments), prog_name="fleetctl", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            _complain(mistake)
+        if error.hint:
+            _complain(error.hint)
+        return error.exit_code
+    except FleetctlError as error:
+        _complain(f"fleetctl: {error}")
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has seen enough; keep the interpreter from flushing into it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _complain(text: str) -> None:
+    click.echo(text, err=True)

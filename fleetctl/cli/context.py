@@ -1,0 +1,47 @@
+"""What every command starts from: the file, the job, the chosen instances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:  # `config` and `lab` use Context too, and need nothing of this
+    from fleetctl.fleet import FleetService
+    from fleetctl.model.jobs import Instance
+
+
+class Context(Struct, frozen=True):
+    """The options before the command."""
+
+    config_path: Path | None
+    job: str | None
+
+    def service(self) -> FleetService:
+        """The fleet of the file and its chosen job.
+
+        :raises ConfigError: the file is missing or wrong.
+        :raises UsageError: there is no such job.
+        """
+        from fleetctl.config import find, load
+        from fleetctl.fleet import FleetService
+        from fleetctl.model.targets import choose_job
+
+        fleet = load(find(self.config_path))
+        return FleetService(fleet, choose_job(fleet, self.job))
+
+
+def instances(service: FleetService, targets: Sequence[str]) -> list[Instance]:
+    """See :func:`fleetctl.model.targets.choose_instances`."""
+    from fleetctl.model.targets import choose_instances
+
+    return choose_instances(service.fleet, service.job, targets)
+
+
+def nodes(service: FleetService, targets: Sequence[str]) -> list[str]:
+    """See :func:`fleetctl.model.targets.choose_nodes`."""
+    from fleetctl.model.targets import choose_nodes
+
+    return choose_nodes(service.fleet, service.job, targets)

@@ -1,0 +1,177 @@
+"""`fleetctl lab`: a virtual fleet, made from any nodes.yaml, to see, test and rehearse on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from fleetctl.cli.context import Context
+from fleetctl.errors import UsageError
+from fleetctl.lab import Lab
+from fleetctl.lab.faults import KINDS
+
+
+@click.group(name="lab", short_help="A virtual fleet to see, test and rehearse on.")
+def command() -> None:
+    """A virtual fleet, made from any nodes.yaml, to see, test and rehearse on.
+
+    Every node is a set of Linux namespaces with a real SSH server, real tmux and real routes. All
+    traffic stays inside; this machine's own network is not touched. Needs root on Linux.
+    """
+
+
+_NAME = click.option("--name", help="Which lab; may be left out while only one runs.")
+
+
+@command.command()
+@click.option("--name", help="What to call it; the fleet's name when left out.")
+@click.option(
+    "--copy",
+    "copies",
+    multiple=True,
+    metavar="SRC:DEST",
+    help="Copy a local file or folder to ~/DEST on every node; may be repeated.",
+)
+@click.option("--as-guide", is_flag=True, help="Leave out the return routes, as the guide does.")
+@click.pass_obj
+def up(context: Context, name: str | None, copies: tuple[str, ...], as_guide: bool) -> None:
+    """Build the fleet of nodes.yaml."""
+    from fleetctl import config
+
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was built goes away again
+        signal.signal(number, lambda n, _frame: sys.exit(128 + n))
+    path = config.find(context.config_path)
+    lab = Lab.up(
+        config.load(path),
+        path,
+        name=name,
+        copies=[_copy(text) for text in copies],
+        as_guide=as_guide,
+        progress=lambda line: click.echo(f"lab: {line}", err=True),
+    )
+    option = "" if len(Lab.names()) == 1 else f" --name {lab.name}"
+    node = next(iter(lab.blueprint.nodes), "controller")
+    click.echo(
+        f"The lab {lab.name!r} is up. On its controller, in {lab.home}:\n"
+        f"  fleetctl lab run{option} -- fleetctl status\n"
+        f"  fleetctl lab run{option} --on {node} -- ip route\n"
+        f"  fleetctl lab fault{option} --list\n"
+        f"Take it down: fleetctl lab down {lab.name}"
+    )
+
+
+@command.command()
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="All labs, also what was left of one.")
+def down(name: str | None, everything: bool) -> None:
+    """Take a lab down: its processes, namespaces, mounts and files."""
+    if everything:
+        for left in Lab.left_behind():
+            Lab(left).down()
+        return
+    if name is None:
+        known = Lab.left_behind()
+        if not known:
+            click.echo("No lab runs.", err=True)
+            return
+        name = _only(known)
+    if name in Lab.left_behind():
+        Lab(name).down()
+    else:
+        click.echo(f"No lab {name!r} runs.", err=True)
+
+
+@command.command()
+@_NAME
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(name: str | None, as_json: bool) -> None:
+    """What runs in a lab, and what is broken in it."""
+    found = _lab(name).status()
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    guide = ", as the guide says (no return routes)" if found["as_guide"] else ""
+    click.echo(f"lab {found['lab']}: fleet {found['fleet']}{guide}; home {found['home']}")
+    width = max(len(node) for node in found["nodes"])
+    for node, about in found["nodes"].items():
+        power = "on " if about["on"] else "off"
+        links = ", ".join(
+            f"{about['interfaces'][network]} {addresses[0]} ({network})"
+            for network, addresses in about["addresses"].items()
+        )
+        click.echo(f"  {node:{width}}  {power}  {about['user']:12}  {links}")
+    for fault in found["faults"]:
+        where = f" ({fault['network']})" if fault["network"] else ""
+        click.echo(f"  broken: {fault['kind']} on {fault['node']}{where}")
+
+
+@command.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@_NAME
+@click.option("--on", "where", default="controller", help="A node; the controller when left out.")
+@click.option("--user", help="The node's account (when left out) or root.")
+@click.argument("argv", nargs=-1, required=True, metavar="-- CMD...", type=click.UNPROCESSED)
+def run(name: str | None, where: str, user: str | None, argv: tuple[str, ...]) -> None:
+    """Run CMD inside: in this terminal, with CMD's exit code."""
+    _lab(name).exec(where, argv, user=user)
+
+
+@command.command()
+@_NAME
+@click.option("--list", "listing", is_flag=True, help="The kinds of faults, with what they do.")
+@click.option("--network", help="Which of the node's networks; the first that fits when left out.")
+@click.argument("kind", required=False)
+@click.argument("node", required=False)
+def fault(
+    name: str | None, listing: bool, network: str | None, kind: str | None, node: str | None
+) -> None:
+    """Break something on NODE."""
+    if listing:
+        width = max(map(len, KINDS))
+        for known in KINDS.values():
+            click.echo(f"{known.name:{width}}  {known.sentence}")
+        return
+    if kind is None or node is None:
+        raise UsageError(
+            "lab fault needs a kind and a node", hint="The kinds: fleetctl lab fault --list"
+        )
+    done = _lab(name).fault(kind, node, network=network)
+    where = f" ({done.network})" if done.network else ""
+    click.echo(f"broken: {kind} on {node}{where}", err=True)
+
+
+@command.command()
+@_NAME
+@click.argument("kind", required=False)
+@click.argument("node", required=False)
+def heal(name: str | None, kind: str | None, node: str | None) -> None:
+    """Mend what was broken: all of it, or only KIND, or only KIND on NODE."""
+    mended = _lab(name).heal(kind, node)
+    for one in mended:
+        click.echo(f"mended: {one.kind} on {one.node.removeprefix('@')}", err=True)
+    if not mended:
+        click.echo("Nothing of that is broken.", err=True)
+
+
+def _lab(name: str | None) -> Lab:
+    return Lab.open(name if name is not None else _only(Lab.names()))
+
+
+def _only(known: list[str]) -> str:
+    if len(known) == 1:
+        return known[0]
+    if not known:
+        raise UsageError("no lab runs", hint="Start one: fleetctl lab up")
+    raise UsageError("several labs run", hint=f"Say which: {', '.join(known)}.")
+
+
+def _copy(text: str) -> tuple[Path, str]:
+    source, colon, destination = text.rpartition(":")
+    if not (source and colon and destination):
+        raise UsageError(f"--copy {text!r} is not SRC:DEST", hint="Like --copy job:~/job")
+    return Path(source).expanduser(), destination

@@ -1,0 +1,70 @@
+"""Progress of start and stop on stderr: a line for each change, and what is still awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from shutil import get_terminal_size
+
+import click
+
+from fleetctl.cli.render import plain, state
+from fleetctl.launch.events import Progress
+
+_TICK_S = 0.5
+
+
+class ProgressLines:
+    """Prints :class:`Progress` values as they come.
+
+    :param names: of the instances, for alignment.
+    :param settled: states in which nothing more is awaited of an instance.
+    """
+
+    def __init__(self, names: list[str], settled: frozenset[str]) -> None:
+        self._wide = max(map(len, names), default=0)
+        self._settled = settled
+        self._pending: dict[str, str] = dict.fromkeys(names, "")
+        self._live = sys.stderr.isatty()
+        self._began = time.monotonic()
+
+    def report(self, progress: Progress) -> None:
+        if progress.state in self._settled:
+            self._pending.pop(progress.instance, None)
+        else:
+            self._pending[progress.instance] = progress.state
+        reason = f"  {progress.reason}" if progress.reason else ""
+        name = progress.instance.ljust(self._wide)
+        self._clear()
+        click.echo(
+            f"{progress.elapsed_s:6.1f}s  {name}  {state(progress.state, err=True)}{reason}",
+            err=True,
+        )
+
+    @asynccontextmanager
+    async def live(self, doing: str) -> AsyncIterator[None]:
+        """While inside, on a terminal, a last line says what is awaited and for how long."""
+        task = asyncio.create_task(self._tick(doing))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            self._clear()
+
+    async def _tick(self, doing: str) -> None:
+        while self._live:
+            await asyncio.sleep(_TICK_S)
+            elapsed_s = time.monotonic() - self._began
+            names = ", ".join(self._pending)
+            line = plain(f"{elapsed_s:6.1f}s  {doing} … {names}", err=True)
+            self._clear()
+            click.echo(line[: get_terminal_size((80, 24)).columns - 1], err=True, nl=False)
+
+    def _clear(self) -> None:
+        if self._live:
+            click.echo("\r\x1b[K", err=True, nl=False)

@@ -1,0 +1,229 @@
+"""How things look in a terminal: the one module that renders."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from shutil import get_terminal_size
+
+import click
+
+from fleetctl.model.status import FleetStatus, NodeStatus, Problem, ServiceStatus
+
+# a mark and a colour each: never a colour alone
+_STATES = {
+    "ok": ("●", "green"),
+    "ready": ("●", "green"),
+    "degraded": ("▲", "yellow"),
+    "running": ("◐", "cyan"),
+    "starting": ("◐", "cyan"),
+    "restarting": ("↻", "yellow"),
+    "waiting": ("○", "yellow"),
+    "stopped": ("○", None),
+    "exited": ("○", None),
+    "external": ("□", None),
+    "unreachable": ("✖", "red"),
+    "failed": ("✖", "red"),
+    "unknown": ("?", "yellow"),
+    "error": ("✖", "red"),
+    "warning": ("▲", "yellow"),
+}
+_ASCII = str.maketrans("●▲◐↻○□✖·→", "*!~r-=x.>")
+_PREFIX_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
+
+
+def colour_wanted(err: bool = False) -> bool:
+    """Whether the stream is a terminal and nobody asked for no colour (NO_COLOR, no-color.org)."""
+    stream = sys.stderr if err else sys.stdout
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def style(text: str, colour: str | None, *, bold: bool = False, err: bool = False) -> str:
+    if not colour_wanted(err) or not (colour or bold):
+        return text
+    return click.style(text, fg=colour, bold=bold or None)
+
+
+def plain(text: str, err: bool = False) -> str:
+    """``text`` with marks that the stream's encoding has."""
+    stream = sys.stderr if err else sys.stdout
+    try:
+        text.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = text.translate(_ASCII).encode(stream.encoding or "ascii", "replace").decode()
+    return text
+
+
+def state(word: str, *, err: bool = False) -> str:
+    """A state with its mark."""
+    mark, colour = _STATES.get(word, ("?", None))
+    return style(plain(f"{mark} {word}", err), colour, err=err)
+
+
+def width() -> int:
+    return get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 10_000
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Aligned columns; styled cells count with what can be seen of them."""
+    lines = [[style(cell, None, bold=True) for cell in head], *rows]
+    widths = [max(_seen(line[i]) for line in lines) for i in range(len(head))]
+    return [_cut("  ".join(map(_padded, line, widths)).rstrip()) for line in lines]
+
+
+def _seen(cell: str) -> int:
+    return len(click.unstyle(cell))
+
+
+def _padded(cell: str, wide: int) -> str:
+    return cell + " " * (wide - _seen(cell))
+
+
+def _cut(line: str) -> str:
+    """No longer than the terminal is wide; a cut line says so."""
+    wide = width()
+    if _seen(line) <= wide:
+        return line
+    return click.unstyle(line)[: wide - 1] + plain("…")
+
+
+def status_lines(status: FleetStatus) -> list[str]:
+    """The whole table of ``fleetctl status``."""
+    return [
+        _headline(status),
+        "",
+        *_node_table(status),
+        *(["", *_service_table(status)] if status.services else []),
+        *(["", *problem_lines(status.problems)] if status.problems else []),
+    ]
+
+
+def _headline(status: FleetStatus) -> str:
+    inside = [node for node in status.nodes.values() if node.state != "external"]
+    reached = sum(node.ssh.reachable is True for node in inside)
+    ready = sum(service.state == "ready" for service in status.services.values())
+    parts = [
+        status.fleet + (f"/{status.job}" if status.job else ""),
+        f"{reached}/{len(inside)} nodes",
+        f"{ready}/{len(status.services)} ready" if status.services else "no services",
+        _count(len(status.problems), "problem"),
+        status.generated_at.astimezone().strftime("%H:%M:%S"),
+    ]
+    return style(plain(" · ".join(parts)), None, bold=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _node_table(status: FleetStatus) -> list[str]:
+    rows = [
+        (
+            name,
+            state(node.state),
+            _ms(node.ssh.connect_ms),
+            *_system_cells(node),
+            ", ".join(s.partition("@")[0] for s in node.services) or "-",
+        )
+        for name, node in status.nodes.items()
+    ]
+    head = ("NODE", "STATE", "SSH", "LOAD", "MEM", "DISK", "UP", "SERVICES")
+    return table(head, rows)
+
+
+def _system_cells(node: NodeStatus) -> tuple[str, str, str, str]:
+    system = node.system
+    if system is None:
+        return ("-", "-", "-", "-")
+    memory = "-"
+    if system.memory_total_bytes and system.memory_used_bytes is not None:
+        memory = f"{100 * system.memory_used_bytes // system.memory_total_bytes}%"
+    load = "-" if system.load1 is None else f"{system.load1:.1f}"
+    disk = "-" if system.disk_free_bytes is None else size(system.disk_free_bytes)
+    up = "-" if system.uptime_s is None else duration(system.uptime_s)
+    return (load, memory, disk, up)
+
+
+def _service_table(status: FleetStatus) -> list[str]:
+    now = status.generated_at
+    return table(
+        ("INSTANCE", "STATE", "SINCE", "PID", "RESTARTS", "DETAIL"),
+        [
+            (
+                name,
+                state(service.state),
+                duration(max(0.0, (now - service.started_at).total_seconds()))
+                if service.started_at
+                else "-",
+                str(service.pid or "-"),
+                str(service.restarts),
+                _detail(service),
+            )
+            for name, service in status.services.items()
+        ],
+    )
+
+
+def _detail(service: ServiceStatus) -> str:
+    if service.reason:
+        return service.reason
+    if service.state == "ready" and service.listening:
+        return f"listens on {', '.join(service.listening)}"
+    return ""
+
+
+def problem_lines(problems: Iterable[Problem]) -> list[str]:
+    """Each problem: what it is, and what repairs it."""
+    lines = []
+    for problem in problems:
+        mark, colour = _STATES[problem.severity]
+        lines.append(f"{style(plain(mark), colour)} {problem.code}: {problem.summary}")
+        if problem.affects:
+            lines.append(f"    affects {', '.join(problem.affects)}")
+        if problem.fix:
+            lines += [f"    {plain('→')} {command}" for command in problem.fix.commands]
+    return lines
+
+
+def prefixes(names: Sequence[str]) -> dict[str, str]:
+    """A coloured, aligned prefix for the lines of each instance."""
+    wide = max(map(len, names), default=0)
+    return {
+        name: style(name.ljust(wide), _PREFIX_COLOURS[i % len(_PREFIX_COLOURS)]) + " | "
+        for i, name in enumerate(names)
+    }
+
+
+def moment(epoch_s: float | None) -> str:
+    """A log line's time, local, to the second; of equal width when it is not known."""
+    if epoch_s is None:
+        return "????-??-?? ??:??:??"
+    return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration(seconds: float) -> str:
+    """About two significant places: 12s, 4m10s, 3h05m, 12d4h."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600}h"
+
+
+def size(number: int) -> str:
+    """Bytes in binary units, as df -h."""
+    value = float(number)
+    for unit in ("B", "K", "M", "G", "T"):
+        if value < 1024 or unit == "T":
+            return f"{value:.0f}{unit}" if value >= 10 or unit == "B" else f"{value:.1f}{unit}"
+        value /= 1024
+    raise AssertionError("unreachable")
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}ms"

@@ -1,0 +1,35 @@
+"""``fleetctl restart``: stop, then start, with what nodes.yaml says now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import click
+
+from fleetctl.cli.context import Context, instances
+from fleetctl.cli.start import report_outcome, start_chosen
+from fleetctl.cli.stop import stop_chosen
+
+
+@click.command(short_help="stop, then start")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Give up waiting then.")
+@click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on stdout.")
+@click.pass_obj
+def command(
+    context: Context, targets: tuple[str, ...], timeout: float | None, as_json: bool
+) -> int:
+    """Stop and start the job, or only the TARGETs; a changed definition takes effect so."""
+    return asyncio.run(_restart(context, targets, timeout, as_json))
+
+
+async def _restart(
+    context: Context, targets: Sequence[str], timeout_s: float | None, as_json: bool
+) -> int:
+    async with context.service() as service:
+        chosen = instances(service, targets)
+        stopped = await stop_chosen(service, chosen)
+        if any(status.state != "stopped" for status in stopped.values()):
+            return report_outcome("stop", stopped, {"stopped"}, as_json)
+        return await start_chosen(service, chosen, timeout_s, as_json)

@@ -1,0 +1,278 @@
+"""Building a lab and taking it down: the order of things, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from fleetctl.errors import LabError
+from fleetctl.lab import controller, linux, requirements, state, wiring
+from fleetctl.lab.blueprint import Blueprint, Machine
+from fleetctl.lab.namespaces import Process, births_in_new, network_of, popen, tool
+from fleetctl.lab.state import State
+from fleetctl.model.topology import Fleet
+
+DISK_SIZE = "512m"
+"""Of one machine; memory is taken only for what is written."""
+START_TIMEOUT_S = 60.0
+SSH_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 30.0
+
+_INSIDE = [sys.executable, "-I", "-S", str(Path(__file__).with_name("inside.py"))]
+
+Progress = Callable[[str], None]
+
+
+def build(
+    name: str,
+    blueprint: Blueprint,
+    fleet: Fleet,
+    config: Path,
+    copies: Sequence[tuple[Path, str]],
+    say: Progress,
+) -> None:
+    """Build the lab ``name`` in its empty folder.
+
+    :param copies: files or folders, each with its place below the home folders.
+    :raises LabError: a step failed; what was built by then is still there.
+    """
+    say("making keys")
+    home = controller.Home(home_of(name), state.folder(name) / "placed")
+    env_files = {i.env_file for job in fleet.jobs.values() for i in job.instances if i.env_file}
+    copied = home.copy_config(config, sorted(env_files))
+    public = {}
+    for key in blueprint.nodes:
+        if blueprint.machines[key].login:
+            file = host_key(name, blueprint, key)
+            controller.make_key(file, f"root@{key}")
+            public[key] = file.with_name(file.name + ".pub").read_text()
+    authorized = home.write_ssh(blueprint, public)
+    for key, text in authorized.items():
+        authorized_keys(name, blueprint, key).write_text(text)
+
+    say(f"building {len(blueprint.segments)} networks and {len(blueprint.nodes)} nodes")
+    now = _start_keeper(name, blueprint, str(copied))
+    wiring.ip_batch(now.keeper, wiring.bridges(blueprint), "the switch")
+    for key, machine in blueprint.machines.items():
+        disk = disk_of(now, key)
+        if machine.role == "controller":
+            controller.furnish(machine, disk, home.path)
+        elif machine.role in ("ssh", "silent"):
+            key_file = host_key(name, blueprint, key) if machine.login else None
+            linux.furnish(
+                machine,
+                disk,
+                host_key=key_file,
+                authorized=authorized.get(key, ""),
+                python=requirements.foreign_python(),
+            )
+    for source, place in copies:
+        for key in blueprint.nodes:
+            machine = blueprint.machines[key]
+            if machine.role == "ssh":
+                target = linux.home_on(machine, disk_of(now, key))
+                linux.copy_into(target, source, place, machine.uid)
+        if blueprint.controller_names:
+            linux.copy_into(home.path, source, place, 0)
+    now = boot(now, list(blueprint.machines), home.placed)
+
+    say("waiting for the SSH servers")
+    for key in blueprint.nodes:
+        await_ssh(now, key)
+    state.write(replace(now, ready=True))
+
+
+def tear_down(name: str) -> None:
+    """End every process of the lab ``name``, and with them its namespaces and mounts.
+
+    :raises LabError: a process does not end within half a minute.
+    """
+    keeper = state.living_keeper(name)
+    if keeper and not keeper.kill(timeout_s=STOP_TIMEOUT_S):
+        raise LabError(
+            f"the lab {name!r} does not end: its process {keeper.pid} is stuck",
+            hint=f"Try again in a moment: fleetctl lab down {name}",
+        )
+    state.forget(name)
+
+
+def boot(now: State, keys: Sequence[str], placed: Mapping[str, str] | None = None) -> State:
+    """Start machines, plug them in, give them their addresses and routes.
+
+    :param placed: of :class:`fleetctl.lab.controller.Home`.
+    :returns: the new state, which is written down.
+    :raises LabError: one did not start.
+    """
+    plan = now.blueprint
+    machines = {key: plan.machines[key] for key in keys}
+    specs = [_boot_spec(now, machine, placed or {}) for machine in machines.values()]
+    answers = _ask_inside(now.keeper, specs)
+    started = {key: Process.of(answers[key]) for key in keys}
+    now = replace(now, processes={**now.processes, **started})
+    state.write(now)
+    lines = []
+    for key, machine in machines.items():
+        lines += wiring.cables(plan, machine, started[key])
+    wiring.ip_batch(now.keeper, lines, "the switch")
+    for key, machine in machines.items():
+        internet = plan.internet if machine.role == "router" else None
+        wiring.ip_batch(started[key], linux.network_commands(machine, internet), key)
+    links = [(started[k], port, wiring.Link()) for k, m in machines.items() for port in m.ports]
+    wiring.set_links(plan, now.keeper, links)
+    return now
+
+
+def await_ssh(now: State, key: str) -> None:
+    """Wait until the SSH server of a node answers with its banner.
+
+    :raises LabError: it does not within half a minute.
+    """
+    login = now.blueprint.machines[key].login
+    if login is None:
+        return
+    deadline = time.monotonic() + SSH_TIMEOUT_S
+    while not _greets(now.processes[key], login.port):
+        if time.monotonic() > deadline:
+            log = now.processes[key].root / "var/log/sshd.log"
+            said = log.read_text(errors="replace").strip() if log.exists() else "its log is empty"
+            raise LabError(f"{key}: sshd does not answer after {SSH_TIMEOUT_S:g} s: {said}")
+        time.sleep(0.01)
+
+
+def _greets(process: Process, port: int) -> bool:
+    with network_of(process), socket.socket() as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(("127.0.0.1", port))
+            return probe.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+
+def home_of(name: str) -> Path:
+    """The controller's home: the same path outside and inside."""
+    return state.folder(name) / "home"
+
+
+def host_key(name: str, blueprint: Blueprint, key: str) -> Path:
+    """The private host key that a node was built with."""
+    return state.folder(name) / "keys" / f"host-{_disk_name(blueprint, key)}"
+
+
+def authorized_keys(name: str, blueprint: Blueprint, key: str) -> Path:
+    """What a node's authorized_keys was built with."""
+    return state.folder(name) / "keys" / f"authorized-{_disk_name(blueprint, key)}"
+
+
+def disk_of(now: State, key: str) -> Path:
+    """A machine's disk, seen from outside through the keeper that holds it."""
+    return now.keeper.root / str(disk_inside(now, key)).lstrip("/")
+
+
+def disk_inside(now: State, key: str) -> Path:
+    """A machine's disk as the keeper sees it."""
+    return state.folder(now.name) / "disks" / _disk_name(now.blueprint, key)
+
+
+def _disk_name(blueprint: Blueprint, key: str) -> str:
+    return f"m{list(blueprint.machines).index(key)}"
+
+
+def _start_keeper(name: str, blueprint: Blueprint, config: str) -> State:
+    disks = state.folder(name) / "disks"
+    disks.mkdir(mode=0o700)
+    spec = {
+        "disks": str(disks),
+        "sizes": {str(disks / _disk_name(blueprint, key)): DISK_SIZE for key in blueprint.machines},
+    }
+    argv = [tool("unshare"), "--net", "--mount", "--uts", "--ipc", "--", *_INSIDE, "keeper"]
+    with births_in_new():
+        keeper = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+        )
+    now = State(name, state.boot_id(), Process.of(keeper.pid), blueprint, config)
+    # It reads its task only now that its process id is written down; should we die before, it
+    # reads nothing and ends. So there is never a lab that no file names.
+    state.write(now)
+    said = _tell(keeper, json.dumps(spec).encode())
+    keeper.returncode = 0  # it is to outlive us: subprocess must not warn about that
+    if '"pid"' not in said:
+        raise LabError(f"the lab's keeper did not start: {said.strip()}")
+    return now
+
+
+def _tell(process: subprocess.Popen[bytes], task: bytes) -> str:
+    """Give a process its stdin, and read what it says until it lets go of its output."""
+    assert process.stdin and process.stdout
+    with process.stdin as stdin:
+        stdin.write(task)
+    said = b""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    with process.stdout as output:
+        while select.select([output], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            part = os.read(output.fileno(), 65536)
+            if not part:
+                break
+            said += part
+    return said.decode(errors="replace")
+
+
+def _ask_inside(keeper: Process, specs: list[dict[str, Any]]) -> dict[str, int]:
+    """Have machines started beside the keeper. Returns the process ids of their process 1."""
+    process = popen(
+        keeper,
+        [*_INSIDE, "machines"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        cwd="/",
+    )
+    try:
+        out, err = process.communicate(json.dumps(specs).encode(), timeout=START_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise LabError(f"the machines did not start within {START_TIMEOUT_S:g} s") from None
+    try:
+        answer = json.loads(out)
+    except json.JSONDecodeError:
+        said = (out + err).decode(errors="replace").strip()
+        raise LabError(f"the machines did not start: {said}") from None
+    if "error" in answer:
+        raise LabError(f"the machines did not start: {answer['error']}")
+    for key, one in answer["machines"].items():
+        if "error" in one:
+            raise LabError(f"{key} did not start: {one['error']}")
+    return {key: one["pid"] for key, one in answer["machines"].items()}
+
+
+def _boot_spec(now: State, machine: Machine, placed: Mapping[str, str]) -> dict[str, Any]:
+    roots = {"controller": "controller", "router": "host"}
+    lent = requirements.foreign_python()
+    return {
+        "key": machine.key,
+        "hostname": machine.hostname,
+        "disk": str(disk_inside(now, machine.key)),
+        "root": roots.get(machine.role, "own"),
+        "start": [["/usr/sbin/sshd", "-E", "/var/log/sshd.log"]] if machine.login else [],
+        "sysctl": linux.kernel_settings(machine),
+        "readable": [str(lent)] if lent else [],
+        "reachable": controller.reachable_paths(),
+        "placed": dict(placed),
+    }

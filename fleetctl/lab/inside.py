@@ -1,0 +1,241 @@
+"""What runs first inside the lab's namespaces: mounts, host name, kernel settings, process 1.
+
+Run as a script by the interpreter that runs fleetctl (`python -I -S inside.py keeper|machines`),
+with a JSON document on stdin and one JSON line as its answer on stdout. Only the standard
+library, and only what needs no import later: a machine's root file system may not hold Python.
+
+`keeper` becomes process 1 of the lab's PID namespace and holds the disks of all machines.
+`machines` is started beside it and leaves behind one process 1 per machine. All of them are in
+PID namespaces below the keeper's, so that the end of the keeper is the end of everything.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 0x1, 0x2, 0x4, 0x20
+MS_BIND, MS_MOVE, MS_REC, MS_SLAVE = 0x1000, 0x2000, 0x4000, 0x80000
+CLONE_NEWTIME = 0x80
+CLONE_ALL = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000  # NS UTS IPC PID NET
+
+SYSTEM_FOLDERS = ("usr", "etc", "opt", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+"""What a machine shares with the host: read from there, written to its own disk."""
+
+# Process 1: takes in orphans and reaps them, forever. `wait` reaps every child that ends.
+INIT = "while :; do sleep 2147483647 & wait $!; done"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, *what: str) -> None:
+    if result != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{os.strerror(error)}: {' '.join(what)}")
+
+
+def _mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+    result = _libc.mount(
+        source.encode(), target.encode(), kind.encode() or None, flags, data.encode() or None
+    )
+    _check(result, "mount", kind, source, "on", target)
+
+
+def _tmpfs(target: str, mode: str, size: str = "25%") -> None:
+    _mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode},size={size}")
+
+
+def keeper(spec: dict[str, Any]) -> NoReturn:
+    """Hold the disks: one tmpfs per machine, each with its own size."""
+    # A slave: what the host unmounts goes away here too, nothing of ours gets out.
+    _mount("none", "/", flags=MS_REC | MS_SLAVE)
+    _tmpfs(spec["disks"], "700", "1m")
+    for folder, size in spec["sizes"].items():
+        Path(folder).mkdir()
+        _mount("tmpfs", folder, "tmpfs", MS_NODEV, f"mode=755,size={size}")
+    _mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV)  # shows the switch's ports
+    _become_init("lab-keeper", sys.stdout.fileno(), {"pid": _host_pid()})
+
+
+def machines(specs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Start every machine; answers with their process 1, or the first thing that went wrong."""
+    pipes = {spec["key"]: _fork(spec) for spec in specs}
+    answers = {}
+    for key, pipe in pipes.items():
+        with os.fdopen(pipe) as lines:
+            answers[key] = json.loads(lines.read() or '{"error": "it died while it started"}')
+    for _ in specs:
+        os.wait()
+    return {"machines": answers}
+
+
+def _fork(spec: dict[str, Any]) -> int:
+    """Start one machine. Returns the pipe that its answer comes through."""
+    answer, write = os.pipe()
+    if os.fork():
+        os.close(write)
+        return answer
+    try:
+        os.setsid()
+        _check(_libc.unshare(CLONE_ALL), "unshare")
+        _start_clocks()
+        if os.fork():
+            os._exit(0)  # what we started is now a child of the keeper
+        _boot(spec, write)
+    except Exception as error:  # noqa: BLE001 - a forked child must not return; this is its answer
+        os.write(write, json.dumps({"error": str(error)}).encode())
+    finally:
+        os._exit(1)
+
+
+def _start_clocks() -> None:
+    """Let the machine's uptime begin now; a kernel without time namespaces shows the host's."""
+    offsets = Path("/proc/self/timens_offsets")
+    if not offsets.exists():
+        return
+    _check(_libc.unshare(CLONE_NEWTIME), "unshare the clocks")
+    for name, clock in (("monotonic", time.CLOCK_MONOTONIC), ("boottime", time.CLOCK_BOOTTIME)):
+        seconds, nanoseconds = divmod(-time.clock_gettime_ns(clock), 10**9)
+        with offsets.open("w") as file:
+            file.write(f"{name} {seconds} {nanoseconds}\n")
+
+
+def _host_pid() -> int:
+    """This process's id as the host counts: /proc is still the host's."""
+    return int(str(Path("/proc/self").readlink()))
+
+
+def _boot(spec: dict[str, Any], answer: int) -> NoReturn:
+    """As process 1 of the new namespaces: set up everything that is the machine's own."""
+    pid = _host_pid()
+    os.umask(0o022)
+    socket.sethostname(spec["hostname"])
+    for name, value in spec["sysctl"].items():
+        setting = Path("/proc/sys/net", name)
+        if setting.exists():  # a kernel without IPv6 has no net/ipv6
+            setting.write_text(value)
+    _mount("none", "/", flags=MS_REC | MS_SLAVE)
+    if spec["root"] == "own":
+        _own_root(Path(spec["disk"]), spec["readable"])
+    elif spec["root"] == "controller":
+        _controller_root(Path(spec["disk"]), spec["reachable"], spec["placed"])
+    _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV)
+    # Ours shows this network namespace's interfaces in /sys/class/net.
+    _mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV)
+    for daemon in spec["start"]:
+        _start(daemon)
+    _become_init("init", answer, {"pid": pid})
+
+
+def _own_root(disk: Path, readable: list[str]) -> None:
+    """A root file system of the machine's own: the host's system folders under its own disk."""
+    root = disk / "fs"
+    _mount(str(root), str(root), flags=MS_BIND)  # a mount of its own, which can become the root
+    for name in SYSTEM_FOLDERS:
+        host, own = Path("/", name), root / name
+        if host.is_symlink():
+            if not own.is_symlink():
+                own.symlink_to(host.readlink())
+        elif host.is_dir():
+            own.mkdir(exist_ok=True)
+            _overlay(str(host), disk, str(own))
+    for name, mode in {"tmp": "1777", "run": "755"}.items():
+        (root / name).mkdir(exist_ok=True)
+        _tmpfs(str(root / name), mode)
+    (root / "run/sshd").mkdir()
+    for name in ("proc", "sys", "dev", "home", "root", "mnt", "media", "srv", "var"):
+        (root / name).mkdir(exist_ok=True)
+    for name in ("cache", "lib", "log", "spool"):
+        (root / "var" / name).mkdir(exist_ok=True)
+    (root / "var/tmp").mkdir(exist_ok=True)
+    (root / "var/tmp").chmod(0o1777)
+    if not (root / "var/run").is_symlink():
+        (root / "var/run").symlink_to("/run")
+    _mount("/dev", str(root / "dev"), flags=MS_BIND)
+    _mount("devpts", str(root / "dev/pts"), "devpts", 0, "newinstance,ptmxmode=0666,mode=620,gid=5")
+    _tmpfs(str(root / "dev/shm"), "1777")
+    for path in readable:
+        target = root / path.lstrip("/")
+        target.mkdir(parents=True, exist_ok=True)
+        _mount(path, str(target), flags=MS_BIND)
+        _mount(path, str(target), flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+    os.chdir(root)
+    _mount(str(root), "/", flags=MS_MOVE)
+    os.chroot(".")
+    os.chdir("/")
+
+
+def _overlay(lower: str, disk: Path, target: str) -> None:
+    name = lower.strip("/").replace("/", "-")
+    upper, work = disk / "upper" / name, disk / "work" / name
+    for folder in (upper, work):
+        folder.mkdir(parents=True, exist_ok=True)
+    _mount("overlay", target, "overlay", 0, f"lowerdir={lower},upperdir={upper},workdir={work}")
+
+
+def _controller_root(disk: Path, reachable: list[str], placed: dict[str, str]) -> None:
+    """The host's file system, except /etc, /tmp and the files in ``placed`` (path to source)."""
+    _overlay("/etc", disk, "/etc")
+    # Held open, because the new /tmp covers them.
+    held = [os.open(path, os.O_PATH) for path in reachable]
+    _tmpfs("/tmp", "1777")
+    for path, fd in zip(reachable, held, strict=True):
+        Path(path).mkdir(parents=True, exist_ok=True)
+        _mount(f"/proc/self/fd/{fd}", path, flags=MS_BIND | MS_REC)
+        os.close(fd)
+    for path, source in placed.items():
+        target = Path(path)
+        ground = next(folder for folder in target.parents if folder.is_dir())
+        if not target.exists():
+            _overlay(str(ground), disk, str(ground))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        _mount(source, path, flags=MS_BIND)
+
+
+def _start(argv: list[str]) -> None:
+    """Start a daemon that goes into the background by itself; process 1 adopts it."""
+    if os.fork() == 0:
+        try:
+            _let_go()
+            os.execve(argv[0], argv, {"PATH": PATH})
+        finally:
+            os._exit(127)
+
+
+def _become_init(name: str, answer: int, message: dict[str, Any]) -> NoReturn:
+    """Answer, let go of everything inherited, and turn into the small process 1."""
+    os.write(answer, json.dumps(message).encode())
+    _let_go()
+    os.execve("/bin/sh", [name, "-c", INIT], {"PATH": PATH})
+
+
+def _let_go() -> None:
+    """Keep nothing of whoever started us; Python's own files do not outlive an exec."""
+    os.chdir("/")
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+
+
+def main() -> None:
+    """Do what the one argument says; failures are an answer, not a traceback."""
+    spec = json.load(sys.stdin)
+    try:
+        if sys.argv[1] == "keeper":
+            keeper(spec)
+        answer = machines(spec)
+    except OSError as error:
+        answer = {"error": str(error)}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,321 @@
+"""The virtual fleet: a user's cluster as network namespaces on one Linux machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+
+from fleetctl.errors import LabError
+from fleetctl.lab import building, controller, faults, linux, state
+from fleetctl.lab.blueprint import CONTROLLER, Blueprint, Machine
+from fleetctl.lab.building import Progress
+from fleetctl.lab.draft import draw
+from fleetctl.lab.namespaces import popen
+from fleetctl.lab.requirements import check_machine
+from fleetctl.lab.state import Fault, State
+from fleetctl.model.topology import Fleet
+
+
+class Lab:
+    """A running lab. Make one with :meth:`up`, find one with :meth:`open`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    # -- finding and building ------------------------------------------------------------------
+
+    @staticmethod
+    def names() -> list[str]:
+        """The labs that run on this machine."""
+        return state.names()
+
+    @staticmethod
+    def left_behind() -> list[str]:
+        """As :meth:`names`, and labs of which only files are left, as after a reboot."""
+        return state.left_behind()
+
+    @classmethod
+    def open(cls, name: str) -> Lab:
+        """The running lab called ``name``.
+
+        :raises LabError: there is none.
+        """
+        state.read(name)
+        return cls(name)
+
+    @classmethod
+    def up(
+        cls,
+        fleet: Fleet,
+        config_path: Path,
+        *,
+        name: str | None = None,
+        copies: Sequence[tuple[Path, str]] = (),
+        as_guide: bool = False,
+        progress: Progress | None = None,
+    ) -> Lab:
+        """Build the twin of ``fleet`` and wait until every SSH server answers.
+
+        :param config_path: the fleet's nodes.yaml, which the controller gets a copy of.
+        :param name: of the lab; the fleet's when absent.
+        :param copies: files or folders, each with its place (``~/…``) in every node's home.
+        :param as_guide: leave out the return routes, as the set-up guide does.
+        :param progress: told what is being done, a line at a time.
+        :raises LabError: this machine lacks something, a lab of that name runs, or a step failed;
+            whatever was built by then is gone again.
+        """
+        check_machine()
+        say = progress or (lambda _line: None)
+        blueprint = draw(fleet, as_guide=as_guide)
+        lab = cls(state.check_name(name or fleet.name))
+        destinations = [(source, _below_home(target)) for source, target in copies]
+        for source, _ in destinations:
+            if not source.exists():
+                raise LabError(f"cannot copy {source} to the nodes: there is no such file")
+        state.folder(lab.name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with state.locked(lab.name, wait_s=0):
+            if state.living_keeper(lab.name):
+                raise LabError(
+                    f"a lab {lab.name!r} runs already",
+                    hint=f"fleetctl lab down {lab.name}, or give this one another --name.",
+                )
+            state.clear(lab.name)
+            try:
+                building.build(lab.name, blueprint, fleet, config_path, destinations, say)
+            except BaseException:
+                building.tear_down(lab.name)
+                raise
+        return lab
+
+    def down(self) -> None:
+        """End every process, namespace and mount of the lab, and remove its files."""
+        if state.folder(self.name).exists():
+            building.tear_down(self.name)
+
+    # -- what is there -------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """What is written about it, read anew.
+
+        :raises LabError: it does not run any more.
+        """
+        return state.read(self.name)
+
+    @property
+    def blueprint(self) -> Blueprint:
+        return self.state.blueprint
+
+    @property
+    def home(self) -> Path:
+        """The controller's home: the same path outside and inside of the lab."""
+        return building.home_of(self.name)
+
+    @property
+    def config_path(self) -> Path:
+        """The controller's copy of nodes.yaml."""
+        return self.home / "nodes.yaml"
+
+    def path(self, where: str, path: str) -> Path:
+        """A file of a node's disk as seen from outside, also while the node is off.
+
+        :param path: absolute, or ``~/…`` for a file in the home folder of the node's account.
+        """
+        machine = self.blueprint.machine(where)
+        if machine.key == CONTROLLER:
+            return self.home / path[2:] if path.startswith("~/") else Path(path)
+        absolute = f"{machine.home}/{path[2:]}" if path.startswith("~/") else path
+        process = self.state.processes.get(machine.key)
+        if process is not None and process.alive:
+            return process.root / absolute.lstrip("/")
+        return building.disk_of(self.state, machine.key) / "fs" / absolute.lstrip("/")
+
+    def status(self) -> dict[str, Any]:
+        """What runs and what is broken, as plain values for JSON."""
+        now = self.state
+        nodes = {}
+        for key in (CONTROLLER, *now.blueprint.nodes):
+            machine = now.blueprint.machines[key]
+            process = now.processes.get(key)
+            nodes["controller" if key == CONTROLLER else key] = {
+                "role": machine.role,
+                "on": process is not None and process.alive,
+                "pid": process.pid if process else None,
+                "user": machine.user,
+                "addresses": {p.network: [*p.addresses] for p in machine.ports},
+                "interfaces": {p.network: p.interface for p in machine.ports},
+                "ssh": f"{machine.login.address}:{machine.login.port}" if machine.login else None,
+            }
+        return {
+            "lab": self.name,
+            "fleet": now.blueprint.fleet,
+            "config": now.config,
+            "home": str(self.home),
+            "as_guide": now.blueprint.as_guide,
+            "internet": now.blueprint.internet,
+            "keeper_pid": now.keeper.pid,
+            "nodes": nodes,
+            "faults": [
+                {"kind": f.kind, "node": f.node.removeprefix("@"), "network": f.network}
+                for f in now.faults
+            ],
+        }
+
+    # -- breaking and mending -------------------------------------------------------------------
+
+    def fault(self, kind: str, node: str, *, network: str | None = None) -> Fault:
+        """Break something; see :data:`fleetctl.lab.faults.KINDS`.
+
+        :param network: which of the node's networks, where the kind is about one; else the first.
+        :raises LabError: no such kind or node, or the kind does not fit the node.
+        """
+        return faults.inject(self.name, kind, node, network)
+
+    def heal(self, kind: str | None = None, node: str | None = None) -> tuple[Fault, ...]:
+        """Mend everything, or only what matches ``kind`` and ``node``. Returns what was mended.
+
+        :raises LabError: no such kind or node.
+        """
+        return faults.heal(self.name, kind, node)
+
+    # -- running something in it ---------------------------------------------------------------
+
+    def popen(
+        self,
+        where: str,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        cwd: str | None = None,
+        **kwargs: Any,
+    ) -> subprocess.Popen[bytes]:
+        """Start a command on a node or on ``controller``.
+
+        It runs in the home folder, as the node's account (root on the controller) unless ``user``
+        says otherwise. The returned process is the command itself, so signals reach it.
+
+        :param env: added to a login's environment; on the controller, to ours.
+        :param user: the node's account or ``root``.
+        :param cwd: a folder inside instead of the home folder.
+        :param kwargs: as of :class:`subprocess.Popen`.
+        :raises LabError: no such machine or user, or the machine is off.
+        """
+        now = self.state
+        machine = now.blueprint.machine(where)
+        process = now.processes.get(machine.key)
+        if process is None or not process.alive:
+            raise LabError(
+                f"{where} is powered off", hint=f"fleetctl lab heal power-off {machine.key}"
+            )
+        uid, home = self._account(machine, user)
+        if machine.key == CONTROLLER:
+            environment = controller.environment(self.home, env or {})
+        else:
+            environment = _login_environment(machine, uid, home, env or {})
+        return popen(process, argv, uid=uid, directory=cwd or str(home), env=environment, **kwargs)
+
+    def run(
+        self,
+        where: str,
+        argv: Sequence[str],
+        *,
+        input: bytes | None = None,
+        timeout_s: float = 60.0,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        cwd: str | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command to its end and return what it wrote; see :meth:`popen`.
+
+        :raises LabError: it had not ended after ``timeout_s``; it is killed then.
+        """
+        stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
+        process = self.popen(
+            where,
+            argv,
+            env=env,
+            user=user,
+            cwd=cwd,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        with process:
+            try:
+                out, err = process.communicate(input, timeout=timeout_s)
+            except BaseException as error:
+                _kill_group(process)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise LabError(
+                        f"{where}: {argv[0]} had not ended after {timeout_s:g} s and was killed"
+                    ) from None
+                raise
+        return subprocess.CompletedProcess(list(argv), process.returncode, out, err)
+
+    def exec(
+        self,
+        where: str,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> NoReturn:
+        """Be the command: our terminal is its terminal, and its end is ours.
+
+        :raises SystemExit: with the command's exit status; 128 + N when signal N ended it.
+        """
+        process = self.popen(where, argv, env=env, user=user)
+        # Keys like Ctrl-C reach the command by the terminal; other signals we pass on.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda n, _frame: process.send_signal(n))
+        status = process.wait()
+        raise SystemExit(128 - status if status < 0 else status)
+
+    def _account(self, machine: Machine, user: str | None) -> tuple[int, Path]:
+        if machine.key == CONTROLLER and user in (None, "root"):
+            return 0, self.home
+        if user == "root":
+            return 0, Path("/root")
+        if user in (None, machine.user):
+            return machine.uid, Path(machine.home)
+        known = ", ".join(dict.fromkeys([machine.user, "root"]))
+        raise LabError(f"{machine.hostname} has no account {user!r}", hint=f"It has: {known}.")
+
+
+def _login_environment(
+    machine: Machine, uid: int, home: Path, extra: Mapping[str, str]
+) -> dict[str, str]:
+    """What a login on a node gives: nothing of ours but the kind of terminal."""
+    user = "root" if uid == 0 else machine.user
+    own = {"HOME": str(home), "USER": user, "LOGNAME": user, "SHELL": "/bin/bash"}
+    own["PATH"] = f"{linux.PATH}:{linux.SBIN}" if uid == 0 else linux.PATH
+    if "TERM" in os.environ:
+        own["TERM"] = os.environ["TERM"]
+    return {**own, **extra}
+
+
+def _below_home(written: str) -> str:
+    """A destination like ``~/demo`` as a path below the home folder.
+
+    :raises LabError: it leads elsewhere.
+    """
+    path = PurePosixPath(written)
+    inner = path.relative_to("~") if path.parts[:1] == ("~",) else path
+    if inner.is_absolute() or ".." in inner.parts or not inner.parts:
+        raise LabError(f"cannot copy to {written!r}: it must be a place like ~/demo")
+    return str(inner)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a command that leads its own process group, and what it started in it."""
+    with suppress(ProcessLookupError):  # it has just ended
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,107 @@
+"""What a machine must have for a lab to run on it, said exactly when it has not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from fleetctl.errors import LabError
+from fleetctl.lab.linux import PATH
+from fleetctl.lab.namespaces import tool
+
+PACKAGES = {
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "sshd": "openssh-server",
+    "tmux": "tmux",
+    "ping": "iputils-ping",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "mount": "mount",
+    "bash": "bash",
+}
+"""Tool to Debian package."""
+OLDEST_PYTHON = (3, 9)
+"""What a job on a node may count on."""
+
+
+def check_machine() -> None:
+    """See that a lab can be built here.
+
+    :raises LabError: this is not Linux, we are not root, or something is not installed.
+    """
+    if sys.platform != "linux":
+        raise LabError(
+            f"the lab needs Linux; this is {sys.platform}",
+            hint="Run it in a Linux virtual machine.",
+        )
+    if os.geteuid() != 0:
+        raise LabError(
+            "the lab needs root: it makes network namespaces and mounts",
+            hint="Run the same command with sudo.",
+        )
+    missing = [name for name in PACKAGES if not _installed(name)]
+    if missing:
+        packages = " ".join(dict.fromkeys(PACKAGES[name] for name in missing))
+        raise LabError(
+            f"the lab needs {', '.join(missing)}, not installed here",
+            hint=f"apt-get install {packages}",
+        )
+    if not _has_overlay():
+        raise LabError(
+            "the lab needs the overlay file system, which this kernel does not offer",
+            hint="modprobe overlay",
+        )
+    # pid_namespaces(7), network_namespaces(7) and the others: a kernel built without one lacks it.
+    for kind in ("net", "mnt", "pid", "uts", "ipc"):
+        if not Path("/proc/self/ns", kind).exists():
+            raise LabError(f"the lab needs {kind} namespaces, which this kernel lacks")
+
+
+def _installed(name: str) -> bool:
+    try:
+        tool(name)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _has_overlay() -> bool:
+    def listed() -> bool:
+        kinds = Path("/proc/filesystems").read_text().split()
+        return "overlay" in kinds
+
+    if not listed():
+        try:
+            subprocess.run(
+                [tool("modprobe"), "overlay"], capture_output=True, timeout=20, check=False
+            )
+        except FileNotFoundError:
+            return False
+    return listed()
+
+
+@cache
+def foreign_python() -> Path | None:
+    """The folder (with bin, lib …) of a Python that nodes must be lent; ``None``: they have one.
+
+    Nodes share the system's folders, so a python3 there serves them; a Python of its own, such as
+    pyenv's in a hidden home folder, is made readable for them instead.
+    """
+    for folder in PATH.split(":"):
+        python = Path(folder, "python3")
+        real = python.resolve()
+        shared = real.parts[1:2] in (("usr",), ("opt",), ("bin",))
+        if python.exists() and shared and _new_enough(real):
+            return None
+    return Path(sys.base_prefix).resolve()
+
+
+def _new_enough(python: Path) -> bool:
+    test = f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})"
+    done = subprocess.run([str(python), "-I", "-S", "-c", test], timeout=20, check=False)
+    return done.returncode == 0

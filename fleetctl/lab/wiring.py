@@ -1,0 +1,130 @@
+"""Cables: the switch with one bridge per network, and the ports of each machine."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from fleetctl.errors import LabError
+from fleetctl.lab.blueprint import Blueprint, Machine, Port
+from fleetctl.lab.namespaces import Process, tool
+
+IP_TIMEOUT_S = 30
+
+
+def ip_batch(process: Process, lines: Iterable[str], what: str) -> None:
+    """Run lines of `ip -batch` in the network namespace of ``process``.
+
+    The PID namespace stays ours, so that process ids in the lines are those we know.
+
+    :param what: for the error message.
+    :raises LabError: a line was refused.
+    """
+    text = "".join(f"{line}\n" for line in lines)
+    if not text:
+        return
+    argv = [tool("nsenter"), f"--target={process.pid}", "--net", "--", tool("ip"), "-batch", "-"]
+    done = subprocess.run(
+        argv, input=text.encode(), capture_output=True, timeout=IP_TIMEOUT_S, check=False
+    )
+    if done.returncode != 0:
+        reason = done.stderr.decode(errors="replace").strip().replace("\n", "; ")
+        raise LabError(f"{what}: ip refused it: {reason}")
+
+
+SETTLE_TIMEOUT_S = 10.0
+IFF_UP = 0x1  # netdevice(7)
+BRIDGE_PORT_FORWARDING = 3  # BR_STATE_FORWARDING of linux/if_bridge.h
+
+
+def bridges(blueprint: Blueprint) -> list[str]:
+    """The lines that make the switch."""
+    lines = ["link set lo up"]
+    for segment in blueprint.segments.values():
+        lines.append(f"link add {segment.bridge} type bridge stp_state 0 mcast_snooping 0")
+        lines.append(f"link set {segment.bridge} up")
+    return lines
+
+
+def cables(blueprint: Blueprint, machine: Machine, process: Process) -> list[str]:
+    """The lines that plug ``machine``, whose process 1 is ``process``, into the switch."""
+    lines = []
+    for port in machine.ports:
+        bridge = blueprint.segments[port.network].bridge
+        end = f"name {port.interface} address {port.mac} netns {process.pid}"
+        lines.append(f"link add {port.switch_port} index {_index(port)} type veth peer {end}")
+        lines.append(f"link set {port.switch_port} master {bridge}")
+    return lines
+
+
+def _index(port: Port) -> int:
+    """The kernel's number for the switch's end: never the one of the machine's end.
+
+    Where both are equal, the kernel takes the pair for no pair and tells of a change of carrier
+    up to a second late (linkwatch_urgent_event in net/core/link_watch.c).
+    """
+    machine, network = port.switch_port.removeprefix("p").split(".")
+    return 100_000 + 1_000 * int(machine) + int(network)
+
+
+def unplug(machine: Machine) -> list[str]:
+    """The lines that take the machine's cables away."""
+    return [f"link delete {port.switch_port}" for port in machine.ports]
+
+
+class Link(Struct, frozen=True):
+    """The state of a port."""
+
+    carrier: bool = True
+    """The machine's interface has a link."""
+    joined: bool = True
+    """What it sends reaches the network."""
+
+
+def set_links(
+    blueprint: Blueprint,
+    keeper: Process,
+    links: Sequence[tuple[Process, Port, Link]],
+) -> None:
+    """Put ports into a state, and wait until it is so.
+
+    :param links: process 1 of a machine, a port of that machine, and what it shall be.
+    :raises LabError: the kernel refused, or did not follow within seconds.
+    """
+    lines = []
+    for _, port, link in links:
+        bridge = blueprint.segments[port.network].bridge
+        lines.append(f"link set {port.switch_port} {'up' if link.carrier else 'down'}")
+        membership = f"master {bridge}" if link.joined else "nomaster"
+        lines.append(f"link set {port.switch_port} {membership}")
+    ip_batch(keeper, lines, "the switch")
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    for process, port, link in links:
+        while not _settled(keeper, process, port, link):
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"the link of {port.interface} ({port.network}) does not become as it should",
+                    hint="Look at it: fleetctl lab status",
+                )
+            time.sleep(0.005)
+
+
+def _settled(keeper: Process, process: Process, port: Port, link: Link) -> bool:
+    """Whether both ends follow: the kernel hands on a change of carrier a little later."""
+    interface = process.root / "sys/class/net" / port.interface
+    switch_port = keeper.root / "sys/class/net" / port.switch_port
+    try:
+        if not int((interface / "flags").read_text(), 16) & IFF_UP:
+            return True  # switched off on the machine: its own affair
+        if not link.carrier:
+            return (interface / "operstate").read_text().strip() != "up"
+        ends = (interface, switch_port)
+        if any((end / "operstate").read_text().strip() != "up" for end in ends):
+            return False
+        state = switch_port / "brport/state"
+        return not link.joined or int(state.read_text()) == BRIDGE_PORT_FORWARDING
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,105 @@
+"""What a command loads: nothing that it does not need, seen in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LOCAL = """\
+fleet: alone
+nodes:
+  here: {connection: local}
+jobs:
+  job: {services: {worker: {on: here, command: "true"}}}
+"""
+HEAVY = ("click", "asyncssh", "textual", "libtmux", "psutil", "yaml", "cryptography")
+
+SHOW = """
+import json, os, sys
+os._exit = sys.exit  # so that the end can be seen
+sys.argv = ["fleetctl", *sys.argv[1:]]
+from fleetctl.__main__ import main
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+else:
+    code = 0
+sys.stderr.write("\\n" + json.dumps([code, sorted({name.split(".")[0] for name in sys.modules})]))
+"""
+
+
+def loaded(folder: Path, *arguments: str) -> set[str]:
+    """The heavy modules that a command, which must succeed, has loaded at its end."""
+    environment = {
+        "HOME": str(folder),
+        "TMUX_TMPDIR": str(folder),
+        "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    code, names = json.loads(done.stderr.splitlines()[-1])
+    assert not code, done.stderr
+    return set(HEAVY) & set(names)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "nodes.yaml").write_text(LOCAL)
+    return tmp_path
+
+
+def test_version_loads_nothing(folder: Path) -> None:
+    assert loaded(folder, "--version") == set()
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--help", "start --help", "status --help", "logs --help", "attach --help"]
+)
+def test_help(folder: Path, arguments: str) -> None:
+    assert not loaded(folder, *arguments.split()) & {"asyncssh", "textual", "libtmux"}
+
+
+@pytest.mark.parametrize("arguments", ["config check", "config show", "config schema"])
+def test_config(folder: Path, arguments: str) -> None:
+    assert not loaded(folder, *arguments.split()) & {"asyncssh", "textual", "libtmux"}
+
+
+def test_status_of_a_local_node(folder: Path) -> None:
+    assert not loaded(folder, "status") & {"asyncssh", "textual", "libtmux"}
+
+
+def test_the_test_would_see_it(folder: Path) -> None:
+    """Stopping drives tmux, so libtmux is there, and is seen."""
+    assert "libtmux" in loaded(folder, "start")
+    assert "libtmux" in loaded(folder, "stop")
+
+
+def test_ctrl_c_while_modules_are_loaded(folder: Path) -> None:
+    """The moment is made certain by the import of click that raises what Ctrl-C raises."""
+    interrupted = """
+import sys
+class Typed:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Typed())
+sys.argv = ["fleetctl", "status"]
+from fleetctl.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", interrupted], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

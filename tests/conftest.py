@@ -1,0 +1,44 @@
+"""Labs for tests: each built once per test module, each taken down whatever happens."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from fleetctl import config
+from fleetctl.lab import Lab
+
+_numbers = itertools.count(1)
+
+
+class MakeLab(Protocol):
+    """Builds a lab from the text of a nodes.yaml; the keywords are those of :meth:`Lab.up`."""
+
+    def __call__(self, fleet_yaml_text: str, **kw: Any) -> Lab: ...
+
+
+@pytest.fixture(scope="module")
+def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
+    """A factory of labs that are gone when the module's tests are done.
+
+    Their names hold the process id, so that labs of parallel test runs do not meet.
+    """
+    made: list[str] = []
+
+    def make(fleet_yaml_text: str, **kw: Any) -> Lab:
+        path = tmp_path_factory.mktemp("lab") / "nodes.yaml"
+        path.write_text(fleet_yaml_text)
+        name = kw.pop("name", None) or f"test-{os.getpid()}-{next(_numbers)}"
+        made.append(name)
+        return Lab.up(config.load(path), Path(path), name=name, **kw)
+
+    try:
+        yield make
+    finally:
+        for name in made:
+            Lab(name).down()

@@ -1,0 +1,67 @@
+"""Looking at a lab from the tests."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+
+from fleetctl.lab import Lab
+
+
+def ssh(
+    lab: Lab, target: str, command: str, *options: str, host_key: str = "yes"
+) -> subprocess.CompletedProcess[bytes]:
+    """Log in from the controller with the real client and the key of the test fleets."""
+    keys = [str(path.with_suffix("")) for path in (lab.home / ".ssh").glob("*.pub")]
+    argv = ["ssh", "-oBatchMode=yes", "-oConnectTimeout=2", f"-oStrictHostKeyChecking={host_key}"]
+    argv += [part for key in keys for part in ("-i", key)]
+    return lab.run("controller", [*argv, *options, target, command], timeout_s=20)
+
+
+def answers(lab: Lab, node: str, address: str) -> bool:
+    """Whether ``node`` gets an echo from ``address`` within a second."""
+    return lab.run(node, ["ping", "-n", "-c1", "-W1", address]).returncode == 0
+
+
+def carrier(lab: Lab, node: str, interface: str) -> bool:
+    """Whether the interface of a node has a link."""
+    return lab.run(node, ["cat", f"/sys/class/net/{interface}/carrier"]).stdout == b"1\n"
+
+
+def eventually(condition: Callable[[], bool], what: str, timeout_s: float = 10.0) -> None:
+    """Wait until ``condition`` holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        time.sleep(0.05)
+
+
+@contextmanager
+def bounded(
+    process: subprocess.Popen[bytes], timeout_s: float = 40.0
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Work with a process that is killed afterwards, or when that takes too long."""
+    watchdog = Timer(timeout_s, process.kill)
+    watchdog.start()
+    try:
+        yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+        with process:
+            pass
+
+
+def namespaces_of(lab: Lab) -> set[str]:
+    """The namespaces of a lab's machines and its keeper, as /proc names them."""
+    now = lab.state
+    pids = [now.keeper.pid, *(process.pid for process in now.processes.values())]
+    return {
+        str(Path(f"/proc/{pid}/ns/{kind}").readlink())
+        for pid in pids
+        for kind in ("net", "mnt", "pid")
+    }
