@@ -1,0 +1,46 @@
+"""One lab for each module of end-to-end tests."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Protocol
+
+import pytest
+
+from fleetctl.lab import Lab
+from tests.conftest import MakeLab
+from tests.e2e.cluster import NODES_YAML, Services, User
+
+_numbers = itertools.count(1)
+
+
+class MakeUser(Protocol):
+    def __call__(self, services: Services) -> User: ...
+
+
+@pytest.fixture(scope="module")
+def cluster(make_lab: MakeLab) -> Lab:
+    """The small cluster."""
+    return make_lab(NODES_YAML)
+
+
+@pytest.fixture
+def lab(cluster: Lab) -> Iterator[Lab]:
+    """The small cluster, healthy again after each test."""
+    yield cluster
+    cluster.heal()
+
+
+@pytest.fixture
+def user(lab: Lab) -> Iterator[MakeUser]:
+    """Makes users whose fleets have names of their own."""
+    users: list[User] = []
+
+    def make(services: Services) -> User:
+        users.append(User(lab, f"fleet{next(_numbers)}", services))
+        return users[-1]
+
+    yield make
+    for one in users:
+        one.leave()

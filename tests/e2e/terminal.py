@@ -1,0 +1,114 @@
+"""A real terminal at the lab's controller: a pseudo-terminal with what a person would see on it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from fleetctl.lab import Lab
+
+DETACH = "\x02d"
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9]|[=>78cDEHM])|[\x0e\x0f]"
+)
+
+
+class Terminal:
+    """A command on a terminal of its own; use as a context manager, leaving it ends the command."""
+
+    def __init__(self, lab: Lab, argv: Sequence[str], *, columns: int = 100, rows: int = 30):
+        self._fd, follower = pty.openpty()
+        self.resize(columns, rows)
+        self.process = lab.popen(
+            "controller",
+            argv,
+            env={"TERM": "xterm-256color"},
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(follower)
+        self.raw = ""
+        """Everything that came, escape sequences included."""
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._fd)
+
+    def resize(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, keys: str) -> None:
+        os.write(self._fd, keys.encode())
+
+    @property
+    def text(self) -> str:
+        """What came, without escape sequences."""
+        return _ESCAPES.sub("", self.raw)
+
+    def wait_for(self, text: str, timeout_s: float = 10.0) -> None:
+        """Read until ``text`` has been shown."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.text:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} did not appear in {self.text!r}"
+            if not self.read(left):
+                raise AssertionError(f"ended before {text!r} appeared: {self.text!r}")
+
+    def wait_for_end(self, timeout_s: float = 10.0) -> int:
+        """Read to the end; the command's exit code."""
+        deadline = time.monotonic() + timeout_s
+        while self.read(max(0.0, deadline - time.monotonic())):
+            assert time.monotonic() < deadline, f"it does not end: {self.text!r}"
+        try:
+            return self.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end: {self.text!r}") from None
+
+    def detach(self, timeout_s: float = 10.0) -> int:
+        """Type Ctrl-b d until the command ends; its exit code.
+
+        tmux takes keys that come within a millisecond of others for pasted text.
+        """
+        deadline = time.monotonic() + timeout_s
+        self.type(DETACH)
+        typed = time.monotonic()
+        while self.read(0.2):
+            assert time.monotonic() < deadline, f"it does not end: {self.text!r}"
+            if time.monotonic() - typed > 1 and self.process.poll() is None:
+                self.type(DETACH)
+                typed = time.monotonic()
+        return self.wait_for_end()
+
+    def read(self, timeout_s: float) -> bool:
+        """Take what comes within ``timeout_s``; false at the end."""
+        ready, _, _ = select.select([self._fd], [], [], timeout_s)
+        if not ready:
+            return True
+        try:
+            data = os.read(self._fd, 65536)
+        except OSError:  # EIO: nobody has the other side open any more
+            return False
+        self.raw += data.decode("utf-8", "replace")
+        return bool(data)

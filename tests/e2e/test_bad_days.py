@@ -1,0 +1,273 @@
+"""Nodes that are lost or half broken: everything else works, within that node's deadline."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from fleetctl.lab import Lab
+from tests.e2e.cluster import CONNECT_TIMEOUT_S, eventually, finish, running, sh
+from tests.e2e.conftest import MakeUser
+
+pytestmark = pytest.mark.lab
+
+A_LITTLE_S = 4.0
+"""What a command on this small cluster takes at the most on a busy machine, Python included."""
+QUICK = {"grace": 1}
+SLEEPERS: dict[str, dict[str, Any]] = {
+    "server": {"on": "hub", "command": "exec sleep 4600", "stop": QUICK},
+    "worker": {
+        "on": ["mini", "pi"],
+        "after": ["server"],
+        "command": "exec sleep 4600",
+        "stop": QUICK,
+    },
+}
+
+
+def test_a_node_is_off_from_the_beginning(lab: Lab, user: MakeUser) -> None:
+    job = user(SLEEPERS)
+    lab.fault("power-off", "pi")
+    said = job.type("start")
+    assert said.took_s < CONNECT_TIMEOUT_S + 1 + A_LITTLE_S
+    assert said.code == 1
+    assert "start: 2 of 3 done" in said.err
+    assert "worker@pi is unknown: no " in said.err  # no answer, or no route to it
+
+    shown = job.type("status")
+    assert shown.took_s < CONNECT_TIMEOUT_S + A_LITTLE_S
+    assert shown.code == 1
+    status = job.status()
+    states = {name: service["state"] for name, service in status["services"].items()}
+    assert states == {"server@hub": "ready", "worker@mini": "ready", "worker@pi": "unknown"}
+    assert {name: node["state"] for name, node in status["nodes"].items()} == {
+        "hub": "ok",
+        "mini": "ok",
+        "pi": "unreachable",
+        "here": "ok",
+    }
+    (problem,) = status["problems"]
+    assert problem["code"] in ("ssh-timeout", "ssh-unreachable")
+    assert (problem["node"], problem["affects"]) == ("pi", ["worker@pi"])
+
+    stopped = job.type("stop")
+    assert stopped.took_s < CONNECT_TIMEOUT_S + 1 + A_LITTLE_S
+    assert stopped.code == 1
+    assert "stop: 2 of 3 done" in stopped.err
+    assert running(lab, "mini", "sleep 4600") == []
+
+
+def test_what_a_server_needs_is_off(lab: Lab, user: MakeUser) -> None:
+    job = user(SLEEPERS)
+    lab.fault("power-off", "hub")
+    said = job.type("start")
+    assert said.took_s < CONNECT_TIMEOUT_S + A_LITTLE_S
+    assert said.code == 1
+    assert "worker@mini is waiting: server@hub is unknown (no " in said.err
+    assert len(job.problems()) == 1
+    lab.heal()
+    job.start()
+    assert job.type("stop").code == 0
+
+
+def test_power_is_lost_while_start_waits(lab: Lab, user: MakeUser) -> None:
+    never = {"on": "pi", "command": "exec sleep 4601", "ready": {"log": "never", "timeout": 60}}
+    job = user({"never": never, "fine": {"on": "mini", "command": "exec sleep 4601"}})
+    starting = job.begin("start")
+    eventually(lambda: running(lab, "pi", "sleep 4601"), "it runs")
+    eventually(lambda: job.states()["fine@mini"] == "ready", "the other one is ready")
+    lab.fault("power-off", "pi")
+    said = finish(starting, timeout_s=25)
+    assert said.took_s < 12 + A_LITTLE_S  # silence is noticed by keepalive or by a look's deadline
+    assert said.code == 1
+    assert "start: 1 of 2 done" in said.err
+    assert "never@pi is unknown: " in said.err
+
+    # after the power is back it is known that nothing runs there, and a start brings it back
+    lab.heal()
+    assert job.states() == {"never@pi": "failed", "fine@mini": "ready"}
+    job.write({"never": {**never, "ready": {"delay": 0.1}}, "fine": {"on": "mini", "command": "x"}})
+    job.start("never")
+    assert len(running(lab, "pi", "sleep 4601")) == 1
+
+
+def test_power_is_lost_while_stop_waits(lab: Lab, user: MakeUser) -> None:
+    deaf = "trap '' TERM; while :; do sleep 0.2; done"
+    job = user(
+        {
+            "deaf": {"on": "pi", "command": deaf, "stop": {"grace": 30}},
+            "fine": {"on": "mini", "command": "exec sleep 4602", "stop": QUICK},
+        }
+    )
+    job.start()
+    stopping = job.begin("stop")
+    eventually(lambda: not running(lab, "mini", "sleep 4602"), "the other one is stopped")
+    lab.fault("power-off", "pi")
+    said = finish(stopping, timeout_s=40)
+    assert said.took_s < 12 + A_LITTLE_S
+    assert said.code == 1
+    assert "deaf@pi is unknown: " in said.err
+    assert "stop: 1 of 2 done" in said.err
+    lab.heal()
+    assert job.type("stop").code == 0
+    assert set(job.states().values()) == {"stopped"}
+
+
+def test_packets_vanish_during_status(lab: Lab, user: MakeUser) -> None:
+    job = user(SLEEPERS)
+    lab.fault("wifi-blackhole", "pi")
+    status = job.status()
+    assert status["duration_s"] < CONNECT_TIMEOUT_S + A_LITTLE_S
+    assert [(p["code"], p["node"]) for p in status["problems"]] == [("ssh-timeout", "pi")]
+    assert status["nodes"]["pi"]["ssh"]["error"] == (
+        "no answer from 192.168.1.25:22 within its connect_timeout"
+    )
+
+
+def test_the_ssh_server_hangs(lab: Lab, user: MakeUser) -> None:
+    job = user(SLEEPERS)
+    lab.fault("sshd-hang", "pi")
+    status = job.status()
+    assert status["duration_s"] < CONNECT_TIMEOUT_S + A_LITTLE_S
+    assert [(p["code"], p["node"]) for p in status["problems"]] == [("ssh-hung", "pi")]
+    said = job.type("start")
+    assert said.took_s < CONNECT_TIMEOUT_S + 1 + A_LITTLE_S
+    assert "start: 2 of 3 done" in said.err
+    assert job.type("exec", "mini", "--", "true").took_s < A_LITTLE_S
+
+
+def test_keys_of_host_and_user(lab: Lab, user: MakeUser) -> None:
+    job = user(SLEEPERS)
+    lab.fault("host-key-changed", "pi")
+    lab.fault("key-revoked", "mini")
+    status = job.status()
+    found = {p["node"]: p for p in status["problems"]}
+    assert found["pi"]["code"] == "ssh-host-key-changed"
+    assert "ssh-keygen -R" in found["pi"]["summary"]
+    assert found["mini"]["code"] == "ssh-auth-failed"
+    assert (
+        "~/.ssh/cluster" in found["mini"]["summary"] or ".ssh/cluster" in found["mini"]["summary"]
+    )
+    assert len(found) == len(status["problems"]) == 2
+    said = job.type("exec", "pi", "mini", "hub", "--", "echo", "here")
+    assert said.code == 255
+    assert said.out == "── hub\nhere\n"
+    assert said.err.count("fleetctl: ") == 2
+
+
+def test_tmux_is_missing(lab: Lab, user: MakeUser) -> None:
+    job = user(SLEEPERS)
+    lab.fault("tmux-missing", "hub")
+    said = job.type("start")
+    assert said.code == 1
+    assert "server@hub is failed: tmux is not installed, or not in PATH. Install it: " in said.err
+    assert "worker@mini is waiting: server@hub is failed (tmux is not installed" in said.err
+    assert job.problems() == [("tmux-missing", "hub")]
+    assert sh(lab, "hub", f"find {job.folder('server@hub')} -name 'spec*' -o -name lock") == ""
+    lab.heal()
+    job.start()
+
+    # it goes away while something runs: that is not "stopped"
+    lab.fault("tmux-missing", "mini")
+    status = job.status()
+    assert [(p["code"], p["node"]) for p in status["problems"]] == [("tmux-missing", "mini")]
+    assert status["services"]["worker@mini"]["state"] == "unknown"
+    assert job.type("start").code == 1
+    lab.heal()
+    assert set(job.states().values()) == {"ready"}
+    assert job.type("stop").code == 0
+
+
+def test_the_disk_is_full(lab: Lab, user: MakeUser) -> None:
+    job = user(
+        {
+            "old": {
+                "on": "mini",
+                "command": "exec sleep 4603",
+                "restart": {"policy": "always", "delay": 0.1},
+                "stop": QUICK,
+            },
+            "new": {"on": "mini", "command": "exec sleep 4603", "env_file": "secret.env"},
+        }
+    )
+    (lab.home / "secret.env").write_text("TOKEN=hunter2\n" + "FILLING=" + "x" * 50000)
+    job.start("old")
+    lab.fault("disk-full", "mini")
+    said = job.type("start", "new")
+    assert said.code == 1
+    assert "new@mini is failed: its files cannot be written on mini: " in said.err
+    assert "No space left on device" in said.err
+    assert "fleetctl exec mini -- df -h" in said.err
+    status = job.status()
+    assert status["services"]["old@mini"]["state"] == "ready"
+    assert [(p["code"], p["node"]) for p in status["problems"]] == [("disk-full", "mini")]
+    assert b"hunter2" not in lab.run("mini", ["grep", "-r", "hunter2", ".local"]).stdout
+
+    stopped = job.type("stop")
+    assert stopped.code == 0, stopped.err
+    assert running(lab, "mini", "sleep 4603") == []
+    lab.heal()
+    assert job.states() == {"old@mini": "stopped", "new@mini": "stopped"}
+    job.start("new")
+    assert job.type("stop").code == 0
+
+
+def test_a_lost_node_delays_no_line_of_the_others(lab: Lab, user: MakeUser) -> None:
+    """While exec waits for the lost node, the others' commands run at once."""
+    job = user(SLEEPERS)
+    lab.fault("wifi-blackhole", "pi")
+    sh(lab, "mini", "rm -f ran")
+    began = time.monotonic()
+    waiting = job.begin("exec", "*", "--", "touch ran")
+    eventually(lambda: sh(lab, "mini", "ls").find("ran") >= 0, "it ran", timeout_s=A_LITTLE_S)
+    assert waiting.poll() is None or time.monotonic() - began > CONNECT_TIMEOUT_S
+    said = finish(waiting)
+    assert said.code == 255
+    assert "fleetctl: pi: no answer from 192.168.1.25:22" in said.err
+
+
+def test_no_path_between_nodes(lab: Lab, user: MakeUser) -> None:
+    job = user(
+        {
+            "server": {
+                "on": "hub",
+                "command": "exec python3 -m http.server {server.port} --bind {server.host}",
+                "listen": "fabric:7200",
+                "stop": QUICK,
+            },
+            "worker": {
+                "on": "mini",
+                "after": ["server"],
+                "command": "exec sleep 4604",
+                "ready": {"delay": 0.1, "timeout": 20},
+            },
+        }
+    )
+    lab.fault("edge-down", "mini")
+    said = job.type("start", "--timeout", "4")
+    assert said.code == 1
+    assert (
+        "worker@mini is waiting: no path from mini to 10.10.0.1 and back (server@hub)" in said.err
+    )
+    # the wait ends the moment the path is there
+    healer = threading.Timer(3.0, lab.heal)
+    healer.start()
+    job.start()
+    healer.join()
+    assert job.type("stop").code == 0
+
+
+def test_nothing_is_left_on_a_node_by_a_lost_controller(lab: Lab, user: MakeUser) -> None:
+    job = user(SLEEPERS)
+    job.start("server")
+    following = job.begin("logs", "-f", "server")
+    eventually(lambda: running(lab, "hub", "tail -c"), "it is followed")
+    following.kill()
+    following.wait()
+    eventually(lambda: not running(lab, "hub", "tail -c"), "the follower is gone")
+    assert job.type("stop").code == 0
+    assert isinstance(following, subprocess.Popen)
