@@ -1,0 +1,102 @@
+"""Timing commands against each other, and saying what came out."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+FLEETCTL = (sys.executable, "-m", "fleetctl")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command, from its start to its end."""
+
+    wall_s: float
+    peak_rss_mb: float
+    exit_code: int
+    stdout: str
+
+
+def run(
+    argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Run:
+    """Run a command with nothing on stdin; its stderr is kept back unless it matters to the caller.
+
+    The output goes to files, so that no reader in this process slows the command down.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, cwd=cwd
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - began
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        stdout = out.read().decode(errors="replace")
+        if code != 0:
+            sys.stderr.write(err.read().decode(errors="replace")[-2000:])
+    # kilobytes on Linux, bytes on macOS: getrusage(2) of either
+    unit = 1024 if sys.platform == "darwin" else 1
+    return Run(wall_s, usage.ru_maxrss / unit / 1024, code, stdout)
+
+
+def interleave(
+    contenders: Mapping[str, Callable[[], float]], rounds: int
+) -> dict[str, list[float]]:
+    """Measure each contender once per round, in turn: whatever else the machine does hits all."""
+    results: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, measure in contenders.items():
+            results[name].append(measure())
+    return results
+
+
+def show(title: str, results: Mapping[str, Sequence[float]], unit: str) -> None:
+    """A table of median, minimum and maximum."""
+    width = max(len(name) for name in (*results, title))
+    say(f"{title:{width}}  {'median':>9} {'min':>9} {'max':>9}  {unit}")
+    for name, values in results.items():
+        row = (statistics.median(values), min(values), max(values))
+        say(f"{name:{width}} " + "".join(f" {value:9.3f}" for value in row))
+
+
+def judge(what: str, value: float, target: float, unit: str, *, at_least: bool = False) -> None:
+    """One line: what came out, what was wanted, and whether that is met."""
+    met = value >= target if at_least else value <= target
+    bound = "at least" if at_least else "at most"
+    verdict = "met" if met else "MISSED"
+    say(f"{what}: {value:.3g}{unit} (target: {bound} {target:g}{unit}) {verdict}")
+
+
+def ratio(values: Sequence[float], peer: Sequence[float]) -> float:
+    """Median of the rounds' own ratios: each round saw the same machine."""
+    return statistics.median(ours / theirs for ours, theirs in zip(values, peer, strict=True))
+
+
+def say(text: str = "") -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def cannot(why: str) -> NoReturn:
+    """End: nothing was measured, and why."""
+    sys.stderr.write(f"Cannot measure: {why}\n")
+    raise SystemExit(1)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Ours without what would make two machines differ: agent, configuration, colours."""
+    dropped = ("SSH_", "FLEETCTL_", "TMUX", "XDG_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+    return {**kept, "HOME": str(home), "NO_COLOR": "1"}

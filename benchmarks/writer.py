@@ -1,0 +1,30 @@
+"""What the node runs for logs_throughput.py: waits for a file named ``go``, then writes lines.
+
+``writer.py bulk LINES`` as fast as it can; ``writer.py pulse LINES`` one every 20 ms, each with the
+time it was written. Python 3.9 and nothing else.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+kind, count = sys.argv[1], int(sys.argv[2])
+out = sys.stdout
+out.write("waiting\n")
+out.flush()
+while not Path("go").exists():
+    time.sleep(0.01)
+
+out.write(f"begin {time.time_ns()}\n")
+if kind == "bulk":
+    for first in range(0, count, 500):
+        lines = [f"line {number:9d} {'x' * 84}\n" for number in range(first, first + 500)]
+        out.write("".join(lines))
+else:
+    for number in range(count):
+        out.write(f"pulse {number} {time.time_ns()}\n")
+        out.flush()
+        time.sleep(0.02)
+out.write("end\n")
+out.flush()
+time.sleep(1000)

@@ -1,0 +1,106 @@
+# shellcheck shell=bash
+# Sourced by scripts/test and scripts/demo: finds or installs what they need, and runs nothing of
+# the project's. Works from any folder; leaves the caller in the project's root.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # where Debian keeps sshd, ip and nft
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "$@"
+  exit 1
+}
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# Whether as_root can work: we are root, sudo asks nothing, or there is someone to ask.
+may_be_root() {
+  is_root || { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; }
+}
+
+as_root() {
+  if is_root; then "$@"; else sudo "$@"; fi
+}
+
+# The first Python that is new enough, as a command.
+find_python() {
+  local python
+  for python in python3 python3.13 python3.12 python3.11; do
+    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$python"
+      return
+    fi
+  done
+  die "No Python 3.11 or newer was found. Install one, on Debian 12 with: sudo apt-get install -y python3"
+}
+
+# Debian packages of the programs that are missing, one per line; $1: the Python to make .venv with.
+missing_packages() {
+  local pair
+  for pair in tmux:tmux sshd:openssh-server ssh:openssh-client ping:iputils-ping ip:iproute2 \
+    ps:procps unshare:util-linux nft:nftables lsof:lsof; do
+    command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
+  done
+  "$1" -c 'import ensurepip, venv' 2>/dev/null || echo "$1-venv"
+}
+
+# Installs the system's programs that are missing, or says which and how, and ends the script.
+install_programs() {
+  local python packages
+  python=$(find_python)
+  if [ "$(uname)" = Darwin ]; then
+    command -v tmux >/dev/null || say "tmux is missing: brew install tmux"
+    return
+  fi
+  packages=$(missing_packages "$python" | tr '\n' ' ')
+  [ -n "$packages" ] || return 0
+  command -v apt-get >/dev/null ||
+    die "These are missing, named as in Debian: ${packages}Install them with this system's package manager."
+  may_be_root ||
+    die "These packages are missing, and only root can install them. Run: sudo apt-get install -y --no-install-recommends $packages"
+  say "Installing $packages"
+  # shellcheck disable=SC2086  # a list of names
+  apt_install $packages
+}
+
+# Debian starts a daemon as soon as it is installed, and at every boot. The lab needs sshd's program
+# and not an SSH server on this machine: policy-rc.d, which Debian asks before it starts anything,
+# says no meanwhile, and afterwards the service is disabled. A subshell, for the trap.
+apt_install() (
+  guard=/usr/sbin/policy-rc.d
+  as_root apt-get update -qq -o DPkg::Lock::Timeout=300
+  if [ ! -e "$guard" ]; then
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    trap 'as_root rm -f "$guard"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$guard" >/dev/null
+    as_root chmod 755 "$guard"
+  fi
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" >&2
+  case " $* " in *" openssh-server "*)
+    if command -v systemctl >/dev/null; then as_root systemctl disable --quiet ssh.service; fi
+    ;;
+  esac
+)
+
+# Makes .venv with the project in it, editable, under constraints.txt; $1: "[dev]" or "".
+# Does nothing when pyproject.toml, constraints.txt, Python and this folder are as they were.
+install_project() {
+  local extras=$1 python state
+  python=$(find_python)
+  state=$(pwd && "$python" -VV && cat pyproject.toml constraints.txt)
+  state=$(printf '%s' "$state" | cksum)
+  if [ "$(cat ".venv/installed$extras" 2>/dev/null)" = "$state" ] ||
+    [ "$(cat ".venv/installed[dev]" 2>/dev/null)" = "$state" ]; then
+    return
+  fi
+  say "Installing fleetctl into .venv"
+  "$python" -m venv --clear .venv
+  PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --editable ".$extras"
+  # Without this every start compiles the project anew where PYTHONDONTWRITEBYTECODE is set.
+  .venv/bin/python -m compileall -q fleetctl
+  printf '%s' "$state" >".venv/installed$extras"
+}
