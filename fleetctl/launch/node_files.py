@@ -93,7 +93,7 @@ put tmux.conf <<'TMUX_ENDS'
 {_shipped("tmux.conf")}TMUX_ENDS
 rm -f stop ready
 pwd -P
-echo windows $windows
+echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
 uname -s
 {{ case $(uname -s) in Darwin) {LISTENING["macos"]};; *) {LISTENING["linux"]};; esac; }} 2>/dev/null
 true

@@ -88,7 +88,6 @@ if [ -n "$(members)" ]; then
     gone_within 5
   fi
 fi
-left=$(members | awk '{ print $1 }')
 tenths=30
 for pid in $supervisors; do
   while kill -0 "$pid" 2>/dev/null && [ "$tenths" -gt 0 ]; do
@@ -96,6 +95,7 @@ for pid in $supervisors; do
     sleep 0.1; tenths=$((tenths - 1))
   done
 done
+left=$(members | awk '{ print $1 }') # only now: what a supervisor runs for itself is one of them
 rm -f spec spec.new ready
 code=$(sed -n 's/^exit=//p' state 2>/dev/null)
 if [ -n "$left" ]; then echo "left" $left; else

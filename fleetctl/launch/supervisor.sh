@@ -39,6 +39,7 @@ say() { printf 'fleetctl: %s\n' "$*"; }
 finish() { # what remains when nothing will be started any more
   record ended "ended=$ended" "exit=$code"
   rm -f "$dir/spec"
+  sleep 0.2 # tmux may close the pane of a process that ends at once before it has read all of it
   exit "$code"
 }
 

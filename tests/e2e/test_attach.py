@@ -48,7 +48,8 @@ def asked_for_size(terminal: Terminal, job: User, where: str) -> str:
 def test_attach_shows_the_live_window_and_detach_leaves_it(
     lab: Lab, job: User, node: str, where: str
 ) -> None:
-    with Terminal(lab, job.argv("attach", f"echo@{node}")) as terminal:
+    argv = ["env", "COLUMNS=70", "LINES=20", *job.argv("attach", f"echo@{node}")]  # not the size
+    with Terminal(lab, argv) as terminal:
         before = termios.tcgetattr(terminal._fd)
         terminal.wait_for("ready now")  # what was printed before we came
         terminal.type("hello there\r")

@@ -224,7 +224,9 @@ def test_a_worker_is_killed(lab: Lab, user: MakeUser) -> None:
     assert "all 2 ready" in again.err
     renewed = job.services()
     assert renewed["mortal@mini"]["state"] == "ready"
-    assert renewed["phoenix@mini"]["pid"] == after["phoenix@mini"]["pid"]
+    assert renewed["phoenix@mini"]["pid"] == after["phoenix@mini"]["pid"], str(
+        renewed["phoenix@mini"]
+    )
     assert job.type("stop").code == 0
     assert running(lab, "mini", "sleep 450") == []
 

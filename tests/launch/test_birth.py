@@ -1,0 +1,61 @@
+"""The birth of an instance, for real: its window, and nobody else's."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from fleetctl.errors import LaunchError
+from tests.launch.conftest import Node, alive, eventually
+from tests.launch.jobs import instance, listen
+
+
+def test_starting_again_replaces_its_own_window_only(node: Node) -> None:
+    failed = instance("failed", command="exit 3")
+    others = [instance(f"other{number}", command="exec sleep 1000") for number in range(3)]
+    node.start(failed)
+    node.await_phase(failed, "ended")
+    for other in others:
+        node.start(other)
+    pids = [int(node.await_phase(other, "running")["pid"]) for other in others]
+    before = node.tmux("list-windows", "-a", "-F", "#{window_id} #{@fleetctl_instance}").split("\n")
+    node.start(failed)
+    node.await_phase(failed, "ended")
+    after = node.tmux("list-windows", "-a", "-F", "#{window_id} #{@fleetctl_instance}").split("\n")
+    assert [line for line in after if "other" in line] == [x for x in before if "other" in x]
+    (old,), (new,) = ([x for x in lines if "failed" in x] for lines in (before, after))
+    assert old != new
+    assert all(alive(pid) for pid in pids)
+    for one in (failed, *others):
+        node.stop(one)
+
+
+def test_what_runs_already_is_left_alone(node: Node) -> None:
+    one = instance(command="exec sleep 1000")
+    node.start(one)
+    pid = node.await_phase(one, "running")["pid"]
+    node.start(one)
+    assert node.await_phase(one, "running")["pid"] == pid
+    assert len(node.tmux("list-windows", "-a").splitlines()) == 1
+    assert not (node.folder(one) / "lock").exists()
+    node.stop(one)
+
+
+def test_no_half_instance_is_left_by_a_refusal(node: Node) -> None:
+    argv = ["python3", "-m", "http.server", "47124", "--bind", "127.0.0.1"]
+    one = instance(command="exec sleep 1000", listen=listen(47124, "127.0.0.1"))
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as stranger:
+        listening = "ss -ltnH 'sport = :47124'"
+        eventually(lambda: subprocess.getoutput(listening), "the stranger listens")
+        with pytest.raises(LaunchError) as caught:
+            node.start(one)
+        assert f"(pid {stranger.pid})" in str(caught.value)
+        assert caught.value.code == "port-in-use"
+        stranger.kill()
+    nowhere = instance(workdir="~/not there")
+    with pytest.raises(LaunchError, match="workdir ~/not there on pi4 does not exist"):
+        node.start(nowhere)
+    left = {path.name for path in node.folder(one).iterdir()}
+    assert not left & {"spec", "spec.new", "lock"}
+    assert node.tmux("list-windows", "-a") == ""
