@@ -8,7 +8,6 @@ import signal
 import sys
 import termios
 import tty
-from shutil import get_terminal_size
 
 from fleetctl.link.protocol import Link
 from fleetctl.link.readiness import readable
@@ -23,7 +22,7 @@ async def lend(link: Link, script: str) -> int:
     :raises LinkError: the connection broke; the terminal is given back all the same.
     """
     stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
-    size = get_terminal_size()
+    size = os.get_terminal_size(stdout)  # not $COLUMNS and $LINES, which may be another terminal's
     before = termios.tcgetattr(stdin)
     loop = asyncio.get_running_loop()
     async with link.terminal(

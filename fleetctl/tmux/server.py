@@ -181,17 +181,19 @@ def attach_script(session: str, window_id: str, *, read_only: bool) -> str:
     """The script that shows one window in the terminal it runs on, full size.
 
     It attaches through a session of its own in the same group, so that looking at one window does
-    not turn the page for others who look; that session ends when the terminal lets go of it.
+    not turn the page for others who look; that session ends when the terminal lets go of it. The
+    script ends it, not tmux: with destroy-unattached the server of tmux 3.3a often crashes when
+    such a session is detached from, and everything that runs in it with it.
     """
     view = f"{session}-view-$$"
     tmux = f"tmux -u -L {TMUX_SOCKET}"
     attach = "attach-session -r" if read_only else "attach-session"
     return f"""unset TMUX TMUX_PANE
 infocmp "$TERM" >/dev/null 2>&1 || TERM=xterm-256color; export TERM
+trap : HUP TERM # for tmux; this shell goes on and ends the session also when its terminal is gone
 {tmux} new-session -d -t {quote("=" + session)} -s "{view}" || exit 1
-{tmux} select-window -t "={view}:{window_id}" &&
-{tmux} {attach} -t "={view}" \\; set-option -t "={view}:" destroy-unattached on
+{tmux} select-window -t "={view}:{window_id}" && {tmux} {attach} -t "={view}"
 status=$?
-{tmux} kill-session -t "={view}" 2>/dev/null # where it was never attached
+{tmux} kill-session -t "={view}" 2>/dev/null
 exit $status
 """

@@ -100,7 +100,11 @@ def _dead(window: Window) -> bool:
 
 
 def test_no_first_byte_is_lost_in_sixty_starts_at_once(tmp_path: Path, config: str) -> None:
-    """Each prints one line at once and ends; in eight windows at a time."""
+    """Each prints one line as its first act; twelve windows at a time.
+
+    They live on for a moment, as a supervisor must: of a process that ends right after its line,
+    tmux 3.3a itself loses the unread output in about one case of a thousand.
+    """
 
     async def body() -> None:
         async with _node() as tmux:
@@ -109,7 +113,15 @@ def test_no_first_byte_is_lost_in_sixty_starts_at_once(tmp_path: Path, config: s
                 logs = [tmp_path / f"{number}.log" for number in numbers]
                 opened = await asyncio.gather(
                     *(
-                        _run(tmux, config, "echo", f"line {n}", log=log, name=f"w{n}")
+                        _run(
+                            tmux,
+                            config,
+                            "sh",
+                            "-c",
+                            f"echo line {n}; exec sleep 0.2",
+                            log=log,
+                            name=f"w{n}",
+                        )
                         for n, log in zip(numbers, logs, strict=True)
                     )
                 )
@@ -172,7 +184,7 @@ def test_an_awkward_path_of_the_log(tmp_path: Path, config: str) -> None:
     async def body() -> None:
         async with _node() as tmux:
             log = folder / "log"
-            await _run(tmux, config, "echo", "here", log=log)
+            await _run(tmux, config, "sh", "-c", "echo here; exec sleep 60", log=log)
             await until(lambda: log.exists() and log.read_bytes(), "the log is written")
             assert log.read_bytes() == b"here\r\n"
 
@@ -255,7 +267,8 @@ def test_a_node_without_a_utf_8_locale(
     async def body() -> None:
         async with _node() as tmux:
             log = tmp_path / "log"
-            window = await _run(tmux, config, "echo", "grüße 🦊", log=log, name="w")
+            line = "echo grüße 🦊; exec sleep 60"
+            window = await _run(tmux, config, "sh", "-c", line, log=log, name="w")
             await until(lambda: log.exists() and log.read_bytes(), "the log is written")
             assert log.read_bytes().decode() == "grüße 🦊\r\n"
             assert windows() == [f"w {window.window_id}"]
@@ -385,31 +398,39 @@ def test_two_nodes_do_not_mix(config: str) -> None:
 # attaching
 
 
-def test_attaching_shows_one_window_and_leaves_everything_as_it_was(
-    tmp_path: Path, config: str
-) -> None:
+def test_attaching_again_and_again_leaves_everything_as_it_was(tmp_path: Path, config: str) -> None:
+    """Detached by key, or with the terminal gone; and the server never dies of it."""
+
+    async def look(window: Window, leave: bytes) -> None:
+        script = attach_script("flotte", window.window_id, read_only=False)
+        async with LocalLink("pi4").terminal(
+            script, term="xterm", columns=100, rows=30
+        ) as terminal:
+            shown = b""
+            while b"shown-here" not in shown:
+                data = await asyncio.wait_for(terminal.read(), 10)
+                assert data, shown
+                shown += data
+            assert "flotte-view-" in sessions()
+            terminal.write(leave)
+            while leave and await asyncio.wait_for(terminal.read(), 10):
+                pass
+            assert terminal.exit_status == (0 if leave else None)
+
+    def sessions() -> str:
+        return ask("list-sessions", "-F", "#{session_name}")
+
     async def body() -> None:
         async with _node() as tmux:
             text = "echo shown-here; sleep 60"
             first = await _run(tmux, config, "sh", "-c", text, log=tmp_path / "1", name="a")
             await _run(tmux, config, "sleep", "60", log=tmp_path / "2", name="b")
-            script = attach_script("flotte", first.window_id, read_only=False)
-            async with LocalLink("pi4").terminal(
-                script, term="xterm", columns=100, rows=30
-            ) as terminal:
-                shown = b""
-                while b"shown-here" not in shown:
-                    shown += await asyncio.wait_for(terminal.read(), 10)
-                assert "flotte-view-" in ask("list-sessions", "-F", "#{session_name}")
-                terminal.write(b"\x02d")
-                while data := await asyncio.wait_for(terminal.read(), 10):
-                    shown += data
-                assert terminal.exit_status == 0
-            await until(
-                lambda: ask("list-sessions", "-F", "#{session_name}") == "flotte",
-                "the view is gone",
-            )
-            assert len(windows()) == 2
+            server = ask("display-message", "-p", "#{pid}")
+            for leave in [b"\x02d", b""] * 8:
+                await look(first, leave)
+                await until(lambda: sessions() == "flotte", "the view is gone")
+                assert ask("display-message", "-p", "#{pid}") == server
+                assert len(windows()) == 2
 
     bounded(body())
 
