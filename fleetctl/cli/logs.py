@@ -16,7 +16,7 @@ from fleetctl.cli.context import Context, instances
 from fleetctl.cli.render import moment, prefixes
 from fleetctl.errors import LinkError, UsageError
 from fleetctl.fleet import FleetService
-from fleetctl.logs.follow import Cut, Gap, Lines, Resumed, follow
+from fleetctl.logs.follow import LOGS_PER_LANE, Cut, Gap, Lines, Resumed, follow
 from fleetctl.logs.lines import LogLine, TimeIndex, log_lines, tidy_lines
 from fleetctl.logs.segments import LogPlace, Span, read_index, read_span
 from fleetctl.model.jobs import Instance
@@ -122,7 +122,7 @@ class _Printer:
         """Complete lines, the fast way."""
         text = tidy_lines(data)
         if prefix := self._prefix[name].encode():
-            text = prefix + text[:-1].replace(b"\n", b"\n" + prefix) + b"\n"
+            text = prefix + text.removesuffix(b"\n").replace(b"\n", b"\n" + prefix) + b"\n"
         self._out.write(text)
         self._out.flush()
 
@@ -156,9 +156,19 @@ async def _logs(context: Context, targets: Sequence[str], asked: _Asked) -> int:
         starts = [
             0 if isinstance(look, LinkError) else look.start + len(look.data) for look, _ in looks
         ]
+        nodes = [instance.node for instance in chosen]
         followers = [
-            asyncio.create_task(_follow(service, instance, start, printer, asked))
-            for instance, start in zip(chosen, starts, strict=True)
+            asyncio.create_task(
+                _follow(
+                    service,
+                    instance,
+                    start,
+                    nodes[:place].count(instance.node) // LOGS_PER_LANE,
+                    printer,
+                    asked,
+                )
+            )
+            for place, (instance, start) in enumerate(zip(chosen, starts, strict=True))
         ]
         try:
             await asyncio.gather(*followers)
@@ -206,11 +216,16 @@ def _last(span: Span, lines: int) -> Span:
 
 
 async def _follow(
-    service: FleetService, instance: Instance, start: int, printer: _Printer, asked: _Asked
+    service: FleetService,
+    instance: Instance,
+    start: int,
+    lane: int,
+    printer: _Printer,
+    asked: _Asked,
 ) -> None:
     name = instance.name
     place = LogPlace(service.fleet.name, instance.job, name)
-    async for event in follow(place, instance.node, service.links, start):
+    async for event in follow(place, instance.node, service.links, start, lane=lane):
         match event:
             case Lines(offset, data) if asked.plain:
                 printer.chunk(name, data)

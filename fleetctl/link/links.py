@@ -19,7 +19,7 @@ class Links:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._opening: dict[str, asyncio.Task[Link]] = {}
+        self._opening: dict[tuple[str, int], asyncio.Task[Link]] = {}
         self._connector: Connector | None = None
 
     async def __aenter__(self) -> Links:
@@ -28,15 +28,18 @@ class Links:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def get(self, node: str) -> Link:
+    async def get(self, node: str, lane: int = 0) -> Link:
         """The link to ``node``; callers that ask at the same time share one connection.
+
+        :param lane: each lane has a connection of its own, for what keeps channels open for long;
+            sshd allows only some ten channels on one.
 
         :raises LinkError: it cannot be reached; the next call tries again.
         """
-        task = self._opening.get(node)
+        task = self._opening.get((node, lane))
         if task is None or self._is_over(task):
             task = asyncio.create_task(self._open(self._fleet.nodes[node]))
-            self._opening[node] = task
+            self._opening[node, lane] = task
         return await asyncio.shield(task)
 
     @staticmethod

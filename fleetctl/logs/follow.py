@@ -19,6 +19,7 @@ _ROTATION_CHECK_S = 0.1
 _GIVEN_UP_S = 1.0
 _HEAD_TIMEOUT_S = 60.0
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+LOGS_PER_LANE = 6
 
 
 class Lines(Struct, frozen=True):
@@ -48,8 +49,12 @@ class Resumed(Struct, frozen=True):
 Event = Lines | Gap | Cut | Resumed
 
 
-async def follow(place: LogPlace, node: str, links: Links, offset: int) -> AsyncIterator[Event]:
+async def follow(
+    place: LogPlace, node: str, links: Links, offset: int, *, lane: int = 0
+) -> AsyncIterator[Event]:
     """What happens to the log from ``offset`` on. Never ends by itself.
+
+    :param lane: as of :meth:`fleetctl.link.links.Links.get`; one takes :data:`LOGS_PER_LANE` logs.
 
     Every byte comes exactly once, in order, however often the connection breaks: each new attempt
     goes on at the first byte that did not come yet.
@@ -58,7 +63,7 @@ async def follow(place: LogPlace, node: str, links: Links, offset: int) -> Async
     failures = 0
     while True:
         try:
-            link = await links.get(node)
+            link = await links.get(node, lane)
             async with link.stream(place.script("follow", offset=framer.position)) as stream:
                 async for event in _segment(node, stream, framer):
                     if failures:

@@ -24,6 +24,10 @@ _C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _NEEDS_WORK = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 
 
+MAX_LINE_BYTES = 4 * 1024 * 1024
+"""What is kept while a line has no end; a program may never print one."""
+
+
 class LogLine(Struct, frozen=True):
     """One line of one instance's log."""
 
@@ -65,8 +69,13 @@ class Framer:
         self._torn = bytearray()
 
     def feed(self, data: bytes) -> tuple[int, bytes]:
-        """The offset of, and all complete lines in, what came so far."""
+        """The offset of, and all complete lines in, what came so far.
+
+        A line longer than :data:`MAX_LINE_BYTES` comes in pieces.
+        """
         end = data.rfind(b"\n") + 1
+        if not end and len(self._torn) + len(data) > MAX_LINE_BYTES:
+            end = len(data)
         if not end:
             self._torn += data
             return self.offset, b""

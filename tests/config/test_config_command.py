@@ -78,7 +78,12 @@ def test_show_prints_what_is_derived() -> None:
     worker = shown["jobs"]["edp"]["services"]["worker"]["instances"]["worker@pi4"]
     assert worker["command"] == "python3 train.py worker 4 pi4 --algorithm edp"
     assert worker["env"] == {"PYTHONUNBUFFERED": "1"}
-    assert worker["ready"] == {"kind": "alive", "timeout_s": 60, "interval_s": 0.5}
+    assert worker["ready"] == {
+        "kind": "log",
+        "value": "connected to",
+        "timeout_s": 60,
+        "interval_s": 0.5,
+    }
 
 
 def test_show_as_json_is_the_same() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetctl.logs.lines import Framer, TimeIndex, log_lines, tidy, tidy_lines
+from fleetctl.logs.lines import MAX_LINE_BYTES, Framer, TimeIndex, log_lines, tidy, tidy_lines
 
 NASTY = st.lists(
     st.sampled_from(
@@ -129,10 +129,21 @@ def test_the_framer_takes_a_very_long_line_in_small_pieces() -> None:
     framer = Framer(0)
     piece = b"x" * 65536
     started = time.monotonic()
-    for _ in range(1024):
+    count = MAX_LINE_BYTES // len(piece)
+    for _ in range(count):
         framer.feed(piece)
-    assert framer.feed(b"\n") == (0, piece * 1024 + b"\n")
+    assert framer.feed(b"\n") == (0, piece * count + b"\n")
     assert time.monotonic() - started < 3
+
+
+def test_a_line_without_end_comes_in_pieces_instead_of_being_kept_for_ever() -> None:
+    framer = Framer(0)
+    piece = b"x" * (MAX_LINE_BYTES // 2)
+    assert framer.feed(piece) == (0, b"")
+    assert framer.feed(piece) == (0, b"")
+    assert framer.feed(b"more") == (0, piece + piece + b"more")
+    assert framer.position == 2 * len(piece) + 4
+    assert framer.feed(b"end\n") == (2 * len(piece) + 4, b"end\n")
 
 
 @given(st.binary(max_size=60).map(lambda b: b.replace(b"\r", b"")), st.integers(0, 10**9))

@@ -107,12 +107,14 @@ class Connector:
     async def _connect_behind(self, name: str, ssh: SSH, jump: SSHLink | None) -> SSHLink:
         login = self._login(name, ssh, jump)
         loop = asyncio.get_running_loop()
+        deadline = None
         for attempt in range(_STARTUP_TRIES):
             if attempt:
                 await asyncio.sleep(0.1 * 2**attempt)
             async with self._gate.enter():
                 started = loop.time()
-                opened = await _open(name, login, started + ssh.connect_timeout_s)
+                deadline = deadline or started + ssh.connect_timeout_s
+                opened = await _open(name, login, deadline)
             if opened:
                 return SSHLink(name, *opened, (loop.time() - started) * 1000, jump)
         raise ConnectFailed(
