@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 
 import click
 
 from fleetctl.cli.context import Context, instances
-from fleetctl.errors import LaunchError, UsageError
+from fleetctl.errors import LaunchError, LinkError, UsageError
 
 
 @click.command(short_help="the tmux window of an instance, in this terminal")
@@ -45,6 +46,8 @@ async def _attach(context: Context, target: str, read_only: bool) -> int:
             )
         script = attach_script(service.fleet.name, pane.window_id, read_only=read_only)
         status = await lend(link, script)
-    running = "" if pane.dead else "; it runs on"
+        with suppress(LinkError):
+            pane = await service.pane_of(instance)
+    running = "; it runs on" if pane and not pane.dead else ""
     click.echo(f"left the window of {instance.name}{running}", err=True)
     return status

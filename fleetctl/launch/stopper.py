@@ -21,6 +21,7 @@ from fleetctl.model.status import ServiceStatus
 from fleetctl.probes.node import read_node, services_script
 from fleetctl.tmux.server import NodeTmux
 
+_LEAVING_S = 0.3
 _BEYOND_GRACE_S = 30.0
 # the script's own waits, after KILL and for the supervisor, are bounded well below this
 
@@ -92,6 +93,10 @@ class Stopper:
             finally:
                 tmux.close()
         facts = await self._look(instance, link)
+        if facts.panes is None:
+            # a tmux server that lost its last window a moment ago answers neither yes nor no
+            await asyncio.sleep(_LEAVING_S)
+            facts = await self._look(instance, link)
         status = service_status(self._fleet, instance, facts)
         if "done" not in words and left is None:
             said = stream.stderr.decode("utf-8", "replace").strip()

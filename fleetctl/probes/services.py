@@ -85,7 +85,7 @@ true"""
 
 _NO_SERVER = re.compile(
     r"^no server running on |^error connecting to .*\(No such file or directory\)$"
-    r"|^no current target$|^server exited"  # the last window was closed this very moment
+    r"|^no current target$"  # the last window was closed this very moment
 )
 # tmux's client.c; any other error, such as a socket that may not be opened, says nothing of windows
 

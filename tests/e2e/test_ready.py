@@ -248,3 +248,24 @@ def test_readiness_is_found_again_by_a_second_controller(lab: Lab, user: MakeUse
     eventually(lambda: "up" in job.type("logs").out, "the line is logged")
     assert job.type("start", "--timeout", "8").code == 0
     assert job.states() == {"late@pi": "ready"}
+
+
+def test_readiness_after_a_restart_that_no_controller_saw(lab: Lab, user: MakeUser) -> None:
+    job = user(
+        {
+            "again": {
+                "on": "mini",
+                "command": "echo up; exec sleep 4506",
+                "ready": {"log": "^up$"},
+                "restart": {"policy": "always", "delay": 0.2},
+                "stop": QUICK,
+            }
+        }
+    )
+    job.start()
+    (first,) = running(lab, "mini", "sleep 4506")
+    sh(lab, "mini", f"kill -9 {first}", user="root")
+    eventually(lambda: running(lab, "mini", "sleep 4506") not in ([], [first]), "it is restarted")
+    eventually(lambda: job.states() == {"again@mini": "ready"}, "status finds it ready")
+    assert job.services()["again@mini"]["restarts"] == 1
+    assert job.type("stop").code == 0
