@@ -22,6 +22,8 @@ from fleetctl.logs.segments import LogPlace, Span, read_index, read_span
 from fleetctl.model.jobs import Instance
 
 DEFAULT_LINES = 100
+RETRY_S = 1.0
+"""A node that cannot be reached when following begins is asked again this often."""
 _WHOLE = 1 << 40
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -120,6 +122,8 @@ class _Printer:
 
     def chunk(self, name: str, data: bytes) -> None:
         """Complete lines, the fast way."""
+        if not data:
+            return
         text = tidy_lines(data)
         if prefix := self._prefix[name].encode():
             text = prefix + text.removesuffix(b"\n").replace(b"\n", b"\n" + prefix) + b"\n"
@@ -137,38 +141,20 @@ async def _logs(context: Context, targets: Sequence[str], asked: _Asked) -> int:
         if not chosen:
             raise UsageError("nothing that is started by fleetctl is chosen")
         printer = _Printer([i.name for i in chosen], asked)
-        looks = await asyncio.gather(*(_history(service, i, asked) for i in chosen))
-        failed = 0
-        past: list[LogLine] = []
-        for instance, (look, index) in zip(chosen, looks, strict=True):
-            if isinstance(look, LinkError):
-                failed += 1
-                printer.mark(instance.name, f"{look.reason}. {look.hint}".rstrip(". ") + ".")
-            elif asked.plain and len(chosen) == 1 and look.data:
-                printer.chunk(instance.name, _closed(look.data))
-            else:
-                past += log_lines(instance.name, look.start, look.data, index)
-        # What is not stamped yet is the newest. Stable: each log stays in its own order.
-        past.sort(key=lambda line: math.inf if line.at is None else line.at)
-        printer.lines(past)
         if not asked.following:
-            return 1 if failed else 0
-        starts = [
-            0 if isinstance(look, LinkError) else look.start + len(look.data) for look, _ in looks
-        ]
+            return await _past(service, chosen, printer, asked)
         nodes = [instance.node for instance in chosen]
         followers = [
             asyncio.create_task(
                 _follow(
                     service,
                     instance,
-                    start,
                     nodes[:place].count(instance.node) // LOGS_PER_LANE,
                     printer,
                     asked,
                 )
             )
-            for place, (instance, start) in enumerate(zip(chosen, starts, strict=True))
+            for place, instance in enumerate(chosen)
         ]
         try:
             await asyncio.gather(*followers)
@@ -177,6 +163,31 @@ async def _logs(context: Context, targets: Sequence[str], asked: _Asked) -> int:
                 follower.cancel()
             await asyncio.gather(*followers, return_exceptions=True)
     return 0
+
+
+async def _past(
+    service: FleetService, chosen: Sequence[Instance], printer: _Printer, asked: _Asked
+) -> int:
+    """Print what there is, all instances in the order of time."""
+    looks = await asyncio.gather(*(_history(service, i, asked) for i in chosen))
+    failed = 0
+    past: list[LogLine] = []
+    for instance, (look, index) in zip(chosen, looks, strict=True):
+        if isinstance(look, LinkError):
+            failed += 1
+            printer.mark(instance.name, _sentence(look))
+        elif asked.plain and len(chosen) == 1 and look.data:
+            printer.chunk(instance.name, _closed(look.data))
+        else:
+            past += log_lines(instance.name, look.start, look.data, index)
+    # What is not stamped yet is the newest. Stable: each log stays in its own order.
+    past.sort(key=lambda line: math.inf if line.at is None else line.at)
+    printer.lines(past)
+    return 1 if failed else 0
+
+
+def _sentence(error: LinkError) -> str:
+    return f"{error.reason}. {error.hint}".rstrip(". ") + "."
 
 
 def _closed(data: bytes) -> bytes:
@@ -218,13 +229,24 @@ def _last(span: Span, lines: int) -> Span:
 async def _follow(
     service: FleetService,
     instance: Instance,
-    start: int,
     lane: int,
     printer: _Printer,
     asked: _Asked,
 ) -> None:
+    """Print the last lines of one log and go on with what comes; a dead node delays no other."""
     name = instance.name
     place = LogPlace(service.fleet.name, instance.job, name)
+    look, index = await _history(service, instance, asked)
+    if isinstance(look, LinkError):
+        printer.mark(name, _sentence(look))
+    while isinstance(look, LinkError):
+        await asyncio.sleep(RETRY_S)
+        look, index = await _history(service, instance, asked)
+    if asked.plain:
+        printer.chunk(name, look.data)
+    else:
+        printer.lines(log_lines(name, look.start, look.data, index))
+    start = look.start + len(look.data)
     async for event in follow(place, instance.node, service.links, start, lane=lane):
         match event:
             case Lines(offset, data) if asked.plain:
