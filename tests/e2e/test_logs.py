@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fleetctl.lab import Lab
-from tests.e2e.cluster import eventually, interrupt, running, sh
+from tests.e2e.cluster import CONNECT_TIMEOUT_S, eventually, interrupt, running, sh
 from tests.e2e.conftest import MakeUser
 
 pytestmark = pytest.mark.lab
@@ -167,3 +167,21 @@ def test_a_node_that_is_off(lab: Lab, user: MakeUser) -> None:
     assert following.stdout.readline() == b"talker@mini | here\n"
     assert interrupt(following).code == 130
     assert job.type("stop", "mini").code == 0
+
+
+def test_following_waits_for_no_dead_node(lab: Lab, user: MakeUser) -> None:
+    job = user(talker('echo "$FLEETCTL_NODE is up"; exec sleep 4907', "mini", "pi"))
+    job.start()
+    lab.fault("power-off", "pi")
+    began = time.monotonic()
+    reader = Reader(job.begin("logs", "-f", "-n", "1"))
+    try:
+        eventually(lambda: reader.lines == ["talker@mini | mini is up"], "the living node's line")
+        assert time.monotonic() - began < CONNECT_TIMEOUT_S
+        lab.heal("power-off", "pi")
+        eventually(
+            lambda: "talker@pi   | pi is up" in reader.lines, "the other one's, once it is back"
+        )
+    finally:
+        reader.end()
+    assert len(reader.lines) == 2
