@@ -166,7 +166,7 @@ def test_a_server_that_always_hangs_up_is_tried_a_few_times() -> None:
         seen.append(1)
         writer.close()
 
-    error = bounded(_against(hang_up))
+    error = bounded(_against(hang_up, timeout_s=5))
     assert type(error) is ConnectFailed
     assert error.reason.endswith("closes the connection before SSH begins")
     assert "MaxStartups" in error.hint

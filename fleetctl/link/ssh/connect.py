@@ -109,8 +109,11 @@ class Connector:
         loop = asyncio.get_running_loop()
         deadline = None
         for attempt in range(_STARTUP_TRIES):
-            if attempt:
-                await asyncio.sleep(0.1 * 2**attempt)
+            if deadline is not None:
+                pause_s = 0.1 * 2**attempt
+                if loop.time() + pause_s > deadline:
+                    break
+                await asyncio.sleep(pause_s)
             async with self._gate.enter():
                 started = loop.time()
                 deadline = deadline or started + ssh.connect_timeout_s
