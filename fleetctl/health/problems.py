@@ -17,6 +17,7 @@ DISK_FULL_BYTES = 16 * 1024 * 1024
 CRASH_LOOP_RESTARTS = 3
 OLDEST_TMUX = (3, 0)
 """remain-on-exit, respawn-pane -k with arguments and window user options all work from here on."""
+OLDEST_TMUX_TEXT = ".".join(map(str, OLDEST_TMUX))
 
 
 def link_problem(fleet: Fleet, node: Node, error: LinkError, job: Job | None) -> Problem:
@@ -69,12 +70,12 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
             fix=Fix((install,), node.name),
         )
     elif facts.tmux_version and too_old(facts.tmux_version):
-        wanted = ".".join(map(str, OLDEST_TMUX))
         yield Problem(
             code="tmux-missing",
             severity="error",
             node=node.name,
-            summary=f"tmux {facts.tmux_version} on {node.name} is too old: {wanted} is needed",
+            summary=f"tmux {facts.tmux_version} on {node.name} is too old: "
+            f"{OLDEST_TMUX_TEXT} is needed",
             evidence=f"tmux -V: {facts.tmux_version}",
             affects=names,
         )

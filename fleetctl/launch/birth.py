@@ -13,8 +13,8 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from fleetctl.errors import LaunchError, LinkError
-from fleetctl.health.problems import port_in_use
+from fleetctl.errors import LaunchError, LinkError, TmuxError
+from fleetctl.health.problems import OLDEST_TMUX_TEXT, port_in_use, too_old
 from fleetctl.health.services import strangers
 from fleetctl.launch import node_files
 from fleetctl.launch.secrets import Secrets
@@ -33,6 +33,8 @@ class _Prepared(Struct, frozen=True):
     folder: str
     """Absolute path of the instance's folder on the node."""
     old_windows: tuple[str, ...]
+    tmux_version: str
+    """Or what the shell said instead, where there is no tmux."""
     listeners: tuple[Listener, ...] | None
 
 
@@ -58,6 +60,12 @@ class Birth:
         if not isinstance(prepared, _Prepared):
             return prepared == node_files.RUNNING
         try:
+            if too_old(prepared.tmux_version):
+                raise TmuxError(
+                    instance.node,
+                    f"tmux {prepared.tmux_version} is too old: {OLDEST_TMUX_TEXT} is needed",
+                    hint="Install a newer one on the node.",
+                )
             if taken := strangers(instance, prepared.listeners):
                 raise LaunchError(
                     instance.name,
@@ -113,10 +121,11 @@ class Birth:
         script = node_files.prepare_script(self._fleet, instance)
         done = await self._link.run(script, stdin=spec, timeout_s=SCRIPT_TIMEOUT_S)
         if done.exit_status == 0:
-            folder, windows, os_name, listening = done.text.split("\n", 3)
+            folder, windows, tmux, os_name, listening = done.text.split("\n", 4)
             return _Prepared(
                 folder,
                 tuple(windows.split()[1:]),
+                tmux.removeprefix("tmux "),
                 read_listeners("macos" if os_name == "Darwin" else "linux", Answer(listening, 0)),
             )
         if done.exit_status in (node_files.RUNNING, node_files.LOCKED):

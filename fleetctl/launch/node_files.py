@@ -65,8 +65,9 @@ def prepare_script(fleet: str, instance: Instance) -> str:
     """The script that makes an instance ready to be started; its stdin is :func:`spec_text`.
 
     It takes the instance's lock, so that two controllers cannot start it twice. It prints the
-    absolute folder, "windows" and the ids of earlier runs' windows, ``uname -s``, each on a line,
-    and the node's listeners; or exits with one of this module's statuses, and its reason on stderr.
+    absolute folder, "windows" and the ids of earlier runs' windows, ``tmux -V`` and ``uname -s``,
+    each on a line, and the node's listeners; or exits with one of this module's statuses, and its
+    reason on stderr.
     """
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     workdir = quote_path(instance.workdir or "~")
@@ -94,6 +95,7 @@ put tmux.conf <<'TMUX_ENDS'
 rm -f stop ready
 pwd -P
 echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
+tmux -V 2>&1
 uname -s
 {{ case $(uname -s) in Darwin) {LISTENING["macos"]};; *) {LISTENING["linux"]};; esac; }} 2>/dev/null
 true

@@ -271,3 +271,25 @@ def test_nothing_is_left_on_a_node_by_a_lost_controller(lab: Lab, user: MakeUser
     eventually(lambda: not running(lab, "hub", "tail -c"), "the follower is gone")
     assert job.type("stop").code == 0
     assert isinstance(following, subprocess.Popen)
+
+
+def test_a_tmux_that_is_too_old_is_told(lab: Lab, user: MakeUser) -> None:
+    job = user({"worker": {"on": "mini", "command": "exec sleep 4890", "stop": {"grace": 1}}})
+    old = '#!/bin/sh\n[ "$1" = -V ] && { echo tmux 2.9a; exit; }\nexec /usr/bin/tmux.new "$@"\n'
+    sh(lab, "mini", "mv /usr/bin/tmux /usr/bin/tmux.new", user="root")
+    try:
+        lab.run(
+            "mini",
+            ["sh", "-c", "cat >/usr/bin/tmux; chmod 755 /usr/bin/tmux"],
+            input=old.encode(),
+            user="root",
+        )
+        assert job.problems() == [("tmux-missing", "mini")]
+        said = job.type("start")
+        assert said.code == 1
+        assert "worker@mini is failed: tmux 2.9a is too old: 3.0 is needed. Install" in said.err
+        assert running(lab, "mini", "sleep 4890") == []
+    finally:
+        sh(lab, "mini", "mv -f /usr/bin/tmux.new /usr/bin/tmux", user="root")
+    job.start()
+    assert len(running(lab, "mini", "sleep 4890")) == 1
