@@ -13,6 +13,7 @@ from fleetctl.errors import LinkError
 from fleetctl.health.assess import Look, assess, instance_status
 from fleetctl.health.services import pane_of, service_status
 from fleetctl.launch.events import Progress
+from fleetctl.launch.look import look
 from fleetctl.launch.plan import Step, plan, stop_order
 from fleetctl.link.links import Links
 from fleetctl.link.protocol import Completed, Link
@@ -21,10 +22,7 @@ from fleetctl.model.facts import NodeFacts, Pane
 from fleetctl.model.jobs import ASKED_KINDS, Instance, Job
 from fleetctl.model.status import FleetStatus, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
-from fleetctl.probes.node import node_script, read_node, services_script
-
-LOOK_TIMEOUT_S = 10.0
-"""A node that was reached has this long to tell its facts."""
+from fleetctl.probes.node import node_script, services_script
 
 
 class FleetService:
@@ -81,11 +79,10 @@ class FleetService:
             return await self._look_from_here(node)
         try:
             link = await self.links.get(node.name)
-            script = node_script(self.fleet.name, node.name)
-            done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
+            facts = await look(link, node_script(self.fleet.name, node.name))
         except LinkError as error:
             return Look(error=error)
-        facts = await self._with_conditions(node, link, read_node(script, done.text))
+        facts = await self._with_conditions(node, link, facts)
         return Look(facts=facts, address=link.address, connect_ms=link.connect_ms)
 
     async def _with_conditions(self, node: Node, link: Link, facts: NodeFacts) -> NodeFacts:
@@ -125,9 +122,8 @@ class FleetService:
         :raises LinkError: its node cannot be asked.
         """
         link = await self.links.get(instance.node)
-        script = services_script(self.fleet.name, instance.node)
-        done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
-        return pane_of(self.fleet.name, instance, read_node(script, done.text))
+        facts = await look(link, services_script(self.fleet.name, instance.node))
+        return pane_of(self.fleet.name, instance, facts)
 
     def plan(self, chosen: Sequence[Instance]) -> tuple[Step, ...]:
         """What :meth:`start` would do, in which order."""

@@ -10,13 +10,13 @@ import msgspec
 
 from fleetctl.health.services import service_status
 from fleetctl.launch.conditions import Condition, accepts_connection, answers_http
+from fleetctl.launch.look import look
 from fleetctl.link.links import Links
 from fleetctl.link.protocol import Link
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import ServiceStatus
-from fleetctl.probes.node import read_node, services_script
+from fleetctl.probes.node import services_script
 
-LOOK_TIMEOUT_S = 10.0
 _FIRST_POLL_S = 0.05
 
 
@@ -49,9 +49,10 @@ class Settling:
         pause = _FIRST_POLL_S
         while True:
             link = await self._links.get(instance.node)
-            status = await self._look(link)
+            facts = await look(link, services_script(self._fleet, instance.node))
+            status = service_status(self._fleet, instance, facts)
             # "running" says that there is a record, of the attempt that runs
-            record = self._facts.records.get((instance.job, instance.name))
+            record = facts.records.get((instance.job, instance.name))
             if status.state == "running" and record and await condition.holds(link, record):
                 await condition.mark(link, record)
                 status = msgspec.structs.replace(status, state="ready", reason=None)
@@ -66,12 +67,6 @@ class Settling:
                 )
             await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic()) + 0.01))
             pause = min(pause * 1.5, instance.ready.interval_s)
-
-    async def _look(self, link: Link) -> ServiceStatus:
-        script = services_script(self._fleet, self._instance.node)
-        done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
-        self._facts = read_node(script, done.text)
-        return service_status(self._fleet, self._instance, self._facts)
 
 
 async def external_answers(link: Link, instance: Instance) -> bool:

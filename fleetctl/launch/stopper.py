@@ -11,14 +11,14 @@ import msgspec
 from fleetctl.errors import LinkError, TmuxError
 from fleetctl.health.services import service_status, strangers, unknown_status
 from fleetctl.launch.events import Progress
+from fleetctl.launch.look import look
 from fleetctl.launch.node_files import stop_script
-from fleetctl.launch.settling import LOOK_TIMEOUT_S
 from fleetctl.link.links import Links
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import ServiceStatus
-from fleetctl.probes.node import read_node, services_script
+from fleetctl.probes.node import services_script
 from fleetctl.tmux.server import NodeTmux
 
 _LEAVING_S = 0.3
@@ -92,11 +92,11 @@ class Stopper:
                     await tmux.close_window(window_id)
             finally:
                 tmux.close()
-        facts = await self._look(instance, link)
+        facts = await look(link, services_script(self._fleet, instance.node))
         if facts.panes is None:
             # a tmux server that lost its last window a moment ago answers neither yes nor no
             await asyncio.sleep(_LEAVING_S)
-            facts = await self._look(instance, link)
+            facts = await look(link, services_script(self._fleet, instance.node))
         status = service_status(self._fleet, instance, facts)
         if "done" not in words and left is None:
             said = stream.stderr.decode("utf-8", "replace").strip()
@@ -106,11 +106,6 @@ class Stopper:
             reason = f"processes {', '.join(left)} do not end, even by KILL"
             return msgspec.structs.replace(status, state="failed", reason=reason)
         return _port_freed(instance, before, status, facts)
-
-    async def _look(self, instance: Instance, link: Link) -> NodeFacts:
-        script = services_script(self._fleet, instance.node)
-        done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
-        return read_node(script, done.text)
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began
