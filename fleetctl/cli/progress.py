@@ -27,7 +27,7 @@ class ProgressLines:
     def __init__(self, names: list[str], settled: frozenset[str]) -> None:
         self._wide = max(map(len, names), default=0)
         self._settled = settled
-        self._pending: dict[str, str] = dict.fromkeys(names, "")
+        self._pending = dict.fromkeys(names)  # in order; the values mean nothing
         self._live = sys.stderr.isatty()
         self._began = time.monotonic()
 
@@ -35,7 +35,7 @@ class ProgressLines:
         if progress.state in self._settled:
             self._pending.pop(progress.instance, None)
         else:
-            self._pending[progress.instance] = progress.state
+            self._pending[progress.instance] = None
         reason = f"  {progress.reason}" if progress.reason else ""
         name = progress.instance.ljust(self._wide)
         self._clear()
