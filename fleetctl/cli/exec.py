@@ -11,7 +11,7 @@ from fleetctl.cli.context import Context, nodes
 from fleetctl.cli.render import plain, style
 from fleetctl.errors import LinkError, UsageError
 from fleetctl.link.protocol import Completed
-from fleetctl.link.shell import join
+from fleetctl.quoting import join
 
 UNREACHABLE = 255
 """Counts as the exit code of a node that could not run the command, as with ssh."""

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from fleetctl.errors import LinkError
 from fleetctl.launch.node_files import environment_of, mark_ready_script
 from fleetctl.link.protocol import Link
-from fleetctl.link.shell import quote, quote_path
 from fleetctl.logs.segments import LogPlace, LogReader
 from fleetctl.model.facts import Record
 from fleetctl.model.jobs import Instance
+from fleetctl.quoting import quote, quote_path
 
 ASK_TIMEOUT_S = 5.0
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 
-from fleetctl.link.shell import quote, quote_path
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.layout import instance_dir
 from fleetctl.probes.services import LISTENING
+from fleetctl.quoting import quote, quote_path
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 SEGMENTS_KEPT = 8

@@ -3,15 +3,12 @@
 The account's login shell may be bash, zsh, fish or csh, and its start-up files may print. So the
 script travels as octal escapes inside one single-quoted word (no quote, backslash pair, newline or
 ``!`` that any of those shells would touch), is run by ``sh``, and its output begins after a mark.
-Quoting happens here, once; above this module commands are scripts or argument tuples.
+Words inside a script are quoted by :mod:`fleetctl.quoting`.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 START = re.compile(rb"\x1efleetctl\x1e\r?\n")
 """What every script prints first, on both streams; what stands before it came from rc files."""
@@ -45,26 +42,6 @@ def command_line(script: str, *, terminal: bool = False) -> str:
 def local_argv(script: str, *, terminal: bool = False) -> tuple[str, ...]:
     """The arguments that run ``script`` on this machine, with the same prelude."""
     return ("/bin/sh", "-c", prelude(terminal=terminal) + script)
-
-
-def quote(text: str) -> str:
-    """``text`` as one word of a POSIX shell."""
-    return shlex.quote(text)
-
-
-def join(argv: Sequence[str]) -> str:
-    """``argv`` as a POSIX shell line."""
-    return shlex.join(argv)
-
-
-def quote_path(path: str) -> str:
-    """A path on the node as one shell word; a leading ``~`` is the node's home folder."""
-    if path == "~":
-        return '"$HOME"'
-    if path.startswith("~/"):
-        rest = str(PurePosixPath(path[2:]))
-        return f'"$HOME"/{shlex.quote(rest)}'
-    return shlex.quote(path)
 
 
 class NoiseFilter:

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from fleetctl.errors import LinkError
 from fleetctl.link.protocol import Link
-from fleetctl.link.shell import quote_path
 from fleetctl.model.layout import instance_dir
+from fleetctl.quoting import quote_path
 
 READ_TIMEOUT_S = 30.0
 _PIECE_BYTES = 4 * 1024 * 1024

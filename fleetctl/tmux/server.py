@@ -19,8 +19,8 @@ from msgspec import Struct
 
 from fleetctl.errors import LinkHung, TmuxError
 from fleetctl.link.protocol import Link
-from fleetctl.link.shell import join, quote
 from fleetctl.model.layout import TMUX_SOCKET
+from fleetctl.quoting import join, quote
 from fleetctl.tmux import seam
 
 COMMAND_TIMEOUT_S = 15.0

@@ -275,6 +275,8 @@ def test_nothing_is_left_on_a_node_by_a_lost_controller(lab: Lab, user: MakeUser
 
 def test_a_tmux_that_is_too_old_is_told(lab: Lab, user: MakeUser) -> None:
     job = user({"worker": {"on": "mini", "command": "exec sleep 4890", "stop": {"grace": 1}}})
+    # a server that runs already has the version that counts, and it is a new one
+    sh(lab, "mini", "tmux -L fleetctl kill-server || true")
     old = '#!/bin/sh\n[ "$1" = -V ] && { echo tmux 2.9a; exit; }\nexec /usr/bin/tmux.new "$@"\n'
     sh(lab, "mini", "mv /usr/bin/tmux /usr/bin/tmux.new", user="root")
     try:

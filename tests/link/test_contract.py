@@ -13,7 +13,7 @@ import pytest
 
 from fleetctl.errors import LinkHung
 from fleetctl.link.protocol import Link, Terminal
-from fleetctl.link.shell import quote
+from fleetctl.quoting import quote
 from tests.openssh import Server, WithLink, alive, until
 
 

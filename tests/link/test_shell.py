@@ -11,15 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetctl.link.shell import (
-    START,
-    NoiseFilter,
-    command_line,
-    local_argv,
-    prelude,
-    quote,
-    quote_path,
-)
+from fleetctl.link.shell import START, NoiseFilter, command_line, local_argv, prelude
+from fleetctl.quoting import quote, quote_path
 
 MARK = b"\x1efleetctl\x1e\n"
 ANY_TEXT = st.text(
