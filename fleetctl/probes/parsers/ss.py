@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from fleetctl.model.facts import Listener
+from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import whole
+from fleetctl.probes.parsers.unparsed import Unparsed
 
 _PROCESS = re.compile(r'\("(?P<name>.*?)",pid=(?P<pid>[0-9]{1,18}),fd=[0-9]+\)')
 # To the first whole match: a process may have quotes in its name.
@@ -25,11 +27,19 @@ def parse_ss(text: str) -> tuple[Listener, ...]:
         processes = list(_PROCESS.finditer(line))
         found.append(
             Listener(
-                # IPv6 stands in brackets, and an interface may follow: fe80::1%eth0
-                address=address.strip("[]").partition("%")[0],
+                # IPv6 stands in brackets; an interface may follow inside or behind them
+                address=address.partition("%")[0].strip("[]"),
                 port=port,
                 pids=tuple(sorted({int(p["pid"]) for p in processes})),
                 process=processes[0]["name"] if processes else None,
             )
         )
     return tuple(found)
+
+
+def parse_ss_table(text: str) -> tuple[Listener, ...] | Unparsed:
+    """As ``parse_ss``, for output whose failure matters; nothing that matches is ``()``."""
+    found = parse_ss(text)
+    if found or not text.strip() or text.lstrip().startswith("State "):
+        return found
+    return unparsed(text)

@@ -1,0 +1,79 @@
+"""Addresses as the tools write them."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+
+from fleetctl.probes.parsers.number import whole
+
+_MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:([:.])[0-9a-fA-F]{1,2})(?:\1[0-9a-fA-F]{1,2}){4}")
+_INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.@:-]*")
+
+
+def ipv4(text: object) -> IPv4Address | None:
+    """``text`` as an IPv4 address in four decimal parts."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return IPv4Address(text)
+    except ValueError:
+        return None
+
+
+def ipv6(text: object) -> str | None:
+    """``text`` as an IPv6 address without the zone that some tools put behind it."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return str(IPv6Address(text.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+def network(text: object) -> IPv4Network | None:
+    """``default``, ``A.B.C.D`` or ``A.B.C.D/N`` as iproute2 writes them."""
+    if not isinstance(text, str):
+        return None
+    if text in ("default", "any", "all"):
+        return IPv4Network((0, 0))
+    address, slash, length_text = text.partition("/")
+    return prefix(ipv4(address), whole(length_text) if slash else 32)
+
+
+def prefix(address: IPv4Address | None, length: int | None) -> IPv4Network | None:
+    """The network, where both parts are right and no bit stands behind the mask."""
+    if address is None or length is None or length > 32:
+        return None
+    try:
+        return IPv4Network((int(address), length))
+    except ValueError:
+        return None
+
+
+def prefix_length(mask: str) -> int | None:
+    """Of a netmask, ``0xffffff00`` or ``255.255.255.0``; None where its bits have holes."""
+    if re.fullmatch(r"0x[0-9a-fA-F]{1,8}", mask):
+        bits = int(mask, 16)
+    else:
+        dotted = ipv4(mask)
+        if dotted is None:
+            return None
+        bits = int(dotted)
+    length = bits.bit_count()
+    return length if bits == (0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF else None
+
+
+def mac(text: object) -> str | None:
+    """A hardware address of six bytes, lower case, two digits a byte.
+
+    Darwin leaves out leading zeros, and for bridges it writes dots (netstat/route.c).
+    """
+    if not isinstance(text, str) or not _MAC.fullmatch(text):
+        return None
+    return ":".join(part.zfill(2) for part in re.split("[:.]", text.lower()))
+
+
+def interface_name(text: str) -> bool:
+    """``text`` could name a network interface."""
+    return len(text) <= 32 and _INTERFACE.fullmatch(text) is not None

@@ -1,0 +1,112 @@
+"""The words in which shells, kernels and network tools say that something failed.
+
+One phrase has one word for all tools: the C library's strerror texts (glibc, musl and Darwin),
+the shells' "not found" in the languages they are met in, and what a single tool says only itself.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fleetctl.probes.parsers.unparsed import Unparsed
+
+_ABSENT = re.compile(
+    "|".join(
+        (
+            r"command not found|unknown command:|: applet not found",
+            r": (?:\d+: )?\S+: (?:inaccessible or )?not found$",  # dash, BusyBox, mksh
+            # A path in front of "No such file" is a command only where it is one of a program.
+            r"^-?(?:\S*/)?(?:ba|z|da|k|a|fi)?sh:(?: (?:line )?\d+:)? (?:\S*bin/)?[\w.+-]+: "
+            r"no such file or directory$",
+            r"^zsh:(?:\d+:)? no such file or directory: \S*bin/\S+$",
+            r"^(?:\S*/)?(?:env|nohup|timeout|xargs): .*: no such file or directory$",
+            # bash in German, French, Spanish, Italian, Portuguese, Dutch, Swedish, Polish, ...
+            r"(?:befehl|kommando) nicht gefunden|commande (?:introuvable|inconnue)",
+            r"orden no encontrada|comando (?:non trovato|não encontrado)|opdracht niet gevonden",
+            r"kommandot hittades inte|nie znaleziono polecenia|команда не найдена",
+            r"コマンドが見つかりません|未找到命令",
+        )
+    ),
+    re.IGNORECASE,
+)
+
+_PHRASES: tuple[tuple[str, str], ...] = (
+    # Phrases that hold another one of the list stand before it.
+    ("interval too short", "interval_too_short"),
+    ("cannot flood", "interval_too_short"),
+    ("minimal interval", "interval_too_short"),
+    ("do you want to ping broadcast", "broadcast"),
+    ("not in table", "not_in_table"),
+    ("no such process", "not_in_table"),  # ESRCH, what routing sockets call it
+    ("must be root", "not_root"),
+    ("must be superuser", "not_root"),
+    ("must run this tool as root", "not_root"),
+    ("requires admin privileges", "not_root"),
+    ("a password is required", "sudo_password"),
+    ("a terminal is required", "sudo_password"),
+    ("unknown host", "unknown_host"),
+    ("name or service not known", "unknown_host"),
+    ("temporary failure in name resolution", "unknown_host"),
+    ("nodename nor servname", "unknown_host"),
+    ("name does not resolve", "unknown_host"),
+    ("no address associated with", "unknown_host"),
+    ("hostname lookup failed", "unknown_host"),
+    ("host name lookup failure", "unknown_host"),
+    ("bad address", "bad_address"),
+    ("prefix is expected rather than", "bad_address"),
+    ("address is expected rather than", "bad_address"),
+    ("network is unreachable", "network_unreachable"),
+    ("network unreachable", "network_unreachable"),
+    ("network is down", "network_down"),
+    ("no route to host", "no_route_to_host"),
+    ("host is unreachable", "no_route_to_host"),
+    ("host is down", "host_down"),
+    ("connection refused", "refused"),
+    ("timed out", "timeout"),
+    ("connection reset", "reset"),
+    ("file exists", "exists"),
+    ("message too long", "message_too_long"),
+    ("can't assign requested address", "address_not_available"),
+    ("cannot assign requested address", "address_not_available"),
+    ("address not available", "address_not_available"),
+    ("no buffer space available", "no_buffer_space"),
+    ("operation not permitted", "not_permitted"),
+    ("permission denied", "permission_denied"),
+    ("interface does not exist", "no_such_interface"),
+    ("no such device", "no_such_device"),
+    ("cannot find device", "no_such_device"),
+    ("is unknown, try", "unknown_option"),
+    ("unrecognized option", "unknown_option"),
+    ("illegal option", "unknown_option"),
+    ("invalid option", "unknown_option"),
+    ("invalid argument", "invalid_argument"),
+    ("is not a recognized network service", "no_such_service"),
+    ("no such file or directory", "no_such_file"),
+)
+
+
+def absent(text: str) -> bool:
+    """A line of ``text`` says that there is no such command on the host."""
+    return any(_ABSENT.search(line.strip()) for line in text.splitlines())
+
+
+def failure(text: str) -> str | None:
+    """The word for the first failure that ``text`` tells of, or None where it tells of none."""
+    if absent(text):
+        return "command_not_found"
+    for line in text.splitlines():
+        word = phrase(line)
+        if word is not None:
+            return word
+    return None
+
+
+def phrase(line: str) -> str | None:
+    """The word for the failure in one line, commands that are absent left aside."""
+    lowered = line.lower()
+    return next((word for known, word in _PHRASES if known in lowered), None)
+
+
+def unparsed(text: str, otherwise: str = "unrecognised") -> Unparsed:
+    """``text`` as unparsed, for the reason it names itself, else ``otherwise``."""
+    return Unparsed(text, failure(text) or ("empty" if not text.strip() else otherwise))

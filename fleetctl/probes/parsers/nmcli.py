@@ -1,0 +1,131 @@
+"""``nmcli -t``: fields parted by ``:``, with a backslash before ``:`` and ``\\`` inside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from fleetctl.probes.parsers.failures import unparsed
+from fleetctl.probes.parsers.unparsed import Unparsed
+
+_ERRORS = (
+    (re.compile(r"NetworkManager is not running|could not create NMClient", re.I), "not_running"),
+    (re.compile(r"Device '?[^']*'? not found|unknown device", re.I), "no_such_device"),
+    (re.compile(r"no such connection|unknown connection", re.I), "no_such_connection"),
+    (re.compile(r"invalid field|allowed fields", re.I), "invalid_field"),
+    (re.compile(r"not authorized|insufficient privileges", re.I), "not_authorized"),
+    (re.compile(r"timeout .*expired", re.I), "timeout"),
+    (re.compile(r"activation failed", re.I), "activation_failed"),
+)  # fmt: skip
+_KEY = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+(?:\[\d+\])?")  # setting.property
+
+
+class Connection(Struct, frozen=True):
+    """A profile. Two may have the same name, so the UUID is what counts."""
+
+    name: str
+    uuid: str
+    type: str
+    device: str | None
+
+
+class Device(Struct, frozen=True):
+    """A network device as NetworkManager sees it."""
+
+    device: str
+    type: str
+    state: str
+    connection: str | None
+
+
+def split_terse(line: str) -> tuple[str, ...]:
+    """The fields of a line, their escapes undone."""
+    fields: list[list[str]] = [[]]
+    characters = iter(line)
+    for character in characters:
+        if character == ":":
+            fields.append([])
+        else:
+            fields[-1].append(next(characters, "\\") if character == "\\" else character)
+    return tuple("".join(field) for field in fields)
+
+
+def error(text: str) -> str | None:
+    """The word for what nmcli refuses, status 8 (``not_running``) and 10 (not found) above all."""
+    for line in text.splitlines():
+        if line.strip().startswith("Error:"):
+            return next((word for known, word in _ERRORS if known.search(line)), "failed")
+    return None
+
+
+def parse_rows(text: str, columns: Sequence[str]) -> tuple[dict[str, str | None], ...] | Unparsed:
+    """The lines of a table ``-t -f COLUMNS``, an empty field as None.
+
+    Lines of another number of fields (warnings) are passed over.
+    """
+    fields = (split_terse(line) for line in text.splitlines() if not _remark(line))
+    rows = tuple(
+        {name: value or None for name, value in zip(columns, row, strict=True)}
+        for row in fields
+        if len(row) == len(columns) and any(row)
+    )
+    failed = error(text)
+    if rows and failed is None:
+        return rows
+    return unparsed(text) if failed is None else Unparsed(text, failed)
+
+
+def parse_connections(text: str) -> tuple[Connection, ...] | Unparsed:
+    """``-t -f NAME,UUID,TYPE,DEVICE connection show``."""
+    rows = parse_rows(text, ("name", "uuid", "type", "device"))
+    if isinstance(rows, Unparsed):
+        return rows
+    return tuple(
+        Connection(row["name"] or "", row["uuid"] or "", row["type"] or "", row["device"])
+        for row in rows
+    )
+
+
+def parse_devices(text: str) -> tuple[Device, ...] | Unparsed:
+    """``-t -f DEVICE,TYPE,STATE,CONNECTION device status``."""
+    rows = parse_rows(text, ("device", "type", "state", "connection"))
+    if isinstance(rows, Unparsed):
+        return rows
+    return tuple(
+        Device(row["device"] or "", row["type"] or "", row["state"] or "", row["connection"])
+        for row in rows
+    )
+
+
+def parse_properties(text: str) -> dict[str, str | None] | Unparsed:
+    """``-t -f PROPERTIES connection show ID``: ``property:value`` lines, an empty value as None."""
+    failed = error(text)
+    if failed is not None:
+        return Unparsed(text, failed)
+    found: dict[str, str | None] = {}
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon and _KEY.fullmatch(key) and not _remark(line):
+            # Versions differ in whether they escape here; a bare colon shows that this one did not.
+            escaped = len(split_terse(value)) == 1
+            found.setdefault(key, (split_terse(value)[0] if escaped else value) or None)
+    return found or unparsed(text)
+
+
+def parse_values(text: str) -> tuple[str | None, ...] | Unparsed:
+    """``-g PROPERTIES``: a value a line in the order asked, an empty one as None."""
+    failed = error(text)
+    if failed is not None:
+        return Unparsed(text, failed)
+    bad = unparsed(text)
+    if bad.reason != "unrecognised":
+        return bad
+    return tuple(
+        ":".join(split_terse(line)) or None for line in text.splitlines() if not _remark(line)
+    )
+
+
+def _remark(line: str) -> bool:
+    return line.startswith("Warning:")

@@ -1,0 +1,53 @@
+"""``pmset -g`` of macOS: the power settings in use, a name and a value a line."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from fleetctl.probes.parsers.failures import unparsed
+from fleetctl.probes.parsers.number import whole
+from fleetctl.probes.parsers.unparsed import Unparsed
+
+# Behind "sleep" may stand who prevents it just now; the setting is the number.
+_LINE = re.compile(r"[ \t]+([A-Za-z][\w -]*?)[ \t]+(\S+)(?:[ \t]+\(.*\))?[ \t]*")
+
+
+class PowerSettings(Struct, frozen=True):
+    """The settings as they are printed; the ones that matter here as numbers."""
+
+    values: dict[str, str]
+
+    @property
+    def sleep_minutes(self) -> int | None:
+        """Idle minutes before the host sleeps; 0 is never."""
+        return whole(self.values.get("sleep"))
+
+    @property
+    def disk_sleep_minutes(self) -> int | None:
+        return whole(self.values.get("disksleep"))
+
+    @property
+    def wakes_for_network(self) -> bool | None:
+        return _switch(self.values.get("womp"))
+
+    @property
+    def restarts_after_power_loss(self) -> bool | None:
+        return _switch(self.values.get("autorestart"))
+
+
+def parse_pmset(text: str) -> PowerSettings | Unparsed:
+    """The settings in use; where the text has a section "Currently in use:", those."""
+    lines = text.splitlines()
+    start = next((n for n, line in enumerate(lines) if line.startswith("Currently in use:")), -1)
+    values: dict[str, str] = {}
+    for line in lines[start + 1 :]:
+        match = _LINE.fullmatch(line)
+        if match is not None:
+            values.setdefault(match[1], match[2])
+    return PowerSettings(values) if "sleep" in values or start >= 0 else unparsed(text)
+
+
+def _switch(value: str | None) -> bool | None:
+    return {"0": False, "1": True}.get(value or "")

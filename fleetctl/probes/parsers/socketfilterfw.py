@@ -1,0 +1,47 @@
+"""``socketfilterfw --getglobalstate --getstealthmode`` of macOS, in the words of all versions."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from fleetctl.probes.parsers.failures import unparsed
+from fleetctl.probes.parsers.unparsed import Unparsed
+
+_STATE = re.compile(r"Firewall is .*\(State = ([0-2])\)", re.IGNORECASE)
+_STEALTH = re.compile(
+    r"stealth mode (?:is )?(?:set to )?(enabled|disabled|on|off)\b", re.IGNORECASE
+)
+_BLOCK = re.compile(
+    r"block all (?:state )?(?:set to |is )?(enabled|disabled|on|off)\b", re.IGNORECASE
+)
+
+
+class Firewall(Struct, frozen=True):
+    """The application firewall; None: not asked or not said."""
+
+    enabled: bool | None
+    blocks_all: bool | None
+    """All incoming connections but the essential ones."""
+    stealth: bool | None
+    """It does not answer a ping."""
+
+
+def parse_firewall(text: str) -> Firewall | Unparsed:
+    """What ``text`` says of it."""
+    state, stealth, block = _STATE.search(text), _STEALTH.search(text), _BLOCK.search(text)
+    if state is None and stealth is None and block is None:
+        return unparsed(text)
+    blocks_all = None if block is None else _on(block[1])
+    if state is not None and blocks_all is None:
+        blocks_all = state[1] == "2"
+    return Firewall(
+        enabled=None if state is None else state[1] != "0",
+        blocks_all=blocks_all,
+        stealth=None if stealth is None else _on(stealth[1]),
+    )
+
+
+def _on(word: str) -> bool:
+    return word.lower() in ("enabled", "on")

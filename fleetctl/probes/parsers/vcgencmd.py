@@ -1,0 +1,79 @@
+"""``vcgencmd`` of Raspberry Pi OS: throttling and temperature."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from fleetctl.probes.parsers.failures import unparsed
+from fleetctl.probes.parsers.number import decimal
+from fleetctl.probes.parsers.unparsed import Unparsed
+
+_THROTTLED = re.compile(r"^\s*throttled=0x([0-9a-fA-F]{1,8})\s*$", re.MULTILINE)
+_TEMPERATURE = re.compile(r"^\s*temp=(-?\d{1,3}(?:\.\d{1,4})?)'C\s*$", re.MULTILINE | re.ASCII)
+
+
+class Throttled(Struct, frozen=True):
+    """The bits of ``get_throttled``: 0 to 3 are now, 16 to 19 since the host was started."""
+
+    raw: int
+
+    def now(self, bit: int) -> bool:
+        return bool(self.raw >> bit & 1)
+
+    def since_boot(self, bit: int) -> bool:
+        return bool(self.raw >> 16 + bit & 1)
+
+    @property
+    def under_voltage_now(self) -> bool:
+        return self.now(0)
+
+    @property
+    def under_voltage_since_boot(self) -> bool:
+        return self.since_boot(0)
+
+    @property
+    def frequency_capped_now(self) -> bool:
+        return self.now(1)
+
+    @property
+    def frequency_capped_since_boot(self) -> bool:
+        return self.since_boot(1)
+
+    @property
+    def throttled_now(self) -> bool:
+        return self.now(2)
+
+    @property
+    def throttled_since_boot(self) -> bool:
+        return self.since_boot(2)
+
+    @property
+    def soft_temperature_limit_now(self) -> bool:
+        return self.now(3)
+
+    @property
+    def soft_temperature_limit_since_boot(self) -> bool:
+        return self.since_boot(3)
+
+
+def parse_throttled(text: str) -> Throttled | Unparsed:
+    """``vcgencmd get_throttled``."""
+    match = _THROTTLED.search(text)
+    return _failed(text) if match is None else Throttled(int(match[1], 16))
+
+
+def parse_temperature(text: str) -> float | Unparsed:
+    """``vcgencmd measure_temp``, in degrees Celsius."""
+    match = _TEMPERATURE.search(text)
+    found = None if match is None else decimal(match[1])
+    return _failed(text) if found is None else found
+
+
+def _failed(text: str) -> Unparsed:
+    if "VCHI initialization failed" in text or "Can't open device file" in text:
+        return Unparsed(text, "permission_denied")  # the user is not in the group video
+    if "Command not registered" in text:
+        return Unparsed(text, "not_supported")
+    return unparsed(text)
