@@ -19,8 +19,9 @@ from fleetctl.lab.faults import KINDS
 def command() -> None:
     """A virtual fleet, made from any nodes.yaml, to see, test and rehearse on.
 
-    Every node is a set of Linux namespaces with a real SSH server, real tmux and real routes. All
-    traffic stays inside; this machine's own network is not touched. Needs root on Linux.
+    Every node is a set of Linux namespaces with a real SSH server, real tmux and real routes; one
+    with `os: macos` has a Mac's commands instead of Linux's. All traffic stays inside; this
+    machine's own network is not touched. Needs root on Linux.
     """
 
 
@@ -55,10 +56,11 @@ def up(context: Context, name: str | None, copies: tuple[str, ...], as_guide: bo
     )
     option = "" if len(Lab.names()) == 1 else f" --name {lab.name}"
     node = next(iter(lab.blueprint.nodes), "controller")
+    routes = "netstat -rn" if lab.blueprint.machine(node).os == "macos" else "ip route"
     click.echo(
         f"The lab {lab.name!r} is up. On its controller, in {lab.home}:\n"
         f"  fleetctl lab run{option} -- fleetctl status\n"
-        f"  fleetctl lab run{option} --on {node} -- ip route\n"
+        f"  fleetctl lab run{option} --on {node} -- {routes}\n"
         f"  fleetctl lab fault{option} --list\n"
         f"Take it down: fleetctl lab down {lab.name}"
     )

@@ -10,16 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from msgspec.structs import replace
 
 from fleetctl.errors import LabError
-from fleetctl.lab import controller, linux, requirements, state, wiring
+from fleetctl.lab import controller, linux, persistence, requirements, state, wiring
 from fleetctl.lab.blueprint import Blueprint, Machine
 from fleetctl.lab.namespaces import Process, births_in_new, network_of, popen, tool
+from fleetctl.lab.personality import MACOS, is_mac, personality
+from fleetctl.lab.programs.macos import launchctl
 from fleetctl.lab.state import State
+from fleetctl.lab.toolbox import Toolbox
 from fleetctl.model.topology import Fleet
 
 DISK_SIZE = "512m"
@@ -27,6 +31,7 @@ DISK_SIZE = "512m"
 START_TIMEOUT_S = 60.0
 SSH_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
+DAEMON_TIMEOUT_S = 5.0
 
 _INSIDE = [sys.executable, "-I", "-S", str(Path(__file__).with_name("inside.py"))]
 
@@ -61,6 +66,8 @@ def build(
         authorized_keys(name, blueprint, key).write_text(text)
 
     say(f"building {len(blueprint.segments)} networks and {len(blueprint.nodes)} nodes")
+    shared = toolbox_of(name)
+    shared.build(macs=any(is_mac(machine) for machine in blueprint.machines.values()))
     now = _start_keeper(name, blueprint, str(copied))
     wiring.ip_batch(now.keeper, wiring.bridges(blueprint), "the switch")
     for key, machine in blueprint.machines.items():
@@ -76,6 +83,7 @@ def build(
                 authorized=authorized.get(key, ""),
                 python=requirements.foreign_python(),
             )
+            persistence.write(blueprint, machine, disk)
     for source, place in copies:
         for key in blueprint.nodes:
             machine = blueprint.machines[key]
@@ -84,12 +92,28 @@ def build(
                 linux.copy_into(target, source, place, machine.uid)
         if blueprint.controller_names:
             linux.copy_into(home.path, source, place, 0)
+    _make_workdirs(now, fleet, home.path)
     now = boot(now, list(blueprint.machines), home.placed)
 
     say("waiting for the SSH servers")
     for key in blueprint.nodes:
         await_ssh(now, key)
     state.write(replace(now, ready=True))
+
+
+def _make_workdirs(now: State, fleet: Fleet, controller_home: Path) -> None:
+    """The folders that jobs run in: whoever has such a fleet has checked his project out there."""
+    for job in fleet.jobs.values():
+        for instance in job.instances:
+            folder = PurePosixPath(instance.workdir or "~")
+            if instance.command is None or folder.parts[0] != "~" or ".." in folder.parts:
+                continue
+            machine = now.blueprint.machine(instance.node)
+            if machine.role == "ssh":
+                home = linux.home_on(machine, disk_of(now, machine.key))
+                linux.make_folder(home, str(folder.relative_to("~")), machine.uid)
+            else:
+                linux.make_folder(controller_home, str(folder.relative_to("~")), 0)
 
 
 def tear_down(name: str) -> None:
@@ -125,11 +149,54 @@ def boot(now: State, keys: Sequence[str], placed: Mapping[str, str] | None = Non
         lines += wiring.cables(plan, machine, started[key])
     wiring.ip_batch(now.keeper, lines, "the switch")
     for key, machine in machines.items():
-        internet = plan.internet if machine.role == "router" else None
-        wiring.ip_batch(started[key], linux.network_commands(machine, internet), key)
+        if machine.role in ("ssh", "silent"):
+            _bring_up_network(started[key], machine)
+        else:
+            internet = plan.internet if machine.role == "router" else None
+            wiring.ip_batch(started[key], linux.network_commands(machine, internet), key)
+    _start_daemons([(started[key], machine) for key, machine in machines.items()])
     links = [(started[k], port, wiring.Link()) for k, m in machines.items() for port in m.ports]
     wiring.set_links(plan, now.keeper, links)
     return now
+
+
+def _bring_up_network(process: Process, machine: Machine) -> None:
+    """What a node's own disk says of its network."""
+    ports = persistence.ports_of(process.root)
+    lines = persistence.network_lines(machine, ports, process.root)
+    wiring.ip_batch(process, lines, machine.key, lenient=True)
+    persistence.remember_active(machine, ports, process.root)
+
+
+def _start_daemons(booting: Sequence[tuple[Process, Machine]]) -> None:
+    """What launchd starts at boot, on all Macs at once; waited for a few seconds, then left."""
+    running = []
+    for process, machine in booting:
+        if not is_mac(machine):
+            continue
+        lines = []
+        for label, file, argv in persistence.daemons(process.root):
+            lines.append(f"{label}\t{file}\t0\n")
+            running.append(_start_daemon(process, argv))
+        (process.root / launchctl.LOADED.strip("/")).write_text("".join(lines))
+    deadline = time.monotonic() + DAEMON_TIMEOUT_S
+    for daemon in running:
+        with suppress(subprocess.TimeoutExpired):  # one that stays is a daemon indeed
+            daemon.wait(max(0.0, deadline - time.monotonic()))
+        daemon.returncode = daemon.returncode or 0  # it may outlive us without a warning
+
+
+def _start_daemon(process: Process, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    return popen(
+        process,
+        argv,
+        directory="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={"PATH": MACOS.root_path},
+    )
 
 
 def await_ssh(now: State, key: str) -> None:
@@ -162,6 +229,11 @@ def _greets(process: Process, port: int) -> bool:
 def home_of(name: str) -> Path:
     """The controller's home: the same path outside and inside."""
     return state.folder(name) / "home"
+
+
+def toolbox_of(name: str) -> Toolbox:
+    """What all nodes of the lab share."""
+    return Toolbox(state.folder(name) / "shared")
 
 
 def host_key(name: str, blueprint: Blueprint, key: str) -> Path:
@@ -264,6 +336,10 @@ def _ask_inside(keeper: Process, specs: list[dict[str, Any]]) -> dict[str, int]:
 
 def _boot_spec(now: State, machine: Machine, placed: Mapping[str, str]) -> dict[str, Any]:
     roots = {"controller": "controller", "router": "host"}
+    places = personality(machine.os if is_mac(machine) else "linux")
+    shared = toolbox_of(now.name)
+    os_name = "macos" if is_mac(machine) else "linux"
+    layers = {n: shared.layer(os_name, n) for n in ("usr", "bin", "sbin")}
     lent = requirements.foreign_python()
     return {
         "key": machine.key,
@@ -273,6 +349,11 @@ def _boot_spec(now: State, machine: Machine, placed: Mapping[str, str]) -> dict[
         "start": [["/usr/sbin/sshd", "-E", "/var/log/sshd.log"]] if machine.login else [],
         "sysctl": linux.kernel_settings(machine),
         "readable": [str(lent)] if lent else [],
+        "mac": is_mac(machine),
+        "layers": {name: str(path) for name, path in layers.items() if path},
+        "programs": str(shared.programs),
+        "proc": places.proc,
+        "sys": places.sys,
         "reachable": controller.reachable_paths(),
         "placed": dict(placed),
     }

@@ -162,7 +162,7 @@ def _host_block(machine: Machine, login: Login) -> list[str]:
     """~/.ssh/config for what nodes.yaml leaves to it: the address behind a name, the user."""
     if not login.aliases and login.names_user:
         return []
-    lines = [f"Host {' '.join(login.aliases or (login.address,))}\n"]
+    lines = [f"Host {' '.join((*login.aliases, login.address))}\n"]
     if login.aliases:
         lines.append(f"    HostName {login.address}\n")
     if not login.names_user:

@@ -22,6 +22,7 @@ from fleetctl.lab.blueprint import (
     Segment,
 )
 from fleetctl.lab.naming import InterfaceNames
+from fleetctl.lab.personality import personality
 from fleetctl.model.expectations import derive
 from fleetctl.model.topology import OS, Fleet, Network, Node
 
@@ -188,7 +189,8 @@ class _Draft:
     def _machine(self, index: int, key: str) -> Machine:
         node = self.fleet.nodes.get(key)
         os: OS = (node.os if node else None) or "linux"
-        names = InterfaceNames()
+        names = InterfaceNames(os)
+        places = personality(os)
         ports = tuple(
             Port(
                 network=network,
@@ -228,7 +230,7 @@ class _Draft:
             os=os,
             user=user,
             uid=0 if user == "root" else FIRST_UID + index,
-            home="/root" if user == "root" else f"/home/{user}",
+            home=places.root_home if user == "root" else f"{places.homes}/{user}",
             ports=ports,
             routes=routes,
             default=self._default(ports),

@@ -35,8 +35,11 @@ def wanted_routes(plan: Blueprint, faults: tuple[Fault, ...], machine: Machine) 
     kinds = {fault.kind for fault in faults if fault.node == machine.key}
     missing = {"route-missing": "route", "return-route-missing": "return"}
     gone = {missing[kind] for kind in kinds & missing.keys()}
+    bare = bare_interfaces(faults, machine)
     lines = []
     for route in machine.routes:
+        if route.interface in bare:
+            continue  # no way leads out there: its routes went with the address
         if route.kind in gone:
             lines.append(f"route flush exact {route.to}")
         else:
@@ -45,12 +48,33 @@ def wanted_routes(plan: Blueprint, faults: tuple[Fault, ...], machine: Machine) 
                 via, interface = wrong_gateway(plan, machine, route) or (via, interface)
             lines.append(f"route replace {route.to} via {via} dev {interface}")
     stolen = thief(plan, machine)
-    if machine.default and stolen:
+    if machine.default and stolen and stolen[1] not in bare:
         via, interface = stolen
         default = f"default via {via} dev {interface} metric {STOLEN_METRIC}"
         lines.append(f"route replace {default}")
         if "default-route-stolen" not in kinds:
             lines.append(f"route delete {default}")  # replaced first, so that it is there
+    return lines
+
+
+def bare_interfaces(faults: tuple[Fault, ...], machine: Machine) -> set[str]:
+    """The interfaces of a machine that have no address under ``faults``."""
+    networks = {f.network for f in faults if f.kind == "address-missing" and f.node == machine.key}
+    return {port.interface for port in machine.ports if port.network in networks}
+
+
+def wanted_addresses(faults: tuple[Fault, ...], machine: Machine, network: str | None) -> list[str]:
+    """The lines of `ip -batch` that set the machine's addresses on a network under ``faults``."""
+    bare = bare_interfaces(faults, machine)
+    lines = []
+    for port in machine.ports:
+        for address in port.addresses if port.network == network else ():
+            own = ip_interface(address)
+            if port.interface in bare:
+                lines.append(f"address flush dev {port.interface} to {own.ip}")
+            else:
+                broadcast = own.network.broadcast_address
+                lines.append(f"address replace {own} broadcast {broadcast} dev {port.interface}")
     return lines
 
 

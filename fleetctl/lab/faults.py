@@ -16,7 +16,14 @@ from msgspec.structs import replace
 from fleetctl.errors import LabError
 from fleetctl.lab import sabotage, state, wiring
 from fleetctl.lab.blueprint import ROUTER, Blueprint, Machine
-from fleetctl.lab.effects import port_state, thief, wanted_routes, wrong_gateway
+from fleetctl.lab.effects import (
+    port_state,
+    thief,
+    wanted_addresses,
+    wanted_routes,
+    wrong_gateway,
+)
+from fleetctl.lab.personality import is_mac
 from fleetctl.lab.state import Fault, State
 
 Places = Callable[[Blueprint, Machine], list[str | None]]
@@ -85,6 +92,28 @@ def _has_return(_plan: Blueprint, machine: Machine) -> list[str | None]:
     return [None] if any(r.kind == "return" for r in machine.routes) else []
 
 
+def _cluster(plan: Blueprint, machine: Machine) -> list[str | None]:
+    own = [plan.segments[p.network] for p in machine.ports if machine.role == "ssh"]
+    return [s.name for s in own if not s.control]
+
+
+def _with_sudo(_plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [None] if machine.role == "ssh" and machine.uid != 0 else []
+
+
+def _mac(_plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [None] if machine.role == "ssh" and is_mac(machine) else []
+
+
+def _pi(_plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [None] if machine.role == "ssh" and not is_mac(machine) else []
+
+
+def _may_doze(plan: Blueprint, machine: Machine) -> list[str | None]:
+    wireless = any(plan.segments[port.network].kind == "wifi" for port in machine.ports)
+    return [None] if machine.role == "ssh" and (is_mac(machine) or wireless) else []
+
+
 def _has_thief(plan: Blueprint, machine: Machine) -> list[str | None]:
     return [None] if machine.default and thief(plan, machine) else []
 
@@ -108,6 +137,12 @@ def _settle_routes(now: State, fault: Fault, _active: bool) -> State:
     machine = now.blueprint.machines[fault.node]
     sabotage.ip(now, machine, wanted_routes(now.blueprint, now.faults, machine))
     return now
+
+
+def _settle_addresses(now: State, fault: Fault, active: bool) -> State:
+    machine = now.blueprint.machines[fault.node]
+    sabotage.ip(now, machine, wanted_addresses(now.faults, machine, fault.network))
+    return _settle_routes(now, fault, active)
 
 
 def _power(now: State, fault: Fault, off: bool) -> State:
@@ -224,6 +259,49 @@ KINDS = {
             "it has no default route, or no neighbour in the cluster",
             _settle_routes,
             lasting=False,
+        ),
+        Kind(
+            "address-missing",
+            "The machine's address on a cluster network is gone, and the routes over it.",
+            _cluster,
+            "it has an address on no cluster network, or no SSH server",
+            _settle_addresses,
+            lasting=False,
+        ),
+        Kind(
+            "forwarding-not-persistent",
+            "The gateway forwards packets, but no longer after its next boot.",
+            _forwards,
+            "it is no gateway",
+            _on(sabotage.forget_forwarding),
+        ),
+        Kind(
+            "sudo-password",
+            "sudo asks the account for its password.",
+            _with_sudo,
+            "it has no SSH server, or one logs in as root",
+            _on(sabotage.guard_sudo),
+        ),
+        Kind(
+            "sleep-enabled",
+            "A Mac goes to sleep after a minute; a Pi's Wi-Fi saves power.",
+            _may_doze,
+            "it is no Mac and has no Wi-Fi",
+            _on(sabotage.let_doze),
+        ),
+        Kind(
+            "undervoltage",
+            "The power supply of a Pi is too weak: its firmware reports under-voltage.",
+            _pi,
+            "it is no Linux machine",
+            _on(sabotage.weaken_power),
+        ),
+        Kind(
+            "local-network-denied",
+            "macOS keeps Python in tmux from its neighbours: no route to host, while ping answers.",
+            _mac,
+            "it is no Mac",
+            _on(sabotage.deny_local_network),
         ),
         Kind(
             "tmux-missing",

@@ -15,6 +15,7 @@ import ctypes
 import json
 import os
 import socket
+import stat
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,12 @@ CLONE_ALL = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000  # NS
 
 SYSTEM_FOLDERS = ("usr", "etc", "opt", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """What a machine shares with the host: read from there, written to its own disk."""
+
+HIDDEN = "/.lab"
+"""Where a node keeps what its user does not see; fleetctl.lab.personality has the same."""
+MAC_FOLDERS = ("usr", "etc", "lib", "lib32", "lib64", "libx32", "bin", "sbin")
+DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
+DEVICES["tty"] = (5, 0)  # Documentation/admin-guide/devices.txt
 
 # Process 1: takes in orphans and reaps them, forever. `wait` reaps every child that ends.
 INIT = "while :; do sleep 2147483647 & wait $!; done"
@@ -123,34 +130,45 @@ def _boot(spec: dict[str, Any], answer: int) -> NoReturn:
             setting.write_text(value)
     _mount("none", "/", flags=MS_REC | MS_SLAVE)
     if spec["root"] == "own":
-        _own_root(Path(spec["disk"]), spec["readable"])
+        _own_root(spec)
     elif spec["root"] == "controller":
         _controller_root(Path(spec["disk"]), spec["reachable"], spec["placed"])
-    _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV)
+    _mount("proc", spec["proc"], "proc", MS_NOSUID | MS_NODEV)
     # Ours shows this network namespace's interfaces in /sys/class/net.
-    _mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV)
+    _mount("sysfs", spec["sys"], "sysfs", MS_NOSUID | MS_NODEV)
+    if spec["root"] == "own" and not spec["mac"]:
+        _apply_sysctl_files()
     for daemon in spec["start"]:
         _start(daemon)
     _become_init("init", answer, {"pid": pid})
 
 
-def _own_root(disk: Path, readable: list[str]) -> None:
-    """A root file system of the machine's own: the host's system folders under its own disk."""
+def _own_root(spec: dict[str, Any]) -> None:
+    """A root file system of the machine's own: the host's system folders under its own disk.
+
+    Between the two lie the folders that all such machines of the lab share; a Mac's /bin and /sbin
+    are nothing but these.
+    """
+    disk, mac, layers = Path(spec["disk"]), spec["mac"], spec["layers"]
     root = disk / "fs"
     _mount(str(root), str(root), flags=MS_BIND)  # a mount of its own, which can become the root
-    for name in SYSTEM_FOLDERS:
+    for name in MAC_FOLDERS if mac else SYSTEM_FOLDERS:
         host, own = Path("/", name), root / name
-        if host.is_symlink():
+        if host.is_symlink() and name not in layers:
             if not own.is_symlink():
                 own.symlink_to(host.readlink())
         elif host.is_dir():
             own.mkdir(exist_ok=True)
-            _overlay(str(host), disk, str(own))
+            below = [layers[name]] if name in layers else []
+            if not host.is_symlink():
+                below.append(str(host))
+            _overlay(below, name, disk, str(own))
     for name, mode in {"tmp": "1777", "run": "755"}.items():
         (root / name).mkdir(exist_ok=True)
         _tmpfs(str(root / name), mode)
     (root / "run/sshd").mkdir()
-    for name in ("proc", "sys", "dev", "home", "root", "mnt", "media", "srv", "var"):
+    linux = ("proc", "sys", "home", "root", "mnt", "media", "srv")
+    for name in ("dev", "var", *(("Users", "var/root") if mac else linux)):
         (root / name).mkdir(exist_ok=True)
     for name in ("cache", "lib", "log", "spool"):
         (root / "var" / name).mkdir(exist_ok=True)
@@ -158,31 +176,76 @@ def _own_root(disk: Path, readable: list[str]) -> None:
     (root / "var/tmp").chmod(0o1777)
     if not (root / "var/run").is_symlink():
         (root / "var/run").symlink_to("/run")
-    _mount("/dev", str(root / "dev"), flags=MS_BIND)
+    if mac:
+        _mac_devices(root / "dev")
+    else:
+        _mount("/dev", str(root / "dev"), flags=MS_BIND)
     _mount("devpts", str(root / "dev/pts"), "devpts", 0, "newinstance,ptmxmode=0666,mode=620,gid=5")
     _tmpfs(str(root / "dev/shm"), "1777")
-    for path in readable:
+    lent = {path: path for path in spec["readable"]} | {f"{HIDDEN}/programs": spec["programs"]}
+    if mac:
+        lent |= {f"{HIDDEN}{path}": path for path in ("/usr", "/opt") if Path(path).is_dir()}
+        for name in ("proc", "sys"):
+            (root / HIDDEN.strip("/") / name).mkdir(exist_ok=True)
+    for path, source in lent.items():
         target = root / path.lstrip("/")
         target.mkdir(parents=True, exist_ok=True)
-        _mount(path, str(target), flags=MS_BIND)
-        _mount(path, str(target), flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+        _mount(source, str(target), flags=MS_BIND)
+        _mount(source, str(target), flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
     os.chdir(root)
     _mount(str(root), "/", flags=MS_MOVE)
     os.chroot(".")
     os.chdir("/")
 
 
-def _overlay(lower: str, disk: Path, target: str) -> None:
-    name = lower.strip("/").replace("/", "-")
+def _mac_devices(dev: Path) -> None:
+    """Devices without Linux's /proc behind them: a Mac's /dev/fd is a file system of its own."""
+    _mount("tmpfs", str(dev), "tmpfs", MS_NOSUID, "mode=755,size=1m")
+    for name, (major, minor) in DEVICES.items():
+        os.mknod(dev / name, stat.S_IFCHR, os.makedev(major, minor))
+        (dev / name).chmod(0o666)
+    for name, target in {
+        "fd": f"{HIDDEN}/proc/self/fd",
+        "stdin": "fd/0",
+        "stdout": "fd/1",
+        "stderr": "fd/2",
+        "ptmx": "pts/ptmx",
+    }.items():
+        (dev / name).symlink_to(target)
+    for name in ("pts", "shm"):
+        (dev / name).mkdir()
+
+
+def _apply_sysctl_files() -> None:
+    """What systemd-sysctl does at boot, for the network: other settings are the host's, too."""
+    folder = Path("/etc/sysctl.d")
+    for path in sorted(folder.glob("*.conf")) if folder.is_dir() else ():
+        try:
+            lines = path.read_text(errors="replace").splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            name, equals, value = line.strip().lstrip("-").partition("=")
+            setting = Path("/proc/sys", *name.strip().replace("/", ".").split("."))
+            if equals and not name.startswith(("#", ";")) and name.strip().startswith("net"):
+                try:
+                    setting.write_text(value.strip())
+                except OSError:
+                    continue  # as there: one bad line hinders no other
+
+
+def _overlay(lower: list[str], name: str, disk: Path, target: str) -> None:
+    """Lay the machine's disk over ``lower``, of which the first lies on top."""
     upper, work = disk / "upper" / name, disk / "work" / name
     for folder in (upper, work):
         folder.mkdir(parents=True, exist_ok=True)
-    _mount("overlay", target, "overlay", 0, f"lowerdir={lower},upperdir={upper},workdir={work}")
+    places = f"lowerdir={':'.join(lower)},upperdir={upper},workdir={work}"
+    _mount("overlay", target, "overlay", 0, places)
 
 
 def _controller_root(disk: Path, reachable: list[str], placed: dict[str, str]) -> None:
     """The host's file system, except /etc, /tmp and the files in ``placed`` (path to source)."""
-    _overlay("/etc", disk, "/etc")
+    _overlay(["/etc"], "etc", disk, "/etc")
     # Held open, because the new /tmp covers them.
     held = [os.open(path, os.O_PATH) for path in reachable]
     _tmpfs("/tmp", "1777")
@@ -194,7 +257,7 @@ def _controller_root(disk: Path, reachable: list[str], placed: dict[str, str]) -
         target = Path(path)
         ground = next(folder for folder in target.parents if folder.is_dir())
         if not target.exists():
-            _overlay(str(ground), disk, str(ground))
+            _overlay([str(ground)], str(ground).strip("/").replace("/", "-"), disk, str(ground))
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
         _mount(source, path, flags=MS_BIND)

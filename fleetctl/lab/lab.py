@@ -11,11 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from fleetctl.errors import LabError
-from fleetctl.lab import building, controller, faults, linux, state
+from fleetctl.lab import building, controller, faults, state
 from fleetctl.lab.blueprint import CONTROLLER, Blueprint, Machine
 from fleetctl.lab.building import Progress
 from fleetctl.lab.draft import draw
 from fleetctl.lab.namespaces import popen
+from fleetctl.lab.personality import personality
 from fleetctl.lab.requirements import check_machine
 from fleetctl.lab.state import Fault, State
 from fleetctl.model.topology import Fleet
@@ -284,7 +285,7 @@ class Lab:
         if machine.key == CONTROLLER and user in (None, "root"):
             return 0, self.home
         if user == "root":
-            return 0, Path("/root")
+            return 0, Path(personality(machine.os).root_home)
         if user in (None, machine.user):
             return machine.uid, Path(machine.home)
         known = ", ".join(dict.fromkeys([machine.user, "root"]))
@@ -296,8 +297,9 @@ def _login_environment(
 ) -> dict[str, str]:
     """What a login on a node gives: nothing of ours but the kind of terminal."""
     user = "root" if uid == 0 else machine.user
-    own = {"HOME": str(home), "USER": user, "LOGNAME": user, "SHELL": "/bin/bash"}
-    own["PATH"] = f"{linux.PATH}:{linux.SBIN}" if uid == 0 else linux.PATH
+    places = personality(machine.os)
+    own = {"HOME": str(home), "USER": user, "LOGNAME": user, "SHELL": places.shell}
+    own["PATH"] = places.root_path if uid == 0 else places.path
     if "TERM" in os.environ:
         own["TERM"] = os.environ["TERM"]
     return {**own, **extra}

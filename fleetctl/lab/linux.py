@@ -1,4 +1,4 @@
-"""What a Linux machine of the lab has on its disk before it boots: accounts, keys, sshd, names.
+"""What a node of the lab has on its disk before it boots: accounts, keys, sshd, sudo, names.
 
 Everything here is written below a folder that becomes the machine's disk (see inside.py):
 `fs` is its root, `upper/etc` is laid over the host's /etc.
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from ipaddress import ip_interface
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from fleetctl.lab import toolbox
 from fleetctl.lab.blueprint import Machine
+from fleetctl.lab.personality import HIDDEN, LINUX, is_mac, personality
+from fleetctl.lab.requirements import node_python
 
 SSHD_CONFIG = """\
 Port {port}
@@ -27,9 +31,16 @@ PrintMotd no
 LogLevel VERBOSE
 Subsystem sftp internal-sftp
 """
-PATH = "/usr/local/bin:/usr/bin:/bin:/usr/games"
-"""What Debian's sshd gives a command; the sbin folders are not in it."""
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+SUDOERS = """\
+Defaults env_reset
+{path}
+root ALL=(ALL:ALL) ALL
+@includedir /etc/sudoers.d
+"""
+SUDO_RULE = "etc/sudoers.d/90-lab"
+LINUX_ONLY = ("debian_version", "lsb-release", "os-release", "issue", "issue.net", "apt", "dpkg")
+"""What a Mac has not in /etc, of what the host may have there."""
 
 
 def furnish(
@@ -47,16 +58,84 @@ def furnish(
     write_accounts(machine, etc)
     make_home(machine, disk, authorized)
     ssh = etc / "ssh"
-    ssh.mkdir()
-    # Nothing of the host's own SSH set-up shines through, its host keys least of all.
-    os.setxattr(ssh, "trusted.overlay.opaque", b"y")
+    for folder in (ssh, etc / "sudoers.d", etc / "sysctl.d", etc / "NetworkManager"):
+        folder.mkdir()
+        # Nothing of the host's own set-up shines through, its host keys least of all.
+        os.setxattr(folder, "trusted.overlay.opaque", b"y")
+    (etc / "sysctl.conf").write_text("")
+    (etc / "sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")  # as procps installs it
     if host_key is not None and machine.login is not None:
-        (ssh / "sshd_config").write_text(SSHD_CONFIG.format(port=machine.login.port))
+        (ssh / "sshd_config").write_text(_sshd_config(machine, machine.login.port))
         install_host_key(host_key, ssh)
-    if python is not None:
+    own_path = personality(machine.os).root_path
+    secure = "" if is_mac(machine) else f'Defaults secure_path="{own_path}"'
+    (etc / "sudoers").write_text(SUDOERS.format(path=secure))
+    (etc / "sudoers").chmod(0o440)
+    write_sudo_rule(machine, disk / "upper", asks=False)
+    _hidden_tools(machine, disk / "fs")
+    if is_mac(machine):
+        _be_a_mac(machine, disk)
+    elif python is not None:
         local = disk / "upper/usr/local/bin"
         local.mkdir(parents=True)
         (local / "python3").symlink_to(python / "bin/python3")
+
+
+def _sshd_config(machine: Machine, port: int) -> str:
+    text = SSHD_CONFIG.format(port=port)
+    path = personality(machine.os).path
+    return text if path == LINUX.path else f"{text}SetEnv PATH={path}\n"
+
+
+def write_sudo_rule(machine: Machine, etc_root: Path, *, asks: bool) -> None:
+    """Let the node's account become root: without a password, or only with one.
+
+    :param etc_root: the folder that the machine's ``etc`` is in.
+    """
+    rule = etc_root / SUDO_RULE
+    rule.write_text(f"{machine.user} ALL=(ALL:ALL) {'' if asks else 'NOPASSWD: '}ALL\n")
+    rule.chmod(0o440)
+
+
+def _hidden_tools(machine: Machine, root: Path) -> None:
+    """The real tools that our programs on the node stand on."""
+    lab = root / HIDDEN.strip("/")
+    (lab / "sbin").mkdir(parents=True)
+    links = {
+        "sbin/ip": toolbox.real_tool("ip"),
+        "awk": toolbox.real_tool("awk"),
+        "sh": toolbox.real_tool("sh"),
+        "python": node_python(),
+    }
+    for name, real in links.items():
+        (lab / name).symlink_to(toolbox.hidden(real) if is_mac(machine) else real)
+    if not is_mac(machine):
+        (lab / "proc").symlink_to("/proc")
+
+
+def _be_a_mac(machine: Machine, disk: Path) -> None:
+    """A Mac's own folders, and none of Debian's in /etc."""
+    root, etc = disk / "fs", disk / "upper/etc"
+    for name in LINUX_ONLY:
+        if (etc / name).exists():
+            continue
+        os.mknod(etc / name, stat.S_IFCHR)  # overlayfs: hides what lies below
+    zsh = etc / "zsh"
+    zsh.mkdir()
+    os.setxattr(zsh, "trusted.overlay.opaque", b"y")
+    # As path_helper(8) and /etc/paths: for login shells only.
+    (zsh / "zprofile").write_text("PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin\n")
+    brew = root / "opt/homebrew/bin"
+    brew.mkdir(parents=True)
+    (brew / "tmux").symlink_to(toolbox.hidden(toolbox.real_tool("tmux")))
+    for folder in ("Applications", "System/Volumes/Data", "Library/LaunchDaemons", "private"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    home = home_on(machine, disk)
+    (home / "Desktop").mkdir()
+    profile = home / ".zprofile"
+    profile.write_text('export PATH="/opt/homebrew/bin:/opt/homebrew/sbin:$PATH"\n')
+    for path in (home / "Desktop", profile):
+        os.chown(path, machine.uid, machine.uid)
 
 
 def install_host_key(key: Path, ssh: Path) -> None:
@@ -79,8 +158,10 @@ def name_machine(machine: Machine, etc: Path) -> None:
 def write_accounts(machine: Machine, etc: Path) -> None:
     """The host's system accounts, and the one that people log in with."""
     user, uid, home = machine.user, machine.uid, machine.home
-    own = f"{user}:x:{uid}:{uid}:{user}:{home}:/bin/bash"
-    people = [own] if uid == 0 else ["root:x:0:0:root:/root:/bin/bash", own]
+    places = personality(machine.os)
+    own = f"{user}:x:{uid}:{uid}:{user}:{home}:{places.shell}"
+    root = f"root:x:0:0:root:{places.root_home}:{places.shell}"
+    people = [own] if uid == 0 else [root, own]
     passwd = [*people, *_system_entries("passwd", {"root", user})]
     groups = [f"{n}:x:{i}:" for n, i in {"root": 0, user: uid}.items()]
     groups += _system_entries("group", {"root", user})
@@ -125,18 +206,29 @@ def copy_into(home: Path, source: Path, destination: str, uid: int) -> None:
     :param destination: relative to the home folder.
     """
     target = home / destination
-    missing = [folder for folder in target.parents if not folder.exists()]
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(home, str(PurePosixPath(destination).parent), uid)
     if source.is_dir():
         shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
     else:
         shutil.copy2(source, target)
-    for path in (*missing, target, *target.rglob("*")):
+    for path in (target, *target.rglob("*")):
         os.chown(path, uid, uid, follow_symlinks=False)
 
 
+def make_folder(home: Path, place: str, uid: int) -> None:
+    """Make a folder below ``home``, and those above it, owned by ``uid``.
+
+    :param place: relative to the home folder.
+    """
+    target = home / place
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
+    target.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        os.chown(path, uid, uid)
+
+
 def network_commands(machine: Machine, internet: str | None = None) -> list[str]:
-    """The lines of `ip -batch` that give the machine its addresses and routes.
+    """The lines of `ip -batch` that give the router or the controller its addresses and routes.
 
     :param internet: the address that stands for the internet, on the router.
     """
@@ -161,7 +253,8 @@ def network_commands(machine: Machine, internet: str | None = None) -> list[str]
 def kernel_settings(machine: Machine) -> dict[str, str]:
     """Settings below /proc/sys/net; a new namespace may have inherited the host's."""
     return {
-        "ipv4/ip_forward": str(int(machine.forwarding)),
+        # A node has it from its own disk.
+        "ipv4/ip_forward": str(int(machine.forwarding and machine.role not in ("ssh", "silent"))),
         "ipv4/conf/all/rp_filter": "0",
         "ipv4/conf/default/rp_filter": "0",
         "ipv4/conf/all/send_redirects": "0",

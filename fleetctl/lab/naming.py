@@ -4,23 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 
+from fleetctl.model.topology import OS
+
 _STEM = {"wifi": "wlan", "thunderbolt": "thunderbolt"}
 """Linux names; every other kind of network is an Ethernet one."""
+MAC_ETHERNET, MAC_WIFI = "en0", "en1"
+"""Of a Mac mini; en2 to en4 are its Thunderbolt ports, which bridge0 joins."""
+MAC_FIRST_DONGLE = 5
 
 
 class InterfaceNames:
     """Hands out the names of one machine's interfaces, in the order of its networks.
 
-    Linux names (``wlan0``, ``eth0``, ``thunderbolt0``) for every machine: this is the place
-    where another system's names would be chosen.
+    ``wlan0``, ``eth0``, ``thunderbolt0`` on Linux; ``en1``, ``en0``, ``bridge0`` on a Mac mini,
+    where what is more than it has built in gets the names of dongles: ``en5``, ``en6`` …
     """
 
-    def __init__(self) -> None:
+    def __init__(self, os: OS = "linux") -> None:
+        self._os = os
         self._given: Counter[str] = Counter()
 
     def take(self, kind: str) -> str:
         """The next name for a network of ``kind``."""
+        if self._os == "macos":
+            return self._mac_name(kind)
         stem = _STEM.get(kind, "eth")
-        number = self._given[stem]
-        self._given[stem] += 1
-        return f"{stem}{number}"
+        return f"{stem}{self._next(stem)}"
+
+    def _mac_name(self, kind: str) -> str:
+        if kind == "thunderbolt":
+            return f"bridge{self._next('bridge')}"
+        built_in = MAC_WIFI if kind == "wifi" else MAC_ETHERNET
+        if self._next(built_in) == 0:
+            return built_in
+        return f"en{MAC_FIRST_DONGLE + self._next('dongle')}"
+
+    def _next(self, what: str) -> int:
+        number = self._given[what]
+        self._given[what] += 1
+        return number

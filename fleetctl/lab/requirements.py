@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from fleetctl.errors import LabError
-from fleetctl.lab.linux import PATH
 from fleetctl.lab.namespaces import tool
+from fleetctl.lab.personality import LINUX
 
 PACKAGES = {
     "ip": "iproute2",
@@ -23,8 +23,11 @@ PACKAGES = {
     "unshare": "util-linux",
     "mount": "mount",
     "bash": "bash",
+    "sudo": "sudo",
+    "zsh": "zsh",
 }
 """Tool to Debian package."""
+_OURS = Path(sys.base_prefix).resolve()
 OLDEST_PYTHON = (3, 9)
 """What a job on a node may count on."""
 
@@ -85,6 +88,13 @@ def _has_overlay() -> bool:
     return listed()
 
 
+def node_python() -> Path:
+    """The Python that nodes find as python3, without symbolic links."""
+    lent = foreign_python()
+    own = _system_python()
+    return own if lent is None and own is not None else (lent or _OURS) / "bin/python3"
+
+
 @cache
 def foreign_python() -> Path | None:
     """The folder (with bin, lib …) of a Python that nodes must be lent; ``None``: they have one.
@@ -92,13 +102,18 @@ def foreign_python() -> Path | None:
     Nodes share the system's folders, so a python3 there serves them; a Python of its own, such as
     pyenv's in a hidden home folder, is made readable for them instead.
     """
-    for folder in PATH.split(":"):
+    return None if _system_python() else _OURS
+
+
+@cache
+def _system_python() -> Path | None:
+    for folder in LINUX.path.split(":"):
         python = Path(folder, "python3")
         real = python.resolve()
         shared = real.parts[1:2] in (("usr",), ("opt",), ("bin",))
         if python.exists() and shared and _new_enough(real):
-            return None
-    return Path(sys.base_prefix).resolve()
+            return real
+    return None
 
 
 def _new_enough(python: Path) -> bool:

@@ -12,9 +12,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fleetctl.errors import LabError
-from fleetctl.lab import building, controller, linux, state, wiring
+from fleetctl.lab import building, controller, linux, persistence, state, toolbox, wiring
 from fleetctl.lab.blueprint import Machine
 from fleetctl.lab.namespaces import Process, popen, tool
+from fleetctl.lab.personality import HIDDEN, LINUX, personality
 from fleetctl.lab.state import State
 
 ACT_TIMEOUT_S = 20.0
@@ -30,6 +31,17 @@ for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/
     if [ -e "$folder/.tmux-away" ]; then mv "$folder/.tmux-away" "$folder/tmux" || exit 1; fi
 done
 """
+THROTTLED = "0x50005"
+"""Under-voltage and throttled, now and since boot: bits 0, 2, 16 and 18 of get_throttled."""
+_DENIED = f"{toolbox.PROGRAMS}/macos/denied"
+_DENYING_TMUX = """\
+cat >$tmux <<'END'
+#!/.lab/sh
+PYTHONPATH={denied}${{PYTHONPATH:+:$PYTHONPATH}}
+export PYTHONPATH
+exec {real} "$@"
+END
+chmod 755 $tmux"""
 
 
 def ip(now: State, machine: Machine, lines: Iterable[str]) -> None:
@@ -87,12 +99,57 @@ def _sshd_processes(process: Process) -> Iterator[int]:
 def stop_forwarding(now: State, machine: Machine, stopped: bool) -> None:
     """Switch IPv4 forwarding off, or on again."""
     value = "0" if stopped else "1"
-    _act(now, machine, ["sh", "-c", f"echo {value} >/proc/sys/net/ipv4/ip_forward"])
+    setting = f"{personality(machine.os).proc}/sys/net/ipv4/ip_forward"
+    _act(now, machine, ["sh", "-c", f"echo {value} >{setting}"])
 
 
 def hide_tmux(now: State, machine: Machine, hidden: bool) -> None:
     """Take the tmux program away, wherever it is, or put it back."""
     _act(now, machine, ["sh", "-c", _TMUX_AWAY if hidden else _TMUX_BACK])
+
+
+def forget_forwarding(now: State, machine: Machine, forgotten: bool) -> None:
+    """Take away, or put back, what switches a gateway's forwarding on at boot."""
+    persistence.keep_forwarding(machine, now.processes[machine.key].root, kept=not forgotten)
+
+
+def guard_sudo(now: State, machine: Machine, asks: bool) -> None:
+    """Let sudo ask for a password, or not."""
+    linux.write_sudo_rule(machine, now.processes[machine.key].root, asks=asks)
+
+
+def let_doze(now: State, machine: Machine, dozes: bool) -> None:
+    """Switch the sleep of a Mac, or the power saving of a Pi's Wi-Fi, on or off."""
+    persistence.keep_awake(machine, now.processes[machine.key].root, awake=not dozes)
+
+
+def weaken_power(now: State, machine: Machine, weak: bool) -> None:
+    """Let a Pi's firmware report that its power supply is too weak, or that all is well."""
+    report = now.processes[machine.key].root / HIDDEN.strip("/") / "throttled"
+    report.write_text(f"{THROTTLED if weak else '0x0'}\n")
+
+
+def deny_local_network(now: State, machine: Machine, denied: bool) -> None:
+    """Keep Python under the account's tmux servers from on-link addresses, or let it.
+
+    Servers that run are told as well; what already runs in them keeps what it has.
+    """
+    real = toolbox.hidden(toolbox.real_tool("tmux"))
+    program = _DENYING_TMUX if denied else f"ln -s {real} $tmux"
+    change = (
+        f"set-environment -g PYTHONPATH {_DENIED}" if denied else "set-environment -gu PYTHONPATH"
+    )
+    script = f"""\
+cd /opt/homebrew/bin || exit
+tmux=tmux; [ ! -e .tmux-away ] || tmux=.tmux-away
+rm -f $tmux
+{program.format(denied=_DENIED, real=real)}
+for socket in /tmp/tmux-{machine.uid}/*; do
+    [ ! -S "$socket" ] || {real} -S "$socket" {change} 2>/dev/null
+done
+true
+"""
+    _act(now, machine, ["sh", "-c", script])
 
 
 def fill_disk(now: State, machine: Machine, full: bool) -> None:
@@ -150,7 +207,7 @@ def _run(process: Process, argv: Sequence[str]) -> str:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={"PATH": f"{linux.PATH}:{linux.SBIN}"},
+        env={"PATH": LINUX.root_path},
     )
     try:
         _, err = running.communicate(timeout=ACT_TIMEOUT_S)

@@ -11,26 +11,29 @@ from msgspec import Struct
 from fleetctl.errors import LabError
 from fleetctl.lab.blueprint import Blueprint, Machine, Port
 from fleetctl.lab.namespaces import Process, tool
+from fleetctl.lab.personality import MACOS
 
 IP_TIMEOUT_S = 30
 
 
-def ip_batch(process: Process, lines: Iterable[str], what: str) -> None:
+def ip_batch(process: Process, lines: Iterable[str], what: str, *, lenient: bool = False) -> None:
     """Run lines of `ip -batch` in the network namespace of ``process``.
 
     The PID namespace stays ours, so that process ids in the lines are those we know.
 
     :param what: for the error message.
+    :param lenient: pass over lines that are refused, as a boot does with what somebody wrote.
     :raises LabError: a line was refused.
     """
     text = "".join(f"{line}\n" for line in lines)
     if not text:
         return
-    argv = [tool("nsenter"), f"--target={process.pid}", "--net", "--", tool("ip"), "-batch", "-"]
+    argv = [tool("nsenter"), f"--target={process.pid}", "--net", "--", tool("ip")]
+    argv += ["-force", "-batch", "-"] if lenient else ["-batch", "-"]
     done = subprocess.run(
         argv, input=text.encode(), capture_output=True, timeout=IP_TIMEOUT_S, check=False
     )
-    if done.returncode != 0:
+    if done.returncode != 0 and not lenient:
         reason = done.stderr.decode(errors="replace").strip().replace("\n", "; ")
         raise LabError(f"{what}: ip refused it: {reason}")
 
@@ -114,7 +117,8 @@ def set_links(
 
 def _settled(keeper: Process, process: Process, port: Port, link: Link) -> bool:
     """Whether both ends follow: the kernel hands on a change of carrier a little later."""
-    interface = process.root / "sys/class/net" / port.interface
+    folders = (process.root / "sys/class/net", process.root / MACOS.sys.strip("/") / "class/net")
+    interface = next((f for f in folders if f.is_dir()), folders[0]) / port.interface
     switch_port = keeper.root / "sys/class/net" / port.switch_port
     try:
         if not int((interface / "flags").read_text(), 16) & IFF_UP:

@@ -1,5 +1,7 @@
 """nodes.yaml texts that the lab's tests build."""
 
+import re
+
 SMALL = """\
 fleet: small
 networks:
@@ -30,6 +32,9 @@ nodes:
     addresses: {wifi: 192.168.1.40}
 """
 """Two hops, one fabric of three, one cable, an SSH alias, another port, a local and a mute node."""
+
+MACS = re.sub(r"(  mini\d:\n)", r"\1    os: macos\n", SMALL)
+"""The same with Macs: two personalities that meet on every network."""
 
 PAIR = """\
 fleet: pair

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Timer
 
 from fleetctl.lab import Lab
+from fleetctl.lab.personality import is_mac, personality
 
 
 def ssh(
@@ -24,12 +25,19 @@ def ssh(
 
 def answers(lab: Lab, node: str, address: str) -> bool:
     """Whether ``node`` gets an echo from ``address`` within a second."""
-    return lab.run(node, ["ping", "-n", "-c1", "-W1", address]).returncode == 0
+    return lab.run(node, echo(lab, node, address)).returncode == 0
+
+
+def echo(lab: Lab, node: str, address: str) -> list[str]:
+    """The command that sends one echo from ``node`` and waits a second: milliseconds on a Mac."""
+    wait = "-W1000" if is_mac(lab.blueprint.machine(node)) else "-W1"
+    return ["ping", "-n", "-c1", wait, address]
 
 
 def carrier(lab: Lab, node: str, interface: str) -> bool:
     """Whether the interface of a node has a link."""
-    return lab.run(node, ["cat", f"/sys/class/net/{interface}/carrier"]).stdout == b"1\n"
+    folder = personality("macos" if is_mac(lab.blueprint.machine(node)) else "linux").sys
+    return lab.run(node, ["cat", f"{folder}/class/net/{interface}/carrier"]).stdout == b"1\n"
 
 
 def eventually(condition: Callable[[], bool], what: str, timeout_s: float = 10.0) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from fleetctl.errors import LabError
 from fleetctl.lab import Lab, state
+from fleetctl.lab.faults import KINDS
 from tests.lab.fleets import PAIR
 from tests.lab.observe import bounded, eventually
 
@@ -108,7 +109,7 @@ def test_fault_status_and_heal(folder: Path) -> None:
 def test_list_of_faults_needs_no_lab(tmp_path: Path) -> None:
     listed = fleetctl(tmp_path, "lab", "fault", "--list")
     assert listed.returncode == 0
-    assert len(listed.stdout.splitlines()) == 15
+    assert len(listed.stdout.splitlines()) == len(KINDS)
 
 
 def test_wrong_calls(folder: Path) -> None:

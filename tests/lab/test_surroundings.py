@@ -164,13 +164,15 @@ def test_nodes_without_a_python_of_the_system_are_lent_ours(
 ) -> None:
     ours = _python_of_its_own(tmp_path / "python")
     monkeypatch.setattr(requirements, "foreign_python", lambda: ours)
-    lab = make_lab(PAIR)
+    lab = make_lab(PAIR.replace("  a: {", "  a: {os: macos, "))
     show = "import sys, ctypes, json, ssl; print(sys.executable, sys.version_info[:2])"
-    for login in ("fleet@172.20.0.1", "root@172.20.0.2"):
+    for login, place in (("fleet@172.20.0.1", "/usr/bin"), ("root@172.20.0.2", "/usr/local/bin")):
         done = ssh(lab, login, f"python3 -c '{show}'; touch {ours}/x")
-        expected = f"/usr/local/bin/python3 {sys.version_info[:2]}\n"
+        expected = f"{place}/python3 {sys.version_info[:2]}\n"
         assert done.stdout.decode() == expected, done.stderr
         assert b"Read-only file system" in done.stderr
+    assert b"172.20/24" in ssh(lab, "fleet@172.20.0.1", "netstat -rn").stdout
+    assert b"connected" in ssh(lab, "root@172.20.0.2", "nmcli device").stdout
     lab.down()
 
 

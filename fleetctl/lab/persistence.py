@@ -1,0 +1,318 @@
+"""What a node keeps on its disk and comes back with after a power-off: its network and settings.
+
+Macs keep network services and launch daemons, Linux machines NetworkManager profiles and sysctl
+files. The formats belong to the programs that run on the nodes; both read and write them by the
+same functions.
+"""
+
+from __future__ import annotations
+
+import plistlib
+import uuid
+from collections.abc import Sequence
+from ipaddress import IPv4Network, ip_interface
+from pathlib import Path
+
+from fleetctl.lab.blueprint import Blueprint, Machine, Port
+from fleetctl.lab.personality import HIDDEN, is_mac
+from fleetctl.lab.programs import node
+from fleetctl.lab.programs.macos import launchctl, services
+from fleetctl.lab.programs.raspberry import profiles
+
+FORWARDING = "net.ipv4.ip_forward"
+SYSCTL_FILE = "etc/sysctl.d/90-fleet.conf"
+DAEMON_FILE = "Library/LaunchDaemons/local.fleet.forwarding.plist"
+DAEMON = {
+    "Label": "local.fleet.forwarding",
+    "ProgramArguments": ["/usr/sbin/sysctl", "-w", "net.inet.ip.forwarding=1"],
+    "RunAtLoad": True,
+}
+POWER_FILE = "Library/Preferences/com.apple.PowerManagement"
+POWER = {
+    "standby": 0,
+    "autorestart": 1,
+    "powernap": 1,
+    "networkoversleep": 0,
+    "disksleep": 0,
+    "sleep": 0,
+    "ttyskeepawake": 1,
+    "displaysleep": 10,
+    "tcpkeepalive": 1,
+    "womp": 1,
+}
+"""As `pmset -a sleep 0 disksleep 0 autorestart 1 womp 1` leaves a Mac mini."""
+_UUIDS = uuid.UUID("6f1d4ad0-1f6d-4b6f-9c38-3d6f0a2f5a11")
+"""The space of names that the lab makes its UUIDs from: the same for the same machine each time."""
+THUNDERBOLT_PORTS = 3
+
+
+# -- the machine's own description -----------------------------------------------------------------
+
+
+def description(plan: Blueprint, machine: Machine) -> str:
+    """The text of the hidden file that tells our programs what the lab built."""
+    mac = _uuid(machine.key, "thunderbolt")[:8].lower()
+    own = ":".join(["36", *(mac[i : i + 2] for i in range(0, 8, 2)), "40"])
+    lines = [["os", machine.os], ["name", machine.hostname], ["user", machine.user]]
+    lines.append(["thunderbolt_mac", own])
+    for port in machine.ports:
+        gateway, metric = _lease(machine, port)
+        kind = plan.segments[port.network].kind
+        addresses = " ".join(port.addresses)
+        lines.append(["port", port.interface, kind, port.mac, addresses, gateway, metric])
+    if is_mac(machine):
+        lines += (
+            [f"domain{bus}", _uuid(machine.key, f"thunderbolt {bus}")]
+            for bus in range(THUNDERBOLT_PORTS)
+        )
+        lines += _peers(plan, machine)
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def _lease(machine: Machine, port: Port) -> tuple[str, str]:
+    """The router that DHCP names on a port, and the metric of the route to it."""
+    if machine.default is not None and machine.default.interface == port.interface:
+        return machine.default.via, str(machine.default.metric)
+    return "", "600"
+
+
+def _peers(plan: Blueprint, machine: Machine) -> list[list[str]]:
+    """The Macs at the other ends of the Thunderbolt cables: a chain, in the order of nodes.yaml."""
+    found = []
+    bus = 0
+    for port in machine.ports:
+        if plan.segments[port.network].kind != "thunderbolt":
+            continue
+        chain = [key for key in plan.nodes if plan.machines[key].port_on(port.network)]
+        place = chain.index(machine.key)
+        for other, other_bus in ((place - 1, 1), (place + 1, 0)):
+            # Of each Mac the first port leads back along the chain, the second one on.
+            own_bus = bus + (0 if other < place else 1)
+            if 0 <= other < len(chain) and own_bus < THUNDERBOLT_PORTS:
+                key = chain[other]
+                domain = _uuid(key, f"thunderbolt {bus + other_bus}")
+                name = plan.machines[key].hostname
+                found.append(["peer", str(own_bus), port.interface, name, domain])
+        bus += 2
+    return found
+
+
+def _uuid(*what: str) -> str:
+    return str(uuid.uuid5(_UUIDS, "\0".join(what))).upper()
+
+
+# -- writing it ------------------------------------------------------------------------------------
+
+
+def write(plan: Blueprint, machine: Machine, disk: Path) -> None:
+    """Put everything that lasts onto a node's new disk, as it must be for a healthy fleet."""
+    lab = disk / "fs" / HIDDEN.strip("/")
+    lab.mkdir(parents=True, exist_ok=True)
+    (lab / "machine").write_text(description(plan, machine))
+    if is_mac(machine):
+        _write(disk / "fs" / services.FILE.strip("/"), services.text_of(_services(machine)))
+        power = "".join(f"{key} {value}\n" for key, value in POWER.items())
+        _write(disk / "fs" / POWER_FILE, power)
+    else:
+        folder = disk / "upper" / profiles.FOLDER.strip("/")
+        for profile in _profiles(plan, machine):
+            _write(folder / f"{profile.id}.nmconnection", profile.text)
+    if machine.forwarding:
+        keep_forwarding(machine, disk / ("fs" if is_mac(machine) else "upper"), kept=True)
+
+
+def keep_forwarding(machine: Machine, root: Path, *, kept: bool) -> None:
+    """Let a gateway switch forwarding on at each boot; or not, whatever file says so.
+
+    :param root: the folder that its ``Library`` or ``etc`` is in.
+    """
+    if kept and is_mac(machine):
+        _write(root / DAEMON_FILE, plistlib.dumps(DAEMON).decode())
+    elif kept:
+        _write(root / SYSCTL_FILE, f"{FORWARDING} = 1\n")
+    elif is_mac(machine):
+        for file in (root / DAEMON_FILE).parent.glob("*.plist"):
+            if "net.inet.ip.forwarding" in _text(file):
+                file.unlink()
+                _unload(root / launchctl.LOADED.strip("/"), file.name)
+    else:
+        for file in (root / SYSCTL_FILE).parent.glob("*.conf"):
+            lines = _text(file).splitlines(keepends=True)
+            left = [line for line in lines if FORWARDING not in line.replace("/", ".")]
+            if left != lines:
+                file.write_text("".join(left))
+
+
+def _unload(loaded: Path, name: str) -> None:
+    """Let a running launchd forget the daemon whose file was called ``name``."""
+    lines = _text(loaded).splitlines(keepends=True)
+    _write(loaded, "".join(line for line in lines if f"/{name}\t" not in line))
+
+
+def keep_awake(machine: Machine, root: Path, *, awake: bool) -> None:
+    """Switch a Mac's sleep, or the power saving of a Linux machine's Wi-Fi, off or on; for good.
+
+    :param root: the machine's file system, as it sees it itself.
+    """
+    if is_mac(machine):
+        power = dict(line.split() for line in _text(root / POWER_FILE).splitlines())
+        power["sleep"] = "0" if awake else "1"
+        _write(root / POWER_FILE, "".join(f"{key} {value}\n" for key, value in power.items()))
+        return
+    for device, profile in active_profiles(ports_of(root), root).items():
+        if profile.type == "802-11-wireless":
+            profile.put("wifi", "powersave", "2" if awake else "3")
+            _write(Path(profile.file), profile.text)
+            _write(root / "run/iw" / device, f"{'off' if awake else 'on'}\n")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o644)
+
+
+def _services(machine: Machine) -> list[services.Service]:
+    found = []
+    for port in machine.ports:
+        name = _port_name(port.interface)
+        own = [ip_interface(address) for address in port.addresses]
+        dhcp = bool(_lease(machine, port)[0])
+        routes = []
+        for route in machine.routes:
+            if route.interface == port.interface:
+                to = IPv4Network(route.to)
+                routes.append(f"{to.network_address}/{to.netmask}/{route.via}")
+        fields = [name, name, port.interface, "on", "dhcp" if dhcp else "manual"]
+        fields += ["", ""] if dhcp else [" ".join(str(o.ip) for o in own), str(own[0].netmask)]
+        found.append(services.Service("\t".join([*fields, "", " ".join(routes)])))
+    known = {service.device for service in found}
+    for device in ("en0", "bridge0", "en1"):  # built in, whether or not something is plugged in
+        if device not in known:
+            name = _port_name(device)
+            found.append(services.Service("\t".join([name, name, device, "on", "dhcp", *[""] * 4])))
+    order = {"en1": 0, "en0": 1}  # Wi-Fi leads, so that it stays the primary service
+    return sorted(found, key=lambda s: (order.get(s.device, 2), s.device.startswith("bridge")))
+
+
+def _port_name(device: str) -> str:
+    if device.startswith("bridge"):
+        number = int(device.removeprefix("bridge"))
+        return "Thunderbolt Bridge" if number == 0 else f"Thunderbolt Bridge {number + 1}"
+    built_in = {"en0": "Ethernet", "en1": "Wi-Fi"}
+    if device in built_in:
+        return built_in[device]
+    number = int(device.removeprefix("en")) - 4
+    return "USB 10/100/1000 LAN" if number == 1 else f"USB 10/100/1000 LAN {number}"
+
+
+def _profiles(plan: Blueprint, machine: Machine) -> list[profiles.Profile]:
+    found = []
+    for port in machine.ports:
+        wifi = plan.segments[port.network].kind == "wifi"
+        dhcp = bool(_lease(machine, port)[0])
+        own = {
+            "id": _profile_name(port.interface, dhcp=dhcp),
+            "uuid": _uuid(machine.key, port.network).lower(),
+            "type": "wifi" if wifi else "ethernet",
+            "interface-name": port.interface,
+        }
+        sections = {"connection": own}
+        if wifi:
+            sections["wifi"] = {"mode": "infrastructure", "ssid": "Home", "powersave": "2"}
+        sections["ipv4"] = {"method": "auto" if dhcp else "manual"}
+        profile = profiles.Profile("", sections)
+        if not dhcp:
+            profile.put_numbered("address", port.addresses)
+            profile.put("ipv4", "never-default", "true")
+        mine = [r for r in machine.routes if r.interface == port.interface]
+        profile.put_numbered("route", [f"{r.to},{r.via}" for r in mine])
+        found.append(profile)
+    return found
+
+
+def _profile_name(interface: str, *, dhcp: bool) -> str:
+    """As images and the set-up guide leave them: no name tells its interface."""
+    if interface == "wlan0":
+        return "preconfigured"
+    if dhcp:
+        return (
+            f"Wired connection {int(interface[-1:]) + 1}" if interface[-1:].isdigit() else "Wired"
+        )
+    return "eth-static" if interface == "eth0" else f"netplan-{interface}"
+
+
+# -- reading it at boot ----------------------------------------------------------------------------
+
+
+def network_lines(machine: Machine, ports: Sequence[node.Port], root: Path) -> list[str]:
+    """The lines of `ip -batch` that give a booting node the network that its disk says.
+
+    :param root: the node's file system, as it sees it itself.
+    """
+    lines = ["link set lo up"]
+    by_device = {port.device: port for port in ports}
+    if is_mac(machine):
+        for service in services.parse(_text(root / services.FILE.strip("/"))):
+            if service.device in by_device:
+                lines += services.activation(service, by_device[service.device])
+        return lines
+    chosen = active_profiles(ports, root)
+    for device, port in by_device.items():
+        lines.append(f"link set {device} up")
+        if device in chosen:
+            lines += profiles.activation(chosen[device], port)
+    return lines
+
+
+def active_profiles(ports: Sequence[node.Port], root: Path) -> dict[str, profiles.Profile]:
+    """Which profile each interface of a booting Linux machine gets."""
+    folder = root / profiles.FOLDER.strip("/")
+    files = sorted(folder.glob("*.nmconnection")) if folder.is_dir() else []
+    known = [profiles.parse(str(file), _text(file)) for file in files]
+    stamps = {}
+    for line in _text(root / profiles.TIMESTAMPS.strip("/")).splitlines():
+        key, _, value = line.partition("=")
+        stamps[key] = float(value or 0)
+    picked = {port.device: profiles.chosen(known, port.device, stamps) for port in ports}
+    return {device: profile for device, profile in picked.items() if profile is not None}
+
+
+def remember_active(machine: Machine, ports: Sequence[node.Port], root: Path) -> None:
+    """Write into a booting Linux machine's /run what NetworkManager and the Wi-Fi driver know."""
+    if is_mac(machine):
+        return
+    chosen = active_profiles(ports, root)
+    lines = "".join(f"{device} {profile.uuid}\n" for device, profile in chosen.items())
+    _write(root / profiles.ACTIVE.strip("/"), lines)
+    for device, profile in chosen.items():
+        if profile.type == "802-11-wireless":
+            saving = "on" if profiles.power_save(profile) else "off"
+            _write(root / "run/iw" / device, f"{saving}\n")
+
+
+def ports_of(root: Path) -> list[node.Port]:
+    """What the node's own hidden file says of its interfaces."""
+    return node.Machine(_text(root / HIDDEN.strip("/") / "machine")).ports
+
+
+def daemons(root: Path) -> list[tuple[str, str, list[str]]]:
+    """Label, file and command of what a booting Mac's launchd starts at load."""
+    folder = root / "Library/LaunchDaemons"
+    found = []
+    for file in sorted(folder.glob("*.plist")) if folder.is_dir() else ():
+        try:
+            content = plistlib.loads(file.read_bytes())
+            label, argv = content["Label"], [str(word) for word in content["ProgramArguments"]]
+        except (ValueError, KeyError, TypeError, OSError, plistlib.InvalidFileException):
+            continue  # launchd skips what it cannot read
+        if content.get("RunAtLoad") and argv:
+            found.append((str(label), f"/Library/LaunchDaemons/{file.name}", argv))
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""What Raspberry Pi OS adds to Debian: NetworkManager's nmcli, vcgencmd, iw."""

@@ -1,0 +1,76 @@
+"""Which profiles there are, which are active, and bringing them up and down."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..node import IP, Port, machine, read, run, write
+from . import profiles
+from .answers import INVALID, NOT_FOUND, Refused
+from .profiles import Profile
+
+
+def all_profiles() -> list[Profile]:
+    try:
+        names = sorted(os.listdir(profiles.FOLDER))
+    except OSError:
+        return []
+    paths = [f"{profiles.FOLDER}/{n}" for n in names if n.endswith(".nmconnection")]
+    paths.sort(key=len)  # of twins the first one leads
+    return [profiles.parse(path, read(path)) for path in paths]
+
+
+def active() -> dict[str, str]:
+    """Device to the UUID of its profile."""
+    lines = [line.split() for line in read(profiles.ACTIVE).splitlines()]
+    return {line[0]: line[1] for line in lines if len(line) == 2}
+
+
+def keep_active(now: dict[str, str]) -> None:
+    os.makedirs("/run/NetworkManager", exist_ok=True)
+    write(profiles.ACTIVE, "".join(f"{device} {uuid}\n" for device, uuid in now.items()))
+
+
+def find(words: list[str]) -> Profile:
+    kind = words.pop(0) if words and words[0] in ("id", "uuid", "path") else ""
+    if not words:
+        raise Refused("Error: No connection specified.", INVALID)
+    wanted = words.pop(0)
+    for profile in all_profiles():
+        if (kind != "id" and profile.uuid == wanted) or (kind != "uuid" and profile.id == wanted):
+            return profile
+    raise Refused(f"Error: unknown connection '{wanted}'.", NOT_FOUND)
+
+
+def save(profile: Profile) -> None:
+    os.makedirs(profiles.FOLDER, exist_ok=True)
+    # NetworkManager's are root's alone and it tells others of them; here the command reads them.
+    write(profile.file, profile.text)
+
+
+def port_of(device: str) -> Port | None:
+    return next((p for p in machine().ports if p.device == device), None)
+
+
+def bring_up(profile: Profile, port: Port) -> None:
+    lines = "".join(f"{line}\n" for line in profiles.activation(profile, port))
+    run(IP, "-force", "-batch", "-", stdin=lines)
+    keep_active({**active(), port.device: profile.uuid})
+    if port.kind == "wifi":
+        os.makedirs("/run/iw", exist_ok=True)
+        write(f"/run/iw/{port.device}", "on\n" if profiles.power_save(profile) else "off\n")
+    stamps = [s for s in read(profiles.TIMESTAMPS).splitlines() if not s.startswith(profile.uuid)]
+    os.makedirs(os.path.dirname(profiles.TIMESTAMPS), exist_ok=True)
+    write(
+        profiles.TIMESTAMPS, "".join(f"{s}\n" for s in [*stamps, f"{profile.uuid}={time.time()}"])
+    )
+
+
+def take_down(profile: Profile) -> None:
+    now = active()
+    for device, uuid in list(now.items()):
+        if uuid == profile.uuid:
+            run(IP, "-4", "address", "flush", "dev", device)
+            del now[device]
+            keep_active(now)
