@@ -1,0 +1,81 @@
+"""The page that explains each problem code: how it looks, why it happens, how it is repaired.
+
+The pages are Markdown. The repository keeps them in ``docs/problems``; the wheel carries the same
+files as ``fleetctl/pages``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CODES = (
+    "ssh-unreachable",
+    "ssh-timeout",
+    "ssh-auth-failed",
+    "ssh-host-key-unknown",
+    "ssh-host-key-changed",
+    "ssh-hung",
+    "address-missing",
+    "interface-down",
+    "route-missing",
+    "route-wrong-gateway",
+    "return-route-missing",
+    "forwarding-off",
+    "forwarding-not-persistent",
+    "default-route-stolen",
+    "gateway-unreachable",
+    "unreachable",
+    "not-isolated",
+    "no-internet",
+    "arp-incomplete",
+    "local-network-denied",
+    "rp-filter-strict",
+    "mtu-mismatch",
+    "thunderbolt-loop",
+    "wifi-power-save",
+    "rtt-high",
+    "bandwidth-low",
+    "tmux-missing",
+    "command-missing",
+    "workdir-missing",
+    "disk-full",
+    "undervoltage",
+    "clock-skew",
+    "sleep-enabled",
+    "port-not-listening",
+    "port-wrong-address",
+    "port-in-use",
+    "service-failed",
+    "service-crash-loop",
+    "dependency-not-ready",
+    "service-changed",
+    "os-mismatch",
+)
+"""Every problem code, in the order that `fleetctl explain` lists them."""
+
+_PACKAGE = Path(__file__).parents[1]
+_PLACES = (_PACKAGE / "pages", _PACKAGE.parent / "docs" / "problems")
+"""In an installed wheel; in a checkout, which an editable install runs from."""
+
+
+def page(code: str) -> str:
+    """The page of ``code``, as Markdown.
+
+    :raises KeyError: there is no such code.
+    """
+    if code not in CODES:
+        raise KeyError(code)
+    for folder in _PLACES:
+        file = folder / f"{code}.md"
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+    raise FileNotFoundError(f"{code}.md is in none of {', '.join(map(str, _PLACES))}")
+
+
+def title(code: str) -> str:
+    """What ``code`` means, in one line; it is the heading of its page.
+
+    :raises KeyError: there is no such code.
+    """
+    heading, _, _ = page(code).partition("\n")
+    return heading.removeprefix(f"# {code}: ")

@@ -1,0 +1,96 @@
+"""A page for every problem code, complete and readable in a terminal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fleetctl.health import pages
+
+SECTIONS = [
+    "How it looks",
+    "Why it happens",
+    "What fleetctl measures",
+    "How it is repaired",
+    "What it is confused with",
+]
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "problems"
+
+
+def test_every_code_has_a_page_and_every_page_a_code() -> None:
+    assert {file.name for file in FOLDER.iterdir()} == {f"{code}.md" for code in pages.CODES}
+
+
+def test_codes_are_listed_once() -> None:
+    assert len(set(pages.CODES)) == len(pages.CODES)
+
+
+def test_every_code_that_is_reported_has_a_page() -> None:
+    """Codes stand in the sources as ``code="..."`` and ``code = "..."``."""
+    reported = {
+        code
+        for file in (ROOT / "fleetctl").rglob("*.py")
+        for code in re.findall(r'\bcode(?:: str)? ?= ?"([a-z]+(?:-[a-z]+)+)"', file.read_text())
+    }
+    assert {"ssh-hung", "tmux-missing", "port-in-use"} <= reported
+    assert reported <= set(pages.CODES)
+
+
+@pytest.mark.parametrize("code", pages.CODES)
+def test_page_is_complete(code: str) -> None:
+    text = pages.page(code)
+    lines = text.splitlines()
+    assert re.fullmatch(rf"# {code}: \S.*[^.]", lines[0])
+    assert [line.removeprefix("## ") for line in lines if line.startswith("## ")] == SECTIONS
+    bodies = re.split(r"^## .*\n", text, flags=re.M)[1:]
+    assert [len(body.split()) >= 8 for body in bodies] == [True] * len(SECTIONS)
+
+
+@pytest.mark.parametrize("code", pages.CODES)
+def test_page_fits_a_terminal(code: str) -> None:
+    lines = pages.page(code).splitlines()
+    assert [
+        line for line in lines if len(line) > 100 or line != line.rstrip() or "\t" in line
+    ] == []
+    assert 25 <= len(lines) <= 60
+    assert sum(line.startswith("```") for line in lines) % 2 == 0
+
+
+@pytest.mark.parametrize("code", pages.CODES)
+def test_page_names_other_codes_that_exist(code: str) -> None:
+    """What it is confused with are codes, each with a page of its own."""
+    text = pages.page(code)
+    others = re.findall(r"^- `([^`]*)`: ", text.partition(f"## {SECTIONS[-1]}")[2], re.M)
+    asked = re.findall(r"fleetctl explain ([^`\s]*)", text)
+    assert others
+    assert set(others + asked) <= set(pages.CODES) - {code}
+
+
+@pytest.mark.parametrize("code", pages.CODES)
+def test_title_is_the_heading(code: str) -> None:
+    assert f"# {code}: {pages.title(code)}\n" in pages.page(code)
+
+
+def test_an_installed_wheel_has_pages_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk-full.md").write_text("# disk-full: from the wheel\n")
+    monkeypatch.setattr(pages, "_PLACES", (tmp_path, *pages._PLACES))
+    assert pages.title("disk-full") == "from the wheel"
+    assert pages.title("ssh-hung") != "from the wheel"
+
+
+def test_no_page_anywhere_says_where_it_was_sought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_PLACES", (tmp_path,))
+    with pytest.raises(FileNotFoundError, match=f"disk-full.md is in none of {tmp_path}"):
+        pages.page("disk-full")
+
+
+def test_a_code_is_no_path() -> None:
+    with pytest.raises(KeyError):
+        pages.page("../network")
