@@ -34,13 +34,20 @@ class Loopback:
     port: int
 
     def nodes_yaml(self, count: int) -> Path:
-        """A nodes.yaml of the first ``count`` hosts, named n1 and so on, with a job on each."""
-        nodes = [f"  n{i}: {{ssh: {{host: {host}}}}}" for i, host in enumerate(self.hosts, 1)]
+        """A nodes.yaml of the first ``count`` hosts, named n1 and so on, with a job on each.
+
+        They are one network, so that a status asks for echoes as it would in a real fleet.
+        """
+        nodes = [
+            f"  n{i}: {{ssh: {{host: {host}}}, addresses: {{lan: {host}}}}}"
+            for i, host in enumerate(self.hosts, 1)
+        ]
         names = ", ".join(f"n{i}" for i in range(1, count + 1))
         path = self.folder / f"nodes-{count}.yaml"
         path.write_text(
             "fleet: loopback\n"
             "internet: null\n"
+            "networks: {lan: {cidr: 127.0.0.0/16}}\n"
             "defaults:\n"
             f"  ssh: {{port: {self.port}, user: root, identity_file: {self.folder}/id,\n"
             f"        known_hosts: {self.folder}/known_hosts}}\n"

@@ -13,7 +13,10 @@ from collections.abc import Callable, Mapping
 from loopback import Loopback, loopback
 from measure import FLEETCTL, cannot, environment, interleave, judge, ratio, run, say, show
 
+from fleetctl.config import load
 from fleetctl.link.shell import command_line
+from fleetctl.model.expectations import derive
+from fleetctl.model.questions import questions
 from fleetctl.probes.node import node_script, read_node
 
 TARGETS = {5: (1.0, 11), 50: (0.5, 5), 200: (0.35, 3)}
@@ -42,7 +45,10 @@ def fleetctl(servers: Loopback, count: int, memory_mb: list[float]) -> Callable[
 
 
 def peer(servers: Loopback, count: int, argv: tuple[str, ...]) -> Callable[[], float]:
-    script = node_script("loopback", "n1")
+    fleet = load(servers.nodes_yaml(count))
+    job = fleet.jobs["idle"]
+    asked = questions(fleet, job, derive(fleet), fleet.nodes["n1"], "status")
+    script = node_script(asked)
     options = f"-F {servers.folder}/ssh_config"
     env = {**environment(servers.folder), "PDSH_SSH_ARGS_APPEND": options}
     hosts = servers.hosts[:count]

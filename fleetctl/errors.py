@@ -14,6 +14,8 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 │   └── LinkLost             the connection broke while in use          (ssh-unreachable)
 ├── TmuxError                tmux on a node is missing, too old or refused a command
 ├── LaunchError              an instance cannot be started or stopped
+├── StartRefused             the network would break the job; nothing was started (fleet.py)
+├── RepairRefused            a repair cannot or must not be done (repair/applying.py)
 └── LabError                 the virtual fleet cannot be built, changed or found
 ```
 
@@ -102,9 +104,20 @@ class HostKeyChanged(LinkError):
 
 
 class LinkHung(LinkError):
-    """The address answers, but SSH or the command on the node does not finish in time."""
+    """The address answers, but SSH or the command on the node does not finish in time.
+
+    :param output: what the command had printed on stdout until then.
+    :param errors: and on stderr.
+    """
 
     code = "ssh-hung"
+
+    def __init__(
+        self, node: str, reason: str, *, hint: str = "", output: bytes = b"", errors: bytes = b""
+    ) -> None:
+        super().__init__(node, reason, hint=hint)
+        self.output = output
+        self.errors = errors
 
 
 class LinkLost(LinkError):

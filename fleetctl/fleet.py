@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
 
-from fleetctl.errors import LinkError
-from fleetctl.health.assess import Look, assess, instance_status
+from fleetctl.errors import FleetctlError, LinkError
+from fleetctl.health.assess import Checked, Look, assess, instance_status
+from fleetctl.health.obstacles import obstacles
 from fleetctl.health.services import pane_of, service_status
 from fleetctl.launch.events import Progress
 from fleetctl.launch.look import look
@@ -20,9 +21,28 @@ from fleetctl.link.protocol import Completed, Link
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NodeFacts, Pane
 from fleetctl.model.jobs import ASKED_KINDS, Instance, Job
-from fleetctl.model.status import FleetStatus, ServiceStatus
+from fleetctl.model.questions import Depth, questions, ssh_port
+from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.probes.node import node_script, services_script
+
+STRAGGLERS_WAIT_S = 4.0
+"""How long a start waits for the other nodes' answers after the first one came: long enough for a
+node that waits for an echo which never comes, and not for a lost node's connect_timeout."""
+
+
+class StartRefused(FleetctlError):
+    """The network would break the job, so nothing was started.
+
+    :param problems: the reasons.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(
+            "nothing was started, because the network would break it",
+            hint="To repair it: fleetctl fix. To start all the same: --no-check.",
+        )
+        self.problems = tuple(problems)
 
 
 class FleetService:
@@ -44,21 +64,30 @@ class FleetService:
         await self.links.close()
 
     async def observe(
+        self, chosen: Sequence[Instance] | None = None, depth: Depth = "status"
+    ) -> FleetStatus:
+        """The fleet's state: :meth:`check` without what only a repair needs."""
+        return (await self.check(chosen, depth=depth)).status
+
+    async def check(
         self,
         chosen: Sequence[Instance] | None = None,
         seen: Callable[[str, Look], object] | None = None,
-    ) -> FleetStatus:
+        *,
+        depth: Depth = "check",
+    ) -> Checked:
         """Ask every node at once, one connection and one round trip each.
 
         A node that cannot be asked is data in the result, and delays no other.
 
         :param chosen: the instances to show; all of the job's by default.
         :param seen: called as each node's answer comes in.
+        :param depth: how much is asked.
         """
         began = time.monotonic()
 
         async def ask(node: Node) -> Look:
-            look = await self._look(node)
+            look = await self._look(node, depth)
             if seen:
                 seen(node.name, look)
             return look
@@ -71,15 +100,17 @@ class FleetService:
             self._expectations,
             dict(zip(self.fleet.nodes, looks, strict=True)),
             duration_s=time.monotonic() - began,
+            depth=depth,
             chosen=chosen,
         )
 
-    async def _look(self, node: Node) -> Look:
+    async def _look(self, node: Node, depth: Depth = "status") -> Look:
         if node.connection == "none":
             return await self._look_from_here(node)
+        asked = questions(self.fleet, self.job, self._expectations, node, depth)
         try:
             link = await self.links.get(node.name)
-            facts = await look(link, node_script(self.fleet.name, node.name))
+            facts = await look(link, node_script(asked))
         except LinkError as error:
             return Look(error=error)
         facts = await self._with_conditions(node, link, facts)
@@ -129,9 +160,13 @@ class FleetService:
         """What :meth:`start` would do, in which order."""
         return plan(self.job, chosen) if self.job else ()
 
-    def _known(self) -> Callable[[Instance], Awaitable[ServiceStatus]]:
-        """Begin to ask every node; the result gives an instance's status once its node answered."""
-        looks = {n: asyncio.create_task(self._look(node)) for n, node in self.fleet.nodes.items()}
+    def _begin_looks(self) -> dict[str, asyncio.Task[Look]]:
+        return {n: asyncio.create_task(self._look(node)) for n, node in self.fleet.nodes.items()}
+
+    def _known(
+        self, looks: Mapping[str, asyncio.Task[Look]]
+    ) -> Callable[[Instance], Awaitable[ServiceStatus]]:
+        """Gives an instance's status once its node answered."""
 
         async def known(instance: Instance) -> ServiceStatus:
             look = await asyncio.shield(looks[instance.node])
@@ -139,25 +174,63 @@ class FleetService:
 
         return known
 
+    async def obstacles(
+        self,
+        chosen: Sequence[Instance],
+        looks: Mapping[str, asyncio.Task[Look]] | None = None,
+        *,
+        anew: bool = False,
+    ) -> tuple[Problem, ...]:
+        """The problems of the network for which ``chosen`` could not work.
+
+        Nodes that are slow to answer, or lost, hold nobody up: what they would say is left out.
+
+        :param looks: questions to the nodes that were asked already.
+        :param anew: what runs already is going to be started again.
+        """
+        looks = looks or self._begin_looks()
+        pending = set(looks.values())
+        await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        if pending := {task for task in pending if not task.done()}:
+            await asyncio.wait(pending, timeout=STRAGGLERS_WAIT_S)
+        late = Look(error=LinkError("", "it has not answered yet"))
+        known = {name: task.result() if task.done() else late for name, task in looks.items()}
+        checked = assess(self.fleet, self.job, self._expectations, known, duration_s=0.0)
+        return obstacles(
+            self.fleet, self._expectations, checked.status, self.plan(chosen), anew=anew
+        )
+
     async def start(
         self,
         chosen: Sequence[Instance],
         report: Callable[[Progress], None],
         results: dict[str, ServiceStatus],
         *,
-        check_paths: bool = True,
+        check: bool = True,
     ) -> None:
         """Start ``chosen`` in order; see :class:`fleetctl.launch.runner.Runner`.
 
         :param results: receives what became of each; also what is known when it is cancelled.
+        :param check: refuse where the network would break it, and wait for paths.
         :raises UsageError: an env_file cannot be read; then nothing was started.
+        :raises StartRefused: the network would break it; then nothing was started.
         """
         from fleetctl.launch.runner import Runner
         from fleetctl.launch.secrets import Secrets
 
         secrets = Secrets(chosen)
+        looks = self._begin_looks()
+        known = self._known(looks)
+        if check and (problems := await self.obstacles(chosen, looks)):
+            raise StartRefused(problems)
         runner = Runner(
-            self.fleet.name, self.links, self._known(), secrets, report, check_paths=check_paths
+            self.fleet.name,
+            self.links,
+            known,
+            secrets,
+            report,
+            check_paths=check,
+            ssh_ports={node.name: ssh_port(node) for node in self.fleet.nodes.values()},
         )
         try:
             await runner.start(self.plan(chosen))
@@ -172,7 +245,8 @@ class FleetService:
 
         if self.job is None:
             return {}
-        stopper = Stopper(self.fleet.name, self.links, self._known(), report)
+        known = self._known(self._begin_looks())
+        stopper = Stopper(self.fleet.name, self.links, known, report)
         return await stopper.stop(stop_order(self.job, chosen))
 
     async def execute(

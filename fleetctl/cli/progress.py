@@ -44,6 +44,10 @@ class ProgressLines:
             err=True,
         )
 
+    def settle(self, name: str) -> None:
+        """Nothing more is awaited of ``name``."""
+        self._pending.pop(name, None)
+
     @asynccontextmanager
     async def live(self, doing: str) -> AsyncIterator[None]:
         """While inside, on a terminal, a last line says what is awaited and for how long."""

@@ -108,13 +108,14 @@ def _headline(status: FleetStatus) -> str:
         status.fleet + (f"/{status.job}" if status.job else ""),
         f"{reached}/{len(inside)} nodes",
         f"{ready}/{len(status.services)} ready" if status.services else "no services",
-        _count(len(status.problems), "problem"),
+        count(len(status.problems), "problem"),
         status.generated_at.astimezone().strftime("%H:%M:%S"),
     ]
     return style(plain(" · ".join(parts)), None, bold=True)
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """A number with its noun in the right form."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -174,16 +175,25 @@ def _detail(service: ServiceStatus) -> str:
     return ""
 
 
-def problem_lines(problems: Iterable[Problem]) -> list[str]:
-    """Each problem: what it is, and what repairs it."""
+def problem_lines(
+    problems: Iterable[Problem], *, evidence: bool = False, err: bool = False
+) -> list[str]:
+    """Each problem: what it is, and what repairs it.
+
+    :param evidence: also what shows it.
+    :param err: the lines are for stderr.
+    """
     lines = []
     for problem in problems:
         mark, colour = _STATES[problem.severity]
-        lines.append(f"{style(plain(mark), colour)} {problem.code}: {problem.summary}")
+        styled = style(plain(mark, err), colour, err=err)
+        lines.append(f"{styled} {problem.code}: {problem.summary}")
         if problem.affects:
             lines.append(f"    affects {', '.join(problem.affects)}")
+        if evidence and problem.evidence:
+            lines.append(f"    shown by {problem.evidence}")
         if problem.fix:
-            lines += [f"    {plain('→')} {command}" for command in problem.fix.commands]
+            lines += [f"    {plain('→', err)} {command}" for command in problem.fix.commands]
     return lines
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import click
 
 from fleetctl.cli.context import Context, instances
-from fleetctl.cli.start import report_outcome, start_chosen
+from fleetctl.cli.start import refuse, report_outcome, start_chosen
 from fleetctl.cli.stop import stop_chosen
+from fleetctl.fleet import StartRefused
 
 
 @click.command(short_help="stop, then start")
@@ -29,6 +30,9 @@ async def _restart(
 ) -> int:
     async with context.service() as service:
         chosen = instances(service, targets)
+        # what could not be started again is not stopped either
+        if problems := await service.obstacles(chosen, anew=True):
+            return refuse(StartRefused(problems), as_json)
         stopped = await stop_chosen(service, chosen)
         if any(status.state != "stopped" for status in stopped.values()):
             return report_outcome("stop", stopped, {"stopped"}, as_json)

@@ -10,8 +10,9 @@ import msgspec
 
 from fleetctl.cli.context import Context, instances
 from fleetctl.cli.progress import ProgressLines
+from fleetctl.cli.render import problem_lines
 from fleetctl.errors import UsageError
-from fleetctl.fleet import FleetService
+from fleetctl.fleet import FleetService, StartRefused
 from fleetctl.launch.plan import Step
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import ALIVE_STATES, ServiceStatus
@@ -24,7 +25,7 @@ _SETTLED = frozenset({"ready", "failed", "exited", "unknown"})
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
 @click.option(
-    "--no-check", is_flag=True, help="Do not wait for a path to what an instance starts after."
+    "--no-check", is_flag=True, help="Start whatever the network is like, and wait for no path."
 )
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Give up waiting then.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on stdout.")
@@ -39,8 +40,9 @@ def command(
 ) -> int:
     """Start the job, or only the TARGETs.
 
-    What waits for nothing starts at once and side by side; everything else the moment what it
-    waits for is ready. What runs already is left alone. Ctrl-C stops the waiting, not the job.
+    First the network is asked: when it would break the job, nothing is started and the problem is
+    named. What waits for nothing starts at once and side by side; everything else the moment what
+    it waits for is ready. What runs already is left alone. Ctrl-C stops the waiting, not the job.
     """
     return asyncio.run(start(context, targets, dry_run, no_check, timeout, as_json))
 
@@ -61,7 +63,7 @@ async def start(
             )
         if dry_run:
             return _show_plan(service.plan(chosen), as_json)
-        return await start_chosen(service, chosen, timeout_s, as_json, check_paths=not no_check)
+        return await start_chosen(service, chosen, timeout_s, as_json, check=not no_check)
 
 
 async def start_chosen(
@@ -70,7 +72,7 @@ async def start_chosen(
     timeout_s: float | None,
     as_json: bool,
     *,
-    check_paths: bool = True,
+    check: bool = True,
 ) -> int:
     """Start ``chosen``, show how it goes, and say how it went."""
     names = [i.name for i in chosen]
@@ -81,12 +83,14 @@ async def start_chosen(
         async with lines.live("starting"):
             try:
                 async with asyncio.timeout(timeout_s):
-                    await service.start(chosen, lines.report, results, check_paths=check_paths)
+                    await service.start(chosen, lines.report, results, check=check)
             except TimeoutError:
                 late = True
     except asyncio.CancelledError:
         _say_what_runs(results)
         raise
+    except StartRefused as refused:
+        return refuse(refused, as_json)
     if late:
         waiting = [n for n in names if results[n].state not in _SETTLED]
         click.echo(f"gave up after {timeout_s:g} s, not ready: {', '.join(waiting)}", err=True)
@@ -98,6 +102,23 @@ async def start_chosen(
                 err=True,
             )
     return report_outcome("start", results, {"ready", "exited"}, as_json)
+
+
+def refuse(refused: StartRefused, as_json: bool) -> int:
+    """Name what would break the job; the exit code."""
+    if as_json:
+        outcome = {
+            "schema": RESULT_SCHEMA,
+            "action": "start",
+            "ok": False,
+            "services": {},
+            "problems": refused.problems,
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(outcome)))
+    else:
+        click.echo("\n".join(problem_lines(refused.problems, err=True)), err=True)
+        click.echo(f"fleetctl: {refused}", err=True)
+    return refused.exit_code
 
 
 def report_outcome(

@@ -47,7 +47,8 @@ async def _status(
     async with context.service() as service:
         chosen = instances(service, targets) if targets else None
         while True:
-            status = await service.observe(chosen)
+            # who watches has time for what one quick answer leaves out
+            status = await service.observe(chosen, "check" if watch else "status")
             if as_json:
                 encoded = msgspec.json.encode(status)
                 click.echo(encoded if watch else msgspec.json.format(encoded))

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 
 import msgspec
 from msgspec import Struct
 
-from fleetctl.errors import LinkError
+from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError
+from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
+from fleetctl.health.network.rows import Rows
 from fleetctl.health.problems import link_problem, node_problems, service_problems
-from fleetctl.health.services import service_status, unknown_status
+from fleetctl.health.services import own_pids, service_status, unknown_status
 from fleetctl.launch.plan import met, plan, unmet
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.questions import Depth
 from fleetctl.model.status import (
     ALIVE_STATES,
     SCHEMA,
-    AddressStatus,
+    ConnectionStatus,
     FleetStatus,
-    ForwardingStatus,
     NodeState,
     NodeStatus,
     Problem,
-    ReachStatus,
-    RouteStatus,
     ServiceStatus,
     SSHStatus,
 )
 from fleetctl.model.topology import Fleet, Node
 
-NOT_MEASURED = "not measured yet"
+SILENT = (ConnectFailed, ConnectTimedOut)
+"""Errors of a node that did not say a word."""
 
 
 class Look(Struct, frozen=True):
@@ -45,6 +47,16 @@ class Look(Struct, frozen=True):
     """For a node that cannot be logged into: instance name to whether its ready condition holds."""
 
 
+class Checked(Struct, frozen=True):
+    """The fleet's state, and what it was made of."""
+
+    status: FleetStatus
+    roots: tuple[Root, ...]
+    """The network's problems with the findings behind them; only problems that ``status`` has."""
+    facts: Mapping[str, NodeFacts]
+    """Of the nodes that answered."""
+
+
 def assess(
     fleet: Fleet,
     job: Job | None,
@@ -52,27 +64,38 @@ def assess(
     looks: Mapping[str, Look],
     *,
     duration_s: float,
+    depth: Depth = "status",
     chosen: Sequence[Instance] | None = None,
-) -> FleetStatus:
-    """The status of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them)."""
+) -> Checked:
+    """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them)."""
     statuses: dict[str, ServiceStatus] = {}
     for instance in job.instances if job else ():
         statuses[instance.name] = instance_status(fleet, instance, looks[instance.node])
     if job:
         statuses = _with_waiting(job, statuses, looks)
+        statuses = _with_connections(fleet, job, statuses, looks)
+    facts = {name: look.facts for name, look in looks.items() if look.facts}
+    lost = {name: look.error for name, look in looks.items() if look.error}
+    diagnosis = diagnose(fleet, expectations, facts, lost, depth)
     problems: list[Problem] = []
     for node in fleet.nodes.values():
-        look = looks[node.name]
-        if look.error:
-            problems.append(link_problem(fleet, node, look.error, job))
-        elif look.facts:
-            problems.extend(node_problems(node, look.facts, job))
+        if node.name in lost and node.name not in diagnosis.explained:
+            problems.append(_lost(fleet, node, lost[node.name], job, diagnosis))
+        elif node.name in facts:
+            problems.extend(node_problems(node, facts[node.name], job))
+    if cut_off := _all_lost(fleet, lost, facts, problems):
+        problems = [cut_off, *(p for p in problems if p.node not in lost)]
+    problems += [
+        root.problem
+        for root in diagnosis.roots
+        # who is cut off has no internet either
+        if not (cut_off and root.problem.code == "no-internet")
+    ]
     if job:
-        known = {name: look.facts for name, look in looks.items() if look.facts}
-        problems.extend(service_problems(job, statuses, known, tuple(problems)))
+        problems.extend(service_problems(job, statuses, facts, tuple(problems)))
     problems.sort(key=lambda problem: problem.severity != "error")
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
-    return FleetStatus(
+    status = FleetStatus(
         schema=SCHEMA,
         fleet=fleet.name,
         job=job.name if job else None,
@@ -80,11 +103,55 @@ def assess(
         duration_s=round(duration_s, 3),
         healthy=not any(problem.severity == "error" for problem in problems),
         nodes={
-            node.name: _node(node, fleet, job, expectations, looks[node.name], problems)
+            node.name: _node(node, job, diagnosis.rows[node.name], looks[node.name], problems)
             for node in fleet.nodes.values()
         },
         services={name: status for name, status in statuses.items() if name in shown},
         problems=tuple(problems),
+    )
+    return Checked(status, diagnosis.roots, facts)
+
+
+def _lost(
+    fleet: Fleet, node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosis
+) -> Problem:
+    """The node cannot be asked: with it what it carries, and who is reached only through it."""
+    with_it = [name for name, jump in diagnosis.explained.items() if jump == node.name]
+    problem = link_problem(fleet, node, error, job)
+    hit = dict.fromkeys((*problem.affects, *diagnosis.behind.get(node.name, ()), *with_it))
+    summary = problem.summary
+    heard = diagnosis.elsewhere.get(node.name)
+    if heard and isinstance(error, SILENT):
+        summary = (
+            f"{node.name} cannot be reached: {error.reason}. The machine itself runs, since it "
+            f"answers {heard[0]}: its SSH server or its link to this machine is what fails"
+        )
+    return msgspec.structs.replace(problem, affects=tuple(hit), summary=summary)
+
+
+def _all_lost(
+    fleet: Fleet,
+    lost: Mapping[str, LinkError],
+    facts: Mapping[str, NodeFacts],
+    problems: Sequence[Problem],
+) -> Problem | None:
+    """One problem in place of one for each node, when it is this machine that is cut off."""
+    remote = [n.name for n in fleet.nodes.values() if n.connection == "ssh"]
+    if len(remote) < 2 or not all(isinstance(lost.get(n), SILENT) for n in remote):
+        return None
+    local = next((n.name for n in fleet.nodes.values() if n.connection == "local"), None)
+    if local and local in facts and fleet.internet:
+        echo = facts[local].network.echoes.get(fleet.internet)
+        if echo is None or echo.received:
+            return None
+    first = lost[remote[0]]
+    return Problem(
+        code=first.code,
+        severity="error",
+        node=local,
+        summary=f"no node can be reached ({first.reason}): this machine is not on their network",
+        affects=tuple(dict.fromkeys((*remote, *(name for p in problems for name in p.affects)))),
+        evidence="; ".join(f"{name}: {lost[name].reason}" for name in remote[:4]),
     )
 
 
@@ -131,6 +198,35 @@ def _with_waiting(
     return found
 
 
+def _with_connections(
+    fleet: Fleet, job: Job, statuses: Mapping[str, ServiceStatus], looks: Mapping[str, Look]
+) -> dict[str, ServiceStatus]:
+    """Which network each instance's connections to what it needs really use."""
+    found = dict(statuses)
+    for instance in job.instances:
+        facts = looks[instance.node].facts
+        if facts is None or facts.connections is None or instance.name not in found:
+            continue
+        own = own_pids(instance, facts)
+        ports = {
+            need.listen.port
+            for name in instance.after
+            for need in job.services[name].instances
+            if need.listen
+        }
+        mine = tuple(
+            ConnectionStatus(f"{c.remote}:{c.remote_port}", str(c.local), _network(fleet, c.local))
+            for c in facts.connections
+            if c.remote_port in ports and own.intersection(c.pids)
+        )
+        found[instance.name] = msgspec.structs.replace(found[instance.name], connections=mine)
+    return found
+
+
+def _network(fleet: Fleet, address: IPv4Address) -> str | None:
+    return next((name for name, n in fleet.networks.items() if address in n.cidr), None)
+
+
 def _stopped_since(
     instance: Instance,
     look: Look,
@@ -145,32 +241,16 @@ def _stopped_since(
 
 
 def _node(
-    node: Node,
-    fleet: Fleet,
-    job: Job | None,
-    expectations: Expectations,
-    look: Look,
-    problems: Sequence[Problem],
+    node: Node, job: Job | None, rows: Rows, look: Look, problems: Sequence[Problem]
 ) -> NodeStatus:
     return NodeStatus(
         state=_node_state(node, look, problems),
         ssh=_ssh(node, look),
         system=look.facts.system if look.facts else None,
-        addresses=tuple(
-            AddressStatus(network, str(address), reason=NOT_MEASURED)
-            for network, address in node.addresses.items()
-        ),
-        routes=tuple(
-            RouteStatus(str(r.to), r.kind, str(r.via), reason=NOT_MEASURED)
-            for r in expectations.routes_of(node.name)
-        ),
-        forwarding=ForwardingStatus(
-            expected=node.name in expectations.forwarding, reason=NOT_MEASURED
-        ),
-        reachability=tuple(
-            ReachStatus(str(r.to), r.peer, r.network, r.expected, reason=NOT_MEASURED)
-            for r in expectations.reach_of(node.name)
-        ),
+        addresses=rows.addresses,
+        routes=rows.routes,
+        forwarding=rows.forwarding,
+        reachability=rows.reachability,
         services=tuple(i.name for i in job.instances if i.node == node.name) if job else (),
     )
 

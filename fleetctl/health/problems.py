@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fleetctl.errors import LinkError
 from fleetctl.health.services import ANY_ADDRESSES, own_pids, strangers
 from fleetctl.launch.plan import dependents, plan
-from fleetctl.model.facts import Listener, NodeFacts
+from fleetctl.model.facts import CUT_OFF, UNANSWERED, Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import Fix, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
@@ -54,7 +54,8 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
             evidence=f"uname: {system.os} {system.os_version or ''}".strip(),
             affects=names,
         )
-    if facts.tmux_version is None and "tmux" in facts.unknown:
+    why = facts.unknown.get("tmux", CUT_OFF)
+    if facts.tmux_version is None and not why.startswith(UNANSWERED):
         install = (
             "brew install tmux"
             if system and system.os == "macos"
@@ -64,10 +65,10 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
             code="tmux-missing",
             severity="error",
             node=node.name,
-            summary=f"{node.name} has no tmux, so nothing can be started there",
-            evidence=facts.unknown["tmux"],
+            summary=f"{node.name} has no tmux, so nothing can be started there. Install it: "
+            f"{install}",
+            evidence=why,
             affects=names,
-            fix=Fix((install,), node.name),
         )
     elif facts.tmux_version and too_old(facts.tmux_version):
         yield Problem(
@@ -89,14 +90,54 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
             evidence=f"df: {free} bytes free",
             affects=names,
         )
-    if system and system.throttled:
-        yield Problem(
-            code="undervoltage",
-            severity="warning",
-            node=node.name,
-            summary=f"{node.name} is throttled: its power supply or cooling is too weak",
-            evidence="vcgencmd get_throttled",
-        )
+    yield from _power(node, facts)
+    if job and facts.local_network and facts.local_network.allowed is False:
+        yield from _denied(node, facts, job)
+
+
+def _power(node: Node, facts: NodeFacts) -> Iterator[Problem]:
+    """vcgencmd's low bits are now, its high bits are since the boot."""
+    comfort = facts.comfort
+    if comfort.undervoltage:
+        what = "gets too little voltage: its power supply or cable is too weak"
+    elif facts.system and facts.system.throttled:
+        what = "is throttled: its power supply or cooling is too weak"
+    elif comfort.undervoltage_since_boot:
+        what = "had too little voltage since its boot: its power supply or cable is too weak"
+    else:
+        return
+    yield Problem(
+        code="undervoltage",
+        severity="warning",
+        node=node.name,
+        summary=f"{node.name} {what}",
+        evidence="vcgencmd get_throttled",
+    )
+
+
+def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
+    """macOS refuses the job's interpreter what it allows ping: only where ping gets through."""
+    mine = [i for i in job.instances if i.node == node.name]
+    needs = {
+        need.listen.address: need
+        for i in mine
+        for name in i.after
+        for need in job.services[name].instances
+        if need.listen
+    }
+    heard = [a for a in needs if (e := facts.network.echoes.get(a)) and e.received]
+    if not heard or facts.local_network is None:
+        return
+    yield Problem(
+        code="local-network-denied",
+        severity="error",
+        node=node.name,
+        summary=f"macOS on {node.name} does not let programs in tmux connect to the local network: "
+        f"ping reaches {heard[0]}, the job's Python does not. Allow it under System Settings, "
+        "Privacy & Security, Local Network",
+        evidence=f"in tmux: {facts.local_network.said}",
+        affects=tuple(i.name for i in mine if i.after),
+    )
 
 
 def too_old(version: str) -> bool:
@@ -166,6 +207,10 @@ def _service_problem(
             )
         if taken := strangers(instance, facts.listeners, own_pids(instance, facts)):
             return port_in_use(instance, taken[0], hit)
+    if status.state in ("stopped", "waiting") and (
+        problem := _workplace_problem(instance, facts, hit)
+    ):
+        return problem
     if status.state == "failed":
         code = "command-missing" if status.exit_code == 127 else "service-failed"
         return Problem(
@@ -199,6 +244,32 @@ def _service_problem(
             affects=(instance.name, *hit),
         )
     return None
+
+
+def _workplace_problem(
+    instance: Instance, facts: NodeFacts | None, hit: Sequence[str]
+) -> Problem | None:
+    """What it would need to run is not there."""
+    place = facts.workplaces.get(instance.name) if facts else None
+    folder, where = instance.workdir or "~", instance.node
+    if place is None or (place.workdir == "ok" and (place.interpreter or not instance.program)):
+        return None
+    code, evidence = "workdir-missing", f"cd {folder}: {place.workdir}"
+    if place.workdir == "missing":
+        what = f"{where} has no folder {folder}"
+    elif place.workdir == "denied":
+        what = f"{where} may not read {folder}: macOS protects Desktop, Documents and Downloads"
+    else:
+        code, evidence = "command-missing", f"command -v {instance.program}: not found"
+        what = f"{where} has no {instance.program} (looked for in {folder} and PATH)"
+    return Problem(
+        code=code,
+        severity="error",
+        node=where,
+        summary=f"{what}, so {instance.name} cannot start",
+        evidence=evidence,
+        affects=(instance.name, *hit),
+    )
 
 
 def _after(job: Job, instance: Instance) -> tuple[str, ...]:

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from fleetctl.errors import LinkHung
 from fleetctl.link.protocol import Link
-from fleetctl.model.facts import NodeFacts
-from fleetctl.probes.node import read_node
-from fleetctl.probes.probe import Script
+from fleetctl.model.facts import NO_ANSWER, NodeFacts
+from fleetctl.probes.node import NodeScript, hanging, node_script, read_node
 
 LOOK_TIMEOUT_S = 10.0
 """A node that was reached has this long to tell its facts."""
 
 
-async def look(link: Link, script: Script) -> NodeFacts:
-    """Run ``script``, one of :mod:`fleetctl.probes.node`, in one round trip.
+async def look(link: Link, script: NodeScript) -> NodeFacts:
+    """Run ``script`` in one round trip.
+
+    A probe that hangs costs its own answer only: the rest is asked again without it.
 
     :raises LinkError: the node is lost, or does not answer in time.
     """
-    done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
-    return read_node(script, done.text)
+    try:
+        done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
+        return read_node(script, done.text, done.stderr.decode("utf-8", "replace"))
+    except LinkHung as error:
+        stuck = hanging(script, error.output.decode("utf-8", "replace"))
+        if stuck is None or script.questions is None:
+            raise
+        again = node_script(script.questions, without=frozenset({stuck}))
+        try:
+            done = await link.run(again.text, timeout_s=LOOK_TIMEOUT_S)
+            output, errors = done.stdout, done.stderr
+        except LinkHung as second:
+            output, errors = second.output, second.errors
+        facts = read_node(
+            again, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
+        )
+        why = f"{NO_ANSWER} within {LOOK_TIMEOUT_S:g} s"
+        return replace(facts, unknown={**facts.unknown, stuck: why})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,10 +19,11 @@ from fleetctl.launch.settling import Settling, external_answers
 from fleetctl.link.links import Links
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import ALIVE_STATES, ServiceState, ServiceStatus
+from fleetctl.probes.echoes import path_text
 
 _T = TypeVar("_T")
 
-ECHO_TIMEOUT_S = 6.0
+PATH_TIMEOUT_S = 6.0
 LOCK_WAIT_S = 30.0
 
 
@@ -33,6 +34,7 @@ class Runner:
         answered; a node that does not answer delays only what is on it and what waits for that.
     :param report: called in the event loop for every change of an instance.
     :param check_paths: whether a path to where a dependency listens must be there first.
+    :param ssh_ports: node to the port of its SSH server, where it has one.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class Runner:
         report: Callable[[Progress], None],
         *,
         check_paths: bool = True,
+        ssh_ports: Mapping[str, int | None] | None = None,
     ) -> None:
         self._fleet = fleet
+        self._ssh_ports = ssh_ports or {}
         self._check_paths = check_paths
         self._links = links
         self._known = known
@@ -165,7 +169,8 @@ class Runner:
     async def _wait_for_path(self, step: Step) -> str | None:
         """Wait for a way there and back to where each need listens; the reason if none opens.
 
-        An echo is asked for: it proves both directions and touches no port.
+        An echo, or an answer of the SSH port there, proves both directions; the port that it
+        listens on is not touched.
         """
         instance = step.instance
         deadline = time.monotonic() + instance.ready.timeout_s
@@ -176,22 +181,18 @@ class Runner:
             if address.is_loopback or address.is_unspecified:
                 continue
             reason = f"no path from {instance.node} to {address} and back ({need.name})"
-            while not await self._echoes(instance.node, str(address)):
+            while not await self._answers(instance.node, need):
                 if time.monotonic() > deadline:
                     return reason
                 self._change(instance, "waiting", reason)
                 await asyncio.sleep(0.5)
         return None
 
-    async def _echoes(self, node: str, address: str) -> bool:
+    async def _answers(self, node: str, need: Instance) -> bool:
+        assert need.listen is not None
         link = await self._links.get(node)
-        # the wait for a reply is in milliseconds on macOS, in seconds on Linux
-        script = f"""command -v ping >/dev/null || exit 0
-case $(uname -s) in
-Darwin) ping -n -c 1 -W 2000 -t 3 {address} ;;
-*) ping -n -c 1 -W 2 {address} ;;
-esac >/dev/null 2>&1"""
-        done = await link.run(script, timeout_s=ECHO_TIMEOUT_S)
+        script = path_text(need.listen.address, self._ssh_ports.get(need.node))
+        done = await link.run(script, timeout_s=PATH_TIMEOUT_S)
         return done.exit_status == 0
 
     # what others see

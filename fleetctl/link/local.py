@@ -37,6 +37,18 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             await asyncio.wait_for(process.wait(), 1.0)
 
 
+async def _feed(pipe: asyncio.StreamWriter, data: bytes) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):  # a script need not read its stdin
+        pipe.write(data)
+        await pipe.drain()
+        pipe.close()
+
+
+async def _collect(pipe: asyncio.StreamReader, into: bytearray) -> None:
+    while data := await pipe.read(_CHUNK):
+        into += data
+
+
 class _LocalStream:
     def __init__(self, node: str, process: asyncio.subprocess.Process) -> None:
         self._node = node
@@ -170,16 +182,28 @@ class LocalLink:
 
     async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
         process = await self._spawn(script)
+        assert process.stdin and process.stdout and process.stderr
+        stdout, stderr = bytearray(), bytearray()
         try:
-            async with asyncio.timeout(timeout_s):
-                stdout, stderr = await process.communicate(stdin)
+            async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as work:
+                work.create_task(_feed(process.stdin, stdin))
+                work.create_task(_collect(process.stdout, stdout))
+                work.create_task(_collect(process.stderr, stderr))
+                work.create_task(process.wait())
         except TimeoutError:
-            raise LinkHung(self.node, f"a command did not end within {timeout_s:g} s") from None
+            raise LinkHung(
+                self.node,
+                f"a command did not end within {timeout_s:g} s",
+                output=NoiseFilter().feed(bytes(stdout)),
+                errors=NoiseFilter().feed(bytes(stderr)),
+            ) from None
         finally:
             await _end(process)
         assert process.returncode is not None
         return Completed(
-            NoiseFilter().feed(stdout), NoiseFilter().feed(stderr), _status(process.returncode)
+            NoiseFilter().feed(bytes(stdout)),
+            NoiseFilter().feed(bytes(stderr)),
+            _status(process.returncode),
         )
 
     @asynccontextmanager

@@ -13,6 +13,11 @@ from fleetctl.model.topology import Fleet, Network, Node
 
 RouteKind = Literal["route", "return"]
 
+MATRIX_MEMBERS = 12
+"""On networks of up to this many members every pair is expected; on larger ones what is needed."""
+FORBIDDEN_ASKED = 2
+"""Of a larger network that a node must not reach, so many addresses are asked."""
+
 
 class ExpectedRoute(Struct, frozen=True):
     """``node`` reaches ``to`` through ``via``, which is ``gateway``'s address."""
@@ -80,6 +85,17 @@ def derive(fleet: Fleet) -> Expectations:
     )
 
 
+def has_internet(fleet: Fleet, node: Node) -> bool:
+    """Whether ``node`` must reach the internet: it is on the control network, where the way out is.
+
+    A node that hangs behind a gateway by nothing but a cluster network need not.
+    """
+    if fleet.internet is None or node.connection == "none":
+        return False
+    controls = [n.name for n in fleet.networks.values() if n.control]
+    return not controls or not node.addresses or any(n in node.addresses for n in controls)
+
+
 def _chain(fleet: Fleet, node: Node, network: str) -> list[str]:
     """The gateways between ``node`` and ``network``, nearest first; the last one is on it."""
     chain = [node.via[network]]
@@ -118,20 +134,67 @@ def _returns(
             yield ExpectedRoute(peer.name, home.cidr, home.name, back, last, "return")
 
 
-def _reach(fleet: Fleet, routes: list[ExpectedRoute]) -> list[ExpectedReach]:
-    pairs: list[ExpectedReach] = []
-    for node in fleet.nodes.values():
+def _reach(fleet: Fleet, routes: list[ExpectedRoute]) -> Iterator[ExpectedReach]:
+    """Who must get an answer from whom, and who must not.
+
+    On networks of a few members that is every pair. On larger ones it grows with the nodes, not
+    with their square: a node asks its gateways, the addresses that its instances connect to, and
+    the next node in the file; of a network it must not reach, the first addresses stand for all.
+    """
+    members = {
+        name: [n for n in fleet.nodes.values() if name in n.addresses] for name in fleet.networks
+    }
+    wanted = _wanted(fleet)
+    for place, node in enumerate(fleet.nodes.values()):
         if node.connection == "none":
             continue
         led_to = {r.network for r in routes if r.node == node.name}
-        for peer in fleet.nodes.values():
-            if peer.name == node.name:
+        for network in fleet.networks.values():
+            others = [peer for peer in members[network.name] if peer.name != node.name]
+            expected = network.name in node.addresses or network.name in node.via
+            if not expected and (
+                not node.addresses  # where it is plugged in was not said
+                or network.control
+                or network.name in led_to
+            ):
                 continue
-            for network, address in peer.addresses.items():
-                if network in node.addresses or network in node.via:
-                    pairs.append(ExpectedReach(node.name, address, peer.name, network, True))
-                elif not node.addresses:
-                    continue  # where it is plugged in was not said
-                elif not fleet.networks[network].control and network not in led_to:
-                    pairs.append(ExpectedReach(node.name, address, peer.name, network, False))
-    return pairs
+            if len(others) >= MATRIX_MEMBERS:
+                others = (
+                    _needed(fleet, node, network.name, others, place, wanted)
+                    if expected
+                    else others[:FORBIDDEN_ASKED]
+                )
+            for peer in others:
+                to = peer.addresses[network.name]
+                yield ExpectedReach(node.name, to, peer.name, network.name, expected)
+
+
+def _needed(
+    fleet: Fleet,
+    node: Node,
+    network: str,
+    others: list[Node],
+    place: int,
+    wanted: frozenset[tuple[str, IPv4Address]],
+) -> list[Node]:
+    gateways = set(node.via.values())
+    following = others[place % len(others)]
+    return [
+        peer
+        for peer in others
+        if peer is following
+        or peer.name in gateways
+        or (node.name, peer.addresses[network]) in wanted
+    ]
+
+
+def _wanted(fleet: Fleet) -> frozenset[tuple[str, IPv4Address]]:
+    """Node and address pairs that some job connects."""
+    return frozenset(
+        (instance.node, need.listen.address)
+        for job in fleet.jobs.values()
+        for instance in job.instances
+        for name in instance.after
+        for need in job.services[name].instances
+        if need.listen
+    )

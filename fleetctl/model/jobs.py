@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import shlex
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import PurePath
@@ -92,6 +94,19 @@ class Instance(Struct, frozen=True):
     @property
     def name(self) -> str:
         return f"{self.service}@{self.node}"
+
+    @property
+    def program(self) -> str | None:
+        """The program that the command begins with; None where only a shell could tell."""
+        try:
+            words = shlex.split(self.command or "")
+        except ValueError:
+            return None
+        for word in words:
+            if word == "exec" or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*=.*", word):
+                continue
+            return word if re.fullmatch(r"[A-Za-z0-9_./+@%-][A-Za-z0-9_./+@%~-]*", word) else None
+        return None
 
     @property
     def definition_hash(self) -> str:

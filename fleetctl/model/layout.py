@@ -23,3 +23,9 @@ def instance_dir(fleet: str, job: str, instance: str) -> str:
     that met its ready condition) and ``log/`` (segments named by the offset of their first byte).
     """
     return f"{STATE}/{fleet}/{job}/{instance}"
+
+
+def fixes_dir(fleet: str) -> str:
+    """The folder on the node, starting with ``~/``, that holds one file for each command by which
+    ``fix`` changed the node: what was run and how it is undone. Names sort by age."""
+    return f"{STATE}/{fleet}/.fixes"

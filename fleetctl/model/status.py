@@ -101,6 +101,9 @@ class ReachStatus(Struct, frozen=True):
     expected: bool
     observed: bool | None = None
     rtt_ms: float | None = None
+    """The shortest of those measured."""
+    loss_percent: float | None = None
+    """Null where only one echo was sent."""
     ok: bool | None = None
     reason: str | None = None
 
@@ -119,6 +122,16 @@ class NodeStatus(Struct, frozen=True):
     """Names of the instances on it, of the chosen job."""
 
 
+class ConnectionStatus(Struct, frozen=True):
+    """An open connection of an instance to something that it starts after."""
+
+    to: str
+    """``address:port``."""
+    local: str
+    network: str | None = None
+    """The network of nodes.yaml that it really uses on this node; null for none of them."""
+
+
 class ServiceStatus(Struct, frozen=True):
     """One instance, such as ``worker@pi4``."""
 
@@ -135,10 +148,27 @@ class ServiceStatus(Struct, frozen=True):
     restarts: int = 0
     listening: tuple[str, ...] | None = None
     """Addresses its process tree listens on, as ``address:port``; null when not known."""
+    connections: tuple[ConnectionStatus, ...] | None = None
+    """Its open connections to instances that it starts after; null when not known."""
     tmux: str | None = None
     log_bytes: int | None = None
     changed: bool | None = None
     """It runs with another definition than nodes.yaml has now; ``restart`` renews it."""
+
+
+class Step(Struct, frozen=True):
+    """One command of a repair."""
+
+    command: str
+    """For the node's shell; what needs root begins with ``sudo``."""
+    does: str
+    """What it changes, as a clause: "switches IPv4 forwarding on until the next boot"."""
+    undo: str = ""
+    """The command that brings back what was; empty where nothing has to be."""
+    lasts: bool = False
+    """Over a reboot."""
+    interface: str = ""
+    """The network interface it changes, if it is about one."""
 
 
 class Fix(Struct, frozen=True):
@@ -147,6 +177,8 @@ class Fix(Struct, frozen=True):
     commands: tuple[str, ...]
     on: str
     """A node's name, or ``controller``."""
+    steps: tuple[Step, ...] = ()
+    """The same commands with what each does and how it is undone; those that ``fix`` can run."""
 
 
 class Problem(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -14,7 +14,8 @@ class Probe(Struct, frozen=True):
     """One question to a node.
 
     ``linux`` and ``macos`` are POSIX sh texts; they run in a subshell with stdin closed, LC_ALL=C
-    and both output streams together; only ``sh`` and the OS's own tools may be used.
+    and both output streams together; only ``sh`` and the OS's own tools may be used. An empty text
+    asks nothing there: another probe answers it, or the question makes no sense on that OS.
     """
 
     name: str
@@ -51,11 +52,18 @@ class Script(Struct, frozen=True):
     text: str
     token: str
     names: tuple[str, ...]
-    """Of the probes in it."""
+    """Of the probes in it, in their order."""
+    asked: Mapping[str, frozenset[str]]
+    """OS to the names of the probes that ask something there."""
 
 
-def compose(probes: Sequence[Probe]) -> Script:
+def compose(
+    probes: Sequence[Probe], background: Callable[[str, str], str] = lambda os, token: ""
+) -> Script:
     """One sh text that asks everything in one go, on whichever OS it finds itself.
+
+    :param background: given an OS and the token, sh text that starts what runs beside the probes;
+        the script ends when that has ended.
 
     Each answer is followed by a line of the record separator, a random token, the probe's name and
     its exit status, so that no output can be mistaken for a frame.
@@ -63,19 +71,22 @@ def compose(probes: Sequence[Probe]) -> Script:
     token = secrets.token_hex(6)
     frame = rf"printf '\n\036{token} %s %s\n'"
     head = f'LC_ALL=C; export LC_ALL; os=$(uname -snm); echo "$os"; {frame} uname $?\n'
-    per_os = {
-        name: "".join(
-            f"( {getattr(probe, name)}\n) </dev/null 2>&1; {frame} {probe.name} $?\n"
+    per_os = {}
+    for name in ("linux", "macos"):
+        beside = background(name, token)
+        asked = "".join(
+            f"( {text}\n) </dev/null 2>&1; {frame} {probe.name} $?\n"
             for probe in probes
+            if (text := getattr(probe, name))
         )
-        for name in ("linux", "macos")
-    }
+        per_os[name] = f"{beside}{asked}wait\n" if beside else asked
     names = tuple(probe.name for probe in probes)
+    has = {os: frozenset(p.name for p in probes if getattr(p, os)) for os in per_os}
     if per_os["linux"] == per_os["macos"]:
-        return Script(head + per_os["linux"], token, names)
+        return Script(head + per_os["linux"], token, names, has)
     macos, linux = per_os["macos"], per_os["linux"]
     text = f"{head}case $os in\nDarwin*)\n{macos};;\n*)\n{linux};;\nesac\n"
-    return Script(text, token, names)
+    return Script(text, token, names, has)
 
 
 def read(script: Script, output: str) -> Answers:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from fleetctl.model.facts import Listener, Pane, Phase, Record
+from fleetctl.model.facts import Connection, Listener, Pane, Phase, Record
 from fleetctl.model.layout import RUN_VARIABLE, STATE, TMUX_OPTIONS, TMUX_SOCKET
-from fleetctl.probes.parsers.lsof import parse_lsof
+from fleetctl.probes.parsers.lsof import parse_lsof, parse_lsof_connections
 from fleetctl.probes.parsers.number import whole
-from fleetctl.probes.parsers.ss import parse_ss
+from fleetctl.probes.parsers.ss import parse_ss, parse_ss_connections
 from fleetctl.probes.probe import Answer, Probe
 
 _PANE_FIELDS = (
@@ -46,11 +46,13 @@ LISTENING = {
 
 
 def listeners_probe(fleet: str, node: str) -> Probe:
-    """:data:`LISTENING`, where it matters."""
+    """Listening sockets and open connections, where anything could be ours."""
+    linux = "ss -tnpH state listening state established"
+    macos = "lsof -nP -iTCP -sTCP:LISTEN,ESTABLISHED -Fpcn || [ $? -eq 1 ]"  # 1: none
     return Probe(
         name="listeners",
-        linux=_if_started(fleet, node, LISTENING["linux"]),
-        macos=_if_started(fleet, node, LISTENING["macos"]),
+        linux=_if_started(fleet, node, linux),
+        macos=_if_started(fleet, node, macos),
     )
 
 
@@ -195,6 +197,15 @@ def read_listeners(os_name: str, answer: Answer) -> tuple[Listener, ...] | None:
     if answer.exit_status != 0:
         return None
     return parse_lsof(answer.text) if os_name == "macos" else parse_ss(answer.text)
+
+
+def read_connections(os_name: str, answer: Answer) -> tuple[Connection, ...] | None:
+    """The open connections, or None where the tool is missing or failed."""
+    if answer.exit_status != 0:
+        return None
+    if os_name == "macos":
+        return parse_lsof_connections(answer.text)
+    return parse_ss_connections(answer.text)
 
 
 def read_runs(answer: Answer) -> dict[str, tuple[int, ...]]:

@@ -66,7 +66,7 @@ def look(
         name: Look(error=one) if isinstance(one, LinkError) else Look(facts=one, address="x")
         for name, one in found.items()
     }
-    return assess(of, of_job, derive(of), looks, duration_s=0.5)
+    return assess(of, of_job, derive(of), looks, duration_s=0.5).status
 
 
 def told(status: FleetStatus) -> list[tuple[str, str | None, tuple[str, ...]]]:
@@ -102,7 +102,7 @@ def test_only_the_chosen_are_shown_but_all_is_judged() -> None:
     looks = {name: Look(facts=facts()) for name in "abc"}
     looks["b"] = Look(error=ConnectTimedOut("b", "no answer"))
     chosen = [i for i in JOB.instances if i.service == "server"]
-    status = assess(of, JOB, derive(of), looks, duration_s=0.1, chosen=chosen)
+    status = assess(of, JOB, derive(of), looks, duration_s=0.1, chosen=chosen).status
     assert list(status.services) == ["server@a"]
     assert not status.healthy
 
@@ -317,7 +317,7 @@ def test_a_node_that_cannot_be_logged_into() -> None:
     of = fleet(c={"connection": "none"})
     for answers, state in (({"rank1@c": True}, "ready"), ({"rank1@c": False}, "stopped")):
         looks = {"a": Look(facts=facts()), "b": Look(facts=facts()), "c": Look(answers=answers)}
-        status = assess(of, by_hand, derive(of), looks, duration_s=0.1)
+        status = assess(of, by_hand, derive(of), looks, duration_s=0.1).status
         assert status.services["rank1@c"].state == state
         assert status.nodes["c"].state == "external"
         assert status.nodes["c"].ssh.reachable is None
@@ -332,6 +332,6 @@ def test_errors_come_before_warnings_and_what_is_not_measured_is_null() -> None:
     status = look(found)
     assert [p.severity for p in status.problems] == ["error", "warning"]
     address = status.nodes["a"].addresses[0]
-    assert (address.expected, address.ok, address.reason) == ("10.0.0.1", None, "not measured yet")
+    assert (address.expected, address.ok, address.reason) == ("10.0.0.1", None, "not told")
     assert status.nodes["a"].forwarding.ok is None
     assert status.generated_at > NOW

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from fleetctl.link.local import LocalLink
 from fleetctl.link.protocol import Completed
-from fleetctl.probes.node import node_script, read_node, services_script
+from fleetctl.model.questions import Questions
+from fleetctl.probes.node import NodeScript, hanging, node_script, read_node, services_script
 from fleetctl.probes.probe import Answer, Machine, Probe, Script, compose, read
+from tests.launch.jobs import instance
 from tests.openssh import bounded
 
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
@@ -84,7 +87,7 @@ FRAMED = st.lists(
 
 
 def _framed(said: list[tuple[str, int]]) -> tuple[Script, str]:
-    script = Script("", "0123456789ab", tuple(f"p{i}" for i in range(len(said))))
+    script = Script("", "0123456789ab", tuple(f"p{i}" for i in range(len(said))), {})
     output = f"Linux pi4 aarch64\n\n\x1e{script.token} uname 0\n"
     for i, (text, status) in enumerate(said):
         output += f"{text}\n\x1e{script.token} p{i} {status}\n"
@@ -111,23 +114,40 @@ def test_an_output_torn_anywhere_gives_whole_answers_or_none(
 
 @given(st.text(max_size=200))
 def test_any_output_can_be_read(output: str) -> None:
-    script = Script("", "0123456789ab", ("a",))
+    script = Script("", "0123456789ab", ("a",), {})
     assert read(script, output).by_name == {}
     read(script, output.replace("a", "\n\x1e0123456789ab "))
 
 
-def _of_this_machine(script: Script) -> Completed:
+QUESTIONS = Questions(
+    fleet="some-fleet",
+    node="here",
+    depth="check",
+    echoes={IPv4Address("127.0.0.1"): 22},
+    silent=(IPv4Address("127.0.0.2"),),
+    ways=(IPv4Address("127.0.0.1"),),
+    forwards=True,
+    instances=(instance("worker", node="here", command="exec sleep 1"),),
+)
+
+
+def _of_this_machine(script: Script | NodeScript) -> Completed:
     return bounded(LocalLink("here").run(script.text, timeout_s=25))
 
 
 def test_this_machine_answers_every_probe() -> None:
-    script = node_script("some-fleet", "here")
+    script = node_script(QUESTIONS)
     done = _of_this_machine(script)
-    assert (done.exit_status, done.error_text) == (0, "")
-    answers = read(script, done.text)
-    assert set(answers.by_name) == set(script.names)
-    facts = read_node(script, done.text)
+    assert done.exit_status == 0
+    answers = read(script.script, done.text)
+    assert set(answers.by_name) == script.script.asked["linux"]
+    facts = read_node(script, done.text, done.stderr.decode())
     assert facts.unknown == {}
+    assert next(i.name for i in facts.network.interfaces or ()) == "lo"
+    assert facts.network.taken[IPv4Address("127.0.0.1")].interface == "lo"
+    assert facts.network.echoes[IPv4Address("127.0.0.2")].received == 3
+    assert facts.workplaces["worker@here"].workdir == "ok"
+    assert abs(facts.comfort.clock_offset_s or 99) < 3
     system = facts.system
     assert system is not None
     assert system.os == "linux"
@@ -150,12 +170,13 @@ def test_the_services_alone_need_no_system() -> None:
 
 
 def test_a_torn_answer_says_what_is_not_known() -> None:
-    script = node_script("some-fleet", "here")
+    script = node_script(QUESTIONS)
     text = _of_this_machine(script).text
     for cut in range(0, len(text), 7):
         facts = read_node(script, text[:cut])
-        answered = set(read(script, text[:cut]).by_name)
-        assert set(facts.unknown) == set(script.names) - answered
+        answered = set(read(script.script, text[:cut]).by_name)
+        assert script.script.asked["linux"] - answered <= set(facts.unknown)
+        assert (facts.network.interfaces is None) == ("interfaces" not in answered)
         assert (facts.panes is None) == ("tmux" not in answered)
         assert (facts.listeners is None) == ("listeners" not in answered)
         assert (facts.runs is None) == ("runs" not in answered)
@@ -163,18 +184,35 @@ def test_a_torn_answer_says_what_is_not_known() -> None:
 
 @given(st.text(max_size=400))
 def test_facts_are_read_from_any_output(output: str) -> None:
-    script = Script("", "0123456789ab", ("system", "tmux", "records", "listeners", "runs"))
-    read_node(script, output)
-    mark = "\n\x1e0123456789ab "
+    script = node_script(QUESTIONS)
+    read_node(script, output, output)
+    mark = f"\n\x1e{script.script.token} "
     for os_name in ("Linux", "Darwin"):
         framed = f"{os_name} n m{mark}uname 0\n" + "".join(
-            f"{output}{mark}{name} {status}\n" for status in (1, 0) for name in script.names
+            f"{output}{mark}{name} {status}\n" for status in (1, 0) for name in script.script.names
         )
-        read_node(script, framed)
+        read_node(script, framed, f"{mark}10.0.0.1 ping 0\n{output}{mark}\n")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_text_parses_also_the_macos_ones(shell: str) -> None:
-    for script in (node_script("fleet", "pi4"), services_script("fleet", "pi4")):
+    for script in (node_script(QUESTIONS), services_script("some-fleet", "pi4")):
         subprocess.run([shell, "-n", "-c", script.text], check=True, timeout=10)
         assert "Darwin" in script.text
+
+
+def test_every_probe_asks_on_every_system_or_has_a_reason_not_to() -> None:
+    asked = node_script(QUESTIONS).script.asked
+    assert asked["linux"] - asked["macos"] == set()
+    # one `ip -batch` answers all of the first three; the others are macOS's own
+    assert asked["macos"] - asked["linux"] == {"routes", "ways", "neighbours", "thunderbolt"}
+
+
+def test_a_probe_that_hangs_is_known_by_what_it_cut_off() -> None:
+    script = node_script(QUESTIONS)
+    text = _of_this_machine(script).text
+    assert hanging(script, "") is None
+    assert hanging(script, text) == "echoes"
+    mark = f"\x1e{script.script.token} forwarding "
+    assert hanging(script, text[: text.index(mark)]) == "forwarding"
+    assert "forwarding" not in node_script(QUESTIONS, frozenset({"forwarding"})).script.names

@@ -226,6 +226,7 @@ class SSHLink:
 
     async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
         deadline = asyncio.get_running_loop().time() + timeout_s
+        session: _Channel | None = None
         try:
             async with (
                 self._channel(command_line(script), bounded=False, deadline=deadline) as (
@@ -244,6 +245,8 @@ class SSHLink:
                 self.node,
                 f"a command did not end within {timeout_s:g} s",
                 hint="The node may be overloaded or its disk or network stuck.",
+                output=bytes(session.buffer) if session else b"",
+                errors=bytes(session.stderr) if session else b"",
             ) from None
         _raise_if_lost(self.node, session)
         assert session.status is not None

@@ -6,7 +6,8 @@ import re
 
 from msgspec import Struct
 
-from fleetctl.model.facts import Listener
+from fleetctl.model.facts import Connection, Listener
+from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.unparsed import Unparsed
@@ -31,7 +32,7 @@ def parse_lsof(text: str) -> tuple[Listener, ...]:
             pid, command = whole(value), ""
         elif kind == "c":
             command = value
-        elif kind == "n" and pid is not None:
+        elif kind == "n" and pid is not None and "->" not in value:
             address, _, port_text = value.rpartition(":")
             port = whole(port_text)
             if port is not None:
@@ -42,6 +43,25 @@ def parse_lsof(text: str) -> tuple[Listener, ...]:
         Listener(address, port, tuple(sorted(set(who))), names[address, port] or None)
         for (address, port), who in pids.items()
     )
+
+
+def parse_lsof_connections(text: str) -> tuple[Connection, ...]:
+    """The established IPv4 connections in ``text``: names of the form ``local->remote``."""
+    found = []
+    pid: int | None = None
+    for line in text.splitlines():
+        if line[:1] == "p":
+            pid = whole(line[1:])
+            continue
+        local, arrow, remote = line[1:].partition("->")
+        if line[:1] != "n" or not arrow or pid is None:
+            continue
+        address, _, port_text = remote.rpartition(":")
+        ends = ipv4(local.rpartition(":")[0]), ipv4(address)
+        port = whole(port_text)
+        if ends[0] is not None and ends[1] is not None and port is not None:
+            found.append(Connection(ends[0], ends[1], port, (pid,)))
+    return tuple(found)
 
 
 class TableRow(Struct, frozen=True):

@@ -1,10 +1,11 @@
-"""``ss -ltnpH`` of iproute2: listening TCP sockets with the processes this user may see."""
+"""``ss -tnpH`` of iproute2: TCP sockets with the processes this user may see."""
 
 from __future__ import annotations
 
 import re
 
-from fleetctl.model.facts import Listener
+from fleetctl.model.facts import Connection, Listener
+from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.unparsed import Unparsed
@@ -34,6 +35,24 @@ def parse_ss(text: str) -> tuple[Listener, ...]:
                 process=processes[0]["name"] if processes else None,
             )
         )
+    return tuple(found)
+
+
+def parse_ss_connections(text: str) -> tuple[Connection, ...]:
+    """The established IPv4 connections in ``text``."""
+    found = []
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) < 5 or fields[0] != "ESTAB":
+            continue
+        local, _, _ = fields[3].rpartition(":")
+        remote, _, port_text = fields[4].rpartition(":")
+        ends = ipv4(local.partition("%")[0]), ipv4(remote.partition("%")[0])
+        port = whole(port_text)
+        if ends[0] is None or ends[1] is None or port is None:
+            continue
+        pids = tuple(sorted({int(p["pid"]) for p in _PROCESS.finditer(line)}))
+        found.append(Connection(ends[0], ends[1], port, pids))
     return tuple(found)
 
 

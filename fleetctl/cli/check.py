@@ -1,0 +1,41 @@
+"""``fleetctl check``: is everything as it must be, and if not, why."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+import msgspec
+
+from fleetctl.cli.context import Context, nodes
+from fleetctl.cli.progress import ProgressLines
+from fleetctl.cli.verdict import check_lines
+
+
+@click.command(short_help="verify the network: routes, forwarding, who reaches whom")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, alone on stdout.")
+@click.pass_obj
+def command(context: Context, targets: tuple[str, ...], as_json: bool) -> int:
+    """Ask every node what is true, and hold it against what must be true.
+
+    Addresses, routes there and back, forwarding, who must and must not answer whom, and all that
+    `status` shows. TARGETs limit what is shown; every node is asked, because a cause may be
+    anywhere. Nothing is changed. Exit code 0: no error; 1: something is wrong.
+    """
+    return asyncio.run(_check(context, targets, as_json))
+
+
+async def _check(context: Context, targets: tuple[str, ...], as_json: bool) -> int:
+    async with context.service() as service:
+        shown = nodes(service, targets)
+        asked = [n.name for n in service.fleet.nodes.values() if n.connection != "none"]
+        lines = ProgressLines(asked, frozenset())
+        async with lines.live("asking"):
+            checked = await service.check(seen=lambda name, _: lines.settle(name))
+        status = checked.status
+        if as_json:
+            click.echo(msgspec.json.format(msgspec.json.encode(status)))
+        else:
+            click.echo("\n".join(check_lines(status, checked.facts, shown)))
+        return 0 if status.healthy else 1

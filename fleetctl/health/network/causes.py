@@ -1,0 +1,93 @@
+"""Why an address does not answer: what lies on the way there, and on the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from fleetctl.health.network.findings import LINK_CODES, ROUTE_CODES, Finding
+from fleetctl.model.expectations import Expectations, ExpectedReach
+from fleetctl.model.topology import Fleet
+
+
+class Way:
+    """The stations of one expected answer: who forwards, over which networks, and who needs
+    which route."""
+
+    def __init__(self, fleet: Fleet, expectations: Expectations, reach: ExpectedReach) -> None:
+        self.stations: list[str] = [reach.node]
+        """Nodes in the order of the way there; the last one owns the address."""
+        self.links: list[tuple[str, str]] = []
+        """Node and network for every end of a link that is used."""
+        self.routes: list[tuple[str, str]] = []
+        """Node and network it needs a route to, there and back."""
+        node = fleet.nodes[reach.node]
+        self.links.append((reach.peer, reach.network))  # a gateway's far address is no hop
+        if reach.network in node.addresses:
+            self._hop(reach.node, reach.peer, reach.network)
+            return
+        chain = self._chain(fleet, expectations, reach)
+        for here, there in pairwise([reach.node, *chain]):
+            shared = fleet.shared_network(here, there)
+            if shared is not None:
+                self._hop(here, there, shared.name)
+        if chain and chain[-1] != reach.peer:
+            self._hop(chain[-1], reach.peer, reach.network)
+        self._need_routes(fleet, reach)
+
+    def _chain(self, fleet: Fleet, expectations: Expectations, reach: ExpectedReach) -> list[str]:
+        """The gateways as far as the one that owns the address or is its neighbour."""
+        chain: list[str] = []
+        here = reach.node
+        while reach.network not in fleet.nodes[here].addresses and here != reach.peer:
+            route = next(
+                (
+                    r
+                    for r in expectations.routes
+                    if r.node == here and r.network == reach.network and r.gateway not in chain
+                ),
+                None,
+            )
+            if route is None:
+                break
+            chain.append(route.gateway)
+            here = route.gateway
+        return chain
+
+    def _hop(self, here: str, there: str, network: str) -> None:
+        self.stations.append(there)
+        self.links += [(here, network), (there, network)]
+
+    def _need_routes(self, fleet: Fleet, reach: ExpectedReach) -> None:
+        home = next((network for node, network in self.links if node == reach.node), "")
+        for station in self.stations:
+            addresses = fleet.nodes[station].addresses
+            if reach.network not in addresses and station != self.stations[-1]:
+                self.routes.append((station, reach.network))
+            if not home or station == reach.node:
+                continue
+            if home in addresses:
+                self.links.append((station, home))  # its answer goes straight there
+            else:
+                self.routes.append((station, home))
+
+    @property
+    def forwarders(self) -> Sequence[str]:
+        return self.stations[1:-1]
+
+
+def causes(way: Way, found: Sequence[Finding]) -> Iterator[Finding]:
+    """The findings that break ``way``."""
+    for finding in found:
+        place = (finding.node, finding.network)
+        if (
+            (finding.code in LINK_CODES and place in way.links)
+            or (finding.code in ROUTE_CODES and place in way.routes)
+            or (finding.code == "forwarding-off" and finding.node in way.forwarders)
+        ):
+            yield finding
+
+
+def lost_on(way: Way, lost: Mapping[str, object]) -> list[str]:
+    """The stations, other than the asking one, that cannot be asked themselves."""
+    return [station for station in way.stations[1:] if station in lost]

@@ -1,0 +1,261 @@
+"""From what is wrong on each node to one problem per root cause, with whom it hits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fleetctl.errors import LinkError
+from fleetctl.health.network import wording
+from fleetctl.health.network.causes import Way, causes, lost_on
+from fleetctl.health.network.findings import Finding, findings
+from fleetctl.health.network.rows import Rows, compare, default_routes
+from fleetctl.health.network.unexplained import unexplained
+from fleetctl.health.network.warnings import warnings
+from fleetctl.health.network.wires import wire_problems
+from fleetctl.health.remedies import steps
+from fleetctl.model.expectations import Expectations, ExpectedReach
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.questions import Depth
+from fleetctl.model.status import Fix, Problem
+from fleetctl.model.topology import Fleet, Node
+
+
+class Root(Struct, frozen=True):
+    """A problem, and the findings that it is made of: what a repair has to mend."""
+
+    problem: Problem
+    findings: tuple[Finding, ...] = ()
+
+
+class Diagnosis(Struct, frozen=True):
+    """What is known of the fleet's network."""
+
+    rows: Mapping[str, Rows]
+    roots: tuple[Root, ...]
+    behind: Mapping[str, tuple[str, ...]]
+    """Lost node to the nodes that it keeps from their addresses, because it forwards for them."""
+    elsewhere: Mapping[str, tuple[str, ...]]
+    """Lost node to who still gets an answer from it: "mini2 at 10.10.0.1 on fabric"."""
+    explained: Mapping[str, str]
+    """Lost node to the lost node through which alone it is reached."""
+
+
+def diagnose(
+    fleet: Fleet,
+    expectations: Expectations,
+    facts: Mapping[str, NodeFacts],
+    lost: Mapping[str, LinkError],
+    depth: Depth,
+) -> Diagnosis:
+    """Explain all that is wrong with the network of ``fleet``.
+
+    :param facts: of the nodes that answered.
+    :param lost: of the nodes that could not be asked, the reason.
+    """
+    return _Diagnosis(fleet, expectations, facts, lost, depth).result()
+
+
+class _Diagnosis:
+    def __init__(
+        self,
+        fleet: Fleet,
+        expectations: Expectations,
+        facts: Mapping[str, NodeFacts],
+        lost: Mapping[str, LinkError],
+        depth: Depth,
+    ) -> None:
+        self.fleet = fleet
+        self.expectations = expectations
+        self.facts = facts
+        self.lost = lost
+        self.rows = {
+            name: compare(fleet, expectations, node, facts.get(name), depth, self._why(node))
+            for name, node in fleet.nodes.items()
+        }
+        self.found = [
+            finding
+            for name, node in fleet.nodes.items()
+            if name in facts
+            for finding in findings(fleet, node, facts[name], self.rows[name])
+        ]
+        self.hit: dict[int, set[str]] = {}
+        """Place in ``found`` to the nodes that it keeps from something."""
+        self.behind: dict[str, set[str]] = {}
+
+    def _why(self, node: Node) -> str:
+        if node.connection == "none":
+            return "cannot be logged into (connection: none)"
+        error = self.lost.get(node.name)
+        return error.reason if error else "not asked"
+
+    def result(self) -> Diagnosis:
+        elsewhere = self._elsewhere()
+        merged = self._cables(elsewhere)
+        silent = list(self._unexplained(merged))
+        roots = [*self._roots(merged)]
+        roots += [Root(p) for p in unexplained(self.fleet, self.expectations, self.facts, silent)]
+        roots += [Root(p) for p in self._not_isolated()]
+        roots += [Root(p) for p in self._no_internet()]
+        for node in self.fleet.nodes.values():
+            if node.name in self.facts:
+                rows = self.rows[node.name]
+                for problem, found in warnings(self.fleet, node, self.facts[node.name], rows):
+                    roots.append(Root(self._with_fix(problem, found), tuple(found)))
+        roots += [Root(p) for p in wire_problems(self.fleet, self.facts)]
+        return Diagnosis(
+            rows=self.rows,
+            roots=tuple(roots),
+            behind={name: self._ordered(who) for name, who in self.behind.items()},
+            elsewhere=elsewhere,
+            explained=self._jumps(),
+        )
+
+    # what follows from something else
+
+    def _elsewhere(self) -> dict[str, tuple[str, ...]]:
+        """Lost nodes that others still hear: their SSH or one network is gone, not the machine."""
+        heard: dict[str, list[str]] = {}
+        for name, rows in self.rows.items():
+            for row in rows.reachability:
+                if row.node in self.lost and row.observed:
+                    heard.setdefault(row.node, []).append(f"{name} at {row.to} on {row.network}")
+        return {name: tuple(who) for name, who in heard.items()}
+
+    def _jumps(self) -> dict[str, str]:
+        """Nodes that are lost with the node that SSH jumps through."""
+        through = {}
+        for name in self.lost:
+            jump = self.fleet.nodes[name].ssh.proxy_jump
+            if jump in self.lost:
+                through[name] = str(jump)
+        return through
+
+    def _cables(self, elsewhere: Mapping[str, tuple[str, ...]]) -> dict[int, int | None]:
+        """Both ends of a cable lose their carrier when it is out, or when one end has no power.
+
+        :returns: place of a finding to the place of the one that stands for it; None where the
+            loss of the other end's node stands for it.
+        """
+        merged: dict[int, int | None] = {}
+        downs = {
+            (f.node, f.network): place
+            for place, f in enumerate(self.found)
+            if f.code == "interface-down"
+        }
+        for (name, network), place in downs.items():
+            others = [n for n in self._members(network) if n != name]
+            finding = self.found[place]
+            if not others or not finding.enabled:
+                continue
+            if len(others) == 1 and others[0] in self.lost and others[0] not in elsewhere:
+                merged[place] = None
+                self.behind.setdefault(others[0], set())
+            elif all((other, network) in downs for other in others):
+                first = min((name, *others), key=self._leafless)
+                if first != name:
+                    merged[place] = downs[first, network]
+        return merged
+
+    def _leafless(self, name: str) -> tuple[bool, bool, int]:
+        """What is switched off by hand goes first, then who is no gateway, then the file's order.
+
+        A cable's trouble is told of the end that has only this cable.
+        """
+        switched_off = any(f.node == name and not f.enabled for f in self.found)
+        return (
+            not switched_off,
+            name in self.expectations.forwarding,
+            list(self.fleet.nodes).index(name),
+        )
+
+    def _members(self, network: str) -> list[str]:
+        return [n.name for n in self.fleet.nodes.values() if network in n.addresses]
+
+    def _unexplained(self, merged: Mapping[int, int | None]) -> Iterator[ExpectedReach]:
+        """The silent addresses that no finding accounts for; the others count as hits of theirs."""
+        for name, rows in self.rows.items():
+            expected = self.expectations.reach_of(name)
+            for reach, row in zip(expected, rows.reachability, strict=True):
+                if not (row.expected and row.observed is False):
+                    continue
+                way = Way(self.fleet, self.expectations, reach)
+                explained = False
+                for finding in causes(way, self.found):
+                    explained = True
+                    place = self.found.index(finding)
+                    stand_in = merged.get(place, place)
+                    if stand_in is not None and name != self.found[stand_in].node:
+                        self.hit.setdefault(stand_in, set()).add(name)
+                for station in lost_on(way, self.lost):
+                    explained = True
+                    if station in way.forwarders:
+                        self.behind.setdefault(station, set()).add(name)
+                if not explained:
+                    yield reach
+
+    # problems
+
+    def _roots(self, merged: Mapping[int, int | None]) -> Iterator[Root]:
+        """One problem for each node and code."""
+        groups: dict[tuple[str, str], list[int]] = {}
+        for place, stand_in in merged.items():
+            if stand_in is not None:
+                self.hit.setdefault(stand_in, set()).add(self.found[place].node)
+        for place, finding in enumerate(self.found):
+            if place in merged:
+                continue
+            groups.setdefault((finding.node, finding.code), []).append(place)
+        for places in groups.values():
+            found = [self.found[place] for place in places]
+            hit = self._ordered(who for place in places for who in self.hit.get(place, ()))
+            problem = wording.problem(self.fleet, self.expectations, found, hit)
+            yield Root(self._with_fix(problem, found), tuple(found))
+
+    def _with_fix(self, problem: Problem, found: Sequence[Finding]) -> Problem:
+        name = problem.node
+        if name is None or name not in self.facts:
+            return problem
+        plan = [s for f in found for s in steps(self.fleet, f, self.facts[name])]
+        if not plan:
+            return problem
+        commands = tuple(dict.fromkeys(step.command for step in plan))
+        return replace(problem, fix=Fix(commands, name, tuple(dict.fromkeys(plan))))
+
+    def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
+        chosen = set(names)
+        return tuple(name for name in self.fleet.nodes if name in chosen)
+
+    def _astray(self, name: str) -> bool:
+        """The node's packets take a way that was told already."""
+        told = ("default-route-stolen", "route-wrong-gateway")
+        return any(f.node == name and f.code in told for f in self.found)
+
+    def _not_isolated(self) -> Iterator[Problem]:
+        for name, rows in self.rows.items():
+            heard = [r for r in rows.reachability if not r.expected and r.observed]
+            if heard and not self._astray(name):
+                yield wording.not_isolated(name, heard, self.facts[name])
+
+    def _no_internet(self) -> Iterator[Problem]:
+        address = self.fleet.internet
+        if address is None:
+            return
+        asked = {
+            name: echo
+            for name, facts in self.facts.items()
+            if (echo := facts.network.echoes.get(address)) is not None
+        }
+        silent = [name for name, echo in asked.items() if not echo.received]
+        untold = [name for name in silent if not self._astray(name)]
+        if len(untold) > 1 and len(untold) == len(asked):
+            yield wording.no_internet(self.fleet, None, self._ordered(untold), "")
+            return
+        for name in untold:
+            lacks = self.facts[name].network.routes is not None and not default_routes(
+                self.facts[name].network
+            )
+            why = "it has no default route" if lacks else ""
+            yield wording.no_internet(self.fleet, name, (), why)

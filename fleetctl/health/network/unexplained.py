@@ -1,0 +1,149 @@
+"""Silence that nothing on the nodes explains: told once, of the place where it meets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from fleetctl.model.expectations import Expectations, ExpectedReach
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.status import Problem
+from fleetctl.model.topology import Fleet
+
+
+def unexplained(
+    fleet: Fleet,
+    expectations: Expectations,
+    facts: Mapping[str, NodeFacts],
+    silent: Sequence[ExpectedReach],
+) -> Iterator[Problem]:
+    """Problems for ``silent``, pairs whose silence has no cause on any node that was asked."""
+    left = [r for r in silent if not _hidden(facts.get(r.peer))]
+    for network in dict.fromkeys(r.network for r in left):
+        asked = [
+            r
+            for r in expectations.reach
+            if r.expected
+            and r.network == network
+            and network in fleet.nodes[r.node].addresses
+            and (f := facts.get(r.node)) is not None
+            and r.to in f.network.echoes
+        ]
+        here = [r for r in left if r.network == network]
+        direct = [r for r in here if r in asked]
+        if len(asked) > 2 and len(direct) == len(asked):
+            yield _network(fleet, network, direct)
+            left = [r for r in left if r not in direct]
+    for address in dict.fromkeys(r.to for r in left):
+        deaf = [r for r in left if r.to == address]
+        answered = [
+            name for name, f in facts.items() if (e := f.network.echoes.get(address)) and e.received
+        ]
+        peer = fleet.nodes[deaf[0].peer]
+        if not answered and (len(deaf) > 1 or peer.connection == "none"):
+            yield _target(fleet, deaf, facts)
+            left = [r for r in left if r.to != address]
+    for name in dict.fromkeys(r.node for r in left):
+        yield _asker(fleet, [r for r in left if r.node == name], facts[name])
+
+
+def _hidden(facts: NodeFacts | None) -> bool:
+    """macOS in stealth mode answers no echo: its silence says nothing."""
+    return facts is not None and facts.comfort.stealth is True
+
+
+def _network(fleet: Fleet, network: str, pairs: Sequence[ExpectedReach]) -> Problem:
+    nodes = tuple(dict.fromkeys(r.node for r in pairs))
+    control = fleet.networks[network].control
+    why = (
+        "the access point may keep its clients apart (client isolation)"
+        if fleet.networks[network].kind == "wifi"
+        else "what joins them, a switch or a bridge, does not carry packets"
+    )
+    return Problem(
+        code="unreachable",
+        # SSH works, or they could not have been asked: what runs on the control network runs
+        severity="warning" if control else "error",
+        summary=f"no node reaches another one on {network}, though all their links are up: {why}",
+        affects=nodes,
+        evidence=f"ping: no answer between {', '.join(nodes)}",
+    )
+
+
+def _target(
+    fleet: Fleet, pairs: Sequence[ExpectedReach], facts: Mapping[str, NodeFacts]
+) -> Problem:
+    first = pairs[0]
+    askers = tuple(dict.fromkeys(r.node for r in pairs))
+    external = fleet.nodes[first.peer].connection == "none"
+    why = (
+        "it may be asleep, switched off or in another network"
+        if external
+        else "its own link is up, so something between drops the packets"
+    )
+    return Problem(
+        code="unreachable",
+        severity="error",
+        node=first.peer,
+        summary=f"nobody reaches {first.peer} at {first.to} on {first.network}: {why}",
+        affects=askers,
+        evidence=_evidence(pairs, facts),
+    )
+
+
+def _asker(fleet: Fleet, pairs: Sequence[ExpectedReach], facts: NodeFacts) -> Problem:
+    first = pairs[0]
+    name = first.node
+    gateways = [
+        r for r in pairs if r.peer in fleet.nodes[name].via.values() and _neighbour(fleet, r)
+    ]
+    failed = [
+        r
+        for r in pairs
+        for n in facts.network.neighbours or ()
+        if n.address == r.to and n.state != "known"
+    ]
+    if gateways:
+        pair = gateways[0]
+        return Problem(
+            code="gateway-unreachable",
+            severity="error",
+            node=name,
+            summary=f"{name} does not reach its gateway {pair.peer} at {pair.to} on "
+            f"{pair.network}, though both their links are up",
+            affects=(name,),
+            evidence=_evidence(pairs, {name: facts}),
+        )
+    targets = ", ".join(f"{r.to} ({r.peer} on {r.network})" for r in pairs)
+    if len(failed) == len(pairs):
+        return Problem(
+            code="arp-incomplete",
+            severity="error",
+            node=name,
+            summary=f"{name} asks for the Ethernet address of {targets} and gets no answer: the "
+            "two are not on one wire, or somebody filters there",
+            affects=tuple(dict.fromkeys(r.peer for r in pairs)),
+            evidence=_evidence(pairs, {name: facts}),
+        )
+    return Problem(
+        code="unreachable",
+        severity="error",
+        node=name,
+        summary=f"{name} gets no answer from {targets}, though links, routes and forwarding on "
+        "the way are as they should be: a firewall may drop the packets",
+        affects=tuple(dict.fromkeys(r.peer for r in pairs)),
+        evidence=_evidence(pairs, {name: facts}),
+    )
+
+
+def _neighbour(fleet: Fleet, reach: ExpectedReach) -> bool:
+    return reach.network in fleet.nodes[reach.node].addresses
+
+
+def _evidence(pairs: Sequence[ExpectedReach], facts: Mapping[str, NodeFacts]) -> str:
+    said = []
+    for r in pairs[:4]:
+        known = facts.get(r.node)
+        echo = known.network.echoes.get(r.to) if known else None
+        count = f"{echo.received} of {echo.sent} echoes came back" if echo else "no echo"
+        said.append(f"{r.node}: ping {r.to}: {count}")
+    return "; ".join(said)

@@ -1,0 +1,86 @@
+"""What only several nodes together show: packet sizes that differ, cables in a ring."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.status import Problem
+from fleetctl.model.topology import Fleet
+
+
+def wire_problems(fleet: Fleet, facts: Mapping[str, NodeFacts]) -> Iterator[Problem]:
+    """Warnings about the networks as a whole."""
+    for network in fleet.networks:
+        yield from _sizes(fleet, facts, network)
+    yield from _ring(facts)
+
+
+def _sizes(fleet: Fleet, facts: Mapping[str, NodeFacts], network: str) -> Iterator[Problem]:
+    """Pings pass where sizes differ, and large transfers hang."""
+    sizes = {
+        name: own.mtu
+        for name, known in facts.items()
+        if (address := fleet.nodes[name].addresses.get(network)) is not None
+        and (own := known.network.interface_of(address)) is not None
+        and own.mtu is not None
+    }
+    if len(set(sizes.values())) < 2:
+        return
+    usual = Counter(sizes.values()).most_common(1)[0][0]
+    odd = [name for name, size in sizes.items() if size != usual]
+    yield Problem(
+        code="mtu-mismatch",
+        severity="warning",
+        node=odd[0],
+        summary=f"{odd[0]} sends packets of up to {sizes[odd[0]]} bytes on {network}, the others "
+        f"of up to {usual}: pings pass, and large transfers may hang",
+        affects=tuple(odd[1:]),
+        evidence=", ".join(f"{name}: mtu {size}" for name, size in sizes.items()),
+    )
+
+
+def _ring(facts: Mapping[str, NodeFacts]) -> Iterator[Problem]:
+    """Thunderbolt bridges have no loop protection: three Macs in a ring drown in broadcasts."""
+    owner = {
+        port.domain: name
+        for name, known in facts.items()
+        for port in known.thunderbolt or ()
+        if port.domain
+    }
+    # two cables between the same two Macs are no ring
+    cables = {
+        frozenset((name, owner[port.peer]))
+        for name, known in facts.items()
+        for port in known.thunderbolt or ()
+        if port.peer in owner and owner[port.peer] != name and _bridged(known)
+    }
+    group = {name: name for name in facts}
+
+    def root(name: str) -> str:
+        while group[name] != name:
+            name = group[name]
+        return name
+
+    for cable in sorted(cables, key=sorted):
+        a, b = sorted(cable)
+        if root(a) == root(b):
+            ring = [name for name in facts if root(name) == root(a)]
+            yield Problem(
+                code="thunderbolt-loop",
+                severity="warning",
+                node=a,
+                summary=f"the Thunderbolt cables of {', '.join(ring)} form a ring, and their "
+                "bridges send broadcasts round it for ever: take one cable out",
+                affects=tuple(name for name in ring if name != a),
+                evidence="system_profiler SPThunderboltDataType: "
+                + ", ".join("-".join(sorted(c)) for c in sorted(cables, key=sorted)),
+            )
+            return
+        group[root(a)] = root(b)
+
+
+def _bridged(facts: NodeFacts) -> bool:
+    """A ring of point-to-point links, without the bridge over them, is no loop."""
+    return any(i.name.startswith("bridge") and i.up for i in facts.network.interfaces or ())

@@ -1,0 +1,73 @@
+"""What would break a job before it begins: the reasons for which ``start`` refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from fleetctl.health.network.causes import Way
+from fleetctl.launch.plan import Step
+from fleetctl.model.expectations import Expectations
+from fleetctl.model.status import ALIVE_STATES, AddressStatus, FleetStatus, Problem
+from fleetctl.model.topology import Fleet
+
+CODES = frozenset(
+    {
+        "address-missing",
+        "interface-down",
+        "route-missing",
+        "route-wrong-gateway",
+        "return-route-missing",
+        "forwarding-off",
+        "gateway-unreachable",
+        "unreachable",
+        "arp-incomplete",
+    }
+)
+"""Of the network. What is wrong with a node itself, such as a missing folder, stops only what is on
+it, and the birth there says so; a node that is lost may come back while others start."""
+
+
+def obstacles(
+    fleet: Fleet,
+    expectations: Expectations,
+    status: FleetStatus,
+    steps: Sequence[Step],
+    *,
+    anew: bool = False,
+) -> tuple[Problem, ...]:
+    """The problems of ``status`` for which ``steps`` could not work, each once.
+
+    :param anew: what runs already is going to be started again.
+    """
+    errors = [p for p in status.problems if p.severity == "error" and p.code in CODES]
+    found = [
+        problem
+        for step in steps
+        if anew or status.services[step.instance.name].state not in ALIVE_STATES
+        for problem in _of_step(fleet, expectations, status, step, errors)
+    ]
+    return tuple(p for p in errors if p in found)
+
+
+def _of_step(
+    fleet: Fleet,
+    expectations: Expectations,
+    status: FleetStatus,
+    step: Step,
+    errors: Iterable[Problem],
+) -> Iterator[Problem]:
+    name = step.instance.node
+    listen = step.instance.listen
+    if listen and any(a.ok is False for a in _addresses(status, name, str(listen.address))):
+        yield from (p for p in errors if p.node == name or name in p.affects)
+    wanted = {need.listen.address for need in step.needs if need.listen}
+    rows = zip(expectations.reach_of(name), status.nodes[name].reachability, strict=True)
+    for reach, row in rows:
+        if reach.to not in wanted or not reach.expected or row.observed is not False:
+            continue
+        stations = Way(fleet, expectations, reach).stations
+        yield from (p for p in errors if p.node in stations or name in p.affects)
+
+
+def _addresses(status: FleetStatus, node: str, address: str) -> Iterator[AddressStatus]:
+    return (a for a in status.nodes[node].addresses if a.expected == address)

@@ -1,0 +1,193 @@
+"""What a node brings up at its next boot: asked only when something is to be repaired."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from msgspec.structs import replace
+
+from fleetctl.model.setup import (
+    DAEMON_FILE,
+    SYSCTL_FILE,
+    NetworkSetup,
+    Profile,
+    ProfileRoute,
+    Service,
+    ServiceRoute,
+)
+from fleetctl.probes.parsers import address
+from fleetctl.probes.parsers.networksetup import (
+    parse_additional_routes,
+    parse_service_info,
+    parse_service_order,
+)
+from fleetctl.probes.parsers.nmcli import parse_connections, parse_properties
+from fleetctl.probes.parsers.number import whole
+from fleetctl.probes.parsers.pmset import parse_pmset
+from fleetctl.probes.parsers.unparsed import Unparsed
+from fleetctl.probes.probe import Answer, Probe, Script, compose, read
+
+_PROPERTIES = (
+    "connection.interface-name,connection.autoconnect,"
+    "ipv4.method,ipv4.addresses,ipv4.routes,ipv4.never-default"
+)
+_PROFILES_LINUX = f"""command -v nmcli >/dev/null || exit 0
+known=$(nmcli -t -f NAME,UUID,TYPE,DEVICE connection show); echo "$known"
+for id in $(nmcli -t -f UUID connection show); do
+printf '\\036profile %s\\n' "$id"
+nmcli -t -f {_PROPERTIES} connection show "$id"
+case $(printf '%s\\n' "$known" | grep -F ":$id:") in *:$id:*wireless:*)
+nmcli -t -f 802-11-wireless.powersave connection show "$id";; esac
+done"""
+# Names of services may hold anything but a line's end, so they are passed on line by line.
+_SERVICES_MACOS = """networksetup -listnetworkserviceorder
+networksetup -listallnetworkservices | sed 1d | sed 's/^\\*//' | while IFS= read -r name; do
+printf '\\036info %s\\n' "$name"; networksetup -getinfo "$name" </dev/null
+printf '\\036routes %s\\n' "$name"; networksetup -getadditionalroutes "$name" </dev/null
+done"""
+_ABSENT = "absent"
+
+
+def _file(path: str) -> str:
+    return f"if [ -e {path} ]; then echo present; cat {path}; else echo {_ABSENT}; fi"
+
+
+PROBES = (
+    Probe("connections", linux=_PROFILES_LINUX, macos=_SERVICES_MACOS),
+    Probe("boot", linux=_file(SYSCTL_FILE), macos=_file(DAEMON_FILE)),
+    Probe("power", linux="", macos="pmset -g"),
+)
+
+
+def setup_script() -> Script:
+    """The script that asks for a node's setup, on whichever system it finds itself."""
+    return compose(PROBES)
+
+
+def read_setup(script: Script, output: str) -> NetworkSetup:
+    """The setup in what the script printed; never raises, whatever that is."""
+    answers = read(script, output)
+    if answers.machine.os == "macos":
+        return _macos(answers.by_name)
+    return _linux(answers.by_name)
+
+
+def _linux(answers: Mapping[str, Answer]) -> NetworkSetup:
+    setup = _with_file(NetworkSetup(), "sysctl", answers.get("boot"))
+    said = answers.get("connections")
+    if said is None:
+        return _unknown(setup, "profiles", "the node's answer was cut off")
+    listed, *parts = said.text.split("\x1eprofile ")
+    if not listed.strip():
+        return _unknown(setup, "profiles", "there is no NetworkManager")
+    rows = parse_connections(listed)
+    if isinstance(rows, Unparsed):
+        return _unknown(setup, "profiles", _why(rows))
+    details = dict(_parts(parts))
+    profiles = []
+    for row in rows:
+        properties = parse_properties(details.get(row.uuid, ""))
+        if isinstance(properties, Unparsed):
+            return _unknown(setup, "profiles", f"{row.name}: {_why(properties)}")
+        profiles.append(
+            Profile(
+                uuid=row.uuid,
+                name=row.name,
+                type=row.type,
+                device=row.device,
+                bound_to=properties.get("connection.interface-name"),
+                autoconnect=properties.get("connection.autoconnect") not in ("no", "false"),
+                method=properties.get("ipv4.method"),
+                addresses=tuple(_items(properties.get("ipv4.addresses"))),
+                routes=tuple(_routes(properties.get("ipv4.routes"))),
+                never_default=properties.get("ipv4.never-default") in ("yes", "true"),
+                power_save=_number(properties.get("802-11-wireless.powersave")),
+            )
+        )
+    return replace(setup, profiles=tuple(profiles))
+
+
+def _macos(answers: Mapping[str, Answer]) -> NetworkSetup:
+    setup = _with_file(NetworkSetup(), "daemon", answers.get("boot"))
+    if "power" in answers:
+        power = parse_pmset(answers["power"].text)
+        if not isinstance(power, Unparsed):
+            setup = replace(
+                setup,
+                sleep_minutes=power.sleep_minutes,
+                disk_sleep_minutes=power.disk_sleep_minutes,
+            )
+    said = answers.get("connections")
+    if said is None:
+        return _unknown(setup, "services", "the node's answer was cut off")
+    listed, *parts = re.split(r"^\x1e", said.text, flags=re.M)
+    rows = parse_service_order(listed)
+    if isinstance(rows, Unparsed):
+        return _unknown(setup, "services", _why(rows))
+    details = dict(_parts(parts))
+    services = []
+    for row in rows:
+        service = Service(row.name, row.enabled, row.device)
+        info = parse_service_info(details.get(f"info {row.name}", ""))
+        if not isinstance(info, Unparsed):
+            service = replace(
+                service,
+                method=info.method,
+                address=info.address,
+                mask=info.mask,
+                router=info.router,
+            )
+        routes = parse_additional_routes(details.get(f"routes {row.name}", ""))
+        if not isinstance(routes, Unparsed):
+            service = replace(service, routes=tuple(ServiceRoute(r.to, r.via) for r in routes))
+        services.append(service)
+    return replace(setup, services=tuple(services))
+
+
+def _with_file(setup: NetworkSetup, field: str, answer: Answer | None) -> NetworkSetup:
+    head, _, text = answer.text.partition("\n") if answer else ("", "", "")
+    if answer is None or head not in (_ABSENT, "present") or answer.exit_status != 0:
+        return _unknown(setup, field, _last_line(text) or "the node's answer was cut off")
+    # the framing takes the file's last line end away
+    return setup if head == _ABSENT else replace(setup, **{field: text + "\n" if text else ""})
+
+
+def _unknown(setup: NetworkSetup, field: str, why: str) -> NetworkSetup:
+    return replace(setup, unknown={**setup.unknown, field: why})
+
+
+def _parts(parts: list[str]) -> Iterator[tuple[str, str]]:
+    for part in parts:
+        head, _, text = part.partition("\n")
+        yield head, text
+
+
+def _items(text: str | None) -> list[str]:
+    return [item.strip() for item in (text or "").split(",") if item.strip()]
+
+
+def _routes(text: str | None) -> Iterator[ProfileRoute]:
+    """``10.10.0.0/24 192.168.50.1 [METRIC], …``."""
+    for item in _items(text):
+        to, _, rest = item.partition(" ")
+        network = address.network(to)
+        if network is not None:
+            yield ProfileRoute(network, address.ipv4(rest.split(" ")[0] or None), item)
+
+
+def _number(text: str | None) -> int | None:
+    """The number before a word: ``3 (enable)``."""
+    return whole((text or "").split(" ")[0])
+
+
+def _why(unread: Unparsed) -> str:
+    """The tool's own complaint, where there is one."""
+    lines = unread.text.strip().splitlines()
+    complaint = next((line for line in lines if "Error:" in line), "")
+    return complaint[:200] or _last_line(unread.text) or unread.reason
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1][:200] if lines else ""

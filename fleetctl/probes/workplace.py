@@ -1,0 +1,51 @@
+"""Whether instances find what they need: their folder, their command's program, tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from fleetctl.model.facts import Workplace
+from fleetctl.model.jobs import Instance
+from fleetctl.probes.probe import Answer, Probe
+from fleetctl.quoting import quote, quote_path
+
+TOOLS = ("tmux", "python3", "ping", "sudo", "iperf3", "nc", "traceroute", "nmcli")
+
+_WORK = r"""work() { cd "$2" 2>/dev/null; status=$?
+if [ $status -ne 0 ]; then
+if [ -e "$2" ]; then echo "work $1 denied -"; else echo "work $1 missing -"; fi; return; fi
+%s
+printf 'work %%s ok ' "$1"; command -v "$3" || echo -; }
+"""
+# macOS lets a protected folder be entered, and refuses to list it (os-facts 7).
+_MACOS_LIST = '[ -n "$(ls 2>&1 >/dev/null)" ] && { echo "work $1 denied -"; return; }'
+
+
+def workplace_probe(instances: Sequence[Instance]) -> Probe:
+    """Asks for the folder and program of each of ``instances``, and where tools are."""
+    lines = "".join(
+        f"( work {quote(i.name)} {quote_path(i.workdir or '~')} {quote(i.program or ':')} )\n"
+        for i in instances
+        if i.command is not None
+    )
+    tools = f"for t in {' '.join(TOOLS)}; do printf 'tool %s ' $t; command -v $t || echo -; done\n"
+    linux, macos = (f"{_WORK % listing}{lines}{tools}true" for listing in (":", _MACOS_LIST))
+    return Probe(name="workplace", linux=linux, macos=macos)
+
+
+_STATES: Mapping[str, Literal["ok", "missing", "denied"]] = {
+    "ok": "ok",
+    "missing": "missing",
+    "denied": "denied",
+}
+
+
+def read_workplaces(answer: Answer) -> tuple[dict[str, Workplace], dict[str, str]]:
+    """Workplaces by instance name, and paths by tool."""
+    places = {}
+    for name, word, path in re.findall(r"^work (\S+) (ok|missing|denied) (.+)$", answer.text, re.M):
+        places[name] = Workplace(_STATES[word], None if path == "-" else path)
+    tools = dict(re.findall(r"^tool (\S+) (/.+)$", answer.text, re.M))
+    return places, tools

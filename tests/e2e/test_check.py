@@ -1,0 +1,180 @@
+"""check on the guide's cluster, Macs and Pis: each fault is named, repaired, undone and healed."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fleetctl.lab import Lab
+from tests.conftest import MakeLab
+from tests.e2e.cluster import CONNECT_TIMEOUT_S, eventually
+from tests.lab.fleets import GUIDE
+
+pytestmark = pytest.mark.lab
+
+TIMEOUT = f"defaults: {{ssh: {{connect_timeout: {CONNECT_TIMEOUT_S}}}}}\n"
+GUIDE_MACS = re.sub(r"(  mini\d:\n)", r"\1    os: macos\n", GUIDE) + TIMEOUT
+BUSY_S = 4.0
+"""What a check of this cluster may take on a busy machine beyond what it waits for."""
+
+Errors = set[tuple[str, str | None]]
+
+
+@pytest.fixture(scope="module")
+def guide(make_lab: MakeLab) -> Lab:
+    """The guide's cluster, as it must be."""
+    return make_lab(GUIDE_MACS)
+
+
+@pytest.fixture
+def lab(guide: Lab) -> Iterator[Lab]:
+    """Healthy again after each test, by its own account."""
+    yield guide
+    guide.heal()
+    eventually(lambda: check(guide)["problems"] == [], "all is well again", timeout_s=20)
+
+
+def check(lab: Lab) -> dict[str, Any]:
+    """``check --json``, decoded; its exit code must say whether it is healthy."""
+    done = lab.run("controller", ["fleetctl", "check", "--json"], timeout_s=45)
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    decoded: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (0 if decoded["healthy"] else 1)
+    return decoded
+
+
+def errors(status: dict[str, Any]) -> Errors:
+    return {(p["code"], p["node"]) for p in status["problems"] if p["severity"] == "error"}
+
+
+def test_a_healthy_fleet_yields_nothing_and_is_checked_quickly(lab: Lab) -> None:
+    began = time.monotonic()
+    status = check(lab)
+    assert time.monotonic() - began < 3.0 + BUSY_S
+    assert (status["problems"], status["healthy"]) == ([], True)
+    nodes = status["nodes"]
+    assert {n["system"]["os"] for n in nodes.values() if n["system"]} == {"macos", "linux"}
+    for name, node in nodes.items():
+        rows = (*node["addresses"], *node["routes"], *node["reachability"], node["forwarding"])
+        if node["state"] == "ok":
+            assert [r for r in rows if r["ok"] is not True] == [], name
+    assert nodes["mini1"]["addresses"][1]["interface"] == "bridge0"
+    assert nodes["mini1"]["forwarding"]["persistent"] is True
+    assert [r["kind"] for r in nodes["pi4"]["routes"]] == ["route", "default"]
+    isolated = [r for r in nodes["pi4"]["reachability"] if not r["expected"]]
+    assert {r["to"] for r in isolated} == {"192.168.50.1", "192.168.50.2"}
+
+
+def test_status_leaves_to_check_what_takes_waiting(lab: Lab) -> None:
+    done = lab.run("controller", ["fleetctl", "status", "--json"])
+    rows = json.loads(done.stdout)["nodes"]["pi4"]["reachability"]
+    silent = [r for r in rows if not r["expected"]]
+    assert [(r["observed"], r["ok"]) for r in silent] == [(None, None)] * len(silent)
+    assert all("fleetctl check" in r["reason"] for r in silent)
+    assert all(r["ok"] and r["loss_percent"] is None for r in rows if r["expected"])
+
+
+def test_what_people_see(lab: Lab) -> None:
+    lab.fault("return-route-missing", "mini1")
+    done = lab.run("controller", ["fleetctl", "check"], timeout_s=45)
+    shown = done.stdout.decode()
+    assert done.returncode == 1
+    assert "fabric: rows ask, columns answer" in shown
+    assert "✖  return route    192.168.51.0/24 via 10.10.0.3  via 192.168.1.1 on en1" in shown
+    assert (
+        "✖ return-route-missing: mini1 has no way back to edge51 (192.168.51.0/24) via mini3 "
+        "(10.10.0.3); so pi4 gets no answer from it" in shown
+    )
+    assert "    → sudo route -n add -net 192.168.51.0/24 10.10.0.3" in shown
+    assert "fleetctl fix" in shown.splitlines()[-1]
+    only = lab.run("controller", ["fleetctl", "check", "pi5"], timeout_s=45)
+    assert b"return-route-missing" not in only.stdout  # pi5 is not hit
+    assert only.returncode == 1  # and the fleet is not well all the same
+
+
+def test_an_unknown_target_is_a_wrong_call(lab: Lab) -> None:
+    done = lab.run("controller", ["fleetctl", "check", "mini9"])
+    assert done.returncode == 2
+    assert b"Did you mean 'mini" in done.stderr
+
+
+REPAIRED = [
+    ("forwarding-off", "mini1", "forwarding-off"),
+    ("route-missing", "pi5", "route-missing"),
+    ("wrong-gateway", "pi4", "route-wrong-gateway"),
+    ("wrong-gateway", "mini2", "route-wrong-gateway"),
+    ("return-route-missing", "mini2", "return-route-missing"),
+    ("default-route-stolen", "mini3", "default-route-stolen"),
+    ("default-route-stolen", "pi5", "default-route-stolen"),
+    ("address-missing", "mini2", "address-missing"),
+    ("address-missing", "pi4", "address-missing"),
+]
+BY_HAND = [
+    ("power-off", "mini3", ("ssh-timeout", "ssh-unreachable")),
+    ("wifi-down", "mini1", ("ssh-timeout", "ssh-unreachable")),
+    ("sshd-hang", "pi5", ("ssh-hung",)),
+    ("fabric-down", "mini2", ("interface-down",)),
+    ("edge-down", "pi4", ("interface-down",)),
+    ("tmux-missing", "mini2", ("tmux-missing",)),
+    ("disk-full", "pi5", ("disk-full",)),
+    ("host-key-changed", "mini2", ("ssh-host-key-changed",)),
+    ("key-revoked", "pi4", ("ssh-auth-failed",)),
+]
+
+
+@pytest.mark.parametrize(("kind", "node", "code"), REPAIRED)
+def test_a_fault_is_named_repaired_once_and_brought_back(
+    lab: Lab, kind: str, node: str, code: str
+) -> None:
+    lab.fault(kind, node)
+    before = check(lab)
+    assert errors(before) == {(code, node)}
+    (problem,) = [p for p in before["problems"] if p["severity"] == "error"]
+    assert problem["fix"]["on"] == node
+
+    fixed = lab.run("controller", ["fleetctl", "fix", "--apply", "--yes"], timeout_s=60)
+    assert fixed.returncode == 0, (fixed.stdout.decode(), fixed.stderr.decode())
+    assert check(lab)["problems"] == []
+    again = lab.run("controller", ["fleetctl", "fix", "--apply", "--yes"], timeout_s=60)
+    assert again.returncode == 0
+    undone = lab.run("controller", ["fleetctl", "fix", "--undo", "--yes"], timeout_s=60)
+    assert undone.returncode == 0, (undone.stdout.decode(), undone.stderr.decode())
+    assert errors(check(lab)) == {(code, node)}
+
+
+@pytest.mark.parametrize(("kind", "node", "codes"), BY_HAND)
+def test_a_fault_that_needs_hands_is_named_in_time(
+    lab: Lab, kind: str, node: str, codes: tuple[str, ...]
+) -> None:
+    lab.fault(kind, node)
+    began = time.monotonic()
+    found = errors(check(lab))
+    assert time.monotonic() - began < CONNECT_TIMEOUT_S + 1 + BUSY_S
+    assert found in [{(code, node)} for code in codes]
+
+
+def test_two_faults_are_two_problems(lab: Lab) -> None:
+    lab.fault("forwarding-off", "mini3")
+    lab.fault("return-route-missing", "mini2")
+    assert errors(check(lab)) == {("forwarding-off", "mini3"), ("return-route-missing", "mini2")}
+
+
+def test_as_the_guide_says_return_routes_are_missing_and_are_repaired(make_lab: MakeLab) -> None:
+    lab = make_lab(GUIDE_MACS, as_guide=True)
+    found = check(lab)
+    assert {(p["code"], p["node"], tuple(p["affects"])) for p in found["problems"]} == {
+        ("return-route-missing", "mini1", ("pi4",)),
+        ("return-route-missing", "mini2", ("pi5", "pi4")),
+        ("return-route-missing", "mini3", ("pi5",)),
+    }
+    shown = lab.run("controller", ["fleetctl", "fix"], timeout_s=60)
+    assert b"route -n add -net 192.168.51.0/24 10.10.0.3" in shown.stdout
+    assert check(lab)["problems"] == found["problems"]  # showing changes nothing
+    fixed = lab.run("controller", ["fleetctl", "fix", "--apply", "--yes"], timeout_s=60)
+    assert fixed.returncode == 0, fixed.stderr.decode()
+    assert check(lab)["problems"] == []

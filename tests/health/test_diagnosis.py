@@ -1,0 +1,287 @@
+"""Every fault, alone and in pairs, on every node of several topologies: its cause is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+from itertools import combinations
+
+import pytest
+
+from fleetctl.config import load_text
+from fleetctl.model.topology import Fleet
+from tests.health.world import World
+from tests.lab.fleets import GUIDE
+
+MANY = """\
+fleet: many
+networks:
+  lan:   {cidr: 192.168.1.0/24, kind: wifi, control: true}
+  fab-a: {cidr: 10.10.0.0/24, kind: thunderbolt}
+  fab-b: {cidr: 10.20.0.0/24, kind: thunderbolt}
+  edge1: {cidr: 192.168.51.0/24}
+  edge2: {cidr: 192.168.52.0/24}
+  deep:  {cidr: 192.168.53.0/24}
+internet: 8.8.8.8
+nodes:
+  g1:
+    ssh: {host: 192.168.1.11}
+    addresses: {lan: 192.168.1.11, fab-a: 10.10.0.1, edge1: 192.168.51.1}
+    gateway: true
+  g2:
+    ssh: {host: 192.168.1.12}
+    addresses: {lan: 192.168.1.12, fab-a: 10.10.0.2, fab-b: 10.20.0.2}
+    via: {edge1: g1}
+    gateway: true
+  g3:
+    ssh: {host: 192.168.1.13}
+    addresses: {lan: 192.168.1.13, fab-b: 10.20.0.3, edge2: 192.168.52.1}
+    gateway: true
+  m:
+    ssh: {host: 192.168.1.14}
+    addresses: {lan: 192.168.1.14, fab-a: 10.10.0.4, fab-b: 10.20.0.4}
+  n:
+    ssh: {host: 192.168.1.15}
+    addresses: {lan: 192.168.1.15, fab-a: 10.10.0.5}
+    via: {fab-b: g2}
+  p:
+    ssh: {host: 192.168.1.21}
+    addresses: {lan: 192.168.1.21, edge1: 192.168.51.2}
+    via: {fab-a: g1}
+  q:
+    ssh: {host: 192.168.1.22}
+    addresses: {lan: 192.168.1.22, edge2: 192.168.52.2, deep: 192.168.53.1}
+    via: {fab-b: g3}
+    gateway: true
+  jet:
+    ssh: {host: 192.168.53.2, proxy_jump: q}
+    addresses: {deep: 192.168.53.2}
+    via: {fab-b: q}
+"""
+"""Four gateways, two fabrics, and an edge behind an edge."""
+
+TEXTS = {"guide": GUIDE, "many": MANY}
+FLEETS = {name: load_text(text, "nodes.yaml") for name, text in TEXTS.items()}
+
+Expected = set[tuple[str, str | None]]
+Break = Callable[[World], Expected]
+
+
+def _power(world: World, name: str) -> Expected:
+    world.hosts[name].powered = False
+    external = world.fleet.nodes[name].connection == "none"
+    return {("unreachable" if external else "ssh-timeout", name)}
+
+
+def _wifi(world: World, name: str) -> Expected:
+    for network in world.hosts[name].addresses:
+        if world.fleet.networks[network].control:
+            world.hosts[name].carrier[network] = False
+    return {("ssh-timeout", name)}
+
+
+def _forwarding(world: World, name: str) -> Expected:
+    world.hosts[name].forwarding = False
+    return {("forwarding-off", name)}
+
+
+def _routes(kind: str, code: str) -> Callable[[World, str], Expected]:
+    def act(world: World, name: str) -> Expected:
+        for r in world.expectations.routes_of(name):
+            if r.kind == kind:
+                world.hosts[name].routes.pop(r.to, None)
+        return {(code, name)}
+
+    return act
+
+
+def _wrong(world: World, name: str) -> Expected:
+    for route in world.expectations.routes_of(name):
+        if other := _other_gateway(world, name, route.via):
+            world.hosts[name].routes[route.to] = other
+    return {("route-wrong-gateway", name)}
+
+
+def _other_gateway(world: World, name: str, via: IPv4Address) -> IPv4Address | None:
+    """A neighbour on the gateway's network, that is no gateway."""
+    for network, address in world.fleet.nodes[name].addresses.items():
+        if via not in world.fleet.networks[network].cidr:
+            continue
+        for peer in world.fleet.nodes.values():
+            there = peer.addresses.get(network)
+            if there not in (None, via, address) and peer.name not in world.expectations.forwarding:
+                return there
+    return None
+
+
+def _stolen(world: World, name: str) -> Expected:
+    for network in world.fleet.nodes[name].addresses:
+        if world.fleet.networks[network].control:
+            continue
+        for peer in world.fleet.nodes.values():
+            if peer.name != name and network in peer.addresses:
+                world.hosts[name].stolen = (peer.addresses[network], network)
+                return {("default-route-stolen", name)}
+    raise AssertionError(name)
+
+
+def _address(world: World, name: str) -> Expected:
+    network = _cluster_networks(world.fleet, name)[0]
+    world.hosts[name].missing.add(network)
+    # where SSH itself goes to that address, nobody can ask the node any more
+    inside = _on_control(world.fleet, name)
+    return {("address-missing" if inside else "ssh-timeout", name)}
+
+
+def _port(world: World, name: str) -> Expected:
+    """A shared network's port is dead; the others hold their carrier."""
+    shared = [n for n in _cluster_networks(world.fleet, name) if _members(world.fleet, n) > 2]
+    world.hosts[name].carrier[shared[0]] = False
+    return {("interface-down", name)}
+
+
+def _on_control(fleet: Fleet, name: str) -> bool:
+    return any(fleet.networks[n].control for n in fleet.nodes[name].addresses)
+
+
+def _cluster_networks(fleet: Fleet, name: str) -> list[str]:
+    return [n for n in fleet.nodes[name].addresses if not fleet.networks[n].control]
+
+
+def _members(fleet: Fleet, network: str) -> int:
+    return sum(network in n.addresses for n in fleet.nodes.values())
+
+
+def faults(fleet: Fleet) -> Iterator[tuple[str, str, Break]]:
+    """Kind, node and act of every fault that fits somewhere in ``fleet``."""
+    world = World(fleet)
+    for name, node in fleet.nodes.items():
+        yield from _of_node(world, name, node.connection)
+
+
+def _of_node(world: World, name: str, connection: str) -> Iterator[tuple[str, str, Break]]:
+    def of(act: Callable[[World, str], Expected]) -> Break:
+        return lambda w: act(w, name)
+
+    if connection == "local":
+        return
+    yield "power-off", name, of(_power)
+    if connection == "none":
+        return
+    cluster = _cluster_networks(world.fleet, name)
+    kinds = {r.kind for r in world.expectations.routes_of(name)}
+    if _on_control(world.fleet, name):
+        yield "wifi-down", name, of(_wifi)
+    if name in world.expectations.forwarding:
+        yield "forwarding-off", name, of(_forwarding)
+    if "route" in kinds:
+        yield "route-missing", name, of(_routes("route", "route-missing"))
+    if "return" in kinds:
+        yield "return-route-missing", name, of(_routes("return", "return-route-missing"))
+    if any(_other_gateway(world, name, r.via) for r in world.expectations.routes_of(name)):
+        yield "wrong-gateway", name, of(_wrong)
+    if cluster and _on_control(world.fleet, name):
+        yield "default-route-stolen", name, of(_stolen)
+    if cluster:
+        yield "address-missing", name, of(_address)
+    if any(_members(world.fleet, n) > 2 for n in cluster):
+        yield "fabric-down", name, of(_port)
+
+
+ALL = [(fleet, *fault) for fleet, f in FLEETS.items() for fault in faults(f)]
+
+
+@pytest.mark.parametrize("fleet", FLEETS)
+def test_a_healthy_fleet_yields_nothing(fleet: str) -> None:
+    for depth in ("check", "status"):
+        checked = World(FLEETS[fleet]).check(depth)
+        assert checked.status.problems == ()
+        assert checked.status.healthy
+
+
+@pytest.mark.parametrize(
+    ("fleet", "kind", "node", "act"), ALL, ids=[f"{f}-{k}-{n}" for f, k, n, _ in ALL]
+)
+def test_one_fault_is_one_problem(fleet: str, kind: str, node: str, act: Break) -> None:
+    world = World(FLEETS[fleet])
+    expected = act(world)
+    for depth in ("check", "status"):
+        assert world.errors(depth) == expected, depth
+
+
+@pytest.mark.parametrize("fleet", FLEETS)
+def test_two_faults_are_two_problems(fleet: str) -> None:
+    """On two nodes; what a node that cannot be asked hides is the one thing that is not told."""
+    wrong = []
+    for (kind, node, act), (kind2, node2, act2) in combinations(list(faults(FLEETS[fleet])), 2):
+        if node == node2:
+            continue
+        world = World(FLEETS[fleet])
+        expected = act(world) | act2(world)
+        expected -= _hidden(world, expected)
+        found = world.errors()
+        if found != expected:
+            wrong.append(f"{kind} {node} + {kind2} {node2}: {found ^ expected}")
+    assert wrong == []
+
+
+def _hidden(world: World, expected: Expected) -> Expected:
+    """What nobody can tell while something else is broken."""
+    return {
+        (code, name)
+        for code, name in expected
+        if name and (_dead_cable(world, code, name) or _behind_a_lost_jump(world, name))
+    }
+
+
+def _dead_cable(world: World, code: str, name: str) -> bool:
+    """Its end may have taken the address along, as NetworkManager does: wait for the power."""
+    return code == "address-missing" and any(
+        network in far.addresses and not far.powered and _members(world.fleet, network) == 2
+        for network in world.hosts[name].missing
+        for other, far in world.hosts.items()
+        if other != name
+    )
+
+
+def _behind_a_lost_jump(world: World, name: str) -> bool:
+    jump = world.fleet.nodes[name].ssh.proxy_jump
+    return jump is not None and not world.reached(jump)
+
+
+def test_as_the_guide_says_the_return_routes_are_missing_and_nothing_else() -> None:
+    checked = World(FLEETS["guide"], as_guide=True).check()
+    problems = {(p.code, p.node): p for p in checked.status.problems}
+    assert set(problems) == {("return-route-missing", f"mini{n}") for n in (1, 2, 3)}
+    assert problems["return-route-missing", "mini1"].affects == ("pi4",)
+    assert problems["return-route-missing", "mini2"].affects == ("pi5", "pi4")
+    assert problems["return-route-missing", "mini3"].affects == ("pi5",)
+
+
+def test_a_cable_out_is_told_once_of_the_end_that_has_nothing_else() -> None:
+    for end in ("mini1", "pi5"):
+        world = World(FLEETS["guide"])
+        world.hosts[end].carrier["edge50"] = False
+        (problem,) = world.check().status.problems
+        assert (problem.code, problem.node) == ("interface-down", "pi5")
+        assert problem.affects == ("mini1",)
+
+
+def test_a_lost_node_that_others_hear_is_told_from_a_dead_one() -> None:
+    world = World(FLEETS["guide"])
+    _wifi(world, "mini2")
+    (problem,) = world.check().status.problems
+    assert (
+        "The machine itself runs, since it answers mini1 at 10.10.0.2 on fabric" in problem.summary
+    )
+    world = World(FLEETS["guide"])
+    _power(world, "mini2")
+    (problem,) = world.check().status.problems
+    assert "itself runs" not in problem.summary
+
+
+def test_a_way_that_should_not_be_is_told() -> None:
+    world = World(FLEETS["guide"])
+    world.hosts["pi5"].routes[FLEETS["guide"].networks["edge51"].cidr] = IPv4Address("192.168.50.1")
+    assert world.errors() == {("not-isolated", "pi5")}
+    assert world.errors("status") == set()  # it does not ask who must be silent

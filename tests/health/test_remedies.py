@@ -1,0 +1,477 @@
+"""Every finding that has a repair, on both systems: the exact commands, and their undoing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+import pytest
+from msgspec.structs import replace
+
+from fleetctl.health.lasting import DAEMON_TEXT
+from fleetctl.health.network.findings import Finding
+from fleetctl.health.remedies import plan, plans, steps
+from fleetctl.model.facts import NetworkFacts, NodeFacts
+from fleetctl.model.network import Interface, Route
+from fleetctl.model.setup import (
+    NetworkSetup,
+    Profile,
+    ProfileRoute,
+    Service,
+    ServiceRoute,
+)
+from fleetctl.model.status import SystemStatus
+from fleetctl.model.topology import SSH, Fleet, Network, Node
+
+FABRIC = IPv4Network("10.10.0.0/24")
+EDGE = IPv4Network("192.168.50.0/24")
+RETURN_TO = IPv4Network("192.168.51.0/24")
+FLEET = Fleet(
+    "smol",
+    {
+        "wifi": Network("wifi", IPv4Network("192.168.1.0/24"), "wifi", control=True),
+        "fabric": Network("fabric", FABRIC, "thunderbolt"),
+        "edge50": Network("edge50", EDGE),
+        "edge51": Network("edge51", RETURN_TO),
+    },
+    {
+        "mini1": Node(
+            "mini1",
+            SSH("mini1"),
+            addresses={
+                "wifi": IPv4Address("192.168.1.11"),
+                "fabric": IPv4Address("10.10.0.1"),
+                "edge50": IPv4Address("192.168.50.1"),
+            },
+            gateway=True,
+        ),
+        "pi5": Node(
+            "pi5",
+            SSH("pi5"),
+            addresses={
+                "wifi": IPv4Address("192.168.1.25"),
+                "edge50": IPv4Address("192.168.50.2"),
+            },
+            via={"fabric": "mini1"},
+        ),
+    },
+)
+
+
+def interface(name: str, *addresses: str) -> Interface:
+    return Interface(name, True, True, tuple(IPv4Interface(a) for a in addresses))
+
+
+def route(to: str, via: str | None, device: str, metric: int = 0, scoped: bool = False) -> Route:
+    network = IPv4Network("0.0.0.0/0" if to == "default" else to)
+    return Route(network, IPv4Address(via) if via else None, device, metric, scoped=scoped)
+
+
+def facts(os: str, interfaces: tuple[Interface, ...], *routes: Route) -> NodeFacts:
+    return NodeFacts(
+        measured_at=datetime(2026, 1, 1, tzinfo=UTC),
+        system=SystemStatus(os=os),
+        tmux_version="3.5a",
+        panes=(),
+        records={},
+        log_bytes={},
+        listeners=(),
+        runs={},
+        network=NetworkFacts(interfaces=interfaces, routes=routes),
+    )
+
+
+PI5_CARDS = (interface("wlan0", "192.168.1.25/24"), interface("eth0", "192.168.50.2/24"))
+MINI1_CARDS = (
+    interface("en1", "192.168.1.11/24"),
+    interface("en0", "192.168.50.1/24"),
+    interface("bridge0", "10.10.0.1/24"),
+)
+PI5 = facts(
+    "linux",
+    PI5_CARDS,
+    route("default", "192.168.50.1", "eth0", 50),
+    route("default", "192.168.1.1", "wlan0", 600),
+)
+MINI1 = facts(
+    "macos",
+    MINI1_CARDS,
+    route("default", "10.10.0.2", "bridge0"),
+    route("default", "192.168.1.1", "en1", scoped=True),
+)
+UUID, TWIN = "ff0105dc-9593-4086-994f-97ae65055201", "0a0105dc-9593-4086-994f-97ae65055202"
+ETH = Profile(
+    UUID,
+    "eth-static",
+    "802-3-ethernet",
+    "eth0",
+    "eth0",
+    method="manual",
+    addresses=("192.168.50.2/24",),
+    never_default=True,
+)
+WIFI = Profile("7e0352de", "Home: Net", "802-11-wireless", "wlan0", method="auto", power_save=0)
+LINUX = NetworkSetup(profiles=(ETH, WIFI))
+BRIDGE = Service(
+    "Thunderbolt Bridge", True, "bridge0", "manual", IPv4Address("10.10.0.1"),
+    IPv4Address("255.255.255.0"), None, (),
+)  # fmt: skip
+MACOS = NetworkSetup(
+    services=(Service("Wi-Fi", True, "en1", "dhcp", routes=()), BRIDGE),
+    sleep_minutes=1,
+    disk_sleep_minutes=10,
+)
+
+
+def pi5(code: str, network: str = "", **known: str | bool) -> Finding:
+    return Finding(code, "pi5", network, **known)  # type: ignore[arg-type]  # from tables below
+
+
+def mini1(code: str, network: str = "", **known: str | bool) -> Finding:
+    return Finding(code, "mini1", network, **known)  # type: ignore[arg-type]  # as above
+
+
+RETURN = mini1("return-route-missing", "edge51", expected="10.10.0.3")
+WAY = pi5("route-missing", "fabric", expected="192.168.50.1")
+WRONG = pi5("route-wrong-gateway", "fabric", expected="192.168.50.1", found="192.168.50.9")
+NO_ADDRESS = pi5("address-missing", "edge50", expected="192.168.50.2", interface="eth0")
+
+LIVE = [
+    (pi5("forwarding-off"), PI5, "sudo sysctl -w net.ipv4.ip_forward=1",
+     "sudo sysctl -w net.ipv4.ip_forward=0"),
+    (mini1("forwarding-off"), MINI1, "sudo sysctl -w net.inet.ip.forwarding=1",
+     "sudo sysctl -w net.inet.ip.forwarding=0"),
+    (WAY, PI5, "sudo ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0",
+     "sudo ip route del 10.10.0.0/24 via 192.168.50.1 dev eth0"),
+    (WAY, facts("linux", ()), "sudo ip route replace 10.10.0.0/24 via 192.168.50.1",
+     "sudo ip route del 10.10.0.0/24 via 192.168.50.1"),
+    (RETURN, MINI1, "sudo route -n add -net 192.168.51.0/24 10.10.0.3",
+     "sudo route -n delete -net 192.168.51.0/24 10.10.0.3"),
+    (WRONG, facts("linux", PI5_CARDS, route("10.10.0.0/24", "192.168.50.9", "eth0")),
+     "sudo ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0",
+     "sudo ip route replace 10.10.0.0/24 via 192.168.50.9 dev eth0"),
+    (WRONG, facts("linux", PI5_CARDS, route("10.10.0.0/24", "192.168.50.9", "wlan0", 100)),
+     "sudo ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0 metric 100",
+     "sudo ip route replace 10.10.0.0/24 via 192.168.50.9 dev wlan0 metric 100"),
+    (WRONG, facts("linux", PI5_CARDS, Route(FABRIC, None, "", type="blackhole")),
+     "sudo ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0",
+     "sudo ip route replace blackhole 10.10.0.0/24"),
+    (WRONG, facts("linux", PI5_CARDS, route("10.10.0.0/25", "192.168.50.9", "eth0"),
+                  route("10.10.0.0/24", "192.168.50.1", "eth0")),
+     "sudo ip route del 10.10.0.0/25 via 192.168.50.9 dev eth0",
+     "sudo ip route add 10.10.0.0/25 via 192.168.50.9 dev eth0"),
+    (mini1("route-wrong-gateway", "edge51", expected="10.10.0.3", found="10.10.0.2"),
+     facts("macos", MINI1_CARDS, route("192.168.51.0/24", "10.10.0.2", "bridge0")),
+     "sudo route -n change -net 192.168.51.0/24 10.10.0.3",
+     "sudo route -n change -net 192.168.51.0/24 10.10.0.2"),
+    (mini1("route-wrong-gateway", "edge51", expected="10.10.0.3", found="192.168.1.9"),
+     facts("macos", MINI1_CARDS, route("192.168.0.0/16", "192.168.1.9", "en1")),
+     "sudo route -n add -net 192.168.51.0/24 10.10.0.3",
+     "sudo route -n delete -net 192.168.51.0/24 10.10.0.3"),
+    (pi5("default-route-stolen", "edge50", found="192.168.50.1", interface="eth0"), PI5,
+     "sudo ip route del default via 192.168.50.1 dev eth0 metric 50",
+     "sudo ip route add default via 192.168.50.1 dev eth0 metric 50"),
+    (mini1("default-route-stolen", "fabric", found="10.10.0.2", interface="bridge0"), MINI1,
+     "sudo route -n change default 192.168.1.1", "sudo route -n change default 10.10.0.2"),
+    (NO_ADDRESS, PI5, "sudo ip addr add 192.168.50.2/24 dev eth0",
+     "sudo ip addr del 192.168.50.2/24 dev eth0"),
+    (mini1("address-missing", "fabric", expected="10.10.0.1", interface="bridge0"), MINI1,
+     "sudo ifconfig bridge0 inet 10.10.0.1 netmask 255.255.255.0 alias",
+     "sudo ifconfig bridge0 inet 10.10.0.1 -alias"),
+    (pi5("interface-down", "edge50", interface="eth0", enabled=False), PI5,
+     "sudo ip link set eth0 up", "sudo ip link set eth0 down"),
+    (mini1("interface-down", "fabric", interface="bridge0", enabled=False), MINI1,
+     "sudo ifconfig bridge0 up", "sudo ifconfig bridge0 down"),
+    (pi5("rp-filter-strict", interface="eth0"), PI5,
+     "sudo sysctl -w net.ipv4.conf.eth0.rp_filter=2",
+     "sudo sysctl -w net.ipv4.conf.eth0.rp_filter=1"),
+    (pi5("rp-filter-strict", interface="eth0.50"), PI5,
+     "sudo sysctl -w net.ipv4.conf.eth0/50.rp_filter=2",
+     "sudo sysctl -w net.ipv4.conf.eth0/50.rp_filter=1"),
+    (pi5("wifi-power-save", interface="wlan0"), PI5, "sudo iw dev wlan0 set power_save off",
+     "sudo iw dev wlan0 set power_save on"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("finding", "known", "command", "undo"), LIVE)
+def test_the_one_live_step(finding: Finding, known: NodeFacts, command: str, undo: str) -> None:
+    found = steps(FLEET, finding, known)
+    assert [(s.command, s.undo, s.lasts) for s in found] == [(command, undo, False)]
+    assert found[0].does
+
+
+@pytest.mark.parametrize(
+    ("finding", "known"),
+    [
+        (pi5("interface-down", "edge50", interface="eth0", enabled=True), PI5),
+        (pi5("address-missing", "edge50", expected="192.168.50.2"), PI5),
+        (mini1("address-missing", "fabric", expected="10.10.0.1"), MINI1),
+        (pi5("sleep-enabled", found="10"), PI5),
+        (pi5("forwarding-not-persistent"), PI5),
+        (mini1("rp-filter-strict", interface="en0"), MINI1),
+        (
+            pi5("default-route-stolen", "edge50", found="192.168.50.1", interface="eth0"),
+            facts("linux", PI5_CARDS, route("default", "192.168.50.1", "eth0", 50)),
+        ),
+        (
+            mini1("default-route-stolen", "fabric", found="10.10.0.2", interface="bridge0"),
+            facts("macos", MINI1_CARDS, route("default", "10.10.0.2", "bridge0")),
+        ),
+        (WAY, facts("freebsd", PI5_CARDS)),
+        (WAY, replace(PI5, system=None)),
+    ],
+)
+def test_no_live_step(finding: Finding, known: NodeFacts) -> None:
+    assert steps(FLEET, finding, known) == ()
+
+
+def test_what_has_no_live_repair_is_not_made_to_last_either() -> None:
+    cable = pi5("interface-down", "edge50", interface="eth0", enabled=True)
+    made = plan(FLEET, cable, PI5, LINUX)
+    assert made.steps == ()
+    assert made.notes == ("eth0 is switched on: look at its cable",)
+
+
+def test_all_better_stolen_defaults_go_and_worse_ones_stay() -> None:
+    known = facts(
+        "linux",
+        PI5_CARDS,
+        route("default", "192.168.50.1", "eth0"),
+        route("default", "192.168.50.7", "eth0", 100),
+        route("default", "192.168.1.1", "wlan0", 600),
+        route("default", "192.168.50.1", "eth0", 700),
+    )
+    stolen = pi5("default-route-stolen", "edge50", found="192.168.50.1", interface="eth0")
+    assert [s.command for s in steps(FLEET, stolen, known)] == [
+        "sudo ip route del default via 192.168.50.1 dev eth0",
+        "sudo ip route del default via 192.168.50.7 dev eth0 metric 100",
+    ]
+
+
+def test_entries_of_a_mac_that_do_not_route_are_left_alone() -> None:
+    part = IPv4Network("192.168.51.128/25")
+    wrong = IPv4Address("10.10.0.2")
+    known = facts(
+        "macos",
+        MINI1_CARDS,
+        Route(part, wrong, "bridge0", scoped=True),
+        Route(part, wrong, "bridge0", cloned=True),
+        Route(RETURN_TO, IPv4Address("10.10.0.3"), "bridge0", scoped=True),
+        Route(part, wrong, "bridge0"),
+    )
+    found = mini1("route-wrong-gateway", "edge51", expected="10.10.0.3", found="10.10.0.2")
+    assert [s.command for s in steps(FLEET, found, known)] == [
+        "sudo route -n delete -net 192.168.51.128/25 10.10.0.2",
+        "sudo route -n add -net 192.168.51.0/24 10.10.0.3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("finding", "known", "interface"),
+    [
+        (WAY, PI5, "eth0"),
+        (RETURN, MINI1, "bridge0"),
+        (NO_ADDRESS, PI5, "eth0"),
+        (pi5("default-route-stolen", "edge50", interface="eth0"), PI5, "eth0"),
+        (pi5("forwarding-off"), PI5, ""),
+        (pi5("wifi-power-save", interface="wlan0"), PI5, ""),
+    ],
+)
+def test_a_step_names_the_interface_that_it_could_cut(
+    finding: Finding, known: NodeFacts, interface: str
+) -> None:
+    found = steps(FLEET, finding, known)
+    assert {s.interface for s in found} == {interface}
+
+
+# what lasts
+
+
+def lasting(finding: Finding, known: NodeFacts, setup: NetworkSetup) -> list[tuple[str, str]]:
+    made = plan(FLEET, finding, known, setup)
+    assert not made.notes
+    return [(s.command, s.undo) for s in made.steps if s.lasts]
+
+
+STALE = replace(
+    ETH, routes=(ProfileRoute(FABRIC, IPv4Address("192.168.50.9"), "10.10.0.0/24 192.168.50.9 50"),)
+)
+DHCP = replace(ETH, method="auto", addresses=(), never_default=False)
+SETMANUAL = "sudo networksetup -setmanual 'Thunderbolt Bridge' 10.10.0.1 255.255.255.0"
+STOLEN = mini1("default-route-stolen", "fabric", found="10.10.0.2", interface="bridge0")
+TEXT = '"net.ipv4.ip_forward = 1"'
+FILE = "/etc/sysctl.d/90-fleet.conf"
+
+
+def written(*lines: str) -> str:
+    words = " ".join(lines)
+    return (
+        f'sudo sh -c \'f={FILE}; printf "%s\\n" {words} >$f.new && chmod 644 $f.new && '
+        "chown 0:0 $f.new && mv $f.new $f'"
+    )
+
+
+LASTING = [
+    (WAY, PI5, LINUX, f"sudo nmcli con mod {UUID} +ipv4.routes '10.10.0.0/24 192.168.50.1'",
+     f"sudo nmcli con mod {UUID} -ipv4.routes '10.10.0.0/24 192.168.50.1'"),
+    (WAY, PI5, NetworkSetup(profiles=(STALE,)),
+     f"sudo nmcli con mod {UUID} -ipv4.routes '10.10.0.0/24 192.168.50.9 50' "
+     "+ipv4.routes '10.10.0.0/24 192.168.50.1'",
+     f"sudo nmcli con mod {UUID} -ipv4.routes '10.10.0.0/24 192.168.50.1' "
+     "+ipv4.routes '10.10.0.0/24 192.168.50.9 50'"),
+    (pi5("default-route-stolen", "edge50", interface="eth0"), PI5, NetworkSetup(profiles=(DHCP,)),
+     f"sudo nmcli con mod {UUID} ipv4.never-default yes",
+     f"sudo nmcli con mod {UUID} ipv4.never-default no"),
+    (NO_ADDRESS, PI5, NetworkSetup(profiles=(DHCP,)),
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24 ipv4.method manual "
+     "ipv4.never-default yes",
+     f"sudo nmcli con mod {UUID} ipv4.addresses '' ipv4.method auto ipv4.never-default no"),
+    (pi5("wifi-power-save", interface="wlan0"), PI5, LINUX,
+     "sudo nmcli con mod 7e0352de 802-11-wireless.powersave 2",
+     "sudo nmcli con mod 7e0352de 802-11-wireless.powersave 0"),
+    (pi5("forwarding-off"), PI5, LINUX, written(TEXT), f"sudo rm -f {FILE}"),
+    (pi5("forwarding-not-persistent"), PI5, LINUX, written(TEXT), f"sudo rm -f {FILE}"),
+    (pi5("forwarding-off"), PI5, NetworkSetup(sysctl="# mine: $5\nnet/ipv4/ip_forward=0\n"),
+     written('"# mine: \\$5"', TEXT), written('"# mine: \\$5"', '"net/ipv4/ip_forward=0"')),
+    (pi5("rp-filter-strict", interface="eth0"), PI5, LINUX,
+     written('"net.ipv4.conf.eth0.rp_filter = 2"'), f"sudo rm -f {FILE}"),
+    (RETURN, MINI1, MACOS,
+     "sudo networksetup -setadditionalroutes 'Thunderbolt Bridge' "
+     "192.168.51.0 255.255.255.0 10.10.0.3",
+     "sudo networksetup -setadditionalroutes 'Thunderbolt Bridge'"),
+    (STOLEN, MINI1,
+     NetworkSetup(services=(replace(BRIDGE, router=IPv4Address("10.10.0.2")),)), SETMANUAL,
+     f"{SETMANUAL} 10.10.0.2"),
+    (STOLEN, MINI1, NetworkSetup(services=(replace(BRIDGE, method="dhcp"),)), SETMANUAL,
+     "sudo networksetup -setdhcp 'Thunderbolt Bridge'"),
+    (mini1("address-missing", "fabric", expected="10.10.0.1", interface="bridge0"), MINI1,
+     NetworkSetup(services=(Service("Puente", True, "bridge0", "off"),)),
+     "sudo networksetup -setmanual Puente 10.10.0.1 255.255.255.0",
+     "sudo networksetup -setv4off Puente"),
+    (mini1("sleep-enabled", found="1"), MINI1, MACOS, "sudo pmset -a sleep 0 disksleep 0",
+     "sudo pmset -a sleep 1 disksleep 10"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("finding", "known", "setup", "command", "undo"), LASTING)
+def test_the_one_lasting_step(
+    finding: Finding, known: NodeFacts, setup: NetworkSetup, command: str, undo: str
+) -> None:
+    assert lasting(finding, known, setup) == [(command, undo)]
+
+
+@pytest.mark.parametrize(("finding", "known", "setup", "_command", "_undo"), LASTING)
+def test_what_is_set_up_already_is_not_set_up_twice(
+    finding: Finding, known: NodeFacts, setup: NetworkSetup, _command: str, _undo: str
+) -> None:
+    after = plan(FLEET, finding, known, setup).setup
+    assert after is not None
+    if finding.code != "sleep-enabled":  # the finding itself says that it is not
+        assert lasting(finding, known, after) == []
+
+
+def test_a_daemon_forwards_after_the_next_boot() -> None:
+    made = plan(FLEET, mini1("forwarding-not-persistent"), MINI1, MACOS)
+    file, load = made.steps
+    path = "/Library/LaunchDaemons/dev.fleetctl.forwarding.plist"
+    assert file.command.startswith(f"sudo sh -c 'f={path}; ")
+    assert file.command.endswith("chmod 644 $f.new && chown 0:0 $f.new && mv $f.new $f'")
+    assert file.undo == f"sudo rm -f {path}"
+    assert load.command == f"sudo launchctl bootstrap system {path}"
+    assert load.undo == "sudo launchctl bootout system/dev.fleetctl.forwarding"
+    assert made.setup is not None
+    assert made.setup.daemon == DAEMON_TEXT
+    assert lasting(mini1("forwarding-not-persistent"), MINI1, made.setup) == []
+
+
+def test_forwarding_that_is_kept_already_is_only_switched_on() -> None:
+    kept = replace(MINI1, network=replace(MINI1.network, forwarding_persistent=True))
+    assert lasting(mini1("forwarding-off"), kept, MACOS) == []
+
+
+def test_the_list_of_additional_routes_is_given_whole() -> None:
+    other = ServiceRoute(IPv4Network("172.16.0.0/16"), IPv4Address("10.10.0.7"))
+    stale = ServiceRoute(IPv4Network("192.168.51.0/24"), IPv4Address("10.10.0.9"))
+    setup = NetworkSetup(services=(replace(BRIDGE, routes=(stale, other)),))
+    [(command, undo)] = lasting(RETURN, MINI1, setup)
+    begin = "sudo networksetup -setadditionalroutes 'Thunderbolt Bridge' "
+    kept = "172.16.0.0 255.255.0.0 10.10.0.7"
+    assert command == f"{begin}{kept} 192.168.51.0 255.255.255.0 10.10.0.3"
+    assert undo == f"{begin}192.168.51.0 255.255.255.0 10.10.0.9 {kept}"
+
+
+def test_two_routes_of_one_service_do_not_overwrite_each_other() -> None:
+    second = mini1("return-route-missing", "edge50", expected="10.10.0.3")
+    made = [p for _, p in plans(FLEET, [RETURN, second], MINI1, MACOS)]
+    commands = [s.command for p in made for s in p.steps if s.lasts]
+    undos = [s.undo for p in made for s in p.steps if s.lasts]
+    begin = "sudo networksetup -setadditionalroutes 'Thunderbolt Bridge'"
+    first = "192.168.51.0 255.255.255.0 10.10.0.3"
+    assert commands == [f"{begin} {first}", f"{begin} {first} 192.168.50.0 255.255.255.0 10.10.0.3"]
+    assert undos == [begin, f"{begin} {first}"]
+
+
+def test_two_keys_of_one_sysctl_file_do_not_overwrite_each_other() -> None:
+    found = [pi5("forwarding-off"), pi5("rp-filter-strict", interface="eth0")]
+    first, second = (p.steps[-1] for _, p in plans(FLEET, found, PI5, LINUX))
+    assert second.command == written(TEXT, '"net.ipv4.conf.eth0.rp_filter = 2"')
+    assert (first.undo, second.undo) == (f"sudo rm -f {FILE}", written(TEXT))
+
+
+ROUTES_UNREAD = replace(BRIDGE, routes=None)
+SHARED = (BRIDGE, replace(BRIDGE, name="Bridge 2"))
+DISABLED = (replace(BRIDGE, enabled=False),)
+
+
+@pytest.mark.parametrize(
+    ("finding", "known", "setup", "said"),
+    [
+        (RETURN, MINI1, NetworkSetup(services=SHARED), '"Thunderbolt Bridge", "Bridge 2"'),
+        (RETURN, MINI1, NetworkSetup(services=DISABLED), '"Thunderbolt Bridge" (disabled)'),
+        (RETURN, MINI1, NetworkSetup(services=()), "there are: none"),
+        (RETURN, MINI1, NetworkSetup(services=(ROUTES_UNREAD,)), "cannot be read"),
+        (RETURN, MINI1, NetworkSetup(unknown={"services": "odd text"}), "odd text"),
+        (STOLEN, MINI1, NetworkSetup(services=(replace(BRIDGE, method=None),)), "cannot be read"),
+        (WAY, PI5, NetworkSetup(unknown={"profiles": "there is no NetworkManager"}), "no Network"),
+        (WAY, PI5, NetworkSetup(profiles=(WIFI,)), "profiles for eth0: none"),
+        (
+            WAY,
+            PI5,
+            NetworkSetup(
+                profiles=(replace(ETH, device=None), replace(ETH, device=None, uuid=TWIN))
+            ),
+            f"eth-static ({UUID}), eth-static ({TWIN})",
+        ),
+        (pi5("forwarding-off"), PI5, NetworkSetup(unknown={"sysctl": "denied"}), "denied"),
+        (mini1("forwarding-off"), MINI1, NetworkSetup(unknown={"daemon": "denied"}), "denied"),
+    ],
+)
+def test_nothing_lasting_where_it_is_not_sure_what_to_change(
+    finding: Finding, known: NodeFacts, setup: NetworkSetup, said: str
+) -> None:
+    made = plan(FLEET, finding, known, setup)
+    assert [s.lasts for s in made.steps] == [False]
+    assert len(made.notes) == 1
+    assert said in made.notes[0]
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        replace(ETH, uuid=TWIN, device=None),
+        replace(ETH, uuid=TWIN, device=None, bound_to=None),
+        replace(ETH, uuid=TWIN, device=None, name="netplan-eth0"),
+    ],
+)
+def test_of_twin_profiles_the_active_one_is_changed_and_the_other_told(twin: Profile) -> None:
+    made = plan(FLEET, WAY, PI5, NetworkSetup(profiles=(twin, ETH)))
+    [step] = [s for s in made.steps if s.lasts]
+    assert f"con mod {UUID} " in step.command
+    [note] = made.notes
+    assert TWIN in note
+    assert "delete" in note
+
+
+def test_a_profile_that_does_not_come_up_by_itself_is_no_rival() -> None:
+    resting = replace(ETH, uuid=TWIN, device=None, autoconnect=False)
+    assert plan(FLEET, WAY, PI5, NetworkSetup(profiles=(resting, ETH))).notes == ()

@@ -1,0 +1,232 @@
+"""A network of machines that route packets as kernels do, to break and then to diagnose.
+
+What the lab does with real kernels, this does with values: so every fault, alone and in pairs, on
+every node, can be tried in seconds. Nothing here knows what a diagnosis should be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from fleetctl.errors import ConnectTimedOut, LinkError
+from fleetctl.health.assess import Checked, Look, assess
+from fleetctl.model.expectations import derive
+from fleetctl.model.facts import NetworkFacts
+from fleetctl.model.network import Echo, Interface, Route, RouteTaken
+from fleetctl.model.questions import Depth, questions
+from fleetctl.model.status import SystemStatus
+from fleetctl.model.topology import Fleet
+from tests.health.facts import facts
+
+ROUTER = IPv4Address("192.168.1.1")
+ANY = IPv4Network("0.0.0.0/0")
+HOPS = 8
+NAMES = {"wifi": "wlan0", "fabric": "thunderbolt0"}
+
+
+@dataclass
+class Host:
+    """One machine's state; every field may be broken."""
+
+    addresses: dict[str, IPv4Address]
+    routes: dict[IPv4Network, IPv4Address]
+    forwarding: bool
+    powered: bool = True
+    carrier: dict[str, bool] = field(default_factory=dict)
+    enabled: dict[str, bool] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    stolen: tuple[IPv4Address, str] | None = None
+
+    def up(self, network: str) -> bool:
+        return (
+            self.powered
+            and network in self.addresses
+            and self.carrier.get(network, True)
+            and self.enabled.get(network, True)
+        )
+
+
+class World:
+    """The machines of a fleet, at first all as they must be."""
+
+    def __init__(self, fleet: Fleet, *, as_guide: bool = False) -> None:
+        self.fleet = fleet
+        self.expectations = derive(fleet)
+        self.hosts = {
+            name: Host(
+                addresses=dict(node.addresses),
+                routes={
+                    r.to: r.via
+                    for r in self.expectations.routes_of(name)
+                    if not (as_guide and r.kind == "return")
+                },
+                forwarding=name in self.expectations.forwarding,
+            )
+            for name, node in fleet.nodes.items()
+        }
+
+    # packets
+
+    def _way(self, host: Host, to: IPv4Address) -> tuple[IPv4Address | None, str] | None:
+        """Next hop (None: on the link) and network, by longest prefix."""
+        for network in host.addresses:
+            if to in self.fleet.networks[network].cidr and network not in host.missing:
+                return None, network
+        for cidr, via in host.routes.items():
+            if to in cidr and (link := self._link(host, via)):
+                return via, link
+        if host.stolen:
+            return host.stolen
+        control = next((n for n in host.addresses if self.fleet.networks[n].control), None)
+        return (ROUTER, control) if control and control not in host.missing else None
+
+    def _link(self, host: Host, via: IPv4Address) -> str | None:
+        return next(
+            (
+                n
+                for n in host.addresses
+                if via in self.fleet.networks[n].cidr and n not in host.missing
+            ),
+            None,
+        )
+
+    def _owner(self, network: str, address: IPv4Address) -> str | None:
+        return next(
+            (
+                name
+                for name, host in self.hosts.items()
+                if host.addresses.get(network) == address
+                and host.up(network)
+                and network not in host.missing
+            ),
+            None,
+        )
+
+    def _arrives(self, start: str, to: IPv4Address) -> tuple[str, IPv4Address] | None:
+        """Who takes the packet, and the address it was sent from; None where it is lost."""
+        at, source = start, None
+        for _ in range(HOPS):
+            host = self.hosts[at]
+            if at != start and any(
+                to == a and n not in host.missing for n, a in host.addresses.items()
+            ):
+                assert source is not None
+                return at, source
+            if at != start and not host.forwarding:
+                return None
+            way = self._way(host, to)
+            if way is None or not host.up(way[1]):
+                return None
+            via, network = way
+            source = source or host.addresses[network]
+            if via == ROUTER:
+                # a home router knows the internet and the link it is on, and nothing else
+                return ("@internet", source) if to == self.fleet.internet else None
+            following = self._owner(network, via or to)
+            if following is None:
+                return None
+            at = following
+        return None
+
+    def answers(self, asker: str, to: IPv4Address) -> bool:
+        """Whether an echo request gets there and its reply gets back."""
+        if not self.hosts[asker].addresses and to == self.fleet.internet:
+            return True  # plugged in where nodes.yaml does not say
+        there = self._arrives(asker, to)
+        if there is None:
+            return False
+        if there[0] == "@internet":
+            return True
+        back = self._arrives(there[0], there[1])
+        return back is not None and back[0] == asker
+
+    # what the nodes say
+
+    def _facts(self, name: str, depth: Depth) -> Look:
+        host, node = self.hosts[name], self.fleet.nodes[name]
+        asked = questions(self.fleet, None, self.expectations, node, depth)
+        interfaces = [
+            Interface(
+                name=self.interface(network),
+                enabled=host.enabled.get(network, True),
+                link=host.up(network) and self._plugged(network, name),
+                addresses=()
+                if network in host.missing
+                else (IPv4Interface((address, self.fleet.networks[network].cidr.prefixlen)),),
+            )
+            for network, address in host.addresses.items()
+        ]
+        table = [
+            Route(to=cidr, via=via, interface=self.interface(link), dead=not host.up(link))
+            for cidr, via in host.routes.items()
+            if (link := self._link(host, via))
+        ]
+        table += [
+            Route(self.fleet.networks[n].cidr, None, self.interface(n))
+            for n in host.addresses
+            if n not in host.missing
+        ]
+        if host.stolen:
+            table.append(Route(ANY, host.stolen[0], self.interface(host.stolen[1])))
+        control = next((n for n in host.addresses if self.fleet.networks[n].control), None)
+        if control:
+            table.append(Route(ANY, ROUTER, self.interface(control), metric=600))
+        taken = {}
+        for to in asked.ways:
+            way = self._way(host, to)
+            taken[to] = (
+                RouteTaken(to, way[0], self.interface(way[1]))
+                if way
+                else RouteTaken(to, error="RTNETLINK answers: Network is unreachable")
+            )
+        echoes = {}
+        for to in (*asked.echoes, *asked.silent):
+            came = 3 if self.answers(name, to) else 0
+            echoes[to] = Echo(3, came, 0.1 if came else None, 0.1, 0.1)
+        network_facts = NetworkFacts(
+            interfaces=tuple(interfaces),
+            routes=tuple(table),
+            taken=taken,
+            neighbours=(),
+            forwarding=host.forwarding,
+            forwarding_persistent=True if asked.forwards else None,
+            echoes=echoes,
+        )
+        return Look(facts=facts(system=SystemStatus(os="linux"), network=network_facts))
+
+    def _plugged(self, network: str, name: str) -> bool:
+        """A cable's carrier goes with the other end; a network of many has a switch."""
+        ends = [n for n, h in self.hosts.items() if network in h.addresses]
+        if len(ends) > 2 or self.fleet.networks[network].control:
+            return True
+        other = next((n for n in ends if n != name), None)
+        return other is None or self.hosts[other].up(network)
+
+    def interface(self, network: str) -> str:
+        return NAMES.get(network) or f"eth{list(self.fleet.networks).index(network)}"
+
+    def look(self, name: str, depth: Depth) -> Look:
+        node, _host = self.fleet.nodes[name], self.hosts[name]
+        if node.connection == "none":
+            return Look()
+        if not self.reached(name):
+            error: LinkError = ConnectTimedOut(name, "no answer")
+            return Look(error=error)
+        return self._facts(name, depth)
+
+    def reached(self, name: str) -> bool:
+        """Whether SSH gets in: over the control network, or from the node that it jumps through."""
+        host, node = self.hosts[name], self.fleet.nodes[name]
+        if jump := node.ssh.proxy_jump:
+            return self.reached(jump) and self.answers(jump, IPv4Address(node.ssh.host))
+        control = [n for n in host.addresses if self.fleet.networks[n].control]
+        return host.powered and (not control or any(host.up(n) for n in control))
+
+    def check(self, depth: Depth = "check") -> Checked:
+        looks = {name: self.look(name, depth) for name in self.hosts}
+        return assess(self.fleet, None, self.expectations, looks, duration_s=1.0, depth=depth)
+
+    def errors(self, depth: Depth = "check") -> set[tuple[str, str | None]]:
+        problems = self.check(depth).status.problems
+        return {(p.code, p.node) for p in problems if p.severity == "error"}
