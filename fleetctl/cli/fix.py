@@ -1,0 +1,305 @@
+"""``fleetctl fix``: what would repair the problems of a check; run, and undone, on request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Sequence
+
+import click
+import msgspec
+from msgspec import Struct
+
+from fleetctl.cli.context import Context, nodes
+from fleetctl.cli.fix_lines import (
+    by_hand_lines,
+    outcome_line,
+    record_lines,
+    repair_lines,
+    still_wrong_lines,
+)
+from fleetctl.cli.render import plain
+from fleetctl.errors import FleetctlError, UsageError
+from fleetctl.link.readiness import readable
+from fleetctl.model.status import Step
+from fleetctl.repair.applying import Outcome
+from fleetctl.repair.proposals import Repair
+from fleetctl.repair.records import Kept
+from fleetctl.repair.rounds import ROUNDS, Rounds, still_wrong
+
+SCHEMA = "fleetctl.fix/1"
+
+
+class _Options(Struct, frozen=True):
+    apply: bool
+    yes: bool
+    persistent: bool
+    undo: bool
+    as_json: bool
+
+
+@click.command(short_help="what would repair the problems of a check; run on request")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option("--apply", is_flag=True, help="Run it: asks for each node, then checks again.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--persistent",
+    is_flag=True,
+    help="On macOS also run what lasts over a reboot; on Linux that is always run.",
+)
+@click.option("--undo", is_flag=True, help="Bring back what was before the repairs, newest first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, alone on stdout.")
+@click.pass_obj
+def command(
+    context: Context,
+    targets: tuple[str, ...],
+    apply: bool,
+    yes: bool,
+    persistent: bool,
+    undo: bool,
+    as_json: bool,
+) -> int:
+    """Print the exact commands that would repair what `check` finds on the TARGETs, what each
+    changes, how it is undone, and whether it lasts over a reboot.
+
+    Commands are run by `sudo -n` and never on the interface that carries a node's own SSH. What
+    is run is written down on the node first, so that any laptop can undo it. Exit code 0: nothing
+    is wrong any more that is an error or could be repaired.
+    """
+    if apply and undo:
+        raise UsageError("--apply and --undo exclude each other")
+    if (apply or undo) and not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "there is no terminal to ask on before nodes are changed", hint="Add --yes."
+        )
+    options = _Options(apply, yes, persistent, undo, as_json)
+    return asyncio.run(_fix(context, targets, options))
+
+
+async def _fix(context: Context, targets: Sequence[str], options: _Options) -> int:
+    async with context.service() as service:
+        inside = [n for n, node in service.fleet.nodes.items() if node.connection != "none"]
+        chosen = [name for name in nodes(service, targets) if name in inside]
+        watch = _Watch(len(service.fleet.nodes))
+        rounds = Rounds(service, chosen, persistent=options.persistent, seen=watch.seen)
+        run = _Run(rounds, options, chosen, watch)
+        try:
+            return await (run.undo() if options.undo else run.repair())
+        except asyncio.CancelledError:
+            watch.clear()
+            run.say_what_was_done()
+            raise
+
+
+class _Watch:
+    """On a terminal, a line that says how far the check is."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._seen = 0
+        self._live = sys.stderr.isatty()
+
+    async def over(self, work: Awaitable[object]) -> None:
+        self._seen = 0
+        self._show()
+        await work
+        self.clear()
+
+    def seen(self, _node: str, _look: object) -> None:
+        self._seen += 1
+        self._show()
+
+    def _show(self) -> None:
+        if self._live:
+            text = f"checking … {min(self._seen, self._total)} of {self._total} nodes"
+            click.echo("\r\x1b[K" + plain(text, err=True), err=True, nl=False)
+
+    def clear(self) -> None:
+        if self._live:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+
+class _Run:
+    """One call of the command."""
+
+    def __init__(
+        self, rounds: Rounds, options: _Options, chosen: Sequence[str], watch: _Watch
+    ) -> None:
+        self._rounds = rounds
+        self._options = options
+        self._chosen = chosen
+        self._watch = watch
+        self._shown: list[Repair] = []
+        """Every repair that was proposed, in the order of the rounds."""
+        self._errors: dict[str, str] = {}
+        """Node to why nothing could be done there."""
+
+    def _say(self, lines: Sequence[str]) -> None:
+        """What people read; with --json stdout belongs to programs."""
+        for line in lines:
+            click.echo(line, err=self._options.as_json)
+
+    def _report(self, outcome: Outcome) -> None:
+        self._say([outcome_line(outcome)])
+
+    def say_what_was_done(self) -> None:
+        """After Ctrl-C: the command that ran was waited for, and is among these."""
+        done = [o for o in self._rounds.outcomes if o.state == "done"]
+        what = ("nothing was run", "1 command was run", f"{len(done)} commands were run")
+        click.echo(f"stopped; {what[min(len(done), 2)]}", err=True)
+        for outcome in done:
+            click.echo(f"  {outcome.node}: {outcome.command}", err=True)
+        if done and not self._options.undo:
+            click.echo("to bring back what was: fleetctl fix --undo", err=True)
+
+    # repair
+
+    async def repair(self) -> int:
+        await self._watch.over(self._rounds.look())
+        self._show_proposal()
+        if self._options.apply:
+            for _ in range(ROUNDS):
+                if not await self._round():
+                    break
+                await self._watch.over(self._rounds.look())
+        return self._finish()
+
+    def _show_proposal(self) -> None:
+        proposal = self._rounds.proposal
+        self._shown += proposal.repairs
+        if not self._options.apply:
+            for repair in proposal.repairs:
+                self._say(repair_lines(repair, persistent=self._options.persistent))
+            self._say(by_hand_lines(proposal.by_hand))
+
+    async def _round(self) -> bool:
+        """Repair node by node; whether anything was run."""
+        before = len(self._rounds.outcomes)
+        known = {(r.node, r.problem.code, r.steps) for r in self._shown}
+        proposed = self._rounds.proposal.repairs
+        self._shown += [r for r in proposed if (r.node, r.problem.code, r.steps) not in known]
+        for node, repairs in self._rounds.todo().items():
+            for repair in repairs:
+                self._say(repair_lines(repair, persistent=self._options.persistent))
+            count = sum(len(self._rounds.steps_of(r)) for r in repairs)
+            if not await self._agreed(f"Run {_commands(count)} on {node}?"):
+                self._rounds.decline(repairs)
+                continue
+            try:
+                await self._rounds.apply(node, repairs, self._report)
+            except FleetctlError as error:  # one node's trouble keeps no other from its repair
+                self._failed(node, error)
+        return len(self._rounds.outcomes) > before
+
+    def _failed(self, node: str, error: FleetctlError) -> None:
+        self._errors[node] = str(error)
+        click.echo(f"fleetctl: {error}", err=True)
+
+    def _finish(self) -> int:
+        options, rounds = self._options, self._rounds
+        wrong = still_wrong(rounds, options.persistent)
+        if options.as_json:
+            self._print_json(wrong)
+        elif options.apply:
+            self._say(still_wrong_lines(rounds.proposal, persistent=options.persistent))
+        elif not rounds.open_problems():
+            click.echo("nothing to repair: all is as nodes.yaml wants it")
+        elif rounds.todo():
+            click.echo("to run these commands: fleetctl fix --apply", err=True)
+        failed = any(o.state != "done" for o in rounds.outcomes)
+        return 1 if wrong or self._errors or failed else 0
+
+    def _print_json(self, wrong: bool) -> None:
+        states = {(o.node, o.command): o for o in self._rounds.outcomes}
+        _print(
+            {
+                "schema": SCHEMA,
+                "action": "apply" if self._options.apply else "show",
+                "ok": not wrong and not self._errors,
+                "repairs": [
+                    {
+                        "problem": repair.problem,
+                        "node": repair.node,
+                        "steps": [
+                            _step_json(repair, step, states.get((repair.node, step.command)))
+                            for step in repair.steps
+                        ],
+                        "notes": repair.notes,
+                    }
+                    for repair in self._shown
+                ],
+                "by_hand": [
+                    {"problem": problem, "notes": notes}
+                    for problem, notes in self._rounds.proposal.by_hand
+                ],
+                "errors": self._errors,
+                "still_wrong": self._rounds.open_problems() if self._options.apply else None,
+            }
+        )
+
+    # undo
+
+    async def undo(self) -> int:
+        await self._watch.over(self._rounds.check())
+        found = False
+        for node in self._chosen:
+            try:
+                records = await self._rounds.records(node)
+                if records:
+                    found = True
+                    await self._undo_on(node, records)
+            except FleetctlError as error:
+                self._failed(node, error)
+        failed = any(o.state != "done" for o in self._rounds.outcomes)
+        if self._options.as_json:
+            _print(
+                {
+                    "schema": SCHEMA,
+                    "action": "undo",
+                    "ok": not failed and not self._errors,
+                    "undone": self._rounds.outcomes,
+                    "errors": self._errors,
+                }
+            )
+        elif not found and not self._errors:
+            click.echo("nothing to undo: there is no record of a repair")
+        return 1 if failed or self._errors else 0
+
+    async def _undo_on(self, node: str, records: Sequence[Kept]) -> None:
+        self._say(record_lines(node, records))
+        if await self._agreed(f"Run {_commands(len(records))} on {node}?"):
+            await self._rounds.undo(node, records, self._report)
+
+    async def _agreed(self, question: str) -> bool:
+        """The connections stay alive while people think: the loop is not blocked."""
+        if self._options.yes:
+            return True
+        click.echo(f"{question} [y/N] ", err=True, nl=False)
+        stdin = sys.stdin.fileno()
+        await readable(stdin)
+        answer = os.read(stdin, 1024).decode("utf-8", "replace")
+        if not answer.endswith("\n"):
+            click.echo(err=True)
+        return answer.strip().lower() in ("y", "yes")
+
+
+def _commands(count: int) -> str:
+    return "this command" if count == 1 else f"these {count} commands"
+
+
+def _step_json(repair: Repair, step: Step, outcome: Outcome | None) -> dict[str, object]:
+    refused = repair.refusal(step)
+    return {
+        "command": step.command,
+        "does": step.does,
+        "undo": step.undo,
+        "lasts": step.lasts,
+        "interface": step.interface or None,
+        "state": outcome.state if outcome else "refused" if refused else "not run",
+        "reason": (outcome.said if outcome else refused) or None,
+    }
+
+
+def _print(value: dict[str, object]) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value)))

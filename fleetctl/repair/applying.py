@@ -1,0 +1,208 @@
+"""Running repairs on one node, and undoing them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from fleetctl.errors import FleetctlError, LinkError
+from fleetctl.link.protocol import Completed, Link
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.layout import fixes_dir
+from fleetctl.model.status import Step
+from fleetctl.model.topology import Fleet, Node
+from fleetctl.quoting import quote_path
+from fleetctl.repair.judging import complaint, sudo_refused, undone_already
+from fleetctl.repair.records import (
+    CANNOT_WRITE,
+    Kept,
+    Record,
+    bare_script,
+    file_name,
+    forget_script,
+    list_script,
+    number_of,
+    read_records,
+    run_script,
+)
+
+STEP_TIMEOUT_S = 30.0
+"""networksetup may take some seconds; nothing here takes longer."""
+ASK_TIMEOUT_S = 10.0
+
+State = Literal["done", "failed", "refused", "unknown"]
+_T = TypeVar("_T")
+
+
+class Outcome(Struct, frozen=True):
+    """What became of one command."""
+
+    node: str
+    code: str
+    """Of the problem it is about."""
+    command: str
+    state: State
+    """``refused``: not run, to keep the connection; ``unknown``: it may have been run or not."""
+    said: str = ""
+    """Why it is not done."""
+
+
+Report = Callable[[Outcome], object]
+
+
+class RepairRefused(FleetctlError):
+    """A node does not let itself be repaired; nothing was changed on it."""
+
+
+def carriers(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:
+    """The interfaces that must not be touched: the one that carries the node's own SSH, or, where
+    that is not known, those of its control networks."""
+    network = facts.network
+    own = network.interface_of(network.ssh_address) if network.ssh_address else None
+    if own is not None:
+        return frozenset({own.name})
+    control = (a for name, a in node.addresses.items() if fleet.networks[name].control)
+    return frozenset(i.name for a in control if (i := network.interface_of(a)) is not None)
+
+
+def refusal(node: str, step: Step, protected: frozenset[str]) -> str:
+    """Why ``step`` is not run; empty where it may be."""
+    if step.interface not in protected:
+        return ""
+    return (
+        f"{step.interface} carries the SSH connection to {node}, so fix does not touch it: "
+        f"run the command at {node} itself"
+    )
+
+
+class Repairer:
+    """Runs steps on one node, each written down there before it is run.
+
+    :param protected: interfaces that no step may be about; see :func:`carriers`.
+    :param report: is told of every command that ended, also of the one that runs while the caller
+        is cancelled: it is waited for.
+    """
+
+    def __init__(self, link: Link, fleet: str, protected: frozenset[str], report: Report) -> None:
+        self._link = link
+        self._fleet = fleet
+        self._protected = protected
+        self._report = report
+        self._sudo = "sudo -n "
+        self._number = 0
+
+    async def prepare(self) -> None:
+        """Make sure that commands can be run as root here.
+
+        :raises RepairRefused: they cannot; the hint says what to do.
+        :raises LinkError: the node is lost.
+        """
+        folder = quote_path(fixes_dir(self._fleet))
+        done = await self._link.run(
+            f"ls {folder} 2>/dev/null; echo\n"
+            "if command -v sudo >/dev/null; then exec sudo -n true </dev/null; fi\n"
+            '[ "$(id -u)" = 0 ] && echo root',
+            timeout_s=ASK_TIMEOUT_S,
+        )
+        if done.exit_status != 0:
+            said = (done.error_text.splitlines() or ["there is no sudo"])[-1]
+            raise RepairRefused(
+                f"{self._link.node} lets nobody run commands as root without a password ({said})",
+                hint="Allow it there with `sudo visudo -f /etc/sudoers.d/fleetctl` and a line "
+                "`USER ALL=(ALL) NOPASSWD: ALL`, or run the commands on it by hand.",
+            )
+        lines = done.text.splitlines()
+        if lines[-1:] == ["root"]:  # a system without sudo, and we are root
+            self._sudo = ""
+        self._number = max(map(number_of, lines), default=0)
+
+    async def apply(self, code: str, step: Step) -> Outcome:
+        """Run one step of the repair of ``code``. Its record stays unless it surely failed.
+
+        A lost connection is an outcome: ``unknown``.
+        """
+        return await _to_the_end(self._apply(code, step))
+
+    async def _apply(self, code: str, step: Step) -> Outcome:
+        node = self._link.node
+        if why := refusal(node, step, self._protected):
+            return self._tell(code, step.command, "refused", why)
+        record = Record(node=node, code=code, at=datetime.now(UTC), step=step)
+        self._number += 1
+        name = file_name(self._number, record)
+        script = run_script(self._fleet, name, self._as_root(step.command))
+        try:
+            done = await self._link.run(
+                script, stdin=msgspec.json.encode(record), timeout_s=STEP_TIMEOUT_S
+            )
+            failed = self._failed(step.command, done)
+            if failed is None:
+                return self._tell(code, step.command, "done")
+            await self._forget(name)
+        except LinkError as error:
+            return self._tell(code, step.command, "unknown", error.reason)
+        return self._tell(code, step.command, "failed", failed)
+
+    async def records(self) -> tuple[Kept, ...]:
+        """What was run here and not undone yet, newest first.
+
+        :raises LinkError: the node is lost.
+        """
+        done = await self._link.run(list_script(self._fleet), timeout_s=ASK_TIMEOUT_S)
+        return tuple(reversed([*read_records(done.text)]))
+
+    async def undo(self, kept: Kept) -> Outcome:
+        """Run the undo command of a record, and forget the record when that worked."""
+        return await _to_the_end(self._undo(kept))
+
+    async def _undo(self, kept: Kept) -> Outcome:
+        code, step = kept.record.code, kept.record.step
+        if why := refusal(self._link.node, step, self._protected):
+            return self._tell(code, step.undo, "refused", why)
+        try:
+            if step.undo:
+                script = bare_script(self._as_root(step.undo))
+                done = await self._link.run(script, timeout_s=STEP_TIMEOUT_S)
+                failed = self._failed(step.undo, done)
+                if failed is not None and not undone_already(done.text):
+                    return self._tell(code, step.undo, "failed", failed)
+            await self._forget(kept.name)
+        except LinkError as error:
+            return self._tell(code, step.undo, "unknown", error.reason)
+        return self._tell(code, step.undo, "done")
+
+    def _as_root(self, command: str) -> str:
+        """``sudo`` never asks: nobody could answer."""
+        if not command.startswith("sudo "):
+            return command
+        return self._sudo + command.removeprefix("sudo ")
+
+    def _failed(self, command: str, done: Completed) -> str | None:
+        if done.exit_status == CANNOT_WRITE and done.error_text:
+            return f"how to undo it cannot be written down: {done.error_text}"
+        if sudo_refused(done.text):
+            return f"sudo refuses it without a password: {done.text.strip()}"
+        return complaint(command, done.text, done.exit_status)
+
+    async def _forget(self, name: str) -> None:
+        await self._link.run(forget_script(self._fleet, name), timeout_s=ASK_TIMEOUT_S)
+
+    def _tell(self, code: str, command: str, state: State, said: str = "") -> Outcome:
+        outcome = Outcome(self._link.node, code, command, state, said)
+        self._report(outcome)
+        return outcome
+
+
+async def _to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Await ``work``; when cancelled meanwhile, only after it ended, for which it has deadlines."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

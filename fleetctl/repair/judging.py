@@ -1,0 +1,57 @@
+"""Whether a command did what it was told, which its exit status alone does not say. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from fleetctl.probes.parsers.failures import failure
+from fleetctl.probes.parsers.route_add import parse_route_change
+from fleetctl.probes.parsers.unparsed import Unparsed
+
+_SUDO = re.compile(
+    r"^sudo: .*(?:password is required|terminal is required|must be run from|not allowed)"
+    r"|is not in the sudoers file|is not allowed to (?:execute|run)",
+    re.I | re.M,
+)
+_NETWORKSETUP = re.compile(
+    r"^.*(?:\*\* Error|is not a recognized network service|is not a valid).*$", re.I | re.M
+)
+_DONE_ALREADY = frozenset({"not_in_table", "exists", "address_not_available"})
+_NO_ADDRESS = re.compile(r"address not found", re.I)  # the kernel's words since 6.8
+
+
+def sudo_refused(text: str) -> bool:
+    """sudo itself says no: it wants a password, or the account may not run this."""
+    return _SUDO.search(text) is not None
+
+
+def complaint(command: str, text: str, exit_status: int) -> str | None:
+    """Why ``command`` did not do its work; None where it did.
+
+    macOS ``route`` exits with 0 whatever happens, and ``networksetup`` tells its errors on stdout
+    under a status that varies (os-facts, section 1), so their texts are read.
+
+    :param text: all that it printed, on either stream.
+    """
+    words = command.removeprefix("sudo ").removeprefix("-n ").split()
+    tool = words[0] if words else ""
+    if tool == "route":
+        outcome = parse_route_change(text)
+        if isinstance(outcome, Unparsed):
+            return _last_line(outcome.text) or f"it said nothing (exit status {exit_status})"
+        return None if outcome.ok else outcome.error_text or outcome.error
+    if tool == "networksetup" and (said := _NETWORKSETUP.search(text)):
+        return said[0].strip()
+    if exit_status == 0:
+        return None
+    return _last_line(text) or f"exit status {exit_status}"
+
+
+def undone_already(text: str) -> bool:
+    """What an undo was to take away is not there, or what it was to bring back is there."""
+    return failure(text) in _DONE_ALREADY or _NO_ADDRESS.search(text) is not None
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1].strip()[:200] if lines else ""

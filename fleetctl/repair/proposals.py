@@ -1,0 +1,142 @@
+"""What could be repaired after a check, node by node, and what is left to people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from fleetctl.errors import LinkError
+from fleetctl.health.assess import Checked
+from fleetctl.health.lasting import merged
+from fleetctl.health.network.diagnosis import Root
+from fleetctl.health.network.findings import Finding
+from fleetctl.health.remedies import plan
+from fleetctl.link.links import Links
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.setup import NetworkSetup
+from fleetctl.model.status import Problem, Step
+from fleetctl.model.topology import Fleet
+from fleetctl.probes.setup import read_setup, setup_script
+from fleetctl.repair.applying import carriers, refusal
+
+SETUP_TIMEOUT_S = 20.0
+
+
+class Repair(Struct, frozen=True):
+    """A problem and the steps that mend it, all on one node."""
+
+    problem: Problem
+    node: str
+    os: str
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+    protected: frozenset[str] = frozenset()
+    """Interfaces that are left alone, since SSH comes in over one of them."""
+
+    def runnable(self, *, persistent: bool) -> tuple[Step, ...]:
+        """The steps that may be run.
+
+        :param persistent: on macOS also those that last over a reboot.
+        """
+        return tuple(
+            s
+            for s in self.steps
+            if not self.refusal(s) and (persistent or not s.lasts or self.os != "macos")
+        )
+
+    def refusal(self, step: Step) -> str:
+        """Why ``step`` is not run in any case; empty where it may be."""
+        return refusal(self.node, step, self.protected)
+
+
+class Proposal(Struct, frozen=True):
+    """Everything that is wrong, parted by whether there is a remedy that can be run."""
+
+    repairs: tuple[Repair, ...]
+    by_hand: tuple[tuple[Problem, tuple[str, ...]], ...]
+    """Problems without one, each with notes on why that is so."""
+
+
+async def propose(fleet: Fleet, links: Links, checked: Checked, nodes: Sequence[str]) -> Proposal:
+    """Ask the nodes that have something to repair how they are set up, and plan it.
+
+    :param nodes: the only ones that are looked at; problems without a node count always.
+    """
+    roots = [r for r in checked.roots if r.findings and r.problem.node in nodes]
+    touched = {f.node for r in roots for f in r.findings if f.node in checked.facts}
+    asked = await asyncio.gather(*(_ask(links, node) for node in touched))
+    planner = _Planner(fleet, checked.facts, dict(zip(touched, asked, strict=True)))
+    # what is broken now goes first: its lasting part may cover what is only not persistent
+    ordered = sorted(roots, key=lambda r: r.problem.severity != "error")
+    repairs = [repair for root in ordered for repair in planner.repairs(root)]
+    mended = {_key(repair.problem) for repair in repairs}
+    by_hand = [
+        (problem, planner.notes.get(_key(problem), ()))
+        for problem in checked.status.problems
+        if problem.node in (None, *nodes) and _key(problem) not in mended
+    ]
+    return Proposal(tuple(repairs), tuple(by_hand))
+
+
+def _key(problem: Problem) -> tuple[str, str | None, str]:
+    return problem.code, problem.node, problem.summary
+
+
+async def _ask(links: Links, node: str) -> NetworkSetup | str:
+    """The node's setup, or why it could not be asked."""
+    script = setup_script()
+    try:
+        link = await links.get(node)
+        done = await link.run(script.text, timeout_s=SETUP_TIMEOUT_S)
+    except LinkError as error:
+        return f"{node}: not for good, because its setup could not be asked: {error.reason}"
+    return read_setup(script, done.text)
+
+
+class _Planner:
+    """Plans root after root; what one changes in a node's setup the next one builds upon."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        facts: Mapping[str, NodeFacts],
+        setups: Mapping[str, NetworkSetup | str],
+    ) -> None:
+        self._fleet = fleet
+        self._facts = facts
+        self._setups = dict(setups)
+        self.notes: dict[tuple[str, str | None, str], tuple[str, ...]] = {}
+        """Of the problems that came to nothing."""
+
+    def repairs(self, root: Root) -> list[Repair]:
+        found = []
+        notes: list[str] = []
+        for node in dict.fromkeys(f.node for f in root.findings):
+            mine = [f for f in root.findings if f.node == node]
+            steps, said = self._plan(node, mine)
+            notes += said
+            if steps:
+                facts = self._facts[node]
+                os = str(facts.system.os) if facts.system else ""
+                protected = carriers(self._fleet, self._fleet.nodes[node], facts)
+                found.append(Repair(root.problem, node, os, tuple(steps), tuple(said), protected))
+        if not found:
+            self.notes[_key(root.problem)] = tuple(notes)
+        return found
+
+    def _plan(self, node: str, findings: list[Finding]) -> tuple[list[Step], list[str]]:
+        facts, setup = self._facts.get(node), self._setups.get(node)
+        if facts is None or setup is None:
+            return [], []
+        steps: list[Step] = []
+        notes = [setup] if isinstance(setup, str) else []
+        for finding in findings:
+            known = None if isinstance(setup, str) else setup
+            made = plan(self._fleet, finding, facts, known)
+            if made.setup is not None:
+                setup = self._setups[node] = made.setup
+            steps += [s for s in made.steps if s not in steps]
+            notes += [n for n in made.notes if n not in notes]
+        return merged(steps), notes

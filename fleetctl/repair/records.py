@@ -1,0 +1,86 @@
+"""What ``fix`` ran on a node, kept there: one file per command, gone once it is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from fleetctl.model.layout import fixes_dir
+from fleetctl.model.status import Step
+from fleetctl.quoting import quote, quote_path
+
+SCHEMA = "fleetctl.fixed/1"
+CANNOT_WRITE = 61
+"""Exit status of :func:`run_script` when the record could not be written, so nothing was run."""
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One command that was about to be run, and how to undo it."""
+
+    schema: str = SCHEMA
+    node: str
+    code: str
+    """Of the problem."""
+    at: datetime
+    """By the controller's clock."""
+    step: Step
+
+
+class Kept(Struct, frozen=True):
+    """A record and the name of its file."""
+
+    name: str
+    record: Record
+
+
+def file_name(number: int, record: Record) -> str:
+    """Sorts by ``number``: a node's clock, and a controller's, may be set back."""
+    return f"{number:06}-{record.at:%Y%m%dT%H%M%SZ}-{record.code}.json"
+
+
+def number_of(name: str) -> int:
+    """The number in a file's name; 0 for a file that is none of ours."""
+    head = name.partition("-")[0]
+    return int(head) if head.isascii() and head.isdigit() else 0
+
+
+def list_script(fleet: str) -> str:
+    """Prints every record, each after a line of a mark and its file's name."""
+    return (
+        f"cd {quote_path(fixes_dir(fleet))} 2>/dev/null || exit 0\n"
+        'for f in *.json; do [ -e "$f" ] || continue\n'
+        'printf \'\\036%s\\n\' "$f"; cat "$f"; echo; done\n'
+    )
+
+
+def read_records(output: str) -> Iterator[Kept]:
+    """The records in what :func:`list_script` printed, oldest first; a torn one is left out."""
+    found = []
+    for part in output.split("\x1e")[1:]:
+        name, _, text = part.partition("\n")
+        try:
+            found.append(Kept(name, msgspec.json.decode(text, type=Record)))
+        except msgspec.DecodeError:
+            continue
+    yield from sorted(found, key=lambda kept: kept.name)
+
+
+def run_script(fleet: str, name: str, command: str) -> str:
+    """Writes stdin down as a record, then runs ``command``; its output is on stdout alone."""
+    return (
+        f"umask 077; d={quote_path(fixes_dir(fleet))}; f=$d/{quote(name)}\n"
+        f'{{ mkdir -p "$d" && cat >"$f.new" && mv "$f.new" "$f"; }} || exit {CANNOT_WRITE}\n'
+        f"{bare_script(command)}"
+    )
+
+
+def bare_script(command: str) -> str:
+    """Runs ``command`` with all it says on stdout, in English; ends with its exit status."""
+    return f"umask 022; LC_ALL=C; export LC_ALL\n( {command}\n) </dev/null 2>&1\n"
+
+
+def forget_script(fleet: str, name: str) -> str:
+    return f"rm -f {quote_path(fixes_dir(fleet))}/{quote(name)}\n"
