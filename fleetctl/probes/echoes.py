@@ -11,10 +11,12 @@ from ipaddress import IPv4Address
 
 from fleetctl.model.network import Echo
 from fleetctl.model.questions import Questions
+from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.ping import parse_ping
 from fleetctl.probes.parsers.unparsed import Unparsed
 
+LINE_END = "\x1f"
 CHECK_COUNT = 3
 _INTERVAL_S = 0.2  # the shortest that every ping allows every user
 WAIT_S = 1
@@ -33,11 +35,14 @@ _KNOCK = {
 _NO_WAY = frozenset({"network_unreachable", "network_down", "no_route_to_host", "host_down"})
 """What ping says when it sends nothing because there is no way: that is silence as well."""
 
-_TEXT = r"""ask() { said=$(%(ping)s 2>&1); status=$?
-printf '\n\036%(token)s %%s %%s %%s\n%%s\n\036%(token)s\n' $1 ping $status "$said" >&2
+# A record is one line, because bash writes line by line; \037 stands for its line ends.
+_TEXT = r"""line_end=$(printf '\037')
+ask() { said=$(%(ping)s 2>&1); tell ping $? "$1"
 [ $status -eq 0 ] || [ $3 -eq 0 ] && return
-said=$(%(knock)s 2>&1); status=$?
-printf '\n\036%(token)s %%s %%s %%s\n%%s\n\036%(token)s\n' $1 tcp $status "$said" >&2; }
+said=$(%(knock)s 2>&1); tell tcp $? "$1"; }
+tell() { kind=$1 status=$2 address=$3; set -f; IFS='
+'; set -- $said; IFS=$line_end; printf '\036%(token)s %%s %%s %%s %%s\n' \
+$address $kind $status "$*" >&2; unset IFS; set +f; }
 """
 
 
@@ -74,10 +79,11 @@ def read_echoes(
     echoes: dict[IPv4Address, Echo] = {}
     knocks: dict[IPv4Address, bool] = {}
     odd: dict[IPv4Address, str] = {}
-    mark = re.escape(f"\x1e{token}")
-    pattern = rf"{mark} ([0-9.]{{7,15}}) (ping|tcp) ([0-9]{{1,3}})\n(.*?)\n{mark}\n"
-    for match in re.finditer(pattern, text, re.S):
-        address, said = IPv4Address(match[1]), match[4]
+    pattern = rf"\x1e{token} (\d{{1,3}}(?:\.\d{{1,3}}){{3}}) (ping|tcp) (\d{{1,3}}) ([^\n\x1e]*)\n"
+    for match in re.finditer(pattern, text, re.ASCII):
+        said = match[4].replace(LINE_END, "\n")
+        if (address := ipv4(match[1])) is None:
+            continue
         if match[2] == "tcp":
             knocks[address] = whole(match[3]) == 0 or "refused" in said.lower()
             continue

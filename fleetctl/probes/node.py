@@ -32,7 +32,7 @@ from fleetctl.probes.workplace import read_workplaces, workplace_probe
 
 _T = TypeVar("_T")
 
-_CONTROLS = {c: "?" for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t\r\x1e"}
+_CONTROLS = {c: "?" for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t\r\x1e\x1f"}
 """What would move a terminal's cursor has no place in a text that people are shown."""
 
 

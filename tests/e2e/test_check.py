@@ -107,7 +107,6 @@ REPAIRED = [
     ("forwarding-off", "mini1", "forwarding-off"),
     ("route-missing", "pi5", "route-missing"),
     ("wrong-gateway", "pi4", "route-wrong-gateway"),
-    ("wrong-gateway", "mini2", "route-wrong-gateway"),
     ("return-route-missing", "mini2", "return-route-missing"),
     ("default-route-stolen", "mini3", "default-route-stolen"),
     ("default-route-stolen", "pi5", "default-route-stolen"),

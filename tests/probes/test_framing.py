@@ -147,7 +147,8 @@ def test_this_machine_answers_every_probe() -> None:
     assert facts.network.taken[IPv4Address("127.0.0.1")].interface == "lo"
     assert facts.network.echoes[IPv4Address("127.0.0.2")].received == 3
     assert facts.workplaces["worker@here"].workdir == "ok"
-    assert abs(facts.comfort.clock_offset_s or 99) < 3
+    assert facts.comfort.clock_offset_s is not None
+    assert abs(facts.comfort.clock_offset_s) < 3
     system = facts.system
     assert system is not None
     assert system.os == "linux"
@@ -191,7 +192,7 @@ def test_facts_are_read_from_any_output(output: str) -> None:
         framed = f"{os_name} n m{mark}uname 0\n" + "".join(
             f"{output}{mark}{name} {status}\n" for status in (1, 0) for name in script.script.names
         )
-        read_node(script, framed, f"{mark}10.0.0.1 ping 0\n{output}{mark}\n")
+        read_node(script, framed, f"{mark}10.0.0.1 ping 0 {output}\n")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -216,3 +217,27 @@ def test_a_probe_that_hangs_is_known_by_what_it_cut_off() -> None:
     mark = f"\x1e{script.script.token} forwarding "
     assert hanging(script, text[: text.index(mark)]) == "forwarding"
     assert "forwarding" not in node_script(QUESTIONS, frozenset({"forwarding"})).script.names
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_many_echoes_at_once_mix_with_nothing(shell: str) -> None:
+    asked = [IPv4Address("127.0.7.0") + number for number in range(60)]
+    script = node_script(Questions("some-fleet", "here", echoes=dict.fromkeys(asked)))
+    done = subprocess.run([shell, "-c", script.text], capture_output=True, timeout=30, check=True)
+    facts = read_node(script, done.stdout.decode(), done.stderr.decode())
+    answered = {a: (e.sent, e.received) for a, e in facts.network.echoes.items()}
+    assert answered == dict.fromkeys(asked, (1, 1))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_echo_that_is_dropped_is_asked_of_the_ssh_port(shell: str) -> None:
+    # a refusal is an answer: nothing listens on that port
+    script = node_script(Questions("some-fleet", "here", echoes={IPv4Address("127.0.7.1"): 9}))
+    mute = "ping() { echo '1 packets transmitted, 0 received, 100% packet loss'; return 1; }\n"
+    done = subprocess.run(
+        [shell, "-c", mute + script.text], capture_output=True, timeout=30, check=True
+    )
+    facts = read_node(script, done.stdout.decode(), done.stderr.decode())
+    address = IPv4Address("127.0.7.1")
+    assert facts.network.echoes[address].received == 0
+    assert facts.network.answers_tcp == {address: True}
