@@ -17,7 +17,8 @@ fi
 set -- $(segments)
 first=$1
 for last in "$@"; do :; done
-end=$((last + $(wc -c <"$last.log")))
+size=$(wc -c 2>/dev/null <"$last.log") # it, too, may be rotated away by now
+end=$((last + ${size:-0}))
 
 clamp() { # what was rotated away, or is not there yet, cannot be read
   [ "$offset" -ge "$first" ] || offset=$first
@@ -72,7 +73,12 @@ follow)
     next=$(segments | awk -v here="$here" '$1 > here' | head -n 1)
     size=$(wc -c <"$here.log") || again
   }
-  again() { echo "next 0" >&2; exit 0; } # "here" was rotated away just now: ask anew
+  told=
+  again() { # "here" was rotated away just now: ask anew
+    [ -n "$told" ] || echo "$offset $offset"
+    echo "next 0" >&2
+    exit 0
+  }
   for at in "$@"; do [ "$at" -gt "$offset" ] || here=$at; done
   look
   if [ -n "$next" ] && [ $((here + size)) -le "$offset" ]; then # nothing is left in it
@@ -80,6 +86,7 @@ follow)
     look
   fi
   echo "$offset $end"
+  told=yes
   skip=$((offset - here))
   while [ -n "$next" ]; do
     tail -c +$((skip + 1)) "$here.log" || again

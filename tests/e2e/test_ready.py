@@ -157,6 +157,7 @@ def test_each_way_not_to_be_ready(
         ("service-failed", "dies@mini"),
         ("command-missing", "missing@mini"),
         ("service-failed", "killed@mini"),
+        ("workdir-missing", "nowhere@pi"),
         ("service-failed", "never@pi"),  # it is overdue; waits@mini is explained by it
     }
 

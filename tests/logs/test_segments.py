@@ -220,3 +220,25 @@ def test_a_log_that_cannot_be_read_is_an_error_with_its_reason(
     )
     with pytest.raises(LinkError, match=r"^pi4: its log cannot be read: no sed here"):
         bounded(read_span(LocalLink("pi4"), broken))
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+@pytest.mark.parametrize("gone", [0, 8, 16])
+def test_a_segment_that_is_rotated_away_just_now_is_asked_for_anew(
+    folder: Path, shell: str, gone: int
+) -> None:
+    """It was listed and cannot be opened, as a link that leads nowhere is and can not."""
+    write_segments(folder, THREE, INDEX)
+    (folder / f"{gone}.log").unlink()
+    (folder / f"{gone}.log").symlink_to("nowhere")
+    done = subprocess.run(
+        [shell, "-c", PLACE.script("follow", offset=gone)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=20,
+    )
+    start, end = map(int, done.stdout.partition(b"\n")[0].split())
+    assert start == gone
+    assert end in (gone, 26)
+    assert done.stderr.splitlines()[-1].startswith(b"next ")
+    assert done.returncode == 0
