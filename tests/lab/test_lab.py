@@ -16,6 +16,7 @@ import pytest
 
 from fleetctl.errors import LabError
 from fleetctl.lab import Lab, state
+from fleetctl.lab.namespaces import Process
 from tests.conftest import MakeLab
 from tests.lab.fleets import GUIDE, PAIR, SMALL
 from tests.lab.observe import answers, bounded, eventually, namespaces_of, ssh
@@ -292,7 +293,6 @@ class TestEnd:
         assert not keeper.alive
         assert not any(psutil.pid_exists(p) for p in processes if p != keeper.pid)
         assert not state.folder(name).exists()
-        eventually(lambda: not namespaces_of_all() & inside, "its namespaces are gone")
         assert name not in Path("/proc/self/mountinfo").read_text()
         lab.down()  # again changes nothing
         with pytest.raises(LabError, match="no lab"):
@@ -303,15 +303,19 @@ class TestEnd:
     ) -> None:
         name = f"failing-{os.getpid()}"
 
-        def interrupted(*_: object) -> None:
+        begun: list[Process] = []
+
+        def interrupted(now: state.State, _key: str) -> None:
+            begun.extend([now.keeper, *now.processes.values()])
             raise KeyboardInterrupt
 
         monkeypatch.setattr("fleetctl.lab.building.await_ssh", interrupted)
-        before = namespaces_of_all()
         with pytest.raises(KeyboardInterrupt):
             make_lab(PAIR, name=name)
         assert name not in state.left_behind()
-        eventually(lambda: namespaces_of_all() <= before, "its namespaces are gone")
+        # namespaces end with the last process in them, and their numbers are given out again
+        assert len(begun) > 2
+        eventually(lambda: not any(p.alive for p in begun), "its processes are gone")
 
     def test_one_of_a_name(self, lab: Lab, make_lab: MakeLab) -> None:
         pid = lab.state.keeper.pid
@@ -342,15 +346,3 @@ def _pid_namespace(pid: int) -> str:
         return os.readlink(f"/proc/{pid}/ns/pid")  # noqa: PTH115 -- the text, not a path
     except OSError:
         return ""
-
-
-def namespaces_of_all() -> set[str]:
-    """Every namespace that some process on this machine is in."""
-    found = set()
-    for kind in ("net", "mnt", "pid"):
-        for path in Path("/proc").glob(f"[0-9]*/ns/{kind}"):
-            try:
-                found.add(str(path.readlink()))
-            except OSError:
-                continue
-    return found
