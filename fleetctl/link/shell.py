@@ -24,6 +24,7 @@ _PATH = (
 _NOISE_KEPT = 64 * 1024
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9 _./:=,@+{}()\[\]<>;&|?*#~^-]")
+_ESCAPES = {bytes([byte]): b"\\0%03o" % byte for byte in range(256)}
 
 
 def prelude(*, terminal: bool = False) -> str:
@@ -35,7 +36,7 @@ def command_line(script: str, *, terminal: bool = False) -> str:
     """The line for the node's login shell that makes ``sh`` run ``script``; stdin stays free."""
     # surrogateescape: Python's own way to hold argument bytes that are no UTF-8
     whole = (prelude(terminal=terminal) + script).encode("utf-8", "surrogateescape")
-    encoded = _UNSAFE.sub(lambda m: b"\\0%03o" % m.group()[0], whole)
+    encoded = _UNSAFE.sub(lambda m: _ESCAPES[m[0]], whole)
     return f"""exec sh -c 'eval "$(printf %b "{encoded.decode()}")"'"""
 
 

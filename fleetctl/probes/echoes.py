@@ -17,6 +17,9 @@ from fleetctl.probes.parsers.ping import parse_ping
 from fleetctl.probes.parsers.unparsed import Unparsed
 
 LINE_END = "\x1f"
+_RECORD = re.compile(
+    r"\x1e([0-9a-f]{12}) ([0-9.]{7,15}) (ping|tcp) ([0-9]{1,3}) ([^\n\x1e]*)\n"
+)  # one for every token: a pattern of its own for each node would have to be compiled
 CHECK_COUNT = 3
 _INTERVAL_S = 0.2  # the shortest that every ping allows every user
 WAIT_S = 1
@@ -35,13 +38,12 @@ _KNOCK = {
 _NO_WAY = frozenset({"network_unreachable", "network_down", "no_route_to_host", "host_down"})
 """What ping says when it sends nothing because there is no way: that is silence as well."""
 
-# A record is one line, because bash writes line by line; \037 stands for its line ends.
-_TEXT = r"""line_end=$(printf '\037')
-ask() { said=$(%(ping)s 2>&1); tell ping $? "$1"
+# A record is one line, because bash writes line by line; LINE_END stands for its line ends.
+_TEXT = r"""ask() { said=$(%(ping)s 2>&1); tell ping $? "$1"
 [ $status -eq 0 ] || [ $3 -eq 0 ] && return
 said=$(%(knock)s 2>&1); tell tcp $? "$1"; }
 tell() { kind=$1 status=$2 address=$3; set -f; IFS='
-'; set -- $said; IFS=$line_end; printf '\036%(token)s %%s %%s %%s %%s\n' \
+'; set -- $said; IFS='%(line_end)s'; printf '\036%(token)s %%s %%s %%s %%s\n' \
 $address $kind $status "$*" >&2; unset IFS; set +f; }
 """
 
@@ -54,7 +56,8 @@ def echoes_text(questions: Questions, os: str, token: str) -> str:
         return ""
     count = CHECK_COUNT if questions.depth == "check" else 1
     starts = "".join(f"ask {address} {count} {port} </dev/null &\n" for address, port in asked)
-    return _TEXT % {"ping": _PING[os], "knock": _KNOCK[os], "token": token} + starts
+    texts = {"ping": _PING[os], "knock": _KNOCK[os], "token": token, "line_end": LINE_END}
+    return _TEXT % texts + starts
 
 
 def path_text(address: IPv4Address, port: int | None) -> str:
@@ -79,17 +82,18 @@ def read_echoes(
     echoes: dict[IPv4Address, Echo] = {}
     knocks: dict[IPv4Address, bool] = {}
     odd: dict[IPv4Address, str] = {}
-    pattern = rf"\x1e{token} (\d{{1,3}}(?:\.\d{{1,3}}){{3}}) (ping|tcp) (\d{{1,3}}) ([^\n\x1e]*)\n"
-    for match in re.finditer(pattern, text, re.ASCII):
-        said = match[4].replace(LINE_END, "\n")
-        if (address := ipv4(match[1])) is None:
+    for match in _RECORD.finditer(text):
+        own, where, kind, status, line = match.groups()
+        address = ipv4(where) if own == token else None
+        if address is None:
             continue
-        if match[2] == "tcp":
-            knocks[address] = whole(match[3]) == 0 or "refused" in said.lower()
+        said = line.replace(LINE_END, "\n")
+        if kind == "tcp":
+            knocks[address] = whole(status) == 0 or "refused" in said.lower()
             continue
         parsed = parse_ping(said)
         if isinstance(parsed, Unparsed) or (not parsed.transmitted and parsed.error not in _NO_WAY):
-            odd[address] = (said.strip().splitlines() or [f"ping said nothing ({match[3]})"])[-1]
+            odd[address] = (said.strip().splitlines() or [f"ping said nothing ({status})"])[-1]
         else:
             echoes[address] = parsed.echo()
     return echoes, knocks, odd

@@ -11,7 +11,7 @@ from msgspec.structs import replace as _replace
 
 from fleetctl.model.facts import CUT_OFF, Comfort, NetworkFacts, NodeFacts
 from fleetctl.model.questions import Questions
-from fleetctl.probes.comfort import COMFORT, read_comfort
+from fleetctl.probes import comfort
 from fleetctl.probes.echoes import echoes_text, read_echoes
 from fleetctl.probes.macs import THUNDERBOLT, local_network_probe, read_macs
 from fleetctl.probes.network import network_probes, read_network
@@ -55,7 +55,7 @@ def node_script(questions: Questions, without: frozenset[str] = frozenset()) -> 
     """
     probes: list[Probe] = [
         SYSTEM,
-        COMFORT,
+        comfort.comfort_probe(questions.depth),
         *network_probes(questions),
         *_services(questions.fleet, questions.node),
     ]
@@ -147,12 +147,12 @@ class _Reader:
         os, by_name = self._answers.machine.os, self._answers.by_name
         places, tools = self._ask("workplace", read_workplaces) or ({}, {})
         thunderbolt, local_network = read_macs(os, by_name)
-        if COMFORT.name not in by_name:
-            self._unknown[COMFORT.name] = CUT_OFF
+        if comfort.NAME not in by_name:
+            self._unknown[comfort.NAME] = CUT_OFF
         return _replace(
             facts,
             network=self._network(os, questions),
-            comfort=read_comfort(os, by_name) or Comfort(),
+            comfort=comfort.read_comfort(os, by_name) or Comfort(),
             workplaces=places,
             tools=tools,
             thunderbolt=thunderbolt,

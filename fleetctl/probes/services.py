@@ -26,7 +26,10 @@ _PANE_FIELDS = (
 # Names in nodes.yaml cannot hold a bar, so it separates; tmux turns tabs into "_" in some locales.
 _PANE_FORMAT = "|".join(f"#{{{field}}}" for field in _PANE_FIELDS)
 
+# Where no user has a socket of that name no server can run, and tmux need not be started to say so.
 _TMUX = f"""command -v tmux >/dev/null || exit 127
+for s in "${{TMUX_TMPDIR:-/tmp}}"/tmux-*/{TMUX_SOCKET}; do [ -e "$s" ] && break; done
+[ -e "$s" ] || {{ echo "no server running on $s"; tmux -V; exit 1; }}
 tmux -u -L {TMUX_SOCKET} list-panes -a -F '{_PANE_FORMAT}' && exit
 tmux -V; exit 1"""
 

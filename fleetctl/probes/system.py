@@ -16,8 +16,10 @@ SYSTEM = Probe(
 read up rest </proc/uptime && echo "uptime $up"
 read load rest </proc/loadavg && echo "load $load"
 read cpus </sys/devices/system/cpu/online && echo "online $cpus"
-while read key value unit; do case $key in MemTotal:|MemAvailable:) echo "$key $value";; esac
-done </proc/meminfo
+while read key value unit; do case $key in
+MemTotal:) echo "$key $value";;
+MemAvailable:) echo "$key $value"; break;;  # dash reads byte by byte: no further than this
+esac; done </proc/meminfo
 if [ -r /sys/class/thermal/thermal_zone0/temp ]; then
 read t </sys/class/thermal/thermal_zone0/temp && echo "millidegrees $t"; fi
 command -v vcgencmd >/dev/null && vcgencmd get_throttled
