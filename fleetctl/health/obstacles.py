@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from fleetctl.health.network.causes import Way
+from fleetctl.health.network.findings import LINK_CODES, ROUTE_CODES
 from fleetctl.launch.plan import Step
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.status import ALIVE_STATES, AddressStatus, FleetStatus, Problem
 from fleetctl.model.topology import Fleet
 
-CODES = frozenset(
-    {
-        "address-missing",
-        "interface-down",
-        "route-missing",
-        "route-wrong-gateway",
-        "return-route-missing",
-        "forwarding-off",
-        "gateway-unreachable",
-        "unreachable",
-        "arp-incomplete",
-    }
+CODES = (
+    LINK_CODES
+    | ROUTE_CODES
+    | {"forwarding-off", "gateway-unreachable", "unreachable", "arp-incomplete"}
 )
 """Of the network. What is wrong with a node itself, such as a missing folder, stops only what is on
 it, and the birth there says so; a node that is lost may come back while others start."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import Protocol, TypeVar
 
@@ -120,19 +120,7 @@ class _Reader:
             neighbours = self._known("neighbours", parse_ip_neigh(parts[2]))
             for line, address in enumerate(self._questions.ways, len(_LINUX_HEAD)):
                 self._take(taken, address, parse_ip_route_get(parts[line]))
-        text = self._text("forwarding") or ""
-        persistent, persistence = _persistent_on_linux(text)
-        return NetworkFacts(
-            interfaces=interfaces,
-            routes=table,
-            taken=taken,
-            neighbours=neighbours,
-            forwarding=self._forwarding(text),
-            forwarding_persistent=persistent if self._questions.forwards else None,
-            persistence=persistence,
-            strict_filters=_strict_filters(text),
-            ssh_address=_ssh_address(text),
-        )
+        return self._facts(interfaces, table, taken, neighbours, _persistent_on_linux)
 
     def macos(self) -> NetworkFacts:
         texts = {name: self._text(name) for name in ("interfaces", "routes", "ways", "neighbours")}
@@ -149,8 +137,18 @@ class _Reader:
             address, _, said = part.partition("\n")
             if (way := _address(address)) is not None:
                 self._take(taken, way, parse_route_get(said))
+        return self._facts(interfaces, table, taken, neighbours, _persistent_on_macos)
+
+    def _facts(
+        self,
+        interfaces: tuple[Interface, ...] | None,
+        table: tuple[Route, ...] | None,
+        taken: Mapping[IPv4Address, RouteTaken],
+        neighbours: tuple[Neighbour, ...] | None,
+        read_persistence: Callable[[str], tuple[bool, str]],
+    ) -> NetworkFacts:
         text = self._text("forwarding") or ""
-        persistent, persistence = _persistent_on_macos(text)
+        persistent, persistence = read_persistence(text)
         return NetworkFacts(
             interfaces=interfaces,
             routes=table,
@@ -159,6 +157,7 @@ class _Reader:
             forwarding=self._forwarding(text),
             forwarding_persistent=persistent if self._questions.forwards else None,
             persistence=persistence,
+            strict_filters=_strict_filters(text),
             ssh_address=_ssh_address(text),
         )
 
