@@ -225,6 +225,15 @@ def test_two_faults_are_two_problems(fleet: str) -> None:
     assert wrong == []
 
 
+def test_a_route_that_is_missing_shows_also_under_a_stolen_default_route() -> None:
+    """The thief may be the very gateway: then packets go right, until that is repaired."""
+    for name, code in (("pi5", "route-missing"), ("mini3", "return-route-missing")):
+        world = World(FLEETS["guide"])
+        world.hosts[name].routes.clear()
+        expected = _stolen(world, name) | {(code, name)}
+        assert world.errors() == expected
+
+
 def _hidden(world: World, expected: Expected) -> Expected:
     """What nobody can tell while something else is broken."""
     return {

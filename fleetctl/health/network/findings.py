@@ -68,7 +68,7 @@ def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator
         if route.ok is not False or route.kind == "default":
             continue
         link = _link_of(fleet, route)
-        if route.via == route.expected_via:
+        if route.via == route.expected_via and exact_route(facts.network, route.to):
             continue  # as it must be, on a dead link: that is told already
         if link in dead and not _keeps_routes(fleet, facts, link):
             continue

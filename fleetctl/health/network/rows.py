@@ -117,14 +117,28 @@ def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> RouteStat
         )
     if taken.error is not None:
         return _with(row, ok=False, reason=taken.error)
-    ok = taken.via == expected.via
-    dead = entry is not None and entry.dead
+    amiss: str | None = None
+    if entry is not None and entry.dead:
+        amiss = f"{taken.interface} has no carrier"
+    elif entry is None and _by_luck(fleet, facts, expected):
+        amiss = "there is no route: only the default route, which leads astray, goes there"
     return _with(
         row,
         via=str(taken.via) if taken.via else None,
         interface=taken.interface,
-        ok=ok and not dead,
-        reason=f"{taken.interface} has no carrier" if dead else None,
+        ok=taken.via == expected.via and amiss is None,
+        reason=amiss,
+    )
+
+
+def _by_luck(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> bool:
+    """The way is right because a stolen default route happens to lead to the same gateway."""
+    if thief(fleet, fleet.nodes[expected.node], facts) is None:
+        return False
+    table = facts.network.routes
+    return table is not None and not any(
+        r.to.prefixlen and r.to.supernet_of(expected.to) and not (r.scoped or r.cloned)
+        for r in table
     )
 
 
