@@ -65,7 +65,9 @@ def test_version_loads_nothing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["--help", "start --help", "status --help", "logs --help", "attach --help"]
+    "arguments",
+    ["--help", "start --help", "status --help", "logs --help", "attach --help"]
+    + ["check --help", "fix --help", "explain --help", "explain forwarding-off"],
 )
 def test_help(folder: Path, arguments: str) -> None:
     assert not loaded(folder, *arguments.split()) & {"asyncssh", "textual", "libtmux"}
@@ -103,3 +105,19 @@ main()
         [sys.executable, "-c", interrupted], cwd=folder, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_loading_asyncssh_starts_no_process() -> None:
+    """Its search for liboqs would run ldconfig and gcc, each time."""
+    watched = """
+import sys
+sys.addaudithook(lambda event, args: print(event, args) if event.startswith(STARTS) else None)
+STARTS = ("subprocess.", "os.posix_spawn", "os.fork", "os.system")
+import fleetctl.link.ssh.connect
+import subprocess
+subprocess.run(["true"])  # and this one is seen
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", watched], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["subprocess.Popen"]

@@ -13,7 +13,7 @@ def _import_asyncssh() -> None:
     mlkem768x25519 comes with the cryptography package.
     """
     search = ctypes.util.find_library
-    ctypes.util.find_library = lambda name: None if name == "oqs" else search(name)
+    ctypes.util.find_library = lambda name: None if name in ("oqs", "liboqs") else search(name)
     try:
         import asyncssh  # noqa: F401  # for its effect: it is in sys.modules from here on
     finally:
