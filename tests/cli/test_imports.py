@@ -66,8 +66,16 @@ def test_version_loads_nothing(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--help", "start --help", "status --help", "logs --help", "attach --help"]
-    + ["check --help", "fix --help", "explain --help", "explain forwarding-off"],
+    [
+        "--help",
+        "start --help",
+        "status --help",
+        "logs --help",
+        "attach --help",
+        "check --help",
+        "fix --help",
+        "explain forwarding-off",
+    ],
 )
 def test_help(folder: Path, arguments: str) -> None:
     assert not loaded(folder, *arguments.split()) & {"asyncssh", "textual", "libtmux"}
@@ -108,7 +116,7 @@ main()
 
 
 def test_loading_asyncssh_starts_no_process() -> None:
-    """Its search for liboqs would run ldconfig and gcc, each time."""
+    """Its search for libraries would run ldconfig and gcc, each time."""
     watched = """
 import sys
 sys.addaudithook(lambda event, args: print(event, args) if event.startswith(STARTS) else None)
