@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -25,6 +26,9 @@ from fleetctl.model.questions import Depth, questions, ssh_port
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.probes.node import node_script, services_script
+
+if TYPE_CHECKING:
+    from fleetctl.watch import Watch
 
 STRAGGLERS_WAIT_S = 4.0
 """How long a start waits for the other nodes' answers after the first one came: long enough for a
@@ -102,6 +106,19 @@ class FleetService:
             duration_s=time.monotonic() - began,
             depth=depth,
             chosen=chosen,
+        )
+
+    def watch(self, interval_s: float, depth: Depth = "check") -> Watch:
+        """Every node asked again and again; see :class:`fleetctl.watch.Watch`."""
+        from fleetctl.watch import Watch
+
+        return Watch(
+            self.fleet,
+            self.job,
+            self._expectations,
+            self._look,
+            interval_s=interval_s,
+            depth=depth,
         )
 
     async def _look(self, node: Node, depth: Depth = "status") -> Look:

@@ -46,16 +46,23 @@ async def _status(
 ) -> int:
     async with context.service() as service:
         chosen = instances(service, targets) if targets else None
-        while True:
-            # who watches has time for what one quick answer leaves out
-            status = await service.observe(chosen, "check" if watch else "status")
-            if as_json:
-                encoded = msgspec.json.encode(status)
-                click.echo(encoded if watch else msgspec.json.format(encoded))
-            else:
-                if watch and sys.stdout.isatty():
-                    click.echo(CLEAR, nl=False)
-                click.echo("\n".join(status_lines(status)))
-            if watch is None:
-                return 0 if status.healthy else 1
-            await asyncio.sleep(watch)
+        if watch is None:
+            status = await service.observe(chosen)
+            _show(status, as_json, again=False)
+            return 0 if status.healthy else 1
+        # who watches has time for what one quick answer leaves out
+        async with service.watch(watch) as watched:
+            await watched.all_asked()
+            while True:
+                _show(watched.snapshot(chosen).status, as_json, again=True)
+                await asyncio.sleep(watch)
+
+
+def _show(status: FleetStatus, as_json: bool, *, again: bool) -> None:
+    if as_json:
+        encoded = msgspec.json.encode(status)
+        click.echo(encoded if again else msgspec.json.format(encoded))
+        return
+    if again and sys.stdout.isatty():
+        click.echo(CLEAR, nl=False)
+    click.echo("\n".join(status_lines(status)))

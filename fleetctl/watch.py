@@ -1,0 +1,122 @@
+"""The fleet, watched: every node is asked again and again, each on its own clock."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from fleetctl.health.assess import Checked, Look, assess
+from fleetctl.model.expectations import Expectations
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.questions import Depth
+from fleetctl.model.topology import Fleet, Node
+
+LONGEST_PAUSE_S = 30.0
+"""Between two tries to reach a node that is lost."""
+_SPREAD = 0.3
+
+LookAt = Callable[[Node, Depth], Awaitable[Look]]
+
+
+class Watch:
+    """Keeps the newest look at every node. An async context manager: leaving it ends the asking.
+
+    A node that is slow or lost holds up no other. A lost one is tried again after pauses that
+    double up to :data:`LONGEST_PAUSE_S`, give or take a third, so that many that come back at once,
+    as after sleep, are not asked at one moment.
+
+    :param look: asks one node; what goes wrong is in its result.
+    :param interval_s: seconds from one question to a node to the next.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        job: Job | None,
+        expectations: Expectations,
+        look: LookAt,
+        *,
+        interval_s: float,
+        depth: Depth,
+    ) -> None:
+        self._fleet = fleet
+        self._job = job
+        self._expectations = expectations
+        self._look = look
+        self._interval_s = interval_s
+        self._depth: Depth = depth
+        self._looks: dict[str, Look] = {}
+        self._asked_s: dict[str, float] = {}
+        self._news = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Watch:
+        nodes = self._fleet.nodes.values()
+        self._tasks = [asyncio.create_task(self._keep_asking(node)) for node in nodes]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep_asking(self, node: Node) -> None:
+        failures = 0
+        while True:
+            began = time.monotonic()
+            look = await self._look(node, self._depth)
+            self._asked_s[node.name] = time.monotonic() - began
+            self._looks[node.name] = look
+            self._news.set()
+            failures = failures + 1 if look.error else 0
+            await asyncio.sleep(self._pause_s(failures, time.monotonic() - began))
+
+    def _pause_s(self, failures: int, took_s: float) -> float:
+        if failures == 0:
+            return max(0.0, self._interval_s - took_s)
+        pause_s: float = min(self._interval_s * 2 ** min(failures - 1, 10), LONGEST_PAUSE_S)
+        return pause_s * random.uniform(1 - _SPREAD, 1 + _SPREAD)
+
+    async def news(self, timeout_s: float | None = None) -> bool:
+        """Wait until some node has answered, or is found lost, since the last call.
+
+        :returns: whether that came within ``timeout_s``.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
+            self._news.clear()
+            return True
+        return False
+
+    async def all_asked(self) -> None:
+        """Wait until every node has answered once, or is found lost."""
+        while len(self._looks) < len(self._fleet.nodes):
+            self._raise_if_broken()
+            await self.news(timeout_s=1.0)
+
+    def _raise_if_broken(self) -> None:
+        """A bug in a look must not look like a quiet fleet."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
+
+    def snapshot(self, chosen: Sequence[Instance] | None = None) -> Checked:
+        """The fleet by the newest looks; a node that has not answered yet is unknown.
+
+        :param chosen: the instances to show; all of the job's by default.
+        """
+        self._raise_if_broken()
+        looks = {name: self._looks.get(name, Look()) for name in self._fleet.nodes}
+        return assess(
+            self._fleet,
+            self._job,
+            self._expectations,
+            looks,
+            duration_s=max(self._asked_s.values(), default=0.0),
+            depth=self._depth,
+            chosen=chosen,
+        )

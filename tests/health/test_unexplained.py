@@ -1,0 +1,267 @@
+"""Silence that nothing on the nodes explains: told once, of the place where it meets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Address
+
+import pytest
+from msgspec.structs import replace
+
+from fleetctl.config import load_text
+from fleetctl.errors import AuthFailed, ConnectFailed, LinkError
+from fleetctl.health.assess import Look, assess
+from fleetctl.model.network import Neighbour, NeighbourState
+from fleetctl.model.questions import Depth
+from fleetctl.model.status import Problem
+from fleetctl.model.topology import Fleet
+from tests.health.world import World
+from tests.lab.fleets import GUIDE, PAIR
+
+CLUSTER = load_text(GUIDE, "nodes.yaml")
+FLAT = load_text(re.sub(r"    via: .*\n", "", GUIDE), "nodes.yaml")
+"""The same networks, and nobody has a way through anybody."""
+MINI2, MINI3 = IPv4Address("10.10.0.2"), IPv4Address("10.10.0.3")
+GATEWAY = IPv4Address("192.168.50.1")
+WIFI2 = IPv4Address("192.168.1.12")
+IPAD = IPv4Address("192.168.1.40")
+
+
+class Filtered(World):
+    """Something on the way, that no node knows of, drops what ``drops`` says."""
+
+    def __init__(self, fleet: Fleet, drops: Callable[[str, IPv4Address], bool]) -> None:
+        super().__init__(fleet)
+        self.drops = drops
+
+    def answers(self, asker: str, to: IPv4Address) -> bool:
+        return not self.drops(asker, to) and super().answers(asker, to)
+
+    def problems(self, looks: dict[str, Look] | None = None) -> tuple[Problem, ...]:
+        given = self.looks() if looks is None else looks
+        status = assess(self.fleet, None, self.expectations, given, duration_s=1.0, depth="check")
+        return status.status.problems
+
+    def looks(self, depth: Depth = "check") -> dict[str, Look]:
+        return {name: self.look(name, depth) for name in self.hosts}
+
+
+def only(world: Filtered, looks: dict[str, Look] | None = None) -> Problem:
+    (problem,) = world.problems(looks)
+    return problem
+
+
+def between(*pairs: tuple[str, IPv4Address]) -> Callable[[str, IPv4Address], bool]:
+    return lambda asker, to: (asker, to) in pairs
+
+
+# a network that carries nothing
+
+
+def test_a_control_network_that_is_silent_is_one_warning() -> None:
+    cidr = CLUSTER.networks["wifi"].cidr
+    problem = only(Filtered(CLUSTER, lambda _, to: to in cidr))
+    assert (problem.code, problem.severity, problem.node) == ("unreachable", "warning", None)
+    assert problem.affects == ("mini1", "mini2", "mini3", "pi5", "pi4")
+    assert problem.summary == (
+        "no node reaches another one on wifi, though all their links are up: the access point may "
+        "keep its clients apart (client isolation)"
+    )
+
+
+def test_another_network_that_is_silent_is_one_error() -> None:
+    cidr = FLAT.networks["fabric"].cidr
+    problem = only(Filtered(FLAT, lambda _, to: to in cidr))
+    assert (problem.code, problem.severity, problem.node) == ("unreachable", "error", None)
+    assert problem.affects == ("mini1", "mini2", "mini3")
+    assert "on fabric, though all their links are up: what joins them, a switch" in problem.summary
+    assert problem.evidence == "ping: no answer between mini1, mini2, mini3"
+
+
+def test_a_network_on_which_anybody_hears_anybody_is_not_silent() -> None:
+    cidr = FLAT.networks["fabric"].cidr
+    world = Filtered(FLAT, lambda a, to: to in cidr and (a, to) != ("mini1", MINI2))
+    summaries = [p.summary for p in world.problems()]
+    assert summaries
+    assert not any("no node reaches another" in s for s in summaries)
+
+
+# an address that nobody reaches
+
+
+def test_an_address_that_nobody_reaches_is_told_of_its_node() -> None:
+    problem = only(Filtered(CLUSTER, lambda _, to: to == MINI2))
+    assert (problem.code, problem.severity, problem.node) == ("unreachable", "error", "mini2")
+    assert problem.affects == ("mini1", "mini3", "pi5", "pi4")
+    assert problem.summary == (
+        "nobody reaches mini2 at 10.10.0.2 on fabric: its own link is up, so something between "
+        "drops the packets"
+    )
+    assert problem.evidence.startswith("mini1: ping 10.10.0.2: 0 of 3 echoes came back; mini3: ")
+
+
+def test_a_machine_that_cannot_be_logged_into_may_be_asleep() -> None:
+    world = Filtered(CLUSTER, lambda _, to: to == IPAD)
+    problem = only(world)
+    assert (problem.code, problem.node) == ("unreachable", "ipad")
+    assert "nobody reaches ipad at 192.168.1.40 on wifi: it may be asleep" in problem.summary
+
+
+def test_two_addresses_that_nobody_reaches_are_two_problems() -> None:
+    problems = Filtered(CLUSTER, lambda _, to: to in (MINI2, IPAD)).problems()
+    assert sorted(str(p.node) for p in problems) == ["ipad", "mini2"]
+
+
+# one who does not reach somebody
+
+
+def test_one_who_gets_no_answer_is_told_of_himself() -> None:
+    problem = only(Filtered(CLUSTER, between(("mini2", MINI3), ("mini2", IPAD))))
+    assert (problem.code, problem.severity, problem.node) == ("unreachable", "error", "mini2")
+    assert "10.10.0.3 (mini3 on fabric)" in problem.summary
+    assert "192.168.1.40 (ipad on wifi)" in problem.summary
+    assert "a firewall may drop the packets" in problem.summary
+    assert set(problem.affects) == {"mini3", "ipad"}
+
+
+def test_a_gateway_that_does_not_answer_who_needs_it() -> None:
+    fabric = CLUSTER.networks["fabric"].cidr
+    world = Filtered(CLUSTER, lambda a, to: a == "pi5" and (to == GATEWAY or to in fabric))
+    problem = only(world)
+    assert (problem.code, problem.severity, problem.node) == (
+        "gateway-unreachable", "error", "pi5",
+    )  # fmt: skip
+    assert problem.summary == (
+        "pi5 does not reach its gateway mini1 at 192.168.50.1 on edge50, though both their links "
+        "are up"
+    )
+    assert "pi5: ping 192.168.50.1: 0 of 3 echoes came back" in problem.evidence
+
+
+def test_a_gateways_far_address_is_no_gateway() -> None:
+    """That it is silent there while it answers here is no matter of the link to it."""
+    problem = only(Filtered(CLUSTER, between(("pi5", IPv4Address("10.10.0.1")))))
+    assert (problem.code, problem.node) == ("unreachable", "pi5")
+
+
+def with_neighbours(world: Filtered, name: str, *found: Neighbour) -> dict[str, Look]:
+    looks = world.looks()
+    facts = looks[name].facts
+    assert facts is not None
+    looks[name] = Look(facts=replace(facts, network=replace(facts.network, neighbours=found)))
+    return looks
+
+
+def neighbour(address: IPv4Address, state: NeighbourState) -> Neighbour:
+    return Neighbour(address, "thunderbolt0", None, state)
+
+
+@pytest.mark.parametrize("state", ["incomplete", "failed"])
+def test_a_neighbour_that_does_not_even_tell_its_ethernet_address(state: NeighbourState) -> None:
+    world = Filtered(CLUSTER, between(("mini2", MINI3)))
+    problem = only(world, with_neighbours(world, "mini2", neighbour(MINI3, state)))
+    assert (problem.code, problem.severity, problem.node) == ("arp-incomplete", "error", "mini2")
+    assert problem.affects == ("mini3",)
+    assert problem.summary == (
+        "mini2 asks for the Ethernet address of 10.10.0.3 (mini3 on fabric) and gets no answer: "
+        "the two are not on one wire, or somebody filters there"
+    )
+
+
+def test_a_neighbour_that_told_its_ethernet_address_is_on_the_wire() -> None:
+    world = Filtered(CLUSTER, between(("mini2", MINI3)))
+    problem = only(world, with_neighbours(world, "mini2", neighbour(MINI3, "known")))
+    assert problem.code == "unreachable"
+
+
+def test_two_silent_addresses_of_which_one_has_no_ethernet_address() -> None:
+    world = Filtered(CLUSTER, between(("mini2", MINI3), ("mini2", IPAD)))
+    problem = only(world, with_neighbours(world, "mini2", neighbour(MINI3, "failed")))
+    assert problem.code == "unreachable"
+
+
+def test_an_old_entry_of_somebody_who_answers_is_nothing() -> None:
+    world = Filtered(CLUSTER, lambda *_: False)
+    assert world.problems(with_neighbours(world, "mini2", neighbour(MINI3, "incomplete"))) == ()
+
+
+# who does not want to be heard
+
+
+@pytest.mark.parametrize("stealth", [True, False])
+def test_a_mac_in_stealth_mode_is_silent_and_well(stealth: bool) -> None:
+    world = Filtered(CLUSTER, lambda _, to: to in (MINI2, WIFI2))
+    looks = world.looks()
+    facts = looks["mini2"].facts
+    assert facts is not None
+    looks["mini2"] = Look(facts=replace(facts, comfort=replace(facts.comfort, stealth=stealth)))
+    codes = [p.code for p in world.problems(looks)]
+    assert codes == ([] if stealth else ["unreachable", "unreachable"])
+
+
+def test_stealth_of_one_does_not_hide_another() -> None:
+    world = Filtered(CLUSTER, lambda _, to: to in (MINI2, MINI3))
+    looks = world.looks()
+    facts = looks["mini2"].facts
+    assert facts is not None
+    looks["mini2"] = Look(facts=replace(facts, comfort=replace(facts.comfort, stealth=True)))
+    assert only(world, looks).node == "mini3"
+
+
+# nobody can be asked
+
+
+def cut_off(fleet: Fleet, internet: bool = False) -> Filtered:
+    """The machine that asks stands outside: it reaches no node, and may have the internet."""
+    world = Filtered(fleet, lambda _, to: to == fleet.internet and not internet)
+    for name, node in fleet.nodes.items():
+        world.hosts[name].powered = node.connection != "ssh"
+    return world
+
+
+def test_a_machine_that_is_cut_off_is_one_problem() -> None:
+    problem = only(cut_off(CLUSTER))
+    assert (problem.code, problem.severity, problem.node) == ("ssh-timeout", "error", "macbook")
+    assert problem.summary == (
+        "no node can be reached (no answer): this machine is not on their network"
+    )
+    assert problem.affects[:5] == ("mini1", "mini2", "mini3", "pi5", "pi4")
+    assert "mini1: no answer; mini2: no answer" in problem.evidence
+
+
+def test_a_machine_with_internet_is_not_cut_off() -> None:
+    problems = cut_off(CLUSTER, internet=True).problems()
+    assert {(p.code, p.node) for p in problems} == {
+        ("ssh-timeout", name) for name in ("mini1", "mini2", "mini3", "pi5", "pi4")
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "one"),
+    [(ConnectFailed("pi5", "no route to host"), True), (AuthFailed("pi5", "no key"), False)],
+)
+def test_a_node_that_says_a_word_shows_that_the_network_is_there(
+    error: LinkError, one: bool
+) -> None:
+    world = cut_off(CLUSTER)
+    problems = world.problems({**world.looks(), "pi5": Look(error=error)})
+    lost = [p for p in problems if p.code.startswith("ssh-")]
+    assert len(lost) == (1 if one else 5)
+
+
+def test_a_node_that_answers_shows_that_the_network_is_there() -> None:
+    world = cut_off(CLUSTER)
+    world.hosts["pi4"].powered = True
+    lost = [p.node for p in world.problems() if p.code == "ssh-timeout"]
+    assert lost == ["mini1", "mini2", "mini3", "pi5"]
+
+
+def test_without_this_machine_in_the_fleet_nobody_is_named() -> None:
+    problem = only(cut_off(load_text(PAIR, "nodes.yaml")))
+    assert (problem.node, problem.affects) == (None, ("a", "b"))
+
+
+def test_the_only_node_there_is_is_told_by_its_name() -> None:
+    lone = "".join(line for line in PAIR.splitlines(True) if not line.startswith("  b:"))
+    assert only(cut_off(load_text(lone, "nodes.yaml"))).node == "a"

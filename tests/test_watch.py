@@ -1,0 +1,123 @@
+"""Watching: each node on its own clock, and none holds up another."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from fleetctl.config import load_text
+from fleetctl.errors import ConnectTimedOut
+from fleetctl.health.assess import Look
+from fleetctl.model.expectations import derive
+from fleetctl.model.questions import Depth
+from fleetctl.model.topology import Node
+from fleetctl.watch import LONGEST_PAUSE_S, Watch
+from tests.health.facts import facts
+
+FLEET = load_text(
+    """\
+fleet: two
+nodes:
+  quick: {ssh: {host: 10.0.0.1}}
+  other: {ssh: {host: 10.0.0.2}}
+""",
+    "nodes.yaml",
+)
+LookAt = Callable[[Node, Depth], Awaitable[Look]]
+
+
+def watch(look: LookAt, interval_s: float = 0.01) -> Watch:
+    return Watch(FLEET, None, derive(FLEET), look, interval_s=interval_s, depth="status")
+
+
+def bounded(body: Awaitable[Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(body, 10))
+
+
+def states(watched: Watch) -> dict[str, str]:
+    return {name: node.state for name, node in watched.snapshot().status.nodes.items()}
+
+
+def test_a_node_that_does_not_answer_holds_up_no_other() -> None:
+    asked: list[str] = []
+
+    async def look(node: Node, depth: Depth) -> Look:
+        asked.append(node.name)
+        if node.name == "other":
+            await asyncio.sleep(3600)
+        return Look(facts=facts())
+
+    async def body() -> None:
+        async with watch(look) as watched:
+            while asked.count("quick") < 5:
+                assert await watched.news(timeout_s=5)
+            assert states(watched) == {"quick": "ok", "other": "unknown"}
+            assert asked.count("other") == 1
+
+    bounded(body())
+
+
+def test_a_lost_node_is_tried_again_after_longer_and_longer_pauses() -> None:
+    tried_s: list[float] = []
+
+    async def look(node: Node, depth: Depth) -> Look:
+        if node.name == "other" and len(tried_s) < 5:
+            tried_s.append(time.monotonic())
+            return Look(error=ConnectTimedOut("other", "no answer"))
+        return Look(facts=facts())
+
+    async def body() -> None:
+        async with watch(look) as watched:
+            await watched.all_asked()
+            assert states(watched)["other"] == "unreachable"
+            while states(watched)["other"] != "ok":  # it comes back by itself
+                await watched.news(timeout_s=5)
+
+    bounded(body())
+    pauses = [b - a for a, b in itertools.pairwise(tried_s)]
+    assert pauses[-1] > 2 * pauses[0]
+
+
+def test_pauses_have_a_bound_and_are_spread() -> None:
+    async def look(node: Node, depth: Depth) -> Look:
+        return Look()
+
+    one = watch(look, interval_s=2.0)
+    pauses = {one._pause_s(50, 0.0) for _ in range(100)}
+    assert max(pauses) <= LONGEST_PAUSE_S * 1.3
+    assert max(pauses) - min(pauses) > LONGEST_PAUSE_S * 0.2
+    assert one._pause_s(0, 0.5) == 1.5
+    assert one._pause_s(0, 9.0) == 0.0
+
+
+def test_a_bug_is_no_quiet_fleet() -> None:
+    async def look(node: Node, depth: Depth) -> Look:
+        raise ZeroDivisionError
+
+    async def body() -> None:
+        async with watch(look) as watched:
+            await watched.all_asked()
+
+    with pytest.raises(ZeroDivisionError):
+        bounded(body())
+
+
+def test_leaving_ends_the_asking() -> None:
+    asked = 0
+
+    async def look(node: Node, depth: Depth) -> Look:
+        nonlocal asked
+        asked += 1
+        return Look(facts=facts())
+
+    async def body() -> int:
+        async with watch(look) as watched:
+            await watched.all_asked()
+        return asked
+
+    assert bounded(body()) == asked
