@@ -60,11 +60,16 @@ class FleetService:
         self.job = job
         self.links = Links(fleet)
         self._expectations = derive(fleet)
+        self._looking: set[asyncio.Task[Look]] = set()
+        """Questions to nodes that may outlive whoever waited for them."""
 
     async def __aenter__(self) -> FleetService:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
         await self.links.close()
 
     async def observe(
@@ -178,7 +183,11 @@ class FleetService:
         return plan(self.job, chosen) if self.job else ()
 
     def _begin_looks(self) -> dict[str, asyncio.Task[Look]]:
-        return {n: asyncio.create_task(self._look(node)) for n, node in self.fleet.nodes.items()}
+        looks = {n: asyncio.create_task(self._look(node)) for n, node in self.fleet.nodes.items()}
+        for task in looks.values():
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+        return looks
 
     def _known(
         self, looks: Mapping[str, asyncio.Task[Look]]

@@ -239,9 +239,12 @@ async def _follow(
     look, index = await _history(service, instance, asked)
     if isinstance(look, LinkError):
         printer.mark(name, _sentence(look))
+    lost = isinstance(look, LinkError)
     while isinstance(look, LinkError):
         await asyncio.sleep(RETRY_S)
         look, index = await _history(service, instance, asked)
+    if lost:
+        printer.mark(name, "reached again")
     if asked.plain:
         printer.chunk(name, look.data)
     else:

@@ -145,12 +145,13 @@ def _all_lost(
         if echo is None or echo.received:
             return None
     first = lost[remote[0]]
+    carried = (name for p in problems if p.node in lost for name in p.affects)
     return Problem(
         code=first.code,
         severity="error",
         node=local,
         summary=f"no node can be reached ({first.reason}): this machine is not on their network",
-        affects=tuple(dict.fromkeys((*remote, *(name for p in problems for name in p.affects)))),
+        affects=tuple(dict.fromkeys((*remote, *carried))),
         evidence="; ".join(f"{name}: {lost[name].reason}" for name in remote[:4]),
     )
 

@@ -258,7 +258,13 @@ def _workplace_problem(
     if place.workdir == "missing":
         what = f"{where} has no folder {folder}"
     elif place.workdir == "denied":
-        what = f"{where} may not read {folder}: macOS protects Desktop, Documents and Downloads"
+        mac = facts is not None and facts.system is not None and facts.system.os == "macos"
+        why = (
+            "macOS protects Desktop, Documents and Downloads"
+            if mac
+            else "it is no folder, or its mode forbids it"
+        )
+        what = f"{where} may not enter {folder}: {why}"
     else:
         code, evidence = "command-missing", f"command -v {instance.program}: not found"
         what = f"{where} has no {instance.program} (looked for in {folder} and PATH)"

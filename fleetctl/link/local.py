@@ -168,8 +168,10 @@ class LocalLink:
         self.closed = False
 
     async def _spawn(self, script: str) -> asyncio.subprocess.Process:
-        try:
-            return await asyncio.create_subprocess_exec(
+        # asyncio that is cancelled while it starts a process may wait for that process for ever
+        # (seen with Python 3.11): it is always let finish, and what it started is ended then.
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
                 *local_argv(script),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -177,6 +179,13 @@ class LocalLink:
                 start_new_session=True,  # a Ctrl-C meant for fleetctl must not hit it
                 cwd=Path.home(),  # as over SSH
             )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with suppress(OSError):
+                await _end(await starting)
+            raise
         except OSError as error:
             raise LinkLost(self.node, f"cannot start a shell on this machine: {error}") from None
 

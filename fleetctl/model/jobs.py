@@ -97,15 +97,19 @@ class Instance(Struct, frozen=True):
 
     @property
     def program(self) -> str | None:
-        """The program that the command begins with; None where only a shell could tell."""
+        """The program that the command begins with; None where only a shell could tell, or where it
+        is looked for in a PATH of the instance's own."""
         try:
             words = shlex.split(self.command or "")
         except ValueError:
             return None
         for word in words:
+            if "PATH" in self.env or word.startswith("PATH="):
+                return None
             if word == "exec" or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*=.*", word):
                 continue
-            return word if re.fullmatch(r"[A-Za-z0-9_./+@%-][A-Za-z0-9_./+@%~-]*", word) else None
+            plain = re.fullmatch(r"[A-Za-z0-9_./+@%][A-Za-z0-9_./+@%~-]*", word)
+            return word if plain else None
         return None
 
     @property

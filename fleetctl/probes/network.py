@@ -44,9 +44,12 @@ echo "ssh $SSH_CONNECTION"
 # Debian's systemd-sysctl reads these folders at boot, and no /etc/sysctl.conf unless 99-sysctl.conf
 # leads to it (sysctl.d(5)).
 _BOOT_LINUX = """\
-grep -EHs '^ *-?net[./]ipv4[./](ip_forward|conf[./]all[./]forwarding)' \
+grep -EHs '^ *-?net[./]ipv4[./](ip_forward|conf[./]all[./]forwarding) *=' \
 /etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf
 """
+_SETTING = re.compile(
+    r"^/\S+\.conf: *-?net[./]ipv4[./](?:ip_forward|conf[./]all[./]forwarding) *=.*$", re.M
+)
 _FORWARD_MACOS = """echo "ip_forward $(sysctl -n net.inet.ip.forwarding)"
 echo "ssh $SSH_CONNECTION"
 """
@@ -217,7 +220,7 @@ def _strict_filters(text: str) -> tuple[str, ...]:
 def _persistent_on_linux(text: str) -> tuple[bool, str]:
     """The last setting counts, in the order of the files' names; /etc hides the others."""
     settings: dict[str, list[tuple[str, str]]] = {}
-    for line in re.findall(r"^/\S+\.conf: *-?net[./]ipv4[./].*$", text, re.M):
+    for line in re.findall(_SETTING, text):
         path, _, setting = line.partition(":")
         folder, _, name = path.rpartition("/")
         settings.setdefault(name, []).append((folder, setting.strip().lstrip("-")))

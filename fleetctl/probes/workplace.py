@@ -17,7 +17,11 @@ _WORK = r"""work() { cd "$2" 2>/dev/null; status=$?
 if [ $status -ne 0 ]; then
 if [ -e "$2" ]; then echo "work $1 denied -"; else echo "work $1 missing -"; fi; return; fi
 %s
-printf 'work %%s ok ' "$1"; command -v "$3" || echo -; }
+printf 'work %%s ok ' "$1"
+case $3 in
+*/*) if [ -f "$3" ] && [ -x "$3" ]; then echo "$3"; else echo -; fi;;  # dash's own answer is rash
+*) command -v "$3" || echo -;;
+esac; }
 """
 # macOS lets a protected folder be entered, and refuses to list it (os-facts 7).
 _MACOS_LIST = '[ -n "$(ls 2>&1 >/dev/null)" ] && { echo "work $1 denied -"; return; }'

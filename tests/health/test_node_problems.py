@@ -190,7 +190,7 @@ def at_work(place: Workplace | None, **more: Any) -> list[Problem]:
         (Workplace("missing", None), "workdir-missing",
          "b has no folder ~/src, so worker@b cannot start", "cd ~/src: missing"),
         (Workplace("denied", None), "workdir-missing",
-         "b may not read ~/src: macOS protects Desktop, Documents and Downloads, so worker@b "
+         "b may not enter ~/src: macOS protects Desktop, Documents and Downloads, so worker@b "
          "cannot start", "cd ~/src: denied"),
         (Workplace("ok", None), "command-missing",
          "b has no python3 (looked for in ~/src and PATH), so worker@b cannot start",

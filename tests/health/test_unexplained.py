@@ -265,3 +265,24 @@ def test_without_this_machine_in_the_fleet_nobody_is_named() -> None:
 def test_the_only_node_there_is_is_told_by_its_name() -> None:
     lone = "".join(line for line in PAIR.splitlines(True) if not line.startswith("  b:"))
     assert only(cut_off(load_text(lone, "nodes.yaml"))).node == "a"
+
+
+def test_a_silent_fabric_is_one_problem_though_others_are_routed_to_it() -> None:
+    cidr = CLUSTER.networks["fabric"].cidr
+    near = {("pi5", "10.10.0.1"), ("pi4", "10.10.0.3")}
+    problem = only(Filtered(CLUSTER, lambda a, to: to in cidr and (a, str(to)) not in near))
+    assert (problem.code, problem.node) == ("unreachable", None)
+
+
+def test_a_cable_that_is_silent_both_ways_is_one_problem() -> None:
+    edge, fabric = (CLUSTER.networks[n].cidr for n in ("edge50", "fabric"))
+    world = Filtered(CLUSTER, lambda a, to: to in edge or (a == "pi5" and to in fabric))
+    problem = only(world)
+    assert (problem.code, problem.node) == ("gateway-unreachable", "pi5")
+
+
+def test_who_is_not_heard_and_does_not_hear_is_told_once() -> None:
+    fabric = CLUSTER.networks["fabric"].cidr
+    mini2 = CLUSTER.nodes["mini2"].addresses["fabric"]
+    problem = only(Filtered(CLUSTER, lambda a, to: to == mini2 or (a == "mini2" and to in fabric)))
+    assert (problem.code, problem.node) == ("unreachable", "mini2")

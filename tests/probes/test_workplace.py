@@ -147,3 +147,15 @@ def test_any_other_text_is_no_workplace() -> None:
 )
 def test_the_program_of_a_command(command: str | None, found: str | None) -> None:
     assert instance(command=command).program == found
+
+
+def test_a_program_that_may_not_be_run_is_none(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    asked = instance(command="./run.sh", workdir=str(tmp_path))
+    assert ask(asked)[0]["worker@pi4"] == Workplace("ok", None)
+
+
+def test_a_path_of_its_own_is_not_judged() -> None:
+    assert instance(command="PATH=/tmp/ne:$PATH run.sh").program is None
+    assert instance(command="run.sh", env={"PATH": "/tmp/ne"}).program is None
+    assert instance(command="exec -a x python3").program is None

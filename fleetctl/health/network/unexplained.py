@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from fleetctl.health.network.causes import Way
 from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import Problem
@@ -18,32 +19,61 @@ def unexplained(
 ) -> Iterator[Problem]:
     """Problems for ``silent``, pairs whose silence has no cause on any node that was asked."""
     left = [r for r in silent if not _hidden(facts.get(r.peer))]
+    ways = {r: Way(fleet, expectations, r) for r in left}
+
+    def explained_by(pairs: Iterable[ExpectedReach]) -> None:
+        gone = set(pairs)
+        left[:] = [r for r in left if r not in gone]
+
     for network in dict.fromkeys(r.network for r in left):
-        asked = [
-            r
-            for r in expectations.reach
-            if r.expected
-            and r.network == network
-            and network in fleet.nodes[r.node].addresses
-            and (f := facts.get(r.node)) is not None
-            and r.to in f.network.echoes
-        ]
-        here = [r for r in left if r.network == network]
-        direct = [r for r in here if r in asked]
+        asked = [r for r in expectations.reach if _asked(fleet, facts, r, network)]
+        direct = [r for r in left if r in asked]
         if len(asked) > 2 and len(direct) == len(asked):
             yield _network(fleet, network, direct)
-            left = [r for r in left if r not in direct]
+            explained_by(r for r in left if network in (link for _, link in ways[r].links))
+    for pair in list(left):
+        if pair in left and pair.peer in fleet.nodes[pair.node].via.values():
+            if not _neighbour(fleet, pair):
+                continue
+            yield _gateway(pair, facts)
+            ends = {pair.node, pair.peer}
+            explained_by(
+                r
+                for r in left
+                if (r.network == pair.network and {r.node, r.peer} == ends)
+                or (r.node == pair.node and pair.peer in ways[r].stations)
+                or (r.peer == pair.node and r.network == pair.network)
+            )
     for address in dict.fromkeys(r.to for r in left):
         deaf = [r for r in left if r.to == address]
         answered = [
             name for name, f in facts.items() if (e := f.network.echoes.get(address)) and e.received
         ]
-        peer = fleet.nodes[deaf[0].peer]
-        if not answered and (len(deaf) > 1 or peer.connection == "none"):
+        if not deaf or answered:
+            continue
+        first = deaf[0]
+        if len(deaf) > 1 or fleet.nodes[first.peer].connection == "none":
             yield _target(fleet, deaf, facts)
-            left = [r for r in left if r.to != address]
+            # who is not heard does not hear either
+            explained_by(
+                r for r in left if r in deaf or (r.node, r.network) == (first.peer, first.network)
+            )
     for name in dict.fromkeys(r.node for r in left):
-        yield _asker(fleet, [r for r in left if r.node == name], facts[name])
+        yield _asker([r for r in left if r.node == name], facts[name])
+
+
+def _asked(
+    fleet: Fleet, facts: Mapping[str, NodeFacts], reach: ExpectedReach, network: str
+) -> bool:
+    """A neighbour on ``network`` was asked for an echo."""
+    known = facts.get(reach.node)
+    return (
+        reach.expected
+        and reach.network == network
+        and _neighbour(fleet, reach)
+        and known is not None
+        and reach.to in known.network.echoes
+    )
 
 
 def _hidden(facts: NodeFacts | None) -> bool:
@@ -90,49 +120,47 @@ def _target(
     )
 
 
-def _asker(fleet: Fleet, pairs: Sequence[ExpectedReach], facts: NodeFacts) -> Problem:
-    first = pairs[0]
-    name = first.node
-    gateways = [
-        r for r in pairs if r.peer in fleet.nodes[name].via.values() and _neighbour(fleet, r)
-    ]
-    failed = [
-        r
-        for r in pairs
-        for n in facts.network.neighbours or ()
-        if n.address == r.to and n.state != "known"
-    ]
-    if gateways:
-        pair = gateways[0]
-        return Problem(
-            code="gateway-unreachable",
-            severity="error",
-            node=name,
-            summary=f"{name} does not reach its gateway {pair.peer} at {pair.to} on "
-            f"{pair.network}, though both their links are up",
-            affects=(name,),
-            evidence=_evidence(pairs, {name: facts}),
-        )
+def _gateway(pair: ExpectedReach, facts: Mapping[str, NodeFacts]) -> Problem:
+    return Problem(
+        code="gateway-unreachable",
+        severity="error",
+        node=pair.node,
+        summary=f"{pair.node} does not reach its gateway {pair.peer} at {pair.to} on "
+        f"{pair.network}, though both their links are up",
+        affects=(pair.node,),
+        evidence=_evidence([pair], facts),
+    )
+
+
+def _asker(pairs: Sequence[ExpectedReach], facts: NodeFacts) -> Problem:
+    name = pairs[0].node
     targets = ", ".join(f"{r.to} ({r.peer} on {r.network})" for r in pairs)
-    if len(failed) == len(pairs):
-        return Problem(
-            code="arp-incomplete",
-            severity="error",
-            node=name,
-            summary=f"{name} asks for the Ethernet address of {targets} and gets no answer: the "
-            "two are not on one wire, or somebody filters there",
-            affects=tuple(dict.fromkeys(r.peer for r in pairs)),
-            evidence=_evidence(pairs, {name: facts}),
+    if all(_unanswered(facts, r) for r in pairs):
+        code = "arp-incomplete"
+        summary = (
+            f"{name} asks for the Ethernet address of {targets} and gets no answer: the two are "
+            "not on one wire, or somebody filters there"
+        )
+    else:
+        code = "unreachable"
+        summary = (
+            f"{name} gets no answer from {targets}, though links, routes and forwarding on the way "
+            "are as they should be: a firewall may drop the packets"
         )
     return Problem(
-        code="unreachable",
+        code=code,
         severity="error",
         node=name,
-        summary=f"{name} gets no answer from {targets}, though links, routes and forwarding on "
-        "the way are as they should be: a firewall may drop the packets",
+        summary=summary,
         affects=tuple(dict.fromkeys(r.peer for r in pairs)),
         evidence=_evidence(pairs, {name: facts}),
     )
+
+
+def _unanswered(facts: NodeFacts, reach: ExpectedReach) -> bool:
+    """The Ethernet address was asked for, and on no interface told."""
+    states = [n.state for n in facts.network.neighbours or () if n.address == reach.to]
+    return bool(states) and "known" not in states
 
 
 def _neighbour(fleet: Fleet, reach: ExpectedReach) -> bool:

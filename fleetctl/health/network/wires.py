@@ -54,33 +54,31 @@ def _ring(facts: Mapping[str, NodeFacts]) -> Iterator[Problem]:
         frozenset((name, owner[port.peer]))
         for name, known in facts.items()
         for port in known.thunderbolt or ()
-        if port.peer in owner and owner[port.peer] != name and _bridged(known)
+        if port.peer in owner
+        and owner[port.peer] != name
+        and _bridged(known)
+        and _bridged(facts[owner[port.peer]])
     }
-    group = {name: name for name in facts}
-
-    def root(name: str) -> str:
-        while group[name] != name:
-            name = group[name]
-        return name
-
-    for cable in sorted(cables, key=sorted):
-        a, b = sorted(cable)
-        if root(a) == root(b):
-            ring = [name for name in facts if root(name) == root(a)]
-            yield Problem(
-                code="thunderbolt-loop",
-                severity="warning",
-                node=a,
-                summary=f"the Thunderbolt cables of {', '.join(ring)} form a ring, and their "
-                "bridges send broadcasts round it for ever: take one cable out",
-                affects=tuple(name for name in ring if name != a),
-                evidence="system_profiler SPThunderboltDataType: "
-                + ", ".join("-".join(sorted(c)) for c in sorted(cables, key=sorted)),
-            )
-            return
-        group[root(a)] = root(b)
+    # who hangs on by one cable is in no ring; what is left then is one
+    while loose := {c for c in cables for end in c if sum(end in other for other in cables) == 1}:
+        cables -= loose
+    ring = [name for name in facts if any(name in cable for cable in cables)]
+    if ring:
+        yield Problem(
+            code="thunderbolt-loop",
+            severity="warning",
+            node=ring[0],
+            summary=f"the Thunderbolt cables of {', '.join(ring)} form a ring, and their bridges "
+            "send broadcasts round it for ever: take one cable out",
+            affects=tuple(ring[1:]),
+            evidence="system_profiler SPThunderboltDataType: "
+            + ", ".join(sorted("-".join(sorted(cable)) for cable in cables)),
+        )
 
 
 def _bridged(facts: NodeFacts) -> bool:
     """A ring of point-to-point links, without the bridge over them, is no loop."""
-    return any(i.name.startswith("bridge") and i.up for i in facts.network.interfaces or ())
+    return any(
+        i.name.startswith("bridge") and i.up and not any(m.startswith("vm") for m in i.members)
+        for i in facts.network.interfaces or ()
+    )
