@@ -1,4 +1,4 @@
-"""What only Macs are asked, and only by a check: Thunderbolt peers, Local Network privacy."""
+"""What only Macs are asked, and only by a check: Thunderbolt peers, Local Network privacy, heat."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fleetctl.model.facts import LocalNetwork, ThunderboltPort
 from fleetctl.model.layout import TMUX_SOCKET
 from fleetctl.model.questions import Questions
+from fleetctl.probes.parsers.macmon import parse_macmon
 from fleetctl.probes.parsers.system_profiler import parse_thunderbolt
 from fleetctl.probes.parsers.unparsed import Unparsed
 from fleetctl.probes.probe import Answer, Probe
@@ -15,6 +16,12 @@ from fleetctl.quoting import quote, quote_path
 
 THUNDERBOLT = Probe(
     name="thunderbolt", linux="", macos="system_profiler SPThunderboltDataType -json"
+)
+# The one tool that tells an Apple silicon Mac's temperature without root, where it is installed.
+MACMON = Probe(
+    name="macmon",
+    linux="",
+    macos="command -v macmon >/dev/null || exit 0\nmacmon pipe -s 1 -i 100",
 )
 PRIVACY_SINCE = 15
 """The macOS version that brought Local Network privacy."""
@@ -59,6 +66,13 @@ def local_network_probe(questions: Questions) -> Probe:
         )
         break
     return Probe(name="local-network", linux="", macos=text)
+
+
+def read_temperature_c(answers: Mapping[str, Answer]) -> float | None:
+    """What macmon says of the processor; None without it."""
+    answer = answers.get(MACMON.name)
+    parsed = parse_macmon(answer.text) if answer and answer.text.strip() else None
+    return None if parsed is None or isinstance(parsed, Unparsed) else parsed.cpu_celsius
 
 
 def read_macs(

@@ -13,7 +13,13 @@ from fleetctl.model.facts import CUT_OFF, Comfort, NetworkFacts, NodeFacts
 from fleetctl.model.questions import Questions
 from fleetctl.probes import comfort
 from fleetctl.probes.echoes import echoes_text, read_echoes
-from fleetctl.probes.macs import THUNDERBOLT, local_network_probe, read_macs
+from fleetctl.probes.macs import (
+    MACMON,
+    THUNDERBOLT,
+    local_network_probe,
+    read_macs,
+    read_temperature_c,
+)
 from fleetctl.probes.network import network_probes, read_network
 from fleetctl.probes.probe import Answer, Answers, Probe, Script, compose, read
 from fleetctl.probes.services import (
@@ -61,7 +67,7 @@ def node_script(questions: Questions, without: frozenset[str] = frozenset()) -> 
     ]
     probes.append(workplace_probe(questions.instances))
     if questions.depth == "check":
-        probes += [THUNDERBOLT, local_network_probe(questions)]
+        probes += [THUNDERBOLT, MACMON, local_network_probe(questions)]
     asked = [probe for probe in probes if probe.name not in without]
 
     def echoes(os: str, token: str) -> str:
@@ -147,10 +153,14 @@ class _Reader:
         os, by_name = self._answers.machine.os, self._answers.by_name
         places, tools = self._ask("workplace", read_workplaces) or ({}, {})
         thunderbolt, local_network = read_macs(os, by_name)
+        system = facts.system
+        if system and system.temperature_c is None:
+            system = _replace(system, temperature_c=read_temperature_c(by_name))
         if comfort.NAME not in by_name:
             self._unknown[comfort.NAME] = CUT_OFF
         return _replace(
             facts,
+            system=system,
             network=self._network(os, questions),
             comfort=comfort.read_comfort(os, by_name) or Comfort(),
             workplaces=places,

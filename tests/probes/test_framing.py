@@ -206,7 +206,13 @@ def test_every_probe_asks_on_every_system_or_has_a_reason_not_to() -> None:
     asked = node_script(QUESTIONS).script.asked
     assert asked["linux"] - asked["macos"] == set()
     # one `ip -batch` answers all of the first three; the others are macOS's own
-    assert asked["macos"] - asked["linux"] == {"routes", "ways", "neighbours", "thunderbolt"}
+    assert asked["macos"] - asked["linux"] == {
+        "routes",
+        "ways",
+        "neighbours",
+        "thunderbolt",
+        "macmon",
+    }
 
 
 def test_a_probe_that_hangs_is_known_by_what_it_cut_off() -> None:
@@ -241,3 +247,17 @@ def test_an_echo_that_is_dropped_is_asked_of_the_ssh_port(shell: str) -> None:
     address = IPv4Address("127.0.7.1")
     assert facts.network.echoes[address].received == 0
     assert facts.network.answers_tcp == {address: True}
+
+
+def test_a_mac_with_macmon_tells_its_temperature() -> None:
+    script = node_script(QUESTIONS)
+    mark = f"\n\x1e{script.script.token}"
+    output = f"Darwin mini1 arm64{mark} uname 0\nversion macOS 15.5{mark} system 0\n"
+    sample = '{"temp": {"cpu_temp_avg": 43.5, "gpu_temp_avg": 36.1}}'
+    facts = read_node(script, f"{output}{sample}{mark} macmon 0\n")
+    assert facts.system is not None
+    assert facts.system.temperature_c == 43.5
+    for said in ("", "macmon: crashed", "sh: macmon: command not found"):
+        facts = read_node(script, f"{output}{said}{mark} macmon 1\n")
+        assert facts.system is not None
+        assert facts.system.temperature_c is None
