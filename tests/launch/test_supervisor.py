@@ -129,14 +129,23 @@ def test_a_stop_file_means_no_restart(node: Node) -> None:
     node.stop(one)
 
 
+def has_terminal(process: int) -> bool:
+    """Whether its process group is the terminal's: proc(5), /proc/PID/stat, pgrp and tpgid."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    return fields[2] == fields[5]
+
+
 def test_ctrl_c_typed_is_for_the_command(node: Node) -> None:
     one = instance(command="sleep 100", restart=policy("on-failure"))
     node.start(one)
     first = pid(node, one)
+    eventually(lambda: has_terminal(first), "what is typed goes to it")
     node.tmux("send-keys", "-t", "fleet:worker", "C-c")
     eventually(lambda: node.state(one).get("restarts") == "1", "it is restarted")
-    assert pid(node, one) != first
+    second = pid(node, one)
+    assert second != first
     assert not alive(first)
+    eventually(lambda: has_terminal(second), "what is typed goes to it")
     node.tmux("send-keys", "-t", "fleet:worker", "C-z")  # stops nothing
     node.tmux("send-keys", "-t", "fleet:worker", "C-c")
     eventually(lambda: node.state(one).get("restarts") == "2", "it is restarted again")
