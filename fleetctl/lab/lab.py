@@ -272,12 +272,24 @@ class Lab:
 
         :raises SystemExit: with the command's exit status; 128 + N when signal N ended it.
         """
-        process = self.popen(where, argv, env=env, user=user)
+        started: list[subprocess.Popen[bytes]] = []
+        early: list[int] = []
+
+        def pass_on(number: int, _frame: object) -> None:
+            if started:
+                started[0].send_signal(number)
+            else:
+                early.append(number)
+
         # Keys like Ctrl-C reach the command by the terminal; other signals we pass on.
-        for number in (signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda n, _frame: process.send_signal(n))
+            signal.signal(number, pass_on)
+        process = self.popen(where, argv, env=env, user=user)
+        started.append(process)
+        for missed in early:
+            process.send_signal(missed)
+        for number in (signal.SIGINT, signal.SIGQUIT):  # after it: it would be born deaf to them
+            signal.signal(number, signal.SIG_IGN)
         status = process.wait()
         raise SystemExit(128 - status if status < 0 else status)
 
