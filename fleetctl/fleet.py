@@ -72,11 +72,9 @@ class FleetService:
         await asyncio.gather(*self._looking, return_exceptions=True)
         await self.links.close()
 
-    async def observe(
-        self, chosen: Sequence[Instance] | None = None, depth: Depth = "status"
-    ) -> FleetStatus:
-        """The fleet's state: :meth:`check` without what only a repair needs."""
-        return (await self.check(chosen, depth=depth)).status
+    async def observe(self, chosen: Sequence[Instance] | None = None) -> FleetStatus:
+        """The fleet's state by one quick answer of each node; :meth:`check` asks more."""
+        return (await self.check(chosen, depth="status")).status
 
     async def check(
         self,

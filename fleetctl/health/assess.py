@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from ipaddress import IPv4Address
 
 import msgspec
 from msgspec import Struct
@@ -191,7 +190,7 @@ def _with_waiting(
         status = found[instance.name]
         if not active or status.state != "stopped" or instance.command is None:
             continue
-        needs = [i for name in instance.after for i in job.services[name].instances]
+        needs = job.needs(instance)
         missing = unmet(needs, found)
         blocked = any(not met(i, s) and s.state != "stopped" for i in needs if (s := found[i.name]))
         if blocked and not _stopped_since(instance, looks[instance.node], needs, found):
@@ -211,23 +210,14 @@ def _with_connections(
         if facts is None or facts.connections is None or instance.name not in found:
             continue
         own = own_pids(instance, facts)
-        ports = {
-            need.listen.port
-            for name in instance.after
-            for need in job.services[name].instances
-            if need.listen
-        }
+        ports = {need.listen.port for need in job.needs(instance) if need.listen}
         mine = tuple(
-            ConnectionStatus(f"{c.remote}:{c.remote_port}", str(c.local), _network(fleet, c.local))
+            ConnectionStatus(f"{c.remote}:{c.remote_port}", str(c.local), fleet.network_of(c.local))
             for c in facts.connections
             if c.remote_port in ports and own.intersection(c.pids)
         )
         found[instance.name] = msgspec.structs.replace(found[instance.name], connections=mine)
     return found
-
-
-def _network(fleet: Fleet, address: IPv4Address) -> str | None:
-    return next((name for name, n in fleet.networks.items() if address in n.cidr), None)
 
 
 def _stopped_since(

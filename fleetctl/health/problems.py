@@ -118,14 +118,10 @@ def _power(node: Node, facts: NodeFacts) -> Iterator[Problem]:
 def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
     """macOS refuses the job's interpreter what it allows ping: only where ping gets through."""
     mine = [i for i in job.instances if i.node == node.name]
-    needs = {
-        need.listen.address: need
-        for i in mine
-        for name in i.after
-        for need in job.services[name].instances
-        if need.listen
-    }
-    heard = [a for a in needs if (e := facts.network.echoes.get(a)) and e.received]
+    wanted = dict.fromkeys(
+        need.listen.address for i in mine for need in job.needs(i) if need.listen
+    )
+    heard = [a for a in wanted if (e := facts.network.echoes.get(a)) and e.received]
     if not heard or facts.local_network is None:
         return
     yield Problem(
@@ -292,7 +288,7 @@ def _waiting_problem(
 
     :param names: the instances of its service that wait, all for the same.
     """
-    needs = [i for name in instance.after for i in job.services[name].instances]
+    needs = job.needs(instance)
     states = {statuses[i.name].state for i in needs if i.name in statuses}
     return Problem(
         code="dependency-not-ready",

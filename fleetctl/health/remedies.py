@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from fleetctl.health import lasting
 from fleetctl.health.network.findings import ROUTE_CODES, Finding
+from fleetctl.health.network.rows import control_interfaces, default_routes
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.network import Interface, Route
+from fleetctl.model.network import Route
 from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import Step
 from fleetctl.model.topology import Fleet, Node
@@ -192,8 +193,8 @@ def _linux_entry(route: Route) -> str:
 
 
 def _linux_default(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
-    control = _control_interfaces(fleet, fleet.nodes[finding.node], facts)
-    defaults = [r for r in facts.network.routes or () if r.to.prefixlen == 0 and not r.scoped]
+    control = control_interfaces(fleet, fleet.nodes[finding.node], facts)
+    defaults = default_routes(facts.network)
     right = min((r.metric for r in defaults if r.interface in control), default=None)
     if right is None:
         return
@@ -270,7 +271,7 @@ def _macos_routes(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[
 
 def _macos_default(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
     """The control network's own router stands in the scoped default of its interface."""
-    control = _control_interfaces(fleet, fleet.nodes[finding.node], facts)
+    control = control_interfaces(fleet, fleet.nodes[finding.node], facts)
     router = next(
         (
             r.via
@@ -305,15 +306,6 @@ def _sleep(finding: Finding, os: str, setup: NetworkSetup | None) -> Plan:
 
 
 # what the routing table says
-
-
-def _control_interfaces(fleet: Fleet, node: Node, facts: NodeFacts) -> set[str]:
-    own: list[Interface | None] = [
-        facts.network.interface_of(address)
-        for name, address in node.addresses.items()
-        if fleet.networks[name].control
-    ]
-    return {interface.name for interface in own if interface is not None}
 
 
 def _exact(facts: NodeFacts, to: IPv4Network) -> list[Route]:

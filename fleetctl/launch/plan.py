@@ -35,7 +35,7 @@ def plan(job: Job, chosen: Iterable[Instance]) -> tuple[Step, ...]:
     steps = [
         Step(
             instance,
-            tuple(i for name in instance.after for i in job.services[name].instances),
+            job.needs(instance),
             kept.index(stages[instance.service]),
         )
         for instance in job.instances

@@ -194,7 +194,6 @@ def _wanted(fleet: Fleet) -> frozenset[tuple[str, IPv4Address]]:
         (instance.node, need.listen.address)
         for job in fleet.jobs.values()
         for instance in job.instances
-        for name in instance.after
-        for need in job.services[name].instances
+        for need in job.needs(instance)
         if need.listen
     )

@@ -150,3 +150,7 @@ class Job(Struct, frozen=True):
     @property
     def instances(self) -> tuple[Instance, ...]:
         return tuple(i for service in self.services.values() for i in service.instances)
+
+    def needs(self, instance: Instance) -> tuple[Instance, ...]:
+        """The instances that ``instance`` starts after."""
+        return tuple(i for name in instance.after for i in self.services[name].instances)

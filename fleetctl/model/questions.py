@@ -70,7 +70,7 @@ def _neighbours(
 ) -> Iterator[tuple[Instance, IPv4Address, int]]:
     for instance in instances:
         networks = fleet.nodes[instance.node].addresses
-        for need in (i for name in instance.after for i in job.services[name].instances):
+        for need in job.needs(instance):
             port = ssh_port(fleet.nodes[need.node])
             if not need.listen or need.node == instance.node or port is None:
                 continue

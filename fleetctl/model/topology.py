@@ -70,6 +70,10 @@ class Fleet(Struct, frozen=True):
     internet: IPv4Address | None = None
     """The address that stands for "has internet"; ``None`` turns that check off."""
 
+    def network_of(self, address: IPv4Address) -> str | None:
+        """The name of the network that ``address`` belongs to."""
+        return next((name for name, n in self.networks.items() if address in n.cidr), None)
+
     def shared_network(self, a: str, b: str) -> Network | None:
         """The network on which nodes ``a`` and ``b`` are neighbours.
 

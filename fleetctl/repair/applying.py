@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from fleetctl.errors import FleetctlError, LinkError
+from fleetctl.health.network.rows import control_interfaces
 from fleetctl.link.protocol import Completed, Link
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.layout import fixes_dir
@@ -66,8 +67,7 @@ def carriers(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:
     own = network.interface_of(network.ssh_address) if network.ssh_address else None
     if own is not None:
         return frozenset({own.name})
-    control = (a for name, a in node.addresses.items() if fleet.networks[name].control)
-    return frozenset(i.name for a in control if (i := network.interface_of(a)) is not None)
+    return control_interfaces(fleet, node, facts)
 
 
 def refusal(node: str, step: Step, protected: frozenset[str]) -> str:

@@ -76,16 +76,16 @@ class Way:
         return self.stations[1:-1]
 
 
-def causes(way: Way, found: Sequence[Finding]) -> Iterator[Finding]:
-    """The findings that break ``way``."""
-    for finding in found:
+def causes(way: Way, found: Sequence[Finding]) -> Iterator[int]:
+    """The places in ``found`` of the findings that break ``way``."""
+    for number, finding in enumerate(found):
         place = (finding.node, finding.network)
         if (
             (finding.code in LINK_CODES and place in way.links)
             or (finding.code in ROUTE_CODES and place in way.routes)
             or (finding.code == "forwarding-off" and finding.node in way.forwarders)
         ):
-            yield finding
+            yield number
 
 
 def lost_on(way: Way, lost: Mapping[str, object]) -> list[str]:

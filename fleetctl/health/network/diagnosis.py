@@ -152,7 +152,6 @@ class _Diagnosis:
                 continue
             if len(others) == 1 and others[0] in self.lost and others[0] not in elsewhere:
                 merged[place] = None
-                self.behind.setdefault(others[0], set())
             elif all((other, network) in downs for other in others):
                 first = min((name, *others), key=self._leafless)
                 if first != name:
@@ -183,9 +182,8 @@ class _Diagnosis:
                     continue
                 way = Way(self.fleet, self.expectations, reach)
                 explained = False
-                for finding in causes(way, self.found):
+                for place in causes(way, self.found):
                     explained = True
-                    place = self.found.index(finding)
                     stand_in = merged.get(place, place)
                     if stand_in is not None and name != self.found[stand_in].node:
                         self.hit.setdefault(stand_in, set()).add(name)
@@ -211,7 +209,7 @@ class _Diagnosis:
         for places in groups.values():
             found = [self.found[place] for place in places]
             hit = self._ordered(who for place in places for who in self.hit.get(place, ()))
-            problem = wording.problem(self.fleet, self.expectations, found, hit)
+            problem = wording.problem(self.fleet, found, hit)
             yield Root(self._with_fix(problem, found), tuple(found))
 
     def _with_fix(self, problem: Problem, found: Sequence[Finding]) -> Problem:

@@ -11,7 +11,6 @@ from msgspec import Struct
 from fleetctl.health.network.rows import Rows, exact_route, state_of, thief
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import Interface
-from fleetctl.model.status import RouteStatus
 from fleetctl.model.topology import Fleet, Node
 
 Code = Literal[
@@ -67,7 +66,7 @@ def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator
     for route in rows.routes:
         if route.ok is not False or route.kind == "default":
             continue
-        link = _link_of(fleet, route)
+        link = fleet.network_of(IPv4Address(route.expected_via or 0)) or ""
         if route.via == route.expected_via and exact_route(facts.network, route.to):
             continue  # as it must be, on a dead link: that is told already
         if link in dead and not _keeps_routes(fleet, facts, link):
@@ -78,23 +77,16 @@ def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator
         yield Finding(
             "forwarding-off", node.name, "", expected="1", found="0", evidence=f"{key}: 0"
         )
-    if any(r.kind == "default" and r.ok is False and r.interface for r in rows.routes):
-        row_default = next(r for r in rows.routes if r.kind == "default")
+    default = next((r for r in rows.routes if r.kind == "default"), None)
+    if default and default.ok is False and default.interface:
         yield Finding(
             "default-route-stolen",
             node.name,
             thief(fleet, node, facts) or "",
-            found=row_default.via or "",
-            interface=row_default.interface or "",
-            evidence=f"{_asks(os)} {fleet.internet}: via {row_default.via} "
-            f"on {row_default.interface}",
+            found=default.via or "",
+            interface=default.interface,
+            evidence=f"{_asks(os)} {fleet.internet}: via {default.via} on {default.interface}",
         )
-
-
-def _link_of(fleet: Fleet, route: RouteStatus) -> str:
-    """The network on which the route's gateway is."""
-    via = IPv4Address(route.expected_via or 0)
-    return next((name for name, network in fleet.networks.items() if via in network.cidr), "")
 
 
 def _keeps_routes(fleet: Fleet, facts: NodeFacts, network: str) -> bool:

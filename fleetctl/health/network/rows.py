@@ -7,7 +7,12 @@ from ipaddress import IPv4Address
 from msgspec import Struct
 from msgspec.structs import replace as _with
 
-from fleetctl.model.expectations import Expectations, ExpectedReach, ExpectedRoute
+from fleetctl.model.expectations import (
+    Expectations,
+    ExpectedReach,
+    ExpectedRoute,
+    has_internet,
+)
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Route
 from fleetctl.model.questions import Depth, sample
@@ -73,7 +78,7 @@ def compare(
 def has_default(fleet: Fleet, node: Node) -> bool:
     """Whether a default route over a control network is expected of ``node``."""
     on_control = any(fleet.networks[name].control for name in node.addresses)
-    return on_control and fleet.internet is not None and node.connection != "none"
+    return on_control and has_internet(fleet, node)
 
 
 def _address(facts: NodeFacts, network: str, address: IPv4Address) -> AddressStatus:
@@ -176,6 +181,12 @@ def _default(fleet: Fleet, node: Node, facts: NodeFacts) -> RouteStatus:
     )
 
 
+def control_interfaces(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:
+    """The interfaces that have the node's addresses on control networks."""
+    control = (a for name, a in node.addresses.items() if fleet.networks[name].control)
+    return frozenset(i.name for a in control if (i := facts.network.interface_of(a)) is not None)
+
+
 def thief(fleet: Fleet, node: Node, facts: NodeFacts) -> str | None:
     """The cluster network that took the default route away from the control network.
 
@@ -185,10 +196,8 @@ def thief(fleet: Fleet, node: Node, facts: NodeFacts) -> str | None:
     if taken is None:
         return None
     via, interface = taken
-    for name, address in node.addresses.items():
-        own = facts.network.interface_of(address)
-        if fleet.networks[name].control and own and own.name == interface:
-            return None
+    if interface in control_interfaces(fleet, node, facts):
+        return None
     for name, address in node.addresses.items():
         if fleet.networks[name].control:
             continue

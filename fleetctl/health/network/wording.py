@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fleetctl.health.network.findings import Finding
-from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import Problem, ReachStatus
 from fleetctl.model.topology import Fleet
 
 
-def problem(
-    fleet: Fleet, expectations: Expectations, found: Sequence[Finding], hit: Sequence[str]
-) -> Problem:
+def problem(fleet: Fleet, found: Sequence[Finding], hit: Sequence[str]) -> Problem:
     """One problem of findings that are alike: of one node and one code.
 
     :param hit: the nodes that it keeps from something.
     """
     first = found[0]
-    summary = _SUMMARIES[first.code](fleet, expectations, found)
+    summary = _SUMMARIES[first.code](fleet, found)
     if hit:
         summary += f"; so {_names(hit)} {_lack(first, len(hit))}"
     return Problem(
@@ -48,7 +45,7 @@ def _net(fleet: Fleet, name: str) -> str:
     return f"{name} ({fleet.networks[name].cidr})"
 
 
-def _forwarding(fleet: Fleet, expectations: Expectations, found: Sequence[Finding]) -> str:
+def _forwarding(fleet: Fleet, found: Sequence[Finding]) -> str:
     key = found[0].evidence.partition(":")[0]
     return f"{found[0].node} does not forward packets ({key} is 0)"
 
@@ -60,13 +57,13 @@ def _owner(fleet: Fleet, address: str) -> str:
     return address
 
 
-def _route(fleet: Fleet, expectations: Expectations, found: Sequence[Finding]) -> str:
+def _route(fleet: Fleet, found: Sequence[Finding]) -> str:
     way = "no way back" if found[0].code == "return-route-missing" else "no route"
     parts = [f"to {_net(fleet, f.network)} via {_owner(fleet, f.expected)}" for f in found]
     return f"{found[0].node} has {way} {' and '.join(parts)}"
 
 
-def _wrong_gateway(fleet: Fleet, expectations: Expectations, found: Sequence[Finding]) -> str:
+def _wrong_gateway(fleet: Fleet, found: Sequence[Finding]) -> str:
     parts = [
         f"{_net(fleet, f.network)} via {_owner(fleet, f.found)} instead of "
         f"{_owner(fleet, f.expected)}"
@@ -75,7 +72,7 @@ def _wrong_gateway(fleet: Fleet, expectations: Expectations, found: Sequence[Fin
     return f"{found[0].node} sends packets to {' and to '.join(parts)}"
 
 
-def _address(fleet: Fleet, expectations: Expectations, found: Sequence[Finding]) -> str:
+def _address(fleet: Fleet, found: Sequence[Finding]) -> str:
     parts = [
         f"{f.expected} on {f.network}" + (f" (it has {f.found} there)" if f.found else "")
         for f in found
@@ -83,7 +80,7 @@ def _address(fleet: Fleet, expectations: Expectations, found: Sequence[Finding])
     return f"{found[0].node} does not have its address {' and '.join(parts)}"
 
 
-def _down(fleet: Fleet, expectations: Expectations, found: Sequence[Finding]) -> str:
+def _down(fleet: Fleet, found: Sequence[Finding]) -> str:
     parts = []
     for f in found:
         why = (
@@ -95,7 +92,7 @@ def _down(fleet: Fleet, expectations: Expectations, found: Sequence[Finding]) ->
     return f"{found[0].node}: {' and '.join(parts)}"
 
 
-def _stolen(fleet: Fleet, expectations: Expectations, found: Sequence[Finding]) -> str:
+def _stolen(fleet: Fleet, found: Sequence[Finding]) -> str:
     first = found[0]
     where = f" into {first.network}" if first.network else ""
     return (
@@ -104,7 +101,7 @@ def _stolen(fleet: Fleet, expectations: Expectations, found: Sequence[Finding]) 
     )
 
 
-_Summary = Callable[[Fleet, Expectations, Sequence[Finding]], str]
+_Summary = Callable[[Fleet, Sequence[Finding]], str]
 _SUMMARIES: dict[str, _Summary] = {
     "forwarding-off": _forwarding,
     "route-missing": _route,
