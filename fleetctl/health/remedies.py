@@ -6,7 +6,7 @@ change what is there, and their undo puts the former value back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from msgspec import Struct
@@ -95,6 +95,30 @@ def _towards(fleet: Fleet, node: Node, facts: NodeFacts, gateway: IPv4Address) -
     return ""
 
 
+_TakeAway = Callable[[Route], tuple[str, str]]
+"""The command that takes a route away, and its undo."""
+_SetRoute = Callable[[IPv4Network, str, str, Route | None], tuple[str, str]]
+"""Given destination, gateway, device and the wrong entry that is there, command and undo."""
+
+
+def _routes(
+    fleet: Fleet, finding: Finding, facts: NodeFacts, take_away: _TakeAway, set_route: _SetRoute
+) -> Iterator[Step]:
+    """What leads packets right; how a system says it is in ``take_away`` and ``set_route``."""
+    to, gateway = fleet.networks[finding.network].cidr, finding.expected
+    device = _interface(fleet, finding, facts)
+    for narrower in _narrower(finding, facts, to):
+        does = f"takes away the route to {narrower.to}, a part of {to}, via {narrower.via}"
+        command, undo = take_away(narrower)
+        yield Step(command, does, undo, interface=narrower.interface)
+    wrong = _wrong_entry(finding, facts, to)
+    if wrong is None and _has_right_entry(finding, facts, to):
+        return
+    does = f"leads {to} through {gateway}" + (f" instead of {finding.found}" if wrong else "")
+    command, undo = set_route(to, gateway, device, wrong)
+    yield Step(command, does, undo, interface=device)
+
+
 # Linux
 
 
@@ -103,7 +127,7 @@ def _linux(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
     if code == "forwarding-off":
         yield _forwarding("net.ipv4.ip_forward")
     elif code in ROUTE_CODES:
-        yield from _linux_routes(fleet, finding, facts)
+        yield from _routes(fleet, finding, facts, _linux_take_away, _linux_set)
     elif code == "default-route-stolen":
         yield from _linux_default(fleet, finding, facts)
     elif code == "address-missing" and interface:
@@ -146,36 +170,20 @@ def _forwarding(key: str) -> Step:
     )
 
 
-def _linux_routes(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
-    to = fleet.networks[finding.network].cidr
-    device = _interface(fleet, finding, facts)
-    way = f"via {finding.expected}" + (f" dev {device}" if device else "")
-    for narrower in _narrower(finding, facts, to):
-        there = _linux_entry(narrower)
-        yield Step(
-            f"sudo ip route del {there}",
-            f"takes away the route to {narrower.to}, a part of {to}, via {narrower.via}",
-            f"sudo ip route add {there}",
-            interface=narrower.interface,
-        )
-    wrong = _wrong_entry(finding, facts, to)
-    if wrong is None and _has_right_entry(finding, facts, to):
-        return
+def _linux_take_away(route: Route) -> tuple[str, str]:
+    entry = _linux_entry(route)
+    return f"sudo ip route del {entry}", f"sudo ip route add {entry}"
+
+
+def _linux_set(to: IPv4Network, gateway: str, device: str, wrong: Route | None) -> tuple[str, str]:
+    way = f"via {gateway}" + (f" dev {device}" if device else "")
     if wrong is None:
-        yield Step(
-            f"sudo ip route replace {to} {way}",
-            f"leads {to} through {finding.expected}",
-            f"sudo ip route del {to} {way}",
-            interface=device,
-        )
-        return
+        return f"sudo ip route replace {to} {way}", f"sudo ip route del {to} {way}"
     # Without its metric "replace" would set a second route beside the wrong one.
     metric = f" metric {wrong.metric}" if wrong.metric else ""
-    yield Step(
+    return (
         f"sudo ip route replace {to} {way}{metric}",
-        f"leads {to} through {finding.expected} instead of {finding.found}",
         f"sudo ip route replace {_linux_entry(wrong)}",
-        interface=device,
     )
 
 
@@ -218,7 +226,7 @@ def _macos(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
     if code == "forwarding-off":
         yield _forwarding("net.inet.ip.forwarding")
     elif code in ROUTE_CODES:
-        yield from _macos_routes(fleet, finding, facts)
+        yield from _routes(fleet, finding, facts, _macos_take_away, _macos_set)
     elif code == "default-route-stolen":
         yield from _macos_default(fleet, finding, facts)
     elif code == "address-missing" and interface:
@@ -238,35 +246,17 @@ def _macos(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
         )
 
 
-def _macos_routes(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
-    to, gateway = fleet.networks[finding.network].cidr, finding.expected
-    device = _interface(fleet, finding, facts)
-    for narrower in _narrower(finding, facts, to):
-        there = f"-net {narrower.to} {narrower.via}"
-        yield Step(
-            f"sudo route -n delete {there}",
-            f"takes away the route to {narrower.to}, a part of {to}, via {narrower.via}",
-            f"sudo route -n add {there}",
-            interface=narrower.interface,
-        )
-    wrong = _wrong_entry(finding, facts, to)
-    if wrong is None and _has_right_entry(finding, facts, to):
-        return
+def _macos_take_away(route: Route) -> tuple[str, str]:
+    entry = f"-net {route.to} {route.via}"
+    return f"sudo route -n delete {entry}", f"sudo route -n add {entry}"
+
+
+def _macos_set(to: IPv4Network, gateway: str, device: str, wrong: Route | None) -> tuple[str, str]:
     if wrong is None:
-        yield Step(
-            f"sudo route -n add -net {to} {gateway}",
-            f"leads {to} through {gateway}",
-            f"sudo route -n delete -net {to} {gateway}",
-            interface=device,
-        )
-        return
+        entry = f"-net {to} {gateway}"
+        return f"sudo route -n add {entry}", f"sudo route -n delete {entry}"
     back = str(wrong.via) if wrong.via else f"-interface {wrong.interface}"
-    yield Step(
-        f"sudo route -n change -net {to} {gateway}",
-        f"leads {to} through {gateway} instead of {finding.found}",
-        f"sudo route -n change -net {to} {back}",
-        interface=device,
-    )
+    return f"sudo route -n change -net {to} {gateway}", f"sudo route -n change -net {to} {back}"
 
 
 def _macos_default(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
