@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from shutil import get_terminal_size
 
 import click
 
+from fleetctl.marks import Mark, Tone, mark
 from fleetctl.model.status import FleetStatus, NodeStatus, Problem, ServiceStatus
+from fleetctl.quantities import count, duration, size
 
-# a mark and a colour each: never a colour alone
-_STATES = {
-    "ok": ("●", "green"),
-    "ready": ("●", "green"),
-    "degraded": ("▲", "yellow"),
-    "running": ("◐", "cyan"),
-    "starting": ("◐", "cyan"),
-    "restarting": ("↻", "yellow"),
-    "waiting": ("○", "yellow"),
-    "stopped": ("○", None),
-    "exited": ("○", None),
-    "external": ("□", None),
-    "unreachable": ("✖", "red"),
-    "failed": ("✖", "red"),
-    "unknown": ("?", "yellow"),
-    "error": ("✖", "red"),
-    "warning": ("▲", "yellow"),
+_COLOURS: Mapping[Tone, str | None] = {
+    "good": "green",
+    "bad": "red",
+    "doubt": "yellow",
+    "busy": "cyan",
+    "quiet": None,
 }
 _ASCII = str.maketrans("●▲◐↻○□✖·→", "*!~r-=x.>")
 _PREFIX_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
@@ -56,10 +47,15 @@ def plain(text: str, err: bool = False) -> str:
     return text
 
 
+def marked(what: Mark, *, err: bool = False) -> str:
+    """A mark in its colour."""
+    return style(plain(what.symbol, err), _COLOURS[what.tone], err=err)
+
+
 def state(word: str, *, err: bool = False) -> str:
     """A state with its mark."""
-    mark, colour = _STATES.get(word, ("?", None))
-    return style(plain(f"{mark} {word}", err), colour, err=err)
+    what = mark(word)
+    return style(plain(f"{what.symbol} {word}", err), _COLOURS[what.tone], err=err)
 
 
 def width() -> int:
@@ -112,11 +108,6 @@ def _headline(status: FleetStatus) -> str:
         status.generated_at.astimezone().strftime("%H:%M:%S"),
     ]
     return style(plain(" · ".join(parts)), None, bold=True)
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun in the right form."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _node_table(status: FleetStatus) -> list[str]:
@@ -185,8 +176,7 @@ def problem_lines(
     """
     lines = []
     for problem in problems:
-        mark, colour = _STATES[problem.severity]
-        styled = style(plain(mark, err), colour, err=err)
+        styled = marked(mark(problem.severity), err=err)
         lines.append(f"{styled} {problem.code}: {problem.summary}")
         if problem.affects:
             lines.append(f"    affects {', '.join(problem.affects)}")
@@ -211,28 +201,6 @@ def moment(epoch_s: float | None) -> str:
     if epoch_s is None:
         return "????-??-?? ??:??:??"
     return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def duration(seconds: float) -> str:
-    """About two significant places: 12s, 4m10s, 3h05m, 12d4h."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
-    return f"{whole // 86400}d{whole % 86400 // 3600}h"
-
-
-def size(number: int) -> str:
-    """Bytes in binary units, as df -h."""
-    value = float(number)
-    for unit in ("B", "K", "M", "G", "T"):
-        if value < 1024 or unit == "T":
-            return f"{value:.0f}{unit}" if value >= 10 or unit == "B" else f"{value:.1f}{unit}"
-        value /= 1024
-    raise AssertionError("unreachable")
 
 
 def _ms(value: float | None) -> str:

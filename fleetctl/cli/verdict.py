@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from fleetctl.cli.render import count, plain, problem_lines, style, table, width
+from fleetctl.cli.render import marked, plain, problem_lines, style, table, width
+from fleetctl.marks import verdict
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import FleetStatus, NodeStatus, ReachStatus
+from fleetctl.quantities import count, rtt
 
-_OK, _WRONG, _UNKNOWN = ("●", "green"), ("✖", "red"), ("?", "yellow")
 MATRIX_COLUMNS = 12
 """Networks with more members are told in a line each, with the pairs that are wrong."""
 
@@ -50,8 +51,7 @@ def _verdict(status: FleetStatus, errors: int, warnings: int) -> str:
 
 
 def _mark(ok: bool | None) -> str:
-    mark, colour = _UNKNOWN if ok is None else _OK if ok else _WRONG
-    return style(plain(mark), colour)
+    return marked(verdict(ok))
 
 
 def _matrix(status: FleetStatus, shown: Sequence[str]) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _cell(row: ReachStatus | None) -> str:
 
 
 def _rtt(row: ReachStatus) -> str:
-    return "tcp" if row.rtt_ms is None else f"{row.rtt_ms:.3g}ms"
+    return "tcp" if row.rtt_ms is None else rtt(row.rtt_ms)
 
 
 def _list(asked: Mapping[str, Mapping[str, ReachStatus]]) -> Iterator[str]:

@@ -1,0 +1,49 @@
+"""How a state is marked wherever people read it: a symbol and a tone, never only a colour. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Tone = Literal["good", "bad", "doubt", "busy", "quiet"]
+"""What a colour would say; each front end has its own colours for them."""
+
+
+class Mark(Struct, frozen=True):
+    """One state."""
+
+    symbol: str
+    tone: Tone
+
+
+MARKS = {
+    "ok": Mark("●", "good"),
+    "ready": Mark("●", "good"),
+    "degraded": Mark("▲", "doubt"),
+    "running": Mark("◐", "busy"),
+    "starting": Mark("◐", "busy"),
+    "restarting": Mark("↻", "doubt"),
+    "waiting": Mark("○", "doubt"),
+    "stopped": Mark("○", "quiet"),
+    "exited": Mark("○", "quiet"),
+    "external": Mark("□", "quiet"),
+    "unreachable": Mark("✖", "bad"),
+    "failed": Mark("✖", "bad"),
+    "unknown": Mark("?", "doubt"),
+    "error": Mark("✖", "bad"),
+    "warning": Mark("▲", "doubt"),
+}
+"""States of nodes and instances, and severities of problems."""
+
+_UNKNOWN = MARKS["unknown"]
+
+
+def mark(state: str) -> Mark:
+    """The mark of ``state``; that of "unknown" for a word nobody knows."""
+    return MARKS.get(state, _UNKNOWN)
+
+
+def verdict(ok: bool | None) -> Mark:
+    """The mark of something that must hold: holds, does not, or not known."""
+    return _UNKNOWN if ok is None else MARKS["ok" if ok else "error"]

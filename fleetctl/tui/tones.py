@@ -1,0 +1,33 @@
+"""The colours of the dashboard's tones, as Textual's theme variables, and marks drawn with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from textual.content import Content
+
+from fleetctl.marks import Mark, Tone, mark
+
+STYLES: Mapping[Tone, str] = {
+    "good": "$text-success",
+    "bad": "$text-error bold",
+    "doubt": "$text-warning",
+    "busy": "$text-accent",
+    "quiet": "$text-muted",
+}
+
+
+def toned(text: str, tone: Tone) -> Content:
+    """``text`` in the colour of ``tone``."""
+    return Content.styled(text, STYLES[tone])
+
+
+def drawn(what: Mark) -> Content:
+    """A mark in its colour."""
+    return toned(what.symbol, what.tone)
+
+
+def state(word: str) -> Content:
+    """A state with its mark."""
+    what = mark(word)
+    return toned(f"{what.symbol} {word}", what.tone)
