@@ -5,29 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fleetctl.errors import FleetctlError, LinkError
+from fleetctl.errors import FleetctlError, LaunchError, LinkError
 from fleetctl.health.assess import Checked, Look, assess, instance_status
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.services import pane_of, service_status
 from fleetctl.launch.events import Progress
-from fleetctl.launch.look import look
+from fleetctl.launch.look import LOOK_TIMEOUT_S, look
 from fleetctl.launch.plan import Step, plan, stop_order
 from fleetctl.link.links import Links
 from fleetctl.link.protocol import Completed, Link
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NodeFacts, Pane
 from fleetctl.model.jobs import ASKED_KINDS, Instance, Job
-from fleetctl.model.questions import Depth, questions, ssh_port
+from fleetctl.model.questions import Depth, Questions, questions, ssh_port
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
-from fleetctl.probes.node import node_script, services_script
+from fleetctl.probes.node import RawAnswer, node_script, read_raw, services_script
 
 if TYPE_CHECKING:
+    from fleetctl.logs.events import LogEvent
     from fleetctl.watch import Watch
 
 STRAGGLERS_WAIT_S = 4.0
@@ -112,31 +113,38 @@ class FleetService:
         )
 
     def watch(self, interval_s: float, depth: Depth = "check") -> Watch:
-        """Every node asked again and again; see :class:`fleetctl.watch.Watch`."""
+        """Every node asked again and again; see :class:`fleetctl.watch.Watch`.
+
+        :param depth: ``check``: what only that can tell is asked too, though not each time.
+        """
+        from fleetctl.attention import attend
         from fleetctl.watch import Watch
 
         return Watch(
             self.fleet,
             self.job,
             self._expectations,
-            self._look,
+            lambda node, wake: attend(self, node, wake, interval_s=interval_s, depth=depth),
             interval_s=interval_s,
             depth=depth,
         )
 
+    def questions(self, node: Node, depth: Depth) -> Questions:
+        """What ``node`` is asked."""
+        return questions(self.fleet, self.job, self._expectations, node, depth)
+
     async def _look(self, node: Node, depth: Depth = "status") -> Look:
         if node.connection == "none":
-            return await self._look_from_here(node)
-        asked = questions(self.fleet, self.job, self._expectations, node, depth)
+            return await self.look_from_here(node)
         try:
             link = await self.links.get(node.name)
-            facts = await look(link, node_script(asked))
+            facts = await look(link, node_script(self.questions(node, depth)))
         except LinkError as error:
             return Look(error=error)
-        facts = await self._with_conditions(node, link, facts)
+        facts = await self.with_conditions(node, link, facts)
         return Look(facts=facts, address=link.address, connect_ms=link.connect_ms)
 
-    async def _with_conditions(self, node: Node, link: Link, facts: NodeFacts) -> NodeFacts:
+    async def with_conditions(self, node: Node, link: Link, facts: NodeFacts) -> NodeFacts:
         """Ask for ready conditions that are still open and that the facts cannot answer.
 
         Once met it stands on the node, so this costs nothing in the usual case; it is needed after
@@ -158,7 +166,7 @@ class FleetService:
                     records[key] = replace(records[key], ready=True)
         return replace(facts, records=records)
 
-    async def _look_from_here(self, node: Node) -> Look:
+    async def look_from_here(self, node: Node) -> Look:
         """A node that cannot be logged into: only what its instances ask to be asked."""
         from fleetctl.launch.settling import external_answers
 
@@ -166,6 +174,16 @@ class FleetService:
         link = self.links.controller()
         answers = await asyncio.gather(*(external_answers(link, i) for i in mine))
         return Look(answers={i.name: yes for i, yes in zip(mine, answers, strict=True)})
+
+    async def raw_answers(self, node: str) -> tuple[RawAnswer, ...]:
+        """What a check asks ``node``, and what it says, word for word.
+
+        :raises LinkError: it cannot be asked.
+        """
+        link = await self.links.get(node)
+        script = node_script(self.questions(self.fleet.nodes[node], "check"))
+        done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
+        return (*read_raw(script, done.text), RawAnswer("echoes", "ping", done.error_text, 0))
 
     async def pane_of(self, instance: Instance) -> Pane | None:
         """The window of ``instance``, if it has one.
@@ -175,6 +193,48 @@ class FleetService:
         link = await self.links.get(instance.node)
         facts = await look(link, services_script(self.fleet.name, instance.node))
         return pane_of(self.fleet.name, instance, facts)
+
+    async def attach(
+        self,
+        instance: Instance,
+        *,
+        read_only: bool = False,
+        lent: AbstractContextManager[object] | None = None,
+    ) -> tuple[int, bool]:
+        """Lend this process's terminal to the tmux window of ``instance`` until it is detached.
+
+        :param lent: entered while the terminal is lent.
+        :returns: tmux's exit status, and whether the instance runs on as far as that is known.
+        :raises LaunchError: it has no window.
+        :raises LinkError: its node cannot be reached, or is lost meanwhile.
+        """
+        from fleetctl.link.console import lend
+        from fleetctl.tmux.server import attach_script
+
+        link = await self.links.get(instance.node)
+        pane = await self.pane_of(instance)
+        if pane is None:
+            raise LaunchError(
+                instance.name,
+                "has no window: it is not started",
+                hint=f"Start it: fleetctl start {instance.name}",
+            )
+        script = attach_script(self.fleet.name, pane.window_id, read_only=read_only)
+        with lent or nullcontext():
+            status = await lend(link, script)
+        with suppress(LinkError):
+            pane = await self.pane_of(instance)
+        return status, bool(pane and not pane.dead)
+
+    async def feed_logs(self, lines: int, took: Callable[[LogEvent], None]) -> None:
+        """Follow the logs of all that the job starts; see :func:`fleetctl.logs.feed.feed`.
+
+        :param lines: of each log's past, to begin with.
+        """
+        from fleetctl.logs.feed import Wanted, feed
+
+        instances = self.job.instances if self.job else ()
+        await feed(self.links, self.fleet.name, instances, Wanted(lines=lines), took, tails=True)
 
     def plan(self, chosen: Sequence[Instance]) -> tuple[Step, ...]:
         """What :meth:`start` would do, in which order."""

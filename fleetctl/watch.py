@@ -5,20 +5,40 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from datetime import datetime
 
+from msgspec import Struct
+
+from fleetctl.attention import Wake
 from fleetctl.health.assess import Checked, Look, assess
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.questions import Depth
+from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet, Node
 
 LONGEST_PAUSE_S = 30.0
 """Between two tries to reach a node that is lost."""
 _SPREAD = 0.3
 
-LookAt = Callable[[Node, Depth], Awaitable[Look]]
+Attend = Callable[[Node, Wake], AsyncGenerator[Look, None]]
+"""Looks at a node as they come; ends after one that is an error, and where there is no more."""
+
+
+class Snapshot(Struct, frozen=True):
+    """The fleet by the newest looks."""
+
+    checked: Checked
+    heard_at: Mapping[str, datetime]
+    """Node to when it last answered; nodes that never did are missing."""
+    complete: bool = True
+    """Every node has answered once, or is found lost."""
+
+    @property
+    def status(self) -> FleetStatus:
+        return self.checked.status
 
 
 class Watch:
@@ -28,7 +48,7 @@ class Watch:
     double up to :data:`LONGEST_PAUSE_S`, give or take a third, so that many that come back at once,
     as after sleep, are not asked at one moment.
 
-    :param look: asks one node; what goes wrong is in its result.
+    :param attend: asks one node; what goes wrong is in its results.
     :param interval_s: seconds from one question to a node to the next.
     """
 
@@ -37,7 +57,7 @@ class Watch:
         fleet: Fleet,
         job: Job | None,
         expectations: Expectations,
-        look: LookAt,
+        attend: Attend,
         *,
         interval_s: float,
         depth: Depth,
@@ -45,11 +65,12 @@ class Watch:
         self._fleet = fleet
         self._job = job
         self._expectations = expectations
-        self._look = look
+        self._attend = attend
         self._interval_s = interval_s
         self._depth: Depth = depth
         self._looks: dict[str, Look] = {}
-        self._asked_s: dict[str, float] = {}
+        self._heard_at: dict[str, datetime] = {}
+        self._wakes = {name: Wake() for name in fleet.nodes}
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -66,19 +87,30 @@ class Watch:
     async def _keep_asking(self, node: Node) -> None:
         failures = 0
         while True:
-            began = time.monotonic()
-            look = await self._look(node, self._depth)
-            self._asked_s[node.name] = time.monotonic() - began
-            self._looks[node.name] = look
-            self._news.set()
-            failures = failures + 1 if look.error else 0
-            await asyncio.sleep(self._pause_s(failures, time.monotonic() - began))
+            began_s = time.monotonic()
+            async with aclosing(self._attend(node, self._wakes[node.name])) as looks:
+                async for look in looks:
+                    failures = failures + 1 if look.error else 0
+                    self._take(node.name, look)
+            took_s = time.monotonic() - began_s
+            await self._wakes[node.name].wait(self._pause_s(failures, took_s))
+
+    def _take(self, node: str, look: Look) -> None:
+        self._looks[node] = look
+        if look.facts:
+            self._heard_at[node] = look.facts.measured_at
+        self._news.set()
 
     def _pause_s(self, failures: int, took_s: float) -> float:
         if failures == 0:
             return max(0.0, self._interval_s - took_s)
         pause_s: float = min(self._interval_s * 2 ** min(failures - 1, 10), LONGEST_PAUSE_S)
         return pause_s * random.uniform(1 - _SPREAD, 1 + _SPREAD)
+
+    def hurry(self) -> None:
+        """Ask every node everything at once, lost ones too."""
+        for wake in self._wakes.values():
+            wake.now(deep=True)
 
     async def news(self, timeout_s: float | None = None) -> bool:
         """Wait until some node has answered, or is found lost, since the last call.
@@ -94,9 +126,14 @@ class Watch:
 
     async def all_asked(self) -> None:
         """Wait until every node has answered once, or is found lost."""
-        while len(self._looks) < len(self._fleet.nodes):
+        while not self.complete:
             self._raise_if_broken()
             await self.news(timeout_s=1.0)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every node has answered once, or is found lost."""
+        return len(self._looks) == len(self._fleet.nodes)
 
     def _raise_if_broken(self) -> None:
         """A bug in a look must not look like a quiet fleet."""
@@ -104,19 +141,20 @@ class Watch:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
-    def snapshot(self, chosen: Sequence[Instance] | None = None) -> Checked:
+    def snapshot(self, chosen: Sequence[Instance] | None = None) -> Snapshot:
         """The fleet by the newest looks; a node that has not answered yet is unknown.
 
         :param chosen: the instances to show; all of the job's by default.
         """
         self._raise_if_broken()
         looks = {name: self._looks.get(name, Look()) for name in self._fleet.nodes}
-        return assess(
+        checked = assess(
             self._fleet,
             self._job,
             self._expectations,
             looks,
-            duration_s=max(self._asked_s.values(), default=0.0),
+            duration_s=max((look.took_s for look in looks.values()), default=0.0),
             depth=self._depth,
             chosen=chosen,
         )
+        return Snapshot(checked, dict(self._heard_at), self.complete)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from fleetctl.attention import Wake
 from fleetctl.config import load_text
 from fleetctl.errors import ConnectTimedOut
 from fleetctl.health.assess import Look
@@ -32,7 +33,10 @@ LookAt = Callable[[Node, Depth], Awaitable[Look]]
 
 
 def watch(look: LookAt, interval_s: float = 0.01) -> Watch:
-    return Watch(FLEET, None, derive(FLEET), look, interval_s=interval_s, depth="status")
+    async def attend(node: Node, wake: Wake) -> AsyncGenerator[Look, None]:
+        yield await look(node, "status")
+
+    return Watch(FLEET, None, derive(FLEET), attend, interval_s=interval_s, depth="status")
 
 
 def bounded(body: Awaitable[Any]) -> Any:

@@ -6,7 +6,6 @@ import asyncio
 import math
 import re
 import sys
-import time
 from collections.abc import Iterable, Sequence
 
 import click
@@ -16,15 +15,12 @@ from fleetctl.cli.context import Context, instances
 from fleetctl.cli.render import moment, prefixes
 from fleetctl.errors import LinkError, UsageError
 from fleetctl.fleet import FleetService
-from fleetctl.logs.follow import LOGS_PER_LANE, Cut, Gap, Lines, Resumed, follow
+from fleetctl.logs.events import LogBatch, LogEvent, LogMark
+from fleetctl.logs.feed import DEFAULT_LINES, Wanted, feed, past, sentence
 from fleetctl.logs.lines import LogLine, TimeIndex, log_lines, tidy_lines
-from fleetctl.logs.segments import LogPlace, Span, read_index, read_span
+from fleetctl.logs.segments import LogPlace, Span
 from fleetctl.model.jobs import Instance
 
-DEFAULT_LINES = 100
-RETRY_S = 1.0
-"""A node that cannot be reached when following begins is asked again this often."""
-_WHOLE = 1 << 40
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -130,6 +126,16 @@ class _Printer:
         self._out.write(text)
         self._out.flush()
 
+    def event(self, event: LogEvent) -> None:
+        """What comes while following."""
+        match event:
+            case LogBatch(name, _, data) if self._asked.plain:
+                self.chunk(name, data)
+            case LogBatch(name, offset, data, _, at):
+                self.lines(log_lines(name, offset, data, at))
+            case LogMark(name, text):
+                self.mark(name, text)
+
     def mark(self, name: str, text: str) -> None:
         """Something that is no line of the log."""
         click.echo(f"fleetctl: {name}: {text}", err=True)
@@ -141,124 +147,44 @@ async def _logs(context: Context, targets: Sequence[str], asked: _Asked) -> int:
         if not chosen:
             raise UsageError("nothing that is started by fleetctl is chosen")
         printer = _Printer([i.name for i in chosen], asked)
-        if not asked.following:
-            return await _past(service, chosen, printer, asked)
-        nodes = [instance.node for instance in chosen]
-        followers = [
-            asyncio.create_task(
-                _follow(
-                    service,
-                    instance,
-                    nodes[:place].count(instance.node) // LOGS_PER_LANE,
-                    printer,
-                    asked,
-                )
-            )
-            for place, instance in enumerate(chosen)
-        ]
-        try:
-            await asyncio.gather(*followers)
-        finally:  # a reader that left ends one of them; the links must not close under the others
-            for follower in followers:
-                follower.cancel()
-            await asyncio.gather(*followers, return_exceptions=True)
-    return 0
+        if asked.following:
+            wanted = Wanted(asked.lines, asked.since_s, times=not asked.plain)
+            await feed(service.links, service.fleet.name, chosen, wanted, printer.event)
+            return 0
+        return await _past(service, chosen, printer, asked)
 
 
 async def _past(
     service: FleetService, chosen: Sequence[Instance], printer: _Printer, asked: _Asked
 ) -> int:
     """Print what there is, all instances in the order of time."""
-    looks = await asyncio.gather(*(_history(service, i, asked) for i in chosen))
+    wanted = Wanted(asked.lines, asked.since_s)
+
+    async def look(instance: Instance) -> tuple[Span, TimeIndex | None] | LinkError:
+        log = LogPlace(service.fleet.name, instance.job, instance.name)
+        try:
+            return await past(service.links, log, instance.node, wanted)
+        except LinkError as error:
+            return error
+
+    looks = await asyncio.gather(*(look(instance) for instance in chosen))
     failed = 0
-    past: list[LogLine] = []
-    for instance, (look, index) in zip(chosen, looks, strict=True):
-        if isinstance(look, LinkError):
+    lines: list[LogLine] = []
+    for instance, found in zip(chosen, looks, strict=True):
+        if isinstance(found, LinkError):
             failed += 1
-            printer.mark(instance.name, _sentence(look))
-        elif asked.plain and len(chosen) == 1 and look.data:
-            printer.chunk(instance.name, _closed(look.data))
+            printer.mark(instance.name, sentence(found))
+            continue
+        span, index = found
+        if asked.plain and len(chosen) == 1 and span.data:
+            printer.chunk(instance.name, _closed(span.data))
         else:
-            past += log_lines(instance.name, look.start, look.data, index)
+            lines += log_lines(instance.name, span.start, span.data, index)
     # What is not stamped yet is the newest. Stable: each log stays in its own order.
-    past.sort(key=lambda line: math.inf if line.at is None else line.at)
-    printer.lines(past)
+    lines.sort(key=lambda line: math.inf if line.at is None else line.at)
+    printer.lines(lines)
     return 1 if failed else 0
-
-
-def _sentence(error: LinkError) -> str:
-    return f"{error.reason}. {error.hint}".rstrip(". ") + "."
 
 
 def _closed(data: bytes) -> bytes:
     return data if data.endswith(b"\n") else data + b"\n"
-
-
-async def _history(
-    service: FleetService, instance: Instance, asked: _Asked
-) -> tuple[Span | LinkError, TimeIndex | None]:
-    """The lines that are there already; when following, only complete ones."""
-    place = LogPlace(service.fleet.name, instance.job, instance.name)
-    index = None
-    try:
-        link = await service.links.get(instance.node)
-        if asked.since_s is not None:
-            second = int(time.time() - asked.since_s)
-            head = await read_span(link, place.script("since", seconds=second))
-            span = await read_span(link, place.script("from", offset=head.start, limit=_WHOLE))
-            if asked.lines is not None:
-                span = _last(span, asked.lines)
-        else:
-            lines = DEFAULT_LINES if asked.lines is None else asked.lines
-            span = await read_span(link, place.script("last", lines=lines))
-        if not asked.plain or not asked.following:
-            index = TimeIndex(await read_index(link, place, span.start))
-    except LinkError as error:
-        return error, None
-    if asked.following:
-        whole = span.data[: span.data.rfind(b"\n") + 1]
-        span = msgspec.structs.replace(span, data=whole)
-    return span, index
-
-
-def _last(span: Span, lines: int) -> Span:
-    kept = b"".join(span.data.splitlines(keepends=True)[-lines:]) if lines else b""
-    return msgspec.structs.replace(span, start=span.start + len(span.data) - len(kept), data=kept)
-
-
-async def _follow(
-    service: FleetService,
-    instance: Instance,
-    lane: int,
-    printer: _Printer,
-    asked: _Asked,
-) -> None:
-    """Print the last lines of one log and go on with what comes; a dead node delays no other."""
-    name = instance.name
-    place = LogPlace(service.fleet.name, instance.job, name)
-    look, index = await _history(service, instance, asked)
-    if isinstance(look, LinkError):
-        printer.mark(name, _sentence(look))
-    lost = isinstance(look, LinkError)
-    while isinstance(look, LinkError):
-        await asyncio.sleep(RETRY_S)
-        look, index = await _history(service, instance, asked)
-    if lost:
-        printer.mark(name, "reached again")
-    if asked.plain:
-        printer.chunk(name, look.data)
-    else:
-        printer.lines(log_lines(name, look.start, look.data, index))
-    start = look.start + len(look.data)
-    async for event in follow(place, instance.node, service.links, start, lane=lane):
-        match event:
-            case Lines(offset, data) if asked.plain:
-                printer.chunk(name, data)
-            case Lines(offset, data):
-                printer.lines(log_lines(name, offset, data, time.time()))
-            case Gap(_, missing):
-                printer.mark(name, f"{missing} bytes were rotated away before they were read")
-            case Cut(reason):
-                printer.mark(name, f"{reason}; going on where it stopped once it is back")
-            case Resumed():
-                printer.mark(name, "reached again")

@@ -44,6 +44,8 @@ class Look(Struct, frozen=True):
     connect_ms: float | None = None
     answers: Mapping[str, bool] = {}
     """For a node that cannot be logged into: instance name to whether its ready condition holds."""
+    took_s: float = 0.0
+    """How long the asking took."""
 
 
 class Checked(Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import time
 from collections.abc import AsyncIterator
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ _GIVEN_UP_S = 1.0
 _HEAD_TIMEOUT_S = 60.0
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOGS_PER_LANE = 6
+TORN_EVERY_S = 0.2
 
 
 class Lines(Struct, frozen=True):
@@ -46,15 +48,23 @@ class Resumed(Struct, frozen=True):
     """The node can be reached again."""
 
 
-Event = Lines | Gap | Cut | Resumed
+class Torn(Struct, frozen=True):
+    """What the last line, which has no end yet, shows now."""
+
+    data: bytes
+
+
+Event = Lines | Gap | Cut | Resumed | Torn
 
 
 async def follow(
-    place: LogPlace, node: str, links: Links, offset: int, *, lane: int = 0
+    place: LogPlace, node: str, links: Links, offset: int, *, lane: int = 0, torn: bool = False
 ) -> AsyncIterator[Event]:
     """What happens to the log from ``offset`` on. Never ends by itself.
 
     :param lane: as of :meth:`fleetctl.link.links.Links.get`; one takes :data:`LOGS_PER_LANE` logs.
+    :param torn: whether the last line comes, too, while it has no end yet: as :class:`Torn`, each
+        time that it has changed, but not more often than every :data:`TORN_EVERY_S`.
 
     Every byte comes exactly once, in order, however often the connection breaks: each new attempt
     goes on at the first byte that did not come yet.
@@ -65,7 +75,7 @@ async def follow(
         try:
             link = await links.get(node, lane)
             async with link.stream(place.script("follow", offset=framer.position)) as stream:
-                async for event in _segment(node, stream, framer):
+                async for event in _segment(node, stream, framer, torn):
                     if failures:
                         failures = 0
                         yield Resumed()
@@ -80,7 +90,7 @@ async def follow(
             await asyncio.sleep(pause * random.uniform(0.7, 1.3))
 
 
-async def _segment(node: str, stream: Stream, framer: Framer) -> AsyncIterator[Event]:
+async def _segment(node: str, stream: Stream, framer: Framer, torn: bool) -> AsyncIterator[Event]:
     """``Resumed`` once the node answers, then the lines from the framer's offset to the end of the
     segment that was the last one when the node was asked.
 
@@ -92,11 +102,18 @@ async def _segment(node: str, stream: Stream, framer: Framer) -> AsyncIterator[E
         yield Gap(framer.offset, position - framer.offset)
     if position != framer.position:  # before it: the node lost its last bytes, or the log is new
         framer.jump(position)
+        if torn:
+            yield Torn(b"")
     idle_s = 0.0
+    told, told_at_s = b"", -TORN_EVERY_S
     while True:
         start, whole = framer.feed(data)
         if whole:
             yield Lines(start, whole)
+            told = b""
+        if torn and time.monotonic() - told_at_s >= TORN_EVERY_S and framer.last_line != told:
+            told, told_at_s = framer.last_line, time.monotonic()
+            yield Torn(told)
         following = re.search(rb"^next (\d+)\n", stream.stderr, re.M)
         # a while without a byte: what stood between here and there was rotated away
         if following and (framer.position >= int(following[1]) or idle_s >= _GIVEN_UP_S):

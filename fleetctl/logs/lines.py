@@ -28,6 +28,10 @@ MAX_LINE_BYTES = 4 * 1024 * 1024
 """What is kept while a line has no end; a program may never print one."""
 
 
+SHOWN_BYTES = 64 * 1024
+"""What a screen shows of a line."""
+
+
 class LogLine(Struct, frozen=True):
     """One line of one instance's log."""
 
@@ -50,6 +54,18 @@ def tidy(line: bytes) -> bytes:
     if b"\r" in line:
         line = line.rpartition(b"\r")[2]
     return _C1.sub("\N{REPLACEMENT CHARACTER}".encode(), _CONTROL.sub(b"", line))
+
+
+def shown(line: bytes) -> str:
+    """One line's text as :func:`tidy` leaves it, of a very long one only the beginning."""
+    if len(line) <= SHOWN_BYTES:
+        return tidy(line).decode("utf-8", "replace")
+    line = line.rstrip(b"\r").rpartition(b"\r")[2]
+    missing = len(line) - SHOWN_BYTES
+    if missing <= 0:
+        return tidy(line).decode("utf-8", "replace")
+    text = tidy(line[:SHOWN_BYTES]).decode("utf-8", "replace")
+    return f"{text}\x1b[0m… {missing:,} more bytes"
 
 
 def tidy_lines(data: bytes) -> bytes:
@@ -88,6 +104,16 @@ class Framer:
     def position(self) -> int:
         """Of the byte that must come next."""
         return self.offset + len(self._torn)
+
+    @property
+    def last_line(self) -> bytes:
+        """What is torn now, folded at carriage returns; of a very long one only its beginning."""
+        torn = self._torn
+        end = len(torn)
+        while end and torn[end - 1] == 0x0D:
+            end -= 1
+        start = torn.rfind(b"\r", 0, end) + 1
+        return bytes(torn[start : min(end, start + SHOWN_BYTES)])
 
     def jump(self, offset: int) -> None:
         """Go on at ``offset``; what is torn now can never be whole."""

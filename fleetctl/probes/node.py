@@ -90,12 +90,31 @@ def _services(fleet: str, node: str) -> tuple[Probe, ...]:
     )
 
 
+class RawAnswer(Struct, frozen=True):
+    """What a probe ran on a node, and what came of it, as it stands."""
+
+    name: str
+    command: str
+    text: str
+    exit_status: int
+
+
+def read_raw(script: NodeScript, output: str) -> tuple[RawAnswer, ...]:
+    """The answers in what the script printed, with the commands behind them."""
+    answers = read(script.script, output.translate(_CONTROLS))
+    texts = script.script.texts["macos" if answers.machine.os == "macos" else "linux"]
+    return tuple(
+        RawAnswer(name, texts.get(name, ""), answer.text, answer.exit_status)
+        for name, answer in answers.by_name.items()
+    )
+
+
 def hanging(script: NodeScript, output: str) -> str | None:
     """The probe that had not ended when ``output`` was cut; None when none began to answer."""
     answers = read(script.script, output)
     if not answers.machine.os:
         return None
-    asked = script.script.asked["macos" if answers.machine.os == "macos" else "linux"]
+    asked = script.script.texts["macos" if answers.machine.os == "macos" else "linux"]
     waiting = (n for n in script.script.names if n in asked and n not in answers.by_name)
     return next(waiting, "echoes")
 

@@ -53,8 +53,8 @@ class Script(Struct, frozen=True):
     token: str
     names: tuple[str, ...]
     """Of the probes in it, in their order."""
-    asked: Mapping[str, frozenset[str]]
-    """OS to the names of the probes that ask something there."""
+    texts: Mapping[str, Mapping[str, str]]
+    """OS to the probes that ask something there, each with its text."""
 
 
 def compose(
@@ -81,12 +81,12 @@ def compose(
         )
         per_os[name] = f"{beside}{asked}wait\n" if beside else asked
     names = tuple(probe.name for probe in probes)
-    has = {os: frozenset(p.name for p in probes if getattr(p, os)) for os in per_os}
+    texts = {os: {p.name: t for p in probes if (t := getattr(p, os))} for os in per_os}
     if per_os["linux"] == per_os["macos"]:
-        return Script(head + per_os["linux"], token, names, has)
+        return Script(head + per_os["linux"], token, names, texts)
     macos, linux = per_os["macos"], per_os["linux"]
     text = f"{head}case $os in\nDarwin*)\n{macos};;\n*)\n{linux};;\nesac\n"
-    return Script(text, token, names, has)
+    return Script(text, token, names, texts)
 
 
 def read(script: Script, output: str) -> Answers:

@@ -33,7 +33,7 @@ from fleetctl.link.ssh.identities import Identities, Identity
 from fleetctl.link.ssh.known_hosts import Known, KnownHosts
 from fleetctl.model.topology import SSH, Node
 
-KEEPALIVE_S = 2.0
+KEEPALIVE_S = 1.5
 KEEPALIVE_MISSES = 2
 """A node cut off is known as lost within about ``KEEPALIVE_S * (KEEPALIVE_MISSES + 1)`` seconds."""
 

@@ -1,0 +1,155 @@
+"""One node watched: asked again and again over one conversation, and at once when it says that
+something changed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from fleetctl.errors import LinkError, LinkHung
+from fleetctl.health.assess import Look
+from fleetctl.launch.conversation import Conversation, converse
+from fleetctl.launch.look import LOOK_TIMEOUT_S
+from fleetctl.link.protocol import Link
+from fleetctl.model.facts import NO_ANSWER, NodeFacts
+from fleetctl.model.questions import Depth
+from fleetctl.model.topology import Node
+from fleetctl.probes.node import NodeScript, hanging, node_script, services_script
+from fleetctl.probes.renewal import with_depth, with_services
+
+if TYPE_CHECKING:
+    from fleetctl.fleet import FleetService
+
+DEEP_EVERY_S = 30.0
+"""So often a node is asked what takes longer: three echoes, the addresses that must be silent."""
+STUCK_FOR_S = 60.0
+"""A probe that hangs is left out for so long."""
+
+
+class Wake:
+    """Ends a node's pause early."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.deep = False
+        """Everything is to be asked anew, not only how the instances are."""
+
+    def now(self, *, deep: bool = False) -> None:
+        """Ask at once."""
+        self.deep = self.deep or deep
+        self._event.set()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Whether it was woken within ``timeout_s``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                await self._event.wait()
+        woken = self._event.is_set()
+        self._event.clear()
+        return woken
+
+
+async def attend(
+    service: FleetService, node: Node, wake: Wake, *, interval_s: float, depth: Depth
+) -> AsyncGenerator[Look, None]:
+    """Looks at ``node``, as they come; ends after one that is an error.
+
+    :param interval_s: seconds from one question to the next.
+    """
+    if node.connection == "none":
+        yield await service.look_from_here(node)
+        return
+    try:
+        link = await service.links.get(node.name)
+        stuck: frozenset[str] = frozenset()
+        while True:
+            asking = _Asking(service, node, link, depth, stuck)
+            try:
+                async for found in asking.looks(wake, interval_s):
+                    yield found
+            except LinkHung as hung:
+                probe = asking.hanging(hung)
+                if probe is None:
+                    raise
+                stuck |= {probe}
+            else:
+                return
+    except LinkError as error:
+        yield Look(error=error)
+
+
+class _Asking:
+    """Everything that is asked over one conversation.
+
+    :param stuck: names of probes that are left out, because they hang.
+    """
+
+    def __init__(
+        self, service: FleetService, node: Node, link: Link, depth: Depth, stuck: frozenset[str]
+    ) -> None:
+        self._service = service
+        self._node = node
+        self._link = link
+        self._stuck = stuck
+        self._began_s = time.monotonic()
+        depths: tuple[Depth, ...] = ("status", "check") if depth == "check" else ("status",)
+        self._scripts: dict[str, NodeScript] = {
+            d: node_script(service.questions(node, d), without=stuck) for d in depths
+        }
+        self._scripts["services"] = services_script(service.fleet.name, node.name)
+        self._asked = ""
+        self._deep: NodeFacts | None = None
+        self._deep_at_s = 0.0
+
+    def hanging(self, hung: LinkHung) -> str | None:
+        """The probe by which the last question hung; None when that is not known."""
+        script = self._scripts[self._asked]
+        if script.questions is None:
+            return None
+        probe = hanging(script, hung.output.decode("utf-8", "replace"))
+        return None if probe in self._stuck else probe
+
+    async def looks(self, wake: Wake, interval_s: float) -> AsyncGenerator[Look, None]:
+        """:raises LinkError: the node is lost, or does not answer."""
+        async with converse(self._link, self._service.fleet.name, self._scripts, wake.now) as talk:
+            while not self._stuck or time.monotonic() - self._began_s < STUCK_FOR_S:
+                began_s = time.monotonic()
+                facts = await self._ask(talk, "status")
+                yield await self._look(facts, began_s)
+                if "check" in self._scripts and (wake.deep or self._deep_is_due()):
+                    wake.deep = False
+                    facts = self._deep = await self._ask(talk, "check")
+                    self._deep_at_s = time.monotonic()
+                    yield await self._look(facts, began_s)
+                while await wake.wait(began_s + interval_s - time.monotonic()) and not wake.deep:
+                    asked_s = time.monotonic()
+                    facts = with_services(facts, await self._ask(talk, "services"))
+                    yield await self._look(facts, asked_s)
+
+    def _deep_is_due(self) -> bool:
+        return self._deep is None or time.monotonic() - self._deep_at_s > DEEP_EVERY_S
+
+    async def _ask(self, talk: Conversation, name: str) -> NodeFacts:
+        self._asked = name
+        facts = await talk.ask(name)
+        if name == "status" and self._deep:
+            deep, quick = self._scripts["check"], self._scripts["status"]
+            silent = deep.questions.silent if deep.questions else ()
+            only_deep = frozenset(deep.script.names) - frozenset(quick.script.names)
+            facts = with_depth(facts, self._deep, silent, only_deep)
+        why = f"{NO_ANSWER} within {LOOK_TIMEOUT_S:g} s"
+        return replace(facts, unknown={**facts.unknown, **dict.fromkeys(self._stuck, why)})
+
+    async def _look(self, facts: NodeFacts, began_s: float) -> Look:
+        facts = await self._service.with_conditions(self._node, self._link, facts)
+        return Look(
+            facts=facts,
+            address=self._link.address,
+            connect_ms=self._link.connect_ms,
+            took_s=time.monotonic() - began_s,
+        )

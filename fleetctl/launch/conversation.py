@@ -1,0 +1,172 @@
+"""A conversation with a node: one shell there answers the same few questions again and again, and
+says by itself when an instance's record changes or its process is gone.
+
+It costs the node no login, no shell and no SSH channel for each answer, and nothing is sent while
+nothing is asked and nothing changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from fleetctl.errors import LinkError, LinkHung, LinkLost
+from fleetctl.launch.look import LOOK_TIMEOUT_S
+from fleetctl.link.protocol import Link, Stream
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.layout import STATE
+from fleetctl.probes.node import NodeScript, read_node
+
+CHANGE_CHECK_S = 0.3
+"""So often the shell on the node looks whether a record changed: builtins, and one ``sleep``."""
+
+_TEXT = r"""
+%(functions)s
+changes() {
+  before=
+  while kill -0 $$ 2>/dev/null; do # an orphan would look for ever
+    now=
+    for f in "$HOME"/%(state)s/%(fleet)s/*/*@%(node)s/state; do
+      [ -r "$f" ] || continue
+      now="$now$f"
+      [ ! -e "${f%%state}ready" ] || now="$now ready"
+      while IFS= read -r line; do
+        case $line in
+        pid=[0-9]*) kill -0 "${line#pid=}" 2>/dev/null || now="$now gone" ;;
+        run=* | phase=* | restarts=* | started=*) now="$now $line" ;;
+        esac
+      done <"$f"
+    done 2>/dev/null
+    [ "$now" = "$before" ] || printf '\036%(token)s change\n'
+    before=$now
+    sleep %(pause)s
+  done
+}
+changes </dev/null 2>/dev/null &
+changes=$!
+while IFS= read -r asked; do # until nobody listens any more
+  errors=$( ( "ask_$asked" ) 2>&1 >&3 3>&- </dev/null)
+  printf '\n\036%(token)s errors\n%%s\n\036%(token)s end\n' "$errors"
+done 3>&1
+kill $changes 2>/dev/null
+"""
+
+
+class Conversation:
+    """Made by :func:`converse`. One question at a time.
+
+    :param scripts: name to what is asked under it.
+    :param noticed: called when something changed on the node, and when the node is lost.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        stream: Stream,
+        token: str,
+        scripts: Mapping[str, NodeScript],
+        noticed: Callable[[], object],
+    ) -> None:
+        self._node = node
+        self._stream = stream
+        self._scripts = scripts
+        self._noticed = noticed
+        self._change = f"\x1e{token} change\n".encode()
+        self._answer = re.compile(
+            rf"(.*)\n\x1e{token} errors\n(.*)\n\x1e{token} end\n".encode(), re.DOTALL
+        )
+        self._end = f"\x1e{token} end\n".encode()
+        self._data = b""
+        self._arrived = asyncio.Event()
+        self.lost: LinkError | None = None
+        """Why nothing will be answered any more."""
+
+    async def ask(self, name: str) -> NodeFacts:
+        """The facts in the answer to one of the questions; raises as :meth:`words`."""
+        return read_node(self._scripts[name], *await self.words(name))
+
+    async def words(self, name: str) -> tuple[str, str]:
+        """What answering one of the questions printed on stdout and on stderr.
+
+        :raises LinkLost: the connection broke.
+        :raises LinkHung: no answer came in time; the conversation is of no use any more.
+        """
+        self._stream.write(f"{name}\n".encode())
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                while not (found := self._found()):
+                    if self.lost:
+                        raise self.lost
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            self.lost = LinkHung(
+                self._node,
+                f"a command did not end within {LOOK_TIMEOUT_S:g} s",
+                hint="The node may be overloaded or its disk or network stuck.",
+                output=self._data,
+            )
+            raise self.lost from None
+        output, errors = found
+        return output.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
+
+    def _found(self) -> tuple[bytes, bytes] | None:
+        """A whole answer, if it is there."""
+        if self._end not in self._data:
+            return None
+        self._take_changes()
+        whole, _, self._data = self._data.partition(self._end)
+        found = self._answer.fullmatch(whole + self._end)
+        # the shell took the last line's end away
+        return (found[1], found[2] + b"\n") if found else (whole, b"")
+
+    def _take_changes(self) -> None:
+        if self._change in self._data:
+            self._data = self._data.replace(self._change, b"")
+            self._noticed()
+
+    async def listen(self) -> None:
+        """Take in what the node says, until it is lost; a task of :func:`converse`."""
+        try:
+            while data := await self._stream.read():
+                self._data += data
+                if self._end not in self._data:
+                    self._take_changes()
+                self._arrived.set()
+            said = self._stream.stderr.decode("utf-8", "replace").strip()[-200:]
+            self.lost = LinkLost(self._node, f"its shell ended{said and ': ' + said}")
+        except LinkError as error:
+            self.lost = error
+        self._arrived.set()
+        self._noticed()
+
+
+@asynccontextmanager
+async def converse(
+    link: Link, fleet: str, scripts: Mapping[str, NodeScript], noticed: Callable[[], object]
+) -> AsyncIterator[Conversation]:
+    """Open a conversation over ``link``; it ends with the context, on the node too.
+
+    :raises LinkError: the node is lost.
+    """
+    token = secrets.token_hex(6)
+    functions = "".join(f"ask_{name}() {{\n{s.text}\n}}\n" for name, s in scripts.items())
+    text = _TEXT % {
+        "functions": functions,
+        "state": STATE.removeprefix("~/"),
+        "fleet": fleet,
+        "node": link.node,
+        "token": token,
+        "pause": CHANGE_CHECK_S,
+    }
+    async with link.stream(text) as stream:
+        conversation = Conversation(link.node, stream, token, scripts, noticed)
+        listening = asyncio.create_task(conversation.listen())
+        try:
+            yield conversation
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)

@@ -1,0 +1,159 @@
+"""The logs of several instances at once: their last lines, and what comes, for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from fleetctl.errors import LinkError
+from fleetctl.link.links import Links
+from fleetctl.logs.events import LogBatch, LogEvent, LogMark, LogTail
+from fleetctl.logs.follow import LOGS_PER_LANE, Cut, Gap, Lines, Resumed, Torn, follow
+from fleetctl.logs.lines import TimeIndex, shown
+from fleetctl.logs.segments import LogPlace, Span, read_index, read_span
+from fleetctl.model.jobs import Instance
+
+DEFAULT_LINES = 100
+RETRY_S = 1.0
+"""A node that cannot be reached when following begins is asked again this often."""
+_WHOLE = 1 << 40
+
+
+class Wanted(Struct, frozen=True):
+    """Which part of a log's past."""
+
+    lines: int | None = None
+    """The last ones; ``None``: :data:`DEFAULT_LINES`, or all since :attr:`since_s`."""
+    since_s: float | None = None
+    """Not older than this many seconds."""
+    times: bool = True
+    """Whether anybody asks when a line was written."""
+
+
+async def feed(
+    links: Links,
+    fleet: str,
+    instances: Sequence[Instance],
+    wanted: Wanted,
+    took: Callable[[LogEvent], None],
+    *,
+    tails: bool = False,
+) -> None:
+    """Hand ``took`` the wanted lines of every instance that has a command, and go on with what
+    comes: across restarts, rotation and lost connections, every line once.
+
+    One node's trouble is a :class:`LogMark`, and delays no other. Never ends by itself; cancelling
+    it, or an error raised by ``took``, ends all of it.
+
+    :param tails: whether lines that have no end yet come too, as :class:`LogTail`.
+    """
+    chosen = [instance for instance in instances if instance.command is not None]
+    nodes = [instance.node for instance in chosen]
+
+    async def one(place: int) -> None:
+        instance = chosen[place]
+        lane = nodes[:place].count(instance.node) // LOGS_PER_LANE
+        log = LogPlace(fleet, instance.job, instance.name)
+        async for event in _events(links, log, instance.node, wanted, lane=lane, tails=tails):
+            took(event)
+
+    followers = [asyncio.create_task(one(place)) for place in range(len(chosen))]
+    try:
+        await asyncio.gather(*followers)
+    finally:  # an error ends one of them; the links must not close under the others
+        for follower in followers:
+            follower.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+
+
+async def past(
+    links: Links, log: LogPlace, node: str, wanted: Wanted
+) -> tuple[Span, TimeIndex | None]:
+    """The lines that are there already, also a last one without end.
+
+    :raises LinkError: the node is lost, or the log cannot be read.
+    """
+    link = await links.get(node)
+    if wanted.since_s is not None:
+        second = int(time.time() - wanted.since_s)
+        head = await read_span(link, log.script("since", seconds=second))
+        span = await read_span(link, log.script("from", offset=head.start, limit=_WHOLE))
+        if wanted.lines is not None:
+            span = _last(span, wanted.lines)
+    else:
+        lines = DEFAULT_LINES if wanted.lines is None else wanted.lines
+        span = await read_span(link, log.script("last", lines=lines))
+    if not wanted.times:
+        return span, None
+    return span, TimeIndex(await read_index(link, log, span.start))
+
+
+def sentence(error: LinkError) -> str:
+    """What is wrong with a log's node, as the text of a mark."""
+    return f"{error.reason}. {error.hint}".rstrip(". ") + "."
+
+
+def _last(span: Span, lines: int) -> Span:
+    kept = b"".join(span.data.splitlines(keepends=True)[-lines:]) if lines else b""
+    return msgspec.structs.replace(span, start=span.start + len(span.data) - len(kept), data=kept)
+
+
+async def _events(
+    links: Links, log: LogPlace, node: str, wanted: Wanted, *, lane: int, tails: bool
+) -> AsyncIterator[LogEvent]:
+    """One log's past, and what comes."""
+    name = log.instance
+    lost = False
+    while True:
+        try:
+            span, index = await past(links, log, node, wanted)
+            break
+        except LinkError as error:
+            if not lost:
+                yield LogMark(name, sentence(error), time.time())
+            lost = True
+            await asyncio.sleep(RETRY_S)
+    if lost:
+        yield LogMark(name, "reached again", time.time())
+    whole = span.data[: span.data.rfind(b"\n") + 1]
+    for batch in _stamped(name, span.start, whole, index):
+        yield batch
+    start = span.start + len(whole)
+    async for event in follow(log, node, links, start, lane=lane, torn=tails):
+        now = time.time()
+        match event:
+            case Lines(offset, data):
+                yield LogBatch(name, offset, data, now, now)
+            case Torn(data):
+                yield LogTail(name, shown(data))
+            case Gap(_, missing):
+                yield LogMark(name, f"{missing} bytes were rotated away before they were read", now)
+            case Cut(reason):
+                yield LogMark(name, f"{reason}; going on where it stopped once it is back", now)
+            case Resumed():
+                yield LogMark(name, "reached again", now)
+
+
+def _stamped(name: str, start: int, data: bytes, index: TimeIndex | None) -> Iterator[LogBatch]:
+    """Complete lines, a batch for each second in which some were written."""
+    now = time.time()
+    if index is None:
+        if data:
+            yield LogBatch(name, start, data, now, None)
+        return
+    began = 0
+    at: float | None = None
+    place = 0
+    while place < len(data):
+        end = data.index(b"\n", place) + 1
+        when = index.at(start + end)
+        if when != at and place > began:
+            yield LogBatch(name, start + began, data[began:place], now, at)
+            began = place
+        at, place = when, end
+    if place > began:
+        yield LogBatch(name, start + began, data[began:place], now, at)

@@ -1,0 +1,172 @@
+"""A shell that answers again and again, on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Mapping
+from functools import partial
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from fleetctl.errors import LinkHung, LinkLost
+from fleetctl.launch import conversation
+from fleetctl.launch.conversation import CHANGE_CHECK_S, converse
+from fleetctl.link.local import LocalLink
+from fleetctl.model.questions import Questions
+from fleetctl.probes.node import NodeScript, hanging, node_script, services_script
+from fleetctl.probes.probe import Probe, compose, read
+from tests.launch.conftest import alive, eventually
+
+_T = TypeVar("_T")
+
+QUESTIONS = Questions(
+    fleet="fleet", node="here", echoes={IPv4Address("127.0.0.1"): None}, forwards=True
+)
+
+
+def bounded(body: Awaitable[_T]) -> _T:
+    return asyncio.run(asyncio.wait_for(body, 30))
+
+
+def of(**texts: str) -> Mapping[str, NodeScript]:
+    """A script of probes that print what is given."""
+    return {"it": NodeScript(compose([Probe(name, text, text) for name, text in texts.items()]))}
+
+
+class State:
+    """The record of an instance."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.write("running")
+
+    def write(self, phase: str, pid: int = os.getpid()) -> None:
+        self.path.write_text(f"run=1\nphase={phase}\npid={pid}\n")
+
+    def mark_ready(self) -> None:
+        (self.path.parent / "ready").write_text("1\n")
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
+    """The record of an instance in a home of its own."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / ".local/state/fleetctl/fleet/job/worker@here"
+    folder.mkdir(parents=True)
+    return State(folder / "state")
+
+
+def test_the_same_question_is_answered_again_and_again(state: State) -> None:
+    scripts = {"status": node_script(QUESTIONS), "services": services_script("fleet", "here")}
+
+    async def body() -> None:
+        async with converse(LocalLink("here"), "fleet", scripts, lambda: None) as talk:
+            for _ in range(3):
+                facts = await talk.ask("status")
+                assert facts.unknown == {}
+                assert facts.system is not None
+                assert facts.network.echoes[IPv4Address("127.0.0.1")].received == 1
+                assert (await talk.ask("services")).system is None
+
+    bounded(body())
+
+
+def test_a_change_is_told_by_the_node_itself(state: State) -> None:
+    told: list[float] = []
+
+    async def body() -> None:
+        came = asyncio.Event()
+
+        def noticed() -> None:
+            told.append(time.monotonic())
+            came.set()
+
+        async def next_change() -> None:
+            came.clear()
+            await asyncio.wait_for(came.wait(), 5)
+
+        async with converse(LocalLink("here"), "fleet", of(a="echo"), noticed):
+            await asyncio.wait_for(came.wait(), 5)  # the first look is one, too
+            state.write("backoff")
+            await next_change()
+            state.write("backoff", pid=999999999)  # its process is gone
+            await next_change()
+            state.mark_ready()
+            await next_change()
+            count = len(told)
+            state.write("backoff", pid=999999999)  # written anew, and the same
+            await asyncio.sleep(3 * CHANGE_CHECK_S)
+            assert len(told) == count
+
+    bounded(body())
+
+
+def test_a_change_in_the_middle_of_an_answer_leaves_the_answer_whole(state: State) -> None:
+    """The probe's own output is written in pieces, with changes told in between."""
+    line = "for i in 1 2 3 4 5 6; do printf '%s-' $i; sleep 0.2; done; echo"
+    scripts = of(slow=line)
+    told: list[int] = []
+
+    async def changes() -> None:
+        for phase in range(10):
+            state.write(str(phase))
+            await asyncio.sleep(0.15)
+
+    async def body() -> None:
+        async with converse(LocalLink("here"), "fleet", scripts, lambda: told.append(1)) as t:
+            changing = asyncio.create_task(changes())
+            output, _ = await t.words("it")
+            assert read(scripts["it"].script, output).by_name["slow"].text == "1-2-3-4-5-6-\n"
+            await changing
+
+    bounded(body())
+    assert len(told) > 1
+
+
+def test_what_hangs_is_known_by_name(monkeypatch: pytest.MonkeyPatch, state: State) -> None:
+    monkeypatch.setattr(conversation, "LOOK_TIMEOUT_S", 1.0)
+    scripts = of(quick="echo", stuck="sleep 60", late="echo")
+
+    async def body() -> str | None:
+        async with converse(LocalLink("here"), "fleet", scripts, lambda: None) as talk:
+            with pytest.raises(LinkHung) as hung:
+                await talk.ask("it")
+            with pytest.raises(LinkHung):  # nothing else can be answered while it hangs
+                await talk.ask("it")
+            return hanging(scripts["it"], hung.value.output.decode())
+
+    assert bounded(body()) == "stuck"
+
+
+def test_nothing_of_it_stays_on_the_node(state: State) -> None:
+    """Also when the shell itself is killed, and nobody is left to end the rest."""
+    pids = state.path.parent / "pids"
+    scripts = of(a=f"echo $$ >{pids}")
+
+    def processes() -> list[int]:
+        shell = int(pids.read_text())
+        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        return [shell, *map(int, children)]
+
+    async def body(*, kill: bool) -> list[int]:
+        async with converse(LocalLink("here"), "fleet", scripts, lambda: None) as talk:
+            await talk.ask("it")
+            found = processes()
+            if kill:
+                os.kill(found[0], 9)
+                with pytest.raises(LinkLost):
+                    await talk.ask("it")
+            return found
+
+    for kill in (False, True):
+        for pid in bounded(body(kill=kill)):
+            eventually(partial(gone, pid), f"process {pid} is gone")
+
+
+def gone(pid: int) -> bool:
+    return not alive(pid)

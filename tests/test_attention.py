@@ -1,0 +1,105 @@
+"""One node watched, this machine: what hangs is left out, what only a check tells is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from fleetctl import attention
+from fleetctl.attention import Wake, attend
+from fleetctl.config import load_text
+from fleetctl.fleet import FleetService
+from fleetctl.health.assess import Look
+from fleetctl.launch import conversation
+from fleetctl.model.facts import NodeFacts
+
+_T = TypeVar("_T")
+
+SERVICE = FleetService(
+    load_text("fleet: here\nnodes:\n  here: {connection: local}\n", "nodes.yaml"), None
+)
+
+
+def bounded(body: Awaitable[_T]) -> _T:
+    return asyncio.run(asyncio.wait_for(body, 30))
+
+
+async def first(until: Callable[[NodeFacts], bool], wake: Wake | None = None) -> list[Look]:
+    """The looks up to the first of which something is true."""
+    found: list[Look] = []
+    node = SERVICE.fleet.nodes["here"]
+    looks = attend(SERVICE, node, wake or Wake(), interval_s=0.1, depth="check")
+    async for look in looks:
+        found.append(look)
+        assert look.facts, look.error
+        if until(look.facts):
+            break
+    await looks.aclose()
+    return found
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def test_a_quick_look_comes_first_and_keeps_what_only_a_check_tells() -> None:
+    looks = bounded(first(lambda facts: facts.comfort.clock_offset_s is not None))
+    assert len(looks) == 2
+    times = []
+
+    def thrice(facts: NodeFacts) -> bool:
+        times.append(facts.comfort.clock_offset_s)
+        return len(times) == 4
+
+    bounded(first(thrice))
+    assert times[0] is None
+    assert times[1] is not None
+    assert times[1:] == [times[1]] * 3  # asked once, and known since
+
+
+def test_waking_asks_everything_anew_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wake = Wake()
+    asked: list[float | None] = []
+
+    def until(facts: NodeFacts) -> bool:
+        offset = facts.comfort.clock_offset_s
+        if offset is not None and offset not in asked:
+            asked.append(offset)
+            monkeypatch.setattr("fleetctl.probes.comfort.time.time", lambda: 1000.0 * len(asked))
+            wake.now(deep=True)
+        return len(asked) == 3
+
+    bounded(first(until, wake))
+
+
+def test_what_hangs_costs_its_own_answer_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As df does while a network disk is away; and it is asked again after a while."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    stuck = programs / "df"
+    stuck.write_text("#!/bin/sh\nexec sleep 60\n")
+    stuck.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setattr(conversation, "LOOK_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(attention, "STUCK_FOR_S", 0.5)
+
+    def known(facts: NodeFacts) -> bool:
+        if "system" in facts.unknown and stuck.exists():
+            assert "had no answer" in facts.unknown["system"]
+            assert facts.network.interfaces is not None
+            stuck.unlink()
+        return facts.system is not None
+
+    async def body() -> None:
+        while not any(known(f) for look in await first(lambda f: True) if (f := look.facts)):
+            pass
+
+    bounded(body())
+    assert not stuck.exists()
