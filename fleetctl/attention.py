@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DEEP_EVERY_S = 30.0
 """So often a node is asked what takes longer: three echoes, the addresses that must be silent."""
+HANGING_TIMEOUT_S = 5.0
+"""Whoever did not answer before, and does not within this, hangs."""
 STUCK_FOR_S = 60.0
 """A probe that hangs is left out for so long."""
 
@@ -72,8 +74,8 @@ async def attend(
             try:
                 async for found in asking.looks(wake, interval_s):
                     yield found
-            except LinkHung as hung:
-                probe = asking.hanging(hung)
+            except LinkHung:
+                probe = await asking.hanging()
                 if probe is None:
                     raise
                 stuck |= {probe}
@@ -106,13 +108,20 @@ class _Asking:
         self._deep: NodeFacts | None = None
         self._deep_at_s = 0.0
 
-    def hanging(self, hung: LinkHung) -> str | None:
-        """The probe by which the last question hung; None when that is not known."""
+    async def hanging(self) -> str | None:
+        """The probe by which the last question hung; None when that is not known.
+
+        A conversation tells an answer whole or not at all, so the question is asked once more.
+        """
         script = self._scripts[self._asked]
         if script.questions is None:
             return None
-        probe = hanging(script, hung.output.decode("utf-8", "replace"))
-        return None if probe in self._stuck else probe
+        try:
+            await self._link.run(script.text, timeout_s=HANGING_TIMEOUT_S)
+        except LinkHung as hung:
+            probe = hanging(script, hung.output.decode("utf-8", "replace"))
+            return None if probe in self._stuck else probe
+        return None
 
     async def looks(self, wake: Wake, interval_s: float) -> AsyncGenerator[Look, None]:
         """:raises LinkError: the node is lost, or does not answer."""
@@ -129,7 +138,7 @@ class _Asking:
                 while await wake.wait(began_s + interval_s - time.monotonic()) and not wake.deep:
                     asked_s = time.monotonic()
                     facts = with_services(facts, await self._ask(talk, "services"))
-                    yield await self._look(facts, asked_s)
+                    yield replace(await self._look(facts, asked_s), unasked=True)
 
     def _deep_is_due(self) -> bool:
         return self._deep is None or time.monotonic() - self._deep_at_s > DEEP_EVERY_S

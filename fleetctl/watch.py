@@ -72,6 +72,7 @@ class Watch:
         self._heard_at: dict[str, datetime] = {}
         self._wakes = {name: Wake() for name in fleet.nodes}
         self._news = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Watch:
@@ -96,6 +97,9 @@ class Watch:
             await self._wakes[node.name].wait(self._pause_s(failures, took_s))
 
     def _take(self, node: str, look: Look) -> None:
+        before = self._looks.get(node)
+        if look.unasked or before is None or bool(before.error) != bool(look.error):
+            self._urgent.set()
         self._looks[node] = look
         if look.facts:
             self._heard_at[node] = look.facts.measured_at
@@ -123,6 +127,14 @@ class Watch:
             self._news.clear()
             return True
         return False
+
+    async def urgent(self, timeout_s: float) -> None:
+        """Wait until a node is lost or found, answers first, or says by itself that something
+        changed, since the last call; not longer than ``timeout_s``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._urgent.wait()
+        self._urgent.clear()
 
     async def all_asked(self) -> None:
         """Wait until every node has answered once, or is found lost."""

@@ -87,7 +87,8 @@ def test_what_hangs_costs_its_own_answer_only(
     stuck.write_text("#!/bin/sh\nexec sleep 60\n")
     stuck.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    monkeypatch.setattr(conversation, "LOOK_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(conversation, "LOOK_TIMEOUT_S", 2.5)
+    monkeypatch.setattr(attention, "HANGING_TIMEOUT_S", 2.5)
     monkeypatch.setattr(attention, "STUCK_FOR_S", 0.5)
 
     def known(facts: NodeFacts) -> bool:

@@ -28,6 +28,7 @@ COMMANDS = {
     "exec": "run a command on nodes, identical output folded",
     "config": "validate and show nodes.yaml, or its schema",
     "lab": "a virtual fleet made from nodes.yaml, to see, test and rehearse on",
+    "demo": "a virtual fleet with its job running, and the dashboard on it",
 }
 
 
@@ -85,7 +86,9 @@ def command(ctx: click.Context, file: Path | None, job: str | None) -> None:
     """
     ctx.obj = Context(config_path=file, job=job)
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        from fleetctl.cli.dashboard import run as show_dashboard
+
+        ctx.exit(show_dashboard(ctx.obj))
 
 
 def run(arguments: list[str]) -> int:

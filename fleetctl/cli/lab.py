@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +15,8 @@ from fleetctl.cli.context import Context
 from fleetctl.errors import UsageError
 from fleetctl.lab import Lab
 from fleetctl.lab.faults import KINDS
+from fleetctl.lab.loopback import CANNOT_SHOW, LOOPBACK_KINDS, LoopbackLab
+from fleetctl.lab.requirements import why_only_loopback
 
 
 @click.group(name="lab", short_help="A virtual fleet to see, test and rehearse on.")
@@ -21,7 +25,8 @@ def command() -> None:
 
     Every node is a set of Linux namespaces with a real SSH server, real tmux and real routes; one
     with `os: macos` has a Mac's commands instead of Linux's. All traffic stays inside; this
-    machine's own network is not touched. Needs root on Linux.
+    machine's own network is not touched. Needs root on Linux. Elsewhere, or with --loopback, the
+    nodes are SSH servers on this machine's loopback: real logins, real tmux, and no networks.
     """
 
 
@@ -38,23 +43,31 @@ _NAME = click.option("--name", help="Which lab; may be left out while only one r
     help="Copy a local file or folder to ~/DEST on every node; may be repeated.",
 )
 @click.option("--as-guide", is_flag=True, help="Leave out the return routes, as the guide does.")
+@click.option("--loopback", is_flag=True, help="SSH servers on the loopback: needs no root.")
 @click.pass_obj
-def up(context: Context, name: str | None, copies: tuple[str, ...], as_guide: bool) -> None:
+def up(
+    context: Context, name: str | None, copies: tuple[str, ...], as_guide: bool, loopback: bool
+) -> None:
     """Build the fleet of nodes.yaml."""
     from fleetctl import config
 
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was built goes away again
         signal.signal(number, lambda n, _frame: sys.exit(128 + n))
     path = config.find(context.config_path)
-    lab = Lab.up(
-        config.load(path),
-        path,
-        name=name,
-        copies=[_copy(text) for text in copies],
-        as_guide=as_guide,
-        progress=lambda line: click.echo(f"lab: {line}", err=True),
-    )
-    option = "" if len(Lab.names()) == 1 else f" --name {lab.name}"
+    fleet = config.load(path)
+    pairs = [_copy(text) for text in copies]
+    if not loopback and (why := why_only_loopback()):
+        click.echo(f"lab: {why}: building the small lab on the loopback", err=True)
+        loopback = True
+    if loopback:
+        if as_guide:
+            raise UsageError("--as-guide is about routes, and the loopback has none")
+        _show_loopback(
+            LoopbackLab.up(fleet, path, name=name, copies=pairs, progress=_say), len(_running())
+        )
+        return
+    lab = Lab.up(fleet, path, name=name, copies=pairs, as_guide=as_guide, progress=_say)
+    option = "" if len(_running()) == 1 else f" --name {lab.name}"
     node = next(iter(lab.blueprint.nodes), "controller")
     routes = "netstat -rn" if lab.blueprint.machine(node).os == "macos" else "ip route"
     click.echo(
@@ -66,23 +79,42 @@ def up(context: Context, name: str | None, copies: tuple[str, ...], as_guide: bo
     )
 
 
+def _say(line: str) -> None:
+    click.echo(f"lab: {line}", err=True)
+
+
+def _show_loopback(lab: LoopbackLab, running: int) -> None:
+    option = "" if running == 1 else f" --name {lab.name}"
+    node = next(iter(lab.state.nodes), "controller")
+    for note in lab.state.notes:
+        _say(note)
+    click.echo(
+        f"The lab {lab.name!r} is up on the loopback, its controller in {lab.home}:\n"
+        f"  fleetctl lab run{option} -- fleetctl status\n"
+        f"  fleetctl lab run{option} --on {node} -- tmux -L fleetctl ls\n"
+        f"  fleetctl lab fault{option} node-down {node}\n"
+        f"{CANNOT_SHOW}\n"
+        f"Take it down: fleetctl lab down {lab.name}"
+    )
+
+
 @command.command()
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="All labs, also what was left of one.")
 def down(name: str | None, everything: bool) -> None:
     """Take a lab down: its processes, namespaces, mounts and files."""
+    known = _left_behind()
     if everything:
-        for left in Lab.left_behind():
-            Lab(left).down()
+        for left in known:
+            _of(left).down()
         return
     if name is None:
-        known = Lab.left_behind()
         if not known:
             click.echo("No lab runs.", err=True)
             return
         name = _only(known)
-    if name in Lab.left_behind():
-        Lab(name).down()
+    if name in known:
+        _of(name).down()
     else:
         click.echo(f"No lab {name!r} runs.", err=True)
 
@@ -95,7 +127,22 @@ def status(name: str | None, as_json: bool) -> None:
     found = _lab(name).status()
     if as_json:
         click.echo(json.dumps(found, indent=2))
-        return
+    elif "loopback" in found:
+        _print_loopback(found)
+    else:
+        _print(found)
+
+
+def _print_loopback(found: Mapping[str, Any]) -> None:
+    click.echo(f"lab {found['lab']}: fleet {found['fleet']}, on the loopback; home {found['home']}")
+    width = max(map(len, found["nodes"]), default=0)
+    for node, about in found["nodes"].items():
+        power = "on  " if about["on"] else "down"
+        click.echo(f"  {node:{width}}  {power}  {about['ssh']}  {about['home']}")
+    click.echo(CANNOT_SHOW)
+
+
+def _print(found: Mapping[str, Any]) -> None:
     guide = ", as the guide says (no return routes)" if found["as_guide"] else ""
     click.echo(f"lab {found['lab']}: fleet {found['fleet']}{guide}; home {found['home']}")
     width = max(len(node) for node in found["nodes"])
@@ -134,9 +181,13 @@ def fault(
 ) -> None:
     """Break something on NODE."""
     if listing:
-        width = max(map(len, KINDS))
-        for known in KINDS.values():
-            click.echo(f"{known.name:{width}}  {known.sentence}")
+        small = LoopbackLab.names()
+        only_small = bool(why_only_loopback()) or (small and not Lab.left_behind())
+        on_loopback = name in small if name else only_small
+        kinds = LOOPBACK_KINDS if on_loopback else {k.name: k.sentence for k in KINDS.values()}
+        width = max(map(len, kinds))
+        for known, sentence in kinds.items():
+            click.echo(f"{known:{width}}  {sentence}")
         return
     if kind is None or node is None:
         raise UsageError(
@@ -160,8 +211,29 @@ def heal(name: str | None, kind: str | None, node: str | None) -> None:
         click.echo("Nothing of that is broken.", err=True)
 
 
-def _lab(name: str | None) -> Lab:
-    return Lab.open(name if name is not None else _only(Lab.names()))
+def _running() -> list[str]:
+    """The labs that run, of both kinds; root's only where we are root."""
+    small = LoopbackLab.names()
+    if small and why_only_loopback():
+        return small
+    return [*Lab.names(), *small]
+
+
+def _left_behind() -> list[str]:
+    small = LoopbackLab.left_behind()
+    if small and why_only_loopback():
+        return small
+    return [*Lab.left_behind(), *small]
+
+
+def _lab(name: str | None) -> Lab | LoopbackLab:
+    chosen = name if name is not None else _only(_running())
+    return LoopbackLab.open(chosen) if chosen in LoopbackLab.names() else Lab.open(chosen)
+
+
+def _of(name: str) -> Lab | LoopbackLab:
+    """The lab of that name, or what is left of it."""
+    return LoopbackLab(name) if name in LoopbackLab.left_behind() else Lab(name)
 
 
 def _only(known: list[str]) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
-from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError
+from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.problems import link_problem, node_problems, service_problems
@@ -31,8 +31,8 @@ from fleetctl.model.status import (
 )
 from fleetctl.model.topology import Fleet, Node
 
-SILENT = (ConnectFailed, ConnectTimedOut)
-"""Errors of a node that did not say a word."""
+SILENT = (ConnectFailed, ConnectTimedOut, LinkLost)
+"""Errors of a node that does not say a word, or not any more."""
 
 
 class Look(Struct, frozen=True):
@@ -46,6 +46,8 @@ class Look(Struct, frozen=True):
     """For a node that cannot be logged into: instance name to whether its ready condition holds."""
     took_s: float = 0.0
     """How long the asking took."""
+    unasked: bool = False
+    """The node said by itself that something changed."""
 
 
 class Checked(Struct, frozen=True):

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from fleetctl.errors import LinkError, LinkHung, LinkLost
+from fleetctl.errors import LinkError, LinkHung
 from fleetctl.launch.look import LOOK_TIMEOUT_S
 from fleetctl.link.protocol import Link, Stream
 from fleetctl.model.facts import NodeFacts
@@ -48,9 +48,13 @@ changes() {
 changes </dev/null 2>/dev/null &
 changes=$!
 while IFS= read -r asked; do # until nobody listens any more
-  errors=$( ( "ask_$asked" ) 2>&1 >&3 3>&- </dev/null)
-  printf '\n\036%(token)s errors\n%%s\n\036%(token)s end\n' "$errors"
-done 3>&1
+  # told in one go: what a probe prints piece by piece would be as many packets
+  answer=$( {
+    errors=$( ( "ask_$asked" ) 2>&1 >&4 4>&- </dev/null)
+    printf '\n\036%(token)s errors\n%%s\n' "$errors"
+  } 4>&1)
+  printf '%%s\n\036%(token)s end\n' "$answer"
+done
 kill $changes 2>/dev/null
 """
 
@@ -107,7 +111,6 @@ class Conversation:
                 self._node,
                 f"a command did not end within {LOOK_TIMEOUT_S:g} s",
                 hint="The node may be overloaded or its disk or network stuck.",
-                output=self._data,
             )
             raise self.lost from None
         output, errors = found
@@ -137,7 +140,7 @@ class Conversation:
                     self._take_changes()
                 self._arrived.set()
             said = self._stream.stderr.decode("utf-8", "replace").strip()[-200:]
-            self.lost = LinkLost(self._node, f"its shell ended{said and ': ' + said}")
+            self.lost = LinkError(self._node, f"its shell ended{said and ': ' + said}")
         except LinkError as error:
             self.lost = error
         self._arrived.set()

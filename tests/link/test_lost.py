@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fleetctl.errors import LinkHung, LinkLost
+from fleetctl.errors import LinkError, LinkHung, LinkLost
 from fleetctl.link.protocol import Link
 from fleetctl.link.ssh import connect
 from fleetctl.link.ssh.connect import Connector
@@ -211,11 +211,11 @@ def test_a_login_shell_that_refuses_is_quoted(sshd: Server) -> None:
             r"^pi4: the login shell ended with status 1 before it ran the command, "
             r"saying 'This account is currently not available\.'"
         )
-        with pytest.raises(LinkLost, match=words) as caught:
+        with pytest.raises(LinkError, match=words) as caught:
             await link.run("echo in", timeout_s=10)
         assert "login shell" in caught.value.hint
         async with link.stream("echo in") as stream:
-            with pytest.raises(LinkLost, match="login shell ended"):
+            with pytest.raises(LinkError, match="login shell ended"):
                 await stream.read(10)
         await link.close()
 
@@ -227,7 +227,7 @@ def test_a_login_shell_that_complains_on_stderr_is_quoted_too(sshd: Server) -> N
 
     async def body() -> None:
         link = await Connector({}).connect(sshd.node(identity_file=str(key)))
-        with pytest.raises(LinkLost, match=r"status 127 .*saying 'no sh in this rescue system'"):
+        with pytest.raises(LinkError, match=r"status 127 .*saying 'no sh in this rescue system'"):
             await link.run("echo in", timeout_s=10)
         await link.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncssh
 
-from fleetctl.errors import LinkHung, LinkLost
+from fleetctl.errors import LinkError, LinkHung, LinkLost
 from fleetctl.link.protocol import Completed
 from fleetctl.link.shell import NoiseFilter, command_line
 
@@ -138,7 +138,7 @@ def _raise_if_lost(node: str, session: _Channel) -> None:
     if not session.noise.started:
         noise = session.noise.noise + session.stderr_noise.noise
         said = noise.decode("utf-8", "replace").strip()[-200:]
-        raise LinkLost(
+        raise LinkError(
             node,
             f"the login shell ended with status {session.status} before it ran the command"
             + (f", saying {said!r}" if said else ""),

@@ -1,0 +1,94 @@
+"""``fleetctl`` without a command: the dashboard. The one place where the two front ends meet."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from fleetctl.cli.context import Context
+from fleetctl.errors import ConfigError, FleetctlError, UsageError
+
+EXAMPLE = Path("nodes.yaml")
+
+
+def run(context: Context) -> int:
+    """Show the dashboard until it is left; the exit code.
+
+    Who has no nodes.yaml, and named none, is offered the demo and an example.
+
+    :raises UsageError: there is no terminal.
+    """
+    from fleetctl.config.file import VARIABLE, find
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the dashboard needs a terminal", hint="For a table, or JSON: fleetctl status [--json]"
+        )
+    if context.config_path is None and not os.environ.get(VARIABLE):
+        try:
+            find(None)
+        except ConfigError as error:
+            return _welcome(str(error))
+    return asyncio.run(_dashboard(context))
+
+
+async def _dashboard(context: Context) -> int:
+    async with context.service() as service:
+        from fleetctl.tui.app import FleetApp
+
+        app = FleetApp(service)
+        starting = await app.run_async()
+    if app.return_code:
+        return app.return_code
+    if starting:
+        _go_on_starting(context, starting)
+    else:
+        click.echo("Left the dashboard; what was started runs on: fleetctl status", err=True)
+    return 0
+
+
+def _go_on_starting(context: Context, instances: tuple[str, ...]) -> None:
+    """A start that goes on is finished by a process of its own."""
+    options = [] if context.config_path is None else ["-f", str(context.config_path)]
+    options += [] if context.job is None else ["--job", context.job]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fleetctl", *options, "start", *instances],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    click.echo(
+        f"Left the dashboard; process {process.pid} goes on with the start: fleetctl status",
+        err=True,
+    )
+
+
+def _welcome(searched: str) -> int:
+    from fleetctl.tui.welcome import DEMO, WelcomeApp
+    from fleetctl.tui.welcome import EXAMPLE as WRITE
+
+    answer = WelcomeApp(searched, EXAMPLE).run()
+    if answer == DEMO:
+        from fleetctl.cli.demo import command
+
+        return int(click.get_current_context().invoke(command))
+    if answer == WRITE:
+        _write_example()
+    return 0
+
+
+def _write_example() -> None:
+    from fleetctl.lab.shipped import nodes_yaml
+
+    try:
+        with EXAMPLE.open("x", encoding="utf-8") as file:
+            file.write(nodes_yaml().read_text("utf-8"))
+    except OSError as error:
+        raise FleetctlError(f"{EXAMPLE} cannot be written: {error.strerror}") from None
+    click.echo(f"Wrote {EXAMPLE}. Change it to your cluster, then: fleetctl config check", err=True)

@@ -1,0 +1,197 @@
+"""`fleetctl demo`: a virtual fleet, its job running, the dashboard; all gone when you leave."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from fleetctl import config
+from fleetctl.cli.context import Context
+from fleetctl.config.file import VARIABLE as CONFIG_VARIABLE
+from fleetctl.demo import VARIABLE, Demo
+from fleetctl.errors import ConfigError
+from fleetctl.lab import Lab, shipped
+from fleetctl.lab.loopback import CANNOT_SHOW, LoopbackLab
+from fleetctl.lab.requests import serving
+from fleetctl.lab.requirements import why_only_loopback
+from fleetctl.lab.tour import Tour
+from fleetctl.model.targets import choose_job
+from fleetctl.model.topology import Fleet
+
+GRACE_S = 5.0
+LINES = "20"
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PLAIN_SCREEN = "\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m"
+"""Back from the other screen, cursor shown, mouse and pasted text no longer reported (xterm)."""
+
+
+@click.command(short_help="a virtual fleet with its job, and the dashboard on it")
+@click.option("--loopback", is_flag=True, help="SSH servers on the loopback: needs no root.")
+@click.option("--keep", is_flag=True, help="Leave the fleet running.")
+@click.option("--then", hidden=True, help="A command to run in place of the dashboard.")
+@click.pass_obj
+def command(context: Context, loopback: bool, keep: bool, then: str | None) -> int:
+    """Build the fleet of nodes.yaml, or of the one that comes with fleetctl, as a lab; start its
+    job; open the dashboard in this terminal.
+
+    Leaving it takes everything down. Without a terminal it shows status and logs instead.
+    """
+    path = _config_file(context)
+    fleet = config.load(path)
+    job = choose_job(fleet, context.job)
+    if not loopback and (why := why_only_loopback()):
+        _say(f"{why}: using SSH servers on the loopback")
+        loopback = True
+    name = f"demo-{os.getpid()}"
+    up = False
+    with _ended_by_signals():
+        try:
+            lab = _build(fleet, path, name, loopback=loopback, keep=keep)
+            up = True
+            fleet = config.load(lab.config_path)
+            job = choose_job(fleet, job.name if job else None)
+            return _show(lab, Tour(lab, fleet, job), context.job, then)
+        finally:
+            for number in _ENDINGS:  # from here on to the end, whatever comes
+                signal.signal(number, signal.SIG_IGN)
+            if keep and up:
+                _say(
+                    f"the fleet runs on. Go on: fleetctl lab run --name {name} -- fleetctl status. "
+                    f"End it: fleetctl lab down {name}"
+                )
+            else:
+                _say("taking it all down")
+                (LoopbackLab if loopback else Lab)(name).down()
+
+
+def _config_file(context: Context) -> Path:
+    """The user's nodes.yaml, or the shipped one where he has none and names none."""
+    named = context.config_path is not None or os.environ.get(CONFIG_VARIABLE)
+    try:
+        return config.find(context.config_path)
+    except ConfigError:
+        if named:
+            raise
+        return shipped.nodes_yaml()
+
+
+def _build(fleet: Fleet, path: Path, name: str, *, loopback: bool, keep: bool) -> Lab | LoopbackLab:
+    copies = [(shipped.elastic(), shipped.ELASTIC_PLACE)]
+    _say(f"building the fleet {fleet.name!r} of {path}")
+    if not loopback:
+        return Lab.up(fleet, path, name=name, copies=copies, progress=_say)
+    lab = LoopbackLab.up(
+        fleet,
+        path,
+        name=name,
+        copies=copies,
+        env=shipped.ELASTIC_ENV,
+        progress=_say,
+        lifeline=not keep,
+    )
+    for note in lab.state.notes:
+        _say(note)
+    _say(CANNOT_SHOW)
+    return lab
+
+
+def _show(lab: Lab | LoopbackLab, tour: Tour, job: str | None, then: str | None) -> int:
+    """Start the job and show it; the exit code."""
+    call = ["fleetctl", *(["--job", job] if job else [])]
+    _say("starting the job")
+    started = _run(lab, [*call, "start"])
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        status = _run(lab, [*call, "status"])
+        _run(lab, [*call, "logs", "-n", LINES])
+        return status or started
+    if started:
+        _say("not everything started; the dashboard says what is wrong")
+    about = lab.home / ".fleetctl-demo.json"
+    place = lab.home / "demo.sock"
+    note = CANNOT_SHOW if isinstance(lab, LoopbackLab) else ""
+    about.write_bytes(msgspec.json.encode(Demo(str(place), lab.name, note)))
+    with serving(place, tour.answer), _terminal_kept():
+        # Keys go to the dashboard; a handler that does nothing is not inherited, as SIG_IGN is.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        env = {VARIABLE: str(about)}
+        code = _run(lab, shlex.split(then) if then else call, env=env, keyboard=True)
+    about.unlink(missing_ok=True)
+    return code
+
+
+def _run(
+    lab: Lab | LoopbackLab,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    keyboard: bool = False,
+) -> int:
+    """Run a command on the controller; its exit code. When we are ended meanwhile, it is.
+
+    :param keyboard: keys go to it, Ctrl-C among them; else Ctrl-C is for us alone.
+    """
+    process = lab.popen("controller", argv, env=env, start_new_session=not keyboard)
+    try:
+        status = process.wait()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    return 128 - status if status < 0 else status
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """The first signal that ends us leaves as SystemExit; what comes after it is not heard."""
+
+    def end(number: int, _frame: Any) -> None:
+        for other in _ENDINGS:
+            signal.signal(other, signal.SIG_IGN)
+        # A process that was being started just now is nobody's to wait for, and as long as it is
+        # a zombie the PID namespace of its lab does not end: nobody has to wait for it.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in _ENDINGS}
+    before[signal.SIGCHLD] = signal.getsignal(signal.SIGCHLD)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _terminal_kept() -> Iterator[None]:
+    """Whatever the dashboard came to, the terminal is afterwards as it was before."""
+    before = termios.tcgetattr(0)
+    orderly = False
+    try:
+        yield
+        orderly = True
+    finally:
+        with suppress(termios.error, OSError):  # it is gone
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+            if not orderly:
+                sys.stdout.write(_PLAIN_SCREEN)
+                sys.stdout.flush()
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # the terminal is gone, and with it who would read
+        click.echo(f"demo: {line}", err=True)

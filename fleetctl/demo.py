@@ -1,0 +1,124 @@
+"""The demo's tour, as the dashboard sees it: what can be broken, breaking it, mending it.
+
+``fleetctl demo`` runs outside of its lab and serves requests at a unix socket; ``FLEETCTL_DEMO``
+names a JSON file with the socket's path. Nothing here knows the lab.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from fleetctl.errors import LabError
+
+VARIABLE = "FLEETCTL_DEMO"
+TIMEOUT_S = 40.0
+"""A machine that is switched on again takes a second; a busy computer takes its time."""
+MAX_LINE_BYTES = 256 * 1024
+
+Repair = Literal["fix", "start", "itself", "heal"]
+
+
+class Stop(Struct, frozen=True):
+    """One stop of the tour: something to break, what to see then, and how it is repaired."""
+
+    id: str
+    title: str
+    """What is done, for the palette: "Pull pi4's cable"."""
+    node: str
+    fault: str
+    """The kind: one of ``fleetctl lab fault --list``, or ``kill`` or ``tmux-killed``."""
+    look: str
+    """What to look for in the dashboard: one or two sentences."""
+    code: str | None
+    """The problem code that will show; ``None``: no problem, only a state."""
+    repair: Repair
+    """By the key for fix, by that for start, by itself, or by :func:`heal`."""
+    remedy: str
+    """The same in a sentence."""
+    target: str | None = None
+    """The instance, such as ``worker@pi4``, where it is about one."""
+    network: str | None = None
+    """The node's network, where it is about one."""
+
+
+class Demo(Struct, frozen=True):
+    """The file that ``FLEETCTL_DEMO`` names."""
+
+    socket: str
+    lab: str
+    note: str = ""
+    """What the demo's fleet cannot show; empty: nothing worth telling."""
+
+
+class _Answer(Struct, frozen=True):
+    ok: bool
+    said: str = ""
+    error: str = ""
+    stops: tuple[Stop, ...] = ()
+
+
+def present() -> bool:
+    """Whether this runs inside a demo."""
+    return bool(os.environ.get(VARIABLE))
+
+
+def about() -> Demo:
+    """The demo that this runs in.
+
+    :raises LabError: there is none, or its file cannot be read.
+    """
+    try:
+        return msgspec.json.decode(Path(os.environ[VARIABLE]).read_bytes(), type=Demo)
+    except KeyError:
+        raise LabError("this is no demo", hint="Start one: fleetctl demo") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise LabError(f"the demo's file cannot be read: {error}") from None
+
+
+async def tour() -> tuple[Stop, ...]:
+    """The stops, in the order in which they are worth seeing.
+
+    :raises LabError: the demo does not answer.
+    """
+    return (await _ask({"do": "list"})).stops
+
+
+async def inject(stop: Stop) -> str:
+    """Break what ``stop`` is about; what was done, as a sentence.
+
+    :raises LabError: the demo does not answer, or it cannot be done, and why.
+    """
+    return (await _ask({"do": "fault", "stop": stop.id})).said
+
+
+async def heal(stop: Stop) -> str:
+    """Mend what ``stop`` broke; what was done, as a sentence.
+
+    :raises LabError: as :func:`inject`.
+    """
+    return (await _ask({"do": "heal", "stop": stop.id})).said
+
+
+async def _ask(request: dict[str, Any]) -> _Answer:
+    demo = about()
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            reader, writer = await asyncio.open_unix_connection(demo.socket, limit=MAX_LINE_BYTES)
+            try:
+                writer.write(msgspec.json.encode(request) + b"\n")
+                answer = msgspec.json.decode(await reader.readline(), type=_Answer)
+            finally:
+                writer.close()
+    except TimeoutError:
+        raise LabError(f"the demo does not answer within {TIMEOUT_S:g} s") from None
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        raise LabError(f"the demo does not answer: {error or 'it is gone'}") from None
+    if not answer.ok:
+        raise LabError(answer.error.rstrip("."))
+    return answer

@@ -1,0 +1,380 @@
+"""What is shown of a buffer: which instances, which lines, and walking along them. Pure."""
+
+from __future__ import annotations
+
+import re
+import time
+from array import array
+from bisect import bisect_left, bisect_right, insort
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from math import inf
+from operator import attrgetter
+from typing import NamedTuple
+
+from fleetctl.logs.buffer import Changes, Chunk, LogBuffer
+from fleetctl.logs.lines import shown
+from fleetctl.logs.matching import Filter, plain, texts
+
+_KEY = attrgetter("key")
+_SPLIT_CHUNKS = 32
+"""Chunks whose single lines are kept at hand."""
+
+_Rows = Sequence[int]
+
+
+class Place(NamedTuple):
+    """A line, or a mark: it stays the same one whatever comes or falls out around it."""
+
+    chunk: Chunk
+    number: int
+    """Of the line in its chunk."""
+
+
+class LogView:
+    """The lines of some instances, in the order of time, by a filter or all of them.
+
+    A filter needs a look at every line: :meth:`work` does a slice of it, newest lines first.
+    Marks are always shown, and never counted.
+    """
+
+    def __init__(self, buffer: LogBuffer) -> None:
+        self._buffer = buffer
+        self._names = set(buffer.names)
+        self._filter: Filter | None = None
+        self._context = 0
+        self._chunks: list[Chunk] = []
+        """Those of which something is shown, in order."""
+        self._matches: dict[Chunk, _Rows] = {}
+        self._shown: dict[Chunk, _Rows] = {}
+        self._pending: list[Chunk] = []
+        self._rows_before: list[int] | None = None
+        self._split: OrderedDict[Chunk, list[bytes]] = OrderedDict()
+        self.held = 0
+        """Lines of the chosen instances."""
+        self.matched = 0
+        """Those of them that the filter keeps, as far as is known."""
+        self._fresh_from: int | None = None
+        self.fresh = 0
+        """Those of them that came since :meth:`watch_fresh`."""
+
+    # What is shown
+
+    def choose(self, names: Sequence[str] | None) -> None:
+        """Show these instances; ``None``: all."""
+        self._names = set(self._buffer.names if names is None else names)
+        self._rebuild()
+
+    def keep(self, wanted: Filter | None, context: int = 0) -> None:
+        """Show only the lines that ``wanted`` keeps, each with ``context`` lines of its own log
+        before and after it."""
+        if (wanted, context) != (self._filter, self._context):
+            self._filter, self._context = wanted, context
+            self._rebuild()
+
+    def watch_fresh(self) -> None:
+        """Count what comes from now on in :attr:`fresh`."""
+        self._fresh_from, self.fresh = self._buffer.number, 0
+
+    def update(self, changes: Changes) -> bool:
+        """Take what the buffer did.
+
+        :returns: whether something that is shown, or may be, changed.
+        """
+        touched = False
+        for chunk in changes.added:
+            if chunk.instance in self._names:
+                touched = True
+                self._enter(chunk)
+        for chunk in changes.gone:
+            if chunk.instance in self._names:
+                touched = True
+                self._leave(chunk)
+        return touched
+
+    @property
+    def pending(self) -> bool:
+        """Whether :meth:`work` has something to do."""
+        return bool(self._pending)
+
+    def work(self, budget_s: float, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Look at lines that were not looked at yet, for about ``budget_s``."""
+        until = clock() + budget_s
+        while self._pending:
+            chunk = self._pending.pop()
+            if not chunk.gone:
+                self._scan(chunk)
+            if clock() >= until:
+                return
+
+    def _rebuild(self) -> None:
+        chosen = [c for name in self._buffer.names if name in self._names
+                  for c in self._buffer.chunks(name)]  # fmt: skip
+        chosen.sort(key=_KEY)
+        self._matches, self._shown = {}, {}
+        self._rows_before = None
+        self.held = sum(chunk.lines for chunk in chosen)
+        self.fresh = self.matched = 0
+        if self._filter:
+            self._chunks = [chunk for chunk in chosen if chunk.mark]
+            self._pending = [chunk for chunk in chosen if not chunk.mark]
+            return
+        self._chunks, self._pending = chosen, []
+        for chunk in chosen:
+            self._count(chunk, chunk.lines)
+
+    def _enter(self, chunk: Chunk) -> None:
+        self.held += chunk.lines
+        if self._filter and not chunk.mark:
+            self._pending.append(chunk)
+            return
+        self._count(chunk, chunk.lines)
+        self._insert(chunk)
+
+    def _leave(self, chunk: Chunk) -> None:
+        self.held -= chunk.lines
+        self._split.pop(chunk, None)
+        if self._filter and not chunk.mark:
+            self.matched -= len(self._matches.pop(chunk, ()))
+            self._shown.pop(chunk, ())
+            reach = self._context  # what it said is no context any more
+            for other in self._buffer.chunks(chunk.instance):
+                if reach <= 0:
+                    break
+                self._show(other)
+                reach -= other.lines
+        else:
+            self.matched -= chunk.lines
+        self._remove(chunk)
+
+    def _count(self, chunk: Chunk, lines: int) -> None:
+        self.matched += lines
+        if self._fresh_from is not None and chunk.key[1] > self._fresh_from:
+            self.fresh += lines
+
+    def _insert(self, chunk: Chunk) -> None:
+        if self._chunks and chunk.key < self._chunks[-1].key:
+            insort(self._chunks, chunk, key=_KEY)
+        else:
+            self._chunks.append(chunk)
+        self._rows_before = None
+
+    def _remove(self, chunk: Chunk) -> None:
+        if self._holds(chunk):
+            del self._chunks[bisect_left(self._chunks, chunk.key, key=_KEY)]
+            self._rows_before = None
+
+    def _scan(self, chunk: Chunk) -> None:
+        assert self._filter is not None
+        keeps = self._filter.keeps
+        kept = [i for i, text in enumerate(texts(chunk)) if keeps(text)]
+        matches: _Rows = array("I", kept)
+        if len(matches) == chunk.lines:
+            matches = range(chunk.lines)
+        self._matches[chunk] = matches
+        self._count(chunk, len(matches))
+        self._show(chunk)
+        if not matches or not self._context:
+            return
+        # what it says may be context of what stands there
+        reach, other = self._context - matches[0], chunk.prev
+        while reach > 0 and other:
+            self._show(other)
+            reach, other = reach - other.lines, other.prev
+        reach, other = self._context - (chunk.lines - 1 - matches[-1]), chunk.next
+        while reach > 0 and other:
+            self._show(other)
+            reach, other = reach - other.lines, other.next
+
+    def _show(self, chunk: Chunk) -> None:
+        """Find out which of the chunk's lines are shown by what was looked at so far."""
+        if chunk not in self._matches:
+            return
+        before, rows = self._shown.get(chunk, ()), self._with_context(chunk)
+        self._shown[chunk] = rows
+        if rows and not before:
+            self._insert(chunk)
+        elif before and not rows:
+            self._remove(chunk)
+        elif len(rows) != len(before):
+            self._rows_before = None
+
+    def _with_context(self, chunk: Chunk) -> _Rows:
+        matches, context = self._matches[chunk], self._context
+        if not context or len(matches) == chunk.lines:
+            return matches
+        spots = list(matches)
+        away, other = 1, chunk.prev
+        while other and away <= context:
+            if there := self._matches.get(other):
+                spots.append(there[-1] - other.lines - away + 1)
+                break
+            away, other = away + other.lines, other.prev
+        away, other = 0, chunk.next
+        while other and away < context:
+            if there := self._matches.get(other):
+                spots.append(chunk.lines + away + there[0])
+                break
+            away, other = away + other.lines, other.next
+        rows: set[int] = set()
+        for spot in spots:
+            rows.update(range(max(0, spot - context), min(chunk.lines, spot + context + 1)))
+        return array("I", sorted(rows))
+
+    # Lines
+
+    def raw(self, place: Place) -> bytes:
+        """The bytes of a line, without its end."""
+        lines = self._split.get(place.chunk)
+        if lines is None:
+            lines = place.chunk.data.removesuffix(b"\n").split(b"\n")
+            if not place.chunk.gone:
+                self._split[place.chunk] = lines
+            if len(self._split) > _SPLIT_CHUNKS:
+                self._split.popitem(last=False)
+        return lines[place.number]
+
+    def text(self, place: Place) -> str:
+        """What a screen shows of a line, colours in it; of a mark its words."""
+        return place.chunk.mark or shown(self.raw(place))
+
+    def is_match(self, place: Place) -> bool:
+        """Whether the filter keeps this line for its own sake, and not as context."""
+        if self._filter is None or place.chunk.mark:
+            return True
+        matches = self._matches.get(place.chunk, ())
+        at = bisect_left(matches, place.number)
+        return at < len(matches) and matches[at] == place.number
+
+    def keeps(self, text: str) -> bool:
+        """Whether the filter keeps such a line."""
+        return self._filter is None or self._filter.keeps(plain(text))
+
+    def everything(self) -> Iterator[tuple[Chunk, Sequence[int]]]:
+        """What is shown now, chunk by chunk with the numbers of its lines; later changes do not
+        show in it, and any thread may walk along it. A mark has no numbers."""
+        parts = [(chunk, () if chunk.mark else self._rows(chunk)) for chunk in self._chunks]
+        return iter(parts)
+
+    # Walking along
+
+    def _rows(self, chunk: Chunk) -> _Rows:
+        if chunk.mark:
+            return range(1)
+        return self._shown.get(chunk, ()) if self._filter else range(chunk.lines)
+
+    def after(self, place: Place | None) -> Iterator[Place]:
+        """The places after ``place``, in order; from the first one on without one."""
+        at = 0
+        if place:
+            at = bisect_left(self._chunks, place.chunk.key, key=_KEY)
+            if at < len(self._chunks) and self._chunks[at] is place.chunk:
+                rows = self._rows(place.chunk)
+                for i in range(bisect_right(rows, place.number), len(rows)):
+                    yield Place(place.chunk, rows[i])
+                at += 1
+        for i in range(at, len(self._chunks)):
+            chunk = self._chunks[i]
+            for row in self._rows(chunk):
+                yield Place(chunk, row)
+
+    def before(self, place: Place | None) -> Iterator[Place]:
+        """The places before ``place``, nearest first; from the last one on without one."""
+        at = len(self._chunks)
+        if place:
+            at = bisect_left(self._chunks, place.chunk.key, key=_KEY)
+            if at < len(self._chunks) and self._chunks[at] is place.chunk:
+                rows = self._rows(place.chunk)
+                for i in range(bisect_left(rows, place.number) - 1, -1, -1):
+                    yield Place(place.chunk, rows[i])
+        for i in range(at - 1, -1, -1):
+            chunk = self._chunks[i]
+            for row in reversed(self._rows(chunk)):
+                yield Place(chunk, row)
+
+    def from_(self, place: Place) -> Iterator[Place]:
+        """``place`` itself, if it is still shown, and those after it."""
+        if self.contains(place):
+            yield place
+        yield from self.after(place)
+
+    def contains(self, place: Place) -> bool:
+        """Whether it is still shown."""
+        if not self._holds(place.chunk):
+            return False
+        rows = self._rows(place.chunk)
+        row = bisect_left(rows, place.number)
+        return row < len(rows) and rows[row] == place.number
+
+    @property
+    def rows(self) -> int:
+        """How many places there are."""
+        return self._sums()[-1]
+
+    def index(self, place: Place) -> int:
+        """How many places come before this one."""
+        at = bisect_left(self._chunks, place.chunk.key, key=_KEY)
+        inside = 0
+        if at < len(self._chunks) and self._chunks[at] is place.chunk:
+            inside = bisect_left(self._rows(place.chunk), place.number)
+        return self._sums()[at] + inside
+
+    def at(self, index: int) -> Place | None:
+        """The place with so many before it; ``None`` beyond the end."""
+        sums = self._sums()
+        if not 0 <= index < sums[-1]:
+            return None
+        at = bisect_right(sums, index) - 1
+        return Place(self._chunks[at], self._rows(self._chunks[at])[index - sums[at]])
+
+    def _sums(self) -> list[int]:
+        if self._rows_before is None:
+            if self._filter:
+                sizes = (len(self._rows(chunk)) for chunk in self._chunks)
+            else:
+                sizes = (chunk.rows for chunk in self._chunks)
+            self._rows_before = list(accumulate(sizes, initial=0))
+        return self._rows_before
+
+    def find(
+        self, pattern: re.Pattern[str], start: Place | None, *, forward: bool
+    ) -> Iterator[Place | None]:
+        """The nearest line after or before ``start`` (from the other end without one) in which
+        ``pattern`` is found. Yields ``None`` after each chunk without it, so that the caller may
+        do something else meanwhile."""
+        key = start.chunk.key if start else (inf if not forward else -inf, 0)
+        if start and self._holds(start.chunk):
+            rows = self._rows(start.chunk)
+            here = bisect_right(rows, start.number) if forward else bisect_left(rows, start.number)
+            if found := self._found(pattern, start.chunk, rows[here:] if forward else rows[:here],
+                                    forward):  # fmt: skip
+                yield found
+                return
+        while True:
+            at = bisect_right(self._chunks, key, key=_KEY)
+            if not forward:
+                at = bisect_left(self._chunks, key, key=_KEY) - 1
+            if not 0 <= at < len(self._chunks):
+                return
+            chunk = self._chunks[at]
+            if found := self._found(pattern, chunk, self._rows(chunk), forward):
+                yield found
+                return
+            key = chunk.key
+            yield None
+
+    def _found(
+        self, pattern: re.Pattern[str], chunk: Chunk, rows: _Rows, forward: bool
+    ) -> Place | None:
+        if not rows:
+            return None
+        lines = [chunk.mark] if chunk.mark else texts(chunk)
+        for row in rows if forward else reversed(rows):
+            if pattern.search(lines[row]):
+                return Place(chunk, row)
+        return None
+
+    def _holds(self, chunk: Chunk) -> bool:
+        at = bisect_left(self._chunks, chunk.key, key=_KEY)
+        return at < len(self._chunks) and self._chunks[at] is chunk

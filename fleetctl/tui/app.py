@@ -1,0 +1,429 @@
+"""The dashboard's app: it owns all state, and what keys do that is more than looking."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import rich
+import textual
+from rich.traceback import Traceback
+from textual import on, work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.reactive import var
+from textual.screen import Screen
+
+from fleetctl import demo
+from fleetctl.errors import FleetctlError, LabError
+from fleetctl.fleet import FleetService, StartRefused
+from fleetctl.health.changes import Change, changes
+from fleetctl.launch.events import Progress
+from fleetctl.model.jobs import Instance
+from fleetctl.model.status import ALIVE_STATES, ServiceStatus
+from fleetctl.tui.job_action import JobAction, Kind
+from fleetctl.tui.messages import (
+    JobActionEnded,
+    JobProgressed,
+    LogsArrived,
+    SnapshotTaken,
+    SourceFailed,
+)
+from fleetctl.tui.screens.action import ActionScreen
+from fleetctl.tui.screens.check import CheckScreen
+from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
+from fleetctl.tui.screens.dashboard import Dashboard
+from fleetctl.tui.screens.events import EventsScreen
+from fleetctl.tui.screens.fix import FixScreen
+from fleetctl.tui.screens.help import HelpScreen
+from fleetctl.tui.screens.node import NodeScreen
+from fleetctl.tui.screens.tour import TourScreen
+from fleetctl.tui.sources import follow_logs, watch_fleet
+from fleetctl.tui.whom import hit_by_stop
+from fleetctl.tui.widgets.guide_line import GuideLine
+from fleetctl.tui.widgets.log_panel import LogPanel
+from fleetctl.tui.widgets.nodes_panel import NodesPanel
+from fleetctl.watch import Snapshot, Watch
+
+INTERVAL_S = 2.0
+INTERVALS_S = (1.0, 2.0, 5.0, 10.0)
+LOG_LINES = 1000
+"""Of each log's past, to begin with."""
+EVENTS_KEPT = 1000
+
+
+class FleetApp(App[tuple[str, ...]]):
+    """The dashboard of one fleet.
+
+    What it returns are the instances that a start was still bringing up when it was left.
+
+    :param service: is closed by whoever made it.
+    :param interval_s: seconds from one question to a node to the next.
+    """
+
+    TITLE = "fleetctl"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "leave", "leave", show=False, priority=True),
+        Binding("ctrl+c", "leave", "leave", show=False),
+    ]
+
+    snapshot: var[Snapshot | None] = var(None)
+    events: var[tuple[Change, ...]] = var(())
+    job_action: var[JobAction | None] = var(None)
+
+    def __init__(self, service: FleetService, interval_s: float = INTERVAL_S) -> None:
+        super().__init__()
+        self.service = service
+        self.interval_s = interval_s
+        self.action_began_s = 0.0
+        self._watch: Watch | None = None
+        self._broken: demo.Stop | None = None
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The dashboard lies under everything."""
+        return Dashboard()
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """Once the first picture is there: nothing that takes long comes before it."""
+        if demo.present():
+            self._dashboard.query_one(GuideLine).greet(demo.about().note)
+        self._watch_fleet()
+        self._follow()
+
+    def _fatal_error(self) -> None:
+        """A bug ends the dashboard with its traceback, but without values: some are secret."""
+        self._exit_renderables.append(
+            Traceback(show_locals=False, width=None, suppress=[rich, textual])
+        )
+        self._close_messages_no_wait()
+
+    # sources
+
+    def _watch_fleet(self) -> None:
+        self._watch = watch = self.service.watch(self.interval_s)
+        self._source("fleet", lambda: watch_fleet(watch, self.post_message))
+
+    def _follow(self) -> None:
+        self._source("logs", lambda: follow_logs(self.service, LOG_LINES, self.post_message))
+
+    def _source(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a source as a worker; its failure is something to see, not the end."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the rest goes on
+                self.post_message(SourceFailed(name, error))
+
+        self.run_worker(run(), name=name, group=name, exclusive=True, exit_on_error=False)
+
+    @on(SourceFailed)
+    def _source_failed(self, message: SourceFailed) -> None:
+        again = {"fleet": self._watch_fleet, "logs": self._follow}[message.source]
+        self.notify(
+            f"{_a_bug(message.error)} It is begun anew in 5 seconds.",
+            title=f"Watching the {message.source} broke",
+            severity="error",
+            timeout=20,
+            markup=False,
+        )
+        self.set_timer(5.0, again)
+
+    @on(SnapshotTaken)
+    def _snapshot_taken(self, message: SnapshotTaken) -> None:
+        if self.snapshot:
+            new = tuple(changes(self.snapshot.status, message.snapshot.status))
+            if new:
+                self.events = (*self.events, *new)[-EVENTS_KEPT:]
+        self.snapshot = message.snapshot
+
+    @on(LogsArrived)
+    def _logs_arrived(self, message: LogsArrived) -> None:
+        for panel in self._dashboard.query(LogPanel):
+            panel.take(message.events)
+
+    @property
+    def _dashboard(self) -> Screen[Any]:
+        return self.screen_stack[0]
+
+    def hurry(self) -> None:
+        """Ask every node everything at once."""
+        if self._watch:
+            self._watch.hurry()
+
+    action_hurry = hurry
+
+    def every(self, interval_s: float) -> None:
+        """Ask each node so often from now on."""
+        self.interval_s = interval_s
+        self._watch_fleet()
+
+    # start, stop, restart
+
+    @property
+    def _services(self) -> dict[str, ServiceStatus]:
+        return dict(self.snapshot.status.services) if self.snapshot else {}
+
+    def _scopes(self) -> dict[str, list[Instance]]:
+        """What can be acted upon now: what the cursor is on, and the whole job."""
+        job = self.service.job
+        if job is None:
+            self.notify("nodes.yaml has no job; describe one under jobs: in it.")
+            return {}
+        place = self._dashboard.query_one(NodesPanel).chosen
+        scopes = {}
+        if place.instance:
+            scopes["this"] = [place.instance]
+        scopes["all"] = list(job.instances)
+        return scopes
+
+    def _ask_whom(self, kind: Kind, preselected: str) -> None:
+        scopes = self._scopes()
+        if not scopes:
+            return
+        if self.job_action and not self.job_action.ended:
+            self.push_screen(ActionScreen())
+            return
+        job = self.service.job
+        assert job
+        labels = {"all": f"{kind} all of {job.name} ({len(scopes['all'])} instances)"}
+        if "this" in scopes:
+            labels["this"] = f"{kind} only {scopes['this'][0].name}"
+        running = [n for n, s in self._services.items() if s.state in ALIVE_STATES]
+        body = [f"Running now: {', '.join(running) or 'nothing'}."]
+        if kind != "start" and "this" in scopes:
+            body += filter(None, [hit_by_stop(job, scopes["this"], self._services)])
+        choices = [Choice(key, labels[key]) for key in ("all", "this") if key in scopes]
+        choices = [*choices, CANCEL] if kind == "start" else [CANCEL, *reversed(choices)]
+
+        def answered(answer: str | None) -> None:
+            if answer:
+                self._act(kind, scopes[answer])
+
+        title = f"{kind.capitalize()} {job.name}"
+        self.push_screen(ChoiceScreen(title, "\n".join(body), choices, preselected), answered)
+
+    def action_start(self) -> None:
+        """Start the job, or what the cursor is on."""
+        self._ask_whom("start", "all")
+
+    def action_stop(self) -> None:
+        """Stop, after asking."""
+        self._ask_whom("stop", "")
+
+    def action_restart(self) -> None:
+        """Restart, after asking."""
+        self._ask_whom("restart", "")
+
+    def _act(self, kind: Kind, chosen: list[Instance], *, check: bool = True) -> None:
+        number = self.job_action.number + 1 if self.job_action else 1
+        names = tuple(i.name for i in chosen)
+        self.action_began_s = time.monotonic()
+        self.job_action = JobAction(number, kind, names)
+        self.push_screen(ActionScreen())
+
+        def report(progress: Progress) -> None:
+            self.post_message(JobProgressed(number, progress))
+
+        async def run() -> None:
+            error = ""
+            try:
+                if kind != "start":
+                    if kind == "restart" and check:
+                        await self._refuse_if_hopeless(chosen)
+                    await self.service.stop(chosen, report)
+                if kind != "stop":
+                    await self.service.start(chosen, report, {}, check=check)
+            except StartRefused as refused:
+                said = "\n".join(f"{p.code}: {p.summary}" for p in refused.problems)
+                error = f"{refused.message}:\n{said}\nTo repair it: f. To start anyway: --no-check."
+            except FleetctlError as failed:
+                error = str(failed)
+            except Exception as bug:  # noqa: BLE001 - the dashboard goes on, and says it
+                error = _a_bug(bug)
+            self.post_message(JobActionEnded(number, error))
+
+        self.run_worker(run(), name=kind, group="job", exit_on_error=False)
+
+    async def _refuse_if_hopeless(self, chosen: list[Instance]) -> None:
+        """Before anything is stopped: what could not be started again is left running."""
+        if problems := await self.service.obstacles(chosen, anew=True):
+            raise StartRefused(problems)
+
+    @on(JobProgressed)
+    def _progressed(self, message: JobProgressed) -> None:
+        if self.job_action and self.job_action.number == message.number:
+            self.job_action = self.job_action.with_progress(message.progress)
+
+    @on(JobActionEnded)
+    def _action_ended(self, message: JobActionEnded) -> None:
+        if self.job_action and self.job_action.number == message.number:
+            self.job_action = self.job_action.over(message.error)
+            self.hurry()
+
+    def action_open_action(self) -> None:
+        """The start or stop that goes on, or was the last."""
+        if self.job_action:
+            self.push_screen(ActionScreen())
+        else:
+            self.notify("Nothing was started or stopped here yet.")
+
+    # looking closer
+
+    def action_check(self) -> None:
+        """Ask everything, and show who reaches whom."""
+        self.hurry()
+        self.push_screen(CheckScreen())
+
+    def action_fix(self) -> None:
+        """Show what would repair what is wrong."""
+        fleet = self.service.fleet
+        self.push_screen(FixScreen([n for n, x in fleet.nodes.items() if x.connection != "none"]))
+
+    def action_events(self) -> None:
+        """What changed since the dashboard was opened."""
+        self.push_screen(EventsScreen())
+
+    def action_help(self) -> None:
+        """The keys."""
+        self.push_screen(HelpScreen())
+
+    # attach
+
+    def action_attach(self) -> None:
+        """Lend the terminal to the window of what the cursor is on."""
+        place = self._dashboard.query_one(NodesPanel).chosen
+        if place.instance is None or place.instance.command is None:
+            self.notify(f"Nothing that fleetctl starts runs on {place.node}.")
+            return
+        self.attach(place.instance)
+
+    @work(group="attach", exclusive=True, exit_on_error=False)
+    async def attach(self, instance: Instance) -> None:
+        """Lend the terminal to the window of ``instance``; comes back when it is detached."""
+        try:
+            _, runs = await self.service.attach(instance, lent=self._lend())
+        except FleetctlError as error:
+            self.notify(str(error), title=f"attach {instance.name}", severity="error", markup=False)
+            return
+        self.notify(f"Left the window of {instance.name}{'; it runs on' if runs else ''}.")
+
+    @contextmanager
+    def _lend(self) -> Iterator[None]:
+        """While inside, the terminal is somebody else's: nothing is drawn."""
+        with self.batch_update(), self.suspend():
+            yield
+
+    # the demo
+
+    @work(group="demo", exclusive=True, exit_on_error=False)
+    async def action_tour(self) -> None:
+        """What can be broken in a demo."""
+        try:
+            stops = await demo.tour()
+        except LabError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.push_screen(TourScreen(stops))
+
+    @work(group="demo", exclusive=True, exit_on_error=False)
+    async def break_it(self, stop: demo.Stop) -> None:
+        """Break what ``stop`` is about, and say what to look for."""
+        try:
+            said = await demo.inject(stop)
+        except LabError as error:
+            self.notify(str(error), title=stop.title, severity="error", markup=False)
+            return
+        self._broken = stop
+        self._dashboard.query_one(GuideLine).show(stop, said)
+        self.refresh_bindings()
+
+    @work(group="demo", exclusive=True, exit_on_error=False)
+    async def action_heal(self) -> None:
+        """Mend what the tour broke last."""
+        assert self._broken
+        try:
+            said = await demo.heal(self._broken)
+        except LabError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self._broken = None
+        self.notify(said, markup=False)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The demo's keys are there in a demo only."""
+        if action == "tour":
+            return demo.present()
+        if action == "heal":
+            return self._broken is not None
+        return True
+
+    # leaving
+
+    def action_leave(self) -> None:
+        """Leave; what runs on the nodes runs on."""
+        action = self.job_action
+        if action is None or action.ended or action.kind == "start":
+            self._leave()
+            return
+        body = f"{action.summary}.\nWhat is half stopped or not yet started again stays so."
+        choices = [Choice("", "Stay"), Choice("leave", "Leave now")]
+        self.push_screen(
+            ChoiceScreen(f"A {action.kind} goes on", body, choices),
+            lambda answer: self._leave() if answer else None,
+        )
+
+    def _leave(self) -> None:
+        action = self.job_action
+        going_on = action is not None and not action.ended and action.kind == "start"
+        self.exit(action.targets if action and going_on else ())
+
+    # palette
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Everything by name."""
+        yield SystemCommand(
+            "Start the job", "in order, each when what it waits for is ready", self.action_start
+        )
+        yield SystemCommand("Stop the job", "dependents first; asks", self.action_stop)
+        yield SystemCommand("Restart the job", "asks", self.action_restart)
+        yield SystemCommand(
+            "Check", "who reaches whom, expected against observed", self.action_check
+        )
+        yield SystemCommand("Fix", "the commands that repair what is wrong", self.action_fix)
+        if demo.present():
+            yield SystemCommand("Tour", "things to break in the demo", self.action_tour)
+        yield SystemCommand("Events", "what changed since this was opened", self.action_events)
+        for instance in self.service.job.instances if self.service.job else ():
+            if instance.command:
+                yield SystemCommand(
+                    f"Attach {instance.name}",
+                    "its real tmux window in this terminal",
+                    lambda instance=instance: self.attach(instance),
+                )
+        for node in self.service.fleet.nodes:
+            yield SystemCommand(
+                f"Show {node}",
+                "all that is known of the node",
+                lambda node=node: self.push_screen(NodeScreen(node)),
+            )
+        for interval_s in INTERVALS_S:
+            yield SystemCommand(
+                f"Ask every {interval_s:g} s",
+                f"now every {self.interval_s:g} s",
+                lambda interval_s=interval_s: self.every(interval_s),
+            )
+        yield SystemCommand("Theme", "light, dark and others", self.action_change_theme)
+        yield SystemCommand("Help", "the keys and the marks", self.action_help)
+        yield SystemCommand("Leave", "what runs on the nodes runs on", self.action_leave)
+
+
+def _a_bug(error: BaseException) -> str:
+    return f"This is a mistake in fleetctl: {type(error).__name__}: {error}."

@@ -1,0 +1,61 @@
+"""What the dashboard's workers report, in the past tense; the app's handlers own all state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.message import Message
+
+from fleetctl.launch.events import Progress
+from fleetctl.logs.events import LogEvent
+from fleetctl.watch import Snapshot
+
+
+class SnapshotTaken(Message):
+    """The fleet was seen anew."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest counts."""
+        return isinstance(message, SnapshotTaken)
+
+
+class LogsArrived(Message):
+    """Log lines and marks came; none may be lost."""
+
+    def __init__(self, events: Sequence[LogEvent]) -> None:
+        super().__init__()
+        self.events = events
+
+
+class SourceFailed(Message):
+    """A source of the dashboard ended by a mistake of ours; the rest goes on."""
+
+    def __init__(self, source: str, error: BaseException) -> None:
+        super().__init__()
+        self.source = source
+        self.error = error
+
+
+class JobProgressed(Message):
+    """Something became of an instance while the job is started or stopped."""
+
+    def __init__(self, number: int, progress: Progress) -> None:
+        super().__init__()
+        self.number = number
+        self.progress = progress
+
+
+class JobActionEnded(Message):
+    """A start, stop or restart is over, or was refused.
+
+    :param error: why it could not be done; empty when it was.
+    """
+
+    def __init__(self, number: int, error: str = "") -> None:
+        super().__init__()
+        self.number = number
+        self.error = error

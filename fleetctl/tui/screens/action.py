@@ -1,0 +1,105 @@
+"""A start or stop as it goes: a timeline for each instance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.timer import Timer
+from textual.widget import Widget
+
+from fleetctl.launch.events import Progress
+from fleetctl.marks import mark
+from fleetctl.tui.job_action import SETTLED, JobAction
+from fleetctl.tui.screens.page import Page
+from fleetctl.tui.tones import state, toned
+from fleetctl.tui.widgets.rows import Rows
+
+if TYPE_CHECKING:
+    from fleetctl.tui.app import FleetApp
+
+_TICK_S = 0.5
+_BARS = {"waiting": "·", "starting": "─", "running": "━", "ready": "█", "restarting": "↻"}
+
+
+class ActionScreen(Page):
+    """What becomes of each instance; Escape leaves it going on."""
+
+    app: FleetApp
+    DEFAULT_CSS = "ActionScreen Rows { text-wrap: wrap; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ticks: Timer | None = None
+
+    def body(self) -> Widget:
+        return Rows()
+
+    def on_mount(self) -> None:
+        self._ticks = self.set_interval(_TICK_S, self._draw)
+        self.watch(self.app, "job_action", self._draw)
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        action = self.app.job_action
+        if action is None or self._ticks is None:
+            return
+        if action.ended:
+            self._ticks.pause()
+        else:
+            self._ticks.resume()
+        elapsed_s = time.monotonic() - self.app.action_began_s
+        rows = self.query_one(Rows)
+        rows.show(action_rows(action, elapsed_s, self.size.width - 4))
+        note = "" if action.ended else " · esc leaves it going on"
+        title = f"{action.kind.capitalize()} · {action.summary}{note}"
+        if rows.border_title != title:
+            rows.border_title = title
+
+
+def action_rows(action: JobAction, elapsed_s: float, width: int) -> list[tuple[str, Content]]:
+    """A row for each instance."""
+    names = max(map(len, action.targets), default=0)
+    bar = max(8, min(40, width - names - 24))
+    rows = []
+    last_s = max((s[-1].elapsed_s for s in action.steps.values()), default=0.0)
+    total_s = max(last_s, 0.1) if action.ended else max(elapsed_s, 0.1)
+    for name in action.targets:
+        steps = action.steps.get(name, ())
+        done = bool(steps) and steps[-1].state in SETTLED[action.kind]
+        end_s = steps[-1].elapsed_s if done else total_s
+        reason = steps[-1].reason if steps else None
+        rows.append(
+            (
+                name,
+                Content.assemble(
+                    name.ljust(names + 2),
+                    timeline(steps, total_s, bar),
+                    f" {end_s:5.1f}s ",
+                    state(action.state_of(name)),
+                    f"  {reason}" if reason else "",
+                ),
+            )
+        )
+    if action.error:
+        rows.append(("error", Content.assemble("\n", toned(action.error, "bad"))))
+    return rows
+
+
+def timeline(steps: Sequence[Progress], total_s: float, width: int) -> Content:
+    """One character a slice of time, by the state at its end; never a colour alone."""
+    parts = []
+    for place in range(width):
+        at_s = (place + 1) * total_s / width
+        before = [s for s in steps if s.elapsed_s <= at_s]
+        if not before:
+            parts.append(toned("·", "quiet"))
+            continue
+        step = before[-1]
+        sign = _BARS.get(step.state, mark(step.state).symbol)
+        parts.append(toned(sign, mark(step.state).tone))
+    return Content("").join(parts)

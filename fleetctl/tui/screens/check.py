@@ -1,0 +1,52 @@
+"""Who reaches whom, expected against observed: the check of the setup guide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from fleetctl.tui.screens.page import Page
+from fleetctl.tui.sheets import check_sheet, joined
+from fleetctl.tui.tones import toned
+from fleetctl.tui.widgets.problems_panel import problem_line
+from fleetctl.watch import Snapshot
+
+if TYPE_CHECKING:
+    from fleetctl.tui.app import FleetApp
+
+
+class CheckScreen(Page):
+    """The matrices; asks everything anew when opened, and again on ``c``."""
+
+    app: FleetApp
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "again", "check again"),
+        Binding("f", "app.fix", "fix"),
+    ]
+
+    def body(self) -> Widget:
+        box = VerticalScroll(Static(id="text", markup=False))
+        box.border_title = "Check · who reaches whom"
+        return box
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "snapshot", self._show)
+
+    def action_again(self) -> None:
+        """Ask every node everything at once."""
+        self.app.hurry()
+
+    def _show(self, snapshot: Snapshot | None) -> None:
+        text = self.query_one("#text", Static)
+        if snapshot is None:
+            text.update(toned("asking …", "busy"))
+            return
+        parts = list(check_sheet(snapshot.status, self.size.width - 4))
+        if snapshot.status.problems:
+            parts += [Content(""), *map(problem_line, snapshot.status.problems)]
+        text.update(joined(parts))

@@ -1,0 +1,133 @@
+"""The one glance: topology, nodes, logs, problems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList
+
+from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.screens.node import NodeScreen
+from fleetctl.tui.screens.problem import ProblemScreen
+from fleetctl.tui.widgets.guide_line import GuideLine
+from fleetctl.tui.widgets.headline import ActionLine, Headline
+from fleetctl.tui.widgets.log_panel import LogPanel
+from fleetctl.tui.widgets.nodes_panel import NodesPanel
+from fleetctl.tui.widgets.problems_panel import ProblemsPanel
+from fleetctl.tui.widgets.topology_panel import TopologyPanel
+from fleetctl.watch import Snapshot
+
+if TYPE_CHECKING:
+    from fleetctl.tui.app import FleetApp
+
+
+class Dashboard(Screen[None]):
+    """The first screen; the others lie over it."""
+
+    app: FleetApp
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (32, "-high")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "app.start", "start"),
+        Binding("x", "app.stop", "stop"),
+        Binding("r", "app.restart", "restart"),
+        Binding("a", "app.attach", "attach"),
+        Binding("c", "app.check", "check"),
+        Binding("f", "app.fix", "fix"),
+        Binding("l", "logs", "logs", show=False),
+        Binding("slash", "filter_logs", "filter", key_display="/"),
+        Binding("t", "topology", "topology", show=False),
+        Binding("z", "zoom", "zoom", show=False),
+        Binding("e", "app.events", "events", show=False),
+        Binding("o", "app.open_action", show=False),
+        Binding("ctrl+r", "app.hurry", "ask again", show=False),
+        Binding("question_mark", "app.help", "help", key_display="?"),
+        Binding("d", "app.tour", "tour"),
+        Binding("h", "app.heal", "mend"),
+        Binding("q", "app.leave", "leave"),
+    ]
+    DEFAULT_CSS = """
+    Dashboard #upper { height: 11; }
+    Dashboard.-high #upper { height: 40%; min-height: 11; }
+    Dashboard TopologyPanel { width: 1fr; }
+    Dashboard NodesPanel { width: 1fr; }
+    Dashboard.-narrow TopologyPanel { display: none; }
+    Dashboard LogPanel { height: 1fr; min-height: 4; }
+    """
+
+    def compose(self) -> ComposeResult:
+        service = self.app.service
+        yield Headline(service.fleet.name, service.job.name if service.job else None)
+        yield GuideLine()
+        yield ActionLine()
+        with Horizontal(id="upper"):
+            yield TopologyPanel(service.fleet, service.job)
+            yield NodesPanel(service.fleet, service.job)
+        started = [i.name for i in service.job.instances if i.command] if service.job else []
+        yield LogPanel(started)
+        yield ProblemsPanel()
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one(NodesPanel).query_one(OptionList).focus()
+        self.watch(self.app, "snapshot", self._show)
+        self.watch(self.app, "job_action", self._show_action)
+
+    def _show(self, snapshot: Snapshot | None) -> None:
+        if snapshot is None:
+            return
+        self.query_one(Headline).show(snapshot.status)
+        self.query_one(TopologyPanel).update_status(snapshot.status)
+        self.query_one(NodesPanel).show(snapshot)
+        self.query_one(ProblemsPanel).show(snapshot.status, complete=snapshot.complete)
+
+    def _show_action(self, action: JobAction | None) -> None:
+        self.query_one(ActionLine).show(action)
+
+    @on(OptionList.OptionSelected)
+    def _open_node(self) -> None:
+        self.app.push_screen(NodeScreen(self.query_one(NodesPanel).chosen.node))
+
+    @on(TopologyPanel.NodeChosen)
+    def _node_chosen(self, event: TopologyPanel.NodeChosen) -> None:
+        self.query_one(NodesPanel).choose(event.node)
+        self.app.push_screen(NodeScreen(event.node))
+
+    @on(ProblemsPanel.ProblemOpened)
+    def _explain(self, event: ProblemsPanel.ProblemOpened) -> None:
+        self.app.push_screen(ProblemScreen(event.problem))
+
+    def action_logs(self) -> None:
+        """To the logs."""
+        self.query_one(LogPanel).focus()
+
+    def action_filter_logs(self) -> None:
+        """To the logs, and type a filter."""
+        panel = self.query_one(LogPanel)
+        panel.focus()
+        panel.action_filter()
+
+    def action_topology(self) -> None:
+        """The topology, as large as the screen, and back."""
+        panel = self.query_one(TopologyPanel)
+        if self.maximized is panel:
+            self.minimize()
+        else:
+            panel.display = True
+            self.maximize(panel)
+            panel.focus()
+
+    def action_zoom(self) -> None:
+        """The focused panel, as large as the screen, and back."""
+        if self.maximized:
+            self.minimize()
+        elif self.focused:
+            for widget in self.focused.ancestors_with_self:
+                if isinstance(widget, TopologyPanel | NodesPanel | LogPanel | ProblemsPanel):
+                    self.maximize(widget)
+                    return

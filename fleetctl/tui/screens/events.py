@@ -1,0 +1,35 @@
+"""What happened since the dashboard was opened, newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.widget import Widget
+
+from fleetctl.health.changes import Change
+from fleetctl.tui.screens.page import Page
+from fleetctl.tui.sheets import event_row
+from fleetctl.tui.tones import toned
+from fleetctl.tui.widgets.rows import Rows
+
+if TYPE_CHECKING:
+    from fleetctl.tui.app import FleetApp
+
+
+class EventsScreen(Page):
+    """The fleet's changes."""
+
+    app: FleetApp
+    DEFAULT_CSS = "EventsScreen Rows { text-wrap: wrap; }"
+
+    def body(self) -> Widget:
+        rows = Rows()
+        rows.border_title = "Events · newest first"
+        return rows
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "events", self._show)
+
+    def _show(self, events: tuple[Change, ...]) -> None:
+        rows = [(str(n), event_row(change)) for n, change in reversed(list(enumerate(events)))]
+        self.query_one(Rows).show(rows or [("", toned("nothing has changed yet", "quiet"))])

@@ -1,0 +1,51 @@
+"""A screen over the dashboard: a title, a body that scrolls, the keys, Escape to go back."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer
+
+
+class Page(Screen[None]):
+    """What node, problem, check, events and help screens have in common."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "back", "back"),
+        Binding("j", "down", show=False),
+        Binding("k", "up", show=False),
+    ]
+    DEFAULT_CSS = """
+    Page > .body { border: round $accent; border-title-color: $text; padding: 0 1; height: 1fr; }
+    Page > VerticalScroll.body { scrollbar-size-vertical: 1; }
+    """
+
+    def body(self) -> Widget:
+        """What is shown."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        body = self.body()
+        body.add_class("body")
+        yield body
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one(".body").focus()
+
+    def action_back(self) -> None:
+        """Go back to where this was opened."""
+        self.dismiss()
+
+    def action_down(self) -> None:
+        for body in self.query(VerticalScroll):
+            body.scroll_down(animate=False)
+
+    def action_up(self) -> None:
+        for body in self.query(VerticalScroll):
+            body.scroll_up(animate=False)

@@ -1,0 +1,50 @@
+"""A problem explained: what was measured, whom it hits, what repairs it; the page of its code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Markdown, Static
+
+from fleetctl.health.pages import page
+from fleetctl.model.status import Problem
+from fleetctl.quantities import duration
+from fleetctl.tui.screens.page import Page
+from fleetctl.tui.sheets import joined, problem_sheet
+from fleetctl.watch import Snapshot
+
+if TYPE_CHECKING:
+    from fleetctl.tui.app import FleetApp
+
+
+class ProblemScreen(Page):
+    """One problem."""
+
+    app: FleetApp
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "fix", "fix")]
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.problem = problem
+
+    def body(self) -> Widget:
+        snapshot: Snapshot | None = self.app.snapshot
+        measured = "just now"
+        if snapshot and self.problem.node:
+            heard = snapshot.heard_at.get(self.problem.node)
+            if heard:
+                ago = duration(max(0.0, (snapshot.status.generated_at - heard).total_seconds()))
+                at = heard.astimezone().strftime("%H:%M:%S")
+                measured = f"by {self.problem.node} at {at}, {ago} ago"
+        text = Static(joined(problem_sheet(self.problem, measured)), markup=False)
+        box = VerticalScroll(text, Markdown(page(self.problem.code)))
+        box.border_title = self.problem.code
+        return box
+
+    def action_fix(self) -> None:
+        """Repair it."""
+        self.dismiss()
+        self.app.action_fix()

@@ -1,0 +1,246 @@
+"""Texts of the larger screens, drawn from values. Pure but for Textual's Content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from textual.content import Content
+
+from fleetctl.health.changes import Change
+from fleetctl.health.sheet import (
+    LEGEND,
+    Line,
+    Matrix,
+    about,
+    cell,
+    connection_lines,
+    matrices,
+    node_lines,
+    sentence,
+)
+from fleetctl.marks import Tone, mark, verdict
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.status import FleetStatus, Problem, ReachStatus, ServiceStatus
+from fleetctl.quantities import count, duration, size
+from fleetctl.tui.tones import drawn, state, toned
+
+COLUMNS = 12
+"""Of a matrix; larger ones are told in sentences."""
+
+
+def heading(text: str) -> Content:
+    return Content.styled(text, "bold underline")
+
+
+def table(rows: Sequence[Sequence[Content]], head: Sequence[str] = ()) -> Iterator[Content]:
+    """Aligned columns."""
+    lines = [[toned(h, "quiet") for h in head], *rows] if head else list(rows)
+    if not lines:
+        return
+    widths = [max(line[i].cell_length for line in lines) for i in range(len(lines[0]))]
+    for line in lines:
+        padded = (c.pad_right(w - c.cell_length) for c, w in zip(line, widths, strict=True))
+        yield Content("  ").join(padded).rstrip()
+
+
+def joined(lines: Iterable[Content]) -> Content:
+    return Content("\n").join(lines)
+
+
+def line_row(line: Line) -> list[Content]:
+    tone: Tone = "bad" if line.ok is False else "quiet"
+    return [
+        drawn(verdict(line.ok)),
+        Content(line.what),
+        Content(line.expected),
+        Content(line.seen) if line.ok else toned(line.seen, tone),
+    ]
+
+
+def node_sheet(
+    status: FleetStatus, name: str, facts: NodeFacts | None, heard: str
+) -> Iterator[Content]:
+    """Everything known of a node."""
+    node = status.nodes[name]
+    yield Content.assemble(state(node.state), "  ", about(node, facts))
+    yield Content.assemble(toned("heard ", "quiet"), heard)
+    ssh = node.ssh
+    how = ssh.error or " ".join(
+        part
+        for part in (
+            ssh.address or "this machine",
+            f"connected in {ssh.connect_ms:.0f} ms" if ssh.connect_ms is not None else "",
+        )
+        if part
+    )
+    yield Content.assemble(toned("ssh ", "quiet"), drawn(verdict(ssh.reachable)), " ", how)
+    mine = [p for p in status.problems if p.node == name or name in p.affects]
+    for problem in mine:
+        yield Content.assemble(
+            drawn(mark(problem.severity)), " ", (problem.code, "bold"), f"  {problem.summary}"
+        )
+    yield Content("")
+    lines = [*node_lines(node), *connection_lines(status, name)]
+    if lines:
+        yield heading("Network: expected beside observed")
+        yield from table([line_row(x) for x in lines], ("", "what", "expected", "observed"))
+        yield Content("")
+    if node.reachability:
+        yield heading("Who answers it")
+        yield from table(
+            [_reach_row(r) for r in node.reachability], ("", "who", "network", "must", "observed")
+        )
+        yield Content("")
+    yield from _neighbours(facts)
+    if system := node.system:
+        yield heading("System")
+        used, total = system.memory_used_bytes, system.memory_total_bytes
+        rows = [
+            ("up", None if system.uptime_s is None else duration(system.uptime_s)),
+            (
+                "load",
+                None
+                if system.load1 is None
+                else f"{system.load1:.2f} on {system.cpus or '?'} cpus",
+            ),
+            ("memory", None if used is None or total is None else f"{size(used)} of {size(total)}"),
+            ("disk free", None if system.disk_free_bytes is None else size(system.disk_free_bytes)),
+            (
+                "temperature",
+                None if system.temperature_c is None else f"{system.temperature_c:g} °C",
+            ),
+            (
+                "throttled",
+                None if system.throttled is None else "yes" if system.throttled else "no",
+            ),
+        ]
+        yield from table([[toned(k, "quiet"), Content(v or "not told")] for k, v in rows])
+        yield Content("")
+    yield from _services(status, node.services)
+    if facts and facts.unknown:
+        yield heading("Not known, and why")
+        yield from table([[toned(k, "quiet"), Content(v)] for k, v in facts.unknown.items()])
+
+
+def _reach_row(row: ReachStatus) -> list[Content]:
+    found = cell(row)
+    return [
+        drawn(found.mark) if found.mark else Content("-"),
+        Content(f"{row.node} {row.to}"),
+        Content(row.network),
+        Content("answer" if row.expected else "be silent"),
+        Content(found.text or row.reason or ("answers" if row.observed else "silent")),
+    ]
+
+
+def _neighbours(facts: NodeFacts | None) -> Iterator[Content]:
+    neighbours = facts.network.neighbours if facts else None
+    if neighbours:
+        yield heading("Neighbours (ARP)")
+        rows = [
+            [
+                Content(str(n.address)),
+                Content(str(n.mac or "incomplete")),
+                Content(n.interface or ""),
+            ]
+            for n in neighbours
+        ]
+        yield from table(rows)
+        yield Content("")
+
+
+def _services(status: FleetStatus, names: Sequence[str]) -> Iterator[Content]:
+    shown = [(n, status.services[n]) for n in names if n in status.services]
+    if not shown:
+        return
+    yield heading("Services")
+    for name, service in shown:
+        yield Content.assemble(
+            state(service.state), f"  {name}  ", toned(service_words(service), "quiet")
+        )
+    yield Content("")
+
+
+def service_words(service: ServiceStatus) -> str:
+    """The rest of what is known of an instance."""
+    parts = []
+    if service.reason:
+        parts.append(service.reason)
+    if service.pid:
+        parts.append(f"pid {service.pid}")
+    if service.restarts:
+        parts.append(count(service.restarts, "restart"))
+    if service.listening:
+        parts.append(f"listens on {', '.join(service.listening)}")
+    if service.log_bytes is not None:
+        parts.append(f"log {size(service.log_bytes)}")
+    if service.changed:
+        parts.append("nodes.yaml has another definition now; restart renews it")
+    return " · ".join(parts)
+
+
+def check_sheet(status: FleetStatus, width: int) -> Iterator[Content]:
+    """The matrices of who hears whom."""
+    drawn_any = False
+    for matrix in matrices(status, list(status.nodes)):
+        drawn_any = True
+        yield heading(f"{matrix.network}: rows ask, columns answer")
+        rows = list(_matrix_rows(matrix))
+        lines = list(table(rows, ("", *matrix.peers)))
+        if len(matrix.peers) <= COLUMNS and lines[0].cell_length <= width:
+            yield from lines
+        else:
+            yield from _as_sentences(matrix.rows)
+        yield Content("")
+    if drawn_any:
+        yield toned(LEGEND, "quiet")
+    else:
+        yield Content("nodes.yaml names no addresses, so there is nobody who must reach anybody.")
+
+
+def _matrix_rows(matrix: Matrix) -> Iterator[list[Content]]:
+    for name, asked in matrix.rows.items():
+        row = [Content.styled(name, "bold")]
+        for peer in matrix.peers:
+            found = cell(asked.get(peer))
+            sign = drawn(found.mark) if found.mark else Content("")
+            row.append(Content.assemble(sign, " " if found.mark else "", found.text).rstrip())
+        yield row
+
+
+def _as_sentences(rows: Mapping[str, Mapping[str, ReachStatus]]) -> Iterator[Content]:
+    every = [(name, r) for name, asked in rows.items() for r in asked.values()]
+    right = sum(r.ok is True for _, r in every)
+    yield Content.assemble(drawn(verdict(True)), f" {count(right, 'path')} as expected")
+    for name, row in every:
+        if not row.ok:
+            yield Content.assemble(drawn(verdict(row.ok)), " ", sentence(name, row))
+
+
+def problem_sheet(problem: Problem, measured: str) -> Iterator[Content]:
+    """What is wrong, how that is known, whom it hits, what repairs it."""
+    yield Content.assemble(drawn(mark(problem.severity)), " ", (problem.summary, "bold"))
+    yield Content("")
+    rows = [
+        [toned("code", "quiet"), Content(problem.code)],
+        [toned("on", "quiet"), Content(problem.node or "the fleet")],
+        [toned("hits", "quiet"), Content(", ".join(problem.affects) or "nobody else")],
+        [toned("measured", "quiet"), Content(measured)],
+        [toned("shown by", "quiet"), Content(problem.evidence or "-")],
+    ]
+    yield from table(rows)
+    yield Content("")
+    if problem.fix and problem.fix.commands:
+        can = "[f] runs it, after asking" if problem.fix.steps else "to be run by hand"
+        yield Content.assemble(
+            heading(f"What repairs it, on {problem.fix.on}"), toned(f"   {can}", "quiet")
+        )
+        yield from (Content.styled(f"  {command}", "bold") for command in problem.fix.commands)
+        yield Content("")
+
+
+def event_row(change: Change) -> Content:
+    when = change.at.astimezone().strftime("%H:%M:%S")
+    return Content.assemble(
+        toned(when, "quiet"), "  ", drawn(mark(change.state)), f" {change.text}"
+    )

@@ -1,0 +1,57 @@
+"""The dashboard's sources: each a coroutine of a worker, which posts what it learned."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+
+from textual.message import Message
+
+from fleetctl.fleet import FleetService
+from fleetctl.logs.events import LogEvent
+from fleetctl.tui.messages import LogsArrived, SnapshotTaken
+from fleetctl.watch import Watch
+
+Post = Callable[[Message], object]
+
+SOONEST_S = 0.1
+"""Between two snapshots; or nine times as long as making one took: a tenth of a core at most."""
+CALM_S = 1.0
+"""Between two snapshots while nothing happens that cannot wait."""
+OLDEST_S = 5.0
+"""A snapshot is taken anew even without news, so that ages stay true."""
+LOGS_EVERY_S = 0.1
+
+
+async def watch_fleet(watch: Watch, post: Post) -> None:
+    """Post a snapshot whenever a node has news."""
+    async with watch:
+        while True:
+            await watch.news(timeout_s=OLDEST_S)
+            began_s = monotonic()
+            post(SnapshotTaken(watch.snapshot()))
+            await asyncio.sleep(max(SOONEST_S, 9 * (monotonic() - began_s)))
+            await watch.urgent(timeout_s=CALM_S)
+
+
+async def follow_logs(service: FleetService, lines: int, post: Post) -> None:
+    """Post what comes in the logs of the job's instances, ten times a second at most."""
+    waiting: list[LogEvent] = []
+    came = asyncio.Event()
+
+    def took(event: LogEvent) -> None:
+        waiting.append(event)
+        came.set()
+
+    async def hand_over() -> None:
+        while True:
+            await came.wait()
+            came.clear()
+            post(LogsArrived(tuple(waiting)))
+            waiting.clear()
+            await asyncio.sleep(LOGS_EVERY_S)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(hand_over())
+        tasks.create_task(service.feed_logs(lines, took))

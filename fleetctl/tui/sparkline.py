@@ -1,0 +1,16 @@
+"""A row of small bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float | None], width: int) -> str:
+    """The last ``width`` values as bars from zero to the largest; a gap where none was measured."""
+    shown = values[-width:]
+    top = max((v for v in shown if v is not None), default=0.0)
+    if top <= 0:
+        return " " * len(shown)
+    return "".join(" " if v is None else _BARS[min(7, int(7 * v / top + 0.5))] for v in shown)

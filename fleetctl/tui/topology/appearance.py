@@ -1,0 +1,134 @@
+"""What is said of each node, link and network in the drawing: marks and words. Pure.
+
+Every mark is one column wide and every word that depends on the state has a reserved width, so that
+nothing moves when the state does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from rich.cells import cell_len
+
+from fleetctl.marks import Mark, Tone, mark, verdict
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.status import FleetStatus
+from fleetctl.model.topology import Fleet
+from fleetctl.quantities import rtt
+from fleetctl.tui.topology.drawing import fitted
+
+RTT_COLUMNS = 7
+"""Room for a round trip such as ``0.812ms``."""
+
+ROLE_COLUMNS = 20
+
+_WORST = ("failed", "unknown", "restarting", "waiting", "starting", "running", "exited", "stopped")
+
+NAMES, ROLES, LINKS, ADDRESSES = 1, 2, 3, 4
+"""How much is said: names only; what nodes do as well; a row for each link; addresses on it."""
+
+Attachments = Mapping[tuple[str, str], bool | None]
+"""Node and network to whether the node's place there works; see fleetctl.health.standing."""
+Rtts = Mapping[tuple[str, str], float]
+"""Node and network to the round trip to its neighbours there, in ms."""
+
+
+class Appearance(Struct, frozen=True):
+    """The fleet's state as it is drawn; ``status`` is None before anything is known."""
+
+    fleet: Fleet
+    status: FleetStatus | None
+    attachments: Attachments
+    rtts: Rtts
+    instances: Mapping[str, tuple[Instance, ...]]
+    """Of the job, by node; nodes without one are left out."""
+
+    def _unasked(self) -> Mark:
+        """Before anything is known, doubt would be false alarm."""
+        return Mark(mark("unknown").symbol, "doubt" if self.status else "quiet")
+
+    def node(self, name: str) -> Mark:
+        """A node that cannot be logged into, yet holds its place on a network, is not gone."""
+        if self.fleet.nodes[name].connection == "none":
+            return mark("external")
+        known = self.status.nodes.get(name) if self.status else None
+        if known is None:
+            return self._unasked()
+        if known.state == "unreachable" and self._heard(name):
+            return mark("degraded")
+        return mark(known.state)
+
+    def _heard(self, name: str) -> bool:
+        return any(self.attachments.get((name, n)) for n in self.fleet.nodes[name].addresses)
+
+    def link(self, node: str, network: str) -> Mark:
+        holds = self.attachments.get((node, network))
+        return self._unasked() if holds is None else verdict(holds)
+
+    def whole(self, node: str, network: str | None) -> Mark:
+        """Node and link in one mark: the link's where that is wrong."""
+        if network and self.attachments.get((node, network)) is False:
+            return verdict(False)
+        return self.node(node)
+
+    def name_tone(self, node: str) -> Tone | None:
+        """A node that is well has the terminal's own colour."""
+        tone = self.node(node).tone
+        return tone if tone in ("bad", "doubt") and self.status else None
+
+    def rtt(self, node: str, network: str) -> str:
+        """At most RTT_COLUMNS wide; empty when not measured."""
+        measured = self.rtts.get((node, network))
+        text = "" if measured is None else rtt(measured)
+        return text if len(text) <= RTT_COLUMNS else f"{(measured or 0) / 1000:.3g}s"
+
+    def role(self, node: str) -> str:
+        """The job's services on it; else what it is. At most ROLE_COLUMNS wide."""
+        if mine := self.instances.get(node):
+            return fitted(", ".join(i.service for i in mine), ROLE_COLUMNS)
+        if self.fleet.nodes[node].connection == "local":
+            return "this machine"
+        return "gateway" if self.fleet.nodes[node].gateway else ""
+
+    def role_mark(self, node: str) -> Mark | None:
+        """The state of the services there, the worst of several; None without services."""
+        names = [i.name for i in self.instances.get(node, ())]
+        if not names:
+            return None
+        known = self.status.services if self.status else {}
+        if not known:
+            return self._unasked()
+        states = {known[name].state if name in known else "unknown" for name in names}
+        return mark(next((word for word in _WORST if word in states), "ready"))
+
+    def role_columns(self, node: str) -> int:
+        """Room for role and mark."""
+        role = self.role(node)
+        return len(role) + (2 if self.role_mark(node) else 0)
+
+    def network_label(self, name: str, columns: int) -> str:
+        """Name, subnet and kind, or as many of them as fit; at least the name."""
+        network = self.fleet.networks[name]
+        word = "".join(c if c.isprintable() else "?" for c in network.kind)
+        kind = f" · {word}" if word != name else ""
+        full = f"{name} {network.cidr}{kind}"
+        ends = [" · control", ""] if network.control and "control" not in name else [""]
+        for text in (*(full + end for end in ends), f"{name} {network.cidr}"):
+            if cell_len(text) <= columns:
+                return text
+        return name
+
+
+def appearance(
+    fleet: Fleet,
+    job: Job | None,
+    status: FleetStatus | None,
+    attachments: Attachments,
+    rtts: Rtts,
+) -> Appearance:
+    """What is known, ready to be drawn."""
+    instances: dict[str, tuple[Instance, ...]] = {}
+    for instance in job.instances if job else ():
+        instances[instance.node] = (*instances.get(instance.node, ()), instance)
+    return Appearance(fleet, status, attachments, rtts, instances)

@@ -1,0 +1,176 @@
+"""The whole topology at one size: which form each part takes, and where the parts go. Pure.
+
+The forms, from generous to small: pictures with addresses, with a row for each link, with what
+nodes do, with names only; each network as a line of names; counts with the names of those that are
+not well. The first that fits is taken, by size and nodes.yaml alone and never by state, so that
+nothing jumps about when the state changes. What fits in no form is drawn small, to be scrolled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from fleetctl.health.standing import attachments, link_rtts
+from fleetctl.model.jobs import Job
+from fleetctl.model.status import FleetStatus
+from fleetctl.model.topology import Fleet
+from fleetctl.tui.topology.appearance import (
+    ADDRESSES,
+    LINKS,
+    NAMES,
+    ROLES,
+    Appearance,
+    appearance,
+)
+from fleetctl.tui.topology.census import census
+from fleetctl.tui.topology.drawing import Drawing, Sheet
+from fleetctl.tui.topology.picture import Pads, picture
+from fleetctl.tui.topology.shelf import hanging, inline
+from fleetctl.tui.topology.strata import components, order
+
+CROWD = 40
+"""A network of more members is counted, not drawn."""
+
+
+class _Form(Struct, frozen=True):
+    detail: int
+    pictures: bool = True
+    crowd: int = CROWD
+
+
+PICTURES = tuple(_Form(detail) for detail in (ADDRESSES, LINKS, ROLES, NAMES))
+LINES = _Form(ROLES)
+SHORT_LINES = _Form(NAMES, pictures=False)
+COUNTS = _Form(NAMES, crowd=0)
+
+
+class Topology:
+    """Draws one fleet; the form that fits a size is looked for once."""
+
+    def __init__(self, fleet: Fleet, job: Job | None) -> None:
+        self._fleet = fleet
+        self._job = job
+        self._parts = _Parts(fleet)
+        self._forms: dict[tuple[int, int], _Form] = {}
+        self._pads: Pads = {}
+
+    def draw(self, status: FleetStatus | None, columns: int, rows: int) -> Drawing:
+        """Draw within ``columns``, and within ``rows`` where that can be.
+
+        :param status: None before anything is known.
+        """
+        columns = max(columns, 1)
+        held = attachments(self._fleet, status) if status else {}
+        rtts = link_rtts(self._fleet, status) if status else {}
+        look = appearance(self._fleet, self._job, status, held, rtts)
+        form = self._forms.get((columns, rows))
+        if form is None:
+            form = self._forms[columns, rows] = self._fitting(look, columns, rows)
+        return self._composed(look, form, columns).sheet().drawing(columns)
+
+    def _composed(self, look: Appearance, form: _Form, columns: int) -> _Composition:
+        return _Composition(look, self._parts, form, columns, self._pads)
+
+    def _fitting(self, look: Appearance, columns: int, rows: int) -> _Form:
+        for form in PICTURES:
+            whole = self._composed(look, form, columns)
+            height = whole.sheet().height
+            if height <= rows and not whole.too_wide:
+                return form
+        for form in (LINES, SHORT_LINES):
+            if self._composed(look, form, columns).sheet().height <= rows:
+                return form
+        return PICTURES[-1] if height <= 2 * rows else COUNTS
+
+
+def draw(
+    fleet: Fleet, job: Job | None, status: FleetStatus | None, columns: int, rows: int
+) -> Drawing:
+    """Draw ``fleet`` once; see :meth:`Topology.draw`."""
+    return Topology(fleet, job).draw(status, columns, rows)
+
+
+class _Parts:
+    """What there is to draw, in order; nothing of it depends on size or state."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        control = [n for n, network in fleet.networks.items() if network.control]
+        data = [n for n in fleet.networks if n not in control]
+        if not data:
+            data, control = control, []
+        self.control = control
+        first = next((n.name for n in fleet.networks.values() if n.control), None)
+        self.members = {
+            network: [
+                name
+                for name, node in fleet.nodes.items()
+                if network in node.addresses
+                # this machine controls, whatever was said of its addresses
+                or (network == first and node.connection == "local" and not node.addresses)
+            ]
+            for network in fleet.networks
+        }
+        self.groups = [order(fleet, group) for group in components(fleet, data)]
+        self.alone = [
+            name for name in fleet.nodes if not any(name in m for m in self.members.values())
+        ]
+        """Nodes on no network."""
+
+
+class _Composition:
+    """All parts, one below the other, small ones side by side."""
+
+    def __init__(
+        self, look: Appearance, parts: _Parts, form: _Form, columns: int, pads: Pads
+    ) -> None:
+        self._look, self._parts, self._form = look, parts, form
+        self._columns, self._pads = columns, pads
+        self._drawn: set[str] = set()
+        self.too_wide = False
+        """A picture did not fit in the columns, so that lines of names stand in its place."""
+
+    def sheet(self) -> Sheet:
+        whole = Sheet()
+        row = column = below = 0
+        for part in self._sheets():
+            if column and column + part.width > self._columns:
+                row, column = below, 0
+            if not column and row and self._form.detail > NAMES:
+                row += 1
+            whole.paste(part, row, column)
+            below = max(below, row + part.height)
+            column += part.width + 4
+        return whole
+
+    def _sheets(self) -> Iterator[Sheet]:
+        for group in self._parts.groups:
+            yield from self._group(group)
+        for network in self._parts.control:
+            yield self._shelf(network, self._parts.members[network])
+        if self._parts.alone:
+            yield self._shelf(None, self._parts.alone)
+
+    def _group(self, group: Sequence[str]) -> Iterator[Sheet]:
+        everyone = {name for network in group for name in self._parts.members[network]}
+        if self._form.pictures and 1 < len(group) <= CROWD and len(everyone) <= self._form.crowd:
+            drawn = picture(self._look, group, self._form.detail, self._columns, self._pads)
+            if drawn:
+                self._drawn |= everyone
+                yield drawn
+                return
+            self.too_wide = True
+        for network in group:
+            yield self._shelf(network, self._parts.members[network], alone=len(group) == 1)
+
+    def _shelf(self, network: str | None, names: list[str], *, alone: bool = False) -> Sheet:
+        homes = set(names) - self._drawn
+        self._drawn |= homes
+        if len(names) > self._form.crowd:
+            return census(self._look, network, names, self._columns)
+        if network and alone and self._form.detail > NAMES and names:
+            drawn = hanging(self._look, network, names, self._columns)
+            if drawn:
+                return drawn
+        return inline(self._look, network, names, homes, self._form.detail, self._columns)

@@ -1,0 +1,37 @@
+"""What the demo says: what was broken, what to look for, what repairs it."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from fleetctl.demo import Stop
+from fleetctl.tui.tones import toned
+
+
+class GuideLine(Static):
+    """There only in a demo."""
+
+    DEFAULT_CSS = """
+    GuideLine { height: auto; max-height: 4; padding: 0 1; background: $boost; display: none; }
+    """
+
+    def greet(self, note: str) -> None:
+        """Before anything is broken.
+
+        :param note: what this demo's fleet cannot show.
+        """
+        self.display = True
+        hint = (
+            "This is a demo fleet. d: a tour of things to break · q: leave, and all of it is gone."
+        )
+        self.update(Content.assemble(hint, toned(f" {note}", "quiet") if note else ""))
+
+    def show(self, stop: Stop, said: str) -> None:
+        """After something was broken."""
+        heal = " h mends it." if stop.repair == "heal" else ""
+        self.update(
+            Content.assemble(
+                (said, "bold"), f" {stop.look} ", toned(f"{stop.remedy}{heal} d: the tour", "quiet")
+            )
+        )

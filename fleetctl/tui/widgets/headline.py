@@ -1,0 +1,88 @@
+"""The first line: which fleet and job, how much of it is well, and when that was seen."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from fleetctl.marks import Tone, mark
+from fleetctl.model.status import FleetStatus
+from fleetctl.quantities import count
+from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.tones import drawn, toned
+
+
+def headline(fleet: str, job: str | None, status: FleetStatus | None, width: int) -> Content:
+    """The line, as wide as ``width``; what does not fit is left out from the left of the figures."""
+    name = Content.styled(f" {fleet} · {job}" if job else f" {fleet}", "bold")
+    parts = _figures(status) if status else [toned("asking …", "busy")]
+    while len(parts) > 1 and sum(p.cell_length + 3 for p in parts) + name.cell_length > width:
+        parts.pop(-2)
+    right = Content(" · ").join(parts) + " "
+    gap = max(1, width - name.cell_length - right.cell_length)
+    return Content.assemble(name, " " * gap, right).truncate(width, ellipsis=True)
+
+
+def _figures(status: FleetStatus) -> list[Content]:
+    inside = [node for node in status.nodes.values() if node.state != "external"]
+    reached = sum(node.ssh.reachable is True for node in inside)
+    ready = sum(service.state == "ready" for service in status.services.values())
+    parts = [toned(f"{reached}/{len(inside)} nodes", _tone(reached, len(inside)))]
+    if status.services:
+        parts.append(
+            toned(f"{ready}/{len(status.services)} ready", _tone(ready, len(status.services)))
+        )
+    errors = sum(problem.severity == "error" for problem in status.problems)
+    if status.problems:
+        worst = mark("error" if errors else "warning")
+        found = Content.assemble(drawn(worst), " ", count(len(status.problems), "problem"))
+    else:
+        found = toned("no problem", "quiet")
+    return [*parts, found, Content(status.generated_at.astimezone().strftime("%H:%M:%S"))]
+
+
+def _tone(have: int, of: int) -> Tone:
+    return "good" if have == of else "quiet" if have == 0 else "doubt"
+
+
+class Headline(Static):
+    """Shows :func:`headline`, and a start or stop that goes on."""
+
+    DEFAULT_CSS = "Headline { height: 1; background: $panel; text-wrap: nowrap; }"
+
+    def __init__(self, fleet: str, job: str | None) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._job = job
+        self._status: FleetStatus | None = None
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def show(self, status: FleetStatus) -> None:
+        self._status = status
+        self._draw()
+
+    def _draw(self) -> None:
+        line = headline(self._fleet, self._job, self._status, self.size.width)
+        self.update(line, layout=False)
+
+
+class ActionLine(Static):
+    """One line about the start or stop that goes on, or ended last; not there while there is none."""
+
+    DEFAULT_CSS = "ActionLine { height: 1; display: none; background: $boost; text-wrap: nowrap; }"
+
+    def show(self, action: JobAction | None) -> None:
+        self.display = action is not None
+        if action is None:
+            return
+        failed = action.error or (
+            action.ended
+            and any(action.state_of(n) in ("failed", "unknown") for n in action.targets)
+        )
+        what = mark("failed" if failed else "ok" if action.ended else "starting")
+        line = Content.assemble(
+            " ", drawn(what), " ", action.summary, toned("   o opens it", "quiet")
+        )
+        self.update(line, layout=False)

@@ -1,0 +1,77 @@
+"""Lines of logs as cells of a screen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual.strip import Strip
+
+TAB_CELLS = 8
+MOST_HITS = 500
+"""Places that are highlighted in one line."""
+# What would turn the order of the cells of a screen around, which no terminal agrees on.
+_TURNING = dict.fromkeys(
+    [0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)],
+    "\N{REPLACEMENT CHARACTER}",
+)
+
+
+def drawing(text: str, base: Style) -> Text:
+    """A tidied line with its colours, on ``base``."""
+    if not text.isascii():
+        text = text.translate(_TURNING)
+    line = Text.from_ansi(text, end="") if "\x1b" in text else Text(text, end="")
+    line.style = base
+    line.expand_tabs(TAB_CELLS)
+    return line
+
+
+def highlight(line: Text, pattern: re.Pattern[str], style: Style) -> None:
+    """Mark where the pattern is found."""
+    for hits, found in enumerate(pattern.finditer(line.plain)):
+        if hits == MOST_HITS:
+            return
+        line.stylize(style, *found.span())
+
+
+def strips(line: Text, console: Console, width: int | None) -> list[Strip]:
+    """The line as rows of at most ``width`` cells; as one row without a width."""
+    parts = [line]
+    if width is not None and (cuts := _cuts(line.plain, max(width, 2))):
+        parts = list(line.divide(cuts))
+    return [Strip(part.render(console)) for part in parts]
+
+
+def _cuts(text: str, width: int) -> Sequence[int]:
+    """Where to break, so that no character is cut in two."""
+    if text.isascii():
+        return range(width, len(text), width)
+    return list(accumulate(map(len, chop_cells(text, width))))[:-1]
+
+
+def fitted(text: str, cells: int) -> str:
+    """Exactly so many cells: padded, or cut with an ellipsis."""
+    if cell_len(text) > cells:
+        text = set_cell_size(text, max(cells - 1, 0)) + "…"
+    return set_cell_size(text, cells)
+
+
+def restyled(
+    segments: Iterable[Segment], start: int, end: int | None, style: Style
+) -> Iterable[Segment]:
+    """The same with ``style`` on the characters from ``start`` to before ``end``."""
+    place = 0
+    for text, own, _ in segments:
+        first = min(max(start - place, 0), len(text))
+        last = len(text) if end is None else min(max(end - place, first), len(text))
+        for part, inside in ((text[:first], 0), (text[first:last], 1), (text[last:], 0)):
+            if part:
+                yield Segment(part, (own or Style.null()) + style if inside else own)
+        place += len(text)

@@ -1,0 +1,373 @@
+"""The logs of all instances: followed, filtered, searched, copied and saved."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+
+from fleetctl.errors import UsageError
+from fleetctl.logs.buffer import LIMIT_BYTES, LogBuffer
+from fleetctl.logs.events import LogEvent
+from fleetctl.logs.matching import Filter, pattern
+from fleetctl.logs.view import LogView, Place
+from fleetctl.tui.widgets.log_ask import LogAsk
+from fleetctl.tui.widgets.log_lines import LogLines
+from fleetctl.tui.widgets.log_saving import lines_of, save
+
+REDRAW_S = 0.1
+"""No oftener than this, however much comes."""
+_SLICE_S = 0.004
+"""Of looking through lines. A key's way to the screen has several steps; each may wait for one."""
+_BREATH_S = 0.002
+_MOST_CONTEXT = 50
+
+
+class LogPanel(Vertical):
+    """Shows what :meth:`take` is given.
+
+    :param names: of the instances, in the order in which they are shown.
+    :param limit_bytes: what all lines together may take; the oldest go first.
+    """
+
+    DEFAULT_CSS = """
+    LogPanel { border: round $border-blurred; height: 1fr; }
+    LogPanel:focus-within { border: round $border; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "Pause/follow"),
+        Binding("slash", "filter", "Filter"),
+        Binding("ctrl+f", "search", "Search"),
+        Binding("n", "find(True)", "Next match", show=False),
+        Binding("N", "find(False)", "Previous match", show=False),
+        Binding("plus", "context(1)", "More context", show=False),
+        Binding("minus", "context(-1)", "Less context", show=False),
+        Binding("left_square_bracket", "cycle(-1)", "Previous instance", show=False),
+        Binding("right_square_bracket", "cycle(1)", "Next instance"),
+        Binding("w", "wrap", "Wrap"),
+        Binding("t", "times", "Times", show=False),
+        Binding("y", "copy", "Copy"),
+        Binding("ctrl+s", "save", "Save"),
+        Binding("escape", "clear", "Clear search and filter", show=False),
+    ]
+
+    class Saved(Message):
+        """The lines of the view are in a file."""
+
+        def __init__(self, path: Path, lines: int) -> None:
+            super().__init__()
+            self.path = path
+            self.lines = lines
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        limit_bytes: int = LIMIT_BYTES,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self._names = tuple(names)
+        self._chosen: tuple[str, ...] | None = None
+        self._buffer = LogBuffer(names, limit_bytes)
+        self._view = LogView(self._buffer)
+        self._lines = LogLines(self._buffer, self._view, self._names)
+        self._filter_text = ""
+        self._context_lines = 0
+        self._search_text = ""
+        self._search: re.Pattern[str] | None = None
+        self._searching: Iterator[Place | None] | None = None
+        self._search_said = ""
+        self._drawn_s = 0.0
+        self._redraw: Timer | None = None
+        self._slice: Timer | None = None
+        self._filtering = False
+
+    def compose(self) -> ComposeResult:
+        yield self._lines
+        yield LogAsk()
+
+    def on_mount(self) -> None:
+        self._entitle()
+        self._work_on()
+
+    # For the application
+
+    def take(self, events: Sequence[LogEvent]) -> None:
+        """What came. Cheap; draws at most every :data:`REDRAW_S`, and only what has changed."""
+        changes = self._buffer.take(events)
+        if self._view.update(changes) or changes.tails:
+            self._draw_soon()
+
+    def show(self, instances: Sequence[str] | None) -> None:
+        """Show only these instances; ``None``: all of them, merged."""
+        chosen = None if instances is None else tuple(n for n in self._names if n in instances)
+        if chosen == self._chosen:
+            return
+        self._chosen = chosen
+        self._view.choose(chosen)
+        self._lines.set_names(self._names if chosen is None else chosen)
+        self._changed_view()
+
+    @property
+    def buffer(self) -> LogBuffer:
+        """What is held, for whoever counts it."""
+        return self._buffer
+
+    @property
+    def shown(self) -> tuple[str, ...] | None:
+        """The instances that are shown; ``None``: all."""
+        return self._chosen
+
+    @property
+    def following(self) -> bool:
+        """Whether it sticks to the newest line."""
+        return self._lines.following
+
+    def focus_lines(self) -> None:
+        """Let keys act on the lines."""
+        self._lines.focus()
+
+    # Drawing at its pace
+
+    def _draw_soon(self) -> None:
+        if self._redraw is None and self.is_attached:
+            wait_s = max(_BREATH_S, self._drawn_s + REDRAW_S - time.monotonic())
+            self._redraw = self.set_timer(wait_s, self._draw)
+
+    def _draw(self) -> None:
+        self._redraw = None
+        self._drawn_s = time.monotonic()
+        settling = self._look_on()
+        if settling:
+            self._lines.settle()
+        else:
+            self._lines.came()
+        self._work_on()
+
+    def _changed_view(self) -> None:
+        """Other lines are shown than before."""
+        self._filtering = self._view.pending
+        self._searching = None
+        self._look_on()
+        self._lines.redraw()
+        self._work_on()
+
+    def _look_on(self) -> bool:
+        """Look at some more lines, if there are any to be looked at.
+
+        :returns: whether what is found belongs to a filter that was changed just now, and not to
+            lines that came just now.
+        """
+        settling = self._filtering
+        if self._view.pending:
+            self._view.work(_SLICE_S)
+        self._filtering = settling and self._view.pending
+        return settling
+
+    def _work_on(self) -> None:
+        """Go on with what takes long, a slice at a time, with a chance for keys in between."""
+        if self._slice is None and self.is_attached and (self._view.pending or self._searching):
+            self._slice = self.set_timer(_BREATH_S, self._work)
+
+    def _work(self) -> None:
+        self._slice = None
+        if self._view.pending:
+            if self._look_on() and not self._filtering:
+                self._lines.settle()
+            else:
+                self._draw_soon()
+        elif self._searching:
+            self._find_on(self._searching)
+        self._work_on()
+
+    @on(LogLines.Moved)
+    def _entitle(self) -> None:
+        title = self._title()
+        if getattr(self, "_titled", None) != title:
+            self._titled = title
+            self.border_title = Content(title)  # it may hold [brackets]
+
+    def _title(self) -> str:
+        chosen = self._chosen
+        if chosen is None:
+            who = "all"
+        elif len(chosen) <= 2:
+            who = ", ".join(chosen) or "none"
+        else:
+            who = f"{len(chosen)} of {len(self._names)}"
+        parts = ["Logs", who]
+        if self._lines.following:
+            parts.append("following")
+        else:
+            parts.append("paused")
+            if self._view.fresh:
+                parts.append(f"{self._view.fresh:,} new")
+        if self._filter_text:
+            of = "…" if self._view.pending and self._filtering else f"{self._view.held:,}"
+            text = f"filter {_slashed(self._filter_text)} {self._view.matched:,} of {of}"
+            parts.append(text + (f" ±{self._context_lines}" if self._context_lines else ""))
+        if self._search:
+            said = f" {self._search_said}" if self._search_said else ""
+            parts.append(f"search /{self._search_text}/{said}")
+        return " · ".join(parts)
+
+    # Keys
+
+    def action_pause(self) -> None:
+        if self._lines.following:
+            self._lines.pause()
+        else:
+            self._lines.action_follow()
+
+    def action_cycle(self, step: int) -> None:
+        """All, then each instance alone, then all again."""
+        stops: list[tuple[str, ...] | None] = [None, *((name,) for name in self._names)]
+        place = stops.index(self._chosen) if self._chosen in stops else 0
+        self.show(stops[(place + step) % len(stops)])
+
+    def action_wrap(self) -> None:
+        self._lines.set_wrap(not self._lines.wrap)
+
+    def action_times(self) -> None:
+        self._lines.set_times(not self._lines.times)
+
+    def action_context(self, step: int) -> None:
+        if self._filter_text:
+            self._context_lines = min(max(0, self._context_lines + step), _MOST_CONTEXT)
+            self._filter()
+
+    def action_filter(self) -> None:
+        self.query_one(LogAsk).open("filter", self._filter_text)
+
+    def action_search(self) -> None:
+        self.query_one(LogAsk).open("search", self._search_text)
+
+    def action_clear(self) -> None:
+        self.screen.clear_selection()
+        if self._search:
+            self._set_search("")
+        elif self._filter_text:
+            self._set_filter("")
+
+    def action_copy(self) -> None:
+        text = self.screen.get_selected_text() or self._lines.visible_text
+        self.app.copy_to_clipboard(text)
+        lines = text.count("\n") + 1
+        self.notify(f"{lines} line{'s' * (lines > 1)} copied", title="Logs")
+
+    # Filter and search
+
+    @on(LogAsk.Typed)
+    def _typed(self, event: LogAsk.Typed) -> None:
+        event.stop()
+        ask = self.query_one(LogAsk)
+        try:
+            (self._set_filter if event.kind == "filter" else self._set_search)(event.text)
+        except UsageError as error:
+            ask.wrong(str(error))
+        else:
+            ask.wrong("")
+
+    @on(LogAsk.Kept)
+    def _kept(self, event: LogAsk.Kept) -> None:
+        event.stop()
+        self._lines.focus()
+        if event.kind == "search" and self._search:
+            self.action_find(False)
+
+    def _set_filter(self, text: str) -> None:
+        """:raises UsageError: it is no regular expression."""
+        pattern(text.removeprefix("!"))
+        self._filter_text = "" if text == "!" else text
+        self._filter()
+
+    def _filter(self) -> None:
+        text = self._filter_text
+        wanted = Filter(pattern(text.removeprefix("!")), text.startswith("!")) if text else None
+        self._view.keep(wanted, self._context_lines if wanted else 0)
+        self._changed_view()
+
+    def _set_search(self, text: str) -> None:
+        """:raises UsageError: it is no regular expression."""
+        found = pattern(text) if text else None
+        self._search_text, self._search, self._search_said = text, found, ""
+        self._searching = None
+        self._lines.set_search(found)
+
+    def action_find(self, forward: bool) -> None:
+        """Go to the next or previous line with what is searched."""
+        if self._search is None:
+            self.action_search()
+            return
+        start = self._lines.here
+        if start is None and (bottom := self._lines.bottom):
+            # the first time: from the bottom of the screen, that line too
+            start = bottom if forward else next(self._view.after(bottom), None)
+        self._search_said = ""
+        self._forward = forward
+        self._searching = self._view.find(self._search, start, forward=forward)
+        self._find_on(self._searching)
+        self._work_on()
+
+    def _find_on(self, searching: Iterator[Place | None]) -> None:
+        until = time.perf_counter() + _SLICE_S
+        for found in searching:
+            if found:
+                self._searching = None
+                self._lines.jump(found)
+                return
+            if time.perf_counter() >= until:
+                return
+        self._searching = None
+        self._search_said = "not found below" if self._forward else "not found above"
+        self._entitle()
+
+    # Saving
+
+    def action_save(self) -> None:
+        """Write all lines of the view to a new file in the current folder."""
+        if self._filtering:
+            self.notify("still filtering; save again in a moment", title="Logs")
+            return
+        who = self._chosen[0] if self._chosen and len(self._chosen) == 1 else "all"
+        if self._chosen and len(self._chosen) > 1:
+            who = f"{len(self._chosen)}-instances"
+        names = self._names if self._chosen is None else self._chosen
+        lines = lines_of(self._view.everything(), names, times=self._lines.times)
+
+        def write() -> None:
+            try:
+                path, count = save(lines, Path(), who)
+            except OSError as error:
+                self.app.call_from_thread(
+                    self.notify,
+                    f"the lines cannot be saved in the current folder: {error.strerror}",
+                    title="Logs",
+                    severity="error",
+                )
+            else:
+                self.app.call_from_thread(self._saved, path.resolve(), count)
+
+        self.run_worker(write, thread=True, group="log-saving", exit_on_error=True)
+
+    def _saved(self, path: Path, lines: int) -> None:
+        self.notify(f"{lines:,} lines saved in {path}", title="Logs")
+        self.post_message(self.Saved(path, lines))
+
+
+def _slashed(text: str) -> str:
+    """A filter as it is shown: !/pattern/ for an inverse one."""
+    return f"!/{text[1:]}/" if text.startswith("!") else f"/{text}/"

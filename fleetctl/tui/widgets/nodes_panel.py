@@ -1,0 +1,355 @@
+"""The nodes, an instance a line: two lamps, what runs there and how, round trips, load, memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from msgspec import Struct
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.events import Resize
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from fleetctl.health.standing import Lamp, data_lamp, data_networks
+from fleetctl.marks import mark, verdict
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.status import FleetStatus, NodeStatus
+from fleetctl.model.topology import Fleet
+from fleetctl.quantities import duration, rtt
+from fleetctl.tui.sparkline import sparkline
+from fleetctl.tui.tones import drawn, state, toned
+from fleetctl.tui.widgets.rows import Rows
+from fleetctl.watch import Snapshot
+
+HISTORY = 60
+"""Round trips kept of each node."""
+STALE_S = 10.0
+"""A node that has not answered for so long says so."""
+_WORST = ("unreachable", "degraded", "unknown", "ok", "external")
+SORTS = ("file", "worst", "load", "memory")
+
+
+class Place(Struct, frozen=True):
+    """What a row is about."""
+
+    node: str
+    instance: Instance | None
+
+    @property
+    def key(self) -> str:
+        return self.instance.name if self.instance else self.node
+
+
+def places(fleet: Fleet, job: Job | None) -> tuple[Place, ...]:
+    """A row for each instance, and for each node without one, in the order of nodes.yaml."""
+    instances = job.instances if job else ()
+    found: list[Place] = []
+    for node in fleet.nodes:
+        mine = [i for i in instances if i.node == node]
+        found += [Place(node, i) for i in mine] or [Place(node, None)]
+    return tuple(found)
+
+
+class _Column(Struct, frozen=True):
+    head: str
+    width: int
+    right: bool = False
+
+
+class NodesPanel(Vertical):
+    """Rows with a cursor; Enter opens the node."""
+
+    BORDER_TITLE = "Nodes"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "filter", "find node", show=False),
+        Binding("o", "app.open_action", show=False),
+        Binding("S", "sort", "sort", show=False),
+    ]
+    DEFAULT_CSS = """
+    NodesPanel { border: round $panel-lighten-2; border-title-color: $text-muted; height: 1fr; }
+    NodesPanel:focus-within { border: round $accent; border-title-color: $text; }
+    NodesPanel > #head { height: 1; color: $text-muted; text-wrap: nowrap; }
+    NodesPanel > Input { height: 1; border: none; padding: 0; display: none; }
+    """
+
+    class NodeOpened(Message):
+        """Somebody wants to see all of a node."""
+
+        def __init__(self, node: str) -> None:
+            super().__init__()
+            self.node = node
+
+    class PlaceChosen(Message):
+        """The cursor is on another row."""
+
+        def __init__(self, place: Place) -> None:
+            super().__init__()
+            self.place = place
+
+    def __init__(self, fleet: Fleet, job: Job | None) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._job = job
+        self._places = places(fleet, job)
+        self._data_networks = frozenset(data_networks(fleet, job))
+        self._by_key = {place.key: place for place in self._places}
+        self._snapshot: Snapshot | None = None
+        self._rtts: dict[str, deque[float | None]] = {}
+        self._sort = "file"
+        self._filter = ""
+        self._head = ""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="head", markup=False)
+        yield Rows(id="rows")
+        yield Input(placeholder="part of a name, a role or a state", select_on_focus=False)
+
+    def on_mount(self) -> None:
+        self._draw()
+
+    @on(Resize)
+    def _resized(self) -> None:
+        self._draw()
+
+    @property
+    def chosen(self) -> Place:
+        """What the cursor is on; the first row while it is nowhere."""
+        key = self.query_one(Rows).key
+        return self._by_key[key] if key else self._places[0]
+
+    def choose(self, node: str) -> None:
+        """Put the cursor on ``node``."""
+        rows = self.query_one(Rows)
+        for place in self._shown():
+            if place.node == node:
+                rows.highlighted = rows.get_option_index(place.key)
+                return
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw ``snapshot``."""
+        self._snapshot = snapshot
+        for node in self._fleet.nodes:
+            lamp = self._lamp(node)
+            history = self._rtts.setdefault(node, deque(maxlen=HISTORY))
+            if lamp.rtt_ms is not None or history:
+                history.append(lamp.rtt_ms)
+        self._draw()
+
+    # filter and sort
+
+    def action_filter(self) -> None:
+        """Type what the rows must contain."""
+        field = self.query_one(Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed)
+    def _filter_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._filter = event.value.strip().lower()
+        self._draw()
+
+    @on(Input.Submitted)
+    def _filter_kept(self, event: Input.Submitted) -> None:
+        event.stop()
+        event.input.display = bool(event.value)
+        self.query_one(Rows).focus()
+
+    def key_escape(self) -> None:
+        field = self.query_one(Input)
+        field.value = ""
+        field.display = False
+        self.query_one(Rows).focus()
+
+    def action_sort(self) -> None:
+        """Sort by the next of the orders."""
+        self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
+        self._draw()
+
+    def _shown(self) -> list[Place]:
+        found = [p for p in self._places if self._filter in self._words(p)]
+        if self._status is None:
+            return found
+        if self._sort == "worst":
+            found.sort(key=self._badness)
+        elif self._sort != "file":
+            found.sort(key=self._usage)
+        return found
+
+    def _words(self, place: Place) -> str:
+        words = [place.key, place.node]
+        if self._status:
+            service = self._status.services.get(place.key)
+            words += [self._node(place).state, service.state if service else ""]
+        return " ".join(words).lower()
+
+    def _badness(self, place: Place) -> tuple[int, int]:
+        assert self._status
+        service = self._status.services.get(place.key)
+        bad = service is not None and service.state not in ("ready", "exited")
+        return (_WORST.index(self._node(place).state), 0 if bad else 1)
+
+    def _usage(self, place: Place) -> float:
+        system = self._node(place).system
+        if system is None:
+            return 0.0
+        if self._sort == "load":
+            return -(system.load1 or 0.0)
+        return -(system.memory_used_bytes or 0) / (system.memory_total_bytes or 1)
+
+    # drawing
+
+    @property
+    def _status(self) -> FleetStatus | None:
+        return self._snapshot.status if self._snapshot else None
+
+    def _node(self, place: Place) -> NodeStatus:
+        assert self._snapshot
+        return self._snapshot.status.nodes[place.node]
+
+    def _lamp(self, node: str) -> Lamp:
+        assert self._snapshot
+        return data_lamp(self._fleet, self._job, self._snapshot.status, node)
+
+    def _columns(self) -> list[_Column]:
+        """As many as fit: what matters most first."""
+        names = max(len(name) for name in self._fleet.nodes)
+        roles = max((len(p.instance.service) for p in self._places if p.instance), default=4)
+        always = [
+            _Column("ssh", 3),
+            _Column("data", 5),
+            _Column("node", min(max(names, 4), 16)),
+            _Column("role", min(max(roles, 4), 12)),
+            _Column("state", 12),
+        ]
+        optional = [
+            _Column("rtt", 16),
+            _Column("load", 5, True),
+            _Column("mem", 4, True),
+            _Column("temp", 5, True),
+        ]
+        room = self.size.width - 2 - sum(c.width + 1 for c in always)
+        for column in optional:
+            if room < column.width + 1:
+                break
+            room -= column.width + 1
+            always.append(column)
+        return always
+
+    def _draw(self) -> None:
+        if not self.is_mounted or not self.size.width:
+            return
+        columns = self._columns()
+        head = " ".join(
+            c.head.rjust(c.width) if c.right else c.head.ljust(c.width) for c in columns
+        )
+        if head != self._head:
+            self._head = head
+            self.query_one("#head", Static).update(head, layout=False)
+        shown = self._shown()
+        rows = []
+        before = ""
+        for place in shown:
+            cells = self._cells(place, first=place.node != before)
+            before = place.node
+            rows.append((place.key, _line(columns, cells)))
+        self.query_one(Rows).show(rows)
+        self._title(len(shown))
+
+    def _title(self, shown: int) -> None:
+        title = "Nodes"
+        if self._sort != "file":
+            title += f" · {self._sort} first"
+        if self._filter:
+            title += f" · {shown} of {len(self._places)}"
+        if self.border_title != title:
+            self.border_title = title
+
+    def _cells(self, place: Place, *, first: bool) -> dict[str, Content]:
+        role = Content(place.instance.service if place.instance else "–")
+        if self._snapshot is None:
+            return {"node": Content(place.node), "role": role, "state": toned("asking …", "quiet")}
+        node = self._node(place)
+        service = self._snapshot.status.services.get(place.key)
+        cells = {"role": role, "state": state(service.state if service else node.state)}
+        if not first:
+            return cells
+        cells["node"] = Content(place.node)
+        cells["ssh"] = _ssh_lamp(node)
+        cells["data"] = self._data_lamp(place.node)
+        if late := self._late(place.node, node):
+            cells["rtt"] = toned(late, "doubt")
+        else:
+            cells["rtt"] = self._round_trips(place.node)
+        cells.update(_system(node))
+        return cells
+
+    def _data_lamp(self, name: str) -> Content:
+        node = self._fleet.nodes[name]
+        if self._data_networks.isdisjoint((*node.addresses, *node.via)):
+            return toned("–", "quiet")
+        lamp = self._lamp(name)
+        if lamp.ok is False and lamp.wrong:
+            return toned(f"✖ {lamp.wrong}", "bad")
+        return drawn(verdict(lamp.ok))
+
+    def _late(self, name: str, node: NodeStatus) -> str:
+        """How old what is known of a node is, where that is old."""
+        assert self._snapshot
+        heard = self._snapshot.heard_at.get(name)
+        if node.state == "external" or (heard is None and node.state != "unreachable"):
+            return ""
+        if heard is None:
+            return "never answered"
+        age_s = (self._snapshot.status.generated_at - heard).total_seconds()
+        if node.state == "unreachable":
+            return f"lost {duration(max(0.0, age_s))} ago"
+        return f"{duration(age_s)} old" if age_s > STALE_S else ""
+
+    def _round_trips(self, node: str) -> Content:
+        history = self._rtts.get(node)
+        if not history:
+            return toned("–", "quiet")
+        newest = history[-1]
+        figure = rtt(newest) if newest is not None else "–"
+        return Content.assemble(figure.ljust(8), toned(sparkline(tuple(history), 8), "busy"))
+
+
+def _ssh_lamp(node: NodeStatus) -> Content:
+    if node.state == "external":
+        return drawn(mark("external"))
+    return drawn(verdict(node.ssh.reachable))
+
+
+def _system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
+    system = node.system
+    if system is None:
+        return
+    if system.load1 is not None:
+        busy = system.cpus and system.load1 > 2 * system.cpus
+        yield (
+            "load",
+            toned(f"{system.load1:.1f}", "doubt") if busy else Content(f"{system.load1:.1f}"),
+        )
+    if system.memory_total_bytes and system.memory_used_bytes is not None:
+        percent = 100 * system.memory_used_bytes // system.memory_total_bytes
+        yield "mem", toned(f"{percent}%", "doubt") if percent >= 95 else Content(f"{percent}%")
+    if system.temperature_c is not None:
+        hot = system.temperature_c >= 80 or system.throttled
+        text = f"{system.temperature_c:.0f}°C"
+        yield "temp", toned(text, "doubt") if hot else Content(text)
+
+
+def _line(columns: Sequence[_Column], cells: dict[str, Content]) -> Content:
+    parts = []
+    for column in columns:
+        cell = cells.get(column.head, Content("")).truncate(column.width, ellipsis=True)
+        gap = " " * (column.width - cell.cell_length)
+        parts.append(Content.assemble(gap, cell) if column.right else Content.assemble(cell, gap))
+    return Content(" ").join(parts)

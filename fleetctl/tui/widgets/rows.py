@@ -1,0 +1,63 @@
+"""A list of lines with a cursor, whose content is replaced as the fleet changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+
+class Rows(OptionList):
+    """Each row has a key; the cursor stays on its key, wherever that moves.
+
+    Only rows that changed are drawn anew, and none when nothing did.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
+        Binding("g", "first", show=False),
+        Binding("G", "last", show=False),
+    ]
+    DEFAULT_CSS = """
+    Rows { border: none; padding: 0; max-height: 100%; background: transparent; text-wrap: nowrap;
+           text-overflow: ellipsis; height: 1fr; scrollbar-size-vertical: 1; }
+    Rows.body, Rows.body:focus { border: round $accent; border-title-color: $text; padding: 0 1; }
+    Rows:focus { border: none; background: transparent; background-tint: $foreground 0%; }
+    Rows > .option-list--option { padding: 0; }
+    Rows > .option-list--option-highlighted { text-style: none; background: $surface-lighten-1; }
+    Rows:focus > .option-list--option-highlighted { text-style: reverse; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, markup=False)
+        self._shown: dict[str, Content] = {}
+
+    def show(self, rows: Sequence[tuple[str, Content]]) -> None:
+        """Show ``rows``, each with its key."""
+        new = dict(rows)
+        if new == self._shown:
+            return
+        if list(new) == list(self._shown):
+            for key, content in new.items():
+                if content != self._shown[key]:
+                    self.replace_option_prompt(key, content)
+        else:
+            kept, place, top = self.key, self.highlighted, self.scroll_y
+            self.set_options(Option(content, key) for key, content in new.items())
+            if kept in new:
+                self.highlighted = list(new).index(kept)
+            elif new:
+                self.highlighted = min(place or 0, len(new) - 1)
+            self.scroll_to(y=top, animate=False)
+        self._shown = new
+
+    @property
+    def key(self) -> str | None:
+        """Of the row under the cursor."""
+        option = self.highlighted_option
+        return option.id if option else None

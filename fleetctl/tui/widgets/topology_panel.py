@@ -1,0 +1,192 @@
+"""The topology: networks as lines, nodes on them, and what was measured of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.events import Blur, Click, Focus, Leave, MouseMove, Resize
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+from fleetctl.model.jobs import Job
+from fleetctl.model.status import FleetStatus
+from fleetctl.model.topology import Fleet
+from fleetctl.tui.tones import STYLES
+from fleetctl.tui.topology import Cell, Drawing, Target, Topology
+
+_SCROLLBAR = 1
+
+
+class TopologyPanel(ScrollView, can_focus=True):
+    """The drawing, with a cursor that goes from node to node."""
+
+    BORDER_TITLE = "Topology"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "go('up')", "node above", show=False),
+        Binding("down", "go('down')", "node below", show=False),
+        Binding("left", "go('left')", "node to the left", show=False),
+        Binding("right", "go('right')", "node to the right", show=False),
+        Binding("enter", "open", "open node", show=False),
+    ]
+    DEFAULT_CSS = f"""
+    TopologyPanel {{
+        border: round $panel-lighten-2; border-title-color: $text-muted;
+        overflow-x: hidden; scrollbar-size-vertical: {_SCROLLBAR};
+    }}
+    TopologyPanel:focus {{ border: round $accent; border-title-color: $text; }}
+    """
+
+    class NodeChosen(Message):
+        """Somebody wants to see all of a node."""
+
+        def __init__(self, node: str) -> None:
+            super().__init__()
+            self.node = node
+
+    def __init__(self, fleet: Fleet, job: Job | None) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._topology = Topology(fleet, job)
+        self._status: FleetStatus | None = None
+        self._drawing = Drawing((), {})
+        self._cursor: str | None = None
+        self._hovered: str | None = None
+
+    @property
+    def drawing(self) -> Drawing:
+        """What is shown."""
+        return self._drawing
+
+    @property
+    def cursor(self) -> str | None:
+        """The node that the cursor is on."""
+        return self._cursor
+
+    def update_status(self, status: FleetStatus) -> None:
+        """Draw ``status``; where nothing looks different, nothing is painted."""
+        self._status = status
+        self._redraw()
+
+    def choose(self, node: str) -> None:
+        """Put the cursor on ``node``."""
+        if node != self._cursor and node in self._fleet.nodes:
+            self._cursor = node
+            self.refresh()
+            self._show_cursor()
+
+    @on(Resize)
+    def _resized(self) -> None:
+        self._redraw()
+
+    def _redraw(self) -> None:
+        columns, rows = self.content_size
+        if not columns or not rows:
+            return
+        drawing = self._topology.draw(self._status, columns, rows)
+        if len(drawing.rows) > rows:
+            drawing = self._topology.draw(self._status, columns - _SCROLLBAR, rows)
+        if drawing == self._drawing:
+            return
+        self._drawing = drawing
+        if self._cursor is None:
+            self._cursor = next(iter(drawing.places), None)
+        self.virtual_size = Size(0, len(drawing.rows))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Line API: one row of the drawing."""
+        width = self.scrollable_content_region.width
+        row = y + self.scroll_offset.y
+        cells = self._drawing.rows[row] if row < len(self._drawing.rows) else ()
+        line = Content.assemble(*((cell.text, self._style(cell)) for cell in cells))
+        strips = Visual.to_strips(self, line, width, 1, self.visual_style) if cells else []
+        return strips[0] if strips else Strip.blank(width, self.rich_style)
+
+    def _style(self, cell: Cell) -> str:
+        style = STYLES[cell.tone] if cell.tone else ""
+        if cell.target is None or cell.target.node is None:
+            return style
+        on_cursor = cell.target.node == self._cursor and self.has_focus
+        if on_cursor and cell.target.network is None:
+            return f"{style} reverse"
+        if on_cursor or cell.target.node == self._hovered:
+            return f"{style} bold underline" if cell.text.strip("│┿") else f"{style} bold"
+        return style
+
+    # cursor
+
+    def action_go(self, way: str) -> None:
+        """To the nearest node that way; the first of all while the cursor is nowhere."""
+        places = self._drawing.places
+        if not places:
+            return
+        here = places.get(self._cursor or "")
+        node = next(iter(places)) if here is None else _nearest(places, here, way)
+        if node is not None:
+            self.choose(node)
+
+    def action_open(self) -> None:
+        """Tell that the node under the cursor is wanted."""
+        if self._cursor is not None:
+            self.post_message(self.NodeChosen(self._cursor))
+
+    def _show_cursor(self) -> None:
+        if place := self._drawing.places.get(self._cursor or ""):
+            row, column = place
+            self.scroll_to_region(Region(column, row, 1, 2), animate=False)
+
+    @on(Focus)
+    @on(Blur)
+    def _focus_moved(self) -> None:
+        self.refresh()
+
+    # mouse
+
+    @on(Click)
+    def _clicked(self, event: Click) -> None:
+        if (node := self._node_under(event)) is not None:
+            self.choose(node)
+            self.post_message(self.NodeChosen(node))
+
+    @on(MouseMove)
+    def _moved(self, event: MouseMove) -> None:
+        self._hover(self._node_under(event))
+
+    @on(Leave)
+    def _left(self) -> None:
+        self._hover(None)
+
+    def _hover(self, node: str | None) -> None:
+        if node != self._hovered:
+            self._hovered = node
+            self.refresh()
+
+    def _node_under(self, event: Click | MouseMove) -> str | None:
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return None
+        found: Target | None = self._drawing.target_at(offset.y + self.scroll_offset.y, offset.x)
+        return found.node if found else None
+
+
+def _nearest(places: Mapping[str, tuple[int, int]], here: tuple[int, int], way: str) -> str | None:
+    """Along the row, or the closest column of the next row that has nodes."""
+    row, column = here
+    if way in ("left", "right"):
+        sign = 1 if way == "right" else -1
+        beside = [(sign * (c - column), n) for n, (r, c) in places.items() if r == row]
+        return min(((d, n) for d, n in beside if d > 0), default=(0, None))[1]
+    sign = 1 if way == "down" else -1
+    beyond = [
+        (sign * (r - row), abs(c - column), n)
+        for n, (r, c) in places.items()
+        if sign * (r - row) > 0
+    ]
+    return min(beyond, default=(0, 0, None))[2]
