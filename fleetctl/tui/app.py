@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 
 import rich
@@ -80,7 +81,8 @@ class FleetApp(App[tuple[str, ...]]):
         self.interval_s = interval_s
         self.action_began_s = 0.0
         self._watch: Watch | None = None
-        self._broken: demo.Stop | None = None
+        self._broken: list[demo.Stop] = []
+        """What the demo's tour broke and nobody mended from here, oldest first."""
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard lies under everything."""
@@ -276,6 +278,10 @@ class FleetApp(App[tuple[str, ...]]):
 
     # looking closer
 
+    def show_node(self, node: str) -> None:
+        """All that is known of ``node``."""
+        self.push_screen(NodeScreen(node))
+
     def action_check(self) -> None:
         """Ask everything, and show who reaches whom."""
         self.hurry()
@@ -340,29 +346,36 @@ class FleetApp(App[tuple[str, ...]]):
         except LabError as error:
             self.notify(str(error), title=stop.title, severity="error", markup=False)
             return
-        self._broken = stop
+        self._broken = [*(s for s in self._broken if s.id != stop.id), stop]
         self._dashboard.query_one(GuideLine).show(stop, said)
         self.refresh_bindings()
 
-    @work(group="demo", exclusive=True, exit_on_error=False)
-    async def action_heal(self) -> None:
+    def action_mend(self) -> None:
         """Mend what the tour broke last."""
-        assert self._broken
+        if self._broken:
+            self.mend(self._broken[-1])
+
+    @work(group="demo", exclusive=True, exit_on_error=False)
+    async def mend(self, stop: demo.Stop) -> None:
+        """Mend what ``stop`` broke."""
         try:
-            said = await demo.heal(self._broken)
+            said = await demo.heal(stop)
         except LabError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), title=stop.title, severity="error", markup=False)
             return
-        self._broken = None
-        self.notify(said, markup=False)
+        self._broken = [s for s in self._broken if s.id != stop.id]
+        if not self._broken:
+            self._dashboard.query_one(GuideLine).greet(said)
+        else:
+            self.notify(said, markup=False)
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The demo's keys are there in a demo only."""
         if action == "tour":
             return demo.present()
-        if action == "heal":
-            return self._broken is not None
+        if action == "mend":
+            return bool(self._broken)
         return True
 
     # leaving
@@ -400,25 +413,27 @@ class FleetApp(App[tuple[str, ...]]):
         yield SystemCommand("Fix", "the commands that repair what is wrong", self.action_fix)
         if demo.present():
             yield SystemCommand("Tour", "things to break in the demo", self.action_tour)
+            for stop in self._broken:
+                yield SystemCommand(f"Mend: {stop.title}", stop.remedy, partial(self.mend, stop))
         yield SystemCommand("Events", "what changed since this was opened", self.action_events)
         for instance in self.service.job.instances if self.service.job else ():
             if instance.command:
                 yield SystemCommand(
                     f"Attach {instance.name}",
                     "its real tmux window in this terminal",
-                    lambda instance=instance: self.attach(instance),
+                    partial(self.attach, instance),
                 )
         for node in self.service.fleet.nodes:
             yield SystemCommand(
                 f"Show {node}",
                 "all that is known of the node",
-                lambda node=node: self.push_screen(NodeScreen(node)),
+                partial(self.show_node, node),
             )
         for interval_s in INTERVALS_S:
             yield SystemCommand(
                 f"Ask every {interval_s:g} s",
                 f"now every {self.interval_s:g} s",
-                lambda interval_s=interval_s: self.every(interval_s),
+                partial(self.every, interval_s),
             )
         yield SystemCommand("Theme", "light, dark and others", self.action_change_theme)
         yield SystemCommand("Help", "the keys and the marks", self.action_help)

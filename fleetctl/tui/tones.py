@@ -13,7 +13,7 @@ STYLES: Mapping[Tone, str] = {
     "bad": "$text-error bold",
     "doubt": "$text-warning",
     "busy": "$text-accent",
-    "quiet": "$text-muted",
+    "quiet": "$foreground-muted",
 }
 
 

@@ -48,7 +48,7 @@ class Dashboard(Screen[None]):
         Binding("ctrl+r", "app.hurry", "ask again", show=False),
         Binding("question_mark", "app.help", "help", key_display="?"),
         Binding("d", "app.tour", "tour"),
-        Binding("h", "app.heal", "mend"),
+        Binding("h", "app.mend", "mend"),
         Binding("q", "app.leave", "leave"),
     ]
     DEFAULT_CSS = """

@@ -36,13 +36,11 @@ CROWD = 40
 
 class _Form(Struct, frozen=True):
     detail: int
-    pictures: bool = True
     crowd: int = CROWD
 
 
 PICTURES = tuple(_Form(detail) for detail in (ADDRESSES, LINKS, ROLES, NAMES))
 LINES = _Form(ROLES)
-SHORT_LINES = _Form(NAMES, pictures=False)
 COUNTS = _Form(NAMES, crowd=0)
 
 
@@ -62,26 +60,28 @@ class Topology:
         :param status: None before anything is known.
         """
         columns = max(columns, 1)
+        if (columns, rows) not in self._forms:
+            self._forms[columns, rows] = self._fitting(columns, rows)
+        look = self._look(status)
+        return self._composed(look, self._forms[columns, rows], columns).sheet().drawing(columns)
+
+    def _look(self, status: FleetStatus | None) -> Appearance:
         held = attachments(self._fleet, status) if status else {}
         rtts = link_rtts(self._fleet, status) if status else {}
-        look = appearance(self._fleet, self._job, status, held, rtts)
-        form = self._forms.get((columns, rows))
-        if form is None:
-            form = self._forms[columns, rows] = self._fitting(look, columns, rows)
-        return self._composed(look, form, columns).sheet().drawing(columns)
+        return appearance(self._fleet, self._job, status, held, rtts)
 
     def _composed(self, look: Appearance, form: _Form, columns: int) -> _Composition:
         return _Composition(look, self._parts, form, columns, self._pads)
 
-    def _fitting(self, look: Appearance, columns: int, rows: int) -> _Form:
+    def _fitting(self, columns: int, rows: int) -> _Form:
+        look = self._look(None)  # the state has no say in it
         for form in PICTURES:
             whole = self._composed(look, form, columns)
             height = whole.sheet().height
             if height <= rows and not whole.too_wide:
                 return form
-        for form in (LINES, SHORT_LINES):
-            if self._composed(look, form, columns).sheet().height <= rows:
-                return form
+        if self._composed(look, LINES, columns).sheet().height <= rows:
+            return LINES
         return PICTURES[-1] if height <= 2 * rows else COUNTS
 
 
@@ -98,9 +98,7 @@ class _Parts:
     def __init__(self, fleet: Fleet) -> None:
         control = [n for n, network in fleet.networks.items() if network.control]
         data = [n for n in fleet.networks if n not in control]
-        if not data:
-            data, control = control, []
-        self.control = control
+        self.control = control if data else []
         first = next((n.name for n in fleet.networks.values() if n.control), None)
         self.members = {
             network: [
@@ -113,6 +111,8 @@ class _Parts:
             for network in fleet.networks
         }
         self.groups = [order(fleet, group) for group in components(fleet, data)]
+        if not data:  # this machine is on one of them without an address: no picture has that
+            self.groups = [[name] for name in control]
         self.alone = [
             name for name in fleet.nodes if not any(name in m for m in self.members.values())
         ]
@@ -154,7 +154,7 @@ class _Composition:
 
     def _group(self, group: Sequence[str]) -> Iterator[Sheet]:
         everyone = {name for network in group for name in self._parts.members[network]}
-        if self._form.pictures and 1 < len(group) <= CROWD and len(everyone) <= self._form.crowd:
+        if 1 < len(group) <= CROWD and len(everyone) <= self._form.crowd:
             drawn = picture(self._look, group, self._form.detail, self._columns, self._pads)
             if drawn:
                 self._drawn |= everyone

@@ -29,7 +29,7 @@ class GuideLine(Static):
 
     def show(self, stop: Stop, said: str) -> None:
         """After something was broken."""
-        heal = " h mends it." if stop.repair == "heal" else ""
+        heal = " h: mend it ·" if stop.repair == "heal" else ""
         self.update(
             Content.assemble(
                 (said, "bold"), f" {stop.look} ", toned(f"{stop.remedy}{heal} d: the tour", "quiet")

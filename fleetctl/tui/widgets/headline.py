@@ -13,7 +13,7 @@ from fleetctl.tui.tones import drawn, toned
 
 
 def headline(fleet: str, job: str | None, status: FleetStatus | None, width: int) -> Content:
-    """The line, as wide as ``width``; what does not fit is left out from the left of the figures."""
+    """The line, as wide as ``width``; figures that do not fit are left out."""
     name = Content.styled(f" {fleet} · {job}" if job else f" {fleet}", "bold")
     parts = _figures(status) if status else [toned("asking …", "busy")]
     while len(parts) > 1 and sum(p.cell_length + 3 for p in parts) + name.cell_length > width:
@@ -69,7 +69,7 @@ class Headline(Static):
 
 
 class ActionLine(Static):
-    """One line about the start or stop that goes on, or ended last; not there while there is none."""
+    """One line about the start or stop that goes on, or was the last; not there without one."""
 
     DEFAULT_CSS = "ActionLine { height: 1; display: none; background: $boost; text-wrap: nowrap; }"
 

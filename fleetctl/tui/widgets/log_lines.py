@@ -7,37 +7,34 @@ stands by now, so nothing moves under the reader when lines come or fall out.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual import events, on
 from textual.binding import Binding, BindingType
-from textual.cache import LRUCache
 from textual.geometry import Offset, Region
-from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
 from fleetctl.logs.buffer import LogBuffer
 from fleetctl.logs.view import LogView, Place
-from fleetctl.tui.widgets.log_drawing import drawing, fitted, highlight, restyled, strips
-from fleetctl.tui.widgets.log_rows import TOP, LogRows, Older, Row, What
+from fleetctl.tui.widgets.log_drawing import restyled
+from fleetctl.tui.widgets.log_painting import NAME_COLOURS, LogPainter
+from fleetctl.tui.widgets.log_rows import TOP, LogRows, Row
 
 _WHEEL_ROWS = 3
-_KEPT_DRAWINGS = 1024
-_NAME_COLOURS = 6
 _BAR = "┃"
-_ROOM_FOR_TIMES = 30
 
 
 class LogLines(Widget, can_focus=True):
-    """A window on a :class:`LogView`: follows its end, or stays where the reader is."""
+    """A window on a :class:`LogView`: follows its end, or stays where the reader is.
+
+    :param moved: called when that, or how much is new, may have changed. A message would come a
+        frame after the lines.
+    """
 
     DEFAULT_CSS = """
     LogLines { height: 1fr; width: 1fr; }
@@ -53,7 +50,7 @@ class LogLines(Widget, can_focus=True):
     LogLines > .log--here { text-style: bold underline; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(f"log--name-{i}" for i in range(_NAME_COLOURS)),
+        *(f"log--name-{i}" for i in range(NAME_COLOURS)),
         "log--quiet",
         "log--mark",
         "log--hit",
@@ -70,17 +67,18 @@ class LogLines(Widget, can_focus=True):
         Binding("right", "aside(1)", "Right in long lines", show=False),
     ]
 
-    class Moved(Message):
-        """Whether it follows, or how much is new, may have changed."""
-
-        def can_replace(self, message: Message) -> bool:
-            return isinstance(message, LogLines.Moved)
-
-    def __init__(self, buffer: LogBuffer, view: LogView, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        buffer: LogBuffer,
+        view: LogView,
+        names: Sequence[str],
+        moved: Callable[[], None],
+    ) -> None:
         super().__init__()
+        self._moved = moved
         self._view = view
-        self._all_names = tuple(names)
-        self._rows = LogRows(buffer, view, self._height_of)
+        self._painter = LogPainter(self, view, names)
+        self._rows = LogRows(buffer, view, self._painter.height_of)
         self._on_screen: list[Row] = []
         self._following = True
         self._top = TOP
@@ -88,13 +86,6 @@ class LogLines(Widget, can_focus=True):
         self._left = 0
         self._bar = (0, 0)
         self._dragging = False
-        self._drawings: LRUCache[object, list[Strip]] = LRUCache(_KEPT_DRAWINGS)
-        self._wrap = False
-        self._times = False
-        self._search: re.Pattern[str] | None = None
-        self._here: Place | None = None
-        self._widest = 0
-        self._styles_found: dict[str, Style] = {}
 
     # What is shown, and how
 
@@ -106,35 +97,35 @@ class LogLines(Widget, can_focus=True):
     @property
     def wrap(self) -> bool:
         """Whether long lines go on in the next row."""
-        return self._wrap
+        return self._painter.wrap
 
     @property
     def times(self) -> bool:
         """Whether each line has its time before it."""
-        return self._times
+        return self._painter.times
 
     def set_names(self, names: Sequence[str]) -> None:
         """These instances are shown; several have their names before their lines."""
-        self._rows.names = tuple(names)
+        self._rows.names = self._painter.names = tuple(names)
         self.redraw()
 
     def set_wrap(self, wrap: bool) -> None:
-        self._wrap, self._left = wrap, 0
+        self._painter.wrap, self._left = wrap, 0
         self._top = self._top._replace(part=0)
         self.redraw()
 
     def set_times(self, times: bool) -> None:
-        self._times = times
+        self._painter.times = times
         self.redraw()
 
     def set_search(self, search: re.Pattern[str] | None) -> None:
         """Mark where this is found."""
-        self._search, self._here = search, None
+        self._painter.search, self._painter.here = search, None
         self.redraw()
 
     def redraw(self) -> None:
         """Everything may look different."""
-        self._drawings.clear()
+        self._painter.forget()
         self.settle()
         self.refresh()
 
@@ -157,7 +148,7 @@ class LogLines(Widget, can_focus=True):
         if bar != self._bar:
             self._bar = bar
             self.refresh()
-        self.post_message(self.Moved())
+        self._moved()
 
     def _find_rows(self) -> list[Row]:
         height = self.size.height
@@ -168,8 +159,7 @@ class LogLines(Widget, can_focus=True):
     @property
     def visible_text(self) -> str:
         """What can be read now."""
-        width = self._line_cells
-        return "\n".join(self._strip(y, width).text.rstrip() for y in range(len(self._on_screen)))
+        return "\n".join(self._strip(y).text.rstrip() for y in range(len(self._on_screen)))
 
     @property
     def bottom(self) -> Place | None:
@@ -180,7 +170,7 @@ class LogLines(Widget, can_focus=True):
     @property
     def here(self) -> Place | None:
         """The line that was jumped to last."""
-        return self._here
+        return self._painter.here
 
     # Moving
 
@@ -209,17 +199,17 @@ class LogLines(Widget, can_focus=True):
         self._move(pages * max(1, self.size.height - 1))
 
     def action_aside(self, steps: int) -> None:
-        step = max(4, self._content_cells // 2)
-        most = max(0, self._widest - self._content_cells)
+        step = max(4, self._painter.content_cells // 2)
+        most = max(0, self._painter.widest - self._painter.content_cells)
         left = min(max(0, self._left + steps * step), most if steps > 0 else self._left)
-        if left != self._left and not self._wrap:
+        if left != self._left and not self._painter.wrap:
             self._left = left
             self.refresh()
 
     def jump(self, place: Place) -> None:
         """Show this line, marked, with some of what stands before it."""
         self.pause()
-        self._here = place
+        self._painter.here = place
         row = Row(place, 0)
         above = list(islice(self._rows.above(row), self.size.height // 3))
         self._top = above[-1] if above else row
@@ -249,106 +239,19 @@ class LogLines(Widget, can_focus=True):
         """Without the bar."""
         return max(1, self.size.width - 1)
 
-    @property
-    def _name_cells(self) -> int:
-        if len(self._rows.names) == 1:
-            return 0
-        widest = max(map(cell_len, self._rows.names), default=0)
-        return min(widest, max(4, self.size.width // 3))
-
-    @property
-    def _time_cells(self) -> int:
-        return len("12:00:41 ") if self._times and self.size.width >= _ROOM_FOR_TIMES else 0
-
-    @property
-    def _content_cells(self) -> int:
-        cells = self._line_cells - (self._name_cells + 3 if self._name_cells else 0)
-        return max(2, cells - self._time_cells)
-
-    def _style(self, name: str) -> Style:
-        """Of a component; without a name, that of the text. Finding out takes a while."""
-        if (style := self._styles_found.get(name)) is None:
-            style = self.get_component_rich_style(f"log--{name}") if name else self.rich_style
-            self._styles_found[name] = style
-        return style
-
-    def _height_of(self, what: What) -> int:
-        if not self._wrap or isinstance(what, Older):
-            return 1
-        return len(self._content(what))
-
-    def _content(self, what: What) -> list[Strip]:
-        """The rows of what stands beside the name."""
-        key = (what.chunk.key, what.number) if isinstance(what, Place) else what
-        if (known := self._drawings.get(key)) is not None:
-            return known
-        base = self._style("")
-        if isinstance(what, Place):
-            mark = what.chunk.mark
-            line = drawing(f"── {mark} ──" if mark else self._view.text(what), base)
-            if mark:
-                line.stylize(self._style("mark"))
-            elif not self._view.is_match(what):
-                line.stylize(self._style("quiet"))
-        else:
-            line = drawing(what.text, base)
-            if isinstance(what, Older):
-                line.stylize(self._style("quiet"))
-        if self._search and not isinstance(what, Older):
-            highlight(line, self._search, self._style("hit"))
-        if what == self._here:
-            line.stylize(self._style("here"))
-        width = self._content_cells if self._wrap else None
-        self._drawings[key] = drawn = strips(line, self.app.console, width)
-        return drawn
-
-    def _head(self, row: Row) -> list[Segment]:
-        """The name and the time before a line."""
-        what = row.what
-        if isinstance(what, Older):
-            return []
-        first = row.part == 0
-        base = self._style("")
-        segments: list[Segment] = []
-        if cells := self._name_cells:
-            name = what.chunk.instance if isinstance(what, Place) else what.instance
-            colour = self._all_names.index(name) % _NAME_COLOURS
-            text = fitted(name if first else "", cells)
-            segments = [Segment(text, self._style(f"name-{colour}")), Segment(" | ", base)]
-        if self._time_cells:
-            when = "        "
-            if first and isinstance(what, Place):
-                written = what.chunk.written
-                when = "??:??:??"
-                if written is not None:
-                    # the reader's own clock
-                    when = datetime.fromtimestamp(written).astimezone().strftime("%H:%M:%S")
-            segments.append(Segment(f"{when} ", self._style("quiet")))
-        return segments
-
-    def _strip(self, y: int, width: int) -> Strip:
+    def _strip(self, y: int) -> Strip:
         """A row of the screen without the bar."""
-        base = self._style("")
-        if y >= len(self._on_screen):
-            return Strip.blank(width, base)
-        row = self._on_screen[y]
-        head = Strip(self._head(row))
-        parts = self._content(row.what)
-        content = parts[min(row.part, len(parts) - 1)]
-        left = self._left if not isinstance(row.what, Older) else 0
-        room = max(0, width - head.cell_length)
-        self._widest = max(self._widest, content.cell_length)
-        content = content.crop(left, left + room)
-        return Strip([*head, *content]).adjust_cell_length(width, base)
+        row = self._on_screen[y] if y < len(self._on_screen) else None
+        return self._painter.strip(row, self._left)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        self._styles_found.clear()
+        self._painter.forget_styles()
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         if y == 0:
-            self._widest = 0
-        strip = self._strip(y, self._line_cells)
+            self._painter.widest = 0
+        strip = self._strip(y)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(y)) is not None:
             start, end = span
@@ -356,7 +259,7 @@ class LogLines(Widget, can_focus=True):
             strip = Strip(restyled(strip, start, None if end == -1 else end, style))
         strip = strip.apply_offsets(0, y)
         first, last = self._bar
-        bar = Segment(_BAR if first <= y < last else " ", self._style("quiet"))
+        bar = Segment(_BAR if first <= y < last else " ", self._painter.style("quiet"))
         return Strip([*strip, bar], strip.cell_length + 1)
 
     # Mouse and window
@@ -371,8 +274,7 @@ class LogLines(Widget, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._drawings.clear()
-        self._styles_found.clear()
+        self._painter.forget()
 
     @on(events.Resize)
     def _resized(self, event: events.Resize) -> None:

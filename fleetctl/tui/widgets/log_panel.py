@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from textual import on
 from textual.app import ComposeResult
@@ -44,6 +44,7 @@ class LogPanel(Vertical):
     LogPanel { border: round $border-blurred; height: 1fr; }
     LogPanel:focus-within { border: round $border; }
     """
+    ALLOW_MAXIMIZE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pause", "Pause/follow"),
         Binding("slash", "filter", "Filter"),
@@ -83,7 +84,7 @@ class LogPanel(Vertical):
         self._chosen: tuple[str, ...] | None = None
         self._buffer = LogBuffer(names, limit_bytes)
         self._view = LogView(self._buffer)
-        self._lines = LogLines(self._buffer, self._view, self._names)
+        self._lines = LogLines(self._buffer, self._view, self._names, self._entitle)
         self._filter_text = ""
         self._context_lines = 0
         self._search_text = ""
@@ -94,6 +95,7 @@ class LogPanel(Vertical):
         self._redraw: Timer | None = None
         self._slice: Timer | None = None
         self._filtering = False
+        self._titled = ""
 
     def compose(self) -> ComposeResult:
         yield self._lines
@@ -136,9 +138,10 @@ class LogPanel(Vertical):
         """Whether it sticks to the newest line."""
         return self._lines.following
 
-    def focus_lines(self) -> None:
+    def focus(self, scroll_visible: bool = True) -> Self:
         """Let keys act on the lines."""
-        self._lines.focus()
+        self._lines.focus(scroll_visible)
+        return self
 
     # Drawing at its pace
 
@@ -193,10 +196,9 @@ class LogPanel(Vertical):
             self._find_on(self._searching)
         self._work_on()
 
-    @on(LogLines.Moved)
     def _entitle(self) -> None:
         title = self._title()
-        if getattr(self, "_titled", None) != title:
+        if self._titled != title:
             self._titled = title
             self.border_title = Content(title)  # it may hold [brackets]
 

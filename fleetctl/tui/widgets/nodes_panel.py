@@ -272,7 +272,7 @@ class NodesPanel(Vertical):
             self.border_title = title
 
     def _cells(self, place: Place, *, first: bool) -> dict[str, Content]:
-        role = Content(place.instance.service if place.instance else "–")
+        role = Content(place.instance.service if place.instance else "-")
         if self._snapshot is None:
             return {"node": Content(place.node), "role": role, "state": toned("asking …", "quiet")}
         node = self._node(place)
@@ -293,7 +293,7 @@ class NodesPanel(Vertical):
     def _data_lamp(self, name: str) -> Content:
         node = self._fleet.nodes[name]
         if self._data_networks.isdisjoint((*node.addresses, *node.via)):
-            return toned("–", "quiet")
+            return toned("-", "quiet")
         lamp = self._lamp(name)
         if lamp.ok is False and lamp.wrong:
             return toned(f"✖ {lamp.wrong}", "bad")
@@ -315,9 +315,9 @@ class NodesPanel(Vertical):
     def _round_trips(self, node: str) -> Content:
         history = self._rtts.get(node)
         if not history:
-            return toned("–", "quiet")
+            return toned("-", "quiet")
         newest = history[-1]
-        figure = rtt(newest) if newest is not None else "–"
+        figure = rtt(newest) if newest is not None else "-"
         return Content.assemble(figure.ljust(8), toned(sparkline(tuple(history), 8), "busy"))
 
 

@@ -40,9 +40,7 @@ class Rows(OptionList):
     def show(self, rows: Sequence[tuple[str, Content]]) -> None:
         """Show ``rows``, each with its key."""
         new = dict(rows)
-        if new == self._shown:
-            return
-        if list(new) == list(self._shown):
+        if list(new) == list(self._shown):  # dicts are equal in any order
             for key, content in new.items():
                 if content != self._shown[key]:
                     self.replace_option_prompt(key, content)

@@ -15,6 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
+from fleetctl.marks import MARKS
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
@@ -22,6 +23,8 @@ from fleetctl.tui.tones import STYLES
 from fleetctl.tui.topology import Cell, Drawing, Target, Topology
 
 _SCROLLBAR = 1
+_MEANINGS = {"ok": "ok", "degraded": "degraded", "error": "wrong", "unknown": "not known"}
+LEGEND = "  ".join(f"{MARKS[state].symbol} {meaning}" for state, meaning in _MEANINGS.items())
 
 
 class TopologyPanel(ScrollView, can_focus=True):
@@ -37,7 +40,8 @@ class TopologyPanel(ScrollView, can_focus=True):
     ]
     DEFAULT_CSS = f"""
     TopologyPanel {{
-        border: round $panel-lighten-2; border-title-color: $text-muted;
+        border: round $panel-lighten-2;
+        border-title-color: $text-muted; border-subtitle-color: $text-muted;
         overflow-x: hidden; scrollbar-size-vertical: {_SCROLLBAR};
     }}
     TopologyPanel:focus {{ border: round $accent; border-title-color: $text; }}
@@ -83,6 +87,7 @@ class TopologyPanel(ScrollView, can_focus=True):
 
     @on(Resize)
     def _resized(self) -> None:
+        self.border_subtitle = LEGEND if self.content_size.width > len(LEGEND) + 8 else ""
         self._redraw()
 
     def _redraw(self) -> None:

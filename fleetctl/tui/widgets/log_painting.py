@@ -1,0 +1,156 @@
+"""How rows of logs look: names, times, colours of their own, hits of a search."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.cache import LRUCache
+from textual.strip import Strip
+from textual.widget import Widget
+
+from fleetctl.logs.view import LogView, Place
+from fleetctl.tui.widgets.log_drawing import drawing, fitted, highlight, strips
+from fleetctl.tui.widgets.log_rows import Older, Row, What
+
+NAME_COLOURS = 6
+_KEPT_DRAWINGS = 1024
+_ROOM_FOR_TIMES = 30
+
+
+class LogPainter:
+    """Draws rows for ``screen``, and keeps what it has drawn.
+
+    :param screen: tells the width, and the styles of the components ``log--...``.
+    :param names: of all instances; each keeps its colour, whichever are shown.
+    """
+
+    def __init__(self, screen: Widget, view: LogView, names: Sequence[str]) -> None:
+        self._screen = screen
+        self._view = view
+        self._all_names = tuple(names)
+        self.names: Sequence[str] = self._all_names
+        """Those that are shown."""
+        self.wrap = False
+        """Whether long lines go on in the next row."""
+        self.times = False
+        """Whether each line has its time before it."""
+        self.search: re.Pattern[str] | None = None
+        """What is marked where it is found."""
+        self.here: Place | None = None
+        """The line that was jumped to last."""
+        self.widest = 0
+        """Cells of the longest line that was drawn since this was set."""
+        self._drawings: LRUCache[object, list[Strip]] = LRUCache(_KEPT_DRAWINGS)
+        self._styles: dict[str, Style] = {}
+
+    def forget(self) -> None:
+        """Everything may look different."""
+        self._drawings.clear()
+        self._styles.clear()
+
+    def forget_styles(self) -> None:
+        self._styles.clear()
+
+    @property
+    def _line_cells(self) -> int:
+        """Without the bar."""
+        return max(1, self._screen.size.width - 1)
+
+    @property
+    def _name_cells(self) -> int:
+        if len(self.names) == 1:
+            return 0
+        widest = max(map(cell_len, self.names), default=0)
+        return min(widest, max(4, self._screen.size.width // 3))
+
+    @property
+    def _time_cells(self) -> int:
+        return len("12:00:41 ") if self.times and self._screen.size.width >= _ROOM_FOR_TIMES else 0
+
+    @property
+    def content_cells(self) -> int:
+        cells = self._line_cells - (self._name_cells + 3 if self._name_cells else 0)
+        return max(2, cells - self._time_cells)
+
+    def style(self, name: str) -> Style:
+        """Of a component; without a name, that of the text. Finding out takes a while."""
+        if (style := self._styles.get(name)) is None:
+            style = (
+                self._screen.get_component_rich_style(f"log--{name}")
+                if name
+                else self._screen.rich_style
+            )
+            self._styles[name] = style
+        return style
+
+    def height_of(self, what: What) -> int:
+        if not self.wrap or isinstance(what, Older):
+            return 1
+        return len(self._content(what))
+
+    def _content(self, what: What) -> list[Strip]:
+        """The rows of what stands beside the name."""
+        key = (what.chunk.key, what.number) if isinstance(what, Place) else what
+        if (known := self._drawings.get(key)) is not None:
+            return known
+        base = self.style("")
+        if isinstance(what, Place):
+            mark = what.chunk.mark
+            line = drawing(f"── {mark} ──" if mark else self._view.text(what), base)
+            if mark:
+                line.stylize(self.style("mark"))
+            elif not self._view.is_match(what):
+                line.stylize(self.style("quiet"))
+        else:
+            line = drawing(what.text, base)
+            if isinstance(what, Older):
+                line.stylize(self.style("quiet"))
+        if self.search and not isinstance(what, Older):
+            highlight(line, self.search, self.style("hit"))
+        if what == self.here:
+            line.stylize(self.style("here"))
+        width = self.content_cells if self.wrap else None
+        self._drawings[key] = drawn = strips(line, self._screen.app.console, width)
+        return drawn
+
+    def _head(self, row: Row) -> list[Segment]:
+        """The name and the time before a line."""
+        what = row.what
+        if isinstance(what, Older):
+            return []
+        first = row.part == 0
+        base = self.style("")
+        segments: list[Segment] = []
+        if cells := self._name_cells:
+            name = what.chunk.instance if isinstance(what, Place) else what.instance
+            colour = self._all_names.index(name) % NAME_COLOURS
+            text = fitted(name if first else "", cells)
+            segments = [Segment(text, self.style(f"name-{colour}")), Segment(" | ", base)]
+        if self._time_cells:
+            when = "        "
+            if first and isinstance(what, Place):
+                written = what.chunk.written
+                when = "??:??:??"
+                if written is not None:
+                    # the reader's own clock
+                    when = datetime.fromtimestamp(written).astimezone().strftime("%H:%M:%S")
+            segments.append(Segment(f"{when} ", self.style("quiet")))
+        return segments
+
+    def strip(self, row: Row | None, left: int) -> Strip:
+        """A row, long lines from their cell ``left`` on; a blank one without a row."""
+        base, width = self.style(""), self._line_cells
+        if row is None:
+            return Strip.blank(width, base)
+        head = Strip(self._head(row))
+        parts = self._content(row.what)
+        content = parts[min(row.part, len(parts) - 1)]
+        self.widest = max(self.widest, content.cell_length)
+        if not isinstance(row.what, Older):
+            content = content.crop(left, left + width)
+        return Strip([*head, *content]).adjust_cell_length(width, base)

@@ -1,0 +1,326 @@
+"""Who is blamed for an echo that does not come back, and what the data lamps say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+import pytest
+
+from fleetctl.config import load_text
+from fleetctl.health.standing import (
+    Lamp,
+    attachment,
+    attachments,
+    data_lamp,
+    data_lamps,
+    data_networks,
+    link_rtts,
+)
+from fleetctl.model.status import (
+    SCHEMA,
+    AddressStatus,
+    FleetStatus,
+    ForwardingStatus,
+    NodeStatus,
+    ReachStatus,
+    SSHStatus,
+)
+from tests.health.test_diagnosis import FLEETS
+from tests.health.world import World
+
+LAN = load_text(
+    """\
+fleet: lan
+networks: {lan: {cidr: 10.0.0.0/24}}
+nodes:
+  a: {addresses: {lan: 10.0.0.1}}
+  b: {addresses: {lan: 10.0.0.2}}
+  c: {addresses: {lan: 10.0.0.3}}
+jobs:
+  j:
+    services:
+      server: {on: a, command: x, listen: "lan:7000"}
+      worker: {on: [b, c], command: x, after: [server]}
+  several:
+    services:
+      server: {on: [a, b], command: x, listen: "lan:7000"}
+      worker: {on: c, command: x, after: [server]}
+""",
+    "nodes.yaml",
+)
+JOB = LAN.jobs["j"]
+
+
+Own = Mapping[str, bool | Literal["down"] | None]
+"""What each node says of its address; those that cannot be asked are left out."""
+Echoes = Mapping[str, bool | float]
+"""Under "ab" what came of a asking b: whether it answered, or after how many ms."""
+
+
+def status(own: Own, echoes: Echoes) -> FleetStatus:
+    nodes = {}
+    for name in LAN.nodes:
+        known = own.get(name)
+        rows = tuple(
+            ReachStatus(
+                str(LAN.nodes[pair[1]].addresses["lan"]),
+                pair[1],
+                "lan",
+                expected=True,
+                observed=bool(came),
+                rtt_ms=came if isinstance(came, float) else None,
+                ok=bool(came),
+            )
+            for pair, came in echoes.items()
+            if pair[0] == name
+        )
+        up = False if known == "down" else known
+        address = AddressStatus("lan", "x", up=up, ok=None if known == "down" else known)
+        reachable = known is not None
+        nodes[name] = NodeStatus(
+            "ok" if reachable else "unreachable",
+            SSHStatus(reachable),
+            None,
+            (address,),
+            (),
+            ForwardingStatus(expected=False),
+            rows,
+            (),
+        )
+    return FleetStatus(SCHEMA, "lan", "j", datetime.now(UTC), 0.1, True, nodes, {}, ())
+
+
+WELL: Own = {"a": True, "b": True, "c": True}
+
+
+@pytest.mark.parametrize(
+    ("own", "echoes", "places"),
+    [
+        pytest.param(WELL, {"ab": True, "bc": True}, (True, True, True), id="all well"),
+        pytest.param({}, {}, (None, None, None), id="nothing known"),
+        pytest.param(WELL, {}, (True, True, True), id="addresses are up, no echo measured"),
+        pytest.param(
+            {**WELL, "b": False},
+            {"ab": False, "cb": False, "ba": False},
+            (True, False, True),
+            id="b says itself that its address is missing: nobody else is to blame",
+        ),
+        pytest.param(
+            {**WELL, "b": "down"},
+            {"ab": False, "cb": False, "ba": False},
+            (True, False, True),
+            id="or that its interface is down",
+        ),
+        pytest.param(
+            {**WELL, "b": False},
+            {"ab": True, "cb": True},
+            (True, False, True),
+            id="and is not cleared by somebody who has its address instead",
+        ),
+        pytest.param(
+            WELL,
+            {"ab": False, "cb": False, "ba": False, "bc": False, "ac": True, "ca": True},
+            (True, False, True),
+            id="b is heard by nobody, a and c hear each other",
+        ),
+        pytest.param(
+            WELL,
+            {"ab": False, "ba": False, "ac": True, "bc": True},
+            (True, True, True),
+            id="only the pair fails: both are well with c",
+        ),
+        pytest.param(
+            WELL,
+            {"ab": False, "ba": False, "ac": False, "ca": False, "bc": False, "cb": False},
+            (False, False, False),
+            id="nobody hears anybody: the switch",
+        ),
+        pytest.param(
+            {"a": True, "c": True},
+            {"ab": True, "ac": True, "cb": True},
+            (True, True, True),
+            id="b cannot be asked, and is heard",
+        ),
+        pytest.param(
+            {"a": True, "c": True},
+            {"ab": False, "ac": True, "cb": False},
+            (True, False, True),
+            id="b cannot be asked, and is not heard",
+        ),
+        pytest.param(
+            {"a": True, "c": True},
+            {"ab": False, "cb": True},
+            (False, True, True),
+            id="b cannot be asked, c hears it and a does not",
+        ),
+        pytest.param(
+            {"a": True},
+            {"ab": False, "ac": False},
+            (None, False, False),
+            id="a alone can be asked, and hears nobody",
+        ),
+    ],
+)
+def test_who_is_blamed(
+    own: Own,
+    echoes: Echoes,
+    places: tuple[bool | None, bool | None, bool | None],
+) -> None:
+    seen = status(own, echoes)
+    assert tuple(attachment(LAN, seen, name, "lan") for name in "abc") == places
+
+
+def test_who_has_no_address_there_has_no_place_there() -> None:
+    guide = FLEETS["guide"]
+    healthy = World(guide).check().status
+    assert attachment(guide, healthy, "mini2", "edge50") is None
+    assert attachment(guide, healthy, "macbook", "wifi") is None
+
+
+@pytest.mark.parametrize("fleet", FLEETS)
+def test_in_a_healthy_world_every_place_holds_and_every_lamp_is_on(fleet: str) -> None:
+    world = World(FLEETS[fleet])
+    for depth in ("status", "check"):
+        seen = world.check(depth).status
+        held = attachments(world.fleet, seen)
+        assert set(held) == {
+            (n.name, net) for n in world.fleet.nodes.values() for net in n.addresses
+        }
+        assert set(held.values()) == {True}
+        for name, lamp in data_lamps(world.fleet, None, seen).items():
+            placed = any(
+                not world.fleet.networks[n].control for n in world.fleet.nodes[name].addresses
+            )
+            assert lamp == Lamp(True if placed else None), name
+
+
+def test_a_node_without_wifi_is_still_known_to_be_well_on_the_fabric() -> None:
+    world = World(FLEETS["guide"])
+    world.hosts["mini2"].carrier["wifi"] = False
+    seen = world.check().status
+    assert seen.nodes["mini2"].ssh.reachable is False
+    assert attachment(world.fleet, seen, "mini2", "wifi") is False
+    assert attachment(world.fleet, seen, "mini2", "fabric") is True
+    assert data_lamp(world.fleet, None, seen, "mini2") == Lamp(True)
+
+
+def test_a_pulled_cable_is_wrong_at_both_its_ends_and_nowhere_else() -> None:
+    world = World(FLEETS["guide"])
+    world.hosts["pi4"].carrier["edge51"] = False
+    seen = world.check().status
+    wrong = {place for place, holds in attachments(world.fleet, seen).items() if not holds}
+    assert wrong == {("mini3", "edge51"), ("pi4", "edge51")}
+    lamps = data_lamps(world.fleet, None, seen)
+    assert {name for name, lamp in lamps.items() if lamp.ok is False} == {"mini3", "pi4"}
+    assert lamps["pi4"].wrong > lamps["mini3"].wrong > 0
+
+
+def test_who_fell_off_the_fabric_does_not_darken_the_lamps_of_the_others() -> None:
+    world = World(FLEETS["guide"])
+    world.hosts["mini2"].carrier["fabric"] = False
+    seen = world.check().status
+    lamps = data_lamps(world.fleet, None, seen)
+    assert {name for name, lamp in lamps.items() if lamp.ok is False} == {"mini2"}
+    assert lamps["mini1"] == Lamp(True, wrong=1)
+
+
+def test_a_gateway_that_does_not_forward_darkens_who_is_behind_it() -> None:
+    world = World(FLEETS["guide"])
+    world.hosts["mini3"].forwarding = False
+    seen = world.check().status
+    assert attachment(world.fleet, seen, "pi4", "edge51") is True
+    assert data_lamp(world.fleet, None, seen, "pi4").ok is False
+    assert data_lamp(world.fleet, None, seen, "mini3").ok is True
+
+
+def test_behind_a_gateway_what_nobody_could_measure_is_not_known() -> None:
+    world = World(FLEETS["guide"])
+    world.hosts["pi5"].carrier["wifi"] = False
+    seen = world.check().status
+    assert attachment(world.fleet, seen, "pi5", "edge50") is True
+    assert data_lamp(world.fleet, None, seen, "pi5").ok is None
+
+
+def test_the_round_trip_goes_to_what_the_node_needs() -> None:
+    seen = status(WELL, {"ba": 0.7, "bc": 0.9, "cb": 0.2, "ab": 0.4})
+    assert data_lamp(LAN, JOB, seen, "b") == Lamp(True, 0, 0.7)
+    assert data_lamp(LAN, JOB, seen, "c").rtt_ms is None  # its way to a was not measured
+    assert data_lamp(LAN, JOB, seen, "a").rtt_ms is None  # needs nobody
+
+
+def test_of_several_needs_the_longest_round_trip_counts() -> None:
+    job = LAN.jobs["several"]
+    for echoes in ({"ca": 0.7, "cb": 0.9}, {"ca": 0.9, "cb": 0.7}):
+        assert data_lamp(LAN, job, status(WELL, echoes), "c").rtt_ms == 0.9
+
+
+def test_of_a_links_round_trips_the_shortest_counts() -> None:
+    for echoes in ({"ab": 0.4, "ba": 0.7, "bc": 0.9}, {"ab": 0.7, "ba": 0.4, "bc": 0.9}):
+        assert link_rtts(LAN, status(WELL, echoes)) == {
+            ("a", "lan"): 0.4,
+            ("b", "lan"): 0.4,
+            ("c", "lan"): 0.9,
+        }
+
+
+def test_what_a_gateway_answers_from_its_other_side_says_nothing_of_this_one() -> None:
+    """pi5 asks mini1's fabric address, and mini1 answers it over the cable between them."""
+    world = World(FLEETS["guide"])
+    world.hosts["mini1"].carrier |= {"fabric": False, "wifi": False}
+    seen = world.check().status
+    asked = {(r.node, r.network): r.observed for r in seen.nodes["pi5"].reachability}
+    assert asked["mini1", "fabric"] is True
+    assert attachment(world.fleet, seen, "mini1", "fabric") is False
+
+
+def test_rows_that_are_wrong_are_counted_on_the_jobs_networks_alone() -> None:
+    world = World(FLEETS["guide"])
+    world.hosts["pi4"].routes.clear()
+    lamps = data_lamps(world.fleet, None, world.check().status)
+    # its route to the fabric, and each of the three there
+    assert lamps["pi4"] == Lamp(False, wrong=4)
+
+
+SHARED = """\
+fleet: f
+networks:
+  wifi: {cidr: 192.168.1.0/24, control: true}
+  spare: {cidr: 10.9.0.0/24}
+  fabric: {cidr: 10.10.0.0/24}
+  edge: {cidr: 192.168.50.0/24}
+nodes:
+  g: {gateway: true, addresses: {wifi: 192.168.1.1, fabric: 10.10.0.1, edge: 192.168.50.1}}
+  s: {addresses: {wifi: 192.168.1.2, fabric: 10.10.0.2, spare: 10.9.0.2}}
+  p: {addresses: {wifi: 192.168.1.3, edge: 192.168.50.3}, via: {fabric: g}}
+jobs:
+  j:
+    services:
+      server: {on: s, command: x%s}
+      worker: {on: %s, command: x, after: [server]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("listen", "worker", "networks"),
+    [
+        (', listen: "fabric:7"', "p", ("fabric", "edge")),
+        (', listen: "fabric:7"', "g", ("fabric",)),
+        (', listen: "10.9.0.2:7"', "g", ("spare",)),
+        (', listen: "wifi:7"', "p", ("wifi",)),
+        (', listen: "127.0.0.1:7"', "p", ("spare", "fabric", "edge")),
+        ("", "p", ("spare", "fabric", "edge")),
+    ],
+)
+def test_networks_of_the_jobs_traffic(listen: str, worker: str, networks: tuple[str, ...]) -> None:
+    fleet = load_text(SHARED % (listen, worker), "nodes.yaml")
+    assert data_networks(fleet, fleet.jobs["j"]) == networks
+
+
+def test_without_a_job_all_but_the_control_network_or_all_there_is() -> None:
+    assert data_networks(FLEETS["guide"], None) == ("fabric", "edge50", "edge51")
+    only = load_text(
+        "fleet: f\nnetworks: {w: {cidr: 10.0.0.0/24, control: true}}\nnodes: {a: {}}", "nodes.yaml"
+    )
+    assert data_networks(only, None) == ("w",)

@@ -1,0 +1,244 @@
+"""A dashboard on a stage: the app as it is, over a fleet whose packets are simulated.
+
+The machines are those of tests/health/world.py; what runs on them is said by the test. Looks,
+assessment, diagnosis and watching are the real ones; only SSH is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+from textual.pilot import Pilot
+
+from fleetctl.attention import Wake
+from fleetctl.config import load
+from fleetctl.errors import ConnectTimedOut
+from fleetctl.fleet import FleetService, StartRefused
+from fleetctl.health.assess import Look
+from fleetctl.launch.events import Progress
+from fleetctl.launch.plan import stop_order
+from fleetctl.logs.events import LogBatch, LogEvent
+from fleetctl.model.jobs import Instance
+from fleetctl.model.questions import Depth
+from fleetctl.model.status import Problem, ServiceStatus, SystemStatus
+from fleetctl.model.topology import Node
+from fleetctl.probes.node import RawAnswer
+from fleetctl.tui.app import FleetApp
+from fleetctl.watch import Watch
+from tests.health.facts import PID, facts, listener, pane, record
+from tests.health.world import World
+
+_T = TypeVar("_T")
+
+NODES_YAML = Path(__file__).parents[2] / "nodes.yaml"
+FLEET = load(NODES_YAML)
+JOB = FLEET.jobs["edp"]
+
+
+class Stage(FleetService):
+    """The service that the app talks to."""
+
+    def __init__(self) -> None:
+        super().__init__(FLEET, JOB)
+        self.world = World(FLEET)
+        self.states: dict[str, str] = {i.name: "ready" for i in JOB.instances}
+        """What runs: ready, failed or stopped."""
+        self.began: list[tuple[str, tuple[str, ...]]] = []
+        """What was started, stopped and attached to."""
+        self.go_on = asyncio.Event()
+        """While clear, a start does not go on."""
+        self.go_on.set()
+        self.refused: tuple[Problem, ...] = ()
+        self.broken: Exception | None = None
+        """What the next look at any node raises."""
+        self._changed: dict[str, asyncio.Event] = {n: asyncio.Event() for n in FLEET.nodes}
+        self._logs: asyncio.Queue[LogEvent] = asyncio.Queue()
+
+    def change(self) -> None:
+        """Every node is seen anew, at once."""
+        for event in self._changed.values():
+            event.set()
+
+    # what the nodes say
+
+    def _look_at(self, node: Node, depth: Depth) -> Look:
+        if self.broken:
+            error, self.broken = self.broken, None
+            raise error
+        found = self.world.look(node.name, depth)
+        if node.connection == "none" or found.error:
+            return found
+        assert found.facts
+        parts: list[Any] = []
+        for instance in JOB.instances:
+            if instance.node != node.name or self.states[instance.name] == "stopped":
+                continue
+            dead = self.states[instance.name] == "failed"
+            phase = "ended" if dead else "running"
+            more = {"exit_code": 137, "ended_at": datetime.now(UTC), "pid": None} if dead else {}
+            status = 137 if dead else None
+            parts.append(pane(instance, session=FLEET.name, dead=dead, dead_status=status))
+            parts.append(record(instance, phase=phase, ready=not dead, **more))
+            if instance.listen and not dead:
+                parts.append(listener(str(instance.listen.address), instance.listen.port, PID))
+        told = facts(*parts, measured_at=datetime.now(UTC))
+        system = SystemStatus(
+            os=node.os or "linux",
+            load1=0.5,
+            cpus=4,
+            memory_total_bytes=8 << 30,
+            memory_used_bytes=2 << 30,
+        )
+        return replace(
+            found,
+            facts=replace(told, system=system, network=found.facts.network),
+        )
+
+    async def _attend(self, node: Node, wake: Wake) -> AsyncGenerator[Look, None]:
+        while True:
+            self._changed[node.name].clear()
+            yield replace(self._look_at(node, "check"), unasked=True)
+            waits = [
+                asyncio.ensure_future(self._changed[node.name].wait()),
+                asyncio.ensure_future(wake.wait(60)),
+            ]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for task in waits:
+                task.cancel()
+
+    def watch(self, interval_s: float, depth: Depth = "check") -> Watch:
+        return Watch(
+            self.fleet,
+            self.job,
+            self._expectations,
+            self._attend,
+            interval_s=interval_s,
+            depth=depth,
+        )
+
+    async def raw_answers(self, node: str) -> tuple[RawAnswer, ...]:
+        if not self.world.reached(node):
+            raise ConnectTimedOut(node, "no answer")
+        return (RawAnswer("routes", "ip route", "default via 192.168.1.1", 0),)
+
+    # what is done to them
+
+    async def start(
+        self,
+        chosen: Sequence[Instance],
+        report: Callable[[Progress], None],
+        results: dict[str, ServiceStatus],
+        *,
+        check: bool = True,
+    ) -> None:
+        self.began.append(("start", tuple(i.name for i in chosen)))
+        if check and self.refused:
+            raise StartRefused(self.refused)
+        for number, instance in enumerate(chosen):
+            report(Progress(instance.name, "starting", None, number + 0.5))
+            await self.go_on.wait()
+            self.states[instance.name] = "ready"
+            report(Progress(instance.name, "ready", None, number + 1.0))
+        self.change()
+
+    async def stop(
+        self, chosen: Sequence[Instance], report: Callable[[Progress], None]
+    ) -> dict[str, ServiceStatus]:
+        self.began.append(("stop", tuple(i.name for i in chosen)))
+        for group in stop_order(JOB, chosen):
+            for instance in group:
+                await self.go_on.wait()
+                self.states[instance.name] = "stopped"
+                report(Progress(instance.name, "stopped", None, 0.5))
+        self.change()
+        return {}
+
+    async def obstacles(self, *_: Any, **__: Any) -> tuple[Problem, ...]:
+        return self.refused
+
+    async def attach(
+        self,
+        instance: Instance,
+        *,
+        read_only: bool = False,
+        lent: AbstractContextManager[object] | None = None,
+    ) -> tuple[int, bool]:
+        self.began.append(("attach", (instance.name,)))
+        with lent or nullcontext():
+            await asyncio.sleep(0)
+        return 0, True
+
+    # logs
+
+    def write(self, instance: str, *lines: str) -> None:
+        """Lines that the instance prints."""
+        data = "".join(f"{line}\n" for line in lines).encode()
+        self._logs.put_nowait(LogBatch(instance, 0, data, 1e9, 1e9))
+
+    async def feed_logs(self, lines: int, took: Callable[[LogEvent], None]) -> None:
+        while True:
+            took(await self._logs.get())
+
+
+class Screen:
+    """What somebody in front of it sees, and types."""
+
+    def __init__(self, app: FleetApp, pilot: Pilot[Any], stage: Stage) -> None:
+        self.app = app
+        self.pilot = pilot
+        self.stage = stage
+
+    def lines(self) -> list[str]:
+        """The screen as text."""
+        width, height = self.app.size
+        # every widget is drawn as for a terminal, and the styles are left out
+        screen = self.app.screen
+        strips = screen._compositor.render_strips(self.app.size)
+        return ["".join(s.text for s in strip)[:width].rstrip() for strip in strips[:height]]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines())
+
+    async def until(self, *parts: str, gone: str = "", timeout_s: float = 8.0) -> str:
+        """Wait until the screen holds all ``parts``, and not ``gone``."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            await self.pilot.pause()
+            text = self.text
+            if all(part in text for part in parts) and not (gone and gone in text):
+                return text
+            assert asyncio.get_running_loop().time() < deadline, f"{parts} not in:\n{text}"
+            await asyncio.sleep(0.02)
+
+    async def type(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+
+@asynccontextmanager
+async def opened(
+    size: tuple[int, int] = (120, 40), stage: Stage | None = None
+) -> AsyncIterator[Screen]:
+    """The dashboard, with every node seen once."""
+    stage = stage or Stage()
+    app = FleetApp(stage)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        screen = Screen(app, pilot, stage)
+        await screen.until("5/5 ready")
+        yield screen
+
+
+def played(act: Callable[[Screen], Awaitable[_T]], size: tuple[int, int] = (120, 40)) -> _T:
+    """Play one act on a dashboard of that size."""
+
+    async def body() -> _T:
+        async with opened(size) as screen:
+            return await act(screen)
+
+    return asyncio.run(asyncio.wait_for(body(), 40))

@@ -1,0 +1,197 @@
+"""What keys do: start, stop, restart, attach, leave; what is destructive asks first."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from textual.widgets import OptionList
+
+from fleetctl.model.status import Problem
+from tests.tui.stage import JOB, Screen, Stage, opened, played
+
+ALL = tuple(i.name for i in JOB.instances)
+
+
+def down(stage: Stage) -> None:
+    stage.states = dict.fromkeys(stage.states, "stopped")
+    stage.change()
+
+
+def test_start_shows_a_timeline_and_ends_ready() -> None:
+    async def act(screen: Screen) -> None:
+        down(screen.stage)
+        await screen.until("0/5 ready")
+        screen.stage.go_on.clear()
+        await screen.type("s")
+        await screen.until("start all of edp (5 instances)", "Running now: nothing")
+        await screen.type("enter")
+        text = await screen.until("Start · starting … 0 of 5", "◐ starting")
+        assert "esc leaves it going on" in text
+        await screen.type("escape")  # it goes on
+        await screen.until("◐ starting … 0 of 5", "o opens it")
+        screen.stage.go_on.set()
+        await screen.until("start: 5 of 5 ready", "5/5 ready")
+        await screen.type("o")
+        text = await screen.until("Start · start: 5 of 5 ready", "█")
+        assert "leaves it going on" not in text
+
+    played(act)
+
+
+def test_start_of_what_the_cursor_is_on() -> None:
+    async def act(screen: Screen) -> None:
+        down(screen.stage)
+        await screen.until("0/5 ready")
+        await screen.type("down", "down", "s", "down", "enter")
+        await screen.until("start: 1 of 1 ready")
+        assert screen.stage.began == [("start", ("worker@mini3",))]
+
+    played(act)
+
+
+def test_a_start_that_is_refused_says_why() -> None:
+    async def act(screen: Screen) -> None:
+        down(screen.stage)
+        await screen.until("0/5 ready")
+        summary = "mini1 has no way back to edge51"
+        screen.stage.refused = (Problem("return-route-missing", "error", summary, "mini1"),)
+        await screen.type("s", "enter")
+        text = await screen.until("nothing was started", summary)
+        assert "To repair it: f" in text
+
+    played(act)
+
+
+@pytest.mark.parametrize(("key", "kind"), [("x", "stop"), ("r", "restart")])
+def test_what_hits_a_running_job_asks_with_cancel_preselected(key: str, kind: str) -> None:
+    async def act(screen: Screen) -> None:
+        await screen.type(key)
+        text = await screen.until("Cancel", f"{kind} all of edp")
+        # whom it hits, since the cursor is on the server
+        assert "stops server@mini1: worker@mini2, worker@mini3, worker@pi5, worker@pi4 lose it" in (
+            " ".join(text.replace("│", " ").split())
+        )
+        await screen.type("enter")
+        await screen.until("nothing is wrong", gone="Cancel")
+        assert screen.stage.began == []
+        await screen.type(key, "escape")
+        await screen.until("nothing is wrong", gone="Cancel")
+        assert screen.stage.began == []
+
+    played(act)
+
+
+def test_stop_of_one_and_of_all() -> None:
+    async def act(screen: Screen) -> None:
+        await screen.type("end", "up", "up", "x", "down", "enter")
+        await screen.until("stop: 1 of 1 stopped")
+        assert screen.stage.began == [("stop", ("worker@pi4",))]
+        await screen.type("escape", "x", "down", "down", "enter")
+        await screen.until("stop: 5 of 5 stopped")
+        assert screen.stage.began[1] == ("stop", ALL)
+
+    played(act)
+
+
+def test_restart_stops_and_starts() -> None:
+    async def act(screen: Screen) -> None:
+        await screen.type("r", "down", "down", "enter")
+        await screen.until("restart: 5 of 5 ready")
+        assert [what for what, _ in screen.stage.began] == ["stop", "start"]
+
+    played(act)
+
+
+def test_a_restart_that_could_not_start_again_stops_nothing() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.refused = (Problem("forwarding-off", "error", "mini3 forwards not", "mini3"),)
+        await screen.type("r", "down", "down", "enter")
+        await screen.until("mini3 forwards not")
+        assert screen.stage.began == []
+
+    played(act)
+
+
+def test_only_one_start_or_stop_at_a_time() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.go_on.clear()
+        await screen.type("x", "down", "down", "enter", "escape")
+        await screen.until("stopping … 0 of 5")
+        await screen.type("s")  # shows what goes on instead
+        await screen.until("Stop · stopping … 0 of 5")
+        assert len(screen.stage.began) == 1
+        screen.stage.go_on.set()
+
+    played(act)
+
+
+def test_attach_lends_the_terminal_to_what_the_cursor_is_on() -> None:
+    async def act(screen: Screen) -> None:
+        # the headless driver has no terminal to lend
+        screen.app._driver.suspend_application_mode = lambda: None  # type: ignore[union-attr, method-assign]
+        screen.app._driver.resume_application_mode = lambda: None  # type: ignore[union-attr, method-assign]
+        type(screen.app._driver).can_suspend = True  # type: ignore[union-attr, assignment, method-assign]
+        await screen.type("down", "a")
+        await screen.until("Left the window of", "it runs on")
+        assert screen.stage.began == [("attach", ("worker@mini2",))]
+        await screen.type("end", "a")
+        await screen.until("Nothing that fleetctl starts runs on ipad")
+
+    played(act)
+
+
+def left(act_keys: list[str], *, busy: str = "") -> tuple[str, ...] | None:
+    """What the app returns when it is left by ``act_keys``."""
+
+    async def body() -> tuple[str, ...] | None:
+        stage = Stage()
+        async with opened(stage=stage) as screen:
+            if busy:
+                stage.go_on.clear()
+                await screen.type(*busy.split())
+                await screen.until(" … 0 of 5")
+            await screen.type(*act_keys)
+            deadline = asyncio.get_running_loop().time() + 5
+            while screen.app.is_running and screen.app._exit is False:
+                await screen.pilot.pause()
+                if asyncio.get_running_loop().time() > deadline:
+                    break
+            return screen.app.return_value if screen.app._exit else None
+
+    return asyncio.run(asyncio.wait_for(body(), 30))
+
+
+def test_leaving_stops_nothing() -> None:
+    assert left(["q"]) == ()
+
+
+def test_leaving_hands_a_start_over() -> None:
+    assert left(["escape", "q"], busy="s enter") == ALL
+
+
+def test_leaving_in_the_middle_of_a_stop_asks() -> None:
+    assert left(["escape", "q"], busy="x down down enter") is None
+    assert left(["escape", "q", "enter"], busy="x down down enter") is None
+    assert left(["escape", "q", "down", "enter"], busy="x down down enter") == ()
+
+
+def test_everything_is_in_the_palette_too() -> None:
+    async def act(screen: Screen) -> None:
+        await screen.type("ctrl+p")
+        await screen.until("Search")
+        await screen.type(*"Show pi4")
+        await screen.until("all that is known of the node")
+        await screen.type("down", "enter")
+        await screen.until("192.168.51.4", "expected", "observed")
+
+    played(act)
+
+
+def test_the_mouse_chooses_and_opens() -> None:
+    async def act(screen: Screen) -> None:
+        rows = screen.app.screen.query_one("NodesPanel OptionList", OptionList)
+        await screen.pilot.click(rows, offset=(10, 4))
+        await screen.until("192.168.51.4", "expected", "observed")
+
+    played(act)

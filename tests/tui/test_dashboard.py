@@ -1,0 +1,195 @@
+"""The one glance: what the dashboard shows of a fleet in every state."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from fleetctl.tui.app import FleetApp
+from tests.tui.stage import Screen, Stage, played
+
+
+def table(text: str) -> list[str]:
+    """The lines of the nodes' table, without its head."""
+    panel = [line.rpartition("││")[2].strip("│ ") for line in text.splitlines()]
+    return [line for line in panel if re.match(r"[●✖?□▲]( | \d)* +[●✖?-]", line)]
+
+
+def row(text: str, *parts: str) -> str:
+    """The one line of the table that holds all ``parts``."""
+    found = [line for line in table(text) if all(part in line for part in parts)]
+    assert len(found) == 1, (parts, found, text)
+    return found[0]
+
+
+def test_who_serves_whether_it_runs_and_what_is_wrong() -> None:
+    async def act(screen: Screen) -> None:
+        text = await screen.until("nothing is wrong")
+        assert "smolcluster · edp" in text.splitlines()[0]
+        assert "6/6 nodes · 5/5 ready · no problem" in text.splitlines()[0]
+        assert "● ready" in row(text, "mini1", "server")
+        assert "0.1ms" in row(text, "pi4", "worker")
+        assert "□ external" in row(text, "ipad")
+        assert "s start" in text.splitlines()[-1]
+
+    played(act)
+
+
+def test_before_any_node_has_answered_nothing_is_claimed() -> None:
+    async def body() -> None:
+        stage = Stage()
+        silent = asyncio.Event()
+
+        async def never(*_: object) -> None:
+            await silent.wait()
+
+        stage._look_at = never  # type: ignore[method-assign, assignment]  # it must not be asked
+        app = FleetApp(stage)
+        app._begin = lambda: None  # type: ignore[method-assign]  # nobody asks anything yet
+        async with app.run_test(size=(120, 40)) as pilot:
+            text = Screen(app, pilot, stage).text
+            assert "asking …" in text.splitlines()[0]
+            assert "nothing is known yet" in text
+            assert "mini1" in text
+            assert "server asking …" in text
+            assert not table(text)
+
+    asyncio.run(asyncio.wait_for(body(), 20))
+
+
+def test_wifi_off_and_a_healthy_fabric_is_one_lamp_and_not_two() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.world.hosts["mini2"].enabled["wifi"] = False
+        screen.stage.change()
+        text = await screen.until("5/6 nodes", "1 problem", "lost")
+        lamps = row(text, "mini2", "worker")
+        assert lamps.split()[:2] == ["✖", "●"]  # ssh, data
+        assert "? unknown" in lamps
+        screen.stage.world.hosts["mini2"].enabled["wifi"] = True
+        screen.stage.change()
+        text = await screen.until("6/6 nodes", "nothing is wrong")
+        assert row(text, "mini2", "worker").split()[:2] == ["●", "●"]
+
+    played(act)
+
+
+def test_a_cable_that_is_out_counts_what_it_breaks() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.world.hosts["pi4"].carrier["edge51"] = False
+        screen.stage.change()
+        text = await screen.until("1 problem", "interface-down")
+        lamps = row(text, "pi4", "worker")
+        assert lamps.split()[:2] == ["●", "✖"]
+        assert row(text, "pi5", "worker").split()[:2] == ["●", "●"]
+
+    played(act)
+
+
+def test_a_worker_that_failed_shows_with_its_exit_code() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.states["worker@pi4"] = "failed"
+        screen.stage.change()
+        text = await screen.until("4/5 ready", "service-failed")
+        assert "✖ failed" in row(text, "pi4", "worker")
+        assert "137" in text
+
+    played(act)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (200, 60), (400, 100), (40, 12)])
+def test_it_fits_every_terminal(size: tuple[int, int]) -> None:
+    async def body() -> None:
+        stage = Stage()
+        app = FleetApp(stage)
+        async with app.run_test(size=size) as pilot:
+            screen = Screen(app, pilot, stage)
+            stage.write("server@mini1", "step 1 loss 4.2")
+            await screen.until("mini1", "s start")
+            if size >= (80, 24):
+                text = await screen.until(
+                    "5/5 ready", "step 1 loss 4.2", "nothing is wrong", "q leave"
+                )
+                assert row(text, "mini1", "server")
+            assert all(len(line) <= size[0] for line in screen.lines())
+
+    asyncio.run(asyncio.wait_for(body(), 30))
+
+
+def test_no_colour_and_light_themes_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def act(screen: Screen) -> None:
+        screen.stage.world.hosts["mini3"].forwarding = False
+        screen.stage.change()
+        before = await screen.until("✖ forwarding-off")
+        screen.app.theme = "textual-light"
+        await screen.pilot.pause()
+        assert [line[:60] for line in before.splitlines()[1:6]] == [
+            line[:60] for line in screen.lines()[1:6]
+        ]
+
+    played(act)
+
+
+def test_a_source_that_breaks_is_something_to_see_and_not_the_end() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.broken = ZeroDivisionError("whatever")
+        screen.stage.change()
+        text = await screen.until("Watching the fleet broke", "begun anew in 5 seconds")
+        assert "mini1" in text
+        await screen.type("question_mark")
+        await screen.until("Leaving stops nothing")  # it lives
+
+    played(act)
+
+
+def test_filter_and_sort_of_nodes() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.states["worker@pi4"] = "failed"
+        screen.stage.change()
+        await screen.until("4/5 ready")
+        await screen.type("n", *"failed")
+        text = await screen.until("1 of 7")
+        assert row(text, "pi4", "worker", "✖ failed")
+        assert len(table(text)) == 1
+        await screen.type("escape")
+        await screen.until("mini2   worker")
+        await screen.type("S")
+        text = await screen.until("Nodes · worst first")
+        assert "pi4" in table(text)[0]
+
+    played(act)
+
+
+def test_two_hundred_nodes() -> None:
+    """Only what is visible is drawn, and keys answer."""
+    from fleetctl.config import load_text
+    from fleetctl.fleet import FleetService
+    from tests.health.world import World
+
+    nodes = "\n".join(
+        f"  n{i:03}: {{ssh: {{host: 10.0.0.{i}}}, addresses: {{lan: 10.0.0.{i}}}}}"
+        for i in range(1, 201)
+    )
+    fleet = load_text(
+        "fleet: many\nnetworks:\n  lan: {cidr: 10.0.0.0/24, control: true}\nnodes:\n"
+        f"{nodes}\njobs:\n  j: {{services: {{w: {{on: [n001, n200], command: sleep 9}}}}}}\n",
+        "nodes.yaml",
+    )
+
+    async def body() -> None:
+        stage = Stage()
+        FleetService.__init__(stage, fleet, fleet.jobs["j"])
+        stage.world = World(fleet)
+        stage.states = {"w@n001": "stopped", "w@n200": "stopped"}
+        stage._changed = {n: asyncio.Event() for n in fleet.nodes}
+        app = FleetApp(stage)
+        async with app.run_test(size=(120, 40)) as pilot:
+            screen = Screen(app, pilot, stage)
+            await screen.until("200/200 nodes", timeout_s=20)
+            await screen.type("end")
+            await screen.until("n200")
+
+    asyncio.run(asyncio.wait_for(body(), 40))
