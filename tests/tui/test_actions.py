@@ -131,7 +131,7 @@ def test_attach_lends_the_terminal_to_what_the_cursor_is_on() -> None:
         # the headless driver has no terminal to lend
         screen.app._driver.suspend_application_mode = lambda: None  # type: ignore[union-attr, method-assign]
         screen.app._driver.resume_application_mode = lambda: None  # type: ignore[union-attr, method-assign]
-        type(screen.app._driver).can_suspend = True  # type: ignore[union-attr, assignment, method-assign]
+        type(screen.app._driver).can_suspend = True  # type: ignore[union-attr, method-assign]
         await screen.type("down", "a")
         await screen.until("Left the window of", "it runs on")
         assert screen.stage.began == [("attach", ("worker@mini2",))]

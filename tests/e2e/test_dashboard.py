@@ -1,0 +1,142 @@
+"""The dashboard as its users have it: in a terminal, over SSH, with things that break."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from fleetctl.lab import Lab
+from tests.e2e.cluster import User, eventually, running, sh
+from tests.e2e.conftest import MakeUser
+from tests.e2e.screen import Screen
+
+pytestmark = pytest.mark.lab
+
+TALK = "n=0; while n=$((n+1)); do echo $FLEETCTL_SERVICE line $n; sleep 0.1; done"
+JOB: dict[str, dict[str, Any]] = {
+    "server": {"on": "hub", "command": TALK, "stop": {"grace": 1}},
+    "worker": {
+        "on": ["mini", "pi"],
+        "after": ["server"],
+        "command": f"echo joined; {TALK}",
+        "ready": {"log": "joined"},
+        "stop": {"grace": 1},
+    },
+}
+
+
+def row(text: str, node: str) -> str:
+    """A node's line in the table."""
+    found = [line for line in text.splitlines() if re.search(rf"[●✖?-] +(\d+ +)?{node} ", line)]
+    assert found, text
+    return found[0].rpartition("││")[2]
+
+
+@pytest.fixture
+def job(user: MakeUser) -> User:
+    return user(JOB)
+
+
+def test_start_attach_and_return_resize_and_leave(lab: Lab, job: User) -> None:
+    with Screen(job) as screen:
+        screen.until("4/4 nodes", "0/3 ready", "nothing is wrong")
+        screen.type("s")
+        screen.until("start all of job (3 instances)")
+        screen.type("Enter")
+        screen.until("start: 3 of 3 ready")
+        screen.back()
+        screen.until("3/3 ready", "server@hub ", "| server line", "worker@pi", "| worker line")
+
+        screen.type("Down", "a")  # the real window of worker@mini
+        screen.until("worker line", "detach: Ctrl-b d", gone="Topology")
+        screen.type("C-b", "d")
+        screen.until("Topology", "3/3 ready", "Left the window of worker@mini; it runs on.")
+
+        for columns, rows in ((80, 24), (200, 60), (120, 40)):  # while lines stream in
+            screen.resize(columns, rows)
+            text = screen.until("3/3 ready", "| worker line", "q leave", "nothing is wrong")
+            assert max(map(len, text.splitlines())) <= columns
+
+        screen.type("q")
+        screen.until("Left the dashboard; what was started runs on", "left with 0")
+    assert set(job.states().values()) == {"ready"}
+    assert job.type("stop").code == 0
+
+
+def test_what_dies_and_what_is_cut_off_shows_and_passes(lab: Lab, job: User) -> None:
+    job.start()
+    with Screen(job) as screen:
+        screen.until("3/3 ready")
+        (pid,) = running(lab, "mini", "sh -c echo joined")
+        sh(lab, "mini", f"kill -9 {pid}", user="root")
+        text = screen.until("2/3 ready", "service-failed", "exit code 137")
+        assert "✖ failed" in row(text, "mini")
+
+        lab.fault("wifi-down", "mini")  # and the fabric is well: not the same as a dead node
+        text = screen.until("3/4 nodes", "lost")
+        assert row(text, "mini").split()[0] == "✖"
+        lab.heal("wifi-down", "mini")
+        text = screen.until("4/4 nodes", timeout_s=40)
+
+        screen.type("s", "Enter")
+        screen.until("start: 3 of 3 ready")
+        screen.back()
+        screen.type("e")
+        text = screen.until("worker@mini is ready", "mini is reached again")
+        assert "mini cannot be reached" in text
+        assert "worker@mini is failed" in text
+        screen.back()
+        screen.type("q")
+        screen.until("left with 0")
+    assert job.type("stop").code == 0
+
+
+def test_a_fault_is_explained_and_repaired_by_keys(lab: Lab, job: User) -> None:
+    with Screen(job) as screen:
+        screen.until("4/4 nodes", "nothing is wrong")
+        lab.fault("forwarding-off", "hub")
+        screen.until("✖ forwarding-off")
+        screen.type("Tab", "Tab", "Enter")
+        screen.until("What repairs it, on hub", "sysctl")
+        screen.type("f")
+        screen.until("on hub: sudo sysctl -w net.ipv4.ip_forward=1")
+        screen.type("Enter")
+        screen.until("These commands are run")
+        screen.type("Down", "Enter")
+        screen.until("● hub: sudo sysctl", "all is as nodes.yaml wants it")
+        screen.back()
+        screen.until("nothing is wrong")
+        assert sh(lab, "hub", "cat /proc/sys/net/ipv4/ip_forward").strip() == "1"
+
+
+def test_leaving_while_starting_lets_the_start_go_on(lab: Lab, user: MakeUser) -> None:
+    slow = {**JOB["server"], "command": f"sleep 4; echo up; {TALK}", "ready": {"log": "up"}}
+    job = user({**JOB, "server": slow})
+    with Screen(job) as screen:
+        screen.until("0/3 ready", "nothing is wrong")
+        screen.type("s", "Enter")
+        screen.until("waits for server@hub")
+        screen.back()
+        screen.type("q")
+        screen.until("goes on with the start", "left with 0")
+    eventually(lambda: set(job.states().values()) == {"ready"}, "the rest is started", 20)
+    assert job.type("stop").code == 0
+
+
+def test_killed_and_started_again(lab: Lab, job: User) -> None:
+    job.start()
+    with Screen(job) as screen:
+        screen.until("3/3 ready")
+        sh(lab, "controller", f"pkill -9 -P {screen.pid} -f fleetctl", user="root")
+        screen.until("left with 137")
+    with Screen(job) as screen:
+        screen.until("3/3 ready", "| worker line")
+        screen.type("q")
+        screen.until("left with 0")
+    # nothing of the first one goes on asking
+    eventually(
+        lambda: not running(lab, "mini", "sh -c eval"), "no shell of the dashboard is left", 15
+    )
+    assert job.type("stop").code == 0
