@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from fleetctl.cli.context import Context
+from fleetctl.demo import present
 from fleetctl.errors import ConfigError, FleetctlError, UsageError
 
 EXAMPLE = Path("nodes.yaml")
@@ -47,7 +48,7 @@ async def _dashboard(context: Context) -> int:
         return app.return_code
     if starting:
         _go_on_starting(context, starting)
-    else:
+    elif not present():
         click.echo("Left the dashboard; what was started runs on: fleetctl status", err=True)
     return 0
 

@@ -74,7 +74,7 @@ class Lab:
         say = progress or (lambda _line: None)
         blueprint = draw(fleet, as_guide=as_guide)
         lab = cls(state.check_name(name or fleet.name))
-        destinations = [(source, _below_home(target)) for source, target in copies]
+        destinations = [(source, below_home(target)) for source, target in copies]
         for source, _ in destinations:
             if not source.exists():
                 raise LabError(f"cannot copy {source} to the nodes: there is no such file")
@@ -317,7 +317,7 @@ def _login_environment(
     return {**own, **extra}
 
 
-def _below_home(written: str) -> str:
+def below_home(written: str) -> str:
     """A destination like ``~/demo`` as a path below the home folder.
 
     :raises LabError: it leads elsewhere.

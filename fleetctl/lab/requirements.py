@@ -28,8 +28,30 @@ PACKAGES = {
 }
 """Tool to Debian package."""
 _OURS = Path(sys.base_prefix).resolve()
+CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
+"""What namespaces, mounts and links take; the numbers are those of linux/capability.h."""
 OLDEST_PYTHON = (3, 9)
 """What a job on a node may count on."""
+
+
+def why_only_loopback() -> str | None:
+    """Why nothing but a lab on the loopback can be built here, as a clause; ``None``: it is not so.
+
+    What could be installed is no reason.
+    """
+    if sys.platform != "linux":
+        return f"network namespaces need Linux, and this is {sys.platform}"
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if missing := [name for name, bit in CAPABILITIES.items() if not _effective() >> bit & 1]:
+        return f"network namespaces need {missing[0]}, which root in this container lacks"
+    return None
+
+
+def _effective() -> int:
+    """This process's effective capabilities, proc_pid_status(5)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
 
 
 def check_machine() -> None:

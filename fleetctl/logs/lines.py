@@ -21,7 +21,7 @@ _CONTROL = re.compile(
 )
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
 # U+009B and U+009D begin sequences as well. Replaced, since what is left out could make a new one.
-_NEEDS_WORK = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
+_CONTROLS = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
 
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -43,12 +43,19 @@ class LogLine(Struct, frozen=True):
     """When it was written, epoch seconds, to about a second; ``None``: not known."""
 
 
+def _needs_work(data: bytes) -> bool:
+    """Whether there is anything to tidy. Deleting is ten times faster than a regular expression."""
+    if len(data.translate(None, _CONTROLS)) != len(data):
+        return True
+    return b"\xc2" in data and _C1.search(data) is not None
+
+
 def tidy(line: bytes) -> bytes:
     """One line without its end: what a terminal would show of it, colours kept.
 
     A progress bar that redraws itself with carriage returns folds into its last state.
     """
-    if not _NEEDS_WORK.search(line):
+    if not _needs_work(line):
         return line
     line = line.rstrip(b"\r")
     if b"\r" in line:
@@ -71,7 +78,7 @@ def shown(line: bytes) -> str:
 def tidy_lines(data: bytes) -> bytes:
     """Complete lines, tidied; much faster than one by one where there is nothing to tidy."""
     data = data.replace(b"\r\n", b"\n")
-    if not _NEEDS_WORK.search(data):
+    if not _needs_work(data):
         return data
     return b"\n".join(map(tidy, data.split(b"\n")))
 

@@ -167,9 +167,7 @@ class LogView:
 
     def _scan(self, chunk: Chunk) -> None:
         assert self._filter is not None
-        keeps = self._filter.keeps
-        kept = [i for i, text in enumerate(texts(chunk)) if keeps(text)]
-        matches: _Rows = array("I", kept)
+        matches: _Rows = array("I", self._filter.kept(chunk))
         if len(matches) == chunk.lines:
             matches = range(chunk.lines)
         self._matches[chunk] = matches
@@ -229,8 +227,7 @@ class LogView:
         lines = self._split.get(place.chunk)
         if lines is None:
             lines = place.chunk.data.removesuffix(b"\n").split(b"\n")
-            if not place.chunk.gone:
-                self._split[place.chunk] = lines
+            self._split[place.chunk] = lines
             if len(self._split) > _SPLIT_CHUNKS:
                 self._split.popitem(last=False)
         return lines[place.number]
@@ -241,7 +238,7 @@ class LogView:
 
     def is_match(self, place: Place) -> bool:
         """Whether the filter keeps this line for its own sake, and not as context."""
-        if self._filter is None or place.chunk.mark:
+        if self._filter is None or place.chunk.mark or place.chunk.gone:
             return True
         matches = self._matches.get(place.chunk, ())
         at = bisect_left(matches, place.number)
@@ -369,7 +366,7 @@ class LogView:
     ) -> Place | None:
         if not rows:
             return None
-        lines = [chunk.mark] if chunk.mark else texts(chunk)
+        lines = [chunk.mark] if chunk.mark else texts(chunk).split("\n")
         for row in rows if forward else reversed(rows):
             if pattern.search(lines[row]):
                 return Place(chunk, row)

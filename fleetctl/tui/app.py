@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, ClassVar
 
 import rich
@@ -18,12 +17,13 @@ from textual.reactive import var
 from textual.screen import Screen
 
 from fleetctl import demo
-from fleetctl.errors import FleetctlError, LabError
+from fleetctl.errors import FleetctlError
 from fleetctl.fleet import FleetService, StartRefused
 from fleetctl.health.changes import Change, changes
 from fleetctl.launch.events import Progress
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import ALIVE_STATES, ServiceStatus
+from fleetctl.tui.guide import Guide
 from fleetctl.tui.job_action import JobAction, Kind
 from fleetctl.tui.messages import (
     JobActionEnded,
@@ -32,6 +32,7 @@ from fleetctl.tui.messages import (
     SnapshotTaken,
     SourceFailed,
 )
+from fleetctl.tui.palette import commands
 from fleetctl.tui.screens.action import ActionScreen
 from fleetctl.tui.screens.check import CheckScreen
 from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
@@ -40,16 +41,13 @@ from fleetctl.tui.screens.events import EventsScreen
 from fleetctl.tui.screens.fix import FixScreen
 from fleetctl.tui.screens.help import HelpScreen
 from fleetctl.tui.screens.node import NodeScreen
-from fleetctl.tui.screens.tour import TourScreen
 from fleetctl.tui.sources import follow_logs, watch_fleet
 from fleetctl.tui.whom import hit_by_stop
-from fleetctl.tui.widgets.guide_line import GuideLine
 from fleetctl.tui.widgets.log_panel import LogPanel
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
 from fleetctl.watch import Snapshot, Watch
 
 INTERVAL_S = 2.0
-INTERVALS_S = (1.0, 2.0, 5.0, 10.0)
 LOG_LINES = 1000
 """Of each log's past, to begin with."""
 EVENTS_KEPT = 1000
@@ -81,8 +79,7 @@ class FleetApp(App[tuple[str, ...]]):
         self.interval_s = interval_s
         self.action_began_s = 0.0
         self._watch: Watch | None = None
-        self._broken: list[demo.Stop] = []
-        """What the demo's tour broke and nobody mended from here, oldest first."""
+        self.guide = Guide(self)
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard lies under everything."""
@@ -93,8 +90,7 @@ class FleetApp(App[tuple[str, ...]]):
 
     def _begin(self) -> None:
         """Once the first picture is there: nothing that takes long comes before it."""
-        if demo.present():
-            self._dashboard.query_one(GuideLine).greet(demo.about().note)
+        self.guide.greet()
         self._watch_fleet()
         self._follow()
 
@@ -328,54 +324,21 @@ class FleetApp(App[tuple[str, ...]]):
 
     # the demo
 
-    @work(group="demo", exclusive=True, exit_on_error=False)
-    async def action_tour(self) -> None:
+    def action_tour(self) -> None:
         """What can be broken in a demo."""
-        try:
-            stops = await demo.tour()
-        except LabError as error:
-            self.notify(str(error), severity="error", markup=False)
-            return
-        self.push_screen(TourScreen(stops))
-
-    @work(group="demo", exclusive=True, exit_on_error=False)
-    async def break_it(self, stop: demo.Stop) -> None:
-        """Break what ``stop`` is about, and say what to look for."""
-        try:
-            said = await demo.inject(stop)
-        except LabError as error:
-            self.notify(str(error), title=stop.title, severity="error", markup=False)
-            return
-        self._broken = [*(s for s in self._broken if s.id != stop.id), stop]
-        self._dashboard.query_one(GuideLine).show(stop, said)
-        self.refresh_bindings()
+        self.guide.show_tour()
 
     def action_mend(self) -> None:
         """Mend what the tour broke last."""
-        if self._broken:
-            self.mend(self._broken[-1])
-
-    @work(group="demo", exclusive=True, exit_on_error=False)
-    async def mend(self, stop: demo.Stop) -> None:
-        """Mend what ``stop`` broke."""
-        try:
-            said = await demo.heal(stop)
-        except LabError as error:
-            self.notify(str(error), title=stop.title, severity="error", markup=False)
-            return
-        self._broken = [s for s in self._broken if s.id != stop.id]
-        if not self._broken:
-            self._dashboard.query_one(GuideLine).greet(said)
-        else:
-            self.notify(said, markup=False)
-        self.refresh_bindings()
+        if self.guide.broken:
+            self.guide.mend(self.guide.broken[-1])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The demo's keys are there in a demo only."""
         if action == "tour":
             return demo.present()
         if action == "mend":
-            return bool(self._broken)
+            return bool(self.guide.broken)
         return True
 
     # leaving
@@ -398,46 +361,9 @@ class FleetApp(App[tuple[str, ...]]):
         going_on = action is not None and not action.ended and action.kind == "start"
         self.exit(action.targets if action and going_on else ())
 
-    # palette
-
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Everything by name."""
-        yield SystemCommand(
-            "Start the job", "in order, each when what it waits for is ready", self.action_start
-        )
-        yield SystemCommand("Stop the job", "dependents first; asks", self.action_stop)
-        yield SystemCommand("Restart the job", "asks", self.action_restart)
-        yield SystemCommand(
-            "Check", "who reaches whom, expected against observed", self.action_check
-        )
-        yield SystemCommand("Fix", "the commands that repair what is wrong", self.action_fix)
-        if demo.present():
-            yield SystemCommand("Tour", "things to break in the demo", self.action_tour)
-            for stop in self._broken:
-                yield SystemCommand(f"Mend: {stop.title}", stop.remedy, partial(self.mend, stop))
-        yield SystemCommand("Events", "what changed since this was opened", self.action_events)
-        for instance in self.service.job.instances if self.service.job else ():
-            if instance.command:
-                yield SystemCommand(
-                    f"Attach {instance.name}",
-                    "its real tmux window in this terminal",
-                    partial(self.attach, instance),
-                )
-        for node in self.service.fleet.nodes:
-            yield SystemCommand(
-                f"Show {node}",
-                "all that is known of the node",
-                partial(self.show_node, node),
-            )
-        for interval_s in INTERVALS_S:
-            yield SystemCommand(
-                f"Ask every {interval_s:g} s",
-                f"now every {self.interval_s:g} s",
-                partial(self.every, interval_s),
-            )
-        yield SystemCommand("Theme", "light, dark and others", self.action_change_theme)
-        yield SystemCommand("Help", "the keys and the marks", self.action_help)
-        yield SystemCommand("Leave", "what runs on the nodes runs on", self.action_leave)
+        """Everything by name, for the palette."""
+        return commands(self)
 
 
 def _a_bug(error: BaseException) -> str:

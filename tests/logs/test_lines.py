@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetctl.logs.lines import MAX_LINE_BYTES, Framer, TimeIndex, log_lines, tidy, tidy_lines
+from fleetctl.logs.lines import (
+    MAX_LINE_BYTES,
+    SHOWN_BYTES,
+    Framer,
+    TimeIndex,
+    log_lines,
+    shown,
+    tidy,
+    tidy_lines,
+)
 
 NASTY = st.lists(
     st.sampled_from(
@@ -182,3 +191,36 @@ def test_an_index_of_any_text_can_be_asked(text: str) -> None:
 def test_an_index_with_torn_lines_keeps_the_rest() -> None:
     index = TimeIndex("100 5\n1x1 9\n102\n\n103 7 7\n104 " + "9" * 5000 + "\n105 12\n")
     assert index.at(6) == 105
+
+
+@pytest.mark.parametrize(
+    ("pieces", "last"),
+    [
+        ([], b""),
+        ([b"whole\n"], b""),
+        ([b"whole\ntorn"], b"torn"),
+        ([b"10%\r20%"], b"20%"),
+        ([b"10%\r", b"20%\r"], b"20%"),
+        ([b"\r10%", b"\r2"], b"2"),
+        ([b"\r\r"], b""),
+        ([b"x" * 2 * SHOWN_BYTES], b"x" * SHOWN_BYTES),
+    ],
+)
+def test_the_framer_knows_what_the_torn_line_shows(pieces: list[bytes], last: bytes) -> None:
+    framer = Framer(0)
+    for piece in pieces:
+        framer.feed(piece)
+    assert framer.last_line == last
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (b"short \x1b[31mred", "short \x1b[31mred"),
+        (b"\xff", "\N{REPLACEMENT CHARACTER}"),
+        (b"x" * (SHOWN_BYTES + 1000), "x" * SHOWN_BYTES + "\x1b[0m… 1,000 more bytes"),
+        (b"bar\r" * SHOWN_BYTES + b"last\r", "last"),
+    ],
+)
+def test_of_a_very_long_line_the_beginning_is_shown(line: bytes, text: str) -> None:
+    assert shown(line) == text

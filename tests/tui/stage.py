@@ -181,6 +181,14 @@ class Stage(FleetService):
         data = "".join(f"{line}\n" for line in lines).encode()
         self._logs.put_nowait(LogBatch(instance, 0, data, 1e9, 1e9))
 
+    def lines(self) -> list[LogEvent]:
+        """Some lines of the server and a worker."""
+        return [
+            LogBatch(i.name, 0, f"step {n} loss {5 - n}.{n}\n".encode(), 1e9 + n, 1e9 + n)
+            for n in range(1, 4)
+            for i in JOB.instances[:2]
+        ]
+
     async def feed_logs(self, lines: int, took: Callable[[LogEvent], None]) -> None:
         while True:
             took(await self._logs.get())

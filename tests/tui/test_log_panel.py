@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
+from textual.binding import BindingType
 from textual.events import MouseScrollUp
 from textual.pilot import Pilot
 
@@ -26,6 +28,9 @@ NOW = time.time()
 class Screen(App[None]):
     """The panel alone."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "escaped", "")]
+    escaped = 0
+
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         super().__init__()
         self.panel = LogPanel(NAMES, limit_bytes=limit_bytes)
@@ -41,6 +46,9 @@ class Screen(App[None]):
 
     def on_log_panel_saved(self, event: LogPanel.Saved) -> None:
         self.saved.append(event)
+
+    def action_escaped(self) -> None:
+        self.escaped += 1
 
     def write(self, name: str, data: str | bytes, at: float | None = None) -> None:
         data = data.encode() if isinstance(data, str) else data
@@ -193,23 +201,24 @@ def test_filter_as_it_is_typed() -> None:
     async def body(app: Screen, user: User) -> None:
         app.panel.show([SERVER])
         app.write(SERVER, "loss 1\nother\nloss 2\n")
-        await user.press("slash", *"loss")
-        await user.rows("loss 1", "loss 2", "filter / loss")
-        await user.title("Logs · server@mini1 · following · filter /loss/ 2 of 3")
+        await user.press("slash", "l")
+        await user.rows("loss 1", "loss 2", "filter / l")
+        await user.title("Logs · server@mini1 · following · filter /l/ 2 of 3")
         await user.press("(")
         await user.sees(lambda: "not a regular expression" in app.rows()[-1])
         assert app.rows()[:-1] == ["loss 1", "loss 2"]
-        assert "filter /loss/ 2 of 3" in app.heading
+        app.write(SERVER, "meanwhi1e\n")
+        await user.title("Logs · server@mini1 · following · filter /l/ 2 of 4")
         await user.press("backspace", "enter")
         await user.rows("loss 1", "loss 2")
         app.write(SERVER, "loss 3\nmore\n")
         await user.rows("loss 1", "loss 2", "loss 3")
-        await user.title("Logs · server@mini1 · following · filter /loss/ 3 of 5")
-        await user.press("slash", *["backspace"] * 4, "!", *"loss")
-        await user.rows("other", "more", "filter / !loss")
-        await user.title("Logs · server@mini1 · following · filter !/loss/ 2 of 5")
+        await user.title("Logs · server@mini1 · following · filter /l/ 3 of 6")
+        await user.press("slash", "backspace", "!", "l")
+        await user.rows("other", "meanwhi1e", "more", "filter / !l")
+        await user.title("Logs · server@mini1 · following · filter !/l/ 3 of 6")
         await user.press("escape")
-        await user.rows("loss 1", "other", "loss 2", "loss 3", "more")
+        await user.rows("loss 1", "other", "loss 2", "meanwhi1e", "loss 3", "more")
         assert isinstance(app.focused, LogLines)
 
     run(body, (70, 8))
@@ -226,6 +235,9 @@ def test_context_around_what_the_filter_keeps() -> None:
         await user.rows("line 4")
         await user.press("escape")
         await user.title("Logs · server@mini1 · following")
+        assert app.escaped == 0
+        await user.press("escape")
+        assert app.escaped == 1, "with nothing to clear, the key goes on to others"
 
     run(body)
 
@@ -234,9 +246,9 @@ def test_search_goes_up_and_down_and_says_when_there_is_no_more() -> None:
     async def body(app: Screen, user: User) -> None:
         app.panel.show([SERVER])
         app.write(SERVER, numbered(0, 100))
-        await user.press("ctrl+f", *"e .9$", "enter")
+        await user.press("ctrl+f", *".9$", "enter")
         await user.sees(lambda: app.lines.here)
-        await user.title("Logs · server@mini1 · paused · search /e .9$/")
+        await user.title("Logs · server@mini1 · paused · search /.9$/")
         assert app.rows()[-1] == "line 99"
         await user.press("N", "N")
         await user.sees(lambda: "line 79" in app.rows())
@@ -244,11 +256,11 @@ def test_search_goes_up_and_down_and_says_when_there_is_no_more() -> None:
             "".join(s.text for s in app.lines.render_line(y) if s.style and s.style.reverse)
             for y in range(app.lines.size.height)
         ]
-        assert "".join(found) == "e 79"
+        assert "".join(found) == "79"
         await user.press("n")
         await user.sees(lambda: "line 89" in app.rows())
         await user.press("n", "n")
-        await user.title("Logs · server@mini1 · paused · search /e .9$/ not found below")
+        await user.title("Logs · server@mini1 · paused · search /.9$/ not found below")
         await user.press("escape")
         await user.title("Logs · server@mini1 · paused")
 
@@ -292,6 +304,23 @@ def test_hostile_bytes_and_endless_lines() -> None:
         assert app.rows()[3] == "m" * 57
 
     run(body)
+
+
+def test_lines_that_come_before_the_screen_is_there_and_no_instances_at_all() -> None:
+    async def main() -> None:
+        app = Screen()
+        app.panel.show([SERVER])
+        app.write(SERVER, "early\n")
+        app.write(WORKER, "not shown\n")
+        async with app.run_test(size=(60, 6)) as pilot:
+            await User(app, pilot).rows("early")
+        nobody = Screen()
+        nobody.panel = LogPanel([])
+        async with nobody.run_test(size=(60, 6)) as pilot:
+            await pilot.press("]", "k", "g", "G", "y", "slash", "x", "enter")
+            await User(nobody, pilot).title("Logs · all · following · filter /x/ 0 of 0")
+
+    asyncio.run(main())
 
 
 def test_times_of_lines() -> None:
@@ -370,7 +399,7 @@ def test_every_size(size: tuple[int, int]) -> None:
         app.write(SERVER, "日本" * 400 + "\n" + numbered(0, 500))
         app.take(LogMark(WORKER, "lost", NOW), LogTail(WORKER, "50%"))
         await user.sees(lambda: {*"50%"} & {*"".join(app.rows()[-1:])})
-        await user.press("w", "g", "t", "slash", "5", "enter", "plus", "ctrl+f", "4", "enter", "G")
+        await user.press("w", "g", "t", "slash", "5", "enter", "plus", "G")
         await user.sees(lambda: {*"50%"} & {*"".join(app.rows()[-1:])})
         drawn = app.drawn()
         assert len(drawn) == size[1]
@@ -384,8 +413,8 @@ def test_nothing_is_drawn_when_nothing_that_is_seen_changed() -> None:
         app.panel.show([SERVER])
         app.write(SERVER, numbered(0, 50))
         await user.sees(lambda: "line 49" in app.rows())
-        await user.press("slash", *"line", "enter")
-        await user.title("Logs · server@mini1 · following · filter /line/ 50 of 50")
+        await user.press("slash", "n", "enter")
+        await user.title("Logs · server@mini1 · following · filter /n/ 50 of 50")
         calls: list[None] = []
         refresh = LogLines.refresh
 
@@ -397,13 +426,15 @@ def test_nothing_is_drawn_when_nothing_that_is_seen_changed() -> None:
         try:
             app.write(WORKER, "of another instance\n")
             app.write(SERVER, "filtered out\n")
-            await user.title("Logs · server@mini1 · following · filter /line/ 50 of 51")
+            await user.title("Logs · server@mini1 · following · filter /n/ 50 of 51")
             assert calls == []
+            began = time.monotonic()
             for _ in range(30):
                 app.write(SERVER, numbered(50, 51))
                 await asyncio.sleep(0.01)
-            await user.title("Logs · server@mini1 · following · filter /line/ 80 of 81")
-            assert 1 <= len(calls) <= 6, "ten times a second, at most"
+            await user.title("Logs · server@mini1 · following · filter /n/ 80 of 81")
+            most = (time.monotonic() - began) / 0.1 + 2
+            assert 1 <= len(calls) <= most, "ten times a second, at most"
         finally:
             LogLines.refresh = refresh  # type: ignore[method-assign] # as it was
 

@@ -30,8 +30,8 @@ class Dashboard(Screen[None]):
     """The first screen; the others lie over it."""
 
     app: FleetApp
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (110, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (32, "-high")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - as in the base
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "app.start", "start"),
         Binding("x", "app.stop", "stop"),
@@ -52,12 +52,16 @@ class Dashboard(Screen[None]):
         Binding("q", "app.leave", "leave"),
     ]
     DEFAULT_CSS = """
+    Dashboard { overflow: hidden; }
     Dashboard #upper { height: 11; }
+    Dashboard.-low #upper { height: 10; }
+    Dashboard.-low ProblemsPanel { max-height: 6; }
+    Dashboard.-low GuideLine { max-height: 3; }
     Dashboard.-high #upper { height: 40%; min-height: 11; }
     Dashboard TopologyPanel { width: 1fr; }
     Dashboard NodesPanel { width: 1fr; }
     Dashboard.-narrow TopologyPanel { display: none; }
-    Dashboard LogPanel { height: 1fr; min-height: 4; }
+    Dashboard LogPanel { height: 1fr; min-height: 3; }
     """
 
     def compose(self) -> ComposeResult:

@@ -51,4 +51,4 @@ class TourScreen(Page):
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         stop = self._stops[event.option_id or ""]
         self.dismiss()
-        self.app.break_it(stop)
+        self.app.guide.break_it(stop)

@@ -46,6 +46,7 @@ class LogAsk(Horizontal):
     def __init__(self) -> None:
         super().__init__()
         self._kind: Kind = "filter"
+        self._why = ""
 
     def compose(self) -> ComposeResult:
         yield Label(id="log-ask-kind")
@@ -70,6 +71,9 @@ class LogAsk(Horizontal):
 
     def wrong(self, why: str) -> None:
         """Say what is wrong with the text; empty: nothing."""
+        if why == self._why:  # a label's update lays out the whole screen anew
+            return
+        self._why = why
         self.query_one("#log-ask-wrong", Label).update(Content(f" {why}" if why else ""))
 
     def action_clear(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -75,3 +76,18 @@ def restyled(
             if part:
                 yield Segment(part, (own or Style.null()) + style if inside else own)
         place += len(text)
+
+
+def placed(segments: Iterable[Segment], y: int) -> Iterable[Segment]:
+    """The same, knowing where they are on the screen: for selecting with the mouse."""
+    x = 0
+    for text, style, _ in segments:
+        place = _offset(x, y)
+        yield Segment(text, style + place if style else place)
+        x += len(text)
+
+
+@lru_cache(maxsize=4096)
+def _offset(x: int, y: int) -> Style:
+    """As :meth:`textual.strip.Strip.apply_offsets` makes them, which takes longer."""
+    return Style.from_meta({"offset": (x, y)})

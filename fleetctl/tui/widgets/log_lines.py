@@ -7,7 +7,7 @@ stands by now, so nothing moves under the reader when lines come or fall out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ from textual.widget import Widget
 
 from fleetctl.logs.buffer import LogBuffer
 from fleetctl.logs.view import LogView, Place
-from fleetctl.tui.widgets.log_drawing import restyled
+from fleetctl.tui.widgets.log_drawing import placed, restyled
 from fleetctl.tui.widgets.log_painting import NAME_COLOURS, LogPainter
 from fleetctl.tui.widgets.log_rows import TOP, LogRows, Row
 
@@ -159,7 +159,8 @@ class LogLines(Widget, can_focus=True):
     @property
     def visible_text(self) -> str:
         """What can be read now."""
-        return "\n".join(self._strip(y).text.rstrip() for y in range(len(self._on_screen)))
+        rows = (self._segments(y) for y in range(len(self._on_screen)))
+        return "\n".join("".join(segment.text for segment in row).rstrip() for row in rows)
 
     @property
     def bottom(self) -> Place | None:
@@ -234,15 +235,10 @@ class LogLines(Widget, can_focus=True):
 
     # How they look
 
-    @property
-    def _line_cells(self) -> int:
-        """Without the bar."""
-        return max(1, self.size.width - 1)
-
-    def _strip(self, y: int) -> Strip:
+    def _segments(self, y: int) -> list[Segment]:
         """A row of the screen without the bar."""
         row = self._on_screen[y] if y < len(self._on_screen) else None
-        return self._painter.strip(row, self._left)
+        return self._painter.segments(row, self._left)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         self._painter.forget_styles()
@@ -251,16 +247,15 @@ class LogLines(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         if y == 0:
             self._painter.widest = 0
-        strip = self._strip(y)
+        segments: Iterable[Segment] = self._segments(y)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(y)) is not None:
             start, end = span
             style = self.screen.get_component_rich_style("screen--selection")
-            strip = Strip(restyled(strip, start, None if end == -1 else end, style))
-        strip = strip.apply_offsets(0, y)
+            segments = restyled(segments, start, None if end == -1 else end, style)
         first, last = self._bar
         bar = Segment(_BAR if first <= y < last else " ", self._painter.style("quiet"))
-        return Strip([*strip, bar], strip.cell_length + 1)
+        return Strip([*placed(segments, y), bar], self.size.width)
 
     # Mouse and window
 

@@ -30,6 +30,8 @@ REDRAW_S = 0.1
 _SLICE_S = 0.004
 """Of looking through lines. A key's way to the screen has several steps; each may wait for one."""
 _BREATH_S = 0.002
+_LONG_BREATH_S = 0.05
+"""After a key of a filter that is typed: first what it did is drawn, then the rest is looked at."""
 _MOST_CONTEXT = 50
 
 
@@ -166,7 +168,7 @@ class LogPanel(Vertical):
         self._searching = None
         self._look_on()
         self._lines.redraw()
-        self._work_on()
+        self._work_on(_LONG_BREATH_S)
 
     def _look_on(self) -> bool:
         """Look at some more lines, if there are any to be looked at.
@@ -180,10 +182,10 @@ class LogPanel(Vertical):
         self._filtering = settling and self._view.pending
         return settling
 
-    def _work_on(self) -> None:
+    def _work_on(self, wait_s: float = _BREATH_S) -> None:
         """Go on with what takes long, a slice at a time, with a chance for keys in between."""
         if self._slice is None and self.is_attached and (self._view.pending or self._searching):
-            self._slice = self.set_timer(_BREATH_S, self._work)
+            self._slice = self.set_timer(wait_s, self._work)
 
     def _work(self) -> None:
         self._slice = None
@@ -256,6 +258,10 @@ class LogPanel(Vertical):
 
     def action_search(self) -> None:
         self.query_one(LogAsk).open("search", self._search_text)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """With nothing to clear, the key is somebody else's."""
+        return action != "clear" or bool(self._search or self._filter_text)
 
     def action_clear(self) -> None:
         self.screen.clear_selection()

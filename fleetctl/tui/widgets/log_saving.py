@@ -24,7 +24,7 @@ def lines_of(
         if chunk.mark:
             yield f"{head}── {chunk.mark} ──\n"
             continue
-        texts = whole_texts(chunk)
+        texts = whole_texts(chunk).split("\n")
         for row in rows:
             yield f"{head}{texts[row]}\n"
 

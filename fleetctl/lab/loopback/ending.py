@@ -1,0 +1,91 @@
+"""Ending everything that a lab on the loopback has started, each process by its own id.
+
+What belongs to it: the processes below the tmux servers whose sockets lie in the lab's folder,
+those below its keeper, and all others of this user that carry the lab's mark in their environment
+(macOS shows no environment of its own programs such as /bin/sh; those are below the others).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from fleetctl.errors import LabError
+from fleetctl.lab.loopback.state import MARKER
+
+END_TIMEOUT_S = 10.0
+TMUX_TIMEOUT_S = 5.0
+
+
+def end_all(folder: Path, keeper: psutil.Process | None) -> None:
+    """Kill all that belongs to the lab in ``folder``, and remove the folder.
+
+    :param keeper: the process with the lab's servers, unless that is us.
+    :raises LabError: something does not end.
+    """
+    spared = _ourselves()
+    deadline = time.monotonic() + END_TIMEOUT_S
+    sockets = [*folder.glob("t/*/tmux-*/*")]
+    while found := _members(folder, sockets, keeper, spared):
+        if time.monotonic() > deadline:
+            pids = ", ".join(str(process.pid) for process in found)
+            raise LabError(f"processes of the lab do not end: {pids}")
+        for process in found:  # parents first, so that nobody restarts what is killed
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(found, timeout=0.5)
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # another lab is there, or nothing is
+        folder.parent.rmdir()
+
+
+def _ourselves() -> set[int]:
+    me = psutil.Process()
+    return {me.pid, *(parent.pid for parent in me.parents())}
+
+
+def _members(
+    folder: Path, sockets: list[Path], keeper: psutil.Process | None, spared: set[int]
+) -> list[psutil.Process]:
+    found: dict[int, psutil.Process] = {}
+    roots = [keeper] if keeper else []
+    roots += [server for socket in sockets if (server := _tmux_server(socket))]
+    for root in roots:
+        with suppress(psutil.NoSuchProcess):
+            for process in (root, *root.children(recursive=True)):
+                found.setdefault(process.pid, process)
+    for process in psutil.process_iter():
+        if process.pid not in found and _is_marked(process, str(folder)):
+            found[process.pid] = process
+    return [p for p in found.values() if p.pid not in spared and _runs(p)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _is_marked(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.uids().real == os.getuid() and process.environ().get(MARKER) == mark
+    except (psutil.Error, OSError):  # gone, or not for us to see
+        return False
+
+
+def _tmux_server(socket: Path) -> psutil.Process | None:
+    argv = ["tmux", "-S", str(socket), "display-message", "-p", "#{pid}"]
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=TMUX_TIMEOUT_S, check=False
+        )
+        return psutil.Process(int(done.stdout))
+    except (OSError, ValueError, subprocess.TimeoutExpired, psutil.NoSuchProcess):
+        return None  # nobody serves it any more

@@ -1,0 +1,324 @@
+"""`fleetctl demo` from the outside: in a terminal, with a stand-in in the dashboard's place."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+import msgspec
+import psutil
+import pytest
+
+from fleetctl import config, demo
+from fleetctl.errors import LabError
+from fleetctl.lab import Lab, shipped, state
+from fleetctl.lab.draft import draw
+from fleetctl.lab.faults import KINDS
+from fleetctl.lab.loopback import LOOPBACK_KINDS, LoopbackLab
+from fleetctl.lab.requests import ask, serving
+from fleetctl.lab.tour import stops
+from fleetctl.model.topology import Fleet
+from tests.e2e.terminal import Terminal
+from tests.lab.fleets import PAIR
+from tests.lab.observe import eventually
+
+pytestmark = pytest.mark.lab
+
+ARGV = (sys.executable, "-m", "fleetctl")
+
+# In place of the dashboard: what it does with the tour, told line by line.
+STAND_IN = """\
+import asyncio, json, subprocess, sys
+from fleetctl import demo
+
+def codes():
+    done = subprocess.run(["fleetctl", "status", "--json"], capture_output=True, check=False)
+    found = json.loads(done.stdout)
+    return [p["code"] for p in found["problems"]], found
+
+async def main():
+    assert demo.present()
+    print("stand-in:", demo.about().lab, flush=True)
+    stops = {stop.id: stop for stop in await demo.tour()}
+    for wanted in sys.argv[1:]:
+        stop = stops[wanted]
+        print("said:", await demo.inject(stop), flush=True)
+        seen = codes()[0]
+        print("seen:", stop.id, seen == [stop.code], seen, flush=True)
+        print("said:", await demo.heal(stop), flush=True)
+        print("mended:", stop.id, codes()[0] == [], flush=True)
+    print("asking", flush=True)
+    print("key", sys.stdin.readline(), flush=True)
+
+asyncio.run(main())
+"""
+
+
+class Outside:
+    """What :class:`Terminal` needs of a lab, for a command in a folder outside of all labs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def popen(self, _where: str, argv: Sequence[str], **kwargs: Any) -> subprocess.Popen[bytes]:
+        kwargs["env"] = {**os.environ, **kwargs["env"]}
+        return subprocess.Popen(argv, cwd=self._folder, **kwargs)
+
+
+class Demo(Terminal):
+    """A demo in a terminal of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        super().__init__(cast(Lab, Outside(folder)), [*ARGV, "demo", *options], columns=120)
+        self.name = f"demo-{self.process.pid}"
+
+    def __enter__(self) -> Demo:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        for lab in (Lab(self.name), LoopbackLab(self.name)):
+            lab.down()  # of a test that failed
+
+    def left(self) -> list[str]:
+        """What is still there of its lab, of either kind."""
+        return [n for n in (*state.left_behind(), *LoopbackLab.left_behind()) if n == self.name]
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> str:
+    """The command of the stand-in."""
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    return f"{sys.executable} {tmp_path}/stand_in.py"
+
+
+def test_the_shipped_fleet_comes_up_is_broken_mended_and_gone(
+    tmp_path: Path, stand_in: str
+) -> None:
+    stop = "forwarding-off@mini3"
+    with Demo(tmp_path, "--then", f"{stand_in} {stop}") as shown:  # no nodes.yaml here
+        shown.wait_for("stand-in: demo-", 40)
+        shown.wait_for(f"seen: {stop} True", 20)
+        shown.wait_for(f"mended: {stop} True", 20)
+        shown.wait_for("asking")
+        lab = Lab.open(shown.name)
+        assert (lab.home / "demo.sock").stat().st_mode & 0o777 == 0o600
+        keeper = lab.state.keeper
+        shown.type("x\n")
+        assert shown.wait_for_end(20) == 0
+        assert "all 5 ready" in shown.text
+        assert "demo: taking it all down" in shown.text
+        assert shown.left() == []
+        assert not keeper.alive
+
+
+def test_on_the_loopback_and_the_terminal_is_closed(tmp_path: Path, stand_in: str) -> None:
+    shown = Demo(tmp_path, "--loopback", "--then", f"{stand_in} kill@server@mini1 tmux-killed@pi4")
+    try:
+        shown.wait_for("no routes, gateways, forwarding or cables", 40)
+        for stop in ("kill@server@mini1", "tmux-killed@pi4"):
+            shown.wait_for(f"seen: {stop} True", 20)
+            shown.wait_for(f"mended: {stop} True", 20)
+        shown.wait_for("asking")
+        keeper = psutil.Process(LoopbackLab.open(shown.name).state.keeper.pid)
+    finally:
+        os.close(shown._fd)
+        shown._fd = os.open(os.devnull, os.O_RDONLY)
+        with shown:
+            assert shown.process.wait(20) == 128 + signal.SIGHUP
+    assert shown.left() == []
+    assert not keeper.is_running()
+
+
+@pytest.mark.parametrize(
+    ("options", "moment"),
+    [
+        ((), "building 1 networks"),
+        ((), "starting the job"),
+        (("--loopback",), "SSH servers on 127"),
+        (("--loopback",), "starting the job"),
+    ],
+)
+def test_ctrl_c_while_it_comes_up_leaves_nothing(
+    tmp_path: Path, stand_in: str, options: tuple[str, ...], moment: str
+) -> None:
+    (tmp_path / "nodes.yaml").write_text(
+        PAIR + "jobs: {j: {services: {s: {on: [a, b], command: sleep 4800, ready: {delay: 60}}}}}\n"
+    )
+    with Demo(tmp_path, *options, "--then", stand_in) as shown:
+        shown.wait_for(moment, 20)
+        shown.type("\x03\x03")  # an impatient one
+        assert shown.wait_for_end(20) == 130
+        assert "stand-in" not in shown.text
+        assert "Traceback" not in shown.text
+        assert shown.left() == []
+
+
+def test_killed_it_leaves_nothing_on_the_loopback(tmp_path: Path, stand_in: str) -> None:
+    (tmp_path / "nodes.yaml").write_text(PAIR)  # without a job
+    with Demo(tmp_path, "--loopback", "--then", stand_in) as shown:
+        shown.wait_for("asking", 20)
+        assert "nodes.yaml has no job to start" in shown.text
+        keeper = psutil.Process(LoopbackLab.open(shown.name).state.keeper.pid)
+        shown.process.kill()
+        eventually(lambda: not keeper.is_running(), "the lab ends with the demo")
+        assert shown.left() == []
+
+
+def test_a_stand_in_that_fails_is_the_exit_code_and_a_signal_ends_it(
+    tmp_path: Path, stand_in: str
+) -> None:
+    (tmp_path / "nodes.yaml").write_text(PAIR)
+    with Demo(tmp_path, "--loopback", "--then", "sh -c 'stty raw; exit 9'") as shown:
+        before = termios.tcgetattr(shown._fd)
+        assert shown.wait_for_end(20) == 9
+        assert termios.tcgetattr(shown._fd) == before
+        assert shown.left() == []
+    with Demo(tmp_path, "--loopback", "--then", stand_in) as shown:
+        shown.wait_for("asking", 20)
+        shown.process.terminate()
+        assert shown.wait_for_end(20) == 128 + signal.SIGTERM
+        assert shown.left() == []
+
+
+def test_without_a_terminal_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "nodes.yaml").write_text(
+        PAIR + "jobs: {j: {services: {s: {on: [a, b], command: echo hello; exit 3}}}}\n"
+    )
+    done = subprocess.run(
+        [*ARGV, "demo", "--loopback", "--keep"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    name = done.stderr.rsplit("fleetctl lab down ", 1)[1].strip()
+    try:
+        assert done.returncode == 1  # as status has it
+        assert "s@a" in done.stdout
+        assert "failed" in done.stdout
+        assert "s@b | hello" in done.stdout
+        again = subprocess.run(
+            [*ARGV, "lab", "run", "--name", name, "--", "fleetctl", "logs"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        assert "s@a | hello" in again.stdout
+    finally:
+        LoopbackLab(name).down()
+
+
+# -- the tour ------------------------------------------------------------------------------------
+
+
+def fleet_of(text: str) -> Fleet:
+    return config.load_text(text, "nodes.yaml")
+
+
+def tour(fleet: Fleet, *, loopback: bool = False) -> list[str]:
+    plan = draw(fleet, as_guide=False)
+
+    def places(kind: str, node: str) -> list[str | None]:
+        if loopback:
+            return [None] if kind in LOOPBACK_KINDS else []
+        return KINDS[kind].places(plan, plan.machines[node]) if kind in KINDS else []
+
+    job = next(iter(fleet.jobs.values()), None)
+    return [stop.id for stop in stops(fleet, job, places)]
+
+
+def test_the_tour_through_the_shipped_fleet() -> None:
+    fleet = config.load(shipped.nodes_yaml())
+    assert tour(fleet) == [
+        "kill@worker@mini2",
+        "edge-down@pi4",
+        "forwarding-off@mini3",
+        "route-missing@pi4",
+        "wifi-down@mini2",
+        "power-off@pi4",
+        "kill@server@mini1",
+        "tmux-killed@pi4",
+        "return-route-missing@mini3",
+        "sshd-hang@pi4",
+        "disk-full@pi4",
+    ]
+    assert tour(fleet, loopback=True) == [
+        "kill@worker@mini2",
+        "node-down@pi4",
+        "node-down@mini1",
+        "kill@server@mini1",
+        "tmux-killed@pi4",
+    ]
+
+
+def test_the_tour_through_a_fleet_with_little_in_it() -> None:
+    assert tour(fleet_of(PAIR)) == ["wifi-down@b", "power-off@b", "sshd-hang@b", "disk-full@b"]
+    with_pad = "  pad: {connection: none, addresses: {lan: 172.20.0.3}}\n  c: {connection: local}\n"
+    assert tour(fleet_of(PAIR + with_pad)) == tour(fleet_of(PAIR))
+
+
+# -- requests ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def answering(folder: Path) -> Iterator[Path]:
+    def answer(request: Any) -> dict[str, object]:
+        if "refuse" in request or request["do"] == "heal":
+            raise LabError("it cannot be done", hint="Do something else.")
+        return {"said": request["do"]}
+
+    path = folder / "sock"
+    with serving(path, answer):
+        yield path
+    assert not path.exists()
+
+
+def test_requests_are_answered_or_refused_in_one_sentence(tmp_path: Path) -> None:
+    with answering(tmp_path) as path:
+        assert ask(path, {"do": "it"}, timeout_s=5) == {"said": "it"}
+        with pytest.raises(LabError, match=r"it cannot be done\. Do something else"):
+            ask(path, {"refuse": 1}, timeout_s=5)
+    with pytest.raises(LabError, match="does not answer"):
+        ask(path, {"do": "it"}, timeout_s=5)
+
+
+def test_the_dashboard_side_says_in_one_sentence_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = demo.Stop("refuse", "t", "n", "f", "l", None, "heal", "r")
+
+    def said(call: Callable[[], Coroutine[Any, Any, object]]) -> str:
+        with pytest.raises(LabError) as caught:
+            asyncio.run(call())
+        return str(caught.value)
+
+    monkeypatch.delenv(demo.VARIABLE, raising=False)
+    assert not demo.present()
+    assert said(demo.tour) == "this is no demo. Start one: fleetctl demo"
+    about = tmp_path / "about.json"
+    monkeypatch.setenv(demo.VARIABLE, str(about))
+    assert demo.present()
+    assert said(demo.tour).startswith("the demo's file cannot be read: ")
+    about.write_bytes(msgspec.json.encode(demo.Demo(str(tmp_path / "sock"), "lab", "note")))
+    assert said(demo.tour).startswith("the demo does not answer: ")
+    with answering(tmp_path):
+        assert said(lambda: demo.heal(stop)) == "it cannot be done. Do something else"
+        assert asyncio.run(demo.inject(stop)) == "fault"

@@ -1,0 +1,37 @@
+"""Finding the lines that match."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fleetctl.errors import UsageError
+from fleetctl.logs.matching import found_in, pattern, plain
+
+PARTS = ["a", "b", "ab", "", ".", "[^a]", r"\s", r"\S+", r"\b", r"\B", "^", "$", r"\A", r"\Z",
+         r"\n", "a*", "b?", "(?=b)", "(?<!a)", "(?!a)", "(?i:A)", "|", r"\W"]  # fmt: skip
+
+
+@settings(max_examples=600)
+@example([r"\s", "b"], ["a", "b"])
+@example(["[^a]", "[^a]"], ["b", "bb", ""])
+@given(
+    st.lists(st.sampled_from(PARTS), min_size=1, max_size=4),
+    st.lists(st.text("ab ", max_size=4), min_size=1, max_size=6),
+)
+def test_the_whole_text_at_once_finds_what_line_by_line_does(
+    parts: list[str], lines: list[str]
+) -> None:
+    try:
+        wanted = pattern("".join(parts))
+    except UsageError:  # such as a repetition of nothing
+        return
+    expected = [i for i, line in enumerate(lines) if wanted.search(line)]
+    assert list(found_in(wanted, "\n".join(lines))) == expected
+
+
+def test_without_colours() -> None:
+    assert plain("a\x1b[1;31mb\x1b[m\x1b[38:2::1:2:3mc") == "abc"
+    assert not re.search("\x1b", plain("\x1b[0m"))
