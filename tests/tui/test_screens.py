@@ -97,12 +97,13 @@ class OneNode:
     def __init__(self, stage: Stage, node: str) -> None:
         self.node = node
         self._stage = stage
-        self.ran: list[str] = []
+        self.ran = 0
 
     async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
-        if "sysctl -w net.inet.ip.forwarding=1" in script:
-            self.ran.append(script)
+        if "sudo -n sysctl -w net.ipv4.ip_forward=1" in script:
+            self.ran += 1
             self._stage.world.hosts[self.node].forwarding = True
+            return Completed(b"net.ipv4.ip_forward = 1\n", b"", 0)
         return Completed(b"", b"", 0)
 
 
@@ -121,7 +122,7 @@ class Links:
         pass
 
 
-def test_fix_shows_the_commands_asks_runs_them_and_looks_again() -> None:
+def test_fix_shows_the_commands_and_runs_them_when_told() -> None:
     async def act(screen: Screen) -> None:
         stage = screen.stage
         links = Links(stage)
@@ -137,11 +138,16 @@ def test_fix_shows_the_commands_asks_runs_them_and_looks_again() -> None:
         await screen.type("f")
         text = await screen.until("on mini3: sudo sysctl -w net.ipv4.ip_forward=1", "undo:")
         assert "until the next boot" in text
-        await screen.type("enter")
-        text = await screen.until("These commands are run", "Cancel", "Run 1 command on mini3")
-        await screen.type("enter")  # Cancel is preselected
-        await screen.until("on mini3: sudo sysctl", gone="These commands are run")
-        assert links.mini3.ran == []
+        assert "y runs 1 command on mini3; esc runs nothing" in text
+        await screen.type("enter", "f", "escape")  # whatever is typed but y
+        await screen.until("Topology")
+        assert links.mini3.ran == 0
+        await screen.type("f")
+        await screen.until("y runs 1 command on mini3")
+        await screen.type("y")
+        text = await screen.until("● mini3: sudo sysctl", "done", "To bring back", gone="y runs")
+        assert "fleetctl fix --undo" in text
+        assert links.mini3.ran == 1
 
     played(act)
 

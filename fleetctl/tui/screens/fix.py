@@ -17,8 +17,7 @@ from fleetctl.marks import mark
 from fleetctl.quantities import count
 from fleetctl.repair.applying import Outcome
 from fleetctl.repair.proposals import Repair
-from fleetctl.repair.rounds import ROUNDS, Rounds
-from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
+from fleetctl.repair.rounds import Rounds
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined
 from fleetctl.tui.tones import drawn, toned
@@ -28,11 +27,11 @@ if TYPE_CHECKING:
 
 
 class FixScreen(Page):
-    """What would repair the problems of ``nodes``; Enter runs it after asking."""
+    """What would repair the problems of ``nodes``; only ``y`` runs it."""
 
     app: FleetApp
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,f", "apply", "run these commands"),
+        Binding("y", "apply", "run these commands"),
         Binding("p", "persistent", "for good on macOS too"),
     ]
 
@@ -83,42 +82,19 @@ class FixScreen(Page):
         await self._rounds.look()
         self._work("")
 
-    def action_apply(self) -> None:
-        """Ask, then run the commands."""
-        assert self._rounds
-        todo = self._rounds.todo()
-        commands = [
-            f"{node}: {step.command}"
-            for node, repairs in todo.items()
-            for repair in repairs
-            for step in self._rounds.steps_of(repair)
-        ]
-        body = Content("\n").join(
-            [Content("These commands are run, in this order:"), *map(Content, commands)]
-        )
-        run = Choice("run", f"Run {count(len(commands), 'command')} on {', '.join(todo)}")
-        self.app.push_screen(ChoiceScreen("Fix", body, [CANCEL, run]), self._answered)
-
-    def _answered(self, answer: str | None) -> None:
-        if answer:
-            self._apply()
-
     @work(exclusive=True)
-    async def _apply(self) -> None:
+    async def action_apply(self) -> None:
+        """Run the commands that are shown, then look whether that helped."""
         assert self._rounds
-        for _ in range(ROUNDS):
-            todo = self._rounds.todo()
-            if not todo:
-                break
-            for node, repairs in todo.items():
-                self._work("repairing")
-                try:
-                    await self._rounds.apply(node, repairs, self._done)
-                except FleetctlError as error:
-                    self._said.append(Content.assemble(drawn(mark("failed")), f" {error}"))
-            self._work("checking whether that helped")
-            await self._rounds.look()
-        self._work("")
+        for node, repairs in self._rounds.todo().items():
+            self._work("repairing")
+            try:
+                await self._rounds.apply(node, repairs, self._done)
+            except FleetctlError as error:
+                self._said.append(Content.assemble(drawn(mark("failed")), f" {error}"))
+        self._work("checking whether that helped")
+        await self._rounds.look()
+        self._work("")  # what comes to light now is shown before it is run, too
         self.app.hurry()
 
     def _done(self, outcome: Outcome) -> None:
@@ -149,6 +125,10 @@ class FixScreen(Page):
             yield Content.assemble(drawn(mark("ok")), " all is as nodes.yaml wants it")
         for repair in proposal.repairs:
             yield from self._repair_lines(repair)
+        if todo := self._rounds.todo():
+            commands = sum(len(self._rounds.steps_of(r)) for found in todo.values() for r in found)
+            what = f"y runs {count(commands, 'command')} on {', '.join(todo)}; esc runs nothing"
+            yield Content.assemble("\n", toned(f"→ {what}", "busy"), "\n")
         for problem, notes in proposal.by_hand:
             yield Content.assemble(
                 drawn(mark(problem.severity)), " ", (problem.code, "bold"), f"  {problem.summary}"
