@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -43,6 +45,9 @@ async def _dashboard(context: Context) -> int:
         from fleetctl.tui.app import FleetApp
 
         app = FleetApp(service)
+        # so that the terminal is given back as it was
+        end = partial(app.exit, return_code=128 + signal.SIGTERM)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
         starting = await app.run_async()
     if app.return_code:
         return app.return_code

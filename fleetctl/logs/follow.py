@@ -17,6 +17,8 @@ from fleetctl.logs.lines import Framer
 from fleetctl.logs.segments import LogPlace
 
 _ROTATION_CHECK_S = 0.1
+_IDLE_CHECK_S = 1.0
+# a log is rotated while it grows: where nothing came for a while, looking seldom is soon enough
 _GIVEN_UP_S = 1.0
 _HEAD_TIMEOUT_S = 60.0
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -118,12 +120,13 @@ async def _segment(node: str, stream: Stream, framer: Framer, torn: bool) -> Asy
         # a while without a byte: what stood between here and there was rotated away
         if following and (framer.position >= int(following[1]) or idle_s >= _GIVEN_UP_S):
             return
+        wait_s = _IDLE_CHECK_S if idle_s >= _GIVEN_UP_S and not following else _ROTATION_CHECK_S
         try:
-            data = await stream.read(_ROTATION_CHECK_S)
+            data = await stream.read(wait_s)
             idle_s = 0.0
         except LinkHung:
             data = b""
-            idle_s += _ROTATION_CHECK_S
+            idle_s += wait_s
             continue
         if not data:
             if re.search(rb"^next 0\n", stream.stderr, re.M):
