@@ -83,6 +83,8 @@ def command(ctx: click.Context, file: Path | None, job: str | None) -> None:
 
     A TARGET is a node (pi4), a service (worker), one instance (worker@pi4) or a shell pattern of
     any of these ('pi*'); with no TARGET a command is about the whole job.
+
+    Without a COMMAND it opens the dashboard.
     """
     ctx.obj = Context(config_path=file, job=job)
     if ctx.invoked_subcommand is None:

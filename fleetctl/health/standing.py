@@ -17,7 +17,7 @@ itself, whatever its cable does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
@@ -82,15 +82,8 @@ def data_networks(fleet: Fleet, job: Job | None) -> tuple[str, ...]:
     return tuple(name for name in fleet.networks if name in used or not used)
 
 
-def data_lamp(fleet: Fleet, job: Job | None, status: FleetStatus, node: str) -> Lamp:
-    """How ``node`` stands on the networks of ``job``; for all nodes see :func:`data_lamps`."""
-    return data_lamps(fleet, job, status, [node])[node]
-
-
-def data_lamps(
-    fleet: Fleet, job: Job | None, status: FleetStatus, nodes: Iterable[str] | None = None
-) -> dict[str, Lamp]:
-    """How each of ``nodes`` (None: all) stands on the networks of ``job``.
+def data_lamps(fleet: Fleet, job: Job | None, status: FleetStatus) -> dict[str, Lamp]:
+    """How each node stands on the networks of ``job``.
 
     Wrong: one of its places there, or an echo that does not come back from a peer whose own place
     holds; a peer that fell off its network does not darken the lamps of the others, though the
@@ -98,10 +91,7 @@ def data_lamps(
     """
     networks = data_networks(fleet, job)
     on = {name: _on(fleet, status, name) for name in networks}
-    return {
-        node: _lamp(fleet, job, status, node, networks, on)
-        for node in (fleet.nodes if nodes is None else nodes)
-    }
+    return {node: _lamp(fleet, job, status, node, networks, on) for node in fleet.nodes}
 
 
 def _lamp(

@@ -13,7 +13,6 @@ from fleetctl.health.standing import (
     Lamp,
     attachment,
     attachments,
-    data_lamp,
     data_lamps,
     data_networks,
     link_rtts,
@@ -203,7 +202,7 @@ def test_a_node_without_wifi_is_still_known_to_be_well_on_the_fabric() -> None:
     assert seen.nodes["mini2"].ssh.reachable is False
     assert attachment(world.fleet, seen, "mini2", "wifi") is False
     assert attachment(world.fleet, seen, "mini2", "fabric") is True
-    assert data_lamp(world.fleet, None, seen, "mini2") == Lamp(True)
+    assert data_lamps(world.fleet, None, seen)["mini2"] == Lamp(True)
 
 
 def test_a_pulled_cable_is_wrong_at_both_its_ends_and_nowhere_else() -> None:
@@ -231,8 +230,8 @@ def test_a_gateway_that_does_not_forward_darkens_who_is_behind_it() -> None:
     world.hosts["mini3"].forwarding = False
     seen = world.check().status
     assert attachment(world.fleet, seen, "pi4", "edge51") is True
-    assert data_lamp(world.fleet, None, seen, "pi4").ok is False
-    assert data_lamp(world.fleet, None, seen, "mini3").ok is True
+    assert data_lamps(world.fleet, None, seen)["pi4"].ok is False
+    assert data_lamps(world.fleet, None, seen)["mini3"].ok is True
 
 
 def test_behind_a_gateway_what_nobody_could_measure_is_not_known() -> None:
@@ -240,14 +239,14 @@ def test_behind_a_gateway_what_nobody_could_measure_is_not_known() -> None:
     world.hosts["pi5"].carrier["wifi"] = False
     seen = world.check().status
     assert attachment(world.fleet, seen, "pi5", "edge50") is True
-    assert data_lamp(world.fleet, None, seen, "pi5").ok is None
+    assert data_lamps(world.fleet, None, seen)["pi5"].ok is None
 
 
 def test_the_round_trip_goes_to_what_the_node_needs() -> None:
     seen = status(WELL, {"ba": 0.7, "bc": 0.9, "cb": 0.2, "ab": 0.4})
-    assert data_lamp(LAN, JOB, seen, "b") == Lamp(True, 0, 0.7)
-    assert data_lamp(LAN, JOB, seen, "c").rtt_ms is None  # its way to a was not measured
-    assert data_lamp(LAN, JOB, seen, "a").rtt_ms is None  # needs nobody
+    assert data_lamps(LAN, JOB, seen)["b"] == Lamp(True, 0, 0.7)
+    assert data_lamps(LAN, JOB, seen)["c"].rtt_ms is None  # its way to a was not measured
+    assert data_lamps(LAN, JOB, seen)["a"].rtt_ms is None  # needs nobody
 
 
 def test_of_several_needs_the_longest_round_trip_counts() -> None:

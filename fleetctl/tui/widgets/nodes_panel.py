@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from textual.events import Resize
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from fleetctl.health.standing import Lamp, data_lamp, data_networks
+from fleetctl.health.standing import Lamp, data_lamps, data_networks
 from fleetctl.marks import mark, verdict
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import FleetStatus, NodeStatus
@@ -100,6 +100,7 @@ class NodesPanel(Vertical):
         self._data_networks = frozenset(data_networks(fleet, job))
         self._by_key = {place.key: place for place in self._places}
         self._snapshot: Snapshot | None = None
+        self._lamps: Mapping[str, Lamp] = {}
         self._rtts: dict[str, deque[float | None]] = {}
         self._sort = "file"
         self._filter = ""
@@ -134,8 +135,8 @@ class NodesPanel(Vertical):
     def show(self, snapshot: Snapshot) -> None:
         """Draw ``snapshot``."""
         self._snapshot = snapshot
-        for node in self._fleet.nodes:
-            lamp = self._lamp(node)
+        self._lamps = data_lamps(self._fleet, self._job, snapshot.status)
+        for node, lamp in self._lamps.items():
             history = self._rtts.setdefault(node, deque(maxlen=HISTORY))
             if lamp.rtt_ms is not None or history:
                 history.append(lamp.rtt_ms)
@@ -212,10 +213,6 @@ class NodesPanel(Vertical):
     def _node(self, place: Place) -> NodeStatus:
         assert self._snapshot
         return self._snapshot.status.nodes[place.node]
-
-    def _lamp(self, node: str) -> Lamp:
-        assert self._snapshot
-        return data_lamp(self._fleet, self._job, self._snapshot.status, node)
 
     def _columns(self) -> list[_Column]:
         """As many as fit: what matters most first."""
@@ -294,7 +291,7 @@ class NodesPanel(Vertical):
         node = self._fleet.nodes[name]
         if self._data_networks.isdisjoint((*node.addresses, *node.via)):
             return toned("-", "quiet")
-        lamp = self._lamp(name)
+        lamp = self._lamps[name]
         if lamp.ok is False and lamp.wrong:
             return toned(f"✖ {lamp.wrong}", "bad")
         return drawn(verdict(lamp.ok))
