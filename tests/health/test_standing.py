@@ -252,7 +252,7 @@ def test_the_round_trip_goes_to_what_the_node_needs() -> None:
 def test_of_several_needs_the_longest_round_trip_counts() -> None:
     job = LAN.jobs["several"]
     for echoes in ({"ca": 0.7, "cb": 0.9}, {"ca": 0.9, "cb": 0.7}):
-        assert data_lamp(LAN, job, status(WELL, echoes), "c").rtt_ms == 0.9
+        assert data_lamps(LAN, job, status(WELL, echoes))["c"].rtt_ms == 0.9
 
 
 def test_of_a_links_round_trips_the_shortest_counts() -> None:
