@@ -7,6 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import termios
+import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from fleetctl.demo import present
 from fleetctl.errors import ConfigError, FleetctlError, UsageError
 
 EXAMPLE = Path("nodes.yaml")
+TERMINAL_CHECK_S = 2.0
 
 
 def run(context: Context) -> int:
@@ -48,6 +52,7 @@ async def _dashboard(context: Context) -> int:
         # so that the terminal is given back as it was
         end = partial(app.exit, return_code=128 + signal.SIGTERM)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+        threading.Thread(target=_end_with_the_terminal, daemon=True).start()
         starting = await app.run_async()
     if app.return_code:
         return app.return_code
@@ -56,6 +61,17 @@ async def _dashboard(context: Context) -> int:
     elif not present():
         click.echo("Left the dashboard; what was started runs on: fleetctl status", err=True)
     return 0
+
+
+def _end_with_the_terminal() -> None:
+    """End this process when its terminal is gone: not everybody is sent SIGHUP then, and who writes
+    to it waits for ever. A thread, since the event loop may be what waits."""
+    while True:
+        time.sleep(TERMINAL_CHECK_S)
+        try:
+            termios.tcgetattr(0)
+        except (termios.error, OSError):
+            os._exit(128 + signal.SIGHUP)
 
 
 def _go_on_starting(context: Context, instances: tuple[str, ...]) -> None:

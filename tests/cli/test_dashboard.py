@@ -35,6 +35,21 @@ class Typed:
         os.close(follower)
         self.text = ""
 
+    def __enter__(self) -> Typed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the terminal."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
     def until(self, part: str, timeout_s: float = 20.0) -> None:
         """Read until ``part`` comes."""
         deadline = time.monotonic() + timeout_s
@@ -57,11 +72,14 @@ class Typed:
         deadline = time.monotonic() + 15
         while self.process.poll() is None:
             assert time.monotonic() < deadline, self.text
-            if select.select([self._fd], [], [], 0.1)[0]:
+            if self._fd < 0:
+                time.sleep(0.05)
+            elif select.select([self._fd], [], [], 0.1)[0]:
                 self.text += self._read()
-        while select.select([self._fd], [], [], 0.2)[0] and (more := self._read()):
+        while self._fd >= 0 and select.select([self._fd], [], [], 0.2)[0]:
+            if not (more := self._read()):
+                break
             self.text += more
-        os.close(self._fd)
         return self.process.returncode
 
 
@@ -79,34 +97,42 @@ def test_without_a_terminal_one_line_names_status(tmp_path: Path) -> None:
 
 def test_a_mistake_in_the_file_is_said_before_any_screen(tmp_path: Path) -> None:
     (tmp_path / "nodes.yaml").write_text("fleet: here\nnodes:\n  here: {conection: local}\n")
-    run = Typed(tmp_path)
-    assert run.end() == 2
-    assert "nodes.yaml:3:10" in run.text
-    assert "\x1b[?1049h" not in run.text
+    with Typed(tmp_path) as run:
+        assert run.end() == 2
+        assert "nodes.yaml:3:10" in run.text
+        assert "\x1b[?1049h" not in run.text
 
 
 @pytest.mark.parametrize("how", ["q", "TERM"])
 def test_it_opens_and_gives_the_terminal_back(tmp_path: Path, how: str) -> None:
     (tmp_path / "nodes.yaml").write_text(LOCAL)
-    run = Typed(tmp_path)
-    run.until("1/1 nodes")
-    if how == "q":
-        run.type("q")
-    else:
-        run.process.send_signal(signal.SIGTERM)
-    assert run.end() == (0 if how == "q" else 143)
-    assert run.text.rindex("\x1b[?1049l") > run.text.rindex("\x1b[?1049h")
+    with Typed(tmp_path) as run:
+        run.until("1/1 nodes")
+        if how == "q":
+            run.type("q")
+        else:
+            run.process.send_signal(signal.SIGTERM)
+        assert run.end() == (0 if how == "q" else 143)
+        assert run.text.rindex("\x1b[?1049l") > run.text.rindex("\x1b[?1049h")
+
+
+def test_it_ends_with_its_terminal(tmp_path: Path) -> None:
+    (tmp_path / "nodes.yaml").write_text(LOCAL)
+    with Typed(tmp_path) as run:
+        run.until("1/1 nodes")
+        run.hang_up()
+        assert run.end() == 129
 
 
 def test_a_first_run_writes_an_example_and_harms_none(tmp_path: Path) -> None:
-    run = Typed(tmp_path)
-    run.until("Welcome to fleetctl")
-    run.type("\x1b[B")
-    run.type("\r")
-    assert run.end() == 0
-    assert "Wrote nodes.yaml" in run.text
-    shipped = Path(__file__).parents[2] / "nodes.yaml"
-    assert (tmp_path / "nodes.yaml").read_text() == shipped.read_text()
+    with Typed(tmp_path) as run:
+        run.until("Welcome to fleetctl")
+        run.type("\x1b[B")
+        run.type("\r")
+        assert run.end() == 0
+        assert "Wrote nodes.yaml" in run.text
+        shipped = Path(__file__).parents[2] / "nodes.yaml"
+        assert (tmp_path / "nodes.yaml").read_text() == shipped.read_text()
 
 
 def test_a_bug_ends_it_without_telling_values(tmp_path: Path) -> None:
@@ -122,8 +148,8 @@ def test_a_bug_ends_it_without_telling_values(tmp_path: Path) -> None:
         "from fleetctl.__main__ import main\n"
         "main()\n"
     )
-    run = Typed(tmp_path, command=[sys.executable, "-c", program])
-    assert run.end() == 1
-    assert "ZeroDivisionError" in run.text
-    assert "s3cret" not in run.text
-    assert run.text.rindex("\x1b[?1049l") > run.text.rindex("\x1b[?1049h")
+    with Typed(tmp_path, command=[sys.executable, "-c", program]) as run:
+        assert run.end() == 1
+        assert "ZeroDivisionError" in run.text
+        assert "s3cret" not in run.text
+        assert run.text.rindex("\x1b[?1049l") > run.text.rindex("\x1b[?1049h")

@@ -193,3 +193,18 @@ def test_two_hundred_nodes() -> None:
             await screen.until("n200")
 
     asyncio.run(asyncio.wait_for(body(), 40))
+
+
+def test_the_topology_as_large_as_the_screen_and_back() -> None:
+    async def act(screen: Screen) -> None:
+        assert "Topology" not in screen.text
+        await screen.type("t")
+        await screen.until("Topology", "fabric 10.10.0.0/24", gone="Nodes")
+        await screen.type("t")
+        await screen.until("Nodes", gone="Topology")
+        await screen.type("z")  # the panel with the cursor
+        await screen.until("Nodes", gone="Problems")
+        await screen.type("z")
+        await screen.until("Problems")
+
+    played(act, size=(70, 24))

@@ -30,7 +30,7 @@ class Dashboard(Screen[None]):
     """The first screen; the others lie over it."""
 
     app: FleetApp
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - as in the base
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-wide")]  # noqa: RUF012 - as in the base
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "app.start", "start"),
@@ -61,6 +61,7 @@ class Dashboard(Screen[None]):
     Dashboard TopologyPanel { width: 1fr; }
     Dashboard NodesPanel { width: 1fr; }
     Dashboard.-narrow TopologyPanel { display: none; }
+    Dashboard.-narrow TopologyPanel.-asked-for { display: block; }
     Dashboard LogPanel { height: 1fr; min-height: 3; }
     """
 
@@ -121,10 +122,11 @@ class Dashboard(Screen[None]):
         panel = self.query_one(TopologyPanel)
         if self.maximized is panel:
             self.minimize()
+            self.query_one(NodesPanel).query_one(OptionList).focus()
         else:
-            panel.display = True
             self.maximize(panel)
             panel.focus()
+        panel.set_class(self.maximized is panel, "-asked-for")
 
     def action_zoom(self) -> None:
         """The focused panel, as large as the screen, and back."""

@@ -65,6 +65,7 @@ class _Column(Struct, frozen=True):
 class NodesPanel(Vertical):
     """Rows with a cursor; Enter opens the node."""
 
+    ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Nodes"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "filter", "find node", show=False),

@@ -21,6 +21,7 @@ from fleetctl.tui.widgets.rows import Rows
 class ProblemsPanel(Vertical):
     """A line a problem; Enter explains it, f repairs."""
 
+    ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Problems"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "explain", "explain")]
     DEFAULT_CSS = """
