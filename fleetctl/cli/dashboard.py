@@ -45,6 +45,8 @@ def run(context: Context) -> int:
 
 
 async def _dashboard(context: Context) -> int:
+    for name in ("COLUMNS", "LINES"):  # Textual would take them for this terminal's size
+        os.environ.pop(name, None)
     async with context.service() as service:
         from fleetctl.tui.app import FleetApp
 

@@ -1,38 +1,34 @@
-"""The real program inside a real tmux on the lab's controller: keys sent, screen read."""
+"""The real program inside a real tmux: keys sent, screen read."""
 
 from __future__ import annotations
 
 import itertools
+import os
 import shlex
+import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from fleetctl.lab import Lab
-from tests.e2e.cluster import User
-
 _numbers = itertools.count(1)
+Run = Callable[[list[str]], "subprocess.CompletedProcess[bytes]"]
 
 
 class Screen:
-    """A context manager; leaving it ends the tmux server, and what runs in it."""
+    """A context manager; leaving it ends the tmux server, and what runs in it.
+
+    :param run: runs a command where the tmux is.
+    :param argv: the program.
+    """
 
     def __init__(
-        self,
-        job: User,
-        *arguments: str,
-        columns: int = 120,
-        rows: int = 40,
-        env: Mapping[str, str] | None = None,
+        self, run: Run, argv: Sequence[str], *, columns: int = 120, rows: int = 40
     ) -> None:
-        self.lab: Lab = job.lab
-        self._tmux = ["tmux", "-u", "-L", f"screen{next(_numbers)}"]
-        said = "; echo left with $?; exec sleep 600"
-        variables = [f"{key}={value}" for key, value in (env or {}).items()]
-        command = shlex.join(["env", *variables, *job.argv(*arguments)]) + said
-        self._run(
-            "-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), command
-        )
+        self._on = run
+        self._tmux = ["tmux", "-u", "-L", f"screen-{os.getpid()}-{next(_numbers)}"]
+        command = f"{shlex.join(argv)}; echo left with $?; exec sleep 600"
+        size = ("-x", str(columns), "-y", str(rows))
+        self._run("-f", "/dev/null", "new-session", "-d", *size, command)
 
     def __enter__(self) -> Screen:
         return self
@@ -43,10 +39,10 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.lab.run("controller", [*self._tmux, "kill-server"])
+        self._on([*self._tmux, "kill-server"])
 
     def _run(self, *arguments: str) -> str:
-        done = self.lab.run("controller", [*self._tmux, *arguments])
+        done = self._on([*self._tmux, *arguments])
         assert done.returncode == 0, (arguments, done.stderr.decode())
         return done.stdout.decode()
 
@@ -57,7 +53,7 @@ class Screen:
     def back(self) -> None:
         """Escape, to the dashboard; with another key right behind it, it would be Alt and that."""
         self.type("Escape")
-        self.until("─ Topology ─")
+        self.until("─ Nodes ─")
 
     def resize(self, columns: int, rows: int) -> None:
         self._run("resize-window", "-x", str(columns), "-y", str(rows))

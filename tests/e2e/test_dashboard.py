@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -34,13 +35,18 @@ def row(text: str, node: str) -> str:
     return found[0].rpartition("││")[2]
 
 
+def on_screen(job: User) -> Screen:
+    """The dashboard of a job, at the lab's controller."""
+    return Screen(partial(job.lab.run, "controller"), job.argv())
+
+
 @pytest.fixture
 def job(user: MakeUser) -> User:
     return user(JOB)
 
 
 def test_start_attach_and_return_resize_and_leave(lab: Lab, job: User) -> None:
-    with Screen(job) as screen:
+    with on_screen(job) as screen:
         screen.until("4/4 nodes", "0/3 ready", "nothing is wrong")
         screen.type("s")
         screen.until("start all of job (3 instances)")
@@ -67,7 +73,7 @@ def test_start_attach_and_return_resize_and_leave(lab: Lab, job: User) -> None:
 
 def test_what_dies_and_what_is_cut_off_shows_and_passes(lab: Lab, job: User) -> None:
     job.start()
-    with Screen(job) as screen:
+    with on_screen(job) as screen:
         screen.until("3/3 ready")
         (pid,) = running(lab, "mini", "sh -c echo joined")
         sh(lab, "mini", f"kill -9 {pid}", user="root")
@@ -94,7 +100,7 @@ def test_what_dies_and_what_is_cut_off_shows_and_passes(lab: Lab, job: User) -> 
 
 
 def test_a_fault_is_explained_and_repaired_by_keys(lab: Lab, job: User) -> None:
-    with Screen(job) as screen:
+    with on_screen(job) as screen:
         screen.until("4/4 nodes", "nothing is wrong")
         lab.fault("forwarding-off", "hub")
         screen.until("✖ forwarding-off")
@@ -113,7 +119,7 @@ def test_a_fault_is_explained_and_repaired_by_keys(lab: Lab, job: User) -> None:
 def test_leaving_while_starting_lets_the_start_go_on(lab: Lab, user: MakeUser) -> None:
     slow = {**JOB["server"], "command": f"sleep 4; echo up; {TALK}", "ready": {"log": "up"}}
     job = user({**JOB, "server": slow})
-    with Screen(job) as screen:
+    with on_screen(job) as screen:
         screen.until("0/3 ready", "nothing is wrong")
         screen.type("s", "Enter")
         screen.until("waits for server@hub")
@@ -126,11 +132,11 @@ def test_leaving_while_starting_lets_the_start_go_on(lab: Lab, user: MakeUser) -
 
 def test_killed_and_started_again(lab: Lab, job: User) -> None:
     job.start()
-    with Screen(job) as screen:
+    with on_screen(job) as screen:
         screen.until("3/3 ready")
         sh(lab, "controller", f"pkill -9 -P {screen.pid} -f fleetctl", user="root")
         screen.until("left with 137")
-    with Screen(job) as screen:
+    with on_screen(job) as screen:
         screen.until("3/3 ready", "| worker line")
         screen.type("q")
         screen.until("left with 0")

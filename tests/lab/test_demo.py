@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from fleetctl.lab.loopback import LOOPBACK_KINDS, LoopbackLab
 from fleetctl.lab.requests import ask, serving
 from fleetctl.lab.tour import stops
 from fleetctl.model.topology import Fleet
+from tests.e2e.screen import Screen
 from tests.e2e.terminal import Terminal
 from tests.lab.fleets import PAIR
 from tests.lab.observe import eventually
@@ -124,6 +126,34 @@ def test_the_shipped_fleet_comes_up_is_broken_mended_and_gone(
         assert "demo: taking it all down" in shown.text
         assert shown.left() == []
         assert not keeper.alive
+
+
+def test_somebody_who_never_read_a_line_about_it(tmp_path: Path) -> None:
+    """Sees what runs, breaks something, repairs it, attaches, comes back, leaves."""
+
+    def here(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(argv, cwd=tmp_path, capture_output=True, check=False, timeout=20)
+
+    with Screen(here, [*ARGV, "demo"]) as screen:
+        text = screen.until("This is a demo fleet", "5/5 ready", "nothing is wrong", timeout_s=60)
+        assert re.search("mini1 +server ● ready", text)
+        screen.type("d")
+        screen.until("3. mini3 stops forwarding")
+        screen.type("Down", "Down", "Enter")
+        screen.until("✖ forwarding-off  mini3 does not forward packets", "mini3 stops forwarding")
+        screen.type("f")
+        screen.until("y runs 1 command on mini3")
+        screen.type("y")
+        screen.until("all is as nodes.yaml wants it")
+        screen.back()
+        screen.type("a")
+        screen.until("detach: Ctrl-b d", "step")
+        screen.type("C-b", "d")
+        screen.until("Left the window of server@mini1; it runs on.")
+        screen.type("q")
+        screen.until("demo: taking it all down", "left with 0")
+    left = [*state.left_behind(), *LoopbackLab.left_behind()]
+    assert not [n for n in left if n.startswith("demo-")]
 
 
 def test_on_the_loopback_and_the_terminal_is_closed(tmp_path: Path, stand_in: str) -> None:
