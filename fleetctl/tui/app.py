@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
@@ -90,6 +91,8 @@ class FleetApp(App[tuple[str, ...]]):
 
     def _begin(self) -> None:
         """Once the first picture is there: nothing that takes long comes before it."""
+        # what was imported stays: to look it all through for garbage again and again delays keys
+        gc.freeze()
         self.guide.greet()
         self._watch_fleet()
         self._follow()

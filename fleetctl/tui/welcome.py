@@ -31,7 +31,7 @@ class WelcomeApp(App[str]):
     #box OptionList { height: auto; border: none; margin: 1 0; background: transparent; }
     #box OptionList:focus { border: none; }
     #box OptionList > .option-list--option-highlighted { text-style: reverse; }
-    #keys { color: $text-muted; }
+    #keys { color: $foreground-muted; }
     """
 
     def __init__(self, searched: str, example: Path) -> None:

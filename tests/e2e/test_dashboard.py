@@ -51,7 +51,7 @@ def test_start_attach_and_return_resize_and_leave(lab: Lab, job: User) -> None:
         screen.type("s")
         screen.until("start all of job (3 instances)")
         screen.type("Enter")
-        screen.until("start: 3 of 3 ready")
+        screen.until("Start: 3 of 3 ready")
         screen.back()
         screen.until("3/3 ready", "server@hub ", "| server line", "worker@pi", "| worker line")
 
@@ -87,7 +87,7 @@ def test_what_dies_and_what_is_cut_off_shows_and_passes(lab: Lab, job: User) -> 
         text = screen.until("4/4 nodes", timeout_s=40)
 
         screen.type("s", "Enter")
-        screen.until("start: 3 of 3 ready")
+        screen.until("Start: 3 of 3 ready")
         screen.back()
         screen.type("e")
         text = screen.until("worker@mini is ready", "mini is reached again")

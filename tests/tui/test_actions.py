@@ -26,14 +26,14 @@ def test_start_shows_a_timeline_and_ends_ready() -> None:
         await screen.type("s")
         await screen.until("start all of edp (5 instances)", "Running now: nothing")
         await screen.type("enter")
-        text = await screen.until("Start · starting … 0 of 5", "◐ starting")
+        text = await screen.until("Starting … 0 of 5", "◐ starting")
         assert "esc leaves it going on" in text
         await screen.type("escape")  # it goes on
         await screen.until("◐ starting … 0 of 5", "o opens it")
         screen.stage.go_on.set()
         await screen.until("start: 5 of 5 ready", "5/5 ready")
         await screen.type("o")
-        text = await screen.until("Start · start: 5 of 5 ready", "█")
+        text = await screen.until("Start: 5 of 5 ready", "█")
         assert "leaves it going on" not in text
 
     played(act)
@@ -44,7 +44,7 @@ def test_start_of_what_the_cursor_is_on() -> None:
         down(screen.stage)
         await screen.until("0/5 ready")
         await screen.type("down", "down", "s", "down", "enter")
-        await screen.until("start: 1 of 1 ready")
+        await screen.until("Start: 1 of 1 ready")
         assert screen.stage.began == [("start", ("worker@mini3",))]
 
     played(act)
@@ -85,10 +85,10 @@ def test_what_hits_a_running_job_asks_with_cancel_preselected(key: str, kind: st
 def test_stop_of_one_and_of_all() -> None:
     async def act(screen: Screen) -> None:
         await screen.type("end", "up", "up", "x", "down", "enter")
-        await screen.until("stop: 1 of 1 stopped")
+        await screen.until("Stop: 1 of 1 stopped")
         assert screen.stage.began == [("stop", ("worker@pi4",))]
         await screen.type("escape", "x", "down", "down", "enter")
-        await screen.until("stop: 5 of 5 stopped")
+        await screen.until("Stop: 5 of 5 stopped")
         assert screen.stage.began[1] == ("stop", ALL)
 
     played(act)
@@ -97,7 +97,7 @@ def test_stop_of_one_and_of_all() -> None:
 def test_restart_stops_and_starts() -> None:
     async def act(screen: Screen) -> None:
         await screen.type("r", "down", "down", "enter")
-        await screen.until("restart: 5 of 5 ready")
+        await screen.until("Restart: 5 of 5 ready")
         assert [what for what, _ in screen.stage.began] == ["stop", "start"]
 
     played(act)
@@ -119,7 +119,7 @@ def test_only_one_start_or_stop_at_a_time() -> None:
         await screen.type("x", "down", "down", "enter", "escape")
         await screen.until("stopping … 0 of 5")
         await screen.type("s")  # shows what goes on instead
-        await screen.until("Stop · stopping … 0 of 5")
+        await screen.until("Stopping … 0 of 5")
         assert len(screen.stage.began) == 1
         screen.stage.go_on.set()
 

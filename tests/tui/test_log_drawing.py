@@ -94,3 +94,11 @@ def test_any_bytes_are_drawn_without_controls(data: bytes) -> None:
     text = tidy(data).decode("utf-8", "replace")
     (strip,) = strips(drawing(text, BASE), CONSOLE, None)
     assert not re.search(r"[\x00-\x1f\x7f-\x9f]", strip.text)
+
+
+def test_every_cell_has_the_screens_colours() -> None:
+    """A terminal's own would show through, on a theme that is light where the terminal is dark."""
+    base = Style.parse("black on white")
+    for text in ("plain", "\x1b[31mred\x1b[0m and plain"):
+        (strip,) = strips(drawing(text, base), Console(), None)
+        assert all(s.style and s.style.bgcolor == base.bgcolor for s in strip), text

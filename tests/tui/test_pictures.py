@@ -60,7 +60,7 @@ async def _starting(screen: Screen) -> None:
         action = action.with_progress(Progress(name, state, None, at_s))  # type: ignore[arg-type]
     app.job_action = action.over()
     app.push_screen(ActionScreen())
-    await screen.until("Start · start: 2 of 5 ready")
+    await screen.until("Start: 2 of 5 ready")
 
 
 Act = Callable[[Screen], Awaitable[None]]

@@ -56,7 +56,7 @@ class ActionScreen(Page):
         rows = self.query_one(Rows)
         rows.show(action_rows(action, elapsed_s, self.size.width - 4))
         note = "" if action.ended else " · esc leaves it going on"
-        title = f"{action.kind.capitalize()} · {action.summary}{note}"
+        title = f"{action.summary[0].upper()}{action.summary[1:]}{note}"
         if rows.border_title != title:
             rows.border_title = title
 

@@ -42,7 +42,7 @@ class ChoiceScreen(ModalScreen[str]):
                               background: transparent; }
     ChoiceScreen OptionList:focus { border: none; }
     ChoiceScreen OptionList > .option-list--option-highlighted { text-style: reverse; }
-    ChoiceScreen #keys { color: $text-muted; }
+    ChoiceScreen #keys { color: $foreground-muted; }
     """
 
     def __init__(

@@ -47,7 +47,14 @@ def strips(line: Text, console: Console, width: int | None) -> list[Strip]:
     parts = [line]
     if width is not None and (cuts := _cuts(line.plain, max(width, 2))):
         parts = list(line.divide(cuts))
-    return [Strip(part.render(console)) for part in parts]
+    return [Strip(_segments(part, console)) for part in parts]
+
+
+def _segments(line: Text, console: Console) -> Iterable[Segment]:
+    """Rich leaves the base style out where no part of a text has a style of its own."""
+    if line.spans or not isinstance(line.style, Style):
+        return line.render(console)
+    return [Segment(line.plain, line.style)]
 
 
 def _cuts(text: str, width: int) -> Sequence[int]:

@@ -44,7 +44,7 @@ class LogLines(Widget, can_focus=True):
     LogLines > .log--name-3 { color: $text-warning; }
     LogLines > .log--name-4 { color: $text-secondary; }
     LogLines > .log--name-5 { color: $foreground; }
-    LogLines > .log--quiet { color: $text-muted; }
+    LogLines > .log--quiet { color: $foreground-muted; }
     LogLines > .log--mark { color: $text-warning; text-style: bold; }
     LogLines > .log--hit { text-style: reverse; }
     LogLines > .log--here { text-style: bold underline; }

@@ -43,25 +43,25 @@ class LogPanel(Vertical):
     """
 
     DEFAULT_CSS = """
-    LogPanel { border: round $border-blurred; height: 1fr; }
-    LogPanel:focus-within { border: round $border; }
+    LogPanel { border: round $panel-lighten-2; border-title-color: $foreground-muted; height: 1fr; }
+    LogPanel:focus-within { border: round $accent; border-title-color: $text; }
     """
     ALLOW_MAXIMIZE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause/follow"),
-        Binding("slash", "filter", "Filter"),
-        Binding("ctrl+f", "search", "Search"),
-        Binding("n", "find(True)", "Next match", show=False),
-        Binding("N", "find(False)", "Previous match", show=False),
-        Binding("plus", "context(1)", "More context", show=False),
-        Binding("minus", "context(-1)", "Less context", show=False),
-        Binding("left_square_bracket", "cycle(-1)", "Previous instance", show=False),
-        Binding("right_square_bracket", "cycle(1)", "Next instance"),
-        Binding("w", "wrap", "Wrap"),
-        Binding("t", "times", "Times", show=False),
-        Binding("y", "copy", "Copy"),
-        Binding("ctrl+s", "save", "Save"),
-        Binding("escape", "clear", "Clear search and filter", show=False),
+        Binding("space", "pause", "pause/follow"),
+        Binding("slash", "filter", "filter"),
+        Binding("ctrl+f", "search", "search"),
+        Binding("n", "find(True)", "next match", show=False),
+        Binding("N", "find(False)", "previous match", show=False),
+        Binding("plus", "context(1)", "more context", show=False),
+        Binding("minus", "context(-1)", "less context", show=False),
+        Binding("left_square_bracket", "cycle(-1)", "previous instance", show=False),
+        Binding("right_square_bracket", "cycle(1)", "next instance"),
+        Binding("w", "wrap", "wrap"),
+        Binding("t", "times", "times", show=False),
+        Binding("y", "copy", "copy"),
+        Binding("ctrl+s", "save", "save"),
+        Binding("escape", "clear", "clear search and filter", show=False),
     ]
 
     class Saved(Message):

@@ -73,9 +73,9 @@ class NodesPanel(Vertical):
         Binding("S", "sort", "sort", show=False),
     ]
     DEFAULT_CSS = """
-    NodesPanel { border: round $panel-lighten-2; border-title-color: $text-muted; height: 1fr; }
+    NodesPanel { border: round $panel-lighten-2; border-title-color: $foreground-muted; height: 1fr; }
     NodesPanel:focus-within { border: round $accent; border-title-color: $text; }
-    NodesPanel > #head { height: 1; color: $text-muted; text-wrap: nowrap; }
+    NodesPanel > #head { height: 1; color: $foreground-muted; text-wrap: nowrap; }
     NodesPanel > Input { height: 1; border: none; padding: 0; display: none; }
     """
 

@@ -25,7 +25,7 @@ class ProblemsPanel(Vertical):
     BORDER_TITLE = "Problems"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "explain", "explain")]
     DEFAULT_CSS = """
-    ProblemsPanel { border: round $panel-lighten-2; border-title-color: $text-muted;
+    ProblemsPanel { border: round $panel-lighten-2; border-title-color: $foreground-muted;
                     height: auto; max-height: 8; }
     ProblemsPanel:focus-within { border: round $accent; border-title-color: $text; }
     ProblemsPanel > Rows { height: auto; max-height: 6; text-wrap: wrap; }

@@ -41,7 +41,7 @@ class TopologyPanel(ScrollView, can_focus=True):
     DEFAULT_CSS = f"""
     TopologyPanel {{
         border: round $panel-lighten-2;
-        border-title-color: $text-muted; border-subtitle-color: $text-muted;
+        border-title-color: $foreground-muted; border-subtitle-color: $foreground-muted;
         overflow-x: hidden; scrollbar-size-vertical: {_SCROLLBAR};
     }}
     TopologyPanel:focus {{ border: round $accent; border-title-color: $text; }}
