@@ -8,9 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-import rich
 import textual
-from rich.traceback import Traceback
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -99,6 +97,9 @@ class FleetApp(App[tuple[str, ...]]):
 
     def _fatal_error(self) -> None:
         """A bug ends the dashboard with its traceback, but without values: some are secret."""
+        import rich
+        from rich.traceback import Traceback
+
         self._exit_renderables.append(
             Traceback(show_locals=False, width=None, suppress=[rich, textual])
         )
@@ -146,8 +147,8 @@ class FleetApp(App[tuple[str, ...]]):
 
     @on(LogsArrived)
     def _logs_arrived(self, message: LogsArrived) -> None:
-        for panel in self._dashboard.query(LogPanel):
-            panel.take(message.events)
+        if self.screen_stack:  # while it is left there is none
+            self._dashboard.query_one(LogPanel).take(message.events)
 
     @property
     def _dashboard(self) -> Screen[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from textual.content import Content
@@ -237,6 +238,37 @@ def problem_sheet(problem: Problem, measured: str) -> Iterator[Content]:
         )
         yield from (Content.styled(f"  {command}", "bold") for command in problem.fix.commands)
         yield Content("")
+
+
+def page_text(markdown: str) -> Content:
+    """A page of ours as text; a widget that knows all of Markdown takes long to open."""
+    lines: list[str] = []
+    code = False
+    for line in markdown.splitlines():
+        if line.startswith("```"):
+            code = not code
+        elif code:
+            lines.append(f"    {line}")
+        elif lines and _goes_on(lines[-1], line):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+    return joined(map(_page_line, lines))
+
+
+def _goes_on(before: str, line: str) -> bool:
+    """Whether a line belongs to the paragraph before it."""
+    begins = re.match(r"\s*([-*#|]|[0-9]+\.|$)", line)
+    return not begins and before.strip() != "" and not before.startswith(("#", "    ", "|"))
+
+
+def _page_line(line: str) -> Content:
+    if line.startswith("#"):
+        return heading(line.lstrip("# "))
+    if line.startswith("    "):
+        return Content.styled(line, "bold")
+    parts = re.split(r"`([^`]+)`", line.replace("**", ""))
+    return Content.assemble(*((p, "bold") if i % 2 else p for i, p in enumerate(parts)))
 
 
 def event_row(change: Change) -> Content:

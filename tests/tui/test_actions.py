@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from textual.widgets import OptionList
@@ -141,39 +142,52 @@ def test_attach_lends_the_terminal_to_what_the_cursor_is_on() -> None:
     played(act)
 
 
-def left(act_keys: list[str], *, busy: str = "") -> tuple[str, ...] | None:
-    """What the app returns when it is left by ``act_keys``."""
+def left(act: Callable[[Screen], Awaitable[None]]) -> tuple[str, ...] | None:
+    """What the app returns when it is left by ``act``."""
 
     async def body() -> tuple[str, ...] | None:
-        stage = Stage()
-        async with opened(stage=stage) as screen:
-            if busy:
-                stage.go_on.clear()
-                await screen.type(*busy.split())
-                await screen.until(" … 0 of 5")
-            await screen.type(*act_keys)
-            deadline = asyncio.get_running_loop().time() + 5
-            while screen.app.is_running and screen.app._exit is False:
-                await screen.pilot.pause()
-                if asyncio.get_running_loop().time() > deadline:
-                    break
-            return screen.app.return_value if screen.app._exit else None
+        async with opened() as screen:
+            await act(screen)
+            async with asyncio.timeout(8):
+                while not screen.app._exit:
+                    await screen.pilot.pause()
+            return screen.app.return_value
 
-    return asyncio.run(asyncio.wait_for(body(), 30))
+    return asyncio.run(asyncio.wait_for(body(), 40))
 
 
 def test_leaving_stops_nothing() -> None:
-    assert left(["q"]) == ()
+    async def act(screen: Screen) -> None:
+        await screen.type("q")
+
+    assert left(act) == ()
 
 
 def test_leaving_hands_a_start_over() -> None:
-    assert left(["escape", "q"], busy="s enter") == ALL
+    async def act(screen: Screen) -> None:
+        screen.stage.go_on.clear()
+        await screen.type("s", "enter")
+        await screen.until("Starting … 0 of 5")
+        await screen.type("escape", "q")
+
+    assert left(act) == ALL
 
 
 def test_leaving_in_the_middle_of_a_stop_asks() -> None:
-    assert left(["escape", "q"], busy="x down down enter") is None
-    assert left(["escape", "q", "enter"], busy="x down down enter") is None
-    assert left(["escape", "q", "down", "enter"], busy="x down down enter") == ()
+    async def act(screen: Screen) -> None:
+        screen.stage.go_on.clear()
+        await screen.type("x", "down", "down", "enter")
+        await screen.until("Stopping … 0 of 5")
+        await screen.type("escape", "q")
+        await screen.until("A stop goes on", "Stay", "Leave now")
+        await screen.type("enter")  # Stay is preselected
+        await screen.until("Topology", gone="A stop goes on")
+        assert not screen.app._exit
+        await screen.type("q")
+        await screen.until("A stop goes on")
+        await screen.type("down", "enter")
+
+    assert left(act) == ()
 
 
 def test_everything_is_in_the_palette_too() -> None:

@@ -33,8 +33,8 @@ from fleetctl.link.ssh.identities import Identities, Identity
 from fleetctl.link.ssh.known_hosts import Known, KnownHosts
 from fleetctl.model.topology import SSH, Node
 
-KEEPALIVE_S = 1.5
-KEEPALIVE_MISSES = 2
+KEEPALIVE_S = 2.5  # longer than the pause between two questions to a node that is watched
+KEEPALIVE_MISSES = 1
 """A node cut off is known as lost within about ``KEEPALIVE_S * (KEEPALIVE_MISSES + 1)`` seconds."""
 
 _STARTUP_TRIES = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 from fleetctl.probes.parsers.number import whole
@@ -13,8 +14,11 @@ _INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.@:-]*")
 
 def ipv4(text: object) -> IPv4Address | None:
     """``text`` as an IPv4 address in four decimal parts."""
-    if not isinstance(text, str):
-        return None
+    return _ipv4(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=4096)  # the same few are read again and again, and each takes a while
+def _ipv4(text: str) -> IPv4Address | None:
     try:
         return IPv4Address(text)
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface
 from itertools import pairwise
 
@@ -59,6 +60,7 @@ class Block(Struct, frozen=True):
         )
 
 
+@lru_cache(maxsize=256)  # a watched node mostly says the same
 def parse_ifconfig(text: str) -> tuple[Interface, ...] | Unparsed:
     """The interfaces in ``text``."""
     blocks = parse_blocks(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Interface
 from typing import Any
 
@@ -41,6 +42,7 @@ class Link(Struct, frozen=True):
         )
 
 
+@lru_cache(maxsize=256)  # a watched node mostly says the same
 def parse_ip_addr(text: str) -> tuple[Interface, ...] | Unparsed:
     """The interfaces in ``text``."""
     links = parse_links(text)

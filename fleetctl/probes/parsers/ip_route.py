@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, cast, get_args
 
@@ -52,6 +53,7 @@ class Entry(Struct, frozen=True):
         )
 
 
+@lru_cache(maxsize=256)  # a watched node mostly says the same
 def parse_ip_route(text: str) -> tuple[Route, ...] | Unparsed:
     """The IPv4 routes in ``text``, in the table's order."""
     entries = parse_entries(text)

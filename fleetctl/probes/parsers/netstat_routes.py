@@ -7,6 +7,7 @@ reads ``10.10/24``, 192.168.50.0/24 reads ``192.168.50``. The flag H makes a hos
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
@@ -48,6 +49,7 @@ class Table(Struct, frozen=True):
     ipv6_count: int | None = None
 
 
+@lru_cache(maxsize=256)  # a watched node mostly says the same
 def parse_netstat_routes(text: str) -> tuple[Row, ...] | Unparsed:
     """The IPv4 rows in ``text``."""
     table = parse_table(text)

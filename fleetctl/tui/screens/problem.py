@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Markdown, Static
+from textual.widgets import Static
 
 from fleetctl.health.pages import page
 from fleetctl.model.status import Problem
 from fleetctl.quantities import duration
 from fleetctl.tui.screens.page import Page
-from fleetctl.tui.sheets import joined, problem_sheet
+from fleetctl.tui.sheets import joined, page_text, problem_sheet
 from fleetctl.watch import Snapshot
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class ProblemScreen(Page):
                 ago = duration(max(0.0, (snapshot.status.generated_at - heard).total_seconds()))
                 at = heard.astimezone().strftime("%H:%M:%S")
                 measured = f"by {self.problem.node} at {at}, {ago} ago"
-        text = Static(joined(problem_sheet(self.problem, measured)), markup=False)
-        box = VerticalScroll(text, Markdown(page(self.problem.code)))
+        parts = [*problem_sheet(self.problem, measured), page_text(page(self.problem.code))]
+        box = VerticalScroll(Static(joined(parts), markup=False))
         box.border_title = self.problem.code
         return box
 

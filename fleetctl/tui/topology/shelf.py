@@ -120,6 +120,8 @@ def _hung(
             sheet.mark(row, column, look.link(name, network), link)
             end = column + step if place < len(names) - 1 else columns
             if end - column >= RTT_COLUMNS + 3:
+                # as wide with a figure as without, so that nothing beside it moves
+                sheet.width = max(sheet.width, column + 2 + RTT_COLUMNS)
                 sheet.put(row, column + 2, look.rtt(name, network), "quiet", link)
 
 

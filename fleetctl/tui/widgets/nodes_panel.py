@@ -73,10 +73,12 @@ class NodesPanel(Vertical):
         Binding("S", "sort", "sort", show=False),
     ]
     DEFAULT_CSS = """
-    NodesPanel { border: round $panel-lighten-2; border-title-color: $foreground-muted; height: 1fr; }
+    NodesPanel { border: round $panel-lighten-2; border-title-color: $foreground-muted;
+                 height: 1fr; }
     NodesPanel:focus-within { border: round $accent; border-title-color: $text; }
     NodesPanel > #head { height: 1; color: $foreground-muted; text-wrap: nowrap; }
-    NodesPanel > Input { height: 1; border: none; padding: 0; display: none; }
+    NodesPanel > Input, NodesPanel > Input:focus { height: 1; border: none; padding: 0; }
+    NodesPanel > Input { display: none; }
     """
 
     class NodeOpened(Message):
@@ -149,7 +151,7 @@ class NodesPanel(Vertical):
         """Type what the rows must contain."""
         field = self.query_one(Input)
         field.display = True
-        field.focus()
+        self.screen.set_focus(field)  # at once: the next key is for it already
 
     @on(Input.Changed)
     def _filter_typed(self, event: Input.Changed) -> None:

@@ -1,0 +1,195 @@
+"""Takes the pictures of docs/pictures anew: SVG screenshots of the dashboard on a running lab.
+
+``python scripts/pictures.py`` needs root on Linux. It builds the lab of nodes.yaml; for each act it
+runs itself once more on the lab's controller, where the dashboard, on no terminal, is driven
+by keys, and pictured when what is wanted is on the screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from textual.pilot import Pilot
+
+from fleetctl import config
+from fleetctl.errors import FleetctlError
+from fleetctl.fleet import FleetService
+from fleetctl.lab import Lab
+from fleetctl.lab.shipped import ELASTIC_PLACE, elastic, nodes_yaml
+from fleetctl.model.targets import choose_job
+from fleetctl.tui.app import FleetApp
+
+PICTURES = Path(__file__).parents[1] / "docs/pictures"
+SIZE = (120, 36)
+WAIT_S = 60.0
+ACT_TIMEOUT_S = 150.0
+SPARKS = "▁▂▃▄▅▆▇█"
+FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+"""What systems have: a picture on a web page may fetch no font."""
+
+
+class Screen:
+    """What somebody in front of it sees, and types."""
+
+    def __init__(self, app: FleetApp, pilot: Pilot[Any], folder: Path) -> None:
+        self._app = app
+        self._pilot = pilot
+        self._folder = folder
+
+    @property
+    def text(self) -> str:
+        width, height = self._app.size
+        strips = self._app.screen._compositor.render_strips(self._app.size)
+        return "\n".join("".join(s.text for s in line)[:width] for line in strips[:height])
+
+    async def until(self, *patterns: str) -> None:
+        """Wait until each of the patterns is somewhere on the screen.
+
+        :raises FleetctlError: they are not after :data:`WAIT_S`.
+        """
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            await self._pilot.pause()
+            missing = [p for p in patterns if not re.search(p, self.text)]
+            if not missing:
+                return
+            if time.monotonic() > deadline:
+                raise FleetctlError(
+                    f"{missing} did not come up within {WAIT_S:g} s; the screen:\n{self.text}"
+                )
+            await asyncio.sleep(0.02)
+
+    async def type(self, *keys: str) -> None:
+        await self._pilot.press(*keys)
+
+    def take(self, name: str) -> None:
+        """Write a picture of what is there now."""
+        fleet = self._app.service.fleet.name
+        picture = self._app.export_screenshot(title=f"fleetctl · {fleet}", simplify=True)
+        (self._folder / f"{name}.svg").write_text(without_web_fonts(picture), "utf-8")
+
+
+def without_web_fonts(svg: str) -> str:
+    """The picture with fonts of the system, and no address that something is fetched from."""
+    svg = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    svg = svg.replace("font-family: Fira Code, monospace", f"font-family: {FONTS}")
+    return svg.replace("font-family: arial", "font-family: Helvetica, Arial, sans-serif")
+
+
+# The acts, in their order
+
+
+async def starting(screen: Screen) -> None:
+    """The job's start, half way."""
+    await screen.until(r"(\d+)/\1 nodes", r"nothing is wrong")
+    await screen.type("s")
+    await screen.until(r"start all of")
+    await screen.type("enter")
+    await screen.until(r"starting … [2-4] of 5", r"◐|○")
+    screen.take("starting")
+    await screen.until(r"[Ss]tart: 5 of 5 ready")
+
+
+async def healthy(screen: Screen) -> None:
+    """All is well, and everybody talks."""
+    talking = [rf"{name} *\|" for name in ("mini1", "mini2", "mini3", "pi4", "pi5")]
+    history = rf"pi4 .*[{SPARKS}]{{6}}"
+    await screen.until(r"5/5 ready", r"nothing is wrong", history, *talking)
+    screen.take("healthy")
+
+
+async def problem(screen: Screen) -> None:
+    """A gateway does not forward: seen at a glance, and explained."""
+    await screen.until(r"✖ forwarding-off +mini3", r"pi4 +worker", rf"mini2 .*[{SPARKS}]{{4}}")
+    screen.take("dashboard-fault")
+    await screen.type("tab", "tab")
+    await screen.type("enter")
+    await screen.until(r"What repairs it, on mini3", r"sysctl")
+    screen.take("problem")
+
+
+ACTS: Mapping[str, Callable[[Screen], Awaitable[None]]] = {
+    "starting": starting,
+    "healthy": healthy,
+    "problem": problem,
+}
+FAULTS = {"problem": ("forwarding-off", "mini3")}
+"""What is broken before an act."""
+
+
+async def play(act: str, folder: Path) -> None:
+    """One act, on the controller: its pictures lie in ``folder`` afterwards."""
+    fleet = config.load(config.find(None))
+    async with FleetService(fleet, choose_job(fleet, None)) as service:
+        app = FleetApp(service)
+        async with app.run_test(size=SIZE, notifications=True) as pilot:
+            await ACTS[act](Screen(app, pilot, folder))
+
+
+def take_all() -> None:
+    """Build the lab, play all acts in it, take it down; replace the pictures when all are there."""
+    path = nodes_yaml()
+    name = f"pictures-{os.getpid()}"
+    copies = [(elastic(), ELASTIC_PLACE)]
+    try:
+        lab = Lab.up(config.load(path), path, name=name, copies=copies, progress=say)
+        with tempfile.TemporaryDirectory(dir=lab.home) as folder:
+            for act in ACTS:
+                if act in FAULTS:
+                    lab.fault(*FAULTS[act])
+                say(f"playing {act}")
+                argv = [sys.executable, str(Path(__file__).resolve()), act, folder]
+                env = {"COLORTERM": "truecolor", "TERM": "xterm-256color"}
+                done = lab.run("controller", argv, env=env, timeout_s=ACT_TIMEOUT_S)
+                if done.returncode != 0:
+                    raise FleetctlError(f"the act {act!r} failed:\n{done.stderr.decode()[-6000:]}")
+            replace_pictures(Path(folder), lab.home)
+    finally:
+        Lab(name).down()
+
+
+def replace_pictures(folder: Path, home: Path) -> None:
+    """Put the pictures into docs/pictures, theirs who owns it.
+
+    :raises FleetctlError: one tells of this machine.
+    """
+    PICTURES.mkdir(exist_ok=True)
+    owner = PICTURES.parent.stat()
+    for taken in sorted(folder.glob("*.svg")):
+        picture = taken.read_text("utf-8")
+        plain = picture.replace("&#160;", " ")
+        for secret in (os.uname().nodename, str(home), str(PICTURES.parents[1])):
+            if secret in plain:
+                raise FleetctlError(f"{taken.name} shows {secret!r}, which is this machine's")
+        target = PICTURES / taken.name
+        target.write_text(picture, "utf-8")
+        os.chown(target, owner.st_uid, owner.st_gid)
+        say(f"took {target.relative_to(PICTURES.parents[1])}, {len(picture.encode()) >> 10} kB")
+
+
+def say(line: str) -> None:
+    click.echo(f"pictures: {line}", err=True)
+
+
+def main() -> None:
+    try:
+        if len(sys.argv) == 3:
+            asyncio.run(play(sys.argv[1], Path(sys.argv[2])))
+        else:
+            take_all()
+    except FleetctlError as error:
+        say(str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
