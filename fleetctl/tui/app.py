@@ -140,6 +140,8 @@ class FleetApp(App[tuple[str, ...]]):
     @on(SnapshotTaken)
     def _snapshot_taken(self, message: SnapshotTaken) -> None:
         if self.snapshot:
+            if self.snapshot.complete and not message.snapshot.complete:
+                return  # a watch that was begun anew knows less for a moment
             new = tuple(changes(self.snapshot.status, message.snapshot.status))
             if new:
                 self.events = (*self.events, *new)[-EVENTS_KEPT:]

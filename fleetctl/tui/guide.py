@@ -19,6 +19,8 @@ class Guide:
 
     def __init__(self, app: FleetApp) -> None:
         self._app = app
+        self.stops: tuple[demo.Stop, ...] = ()
+        """What can be broken."""
         self.broken: list[demo.Stop] = []
         """What the tour broke and nobody mended from here, oldest first."""
 
@@ -33,13 +35,15 @@ class Guide:
 
     async def _greet(self) -> None:
         self._line.greet(demo.about().note)
+        self.stops = await demo.tour()
 
     def show_tour(self) -> None:
         """The list of what can be broken."""
         self._do("Tour", self._show_tour())
 
     async def _show_tour(self) -> None:
-        self._app.push_screen(TourScreen(await demo.tour()))
+        self.stops = self.stops or await demo.tour()
+        self._app.push_screen(TourScreen(self.stops))
 
     def break_it(self, stop: demo.Stop) -> None:
         """Break what ``stop`` is about, and say what to look for."""

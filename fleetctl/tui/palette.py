@@ -26,6 +26,8 @@ def commands(app: FleetApp) -> Iterator[SystemCommand]:
     yield SystemCommand("Events", "what changed since this was opened", app.action_events)
     if demo.present():
         yield SystemCommand("Tour", "things to break in the demo", app.action_tour)
+        for stop in app.guide.stops:
+            yield SystemCommand(stop.title, stop.look, partial(app.guide.break_it, stop))
         for stop in app.guide.broken:
             yield SystemCommand(f"Mend: {stop.title}", stop.remedy, partial(app.guide.mend, stop))
     for instance in app.service.job.instances if app.service.job else ():

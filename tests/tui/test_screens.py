@@ -91,6 +91,20 @@ def test_events_tell_what_changed() -> None:
     played(act)
 
 
+def test_asking_more_seldom_is_no_event() -> None:
+    async def act(screen: Screen) -> None:
+        await screen.until("nothing is wrong")
+        screen.app.every(5.0)
+        screen.stage.states["worker@pi4"] = "failed"
+        await screen.until("4/5 ready")
+        await screen.type("e")
+        text = await screen.until("worker@pi4 is failed")
+        assert "unknown" not in text
+        assert "is over" not in text
+
+    played(act)
+
+
 class OneNode:
     """A link on which sudo sets forwarding in the simulation."""
 
