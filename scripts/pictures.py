@@ -94,9 +94,9 @@ async def starting(screen: Screen) -> None:
     await screen.type("s")
     await screen.until(r"start all of")
     await screen.type("enter")
-    await screen.until(r"starting … [2-4] of 5", r"◐|○")
+    await screen.until(r"Starting … [1-4] of 5", r"◐|○")
     screen.take("starting")
-    await screen.until(r"[Ss]tart: 5 of 5 ready")
+    await screen.until(r"Start: 5 of 5 ready")
 
 
 async def healthy(screen: Screen) -> None:

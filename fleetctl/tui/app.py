@@ -142,6 +142,8 @@ class FleetApp(App[tuple[str, ...]]):
         if self.snapshot:
             if self.snapshot.complete and not message.snapshot.complete:
                 return  # a watch that was begun anew knows less for a moment
+            if message.snapshot.complete and not self.snapshot.complete:
+                gc.freeze()  # as in _begin; connections stay, too
             new = tuple(changes(self.snapshot.status, message.snapshot.status))
             if new:
                 self.events = (*self.events, *new)[-EVENTS_KEPT:]
