@@ -109,7 +109,7 @@ async def healthy(screen: Screen) -> None:
 
 async def problem(screen: Screen) -> None:
     """A gateway does not forward: seen at a glance, and explained."""
-    await screen.until(r"✖ forwarding-off +mini3", r"pi4 +worker", rf"mini2 .*[{SPARKS}]{{4}}")
+    await screen.until(r"✖ forwarding-off +mini3", r"✖ \d+ +pi4 +worker", rf"mini2 .*[{SPARKS}]{{4}}")
     screen.take("dashboard-fault")
     await screen.type("tab", "tab")
     await screen.type("enter")
