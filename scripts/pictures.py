@@ -109,7 +109,8 @@ async def healthy(screen: Screen) -> None:
 
 async def problem(screen: Screen) -> None:
     """A gateway does not forward: seen at a glance, and explained."""
-    await screen.until(r"✖ forwarding-off +mini3", r"✖ \d+ +pi4 +worker", rf"mini2 .*[{SPARKS}]{{4}}")
+    hit = r"✖ \d+ +pi4 +worker"
+    await screen.until(r"✖ forwarding-off +mini3", hit, rf"mini2 .*[{SPARKS}]{{4}}")
     screen.take("dashboard-fault")
     await screen.type("tab", "tab")
     await screen.type("enter")
