@@ -11,11 +11,12 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import pytest
 
 from fleetctl.errors import LinkError, LinkHung
 from fleetctl.launch import conversation
-from fleetctl.launch.conversation import CHANGE_CHECK_S, converse
+from fleetctl.launch.conversation import converse
 from fleetctl.link.local import LocalLink
 from fleetctl.model.questions import Questions
 from fleetctl.probes.node import NodeScript, node_script, services_script
@@ -90,8 +91,11 @@ def test_a_change_is_told_by_the_node_itself(state: State) -> None:
             came.clear()
             await asyncio.wait_for(came.wait(), 5)
 
-        async with converse(LocalLink("here"), "fleet", of(a="echo"), noticed):
+        scripts = of(a="echo $$")
+        async with converse(LocalLink("here"), "fleet", scripts, noticed) as talk:
             await asyncio.wait_for(came.wait(), 5)  # the first look is one, too
+            answer, _ = await talk.words("it")
+            shell = int(read(scripts["it"].script, answer).by_name["a"].text)
             state.write("backoff")
             await next_change()
             state.write("backoff", pid=999999999)  # its process is gone
@@ -100,10 +104,19 @@ def test_a_change_is_told_by_the_node_itself(state: State) -> None:
             await next_change()
             count = len(told)
             state.write("backoff", pid=999999999)  # written anew, and the same
-            await asyncio.sleep(3 * CHANGE_CHECK_S)
+            seen = pauses(shell)
+            while len(seen) < 4:  # so it has looked at least twice since then
+                seen |= pauses(shell)
+                await asyncio.sleep(0.01)
             assert len(told) == count
 
     bounded(body())
+
+
+def pauses(shell: int) -> set[int]:
+    """The processes by which a conversation's shell waits between two looks."""
+    found = [p for child in psutil.Process(shell).children() for p in child.children()]
+    return {p.pid for p in found}
 
 
 def test_a_change_in_the_middle_of_an_answer_leaves_the_answer_whole(state: State) -> None:
@@ -112,17 +125,14 @@ def test_a_change_in_the_middle_of_an_answer_leaves_the_answer_whole(state: Stat
     scripts = of(slow=line)
     told: list[int] = []
 
-    async def changes() -> None:
-        for phase in range(10):
-            state.write(str(phase))
-            await asyncio.sleep(0.15)
+    def noticed() -> None:
+        told.append(1)
+        state.write(str(len(told)))  # what is told is followed by the next
 
     async def body() -> None:
-        async with converse(LocalLink("here"), "fleet", scripts, lambda: told.append(1)) as t:
-            changing = asyncio.create_task(changes())
+        async with converse(LocalLink("here"), "fleet", scripts, noticed) as t:
             output, _ = await t.words("it")
             assert read(scripts["it"].script, output).by_name["slow"].text == "1-2-3-4-5-6-\n"
-            await changing
 
     bounded(body())
     assert len(told) > 1
