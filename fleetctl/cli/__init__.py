@@ -118,6 +118,13 @@ def run(arguments: list[str]) -> int:
         # whoever read our output has seen enough; keep the interpreter from flushing into it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except BaseException as error:
+        # Ctrl-C in the very moment in which asyncio's Runner takes it over comes out as this one
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is None or not isinstance(error, asyncio.CancelledError):
+            raise
+        _complain("interrupted")
+        return INTERRUPTED
     return result if isinstance(result, int) else 0
 
 
