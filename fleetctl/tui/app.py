@@ -227,7 +227,7 @@ class FleetApp(App[tuple[str, ...]]):
         """Restart, after asking."""
         self._ask_whom("restart", "")
 
-    def _act(self, kind: Kind, chosen: list[Instance], *, check: bool = True) -> None:
+    def _act(self, kind: Kind, chosen: list[Instance]) -> None:
         number = self.job_action.number + 1 if self.job_action else 1
         names = tuple(i.name for i in chosen)
         self.action_began_s = time.monotonic()
@@ -240,12 +240,14 @@ class FleetApp(App[tuple[str, ...]]):
         async def run() -> None:
             error = ""
             try:
-                if kind != "start":
-                    if kind == "restart" and check:
-                        await self._refuse_if_hopeless(chosen)
-                    await self.service.stop(chosen, report)
-                if kind != "stop":
-                    await self.service.start(chosen, report, {}, check=check)
+                if kind == "restart":
+                    await self._refuse_if_hopeless(chosen)
+                stopped = await self.service.stop(chosen, report) if kind != "start" else {}
+                left = [name for name, status in stopped.items() if status.state != "stopped"]
+                if kind == "restart" and left:
+                    error = f"{', '.join(left)} did not stop, so nothing was started again."
+                elif kind != "stop":
+                    await self.service.start(chosen, report, {})
             except StartRefused as refused:
                 said = "\n".join(f"{p.code}: {p.summary}" for p in refused.problems)
                 error = f"{refused.message}:\n{said}\nTo repair it: f. To start anyway: --no-check."

@@ -26,7 +26,7 @@ from fleetctl.launch.plan import stop_order
 from fleetctl.logs.events import LogBatch, LogEvent
 from fleetctl.model.jobs import Instance
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import Problem, ServiceStatus, SystemStatus
+from fleetctl.model.status import Problem, ServiceState, ServiceStatus, SystemStatus
 from fleetctl.model.topology import Node
 from fleetctl.probes.node import RawAnswer
 from fleetctl.tui.app import FleetApp
@@ -55,6 +55,8 @@ class Stage(FleetService):
         """While clear, a start does not go on."""
         self.go_on.set()
         self.refused: tuple[Problem, ...] = ()
+        self.stubborn: set[str] = set()
+        """What does not end when it is stopped."""
         self.broken: Exception | None = None
         """What the next look at any node raises."""
         self._changed: dict[str, asyncio.Event] = {n: asyncio.Event() for n in FLEET.nodes}
@@ -151,13 +153,17 @@ class Stage(FleetService):
         self, chosen: Sequence[Instance], report: Callable[[Progress], None]
     ) -> dict[str, ServiceStatus]:
         self.began.append(("stop", tuple(i.name for i in chosen)))
+        results: dict[str, ServiceStatus] = {}
         for group in stop_order(JOB, chosen):
             for instance in group:
                 await self.go_on.wait()
-                self.states[instance.name] = "stopped"
-                report(Progress(instance.name, "stopped", None, 0.5))
+                state: ServiceState = "failed" if instance.name in self.stubborn else "stopped"
+                self.states[instance.name] = state
+                report(Progress(instance.name, state, None, 0.5))
+                status = ServiceStatus(instance.service, instance.node, instance.rank, state)
+                results[instance.name] = status
         self.change()
-        return {}
+        return results
 
     async def obstacles(self, *_: Any, **__: Any) -> tuple[Problem, ...]:
         return self.refused

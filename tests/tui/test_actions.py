@@ -114,6 +114,16 @@ def test_a_restart_that_could_not_start_again_stops_nothing() -> None:
     played(act)
 
 
+def test_what_did_not_stop_is_not_started_again() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.stubborn = {"worker@pi4"}
+        await screen.type("r", "down", "down", "enter")
+        await screen.until("worker@pi4 did not stop, so nothing was started again.")
+        assert [what for what, _ in screen.stage.began] == ["stop"]
+
+    played(act)
+
+
 def test_only_one_start_or_stop_at_a_time() -> None:
     async def act(screen: Screen) -> None:
         screen.stage.go_on.clear()
