@@ -24,12 +24,16 @@ from fleetctl.quoting import join, quote
 from fleetctl.tmux import seam
 
 COMMAND_TIMEOUT_S = 15.0
-_HOLD = "exec sleep 60"
+_HOLD = ("sleep", "60")
 # The process of a window before its command. It ends by itself, and the window with it, should
-# this controller die before the command is there.
+# this controller die before the command is there. Two words, for tmux gives one word to the user's
+# login shell, which may be nologin.
+
+_RACE = re.compile(r"duplicate session|server exited|lost server")
+# Another controller was faster; or the last window closed just now, and the server with it.
 
 _GONE = re.compile(
-    r"can't find window|no server running|server exited|lost server|no current"
+    r"can't find (window|session)|no server running|server exited|lost server|no current"
     r"|error connecting to .*\(No such file or directory\)"
 )
 # A socket that may not be used, for one, does not mean that the window is gone.
@@ -128,31 +132,19 @@ class NodeTmux:
     def _server(self, config: str | None = None) -> libtmux.Server:
         return libtmux.Server(socket_name=TMUX_SOCKET, config_file=config, tmux_bin=self._tmux_bin)
 
-    def _open(self, session_name: str, name: str, config: str) -> Window:
+    def _open(self, session: str, name: str, config: str) -> Window:
         server = self._server(config)
+        window = ("-d", "-n", name, "-P", "-F", "#{window_id} #{pane_id}", *_HOLD)
         for _ in range(3):
-            session = server.sessions.get(default=None, session_name=session_name)
-            if session is not None:
-                window = session.new_window(window_name=name, window_shell=_HOLD)
-                break
-            try:
-                session = server.new_session(
-                    session_name, window_name=name, window_command=_HOLD, x=200, y=50
-                )
-                window = session.active_window
-                break
-            except libtmux.exc.TmuxSessionExists:
-                continue  # another controller was faster
-            except libtmux.exc.LibTmuxException as error:
-                if "server exited" not in str(error):
-                    raise
-                continue  # its last window closed just now; the next command starts a new one
-        else:
-            raise TmuxError(self._node, f"session {session_name} comes and goes")
-        pane = window.active_pane
-        if window.window_id is None or pane is None or pane.pane_id is None:
-            raise TmuxError(self._node, f"the new window {name} vanished at once")
-        return Window(window.window_id, pane.pane_id)
+            opened = server.cmd("new-window", "-t", f"={session}:", *window)
+            if opened.returncode != 0 and _GONE.search(" ".join(opened.stderr)):
+                opened = server.cmd("new-session", "-s", session, "-x", "200", "-y", "50", *window)
+            if opened.returncode == 0 and opened.stdout:
+                return Window(*opened.stdout[0].split())
+            said = " ".join(opened.stderr)
+            if not _RACE.search(said):
+                raise TmuxError(self._node, f"tmux: {said or 'no window was opened'}")
+        raise TmuxError(self._node, f"session {session} comes and goes: {said}")
 
     def _command(self, *argv: str) -> None:
         done = self._server().cmd(argv[0], *argv[1:])

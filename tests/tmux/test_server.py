@@ -80,6 +80,25 @@ def test_a_session_whose_name_only_begins_alike_is_another(config: str) -> None:
     bounded(body())
 
 
+def test_a_login_shell_that_lets_nobody_in_keeps_no_window_from_opening(
+    tmp_path: Path, config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As daemons' users have it; tmux gives a command of one word to that shell."""
+    nologin = tmp_path / "nologin"
+    nologin.write_text("#!/bin/sh\nexit 1\n")
+    nologin.chmod(0o755)
+    monkeypatch.setenv("SHELL", str(nologin))
+
+    async def body() -> None:
+        async with _node() as tmux:
+            for name in ("server", "worker"):
+                window = await tmux.open_window("flotte", name, config=config)
+                assert ask("display-message", "-p", "-t", window.pane_id, "#{pane_dead}") == "0"
+            assert ask("show-options", "-gv", "default-shell") == str(nologin)
+
+    bounded(body())
+
+
 async def _run(
     tmux: NodeTmux,
     config: str,
