@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -51,7 +51,8 @@ class StartRefused(FleetctlError):
 
 
 class FleetService:
-    """One fleet and one of its jobs. An async context manager: leaving it closes the connections.
+    """One fleet and one of its jobs. An async context manager: leaving it cancels what still starts
+    or stops something, waits until that has left nothing half done, and closes the connections.
 
     :param job: the job that everything here is about; ``None`` for a file without jobs.
     """
@@ -63,15 +64,29 @@ class FleetService:
         self._expectations = derive(fleet)
         self._looking: set[asyncio.Task[Look]] = set()
         """Questions to nodes that may outlive whoever waited for them."""
+        self._changing: set[asyncio.Task[Any]] = set()
+        """Those who are starting or stopping something."""
 
     async def __aenter__(self) -> FleetService:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._looking:
+        open_tasks = (self._looking | self._changing) - {asyncio.current_task()}
+        for task in open_tasks:
             task.cancel()
-        await asyncio.gather(*self._looking, return_exceptions=True)
+        await asyncio.gather(*open_tasks, return_exceptions=True)
         await self.links.close()
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """While inside, :meth:`__aexit__` waits for the current task."""
+        task = asyncio.current_task()
+        assert task
+        self._changing.add(task)
+        try:
+            yield
+        finally:
+            self._changing.discard(task)
 
     async def observe(self, chosen: Sequence[Instance] | None = None) -> FleetStatus:
         """The fleet's state by one quick answer of each node; :meth:`check` asks more."""
@@ -317,7 +332,8 @@ class FleetService:
             ssh_ports={node.name: ssh_port(node) for node in self.fleet.nodes.values()},
         )
         try:
-            await runner.start(self.plan(chosen))
+            with self._change():
+                await runner.start(self.plan(chosen))
         finally:
             results.update({i.name: runner.statuses[i.name] for i in chosen})
 
@@ -331,7 +347,8 @@ class FleetService:
             return {}
         known = self._known(self._begin_looks())
         stopper = Stopper(self.fleet.name, self.links, known, report)
-        return await stopper.stop(stop_order(self.job, chosen))
+        with self._change():
+            return await stopper.stop(stop_order(self.job, chosen))
 
     async def execute(
         self,

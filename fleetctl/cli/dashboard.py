@@ -18,9 +18,12 @@ import click
 from fleetctl.cli.context import Context
 from fleetctl.demo import present
 from fleetctl.errors import ConfigError, FleetctlError, UsageError
+from fleetctl.model.layout import start_log
 
 EXAMPLE = Path("nodes.yaml")
 TERMINAL_CHECK_S = 2.0
+PATIENCE_S = 1.0
+"""How long leaving may take before it says why."""
 
 
 def run(context: Context) -> int:
@@ -56,13 +59,14 @@ async def _dashboard(context: Context) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
         threading.Thread(target=_end_with_the_terminal, daemon=True).start()
         starting = await app.run_async()
-    if app.return_code:
-        return app.return_code
-    if starting:
-        _go_on_starting(context, starting)
-    elif not present():
+        if starting and not app.return_code:
+            _go_on_starting(context, service.fleet.name, starting)
+        finishing = partial(click.echo, "Finishing what was begun on a node …", err=True)
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, finishing)
+    patience.cancel()
+    if not (app.return_code or starting or present()):
         click.echo("Left the dashboard; what was started runs on: fleetctl status", err=True)
-    return 0
+    return app.return_code or 0
 
 
 def _end_with_the_terminal() -> None:
@@ -76,19 +80,27 @@ def _end_with_the_terminal() -> None:
             os._exit(128 + signal.SIGHUP)
 
 
-def _go_on_starting(context: Context, instances: tuple[str, ...]) -> None:
-    """A start that goes on is finished by a process of its own."""
+def _go_on_starting(context: Context, fleet: str, instances: tuple[str, ...]) -> None:
+    """A start that goes on is finished by a process of its own, which writes its progress down."""
     options = [] if context.config_path is None else ["-f", str(context.config_path)]
     options += [] if context.job is None else ["--job", context.job]
+    log = start_log(fleet)
+    try:
+        path = Path(log).expanduser()
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        said = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except (OSError, RuntimeError) as error:  # no room, or no home
+        log, said = f"nowhere, since {error}", subprocess.DEVNULL
     process = subprocess.Popen(
         [sys.executable, "-m", "fleetctl", *options, "start", *instances],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=said,
+        stderr=said,
         start_new_session=True,
     )
     click.echo(
-        f"Left the dashboard; process {process.pid} goes on with the start: fleetctl status",
+        f"Left the dashboard; process {process.pid} goes on with the start: fleetctl status\n"
+        f"It writes what it does to: {log}",
         err=True,
     )
 

@@ -1,4 +1,5 @@
-"""Names of what fleetctl keeps on a node: one folder per instance, one tmux server, one session."""
+"""Names of what fleetctl keeps on a node: one folder per instance, one tmux server, one session;
+and at the controller."""
 
 from __future__ import annotations
 
@@ -29,3 +30,9 @@ def fixes_dir(fleet: str) -> str:
     """The folder on the node, starting with ``~/``, that holds one file for each command by which
     ``fix`` changed the node: what was run and how it is undone. Names sort by age."""
     return f"{STATE}/{fleet}/.fixes"
+
+
+def start_log(fleet: str) -> str:
+    """The file at the controller, starting with ``~/``, for what a start says that goes on after
+    its dashboard was left; the newest such start only."""
+    return f"{STATE}/{fleet}/.start.log"

@@ -126,7 +126,9 @@ def test_leaving_while_starting_lets_the_start_go_on(lab: Lab, user: MakeUser) -
         screen.back()
         screen.type("q")
         screen.until("goes on with the start", "left with 0")
-    eventually(lambda: set(job.states().values()) == {"ready"}, "the rest is started", 20)
+    log = lab.home / f".local/state/fleetctl/{job.fleet}/.start.log"
+    eventually(lambda: "all 3 ready" in log.read_text(), "the rest is started", 20)
+    assert set(job.states().values()) == {"ready"}, log.read_text()
     assert job.type("stop").code == 0
 
 
