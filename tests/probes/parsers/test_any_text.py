@@ -108,14 +108,14 @@ def spoilt(draw: st.DrawFn) -> str:
 
 
 @either
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=st.text())
 def test_arbitrary_text(name: str, text: str) -> None:
     _parse(name, text)
 
 
 @either
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(text=spoilt())
 def test_spoilt_output(name: str, text: str) -> None:
     _parse(name, text)
