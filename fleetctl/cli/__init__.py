@@ -114,6 +114,8 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
         return INTERRUPTED
+    except SystemExit as end:  # a signal ended the command, which has left all in order
+        return end.code if isinstance(end.code, int) else 1
     except BrokenPipeError:
         # whoever read our output has seen enough; keep the interpreter from flushing into it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

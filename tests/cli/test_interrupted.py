@@ -1,8 +1,11 @@
-"""Ctrl-C, whatever exception it comes out as."""
+"""Ctrl-C and other signals, whatever exception they come out as."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 
 import click
 import pytest
@@ -29,3 +32,27 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli.command, "main", broken)
     with pytest.raises(ZeroDivisionError):
         cli.run(["status"])
+
+
+_ENDED_BY_A_SIGNAL = """
+import sys
+from fleetctl import __main__, cli
+
+def ended(*_, **__):
+    sys.stdout.write("nobody reads this")
+    raise SystemExit(129)
+
+cli.command.main = ended
+__main__.main()
+"""
+
+
+def test_the_exit_code_of_a_signal_stays_when_the_terminal_is_gone() -> None:
+    """Python itself would make 120 of it, for what it cannot write any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    env = {**os.environ, "PYTHONUNBUFFERED": ""}
+    argv = [sys.executable, "-c", _ENDED_BY_A_SIGNAL]
+    done = subprocess.run(argv, stdout=writer, env=env, timeout=20, check=False)
+    os.close(writer)
+    assert done.returncode == 129
