@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from fleetctl.errors import LabError
 from fleetctl.lab import controller, linux, persistence, requirements, state, wiring
 from fleetctl.lab.blueprint import Blueprint, Machine
+from fleetctl.lab.copies import Copies
 from fleetctl.lab.namespaces import Process, births_in_new, network_of, popen, tool
 from fleetctl.lab.personality import MACOS, is_mac, personality
 from fleetctl.lab.programs.macos import launchctl
@@ -43,7 +44,7 @@ def build(
     blueprint: Blueprint,
     fleet: Fleet,
     config: Path,
-    copies: Sequence[tuple[Path, str]],
+    copies: Copies,
     say: Progress,
 ) -> None:
     """Build the lab ``name`` in its empty folder.

@@ -7,13 +7,14 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NoReturn
 
 from fleetctl.errors import LabError
 from fleetctl.lab import building, controller, faults, state
 from fleetctl.lab.blueprint import CONTROLLER, Blueprint, Machine
 from fleetctl.lab.building import Progress
+from fleetctl.lab.copies import Copies, checked
 from fleetctl.lab.draft import draw
 from fleetctl.lab.namespaces import popen
 from fleetctl.lab.personality import personality
@@ -56,7 +57,7 @@ class Lab:
         config_path: Path,
         *,
         name: str | None = None,
-        copies: Sequence[tuple[Path, str]] = (),
+        copies: Copies = (),
         as_guide: bool = False,
         progress: Progress | None = None,
     ) -> Lab:
@@ -74,10 +75,7 @@ class Lab:
         say = progress or (lambda _line: None)
         blueprint = draw(fleet, as_guide=as_guide)
         lab = cls(state.check_name(name or fleet.name))
-        destinations = [(source, below_home(target)) for source, target in copies]
-        for source, _ in destinations:
-            if not source.exists():
-                raise LabError(f"cannot copy {source} to the nodes: there is no such file")
+        copies = checked(copies)
         state.folder(lab.name).mkdir(mode=0o700, parents=True, exist_ok=True)
         with state.locked(lab.name, wait_s=0):
             if state.living_keeper(lab.name):
@@ -87,7 +85,7 @@ class Lab:
                 )
             state.clear(lab.name)
             try:
-                building.build(lab.name, blueprint, fleet, config_path, destinations, say)
+                building.build(lab.name, blueprint, fleet, config_path, copies, say)
             except BaseException:
                 building.tear_down(lab.name)
                 raise
@@ -315,18 +313,6 @@ def _login_environment(
     if "TERM" in os.environ:
         own["TERM"] = os.environ["TERM"]
     return {**own, **extra}
-
-
-def below_home(written: str) -> str:
-    """A destination like ``~/demo`` as a path below the home folder.
-
-    :raises LabError: it leads elsewhere.
-    """
-    path = PurePosixPath(written)
-    inner = path.relative_to("~") if path.parts[:1] == ("~",) else path
-    if inner.is_absolute() or ".." in inner.parts or not inner.parts:
-        raise LabError(f"cannot copy to {written!r}: it must be a place like ~/demo")
-    return str(inner)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

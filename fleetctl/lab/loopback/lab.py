@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from fleetctl.errors import LabError
 from fleetctl.lab.building import Progress
 from fleetctl.lab.controller import Home
-from fleetctl.lab.lab import below_home
+from fleetctl.lab.copies import Copies, checked
 from fleetctl.lab.loopback import state, surroundings
 from fleetctl.lab.loopback.derive import HOST, Door, derive
 from fleetctl.lab.loopback.ending import end_all
@@ -72,7 +72,7 @@ class LoopbackLab:
         config_path: Path,
         *,
         name: str | None = None,
-        copies: Sequence[tuple[Path, str]] = (),
+        copies: Copies = (),
         env: Mapping[str, str] | None = None,
         progress: Progress | None = None,
         lifeline: bool = False,
@@ -92,10 +92,7 @@ class LoopbackLab:
         surroundings.check_machine()
         lab = cls(name or fleet.name[:30])
         folder = state.folder(lab.name)
-        destinations = [(source, below_home(target)) for source, target in copies]
-        for source, _ in destinations:
-            if not source.exists():
-                raise LabError(f"cannot copy {source} to the nodes: there is no such file")
+        copies = checked(copies)
         state.make_root()
         if state.living_keeper(lab.name):
             raise LabError(
@@ -110,7 +107,7 @@ class LoopbackLab:
         except FileExistsError:
             raise LabError(f"another command is building the lab {lab.name!r}") from None
         try:
-            lab._build(fleet, config_path, destinations, env or {}, progress, lifeline)
+            lab._build(fleet, config_path, copies, env or {}, progress, lifeline)
         except BaseException:
             lab.down()
             raise
@@ -120,7 +117,7 @@ class LoopbackLab:
         self,
         fleet: Fleet,
         config: Path,
-        copies: Sequence[tuple[Path, str]],
+        copies: Copies,
         env: Mapping[str, str],
         progress: Progress | None,
         lifeline: bool,

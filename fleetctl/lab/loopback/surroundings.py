@@ -6,11 +6,12 @@ import os
 import pwd
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from fleetctl.errors import LabError
 from fleetctl.lab.controller import FOREIGN
+from fleetctl.lab.copies import Copies
 from fleetctl.lab.loopback.state import MARKER
 from fleetctl.model.topology import Fleet
 
@@ -76,7 +77,7 @@ def fill_homes(
     fleet: Fleet,
     homes: Mapping[str, Path],
     controller_home: Path,
-    copies: Sequence[tuple[Path, str]],
+    copies: Copies,
 ) -> None:
     """Make the folders that jobs run in, and copy what is to be copied.
 
