@@ -97,12 +97,11 @@ def status_lines(status: FleetStatus) -> list[str]:
 
 
 def _headline(status: FleetStatus) -> str:
-    inside = [node for node in status.nodes.values() if node.state != "external"]
-    reached = sum(node.ssh.reachable is True for node in inside)
+    reached, nodes = status.reached
     ready = sum(service.state == "ready" for service in status.services.values())
     parts = [
         status.fleet + (f"/{status.job}" if status.job else ""),
-        f"{reached}/{len(inside)} nodes",
+        f"{reached}/{nodes} nodes",
         f"{ready}/{len(status.services)} ready" if status.services else "no services",
         count(len(status.problems), "problem"),
         status.generated_at.astimezone().strftime("%H:%M:%S"),
@@ -129,9 +128,7 @@ def _system_cells(node: NodeStatus) -> tuple[str, str, str, str]:
     system = node.system
     if system is None:
         return ("-", "-", "-", "-")
-    memory = "-"
-    if system.memory_total_bytes and system.memory_used_bytes is not None:
-        memory = f"{100 * system.memory_used_bytes // system.memory_total_bytes}%"
+    memory = "-" if system.memory_percent is None else f"{system.memory_percent}%"
     load = "-" if system.load1 is None else f"{system.load1:.1f}"
     disk = "-" if system.disk_free_bytes is None else size(system.disk_free_bytes)
     up = "-" if system.uptime_s is None else duration(system.uptime_s)

@@ -44,8 +44,7 @@ def _about(node: str, affects: Sequence[str], shown: Sequence[str]) -> bool:
 
 
 def _verdict(status: FleetStatus, errors: int, warnings: int) -> str:
-    inside = [node for node in status.nodes.values() if node.state != "external"]
-    reached = sum(node.ssh.reachable is True for node in inside)
+    reached, nodes = status.reached
     asked = [r for n in status.nodes.values() for r in n.reachability if r.ok is not None]
     right = sum(r.ok is True for r in asked)
     found = [count(errors, "error")] if errors else []
@@ -53,7 +52,7 @@ def _verdict(status: FleetStatus, errors: int, warnings: int) -> str:
     return " · ".join(
         [
             status.fleet,
-            f"{reached}/{len(inside)} nodes",
+            f"{reached}/{nodes} nodes",
             f"{right}/{len(asked)} paths as expected",
             *(found or ["nothing is wrong"]),
             f"{status.duration_s:.1f} s",

@@ -58,6 +58,13 @@ class SystemStatus(Struct, frozen=True):
     temperature_c: float | None = None
     throttled: bool | None = None
 
+    @property
+    def memory_percent(self) -> int | None:
+        """How much of the memory is used."""
+        if self.memory_used_bytes is None or not self.memory_total_bytes:
+            return None
+        return 100 * self.memory_used_bytes // self.memory_total_bytes
+
 
 class AddressStatus(Struct, frozen=True):
     """An address the node must have."""
@@ -205,3 +212,9 @@ class FleetStatus(Struct, frozen=True):
     nodes: Mapping[str, NodeStatus]
     services: Mapping[str, ServiceStatus]
     problems: tuple[Problem, ...]
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """How many nodes answer over SSH, and how many should."""
+        asked = [node for node in self.nodes.values() if node.state != "external"]
+        return sum(node.ssh.reachable is True for node in asked), len(asked)

@@ -12,7 +12,6 @@ from textual.screen import Screen
 from textual.widgets import Footer, OptionList
 
 from fleetctl.tui.job_action import JobAction
-from fleetctl.tui.screens.node import NodeScreen
 from fleetctl.tui.screens.problem import ProblemScreen
 from fleetctl.tui.widgets.guide_line import GuideLine
 from fleetctl.tui.widgets.headline import ActionLine, Headline
@@ -94,14 +93,14 @@ class Dashboard(Screen[None]):
     def _show_action(self, action: JobAction | None) -> None:
         self.query_one(ActionLine).show(action)
 
-    @on(OptionList.OptionSelected)
-    def _open_node(self) -> None:
-        self.app.push_screen(NodeScreen(self.query_one(NodesPanel).chosen.node))
+    @on(NodesPanel.NodeOpened)
+    def _open_node(self, event: NodesPanel.NodeOpened) -> None:
+        self.app.show_node(event.node)
 
     @on(TopologyPanel.NodeChosen)
     def _node_chosen(self, event: TopologyPanel.NodeChosen) -> None:
         self.query_one(NodesPanel).choose(event.node)
-        self.app.push_screen(NodeScreen(event.node))
+        self.app.show_node(event.node)
 
     @on(ProblemsPanel.ProblemOpened)
     def _explain(self, event: ProblemsPanel.ProblemOpened) -> None:

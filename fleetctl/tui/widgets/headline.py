@@ -24,10 +24,9 @@ def headline(fleet: str, job: str | None, status: FleetStatus | None, width: int
 
 
 def _figures(status: FleetStatus) -> list[Content]:
-    inside = [node for node in status.nodes.values() if node.state != "external"]
-    reached = sum(node.ssh.reachable is True for node in inside)
+    reached, nodes = status.reached
     ready = sum(service.state == "ready" for service in status.services.values())
-    parts = [toned(f"{reached}/{len(inside)} nodes", _tone(reached, len(inside)))]
+    parts = [toned(f"{reached}/{nodes} nodes", _tone(reached, nodes))]
     if status.services:
         parts.append(
             toned(f"{ready}/{len(status.services)} ready", _tone(ready, len(status.services)))

@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Input, OptionList, Static
 
 from fleetctl.health.standing import Lamp, data_lamps, data_networks
 from fleetctl.marks import mark, verdict
@@ -69,7 +69,6 @@ class NodesPanel(Vertical):
     BORDER_TITLE = "Nodes"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "filter", "find node", show=False),
-        Binding("o", "app.open_action", show=False),
         Binding("S", "sort", "sort", show=False),
     ]
     DEFAULT_CSS = """
@@ -87,13 +86,6 @@ class NodesPanel(Vertical):
         def __init__(self, node: str) -> None:
             super().__init__()
             self.node = node
-
-    class PlaceChosen(Message):
-        """The cursor is on another row."""
-
-        def __init__(self, place: Place) -> None:
-            super().__init__()
-            self.place = place
 
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
         super().__init__()
@@ -144,6 +136,11 @@ class NodesPanel(Vertical):
             if lamp.rtt_ms is not None or history:
                 history.append(lamp.rtt_ms)
         self._draw()
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.post_message(self.NodeOpened(self.chosen.node))
 
     # filter and sort
 
@@ -205,7 +202,7 @@ class NodesPanel(Vertical):
             return 0.0
         if self._sort == "load":
             return -(system.load1 or 0.0)
-        return -(system.memory_used_bytes or 0) / (system.memory_total_bytes or 1)
+        return -(system.memory_percent or 0)
 
     # drawing
 
@@ -337,8 +334,8 @@ def _system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
             "load",
             toned(f"{system.load1:.1f}", "doubt") if busy else Content(f"{system.load1:.1f}"),
         )
-    if system.memory_total_bytes and system.memory_used_bytes is not None:
-        percent = 100 * system.memory_used_bytes // system.memory_total_bytes
+    percent = system.memory_percent
+    if percent is not None:
         yield "mem", toned(f"{percent}%", "doubt") if percent >= 95 else Content(f"{percent}%")
     if system.temperature_c is not None:
         hot = system.temperature_c >= 80 or system.throttled

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -23,7 +20,6 @@ class ProblemsPanel(Vertical):
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Problems"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "explain", "explain")]
     DEFAULT_CSS = """
     ProblemsPanel { border: round $panel-lighten-2; border-title-color: $foreground-muted;
                     height: auto; max-height: 8; }
