@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
 _numbers = itertools.count(1)
 Run = Callable[[list[str]], "subprocess.CompletedProcess[bytes]"]
@@ -33,12 +32,7 @@ class Screen:
     def __enter__(self) -> Screen:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._on([*self._tmux, "kill-server"])
 
     def _run(self, *arguments: str) -> str:

@@ -12,9 +12,8 @@ import subprocess
 import termios
 import time
 from collections.abc import Sequence
-from types import TracebackType
-
-from fleetctl.lab import Lab
+from pathlib import Path
+from typing import Any, Protocol
 
 DETACH = "\x02d"
 _ESCAPES = re.compile(
@@ -22,13 +21,35 @@ _ESCAPES = re.compile(
 )
 
 
+class Place(Protocol):
+    """Where commands run: a lab, for one."""
+
+    def popen(self, where: str, argv: Sequence[str], **kwargs: Any) -> subprocess.Popen[bytes]:
+        """Start a command; ``kwargs`` as for :class:`subprocess.Popen`."""
+
+
+class Outside:
+    """A folder of this machine, outside of all labs.
+
+    :param env: added to the environment of commands.
+    """
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self._folder = folder
+        self._env = env
+
+    def popen(self, where: str, argv: Sequence[str], **kwargs: Any) -> subprocess.Popen[bytes]:
+        kwargs["env"] = {**os.environ, **kwargs["env"], **self._env}
+        return subprocess.Popen(argv, cwd=self._folder, **kwargs)
+
+
 class Terminal:
     """A command on a terminal of its own; use as a context manager, leaving it ends the command."""
 
-    def __init__(self, lab: Lab, argv: Sequence[str], *, columns: int = 100, rows: int = 30):
+    def __init__(self, place: Place, argv: Sequence[str], *, columns: int = 100, rows: int = 30):
         self._fd, follower = pty.openpty()
         self.resize(columns, rows)
-        self.process = lab.popen(
+        self.process = place.popen(
             "controller",
             argv,
             env={"TERM": "xterm-256color"},
@@ -45,16 +66,16 @@ class Terminal:
     def __enter__(self) -> Terminal:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
         os.close(self._fd)
+
+    def hang_up(self) -> None:
+        """Close the terminal, as closing its window does."""
+        os.close(self._fd)
+        self._fd = os.open(os.devnull, os.O_RDONLY)
 
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import psutil
@@ -29,7 +27,7 @@ from fleetctl.lab.requests import ask, serving
 from fleetctl.lab.tour import stops
 from fleetctl.model.topology import Fleet
 from tests.e2e.screen import Screen
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import Outside, Terminal
 from tests.lab.fleets import PAIR
 from tests.lab.observe import eventually
 
@@ -65,34 +63,18 @@ asyncio.run(main())
 """
 
 
-class Outside:
-    """What :class:`Terminal` needs of a lab, for a command in a folder outside of all labs."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def popen(self, _where: str, argv: Sequence[str], **kwargs: Any) -> subprocess.Popen[bytes]:
-        kwargs["env"] = {**os.environ, **kwargs["env"]}
-        return subprocess.Popen(argv, cwd=self._folder, **kwargs)
-
-
 class Demo(Terminal):
     """A demo in a terminal of its own."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        super().__init__(cast(Lab, Outside(folder)), [*ARGV, "demo", *options], columns=120)
+        super().__init__(Outside(folder), [*ARGV, "demo", *options], columns=120)
         self.name = f"demo-{self.process.pid}"
 
     def __enter__(self) -> Demo:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        super().__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
         for lab in (Lab(self.name), LoopbackLab(self.name)):
             lab.down()  # of a test that failed
 
@@ -166,8 +148,7 @@ def test_on_the_loopback_and_the_terminal_is_closed(tmp_path: Path, stand_in: st
         shown.wait_for("asking")
         keeper = psutil.Process(LoopbackLab.open(shown.name).state.keeper.pid)
     finally:
-        os.close(shown._fd)
-        shown._fd = os.open(os.devnull, os.O_RDONLY)
+        shown.hang_up()
         with shown:
             assert shown.process.wait(20) == 128 + signal.SIGHUP
     assert shown.left() == []

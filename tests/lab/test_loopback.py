@@ -17,7 +17,6 @@ import psutil
 import pytest
 
 from fleetctl import config
-from fleetctl.lab import Lab
 from fleetctl.lab.loopback.derive import Derived, Door, derive
 from fleetctl.lab.loopback.state import MARKER
 from fleetctl.lab.requirements import why_only_loopback
@@ -175,7 +174,7 @@ def test_everything_belongs_to_a_user_without_rights() -> None:
 
 
 def test_attach_in_a_terminal_of_any_size() -> None:
-    with Terminal(cast(Lab, Looped()), ["fleetctl", "attach", "echo@two"]) as terminal:
+    with Terminal(Looped(), ["fleetctl", "attach", "echo@two"]) as terminal:
         terminal.wait_for("at 127.0.0.1:")
         terminal.type("hello\r")
         terminal.wait_for("got <hello>")
