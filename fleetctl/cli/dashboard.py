@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import threading
-import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -54,30 +54,60 @@ async def _dashboard(context: Context) -> int:
         from fleetctl.tui.app import FleetApp
 
         app = FleetApp(service)
-        # so that the terminal is given back as it was
-        end = partial(app.exit, return_code=128 + signal.SIGTERM)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
-        threading.Thread(target=_end_with_the_terminal, daemon=True).start()
-        starting = await app.run_async()
-        if starting and not app.return_code:
-            _go_on_starting(context, service.fleet.name, starting)
+
+        def end(number: int) -> None:
+            app.exit(app.going_on, return_code=128 + number)
+
+        def go_on(instances: tuple[str, ...]) -> None:
+            if instances:
+                _go_on_starting(context, service.fleet.name, instances)
+
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, end, signal.SIGTERM)
+        left = _mind_the_terminal(lambda: end(signal.SIGHUP), lambda: go_on(app.going_on))
+        starting = await app.run_async() or ()
+        left.set()
+        go_on(starting)
         finishing = partial(click.echo, "Finishing what was begun on a node …", err=True)
-        patience = asyncio.get_running_loop().call_later(PATIENCE_S, finishing)
+        patience = loop.call_later(PATIENCE_S, finishing)
     patience.cancel()
     if not (app.return_code or starting or present()):
         click.echo("Left the dashboard; what was started runs on: fleetctl status", err=True)
     return app.return_code or 0
 
 
-def _end_with_the_terminal() -> None:
-    """End this process when its terminal is gone: not everybody is sent SIGHUP then, and who writes
-    to it waits for ever. A thread, since the event loop may be what waits."""
-    while True:
-        time.sleep(TERMINAL_CHECK_S)
-        try:
-            termios.tcgetattr(0)
-        except (termios.error, OSError):
+def _mind_the_terminal(
+    end: Callable[[], object], last_words: Callable[[], object]
+) -> threading.Event:
+    """Have ``end`` called in the event loop when the terminal is gone; not everybody is sent SIGHUP
+    then. Should the loop have been caught in writing to it, which nobody comes back from,
+    ``last_words`` is called from a thread, and this process ends.
+
+    :returns: to be set when the terminal is needed no more.
+    """
+    loop = asyncio.get_running_loop()
+    left = threading.Event()
+
+    def hung_up() -> None:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for fd in range(3):
+            os.dup2(nowhere, fd)
+        end()
+
+    def watch() -> None:
+        while not left.wait(TERMINAL_CHECK_S):
+            try:
+                termios.tcgetattr(0)
+            except (termios.error, OSError):
+                loop.call_soon_threadsafe(hung_up)
+                break
+        if not left.wait(TERMINAL_CHECK_S):
+            last_words()
             os._exit(128 + signal.SIGHUP)
+
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
+    threading.Thread(target=watch, daemon=True).start()
+    return left
 
 
 def _go_on_starting(context: Context, fleet: str, instances: tuple[str, ...]) -> None:

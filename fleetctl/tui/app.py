@@ -367,9 +367,15 @@ class FleetApp(App[tuple[str, ...]]):
         )
 
     def _leave(self) -> None:
+        self.exit(self.going_on)
+
+    @property
+    def going_on(self) -> tuple[str, ...]:
+        """The instances of a start that is not over; who leaves has to see to it."""
         action = self.job_action
-        going_on = action is not None and not action.ended and action.kind == "start"
-        self.exit(action.targets if action and going_on else ())
+        if action is None or action.ended or action.kind != "start":
+            return ()
+        return action.targets
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Everything by name, for the palette."""
