@@ -13,6 +13,7 @@ from fleetctl.errors import FleetctlError, LaunchError, LinkError
 from fleetctl.health.services import unknown_status
 from fleetctl.launch.birth import Birth
 from fleetctl.launch.events import Progress
+from fleetctl.launch.node_files import LOCK_STALE_MINUTES
 from fleetctl.launch.plan import Step, met
 from fleetctl.launch.secrets import Secrets
 from fleetctl.launch.settling import Settling, external_answers
@@ -24,7 +25,8 @@ from fleetctl.probes.echoes import path_text
 _T = TypeVar("_T")
 
 PATH_TIMEOUT_S = 6.0
-LOCK_WAIT_S = 30.0
+LOCK_WAIT_S = 60.0 * LOCK_STALE_MINUTES + 15.0
+"""Longer than the lock of a controller that died in the middle of a start counts."""
 
 
 class Runner:
@@ -117,8 +119,9 @@ class Runner:
                 raise LaunchError(
                     instance.name,
                     f"another fleetctl has been starting or stopping it for {LOCK_WAIT_S:g} s",
-                    hint="See what that one says; its lock ends by itself after a minute.",
+                    hint="See what that one says, or where it hangs.",
                 )
+            self._change(instance, "starting", "another fleetctl is starting or stopping it")
             await asyncio.sleep(0.3)
 
     async def _until_ready(self, instance: Instance) -> ServiceStatus:

@@ -1,14 +1,15 @@
-"""Leaving in the middle of a start, over real SSH: nothing is left half done on the node."""
+"""Leaving in the middle of a start, over real SSH: what is left on the node, and who finds it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fleetctl.fleet import FleetService
-from fleetctl.model.jobs import Job
+from fleetctl.launch.events import Progress
 from fleetctl.model.layout import instance_dir
 from fleetctl.model.status import ALIVE_STATES
 from fleetctl.model.topology import Fleet
@@ -30,9 +31,31 @@ def slow_tmux(server: Server) -> None:
         'exec /usr/bin/env PATH="${PATH#*:}" tmux "$@"\n'
     )
     tmux.chmod(0o755)
-    settings = f'PATH=~/slow:"$PATH"; export TMUX_TMPDIR="{server.home}"\n'
-    for shell in ("bashrc", "zshenv"):  # what bash reads when sshd starts it, and what zsh does
-        (server.home / f".{shell}").write_text(settings)
+
+
+class Started:
+    """A fleet of one node with a job of one instance, and what its starts said."""
+
+    def __init__(self, server: Server) -> None:
+        self.job = job({"worker": (["pi4"], [])})
+        self.fleet = Fleet(FLEET, {}, {"pi4": server.node()}, {"job": self.job})
+        (instance,) = self.job.instances
+        settings = f'PATH=~/slow:"$PATH"; export TMUX_TMPDIR="{server.home}"\n'
+        for shell in ("bashrc", "zshenv"):  # what bash reads when sshd starts it, and what zsh does
+            (server.home / f".{shell}").write_text(settings)
+        folder = instance_dir(FLEET, "job", instance.name).removeprefix("~/")
+        self.lock = server.home / folder / "lock"
+        self.steps: list[Progress] = []
+
+    def service(self) -> FleetService:
+        return FleetService(self.fleet, self.job)
+
+    async def start(self, service: FleetService) -> None:
+        await service.start(self.job.instances, self.steps.append, {}, check=False)
+
+    async def stop(self, service: FleetService) -> None:
+        (left,) = (await service.stop(self.job.instances, self.steps.append)).values()
+        assert left.state == "stopped"
 
 
 def test_a_birth_that_has_begun_ends_before_the_connections_do(
@@ -40,28 +63,45 @@ def test_a_birth_that_has_begun_ends_before_the_connections_do(
 ) -> None:
     server = make_sshd()
     slow_tmux(server)
-    made: Job = job({"worker": (["pi4"], [])})
-    fleet = Fleet(FLEET, {}, {"pi4": server.node()}, {"job": made})
-    (instance,) = made.instances
-    folder = server.home / instance_dir(FLEET, "job", instance.name).removeprefix("~/")
-    steps: list[Any] = []
+    it = Started(server)
 
     async def leave_while_starting() -> None:
-        async with FleetService(fleet, made) as service:
-            start = asyncio.create_task(
-                service.start(made.instances, steps.append, {}, check=False)
-            )
+        async with it.service() as service:
+            start = asyncio.create_task(it.start(service))
             await until((server.home / "begun").exists, "the window is being opened")
-            assert (folder / "lock").exists()
+            assert it.lock.exists()
             asyncio.get_running_loop().call_later(0.3, (server.home / "go").touch)
         assert start.cancelled()
-        assert not (folder / "lock").exists()
+        assert not it.lock.exists()
 
     async def look_again() -> None:
-        async with FleetService(fleet, made) as service:
+        async with it.service() as service:
             (found,) = (await service.observe()).services.values()
-            (left,) = (await service.stop(made.instances, steps.append)).values()
-            assert (found.state in ALIVE_STATES, left.state) == (True, "stopped")
+            await it.stop(service)
+            assert found.state in ALIVE_STATES
 
     bounded(leave_while_starting())
     bounded(look_again())
+
+
+def test_the_lock_of_a_controller_that_died_is_outwaited(
+    make_sshd: Callable[..., Server], client_home: Path
+) -> None:
+    server = make_sshd()
+    it = Started(server)
+
+    async def body() -> None:
+        async with it.service() as service:
+            await it.start(service)
+            await it.stop(service)
+            it.lock.mkdir(mode=0o777)
+            almost_a_minute_ago = time.time() - 57
+            os.utime(it.lock, (almost_a_minute_ago, almost_a_minute_ago))
+            it.steps.clear()
+            await it.start(service)
+            said = [step.reason for step in it.steps]
+            assert "another fleetctl is starting or stopping it" in said
+            assert it.steps[-1].state == "ready"
+            await it.stop(service)
+
+    bounded(body())
