@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from fleetctl.model.topology import Fleet, Node
 from fleetctl.probes.node import RawAnswer, node_script, read_raw, services_script
 
 if TYPE_CHECKING:
+    from fleetctl.attention import Wake
     from fleetctl.logs.events import LogEvent
     from fleetctl.watch import Watch
 
@@ -127,19 +128,26 @@ class FleetService:
             chosen=chosen,
         )
 
+    def attend(
+        self, node: Node, wake: Wake, interval_s: float, depth: Depth
+    ) -> AsyncGenerator[Look, None]:
+        """One node asked again and again; see :func:`fleetctl.attention.attend`."""
+        from fleetctl.attention import attend
+
+        return attend(self, node, wake, interval_s=interval_s, depth=depth)
+
     def watch(self, interval_s: float, depth: Depth = "check") -> Watch:
         """Every node asked again and again; see :class:`fleetctl.watch.Watch`.
 
         :param depth: ``check``: what only that can tell is asked too, though not each time.
         """
-        from fleetctl.attention import attend
         from fleetctl.watch import Watch
 
         return Watch(
             self.fleet,
             self.job,
             self._expectations,
-            lambda node, wake: attend(self, node, wake, interval_s=interval_s, depth=depth),
+            lambda node, wake: self.attend(node, wake, interval_s, depth),
             interval_s=interval_s,
             depth=depth,
         )

@@ -30,7 +30,6 @@ from fleetctl.model.status import Problem, ServiceState, ServiceStatus, SystemSt
 from fleetctl.model.topology import Node
 from fleetctl.probes.node import RawAnswer
 from fleetctl.tui.app import FleetApp
-from fleetctl.watch import Watch
 from tests.health.facts import PID, facts, listener, pane, record
 from tests.health.world import World
 
@@ -102,7 +101,9 @@ class Stage(FleetService):
             facts=replace(told, system=system, network=found.facts.network),
         )
 
-    async def _attend(self, node: Node, wake: Wake) -> AsyncGenerator[Look, None]:
+    async def attend(
+        self, node: Node, wake: Wake, interval_s: float, depth: Depth
+    ) -> AsyncGenerator[Look, None]:
         while True:
             self._changed[node.name].clear()
             yield replace(self._look_at(node, "check"), unasked=True)
@@ -113,16 +114,6 @@ class Stage(FleetService):
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for task in waits:
                 task.cancel()
-
-    def watch(self, interval_s: float, depth: Depth = "check") -> Watch:
-        return Watch(
-            self.fleet,
-            self.job,
-            self._expectations,
-            self._attend,
-            interval_s=interval_s,
-            depth=depth,
-        )
 
     async def raw_answers(self, node: str) -> tuple[RawAnswer, ...]:
         if not self.world.reached(node):

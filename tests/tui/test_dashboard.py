@@ -40,12 +40,6 @@ def test_who_serves_whether_it_runs_and_what_is_wrong() -> None:
 def test_before_any_node_has_answered_nothing_is_claimed() -> None:
     async def body() -> None:
         stage = Stage()
-        silent = asyncio.Event()
-
-        async def never(*_: object) -> None:
-            await silent.wait()
-
-        stage._look_at = never  # type: ignore[method-assign, assignment]  # it must not be asked
         app = FleetApp(stage)
         app._begin = lambda: None  # type: ignore[method-assign]  # nobody asks anything yet
         async with app.run_test(size=(120, 40)) as pilot:
