@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -14,12 +14,56 @@ from fleetctl.logs.lines import shown, tidy_lines
 
 _LOOKS_AROUND = re.compile(r"[$^]|\(\?|\\[AZz]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+PATIENCE_S = 0.1
+"""Of processor time for one search. What takes longer takes for ever, as a rule: ``(a+)+$``."""
+
+
+class Pattern:
+    """A Python regular expression that keeps nobody waiting: once a search took too long, it finds
+    nothing any more.
+
+    :raises UsageError: the text is none.
+    """
+
+    def __init__(self, text: str) -> None:
+        import regex  # takes longer to import than all else here, and few ever filter
+
+        self.text = text
+        self.gave_up = False
+        try:
+            with warnings.catch_warnings():  # on stderr, where a screen may be drawn
+                warnings.simplefilter("ignore", FutureWarning)
+                re.compile(text)  # regex knows more than users are told of
+                self._compiled = regex.compile(text)
+        except (re.error, regex.error, OverflowError, RecursionError) as error:
+            raise UsageError(f"not a regular expression: {error}") from None
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where it is found, as numbers of characters."""
+        if self.gave_up:
+            return
+        try:
+            for found in self._compiled.finditer(text, timeout=PATIENCE_S):
+                yield found.span()
+        except TimeoutError:
+            self.gave_up = True
+
+    def search(self, text: str, begin: int = 0) -> tuple[int, int] | None:
+        """Where it is found first."""
+        if self.gave_up:
+            return None
+        try:
+            found = self._compiled.search(text, begin, timeout=PATIENCE_S)
+        except TimeoutError:
+            self.gave_up = True
+            return None
+        return found.span() if found else None
 
 
 class Filter(Struct, frozen=True):
     """Which lines are shown."""
 
-    pattern: re.Pattern[str]
+    pattern: Pattern
     inverse: bool = False
     """Those that do not match."""
 
@@ -35,20 +79,21 @@ class Filter(Struct, frozen=True):
         return [number for number in range(chunk.lines) if number not in hidden]
 
 
-def found_in(pattern: re.Pattern[str], text: str) -> Sequence[int]:
+def found_in(pattern: Pattern, text: str) -> Sequence[int]:
     """The numbers of the lines of ``text`` in which ``pattern`` is found.
 
     What does not look at what stands around it is found in a line only if it is found there in the
     whole text: looking through that at once is many times faster where few lines match.
     """
-    if _LOOKS_AROUND.search(pattern.pattern):
+    if _LOOKS_AROUND.search(pattern.text):
         return [i for i, line in enumerate(text.split("\n")) if pattern.search(line)]
     numbers: list[int] = []
     begin = number = 0
     while found := pattern.search(text, begin):
-        number += text.count("\n", begin, found.start())
-        begin = text.rfind("\n", 0, found.start()) + 1
-        end = text.find("\n", found.start())
+        start, _ = found
+        number += text.count("\n", begin, start)
+        begin = text.rfind("\n", 0, start) + 1
+        end = text.find("\n", start)
         # it may have gone on beyond the end of its line
         if pattern.search(text[begin:] if end < 0 else text[begin:end]):
             numbers.append(number)
@@ -56,19 +101,6 @@ def found_in(pattern: re.Pattern[str], text: str) -> Sequence[int]:
             break
         begin, number = end + 1, number + 1
     return numbers
-
-
-def pattern(text: str) -> re.Pattern[str]:
-    """A Python regular expression.
-
-    :raises UsageError: it is none.
-    """
-    try:
-        with warnings.catch_warnings():  # on stderr, where a screen may be drawn
-            warnings.simplefilter("ignore", FutureWarning)
-            return re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"not a regular expression: {error}") from None
 
 
 def whole_texts(chunk: Chunk) -> str:

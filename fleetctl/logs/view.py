@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from array import array
 from bisect import bisect_left, bisect_right, insort
@@ -15,7 +14,7 @@ from typing import NamedTuple
 
 from fleetctl.logs.buffer import Changes, Chunk, LogBuffer
 from fleetctl.logs.lines import shown
-from fleetctl.logs.matching import Filter, plain, texts
+from fleetctl.logs.matching import Filter, Pattern, plain, texts
 
 _KEY = attrgetter("key")
 _SPLIT_CHUNKS = 32
@@ -335,7 +334,7 @@ class LogView:
         return self._rows_before
 
     def find(
-        self, pattern: re.Pattern[str], start: Place | None, *, forward: bool
+        self, pattern: Pattern, start: Place | None, *, forward: bool
     ) -> Iterator[Place | None]:
         """The nearest line after or before ``start`` (from the other end without one) in which
         ``pattern`` is found. Yields ``None`` after each chunk without it, so that the caller may
@@ -361,9 +360,7 @@ class LogView:
             key = chunk.key
             yield None
 
-    def _found(
-        self, pattern: re.Pattern[str], chunk: Chunk, rows: _Rows, forward: bool
-    ) -> Place | None:
+    def _found(self, pattern: Pattern, chunk: Chunk, rows: _Rows, forward: bool) -> Place | None:
         if not rows:
             return None
         lines = [chunk.mark] if chunk.mark else texts(chunk).split("\n")

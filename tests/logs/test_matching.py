@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleetctl.errors import UsageError
-from fleetctl.logs.matching import found_in, pattern, plain
+from fleetctl.logs.matching import Pattern, found_in, plain
 
 PARTS = ["a", "b", "ab", "", ".", "[^a]", r"\s", r"\S+", r"\b", r"\B", "^", "$", r"\A", r"\Z",
          r"\n", "a*", "b?", "(?=b)", "(?<!a)", "(?!a)", "(?i:A)", "|", r"\W"]  # fmt: skip
@@ -25,11 +25,29 @@ def test_the_whole_text_at_once_finds_what_line_by_line_does(
     parts: list[str], lines: list[str]
 ) -> None:
     try:
-        wanted = pattern("".join(parts))
+        wanted = Pattern("".join(parts))
     except UsageError:  # such as a repetition of nothing
         return
     expected = [i for i, line in enumerate(lines) if wanted.search(line)]
     assert list(found_in(wanted, "\n".join(lines))) == expected
+
+
+def test_what_would_take_for_ever_gives_up_for_good() -> None:
+    slow = Pattern("(a|aa)+$")
+    assert slow.search("aaa") == (0, 3)
+    assert slow.search("a" * 100 + "b") is None
+    assert slow.gave_up
+    assert slow.search("aaa") is None
+    assert list(slow.spans("aaa")) == []
+    marking = Pattern("(a|aa)+$")
+    assert list(marking.spans("a" * 100 + "b")) == []
+    assert marking.gave_up
+
+
+def test_a_great_text_is_no_reason_to_give_up() -> None:
+    quick = Pattern("x.*b|needle")
+    assert list(found_in(quick, "a" * 1_000_000 + "\nneedle")) == [1]
+    assert not quick.gave_up
 
 
 def test_without_colours() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fleetctl.errors import UsageError
 from fleetctl.logs.buffer import LogBuffer
 from fleetctl.logs.events import LogBatch, LogEvent, LogMark
-from fleetctl.logs.matching import Filter, pattern, texts
+from fleetctl.logs.matching import Filter, Pattern, texts
 from fleetctl.logs.view import LogView, Place
 
 NAMES = ("a", "b", "c")
@@ -42,7 +42,7 @@ def work(view: LogView) -> None:
 
 
 def keep(view: LogView, text: str, context: int = 0) -> None:
-    view.keep(Filter(pattern(text.removeprefix("!")), text.startswith("!")), context)
+    view.keep(Filter(Pattern(text.removeprefix("!")), text.startswith("!")), context)
     work(view)
 
 
@@ -160,7 +160,7 @@ def test_search_goes_to_the_nearest_in_its_direction(
     _, view = made(events)
     places = list(view.after(None))
     at = None if start is None else places[start]
-    results = [place for place in view.find(pattern("3$"), at, forward=forward) if place]
+    results = [place for place in view.find(Pattern("3$"), at, forward=forward) if place]
     assert [view.text(p) for p in results] == ([] if found is None else [f"line {found}"])
 
 
@@ -168,7 +168,7 @@ def test_search_goes_on_when_lines_fall_out_meanwhile() -> None:
     buffer, view = made(
         [batch("a", i * 101, "z" * 99 + f"{i % 10}\n", NOW + i) for i in range(20)], 20 * 620
     )
-    searching = view.find(pattern("9$"), next(view.after(None)), forward=True)
+    searching = view.find(Pattern("9$"), next(view.after(None)), forward=True)
     assert next(searching) is None
     view.update(
         buffer.take([batch("a", 2020 + i * 101, "y" * 100 + "\n", NOW + 20 + i) for i in range(15)])
@@ -181,12 +181,12 @@ def test_search_goes_on_when_lines_fall_out_meanwhile() -> None:
 @pytest.mark.parametrize("text", ["(", "[a", "*", "a{99999999999}", "(?P<x"])
 def test_what_is_no_regular_expression_is_said(text: str) -> None:
     with pytest.raises(UsageError, match="not a regular expression: "):
-        pattern(text)
+        Pattern(text)
 
 
 @pytest.mark.filterwarnings("error")
 def test_what_python_only_warns_about_is_silent() -> None:
-    assert pattern("[[a]").search("[")
+    assert Pattern("[[a]").search("[")
 
 
 def test_fresh_counts_what_came_since_and_passes_the_filter() -> None:
@@ -210,7 +210,7 @@ def test_a_filter_over_a_full_buffer_works_in_short_slices_newest_first() -> Non
     events = [batch(name, i * len(data), data, NOW + i) for i in range(20) for name in NAMES]
     _, view = made(events, 64 << 20)
     assert view.held == 300_000
-    view.keep(Filter(pattern("loss 3")))
+    view.keep(Filter(Pattern("loss 3")))
     slices = []
     while view.pending:
         began = time.thread_time()
@@ -275,7 +275,7 @@ def test_the_view_is_what_a_look_at_all_lines_shows(steps: list[object], limit: 
             view.update(buffer.take(events))
         elif isinstance(step, tuple):
             text, context = step
-            view.keep(Filter(pattern(text.removeprefix("!")), text.startswith("!")), context)
+            view.keep(Filter(Pattern(text.removeprefix("!")), text.startswith("!")), context)
         elif isinstance(step, set):
             names = step
             view.choose(sorted(names))

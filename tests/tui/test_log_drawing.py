@@ -11,6 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from fleetctl.logs.lines import tidy
+from fleetctl.logs.matching import Pattern
 from fleetctl.tui.widgets.log_drawing import drawing, fitted, highlight, restyled, strips
 
 BASE = Style(color="white", bgcolor="black")
@@ -53,10 +54,10 @@ def test_what_turns_the_direction_of_writing_is_shown_as_a_mark() -> None:
 
 def test_hits_are_marked_but_not_without_end() -> None:
     line = drawing("ab" * 5000, BASE)
-    highlight(line, re.compile("a"), Style(reverse=True))
+    highlight(line, Pattern("a"), Style(reverse=True))
     assert 100 < len(line.spans) <= 500
     empty = drawing("abc", BASE)
-    highlight(empty, re.compile("x*"), Style(reverse=True))
+    highlight(empty, Pattern("x*"), Style(reverse=True))
     (strip,) = strips(empty, CONSOLE, None)
     assert not any(segment.style and segment.style.reverse for segment in strip)
 

@@ -224,6 +224,22 @@ def test_filter_as_it_is_typed() -> None:
     run(body, (70, 8))
 
 
+def test_what_would_take_for_ever_is_said() -> None:
+    async def body(app: Screen, user: User) -> None:
+        app.panel.show([SERVER])
+        app.write(SERVER, "a" * 50 + "b\n")
+        await user.press("slash", *"(a|aa)+$", "enter")
+        slow = "/(a|aa)+$/ takes too long, change it"
+        await user.title(f"Logs · server@mini1 · following · filter {slow}")
+        app.write(SERVER, "aab\n")
+        await user.press("slash", "backspace", "b", "enter")
+        await user.title("Logs · server@mini1 · following · filter /(a|aa)+b/ 2 of 2")
+        await user.press("escape", "ctrl+f", *"(a|aa)+$", "enter")
+        await user.title(f"Logs · server@mini1 · following · search {slow}")
+
+    run(body, (90, 8))
+
+
 def test_context_around_what_the_filter_keeps() -> None:
     async def body(app: Screen, user: User) -> None:
         app.panel.show([SERVER])

@@ -9,7 +9,7 @@ import pytest
 
 from fleetctl.logs.buffer import LogBuffer
 from fleetctl.logs.events import LogBatch, LogMark
-from fleetctl.logs.matching import Filter, pattern
+from fleetctl.logs.matching import Filter, Pattern
 from fleetctl.logs.view import LogView
 from fleetctl.tui.widgets.log_saving import lines_of, save
 
@@ -46,7 +46,7 @@ def test_whole_lines_with_names_and_without_colours() -> None:
 def test_only_what_the_filter_keeps_as_it_was_when_it_was_asked() -> None:
     buffer, view = filled()
     view.choose(["a"])
-    view.keep(Filter(pattern("^red")))
+    view.keep(Filter(Pattern("^red")))
     view.work(1)
     parts = view.everything()
     view.update(buffer.take([LogBatch("a", 99, b"red too\n", 60.0, 60.0)]))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
@@ -13,6 +12,8 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
+
+from fleetctl.logs.matching import Pattern
 
 TAB_CELLS = 8
 MOST_HITS = 500
@@ -34,12 +35,10 @@ def drawing(text: str, base: Style) -> Text:
     return line
 
 
-def highlight(line: Text, pattern: re.Pattern[str], style: Style) -> None:
+def highlight(line: Text, pattern: Pattern, style: Style) -> None:
     """Mark where the pattern is found."""
-    for hits, found in enumerate(pattern.finditer(line.plain)):
-        if hits == MOST_HITS:
-            return
-        line.stylize(style, *found.span())
+    for span in islice(pattern.spans(line.plain), MOST_HITS):
+        line.stylize(style, *span)
 
 
 def strips(line: Text, console: Console, width: int | None) -> list[Strip]:

@@ -6,7 +6,6 @@ stands by now, so nothing moves under the reader when lines come or fall out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import ClassVar
@@ -20,6 +19,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from fleetctl.logs.buffer import LogBuffer
+from fleetctl.logs.matching import Pattern
 from fleetctl.logs.view import LogView, Place
 from fleetctl.tui.widgets.log_drawing import placed, restyled
 from fleetctl.tui.widgets.log_painting import NAME_COLOURS, LogPainter
@@ -118,7 +118,7 @@ class LogLines(Widget, can_focus=True):
         self._painter.times = times
         self.redraw()
 
-    def set_search(self, search: re.Pattern[str] | None) -> None:
+    def set_search(self, search: Pattern | None) -> None:
         """Mark where this is found."""
         self._painter.search, self._painter.here = search, None
         self.redraw()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,6 +12,7 @@ from textual.cache import LRUCache
 from textual.strip import Strip
 from textual.widget import Widget
 
+from fleetctl.logs.matching import Pattern
 from fleetctl.logs.view import LogView, Place
 from fleetctl.tui.widgets.log_drawing import drawing, fitted, highlight, strips
 from fleetctl.tui.widgets.log_rows import Older, Row, What
@@ -39,7 +39,7 @@ class LogPainter:
         """Whether long lines go on in the next row."""
         self.times = False
         """Whether each line has its time before it."""
-        self.search: re.Pattern[str] | None = None
+        self.search: Pattern | None = None
         """What is marked where it is found."""
         self.here: Place | None = None
         """The line that was jumped to last."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from textual.timer import Timer
 from fleetctl.errors import UsageError
 from fleetctl.logs.buffer import LIMIT_BYTES, LogBuffer
 from fleetctl.logs.events import LogEvent
-from fleetctl.logs.matching import Filter, pattern
+from fleetctl.logs.matching import Filter, Pattern
 from fleetctl.logs.view import LogView, Place
 from fleetctl.tui.widgets.log_ask import LogAsk
 from fleetctl.tui.widgets.log_lines import LogLines
@@ -88,9 +87,10 @@ class LogPanel(Vertical):
         self._view = LogView(self._buffer)
         self._lines = LogLines(self._buffer, self._view, self._names, self._entitle)
         self._filter_text = ""
+        self._filter: Filter | None = None
         self._context_lines = 0
         self._search_text = ""
-        self._search: re.Pattern[str] | None = None
+        self._search: Pattern | None = None
         self._searching: Iterator[Place | None] | None = None
         self._search_said = ""
         self._drawn_s = 0.0
@@ -219,13 +219,15 @@ class LogPanel(Vertical):
             parts.append("paused")
             if self._view.fresh:
                 parts.append(f"{self._view.fresh:,} new")
-        if self._filter_text:
+        if self._filter and self._filter.pattern.gave_up:
+            parts.append(f"filter {_slashed(self._filter_text)} takes too long, change it")
+        elif self._filter_text:
             of = "…" if self._view.pending and self._filtering else f"{self._view.held:,}"
             text = f"filter {_slashed(self._filter_text)} {self._view.matched:,} of {of}"
             parts.append(text + (f" ±{self._context_lines}" if self._context_lines else ""))
         if self._search:
-            said = f" {self._search_said}" if self._search_said else ""
-            parts.append(f"search /{self._search_text}/{said}")
+            said = "takes too long, change it" if self._search.gave_up else self._search_said
+            parts.append(f"search /{self._search_text}/ {said}".rstrip())
         return " · ".join(parts)
 
     # Keys
@@ -251,7 +253,7 @@ class LogPanel(Vertical):
     def action_context(self, step: int) -> None:
         if self._filter_text:
             self._context_lines = min(max(0, self._context_lines + step), _MOST_CONTEXT)
-            self._filter()
+            self._refilter()
 
     def action_filter(self) -> None:
         self.query_one(LogAsk).open("filter", self._filter_text)
@@ -298,19 +300,21 @@ class LogPanel(Vertical):
 
     def _set_filter(self, text: str) -> None:
         """:raises UsageError: it is no regular expression."""
-        pattern(text.removeprefix("!"))
+        Pattern(text.removeprefix("!"))
         self._filter_text = "" if text == "!" else text
-        self._filter()
+        self._refilter()
 
-    def _filter(self) -> None:
+    def _refilter(self) -> None:
         text = self._filter_text
-        wanted = Filter(pattern(text.removeprefix("!")), text.startswith("!")) if text else None
-        self._view.keep(wanted, self._context_lines if wanted else 0)
+        self._filter = None
+        if text:
+            self._filter = Filter(Pattern(text.removeprefix("!")), text.startswith("!"))
+        self._view.keep(self._filter, self._context_lines if text else 0)
         self._changed_view()
 
     def _set_search(self, text: str) -> None:
         """:raises UsageError: it is no regular expression."""
-        found = pattern(text) if text else None
+        found = Pattern(text) if text else None
         self._search_text, self._search, self._search_said = text, found, ""
         self._searching = None
         self._lines.set_search(found)
