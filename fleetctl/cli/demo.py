@@ -163,8 +163,12 @@ def _ended_by_signals() -> Iterator[None]:
         for other in _ENDINGS:
             signal.signal(other, signal.SIG_IGN)
         # A process that was being started just now is nobody's to wait for, and as long as it is
-        # a zombie the PID namespace of its lab does not end: nobody has to wait for it.
+        # a zombie the PID namespace of its lab does not end: nobody has to wait for it. One that
+        # has ended already (the same signal hits it before it becomes another program) is taken.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
         raise SystemExit(128 + number)
 
     before = {number: signal.signal(number, end) for number in _ENDINGS}

@@ -155,6 +155,29 @@ def test_on_the_loopback_and_the_terminal_is_closed(tmp_path: Path, stand_in: st
     assert not keeper.is_running()
 
 
+_ENDED_CHILD = """
+import os, signal, subprocess, time
+import psutil
+from fleetctl.cli.demo import _ended_by_signals
+
+with _ended_by_signals():
+    child = psutil.Process(subprocess.Popen(["true"]).pid)
+    while child.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except SystemExit as end:
+        print(end.code, psutil.pid_exists(child.pid))
+"""
+
+
+def test_a_child_that_ended_before_the_signal_does_not_keep_the_lab_from_ending() -> None:
+    """The kernel ends a lab's PID namespace only when nobody in it is left to be waited for."""
+    argv = [sys.executable, "-c", _ENDED_CHILD]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout == "143 False\n"
+
+
 @pytest.mark.parametrize(
     ("options", "moment"),
     [
