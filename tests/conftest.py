@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,12 @@ from fleetctl import config
 from fleetctl.lab import Lab
 
 _numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Tests that run in a script's background are born deaf to Ctrl-C, and so would be all that
+    they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class MakeLab(Protocol):
