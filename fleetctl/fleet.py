@@ -52,8 +52,8 @@ class StartRefused(FleetctlError):
 
 
 class FleetService:
-    """One fleet and one of its jobs. An async context manager: leaving it cancels what still starts
-    or stops something, waits until that has left nothing half done, and closes the connections.
+    """One fleet and one of its jobs. An async context manager: leaving it cancels what still
+    changes a node, waits until that has left nothing half done, and closes the connections.
 
     :param job: the job that everything here is about; ``None`` for a file without jobs.
     """
@@ -66,7 +66,7 @@ class FleetService:
         self._looking: set[asyncio.Task[Look]] = set()
         """Questions to nodes that may outlive whoever waited for them."""
         self._changing: set[asyncio.Task[Any]] = set()
-        """Those who are starting or stopping something."""
+        """Those who are changing something on a node."""
 
     async def __aenter__(self) -> FleetService:
         return self
@@ -79,8 +79,9 @@ class FleetService:
         await self.links.close()
 
     @contextmanager
-    def _change(self) -> Iterator[None]:
-        """While inside, :meth:`__aexit__` waits for the current task."""
+    def changing(self) -> Iterator[None]:
+        """For whoever changes something on a node: while inside, :meth:`__aexit__` waits for the
+        current task, which is cancelled, before it closes the connections."""
         task = asyncio.current_task()
         assert task
         self._changing.add(task)
@@ -340,7 +341,7 @@ class FleetService:
             ssh_ports={node.name: ssh_port(node) for node in self.fleet.nodes.values()},
         )
         try:
-            with self._change():
+            with self.changing():
                 await runner.start(self.plan(chosen))
         finally:
             results.update({i.name: runner.statuses[i.name] for i in chosen})
@@ -355,7 +356,7 @@ class FleetService:
             return {}
         known = self._known(self._begin_looks())
         stopper = Stopper(self.fleet.name, self.links, known, report)
-        with self._change():
+        with self.changing():
             return await stopper.stop(stop_order(self.job, chosen))
 
     async def execute(

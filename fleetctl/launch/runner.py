@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
 from fleetctl.errors import FleetctlError, LaunchError, LinkError
+from fleetctl.finishing import to_the_end
 from fleetctl.health.services import unknown_status
 from fleetctl.launch.birth import Birth
 from fleetctl.launch.events import Progress
@@ -21,8 +21,6 @@ from fleetctl.link.links import Links
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import ALIVE_STATES, ServiceState, ServiceStatus
 from fleetctl.probes.echoes import path_text
-
-_T = TypeVar("_T")
 
 PATH_TIMEOUT_S = 6.0
 LOCK_WAIT_S = 60.0 * LOCK_STALE_MINUTES + 15.0
@@ -114,7 +112,7 @@ class Runner:
             self._births[instance.node] = Birth(self._fleet, link, self._secrets)
         deadline = time.monotonic() + LOCK_WAIT_S
         # to be cut off in the middle of a birth would leave half an instance behind
-        while not await _finish(self._births[instance.node].start(instance)):
+        while not await to_the_end(self._births[instance.node].start(instance)):
             if time.monotonic() > deadline:
                 raise LaunchError(
                     instance.name,
@@ -221,18 +219,3 @@ class Runner:
             elapsed_s = time.monotonic() - self._began
             self._report(Progress(instance.name, status.state, status.reason, elapsed_s))
         return status
-
-
-async def _finish(work: Coroutine[Any, Any, _T]) -> _T:
-    """Await ``work`` to its end however often this is cancelled; all waits in it have deadlines."""
-    task = asyncio.create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is None or task.cancelled():
-        return task.result()
-    task.exception()  # seen; the cancellation is what counts now
-    raise cancelled

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from fleetctl.errors import FleetctlError, LinkError
+from fleetctl.finishing import to_the_end
 from fleetctl.health.network.rows import control_interfaces
 from fleetctl.link.protocol import Completed, Link
 from fleetctl.model.facts import NodeFacts
@@ -126,7 +126,7 @@ class Repairer:
 
         A lost connection is an outcome: ``unknown``.
         """
-        return await _to_the_end(self._apply(code, step))
+        return await to_the_end(self._apply(code, step))
 
     async def _apply(self, code: str, step: Step) -> Outcome:
         node = self._link.node
@@ -158,7 +158,7 @@ class Repairer:
 
     async def undo(self, kept: Kept) -> Outcome:
         """Run the undo command of a record, and forget the record when that worked."""
-        return await _to_the_end(self._undo(kept))
+        return await to_the_end(self._undo(kept))
 
     async def _undo(self, kept: Kept) -> Outcome:
         code, step = kept.record.code, kept.record.step
@@ -196,13 +196,3 @@ class Repairer:
         outcome = Outcome(self._link.node, code, command, state, said)
         self._report(outcome)
         return outcome
-
-
-async def _to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Await ``work``; when cancelled meanwhile, only after it ended, for which it has deadlines."""
-    task = asyncio.create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

@@ -113,13 +113,14 @@ class Rounds:
         self.decline(repairs)
         repairer = await self._repairer(node, report)
         await repairer.prepare()
-        for repair, steps in planned:
-            for step in steps:
-                outcome = await repairer.apply(repair.problem.code, step)
-                if outcome.state == "unknown":
-                    return  # who knows what else the node would do
-                if outcome.state != "done":
-                    break
+        with self._service.changing():
+            for repair, steps in planned:
+                for step in steps:
+                    outcome = await repairer.apply(repair.problem.code, step)
+                    if outcome.state == "unknown":
+                        return  # who knows what else the node would do
+                    if outcome.state != "done":
+                        break
 
     async def records(self, node: str) -> tuple[Kept, ...]:
         """What can be undone on ``node``, in the order in which it would be.
@@ -136,9 +137,10 @@ class Rounds:
         """
         repairer = await self._repairer(node, report)
         await repairer.prepare()
-        for kept in records:
-            if (await repairer.undo(kept)).state == "unknown":
-                return
+        with self._service.changing():
+            for kept in records:
+                if (await repairer.undo(kept)).state == "unknown":
+                    return
 
     async def _repairer(self, node: str, report: Report) -> Repairer:
         assert self.checked is not None, "nothing is changed before a check"
