@@ -161,7 +161,8 @@ import psutil
 from fleetctl.cli.demo import _ended_by_signals
 
 with _ended_by_signals():
-    child = psutil.Process(subprocess.Popen(["true"]).pid)
+    kept = subprocess.Popen(["true"])
+    child = psutil.Process(kept.pid)
     while child.status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
     try:
