@@ -33,6 +33,37 @@ class Context(Struct, frozen=True):
         return FleetService(fleet, choose_job(fleet, self.job))
 
 
+class NodesFile:
+    """The file of ``context`` while it is in use, and may be written."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._seen = self._stamp()
+
+    def news(self) -> bool:
+        """Whether it was written since this was asked last."""
+        before, self._seen = self._seen, self._stamp() or self._seen
+        return before != self._seen
+
+    def read(self) -> FleetService:
+        """What it says now.
+
+        :raises ConfigError: the file is missing or wrong.
+        :raises UsageError: the chosen job is no longer there.
+        """
+        return self._context.service()
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        from fleetctl.config import find
+        from fleetctl.errors import ConfigError
+
+        try:
+            found = find(self._context.config_path).stat()
+        except (ConfigError, OSError):  # editors take it away for a moment
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def instances(service: FleetService, targets: Sequence[str]) -> list[Instance]:
     """See :func:`fleetctl.model.targets.choose_instances`."""
     from fleetctl.model.targets import choose_instances

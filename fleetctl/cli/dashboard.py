@@ -12,13 +12,17 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fleetctl.cli.context import Context
+from fleetctl.cli.context import Context, NodesFile
 from fleetctl.demo import present
 from fleetctl.errors import ConfigError, FleetctlError, UsageError
 from fleetctl.model.layout import start_log
+
+if TYPE_CHECKING:
+    from fleetctl.fleet import FleetService
 
 EXAMPLE = Path("nodes.yaml")
 TERMINAL_CHECK_S = 2.0
@@ -50,13 +54,26 @@ def run(context: Context) -> int:
 async def _dashboard(context: Context) -> int:
     for name in ("COLUMNS", "LINES"):  # Textual would take them for this terminal's size
         os.environ.pop(name, None)
-    async with context.service() as service:
-        from fleetctl.tui.app import FleetApp
+    file = NodesFile(context)
+    shown = context.service()
+    while True:
+        code, again = await _show(context, file, shown)
+        if again is None:
+            return code
+        shown = again
 
-        app = FleetApp(service)
+
+async def _show(
+    context: Context, file: NodesFile, service: FleetService
+) -> tuple[int, FleetService | None]:
+    """Show ``service`` until it is left: the exit code, or what is to be shown instead."""
+    async with service:
+        from fleetctl.tui.app import FleetApp, Left
+
+        app = FleetApp(service, file=file)
 
         def end(number: int) -> None:
-            app.exit(app.going_on, return_code=128 + number)
+            app.exit(Left(app.going_on), return_code=128 + number)
 
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:
@@ -64,16 +81,16 @@ async def _dashboard(context: Context) -> int:
 
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, end, signal.SIGTERM)
-        left = _mind_the_terminal(lambda: end(signal.SIGHUP), lambda: go_on(app.going_on))
-        starting = await app.run_async() or ()
-        left.set()
-        go_on(starting)
+        terminal_left = _mind_the_terminal(lambda: end(signal.SIGHUP), lambda: go_on(app.going_on))
+        left = await app.run_async() or Left()
+        terminal_left.set()
+        go_on(left.starting)
         finishing = partial(click.echo, "Finishing what was begun on a node …", err=True)
         patience = loop.call_later(PATIENCE_S, finishing)
     patience.cancel()
-    if not (app.return_code or starting or present()):
+    if not (app.return_code or left.starting or left.again or present()):
         click.echo("Left the dashboard; what was started runs on: fleetctl status", err=True)
-    return app.return_code or 0
+    return app.return_code or 0, left.again
 
 
 def _mind_the_terminal(

@@ -6,9 +6,10 @@ import gc
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import textual
+from msgspec import Struct
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -50,12 +51,31 @@ INTERVAL_S = 2.0
 LOG_LINES = 1000
 """Of each log's past, to begin with."""
 EVENTS_KEPT = 1000
+FILE_EVERY_S = 3.0
+"""So often nodes.yaml is looked at: one stat(2)."""
 
 
-class FleetApp(App[tuple[str, ...]]):
+class NodesFile(Protocol):
+    """nodes.yaml, which may be written while the dashboard is open."""
+
+    def news(self) -> bool:
+        """Whether it was written since this was asked last."""
+
+    def read(self) -> FleetService:
+        """What it says now; raises a FleetctlError where that is of no use."""
+
+
+class Left(Struct, frozen=True):
+    """How the dashboard was left."""
+
+    starting: tuple[str, ...] = ()
+    """The instances of a start that was not over."""
+    again: FleetService | None = None
+    """What to open it with again."""
+
+
+class FleetApp(App[Left]):
     """The dashboard of one fleet.
-
-    What it returns are the instances that a start was still bringing up when it was left.
 
     :param service: is closed by whoever made it.
     :param interval_s: seconds from one question to a node to the next.
@@ -72,9 +92,16 @@ class FleetApp(App[tuple[str, ...]]):
     events: var[tuple[Change, ...]] = var(())
     job_action: var[JobAction | None] = var(None)
 
-    def __init__(self, service: FleetService, interval_s: float = INTERVAL_S) -> None:
+    def __init__(
+        self,
+        service: FleetService,
+        interval_s: float = INTERVAL_S,
+        *,
+        file: NodesFile | None = None,
+    ) -> None:
         super().__init__()
         self.service = service
+        self._file = file
         self.interval_s = interval_s
         self.action_began_s = 0.0
         self._watch: Watch | None = None
@@ -94,6 +121,7 @@ class FleetApp(App[tuple[str, ...]]):
         self.guide.greet()
         self._watch_fleet()
         self._follow()
+        self.set_interval(FILE_EVERY_S, self._look_at_file)
 
     def _fatal_error(self) -> None:
         """A bug ends the dashboard with its traceback, but without values: some are secret."""
@@ -351,6 +379,30 @@ class FleetApp(App[tuple[str, ...]]):
             return bool(self.guide.broken)
         return True
 
+    # nodes.yaml
+
+    def _look_at_file(self) -> None:
+        if self._file and self._file.news():
+            self.notify("Ctrl-p, then: Read nodes.yaml again.", title="nodes.yaml was changed")
+
+    def action_reread(self) -> None:
+        """Open the dashboard again with what nodes.yaml says now."""
+        if self._file is None:
+            return
+        if self.job_action and not self.job_action.ended:
+            self.notify(f"Not while a {self.job_action.kind} goes on; o shows it.")
+            return
+        try:
+            self.exit(Left(again=self._file.read()))
+        except FleetctlError as error:
+            self.notify(
+                str(error),
+                title="nodes.yaml is not taken as it is; all goes on as before",
+                severity="error",
+                timeout=20,
+                markup=False,
+            )
+
     # leaving
 
     def action_leave(self) -> None:
@@ -367,7 +419,7 @@ class FleetApp(App[tuple[str, ...]]):
         )
 
     def _leave(self) -> None:
-        self.exit(self.going_on)
+        self.exit(Left(self.going_on))
 
     @property
     def going_on(self) -> tuple[str, ...]:

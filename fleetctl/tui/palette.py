@@ -40,6 +40,8 @@ def commands(app: FleetApp) -> Iterator[SystemCommand]:
     for interval_s in INTERVALS_S:
         what = f"each node; now every {app.interval_s:g} s"
         yield SystemCommand(f"Ask every {interval_s:g} s", what, partial(app.every, interval_s))
+    what = "opens the dashboard anew; what runs on the nodes runs on"
+    yield SystemCommand("Read nodes.yaml again", what, app.action_reread)
     yield SystemCommand("Theme", "light, dark and others", app.action_change_theme)
     yield SystemCommand("Help", "the keys and the marks", app.action_help)
     yield SystemCommand("Leave", "what runs on the nodes runs on", app.action_leave)

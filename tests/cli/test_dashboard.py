@@ -66,6 +66,22 @@ def test_it_ends_with_its_terminal(tmp_path: Path, told: bool) -> None:
         assert run.wait_for_end() == 129
 
 
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "nodes.yaml"
+    file.write_text(LOCAL)
+    with typed(tmp_path) as run:
+        run.wait_for("1/1 nodes")
+        file.write_text("fleet: other\nnodes: {here: {connection: local}, pad: {connection: none}}")
+        run.wait_for("nodes.yaml was changed")
+        run.type("\x10")
+        run.wait_for("Read nodes.yaml again")
+        run.type("read nodes\r")
+        run.wait_for("other  ")
+        run.wait_for("pad")
+        run.type("q")
+        assert run.wait_for_end() == 0
+
+
 def test_a_first_run_writes_an_example_and_harms_none(tmp_path: Path) -> None:
     with typed(tmp_path) as run:
         run.wait_for("Welcome to fleetctl")

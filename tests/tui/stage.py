@@ -18,7 +18,7 @@ from textual.pilot import Pilot
 
 from fleetctl.attention import Wake
 from fleetctl.config import load
-from fleetctl.errors import ConnectTimedOut
+from fleetctl.errors import ConnectTimedOut, FleetctlError
 from fleetctl.fleet import FleetService, StartRefused
 from fleetctl.health.assess import Look
 from fleetctl.launch.events import Progress
@@ -191,6 +191,24 @@ class Stage(FleetService):
             took(await self._logs.get())
 
 
+class EditedFile:
+    """nodes.yaml in an editor."""
+
+    def __init__(self) -> None:
+        self.written = False
+        self.mistake: FleetctlError | None = None
+        self.says: FleetService = Stage()
+
+    def news(self) -> bool:
+        written, self.written = self.written, False
+        return written
+
+    def read(self) -> FleetService:
+        if self.mistake:
+            raise self.mistake
+        return self.says
+
+
 class Screen:
     """What somebody in front of it sees, and types."""
 
@@ -228,11 +246,13 @@ class Screen:
 
 @asynccontextmanager
 async def opened(
-    size: tuple[int, int] = (120, 40), stage: Stage | None = None
+    size: tuple[int, int] = (120, 40),
+    stage: Stage | None = None,
+    file: EditedFile | None = None,
 ) -> AsyncIterator[Screen]:
     """The dashboard, with every node seen once."""
     stage = stage or Stage()
-    app = FleetApp(stage)
+    app = FleetApp(stage, file=file)
     async with app.run_test(size=size, notifications=True) as pilot:
         screen = Screen(app, pilot, stage)
         await screen.until("5/5 ready")

@@ -8,8 +8,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from textual.widgets import OptionList
 
+from fleetctl.errors import ConfigError
 from fleetctl.model.status import Problem
-from tests.tui.stage import JOB, Screen, Stage, opened, played
+from fleetctl.tui import app as app_module
+from fleetctl.tui.app import Left
+from tests.tui.stage import JOB, EditedFile, Screen, Stage, opened, played
 
 ALL = tuple(i.name for i in JOB.instances)
 
@@ -152,11 +155,11 @@ def test_attach_lends_the_terminal_to_what_the_cursor_is_on() -> None:
     played(act)
 
 
-def left(act: Callable[[Screen], Awaitable[None]]) -> tuple[str, ...] | None:
+def left(act: Callable[[Screen], Awaitable[None]], file: EditedFile | None = None) -> Left | None:
     """What the app returns when it is left by ``act``."""
 
-    async def body() -> tuple[str, ...] | None:
-        async with opened() as screen:
+    async def body() -> Left | None:
+        async with opened(file=file) as screen:
             await act(screen)
             async with asyncio.timeout(8):
                 while not screen.app._exit:
@@ -170,7 +173,7 @@ def test_leaving_stops_nothing() -> None:
     async def act(screen: Screen) -> None:
         await screen.type("q")
 
-    assert left(act) == ()
+    assert left(act) == Left()
 
 
 def test_leaving_hands_a_start_over() -> None:
@@ -180,7 +183,7 @@ def test_leaving_hands_a_start_over() -> None:
         await screen.until("Starting … 0 of 5")
         await screen.type("escape", "q")
 
-    assert left(act) == ALL
+    assert left(act) == Left(ALL)
 
 
 def test_leaving_in_the_middle_of_a_stop_asks() -> None:
@@ -197,7 +200,33 @@ def test_leaving_in_the_middle_of_a_stop_asks() -> None:
         await screen.until("A stop goes on")
         await screen.type("down", "enter")
 
-    assert left(act) == ()
+    assert left(act) == Left()
+
+
+def test_a_changed_file_is_told_and_read_again_only_where_it_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(app_module, "FILE_EVERY_S", 0.05)
+    file = EditedFile()
+
+    async def act(screen: Screen) -> None:
+        file.written = True
+        await screen.until("nodes.yaml was changed", "Read nodes.yaml again")
+        screen.stage.go_on.clear()
+        await screen.type("s", "enter")
+        await screen.until("Starting … 0 of 5")
+        screen.app.action_reread()
+        await screen.until("Not while a start goes on")
+        screen.stage.go_on.set()
+        await screen.until("Start: 5 of 5 ready")
+        await screen.type("escape")
+        file.mistake = ConfigError(["nodes.yaml:3:10: [pi5] is no key"])
+        await screen.type("ctrl+p", *"read nodes", "enter")
+        await screen.until("not taken as it is", "nodes.yaml:3:10: [pi5] is no key")
+        file.mistake = None
+        await screen.type("ctrl+p", *"read nodes", "enter")
+
+    assert left(act, file) == Left(again=file.says)
 
 
 def test_everything_is_in_the_palette_too() -> None:
