@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from fleetctl.fleet import FleetService
 from fleetctl.launch.events import Progress
@@ -21,22 +24,11 @@ __all__ = ["client_home", "make_sshd"]
 FLEET = "leaving"
 
 
-def slow_tmux(server: Server) -> None:
-    """The node's tmux opens no window before ``~/go`` is there."""
-    tmux = server.home / "slow/tmux"
-    tmux.parent.mkdir()
-    tmux.write_text(
-        '#!/bin/sh\ncase "$*" in *new-window*) touch ~/begun\n'
-        "until [ -e ~/go ]; do sleep 0.02; done ;; esac\n"
-        'exec /usr/bin/env PATH="${PATH#*:}" tmux "$@"\n'
-    )
-    tmux.chmod(0o755)
-
-
 class Started:
     """A fleet of one node with a job of one instance, and what its starts said."""
 
     def __init__(self, server: Server) -> None:
+        self.home = server.home
         self.job = job({"worker": (["pi4"], [])})
         self.fleet = Fleet(FLEET, {}, {"pi4": server.node()}, {"job": self.job})
         (instance,) = self.job.instances
@@ -46,6 +38,23 @@ class Started:
         folder = instance_dir(FLEET, "job", instance.name).removeprefix("~/")
         self.lock = server.home / folder / "lock"
         self.steps: list[Progress] = []
+
+    def slow_down(self) -> None:
+        """The node's tmux opens no window before ``~/go`` is there, or half a minute is over."""
+        tmux = self.home / "slow/tmux"
+        tmux.parent.mkdir()
+        tmux.write_text(
+            '#!/bin/sh\ncase "$*" in *new-window*) touch ~/begun; n=0\n'
+            "until [ -e ~/go ] || [ $((n += 1)) -gt 600 ]; do sleep 0.05; done ;; esac\n"
+            'exec /usr/bin/env PATH="${PATH#*:}" tmux "$@"\n'
+        )
+        tmux.chmod(0o755)
+
+    def clean_up(self) -> None:
+        """End what a test that failed has left."""
+        for socket in self.home.glob("tmux-*/*"):
+            argv = ["tmux", "-S", str(socket), "kill-server"]
+            subprocess.run(argv, capture_output=True, timeout=10, check=False)
 
     def service(self) -> FleetService:
         return FleetService(self.fleet, self.job)
@@ -58,19 +67,22 @@ class Started:
         assert left.state == "stopped"
 
 
-def test_a_birth_that_has_begun_ends_before_the_connections_do(
-    make_sshd: Callable[..., Server], client_home: Path
-) -> None:
-    server = make_sshd()
-    slow_tmux(server)
-    it = Started(server)
+@pytest.fixture
+def it(make_sshd: Callable[..., Server], client_home: Path) -> Iterator[Started]:
+    it = Started(make_sshd())
+    yield it
+    it.clean_up()
+
+
+def test_a_birth_that_has_begun_ends_before_the_connections_do(it: Started) -> None:
+    it.slow_down()
 
     async def leave_while_starting() -> None:
         async with it.service() as service:
             start = asyncio.create_task(it.start(service))
-            await until((server.home / "begun").exists, "the window is being opened")
+            await until((it.home / "begun").exists, "the window is being opened")
             assert it.lock.exists()
-            asyncio.get_running_loop().call_later(0.3, (server.home / "go").touch)
+            asyncio.get_running_loop().call_later(0.3, (it.home / "go").touch)
         assert start.cancelled()
         assert not it.lock.exists()
 
@@ -84,12 +96,7 @@ def test_a_birth_that_has_begun_ends_before_the_connections_do(
     bounded(look_again())
 
 
-def test_the_lock_of_a_controller_that_died_is_outwaited(
-    make_sshd: Callable[..., Server], client_home: Path
-) -> None:
-    server = make_sshd()
-    it = Started(server)
-
+def test_the_lock_of_a_controller_that_died_is_outwaited(it: Started) -> None:
     async def body() -> None:
         async with it.service() as service:
             await it.start(service)
