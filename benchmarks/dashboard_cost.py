@@ -28,9 +28,20 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from logs_screen import ESCAPES, Terminal, percentile
 from loopback import Loopback, loopback
-from measure import FLEETCTL, cannot, environment, interleave, judge, ratio, run, say, show
+from measure import (
+    FLEETCTL,
+    cannot,
+    environment,
+    interleave,
+    judge,
+    percentile,
+    ratio,
+    run,
+    say,
+    show,
+)
+from terminal import ESCAPES, Terminal
 from virtual import fleetctl, on_controller, virtual_fleet
 
 from fleetctl import config

@@ -14,42 +14,33 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import gc
 import json
 import os
-import pty
 import re
 import shutil
 import signal
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from measure import cannot, judge, say
+from measure import cannot, judge, percentile, say
+from terminal import Terminal
 
 LOGS = 5
-COLUMNS, ROWS = 120, 40
 P99_TARGET_MS = 100.0
-ANSWER_TIMEOUT_S = 20.0
 SETTLE_S = 3.0
 """Between the first line and the first key."""
 BASE_S = 10.0
 KEY_PAUSE_S = 0.07
 NUMBER = re.compile(rb"line (\d{9})")
-ESCAPES = re.compile(
-    rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]|\x0f"
-)
 
 
 # What writes, and what shows: processes of their own
@@ -150,57 +141,6 @@ def producing(folder: Path, rate: int) -> Iterator[list[Path]]:
         for writer in writers:
             writer.kill()
             writer.wait()
-
-
-# A terminal that a program runs in
-
-
-class Terminal:
-    """Runs a program, keeps what it draws, and times its answers."""
-
-    def __init__(self, argv: Sequence[str], env: dict[str, str]) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        self.process = subprocess.Popen(
-            argv, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
-        )
-        os.close(slave)
-        self._drawn = bytearray()
-        self._news = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        with suppress(OSError):  # EIO: nobody has the other end any more
-            while data := os.read(self.master, 1 << 16):
-                with self._news:
-                    self._drawn += data
-                    del self._drawn[: -(1 << 20)]
-                    self._news.notify_all()
-
-    def answer_ms(self, keys: bytes, expected: str) -> float:
-        """Milliseconds from the keys' sending until what matches ``expected`` is drawn."""
-        wanted = re.compile(expected.encode())
-        with self._news:
-            self._drawn.clear()
-        began = time.perf_counter()
-        os.write(self.master, keys)
-        with self._news:
-            if not self._news.wait_for(
-                lambda: wanted.search(ESCAPES.sub(b"", bytes(self._drawn))), ANSWER_TIMEOUT_S
-            ):
-                cannot(f"no {expected!r} within {ANSWER_TIMEOUT_S:g} s after {keys!r}")
-        return (time.perf_counter() - began) * 1e3
-
-    def end(self, keys: bytes) -> None:
-        os.write(self.master, keys)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            cannot(f"{self.process.args!r} did not end")
-        finally:
-            os.close(self.master)
 
 
 @dataclass
@@ -328,10 +268,6 @@ def tell(name: str, result: Measured) -> None:
         p99 = percentile(values, 99)
         say(f"  {'all keys':16} {statistics.median(values):7.1f} {p99:7.1f}  ms, median and p99 "
             f"of {len(values)}")  # fmt: skip
-
-
-def percentile(values: Sequence[float], which: float) -> float:
-    return values[min(len(values) - 1, int(len(values) * which / 100))]
 
 
 def main() -> None:

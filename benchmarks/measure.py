@@ -100,3 +100,7 @@ def environment(home: Path) -> dict[str, str]:
     dropped = ("SSH_", "FLEETCTL_", "TMUX", "XDG_")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     return {**kept, "HOME": str(home), "NO_COLOR": "1"}
+
+
+def percentile(values: Sequence[float], which: float) -> float:
+    return values[min(len(values) - 1, int(len(values) * which / 100))]
