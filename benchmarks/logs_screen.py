@@ -6,8 +6,7 @@ Five processes write five files. Ours shows them in a terminal of 120x40 cells, 
 a ``tail`` of its own, as the dashboard reads a node's. The peer, tmux, shows a ``tail -F`` of the
 same files in a terminal of the same size. Keys are sent meanwhile; each is timed from its sending
 to the answer's arrival at the terminal. What ours takes while nothing is written tells how much of
-an answer is the machine's and Textual's share. If toolong's ``tl`` is found (``pip install
-toolong``, in an environment of its own), its share of a core and its memory are measured, too.
+an answer is the machine's and Textual's share.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -248,15 +246,6 @@ def tmux(folder: Path, paths: Sequence[Path], seconds: float) -> Measured:
         terminal.process.wait(10)
 
 
-def toolong(program: str, paths: Sequence[Path], seconds: float) -> Measured:
-    env = {**os.environ, "TERM": "xterm-256color"}
-    terminal = Terminal((program, "--merge", *map(str, paths)), env)
-    result = measure(terminal, [terminal.process.pid], (), seconds)
-    terminal.process.send_signal(signal.SIGKILL)
-    terminal.process.wait(10)
-    return result
-
-
 def tell(name: str, result: Measured) -> None:
     rss = result.rss_mb
     say(f"{name}: {result.cpu_percent:.0f} % of a core; memory {rss[0]:.0f} MB at first, "
@@ -302,11 +291,6 @@ def compare(seconds: float, rate: int) -> None:
         judge("a key's answer, p99", percentile(result.all_ms, 99), P99_TARGET_MS, " ms")
         with producing(folder, rate) as paths:
             tell("tmux and tail -F", tmux(folder, paths, seconds))
-        if program := shutil.which("tl"):
-            with producing(folder, rate) as paths:
-                tell("toolong", toolong(program, paths, seconds))
-        else:
-            say("toolong: not found, not measured (pip install toolong)")
 
 
 if __name__ == "__main__":
