@@ -19,7 +19,7 @@ from fleetctl.cli.fix_lines import (
     repair_lines,
     still_wrong_lines,
 )
-from fleetctl.cli.render import plain
+from fleetctl.cli.progress import ProgressLines
 from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.link.readiness import readable
 from fleetctl.model.status import Step
@@ -81,43 +81,30 @@ async def _fix(context: Context, targets: Sequence[str], options: _Options) -> i
     async with context.service() as service:
         inside = [n for n, node in service.fleet.nodes.items() if node.connection != "none"]
         chosen = [name for name in nodes(service, targets) if name in inside]
-        watch = _Watch(len(service.fleet.nodes))
+        watch = _Watch(inside)
         rounds = Rounds(service, chosen, persistent=options.persistent, seen=watch.seen)
         run = _Run(rounds, options, chosen, watch)
         try:
             return await (run.undo() if options.undo else run.repair())
         except asyncio.CancelledError:
-            watch.clear()
             run.say_what_was_done()
             raise
 
 
 class _Watch:
-    """On a terminal, a line that says how far the check is."""
+    """Says whom a check waits for."""
 
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._seen = 0
-        self._live = sys.stderr.isatty()
+    def __init__(self, asked: list[str]) -> None:
+        self._asked = asked
+        self._lines = ProgressLines(asked, frozenset())
 
     async def over(self, work: Awaitable[object]) -> None:
-        self._seen = 0
-        self._show()
-        await work
-        self.clear()
+        self._lines = ProgressLines(self._asked, frozenset())
+        async with self._lines.live("checking"):
+            await work
 
-    def seen(self, _node: str, _look: object) -> None:
-        self._seen += 1
-        self._show()
-
-    def _show(self) -> None:
-        if self._live:
-            text = f"checking … {min(self._seen, self._total)} of {self._total} nodes"
-            click.echo("\r\x1b[K" + plain(text, err=True), err=True, nl=False)
-
-    def clear(self) -> None:
-        if self._live:
-            click.echo("\r\x1b[K", err=True, nl=False)
+    def seen(self, node: str, _look: object) -> None:
+        self._lines.settle(node)
 
 
 class _Run:
