@@ -18,13 +18,12 @@ from textual.screen import Screen
 
 from fleetctl import demo
 from fleetctl.errors import FleetctlError
-from fleetctl.fleet import FleetService, StartRefused
+from fleetctl.fleet import FleetService
 from fleetctl.health.changes import Change, changes
 from fleetctl.launch.events import Progress
 from fleetctl.model.jobs import Instance
-from fleetctl.model.status import ALIVE_STATES, ServiceStatus
 from fleetctl.tui.guide import Guide
-from fleetctl.tui.job_action import JobAction, Kind
+from fleetctl.tui.job_action import JobAction, Kind, carry_out
 from fleetctl.tui.messages import (
     JobActionEnded,
     JobProgressed,
@@ -35,14 +34,14 @@ from fleetctl.tui.messages import (
 from fleetctl.tui.palette import commands
 from fleetctl.tui.screens.action import ActionScreen
 from fleetctl.tui.screens.check import CheckScreen
-from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
+from fleetctl.tui.screens.choice import Choice, ChoiceScreen
 from fleetctl.tui.screens.dashboard import Dashboard
 from fleetctl.tui.screens.events import EventsScreen
 from fleetctl.tui.screens.fix import FixScreen
 from fleetctl.tui.screens.help import HelpScreen
 from fleetctl.tui.screens.node import NodeScreen
 from fleetctl.tui.sources import follow_logs, watch_fleet
-from fleetctl.tui.whom import hit_by_stop
+from fleetctl.tui.whom import ALL, THIS, question
 from fleetctl.tui.widgets.log_panel import LogPanel
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
 from fleetctl.watch import Snapshot, Watch
@@ -200,52 +199,27 @@ class FleetApp(App[Left]):
 
     # start, stop, restart
 
-    @property
-    def _services(self) -> dict[str, ServiceStatus]:
-        return dict(self.snapshot.status.services) if self.snapshot else {}
-
-    def _scopes(self) -> dict[str, list[Instance]]:
-        """What can be acted upon now: what the cursor is on, and the whole job."""
+    def _ask_whom(self, kind: Kind, preselected: str) -> None:
         job = self.service.job
         if job is None:
             self.notify("nodes.yaml has no job; describe one under jobs: in it.")
-            return {}
-        place = self._dashboard.query_one(NodesPanel).chosen
-        scopes = {}
-        if place.instance:
-            scopes["this"] = [place.instance]
-        scopes["all"] = list(job.instances)
-        return scopes
-
-    def _ask_whom(self, kind: Kind, preselected: str) -> None:
-        scopes = self._scopes()
-        if not scopes:
             return
         if self.job_action and not self.job_action.ended:
             self.push_screen(ActionScreen())
             return
-        job = self.service.job
-        assert job
-        labels = {"all": f"{kind} all of {job.name} ({len(scopes['all'])} instances)"}
-        if "this" in scopes:
-            labels["this"] = f"{kind} only {scopes['this'][0].name}"
-        running = [n for n, s in self._services.items() if s.state in ALIVE_STATES]
-        body = [f"Running now: {', '.join(running) or 'nothing'}."]
-        if kind != "start" and "this" in scopes:
-            body += filter(None, [hit_by_stop(job, scopes["this"], self._services)])
-        choices = [Choice(key, labels[key]) for key in ("all", "this") if key in scopes]
-        choices = [*choices, CANCEL] if kind == "start" else [CANCEL, *reversed(choices)]
+        this = self._dashboard.query_one(NodesPanel).chosen.instance
+        services = self.snapshot.status.services if self.snapshot else {}
 
         def answered(answer: str | None) -> None:
             if answer:
-                self._act(kind, scopes[answer])
+                self._act(kind, [this] if this and answer == THIS else list(job.instances))
 
-        title = f"{kind.capitalize()} {job.name}"
-        self.push_screen(ChoiceScreen(title, "\n".join(body), choices, preselected), answered)
+        title, body, choices = question(kind, job, this, services)
+        self.push_screen(ChoiceScreen(title, body, choices, preselected), answered)
 
     def action_start(self) -> None:
         """Start the job, or what the cursor is on."""
-        self._ask_whom("start", "all")
+        self._ask_whom("start", ALL)
 
     def action_stop(self) -> None:
         """Stop, after asking."""
@@ -266,31 +240,13 @@ class FleetApp(App[Left]):
             self.post_message(JobProgressed(number, progress))
 
         async def run() -> None:
-            error = ""
             try:
-                if kind == "restart":
-                    await self._refuse_if_hopeless(chosen)
-                stopped = await self.service.stop(chosen, report) if kind != "start" else {}
-                left = [name for name, status in stopped.items() if status.state != "stopped"]
-                if kind == "restart" and left:
-                    error = f"{', '.join(left)} did not stop, so nothing was started again."
-                elif kind != "stop":
-                    await self.service.start(chosen, report, {})
-            except StartRefused as refused:
-                said = "\n".join(f"{p.code}: {p.summary}" for p in refused.problems)
-                error = f"{refused.message}:\n{said}\nTo repair it: f. To start anyway: --no-check."
-            except FleetctlError as failed:
-                error = str(failed)
+                error = await carry_out(self.service, kind, chosen, report)
             except Exception as bug:  # noqa: BLE001 - the dashboard goes on, and says it
                 error = _a_bug(bug)
             self.post_message(JobActionEnded(number, error))
 
         self.run_worker(run(), name=kind, group="job", exit_on_error=False)
-
-    async def _refuse_if_hopeless(self, chosen: list[Instance]) -> None:
-        """Before anything is stopped: what could not be started again is left running."""
-        if problems := await self.service.obstacles(chosen, anew=True):
-            raise StartRefused(problems)
 
     @on(JobProgressed)
     def _progressed(self, message: JobProgressed) -> None:

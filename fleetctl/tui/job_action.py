@@ -1,14 +1,18 @@
-"""A start, stop or restart as the dashboard sees it: frozen, replaced whole as it goes on."""
+"""A start, stop or restart as the dashboard sees it: frozen, replaced whole as it goes on; and
+what carries it out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fleetctl.errors import FleetctlError
+from fleetctl.fleet import FleetService, StartRefused
 from fleetctl.launch.events import Progress
+from fleetctl.model.jobs import Instance
 
 Kind = Literal["start", "stop", "restart"]
 SETTLED: Mapping[Kind, frozenset[str]] = {
@@ -62,3 +66,30 @@ class JobAction(Struct, frozen=True):
         good = {"start": "ready", "restart": "ready", "stop": "stopped"}[self.kind]
         well = sum(self.state_of(name) in (good, "exited") for name in self.targets)
         return f"{self.kind}: {well} of {len(self.targets)} {good}"
+
+
+async def carry_out(
+    service: FleetService,
+    kind: Kind,
+    chosen: Sequence[Instance],
+    report: Callable[[Progress], None],
+) -> str:
+    """Start, stop or restart ``chosen``; why that could not be done, empty when it was."""
+    try:
+        # before anything is stopped: what could not be started again is left running
+        if kind == "restart" and (problems := await service.obstacles(chosen, anew=True)):
+            raise StartRefused(problems)
+        if kind != "start":
+            stopped = await service.stop(chosen, report)
+            left = [name for name, status in stopped.items() if status.state != "stopped"]
+            if kind == "restart" and left:
+                return f"{', '.join(left)} did not stop, so nothing was started again."
+        if kind != "stop":
+            await service.start(chosen, report, {})
+    except StartRefused as refused:
+        said = "\n".join(f"{p.code}: {p.summary}" for p in refused.problems)
+        hint = "To repair it: f. To start all the same: fleetctl start --no-check."
+        return f"{refused.message}:\n{said}\n{hint}"
+    except FleetctlError as error:
+        return str(error)
+    return ""

@@ -7,9 +7,33 @@ from collections.abc import Mapping, Sequence
 from fleetctl.launch.plan import dependents
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import ALIVE_STATES, ServiceStatus
+from fleetctl.tui.job_action import Kind
+from fleetctl.tui.screens.choice import CANCEL, Choice
+
+ALL, THIS = "all", "this"
+
+Services = Mapping[str, ServiceStatus]
 
 
-def hit_by_stop(job: Job, chosen: Sequence[Instance], services: Mapping[str, ServiceStatus]) -> str:
+def question(
+    kind: Kind, job: Job, this: Instance | None, services: Services
+) -> tuple[str, str, Sequence[Choice]]:
+    """Title, text and answers of the question whom to start, stop or restart.
+
+    :param this: what the cursor is on.
+    """
+    running = [name for name, service in services.items() if service.state in ALIVE_STATES]
+    body = [f"Running now: {', '.join(running) or 'nothing'}."]
+    if kind != "start" and this:
+        body += filter(None, [hit_by_stop(job, [this], services)])
+    choices = [Choice(ALL, f"{kind} all of {job.name} ({len(job.instances)} instances)")]
+    if this:
+        choices.append(Choice(THIS, f"{kind} only {this.name}"))
+    choices = [*choices, CANCEL] if kind == "start" else [CANCEL, *reversed(choices)]
+    return f"{kind.capitalize()} {job.name}", "\n".join(body), choices
+
+
+def hit_by_stop(job: Job, chosen: Sequence[Instance], services: Services) -> str:
     """What stopping ``chosen`` means for what goes on running; empty where that is nothing."""
     names = {i.name for i in chosen}
     waiting = {name for i in chosen for name in dependents(job, i.service)}
