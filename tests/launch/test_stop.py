@@ -67,7 +67,7 @@ def test_the_signal_is_honoured(node: Node, stranger: subprocess.Popen[bytes]) -
     assert "killed" not in said
     assert said["done"] == ["9"]
     assert int(said["signalled"][0]) >= 1
-    assert "bye" in node.log(one)
+    eventually(lambda: "bye" in node.log(one), "its last word is in the log")
     assert not alive(pane)
     assert node.state(one)["phase"] == "stopped"
     assert node.status(one).state == "stopped"

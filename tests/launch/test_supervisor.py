@@ -48,7 +48,8 @@ def test_the_exit_code_is_kept(node: Node, command: str, code: int) -> None:
     assert status.exit_code == code
     assert status.state == ("exited" if code == 0 else "failed")
     assert not (node.folder(one) / "spec").exists()  # secrets do not outlive the process
-    assert f"fleetctl: ended with exit code {code}" in node.log(one)
+    last = f"fleetctl: ended with exit code {code}"
+    eventually(lambda: last in node.log(one), "its end is in the log")
     node.stop(one)
 
 
@@ -79,7 +80,8 @@ def test_restart_policies(node: Node, restart: Restart, code: int, runs: int) ->
     assert (state["exit"], int(state["restarts"])) == (str(code), runs - 1)
     eventually(lambda: node.log(one).count("ran\n") == runs, "all runs are in the log")
     if runs > 1:
-        assert f"not restarted again after {runs - 1} restarts in a row" in node.log(one)
+        last = f"not restarted again after {runs - 1} restarts in a row"
+        eventually(lambda: last in node.log(one), "its end is in the log")
     node.stop(one)
 
 
@@ -87,6 +89,7 @@ def test_the_pauses_grow_and_are_announced(node: Node) -> None:
     one = instance(command="exit 4", restart=policy("always", max=4, max_delay_s=0.2))
     node.start(one)
     node.await_phase(one, "ended")
+    eventually(lambda: "not restarted again" in node.log(one), "its end is in the log")
     said = [x for x in node.log(one).splitlines() if "; restart " in x]
     assert [line.split("; ")[1] for line in said] == [
         "restart 1 in 0.05 s",
@@ -189,7 +192,7 @@ def test_a_stopped_command_has_not_ended(node: Node) -> None:
     os.kill(running, signal.SIGCONT)
     os.kill(running, signal.SIGTERM)
     eventually(lambda: node.state(one).get("restarts") == "1", "its end is seen")
-    assert "ended with exit code 143" in node.log(one)
+    eventually(lambda: "ended with exit code 143" in node.log(one), "its end is in the log")
     node.stop(one)
 
 
