@@ -41,7 +41,7 @@ class NodesFile:
         self._seen = self._stamp()
 
     def news(self) -> bool:
-        """Whether it was written since this was asked last."""
+        """Whether it was written since this was asked last, or it was read."""
         before, self._seen = self._seen, self._stamp() or self._seen
         return before != self._seen
 
@@ -51,6 +51,7 @@ class NodesFile:
         :raises ConfigError: the file is missing or wrong.
         :raises UsageError: the chosen job is no longer there.
         """
+        self._seen = self._stamp() or self._seen
         return self._context.service()
 
     def _stamp(self) -> tuple[int, int, int] | None:

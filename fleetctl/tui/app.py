@@ -58,7 +58,7 @@ class NodesFile(Protocol):
     """nodes.yaml, which may be written while the dashboard is open."""
 
     def news(self) -> bool:
-        """Whether it was written since this was asked last."""
+        """Whether it was written since this was asked last, or it was read."""
 
     def read(self) -> FleetService:
         """What it says now; raises a FleetctlError where that is of no use."""
