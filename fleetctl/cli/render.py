@@ -98,11 +98,10 @@ def status_lines(status: FleetStatus) -> list[str]:
 
 def _headline(status: FleetStatus) -> str:
     reached, nodes = status.reached
-    ready = sum(service.state == "ready" for service in status.services.values())
     parts = [
         status.fleet + (f"/{status.job}" if status.job else ""),
         f"{reached}/{nodes} nodes",
-        f"{ready}/{len(status.services)} ready" if status.services else "no services",
+        f"{status.ready}/{len(status.services)} ready" if status.services else "no services",
         count(len(status.problems), "problem"),
         status.generated_at.astimezone().strftime("%H:%M:%S"),
     ]

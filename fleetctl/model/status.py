@@ -218,3 +218,8 @@ class FleetStatus(Struct, frozen=True):
         """How many nodes answer over SSH, and how many should."""
         asked = [node for node in self.nodes.values() if node.state != "external"]
         return sum(node.ssh.reachable is True for node in asked), len(asked)
+
+    @property
+    def ready(self) -> int:
+        """How many instances are ready."""
+        return sum(service.state == "ready" for service in self.services.values())

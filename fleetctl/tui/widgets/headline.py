@@ -25,7 +25,7 @@ def headline(fleet: str, job: str | None, status: FleetStatus | None, width: int
 
 def _figures(status: FleetStatus) -> list[Content]:
     reached, nodes = status.reached
-    ready = sum(service.state == "ready" for service in status.services.values())
+    ready = status.ready
     parts = [toned(f"{reached}/{nodes} nodes", _tone(reached, nodes))]
     if status.services:
         parts.append(
