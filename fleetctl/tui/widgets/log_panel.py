@@ -300,16 +300,13 @@ class LogPanel(Vertical):
 
     def _set_filter(self, text: str) -> None:
         """:raises UsageError: it is no regular expression."""
-        Pattern(text.removeprefix("!"))
-        self._filter_text = "" if text == "!" else text
+        text = "" if text == "!" else text
+        wanted = Filter(Pattern(text.removeprefix("!")), text.startswith("!")) if text else None
+        self._filter_text, self._filter = text, wanted
         self._refilter()
 
     def _refilter(self) -> None:
-        text = self._filter_text
-        self._filter = None
-        if text:
-            self._filter = Filter(Pattern(text.removeprefix("!")), text.startswith("!"))
-        self._view.keep(self._filter, self._context_lines if text else 0)
+        self._view.keep(self._filter, self._context_lines if self._filter else 0)
         self._changed_view()
 
     def _set_search(self, text: str) -> None:
