@@ -72,16 +72,14 @@ async def _show(
 
         app = FleetApp(service, file=file)
 
-        def end(number: int) -> None:
-            app.exit(Left(app.going_on), return_code=128 + number)
-
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:
                 _go_on_starting(context, service.fleet.name, instances)
 
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, end, signal.SIGTERM)
-        terminal_left = _mind_the_terminal(lambda: end(signal.SIGHUP), lambda: go_on(app.going_on))
+        loop.add_signal_handler(signal.SIGTERM, app.leave, 128 + signal.SIGTERM)
+        hang_up = partial(app.leave, 128 + signal.SIGHUP)
+        terminal_left = _mind_the_terminal(hang_up, lambda: go_on(app.going_on))
         left = await app.run_async() or Left()
         terminal_left.set()
         go_on(left.starting)

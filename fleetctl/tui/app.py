@@ -365,17 +365,18 @@ class FleetApp(App[Left]):
         """Leave; what runs on the nodes runs on."""
         action = self.job_action
         if action is None or action.ended or action.kind == "start":
-            self._leave()
+            self.leave()
             return
         body = f"{action.summary}.\nWhat is half stopped or not yet started again stays so."
         choices = [Choice("", "Stay"), Choice("leave", "Leave now")]
         self.push_screen(
             ChoiceScreen(f"A {action.kind} goes on", body, choices),
-            lambda answer: self._leave() if answer else None,
+            lambda answer: self.leave() if answer else None,
         )
 
-    def _leave(self) -> None:
-        self.exit(Left(self.going_on))
+    def leave(self, return_code: int = 0) -> None:
+        """Leave at once, without asking."""
+        self.exit(Left(self.going_on), return_code)
 
     @property
     def going_on(self) -> tuple[str, ...]:
