@@ -94,9 +94,11 @@ async def _fix(context: Context, targets: Sequence[str], options: _Options) -> i
 class _Watch:
     """Says whom a check waits for."""
 
+    _lines: ProgressLines
+    """Of the newest check."""
+
     def __init__(self, asked: list[str]) -> None:
         self._asked = asked
-        self._lines = ProgressLines(asked, frozenset())
 
     async def over(self, work: Awaitable[object]) -> None:
         self._lines = ProgressLines(self._asked, frozenset())
