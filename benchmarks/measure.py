@@ -103,4 +103,5 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def percentile(values: Sequence[float], which: float) -> float:
+    """The value below which ``which`` percent of the sorted ``values`` lie."""
     return values[min(len(values) - 1, int(len(values) * which / 100))]
