@@ -54,6 +54,8 @@ class Demo(Struct, frozen=True):
     lab: str
     note: str = ""
     """What the demo's fleet cannot show; empty: nothing worth telling."""
+    kept: bool = False
+    """Whether the fleet runs on when the dashboard is left."""
 
 
 class _Answer(Struct, frozen=True):

@@ -61,7 +61,7 @@ def command(context: Context, loopback: bool, keep: bool, then: str | None) -> i
             up = True
             fleet = config.load(lab.config_path)
             job = choose_job(fleet, job.name if job else None)
-            return _show(lab, Tour(lab, fleet, job), context.job, then)
+            return _show(lab, Tour(lab, fleet, job), context.job, then, keep=keep)
         finally:
             for number in _ENDINGS:  # from here on to the end, whatever comes
                 signal.signal(number, signal.SIG_IGN)
@@ -106,7 +106,9 @@ def _build(fleet: Fleet, path: Path, name: str, *, loopback: bool, keep: bool) -
     return lab
 
 
-def _show(lab: Lab | LoopbackLab, tour: Tour, job: str | None, then: str | None) -> int:
+def _show(
+    lab: Lab | LoopbackLab, tour: Tour, job: str | None, then: str | None, *, keep: bool
+) -> int:
     """Start the job and show it; the exit code."""
     call = ["fleetctl", *(["--job", job] if job else [])]
     _say("starting the job")
@@ -120,7 +122,7 @@ def _show(lab: Lab | LoopbackLab, tour: Tour, job: str | None, then: str | None)
     about = lab.home / ".fleetctl-demo.json"
     place = lab.home / "demo.sock"
     note = CANNOT_SHOW if isinstance(lab, LoopbackLab) else ""
-    about.write_bytes(msgspec.json.encode(Demo(str(place), lab.name, note)))
+    about.write_bytes(msgspec.json.encode(Demo(str(place), lab.name, note, keep)))
     with serving(place, tour.answer), _terminal_kept():
         # Keys go to the dashboard; a handler that does nothing is not inherited, as SIG_IGN is.
         signal.signal(signal.SIGINT, lambda *_: None)

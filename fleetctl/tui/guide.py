@@ -34,7 +34,8 @@ class Guide:
             self._do("Demo", self._greet())
 
     async def _greet(self) -> None:
-        self._line.greet(demo.about().note)
+        about = demo.about()
+        self._line.greet(about.note, kept=about.kept)
         self.stops = await demo.tour()
 
     def show_tour(self) -> None:
@@ -65,7 +66,7 @@ class Guide:
         if self.broken:
             self._app.notify(said, markup=False)
         else:
-            self._line.greet(said)
+            self._line.greet(said, kept=demo.about().kept)
         self._app.refresh_bindings()
 
     def _do(self, title: str, work: Coroutine[Any, Any, None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,18 @@ def test_the_tour_breaks_says_what_to_look_for_and_mends(outside: Outside) -> No
         await screen.type("h")
         await screen.until("This is a demo fleet", "cable: heal done.", gone="h mend")
         assert outside.asked == [("fault", "cable"), ("heal", "cable")]
+
+    played(act)
+
+
+@pytest.mark.parametrize(("kept", "then"), [(False, "all of it is gone"), (True, "it runs on")])
+def test_what_leaving_means_is_true(outside: Outside, kept: bool, then: str) -> None:
+    about = Path(os.environ[VARIABLE])
+    told = msgspec.json.decode(about.read_bytes(), type=Demo)
+    about.write_bytes(msgspec.json.encode(msgspec.structs.replace(told, kept=kept)))
+
+    async def act(screen: Screen) -> None:
+        await screen.until("This is a demo fleet", f"q: leave, and {then}.")
 
     played(act)
 

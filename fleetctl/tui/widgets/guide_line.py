@@ -16,15 +16,15 @@ class GuideLine(Static):
     GuideLine { height: auto; max-height: 4; padding: 0 1; background: $boost; display: none; }
     """
 
-    def greet(self, note: str) -> None:
-        """Before anything is broken.
+    def greet(self, note: str, *, kept: bool) -> None:
+        """While nothing is broken.
 
-        :param note: what this demo's fleet cannot show.
+        :param note: what this demo's fleet cannot show, or what was mended.
+        :param kept: whether the fleet outlives the dashboard.
         """
         self.display = True
-        hint = (
-            "This is a demo fleet. d: a tour of things to break · q: leave, and all of it is gone."
-        )
+        then = "it runs on" if kept else "all of it is gone"
+        hint = f"This is a demo fleet. d: a tour of things to break · q: leave, and {then}."
         self.update(Content.assemble(hint, toned(f" {note}", "quiet") if note else ""))
 
     def show(self, stop: Stop, said: str) -> None:
