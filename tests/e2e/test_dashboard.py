@@ -128,6 +128,9 @@ def test_leaving_while_starting_lets_the_start_go_on(lab: Lab, user: MakeUser, h
             screen.back()
             screen.type("q")
             screen.until("goes on with the start", "left with 0")
+        else:
+            # before that, who is caught in a write to a terminal that is gone leaves a lock
+            screen.until("◐ running")
     log = lab.home / f".local/state/fleetctl/{job.fleet}/.start.log"
 
     def started() -> bool:
