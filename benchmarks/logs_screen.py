@@ -66,7 +66,7 @@ def screen(folder: Path) -> None:
 
     from fleetctl.logs.events import LogBatch, LogEvent
     from fleetctl.logs.lines import Framer
-    from fleetctl.tui.widgets.log_panel import LogPanel
+    from fleetctl.tui.logs.panel import LogPanel
 
     paths = log_files(folder)
     names = [path.stem for path in paths]

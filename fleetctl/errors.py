@@ -14,8 +14,8 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 │   └── LinkLost             the connection broke while in use          (ssh-unreachable)
 ├── TmuxError                tmux on a node is missing, too old or refused a command
 ├── LaunchError              an instance cannot be started or stopped
-├── StartRefused             the network would break the job; nothing was started (fleet.py)
-├── RepairRefused            a repair cannot or must not be done (repair/applying.py)
+├── StartRefused             the network would break the job; nothing was started (service.py)
+├── RepairRefused            a repair cannot or must not be done
 └── LabError                 the virtual fleet cannot be built, changed or found
 ```
 
@@ -149,6 +149,10 @@ class LaunchError(FleetctlError):
         self.instance = instance
         self.reason = reason
         self.code = code
+
+
+class RepairRefused(FleetctlError):
+    """A node does not let itself be repaired; nothing was changed on it."""
 
 
 class LabError(FleetctlError):

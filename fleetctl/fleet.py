@@ -1,4 +1,4 @@
-"""The one service that the command line and the dashboard talk to."""
+"""The fleet as it is: the service of both front ends, over SSH and tmux."""
 
 from __future__ import annotations
 
@@ -6,56 +6,36 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
-from msgspec.structs import replace
-
-from fleetctl.errors import FleetctlError, LaunchError, LinkError
-from fleetctl.health.assess import Checked, Look, assess, instance_status
+from fleetctl.errors import LaunchError, LinkError
+from fleetctl.health.assess import Checked, assess, instance_status
 from fleetctl.health.obstacles import obstacles
-from fleetctl.health.services import pane_of, service_status
-from fleetctl.launch.events import Progress
-from fleetctl.launch.look import LOOK_TIMEOUT_S, look
-from fleetctl.launch.plan import Step, plan, stop_order
+from fleetctl.health.services import pane_of
 from fleetctl.link.links import Links
-from fleetctl.link.protocol import Completed, Link
+from fleetctl.link.protocol import Completed
+from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import NodeFacts, Pane
-from fleetctl.model.jobs import ASKED_KINDS, Instance, Job
-from fleetctl.model.questions import Depth, Questions, questions, ssh_port
+from fleetctl.model.facts import Pane
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.look import Look, RawAnswer
+from fleetctl.model.plan import PlanStep, plan, stop_order
+from fleetctl.model.progress import ActionResult
+from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
-from fleetctl.probes.node import RawAnswer, node_script, read_raw, services_script
-
-if TYPE_CHECKING:
-    from fleetctl.attention import Wake
-    from fleetctl.logs.events import LogEvent
-    from fleetctl.watch import Watch
+from fleetctl.observe.observer import Observer
+from fleetctl.service import Action, Answered, Attached, Repairs, Report, StartRefused, Watching
 
 STRAGGLERS_WAIT_S = 4.0
 """How long a start waits for the other nodes' answers after the first one came: long enough for a
 node that waits for an echo which never comes, and not for a lost node's connect_timeout."""
 
 
-class StartRefused(FleetctlError):
-    """The network would break the job, so nothing was started.
+class LiveFleet:
+    """:class:`fleetctl.service.FleetService` over SSH and tmux.
 
-    :param problems: the reasons.
-    """
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(
-            "nothing was started, because the network would break it",
-            hint="To repair it: fleetctl fix. To start all the same: --no-check.",
-        )
-        self.problems = tuple(problems)
-
-
-class FleetService:
-    """One fleet and one of its jobs. An async context manager: leaving it cancels what still
-    changes a node, waits until that has left nothing half done, and closes the connections.
-
-    :param job: the job that everything here is about; ``None`` for a file without jobs.
+    What only some commands need is imported where they begin: ``status`` is quicker for it.
     """
 
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
@@ -63,12 +43,13 @@ class FleetService:
         self.job = job
         self.links = Links(fleet)
         self._expectations = derive(fleet)
+        self.observer = Observer(fleet, job, self._expectations, self.links)
         self._looking: set[asyncio.Task[Look]] = set()
         """Questions to nodes that may outlive whoever waited for them."""
         self._changing: set[asyncio.Task[Any]] = set()
-        """Those who are changing something on a node."""
+        """Those that are changing something on a node."""
 
-    async def __aenter__(self) -> FleetService:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -80,7 +61,7 @@ class FleetService:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """For whoever changes something on a node: while inside, :meth:`__aexit__` waits for the
+        """For whatever changes something on a node: while inside, :meth:`__aexit__` waits for the
         current task, which is cancelled, before it closes the connections."""
         task = asyncio.current_task()
         assert task
@@ -90,31 +71,24 @@ class FleetService:
         finally:
             self._changing.discard(task)
 
+    # asking
+
     async def observe(self, chosen: Sequence[Instance] | None = None) -> FleetStatus:
-        """The fleet's state by one quick answer of each node; :meth:`check` asks more."""
         return (await self.check(chosen, depth="status")).status
 
     async def check(
         self,
         chosen: Sequence[Instance] | None = None,
-        seen: Callable[[str, Look], object] | None = None,
+        answered: Answered | None = None,
         *,
         depth: Depth = "check",
     ) -> Checked:
-        """Ask every node at once, one connection and one round trip each.
-
-        A node that cannot be asked is data in the result, and delays no other.
-
-        :param chosen: the instances to show; all of the job's by default.
-        :param seen: called as each node's answer comes in.
-        :param depth: how much is asked.
-        """
         began = time.monotonic()
 
         async def ask(node: Node) -> Look:
-            look = await self._look(node, depth)
-            if seen:
-                seen(node.name, look)
+            look = await self.observer.look(node, depth)
+            if answered:
+                answered(node.name, look)
             return look
 
         nodes = self.fleet.nodes.values()
@@ -129,174 +103,130 @@ class FleetService:
             chosen=chosen,
         )
 
-    def attend(
-        self, node: Node, wake: Wake, interval_s: float, depth: Depth
-    ) -> AsyncGenerator[Look, None]:
-        """One node asked again and again; see :func:`fleetctl.attention.attend`."""
-        from fleetctl.attention import attend
+    def watch(self, interval_s: float, depth: Depth = "check") -> Watching:
+        from fleetctl.observe.attention import Wake, attend
+        from fleetctl.observe.watch import Watch
 
-        return attend(self, node, wake, interval_s=interval_s, depth=depth)
+        kept = {name: self.observer.conditions(node) for name, node in self.fleet.nodes.items()}
 
-    def watch(self, interval_s: float, depth: Depth = "check") -> Watch:
-        """Every node asked again and again; see :class:`fleetctl.watch.Watch`.
-
-        :param depth: ``check``: what only that can tell is asked too, though not each time.
-        """
-        from fleetctl.watch import Watch
+        def attend_one(node: Node, wake: Wake) -> AsyncGenerator[Look, None]:
+            conditions = kept[node.name]
+            return attend(self.observer, node, conditions, wake, interval_s=interval_s, depth=depth)
 
         return Watch(
             self.fleet,
             self.job,
             self._expectations,
-            lambda node, wake: self.attend(node, wake, interval_s, depth),
+            attend_one,
             interval_s=interval_s,
             depth=depth,
         )
 
-    def questions(self, node: Node, depth: Depth) -> Questions:
-        """What ``node`` is asked."""
-        return questions(self.fleet, self.job, self._expectations, node, depth)
-
-    async def _look(self, node: Node, depth: Depth = "status") -> Look:
-        if node.connection == "none":
-            return await self.look_from_here(node)
-        try:
-            link = await self.links.get(node.name)
-            facts = await look(link, node_script(self.questions(node, depth)))
-        except LinkError as error:
-            return Look(error=error)
-        facts = await self.with_conditions(node, link, facts)
-        return Look(facts=facts, address=link.address, connect_ms=link.connect_ms)
-
-    async def with_conditions(self, node: Node, link: Link, facts: NodeFacts) -> NodeFacts:
-        """Ask for ready conditions that are still open and that the facts cannot answer.
-
-        Once met it stands on the node, so this costs nothing in the usual case; it is needed after
-        a restart that no controller saw.
-        """
-        records = dict(facts.records)
-        for instance in self.job.instances if self.job else ():
-            key = (instance.job, instance.name)
-            if instance.node != node.name or instance.ready.kind not in ASKED_KINDS:
-                continue
-            if service_status(self.fleet.name, instance, facts).state != "running":
-                continue
-            from fleetctl.launch.conditions import Condition
-
-            condition = Condition(self.fleet.name, instance)
-            with suppress(LinkError):
-                if await condition.holds(link, records[key]):
-                    await condition.mark(link, records[key])
-                    records[key] = replace(records[key], ready=True)
-        return replace(facts, records=records)
-
-    async def look_from_here(self, node: Node) -> Look:
-        """A node that cannot be logged into: only what its instances ask to be asked."""
-        from fleetctl.launch.settling import external_answers
-
-        mine = [i for i in self.job.instances if i.node == node.name] if self.job else []
-        link = self.links.controller()
-        answers = await asyncio.gather(*(external_answers(link, i) for i in mine))
-        return Look(answers={i.name: yes for i, yes in zip(mine, answers, strict=True)})
-
     async def raw_answers(self, node: str) -> tuple[RawAnswer, ...]:
-        """What a check asks ``node``, and what it says, word for word.
+        return await self.observer.raw_answers(self.fleet.nodes[node])
 
-        :raises LinkError: it cannot be asked.
-        """
-        link = await self.links.get(node)
-        script = node_script(self.questions(self.fleet.nodes[node], "check"))
-        done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
-        return (*read_raw(script, done.text), RawAnswer("echoes", "ping", done.error_text, 0))
+    # start, stop, restart
 
-    async def pane_of(self, instance: Instance) -> Pane | None:
-        """The window of ``instance``, if it has one.
-
-        :raises LinkError: its node cannot be asked.
-        """
-        link = await self.links.get(instance.node)
-        facts = await look(link, services_script(self.fleet.name, instance.node))
-        return pane_of(self.fleet.name, instance, facts)
-
-    async def attach(
-        self,
-        instance: Instance,
-        *,
-        read_only: bool = False,
-        lent: AbstractContextManager[object] | None = None,
-    ) -> tuple[int, bool]:
-        """Lend this process's terminal to the tmux window of ``instance`` until it is detached.
-
-        :param lent: entered while the terminal is lent.
-        :returns: tmux's exit status, and whether the instance runs on as far as that is known.
-        :raises LaunchError: it has no window.
-        :raises LinkError: its node cannot be reached, or is lost meanwhile.
-        """
-        from fleetctl.link.console import lend
-        from fleetctl.tmux.server import attach_script
-
-        link = await self.links.get(instance.node)
-        pane = await self.pane_of(instance)
-        if pane is None:
-            raise LaunchError(
-                instance.name,
-                "has no window: it is not started",
-                hint=f"Start it: fleetctl start {instance.name}",
-            )
-        script = attach_script(self.fleet.name, pane.window_id, read_only=read_only)
-        with lent or nullcontext():
-            status = await lend(link, script)
-        with suppress(LinkError):
-            pane = await self.pane_of(instance)
-        return status, bool(pane and not pane.dead)
-
-    async def feed_logs(self, lines: int, took: Callable[[LogEvent], None]) -> None:
-        """Follow the logs of all that the job starts; see :func:`fleetctl.logs.feed.feed`.
-
-        :param lines: of each log's past, to begin with.
-        """
-        from fleetctl.logs.feed import Wanted, feed
-
-        instances = self.job.instances if self.job else ()
-        await feed(self.links, self.fleet.name, instances, Wanted(lines=lines), took, tails=True)
-
-    def plan(self, chosen: Sequence[Instance]) -> tuple[Step, ...]:
-        """What :meth:`start` would do, in which order."""
+    def plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         return plan(self.job, chosen) if self.job else ()
 
+    def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
+        return Action(lambda known: self._start(chosen, report, known, check=check))
+
+    def stop(self, chosen: Sequence[Instance], report: Report) -> Action:
+        return Action(lambda known: self._stop(chosen, report, known))
+
+    def restart(self, chosen: Sequence[Instance], report: Report) -> Action:
+        async def work(known: dict[str, ServiceStatus]) -> ActionResult:
+            began_s = time.monotonic()
+            if problems := await self._obstacles(chosen, self._begin_looks(), anew=True):
+                raise StartRefused(problems)
+            stopped = await self._stop(chosen, report, known, began_s)
+            return stopped if stopped.bad else await self._start(chosen, report, known, began_s)
+
+        return Action(work)
+
+    async def _start(
+        self,
+        chosen: Sequence[Instance],
+        report: Report,
+        known: dict[str, ServiceStatus],
+        began_s: float | None = None,
+        *,
+        check: bool = True,
+    ) -> ActionResult:
+        from fleetctl.launch.runner import Runner
+        from fleetctl.launch.secrets import Secrets
+
+        secrets = Secrets(chosen)
+        looks = self._begin_looks()
+        if check and (problems := await self._obstacles(chosen, looks)):
+            raise StartRefused(problems)
+        runner = Runner(
+            self.fleet.name,
+            self.links,
+            self._status_of(looks),
+            secrets,
+            report,
+            check_paths=check,
+            ssh_ports={node.name: node.ssh_port for node in self.fleet.nodes.values()},
+            began_s=began_s,
+        )
+        try:
+            with self.changing():
+                await runner.start(self.plan(chosen))
+        finally:
+            known.update({i.name: runner.statuses[i.name] for i in chosen})
+        return ActionResult("start", dict(known))
+
+    async def _stop(
+        self,
+        chosen: Sequence[Instance],
+        report: Report,
+        known: dict[str, ServiceStatus],
+        began_s: float | None = None,
+    ) -> ActionResult:
+        from fleetctl.launch.stopper import Stopper
+
+        if self.job:
+            status_of = self._status_of(self._begin_looks())
+            stopper = Stopper(self.fleet.name, self.links, status_of, report, began_s)
+            with self.changing():
+                known.update(await stopper.stop(stop_order(self.job, chosen)))
+        return ActionResult("stop", dict(known))
+
     def _begin_looks(self) -> dict[str, asyncio.Task[Look]]:
-        looks = {n: asyncio.create_task(self._look(node)) for n, node in self.fleet.nodes.items()}
+        ask = self.observer.look
+        looks = {n: asyncio.create_task(ask(node)) for n, node in self.fleet.nodes.items()}
         for task in looks.values():
             self._looking.add(task)
             task.add_done_callback(self._looking.discard)
         return looks
 
-    def _known(
+    def _status_of(
         self, looks: Mapping[str, asyncio.Task[Look]]
     ) -> Callable[[Instance], Awaitable[ServiceStatus]]:
         """Gives an instance's status once its node answered."""
 
-        async def known(instance: Instance) -> ServiceStatus:
+        async def status_of(instance: Instance) -> ServiceStatus:
             look = await asyncio.shield(looks[instance.node])
             return instance_status(self.fleet, instance, look)
 
-        return known
+        return status_of
 
-    async def obstacles(
+    async def _obstacles(
         self,
         chosen: Sequence[Instance],
-        looks: Mapping[str, asyncio.Task[Look]] | None = None,
+        looks: Mapping[str, asyncio.Task[Look]],
         *,
         anew: bool = False,
     ) -> tuple[Problem, ...]:
         """The problems of the network for which ``chosen`` could not work.
 
-        Nodes that are slow to answer, or lost, hold nobody up: what they would say is left out.
+        Nodes that are slow to answer, or lost, hold nothing up: what they would say is left out.
 
-        :param looks: questions to the nodes that were asked already.
         :param anew: what runs already is going to be started again.
         """
-        looks = looks or self._begin_looks()
         pending = set(looks.values())
         await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         if pending := {task for task in pending if not task.done()}:
@@ -308,73 +238,90 @@ class FleetService:
             self.fleet, self._expectations, checked.status, self.plan(chosen), anew=anew
         )
 
-    async def start(
+    # logs and windows
+
+    async def past_logs(
+        self, chosen: Sequence[Instance], wanted: Wanted
+    ) -> dict[str, PastLog | LinkError]:
+        from fleetctl.logs.feed import past
+        from fleetctl.logs.segments import LogPlace
+
+        async def read(instance: Instance) -> PastLog | LinkError:
+            log = LogPlace(self.fleet.name, instance.job, instance.name)
+            try:
+                return await past(self.links, log, instance.node, wanted)
+            except LinkError as error:
+                return error
+
+        found = await asyncio.gather(*(read(instance) for instance in chosen))
+        return {i.name: log for i, log in zip(chosen, found, strict=True)}
+
+    async def follow_logs(
         self,
         chosen: Sequence[Instance],
-        report: Callable[[Progress], None],
-        results: dict[str, ServiceStatus],
+        wanted: Wanted,
+        took: Callable[[LogEvent], object],
         *,
-        check: bool = True,
+        tails: bool = False,
     ) -> None:
-        """Start ``chosen`` in order; see :class:`fleetctl.launch.runner.Runner`.
+        from fleetctl.logs.feed import feed
 
-        :param results: receives what became of each; also what is known when it is cancelled.
-        :param check: refuse where the network would break it, and wait for paths.
-        :raises UsageError: an env_file cannot be read; then nothing was started.
-        :raises StartRefused: the network would break it; then nothing was started.
-        """
-        from fleetctl.launch.runner import Runner
-        from fleetctl.launch.secrets import Secrets
+        await feed(self.links, self.fleet.name, chosen, wanted, took, tails=tails)
 
-        secrets = Secrets(chosen)
-        looks = self._begin_looks()
-        known = self._known(looks)
-        if check and (problems := await self.obstacles(chosen, looks)):
-            raise StartRefused(problems)
-        runner = Runner(
-            self.fleet.name,
-            self.links,
-            known,
-            secrets,
-            report,
-            check_paths=check,
-            ssh_ports={node.name: ssh_port(node) for node in self.fleet.nodes.values()},
-        )
-        try:
-            with self.changing():
-                await runner.start(self.plan(chosen))
-        finally:
-            results.update({i.name: runner.statuses[i.name] for i in chosen})
+    async def _pane_of(self, instance: Instance) -> Pane | None:
+        facts = await self.observer.instances_on(instance.node)
+        return pane_of(self.fleet.name, instance, facts)
 
-    async def stop(
-        self, chosen: Sequence[Instance], report: Callable[[Progress], None]
-    ) -> dict[str, ServiceStatus]:
-        """Stop ``chosen``, dependents first; see :class:`fleetctl.launch.stopper.Stopper`."""
-        from fleetctl.launch.stopper import Stopper
+    async def attach(
+        self,
+        instance: Instance,
+        *,
+        read_only: bool = False,
+        lent: AbstractContextManager[object] | None = None,
+    ) -> Attached:
+        from fleetctl.link.console import lend
+        from fleetctl.tmux.server import attach_script
 
-        if self.job is None:
-            return {}
-        known = self._known(self._begin_looks())
-        stopper = Stopper(self.fleet.name, self.links, known, report)
-        with self.changing():
-            return await stopper.stop(stop_order(self.job, chosen))
+        link = await self.links.get(instance.node)
+        pane = await self._pane_of(instance)
+        if pane is None:
+            raise LaunchError(
+                instance.name,
+                "has no window: it is not started",
+                hint=f"Start it: fleetctl start {instance.name}",
+            )
+        script = attach_script(self.fleet.name, pane.window_id, read_only=read_only)
+        with lent or nullcontext():
+            status = await lend(link, script)
+        with suppress(LinkError):
+            pane = await self._pane_of(instance)
+        return Attached(status, bool(pane and not pane.dead))
+
+    # commands and repairs
 
     async def execute(
-        self,
-        nodes: Sequence[str],
-        script: str,
-        timeout_s: float,
-        done: Callable[[str, Completed | LinkError], None],
-    ) -> None:
-        """Run ``script`` on every node at once; ``done`` is called as each one ends."""
-
-        async def one(name: str) -> None:
-            result: Completed | LinkError
+        self, nodes: Sequence[str], script: str, timeout_s: float
+    ) -> dict[str, Completed | LinkError]:
+        async def run(name: str) -> Completed | LinkError:
             try:
                 link = await self.links.get(name)
-                result = await link.run(script, timeout_s=timeout_s)
+                return await link.run(script, timeout_s=timeout_s)
             except LinkError as error:
-                result = error
-            done(name, result)
+                return error
 
-        await asyncio.gather(*(one(name) for name in nodes))
+        done = await asyncio.gather(*(run(name) for name in nodes))
+        return dict(zip(nodes, done, strict=True))
+
+    def fix(
+        self,
+        nodes: Sequence[str],
+        *,
+        persistent: bool = False,
+        answered: Answered | None = None,
+    ) -> Repairs:
+        from fleetctl.repair.rounds import Rounds
+
+        async def check(depth: Depth) -> Checked:
+            return await self.check(answered=answered, depth=depth)
+
+        return Rounds(self.fleet, self.links, check, self.changing, nodes, persistent=persistent)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 
 def quote(text: str) -> str:
@@ -22,6 +21,6 @@ def quote_path(path: str) -> str:
     if path == "~":
         return '"$HOME"'
     if path.startswith("~/"):
-        rest = str(PurePosixPath(path[2:]))
-        return f'"$HOME"/{shlex.quote(rest)}'
+        parts = [part for part in path[2:].split("/") if part not in ("", ".")]
+        return f'"$HOME"/{shlex.quote("/".join(parts) or ".")}'
     return shlex.quote(path)

@@ -22,7 +22,7 @@ from textual.pilot import Pilot
 
 from fleetctl import config
 from fleetctl.errors import FleetctlError
-from fleetctl.fleet import FleetService
+from fleetctl.fleet import LiveFleet
 from fleetctl.lab import Lab
 from fleetctl.lab.shipped import ELASTIC_PLACE, elastic, nodes_yaml
 from fleetctl.model.targets import choose_job
@@ -130,7 +130,7 @@ FAULTS = {"problem": ("forwarding-off", "mini3")}
 async def play(act: str, folder: Path) -> None:
     """One act, on the controller: its pictures lie in ``folder`` afterwards."""
     fleet = config.load(config.find(None))
-    async with FleetService(fleet, choose_job(fleet, None)) as service:
+    async with LiveFleet(fleet, choose_job(fleet, None)) as service:
         app = FleetApp(service)
         async with app.run_test(size=SIZE, notifications=True) as pilot:
             await ACTS[act](Screen(app, pilot, folder))

@@ -8,7 +8,7 @@ import pytest
 
 from fleetctl.config import load_text
 from fleetctl.finishing import to_the_end
-from fleetctl.fleet import FleetService
+from fleetctl.fleet import LiveFleet
 
 FLEET = load_text("fleet: here\nnodes:\n  here: {connection: local}\n", "nodes.yaml")
 
@@ -51,13 +51,13 @@ def test_connections_are_closed_after_whoever_changes_a_node(
 ) -> None:
     said: list[str] = []
 
-    async def change(service: FleetService) -> None:
+    async def change(service: LiveFleet) -> None:
         with service.changing():
             await to_the_end(_turns(said))
             said.append("goes on")  # it was cancelled
 
     async def body() -> None:
-        async with FleetService(FLEET, None) as service:
+        async with LiveFleet(FLEET, None) as service:
 
             async def close() -> None:
                 said.append("closed")

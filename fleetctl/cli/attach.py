@@ -31,6 +31,8 @@ async def _attach(context: Context, target: str, read_only: bool) -> int:
         if len(chosen) != 1:
             names = ", ".join(i.name for i in chosen) or "nothing of the job"
             raise UsageError(f"{target} is {names}", hint="Name one instance, as service@node.")
-        status, runs = await service.attach(chosen[0], read_only=read_only)
-    click.echo(f"left the window of {chosen[0].name}{'; it runs on' if runs else ''}", err=True)
-    return status
+        left = await service.attach(chosen[0], read_only=read_only)
+    click.echo(
+        f"left the window of {chosen[0].name}{'; it runs on' if left.runs else ''}", err=True
+    )
+    return left.exit_status

@@ -30,9 +30,9 @@ async def _check(context: Context, targets: tuple[str, ...], as_json: bool) -> i
     async with context.service() as service:
         shown = nodes(service, targets)
         asked = [n.name for n in service.fleet.nodes.values() if n.connection != "none"]
-        lines = ProgressLines(asked, frozenset())
-        async with lines.live("asking"):
-            checked = await service.check(seen=lambda name, _: lines.settle(name))
+        lines = ProgressLines(asked, "asking")
+        async with lines.live():
+            checked = await service.check(answered=lambda name, _: lines.settle(name))
         status = checked.status
         if as_json:
             click.echo(msgspec.json.format(msgspec.json.encode(status)))

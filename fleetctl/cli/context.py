@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:  # `config` and `lab` use Context too, and need nothing of this
-    from fleetctl.fleet import FleetService
+    from fleetctl.fleet import LiveFleet
     from fleetctl.model.jobs import Instance
+    from fleetctl.service import FleetService
 
 
 class Context(Struct, frozen=True):
@@ -19,18 +20,18 @@ class Context(Struct, frozen=True):
     config_path: Path | None
     job: str | None
 
-    def service(self) -> FleetService:
+    def service(self) -> LiveFleet:
         """The fleet of the file and its chosen job.
 
         :raises ConfigError: the file is missing or wrong.
         :raises UsageError: there is no such job.
         """
         from fleetctl.config import find, load
-        from fleetctl.fleet import FleetService
+        from fleetctl.fleet import LiveFleet
         from fleetctl.model.targets import choose_job
 
         fleet = load(find(self.config_path))
-        return FleetService(fleet, choose_job(fleet, self.job))
+        return LiveFleet(fleet, choose_job(fleet, self.job))
 
 
 class NodesFile:
@@ -45,7 +46,7 @@ class NodesFile:
         before, self._seen = self._seen, self._stamp() or self._seen
         return before != self._seen
 
-    def read(self) -> FleetService:
+    def read(self) -> LiveFleet:
         """What it says now.
 
         :raises ConfigError: the file is missing or wrong.

@@ -22,7 +22,7 @@ from fleetctl.errors import ConfigError, FleetctlError, UsageError
 from fleetctl.model.layout import start_log
 
 if TYPE_CHECKING:
-    from fleetctl.fleet import FleetService
+    from fleetctl.service import FleetService
 
 EXAMPLE = Path("nodes.yaml")
 TERMINAL_CHECK_S = 2.0
@@ -55,7 +55,7 @@ async def _dashboard(context: Context) -> int:
     for name in ("COLUMNS", "LINES"):  # Textual would take them for this terminal's size
         os.environ.pop(name, None)
     file = NodesFile(context)
-    shown = context.service()
+    shown: FleetService = context.service()
     while True:
         code, again = await _show(context, file, shown)
         if again is None:
@@ -68,7 +68,8 @@ async def _show(
 ) -> tuple[int, FleetService | None]:
     """Show ``service`` until it is left: the exit code, or what is to be shown instead."""
     async with service:
-        from fleetctl.tui.app import FleetApp, Left
+        from fleetctl.tui.app import FleetApp
+        from fleetctl.tui.host import Left
 
         app = FleetApp(service, file=file)
 

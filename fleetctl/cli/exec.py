@@ -10,7 +10,6 @@ import click
 from fleetctl.cli.context import Context, nodes
 from fleetctl.cli.render import plain, style
 from fleetctl.errors import LinkError, UsageError
-from fleetctl.link.protocol import Completed
 from fleetctl.quoting import join
 
 UNREACHABLE = 255
@@ -57,7 +56,6 @@ def command(ctx: click.Context, timeout: float, targets: tuple[str, ...]) -> int
 
 async def _execute(context: Context, targets: Sequence[str], script: str, timeout_s: float) -> int:
     async with context.service() as service:
-        results: dict[str, Completed | LinkError] = {}
         names = [
             name
             for name in nodes(service, targets)
@@ -65,7 +63,7 @@ async def _execute(context: Context, targets: Sequence[str], script: str, timeou
         ]
         if not names:
             raise UsageError("none of these nodes can be logged into")
-        await service.execute(names, script, timeout_s, results.__setitem__)
+        results = await service.execute(names, script, timeout_s)
     groups: dict[tuple[bytes, bytes, int], list[str]] = {}
     worst = 0
     for name in names:

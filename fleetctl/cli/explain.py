@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from fleetctl.errors import UsageError
-from fleetctl.health.pages import CODES, page, title
+from fleetctl.problem_pages import CODES, page, title
 
 
 @click.command()

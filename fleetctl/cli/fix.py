@@ -5,30 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 import click
 import msgspec
 from msgspec import Struct
 
 from fleetctl.cli.context import Context, nodes
-from fleetctl.cli.fix_lines import (
-    by_hand_lines,
-    outcome_line,
-    record_lines,
-    repair_lines,
-    still_wrong_lines,
-)
+from fleetctl.cli.fix_lines import HINTS, drawn, record_lines, still_wrong_lines
 from fleetctl.cli.progress import ProgressLines
 from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.link.readiness import readable
-from fleetctl.model.status import Step
-from fleetctl.repair.applying import Outcome
-from fleetctl.repair.proposals import Repair
-from fleetctl.repair.records import Kept
-from fleetctl.repair.rounds import ROUNDS, Rounds, still_wrong
+from fleetctl.model.repairs import KeptRecord, Repair, StepOutcome
+from fleetctl.model.status import RepairStep
+from fleetctl.service import Repairs
+from fleetctl.words.repairs import ALL_IS_WELL, outcome_line, proposal_lines, repair_lines
 
 SCHEMA = "fleetctl.fix/1"
+ROUNDS = 3
 
 
 class _Options(Struct, frozen=True):
@@ -82,8 +76,8 @@ async def _fix(context: Context, targets: Sequence[str], options: _Options) -> i
         inside = [n for n, node in service.fleet.nodes.items() if node.connection != "none"]
         chosen = [name for name in nodes(service, targets) if name in inside]
         watch = _Watch(inside)
-        rounds = Rounds(service, chosen, persistent=options.persistent, seen=watch.seen)
-        run = _Run(rounds, options, chosen, watch)
+        repairs = service.fix(chosen, persistent=options.persistent, answered=watch.answered)
+        run = _Run(repairs, options, chosen, watch)
         try:
             return await (run.undo() if options.undo else run.repair())
         except asyncio.CancelledError:
@@ -101,11 +95,11 @@ class _Watch:
         self._asked = asked
 
     async def over(self, work: Awaitable[object]) -> None:
-        self._lines = ProgressLines(self._asked, frozenset())
-        async with self._lines.live("checking"):
+        self._lines = ProgressLines(self._asked, "checking")
+        async with self._lines.live():
             await work
 
-    def seen(self, node: str, _look: object) -> None:
+    def answered(self, node: str, _look: object) -> None:
         self._lines.settle(node)
 
 
@@ -113,9 +107,9 @@ class _Run:
     """One call of the command."""
 
     def __init__(
-        self, rounds: Rounds, options: _Options, chosen: Sequence[str], watch: _Watch
+        self, repairs: Repairs, options: _Options, chosen: Sequence[str], watch: _Watch
     ) -> None:
-        self._rounds = rounds
+        self._repairs = repairs
         self._options = options
         self._chosen = chosen
         self._watch = watch
@@ -124,17 +118,17 @@ class _Run:
         self._errors: dict[str, str] = {}
         """Node to why nothing could be done there."""
 
-    def _say(self, lines: Sequence[str]) -> None:
+    def _say(self, lines: Iterable[str]) -> None:
         """What people read; with --json stdout belongs to programs."""
         for line in lines:
             click.echo(line, err=self._options.as_json)
 
-    def _report(self, outcome: Outcome) -> None:
-        self._say([outcome_line(outcome)])
+    def _report(self, outcome: StepOutcome) -> None:
+        self._say(drawn([outcome_line(outcome)]))
 
     def say_what_was_done(self) -> None:
         """After Ctrl-C: the command that ran was waited for, and is among these."""
-        done = [o for o in self._rounds.outcomes if o.state == "done"]
+        done = [o for o in self._repairs.outcomes if o.state == "done"]
         what = ("nothing was run", "1 command was run", f"{len(done)} commands were run")
         click.echo(f"stopped; {what[min(len(done), 2)]}", err=True)
         for outcome in done:
@@ -145,62 +139,62 @@ class _Run:
     # repair
 
     async def repair(self) -> int:
-        await self._watch.over(self._rounds.look())
+        await self._watch.over(self._repairs.look())
         self._show_proposal()
         if self._options.apply:
             for _ in range(ROUNDS):
                 if not await self._round():
                     break
-                await self._watch.over(self._rounds.look())
+                await self._watch.over(self._repairs.look())
         return self._finish()
 
     def _show_proposal(self) -> None:
-        proposal = self._rounds.proposal
+        proposal = self._repairs.proposal
         self._shown += proposal.repairs
         if not self._options.apply:
-            for repair in proposal.repairs:
-                self._say(repair_lines(repair, persistent=self._options.persistent))
-            self._say(by_hand_lines(proposal.by_hand))
+            lines = proposal_lines(proposal, HINTS, persistent=self._options.persistent)
+            self._say(drawn(lines))
 
     async def _round(self) -> bool:
         """Repair node by node; whether anything was run."""
-        before = len(self._rounds.outcomes)
+        before = len(self._repairs.outcomes)
         known = {(r.node, r.problem.code, r.steps) for r in self._shown}
-        proposed = self._rounds.proposal.repairs
+        proposed = self._repairs.proposal.repairs
         self._shown += [r for r in proposed if (r.node, r.problem.code, r.steps) not in known]
-        for node, repairs in self._rounds.todo().items():
+        for node, repairs in self._repairs.todo().items():
             for repair in repairs:
-                self._say(repair_lines(repair, persistent=self._options.persistent))
-            count = sum(len(self._rounds.steps_of(r)) for r in repairs)
+                lines = repair_lines(repair, HINTS, persistent=self._options.persistent)
+                self._say(drawn(lines))
+            count = sum(len(self._repairs.steps_of(r)) for r in repairs)
             if not await self._agreed(f"Run {_commands(count)} on {node}?"):
-                self._rounds.decline(repairs)
+                self._repairs.decline(repairs)
                 continue
             try:
-                await self._rounds.apply(node, repairs, self._report)
+                await self._repairs.apply(node, repairs, self._report)
             except FleetctlError as error:  # one node's trouble keeps no other from its repair
                 self._failed(node, error)
-        return len(self._rounds.outcomes) > before
+        return len(self._repairs.outcomes) > before
 
     def _failed(self, node: str, error: FleetctlError) -> None:
         self._errors[node] = str(error)
         click.echo(f"fleetctl: {error}", err=True)
 
     def _finish(self) -> int:
-        options, rounds = self._options, self._rounds
-        wrong = still_wrong(rounds, options.persistent)
+        options, repairs = self._options, self._repairs
+        wrong = repairs.still_wrong
         if options.as_json:
             self._print_json(wrong)
         elif options.apply:
-            self._say(still_wrong_lines(rounds.proposal, persistent=options.persistent))
-        elif not rounds.open_problems():
-            click.echo("nothing to repair: all is as nodes.yaml wants it")
-        elif rounds.todo():
+            self._say(still_wrong_lines(repairs.proposal, persistent=options.persistent))
+        elif not repairs.open_problems:
+            click.echo(f"nothing to repair: {ALL_IS_WELL}")
+        elif repairs.todo():
             click.echo("to run these commands: fleetctl fix --apply", err=True)
-        failed = any(o.state != "done" for o in rounds.outcomes)
+        failed = any(o.state != "done" for o in repairs.outcomes)
         return 1 if wrong or self._errors or failed else 0
 
     def _print_json(self, wrong: bool) -> None:
-        states = {(o.node, o.command): o for o in self._rounds.outcomes}
+        states = {(o.node, o.command): o for o in self._repairs.outcomes}
         _print(
             {
                 "schema": SCHEMA,
@@ -219,35 +213,35 @@ class _Run:
                     for repair in self._shown
                 ],
                 "by_hand": [
-                    {"problem": problem, "notes": notes}
-                    for problem, notes in self._rounds.proposal.by_hand
+                    {"problem": found.problem, "notes": found.notes}
+                    for found in self._repairs.proposal.by_hand
                 ],
                 "errors": self._errors,
-                "still_wrong": self._rounds.open_problems() if self._options.apply else None,
+                "still_wrong": self._repairs.open_problems if self._options.apply else None,
             }
         )
 
     # undo
 
     async def undo(self) -> int:
-        await self._watch.over(self._rounds.check())
+        await self._watch.over(self._repairs.check())
         found = False
         for node in self._chosen:
             try:
-                records = await self._rounds.records(node)
+                records = await self._repairs.records(node)
                 if records:
                     found = True
                     await self._undo_on(node, records)
             except FleetctlError as error:
                 self._failed(node, error)
-        failed = any(o.state != "done" for o in self._rounds.outcomes)
+        failed = any(o.state != "done" for o in self._repairs.outcomes)
         if self._options.as_json:
             _print(
                 {
                     "schema": SCHEMA,
                     "action": "undo",
                     "ok": not failed and not self._errors,
-                    "undone": self._rounds.outcomes,
+                    "undone": self._repairs.outcomes,
                     "errors": self._errors,
                 }
             )
@@ -255,10 +249,10 @@ class _Run:
             click.echo("nothing to undo: there is no record of a repair")
         return 1 if failed or self._errors else 0
 
-    async def _undo_on(self, node: str, records: Sequence[Kept]) -> None:
+    async def _undo_on(self, node: str, records: Sequence[KeptRecord]) -> None:
         self._say(record_lines(node, records))
         if await self._agreed(f"Run {_commands(len(records))} on {node}?"):
-            await self._rounds.undo(node, records, self._report)
+            await self._repairs.undo(node, records, self._report)
 
     async def _agreed(self, question: str) -> bool:
         """The connections stay alive while people think: the loop is not blocked."""
@@ -277,7 +271,7 @@ def _commands(count: int) -> str:
     return "this command" if count == 1 else f"these {count} commands"
 
 
-def _step_json(repair: Repair, step: Step, outcome: Outcome | None) -> dict[str, object]:
+def _step_json(repair: Repair, step: RepairStep, outcome: StepOutcome | None) -> dict[str, object]:
     refused = repair.refusal(step)
     return {
         "command": step.command,

@@ -14,12 +14,17 @@ import msgspec
 from fleetctl.cli.context import Context, instances
 from fleetctl.cli.render import moment, prefixes
 from fleetctl.errors import LinkError, UsageError
-from fleetctl.fleet import FleetService
-from fleetctl.logs.events import LogBatch, LogEvent, LogMark
-from fleetctl.logs.feed import DEFAULT_LINES, Wanted, feed, past, sentence
-from fleetctl.logs.lines import LogLine, TimeIndex, log_lines, tidy_lines
-from fleetctl.logs.segments import LogPlace, Span
+from fleetctl.logs.events import (
+    DEFAULT_LINES,
+    LogBatch,
+    LogEvent,
+    LogMark,
+    Wanted,
+    sentence,
+)
+from fleetctl.logs.lines import LogLine, log_lines, tidy_lines
 from fleetctl.model.jobs import Instance
+from fleetctl.service import FleetService
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -149,7 +154,7 @@ async def _logs(context: Context, targets: Sequence[str], asked: _Asked) -> int:
         printer = _Printer([i.name for i in chosen], asked)
         if asked.following:
             wanted = Wanted(asked.lines, asked.since_s, times=not asked.plain)
-            await feed(service.links, service.fleet.name, chosen, wanted, printer.event)
+            await service.follow_logs(chosen, wanted, printer.event)
             return 0
         return await _past(service, chosen, printer, asked)
 
@@ -158,28 +163,17 @@ async def _past(
     service: FleetService, chosen: Sequence[Instance], printer: _Printer, asked: _Asked
 ) -> int:
     """Print what there is, all instances in the order of time."""
-    wanted = Wanted(asked.lines, asked.since_s)
-
-    async def look(instance: Instance) -> tuple[Span, TimeIndex | None] | LinkError:
-        log = LogPlace(service.fleet.name, instance.job, instance.name)
-        try:
-            return await past(service.links, log, instance.node, wanted)
-        except LinkError as error:
-            return error
-
-    looks = await asyncio.gather(*(look(instance) for instance in chosen))
+    logs = await service.past_logs(chosen, Wanted(asked.lines, asked.since_s))
     failed = 0
     lines: list[LogLine] = []
-    for instance, found in zip(chosen, looks, strict=True):
-        if isinstance(found, LinkError):
+    for name, log in logs.items():
+        if isinstance(log, LinkError):
             failed += 1
-            printer.mark(instance.name, sentence(found))
-            continue
-        span, index = found
-        if asked.plain and len(chosen) == 1 and span.data:
-            printer.chunk(instance.name, _closed(span.data))
+            printer.mark(name, sentence(log))
+        elif asked.plain and len(chosen) == 1 and log.data:
+            printer.chunk(name, _closed(log.data))
         else:
-            lines += log_lines(instance.name, span.start, span.data, index)
+            lines += log_lines(name, log.start, log.data, log.index)
     # What is not stamped yet is the newest. Stable: each log stays in its own order.
     lines.sort(key=lambda line: math.inf if line.at is None else line.at)
     printer.lines(lines)

@@ -5,34 +5,42 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from shutil import get_terminal_size
 
 import click
 
 from fleetctl.cli.render import plain, state
-from fleetctl.launch.events import Progress
+from fleetctl.model.progress import ActionStage, Progress
 
 _TICK_S = 0.5
+_DOING: Mapping[ActionStage, str] = {"start": "starting", "stop": "stopping"}
 
 
 class ProgressLines:
     """Prints :class:`Progress` values as they come.
 
-    :param names: of the instances, for alignment.
-    :param settled: states in which nothing more is awaited of an instance.
+    :param names: of the instances or nodes, for alignment.
+    :param doing: what is done with them, for the line that says what is awaited.
     """
 
-    def __init__(self, names: list[str], settled: frozenset[str]) -> None:
+    def __init__(self, names: Sequence[str], doing: str) -> None:
         self._wide = max(map(len, names), default=0)
-        self._settled = settled
+        self._names = names
+        self._doing = doing
+        self._stage: str | None = None
         self._pending = dict.fromkeys(names)  # in order; the values mean nothing
         self._live = sys.stderr.isatty()
         self._began = time.monotonic()
 
     def report(self, progress: Progress) -> None:
-        if progress.state in self._settled:
+        """What just became of an instance."""
+        if progress.stage != self._stage:  # a restart has stopped everything, and begins to start
+            self._stage = progress.stage
+            self._doing = _DOING[progress.stage]
+            self._pending = dict.fromkeys(self._names)
+        if progress.settled:
             self._pending.pop(progress.instance, None)
         else:
             self._pending[progress.instance] = None
@@ -49,9 +57,9 @@ class ProgressLines:
         self._pending.pop(name, None)
 
     @asynccontextmanager
-    async def live(self, doing: str) -> AsyncIterator[None]:
+    async def live(self) -> AsyncIterator[None]:
         """While inside, on a terminal, a last line says what is awaited and for how long."""
-        task = asyncio.create_task(self._tick(doing))
+        task = asyncio.create_task(self._tick())
         try:
             yield
         finally:
@@ -60,12 +68,12 @@ class ProgressLines:
                 await task
             self._clear()
 
-    async def _tick(self, doing: str) -> None:
+    async def _tick(self) -> None:
         while self._live:
             await asyncio.sleep(_TICK_S)
             elapsed_s = time.monotonic() - self._began
             names = ", ".join(self._pending)
-            line = plain(f"{elapsed_s:6.1f}s  {doing} … {names}", err=True)
+            line = plain(f"{elapsed_s:6.1f}s  {self._doing} … {names}", err=True)
             self._clear()
             click.echo(line[: get_terminal_size((80, 24)).columns - 1], err=True, nl=False)
 

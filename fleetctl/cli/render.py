@@ -11,8 +11,9 @@ from shutil import get_terminal_size
 import click
 
 from fleetctl.marks import Mark, Tone, mark
-from fleetctl.model.status import FleetStatus, NodeStatus, Problem, ServiceStatus
-from fleetctl.quantities import count, duration, size
+from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
+from fleetctl.quantities import count, duration
+from fleetctl.words.system import disk_free, load, memory, uptime
 
 _COLOURS: Mapping[Tone, str | None] = {
     "good": "green",
@@ -114,24 +115,13 @@ def _node_table(status: FleetStatus) -> list[str]:
             name,
             state(node.state),
             _ms(node.ssh.connect_ms),
-            *_system_cells(node),
+            *(figure(node.system) for figure in (load, memory, disk_free, uptime)),
             ", ".join(s.partition("@")[0] for s in node.services) or "-",
         )
         for name, node in status.nodes.items()
     ]
     head = ("NODE", "STATE", "SSH", "LOAD", "MEM", "DISK", "UP", "SERVICES")
     return table(head, rows)
-
-
-def _system_cells(node: NodeStatus) -> tuple[str, str, str, str]:
-    system = node.system
-    if system is None:
-        return ("-", "-", "-", "-")
-    memory = "-" if system.memory_percent is None else f"{system.memory_percent}%"
-    load = "-" if system.load1 is None else f"{system.load1:.1f}"
-    disk = "-" if system.disk_free_bytes is None else size(system.disk_free_bytes)
-    up = "-" if system.uptime_s is None else duration(system.uptime_s)
-    return (load, memory, disk, up)
 
 
 def _service_table(status: FleetStatus) -> list[str]:

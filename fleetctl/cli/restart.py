@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
+from fleetctl.cli.action import carry_out
 from fleetctl.cli.context import Context, instances
-from fleetctl.cli.start import refuse, report_outcome, start_chosen
-from fleetctl.cli.stop import stop_chosen
-from fleetctl.fleet import StartRefused
 
 
 @click.command(short_help="stop, then start")
@@ -30,10 +29,5 @@ async def _restart(
 ) -> int:
     async with context.service() as service:
         chosen = instances(service, targets)
-        # what could not be started again is not stopped either
-        if problems := await service.obstacles(chosen, anew=True):
-            return refuse(StartRefused(problems), as_json)
-        stopped = await stop_chosen(service, chosen)
-        if any(status.state != "stopped" for status in stopped.values()):
-            return report_outcome("stop", stopped, {"stopped"}, as_json)
-        return await start_chosen(service, chosen, timeout_s, as_json)
+        begin = partial(service.restart, chosen)
+        return await carry_out(begin, chosen, "stopping", as_json, timeout_s)

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
+from fleetctl.cli.action import carry_out
 from fleetctl.cli.context import Context, instances
-from fleetctl.cli.progress import ProgressLines
-from fleetctl.cli.start import report_outcome
-from fleetctl.fleet import FleetService
-from fleetctl.model.jobs import Instance
-from fleetctl.model.status import ServiceStatus
-
-_SETTLED = frozenset({"stopped", "unknown", "failed"})
 
 
 @click.command(short_help="stop services, dependents first; leave nothing of them running")
@@ -32,15 +27,5 @@ def command(context: Context, targets: tuple[str, ...], as_json: bool) -> int:
 
 async def _stop(context: Context, targets: Sequence[str], as_json: bool) -> int:
     async with context.service() as service:
-        chosen = instances(service, targets)
-        results = await stop_chosen(service, chosen)
-        return report_outcome("stop", results, {"stopped"}, as_json)
-
-
-async def stop_chosen(
-    service: FleetService, chosen: Sequence[Instance]
-) -> dict[str, ServiceStatus]:
-    """Stop ``chosen`` and show how it goes."""
-    lines = ProgressLines([i.name for i in chosen if i.command is not None], _SETTLED)
-    async with lines.live("stopping"):
-        return await service.stop(chosen, lines.report)
+        chosen = [i for i in instances(service, targets) if i.command is not None]
+        return await carry_out(partial(service.stop, chosen), chosen, "stopping", as_json)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fleetctl.cli.render import marked, plain, problem_lines, style, table, width
-from fleetctl.health.sheet import (
+from fleetctl.marks import verdict
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.status import FleetStatus, ReachStatus
+from fleetctl.quantities import count
+from fleetctl.words.check import (
     LEGEND,
     SILENT,
     Cell,
@@ -16,10 +20,6 @@ from fleetctl.health.sheet import (
     node_lines,
     sentence,
 )
-from fleetctl.marks import verdict
-from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import FleetStatus, ReachStatus
-from fleetctl.quantities import count
 
 MATRIX_COLUMNS = 12
 """Networks with more members are told in a line each, with the pairs that are wrong."""

@@ -123,6 +123,9 @@ def _found(tree: Tree | None) -> str:
 
 
 def _read_fleet(tree: Tree, report: Report, folder: Path) -> Fleet:
+    def locate(written: str) -> str:
+        return str((folder / Path(written).expanduser()).absolute())
+
     file = read(tree, FileEntry, report)
     networks = read_networks(file.networks or {}, report)
     nodes = read_nodes(file, networks, report)
@@ -133,6 +136,6 @@ def _read_fleet(tree: Tree, report: Report, folder: Path) -> Fleet:
     if entries is not None and not entries and not report.wrong("jobs"):
         report.mistake(("jobs",), "jobs is empty; add a job or remove the key")
     jobs = {
-        name: read_job(name, entry, bare, folder, report) for name, entry in (entries or {}).items()
+        name: read_job(name, entry, bare, locate, report) for name, entry in (entries or {}).items()
     }
     return Fleet(file.fleet, networks, nodes, jobs=jobs, internet=internet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Protocol
 
 from fleetctl.config.listen import check_ports, read_listen
 from fleetctl.config.nodes import read_workdir
@@ -19,11 +19,22 @@ from fleetctl.model.topology import Fleet
 RESERVED_ENV = "FLEETCTL_"
 
 
-def read_job(name: str, entry: JobEntry, fleet: Fleet, folder: Path, report: Report) -> Job:
+class Locate(Protocol):
+    """Says where on this machine a path of nodes.yaml leads."""
+
+    def __call__(self, written: str) -> str:
+        """The absolute path.
+
+        :raises OSError: this process has no working directory.
+        :raises RuntimeError: the path begins with ``~``, and there is no home folder.
+        """
+
+
+def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: Report) -> Job:
     """One job; mistakes go into ``report``.
 
     :param fleet: the networks and nodes; its ``jobs`` are not looked at.
-    :param folder: what a relative ``env_file`` is relative to.
+    :param locate: finds an ``env_file``.
     """
     path: TreePath = ("jobs", name, "services")
     if not entry.services and not report.wrong(*path):
@@ -31,7 +42,7 @@ def read_job(name: str, entry: JobEntry, fleet: Fleet, folder: Path, report: Rep
     if OF_NODE in entry.services:
         what = f"the service name {OF_NODE!r} is reserved for {{{OF_NODE}.NETWORK}}"
         report.mistake((*path, OF_NODE), what, key=True)
-    reader = _JobReader(name, entry, fleet, folder, report)
+    reader = _JobReader(name, entry, fleet, locate, report)
     services = {service: reader.service(service) for service in entry.services}
     check_order(path, {n: s.after for n, s in services.items()}, report)
     job = Job(name, services)
@@ -41,12 +52,12 @@ def read_job(name: str, entry: JobEntry, fleet: Fleet, folder: Path, report: Rep
 
 class _JobReader:
     def __init__(
-        self, job: str, entry: JobEntry, fleet: Fleet, folder: Path, report: Report
+        self, job: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: Report
     ) -> None:
         self._job = job
         self._entries = entry.services
         self._fleet = fleet
-        self._folder = folder
+        self._locate = locate
         self._report = report
         self._nodes = {name: self._on(name, entry) for name, entry in self._entries.items()}
         self._listens = {
@@ -195,7 +206,7 @@ class _JobReader:
         if written is None:
             return None
         try:
-            return str((self._folder / Path(written).expanduser()).absolute())
+            return self._locate(written)
         except (RuntimeError, OSError) as error:  # no home folder; no working directory
             self._report.mistake(self._path(name, "env_file"), f"env_file {written!r}: {error}")
             return None

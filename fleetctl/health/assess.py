@@ -13,10 +13,11 @@ from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.problems import link_problem, node_problems, service_problems
 from fleetctl.health.services import own_pids, service_status, unknown_status
-from fleetctl.launch.plan import met, plan, unmet
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.look import Look
+from fleetctl.model.plan import met, plan, unmet
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import (
     ALIVE_STATES,
@@ -33,21 +34,6 @@ from fleetctl.model.topology import Fleet, Node
 
 SILENT = (ConnectFailed, ConnectTimedOut, LinkLost)
 """Errors of a node that does not say a word, or not any more."""
-
-
-class Look(Struct, frozen=True):
-    """What came of asking one node: facts, or the error that stands for them."""
-
-    facts: NodeFacts | None = None
-    error: LinkError | None = None
-    address: str | None = None
-    connect_ms: float | None = None
-    answers: Mapping[str, bool] = {}
-    """For a node that cannot be logged into: instance name to whether its ready condition holds."""
-    took_s: float = 0.0
-    """How long the asking took."""
-    unasked: bool = False
-    """The node said by itself that something changed."""
 
 
 class Checked(Struct, frozen=True):

@@ -10,7 +10,7 @@ from msgspec import Struct
 from fleetctl.model.status import FleetStatus, NodeStatus, Problem, ServiceStatus
 
 
-class Change(Struct, frozen=True):
+class FleetChange(Struct, frozen=True):
     """One event in the life of the fleet."""
 
     at: datetime
@@ -21,24 +21,24 @@ class Change(Struct, frozen=True):
     text: str
 
 
-def changes(before: FleetStatus, after: FleetStatus) -> Iterator[Change]:
+def changes(before: FleetStatus, after: FleetStatus) -> Iterator[FleetChange]:
     """In the order: nodes, instances, problems. What was not known before is no change."""
     at = after.generated_at
     for name, node in after.nodes.items():
         if name in before.nodes and (said := _node(name, before.nodes[name], node)):
-            yield Change(at, name, node.state, said)
+            yield FleetChange(at, name, node.state, said)
     for name, service in after.services.items():
         if name in before.services and (said := _service(name, before.services[name], service)):
-            yield Change(at, name, service.state, said)
+            yield FleetChange(at, name, service.state, said)
     old = {_key(problem): problem for problem in before.problems}
     new = {_key(problem): problem for problem in after.problems}
     for key, problem in new.items():
         if key not in old:
             text = f"{problem.code}: {problem.summary}"
-            yield Change(at, problem.node or after.fleet, problem.severity, text)
+            yield FleetChange(at, problem.node or after.fleet, problem.severity, text)
     for key, problem in old.items():
         if key not in new:
-            yield Change(at, problem.node or after.fleet, "ok", f"{problem.code} is over")
+            yield FleetChange(at, problem.node or after.fleet, "ok", f"{problem.code} is over")
 
 
 def _key(problem: Problem) -> tuple[str, str | None, tuple[str, ...]]:

@@ -25,7 +25,7 @@ from fleetctl.model.setup import (
     Service,
     ServiceRoute,
 )
-from fleetctl.model.status import Step
+from fleetctl.model.status import RepairStep
 from fleetctl.model.topology import Fleet
 from fleetctl.quoting import join, quote
 
@@ -57,7 +57,7 @@ class Change(Struct, frozen=True):
     """Steps, the setup that they leave, and what could not be done."""
 
     setup: NetworkSetup
-    steps: tuple[Step, ...] = ()
+    steps: tuple[RepairStep, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -119,7 +119,7 @@ def _profile(place: Place, setup: NetworkSetup) -> tuple[Profile | None, str]:
     return found[0], ""
 
 
-def _change_profile(place: Place, profile: Profile) -> tuple[Profile, Step | None]:
+def _change_profile(place: Place, profile: Profile) -> tuple[Profile, RepairStep | None]:
     code = place.finding.code
     if code in ROUTE_CODES:
         return _profile_route(place, profile)
@@ -142,15 +142,17 @@ def _change_profile(place: Place, profile: Profile) -> tuple[Profile, Step | Non
     return changed, _modify(profile, words, back, does, protect)
 
 
-def _modify(profile: Profile, words: list[str], back: list[str], does: str, device: str) -> Step:
+def _modify(
+    profile: Profile, words: list[str], back: list[str], does: str, device: str
+) -> RepairStep:
     """A change of a profile, by UUID. It counts from the next activation on: ``con up`` is left
     out, since it takes the interface down for a moment."""
     change = join(["sudo", "nmcli", "con", "mod", profile.uuid, *words])
     undo = join(["sudo", "nmcli", "con", "mod", profile.uuid, *back])
-    return Step(change, does, undo, lasts=True, interface=device)
+    return RepairStep(change, does, undo, lasts=True, interface=device)
 
 
-def _profile_route(place: Place, profile: Profile) -> tuple[Profile, Step | None]:
+def _profile_route(place: Place, profile: Profile) -> tuple[Profile, RepairStep | None]:
     to, gateway = place.cidr, IPv4Address(place.finding.expected)
     wrong = [r for r in profile.routes if r.to == to and r.via != gateway]
     there = any(r.to == to and r.via == gateway for r in profile.routes)
@@ -168,7 +170,7 @@ def _profile_route(place: Place, profile: Profile) -> tuple[Profile, Step | None
     return replace(profile, routes=routes), _modify(profile, words, back, does, place.interface)
 
 
-def _profile_address(place: Place, profile: Profile) -> tuple[Profile, Step | None]:
+def _profile_address(place: Place, profile: Profile) -> tuple[Profile, RepairStep | None]:
     cidr = place.cidr
     address = f"{place.finding.expected}/{cidr.prefixlen}"
     others = [a for a in profile.addresses if IPv4Address(a.partition("/")[0]) not in cidr]
@@ -200,7 +202,7 @@ def _sysctl(setup: NetworkSetup, key: str, value: str, does: str) -> Change:
         return Change(setup)
     kept = [line for line in lines if not same.fullmatch(line)]
     text = "".join(f"{line}\n" for line in (*kept, f"{key} = {value}"))
-    step = Step(
+    step = RepairStep(
         write_command(SYSCTL_FILE, text),
         f"{does} at every boot ({SYSCTL_FILE})",
         write_command(SYSCTL_FILE, setup.sysctl)
@@ -272,7 +274,7 @@ def _service(place: Place, setup: NetworkSetup) -> tuple[Service | None, str]:
     )
 
 
-def _service_routes(place: Place, service: Service) -> tuple[Service, Step | None, str]:
+def _service_routes(place: Place, service: Service) -> tuple[Service, RepairStep | None, str]:
     """``-setadditionalroutes`` replaces the list, so all of it is given each time."""
     if service.routes is None:
         why = f'the additional routes of "{service.name}" cannot be read'
@@ -282,7 +284,7 @@ def _service_routes(place: Place, service: Service) -> tuple[Service, Step | Non
     if wanted in service.routes and len(others) == len(service.routes) - 1:
         return service, None, ""
     routes = (*others, wanted)
-    step = Step(
+    step = RepairStep(
         _set_routes(service.name, routes),
         f'lets the service "{service.name}" bring the route to {wanted.to} via {wanted.via}',
         _set_routes(service.name, service.routes),
@@ -295,9 +297,9 @@ def _service_routes(place: Place, service: Service) -> tuple[Service, Step | Non
 _SETS_ROUTES = "sudo networksetup -setadditionalroutes "
 
 
-def merged(steps: Sequence[Step]) -> list[Step]:
+def merged(steps: Sequence[RepairStep]) -> list[RepairStep]:
     """``steps`` with one call for each service's list: the last one has it all."""
-    calls: dict[str, list[Step]] = {}
+    calls: dict[str, list[RepairStep]] = {}
     for step in steps:
         if step.command.startswith(_SETS_ROUTES):
             calls.setdefault(step.interface, []).append(step)
@@ -315,7 +317,7 @@ def _set_routes(service: str, routes: tuple[ServiceRoute, ...]) -> str:
     return join(["sudo", "networksetup", "-setadditionalroutes", service, *triples])
 
 
-def _service_address(place: Place, service: Service) -> tuple[Service, Step | None, str]:
+def _service_address(place: Place, service: Service) -> tuple[Service, RepairStep | None, str]:
     """A fixed address without a router: with one the service could become the primary one."""
     node = place.fleet.nodes[place.finding.node]
     address, mask = node.addresses[place.finding.network], place.cidr.netmask
@@ -326,7 +328,7 @@ def _service_address(place: Place, service: Service) -> tuple[Service, Step | No
     if undo is None:
         why = f'how the service "{service.name}" is set up cannot be read'
         return service, None, f"{node.name}: not for good, because {why}"
-    step = Step(
+    step = RepairStep(
         join(["sudo", "networksetup", "-setmanual", service.name, str(address), str(mask)]),
         f'gives the service "{service.name}" the fixed address {address} and no router',
         undo,
@@ -361,7 +363,7 @@ def _daemon(setup: NetworkSetup) -> Change:
     if setup.daemon == DAEMON_TEXT:
         return Change(setup)
     former = setup.daemon
-    file = Step(
+    file = RepairStep(
         write_command(DAEMON_FILE, DAEMON_TEXT),
         f"adds a LaunchDaemon that switches IPv4 forwarding on at every boot ({DAEMON_FILE})",
         f"sudo rm -f {DAEMON_FILE}" if former is None else write_command(DAEMON_FILE, former),
@@ -370,7 +372,7 @@ def _daemon(setup: NetworkSetup) -> Change:
     changed = replace(setup, daemon=DAEMON_TEXT)
     if former is not None:  # its label is loaded already; the next boot reads the new file
         return Change(changed, (file,))
-    load = Step(
+    load = RepairStep(
         f"sudo launchctl bootstrap system {DAEMON_FILE}",
         "loads that LaunchDaemon now",
         f"sudo launchctl bootout system/{DAEMON_LABEL}",

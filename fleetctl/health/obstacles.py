@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from fleetctl.health.network.causes import Way
 from fleetctl.health.network.findings import LINK_CODES, ROUTE_CODES
-from fleetctl.launch.plan import Step
 from fleetctl.model.expectations import Expectations
+from fleetctl.model.plan import PlanStep
 from fleetctl.model.status import ALIVE_STATES, AddressStatus, FleetStatus, Problem
 from fleetctl.model.topology import Fleet
 
@@ -24,7 +24,7 @@ def obstacles(
     fleet: Fleet,
     expectations: Expectations,
     status: FleetStatus,
-    steps: Sequence[Step],
+    steps: Sequence[PlanStep],
     *,
     anew: bool = False,
 ) -> tuple[Problem, ...]:
@@ -46,7 +46,7 @@ def _of_step(
     fleet: Fleet,
     expectations: Expectations,
     status: FleetStatus,
-    step: Step,
+    step: PlanStep,
     errors: Iterable[Problem],
 ) -> Iterator[Problem]:
     name = step.instance.node

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fleetctl.errors import LinkError
 from fleetctl.health.services import ANY_ADDRESSES, own_pids, strangers
-from fleetctl.launch.plan import dependents, plan
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.plan import dependents, plan
 from fleetctl.model.status import Fix, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
 

@@ -17,14 +17,14 @@ from fleetctl.health.network.rows import control_interfaces, default_routes
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import Route
 from fleetctl.model.setup import NetworkSetup
-from fleetctl.model.status import Step
+from fleetctl.model.status import RepairStep
 from fleetctl.model.topology import Fleet, Node
 
 
 class Plan(Struct, frozen=True):
     """The repair of one finding."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[RepairStep, ...] = ()
     notes: tuple[str, ...] = ()
     """What cannot be repaired, or not for good, and why; sentences for the user."""
     setup: NetworkSetup | None = None
@@ -33,7 +33,7 @@ class Plan(Struct, frozen=True):
 
 def steps(
     fleet: Fleet, finding: Finding, facts: NodeFacts, setup: NetworkSetup | None = None
-) -> tuple[Step, ...]:
+) -> tuple[RepairStep, ...]:
     """The steps that repair ``finding``; see :func:`plan`."""
     return plan(fleet, finding, facts, setup).steps
 
@@ -103,26 +103,26 @@ _SetRoute = Callable[[IPv4Network, str, str, Route | None], tuple[str, str]]
 
 def _routes(
     fleet: Fleet, finding: Finding, facts: NodeFacts, take_away: _TakeAway, set_route: _SetRoute
-) -> Iterator[Step]:
+) -> Iterator[RepairStep]:
     """What leads packets right; how a system says it is in ``take_away`` and ``set_route``."""
     to, gateway = fleet.networks[finding.network].cidr, finding.expected
     device = _interface(fleet, finding, facts)
     for narrower in _narrower(finding, facts, to):
         does = f"takes away the route to {narrower.to}, a part of {to}, via {narrower.via}"
         command, undo = take_away(narrower)
-        yield Step(command, does, undo, interface=narrower.interface)
+        yield RepairStep(command, does, undo, interface=narrower.interface)
     wrong = _wrong_entry(finding, facts, to)
     if wrong is None and _has_right_entry(finding, facts, to):
         return
     does = f"leads {to} through {gateway}" + (f" instead of {finding.found}" if wrong else "")
     command, undo = set_route(to, gateway, device, wrong)
-    yield Step(command, does, undo, interface=device)
+    yield RepairStep(command, does, undo, interface=device)
 
 
 # Linux
 
 
-def _linux(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
+def _linux(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[RepairStep]:
     code, interface = finding.code, finding.interface
     if code == "forwarding-off":
         yield _forwarding("net.ipv4.ip_forward")
@@ -132,14 +132,14 @@ def _linux(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
         yield from _linux_default(fleet, finding, facts)
     elif code == "address-missing" and interface:
         address = f"{finding.expected}/{fleet.networks[finding.network].cidr.prefixlen}"
-        yield Step(
+        yield RepairStep(
             f"sudo ip addr add {address} dev {interface}",
             f"gives {interface} the address {address}",
             f"sudo ip addr del {address} dev {interface}",
             interface=interface,
         )
     elif code == "interface-down" and not finding.enabled:
-        yield Step(
+        yield RepairStep(
             f"sudo ip link set {interface} up",
             f"switches {interface} on",
             f"sudo ip link set {interface} down",
@@ -147,7 +147,7 @@ def _linux(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
         )
     elif code == "rp-filter-strict" and interface:
         key = lasting.filter_key(interface)
-        yield Step(
+        yield RepairStep(
             f"sudo sysctl -w {key}=2",
             f"lets {interface} accept packets whose answers leave another way",
             f"sudo sysctl -w {key}=1",
@@ -155,15 +155,15 @@ def _linux(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
     elif code == "wifi-power-save" and interface:
         # No interface to protect in either: neither a filter that lets more through nor a radio
         # that stays awake can cut a connection, and the Wi-Fi is the very place for it.
-        yield Step(
+        yield RepairStep(
             f"sudo iw dev {interface} set power_save off",
             f"keeps the radio of {interface} awake",
             f"sudo iw dev {interface} set power_save on",
         )
 
 
-def _forwarding(key: str) -> Step:
-    return Step(
+def _forwarding(key: str) -> RepairStep:
+    return RepairStep(
         f"sudo sysctl -w {key}=1",
         "switches IPv4 forwarding on",
         f"sudo sysctl -w {key}=0",
@@ -200,7 +200,7 @@ def _linux_entry(route: Route) -> str:
     return " ".join(words)
 
 
-def _linux_default(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
+def _linux_default(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[RepairStep]:
     control = control_interfaces(fleet, fleet.nodes[finding.node], facts)
     defaults = default_routes(facts.network)
     right = min((r.metric for r in defaults if r.interface in control), default=None)
@@ -209,7 +209,7 @@ def _linux_default(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator
     for stolen in defaults:
         if stolen.interface == finding.interface and stolen.metric <= right:
             entry = _linux_entry(stolen)
-            yield Step(
+            yield RepairStep(
                 f"sudo ip route del {entry}",
                 f"takes away the default route over {finding.interface}, so that "
                 "the one over the control network counts",
@@ -221,7 +221,7 @@ def _linux_default(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator
 # macOS
 
 
-def _macos(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
+def _macos(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[RepairStep]:
     code, interface = finding.code, finding.interface
     if code == "forwarding-off":
         yield _forwarding("net.inet.ip.forwarding")
@@ -231,14 +231,14 @@ def _macos(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
         yield from _macos_default(fleet, finding, facts)
     elif code == "address-missing" and interface:
         mask = fleet.networks[finding.network].cidr.netmask
-        yield Step(
+        yield RepairStep(
             f"sudo ifconfig {interface} inet {finding.expected} netmask {mask} alias",
             f"gives {interface} the address {finding.expected}",
             f"sudo ifconfig {interface} inet {finding.expected} -alias",
             interface=interface,
         )
     elif code == "interface-down" and not finding.enabled:
-        yield Step(
+        yield RepairStep(
             f"sudo ifconfig {interface} up",
             f"switches {interface} on",
             f"sudo ifconfig {interface} down",
@@ -259,7 +259,7 @@ def _macos_set(to: IPv4Network, gateway: str, device: str, wrong: Route | None) 
     return f"sudo route -n change -net {to} {gateway}", f"sudo route -n change -net {to} {back}"
 
 
-def _macos_default(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[Step]:
+def _macos_default(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator[RepairStep]:
     """The control network's own router stands in the scoped default of its interface."""
     control = control_interfaces(fleet, fleet.nodes[finding.node], facts)
     router = next(
@@ -272,7 +272,7 @@ def _macos_default(fleet: Fleet, finding: Finding, facts: NodeFacts) -> Iterator
     )
     if router is not None:
         back = finding.found or f"-interface {finding.interface}"
-        yield Step(
+        yield RepairStep(
             f"sudo route -n change default {router}",
             f"leads the default route through {router}",
             f"sudo route -n change default {back}",
@@ -291,7 +291,7 @@ def _sleep(finding: Finding, os: str, setup: NetworkSetup | None) -> Plan:
         if setup.disk_sleep_minutes is not None:
             undo += f" disksleep {setup.disk_sleep_minutes}"
     does = "keeps the Mac and its disks from going to sleep"
-    step = Step("sudo pmset -a sleep 0 disksleep 0", does, undo, lasts=True)
+    step = RepairStep("sudo pmset -a sleep 0 disksleep 0", does, undo, lasts=True)
     return Plan((step,), setup=setup)
 
 

@@ -116,7 +116,7 @@ class Birth:
 
     async def _prepare(self, instance: Instance, run: str) -> _Prepared | int:
         """Put its files there; else why not: ``RUNNING`` or ``LOCKED``."""
-        environment = node_files.environment_of(self._fleet, instance, self._secrets.of(instance))
+        environment = instance.environment(self._fleet, self._secrets.of(instance))
         spec = node_files.spec_text(instance, run, environment).encode()
         script = node_files.prepare_script(self._fleet, instance)
         done = await self._link.run(script, stdin=spec, timeout_s=SCRIPT_TIMEOUT_S)

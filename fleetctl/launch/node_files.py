@@ -47,20 +47,6 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
     )
 
 
-def environment_of(fleet: str, instance: Instance, secrets: Mapping[str, str]) -> dict[str, str]:
-    """The variables an instance gets on top of its node's own."""
-    return {
-        **secrets,
-        **instance.env,
-        "FLEETCTL_FLEET": fleet,
-        "FLEETCTL_JOB": instance.job,
-        "FLEETCTL_SERVICE": instance.service,
-        "FLEETCTL_NODE": instance.node,
-        "FLEETCTL_RANK": str(instance.rank),
-        "FLEETCTL_WORLD_SIZE": str(instance.world_size),
-    }
-
-
 def prepare_script(fleet: str, instance: Instance) -> str:
     """The script that makes an instance ready to be started; its stdin is :func:`spec_text`.
 
@@ -92,7 +78,7 @@ put logger <<'LOGGER_ENDS'
 {_shipped("logger.sh")}LOGGER_ENDS
 put tmux.conf <<'TMUX_ENDS'
 {_shipped("tmux.conf")}TMUX_ENDS
-rm -f stop ready
+rm -f stop ready searched
 pwd -P
 echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
 tmux -V 2>&1
@@ -110,12 +96,6 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
         + ("rm -f spec supervisor logger\n" if forget else "")
         + "rmdir lock 2>/dev/null\ntrue\n"
     )
-
-
-def mark_ready_script(fleet: str, instance: Instance, run: str, restarts: int) -> str:
-    """Write down that this attempt met its ready condition, for whoever asks next."""
-    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
-    return f"cd {folder} && printf '%s %s\\n' {run} {restarts} >ready\n"
 
 
 def stop_script(fleet: str, instance: Instance) -> str:

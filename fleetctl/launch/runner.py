@@ -12,14 +12,15 @@ from fleetctl.errors import FleetctlError, LaunchError, LinkError
 from fleetctl.finishing import to_the_end
 from fleetctl.health.services import unknown_status
 from fleetctl.launch.birth import Birth
-from fleetctl.launch.events import Progress
 from fleetctl.launch.node_files import LOCK_STALE_MINUTES
-from fleetctl.launch.plan import Step, met
 from fleetctl.launch.secrets import Secrets
-from fleetctl.launch.settling import Settling, external_answers
+from fleetctl.launch.settling import Settling
 from fleetctl.link.links import Links
 from fleetctl.model.jobs import Instance
+from fleetctl.model.plan import PlanStep, met
+from fleetctl.model.progress import Progress
 from fleetctl.model.status import ALIVE_STATES, ServiceState, ServiceStatus
+from fleetctl.observe.conditions import external_answers
 from fleetctl.probes.echoes import path_text
 
 PATH_TIMEOUT_S = 6.0
@@ -35,6 +36,7 @@ class Runner:
     :param report: called in the event loop for every change of an instance.
     :param check_paths: whether a path to where a dependency listens must be there first.
     :param ssh_ports: node to the port of its SSH server, where it has one.
+    :param began_s: by ``time.monotonic()``, when what this is a part of began; by default now.
     """
 
     def __init__(
@@ -43,10 +45,11 @@ class Runner:
         links: Links,
         known: Callable[[Instance], Awaitable[ServiceStatus]],
         secrets: Secrets,
-        report: Callable[[Progress], None],
+        report: Callable[[Progress], object],
         *,
         check_paths: bool = True,
         ssh_ports: Mapping[str, int | None] | None = None,
+        began_s: float | None = None,
     ) -> None:
         self._fleet = fleet
         self._ssh_ports = ssh_ports or {}
@@ -55,14 +58,14 @@ class Runner:
         self._known = known
         self._secrets = secrets
         self._report = report
-        self._began = time.monotonic()
+        self._began_s = time.monotonic() if began_s is None else began_s
         self.statuses: dict[str, ServiceStatus] = {}
         """What is known of each instance so far."""
         self._outcomes: dict[str, asyncio.Task[ServiceStatus]] = {}
         self._births: dict[str, Birth] = {}
         self._reported: set[str] = set()
 
-    async def start(self, steps: Sequence[Step]) -> dict[str, ServiceStatus]:
+    async def start(self, steps: Sequence[PlanStep]) -> dict[str, ServiceStatus]:
         """Start ``steps`` and wait until each is ready, or it is clear why it is not.
 
         Cancelling it stops the waiting; what was started runs on, and ``statuses`` tells what.
@@ -80,7 +83,7 @@ class Runner:
                 birth.close()
         return dict(zip(self._outcomes, results, strict=True))
 
-    async def _drive(self, step: Step) -> ServiceStatus:
+    async def _drive(self, step: PlanStep) -> ServiceStatus:
         instance = step.instance
         try:
             return await self._bring_up(step)
@@ -91,7 +94,7 @@ class Runner:
             said = f"{reason}. {error.hint}" if error.hint else reason
             return self._change(instance, "failed", said)
 
-    async def _bring_up(self, step: Step) -> ServiceStatus:
+    async def _bring_up(self, step: PlanStep) -> ServiceStatus:
         instance = step.instance
         if instance.command is None:
             return await self._watch(instance)
@@ -141,7 +144,7 @@ class Runner:
 
     # what an instance waits for
 
-    async def _wait_for(self, step: Step) -> str | None:
+    async def _wait_for(self, step: PlanStep) -> str | None:
         """Wait until everything it needs is ready; the reason if that is not going to be."""
         missing = [i.name for i in step.needs if not self._is_ready(i)]
         if missing:
@@ -167,7 +170,7 @@ class Runner:
             return await self._until_ready(need)
         return status
 
-    async def _wait_for_path(self, step: Step) -> str | None:
+    async def _wait_for_path(self, step: PlanStep) -> str | None:
         """Wait for a way there and back to where each need listens; the reason if none opens.
 
         An echo, or an answer of the SSH port there, proves both directions; the port that it
@@ -216,6 +219,6 @@ class Runner:
         new = (status.state, status.reason) != (before.state, before.reason)
         if new or instance.name not in self._reported:
             self._reported.add(instance.name)
-            elapsed_s = time.monotonic() - self._began
-            self._report(Progress(instance.name, status.state, status.reason, elapsed_s))
+            elapsed_s = time.monotonic() - self._began_s
+            self._report(Progress("start", instance.name, status.state, status.reason, elapsed_s))
         return status

@@ -9,12 +9,11 @@ from collections.abc import Callable
 import msgspec
 
 from fleetctl.health.services import service_status
-from fleetctl.launch.conditions import Condition, accepts_connection, answers_http
-from fleetctl.launch.look import look
 from fleetctl.link.links import Links
-from fleetctl.link.protocol import Link
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import ServiceStatus
+from fleetctl.observe.conditions import Condition
+from fleetctl.observe.look import look
 from fleetctl.probes.node import services_script
 
 _FIRST_POLL_S = 0.05
@@ -67,10 +66,3 @@ class Settling:
                 )
             await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic()) + 0.01))
             pause = min(pause * 1.5, instance.ready.interval_s)
-
-
-async def external_answers(link: Link, instance: Instance) -> bool:
-    """Whether an instance that is started by hand answers, asked from the controller."""
-    if instance.ready.kind == "http":
-        return await answers_http(link, instance.ready.value)
-    return await accepts_connection(link, instance.ready.value)

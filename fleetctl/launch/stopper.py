@@ -10,14 +10,14 @@ import msgspec
 
 from fleetctl.errors import LinkError, TmuxError
 from fleetctl.health.services import service_status, strangers, unknown_status
-from fleetctl.launch.events import Progress
-from fleetctl.launch.look import look
 from fleetctl.launch.node_files import stop_script
 from fleetctl.link.links import Links
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance
-from fleetctl.model.status import ServiceStatus
+from fleetctl.model.progress import Progress
+from fleetctl.model.status import ServiceState, ServiceStatus
+from fleetctl.observe.look import look
 from fleetctl.probes.node import services_script
 from fleetctl.tmux.server import NodeTmux
 
@@ -31,6 +31,7 @@ class Stopper:
 
     :param known: gives the status an instance had before, once its node has answered.
     :param report: called in the event loop for every step of an instance.
+    :param began_s: by ``time.monotonic()``, when what this is a part of began; by default now.
     """
 
     def __init__(
@@ -38,13 +39,14 @@ class Stopper:
         fleet: str,
         links: Links,
         known: Callable[[Instance], Awaitable[ServiceStatus]],
-        report: Callable[[Progress], None],
+        report: Callable[[Progress], object],
+        began_s: float | None = None,
     ) -> None:
         self._fleet = fleet
         self._links = links
         self._known = known
         self._report = report
-        self._began = time.monotonic()
+        self._began_s = time.monotonic() if began_s is None else began_s
 
     async def stop(self, groups: Sequence[Sequence[Instance]]) -> dict[str, ServiceStatus]:
         """Stop ``groups`` one after the other, the instances of a group side by side.
@@ -68,7 +70,7 @@ class Stopper:
                 status = unknown_status(instance, error.reason)
             except TmuxError as error:
                 status = msgspec.structs.replace(before, state="failed", reason=error.reason)
-        self._report(Progress(instance.name, status.state, status.reason, self._elapsed_s()))
+        self._tell(instance, status.state, status.reason)
         return status
 
     async def _end(self, instance: Instance, before: ServiceStatus, link: Link) -> ServiceStatus:
@@ -83,7 +85,7 @@ class Stopper:
                     key, *rest = line.split() or [""]
                     words[key] = rest
                     if said := _in_words(instance, key, rest):
-                        self._report(Progress(instance.name, before.state, said, self._elapsed_s()))
+                        self._tell(instance, before.state, said)
         left = words.get("left")
         if windows := words.get("windows"):
             tmux = NodeTmux(link)
@@ -107,8 +109,9 @@ class Stopper:
             return msgspec.structs.replace(status, state="failed", reason=reason)
         return _port_freed(instance, before, status, facts)
 
-    def _elapsed_s(self) -> float:
-        return time.monotonic() - self._began
+    def _tell(self, instance: Instance, state: ServiceState, reason: str | None) -> None:
+        elapsed_s = time.monotonic() - self._began_s
+        self._report(Progress("stop", instance.name, state, reason, elapsed_s))
 
 
 def _in_words(instance: Instance, key: str, rest: Sequence[str]) -> str | None:

@@ -4,6 +4,33 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from fleetctl.errors import LinkError
+from fleetctl.logs.lines import TimeIndex
+
+DEFAULT_LINES = 100
+
+
+class Wanted(Struct, frozen=True):
+    """Which part of a log's past."""
+
+    lines: int | None = None
+    """The last ones; ``None``: :data:`DEFAULT_LINES`, or all since :attr:`since_s`."""
+    since_s: float | None = None
+    """Not older than this many seconds."""
+    times: bool = True
+    """Whether anybody asks when a line was written."""
+
+
+class PastLog(Struct, frozen=True):
+    """What a log holds already."""
+
+    start: int
+    """Offset of the first byte."""
+    data: bytes
+    """Also a last line without end."""
+    index: TimeIndex | None
+    """When which line was written; None where nobody asked."""
+
 
 class LogBatch(Struct, frozen=True):
     """Complete lines of one log, as they are in it."""
@@ -37,3 +64,8 @@ class LogTail(Struct, frozen=True):
 
 
 LogEvent = LogBatch | LogMark | LogTail
+
+
+def sentence(error: LinkError) -> str:
+    """What is wrong with a log's node, as the text of a mark."""
+    return f"{error.reason}. {error.hint}".rstrip(". ") + "."

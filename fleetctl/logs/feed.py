@@ -7,31 +7,27 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import msgspec
-from msgspec import Struct
 
 from fleetctl.errors import LinkError
 from fleetctl.link.links import Links
-from fleetctl.logs.events import LogBatch, LogEvent, LogMark, LogTail
+from fleetctl.logs.events import (
+    DEFAULT_LINES,
+    LogBatch,
+    LogEvent,
+    LogMark,
+    LogTail,
+    PastLog,
+    Wanted,
+    sentence,
+)
 from fleetctl.logs.follow import LOGS_PER_LANE, Cut, Gap, Lines, Resumed, Torn, follow
 from fleetctl.logs.lines import TimeIndex, shown
 from fleetctl.logs.segments import LogPlace, Span, read_index, read_span
 from fleetctl.model.jobs import Instance
 
-DEFAULT_LINES = 100
 RETRY_S = 1.0
 """A node that cannot be reached when following begins is asked again this often."""
 _WHOLE = 1 << 40
-
-
-class Wanted(Struct, frozen=True):
-    """Which part of a log's past."""
-
-    lines: int | None = None
-    """The last ones; ``None``: :data:`DEFAULT_LINES`, or all since :attr:`since_s`."""
-    since_s: float | None = None
-    """Not older than this many seconds."""
-    times: bool = True
-    """Whether anybody asks when a line was written."""
 
 
 async def feed(
@@ -39,7 +35,7 @@ async def feed(
     fleet: str,
     instances: Sequence[Instance],
     wanted: Wanted,
-    took: Callable[[LogEvent], None],
+    took: Callable[[LogEvent], object],
     *,
     tails: bool = False,
 ) -> None:
@@ -70,9 +66,7 @@ async def feed(
         await asyncio.gather(*followers, return_exceptions=True)
 
 
-async def past(
-    links: Links, log: LogPlace, node: str, wanted: Wanted
-) -> tuple[Span, TimeIndex | None]:
+async def past(links: Links, log: LogPlace, node: str, wanted: Wanted) -> PastLog:
     """The lines that are there already, also a last one without end.
 
     :raises LinkError: the node is lost, or the log cannot be read.
@@ -87,14 +81,8 @@ async def past(
     else:
         lines = DEFAULT_LINES if wanted.lines is None else wanted.lines
         span = await read_span(link, log.script("last", lines=lines))
-    if not wanted.times:
-        return span, None
-    return span, TimeIndex(await read_index(link, log, span.start))
-
-
-def sentence(error: LinkError) -> str:
-    """What is wrong with a log's node, as the text of a mark."""
-    return f"{error.reason}. {error.hint}".rstrip(". ") + "."
+    index = TimeIndex(await read_index(link, log, span.start)) if wanted.times else None
+    return PastLog(span.start, span.data, index)
 
 
 def _last(span: Span, lines: int) -> Span:
@@ -110,7 +98,7 @@ async def _events(
     lost = False
     while True:
         try:
-            span, index = await past(links, log, node, wanted)
+            found = await past(links, log, node, wanted)
             break
         except LinkError as error:
             if not lost:
@@ -119,10 +107,10 @@ async def _events(
             await asyncio.sleep(RETRY_S)
     if lost:
         yield LogMark(name, "reached again", time.time())
-    whole = span.data[: span.data.rfind(b"\n") + 1]
-    for batch in _stamped(name, span.start, whole, index):
+    whole = found.data[: found.data.rfind(b"\n") + 1]
+    for batch in _stamped(name, found.start, whole, found.index):
         yield batch
-    start = span.start + len(whole)
+    start = found.start + len(whole)
     async for event in follow(log, node, links, start, lane=lane, torn=tails):
         now = time.time()
         match event:

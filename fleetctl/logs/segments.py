@@ -17,7 +17,7 @@ from fleetctl.model.layout import instance_dir
 from fleetctl.quoting import quote_path
 
 READ_TIMEOUT_S = 30.0
-_PIECE_BYTES = 4 * 1024 * 1024
+PIECE_BYTES = 4 * 1024 * 1024
 
 
 class LogPlace(Struct, frozen=True):
@@ -79,7 +79,7 @@ class LogReader:
 
     async def more(self, link: Link) -> bytes:
         """What was written since the last call, a few megabytes at the most."""
-        script = self._place.script("from", offset=self.offset, limit=_PIECE_BYTES)
+        script = self._place.script("from", offset=self.offset, limit=PIECE_BYTES)
         span = await read_span(link, script)
         self.offset = span.start + len(span.data)
         return span.data

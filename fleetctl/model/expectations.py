@@ -96,6 +96,16 @@ def has_internet(fleet: Fleet, node: Node) -> bool:
     return not controls or not node.addresses or any(n in node.addresses for n in controls)
 
 
+def sample(fleet: Fleet, network: str, node: str) -> IPv4Address:
+    """The address that stands for ``network`` when ``node`` is asked for its way there."""
+    peers = (
+        peer.addresses[network]
+        for peer in fleet.nodes.values()
+        if network in peer.addresses and peer.name != node
+    )
+    return next(peers, fleet.networks[network].cidr[1])
+
+
 def _chain(fleet: Fleet, node: Node, network: str) -> list[str]:
     """The gateways between ``node`` and ``network``, nearest first; the last one is on it."""
     chain = [node.via[network]]

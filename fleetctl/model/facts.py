@@ -55,6 +55,9 @@ class Record(Struct, frozen=True):
     """A controller saw the ready condition met in this very attempt."""
     log_start: int | None = None
     """Offset in the log at which the output of the present attempt begins."""
+    searched: str = ""
+    """How far the log of this attempt was searched for the line that makes it ready, as written by
+    :mod:`fleetctl.observe.conditions`; empty: not at all."""
 
 
 class Listener(Struct, frozen=True):

@@ -7,7 +7,6 @@ import re
 import shlex
 from collections.abc import Mapping
 from ipaddress import IPv4Address
-from pathlib import PurePath
 from typing import Literal
 
 import msgspec
@@ -95,6 +94,22 @@ class Instance(Struct, frozen=True):
     def name(self) -> str:
         return f"{self.service}@{self.node}"
 
+    def environment(self, fleet: str, secrets: Mapping[str, str]) -> dict[str, str]:
+        """The variables that it gets on top of its node's own.
+
+        :param secrets: those of its ``env_file``.
+        """
+        return {
+            **secrets,
+            **self.env,
+            "FLEETCTL_FLEET": fleet,
+            "FLEETCTL_JOB": self.job,
+            "FLEETCTL_SERVICE": self.service,
+            "FLEETCTL_NODE": self.node,
+            "FLEETCTL_RANK": str(self.rank),
+            "FLEETCTL_WORLD_SIZE": str(self.world_size),
+        }
+
     @property
     def program(self) -> str | None:
         """The program that the command begins with; None where only a shell could tell, or where it
@@ -124,7 +139,7 @@ class Instance(Struct, frozen=True):
             "workdir": self.workdir,
             "listen": str(self.listen) if self.listen else None,
             "env": dict(sorted(self.env.items())),
-            "env_file": PurePath(self.env_file).name if self.env_file else None,
+            "env_file": (self.env_file or "").rpartition("/")[2] or None,
             "rank": self.rank,
             "world_size": self.world_size,
             "restart": msgspec.to_builtins(self.restart),

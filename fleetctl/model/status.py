@@ -163,7 +163,7 @@ class ServiceStatus(Struct, frozen=True):
     """It runs with another definition than nodes.yaml has now; ``restart`` renews it."""
 
 
-class Step(Struct, frozen=True):
+class RepairStep(Struct, frozen=True):
     """One command of a repair."""
 
     command: str
@@ -184,7 +184,7 @@ class Fix(Struct, frozen=True):
     commands: tuple[str, ...]
     on: str
     """A node's name, or ``controller``."""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[RepairStep, ...] = ()
     """The same commands with what each does and how it is undone; those that ``fix`` can run."""
 
 

@@ -14,6 +14,7 @@ OS = Literal["linux", "macos"]
 Connection = Literal["ssh", "local", "none"]
 
 DEFAULT_CONNECT_TIMEOUT_S = 10.0
+SSH_PORT = 22
 
 
 class Network(Struct, frozen=True):
@@ -58,6 +59,11 @@ class Node(Struct, frozen=True):
     """Network name to the node through which that network is reached."""
     workdir: str | None = None
     """Where commands run unless a service says otherwise; ``None``: the home folder."""
+
+    @property
+    def ssh_port(self) -> int | None:
+        """Where its SSH server listens; None for a node that is not logged into over SSH."""
+        return (self.ssh.port or SSH_PORT) if self.connection == "ssh" else None
 
 
 class Fleet(Struct, frozen=True):

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace as _replace
 
 from fleetctl.model.facts import CUT_OFF, Comfort, NetworkFacts, NodeFacts
+from fleetctl.model.look import RawAnswer
 from fleetctl.model.questions import Questions
 from fleetctl.probes import comfort
 from fleetctl.probes.echoes import echoes_text, read_echoes
@@ -88,15 +89,6 @@ def _services(fleet: str, node: str) -> tuple[Probe, ...]:
         listeners_probe(fleet, node),
         runs_probe(fleet, node),
     )
-
-
-class RawAnswer(Struct, frozen=True):
-    """What a probe ran on a node, and what came of it, as it stands."""
-
-    name: str
-    command: str
-    text: str
-    exit_status: int
 
 
 def read_raw(script: NodeScript, output: str) -> tuple[RawAnswer, ...]:

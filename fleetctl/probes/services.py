@@ -82,7 +82,7 @@ def _base(fleet: str) -> str:
 def records_probe(fleet: str, node: str) -> Probe:
     """The records and log sizes of the fleet's instances on ``node``, of every job."""
     text = f"""cd {_base(fleet)} 2>/dev/null || exit 0
-grep -H '' */*@{node}/state */*@{node}/ready 2>/dev/null
+grep -H '' */*@{node}/state */*@{node}/ready */*@{node}/searched 2>/dev/null
 ls -ln */*@{node}/log/*.log 2>/dev/null
 true"""
     return Probe(name="records", linux=text, macos=text)
@@ -140,7 +140,9 @@ def _time(text: str | None) -> datetime | None:
         return None
 
 
-_FILE_LINE = re.compile(r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready):(?P<line>.*)")
+_FILE_LINE = re.compile(
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched):(?P<line>.*)"
+)
 _LOG_LINE = re.compile(
     r"\S+\s+[0-9]+\s+[0-9]+\s+[0-9]+\s+(?P<size>[0-9]{1,18})\s.*?"
     r"(?P<job>[^/\s]+)/(?P<instance>[^/]+)/log/(?P<offset>[0-9]{1,18})\.log$"
@@ -162,11 +164,11 @@ def read_records(
     for line in answer.text.splitlines():
         if found := _FILE_LINE.match(line):
             values = files.setdefault((found["job"], found["instance"]), {})
-            if found["file"] == "ready":
-                values["ready"] = found["line"]
-            else:
+            if found["file"] == "state":
                 key, _, value = found["line"].partition("=")
                 values[key] = value
+            else:
+                values[found["file"]] = found["line"]
         elif found := _LOG_LINE.match(line):
             key2 = (found["job"], found["instance"])
             ends[key2] = max(ends.get(key2, 0), int(found["offset"]) + int(found["size"]))
@@ -180,6 +182,8 @@ def read_records(
 def _record(job: str, instance: str, phase: Phase, values: Mapping[str, str]) -> Record:
     restarts = whole(values.get("restarts")) or 0
     run = values.get("run", "")
+    attempt = f"{run} {restarts}"
+    searched = values.get("searched", "")
     return Record(
         job=job,
         instance=instance,
@@ -190,8 +194,9 @@ def _record(job: str, instance: str, phase: Phase, values: Mapping[str, str]) ->
         ended_at=_time(values.get("ended")),
         exit_code=whole(values.get("exit")),
         restarts=restarts,
-        ready=values.get("ready") == f"{run} {restarts}",
+        ready=values.get("ready") == attempt,
         log_start=whole(values.get("log")),
+        searched=searched[len(attempt) + 1 :] if searched.startswith(f"{attempt} ") else "",
     )
 
 

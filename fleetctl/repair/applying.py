@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
 
-from fleetctl.errors import FleetctlError, LinkError
+from fleetctl.errors import LinkError, RepairRefused
 from fleetctl.finishing import to_the_end
 from fleetctl.health.network.rows import control_interfaces
 from fleetctl.link.protocol import Completed, Link
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.layout import fixes_dir
-from fleetctl.model.status import Step
+from fleetctl.model.repairs import (
+    KeptRecord,
+    OutcomeState,
+    RepairRecord,
+    StepOutcome,
+    refusal,
+)
+from fleetctl.model.status import RepairStep
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.quoting import quote_path
 from fleetctl.repair.judging import complaint, sudo_refused, undone_already
 from fleetctl.repair.records import (
     CANNOT_WRITE,
-    Kept,
-    Record,
     bare_script,
     file_name,
     forget_script,
@@ -36,28 +39,7 @@ STEP_TIMEOUT_S = 30.0
 """networksetup may take some seconds; nothing here takes longer."""
 ASK_TIMEOUT_S = 10.0
 
-State = Literal["done", "failed", "refused", "unknown"]
-_T = TypeVar("_T")
-
-
-class Outcome(Struct, frozen=True):
-    """What became of one command."""
-
-    node: str
-    code: str
-    """Of the problem it is about."""
-    command: str
-    state: State
-    """``refused``: not run, to keep the connection; ``unknown``: it may have been run or not."""
-    said: str = ""
-    """Why it is not done."""
-
-
-Report = Callable[[Outcome], object]
-
-
-class RepairRefused(FleetctlError):
-    """A node does not let itself be repaired; nothing was changed on it."""
+Report = Callable[[StepOutcome], object]
 
 
 def carriers(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:
@@ -68,16 +50,6 @@ def carriers(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:
     if own is not None:
         return frozenset({own.name})
     return control_interfaces(fleet, node, facts)
-
-
-def refusal(node: str, step: Step, protected: frozenset[str]) -> str:
-    """Why ``step`` is not run; empty where it may be."""
-    if step.interface not in protected:
-        return ""
-    return (
-        f"{step.interface} carries the SSH connection to {node}, so fix does not touch it: "
-        f"run the command at {node} itself"
-    )
 
 
 class Repairer:
@@ -121,18 +93,18 @@ class Repairer:
             self._sudo = ""
         self._number = max(map(number_of, lines), default=0)
 
-    async def apply(self, code: str, step: Step) -> Outcome:
+    async def apply(self, code: str, step: RepairStep) -> StepOutcome:
         """Run one step of the repair of ``code``. Its record stays unless it surely failed.
 
         A lost connection is an outcome: ``unknown``.
         """
         return await to_the_end(self._apply(code, step))
 
-    async def _apply(self, code: str, step: Step) -> Outcome:
+    async def _apply(self, code: str, step: RepairStep) -> StepOutcome:
         node = self._link.node
         if why := refusal(node, step, self._protected):
             return self._tell(code, step.command, "refused", why)
-        record = Record(node=node, code=code, at=datetime.now(UTC), step=step)
+        record = RepairRecord(node=node, code=code, at=datetime.now(UTC), step=step)
         self._number += 1
         name = file_name(self._number, record)
         script = run_script(self._fleet, name, self._as_root(step.command))
@@ -148,7 +120,7 @@ class Repairer:
             return self._tell(code, step.command, "unknown", error.reason)
         return self._tell(code, step.command, "failed", failed)
 
-    async def records(self) -> tuple[Kept, ...]:
+    async def records(self) -> tuple[KeptRecord, ...]:
         """What was run here and not undone yet, newest first.
 
         :raises LinkError: the node is lost.
@@ -156,11 +128,11 @@ class Repairer:
         done = await self._link.run(list_script(self._fleet), timeout_s=ASK_TIMEOUT_S)
         return tuple(reversed([*read_records(done.text)]))
 
-    async def undo(self, kept: Kept) -> Outcome:
+    async def undo(self, kept: KeptRecord) -> StepOutcome:
         """Run the undo command of a record, and forget the record when that worked."""
         return await to_the_end(self._undo(kept))
 
-    async def _undo(self, kept: Kept) -> Outcome:
+    async def _undo(self, kept: KeptRecord) -> StepOutcome:
         code, step = kept.record.code, kept.record.step
         if why := refusal(self._link.node, step, self._protected):
             return self._tell(code, step.undo, "refused", why)
@@ -192,7 +164,7 @@ class Repairer:
     async def _forget(self, name: str) -> None:
         await self._link.run(forget_script(self._fleet, name), timeout_s=ASK_TIMEOUT_S)
 
-    def _tell(self, code: str, command: str, state: State, said: str = "") -> Outcome:
-        outcome = Outcome(self._link.node, code, command, state, said)
+    def _tell(self, code: str, command: str, state: OutcomeState, said: str = "") -> StepOutcome:
+        outcome = StepOutcome(self._link.node, code, command, state, said)
         self._report(outcome)
         return outcome

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
-
 from fleetctl.errors import LinkError
 from fleetctl.health.assess import Checked
 from fleetctl.health.lasting import merged
@@ -15,48 +13,14 @@ from fleetctl.health.network.findings import Finding
 from fleetctl.health.remedies import plan
 from fleetctl.link.links import Links
 from fleetctl.model.facts import NodeFacts
+from fleetctl.model.repairs import ByHand, Proposal, Repair
 from fleetctl.model.setup import NetworkSetup
-from fleetctl.model.status import Problem, Step
+from fleetctl.model.status import Problem, RepairStep
 from fleetctl.model.topology import Fleet
 from fleetctl.probes.setup import read_setup, setup_script
-from fleetctl.repair.applying import carriers, refusal
+from fleetctl.repair.applying import carriers
 
 SETUP_TIMEOUT_S = 20.0
-
-
-class Repair(Struct, frozen=True):
-    """A problem and the steps that mend it, all on one node."""
-
-    problem: Problem
-    node: str
-    os: str
-    steps: tuple[Step, ...]
-    notes: tuple[str, ...] = ()
-    protected: frozenset[str] = frozenset()
-    """Interfaces that are left alone, since SSH comes in over one of them."""
-
-    def runnable(self, *, persistent: bool) -> tuple[Step, ...]:
-        """The steps that may be run.
-
-        :param persistent: on macOS also those that last over a reboot.
-        """
-        return tuple(
-            s
-            for s in self.steps
-            if not self.refusal(s) and (persistent or not s.lasts or self.os != "macos")
-        )
-
-    def refusal(self, step: Step) -> str:
-        """Why ``step`` is not run in any case; empty where it may be."""
-        return refusal(self.node, step, self.protected)
-
-
-class Proposal(Struct, frozen=True):
-    """Everything that is wrong, parted by whether there is a remedy that can be run."""
-
-    repairs: tuple[Repair, ...]
-    by_hand: tuple[tuple[Problem, tuple[str, ...]], ...]
-    """Problems without one, each with notes on why that is so."""
 
 
 async def propose(fleet: Fleet, links: Links, checked: Checked, nodes: Sequence[str]) -> Proposal:
@@ -73,7 +37,7 @@ async def propose(fleet: Fleet, links: Links, checked: Checked, nodes: Sequence[
     repairs = [repair for root in ordered for repair in planner.repairs(root)]
     mended = {_key(repair.problem) for repair in repairs}
     by_hand = [
-        (problem, planner.notes.get(_key(problem), ()))
+        ByHand(problem, planner.notes.get(_key(problem), ()))
         for problem in checked.status.problems
         if problem.node in (None, *nodes) and _key(problem) not in mended
     ]
@@ -126,11 +90,11 @@ class _Planner:
             self.notes[_key(root.problem)] = tuple(notes)
         return found
 
-    def _plan(self, node: str, findings: list[Finding]) -> tuple[list[Step], list[str]]:
+    def _plan(self, node: str, findings: list[Finding]) -> tuple[list[RepairStep], list[str]]:
         facts, setup = self._facts.get(node), self._setups.get(node)
         if facts is None or setup is None:
             return [], []
-        steps: list[Step] = []
+        steps: list[RepairStep] = []
         notes = [setup] if isinstance(setup, str) else []
         for finding in findings:
             known = None if isinstance(setup, str) else setup

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import msgspec
-from msgspec import Struct
 
 from fleetctl.model.layout import fixes_dir
-from fleetctl.model.status import Step
+from fleetctl.model.repairs import KeptRecord, RepairRecord
 from fleetctl.quoting import quote, quote_path
 
-SCHEMA = "fleetctl.fixed/1"
 CANNOT_WRITE = 61
 """Exit status of :func:`run_script` when the record could not be written, so nothing was run."""
 
 
-class Record(Struct, frozen=True, kw_only=True):
-    """One command that was about to be run, and how to undo it."""
-
-    schema: str = SCHEMA
-    node: str
-    code: str
-    """Of the problem."""
-    at: datetime
-    """By the controller's clock."""
-    step: Step
-
-
-class Kept(Struct, frozen=True):
-    """A record and the name of its file."""
-
-    name: str
-    record: Record
-
-
-def file_name(number: int, record: Record) -> str:
+def file_name(number: int, record: RepairRecord) -> str:
     """Sorts by ``number``: a node's clock, and a controller's, may be set back."""
     return f"{number:06}-{record.at:%Y%m%dT%H%M%SZ}-{record.code}.json"
 
@@ -56,13 +34,13 @@ def list_script(fleet: str) -> str:
     )
 
 
-def read_records(output: str) -> Iterator[Kept]:
+def read_records(output: str) -> Iterator[KeptRecord]:
     """The records in what :func:`list_script` printed, oldest first; a torn one is left out."""
     found = []
     for part in output.split("\x1e")[1:]:
         name, _, text = part.partition("\n")
         try:
-            found.append(Kept(name, msgspec.json.decode(text, type=Record)))
+            found.append(KeptRecord(name, msgspec.json.decode(text, type=RepairRecord)))
         except msgspec.DecodeError:
             continue
     yield from sorted(found, key=lambda kept: kept.name)

@@ -9,21 +9,22 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Protocol
 
 import textual
-from msgspec import Struct
-from textual import on, work
-from textual.app import App, SystemCommand
+from textual import on
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.reactive import var
 from textual.screen import Screen
 
 from fleetctl import demo
 from fleetctl.errors import FleetctlError
-from fleetctl.fleet import FleetService
-from fleetctl.health.changes import Change, changes
-from fleetctl.launch.events import Progress
+from fleetctl.health.changes import changes
 from fleetctl.model.jobs import Instance
+from fleetctl.model.progress import ActionKind, Progress
+from fleetctl.service import FleetService, Watching
+from fleetctl.tui.background import in_background
 from fleetctl.tui.guide import Guide
-from fleetctl.tui.job_action import JobAction, Kind, carry_out
+from fleetctl.tui.host import Host, Left
+from fleetctl.tui.job_action import JobAction, carry_out
+from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import (
     JobActionEnded,
     JobProgressed,
@@ -42,9 +43,7 @@ from fleetctl.tui.screens.help import HelpScreen
 from fleetctl.tui.screens.node import NodeScreen
 from fleetctl.tui.sources import follow_logs, watch_fleet
 from fleetctl.tui.whom import ALL, THIS, question
-from fleetctl.tui.widgets.log_panel import LogPanel
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
-from fleetctl.watch import Snapshot, Watch
 
 INTERVAL_S = 2.0
 LOG_LINES = 1000
@@ -64,16 +63,7 @@ class NodesFile(Protocol):
         """What it says now; raises a FleetctlError where that is of no use."""
 
 
-class Left(Struct, frozen=True):
-    """How the dashboard was left."""
-
-    starting: tuple[str, ...] = ()
-    """The instances of a start that was not over."""
-    again: FleetService | None = None
-    """What to open it with again."""
-
-
-class FleetApp(App[Left]):
+class FleetApp(Host):
     """The dashboard of one fleet.
 
     :param service: is closed by whoever made it.
@@ -87,10 +77,6 @@ class FleetApp(App[Left]):
         Binding("ctrl+c", "leave", "leave", show=False),
     ]
 
-    snapshot: var[Snapshot | None] = var(None)
-    events: var[tuple[Change, ...]] = var(())
-    job_action: var[JobAction | None] = var(None)
-
     def __init__(
         self,
         service: FleetService,
@@ -98,12 +84,9 @@ class FleetApp(App[Left]):
         *,
         file: NodesFile | None = None,
     ) -> None:
-        super().__init__()
-        self.service = service
+        super().__init__(service, interval_s)
         self._file = file
-        self.interval_s = interval_s
-        self.action_began_s = 0.0
-        self._watch: Watch | None = None
+        self._watch: Watching | None = None
         self.guide = Guide(self)
 
     def get_default_screen(self) -> Screen[Any]:
@@ -142,21 +125,20 @@ class FleetApp(App[Left]):
         self._source("logs", lambda: follow_logs(self.service, LOG_LINES, self.post_message))
 
     def _source(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a source as a worker; its failure is something to see, not the end."""
+        """Run a source; when it fails it is begun anew."""
 
-        async def run() -> None:
-            try:
-                await work()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the rest goes on
-                self.post_message(SourceFailed(name, error))
+        def failed(why: str) -> None:
+            self.post_message(SourceFailed(name, why))
 
-        self.run_worker(run(), name=name, group=name, exclusive=True, exit_on_error=False)
+        in_background(
+            self, work(), title=f"watching the {name}", group=name, exclusive=True, failed=failed
+        )
 
     @on(SourceFailed)
     def _source_failed(self, message: SourceFailed) -> None:
         again = {"fleet": self._watch_fleet, "logs": self._follow}[message.source]
         self.notify(
-            f"{_a_bug(message.error)} It is begun anew in 5 seconds.",
+            f"{message.why} It is begun anew in 5 seconds.",
             title=f"Watching the {message.source} broke",
             severity="error",
             timeout=20,
@@ -199,7 +181,7 @@ class FleetApp(App[Left]):
 
     # start, stop, restart
 
-    def _ask_whom(self, kind: Kind, preselected: str) -> None:
+    def _ask_whom(self, kind: ActionKind, preselected: str) -> None:
         job = self.service.job
         if job is None:
             self.notify("nodes.yaml has no job; describe one under jobs: in it.")
@@ -229,7 +211,9 @@ class FleetApp(App[Left]):
         """Restart, after asking."""
         self._ask_whom("restart", "")
 
-    def _act(self, kind: Kind, chosen: list[Instance]) -> None:
+    def _act(self, kind: ActionKind, chosen: list[Instance]) -> None:
+        if kind == "stop":  # what is started by hand is stopped by hand
+            chosen = [i for i in chosen if i.command is not None]
         number = self.job_action.number + 1 if self.job_action else 1
         names = tuple(i.name for i in chosen)
         self.action_began_s = time.monotonic()
@@ -239,14 +223,18 @@ class FleetApp(App[Left]):
         def report(progress: Progress) -> None:
             self.post_message(JobProgressed(number, progress))
 
-        async def run() -> None:
-            try:
-                error = await carry_out(self.service, kind, chosen, report)
-            except Exception as bug:  # noqa: BLE001 - the dashboard goes on, and says it
-                error = _a_bug(bug)
+        def ended(error: str) -> None:
             self.post_message(JobActionEnded(number, error))
 
-        self.run_worker(run(), name=kind, group="job", exit_on_error=False)
+        async def run() -> None:
+            ended(await carry_out(kind, begin(chosen, report)))
+
+        begin = {
+            "start": self.service.start,
+            "stop": self.service.stop,
+            "restart": self.service.restart,
+        }[kind]
+        in_background(self, run(), title=kind, group="job", failed=ended)
 
     @on(JobProgressed)
     def _progressed(self, message: JobProgressed) -> None:
@@ -300,15 +288,14 @@ class FleetApp(App[Left]):
             return
         self.attach(place.instance)
 
-    @work(group="attach", exclusive=True, exit_on_error=False)
-    async def attach(self, instance: Instance) -> None:
+    def attach(self, instance: Instance) -> None:
         """Lend the terminal to the window of ``instance``; comes back when it is detached."""
-        try:
-            _, runs = await self.service.attach(instance, lent=self._lend())
-        except FleetctlError as error:
-            self.notify(str(error), title=f"attach {instance.name}", severity="error", markup=False)
-            return
-        self.notify(f"Left the window of {instance.name}{'; it runs on' if runs else ''}.")
+        title = f"attach {instance.name}"
+        in_background(self, self._lend_to(instance), title=title, group="attach", exclusive=True)
+
+    async def _lend_to(self, instance: Instance) -> None:
+        left = await self.service.attach(instance, lent=self._lend())
+        self.notify(f"Left the window of {instance.name}{'; it runs on' if left.runs else ''}.")
 
     @contextmanager
     def _lend(self) -> Iterator[None]:
@@ -388,8 +375,4 @@ class FleetApp(App[Left]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Everything by name, for the palette."""
-        return commands(self)
-
-
-def _a_bug(error: BaseException) -> str:
-    return f"This is a mistake in fleetctl: {type(error).__name__}: {error}."
+        return commands(self, self.guide)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fleetctl import demo
-from fleetctl.errors import LabError
+from fleetctl.tui.background import in_background
+from fleetctl.tui.host import Host
 from fleetctl.tui.screens.tour import TourScreen
 from fleetctl.tui.widgets.guide_line import GuideLine
-
-if TYPE_CHECKING:
-    from fleetctl.tui.app import FleetApp
 
 
 class Guide:
     """Of one dashboard; idle unless this is a demo."""
 
-    def __init__(self, app: FleetApp) -> None:
+    def __init__(self, app: Host) -> None:
         self._app = app
         self.stops: tuple[demo.Stop, ...] = ()
         """What can be broken."""
@@ -44,7 +42,7 @@ class Guide:
 
     async def _show_tour(self) -> None:
         self.stops = self.stops or await demo.tour()
-        self._app.push_screen(TourScreen(self.stops))
+        self._app.push_screen(TourScreen(self.stops, self.break_it))
 
     def break_it(self, stop: demo.Stop) -> None:
         """Break what ``stop`` is about, and say what to look for."""
@@ -70,12 +68,5 @@ class Guide:
         self._app.refresh_bindings()
 
     def _do(self, title: str, work: Coroutine[Any, Any, None]) -> None:
-        """In the background, since the lab may take a while; what goes wrong is told."""
-
-        async def told() -> None:
-            try:
-                await work
-            except LabError as error:
-                self._app.notify(str(error), title=title, severity="error", markup=False)
-
-        self._app.run_worker(told(), group="demo", exit_on_error=False)
+        """In the background, since the lab may take a while."""
+        in_background(self._app, work, title=title, group="demo")

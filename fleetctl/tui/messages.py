@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from textual.message import Message
 
-from fleetctl.launch.events import Progress
 from fleetctl.logs.events import LogEvent
-from fleetctl.watch import Snapshot
+from fleetctl.model.progress import Progress
+from fleetctl.service import Snapshot
 
 
 class SnapshotTaken(Message):
@@ -32,12 +32,15 @@ class LogsArrived(Message):
 
 
 class SourceFailed(Message):
-    """A source of the dashboard ended by a mistake of ours; the rest goes on."""
+    """A source of the dashboard ended; the rest goes on.
 
-    def __init__(self, source: str, error: BaseException) -> None:
+    :param why: in a sentence.
+    """
+
+    def __init__(self, source: str, why: str) -> None:
         super().__init__()
         self.source = source
-        self.error = error
+        self.why = why
 
 
 class JobProgressed(Message):

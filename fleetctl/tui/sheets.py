@@ -7,8 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from textual.content import Content
 
-from fleetctl.health.changes import Change
-from fleetctl.health.sheet import (
+from fleetctl.health.changes import FleetChange
+from fleetctl.marks import Tone, mark, verdict
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.status import FleetStatus, Problem, ReachStatus, ServiceStatus
+from fleetctl.quantities import count, duration, size
+from fleetctl.tui.tones import drawn, state, toned
+from fleetctl.words.check import (
     LEGEND,
     Line,
     Matrix,
@@ -19,11 +24,6 @@ from fleetctl.health.sheet import (
     node_lines,
     sentence,
 )
-from fleetctl.marks import Tone, mark, verdict
-from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import FleetStatus, Problem, ReachStatus, ServiceStatus
-from fleetctl.quantities import count, duration, size
-from fleetctl.tui.tones import drawn, state, toned
 
 COLUMNS = 12
 """Of a matrix; larger ones are told in sentences."""
@@ -271,7 +271,7 @@ def _page_line(line: str) -> Content:
     return Content.assemble(*((p, "bold") if i % 2 else p for i, p in enumerate(parts)))
 
 
-def event_row(change: Change) -> Content:
+def event_row(change: FleetChange) -> Content:
     when = change.at.astimezone().strftime("%H:%M:%S")
     return Content.assemble(
         toned(when, "quiet"), "  ", drawn(mark(change.state)), f" {change.text}"

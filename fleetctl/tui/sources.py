@@ -8,10 +8,9 @@ from time import monotonic
 
 from textual.message import Message
 
-from fleetctl.fleet import FleetService
-from fleetctl.logs.events import LogEvent
+from fleetctl.logs.events import LogEvent, Wanted
+from fleetctl.service import FleetService, Watching
 from fleetctl.tui.messages import LogsArrived, SnapshotTaken
-from fleetctl.watch import Watch
 
 Post = Callable[[Message], object]
 
@@ -24,7 +23,7 @@ OLDEST_S = 5.0
 LOGS_EVERY_S = 0.1
 
 
-async def watch_fleet(watch: Watch, post: Post) -> None:
+async def watch_fleet(watch: Watching, post: Post) -> None:
     """Post a snapshot whenever a node has news."""
     async with watch:
         while True:
@@ -37,6 +36,7 @@ async def watch_fleet(watch: Watch, post: Post) -> None:
 
 async def follow_logs(service: FleetService, lines: int, post: Post) -> None:
     """Post what comes in the logs of the job's instances, ten times a second at most."""
+    started = service.job.instances if service.job else ()
     waiting: list[LogEvent] = []
     came = asyncio.Event()
 
@@ -54,4 +54,4 @@ async def follow_logs(service: FleetService, lines: int, post: Post) -> None:
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(hand_over())
-        tasks.create_task(service.feed_logs(lines, took))
+        tasks.create_task(service.follow_logs(started, Wanted(lines=lines), took, tails=True))

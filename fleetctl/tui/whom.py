@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fleetctl.launch.plan import dependents
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.plan import dependents
+from fleetctl.model.progress import ActionKind
 from fleetctl.model.status import ALIVE_STATES, ServiceStatus
-from fleetctl.tui.job_action import Kind
 from fleetctl.tui.screens.choice import CANCEL, Choice
 
 ALL, THIS = "all", "this"
@@ -16,7 +16,7 @@ Services = Mapping[str, ServiceStatus]
 
 
 def question(
-    kind: Kind, job: Job, this: Instance | None, services: Services
+    kind: ActionKind, job: Job, this: Instance | None, services: Services
 ) -> tuple[str, str, Sequence[Choice]]:
     """Title, text and answers of the question whom to start, stop or restart.
 

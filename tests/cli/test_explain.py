@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from fleetctl.cli.explain import command
 from fleetctl.errors import UsageError
-from fleetctl.health.pages import CODES, page, title
+from fleetctl.problem_pages import CODES, page, title
 
 
 def test_a_code_prints_its_page_and_nothing_else() -> None:

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from fleetctl.errors import ConnectTimedOut, LinkError
-from fleetctl.health.assess import Look, assess
+from fleetctl.health.assess import assess
 from fleetctl.health.problems import too_old
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NodeFacts, Pane, Record
 from fleetctl.model.jobs import Job, Ready
+from fleetctl.model.look import Look
 from fleetctl.model.status import FleetStatus, SystemStatus
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from tests.health.facts import NOW, PID, ago, facts, listener, pane, record

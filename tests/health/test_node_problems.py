@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from fleetctl.health.assess import Checked, Look, assess
+from fleetctl.health.assess import Checked, assess
 from fleetctl.health.problems import node_problems
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import (
@@ -21,6 +21,7 @@ from fleetctl.model.facts import (
     Workplace,
 )
 from fleetctl.model.jobs import Job, Ready
+from fleetctl.model.look import Look
 from fleetctl.model.network import Echo
 from fleetctl.model.status import ConnectionStatus, Problem, SystemStatus
 from fleetctl.model.topology import SSH, Fleet, Network, Node

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetctl.health import pages
+from fleetctl import problem_pages as pages
 
 SECTIONS = [
     "How it looks",

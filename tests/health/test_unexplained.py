@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from fleetctl.config import load_text
 from fleetctl.errors import AuthFailed, ConnectFailed, LinkError
-from fleetctl.health.assess import Look, assess
+from fleetctl.health.assess import assess
+from fleetctl.model.look import Look
 from fleetctl.model.network import Neighbour, NeighbourState
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import Problem

@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from fleetctl.config import load_text
-from fleetctl.health.assess import Look, assess
+from fleetctl.health.assess import assess
 from fleetctl.model.facts import NodeFacts
+from fleetctl.model.look import Look
 from fleetctl.model.network import Echo
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import Problem, SystemStatus

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from fleetctl.errors import ConnectTimedOut, LinkError
-from fleetctl.health.assess import Checked, Look, assess
+from fleetctl.health.assess import Checked, assess
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NetworkFacts
+from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Route, RouteTaken
-from fleetctl.model.questions import Depth, questions
+from fleetctl.model.questions import Depth
 from fleetctl.model.status import SystemStatus
 from fleetctl.model.topology import Fleet
+from fleetctl.observe.questions import questions
 from tests.health.facts import facts
 
 ROUTER = IPv4Address("192.168.1.1")

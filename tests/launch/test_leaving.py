@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fleetctl.fleet import FleetService
-from fleetctl.launch.events import Progress
+from fleetctl.fleet import LiveFleet
 from fleetctl.model.layout import instance_dir
+from fleetctl.model.progress import Progress
 from fleetctl.model.status import ALIVE_STATES
 from fleetctl.model.topology import Fleet
 from tests.launch.jobs import job
@@ -56,14 +56,15 @@ class Started:
             argv = ["tmux", "-S", str(socket), "kill-server"]
             subprocess.run(argv, capture_output=True, timeout=10, check=False)
 
-    def service(self) -> FleetService:
-        return FleetService(self.fleet, self.job)
+    def service(self) -> LiveFleet:
+        return LiveFleet(self.fleet, self.job)
 
-    async def start(self, service: FleetService) -> None:
-        await service.start(self.job.instances, self.steps.append, {}, check=False)
+    async def start(self, service: LiveFleet) -> None:
+        await service.start(self.job.instances, self.steps.append, check=False).run()
 
-    async def stop(self, service: FleetService) -> None:
-        (left,) = (await service.stop(self.job.instances, self.steps.append)).values()
+    async def stop(self, service: LiveFleet) -> None:
+        result = await service.stop(self.job.instances, self.steps.append).run()
+        (left,) = result.services.values()
         assert left.state == "stopped"
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fleetctl.launch.node_files import environment_of, pauses, spec_text, stop_script
+from fleetctl.launch.node_files import pauses, spec_text, stop_script
 from fleetctl.model.jobs import Restart, Stop
 from tests.launch.jobs import instance
 
@@ -40,7 +40,7 @@ def sourced(shell: str, spec: str, show: str) -> list[str]:
 @settings(max_examples=60, deadline=None)
 def test_any_text_arrives_exactly(shell: str, value: str, command: str, folder: str) -> None:
     one = instance(command=command, workdir=f"/x{folder}", env={"VALUE": value})
-    spec = spec_text(one, "abc", environment_of("fleet", one, {"SECRET": value[::-1]}))
+    spec = spec_text(one, "abc", one.environment("fleet", {"SECRET": value[::-1]}))
     show = (
         'environment; printf \'%s\\0\' "$command" "$workdir" "$run"\n'
         "env -0 | grep -z '^VALUE='; env -0 | grep -z '^SECRET='"
@@ -77,7 +77,7 @@ def test_settings_of_the_supervisor() -> None:
 
 def test_our_own_variables_win_over_the_user_s_and_those_over_secrets() -> None:
     one = instance(rank=2, world_size=4, env={"A": "env", "FLEETCTL_RANK": "9"})
-    found = environment_of("fleet", one, {"A": "secret", "B": "secret"})
+    found = one.environment("fleet", {"A": "secret", "B": "secret"})
     assert found == {
         "A": "env",
         "B": "secret",

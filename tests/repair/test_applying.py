@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from fleetctl.errors import RepairRefused
 from fleetctl.health.network.findings import Finding
 from fleetctl.health.remedies import steps
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Interface
-from fleetctl.model.status import Step
+from fleetctl.model.repairs import StepOutcome
+from fleetctl.model.status import RepairStep
 from fleetctl.model.topology import Fleet
 from fleetctl.probes.parsers.ip_addr import parse_ip_addr
 from fleetctl.probes.parsers.ip_route import parse_ip_route
 from fleetctl.probes.parsers.unparsed import Unparsed
-from fleetctl.repair.applying import Outcome, Repairer, RepairRefused, carriers
+from fleetctl.repair.applying import Repairer, carriers
 from tests.health.test_remedies import FLEET, PI5
 from tests.openssh import Server, bounded, until
 from tests.repair.conftest import Machine
@@ -50,8 +52,8 @@ def finding(code: str, network: str = "", **known: str | bool) -> Finding:
     return Finding(code, "pi5", network, **known)  # type: ignore[arg-type]  # from the tables below
 
 
-def applied(machine: Machine, code: str, planned: tuple[Step, ...]) -> list[Outcome]:
-    async def body() -> list[Outcome]:
+def applied(machine: Machine, code: str, planned: tuple[RepairStep, ...]) -> list[StepOutcome]:
+    async def body() -> list[StepOutcome]:
         repairer = Repairer(machine.link(), "smol", NONE, lambda outcome: None)
         await repairer.prepare()
         return [await repairer.apply(code, step) for step in planned]
@@ -59,8 +61,8 @@ def applied(machine: Machine, code: str, planned: tuple[Step, ...]) -> list[Outc
     return bounded(body())
 
 
-def undone(machine: Machine, protected: frozenset[str] = NONE) -> list[Outcome]:
-    async def body() -> list[Outcome]:
+def undone(machine: Machine, protected: frozenset[str] = NONE) -> list[StepOutcome]:
+    async def body() -> list[StepOutcome]:
         repairer = Repairer(machine.link(), "smol", protected, lambda outcome: None)
         await repairer.prepare()
         return [await repairer.undo(kept) for kept in await repairer.records()]
@@ -158,9 +160,9 @@ def test_records_say_what_was_run_and_are_for_their_owner_only(machine: Machine)
 
 
 def test_undo_goes_from_the_newest_to_the_oldest_over_several_calls(machine: Machine) -> None:
-    def write(text: str, former: str) -> tuple[Step, ...]:
+    def write(text: str, former: str) -> tuple[RepairStep, ...]:
         file = machine.home / "file"
-        return (Step(f"echo {text} >{file}", "writes", f"echo {former} >{file}"),)
+        return (RepairStep(f"echo {text} >{file}", "writes", f"echo {former} >{file}"),)
 
     for number in range(12):  # ten sorts after nine
         applied(machine, "route-missing", write(str(number + 1), str(number)))
@@ -170,7 +172,9 @@ def test_undo_goes_from_the_newest_to_the_oldest_over_several_calls(machine: Mac
 
 
 def test_a_failed_command_leaves_no_record_and_says_why(machine: Machine) -> None:
-    step = Step("sudo ip route replace 10.10.0.0/24 via 172.31.0.1 dev eth0", "", "sudo false")
+    step = RepairStep(
+        "sudo ip route replace 10.10.0.0/24 via 172.31.0.1 dev eth0", "", "sudo false"
+    )
     [outcome] = applied(machine, "route-missing", (step,))
     assert outcome.state == "failed"
     assert "gateway" in outcome.said
@@ -202,7 +206,7 @@ def test_texts_are_believed_rather_than_statuses_that_lie(
 ) -> None:
     machine.stub(tool, f"cat <<'EOF'\n{says}\nEOF\nexit {status}\n")
     words = "-n add -net 192.168.51.0/24 10.10.0.3" if tool == "route" else "-set x"
-    [outcome] = applied(machine, "return-route-missing", (Step(f"sudo {tool} {words}", ""),))
+    [outcome] = applied(machine, "return-route-missing", (RepairStep(f"sudo {tool} {words}", ""),))
     assert outcome.state == state
     assert len(machine.records()) == (state == "done")
     if says and state == "failed":
@@ -218,14 +222,16 @@ def test_texts_are_believed_rather_than_statuses_that_lie(
     ],
 )
 def test_what_is_undone_already_counts_as_undone(machine: Machine, undo: str) -> None:
-    applied(machine, "route-missing", (Step("true", "", undo),))
+    applied(machine, "route-missing", (RepairStep("true", "", undo),))
     assert [o.state for o in undone(machine)] == ["done"]
     assert machine.records() == []
 
 
 def test_an_undo_that_fails_keeps_its_record_and_the_others_go_on(machine: Machine) -> None:
     applied(machine, "forwarding-off", steps(FLEET, finding("forwarding-off"), PI5))
-    applied(machine, "route-missing", (Step("true", "", "sudo ip route del 10.9.0.0/16 dev no0"),))
+    applied(
+        machine, "route-missing", (RepairStep("true", "", "sudo ip route del 10.9.0.0/16 dev no0"),)
+    )
     assert [o.state for o in undone(machine)] == ["failed", "done"]
     [left] = machine.records()
     assert "no0" in left.read_text()
@@ -239,7 +245,7 @@ def test_nothing_is_run_or_undone_on_the_interface_that_carries_ssh(machine: Mac
     [step] = steps(FLEET, finding("route-missing", "fabric", expected="192.168.50.1"), PI5)
     before = state(machine)
 
-    async def body() -> Outcome:
+    async def body() -> StepOutcome:
         repairer = Repairer(machine.link(), "smol", frozenset({"eth0"}), lambda outcome: None)
         await repairer.prepare()
         return await repairer.apply("route-missing", step)
@@ -316,8 +322,8 @@ def test_nothing_is_run_that_cannot_be_written_down(machine: Machine) -> None:
 
 def test_a_cancelled_repair_ends_its_command_first(machine: Machine) -> None:
     begun, ended = machine.home / "begun", machine.home / "ended"
-    step = Step(f"touch {begun}; sleep 0.5; touch {ended}", "", f"rm {ended}")
-    told: list[Outcome] = []
+    step = RepairStep(f"touch {begun}; sleep 0.5; touch {ended}", "", f"rm {ended}")
+    told: list[StepOutcome] = []
 
     async def body() -> None:
         repairer = Repairer(machine.link(), "smol", NONE, told.append)
@@ -338,7 +344,7 @@ def test_a_connection_that_breaks_in_the_middle_loses_nothing(
 ) -> None:
     server = make_sshd()
     made = server.home / "made"
-    step = Step(f"touch {made}; sleep 20", "", f"rm {made}")
+    step = RepairStep(f"touch {made}; sleep 20", "", f"rm {made}")
 
     async def body() -> None:
         fleet = Fleet("smol", {}, {"pi4": server.node()})

@@ -17,10 +17,11 @@ from fleetctl.health.network.diagnosis import Root
 from fleetctl.health.network.findings import Finding
 from fleetctl.link.links import Links
 from fleetctl.model.facts import NodeFacts
+from fleetctl.model.repairs import Proposal
 from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import SCHEMA, FleetStatus, Problem
 from fleetctl.repair import proposals
-from fleetctl.repair.proposals import Proposal, propose
+from fleetctl.repair.proposals import propose
 from tests.health.test_remedies import FLEET, LINUX, MACOS, MINI1, PI5, RETURN, WAY, mini1, pi5
 from tests.openssh import bounded
 
@@ -92,7 +93,7 @@ def test_an_error_is_mended_before_a_warning_that_its_repair_covers(
     [repair] = found.repairs
     assert repair.problem.code == "forwarding-off"
     assert [s.lasts for s in repair.steps] == [False, True]
-    assert [problem.code for problem, _ in found.by_hand] == ["forwarding-not-persistent"]
+    assert [left.problem.code for left in found.by_hand] == ["forwarding-not-persistent"]
 
 
 def test_only_the_chosen_nodes_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,8 +110,8 @@ def test_what_has_no_remedy_is_left_to_people(monkeypatch: pytest.MonkeyPatch) -
     elsewhere = Problem("ssh-timeout", "error", "mini3 is gone", "mini3")
     found = proposed(monkeypatch, checked(cable, others=(dead, fleetwide, elsewhere)))
     assert found.repairs == ()
-    assert [p for p, _ in found.by_hand] == [cable.problem, dead, fleetwide]
-    assert found.by_hand[0][1] == ("eth0 is switched on: look at its cable",)
+    assert [left.problem for left in found.by_hand] == [cable.problem, dead, fleetwide]
+    assert found.by_hand[0].notes == ("eth0 is switched on: look at its cable",)
 
 
 def test_a_setup_that_cannot_be_asked_leaves_the_live_repair(

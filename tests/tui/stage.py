@@ -11,24 +11,38 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
-from fleetctl.attention import Wake
 from fleetctl.config import load
-from fleetctl.errors import ConnectTimedOut, FleetctlError
-from fleetctl.fleet import FleetService, StartRefused
-from fleetctl.health.assess import Look
-from fleetctl.launch.events import Progress
-from fleetctl.launch.plan import stop_order
-from fleetctl.logs.events import LogBatch, LogEvent
-from fleetctl.model.jobs import Instance
+from fleetctl.errors import ConnectTimedOut, FleetctlError, LinkError
+from fleetctl.health.assess import Checked, assess
+from fleetctl.link.links import Links
+from fleetctl.link.protocol import Completed
+from fleetctl.logs.events import LogBatch, LogEvent, PastLog, Wanted
+from fleetctl.model.expectations import derive
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.look import Look, RawAnswer
+from fleetctl.model.plan import PlanStep, plan, stop_order
+from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import Problem, ServiceState, ServiceStatus, SystemStatus
-from fleetctl.model.topology import Node
-from fleetctl.probes.node import RawAnswer
+from fleetctl.model.status import FleetStatus, Problem, ServiceState, ServiceStatus, SystemStatus
+from fleetctl.model.topology import Fleet, Node
+from fleetctl.observe.attention import Wake
+from fleetctl.observe.watch import Watch
+from fleetctl.repair.rounds import Rounds
+from fleetctl.service import (
+    Action,
+    Answered,
+    Attached,
+    FleetService,
+    Repairs,
+    Report,
+    StartRefused,
+    Watching,
+)
 from fleetctl.tui.app import FleetApp
 from tests.health.facts import PID, facts, listener, pane, record
 from tests.health.world import World
@@ -40,13 +54,14 @@ FLEET = load(NODES_YAML)
 JOB = FLEET.jobs["edp"]
 
 
-class Stage(FleetService):
+class Stage:
     """The service that the app talks to."""
 
-    def __init__(self) -> None:
-        super().__init__(FLEET, JOB)
-        self.world = World(FLEET)
-        self.states: dict[str, str] = {i.name: "ready" for i in JOB.instances}
+    def __init__(self, fleet: Fleet = FLEET, job: Job = JOB) -> None:
+        self.fleet = fleet
+        self.job = job
+        self.world = World(fleet)
+        self.states: dict[str, str] = {i.name: "ready" for i in job.instances}
         """What runs: ready, failed or stopped."""
         self.began: list[tuple[str, tuple[str, ...]]] = []
         """What was started, stopped and attached to."""
@@ -58,8 +73,17 @@ class Stage(FleetService):
         """What does not end when it is stopped."""
         self.broken: Exception | None = None
         """What the next look at any node raises."""
-        self._changed: dict[str, asyncio.Event] = {n: asyncio.Event() for n in FLEET.nodes}
+        self.bugs: dict[str, Exception] = {}
+        """What an action raises: start, fix, attach or raw."""
+        self.links = Links(fleet)
+        self._changed: dict[str, asyncio.Event] = {n: asyncio.Event() for n in fleet.nodes}
         self._logs: asyncio.Queue[LogEvent] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.links.close()
 
     def change(self) -> None:
         """Every node is seen anew, at once."""
@@ -77,14 +101,14 @@ class Stage(FleetService):
             return found
         assert found.facts
         parts: list[Any] = []
-        for instance in JOB.instances:
+        for instance in self.job.instances:
             if instance.node != node.name or self.states[instance.name] == "stopped":
                 continue
             dead = self.states[instance.name] == "failed"
             phase = "ended" if dead else "running"
             more = {"exit_code": 137, "ended_at": datetime.now(UTC), "pid": None} if dead else {}
             status = 137 if dead else None
-            parts.append(pane(instance, session=FLEET.name, dead=dead, dead_status=status))
+            parts.append(pane(instance, session=self.fleet.name, dead=dead, dead_status=status))
             parts.append(record(instance, phase=phase, ready=not dead, **more))
             if instance.listen and not dead:
                 parts.append(listener(str(instance.listen.address), instance.listen.port, PID))
@@ -101,9 +125,38 @@ class Stage(FleetService):
             facts=replace(told, system=system, network=found.facts.network),
         )
 
-    async def attend(
-        self, node: Node, wake: Wake, interval_s: float, depth: Depth
-    ) -> AsyncGenerator[Look, None]:
+    async def observe(self, chosen: Sequence[Instance] | None = None) -> FleetStatus:
+        return (await self.check(chosen, depth="status")).status
+
+    async def check(
+        self,
+        chosen: Sequence[Instance] | None = None,
+        answered: Answered | None = None,
+        *,
+        depth: Depth = "check",
+    ) -> Checked:
+        looks = {name: self._look_at(node, depth) for name, node in self.fleet.nodes.items()}
+        return assess(
+            self.fleet,
+            self.job,
+            derive(self.fleet),
+            looks,
+            duration_s=0.0,
+            depth=depth,
+            chosen=chosen,
+        )
+
+    def watch(self, interval_s: float, depth: Depth = "check") -> Watching:
+        return Watch(
+            self.fleet,
+            self.job,
+            derive(self.fleet),
+            self._attend,
+            interval_s=interval_s,
+            depth=depth,
+        )
+
+    async def _attend(self, node: Node, wake: Wake) -> AsyncGenerator[Look, None]:
         while True:
             self._changed[node.name].clear()
             yield replace(self._look_at(node, "check"), unasked=True)
@@ -116,48 +169,68 @@ class Stage(FleetService):
                 task.cancel()
 
     async def raw_answers(self, node: str) -> tuple[RawAnswer, ...]:
+        self._fail("raw")
         if not self.world.reached(node):
             raise ConnectTimedOut(node, "no answer")
         return (RawAnswer("routes", "ip route", "default via 192.168.1.1", 0),)
 
     # what is done to them
 
-    async def start(
-        self,
-        chosen: Sequence[Instance],
-        report: Callable[[Progress], None],
-        results: dict[str, ServiceStatus],
-        *,
-        check: bool = True,
-    ) -> None:
+    def plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
+        return plan(self.job, chosen)
+
+    def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
+        return Action(lambda known: self._start(chosen, report, known))
+
+    def stop(self, chosen: Sequence[Instance], report: Report) -> Action:
+        return Action(lambda known: self._stop(chosen, report, known))
+
+    def restart(self, chosen: Sequence[Instance], report: Report) -> Action:
+        async def work(known: dict[str, ServiceStatus]) -> ActionResult:
+            if self.refused:
+                raise StartRefused(self.refused)
+            stopped = await self._stop(chosen, report, known)
+            return stopped if stopped.bad else await self._start(chosen, report, known)
+
+        return Action(work)
+
+    async def _start(
+        self, chosen: Sequence[Instance], report: Report, known: dict[str, ServiceStatus]
+    ) -> ActionResult:
         self.began.append(("start", tuple(i.name for i in chosen)))
-        if check and self.refused:
+        self._fail("start")
+        if self.refused:
             raise StartRefused(self.refused)
         for number, instance in enumerate(chosen):
-            report(Progress(instance.name, "starting", None, number + 0.5))
+            report(Progress("start", instance.name, "starting", None, number + 0.5))
             await self.go_on.wait()
             self.states[instance.name] = "ready"
-            report(Progress(instance.name, "ready", None, number + 1.0))
+            report(Progress("start", instance.name, "ready", None, number + 1.0))
+            known[instance.name] = self._status(instance, "ready")
         self.change()
+        return ActionResult("start", dict(known))
 
-    async def stop(
-        self, chosen: Sequence[Instance], report: Callable[[Progress], None]
-    ) -> dict[str, ServiceStatus]:
+    async def _stop(
+        self, chosen: Sequence[Instance], report: Report, known: dict[str, ServiceStatus]
+    ) -> ActionResult:
         self.began.append(("stop", tuple(i.name for i in chosen)))
-        results: dict[str, ServiceStatus] = {}
-        for group in stop_order(JOB, chosen):
+        for group in stop_order(self.job, chosen):
             for instance in group:
                 await self.go_on.wait()
                 state: ServiceState = "failed" if instance.name in self.stubborn else "stopped"
                 self.states[instance.name] = state
-                report(Progress(instance.name, state, None, 0.5))
-                status = ServiceStatus(instance.service, instance.node, instance.rank, state)
-                results[instance.name] = status
+                report(Progress("stop", instance.name, state, None, 0.5))
+                known[instance.name] = self._status(instance, state)
         self.change()
-        return results
+        return ActionResult("stop", dict(known))
 
-    async def obstacles(self, *_: Any, **__: Any) -> tuple[Problem, ...]:
-        return self.refused
+    @staticmethod
+    def _status(instance: Instance, state: ServiceState) -> ServiceStatus:
+        return ServiceStatus(instance.service, instance.node, instance.rank, state)
+
+    def _fail(self, what: str) -> None:
+        if what in self.bugs:
+            raise self.bugs[what]
 
     async def attach(
         self,
@@ -165,11 +238,30 @@ class Stage(FleetService):
         *,
         read_only: bool = False,
         lent: AbstractContextManager[object] | None = None,
-    ) -> tuple[int, bool]:
+    ) -> Attached:
+        self._fail("attach")
         self.began.append(("attach", (instance.name,)))
         with lent or nullcontext():
             await asyncio.sleep(0)
-        return 0, True
+        return Attached(0, runs=True)
+
+    async def execute(
+        self, nodes: Sequence[str], script: str, timeout_s: float
+    ) -> dict[str, Completed | LinkError]:
+        raise NotImplementedError("the dashboard runs no commands of people's")
+
+    def fix(
+        self,
+        nodes: Sequence[str],
+        *,
+        persistent: bool = False,
+        answered: Answered | None = None,
+    ) -> Repairs:
+        async def check(depth: Depth) -> Checked:
+            self._fail("fix")
+            return await self.check(depth=depth)
+
+        return Rounds(self.fleet, self.links, check, nullcontext, nodes, persistent=persistent)
 
     # logs
 
@@ -183,10 +275,22 @@ class Stage(FleetService):
         return [
             LogBatch(i.name, 0, f"step {n} loss {5 - n}.{n}\n".encode(), 1e9 + n, 1e9 + n)
             for n in range(1, 4)
-            for i in JOB.instances[:2]
+            for i in self.job.instances[:2]
         ]
 
-    async def feed_logs(self, lines: int, took: Callable[[LogEvent], None]) -> None:
+    async def past_logs(
+        self, chosen: Sequence[Instance], wanted: Wanted
+    ) -> dict[str, PastLog | LinkError]:
+        return {}
+
+    async def follow_logs(
+        self,
+        chosen: Sequence[Instance],
+        wanted: Wanted,
+        took: Callable[[LogEvent], object],
+        *,
+        tails: bool = False,
+    ) -> None:
         while True:
             took(await self._logs.get())
 

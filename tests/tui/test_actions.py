@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 from fleetctl.errors import ConfigError
 from fleetctl.model.status import Problem
 from fleetctl.tui import app as app_module
-from fleetctl.tui.app import Left
+from fleetctl.tui.host import Left
 from tests.tui.stage import JOB, EditedFile, Screen, Stage, opened, played
 
 ALL = tuple(i.name for i in JOB.instances)

@@ -160,8 +160,6 @@ def test_filter_and_sort_of_nodes() -> None:
 def test_two_hundred_nodes() -> None:
     """Only what is visible is drawn, and keys answer."""
     from fleetctl.config import load_text
-    from fleetctl.fleet import FleetService
-    from tests.health.world import World
 
     nodes = "\n".join(
         f"  n{i:03}: {{ssh: {{host: 10.0.0.{i}}}, addresses: {{lan: 10.0.0.{i}}}}}"
@@ -174,11 +172,8 @@ def test_two_hundred_nodes() -> None:
     )
 
     async def body() -> None:
-        stage = Stage()
-        FleetService.__init__(stage, fleet, fleet.jobs["j"])
-        stage.world = World(fleet)
+        stage = Stage(fleet, fleet.jobs["j"])
         stage.states = {"w@n001": "stopped", "w@n200": "stopped"}
-        stage._changed = {n: asyncio.Event() for n in fleet.nodes}
         app = FleetApp(stage)
         async with app.run_test(size=(120, 40)) as pilot:
             screen = Screen(app, pilot, stage)

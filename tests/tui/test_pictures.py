@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from fleetctl.launch.events import Progress
+from fleetctl.model.progress import Progress
+from fleetctl.service import Snapshot
 from fleetctl.tui.app import FleetApp
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.messages import LogsArrived, SnapshotTaken
 from fleetctl.tui.screens.action import ActionScreen
-from fleetctl.watch import Snapshot
 from tests.tui.stage import JOB, Screen, Stage
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -57,7 +57,7 @@ async def _starting(screen: Screen) -> None:
         (1.6, "worker@mini2", "ready"),
         (1.8, "worker@pi4", "failed"),
     ):
-        action = action.with_progress(Progress(name, state, None, at_s))  # type: ignore[arg-type]
+        action = action.with_progress(Progress("start", name, state, None, at_s))  # type: ignore[arg-type]
     app.job_action = action.over()
     app.push_screen(ActionScreen())
     await screen.until("Start: 2 of 5 ready")

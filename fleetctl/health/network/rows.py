@@ -12,10 +12,11 @@ from fleetctl.model.expectations import (
     ExpectedReach,
     ExpectedRoute,
     has_internet,
+    sample,
 )
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Route
-from fleetctl.model.questions import Depth, sample
+from fleetctl.model.questions import Depth
 from fleetctl.model.status import AddressStatus, ForwardingStatus, ReachStatus, RouteStatus
 from fleetctl.model.topology import Fleet, Node
 

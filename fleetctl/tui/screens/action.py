@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
 
-from fleetctl.launch.events import Progress
 from fleetctl.marks import mark
-from fleetctl.tui.job_action import SETTLED, JobAction
+from fleetctl.model.progress import Progress
+from fleetctl.tui.host import Host
+from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.tones import state, toned
 from fleetctl.tui.widgets.rows import Rows
-
-if TYPE_CHECKING:
-    from fleetctl.tui.app import FleetApp
 
 _TICK_S = 0.5
 _BARS = {"waiting": "·", "starting": "─", "running": "━", "ready": "█", "restarting": "↻"}
@@ -27,7 +24,7 @@ _BARS = {"waiting": "·", "starting": "─", "running": "━", "ready": "█", "
 class ActionScreen(Page):
     """What becomes of each instance; Escape leaves it going on."""
 
-    app: FleetApp
+    app: Host
     DEFAULT_CSS = "ActionScreen Rows { text-wrap: wrap; }"
 
     def __init__(self) -> None:
@@ -70,8 +67,7 @@ def action_rows(action: JobAction, elapsed_s: float, width: int) -> list[tuple[s
     total_s = max(last_s, 0.1) if action.ended else max(elapsed_s, 0.1)
     for name in action.targets:
         steps = action.steps.get(name, ())
-        done = bool(steps) and steps[-1].state in SETTLED[action.kind]
-        end_s = steps[-1].elapsed_s if done else total_s
+        end_s = steps[-1].elapsed_s if action.settled(name) else total_s
         reason = steps[-1].reason if steps else None
         rows.append(
             (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -10,20 +10,18 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from fleetctl.service import Snapshot
+from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import check_sheet, joined
 from fleetctl.tui.tones import toned
 from fleetctl.tui.widgets.problems_panel import problem_line
-from fleetctl.watch import Snapshot
-
-if TYPE_CHECKING:
-    from fleetctl.tui.app import FleetApp
 
 
 class CheckScreen(Page):
     """The matrices; asks everything anew when opened, and again on ``c``."""
 
-    app: FleetApp
+    app: Host
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "again", "check again"),
         Binding("f", "app.fix", "fix"),

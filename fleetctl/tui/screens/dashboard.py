@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,24 +11,22 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Footer, OptionList
 
+from fleetctl.service import Snapshot
+from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.screens.problem import ProblemScreen
 from fleetctl.tui.widgets.guide_line import GuideLine
 from fleetctl.tui.widgets.headline import ActionLine, Headline
-from fleetctl.tui.widgets.log_panel import LogPanel
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
 from fleetctl.tui.widgets.problems_panel import ProblemsPanel
 from fleetctl.tui.widgets.topology_panel import TopologyPanel
-from fleetctl.watch import Snapshot
-
-if TYPE_CHECKING:
-    from fleetctl.tui.app import FleetApp
 
 
 class Dashboard(Screen[None]):
     """The first screen; the others lie over it."""
 
-    app: FleetApp
+    app: Host
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-wide")]  # noqa: RUF012 - as in the base
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from textual.widget import Widget
 
-from fleetctl.health.changes import Change
+from fleetctl.health.changes import FleetChange
+from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import event_row
 from fleetctl.tui.tones import toned
 from fleetctl.tui.widgets.rows import Rows
 
-if TYPE_CHECKING:
-    from fleetctl.tui.app import FleetApp
-
 
 class EventsScreen(Page):
     """The fleet's changes."""
 
-    app: FleetApp
+    app: Host
     DEFAULT_CSS = "EventsScreen Rows { text-wrap: wrap; }"
 
     def body(self) -> Widget:
@@ -30,6 +26,6 @@ class EventsScreen(Page):
     def on_mount(self) -> None:
         self.watch(self.app, "events", self._show)
 
-    def _show(self, events: tuple[Change, ...]) -> None:
+    def _show(self, events: tuple[FleetChange, ...]) -> None:
         rows = [(str(n), event_row(change)) for n, change in reversed(list(enumerate(events)))]
         self.query_one(Rows).show(rows or [("", toned("nothing has changed yet", "quiet"))])

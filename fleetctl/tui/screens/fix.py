@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from typing import Any, ClassVar
 
-from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -14,22 +13,27 @@ from textual.widgets import Static
 
 from fleetctl.errors import FleetctlError
 from fleetctl.marks import mark
+from fleetctl.model.repairs import Repair, StepOutcome
+from fleetctl.model.status import RepairStep
 from fleetctl.quantities import count
-from fleetctl.repair.applying import Outcome
-from fleetctl.repair.proposals import Repair
-from fleetctl.repair.rounds import Rounds
+from fleetctl.service import Repairs
+from fleetctl.tui.background import in_background
+from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined
 from fleetctl.tui.tones import drawn, toned
+from fleetctl.words.repairs import ALL_IS_WELL, Hints, RepairLine, outcome_line, proposal_lines
 
-if TYPE_CHECKING:
-    from fleetctl.tui.app import FleetApp
+HINTS = Hints(
+    persistent="shown only; p runs it too, for good",
+    by_hand=lambda code: "no repair that fleetctl can run; esc, then Enter explains it",
+)
 
 
 class FixScreen(Page):
     """What would repair the problems of ``nodes``; only ``y`` runs it."""
 
-    app: FleetApp
+    app: Host
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "apply", "run these commands"),
         Binding("p", "persistent", "for good on macOS too"),
@@ -39,10 +43,12 @@ class FixScreen(Page):
         super().__init__()
         self._targets = tuple(nodes)
         self._persistent = False
-        self._rounds: Rounds | None = None
+        self._repairs: Repairs | None = None
         self._said: list[Content] = []
         """What was done, oldest first."""
         self._busy = ""
+        self._failed = ""
+        """Why the last look or repair was given up."""
 
     def body(self) -> Widget:
         box = VerticalScroll(Static(id="text", markup=False))
@@ -50,16 +56,20 @@ class FixScreen(Page):
         return box
 
     def on_mount(self) -> None:
-        self._look()
+        self._begin(self._look())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what can be done now is offered."""
         if action == "apply":
-            return bool(self._rounds and not self._busy and self._rounds.todo())
+            return bool(self._todo and not self._busy)
         if action == "persistent":
-            mac = self._rounds and any(r.os == "macos" for r in self._rounds.proposal.repairs)
+            mac = self._repairs and any(r.os == "macos" for r in self._repairs.proposal.repairs)
             return bool(mac and not self._busy)
         return True
+
+    @property
+    def _todo(self) -> dict[str, list[Repair]]:
+        return self._repairs.todo() if self._repairs and not self._failed else {}
 
     def action_back(self) -> None:
         """Go back; a command that runs is waited for first."""
@@ -71,37 +81,46 @@ class FixScreen(Page):
     def action_persistent(self) -> None:
         """Also run what changes how a Mac comes up, or not."""
         self._persistent = not self._persistent
-        self._look()
+        self._begin(self._look())
 
-    @work(exclusive=True)
-    async def _look(self) -> None:
-        before = self._rounds.outcomes if self._rounds else []
-        self._rounds = Rounds(self.app.service, self._targets, persistent=self._persistent)
-        self._rounds.outcomes = before
-        self._work("checking every node")
-        await self._rounds.look()
+    def action_apply(self) -> None:
+        """Run the commands that are shown, then look whether that helped."""
+        if self._repairs:
+            self._begin(self._apply(self._repairs, self._todo))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._failed = ""
+        in_background(
+            self, work, title="fix", group="fix", exclusive=True, failed=self._work_failed
+        )
+
+    def _work_failed(self, why: str) -> None:
+        self._failed = why
         self._work("")
 
-    @work(exclusive=True)
-    async def action_apply(self) -> None:
-        """Run the commands that are shown, then look whether that helped."""
-        assert self._rounds
-        for node, repairs in self._rounds.todo().items():
+    async def _look(self) -> None:
+        before = self._repairs.outcomes if self._repairs else []
+        repairs = self.app.service.fix(self._targets, persistent=self._persistent)
+        repairs.outcomes = before
+        self._repairs = repairs
+        self._work("checking every node")
+        await repairs.look()
+        self._work("")
+
+    async def _apply(self, repairs: Repairs, todo: dict[str, list[Repair]]) -> None:
+        for node, found in todo.items():
             self._work("repairing")
             try:
-                await self._rounds.apply(node, repairs, self._done)
-            except FleetctlError as error:
+                await repairs.apply(node, found, self._done)
+            except FleetctlError as error:  # one node's trouble keeps no other from its repair
                 self._said.append(Content.assemble(drawn(mark("failed")), f" {error}"))
         self._work("checking whether that helped")
-        await self._rounds.look()
+        await repairs.look()
         self._work("")  # what comes to light now is shown before it is run, too
         self.app.hurry()
 
-    def _done(self, outcome: Outcome) -> None:
-        what = mark("ok" if outcome.state == "done" else "failed")
-        why = f": {outcome.said}" if outcome.said else ""
-        line = f" {outcome.node}: {outcome.command}  {outcome.state}{why}"
-        self._said.append(Content.assemble(drawn(what), line))
+    def _done(self, outcome: StepOutcome) -> None:
+        self._said += _contents([outcome_line(outcome)])
         self._draw()
 
     def _work(self, doing: str) -> None:
@@ -116,48 +135,36 @@ class FixScreen(Page):
         yield from self._said
         if self._said:
             yield Content("")
-        if self._busy:
-            yield toned(f"◐ {self._busy} …", "busy")
-            return
-        assert self._rounds
-        proposal = self._rounds.proposal
-        if not proposal.repairs and not proposal.by_hand:
-            yield Content.assemble(drawn(mark("ok")), " all is as nodes.yaml wants it")
-        for repair in proposal.repairs:
-            yield from self._repair_lines(repair)
-        if todo := self._rounds.todo():
-            commands = sum(len(self._rounds.steps_of(r)) for found in todo.values() for r in found)
-            what = f"y runs {count(commands, 'command')} on {', '.join(todo)}; esc runs nothing"
-            yield Content.assemble("\n", toned(f"→ {what}", "busy"), "\n")
-        for problem, notes in proposal.by_hand:
+        if self._failed:
             yield Content.assemble(
-                drawn(mark(problem.severity)), " ", (problem.code, "bold"), f"  {problem.summary}"
+                drawn(mark("unknown")), f" not known what is wrong: {self._failed}"
             )
-            yield from (toned(f"    {note}", "quiet") for note in notes)
-            for command in problem.fix.commands if problem.fix else ():
-                yield Content(f"    by hand: {command}")
-            yield toned("    no repair that fleetctl can run; esc, then Enter explains it", "quiet")
+            yield toned("esc, then f: look again", "quiet")
+            return
+        if self._busy or self._repairs is None:
+            yield toned(f"◐ {self._busy or 'beginning'} …", "busy")
+            return
+        proposal = self._repairs.proposal
+        if not proposal.repairs and not proposal.by_hand:
+            yield Content.assemble(drawn(mark("ok")), f" {ALL_IS_WELL}")
+        lines = proposal_lines(proposal, HINTS, persistent=self._persistent, tried=self._tried)
+        yield from _contents(lines)
+        if todo := self._todo:
+            commands = sum(len(self._repairs.steps_of(r)) for found in todo.values() for r in found)
+            what = f"y runs {count(commands, 'command')} on {', '.join(todo)}; esc runs nothing"
+            yield Content.assemble("\n", toned(f"→ {what}", "busy"))
         if self._said:
             yield Content("")
             yield toned("To bring back what was: fleetctl fix --undo", "quiet")
 
-    def _repair_lines(self, repair: Repair) -> Iterator[Content]:
-        assert self._rounds
-        problem = repair.problem
-        yield Content.assemble(
-            drawn(mark(problem.severity)), " ", (problem.code, "bold"), f"  {problem.summary}"
-        )
-        todo = self._rounds.steps_of(repair)
-        for step in repair.steps:
-            yield Content.assemble(f"    on {repair.node}: ", (step.command, "bold"))
-            lasts = "lasts over a reboot" if step.lasts else "until the next boot"
-            yield toned(f"        {step.does} ({lasts})", "quiet")
-            if step.undo:
-                yield toned(f"        undo: {step.undo}", "quiet")
-            if why := repair.refusal(step):
-                yield toned(f"        not run: {why}", "doubt")
-            elif step not in repair.runnable(persistent=self._persistent):
-                yield toned("        shown only; p runs it too, for good", "doubt")
-            elif step not in todo:
-                yield toned("        tried already", "doubt")
-        yield from (toned(f"    note: {note}", "quiet") for note in repair.notes)
+    def _tried(self, repair: Repair, step: RepairStep) -> bool:
+        return self._repairs is not None and step not in self._repairs.steps_of(repair)
+
+
+def _contents(lines: Iterable[RepairLine]) -> Iterator[Content]:
+    for line in lines:
+        sign = Content.assemble(drawn(line.mark), " ") if line.mark else Content("")
+        words = Content.assemble(line.text, (line.strong, "bold"), line.after)
+        if line.weight != "plain":
+            words = toned(line.text, line.weight)
+        yield Content.assemble("    " * line.depth, sign, words)

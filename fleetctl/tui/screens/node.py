@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from fleetctl.errors import LinkError
 from fleetctl.quantities import duration
+from fleetctl.service import Snapshot
+from fleetctl.tui.background import in_background
+from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import heading, joined, node_sheet
 from fleetctl.tui.tones import toned
-from fleetctl.watch import Snapshot
-
-if TYPE_CHECKING:
-    from fleetctl.tui.app import FleetApp
 
 
 class NodeScreen(Page):
     """Expected beside observed; ``o`` shows the commands and what they printed."""
 
-    app: FleetApp
+    app: Host
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "raw", "commands and output"),
         Binding("c", "app.check", "check"),
@@ -64,22 +61,28 @@ class NodeScreen(Page):
         self._raw = not self._raw
         if self._raw:
             self.query_one("#text", Static).update(toned("asking …", "busy"))
-            self._ask()
+            in_background(
+                self,
+                self._ask(),
+                title=f"asking {self.node}",
+                group="ask",
+                exclusive=True,
+                failed=self._not_asked,
+            )
         else:
             self._show(self.app.snapshot)
 
-    @work(exclusive=True)
     async def _ask(self) -> None:
-        try:
-            answers = await self.app.service.raw_answers(self.node)
-        except LinkError as error:
-            said = toned(str(error), "bad")
-        else:
-            parts: list[Content] = []
-            for answer in answers:
-                parts += [heading(answer.name), toned(answer.command, "quiet")]
-                parts += [Content(answer.text), toned(f"exit status {answer.exit_status}", "quiet")]
-                parts.append(Content(""))
-            said = joined(parts)
+        parts: list[Content] = []
+        for answer in await self.app.service.raw_answers(self.node):
+            parts += [heading(answer.name), toned(answer.command, "quiet")]
+            parts += [Content(answer.text), toned(f"exit status {answer.exit_status}", "quiet")]
+            parts.append(Content(""))
+        self._show_raw(joined(parts))
+
+    def _not_asked(self, why: str) -> None:
+        self._show_raw(toned(why, "bad"))
+
+    def _show_raw(self, said: Content) -> None:
         if self._raw:
             self.query_one("#text", Static).update(said)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from fleetctl.health.pages import page
 from fleetctl.model.status import Problem
+from fleetctl.problem_pages import page
 from fleetctl.quantities import duration
+from fleetctl.service import Snapshot
+from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined, page_text, problem_sheet
-from fleetctl.watch import Snapshot
-
-if TYPE_CHECKING:
-    from fleetctl.tui.app import FleetApp
 
 
 class ProblemScreen(Page):
     """One problem."""
 
-    app: FleetApp
+    app: Host
     BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "fix", "fix")]
 
     def __init__(self, problem: Problem) -> None:

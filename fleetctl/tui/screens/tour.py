@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from textual import on
 from textual.content import Content
@@ -15,19 +14,19 @@ from fleetctl.tui.screens.page import Page
 from fleetctl.tui.tones import toned
 from fleetctl.tui.widgets.rows import Rows
 
-if TYPE_CHECKING:
-    from fleetctl.tui.app import FleetApp
-
 
 class TourScreen(Page):
-    """Enter breaks what is under the cursor, and goes back to where that can be seen."""
+    """Enter breaks what is under the cursor, and goes back to where that can be seen.
 
-    app: FleetApp
+    :param chosen: is told what is to be broken.
+    """
+
     DEFAULT_CSS = "TourScreen Rows { text-wrap: wrap; }"
 
-    def __init__(self, stops: Sequence[Stop]) -> None:
+    def __init__(self, stops: Sequence[Stop], chosen: Callable[[Stop], object]) -> None:
         super().__init__()
         self._stops = {stop.id: stop for stop in stops}
+        self._tell = chosen
 
     def body(self) -> Widget:
         rows = Rows()
@@ -51,4 +50,4 @@ class TourScreen(Page):
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         stop = self._stops[event.option_id or ""]
         self.dismiss()
-        self.app.guide.break_it(stop)
+        self._tell(stop)

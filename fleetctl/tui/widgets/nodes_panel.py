@@ -22,10 +22,11 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import FleetStatus, NodeStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.quantities import duration, rtt
+from fleetctl.service import Snapshot
 from fleetctl.tui.sparkline import sparkline
 from fleetctl.tui.tones import drawn, state, toned
 from fleetctl.tui.widgets.rows import Rows
-from fleetctl.watch import Snapshot
+from fleetctl.words.system import load, memory
 
 HISTORY = 60
 """Round trips kept of each node."""
@@ -328,15 +329,10 @@ def _system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
     system = node.system
     if system is None:
         return
-    if system.load1 is not None:
-        busy = system.cpus and system.load1 > 2 * system.cpus
-        yield (
-            "load",
-            toned(f"{system.load1:.1f}", "doubt") if busy else Content(f"{system.load1:.1f}"),
-        )
-    percent = system.memory_percent
-    if percent is not None:
-        yield "mem", toned(f"{percent}%", "doubt") if percent >= 95 else Content(f"{percent}%")
+    busy = system.load1 is not None and system.cpus and system.load1 > 2 * system.cpus
+    yield "load", toned(load(system), "doubt") if busy else Content(load(system))
+    full = (system.memory_percent or 0) >= 95
+    yield "mem", toned(memory(system), "doubt") if full else Content(memory(system))
     if system.temperature_c is not None:
         hot = system.temperature_c >= 80 or system.throttled
         text = f"{system.temperature_c:.0f}°C"

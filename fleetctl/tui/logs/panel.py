@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -15,14 +16,15 @@ from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 
-from fleetctl.errors import UsageError
+from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.logs.buffer import LIMIT_BYTES, LogBuffer
 from fleetctl.logs.events import LogEvent
 from fleetctl.logs.matching import Filter, Pattern
 from fleetctl.logs.view import LogView, Place
-from fleetctl.tui.widgets.log_ask import LogAsk
-from fleetctl.tui.widgets.log_lines import LogLines
-from fleetctl.tui.widgets.log_saving import lines_of, save
+from fleetctl.tui.background import in_background
+from fleetctl.tui.logs.ask import LogAsk
+from fleetctl.tui.logs.lines import LogLines
+from fleetctl.tui.logs.saving import lines_of, save
 
 REDRAW_S = 0.1
 """No oftener than this, however much comes."""
@@ -357,24 +359,17 @@ class LogPanel(Vertical):
         names = self._names if self._chosen is None else self._chosen
         lines = lines_of(self._view.everything(), names, times=self._lines.times)
 
-        def write() -> None:
-            try:
-                path, count = save(lines, Path(), who)
-            except OSError as error:
-                self.app.call_from_thread(
-                    self.notify,
-                    f"the lines cannot be saved in the current folder: {error.strerror}",
-                    title="Logs",
-                    severity="error",
-                )
-            else:
-                self.app.call_from_thread(self._saved, path.resolve(), count)
+        in_background(self, self._save(lines, who), title="Logs", group="log-saving")
 
-        self.run_worker(write, thread=True, group="log-saving", exit_on_error=True)
-
-    def _saved(self, path: Path, lines: int) -> None:
-        self.notify(f"{lines:,} lines saved in {path}", title="Logs")
-        self.post_message(self.Saved(path, lines))
+    async def _save(self, lines: Iterable[str], who: str) -> None:
+        try:
+            path, count = await asyncio.to_thread(save, lines, Path(), who)
+        except OSError as error:
+            raise FleetctlError(
+                f"the lines cannot be saved in the current folder: {error.strerror}"
+            ) from None
+        self.notify(f"{count:,} lines saved in {path.resolve()}", title="Logs")
+        self.post_message(self.Saved(path.resolve(), count))
 
 
 def _slashed(text: str) -> str:

@@ -14,8 +14,8 @@ from textual.widget import Widget
 
 from fleetctl.logs.matching import Pattern
 from fleetctl.logs.view import LogView, Place
-from fleetctl.tui.widgets.log_drawing import drawing, fitted, highlight, strips
-from fleetctl.tui.widgets.log_rows import Older, Row, What
+from fleetctl.tui.logs.drawing import drawing, fitted, highlight, strips
+from fleetctl.tui.logs.rows import Older, Row, What
 
 NAME_COLOURS = 6
 _KEPT_DRAWINGS = 256

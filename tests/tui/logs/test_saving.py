@@ -11,7 +11,7 @@ from fleetctl.logs.buffer import LogBuffer
 from fleetctl.logs.events import LogBatch, LogMark
 from fleetctl.logs.matching import Filter, Pattern
 from fleetctl.logs.view import LogView
-from fleetctl.tui.widgets.log_saving import lines_of, save
+from fleetctl.tui.logs.saving import lines_of, save
 
 NAMES = ("a", "worker@b")
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
 
-from msgspec import Struct
-
-from fleetctl.attention import Wake
-from fleetctl.health.assess import Checked, Look, assess
+from fleetctl.health.assess import assess
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.observe.attention import Wake
+from fleetctl.service import Snapshot
 
 LONGEST_PAUSE_S = 30.0
 """Between two tries to reach a node that is lost."""
@@ -25,20 +24,6 @@ _SPREAD = 0.3
 
 Attend = Callable[[Node, Wake], AsyncGenerator[Look, None]]
 """Looks at a node as they come; ends after one that is an error, and where there is no more."""
-
-
-class Snapshot(Struct, frozen=True):
-    """The fleet by the newest looks."""
-
-    checked: Checked
-    heard_at: Mapping[str, datetime]
-    """Node to when it last answered; nodes that never did are missing."""
-    complete: bool = True
-    """Every node has answered once, or is found lost."""
-
-    @property
-    def status(self) -> FleetStatus:
-        return self.checked.status
 
 
 class Watch:

@@ -15,10 +15,10 @@ import psutil
 import pytest
 
 from fleetctl.errors import LinkError, LinkHung
-from fleetctl.launch import conversation
-from fleetctl.launch.conversation import converse
 from fleetctl.link.local import LocalLink
 from fleetctl.model.questions import Questions
+from fleetctl.observe import conversation
+from fleetctl.observe.conversation import converse
 from fleetctl.probes.node import NodeScript, node_script, services_script
 from fleetctl.probes.probe import Probe, compose, read
 from tests.launch.conftest import alive, eventually

@@ -17,8 +17,8 @@ from textual.pilot import Pilot
 
 from fleetctl.logs.buffer import LIMIT_BYTES
 from fleetctl.logs.events import LogBatch, LogEvent, LogMark, LogTail
-from fleetctl.tui.widgets.log_lines import LogLines
-from fleetctl.tui.widgets.log_panel import LogPanel
+from fleetctl.tui.logs.lines import LogLines
+from fleetctl.tui.logs.panel import LogPanel
 
 NAMES = ("server@mini1", "worker@pi4")
 SERVER, WORKER = NAMES

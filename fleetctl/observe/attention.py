@@ -7,23 +7,21 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from fleetctl.errors import LinkError, LinkHung
-from fleetctl.health.assess import Look
-from fleetctl.launch.conversation import Conversation, converse
-from fleetctl.launch.look import LOOK_TIMEOUT_S
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import NO_ANSWER, NodeFacts
+from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
 from fleetctl.model.topology import Node
+from fleetctl.observe.conditions import OpenConditions
+from fleetctl.observe.conversation import Conversation, converse
+from fleetctl.observe.look import LOOK_TIMEOUT_S
+from fleetctl.observe.observer import Observer
+from fleetctl.observe.renewal import with_depth, with_services
 from fleetctl.probes.node import NodeScript, hanging, node_script, services_script
-from fleetctl.probes.renewal import with_depth, with_services
-
-if TYPE_CHECKING:
-    from fleetctl.fleet import FleetService
 
 DEEP_EVERY_S = 30.0
 """So often a node is asked what takes longer: three echoes, the addresses that must be silent."""
@@ -57,20 +55,27 @@ class Wake:
 
 
 async def attend(
-    service: FleetService, node: Node, wake: Wake, *, interval_s: float, depth: Depth
+    observer: Observer,
+    node: Node,
+    conditions: OpenConditions,
+    wake: Wake,
+    *,
+    interval_s: float,
+    depth: Depth,
 ) -> AsyncGenerator[Look, None]:
     """Looks at ``node``, as they come; ends after one that is an error.
 
+    :param conditions: the node's, which outlive this.
     :param interval_s: seconds from one question to the next.
     """
     if node.connection == "none":
-        yield await service.look_from_here(node)
+        yield await observer.look_from_here(node)
         return
     try:
-        link = await service.links.get(node.name)
+        link = await observer.link(node)
         stuck: frozenset[str] = frozenset()
         while True:
-            asking = _Asking(service, node, link, depth, stuck)
+            asking = _Asking(observer, node, link, conditions, depth, stuck)
             try:
                 async for found in asking.looks(wake, interval_s):
                     yield found
@@ -92,18 +97,24 @@ class _Asking:
     """
 
     def __init__(
-        self, service: FleetService, node: Node, link: Link, depth: Depth, stuck: frozenset[str]
+        self,
+        observer: Observer,
+        node: Node,
+        link: Link,
+        conditions: OpenConditions,
+        depth: Depth,
+        stuck: frozenset[str],
     ) -> None:
-        self._service = service
-        self._node = node
+        self._fleet = observer.fleet.name
         self._link = link
+        self._conditions = conditions
         self._stuck = stuck
         self._began_s = time.monotonic()
         depths: tuple[Depth, ...] = ("status", "check") if depth == "check" else ("status",)
         self._scripts: dict[str, NodeScript] = {
-            d: node_script(service.questions(node, d), without=stuck) for d in depths
+            d: node_script(observer.questions(node, d), without=stuck) for d in depths
         }
-        self._scripts["services"] = services_script(service.fleet.name, node.name)
+        self._scripts["services"] = services_script(self._fleet, node.name)
         self._asked = ""
         self._deep: NodeFacts | None = None
         self._deep_at_s = 0.0
@@ -125,7 +136,7 @@ class _Asking:
 
     async def looks(self, wake: Wake, interval_s: float) -> AsyncGenerator[Look, None]:
         """:raises LinkError: the node is lost, or does not answer."""
-        async with converse(self._link, self._service.fleet.name, self._scripts, wake.now) as talk:
+        async with converse(self._link, self._fleet, self._scripts, wake.now) as talk:
             while not self._stuck or time.monotonic() - self._began_s < STUCK_FOR_S:
                 began_s = time.monotonic()
                 facts = await self._ask(talk, "status")
@@ -155,7 +166,7 @@ class _Asking:
         return replace(facts, unknown={**facts.unknown, **dict.fromkeys(self._stuck, why)})
 
     async def _look(self, facts: NodeFacts, began_s: float) -> Look:
-        facts = await self._service.with_conditions(self._node, self._link, facts)
+        facts = await self._conditions.ask(self._link, facts)
         return Look(
             facts=facts,
             address=self._link.address,

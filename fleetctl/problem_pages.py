@@ -53,7 +53,7 @@ CODES = (
 )
 """Every problem code, in the order that `fleetctl explain` lists them."""
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parent
 _PLACES = (_PACKAGE / "pages", _PACKAGE.parent / "docs" / "problems")
 """In an installed wheel; in a checkout, which an editable install runs from."""
 

@@ -12,7 +12,7 @@ from rich.style import Style
 
 from fleetctl.logs.lines import tidy
 from fleetctl.logs.matching import Pattern
-from fleetctl.tui.widgets.log_drawing import drawing, fitted, highlight, restyled, strips
+from fleetctl.tui.logs.drawing import drawing, fitted, highlight, restyled, strips
 
 BASE = Style(color="white", bgcolor="black")
 CONSOLE = Console()

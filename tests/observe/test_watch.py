@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from fleetctl.attention import Wake
 from fleetctl.config import load_text
 from fleetctl.errors import ConnectTimedOut
-from fleetctl.health.assess import Look
 from fleetctl.model.expectations import derive
+from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
 from fleetctl.model.topology import Node
-from fleetctl.watch import LONGEST_PAUSE_S, Watch
+from fleetctl.observe.attention import Wake
+from fleetctl.observe.watch import LONGEST_PAUSE_S, Watch
 from tests.health.facts import facts
 
 FLEET = load_text(

@@ -9,17 +9,16 @@ from typing import TypeVar
 
 import pytest
 
-from fleetctl import attention
-from fleetctl.attention import Wake, attend
 from fleetctl.config import load_text
-from fleetctl.fleet import FleetService
-from fleetctl.health.assess import Look
-from fleetctl.launch import conversation
+from fleetctl.fleet import LiveFleet
 from fleetctl.model.facts import NodeFacts
+from fleetctl.model.look import Look
+from fleetctl.observe import attention, conversation
+from fleetctl.observe.attention import Wake, attend
 
 _T = TypeVar("_T")
 
-SERVICE = FleetService(
+SERVICE = LiveFleet(
     load_text("fleet: here\nnodes:\n  here: {connection: local}\n", "nodes.yaml"), None
 )
 
@@ -32,7 +31,9 @@ async def first(until: Callable[[NodeFacts], bool], wake: Wake | None = None) ->
     """The looks up to the first of which something is true."""
     found: list[Look] = []
     node = SERVICE.fleet.nodes["here"]
-    looks = attend(SERVICE, node, wake or Wake(), interval_s=0.1, depth="check")
+    observer = SERVICE.observer
+    conditions = observer.conditions(node)
+    looks = attend(observer, node, conditions, wake or Wake(), interval_s=0.1, depth="check")
     async for look in looks:
         found.append(look)
         assert look.facts, look.error

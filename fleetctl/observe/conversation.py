@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from fleetctl.errors import LinkError, LinkHung
-from fleetctl.launch.look import LOOK_TIMEOUT_S
 from fleetctl.link.protocol import Link, Stream
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.layout import STATE
+from fleetctl.observe.look import LOOK_TIMEOUT_S
 from fleetctl.probes.node import NodeScript, read_node
 
 CHANGE_CHECK_S = 0.3

@@ -10,7 +10,7 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import ServiceStatus
 
 
-class Step(Struct, frozen=True):
+class PlanStep(Struct, frozen=True):
     """One instance of the plan."""
 
     instance: Instance
@@ -20,7 +20,7 @@ class Step(Struct, frozen=True):
     """0: starts at once; otherwise one more than the highest stage it waits for."""
 
 
-def plan(job: Job, chosen: Iterable[Instance]) -> tuple[Step, ...]:
+def plan(job: Job, chosen: Iterable[Instance]) -> tuple[PlanStep, ...]:
     """The steps for ``chosen``, by stage, within a stage in file order.
 
     What is watched but not started by us (no command) has a step too: others wait for it.
@@ -33,7 +33,7 @@ def plan(job: Job, chosen: Iterable[Instance]) -> tuple[Step, ...]:
     started = {i.service for i in job.instances if i.name in picked}
     kept = sorted({stages[name] for name in started})
     steps = [
-        Step(
+        PlanStep(
             instance,
             job.needs(instance),
             kept.index(stages[instance.service]),

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from fleetctl.health.services import unknown_status
-from fleetctl.launch.plan import dependents, plan, stop_order, unmet
 from fleetctl.model.jobs import Job
+from fleetctl.model.plan import dependents, plan, stop_order, unmet
 from fleetctl.model.status import ServiceState
 from tests.launch.jobs import Shape, instance, job
 

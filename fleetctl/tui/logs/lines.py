@@ -21,9 +21,9 @@ from textual.widget import Widget
 from fleetctl.logs.buffer import LogBuffer
 from fleetctl.logs.matching import Pattern
 from fleetctl.logs.view import LogView, Place
-from fleetctl.tui.widgets.log_drawing import placed, restyled
-from fleetctl.tui.widgets.log_painting import NAME_COLOURS, LogPainter
-from fleetctl.tui.widgets.log_rows import TOP, LogRows, Row
+from fleetctl.tui.logs.drawing import placed, restyled
+from fleetctl.tui.logs.painting import NAME_COLOURS, LogPainter
+from fleetctl.tui.logs.rows import TOP, LogRows, Row
 
 _WHEEL_ROWS = 3
 _BAR = "┃"

@@ -1,0 +1,109 @@
+"""How a start, stop or restart goes, and how it went."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import click
+import msgspec
+
+from fleetctl.cli.progress import ProgressLines
+from fleetctl.cli.render import problem_lines
+from fleetctl.model.jobs import Instance
+from fleetctl.model.progress import SETTLED, ActionResult
+from fleetctl.model.status import ALIVE_STATES, ServiceStatus
+from fleetctl.service import Action, Report, StartRefused
+
+RESULT_SCHEMA = "fleetctl.result/1"
+
+
+async def carry_out(
+    begin: Callable[[Report], Action],
+    chosen: Sequence[Instance],
+    doing: str,
+    as_json: bool,
+    timeout_s: float | None = None,
+) -> int:
+    """Show how a start, stop or restart of ``chosen`` goes, and say how it went; the exit code.
+
+    :param begin: makes the action, given what is told of its progress.
+    :param doing: what is done first: "starting", "stopping".
+    :param timeout_s: seconds until the waiting is given up.
+    """
+    lines = ProgressLines([i.name for i in chosen], doing)
+    action = begin(lines.report)
+    try:
+        async with lines.live(), asyncio.timeout(timeout_s):
+            result = await action.run()
+    except TimeoutError:
+        names = [i.name for i in chosen]
+        waiting = [n for n in names if action.known[n].state not in SETTLED["start"]]
+        click.echo(f"gave up after {timeout_s:g} s, not ready: {', '.join(waiting)}", err=True)
+        result = ActionResult("start", {name: action.known[name] for name in names})
+    except asyncio.CancelledError:
+        if doing == "starting":
+            _say_what_runs(action.known)
+        raise
+    except StartRefused as refused:
+        return _refuse(refused, as_json)
+    if result.stage == "start":
+        _say_what_changed(result.services)
+    return _report_result(result, as_json)
+
+
+def _refuse(refused: StartRefused, as_json: bool) -> int:
+    """Name what would break the job; the exit code."""
+    if as_json:
+        outcome = {
+            "schema": RESULT_SCHEMA,
+            "action": "start",
+            "ok": False,
+            "services": {},
+            "problems": refused.problems,
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(outcome)))
+    else:
+        click.echo("\n".join(problem_lines(refused.problems, err=True)), err=True)
+        click.echo(f"fleetctl: {refused}", err=True)
+    return refused.exit_code
+
+
+def _report_result(result: ActionResult, as_json: bool) -> int:
+    """Print how it went; the exit code."""
+    services, bad = result.services, result.bad
+    if as_json:
+        outcome = {
+            "schema": RESULT_SCHEMA,
+            "action": result.stage,
+            "ok": not bad,
+            "services": services,
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(outcome)))
+    elif bad:
+        done = len(services) - len(bad)
+        click.echo(f"{result.stage}: {done} of {len(services)} done", err=True)
+        for name in bad:
+            status = services[name]
+            reason = f": {status.reason}" if status.reason else ""
+            click.echo(f"{name} is {status.state}{reason}", err=True)
+    else:
+        word = "ready" if result.stage == "start" else "stopped"
+        click.echo(f"all {len(services)} {word}", err=True)
+    return 1 if bad else 0
+
+
+def _say_what_changed(services: Mapping[str, ServiceStatus]) -> None:
+    for name, status in services.items():
+        if status.changed:
+            click.echo(
+                f"{name} runs with another definition than nodes.yaml has now; "
+                f"to renew it: fleetctl restart {name}",
+                err=True,
+            )
+
+
+def _say_what_runs(known: Mapping[str, ServiceStatus]) -> None:
+    running = [name for name, status in known.items() if status.state in ALIVE_STATES]
+    what = ", ".join(running) if running else "nothing"
+    click.echo(f"stopped waiting; running on: {what}", err=True)

@@ -1,0 +1,103 @@
+"""Repairs: what could be run on a node, what was run, and how it is undone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from fleetctl.model.status import Problem, RepairStep
+
+RECORD_SCHEMA = "fleetctl.fixed/1"
+
+
+class Repair(Struct, frozen=True):
+    """A problem and the steps that mend it, all on one node."""
+
+    problem: Problem
+    node: str
+    os: str
+    steps: tuple[RepairStep, ...]
+    notes: tuple[str, ...] = ()
+    """What cannot be repaired, or not for good, and why."""
+    protected: frozenset[str] = frozenset()
+    """Interfaces that are left alone, since SSH comes in over one of them."""
+
+    def runnable(self, *, persistent: bool) -> tuple[RepairStep, ...]:
+        """The steps that may be run.
+
+        :param persistent: on macOS also those that last over a reboot.
+        """
+        return tuple(
+            s
+            for s in self.steps
+            if not self.refusal(s) and (persistent or not s.lasts or self.os != "macos")
+        )
+
+    def refusal(self, step: RepairStep) -> str:
+        """Why ``step`` is not run in any case; empty where it may be."""
+        return refusal(self.node, step, self.protected)
+
+
+def refusal(node: str, step: RepairStep, protected: frozenset[str]) -> str:
+    """Why ``step`` is not run; empty where it may be.
+
+    :param protected: interfaces of ``node`` that no step may be about.
+    """
+    if step.interface not in protected:
+        return ""
+    return (
+        f"{step.interface} carries the SSH connection to {node}, so fix does not touch it: "
+        f"run the command at {node} itself"
+    )
+
+
+class ByHand(Struct, frozen=True):
+    """A problem without a remedy that can be run."""
+
+    problem: Problem
+    notes: tuple[str, ...] = ()
+    """Why that is so."""
+
+
+class Proposal(Struct, frozen=True):
+    """Everything that is wrong, parted by whether there is a remedy that can be run."""
+
+    repairs: tuple[Repair, ...] = ()
+    by_hand: tuple[ByHand, ...] = ()
+
+
+OutcomeState = Literal["done", "failed", "refused", "unknown"]
+"""``refused``: not run, to keep the connection; ``unknown``: it may have been run or not."""
+
+
+class StepOutcome(Struct, frozen=True):
+    """What became of one command."""
+
+    node: str
+    code: str
+    """Of the problem it is about."""
+    command: str
+    state: OutcomeState
+    said: str = ""
+    """Why it is not done."""
+
+
+class RepairRecord(Struct, frozen=True, kw_only=True):
+    """One command that was about to be run, and how to undo it; written down on its node."""
+
+    schema: str = RECORD_SCHEMA
+    node: str
+    code: str
+    """Of the problem."""
+    at: datetime
+    """By the controller's clock."""
+    step: RepairStep
+
+
+class KeptRecord(Struct, frozen=True):
+    """A record and the name of its file on the node."""
+
+    name: str
+    record: RepairRecord

@@ -1,0 +1,1 @@
+"""Asking nodes, once or again and again: questions, looks, conversations, watching."""

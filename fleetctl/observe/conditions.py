@@ -1,0 +1,232 @@
+"""Ready conditions that have to be asked for: a log line, a URL, a port, a command."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import zlib
+from collections.abc import Iterable
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from fleetctl.errors import LinkError
+from fleetctl.health.services import service_status
+from fleetctl.link.protocol import Link
+from fleetctl.logs.segments import PIECE_BYTES, LogPlace, LogReader
+from fleetctl.model.facts import NodeFacts, Record
+from fleetctl.model.jobs import ASKED_KINDS, Instance
+from fleetctl.model.layout import instance_dir
+from fleetctl.quoting import quote, quote_path
+
+ASK_TIMEOUT_S = 5.0
+SEARCH_S = 1.0
+"""So long a log is searched before the rest is left to the next time; one piece is always read."""
+LAST_LINE_BYTES = 64 * 1024
+"""Of a line without an end, so much is kept to be searched together with what comes."""
+_LINES_AT_ONCE = 1000
+"""Between two such portions others have their turn."""
+
+
+async def answers_http(link: Link, url: str, timeout_s: float = ASK_TIMEOUT_S) -> bool:
+    """Whether a GET of ``url``, made from the node, is answered with 2xx."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+    with suppress(OSError, TimeoutError, UnicodeError):
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await link.open_connection(host, port, timeout_s=timeout_s)
+            try:
+                writer.write(request.encode("ascii"))
+                status = await reader.readline()
+            finally:
+                writer.close()
+        return re.match(rb"HTTP/\d\.\d 2\d\d\b", status) is not None
+    return False
+
+
+async def accepts_connection(link: Link, target: str, timeout_s: float = ASK_TIMEOUT_S) -> bool:
+    """Whether ``host:port`` accepts a TCP connection made from the node."""
+    host, _, port = target.rpartition(":")
+    with suppress(OSError, TimeoutError):
+        _, writer = await link.open_connection(host.strip("[]"), int(port), timeout_s=timeout_s)
+        writer.close()
+        return True
+    return False
+
+
+async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
+    """Whether the ready command exits with 0, in the instance's folder and environment.
+
+    The secrets of its ``env_file`` are not passed: the command is asked again and again.
+    """
+    exports = "".join(
+        f"export {key}={quote(value)}\n" for key, value in instance.environment(fleet, {}).items()
+    )
+    script = (
+        f"cd {quote_path(instance.workdir or '~')} || exit 1\n{exports}"
+        f"exec sh -c {quote(instance.ready.value)} </dev/null"
+    )
+    with suppress(LinkError):
+        done = await link.run(script, timeout_s=ASK_TIMEOUT_S)
+        return done.exit_status == 0
+    return False
+
+
+async def external_answers(link: Link, instance: Instance) -> bool:
+    """Whether an instance that is started by hand answers, asked from the controller."""
+    if instance.ready.kind == "http":
+        return await answers_http(link, instance.ready.value)
+    return await accepts_connection(link, instance.ready.value)
+
+
+class Condition:
+    """An instance's ready condition, asked again and again."""
+
+    def __init__(self, fleet: str, instance: Instance) -> None:
+        self._fleet = fleet
+        self._instance = instance
+        self._attempt: tuple[str, int] | None = None
+        self._log: _LogSearch | None = None
+
+    async def holds(self, link: Link, record: Record) -> bool:
+        """Whether it is met now, by the attempt that ``record`` tells of.
+
+        False for the kinds that the node's facts answer by themselves.
+
+        :raises LinkError: the node is lost, or its log cannot be read.
+        """
+        kind, value = self._instance.ready.kind, self._instance.ready.value
+        if kind == "http":
+            return await answers_http(link, value)
+        if kind == "connect":
+            return await accepts_connection(link, value)
+        if kind == "command":
+            return await command_succeeds(self._fleet, self._instance, link)
+        if kind == "log":
+            return await self._search_of(record).found(link)
+        return False
+
+    async def mark(self, link: Link, record: Record) -> None:
+        """Note on the node that it was met: nobody else can tell that from the facts."""
+        await self._note(link, record, "ready", "")
+
+    async def mark_searched(self, link: Link, record: Record) -> None:
+        """Note on the node how far its log was searched, for whoever asks next."""
+        if self._log and self._log.progress != record.searched:
+            await self._note(link, record, "searched", f" {self._log.progress}")
+
+    async def _note(self, link: Link, record: Record, name: str, more: str) -> None:
+        folder = quote_path(instance_dir(self._fleet, self._instance.job, self._instance.name))
+        words = quote(f"{record.run} {record.restarts}{more}")
+        script = f"cd {folder} && printf '%s\\n' {words} >{name}.new && mv {name}.new {name}\n"
+        await link.run(script, timeout_s=ASK_TIMEOUT_S)
+
+    def _search_of(self, record: Record) -> _LogSearch:
+        attempt = (record.run, record.restarts)
+        if self._log is None or self._attempt != attempt:
+            place = LogPlace(self._fleet, record.job, record.instance)
+            self._attempt = attempt
+            self._log = _LogSearch(place, self._instance.ready.value, record)
+        return self._log
+
+
+class _LogSearch:
+    """Looks for a line that matches a regular expression, in the log of one attempt.
+
+    Each byte is read once; a last line without an end is searched again when it has grown.
+    """
+
+    def __init__(self, place: LogPlace, pattern: str, record: Record) -> None:
+        self._pattern = re.compile(pattern)
+        self._digest = f"{zlib.crc32(pattern.encode('utf-8', 'surrogateescape')):08x}"
+        self._reader = LogReader(place, self._start(record))
+        self._last_line = b""
+
+    def _start(self, record: Record) -> int:
+        """Where the search for the same expression was left; else where the attempt begins."""
+        offset, _, digest = record.searched.partition(" ")
+        if digest == self._digest and offset.isascii() and offset.isdigit():
+            return int(offset)
+        return record.log_start or 0
+
+    @property
+    def progress(self) -> str:
+        """The offset before which no line matches, and for which expression that is so."""
+        return f"{self._reader.offset - len(self._last_line)} {self._digest}"
+
+    async def found(self, link: Link) -> bool:
+        """Whether a line matches, of what was not searched yet.
+
+        :raises LinkError: the node is lost, or the log cannot be read.
+        """
+        deadline = time.monotonic() + SEARCH_S
+        while True:
+            data = await self._reader.more(link)
+            if data and await self._matches(data):
+                return True
+            if len(data) < PIECE_BYTES or time.monotonic() > deadline:
+                return False
+
+    async def _matches(self, data: bytes) -> bool:
+        *lines, last_line = (self._last_line + data).split(b"\n")
+        for place in range(0, len(lines), _LINES_AT_ONCE):
+            if any(map(self._matches_line, lines[place : place + _LINES_AT_ONCE])):
+                return True
+            await asyncio.sleep(0)
+        self._last_line = last_line[-LAST_LINE_BYTES:]
+        return self._matches_line(last_line)
+
+    def _matches_line(self, line: bytes) -> bool:
+        return self._pattern.search(line.decode("utf-8", "replace").rstrip("\r")) is not None
+
+
+class OpenConditions:
+    """The conditions of a node's instances, kept for as long as somebody watches the node.
+
+    :param instances: those on the node; the kinds that need not be asked for are passed over.
+    :param passing: whoever asks does so once and goes: what was searched is noted on the node.
+    """
+
+    def __init__(self, fleet: str, instances: Iterable[Instance], *, passing: bool) -> None:
+        self._fleet = fleet
+        self._passing = passing
+        self._conditions = {
+            (i.job, i.name): (i, Condition(fleet, i))
+            for i in instances
+            if i.ready.kind in ASKED_KINDS
+        }
+
+    async def ask(self, link: Link, facts: NodeFacts) -> NodeFacts:
+        """``facts`` with every condition that holds by now, for the attempts that run.
+
+        Once met it stands on the node, so this costs nothing in the usual case; it is needed after
+        a restart that no start watched.
+        """
+        running = [
+            key
+            for key, (instance, _) in self._conditions.items()
+            if service_status(self._fleet, instance, facts).state == "running"
+        ]
+        if not running:
+            return facts
+        met = await asyncio.gather(*(self._met(link, key, facts.records[key]) for key in running))
+        records = {
+            key: replace(facts.records[key], ready=True)
+            for key, yes in zip(running, met, strict=True)
+            if yes
+        }
+        return replace(facts, records={**facts.records, **records})
+
+    async def _met(self, link: Link, key: tuple[str, str], record: Record) -> bool:
+        _, condition = self._conditions[key]
+        with suppress(LinkError):  # its next answer tells that the node is lost
+            if await condition.holds(link, record):
+                await condition.mark(link, record)
+                return True
+            if self._passing:
+                await condition.mark_searched(link, record)
+        return False

@@ -1,0 +1,83 @@
+"""How the nodes of one fleet are asked: over which link, with which questions."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fleetctl.errors import LinkError
+from fleetctl.link.links import Links
+from fleetctl.link.protocol import Link
+from fleetctl.model.expectations import Expectations
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.look import Look, RawAnswer
+from fleetctl.model.questions import Depth, Questions
+from fleetctl.model.topology import Fleet, Node
+from fleetctl.observe.conditions import OpenConditions, external_answers
+from fleetctl.observe.look import LOOK_TIMEOUT_S, look
+from fleetctl.observe.questions import questions
+from fleetctl.probes.node import node_script, read_raw, services_script
+
+
+class Observer:
+    """Asks nodes of ``fleet`` how they are, and how the instances of ``job`` on them are."""
+
+    def __init__(
+        self, fleet: Fleet, job: Job | None, expectations: Expectations, links: Links
+    ) -> None:
+        self.fleet = fleet
+        self._job = job
+        self._expectations = expectations
+        self._links = links
+
+    async def link(self, node: Node) -> Link:
+        """:raises LinkError: the node cannot be reached."""
+        return await self._links.get(node.name)
+
+    def questions(self, node: Node, depth: Depth) -> Questions:
+        """What ``node`` is asked."""
+        return questions(self.fleet, self._job, self._expectations, node, depth)
+
+    def conditions(self, node: Node, *, passing: bool = False) -> OpenConditions:
+        """The ready conditions on ``node`` that have to be asked for; see there."""
+        return OpenConditions(self.fleet.name, self._instances(node), passing=passing)
+
+    async def look(self, node: Node, depth: Depth = "status") -> Look:
+        """One round trip; what goes wrong is in the result."""
+        if node.connection == "none":
+            return await self.look_from_here(node)
+        try:
+            link = await self.link(node)
+            facts = await look(link, node_script(self.questions(node, depth)))
+        except LinkError as error:
+            return Look(error=error)
+        facts = await self.conditions(node, passing=True).ask(link, facts)
+        return Look(facts=facts, address=link.address, connect_ms=link.connect_ms)
+
+    async def look_from_here(self, node: Node) -> Look:
+        """A node that cannot be logged into: only what its instances ask to be asked."""
+        mine = self._instances(node)
+        link = self._links.controller()
+        answers = await asyncio.gather(*(external_answers(link, i) for i in mine))
+        return Look(answers={i.name: yes for i, yes in zip(mine, answers, strict=True)})
+
+    async def instances_on(self, node: str) -> NodeFacts:
+        """Only how the instances on ``node`` are.
+
+        :raises LinkError: it cannot be asked.
+        """
+        link = await self._links.get(node)
+        return await look(link, services_script(self.fleet.name, node))
+
+    async def raw_answers(self, node: Node) -> tuple[RawAnswer, ...]:
+        """What a check asks ``node``, and what it says, word for word.
+
+        :raises LinkError: it cannot be asked.
+        """
+        link = await self.link(node)
+        script = node_script(self.questions(node, "check"))
+        done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
+        return (*read_raw(script, done.text), RawAnswer("echoes", "ping", done.error_text, 0))
+
+    def _instances(self, node: Node) -> list[Instance]:
+        return [i for i in self._job.instances if i.node == node.name] if self._job else []

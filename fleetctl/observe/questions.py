@@ -1,0 +1,51 @@
+"""What a node has to be asked, so that what must be true of it can be held against its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address
+
+from fleetctl.model.expectations import Expectations, has_internet, sample
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.questions import Depth, Questions
+from fleetctl.model.topology import Fleet, Node
+
+
+def questions(
+    fleet: Fleet, job: Job | None, expectations: Expectations, node: Node, depth: Depth
+) -> Questions:
+    """What ``node`` is asked."""
+    reach = expectations.reach_of(node.name)
+    echoes: dict[IPv4Address, int | None] = {
+        r.to: fleet.nodes[r.peer].ssh_port for r in reach if r.expected
+    }
+    ways = [sample(fleet, r.network, node.name) for r in expectations.routes_of(node.name)]
+    if fleet.internet and has_internet(fleet, node):
+        echoes[fleet.internet] = None
+        ways.append(fleet.internet)
+    mine = tuple(i for i in job.instances if i.node == node.name) if job else ()
+    return Questions(
+        fleet=fleet.name,
+        node=node.name,
+        depth=depth,
+        echoes=echoes,
+        silent=tuple(r.to for r in reach if not r.expected) if depth == "check" else (),
+        ways=tuple(dict.fromkeys(ways)),
+        forwards=node.name in expectations.forwarding,
+        instances=mine,
+        neighbours=tuple(_neighbours(fleet, job, mine)) if job else (),
+    )
+
+
+def _neighbours(
+    fleet: Fleet, job: Job, instances: Sequence[Instance]
+) -> Iterator[tuple[Instance, IPv4Address, int]]:
+    for instance in instances:
+        networks = fleet.nodes[instance.node].addresses
+        for need in job.needs(instance):
+            port = fleet.nodes[need.node].ssh_port
+            if not need.listen or need.node == instance.node or port is None:
+                continue
+            address = need.listen.address
+            if any(address in fleet.networks[name].cidr for name in networks):
+                yield instance, address, port

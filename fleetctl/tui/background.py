@@ -1,0 +1,46 @@
+"""Work beside the screen. Whatever goes wrong in it is something to see, and never the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from textual.app import App
+from textual.widget import Widget
+
+from fleetctl.errors import FleetctlError
+
+
+def in_background(
+    owner: App[Any] | Widget,
+    work: Coroutine[Any, Any, object],
+    *,
+    title: str,
+    group: str,
+    exclusive: bool = False,
+    failed: Callable[[str], object] | None = None,
+) -> None:
+    """Run ``work`` as a worker of ``owner``, which ends with it.
+
+    :param title: what is being done, for a notification of its failure.
+    :param exclusive: an earlier worker of the same owner and group is cancelled.
+    :param failed: told in a sentence why it failed; by default that is a notification.
+    """
+
+    def tell(sentence: str) -> None:
+        owner.notify(sentence, title=title, severity="error", timeout=20, markup=False)
+
+    async def run() -> None:
+        try:
+            await work
+        except FleetctlError as error:
+            (failed or tell)(str(error))
+        except Exception as error:  # noqa: BLE001 - the dashboard goes on, and says it
+            (failed or tell)(a_bug(error))
+
+    owner.run_worker(run(), name=title, group=group, exclusive=exclusive, exit_on_error=False)
+
+
+def a_bug(error: BaseException) -> str:
+    """How an error is told that nobody foresaw."""
+    return f"This is a mistake in fleetctl: {type(error).__name__}: {error}."

@@ -1,0 +1,110 @@
+"""A proposal of repairs in words: the commands, what each changes, how it is undone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from fleetctl.marks import Mark, mark
+from fleetctl.model.repairs import ByHand, Proposal, Repair, StepOutcome
+from fleetctl.model.status import Problem, RepairStep
+
+ALL_IS_WELL = "all is as nodes.yaml wants it"
+
+Weight = Literal["plain", "quiet", "doubt"]
+
+
+class RepairLine(Struct, frozen=True):
+    """One line: a mark, then the text with what stands out in it."""
+
+    depth: int
+    """How far it is indented."""
+    text: str = ""
+    strong: str = ""
+    after: str = ""
+    mark: Mark | None = None
+    weight: Weight = "plain"
+
+
+class Hints(Struct, frozen=True):
+    """How each front end says what its user can do."""
+
+    persistent: str
+    """Of a step that changes what a Mac brings up, and is not run by itself."""
+    by_hand: Callable[[str], str]
+    """Given a problem code, where its explanation is."""
+
+
+def proposal_lines(
+    proposal: Proposal,
+    hints: Hints,
+    *,
+    persistent: bool,
+    tried: Callable[[Repair, RepairStep], bool] = lambda repair, step: False,
+) -> Iterator[RepairLine]:
+    """All of a proposal; see :func:`repair_lines`."""
+    for repair in proposal.repairs:
+        yield from repair_lines(repair, hints, persistent=persistent, tried=tried)
+    for found in proposal.by_hand:
+        yield from by_hand_lines(found, hints)
+
+
+def repair_lines(
+    repair: Repair,
+    hints: Hints,
+    *,
+    persistent: bool,
+    tried: Callable[[Repair, RepairStep], bool] = lambda repair, step: False,
+) -> Iterator[RepairLine]:
+    """A problem, and each command with what it changes, how long that lasts, how it is undone.
+
+    :param persistent: whether what lasts over a reboot is run on macOS, too.
+    :param tried: whether a step was run already.
+    """
+    yield _problem(repair.problem)
+    runnable = repair.runnable(persistent=persistent)
+    for step in repair.steps:
+        yield RepairLine(1, f"on {repair.node}: ", step.command)
+        lasts = "lasts over a reboot" if step.lasts else "until the next boot"
+        yield RepairLine(2, f"{step.does} ({lasts})", weight="quiet")
+        if step.undo:
+            yield RepairLine(2, f"undo: {step.undo}", weight="quiet")
+        if why := repair.refusal(step):
+            yield RepairLine(2, f"not run: {why}", weight="doubt")
+        elif step not in runnable:
+            yield RepairLine(2, hints.persistent, weight="doubt")
+        elif tried(repair, step):
+            yield RepairLine(2, "tried already", weight="doubt")
+    yield from _notes(repair.notes)
+
+
+def by_hand_lines(found: ByHand, hints: Hints) -> Iterator[RepairLine]:
+    """A problem that nothing here can repair, and what to do."""
+    yield _problem(found.problem)
+    yield from _notes(found.notes)
+    for command in found.problem.fix.commands if found.problem.fix else ():
+        yield RepairLine(1, f"by hand: {command}")
+    yield RepairLine(1, hints.by_hand(found.problem.code), weight="quiet")
+
+
+def outcome_line(outcome: StepOutcome) -> RepairLine:
+    """What became of a command that was run."""
+    why = f": {outcome.said}" if outcome.said else ""
+    return RepairLine(
+        0,
+        f"{outcome.node}: {outcome.command}  {outcome.state}{why}",
+        mark=mark("ok" if outcome.state == "done" else "failed"),
+    )
+
+
+def _problem(problem: Problem) -> RepairLine:
+    return RepairLine(
+        0, strong=problem.code, after=f": {problem.summary}", mark=mark(problem.severity)
+    )
+
+
+def _notes(notes: tuple[str, ...]) -> Iterator[RepairLine]:
+    for note in notes:
+        yield RepairLine(1, f"note: {note}", weight="quiet")

@@ -1,0 +1,31 @@
+"""A machine's figures as short texts. Pure."""
+
+from __future__ import annotations
+
+from fleetctl.model.status import SystemStatus
+from fleetctl.quantities import duration, size
+
+UNKNOWN = "-"
+
+
+def load(system: SystemStatus | None) -> str:
+    """The load average of the last minute."""
+    return UNKNOWN if system is None or system.load1 is None else f"{system.load1:.1f}"
+
+
+def memory(system: SystemStatus | None) -> str:
+    """How much of the memory is used."""
+    percent = system.memory_percent if system else None
+    return UNKNOWN if percent is None else f"{percent}%"
+
+
+def disk_free(system: SystemStatus | None) -> str:
+    """Free on the file system of the home folder."""
+    free = system.disk_free_bytes if system else None
+    return UNKNOWN if free is None else size(free)
+
+
+def uptime(system: SystemStatus | None) -> str:
+    """Since the boot."""
+    up_s = system.uptime_s if system else None
+    return UNKNOWN if up_s is None else duration(up_s)
