@@ -11,7 +11,7 @@ from fleetctl.model.questions import Depth
 from fleetctl.probes.parsers.iw_power_save import parse_power_save
 from fleetctl.probes.parsers.pmset import parse_pmset
 from fleetctl.probes.parsers.socketfilterfw import parse_firewall
-from fleetctl.probes.parsers.unparsed import Unparsed
+from fleetctl.probes.parsers.unparsed import known
 from fleetctl.probes.parsers.vcgencmd import parse_throttled
 from fleetctl.probes.probe import Answer, Probe
 
@@ -44,21 +44,18 @@ def read_comfort(
     clock = re.search(r"^clock:([0-9]{1,15})$", text, re.M)
     # the node tells whole seconds: half a second is its most likely remainder
     offset = int(clock[1]) + 0.5 - (time.time() if now_s is None else now_s) if clock else None
-    throttled = parse_throttled(answers["system"].text) if "system" in answers else None
-    known = throttled if throttled and not isinstance(throttled, Unparsed) else None
+    throttled = known(parse_throttled(answers["system"].text)) if "system" in answers else None
     saving = []
     for name, said in re.findall(r"^iw (\S+) (.*)$", text, re.M):
         if parse_power_save(said) is True:
             saving.append(name)
-    settings = parse_pmset(text) if os == "macos" else None
-    firewall = parse_firewall(text) if os == "macos" else None
+    settings = known(parse_pmset(text)) if os == "macos" else None
+    firewall = known(parse_firewall(text)) if os == "macos" else None
     return Comfort(
         clock_offset_s=None if offset is None else round(offset, 1),
-        sleep_minutes=None
-        if settings is None or isinstance(settings, Unparsed)
-        else settings.sleep_minutes,
+        sleep_minutes=settings.sleep_minutes if settings else None,
         wifi_power_save=tuple(saving),
-        undervoltage=known.under_voltage_now if known else None,
-        undervoltage_since_boot=known.under_voltage_since_boot if known else None,
-        stealth=None if firewall is None or isinstance(firewall, Unparsed) else firewall.stealth,
+        undervoltage=throttled.under_voltage_now if throttled else None,
+        undervoltage_since_boot=throttled.under_voltage_since_boot if throttled else None,
+        stealth=firewall.stealth if firewall else None,
     )

@@ -10,7 +10,7 @@ from fleetctl.model.layout import TMUX_SOCKET
 from fleetctl.model.questions import Questions
 from fleetctl.probes.parsers.macmon import parse_macmon
 from fleetctl.probes.parsers.system_profiler import parse_thunderbolt
-from fleetctl.probes.parsers.unparsed import Unparsed
+from fleetctl.probes.parsers.unparsed import known
 from fleetctl.probes.probe import Answer, Probe
 from fleetctl.quoting import quote, quote_path
 
@@ -71,8 +71,8 @@ def local_network_probe(questions: Questions) -> Probe:
 def read_temperature_c(answers: Mapping[str, Answer]) -> float | None:
     """What macmon says of the processor; None without it."""
     answer = answers.get(MACMON.name)
-    parsed = parse_macmon(answer.text) if answer and answer.text.strip() else None
-    return None if parsed is None or isinstance(parsed, Unparsed) else parsed.cpu_celsius
+    sample = known(parse_macmon(answer.text)) if answer else None
+    return sample.cpu_celsius if sample else None
 
 
 def read_macs(
@@ -81,8 +81,8 @@ def read_macs(
     """Thunderbolt ports, and the verdict on Local Network privacy; None where not told."""
     ports: tuple[ThunderboltPort, ...] | None = None
     if answer := answers.get(THUNDERBOLT.name):
-        parsed = parse_thunderbolt(answer.text)
-        if not isinstance(parsed, Unparsed):
+        parsed = known(parse_thunderbolt(answer.text))
+        if parsed is not None:
             ports = tuple(
                 ThunderboltPort(p.receptacle or "?", p.domain_uuid, p.peer_uuid, p.speed)
                 for p in parsed

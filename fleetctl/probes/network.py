@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from fleetctl.model.facts import CUT_OFF, NetworkFacts
 from fleetctl.model.network import Interface, Neighbour, Route, RouteTaken
 from fleetctl.model.questions import Questions
+from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.parsers.arp import parse_arp
 from fleetctl.probes.parsers.ifconfig import parse_ifconfig
 from fleetctl.probes.parsers.ip_addr import parse_ip_addr
@@ -138,7 +139,7 @@ class _Reader:
             neighbours = self._known("neighbours", parse_arp(text))
         for part in re.split(r"^way (?=[0-9.]+$)", texts["ways"] or "", flags=re.M)[1:]:
             address, _, said = part.partition("\n")
-            if (way := _address(address)) is not None:
+            if (way := ipv4(address)) is not None:
                 self._take(taken, way, parse_route_get(said))
         return self._facts(interfaces, table, taken, neighbours, _persistent_on_macos)
 
@@ -195,17 +196,10 @@ def _batch(text: str, commands: int) -> Iterator[tuple[int, str]]:
         yield place, errors if place in failed else next(said, errors)
 
 
-def _address(text: str) -> IPv4Address | None:
-    try:
-        return IPv4Address(text)
-    except ValueError:
-        return None
-
-
 def _ssh_address(text: str) -> IPv4Address | None:
     """SSH_CONNECTION: client address, client port, server address, server port (ssh(1))."""
     match = re.search(r"^ssh \S+ \S+ (\S+) \S+$", text, re.M)
-    return _address(match[1]) if match else None
+    return ipv4(match[1]) if match else None
 
 
 def _strict_filters(text: str) -> tuple[str, ...]:

@@ -6,6 +6,13 @@ import re
 import time
 
 from fleetctl.model.status import SystemStatus
+from fleetctl.probes.parsers.boottime import parse_boottime
+from fleetctl.probes.parsers.loadavg import parse_loadavg
+from fleetctl.probes.parsers.number import decimal, whole
+from fleetctl.probes.parsers.thermal import parse_thermal
+from fleetctl.probes.parsers.unparsed import known
+from fleetctl.probes.parsers.vcgencmd import parse_throttled
+from fleetctl.probes.parsers.vm_stat import parse_vm_stat
 from fleetctl.probes.probe import Answer, Machine, Probe
 
 SYSTEM = Probe(
@@ -42,50 +49,39 @@ def read_system(machine: Machine, answer: Answer, now_s: float | None = None) ->
 
     :param now_s: the time to count macOS's boot time from, in epoch seconds.
     """
-    lines = answer.text.splitlines()
-    named = {key: rest for key, _, rest in (line.partition(" ") for line in lines)}
-    total, used = _memory(machine.os, named, answer.text)
-    throttled = re.search(r"^throttled=0x([0-9a-fA-F]+)", answer.text, re.M)
+    text = answer.text
+    named = {key: rest for key, _, rest in (line.partition(" ") for line in text.splitlines())}
+    total, used = _memory(machine.os, named, text)
+    celsius = known(parse_thermal(named.get("millidegrees", "")))
+    throttled = known(parse_throttled(text))
     return SystemStatus(
         os=machine.os,
         os_version=named.get("version", "").strip() or None,
         arch=machine.arch,
         hostname=machine.hostname,
         uptime_s=_uptime(named, time.time() if now_s is None else now_s),
-        load1=_number(named.get("load", "").strip("{ ")),
+        load1=known(parse_loadavg(named.get("load", ""))),
         cpus=_cpus(named),
         memory_total_bytes=total,
         memory_used_bytes=used,
-        disk_free_bytes=_disk_free(answer.text),
-        temperature_c=_scaled(named.get("millidegrees"), 0.001),
-        # low four bits: under-voltage, frequency capped, throttled, soft limit, right now
-        throttled=bool(int(throttled[1], 16) & 0xF) if throttled else None,
+        disk_free_bytes=_disk_free(text),
+        temperature_c=None if celsius is None else round(celsius, 1),
+        throttled=None if throttled is None else throttled.now,
     )
 
 
-def _number(text: str | None) -> float | None:
-    match = re.match(r"[0-9]{1,18}(?:[.,][0-9]{1,9})?", text or "")
-    return float(match[0].replace(",", ".")) if match else None
-
-
-def _int(text: str | None) -> int | None:
-    number = _number(text)
-    return None if number is None else int(number)
-
-
-def _scaled(text: str | None, factor: float) -> float | None:
-    number = _number(text)
-    return None if number is None else round(number * factor, 1)
-
-
 def _uptime(named: dict[str, str], now_s: float) -> int | None:
-    boot = re.search(r"sec = ([0-9]{1,18})", named.get("boottime", ""))
-    return max(0, int(now_s) - int(boot[1])) if boot else _int(named.get("uptime"))
+    """macOS says when it was started; Linux for how many seconds it has been up."""
+    started = known(parse_boottime(named.get("boottime", "")))
+    if started is not None:
+        return max(0, int(now_s) - started)
+    up_s = decimal(named.get("uptime"))
+    return None if up_s is None else int(up_s)
 
 
 def _cpus(named: dict[str, str]) -> int | None:
     """macOS says a number; Linux the online ones as ranges, such as ``0-3,6``."""
-    if (cpus := _int(named.get("cpus"))) is not None:
+    if (cpus := whole(named.get("cpus"))) is not None:
         return cpus
     ranges = re.findall(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", named.get("online", ""))
     return sum(int(last or first) - int(first) + 1 for first, last in ranges) or None
@@ -98,18 +94,10 @@ def _disk_free(text: str) -> int | None:
 
 
 def _memory(os_name: str, named: dict[str, str], text: str) -> tuple[int | None, int | None]:
-    if os_name != "macos":
-        total, free = (_int(named.get(key)) for key in ("MemTotal:", "MemAvailable:"))
-        if total is None:
-            return None, None
-        return total * 1024, None if free is None else (total - free) * 1024
-    page = re.search(r"page size of ([0-9]{1,9}) bytes", text)
-    # used is what applications, the kernel and the compressor hold; file cache is not
-    kinds = (r"^Pages active", r"^Pages wired down", r"^Pages occupied by compressor")
-    pages = [re.search(rf"{kind}:\s+([0-9]{{1,18}})\.", text, re.M) for kind in kinds]
-    used = (
-        sum(int(match[1]) for match in pages if match) * int(page[1])
-        if page and all(pages)
-        else None
-    )
-    return _int(named.get("memsize")), used
+    if os_name == "macos":
+        pages = known(parse_vm_stat(text))
+        return whole(named.get("memsize")), pages.used_bytes if pages else None
+    total, free = (whole(named.get(key)) for key in ("MemTotal:", "MemAvailable:"))
+    if total is None:
+        return None, None
+    return total * 1024, None if free is None else (total - free) * 1024

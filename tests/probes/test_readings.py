@@ -90,6 +90,11 @@ def test_the_load_as_the_kernel_writes_it() -> None:
     assert read_system(PI, Answer(f"load {first}\n", 0)).load1 == 0.0
 
 
+@pytest.mark.parametrize("said", ["-274000", "850000", "", "48312 x"])
+def test_a_sensor_that_says_nonsense_tells_no_temperature(said: str) -> None:
+    assert read_system(PI, Answer(f"millidegrees {said}\n", 0)).temperature_c is None
+
+
 @pytest.mark.parametrize(
     ("online", "cpus"),
     [("0", 1), ("0-3", 4), ("0-1,4-7", 6), ("0,2,5", 3), ("", None), ("x", None)],

@@ -15,47 +15,25 @@ _TEMPERATURE = re.compile(r"^\s*temp=(-?\d{1,3}(?:\.\d{1,4})?)'C\s*$", re.MULTIL
 
 
 class Throttled(Struct, frozen=True):
-    """The bits of ``get_throttled``: 0 to 3 are now, 16 to 19 since the host was started."""
+    """The bits of ``get_throttled``: 0 to 3 are now, 16 to 19 since the host was started.
+
+    They are under-voltage, frequency capped, throttled, and at the soft temperature limit.
+    """
 
     raw: int
 
-    def now(self, bit: int) -> bool:
-        return bool(self.raw >> bit & 1)
-
-    def since_boot(self, bit: int) -> bool:
-        return bool(self.raw >> 16 + bit & 1)
+    @property
+    def now(self) -> bool:
+        """Any of the four."""
+        return bool(self.raw & 0xF)
 
     @property
     def under_voltage_now(self) -> bool:
-        return self.now(0)
+        return bool(self.raw & 1)
 
     @property
     def under_voltage_since_boot(self) -> bool:
-        return self.since_boot(0)
-
-    @property
-    def frequency_capped_now(self) -> bool:
-        return self.now(1)
-
-    @property
-    def frequency_capped_since_boot(self) -> bool:
-        return self.since_boot(1)
-
-    @property
-    def throttled_now(self) -> bool:
-        return self.now(2)
-
-    @property
-    def throttled_since_boot(self) -> bool:
-        return self.since_boot(2)
-
-    @property
-    def soft_temperature_limit_now(self) -> bool:
-        return self.now(3)
-
-    @property
-    def soft_temperature_limit_since_boot(self) -> bool:
-        return self.since_boot(3)
+        return bool(self.raw >> 16 & 1)
 
 
 def parse_throttled(text: str) -> Throttled | Unparsed:

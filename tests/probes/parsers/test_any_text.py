@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetctl.probes import parsers
-from fleetctl.probes.parsers import failures, nmcli, sysctl, tmux
+from fleetctl.probes.parsers import failures, nmcli, tmux
 from fleetctl.probes.parsers.ip_route import Entry as RouteEntry
 from fleetctl.probes.parsers.ip_route_get import Way
 from fleetctl.probes.parsers.netstat_routes import Table, primary_default, routes
@@ -34,7 +34,6 @@ ASKED = IPv4Address("10.10.0.1")
 WITH_MORE: dict[str, dict[str, Any]] = {
     "nc.parse_nc": {"status": 1},
     "nmcli.parse_rows": {"columns": ("name", "uuid")},
-    "sysctl.parse_values": {"keys": ("hw.ncpu", "hw.memsize")},
     "tmux.parse_has_session": {"status": 1},
     "tmux.parse_sessions": {"fields": ("session_id", "session_name", "session_windows")},
 }
@@ -43,7 +42,6 @@ WITH_MORE: dict[str, dict[str, Any]] = {
 def _parsers() -> dict[str, Callable[[str], object]]:
     found: dict[str, Callable[[str], object]] = {
         "tmux.parse_sessions plain": tmux.parse_sessions,
-        "sysctl.boot_time_s": sysctl.boot_time_s,
         "nmcli.split_terse": nmcli.split_terse,
         "failures.failure": failures.failure,
     }

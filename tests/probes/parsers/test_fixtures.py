@@ -34,7 +34,9 @@ def test_text_is_read_as_expected(text: Path) -> None:
         sample["command"],
         sample["rc"],
     )
-    assert found == sample["parsed"]
+    if found is None and HERE not in text.parents:
+        pytest.skip(f"fleetctl does not read {sample['command']}")
+    assert found == adapter.expected(text.parts[-2], sample["parsed"])
 
 
 def test_every_text_says_where_it_comes_from() -> None:

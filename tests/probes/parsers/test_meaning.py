@@ -8,7 +8,7 @@ import pytest
 
 from fleetctl.model.facts import Listener
 from fleetctl.model.network import Echo, Interface, Neighbour, NeighbourState, Route, RouteTaken
-from fleetctl.probes.parsers import failures, networksetup, sysctl
+from fleetctl.probes.parsers import failures, networksetup
 from fleetctl.probes.parsers.arp import parse_arp
 from fleetctl.probes.parsers.ifconfig import parse_ifconfig
 from fleetctl.probes.parsers.ip_addr import parse_ip_addr
@@ -20,6 +20,7 @@ from fleetctl.probes.parsers.netstat_routes import parse_netstat_routes, routes
 from fleetctl.probes.parsers.ping import PingSummary, parse_ping
 from fleetctl.probes.parsers.route_get import RouteGet, parse_route_get
 from fleetctl.probes.parsers.unparsed import Unparsed
+from fleetctl.probes.parsers.vcgencmd import Throttled
 from fleetctl.probes.parsers.vm_stat import VmStat
 
 ASKED = IPv4Address("10.10.0.2")
@@ -181,16 +182,23 @@ def test_service_is_found_by_its_device() -> None:
     assert networksetup.services_of(services, "en9") == ()
 
 
-def test_bare_value_and_its_failure() -> None:
-    assert sysctl.parse_value("1\n") == "1"
-    unknown = "sysctl: unknown oid 'net.ipv4.ip_forward'\n"
-    assert sysctl.parse_value(unknown) == Unparsed(unknown, "unknown_oid")
-
-
-def test_boot_time() -> None:
-    assert sysctl.boot_time_s("{ sec = 1763798400, usec = 5 } Sat Nov 22 08:00:00 2025") == (
-        1763798400
-    )
+@pytest.mark.parametrize(
+    ("bits", "now", "low_voltage", "low_voltage_since_boot"),
+    [
+        (0x0, False, False, False),
+        (0x50000, False, False, True),
+        (0x1, True, True, False),
+        (0x8, True, False, False),
+        (0xE000E, True, False, False),
+    ],
+)
+def test_what_holds_now_and_what_held_since_boot(
+    bits: int, now: bool, low_voltage: bool, low_voltage_since_boot: bool
+) -> None:
+    found = Throttled(bits)
+    assert found.now is now
+    assert found.under_voltage_now is low_voltage
+    assert found.under_voltage_since_boot is low_voltage_since_boot
 
 
 def test_memory_in_use_needs_the_size_of_a_page() -> None:
