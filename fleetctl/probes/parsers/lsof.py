@@ -1,23 +1,10 @@
-"""``lsof -nP -iTCP -sTCP:LISTEN``: with ``-Fpcn`` fields one a line, p pid, c command, n name."""
+"""``lsof -nP -iTCP -Fpcn``: a field a line, p for the process, c its command, n a name."""
 
 from __future__ import annotations
 
-import re
-
-from msgspec import Struct
-
 from fleetctl.model.facts import Connection, Listener
 from fleetctl.probes.parsers.address import ipv4
-from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import whole
-from fleetctl.probes.parsers.unparsed import Unparsed
-
-_HEAD = re.compile(r"^COMMAND +PID ", re.MULTILINE)
-_ROW = re.compile(
-    r"(?P<command>\S+)\s+(?P<pid>\d+)\s+(?P<user>\S+)\s+\S+\s+(?P<family>IPv[46])\s+\S+\s+\S+\s+"
-    r"TCP\s+(?P<address>\S+):(?P<port>\d+)\s+\(LISTEN\)",
-    re.ASCII,
-)
 
 
 def parse_lsof(text: str) -> tuple[Listener, ...]:
@@ -62,41 +49,3 @@ def parse_lsof_connections(text: str) -> tuple[Connection, ...]:
         if ends[0] is not None and ends[1] is not None and port is not None:
             found.append(Connection(ends[0], ends[1], port, (pid,)))
     return tuple(found)
-
-
-class TableRow(Struct, frozen=True):
-    """A line of the table that ``lsof -nP -iTCP -sTCP:LISTEN`` prints without ``-F``."""
-
-    command: str
-    """Cut to 9 characters unless ``+c0`` was given."""
-    pid: int
-    user: str
-    family: str
-    """``IPv4`` or ``IPv6``."""
-    address: str
-    """``*`` for any."""
-    port: int
-
-
-def parse_lsof_table(text: str) -> tuple[TableRow, ...] | Unparsed:
-    """The rows in ``text``. Empty text is none, which is also what one sees of other users."""
-    found = tuple(row for line in text.splitlines() if (row := _row(line)) is not None)
-    if found or not text.strip() or _HEAD.search(text):
-        return found
-    return unparsed(text)
-
-
-def _row(line: str) -> TableRow | None:
-    match = _ROW.fullmatch(line.strip())
-    pid = None if match is None else whole(match["pid"])
-    port = None if match is None else whole(match["port"])
-    if match is None or pid is None or port is None:
-        return None
-    return TableRow(
-        command=match["command"].replace("\\x20", " "),
-        pid=pid,
-        user=match["user"],
-        family=match["family"],
-        address=match["address"].strip("[]"),
-        port=port,
-    )

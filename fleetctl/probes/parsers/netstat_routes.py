@@ -96,11 +96,6 @@ def routes(rows: tuple[Row, ...]) -> tuple[Route, ...]:
     )
 
 
-def primary_default(rows: tuple[Row, ...]) -> Row | None:
-    """The default route of ordinary traffic: the first without the flag I."""
-    return next((row for row in rows if row.to.prefixlen == 0 and "I" not in row.flags), None)
-
-
 def _row(words: list[str], columns: tuple[str, ...]) -> Row | None:
     if len(words) > 2 and "RT_IFA" in columns and address.ipv4(words[2]) is None:
         words = [*words[:2], "-", *words[2:]]  # left blank in the row

@@ -6,7 +6,6 @@ Its errors come on stdout and its status varies, so the text alone counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
@@ -33,14 +32,6 @@ _METHODS: dict[str, Method] = {
 _ADDRESS = r"(\d+\.\d+\.\d+\.\d+)"
 _ROUTE = re.compile(rf"\D*?{_ADDRESS}\D+?{_ADDRESS}\D+?{_ADDRESS}\s*", re.ASCII)
 _NO_SERVICE = ("not a recognized network service", "unable to find item in network database")
-
-
-class HardwarePort(Struct, frozen=True):
-    """A port and its device."""
-
-    port: str
-    device: str
-    mac: str | None
 
 
 class Service(Struct, frozen=True):
@@ -73,30 +64,6 @@ class AdditionalRoute(Struct, frozen=True):
     via: IPv4Address
 
 
-def services_of(services: Iterable[Service], device: str) -> tuple[Service, ...]:
-    """The enabled services on ``device``: one where all is well, since two may share it."""
-    return tuple(s for s in services if s.enabled and s.device == device)
-
-
-def parse_hardware_ports(text: str) -> tuple[HardwarePort, ...] | Unparsed:
-    """``-listallhardwareports``."""
-    ports: list[HardwarePort] = []
-    blocks: list[dict[str, str]] = []
-    for line in text.splitlines():
-        key, colon, value = line.strip().partition(":")
-        if line.startswith("VLAN Configurations"):
-            break
-        if key == "Hardware Port" and colon:
-            blocks.append({key: value.strip()})
-        elif key in ("Device", "Ethernet Address") and colon and blocks:
-            blocks[-1].setdefault(key, value.strip())
-    for block in blocks:
-        if block.get("Device"):
-            mac = address.mac(block.get("Ethernet Address"))
-            ports.append(HardwarePort(block["Hardware Port"], block["Device"], mac))
-    return tuple(ports) if blocks or "VLAN Configurations" in text else _failed(text)
-
-
 def parse_service_order(text: str) -> tuple[Service, ...] | Unparsed:
     """``-listnetworkserviceorder``: a disabled service has ``(*)`` for its number."""
     services: list[Service] = []
@@ -111,17 +78,6 @@ def parse_service_order(text: str) -> tuple[Service, ...] | Unparsed:
         elif head is not None and head["mark"]:
             services.append(Service(head["name"], "*" not in head["mark"]))
     return tuple(services) or _failed(text)
-
-
-def parse_services(text: str) -> tuple[Service, ...] | Unparsed:
-    """``-listallnetworkservices``: below its first sentence, a leading ``*`` means disabled."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    first = next((n for n, line in enumerate(lines) if "denotes that a network" in line), None)
-    if first is None:
-        return _failed(text)
-    return tuple(
-        Service(line.removeprefix("*"), not line.startswith("*")) for line in lines[first + 1 :]
-    )
 
 
 def parse_service_info(text: str) -> ServiceInfo | Unparsed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -31,15 +30,6 @@ class Connection(Struct, frozen=True):
     device: str | None
 
 
-class Device(Struct, frozen=True):
-    """A network device as NetworkManager sees it."""
-
-    device: str
-    type: str
-    state: str
-    connection: str | None
-
-
 def split_terse(line: str) -> tuple[str, ...]:
     """The fields of a line, their escapes undone."""
     fields: list[list[str]] = [[]]
@@ -60,43 +50,20 @@ def error(text: str) -> str | None:
     return None
 
 
-def parse_rows(text: str, columns: Sequence[str]) -> tuple[dict[str, str | None], ...] | Unparsed:
-    """The lines of a table ``-t -f COLUMNS``, an empty field as None.
+def parse_connections(text: str) -> tuple[Connection, ...] | Unparsed:
+    """``-t -f NAME,UUID,TYPE,DEVICE connection show``.
 
     Lines of another number of fields (warnings) are passed over.
     """
-    fields = (split_terse(line) for line in text.splitlines() if not _remark(line))
-    rows = tuple(
-        {name: value or None for name, value in zip(columns, row, strict=True)}
-        for row in fields
-        if len(row) == len(columns) and any(row)
+    rows = (split_terse(line) for line in text.splitlines() if not _remark(line))
+    found = tuple(
+        Connection(name, uuid, type, device or None)
+        for name, uuid, type, device in (row for row in rows if len(row) == 4 and any(row))
     )
     failed = error(text)
-    if rows and failed is None:
-        return rows
+    if found and failed is None:
+        return found
     return unparsed(text) if failed is None else Unparsed(text, failed)
-
-
-def parse_connections(text: str) -> tuple[Connection, ...] | Unparsed:
-    """``-t -f NAME,UUID,TYPE,DEVICE connection show``."""
-    rows = parse_rows(text, ("name", "uuid", "type", "device"))
-    if isinstance(rows, Unparsed):
-        return rows
-    return tuple(
-        Connection(row["name"] or "", row["uuid"] or "", row["type"] or "", row["device"])
-        for row in rows
-    )
-
-
-def parse_devices(text: str) -> tuple[Device, ...] | Unparsed:
-    """``-t -f DEVICE,TYPE,STATE,CONNECTION device status``."""
-    rows = parse_rows(text, ("device", "type", "state", "connection"))
-    if isinstance(rows, Unparsed):
-        return rows
-    return tuple(
-        Device(row["device"] or "", row["type"] or "", row["state"] or "", row["connection"])
-        for row in rows
-    )
 
 
 def parse_properties(text: str) -> dict[str, str | None] | Unparsed:
@@ -112,19 +79,6 @@ def parse_properties(text: str) -> dict[str, str | None] | Unparsed:
             escaped = len(split_terse(value)) == 1
             found.setdefault(key, (split_terse(value)[0] if escaped else value) or None)
     return found or unparsed(text)
-
-
-def parse_values(text: str) -> tuple[str | None, ...] | Unparsed:
-    """``-g PROPERTIES``: a value a line in the order asked, an empty one as None."""
-    failed = error(text)
-    if failed is not None:
-        return Unparsed(text, failed)
-    bad = unparsed(text)
-    if bad.reason != "unrecognised":
-        return bad
-    return tuple(
-        ":".join(split_terse(line)) or None for line in text.splitlines() if not _remark(line)
-    )
 
 
 def _remark(line: str) -> bool:

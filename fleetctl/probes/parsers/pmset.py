@@ -28,14 +28,6 @@ class PowerSettings(Struct, frozen=True):
     def disk_sleep_minutes(self) -> int | None:
         return whole(self.values.get("disksleep"))
 
-    @property
-    def wakes_for_network(self) -> bool | None:
-        return _switch(self.values.get("womp"))
-
-    @property
-    def restarts_after_power_loss(self) -> bool | None:
-        return _switch(self.values.get("autorestart"))
-
 
 def parse_pmset(text: str) -> PowerSettings | Unparsed:
     """The settings in use; where the text has a section "Currently in use:", those."""
@@ -47,7 +39,3 @@ def parse_pmset(text: str) -> PowerSettings | Unparsed:
         if match is not None:
             values.setdefault(match[1], match[2])
     return PowerSettings(values) if "sleep" in values or start >= 0 else unparsed(text)
-
-
-def _switch(value: str | None) -> bool | None:
-    return {"0": False, "1": True}.get(value or "")

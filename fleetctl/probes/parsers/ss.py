@@ -6,9 +6,7 @@ import re
 
 from fleetctl.model.facts import Connection, Listener
 from fleetctl.probes.parsers.address import ipv4
-from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import whole
-from fleetctl.probes.parsers.unparsed import Unparsed
 
 _PROCESS = re.compile(r'\("(?P<name>.*?)",pid=(?P<pid>[0-9]{1,18}),fd=[0-9]+\)')
 # To the first whole match: a process may have quotes in its name.
@@ -54,11 +52,3 @@ def parse_ss_connections(text: str) -> tuple[Connection, ...]:
         pids = tuple(sorted({int(p["pid"]) for p in _PROCESS.finditer(line)}))
         found.append(Connection(ends[0], ends[1], port, pids))
     return tuple(found)
-
-
-def parse_ss_table(text: str) -> tuple[Listener, ...] | Unparsed:
-    """As ``parse_ss``, for output whose failure matters; nothing that matches is ``()``."""
-    found = parse_ss(text)
-    if found or not text.strip() or text.lstrip().startswith("State "):
-        return found
-    return unparsed(text)

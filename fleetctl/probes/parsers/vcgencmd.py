@@ -1,4 +1,4 @@
-"""``vcgencmd`` of Raspberry Pi OS: throttling and temperature."""
+"""``vcgencmd`` of Raspberry Pi OS: throttling."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import re
 from msgspec import Struct
 
 from fleetctl.probes.parsers.failures import unparsed
-from fleetctl.probes.parsers.number import decimal
 from fleetctl.probes.parsers.unparsed import Unparsed
 
 _THROTTLED = re.compile(r"^\s*throttled=0x([0-9a-fA-F]{1,8})\s*$", re.MULTILINE)
-_TEMPERATURE = re.compile(r"^\s*temp=(-?\d{1,3}(?:\.\d{1,4})?)'C\s*$", re.MULTILINE | re.ASCII)
 
 
 class Throttled(Struct, frozen=True):
@@ -40,13 +38,6 @@ def parse_throttled(text: str) -> Throttled | Unparsed:
     """``vcgencmd get_throttled``."""
     match = _THROTTLED.search(text)
     return _failed(text) if match is None else Throttled(int(match[1], 16))
-
-
-def parse_temperature(text: str) -> float | Unparsed:
-    """``vcgencmd measure_temp``, in degrees Celsius."""
-    match = _TEMPERATURE.search(text)
-    found = None if match is None else decimal(match[1])
-    return _failed(text) if found is None else found
 
 
 def _failed(text: str) -> Unparsed:

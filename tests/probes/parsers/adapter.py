@@ -8,7 +8,6 @@ byte, what is absent is null, and times are milliseconds.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable
 from typing import Any
@@ -21,15 +20,9 @@ from fleetctl.probes.parsers import (
     ip_neigh,
     ip_route,
     ip_route_get,
-    ipconfig_getsummary,
-    iperf3,
     iw_power_save,
     loadavg,
-    lsof,
     macmon,
-    memory_pressure,
-    nc,
-    netstat_listeners,
     netstat_routes,
     networksetup,
     nmcli,
@@ -39,15 +32,12 @@ from fleetctl.probes.parsers import (
     route_get,
     socketfilterfw,
     ss,
-    sw_vers,
     system_profiler,
     thermal,
-    tmux,
-    traceroute,
-    uname,
     vcgencmd,
     vm_stat,
 )
+from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
 Neutral = dict[str, Any]
@@ -168,8 +158,7 @@ def _ip_route(text: str, command: str, status: int) -> Neutral:
 def _netstat_routes(text: str, command: str, status: int) -> Neutral:
     table = netstat_routes.parse_table(text)
     if isinstance(table, Unparsed):
-        return {"routes": [], "primary_default": None, "error": table.reason}
-    default = netstat_routes.primary_default(table.rows)
+        return {"routes": [], "error": table.reason}
     found: Neutral = {
         "routes": [
             {
@@ -182,7 +171,6 @@ def _netstat_routes(text: str, command: str, status: int) -> Neutral:
             }
             for row in table.rows
         ],
-        "primary_default": default and {"gateway": default.gateway, "netif": default.interface},
     }
     if table.ipv6_count is not None:
         found["ipv6_route_count"] = table.ipv6_count
@@ -272,42 +260,8 @@ def _socket(socket: Any) -> Neutral:
 
 
 def _ss(text: str, command: str, status: int) -> Neutral:
-    return _list("listeners", ss.parse_ss_table(text), _socket)
-
-
-def _netstat_ltn(text: str, command: str, status: int) -> Neutral:
-    return _list("listeners", netstat_listeners.parse_netstat_listeners(text), _socket)
-
-
-def _netstat_tcp(text: str, command: str, status: int) -> Neutral:
-    return _list(
-        "listeners",
-        netstat_listeners.parse_netstat_listeners(text),
-        lambda socket: {"proto": socket.protocol, **_socket(socket)},
-    )
-
-
-def _lsof(text: str, command: str, status: int) -> Neutral:
-    return _list(
-        "listeners",
-        lsof.parse_lsof_table(text),
-        lambda row: {
-            "command": row.command,
-            "pid": row.pid,
-            "user": row.user,
-            "family": row.family,
-            "addr": row.address,
-            "port": row.port,
-        },
-    )
-
-
-def _networksetup_ports(text: str, command: str, status: int) -> Neutral:
-    return _list(
-        "ports",
-        networksetup.parse_hardware_ports(text),
-        lambda port: {"port": port.port, "device": port.device, "mac": port.mac},
-    )
+    found = ss.parse_ss(text) if status == 0 else unparsed(text)
+    return _list("listeners", found, _socket)
 
 
 def _service_order(text: str, command: str, status: int) -> Neutral:
@@ -320,14 +274,6 @@ def _service_order(text: str, command: str, status: int) -> Neutral:
             "port": service.port,
             "device": service.device,
         },
-    )
-
-
-def _services(text: str, command: str, status: int) -> Neutral:
-    return _list(
-        "services",
-        networksetup.parse_services(text),
-        lambda service: {"name": service.name, "enabled": service.enabled},
     )
 
 
@@ -356,83 +302,18 @@ def _additional_routes(text: str, command: str, status: int) -> Neutral:
     )
 
 
-def _nmcli(text: str, command: str, status: int) -> Neutral:
-    found: Any
+def _nmcli(text: str, command: str, status: int) -> Neutral | None:
     words = shlex.split(command)
-    if "-g" in words:
-        found = nmcli.parse_values(text)
-        return {"error": found.reason} if isinstance(found, Unparsed) else {"values": list(found)}
     columns = words[words.index("-f") + 1].lower().split(",") if "-f" in words else []
     if columns == ["name", "uuid", "type", "device"]:
-        found = nmcli.parse_connections(text)
-        name = "connections"
-    elif columns == ["device", "type", "state", "connection"]:
-        found = nmcli.parse_devices(text)
-        name = "devices"
-    elif any("." in column for column in columns) or not columns:
-        found = nmcli.parse_properties(text)
-        return {"error": found.reason} if isinstance(found, Unparsed) else {**found}
-    else:
-        found = nmcli.parse_rows(text, [column.replace("-", "_") for column in columns])
-        return {"error": found.reason} if isinstance(found, Unparsed) else {**found[0]}
-    if isinstance(found, Unparsed):
-        return {"error": found.reason}
-    keys = columns
-    return {name: [{key: getattr(item, key) for key in keys} for item in found]}
-
-
-def _tmux(text: str, command: str, status: int) -> Neutral:
-    words = shlex.split(command)
-    if "has-session" in words:
-        exists = tmux.parse_has_session(text, status)
-        return {"error": exists.reason} if isinstance(exists, Unparsed) else {"exists": exists}
-    fields = re.findall(r"#\{(\w+)\}", words[words.index("-F") + 1]) if "-F" in words else None
-    found = tmux.parse_sessions(text, fields)
-    if isinstance(found, Unparsed) and found.reason == "no_server":
-        return {"sessions": [], "server": False}
-    return _list(
-        "sessions",
-        found,
-        lambda session: {
-            "name": session.name,
-            "windows": session.windows,
-            "attached": session.attached,
-        },
-    )
-
-
-def _traceroute(text: str, command: str, status: int) -> Neutral:
-    found = traceroute.parse_traceroute(text)
-    if isinstance(found, Unparsed):
-        found = traceroute.Traceroute(error=found.reason)
-    neutral: Neutral = {
-        "target": _text(found.target),
-        "hops": [[str(address) for address in hop] for hop in found.hops],
-        "reached": found.reached,
-    }
-    return neutral if found.error is None else {**neutral, "error": found.error}
-
-
-def _iperf3(text: str, command: str, status: int) -> Neutral:
-    found = iperf3.parse_iperf3(text)
-    if isinstance(found, Unparsed):
-        return {"error": found.reason}
-    if found.error is not None:
-        return {"error": found.error}
-    return {
-        "error": None,
-        "sent_bps": found.sent_bps,
-        "received_bps": found.received_bps,
-        "retransmits": found.retransmits,
-        "seconds": found.seconds,
-        "reverse": found.reverse,
-        "host": found.host,
-    }
-
-
-def _nc(text: str, command: str, status: int) -> Neutral:
-    found = nc.parse_nc(text, status)
-    return {"error": found.reason} if isinstance(found, Unparsed) else {"result": found}
+        rows = nmcli.parse_connections(text)
+        if isinstance(rows, Unparsed):
+            return {"error": rows.reason}
+        return {"connections": [{key: getattr(row, key) for key in columns} for row in rows]}
+    if "-g" in words or not all("." in column for column in columns):
+        return None
+    found = nmcli.parse_properties(text)
+    return {"error": found.reason} if isinstance(found, Unparsed) else {**found}
 
 
 def _route_add(text: str, command: str, status: int) -> Neutral:
@@ -442,43 +323,11 @@ def _route_add(text: str, command: str, status: int) -> Neutral:
     return {"ok": found.ok, "error": found.error}
 
 
-def _sw_vers(text: str, command: str, status: int) -> Neutral:
-    found = sw_vers.parse_sw_vers(text)
-    if isinstance(found, Unparsed):
-        return {"error": found.reason}
-    return {
-        "name": found.name,
-        "version": found.version,
-        "extra": found.extra,
-        "build": found.build,
-        "major": found.major,
-    }
-
-
-def _uname(text: str, command: str, status: int) -> Neutral:
-    found = uname.parse_uname(text)
-    if isinstance(found, Unparsed):
-        return {"error": found.reason}
-    return {
-        "sysname": found.system,
-        "nodename": found.node,
-        "release": found.release,
-        "machine": found.machine,
-    }
-
-
 def _vm_stat(text: str, command: str, status: int) -> Neutral:
     found = vm_stat.parse_vm_stat(text)
     if isinstance(found, Unparsed):
         return {"error": found.reason}
     return {"page_size": found.page_bytes, "pages": found.pages}
-
-
-def _memory_pressure(text: str, command: str, status: int) -> Neutral:
-    found = memory_pressure.parse_memory_pressure(text)
-    if isinstance(found, Unparsed):
-        return {"free_pct": None, "error": found.reason}
-    return {"free_pct": found}
 
 
 def _macmon(text: str, command: str, status: int) -> Neutral:
@@ -495,18 +344,6 @@ def _macmon(text: str, command: str, status: int) -> Neutral:
         "gpu_ratio": found.gpu_ratio,
         "gpu_mhz": found.gpu_mhz,
         "sys_power_w": found.system_watts,
-    }
-
-
-def _getsummary(text: str, command: str, status: int) -> Neutral:
-    found = ipconfig_getsummary.parse_ipconfig_getsummary(text)
-    if isinstance(found, Unparsed):
-        return {"error": found.reason}
-    return {
-        "link_active": found.link_active,
-        "associated": found.associated,
-        "ssid": found.ssid,
-        "withheld": found.withheld,
     }
 
 
@@ -528,16 +365,11 @@ def _throttled(text: str, command: str, status: int) -> Neutral:
     }
 
 
-def _temperature(
-    parse: Callable[[str], float | Unparsed],
-) -> Callable[[str, str, int], Neutral]:
-    def reader(text: str, command: str, status: int) -> Neutral:
-        found = parse(text)
-        if isinstance(found, Unparsed):
-            return {"temp_c": None, "error": found.reason}
-        return {"temp_c": found}
-
-    return reader
+def _thermal(text: str, command: str, status: int) -> Neutral:
+    found = thermal.parse_thermal(text)
+    if isinstance(found, Unparsed):
+        return {"temp_c": None, "error": found.reason}
+    return {"temp_c": found}
 
 
 def _thunderbolt(text: str, command: str, status: int) -> Neutral:
@@ -562,8 +394,6 @@ def _pmset(text: str, command: str, status: int) -> Neutral:
     return {
         "sleep": found.sleep_minutes,
         "disksleep": found.disk_sleep_minutes,
-        "womp": found.wakes_for_network,
-        "autorestart": found.restarts_after_power_loss,
     }
 
 
@@ -575,6 +405,8 @@ def _firewall(text: str, command: str, status: int) -> Neutral:
 
 
 UNREAD: dict[str, frozenset[str]] = {
+    "netstat-rn": frozenset({"primary_default"}),
+    "pmset-g": frozenset({"womp", "autorestart"}),
     "proc-loadavg": frozenset({"load5", "load15"}),
     "sysctl": frozenset({"load5", "load15"}),
     "vcgencmd-get_throttled": frozenset(
@@ -594,45 +426,26 @@ READERS: dict[tuple[str, str], Reader] = {
     ("linux", "ip-neigh"): _ip_neigh,
     ("linux", "ip-route"): _ip_route,
     ("linux", "ip-route-get"): _ip_route_get,
-    ("linux", "iperf3-J"): _iperf3,
     ("linux", "iw-dev-wlan0-get-power_save"): _power_save,
-    ("linux", "nc-z"): _nc,
-    ("linux", "netstat-ltn"): _netstat_ltn,
     ("linux", "nmcli-t"): _nmcli,
     ("linux", "ping"): _ping("linux"),
     ("linux", "proc-loadavg"): _loadavg,
     ("linux", "ss-ltnH"): _ss,
-    ("linux", "sys-thermal-zone0-temp"): _temperature(thermal.parse_thermal),
-    ("linux", "tmux"): _tmux,
-    ("linux", "traceroute"): _traceroute,
-    ("linux", "uname-a"): _uname,
+    ("linux", "sys-thermal-zone0-temp"): _thermal,
     ("linux", "vcgencmd-get_throttled"): _throttled,
-    ("linux", "vcgencmd-measure_temp"): _temperature(vcgencmd.parse_temperature),
     ("macos", "arp-an"): _arp,
     ("macos", "ifconfig"): _ifconfig,
-    ("macos", "ipconfig-getsummary"): _getsummary,
-    ("macos", "iperf3-J"): _iperf3,
-    ("macos", "lsof-listen"): _lsof,
     ("macos", "macmon-pipe"): _macmon,
-    ("macos", "memory_pressure-Q"): _memory_pressure,
-    ("macos", "nc-z"): _nc,
-    ("macos", "netstat-an-p-tcp"): _netstat_tcp,
     ("macos", "netstat-rn"): _netstat_routes,
     ("macos", "networksetup-getadditionalroutes"): _additional_routes,
     ("macos", "networksetup-getinfo"): _service_info,
-    ("macos", "networksetup-listallhardwareports"): _networksetup_ports,
-    ("macos", "networksetup-listallnetworkservices"): _services,
     ("macos", "networksetup-listnetworkserviceorder"): _service_order,
     ("macos", "ping"): _ping("macos"),
     ("macos", "pmset-g"): _pmset,
     ("macos", "route-add"): _route_add,
     ("macos", "route-n-get"): _route_get,
     ("macos", "socketfilterfw"): _firewall,
-    ("macos", "sw_vers"): _sw_vers,
     ("macos", "sysctl"): _sysctl,
     ("macos", "system_profiler-SPThunderboltDataType-json"): _thunderbolt,
-    ("macos", "tmux"): _tmux,
-    ("macos", "traceroute"): _traceroute,
-    ("macos", "uname-a"): _uname,
     ("macos", "vm_stat"): _vm_stat,
 }

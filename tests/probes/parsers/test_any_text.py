@@ -8,20 +8,18 @@ import pkgutil
 import re
 import time
 from collections.abc import Callable
-from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetctl.probes import parsers
-from fleetctl.probes.parsers import failures, nmcli, tmux
+from fleetctl.probes.parsers import failures, nmcli
 from fleetctl.probes.parsers.ip_route import Entry as RouteEntry
 from fleetctl.probes.parsers.ip_route_get import Way
-from fleetctl.probes.parsers.netstat_routes import Table, primary_default, routes
+from fleetctl.probes.parsers.netstat_routes import Table, routes
 from fleetctl.probes.parsers.ping import PingSummary
 from fleetctl.probes.parsers.route_get import RouteGet
 from fleetctl.probes.parsers.unparsed import Unparsed
@@ -31,17 +29,9 @@ HERE = Path(__file__).parents[2] / "fixtures"
 TEXTS = sorted(path.read_text(errors="replace") for path in HERE.glob("*/*/*.txt"))
 ASKED = IPv4Address("10.10.0.1")
 
-WITH_MORE: dict[str, dict[str, Any]] = {
-    "nc.parse_nc": {"status": 1},
-    "nmcli.parse_rows": {"columns": ("name", "uuid")},
-    "tmux.parse_has_session": {"status": 1},
-    "tmux.parse_sessions": {"fields": ("session_id", "session_name", "session_windows")},
-}
-
 
 def _parsers() -> dict[str, Callable[[str], object]]:
     found: dict[str, Callable[[str], object]] = {
-        "tmux.parse_sessions plain": tmux.parse_sessions,
         "nmcli.split_terse": nmcli.split_terse,
         "failures.failure": failures.failure,
     }
@@ -49,8 +39,7 @@ def _parsers() -> dict[str, Callable[[str], object]]:
         module = importlib.import_module(f"{parsers.__name__}.{info.name}")
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("parse_") and function.__module__ == module.__name__:
-                label = f"{info.name}.{name}"
-                found[label] = partial(function, **WITH_MORE.get(label, {}))
+                found[f"{info.name}.{name}"] = function
     return found
 
 
@@ -69,7 +58,6 @@ def _parse(name: str, text: str) -> None:
         found.taken(ASKED)
     elif isinstance(found, Table):
         routes(found.rows)
-        primary_default(found.rows)
     elif isinstance(found, VmStat):
         assert found.used_bytes is None or found.used_bytes >= 0
     elif isinstance(found, tuple):

@@ -6,16 +6,14 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
-from fleetctl.model.facts import Listener
 from fleetctl.model.network import Echo, Interface, Neighbour, NeighbourState, Route, RouteTaken
-from fleetctl.probes.parsers import failures, networksetup
+from fleetctl.probes.parsers import failures
 from fleetctl.probes.parsers.arp import parse_arp
 from fleetctl.probes.parsers.ifconfig import parse_ifconfig
 from fleetctl.probes.parsers.ip_addr import parse_ip_addr
 from fleetctl.probes.parsers.ip_neigh import parse_ip_neigh
 from fleetctl.probes.parsers.ip_route import parse_ip_route
 from fleetctl.probes.parsers.ip_route_get import Way, parse_ip_route_get
-from fleetctl.probes.parsers.netstat_listeners import Socket
 from fleetctl.probes.parsers.netstat_routes import parse_netstat_routes, routes
 from fleetctl.probes.parsers.ping import PingSummary, parse_ping
 from fleetctl.probes.parsers.route_get import RouteGet, parse_route_get
@@ -172,16 +170,6 @@ def test_echo_says_what_a_router_answered() -> None:
     assert found.echo() == Echo(sent=1, received=0, error="Destination Host Unreachable")
 
 
-def test_service_is_found_by_its_device() -> None:
-    services = (
-        networksetup.Service("Wi-Fi", True, "Wi-Fi", "en1"),
-        networksetup.Service("Puente Thunderbolt", True, "Thunderbolt Bridge", "bridge0"),
-        networksetup.Service("old", False, "Thunderbolt Bridge", "bridge0"),
-    )
-    assert networksetup.services_of(services, "bridge0") == services[1:2]
-    assert networksetup.services_of(services, "en9") == ()
-
-
 @pytest.mark.parametrize(
     ("bits", "now", "low_voltage", "low_voltage_since_boot"),
     [
@@ -205,11 +193,6 @@ def test_memory_in_use_needs_the_size_of_a_page() -> None:
     pages = {"Pages active": 2, "Pages wired down": 3, "Pages occupied by compressor": 5}
     assert VmStat(16384, pages).used_bytes == 163840
     assert VmStat(None, pages).used_bytes is None
-
-
-def test_any_address_of_a_mac() -> None:
-    assert Socket("tcp4", "*", 22).listener() == Listener("0.0.0.0", 22, (), None)
-    assert Socket("tcp46", "*", 22).listener() == Listener("*", 22, (), None)
 
 
 @pytest.mark.parametrize(
