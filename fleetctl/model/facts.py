@@ -179,7 +179,5 @@ class NodeFacts(Struct, frozen=True):
     connections: tuple[Connection, ...] | None = None
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None
-    tools: Mapping[str, str] = {}
-    """Tool to where it was found."""
     unknown: Mapping[str, str] = {}
     """Name of a probe to the reason why it has no answer."""

@@ -162,7 +162,6 @@ class _Reader:
 
     def _with_answers(self, facts: NodeFacts, questions: Questions) -> NodeFacts:
         os, by_name = self._answers.machine.os, self._answers.by_name
-        places, tools = self._ask("workplace", read_workplaces) or ({}, {})
         thunderbolt, local_network = read_macs(os, by_name)
         system = facts.system
         if system and system.temperature_c is None:
@@ -174,8 +173,7 @@ class _Reader:
             system=system,
             network=self._network(os, questions),
             comfort=comfort.read_comfort(os, by_name) or Comfort(),
-            workplaces=places,
-            tools=tools,
+            workplaces=self._ask("workplace", read_workplaces) or {},
             thunderbolt=thunderbolt,
             local_network=local_network,
         )

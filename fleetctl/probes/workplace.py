@@ -1,4 +1,4 @@
-"""Whether instances find what they need: their folder, their command's program, tools."""
+"""Whether instances find what they need: their folder, and their command's program."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from fleetctl.model.facts import Workplace
 from fleetctl.model.jobs import Instance
 from fleetctl.probes.probe import Answer, Probe
 from fleetctl.quoting import quote, quote_path
-
-TOOLS = ("tmux", "python3", "ping", "sudo", "iperf3", "nc", "traceroute", "nmcli")
 
 _WORK = r"""work() { cd "$2" 2>/dev/null; status=$?
 if [ $status -ne 0 ]; then
@@ -28,14 +26,13 @@ _MACOS_LIST = '[ -n "$(ls 2>&1 >/dev/null)" ] && { echo "work $1 denied -"; retu
 
 
 def workplace_probe(instances: Sequence[Instance]) -> Probe:
-    """Asks for the folder and program of each of ``instances``, and where tools are."""
+    """Asks for the folder and program of each of ``instances``."""
     lines = "".join(
         f"( work {quote(i.name)} {quote_path(i.workdir or '~')} {quote(i.program or ':')} )\n"
         for i in instances
         if i.command is not None
     )
-    tools = f"for t in {' '.join(TOOLS)}; do printf 'tool %s ' $t; command -v $t || echo -; done\n"
-    linux, macos = (f"{_WORK % listing}{lines}{tools}true" for listing in (":", _MACOS_LIST))
+    linux, macos = (f"{_WORK % listing}{lines}true" for listing in (":", _MACOS_LIST))
     return Probe(name="workplace", linux=linux, macos=macos)
 
 
@@ -46,10 +43,9 @@ _STATES: Mapping[str, Literal["ok", "missing", "denied"]] = {
 }
 
 
-def read_workplaces(answer: Answer) -> tuple[dict[str, Workplace], dict[str, str]]:
-    """Workplaces by instance name, and paths by tool."""
+def read_workplaces(answer: Answer) -> dict[str, Workplace]:
+    """Workplaces by instance name."""
     places = {}
     for name, word, path in re.findall(r"^work (\S+) (ok|missing|denied) (.+)$", answer.text, re.M):
         places[name] = Workplace(_STATES[word], None if path == "-" else path)
-    tools = dict(re.findall(r"^tool (\S+) (/.+)$", answer.text, re.M))
-    return places, tools
+    return places

@@ -12,11 +12,11 @@ import pytest
 from fleetctl.model.facts import Workplace
 from fleetctl.model.jobs import Instance
 from fleetctl.probes.probe import Answer
-from fleetctl.probes.workplace import TOOLS, read_workplaces, workplace_probe
+from fleetctl.probes.workplace import read_workplaces, workplace_probe
 from tests.launch.jobs import instance
 
-Asked = tuple[dict[str, Workplace], dict[str, str]]
-Ask = Callable[..., Asked]
+Workplaces = dict[str, Workplace]
+Ask = Callable[..., Workplaces]
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 DEADLINE_S = 10
@@ -28,7 +28,7 @@ def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
     shell = shutil.which(request.param)
     assert shell, f"{request.param} is not installed"
 
-    def run(*instances: Instance, text: str = "linux", path: str = PATH) -> Asked:
+    def run(*instances: Instance, text: str = "linux", path: str = PATH) -> Workplaces:
         script = getattr(workplace_probe(instances), text)
         done = subprocess.run(
             [shell, "-c", script],
@@ -57,7 +57,7 @@ def program(path: Path) -> Path:
 def test_each_instance_by_its_own_folder_and_program(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("")
     program(tmp_path / "it's here" / "run.sh")
-    places, _ = ask(
+    places = ask(
         instance("gone", workdir="~/gone", command="sh x"),
         instance("file", workdir="~/a file", command="sh x"),
         instance("found", workdir="~/it's here", command="sh x"),
@@ -80,7 +80,7 @@ def test_each_instance_by_its_own_folder_and_program(ask: Ask, tmp_path: Path) -
 
 def test_without_a_folder_it_is_the_home_folder(ask: Ask, tmp_path: Path) -> None:
     program(tmp_path / "serve")
-    places, _ = ask(instance("a", command="./serve"), instance("b", workdir="~", command="./serve"))
+    places = ask(instance("a", command="./serve"), instance("b", workdir="~", command="./serve"))
     assert all(p.workdir == "ok" and p.interpreter for p in places.values())
     assert len(places) == 2
 
@@ -88,35 +88,28 @@ def test_without_a_folder_it_is_the_home_folder(ask: Ask, tmp_path: Path) -> Non
 def test_a_command_that_only_a_shell_understands_needs_no_program(ask: Ask) -> None:
     of = instance(command="(cd sub && exec ./run)")
     assert of.program is None
-    assert ask(of)[0][of.name].workdir == "ok"
+    assert ask(of)[of.name].workdir == "ok"
 
 
 def test_what_is_started_by_hand_is_not_asked_for(ask: Ask) -> None:
-    assert ask(instance(command=None))[0] == {}
+    assert ask(instance(command=None)) == {}
 
 
 def test_a_folder_that_can_be_entered_but_not_listed_is_protected(ask: Ask, tmp_path: Path) -> None:
     """As macOS keeps Desktop, Documents and Downloads from programs without the permission."""
     (tmp_path / "Desktop").mkdir()
     of = instance(workdir="~/Desktop", command="sh x")
-    assert ask(of, text="macos")[0][of.name].workdir == "ok"
+    assert ask(of, text="macos")[of.name].workdir == "ok"
     ls = program(tmp_path / "bin" / "ls")
     ls.write_text("#!/bin/sh\necho 'ls: .: Operation not permitted' >&2\nexit 1\n")
     path = f"{ls.parent}:{PATH}"
-    assert ask(of, text="macos", path=path)[0][of.name] == Workplace("denied", None)
-    assert ask(of, path=path)[0][of.name].workdir == "ok"
-
-
-def test_tools_are_found_where_they_are_and_left_out_where_not(ask: Ask, tmp_path: Path) -> None:
-    tools = {name: program(tmp_path / "with space" / name) for name in ("tmux", "nmcli")}
-    _, found = ask(path=str(tmp_path / "with space"))
-    assert found == {name: str(path) for name, path in tools.items()}
-    assert set(found) < set(TOOLS)
+    assert ask(of, text="macos", path=path)[of.name] == Workplace("denied", None)
+    assert ask(of, path=path)[of.name].workdir == "ok"
 
 
 def test_any_other_text_is_no_workplace() -> None:
-    text = "sh: 1: cannot fork\nwork a@b perhaps /bin/sh\nwork a@b ok\ntool tmux -\ntool ping"
-    assert read_workplaces(Answer(text, 2)) == ({}, {})
+    text = "sh: 1: cannot fork\nwork a@b perhaps /bin/sh\nwork a@b ok"
+    assert read_workplaces(Answer(text, 2)) == {}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +145,7 @@ def test_the_program_of_a_command(command: str | None, found: str | None) -> Non
 def test_a_program_that_may_not_be_run_is_none(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "run.sh").write_text("#!/bin/sh\n")
     asked = instance(command="./run.sh", workdir=str(tmp_path))
-    assert ask(asked)[0]["worker@pi4"] == Workplace("ok", None)
+    assert ask(asked)["worker@pi4"] == Workplace("ok", None)
 
 
 def test_a_path_of_its_own_is_not_judged() -> None:
