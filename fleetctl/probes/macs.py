@@ -76,7 +76,7 @@ def read_temperature_c(answers: Mapping[str, Answer]) -> float | None:
 
 
 def read_macs(
-    os: str, answers: Mapping[str, Answer]
+    answers: Mapping[str, Answer],
 ) -> tuple[tuple[ThunderboltPort, ...] | None, LocalNetwork | None]:
     """Thunderbolt ports, and the verdict on Local Network privacy; None where not told."""
     ports: tuple[ThunderboltPort, ...] | None = None

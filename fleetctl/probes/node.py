@@ -162,7 +162,7 @@ class _Reader:
 
     def _with_answers(self, facts: NodeFacts, questions: Questions) -> NodeFacts:
         os, by_name = self._answers.machine.os, self._answers.by_name
-        thunderbolt, local_network = read_macs(os, by_name)
+        thunderbolt, local_network = read_macs(by_name)
         system = facts.system
         if system and system.temperature_c is None:
             system = _replace(system, temperature_c=read_temperature_c(by_name))
