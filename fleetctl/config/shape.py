@@ -85,13 +85,15 @@ class Entry(Struct, forbid_unknown_fields=True):
 
 
 class ExpectEntry(Entry):
-    """What `fleetctl bench` compares its measurements with."""
+    """How fast a network should be."""
 
     rtt_ms: Annotated[
-        Positive | UnsetType, _means("Round-trip time between neighbours, milliseconds.")
+        Positive | UnsetType,
+        _means("Round-trip time between neighbours, milliseconds; a check warns of twice as much."),
     ] = UNSET
     bandwidth_mbps: Annotated[
-        Positive | UnsetType, _means("TCP bandwidth between neighbours, megabits per second.")
+        Positive | UnsetType,
+        _means("TCP bandwidth between neighbours, megabits per second; noted, not measured."),
     ] = UNSET
 
 
