@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts the guide's job the way a launch script does: node after node, an SSH connection for each
+# Starts the shipped job the way a launch script does: node after node, an SSH connection for each
 # step, and pauses in the hope that what was started is up by then.
 #
 #   launch.sh KEY FOLDER SERVER=LOGIN WORKER=LOGIN ...     (names and logins, such as pi4=pi@10.0.0.4)

@@ -1,4 +1,4 @@
-"""`fleetctl start` of the guide's job, to all ready, against a sequential launch script.
+"""`fleetctl start` of the shipped job, to all ready, against a sequential launch script.
 
 In the lab of the shipped nodes.yaml, with the elastic example. `launch.sh` is the script; what it
 does without waiting for it (whether the workers ever joined) is not counted against it.

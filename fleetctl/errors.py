@@ -4,7 +4,7 @@
 FleetctlError                what failed, where, why; ``hint``: what to do next; ``exit_code``
 ├── UsageError               the call is wrong: unknown target, missing option value (exit 2)
 ├── ConfigError              nodes.yaml is wrong; carries every mistake in it (exit 2)
-├── LinkError                a node cannot be talked to; ``code`` is one of cli.md's problem codes
+├── LinkError                a node cannot be talked to; ``code`` is a problem code
 │   ├── ConnectFailed        refused, no route, name not known          (ssh-unreachable)
 │   ├── ConnectTimedOut      nothing answered within connect_timeout    (ssh-timeout)
 │   ├── AuthFailed           no key was accepted; says which were tried (ssh-auth-failed)
@@ -127,7 +127,7 @@ class LinkLost(LinkError):
 class TmuxError(FleetctlError):
     """tmux on a node is missing, too old, or refused a command.
 
-    :param code: the problem code of cli.md that this is an instance of.
+    :param code: the problem code that this is an instance of.
     """
 
     def __init__(self, node: str, reason: str, *, hint: str = "", code: str = "tmux-missing"):
@@ -141,7 +141,7 @@ class LaunchError(FleetctlError):
     """An instance cannot be started or stopped.
 
     :param instance: its name, such as ``worker@pi4``.
-    :param code: the problem code of cli.md that this is an instance of.
+    :param code: the problem code that this is an instance of.
     """
 
     def __init__(self, instance: str, reason: str, *, hint: str = "", code: str = "service-failed"):

@@ -94,7 +94,10 @@ def command(ctx: click.Context, file: Path | None, job: str | None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line; the exit code is what cli.md says, and no traceback is for users."""
+    """Run the command line.
+
+    :returns: the exit code (docs/cli.md, "Exit codes"). No traceback is for users.
+    """
     try:
         result = command.main(list(arguments), prog_name="fleetctl", standalone_mode=False)
     except click.exceptions.Exit as stop:

@@ -65,7 +65,7 @@ def _mark(ok: bool | None) -> str:
 
 
 def _matrix(status: FleetStatus, shown: Sequence[str]) -> Iterator[str]:
-    """The setup guide's verification, a table for each network: rows ask, columns answer."""
+    """Which node reached which, a table for each network: rows ask, columns answer."""
     drawn_any = False
     for matrix in matrices(status, shown):
         drawn_any = True

@@ -36,7 +36,7 @@ LAST_RESORT = IPv4Network("10.99.99.0/24")
 def draw(fleet: Fleet, *, as_guide: bool = False) -> Blueprint:
     """The blueprint of ``fleet``'s twin.
 
-    :param as_guide: leave out the return routes, which the guide never sets.
+    :param as_guide: leave out the return routes, which are easily forgotten.
     :raises LabError: the fleet holds something a lab cannot be (an IPv6 or loopback SSH address,
         a control network without a free address).
     """

@@ -66,7 +66,7 @@ class Lab:
         :param config_path: the fleet's nodes.yaml, which the controller gets a copy of.
         :param name: of the lab; the fleet's when absent.
         :param copies: files or folders, each with its place (``~/…``) in every node's home.
-        :param as_guide: leave out the return routes, as the set-up guide does.
+        :param as_guide: leave out the return routes, which are easily forgotten.
         :param progress: told what is being done, a line at a time.
         :raises LabError: this machine lacks something, a lab of that name runs, or a step failed;
             whatever was built by then is gone again.

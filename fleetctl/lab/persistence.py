@@ -232,7 +232,7 @@ def _profiles(plan: Blueprint, machine: Machine) -> list[profiles.Profile]:
 
 
 def _profile_name(interface: str, *, dhcp: bool) -> str:
-    """As images and the set-up guide leave them: no name tells its interface."""
+    """As images and hand-made profiles are called: no name tells its interface."""
     if interface == "wlan0":
         return "preconfigured"
     if dhcp:

@@ -1,4 +1,4 @@
-"""The fleet and the job that come with fleetctl: the set-up guide's cluster, a small training run.
+"""The fleet and the job that come with fleetctl: five machines and a small training run.
 
 The repository keeps them at its top; the wheel carries the same files in ``fleetctl/shipped``.
 """

@@ -1,4 +1,4 @@
-"""What must be true of a fleet, derived from nodes.yaml (the table "What is derived" there)."""
+"""What must be true of a fleet (docs/nodes-yaml.md, "What is derived")."""
 
 from __future__ import annotations
 

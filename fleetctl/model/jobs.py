@@ -18,7 +18,7 @@ ASKED_KINDS = frozenset({"log", "http", "command", "connect"})
 RestartPolicy = Literal["never", "on-failure", "always"]
 
 ALIVE_S = 1.0
-"""A service with neither ``ready`` nor ``listen`` is ready once it lived this long (nodes.yaml)."""
+"""A service with neither ``ready`` nor ``listen`` is ready once it lived this long."""
 
 
 class Listen(Struct, frozen=True):

@@ -1,4 +1,5 @@
-"""The fleet's state at one moment: the shape of ``status --json`` (cli.md), version 1.
+"""The fleet's state at one moment: the shape of ``status --json``, version 1
+(docs/cli.md, "fleetctl.status/1").
 
 Fields may be added, never changed. Every ``ok`` is true, false or null; null means "not known",
 and the ``reason`` beside it says why. Times are aware UTC, units are in the names.

@@ -24,7 +24,8 @@ CHECK_COUNT = 3
 _INTERVAL_S = 0.2  # the shortest that every ping allows every user
 WAIT_S = 1
 
-# No flag of the two pings means the same: -W counts seconds here, milliseconds there (os-facts 4).
+# No flag of the two pings means the same: -W counts seconds here, milliseconds there
+# (docs/operating-systems.md, "Ping").
 # -q: only the summary is read, and a whole answer fits one write to a pipe.
 _PING = {
     "linux": f"ping -q -c $2 -i {_INTERVAL_S} -W {WAIT_S} $1",

@@ -28,8 +28,9 @@ PRIVACY_SINCE = 15
 CONNECT_TIMEOUT_S = 2
 
 # The process that tmux's server starts is what macOS judges, and an interpreter is judged where
-# Apple's own tools pass (os-facts 6): so the job's own interpreter asks, inside our tmux server.
-# EHOSTUNREACH is the refusal. `start-server` without a session ends by itself.
+# Apple's own tools pass (docs/operating-systems.md, "Local Network privacy"): so the job's own
+# interpreter asks, inside our tmux server. EHOSTUNREACH is the refusal. `start-server` without a
+# session ends by itself.
 _LOCAL_NETWORK = """[ "$(sw_vers -productVersion | cut -d. -f1)" -ge {since} ] || exit 0
 d=$(mktemp -d) || exit
 trap 'rm -rf "$d"' EXIT

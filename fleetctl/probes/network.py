@@ -54,7 +54,8 @@ _SETTING = re.compile(
 _FORWARD_MACOS = """echo "ip_forward $(sysctl -n net.inet.ip.forwarding)"
 echo "ssh $SSH_CONNECTION"
 """
-# /etc/sysctl.conf was reported as ignored (os-facts 9); a LaunchDaemon is what works.
+# /etc/sysctl.conf was reported as ignored; a LaunchDaemon is what works
+# (docs/operating-systems.md, "Forwarding").
 _BOOT_MACOS = """for f in $(grep -ls 'net.inet.ip.forwarding' /Library/LaunchDaemons/*.plist); do
 echo "plist $f"; cat "$f"; echo; done
 """

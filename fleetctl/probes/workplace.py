@@ -21,7 +21,8 @@ case $3 in
 *) command -v "$3" || echo -;;
 esac; }
 """
-# macOS lets a protected folder be entered, and refuses to list it (os-facts 7).
+# macOS lets a protected folder be entered, and refuses to list it
+# (docs/operating-systems.md, "Protected folders").
 _MACOS_LIST = '[ -n "$(ls 2>&1 >/dev/null)" ] && { echo "work $1 denied -"; return; }'
 
 

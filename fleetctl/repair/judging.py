@@ -29,7 +29,8 @@ def complaint(command: str, text: str, exit_status: int) -> str | None:
     """Why ``command`` did not do its work; None where it did.
 
     macOS ``route`` exits with 0 whatever happens, and ``networksetup`` tells its errors on stdout
-    under a status that varies (os-facts, section 1), so their texts are read.
+    under a status that varies, so their texts are read (docs/operating-systems.md,
+    "Exit statuses that mislead").
 
     :param text: all that it printed, on either stream.
     """

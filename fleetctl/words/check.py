@@ -91,7 +91,7 @@ def connection_lines(status: FleetStatus, node: str) -> Iterator[Line]:
 
 
 def matrices(status: FleetStatus, shown: Sequence[str]) -> Iterator[Matrix]:
-    """The setup guide's verification, a matrix for each network.
+    """Which node reached which, a matrix for each network.
 
     :param shown: nodes whose rows are wanted.
     """

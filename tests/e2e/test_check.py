@@ -1,4 +1,4 @@
-"""check on the guide's cluster, Macs and Pis: each fault is named, repaired, undone and healed."""
+"""check on the shipped cluster, Macs and Pis: each fault is named, repaired, undone and healed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Errors = set[tuple[str, str | None]]
 
 @pytest.fixture(scope="module")
 def guide(make_lab: MakeLab) -> Lab:
-    """The guide's cluster, as it must be."""
+    """The shipped cluster, as it must be."""
     return make_lab(GUIDE_MACS)
 
 

@@ -79,4 +79,4 @@ nodes:
     connection: none
     addresses: {wifi: 192.168.1.40}
 """
-"""The set-up guide's cluster."""
+"""The networks and nodes of the shipped nodes.yaml."""

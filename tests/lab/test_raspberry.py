@@ -103,7 +103,7 @@ class TestProfiles:
         out(lab, f"sudo nmcli con mod {ETH} ipv4.route-metric 77")  # the first one only
         assert out(lab, f"nmcli -g ipv4.route-metric con show {twin}") == "-1\n"
         out(lab, f"sudo nmcli con up uuid {twin}")
-        assert "10.10.0.0/24" not in out(lab, "ip route")  # the guide's route is the first one's
+        assert "10.10.0.0/24" not in out(lab, "ip route")  # the route is the first one's
         power_cycle(lab)
         assert "10.10.0.0/24" not in out(lab, "ip route")  # the one that was up last
         out(lab, f"sudo nmcli con delete {twin}; sudo nmcli con mod {ETH} ipv4.route-metric ''")
@@ -165,7 +165,7 @@ class TestSettings:
         lab.fault("power-off", "mini1")
         lab.heal("power-off")
         assert not answers(lab, "pi5", "10.10.0.2")
-        # What the guide writes on a Pi is read as well, and what is wrong in it hinders nothing.
+        # /etc/sysctl.conf is read as well, and what is wrong in it hinders nothing.
         text = "nonsense\nnet.ipv4.nonsense=1\nnet.ipv4.ip_forward=1\n"
         lab.run("mini1", ["tee", "/etc/sysctl.conf"], user="root", input=text.encode())
         lab.fault("power-off", "mini1")

@@ -45,7 +45,7 @@ def test_the_guides_cluster_has_these_routes_and_no_others(guide: Expectations) 
     assert guide.forwarding == {"mini1", "mini3"}
 
 
-def test_the_guides_cluster_reaches_what_part_3_of_the_guide_says(guide: Expectations) -> None:
+def test_the_shipped_cluster_reaches_what_it_must_and_no_more(guide: Expectations) -> None:
     wifi = {f"192.168.1.{host}" for host in (11, 12, 13, 24, 25, 40)}
     fabric = {"10.10.0.1", "10.10.0.2", "10.10.0.3"}
     assert reach(guide, "pi4", True) == wifi - {"192.168.1.24"} | fabric | {"192.168.51.2"}

@@ -54,7 +54,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    """pi5 of the guide, without its route: eth0 has 192.168.50.2, wlan0 has 192.168.1.25."""
+    """The shipped pi5 without its route: eth0 has 192.168.50.2, wlan0 has 192.168.1.25."""
     argv = ["unshare", "--net", "sh", "-c", "echo ready; exec sleep 600"]
     keeper = subprocess.Popen(argv, stdout=subprocess.PIPE)
     try:

@@ -26,7 +26,7 @@ STATES: dict[str, ServiceState] = {"server@mini1": "ready", "worker@pi4": "waiti
 
 
 def seen(world: World) -> FleetStatus:
-    """The world's status, with the services of the guide's job as in STATES, else running."""
+    """The world's status, with the services of the shipped job as in STATES, else running."""
     services = {
         i.name: ServiceStatus(i.service, i.node, i.rank, STATES.get(i.name, "running"))
         for i in EDP.instances

@@ -1,4 +1,4 @@
-"""Who reaches whom, expected against observed: the check of the setup guide."""
+"""Which node reaches which, expected against observed, for every network."""
 
 from __future__ import annotations
 
