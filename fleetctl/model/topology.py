@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
 from fleetctl.model.jobs import Job
 
 OS = Literal["linux", "macos"]
+OSES: tuple[OS, ...] = get_args(OS)
 Connection = Literal["ssh", "local", "none"]
 
 DEFAULT_CONNECT_TIMEOUT_S = 10.0

@@ -94,7 +94,7 @@ def outcome_line(outcome: StepOutcome) -> RepairLine:
     why = f": {outcome.said}" if outcome.said else ""
     return RepairLine(
         0,
-        f"{outcome.node}: {outcome.command}  {outcome.state}{why}",
+        f"{outcome.node}: {outcome.command} {outcome.state}{why}",
         mark=mark("ok" if outcome.state == "done" else "failed"),
     )
 

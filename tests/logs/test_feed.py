@@ -17,7 +17,6 @@ from fleetctl.logs import follow as follow_module
 from fleetctl.logs.events import LogBatch, LogEvent, LogMark, LogTail, Wanted
 from fleetctl.logs.feed import feed
 from fleetctl.logs.follow import Cut, Event, Gap, Lines, Resumed, Torn
-from fleetctl.logs.segments import Span
 from fleetctl.model.jobs import Instance
 from fleetctl.model.topology import Fleet
 from tests.launch.jobs import instance
@@ -158,8 +157,8 @@ def test_an_error_of_the_taker_ends_all_of_it(server: Server, folder: Path) -> N
 def test_what_happens_to_a_log_becomes_lines_marks_and_tails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def past(*_: object) -> tuple[Span, None]:
-        return Span(5, 12, b"old\ntorn"), None
+    async def past(*_: object) -> PastLog:
+        return PastLog(5, b"old\ntorn", None)
 
     async def follow(*given: object, **_: object) -> AsyncIterator[Event]:
         assert given[3] == 9, "the torn line comes again when it is whole"

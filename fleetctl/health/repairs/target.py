@@ -12,7 +12,7 @@ from fleetctl.health.finding import Finding
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import RepairStep
-from fleetctl.model.topology import OS, Fleet, Node
+from fleetctl.model.topology import OS, OSES, Fleet, Node
 
 
 class RepairTarget(Struct, frozen=True):
@@ -27,13 +27,6 @@ class RepairTarget(Struct, frozen=True):
     @property
     def node(self) -> Node:
         return self.fleet.nodes[self.finding.node]
-
-    @property
-    def interface(self) -> str:
-        """The interface that a repair is about; empty where it is about none, or not known."""
-        if self.finding.interface or self.finding.network is None or self.finding.address is None:
-            return self.finding.interface
-        return ""
 
     @property
     def route_interface(self) -> str:
@@ -81,6 +74,11 @@ class Remedy(Struct, frozen=True):
 
 Remedies = Mapping[OS, Remedy | str]
 """What repairs a kind of problem on each system, or why nothing does."""
+
+
+def no_remedy(why: str) -> Remedies:
+    """Nothing that fleetctl runs repairs it, whatever the system."""
+    return dict.fromkeys(OSES, why)
 
 
 def nothing_live(_target: RepairTarget) -> Iterator[RepairStep]:

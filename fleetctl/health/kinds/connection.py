@@ -1,0 +1,28 @@
+"""Kinds of problems with talking to a node. Its error says what failed, and what to do."""
+
+from __future__ import annotations
+
+from fleetctl.health.kinds.kind import ProblemKind
+from fleetctl.health.repairs.target import no_remedy
+
+
+def _kind(code: str, why: str) -> ProblemKind:
+    return ProblemKind(
+        code,
+        "error",
+        "{node} cannot be reached: {reason}",
+        "the node's instances, those that wait for them, and nodes reached only through it",
+        no_remedy(why),
+    )
+
+
+_LOST = "what cannot be reached cannot be repaired from here"
+_KEY = "a host key is accepted by a person who knows it"
+KINDS = (
+    _kind("ssh-unreachable", _LOST),
+    _kind("ssh-timeout", _LOST),
+    _kind("ssh-auth-failed", "a key is given to a node by its owner"),
+    _kind("ssh-host-key-unknown", _KEY),
+    _kind("ssh-host-key-changed", _KEY),
+    _kind("ssh-hung", "a node that does not answer runs no command"),
+)

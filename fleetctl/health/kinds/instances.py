@@ -1,0 +1,85 @@
+"""Kinds of problems with the job's instances."""
+
+from __future__ import annotations
+
+from fleetctl.health.kinds.kind import ProblemKind
+from fleetctl.health.repairs.target import no_remedy
+
+_WAITING = "the instance, and those that wait for it"
+_THE_JOB = no_remedy("the job is the user's")
+
+PORT_WRONG_ADDRESS = ProblemKind(
+    "port-wrong-address",
+    "error",
+    "{instance} listens on {bound}, but must listen on {listen} and on no other address",
+    _WAITING,
+    _THE_JOB,
+)
+PORT_IN_USE = ProblemKind(
+    "port-in-use",
+    "error",
+    "port {port} on {node} is taken by {owner}, which listens on {listener} and is not {instance}",
+    _WAITING,
+    no_remedy("fleetctl ends only what it started"),
+)
+PORT_NOT_LISTENING = ProblemKind(
+    "port-not-listening",
+    "error",
+    "{instance} runs but is not ready after {timeout_s:g} s: {reason}",
+    _WAITING,
+    _THE_JOB,
+)
+SERVICE_FAILED = ProblemKind(
+    "service-failed",
+    "error",
+    "{instance} {what}: {reason}",
+    _WAITING,
+    _THE_JOB,
+)
+COMMAND_MISSING = ProblemKind(
+    "command-missing",
+    "error",
+    "{what}",
+    _WAITING,
+    no_remedy("programs are installed by the node's owner"),
+)
+WORKDIR_MISSING = ProblemKind(
+    "workdir-missing",
+    "error",
+    "{what}",
+    _WAITING,
+    no_remedy("the job's files are the user's"),
+)
+SERVICE_CRASH_LOOP = ProblemKind(
+    "service-crash-loop",
+    "error",
+    "{instance} keeps ending and was restarted {restarts} times",
+    _WAITING,
+    _THE_JOB,
+)
+DEPENDENCY_NOT_READY = ProblemKind(
+    "dependency-not-ready",
+    "warning",
+    "{instances} not started: {reason}",
+    "the instances that wait, and those that wait for them",
+    no_remedy("`fleetctl start` starts what is not started"),
+)
+SERVICE_CHANGED = ProblemKind(
+    "service-changed",
+    "warning",
+    "{instance} runs with another definition than nodes.yaml has now",
+    "the instance",
+    no_remedy("`fleetctl restart` renews it"),
+)
+
+KINDS = (
+    COMMAND_MISSING,
+    WORKDIR_MISSING,
+    PORT_NOT_LISTENING,
+    PORT_WRONG_ADDRESS,
+    PORT_IN_USE,
+    SERVICE_FAILED,
+    SERVICE_CRASH_LOOP,
+    DEPENDENCY_NOT_READY,
+    SERVICE_CHANGED,
+)

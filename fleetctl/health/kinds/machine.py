@@ -1,0 +1,95 @@
+"""Kinds of problems with a machine itself: its tools, disk, power, clock and sleep."""
+
+from __future__ import annotations
+
+from fleetctl.health.kinds.kind import FindingKind, ProblemKind
+from fleetctl.health.repairs import linux, macos, networkmanager
+from fleetctl.health.repairs.target import Remedy, no_remedy
+
+_CARRIED = "the instances on the node, and those that wait for them"
+
+OS_MISMATCH = ProblemKind(
+    "os-mismatch",
+    "warning",  # commands are chosen by what the node says, so nothing breaks
+    "{node} runs {os}, but nodes.yaml says {expected}",
+    _CARRIED,
+    no_remedy("nodes.yaml is the user's"),
+)
+TMUX_MISSING = ProblemKind(
+    "tmux-missing",
+    "error",
+    "{what}",
+    _CARRIED,
+    no_remedy("programs are installed by the node's owner"),
+)
+DISK_FULL = ProblemKind(
+    "disk-full",
+    "error",
+    "the disk of {node}'s home folder is full ({free_kib} KiB free)",
+    _CARRIED,
+    no_remedy("what may be deleted is known to its owner alone"),
+)
+UNDERVOLTAGE = ProblemKind(
+    "undervoltage",
+    "warning",
+    "{node} {what}",
+    "nothing yet",
+    no_remedy("power supplies are changed by hand"),
+)
+LOCAL_NETWORK_DENIED = ProblemKind(
+    "local-network-denied",
+    "error",
+    "macOS on {node} does not let programs in tmux connect to the local network: ping reaches "
+    "{address}, the job's Python does not. Allow it under System Settings, Privacy & Security, "
+    "Local Network",
+    "the node's instances that connect to others",
+    {
+        "linux": "Linux has no such permission",
+        "macos": "macOS lets only a person at the Mac allow it",
+    },
+)
+CLOCK_SKEW = ProblemKind(
+    "clock-skew",
+    "warning",
+    "the clock of {node} is {offset_s:.0f} s {way} this machine's",
+    "nothing",
+    no_remedy("which of the clocks is right is not known"),
+)
+SLEEP_ENABLED = FindingKind(
+    "sleep-enabled",
+    "warning",
+    "{node} goes to sleep after {minutes}, and what runs in tmux does not keep it awake",
+    "nothing yet",
+    {
+        "linux": "a Linux machine without a desktop does not sleep by itself",
+        "macos": Remedy(macos.stay_awake, "pmset writes down what it sets"),
+    },
+    words=lambda _fleet, found: {"minutes": _minutes(found[0].idle_minutes or 0)},
+)
+WIFI_POWER_SAVE = FindingKind(
+    "wifi-power-save",
+    "warning",
+    "{node}'s Wi-Fi saves power ({interface}), which makes SSH lag or drop",
+    "nothing",
+    {
+        "linux": Remedy(linux.radio_awake, networkmanager.radio_awake),
+        "macos": "macOS does not tell, and does not let it be set",
+    },
+    words=lambda _fleet, found: {"interface": found[0].interface},
+)
+
+
+def _minutes(number: int) -> str:
+    return f"{number} idle minute{'s' if number > 1 else ''}"
+
+
+KINDS = (
+    LOCAL_NETWORK_DENIED,
+    TMUX_MISSING,
+    DISK_FULL,
+    UNDERVOLTAGE,
+    CLOCK_SKEW,
+    SLEEP_ENABLED,
+    WIFI_POWER_SAVE,
+    OS_MISMATCH,
+)

@@ -1,0 +1,215 @@
+"""Kinds of problems that a node's own network shows: addresses, links, routes, forwarding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
+
+from fleetctl.health.finding import Finding
+from fleetctl.health.kinds.kind import FindingKind
+from fleetctl.health.repairs import boot_files, linux, macos, network_services, networkmanager
+from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, nothing_live
+from fleetctl.model.topology import Fleet, Network
+
+_CANNOT_PASS = "cannot reach it or what is behind it"
+_CUT_OFF_NODES = "nodes that get no answer from somewhere, because of this"
+
+# why nothing can be done
+
+
+def _interface_unknown(target: RepairTarget) -> str:
+    finding = target.finding
+    if finding.interface or finding.network is None:
+        return ""
+    return f"which interface of {finding.node} belongs to {finding.network.name} is not known"
+
+
+def _is_a_cable(target: RepairTarget) -> str:
+    finding = target.finding
+    return f"{finding.interface} is switched on: look at its cable" if finding.enabled else ""
+
+
+def _no_other_default(target: RepairTarget) -> str:
+    return f"{target.finding.node} has no other default route to go back to"
+
+
+# words
+
+
+def _named(network: Network | None) -> str:
+    return f"{network.name} ({network.cidr})" if network else "?"
+
+
+def _owner(fleet: Fleet, address: IPv4Address | None) -> str:
+    for node in fleet.nodes.values():
+        if address in node.addresses.values():
+            return f"{node.name} ({address})"
+    return str(address)
+
+
+def _addresses(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        there = f" (it has {', '.join(map(str, f.found))} there)" if f.found else ""
+        parts.append(f"{f.address} on {f.network.name if f.network else '?'}{there}")
+    return {"addresses": " and ".join(parts)}
+
+
+def _links(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        net = _named(f.network)
+        why = f"is switched off, so {net} is cut"
+        if f.enabled:
+            why = f"has no carrier: the cable to {net} is out, or its other end is off"
+        parts.append(f"{f.interface} {why}")
+    return {"links": " and ".join(parts)}
+
+
+def _routes(fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = [f"to {_named(f.network)} via {_owner(fleet, f.address)}" for f in found]
+    return {"routes": " and ".join(parts)}
+
+
+def _wrong_ways(fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        there = _owner(fleet, f.found[0]) if f.found else f.entry.type if f.entry else "?"
+        parts.append(f"{_named(f.network)} via {there} instead of {_owner(fleet, f.address)}")
+    return {"ways": " and to ".join(parts)}
+
+
+def _setting(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    return {"setting": found[0].setting}
+
+
+def _default(fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    first = found[0]
+    into = f" into {first.network.name}" if first.network else ""
+    via = _owner(fleet, first.found[0]) if first.found else "nobody"
+    return {"way": f"leads{into} by {first.interface} via {via}"}
+
+
+# kinds
+
+ADDRESS_MISSING = FindingKind(
+    "address-missing",
+    "error",
+    "{node} does not have its address {addresses}",
+    _CUT_OFF_NODES,
+    {
+        "linux": Remedy(linux.address, networkmanager.address, _interface_unknown),
+        "macos": Remedy(macos.address, network_services.address, _interface_unknown),
+    },
+    stops_start=True,
+    words=_addresses,
+    consequence=_CANNOT_PASS,
+)
+_NOT_AT_BOOT = "what switches an interface off at boot is not known, and most boots switch it on"
+INTERFACE_DOWN = FindingKind(
+    "interface-down",
+    "error",
+    "{node}: {links}",
+    _CUT_OFF_NODES,
+    {
+        "linux": Remedy(linux.link_up, _NOT_AT_BOOT, _is_a_cable),
+        "macos": Remedy(macos.link_up, _NOT_AT_BOOT, _is_a_cable),
+    },
+    stops_start=True,
+    words=_links,
+    consequence=_CANNOT_PASS,
+)
+_LEAD_RIGHT: Remedies = {
+    "linux": Remedy(linux.routes, networkmanager.routes),
+    "macos": Remedy(macos.routes, network_services.routes),
+}
+ROUTE_MISSING = FindingKind(
+    "route-missing",
+    "error",
+    "{node} has no route {routes}",
+    _CUT_OFF_NODES,
+    _LEAD_RIGHT,
+    stops_start=True,
+    words=_routes,
+    consequence=_CANNOT_PASS,
+)
+ROUTE_WRONG_GATEWAY = FindingKind(
+    "route-wrong-gateway",
+    "error",
+    "{node} sends packets to {ways}",
+    _CUT_OFF_NODES,
+    _LEAD_RIGHT,
+    stops_start=True,
+    words=_wrong_ways,
+    consequence=_CANNOT_PASS,
+)
+RETURN_ROUTE_MISSING = FindingKind(
+    "return-route-missing",
+    "error",
+    "{node} has no way back {routes}",
+    "nodes that get no answer from this one",
+    _LEAD_RIGHT,
+    stops_start=True,
+    words=_routes,
+    consequence="get no answer from it",
+)
+FORWARDING_OFF = FindingKind(
+    "forwarding-off",
+    "error",
+    "{node} does not forward packets ({setting} is 0)",
+    "nodes that reach something only through this one",
+    {
+        "linux": Remedy(linux.forwarding, boot_files.forwarding_on_linux),
+        "macos": Remedy(macos.forwarding, boot_files.forwarding_on_macos),
+    },
+    stops_start=True,
+    words=_setting,
+    consequence="cannot reach what lies behind it",
+)
+FORWARDING_NOT_PERSISTENT = FindingKind(
+    "forwarding-not-persistent",
+    "warning",
+    "{node} forwards packets now, but not after its next boot: {setting} sets it",
+    "nothing yet",
+    {
+        "linux": Remedy(nothing_live, boot_files.forwarding_on_linux),
+        "macos": Remedy(nothing_live, boot_files.forwarding_on_macos),
+    },
+    words=_setting,
+)
+DEFAULT_ROUTE_STOLEN = FindingKind(
+    "default-route-stolen",
+    "error",
+    "the default route of {node} {way}, not to the internet",
+    _CUT_OFF_NODES,
+    {
+        "linux": Remedy(linux.default_route, networkmanager.no_default_route, _no_other_default),
+        "macos": Remedy(macos.default_route, network_services.address, _no_other_default),
+    },
+    words=_default,
+    consequence=_CANNOT_PASS,
+)
+RP_FILTER_STRICT = FindingKind(
+    "rp-filter-strict",
+    "warning",
+    "{node} drops packets that come in another way than answers would leave "
+    "(rp_filter is 1 on {interfaces})",
+    "nothing by itself",
+    {
+        "linux": Remedy(linux.loose_filter, boot_files.loose_filter),
+        "macos": "macOS has no reverse-path filter",
+    },
+    words=lambda _fleet, found: {"interfaces": ", ".join(f.interface for f in found)},
+)
+
+KINDS = (
+    ADDRESS_MISSING,
+    INTERFACE_DOWN,
+    ROUTE_MISSING,
+    ROUTE_WRONG_GATEWAY,
+    RETURN_ROUTE_MISSING,
+    FORWARDING_OFF,
+    FORWARDING_NOT_PERSISTENT,
+    DEFAULT_ROUTE_STOLEN,
+    RP_FILTER_STRICT,
+)

@@ -1,0 +1,82 @@
+"""Kinds of problems between nodes, which no node's own settings show."""
+
+from __future__ import annotations
+
+from fleetctl.health.kinds.kind import ProblemKind
+from fleetctl.health.repairs.target import no_remedy
+
+GATEWAY_UNREACHABLE = ProblemKind(
+    "gateway-unreachable",
+    "error",
+    "{node} does not reach its gateway {peer} at {address} on {network}, though both their links "
+    "are up",
+    "the node itself",
+    no_remedy("what lies between two links that are up is not a setting of either node"),
+    stops_start=True,
+)
+UNREACHABLE = ProblemKind(
+    "unreachable",
+    "error",
+    "{what}: {why}",
+    "nodes that get no answer, or the ones that give none",
+    no_remedy("where the packets are dropped is not known"),
+    stops_start=True,
+)
+ARP_INCOMPLETE = ProblemKind(
+    "arp-incomplete",
+    "error",
+    "{node} asks for the Ethernet address of {targets} and gets no answer: the two are not on one "
+    "wire, or something filters there",
+    "the nodes that give no answer",
+    no_remedy("cables and filters are where fleetctl is not"),
+    stops_start=True,
+)
+NOT_ISOLATED = ProblemKind(
+    "not-isolated",
+    "error",
+    "{node} gets answers from {targets}, which it must not reach: some router knows a way there, or "
+    "another machine has that address",
+    "nothing",
+    no_remedy("which router leads there is not known"),
+)
+NO_INTERNET = ProblemKind(
+    "no-internet",
+    "warning",
+    "{which} the internet ({address}): {why}",
+    "all nodes, where none reaches it any more",
+    no_remedy("the way out belongs to the router"),
+)
+RTT_HIGH = ProblemKind(
+    "rtt-high",
+    "warning",
+    "{node} needs {rtt_ms:g} ms to {peer} and back on {network}, where {limit_ms:g} ms are expected",
+    "the nodes at the other end",
+    no_remedy("what makes a link slow is no setting that is known to be wrong"),
+)
+MTU_MISMATCH = ProblemKind(
+    "mtu-mismatch",
+    "warning",
+    "{node} sends packets of up to {size} bytes on {network}, the others of up to {usual}: pings "
+    "pass, and large transfers may hang",
+    "other nodes with an unusual size",
+    no_remedy("which of the sizes is meant is not known"),
+)
+THUNDERBOLT_LOOP = ProblemKind(
+    "thunderbolt-loop",
+    "warning",
+    "the Thunderbolt cables of {ring} form a ring, and their bridges send broadcasts round it for "
+    "ever: take one cable out",
+    "the other nodes of the ring",
+    no_remedy("a cable is taken out by hand"),
+)
+
+KINDS = (
+    GATEWAY_UNREACHABLE,
+    UNREACHABLE,
+    NOT_ISOLATED,
+    NO_INTERNET,
+    ARP_INCOMPLETE,
+    MTU_MISMATCH,
+    THUNDERBOLT_LOOP,
+    RTT_HIGH,
+)

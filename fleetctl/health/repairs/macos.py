@@ -1,0 +1,102 @@
+"""What works at once on macOS: route, ifconfig, sysctl and pmset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from fleetctl.health import routing
+from fleetctl.health.repairs.routes import Commands, route_steps
+from fleetctl.health.repairs.target import RepairTarget
+from fleetctl.model.network import Route
+from fleetctl.model.status import RepairStep
+
+FORWARDING = "net.inet.ip.forwarding"
+
+
+def forwarding(_target: RepairTarget) -> Iterator[RepairStep]:
+    """Switch IPv4 forwarding on."""
+    yield RepairStep(
+        f"sudo sysctl -w {FORWARDING}=1",
+        "switches IPv4 forwarding on",
+        f"sudo sysctl -w {FORWARDING}=0",
+    )
+
+
+def address(target: RepairTarget) -> Iterator[RepairStep]:
+    """Give an interface the address that it must have."""
+    if interface := target.finding.interface:
+        mask = target.cidr.netmask
+        yield RepairStep(
+            f"sudo ifconfig {interface} inet {target.address} netmask {mask} alias",
+            f"gives {interface} the address {target.address}",
+            f"sudo ifconfig {interface} inet {target.address} -alias",
+            interface=interface,
+        )
+
+
+def link_up(target: RepairTarget) -> Iterator[RepairStep]:
+    """Switch an interface on that is switched off."""
+    finding = target.finding
+    if not finding.enabled:
+        yield RepairStep(
+            f"sudo ifconfig {finding.interface} up",
+            f"switches {finding.interface} on",
+            f"sudo ifconfig {finding.interface} down",
+            interface=finding.interface,
+        )
+
+
+def routes(target: RepairTarget) -> Iterator[RepairStep]:
+    """Lead a network through its next hop."""
+    return route_steps(target, _take_away, _set)
+
+
+def _take_away(route: Route) -> Commands:
+    entry = f"-net {route.to} {route.via}"
+    return Commands(f"sudo route -n delete {entry}", f"sudo route -n add {entry}")
+
+
+def _set(to: IPv4Network, next_hop: IPv4Address, _interface: str, wrong: Route | None) -> Commands:
+    if wrong is None:
+        entry = f"-net {to} {next_hop}"
+        return Commands(f"sudo route -n add {entry}", f"sudo route -n delete {entry}")
+    back = str(wrong.via) if wrong.via else f"-interface {wrong.interface}"
+    return Commands(
+        f"sudo route -n change -net {to} {next_hop}", f"sudo route -n change -net {to} {back}"
+    )
+
+
+def default_route(target: RepairTarget) -> Iterator[RepairStep]:
+    """Lead the default route through the control network's own router, which stands in the scoped
+    default of its interface."""
+    network, finding = target.facts.network, target.finding
+    control = routing.control_interfaces(target.fleet, target.node, network)
+    router = next(
+        (
+            r.via
+            for r in routing.scoped_defaults(network)
+            if r.interface in control and r.via is not None
+        ),
+        None,
+    )
+    if router is not None:
+        back = str(finding.found[0]) if finding.found else f"-interface {finding.interface}"
+        yield RepairStep(
+            f"sudo route -n change default {router}",
+            f"leads the default route through {router}",
+            f"sudo route -n change default {back}",
+            interface=finding.interface,
+        )
+
+
+def stay_awake(target: RepairTarget) -> Iterator[RepairStep]:
+    """``pmset`` writes down what it sets, so its one step works at once and lasts."""
+    setup = target.setup
+    undo = f"sudo pmset -a sleep {target.finding.idle_minutes or 1}"
+    if setup is not None and setup.sleep_minutes is not None:
+        undo = f"sudo pmset -a sleep {setup.sleep_minutes}"
+        if setup.disk_sleep_minutes is not None:
+            undo += f" disksleep {setup.disk_sleep_minutes}"
+    does = "keeps the Mac and its disks from going to sleep"
+    yield RepairStep("sudo pmset -a sleep 0 disksleep 0", does, undo, lasts=True)

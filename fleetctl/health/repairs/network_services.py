@@ -1,0 +1,141 @@
+"""What makes a repair last on macOS: changes to its network services.
+
+A service is found by its interface, never by its name, which is free text. What is right already is
+left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from fleetctl.health.repairs.target import RepairTarget, SetupChange
+from fleetctl.model.setup import NetworkService, NetworkSetup, ServiceRoute
+from fleetctl.model.status import RepairStep
+from fleetctl.quoting import join
+
+
+def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Let the service that leads to the next hop bring the route.
+
+    ``-setadditionalroutes`` replaces the list, so all of it is given each time.
+    """
+    interface = target.route_interface
+    service, note = _service(target.finding.node, interface, setup)
+    if service is None:
+        return _nothing(setup, note)
+    if service.routes is None:
+        why = f'the additional routes of "{service.name}" cannot be read'
+        return _nothing(setup, f"{target.finding.node}: not for good, because {why}")
+    wanted = ServiceRoute(target.cidr, target.address)
+    others = tuple(r for r in service.routes if r.to != wanted.to)
+    if wanted in service.routes and len(others) == len(service.routes) - 1:
+        return SetupChange(setup)
+    changed = replace(service, routes=(*others, wanted))
+    step = RepairStep(
+        _set_routes(changed),
+        f'lets the service "{service.name}" bring the route to {wanted.to} via {wanted.via}',
+        _set_routes(service),
+        lasts=True,
+        interface=interface,
+        sets=f"additional routes of {service.name}",
+    )
+    return _changed(setup, service, changed, step)
+
+
+def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Give the service a fixed address, and no router: with one it could become the primary one."""
+    finding = target.finding
+    service, note = _service(finding.node, finding.interface, setup)
+    if service is None:
+        return _nothing(setup, note)
+    assert finding.network is not None
+    given, mask = target.node.addresses[finding.network.name], finding.network.cidr.netmask
+    right = service.method == "manual" and service.router is None
+    if right and (service.address, service.mask) == (given, mask):
+        return SetupChange(setup)
+    undo = _set_back(service)
+    if undo is None:
+        why = f'how the service "{service.name}" is set up cannot be read'
+        return _nothing(setup, f"{finding.node}: not for good, because {why}")
+    step = RepairStep(
+        join(["sudo", "networksetup", "-setmanual", service.name, str(given), str(mask)]),
+        f'gives the service "{service.name}" the fixed address {given} and no router',
+        undo,
+        lasts=True,
+        interface=finding.interface,
+    )
+    changed = replace(service, method="manual", address=given, mask=mask, router=None)
+    return _changed(setup, service, changed, step)
+
+
+def _service(
+    node: str, interface: str, setup: NetworkSetup
+) -> tuple[NetworkService | None, str]:
+    """The service whose interface this is, or why that cannot be told; no interface, no reason."""
+    if not interface:
+        return None, ""
+    if setup.services is None:
+        why = setup.unknown.get("services", "its network services are not known")
+        return None, f"{node}: not for good, because {why}"
+    found = [s for s in setup.services if s.device == interface]
+    enabled = [s for s in found if s.enabled]
+    if len(enabled) == 1:
+        return enabled[0], ""
+    listed = ", ".join(f'"{s.name}"{"" if s.enabled else " (disabled)"}' for s in found) or "none"
+    return None, (
+        f"{node}: not for good, because exactly one enabled network service is needed for "
+        f"{interface}; there are: {listed}"
+    )
+
+
+def _nothing(setup: NetworkSetup, note: str) -> SetupChange:
+    return SetupChange(setup, notes=(note,) if note else ())
+
+
+def _changed(
+    setup: NetworkSetup, service: NetworkService, changed: NetworkService, step: RepairStep
+) -> SetupChange:
+    services = tuple(changed if s is service else s for s in setup.services or ())
+    return SetupChange(replace(setup, services=services), (step,))
+
+
+def _set_routes(service: NetworkService) -> str:
+    triples = [
+        str(word)
+        for r in service.routes or ()
+        for word in (r.to.network_address, r.to.netmask, r.via)
+    ]
+    return join(["sudo", "networksetup", "-setadditionalroutes", service.name, *triples])
+
+
+def _set_back(service: NetworkService) -> str | None:
+    """The command that sets a service up as it is now."""
+    given = [str(word) for word in (service.address, service.mask, service.router) if word]
+    if service.method == "manual" and len(given) >= 2:
+        words = ["-setmanual", service.name, *given]
+    elif service.method == "manual_with_dhcp_router" and service.address:
+        words = ["-setmanualwithdhcprouter", service.name, str(service.address)]
+    elif service.method in ("dhcp", "bootp"):
+        words = [f"-set{service.method}", service.name]
+    elif service.method == "off":
+        words = ["-setv4off", service.name]
+    else:
+        return None
+    return join(["sudo", "networksetup", *words])
+
+
+def merged(steps: Sequence[RepairStep]) -> list[RepairStep]:
+    """``steps`` with one command for each setting that is given whole: the last one has it all."""
+    alike: dict[str, list[RepairStep]] = {}
+    for step in steps:
+        if step.sets:
+            alike.setdefault(step.sets, []).append(step)
+    found = []
+    for step in steps:
+        same = alike.get(step.sets, [step])
+        if step is same[-1]:
+            does = "; ".join(s.does for s in same)
+            found.append(replace(step, does=does, undo=same[0].undo))
+    return found

@@ -1,0 +1,164 @@
+"""What makes a repair last on Linux: changes to NetworkManager's profiles.
+
+A profile is found by its interface, never by its name, and changed by its UUID: two may have one
+name. What is right already is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fleetctl.health.repairs.target import RepairTarget, SetupChange
+from fleetctl.model.setup import NetworkSetup, Profile, ProfileRoute
+from fleetctl.model.status import RepairStep
+from fleetctl.quoting import join
+
+
+class _Edit(Struct, frozen=True):
+    """A change of one profile."""
+
+    changed: Profile
+    words: list[str]
+    """For ``nmcli con mod UUID``."""
+    back: list[str]
+    """The same for what was."""
+    does: str
+    protects: bool = True
+    """It could cut the connection that comes in over the profile's interface."""
+
+
+_MakeEdit = Callable[[RepairTarget, Profile], _Edit | None]
+
+
+def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Let the profile that leads to the next hop bring the route."""
+    return _edit(target, setup, target.route_interface, _route)
+
+
+def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Let the interface's profile give it the address that it must have, and no default route."""
+    return _edit(target, setup, target.finding.interface, _address)
+
+
+def no_default_route(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Keep the interface's profile from bringing a default route."""
+    return _edit(target, setup, target.finding.interface, _never_default)
+
+
+def radio_awake(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Keep the radio from saving power whenever the profile is used."""
+    return _edit(target, setup, target.finding.interface, _power_save)
+
+
+def _edit(
+    target: RepairTarget, setup: NetworkSetup, interface: str, make: _MakeEdit
+) -> SetupChange:
+    if not interface:
+        return SetupChange(setup)
+    profile, note = _profile(target.finding.node, interface, setup)
+    notes = (note,) if note else ()
+    edit = make(target, profile) if profile else None
+    if profile is None or edit is None:
+        return SetupChange(setup, notes=notes)
+    # It counts from the next activation on: `con up` is left out, since it takes the interface
+    # down for a moment.
+    modify = ["sudo", "nmcli", "con", "mod", profile.uuid]
+    step = RepairStep(
+        join([*modify, *edit.words]),
+        edit.does,
+        join([*modify, *edit.back]),
+        lasts=True,
+        interface=interface if edit.protects else "",
+    )
+    profiles = tuple(edit.changed if p.uuid == profile.uuid else p for p in setup.profiles or ())
+    return SetupChange(replace(setup, profiles=profiles), (step,), notes)
+
+
+def _profile(node: str, interface: str, setup: NetworkSetup) -> tuple[Profile | None, str]:
+    """The profile that an interface's next boot uses, and what is odd about that."""
+    if setup.profiles is None:
+        why = setup.unknown.get("profiles", "its profiles are not known")
+        return None, f"{node}: not for good, because {why}; set it where {interface} is set up"
+    active = [p for p in setup.profiles if p.device == interface]
+    bound = [p for p in setup.profiles if p.bound_to == interface and p not in active]
+    names = {p.name for p in active}
+    rivals = [p for p in setup.profiles if p in bound or (p.name in names and p not in active)]
+    twins = [p for p in rivals if p.autoconnect]
+    found = active or bound
+    if len(found) != 1:
+        listed = ", ".join(f"{p.name} ({p.uuid})" for p in found) or "none"
+        which = f"NetworkManager profiles for {interface}: {listed}"
+        return None, f"{node}: not for good, because exactly one is needed of the {which}"
+    if active and twins:
+        listed = ", ".join(f"{p.name} ({p.uuid})" for p in twins)
+        return found[0], (
+            f"{node}: {found[0].name} ({found[0].uuid}) is in use on {interface}, and {listed} "
+            "may come up instead at the next boot: delete what is not needed with "
+            "`sudo nmcli con delete UUID`"
+        )
+    return found[0], ""
+
+
+def _route(target: RepairTarget, profile: Profile) -> _Edit | None:
+    to, next_hop = target.cidr, target.address
+    wrong = [r for r in profile.routes if r.to == to and r.via != next_hop]
+    there = any(r.to == to and r.via == next_hop for r in profile.routes)
+    if there and not wrong:
+        return None
+    text = f"{to} {next_hop}"
+    words = [word for r in wrong for word in ("-ipv4.routes", r.text)]
+    back = [word for r in wrong for word in ("+ipv4.routes", r.text)]
+    if not there:
+        words += ["+ipv4.routes", text]
+        back = ["-ipv4.routes", text, *back]
+    kept = tuple(r for r in profile.routes if r not in wrong)
+    routes = kept if there else (*kept, ProfileRoute(to, next_hop, text))
+    does = f"lets {profile.name} bring the route to {to} via {next_hop}"
+    return _Edit(replace(profile, routes=routes), words, back, does)
+
+
+def _address(target: RepairTarget, profile: Profile) -> _Edit | None:
+    cidr = target.cidr
+    given = f"{target.address}/{cidr.prefixlen}"
+    others = [a for a in profile.addresses if IPv4Address(a.partition("/")[0]) not in cidr]
+    wanted = (*others, given)
+    if profile.method == "manual" and profile.addresses == wanted and profile.never_default:
+        return None
+    return _Edit(
+        replace(profile, method="manual", addresses=wanted, never_default=True),
+        _ipv4(wanted, "manual", never_default=True),
+        _ipv4(profile.addresses, profile.method or "auto", never_default=profile.never_default),
+        f"gives {profile.name} the fixed address {given} and no default route",
+    )
+
+
+def _ipv4(addresses: tuple[str, ...], method: str, *, never_default: bool) -> list[str]:
+    given = ["ipv4.addresses", ",".join(addresses), "ipv4.method", method]
+    return [*given, "ipv4.never-default", "yes" if never_default else "no"]
+
+
+def _never_default(_target: RepairTarget, profile: Profile) -> _Edit | None:
+    if profile.never_default:
+        return None
+    return _Edit(
+        replace(profile, never_default=True),
+        ["ipv4.never-default", "yes"],
+        ["ipv4.never-default", "no"],
+        f"keeps {profile.name} from ever bringing a default route",
+    )
+
+
+def _power_save(_target: RepairTarget, profile: Profile) -> _Edit | None:
+    if profile.power_save == 2:
+        return None
+    return _Edit(
+        replace(profile, power_save=2),
+        ["802-11-wireless.powersave", "2"],
+        ["802-11-wireless.powersave", str(profile.power_save or 0)],
+        f"keeps the radio awake whenever {profile.name} is used",
+        protects=False,
+    )
