@@ -8,50 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-CODES = (
-    "ssh-unreachable",
-    "ssh-timeout",
-    "ssh-auth-failed",
-    "ssh-host-key-unknown",
-    "ssh-host-key-changed",
-    "ssh-hung",
-    "address-missing",
-    "interface-down",
-    "route-missing",
-    "route-wrong-gateway",
-    "return-route-missing",
-    "forwarding-off",
-    "forwarding-not-persistent",
-    "default-route-stolen",
-    "gateway-unreachable",
-    "unreachable",
-    "not-isolated",
-    "no-internet",
-    "arp-incomplete",
-    "local-network-denied",
-    "rp-filter-strict",
-    "mtu-mismatch",
-    "thunderbolt-loop",
-    "wifi-power-save",
-    "rtt-high",
-    "bandwidth-low",
-    "tmux-missing",
-    "command-missing",
-    "workdir-missing",
-    "disk-full",
-    "undervoltage",
-    "clock-skew",
-    "sleep-enabled",
-    "port-not-listening",
-    "port-wrong-address",
-    "port-in-use",
-    "service-failed",
-    "service-crash-loop",
-    "dependency-not-ready",
-    "service-changed",
-    "os-mismatch",
-)
-"""Every problem code, in the order that `fleetctl explain` lists them."""
+from fleetctl.health.kinds.registry import KINDS
+
+CODES = tuple(KINDS)
 
 _PACKAGE = Path(__file__).parent
 _PLACES = (_PACKAGE / "pages", _PACKAGE.parent / "docs" / "problems")

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
+from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.problems import link_problem, node_problems, service_problems
@@ -69,7 +70,7 @@ def assess(
     problems: list[Problem] = []
     for node in fleet.nodes.values():
         if node.name in lost and node.name not in diagnosis.explained:
-            problems.append(_lost(fleet, node, lost[node.name], job, diagnosis))
+            problems.append(_lost(node, lost[node.name], job, diagnosis))
         elif node.name in facts:
             problems.extend(node_problems(node, facts[node.name], job))
     if cut_off := _all_lost(fleet, lost, facts, problems):
@@ -77,8 +78,8 @@ def assess(
     problems += [
         root.problem
         for root in diagnosis.roots
-        # who is cut off has no internet either
-        if not (cut_off and root.problem.code == "no-internet")
+        # a machine that is cut off has no internet either
+        if not (cut_off and root.problem.code == NO_INTERNET.code)
     ]
     if job:
         problems.extend(service_problems(job, statuses, facts, tuple(problems)))
@@ -101,12 +102,10 @@ def assess(
     return Checked(status, diagnosis.roots, facts)
 
 
-def _lost(
-    fleet: Fleet, node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosis
-) -> Problem:
+def _lost(node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosis) -> Problem:
     """The node cannot be asked: with it what it carries, and who is reached only through it."""
     with_it = [name for name, jump in diagnosis.explained.items() if jump == node.name]
-    problem = link_problem(fleet, node, error, job)
+    problem = link_problem(node, error, job)
     hit = dict.fromkeys((*problem.affects, *diagnosis.behind.get(node.name, ()), *with_it))
     summary = problem.summary
     heard = diagnosis.elsewhere.get(node.name)
@@ -230,10 +229,10 @@ def _node(
         state=_node_state(node, look, problems),
         ssh=_ssh(node, look),
         system=look.facts.system if look.facts else None,
-        addresses=rows.addresses,
-        routes=rows.routes,
+        addresses=tuple(row.status() for row in rows.addresses),
+        routes=tuple(row.status() for row in rows.routes),
         forwarding=rows.forwarding,
-        reachability=rows.reachability,
+        reachability=tuple(row.status() for row in rows.reachability),
         services=tuple(i.name for i in job.instances if i.node == node.name) if job else (),
     )
 

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from fleetctl.health.kinds.registry import STOPS_START
 from fleetctl.health.network.causes import Way
-from fleetctl.health.network.findings import LINK_CODES, ROUTE_CODES
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.plan import PlanStep
 from fleetctl.model.status import ALIVE_STATES, AddressStatus, FleetStatus, Problem
 from fleetctl.model.topology import Fleet
-
-CODES = (
-    LINK_CODES
-    | ROUTE_CODES
-    | {"forwarding-off", "gateway-unreachable", "unreachable", "arp-incomplete"}
-)
-"""Of the network. What is wrong with a node itself, such as a missing folder, stops only what is on
-it, and the birth there says so; a node that is lost may come back while others start."""
 
 
 def obstacles(
@@ -32,7 +24,7 @@ def obstacles(
 
     :param anew: what runs already is going to be started again.
     """
-    errors = [p for p in status.problems if p.severity == "error" and p.code in CODES]
+    errors = [p for p in status.problems if p.severity == "error" and p.code in STOPS_START]
     found = [
         problem
         for step in steps

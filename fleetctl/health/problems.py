@@ -5,29 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fleetctl.errors import LinkError
+from fleetctl.health.kinds.instances import (
+    COMMAND_MISSING,
+    DEPENDENCY_NOT_READY,
+    PORT_IN_USE,
+    PORT_NOT_LISTENING,
+    PORT_WRONG_ADDRESS,
+    SERVICE_CHANGED,
+    SERVICE_CRASH_LOOP,
+    SERVICE_FAILED,
+    WORKDIR_MISSING,
+)
+from fleetctl.health.kinds.machine import (
+    DISK_FULL,
+    LOCAL_NETWORK_DENIED,
+    OS_MISMATCH,
+    TMUX_MISSING,
+    UNDERVOLTAGE,
+)
+from fleetctl.health.kinds.registry import KINDS
 from fleetctl.health.services import ANY_ADDRESSES, own_pids, strangers
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.plan import dependents, plan
 from fleetctl.model.status import Fix, Problem, ServiceStatus
-from fleetctl.model.topology import Fleet, Node
+from fleetctl.model.topology import Node
 
 DISK_FULL_BYTES = 16 * 1024 * 1024
 """Less free space than this for the user counts as full: the next log segment does not fit."""
 CRASH_LOOP_RESTARTS = 3
+COMMAND_NOT_FOUND = 127
+"""The exit code by which a shell says so (POSIX, Shell Command Language, 2.8.2)."""
 OLDEST_TMUX = (3, 0)
 """remain-on-exit, respawn-pane -k with arguments and window user options all work from here on."""
 OLDEST_TMUX_TEXT = ".".join(map(str, OLDEST_TMUX))
 
 
-def link_problem(fleet: Fleet, node: Node, error: LinkError, job: Job | None) -> Problem:
+def link_problem(node: Node, error: LinkError, job: Job | None) -> Problem:
     """The node cannot be talked to."""
-    return Problem(
-        code=error.code,
-        severity="error",
-        node=node.name,
-        summary=f"{node.name} cannot be reached: {error.reason}"
-        + (f". {error.hint}" if error.hint else ""),
+    hint = f". {error.hint}" if error.hint else ""
+    return KINDS[error.code].problem(
+        node.name,
+        reason=f"{error.reason}{hint}",
         affects=_carried(node, job),
         evidence=error.reason,
     )
@@ -46,53 +65,42 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
     names = _carried(node, job)
     system = facts.system
     if system and node.os and system.os and system.os != node.os:
-        yield Problem(
-            code="os-mismatch",
-            severity="warning",  # commands are chosen by what the node says, so nothing breaks
-            node=node.name,
-            summary=f"{node.name} runs {system.os}, but nodes.yaml says {node.os}",
+        yield OS_MISMATCH.problem(
+            node.name,
+            os=system.os,
+            expected=node.os,
             evidence=f"uname: {system.os} {system.os_version or ''}".strip(),
             affects=names,
         )
+    yield from _tmux(node, facts, names)
+    free = system.disk_free_bytes if system else None
+    if free is not None and free < DISK_FULL_BYTES:
+        evidence = f"df: {free} bytes free"
+        yield DISK_FULL.problem(node.name, free_kib=free // 1024, evidence=evidence, affects=names)
+    yield from _power(node, facts)
+    if job and facts.local_network and facts.local_network.allowed is False:
+        yield from _denied(node, facts, job)
+
+
+def _tmux(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Problem]:
     why = facts.unknown.get("tmux", CUT_OFF)
     if facts.tmux_version is None and not why.startswith(UNANSWERED):
-        install = (
-            "brew install tmux"
-            if system and system.os == "macos"
-            else ("sudo apt-get install -y tmux")
-        )
-        yield Problem(
-            code="tmux-missing",
-            severity="error",
-            node=node.name,
-            summary=f"{node.name} has no tmux, so nothing can be started there. Install it: "
-            f"{install}",
+        mac = facts.system is not None and facts.system.os == "macos"
+        install = "brew install tmux" if mac else "sudo apt-get install -y tmux"
+        yield TMUX_MISSING.problem(
+            node.name,
+            what=f"{node.name} has no tmux, so nothing can be started there. Install it: {install}",
             evidence=why,
             affects=names,
         )
     elif facts.tmux_version and too_old(facts.tmux_version):
-        yield Problem(
-            code="tmux-missing",
-            severity="error",
-            node=node.name,
-            summary=f"tmux {facts.tmux_version} on {node.name} is too old: "
-            f"{OLDEST_TMUX_TEXT} is needed",
-            evidence=f"tmux -V: {facts.tmux_version}",
+        version = facts.tmux_version
+        yield TMUX_MISSING.problem(
+            node.name,
+            what=f"tmux {version} on {node.name} is too old: {OLDEST_TMUX_TEXT} is needed",
+            evidence=f"tmux -V: {version}",
             affects=names,
         )
-    free = system.disk_free_bytes if system else None
-    if free is not None and free < DISK_FULL_BYTES:
-        yield Problem(
-            code="disk-full",
-            severity="error",
-            node=node.name,
-            summary=f"the disk of {node.name}'s home folder is full ({free // 1024} KiB free)",
-            evidence=f"df: {free} bytes free",
-            affects=names,
-        )
-    yield from _power(node, facts)
-    if job and facts.local_network and facts.local_network.allowed is False:
-        yield from _denied(node, facts, job)
 
 
 def _power(node: Node, facts: NodeFacts) -> Iterator[Problem]:
@@ -106,13 +114,7 @@ def _power(node: Node, facts: NodeFacts) -> Iterator[Problem]:
         what = "had too little voltage since its boot: its power supply or cable is too weak"
     else:
         return
-    yield Problem(
-        code="undervoltage",
-        severity="warning",
-        node=node.name,
-        summary=f"{node.name} {what}",
-        evidence="vcgencmd get_throttled",
-    )
+    yield UNDERVOLTAGE.problem(node.name, what=what, evidence="vcgencmd get_throttled")
 
 
 def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
@@ -122,18 +124,13 @@ def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
         need.listen.address for i in mine for need in job.needs(i) if need.listen
     )
     heard = [a for a in wanted if (e := facts.network.echoes.get(a)) and e.received]
-    if not heard or facts.local_network is None:
-        return
-    yield Problem(
-        code="local-network-denied",
-        severity="error",
-        node=node.name,
-        summary=f"macOS on {node.name} does not let programs in tmux connect to the local network: "
-        f"ping reaches {heard[0]}, the job's Python does not. Allow it under System Settings, "
-        "Privacy & Security, Local Network",
-        evidence=f"in tmux: {facts.local_network.said}",
-        affects=tuple(i.name for i in mine if i.after),
-    )
+    if heard and facts.local_network is not None:
+        yield LOCAL_NETWORK_DENIED.problem(
+            node.name,
+            address=heard[0],
+            evidence=f"in tmux: {facts.local_network.said}",
+            affects=tuple(i.name for i in mine if i.after),
+        )
 
 
 def too_old(version: str) -> bool:
@@ -164,11 +161,9 @@ def service_problems(
             explained.update(problem.affects)
             yield problem
         if status.changed and status.state in ("starting", "running", "ready", "restarting"):
-            yield Problem(
-                code="service-changed",
-                severity="warning",
-                node=instance.node,
-                summary=f"{instance.name} runs with another definition than nodes.yaml has now",
+            yield SERVICE_CHANGED.problem(
+                instance.node,
+                instance=instance.name,
                 evidence=f"hash of its definition in nodes.yaml: {instance.definition_hash}",
                 affects=(instance.name,),
                 fix=Fix((f"fleetctl restart {instance.name}",), "controller"),
@@ -189,17 +184,16 @@ def service_problems(
 def _service_problem(
     job: Job, instance: Instance, status: ServiceStatus, facts: NodeFacts | None
 ) -> Problem | None:
-    hit = _after(job, instance)
+    hit = (instance.name, *_after(job, instance))
     if facts and instance.listen and status.state not in ("stopped", "unknown"):
         if wrong := _wrong_address(instance, status):
-            return Problem(
-                code="port-wrong-address",
-                severity="error",
-                node=instance.node,
-                summary=f"{instance.name} listens on {wrong}, but must listen on "
-                f"{instance.listen} and on no other address",
+            return PORT_WRONG_ADDRESS.problem(
+                instance.node,
+                instance=instance.name,
+                bound=wrong,
+                listen=instance.listen,
                 evidence=f"listening sockets of its processes: {', '.join(status.listening or ())}",
-                affects=(instance.name, *hit),
+                affects=hit,
             )
         if taken := strangers(instance, facts.listeners, own_pids(instance, facts)):
             return port_in_use(instance, taken[0], hit)
@@ -207,39 +201,60 @@ def _service_problem(
         problem := _workplace_problem(instance, facts, hit)
     ):
         return problem
+    logs = Fix((f"fleetctl logs {instance.name}",), "controller")
     if status.state == "failed":
-        code = "command-missing" if status.exit_code == 127 else "service-failed"
-        return Problem(
-            code=code,
-            severity="error",
-            node=instance.node,
-            summary=f"{instance.name} failed: {status.reason}",
-            evidence=f"exit code {status.exit_code}, {status.restarts} restarts",
-            affects=(instance.name, *hit),
-            fix=Fix((f"fleetctl logs {instance.name}",), "controller"),
-        )
+        return _failed(instance, status, hit, logs)
     if status.restarts >= CRASH_LOOP_RESTARTS and status.state in ("restarting", "running"):
-        return Problem(
-            code="service-crash-loop",
-            severity="error",
-            node=instance.node,
-            summary=f"{instance.name} keeps ending and was restarted {status.restarts} times",
+        return SERVICE_CRASH_LOOP.problem(
+            instance.node,
+            instance=instance.name,
+            restarts=status.restarts,
             evidence=status.reason or f"last exit code {status.exit_code}",
-            affects=(instance.name, *hit),
-            fix=Fix((f"fleetctl logs {instance.name}",), "controller"),
+            affects=hit,
+            fix=logs,
         )
     if status.state == "running" and facts and _overdue(instance, status, facts):
-        code = "port-not-listening" if instance.ready.kind == "listening" else "service-failed"
-        return Problem(
-            code=code,
-            severity="error",
-            node=instance.node,
-            summary=f"{instance.name} runs but is not ready after "
-            f"{instance.ready.timeout_s:g} s: {status.reason}",
-            evidence=status.reason or "",
-            affects=(instance.name, *hit),
-        )
+        return _not_ready(instance, status, hit)
     return None
+
+
+def _failed(instance: Instance, status: ServiceStatus, hit: Sequence[str], logs: Fix) -> Problem:
+    evidence = f"exit code {status.exit_code}, {status.restarts} restarts"
+    if status.exit_code == COMMAND_NOT_FOUND:
+        what = f"{instance.name} failed: {status.reason}"
+        return COMMAND_MISSING.problem(
+            instance.node, what=what, evidence=evidence, affects=hit, fix=logs
+        )
+    return SERVICE_FAILED.problem(
+        instance.node,
+        instance=instance.name,
+        what="failed",
+        reason=status.reason,
+        evidence=evidence,
+        affects=hit,
+        fix=logs,
+    )
+
+
+def _not_ready(instance: Instance, status: ServiceStatus, hit: Sequence[str]) -> Problem:
+    evidence = status.reason or ""
+    if instance.ready.kind == "listening":
+        return PORT_NOT_LISTENING.problem(
+            instance.node,
+            instance=instance.name,
+            timeout_s=instance.ready.timeout_s,
+            reason=status.reason,
+            evidence=evidence,
+            affects=hit,
+        )
+    return SERVICE_FAILED.problem(
+        instance.node,
+        instance=instance.name,
+        what=f"runs but is not ready after {instance.ready.timeout_s:g} s",
+        reason=status.reason,
+        evidence=evidence,
+        affects=hit,
+    )
 
 
 def _workplace_problem(
@@ -250,7 +265,7 @@ def _workplace_problem(
     folder, where = instance.workdir or "~", instance.node
     if place is None or (place.workdir == "ok" and (place.interpreter or not instance.program)):
         return None
-    code, evidence = "workdir-missing", f"cd {folder}: {place.workdir}"
+    kind, evidence = WORKDIR_MISSING, f"cd {folder}: {place.workdir}"
     if place.workdir == "missing":
         what = f"{where} has no folder {folder}"
     elif place.workdir == "denied":
@@ -262,16 +277,10 @@ def _workplace_problem(
         )
         what = f"{where} may not enter {folder}: {why}"
     else:
-        code, evidence = "command-missing", f"command -v {instance.program}: not found"
+        kind, evidence = COMMAND_MISSING, f"command -v {instance.program}: not found"
         what = f"{where} has no {instance.program} (looked for in {folder} and PATH)"
-    return Problem(
-        code=code,
-        severity="error",
-        node=where,
-        summary=f"{what}, so {instance.name} cannot start",
-        evidence=evidence,
-        affects=(instance.name, *hit),
-    )
+    what = f"{what}, so {instance.name} cannot start"
+    return kind.problem(where, what=what, evidence=evidence, affects=hit)
 
 
 def _after(job: Job, instance: Instance) -> tuple[str, ...]:
@@ -290,28 +299,31 @@ def _waiting_problem(
     """
     needs = job.needs(instance)
     states = {statuses[i.name].state for i in needs if i.name in statuses}
-    return Problem(
-        code="dependency-not-ready",
+    return DEPENDENCY_NOT_READY.problem(
+        instance.node,
         severity="error" if "stopped" in states or "exited" in states else "warning",
-        node=instance.node,
-        summary=f"{', '.join(names)} not started: {statuses[instance.name].reason}",
+        instances=", ".join(names),
+        reason=statuses[instance.name].reason,
         affects=(*names, *_after(job, instance)),
         fix=Fix(("fleetctl start",), "controller"),
     )
 
 
-def port_in_use(instance: Instance, taken: Listener, hit: Sequence[str] = ()) -> Problem:
-    """A stranger has the instance's port; it is named, and never ended."""
-    who = taken.process or "a process of another user"
+def port_in_use(instance: Instance, taken: Listener, hit: Sequence[str]) -> Problem:
+    """A stranger has the instance's port; it is named, and never ended.
+
+    :param hit: the instance, and those that wait for it.
+    """
     pid = f" (pid {taken.pids[0]})" if taken.pids else ""
-    return Problem(
-        code="port-in-use",
-        severity="error",
-        node=instance.node,
-        summary=f"port {taken.port} on {instance.node} is taken by {who}{pid}, which listens on "
-        f"{taken} and is not {instance.name}",
-        evidence=f"{taken} {who}{pid}",
-        affects=(instance.name, *hit),
+    owner = f"{taken.process or 'a process of another user'}{pid}"
+    return PORT_IN_USE.problem(
+        instance.node,
+        port=taken.port,
+        owner=owner,
+        listener=taken,
+        instance=instance.name,
+        evidence=f"{taken} {owner}",
+        affects=hit,
     )
 
 

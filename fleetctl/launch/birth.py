@@ -69,7 +69,7 @@ class Birth:
             if taken := strangers(instance, prepared.listeners):
                 raise LaunchError(
                     instance.name,
-                    port_in_use(instance, taken[0]).summary,
+                    port_in_use(instance, taken[0], (instance.name,)).summary,
                     hint="End it, or give the service another port in nodes.yaml.",
                     code="port-in-use",
                 )

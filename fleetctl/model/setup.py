@@ -51,7 +51,7 @@ class ServiceRoute(Struct, frozen=True):
     via: IPv4Address
 
 
-class Service(Struct, frozen=True):
+class NetworkService(Struct, frozen=True):
     """A macOS network service. Its name is free text; its device is not."""
 
     name: str
@@ -69,7 +69,7 @@ class NetworkSetup(Struct, frozen=True):
     """How one node is set up. ``None``: there is none, or it was not told; see ``unknown``."""
 
     profiles: tuple[Profile, ...] | None = None
-    services: tuple[Service, ...] | None = None
+    services: tuple[NetworkService, ...] | None = None
     sysctl: str | None = None
     """The text of :data:`SYSCTL_FILE`; None where there is no such file."""
     daemon: str | None = None

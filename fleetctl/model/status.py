@@ -177,6 +177,8 @@ class RepairStep(Struct, frozen=True):
     """Over a reboot."""
     interface: str = ""
     """The network interface it changes, if it is about one."""
+    sets: str = ""
+    """What it sets as a whole, so that a later step that sets the same takes its place."""
 
 
 class Fix(Struct, frozen=True):

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from fleetctl.model.setup import (
     DAEMON_FILE,
     SYSCTL_FILE,
+    NetworkService,
     NetworkSetup,
     Profile,
     ProfileRoute,
-    Service,
     ServiceRoute,
 )
 from fleetctl.probes.parsers import address
@@ -128,7 +128,7 @@ def _macos(answers: Mapping[str, Answer]) -> NetworkSetup:
     details = dict(_parts(parts))
     services = []
     for row in rows:
-        service = Service(row.name, row.enabled, row.device)
+        service = NetworkService(row.name, row.enabled, row.device)
         info = parse_service_info(details.get(f"info {row.name}", ""))
         if not isinstance(info, Unparsed):
             service = replace(

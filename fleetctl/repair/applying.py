@@ -9,9 +9,7 @@ import msgspec
 
 from fleetctl.errors import LinkError, RepairRefused
 from fleetctl.finishing import to_the_end
-from fleetctl.health.network.rows import control_interfaces
 from fleetctl.link.protocol import Completed, Link
-from fleetctl.model.facts import NodeFacts
 from fleetctl.model.layout import fixes_dir
 from fleetctl.model.repairs import (
     KeptRecord,
@@ -21,7 +19,6 @@ from fleetctl.model.repairs import (
     refusal,
 )
 from fleetctl.model.status import RepairStep
-from fleetctl.model.topology import Fleet, Node
 from fleetctl.quoting import quote_path
 from fleetctl.repair.judging import complaint, sudo_refused, undone_already
 from fleetctl.repair.records import (
@@ -42,20 +39,11 @@ ASK_TIMEOUT_S = 10.0
 Report = Callable[[StepOutcome], object]
 
 
-def carriers(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:
-    """The interfaces that must not be touched: the one that carries the node's own SSH, or, where
-    that is not known, those of its control networks."""
-    network = facts.network
-    own = network.interface_of(network.ssh_address) if network.ssh_address else None
-    if own is not None:
-        return frozenset({own.name})
-    return control_interfaces(fleet, node, facts)
-
-
 class Repairer:
     """Runs steps on one node, each written down there before it is run.
 
-    :param protected: interfaces that no step may be about; see :func:`carriers`.
+    :param protected: interfaces that no step may be about; see
+        :func:`fleetctl.health.routing.ssh_interfaces`.
     :param report: is told of every command that ended, also of the one that runs while the caller
         is cancelled: it is waited for.
     """

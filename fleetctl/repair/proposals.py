@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from fleetctl.errors import LinkError
 from fleetctl.health.assess import Checked
-from fleetctl.health.lasting import merged
+from fleetctl.health.finding import Finding
 from fleetctl.health.network.diagnosis import Root
-from fleetctl.health.network.findings import Finding
-from fleetctl.health.remedies import plan
+from fleetctl.health.remedies import plans
+from fleetctl.health.repairs.network_services import merged
+from fleetctl.health.routing import ssh_interfaces
 from fleetctl.link.links import Links
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.repairs import ByHand, Proposal, Repair
@@ -18,7 +19,6 @@ from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import Problem, RepairStep
 from fleetctl.model.topology import Fleet
 from fleetctl.probes.setup import read_setup, setup_script
-from fleetctl.repair.applying import carriers
 
 SETUP_TIMEOUT_S = 20.0
 
@@ -84,7 +84,7 @@ class _Planner:
             if steps:
                 facts = self._facts[node]
                 os = str(facts.system.os) if facts.system else ""
-                protected = carriers(self._fleet, self._fleet.nodes[node], facts)
+                protected = ssh_interfaces(self._fleet, self._fleet.nodes[node], facts)
                 found.append(Repair(root.problem, node, os, tuple(steps), tuple(said), protected))
         if not found:
             self.notes[_key(root.problem)] = tuple(notes)
@@ -95,12 +95,11 @@ class _Planner:
         if facts is None or setup is None:
             return [], []
         steps: list[RepairStep] = []
+        known = None if isinstance(setup, str) else setup
         notes = [setup] if isinstance(setup, str) else []
-        for finding in findings:
-            known = None if isinstance(setup, str) else setup
-            made = plan(self._fleet, finding, facts, known)
+        for made in plans(self._fleet, findings, facts, known):
             if made.setup is not None:
-                setup = self._setups[node] = made.setup
+                self._setups[node] = made.setup
             steps += [s for s in made.steps if s not in steps]
             notes += [n for n in made.notes if n not in notes]
         return merged(steps), notes

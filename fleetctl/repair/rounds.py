@@ -12,12 +12,13 @@ from contextlib import AbstractContextManager
 
 from fleetctl.errors import LinkError, RepairRefused
 from fleetctl.health.assess import Checked
+from fleetctl.health.routing import ssh_interfaces
 from fleetctl.link.links import Links
 from fleetctl.model.questions import Depth
 from fleetctl.model.repairs import KeptRecord, Proposal, Repair, StepOutcome
 from fleetctl.model.status import Problem, RepairStep
 from fleetctl.model.topology import Fleet
-from fleetctl.repair.applying import Repairer, Report, carriers
+from fleetctl.repair.applying import Repairer, Report
 from fleetctl.repair.proposals import propose
 
 SETTLING_PAUSE_S = 1.0
@@ -136,7 +137,7 @@ class Rounds:
                 f"{node}: which interface carries its SSH connection is not known ({why}), so "
                 "nothing is changed on it"
             )
-        protected = carriers(self._fleet, self._fleet.nodes[node], facts)
+        protected = ssh_interfaces(self._fleet, self._fleet.nodes[node], facts)
         link = await self._links.get(node)
 
         def told(outcome: StepOutcome) -> None:

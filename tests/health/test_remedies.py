@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from fleetctl.health.lasting import DAEMON_TEXT
-from fleetctl.health.network.findings import Finding
+from fleetctl.health.finding import Finding
 from fleetctl.health.remedies import plan, plans, steps
+from fleetctl.health.repairs.boot_files import DAEMON_TEXT
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Interface, Route
 from fleetctl.model.setup import (
+    NetworkService,
     NetworkSetup,
     Profile,
     ProfileRoute,
-    Service,
     ServiceRoute,
 )
 from fleetctl.model.status import SystemStatus
@@ -112,23 +113,45 @@ ETH = Profile(
 )
 WIFI = Profile("7e0352de", "Home: Net", "802-11-wireless", "wlan0", method="auto", power_save=0)
 LINUX = NetworkSetup(profiles=(ETH, WIFI))
-BRIDGE = Service(
+BRIDGE = NetworkService(
     "Thunderbolt Bridge", True, "bridge0", "manual", IPv4Address("10.10.0.1"),
     IPv4Address("255.255.255.0"), None, (),
 )  # fmt: skip
 MACOS = NetworkSetup(
-    services=(Service("Wi-Fi", True, "en1", "dhcp", routes=()), BRIDGE),
+    services=(NetworkService("Wi-Fi", True, "en1", "dhcp", routes=()), BRIDGE),
     sleep_minutes=1,
     disk_sleep_minutes=10,
 )
 
 
-def pi5(code: str, network: str = "", **known: str | bool) -> Finding:
-    return Finding(code, "pi5", network, **known)  # type: ignore[arg-type]  # from tables below
+def made(
+    node: str,
+    code: str,
+    network: str,
+    expected: str = "",
+    found: str = "",
+    interface: str = "",
+    enabled: bool = True,
+) -> Finding:
+    """What a table says, as a finding; for ``sleep-enabled`` what is found are minutes."""
+    return Finding(
+        code,
+        node,
+        FLEET.networks[network] if network else None,
+        address=IPv4Address(expected) if expected else None,
+        found=(IPv4Address(found),) if "." in found else (),
+        interface=interface,
+        enabled=enabled,
+        idle_minutes=None if "." in found or not found else int(found),
+    )
 
 
-def mini1(code: str, network: str = "", **known: str | bool) -> Finding:
-    return Finding(code, "mini1", network, **known)  # type: ignore[arg-type]  # as above
+def pi5(code: str, network: str = "", **known: Any) -> Finding:
+    return made("pi5", code, network, **known)
+
+
+def mini1(code: str, network: str = "", **known: Any) -> Finding:
+    return made("mini1", code, network, **known)
 
 
 RETURN = mini1("return-route-missing", "edge51", expected="10.10.0.3")
@@ -345,7 +368,7 @@ LASTING = [
     (STOLEN, MINI1, NetworkSetup(services=(replace(BRIDGE, method="dhcp"),)), SETMANUAL,
      "sudo networksetup -setdhcp 'Thunderbolt Bridge'"),
     (mini1("address-missing", "fabric", expected="10.10.0.1", interface="bridge0"), MINI1,
-     NetworkSetup(services=(Service("Puente", True, "bridge0", "off"),)),
+     NetworkSetup(services=(NetworkService("Puente", True, "bridge0", "off"),)),
      "sudo networksetup -setmanual Puente 10.10.0.1 255.255.255.0",
      "sudo networksetup -setv4off Puente"),
     (mini1("sleep-enabled", found="1"), MINI1, MACOS, "sudo pmset -a sleep 0 disksleep 0",
@@ -402,7 +425,7 @@ def test_the_list_of_additional_routes_is_given_whole() -> None:
 
 def test_two_routes_of_one_service_do_not_overwrite_each_other() -> None:
     second = mini1("return-route-missing", "edge50", expected="10.10.0.3")
-    made = [p for _, p in plans(FLEET, [RETURN, second], MINI1, MACOS)]
+    made = list(plans(FLEET, [RETURN, second], MINI1, MACOS))
     commands = [s.command for p in made for s in p.steps if s.lasts]
     undos = [s.undo for p in made for s in p.steps if s.lasts]
     begin = "sudo networksetup -setadditionalroutes 'Thunderbolt Bridge'"
@@ -413,7 +436,7 @@ def test_two_routes_of_one_service_do_not_overwrite_each_other() -> None:
 
 def test_two_keys_of_one_sysctl_file_do_not_overwrite_each_other() -> None:
     found = [pi5("forwarding-off"), pi5("rp-filter-strict", interface="eth0")]
-    first, second = (p.steps[-1] for _, p in plans(FLEET, found, PI5, LINUX))
+    first, second = (p.steps[-1] for p in plans(FLEET, found, PI5, LINUX))
     assert second.command == written(TEXT, '"net.ipv4.conf.eth0.rp_filter = 2"')
     assert (first.undo, second.undo) == (f"sudo rm -f {FILE}", written(TEXT))
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from fleetctl.link.links import Links
 from fleetctl.logs import feed as module
 from fleetctl.logs import follow as follow_module
-from fleetctl.logs.events import LogBatch, LogEvent, LogMark, LogTail, Wanted
+from fleetctl.logs.events import LogBatch, LogEvent, LogMark, LogTail, PastLog, Wanted
 from fleetctl.logs.feed import feed
 from fleetctl.logs.follow import Cut, Event, Gap, Lines, Resumed, Torn
 from fleetctl.model.jobs import Instance

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from fleetctl.errors import RepairRefused
-from fleetctl.health.network.findings import Finding
+from fleetctl.health.finding import Finding
 from fleetctl.health.remedies import steps
+from fleetctl.health.routing import ssh_interfaces
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Interface
@@ -21,8 +22,8 @@ from fleetctl.model.topology import Fleet
 from fleetctl.probes.parsers.ip_addr import parse_ip_addr
 from fleetctl.probes.parsers.ip_route import parse_ip_route
 from fleetctl.probes.parsers.unparsed import Unparsed
-from fleetctl.repair.applying import Repairer, carriers
-from tests.health.test_remedies import FLEET, PI5
+from fleetctl.repair.applying import Repairer
+from tests.health.test_remedies import FLEET, PI5, pi5
 from tests.openssh import Server, bounded, until
 from tests.repair.conftest import Machine
 
@@ -48,8 +49,7 @@ def facts_of(machine: Machine) -> NodeFacts:
     )
 
 
-def finding(code: str, network: str = "", **known: str | bool) -> Finding:
-    return Finding(code, "pi5", network, **known)  # type: ignore[arg-type]  # from the tables below
+finding = pi5
 
 
 def applied(machine: Machine, code: str, planned: tuple[RepairStep, ...]) -> list[StepOutcome]:
@@ -285,7 +285,7 @@ def test_the_interface_that_carries_ssh(ssh_address: str | None, carrying: str) 
         runs=None,
         network=network,
     )
-    assert carriers(FLEET, FLEET.nodes["pi5"], known) == {carrying}
+    assert ssh_interfaces(FLEET, FLEET.nodes["pi5"], known) == {carrying}
 
 
 def test_sudo_that_asks_for_a_password_is_told_before_anything_is_run(machine: Machine) -> None:

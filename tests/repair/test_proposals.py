@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fleetctl.health.assess import Checked
-from fleetctl.health.lasting import write_command
+from fleetctl.health.finding import Finding
 from fleetctl.health.network.diagnosis import Root
-from fleetctl.health.network.findings import Finding
+from fleetctl.health.repairs.boot_files import write_command
 from fleetctl.link.links import Links
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.repairs import Proposal

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetctl.model.setup import NetworkSetup, Profile, ProfileRoute, Service, ServiceRoute
+from fleetctl.model.setup import NetworkService, NetworkSetup, Profile, ProfileRoute, ServiceRoute
 from fleetctl.probes.setup import read_setup, setup_script
 
 UUID, WIFI = "ff0105dc-9593-4086-994f-97ae65055201", "7e0352de-5006-4359-8113-805499f1b390"
@@ -146,7 +146,7 @@ def test_services_of_macos(tmp_path: Path) -> None:
     mask = IPv4Address("255.255.255.0")
     back = ServiceRoute(IPv4Network("192.168.51.0/24"), IPv4Address("10.10.0.3"))
     assert setup.services == (
-        Service(
+        NetworkService(
             "Wi-Fi",
             True,
             "en1",
@@ -156,7 +156,7 @@ def test_services_of_macos(tmp_path: Path) -> None:
             IPv4Address("192.168.1.1"),
             (),
         ),
-        Service(
+        NetworkService(
             'It\'s "odd" $HOME',
             False,
             "bridge0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -16,7 +17,7 @@ Words = Callable[[Fleet, Sequence[Finding]], Mapping[str, str]]
 
 
 class ProblemKind(Struct, frozen=True):
-    """What is the same for all problems of one code. Its page is ``docs/problems/CODE.md``."""
+    """What is the same for all problems of one code. Each has a page in ``docs/problems``."""
 
     code: str
     severity: Severity
@@ -72,9 +73,8 @@ class FindingKind(ProblemKind, frozen=True, kw_only=True):
         """
         also = f"; so {listed(hit)} {_agreeing(self.consequence, len(hit))}" if hit else ""
         evidence = "; ".join(dict.fromkeys(f.shown_by for f in found if f.shown_by))
-        return self.problem(
-            found[0].node, affects=hit, evidence=evidence, also=also, **self.words(fleet, found)
-        )
+        words: dict[str, Any] = {**self.words(fleet, found)}
+        return self.problem(found[0].node, affects=hit, evidence=evidence, also=also, **words)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ ARP_INCOMPLETE = ProblemKind(
     "arp-incomplete",
     "error",
     "{node} asks for the Ethernet address of {targets} and gets no answer: the two are not on one "
-    "wire, or something filters there",
+    "wire, or somebody filters there",
     "the nodes that give no answer",
     no_remedy("cables and filters are where fleetctl is not"),
     stops_start=True,
@@ -34,8 +34,8 @@ ARP_INCOMPLETE = ProblemKind(
 NOT_ISOLATED = ProblemKind(
     "not-isolated",
     "error",
-    "{node} gets answers from {targets}, which it must not reach: some router knows a way there, or "
-    "another machine has that address",
+    "{node} gets answers from {targets}, which it must not reach: some router knows a way there, "
+    "or another machine has that address",
     "nothing",
     no_remedy("which router leads there is not known"),
 )
@@ -49,7 +49,8 @@ NO_INTERNET = ProblemKind(
 RTT_HIGH = ProblemKind(
     "rtt-high",
     "warning",
-    "{node} needs {rtt_ms:g} ms to {peer} and back on {network}, where {limit_ms:g} ms are expected",
+    "{node} needs {rtt_ms:g} ms to {peer} and back on {network}, where {limit_ms:g} ms are "
+    "expected",
     "the nodes at the other end",
     no_remedy("what makes a link slow is no setting that is known to be wrong"),
 )

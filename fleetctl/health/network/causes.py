@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from fleetctl.health.network.findings import LINK_CODES, ROUTE_CODES, Finding
+from fleetctl.health.finding import Finding
+from fleetctl.health.kinds.network import FORWARDING_OFF
+from fleetctl.health.network.findings import LINK_CODES, ROUTE_CODES
 from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.topology import Fleet
 
@@ -79,11 +81,11 @@ class Way:
 def causes(way: Way, found: Sequence[Finding]) -> Iterator[int]:
     """The places in ``found`` of the findings that break ``way``."""
     for number, finding in enumerate(found):
-        place = (finding.node, finding.network)
+        place = (finding.node, finding.network.name if finding.network else "")
         if (
             (finding.code in LINK_CODES and place in way.links)
             or (finding.code in ROUTE_CODES and place in way.routes)
-            or (finding.code == "forwarding-off" and finding.node in way.forwarders)
+            or (finding.code == FORWARDING_OFF.code and finding.node in way.forwarders)
         ):
             yield number
 

@@ -8,10 +8,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.errors import LinkError
-from fleetctl.health.network import wording
+from fleetctl.health import routing
+from fleetctl.health.finding import Finding
+from fleetctl.health.kinds.network import (
+    DEFAULT_ROUTE_STOLEN,
+    INTERFACE_DOWN,
+    ROUTE_WRONG_GATEWAY,
+)
+from fleetctl.health.kinds.reachability import NO_INTERNET, NOT_ISOLATED
+from fleetctl.health.kinds.registry import FINDING_KINDS
 from fleetctl.health.network.causes import Way, causes, lost_on
-from fleetctl.health.network.findings import Finding, findings
-from fleetctl.health.network.rows import Rows, compare, default_routes
+from fleetctl.health.network.findings import findings
+from fleetctl.health.network.rows import Rows, compare
 from fleetctl.health.network.unexplained import unexplained
 from fleetctl.health.network.warnings import warnings
 from fleetctl.health.network.wires import wire_problems
@@ -120,8 +128,9 @@ class _Diagnosis:
         heard: dict[str, list[str]] = {}
         for name, rows in self.rows.items():
             for row in rows.reachability:
-                if row.node in self.lost and row.observed:
-                    heard.setdefault(row.node, []).append(f"{name} at {row.to} on {row.network}")
+                to = row.expected
+                if to.peer in self.lost and row.observed:
+                    heard.setdefault(to.peer, []).append(f"{name} at {to.to} on {to.network}")
         return {name: tuple(who) for name, who in heard.items()}
 
     def _jumps(self) -> dict[str, str]:
@@ -141,9 +150,9 @@ class _Diagnosis:
         """
         merged: dict[int, int | None] = {}
         downs = {
-            (f.node, f.network): place
+            (f.node, f.network.name): place
             for place, f in enumerate(self.found)
-            if f.code == "interface-down"
+            if f.code == INTERFACE_DOWN.code and f.network
         }
         for (name, network), place in downs.items():
             others = [n for n in self._members(network) if n != name]
@@ -176,9 +185,9 @@ class _Diagnosis:
     def _unexplained(self, merged: Mapping[int, int | None]) -> Iterator[ExpectedReach]:
         """The silent addresses that no finding accounts for; the others count as hits of theirs."""
         for name, rows in self.rows.items():
-            expected = self.expectations.reach_of(name)
-            for reach, row in zip(expected, rows.reachability, strict=True):
-                if not (row.expected and row.observed is False):
+            for row in rows.reachability:
+                reach = row.expected
+                if not (reach.expected and row.observed is False):
                     continue
                 way = Way(self.fleet, self.expectations, reach)
                 explained = False
@@ -209,7 +218,7 @@ class _Diagnosis:
         for places in groups.values():
             found = [self.found[place] for place in places]
             hit = self._ordered(who for place in places for who in self.hit.get(place, ()))
-            problem = wording.problem(self.fleet, found, hit)
+            problem = FINDING_KINDS[found[0].code].of(self.fleet, found, hit)
             yield Root(self._with_fix(problem, found), tuple(found))
 
     def _with_fix(self, problem: Problem, found: Sequence[Finding]) -> Problem:
@@ -228,14 +237,20 @@ class _Diagnosis:
 
     def _astray(self, name: str) -> bool:
         """The node's packets take a way that was told already."""
-        told = ("default-route-stolen", "route-wrong-gateway")
+        told = (DEFAULT_ROUTE_STOLEN.code, ROUTE_WRONG_GATEWAY.code)
         return any(f.node == name and f.code in told for f in self.found)
 
     def _not_isolated(self) -> Iterator[Problem]:
         for name, rows in self.rows.items():
-            heard = [r for r in rows.reachability if not r.expected and r.observed]
+            heard = [
+                r.expected for r in rows.reachability if not r.expected.expected and r.observed
+            ]
             if heard and not self._astray(name):
-                yield wording.not_isolated(name, heard, self.facts[name])
+                yield NOT_ISOLATED.problem(
+                    name,
+                    targets=", ".join(f"{r.to} ({r.peer} on {r.network})" for r in heard),
+                    evidence=f"ping: answers from {', '.join(str(r.to) for r in heard)}",
+                )
 
     def _no_internet(self) -> Iterator[Problem]:
         address = self.fleet.internet
@@ -246,14 +261,25 @@ class _Diagnosis:
             for name, facts in self.facts.items()
             if (echo := facts.network.echoes.get(address)) is not None
         }
-        silent = [name for name, echo in asked.items() if not echo.received]
-        untold = [name for name in silent if not self._astray(name)]
+        untold = [n for n, echo in asked.items() if not echo.received and not self._astray(n)]
+        evidence = f"ping {address}: no answer"
         if len(untold) > 1 and len(untold) == len(asked):
-            yield wording.no_internet(self.fleet, None, self._ordered(untold), "")
+            yield NO_INTERNET.problem(
+                None,
+                which="no node reaches",
+                address=address,
+                why="the router or its uplink is down",
+                affects=self._ordered(untold),
+                evidence=evidence,
+            )
             return
         for name in untold:
-            lacks = self.facts[name].network.routes is not None and not default_routes(
-                self.facts[name].network
+            network = self.facts[name].network
+            lacks = network.routes is not None and not routing.defaults(network)
+            yield NO_INTERNET.problem(
+                name,
+                which=f"{name} does not reach",
+                address=address,
+                why="it has no default route" if lacks else "its default route is as it should be",
+                evidence=evidence,
             )
-            why = "it has no default route" if lacks else ""
-            yield wording.no_internet(self.fleet, name, (), why)

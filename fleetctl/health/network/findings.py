@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Address
-from typing import Literal
 
-from msgspec import Struct
-
-from fleetctl.health.network.rows import Rows, exact_route, state_of, thief
+from fleetctl.health import routing
+from fleetctl.health.finding import Finding
+from fleetctl.health.kinds import network as kinds
+from fleetctl.health.network.rows import AddressRow, RouteRow, Rows, state_of
+from fleetctl.health.repairs import linux, macos
+from fleetctl.model.expectations import ExpectedRoute
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import Interface
-from fleetctl.model.topology import Fleet, Node
+from fleetctl.model.topology import Fleet, Network, Node
 
-Code = Literal[
-    "address-missing",
-    "interface-down",
-    "route-missing",
-    "route-wrong-gateway",
-    "return-route-missing",
-    "forwarding-off",
-    "default-route-stolen",
-    "forwarding-not-persistent",
-    "rp-filter-strict",
-    "wifi-power-save",
-    "sleep-enabled",
-]
-ROUTE_CODES = frozenset({"route-missing", "route-wrong-gateway", "return-route-missing"})
-LINK_CODES = frozenset({"address-missing", "interface-down"})
+ROUTE_CODES = frozenset(
+    kind.code
+    for kind in (kinds.ROUTE_MISSING, kinds.ROUTE_WRONG_GATEWAY, kinds.RETURN_ROUTE_MISSING)
+)
+LINK_CODES = frozenset(kind.code for kind in (kinds.ADDRESS_MISSING, kinds.INTERFACE_DOWN))
 
 _STEMS: Mapping[str, tuple[str, ...]] = {
     "wifi": ("wl", "en"),
@@ -37,56 +28,38 @@ _STEMS: Mapping[str, tuple[str, ...]] = {
 """How interfaces of a kind of network begin on Linux and macOS; any name fits another kind."""
 
 
-class Finding(Struct, frozen=True):
-    """One thing that is wrong on one node, by that node's own words."""
-
-    code: Code
-    node: str
-    network: str
-    """The network it is about: where the address belongs, or where the route leads."""
-    expected: str = ""
-    """The address that is missing, or the gateway of the route."""
-    found: str = ""
-    """What is there instead: another address, another gateway; empty for nothing."""
-    interface: str = ""
-    """Where it is wrong, as far as that is known: of the address, of the wrong or stolen route."""
-    enabled: bool = True
-    """For ``interface-down``: it is switched on, so it is the cable and not a setting."""
-    evidence: str = ""
-
-
 def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator[Finding]:
     """What is wrong on ``node``; what follows from a dead link of its own is left out."""
     dead: set[str] = set()
     for row in rows.addresses:
         if row.ok is False:
-            dead.add(row.network)
-            yield _address(fleet, node, facts, row.network, row.expected, row.interface)
-    os = facts.system.os if facts.system else None
+            dead.add(row.network.name)
+            yield _address(fleet, node, facts, row)
     for route in rows.routes:
-        if route.ok is not False or route.kind == "default":
+        expected = route.expected
+        if route.ok is not False or expected is None:
             continue
-        link = fleet.network_of(IPv4Address(route.expected_via or 0)) or ""
-        if route.via == route.expected_via and exact_route(facts.network, route.to):
+        link = fleet.network_of(expected.via) or ""
+        if route.via == expected.via and routing.exact(facts.network, expected.to):
             continue  # as it must be, on a dead link: that is told already
         if link in dead and not _keeps_routes(fleet, facts, link):
             continue
-        yield _route(fleet, node, facts, route.to, route.kind, str(route.expected_via), os)
+        yield _route(fleet, facts, expected)
     if rows.forwarding.ok is False:
-        key = "net.inet.ip.forwarding" if os == "macos" else "net.ipv4.ip_forward"
-        yield Finding(
-            "forwarding-off", node.name, "", expected="1", found="0", evidence=f"{key}: 0"
-        )
-    default = next((r for r in rows.routes if r.kind == "default"), None)
+        key = macos.FORWARDING if _is_mac(facts) else linux.FORWARDING
+        code = kinds.FORWARDING_OFF.code
+        yield Finding(code, node.name, setting=key, shown_by=f"{key}: 0")
+    default = rows.default
     if default and default.ok is False and default.interface:
-        yield Finding(
-            "default-route-stolen",
-            node.name,
-            thief(fleet, node, facts) or "",
-            found=default.via or "",
-            interface=default.interface,
-            evidence=f"{_asks(os)} {fleet.internet}: via {default.via} on {default.interface}",
-        )
+        yield _stolen_default(fleet, node, facts, default)
+
+
+def _is_mac(facts: NodeFacts) -> bool:
+    return facts.system is not None and facts.system.os == "macos"
+
+
+def _asks(facts: NodeFacts) -> str:
+    return "route -n get" if _is_mac(facts) else "ip route get"
 
 
 def _keeps_routes(fleet: Fleet, facts: NodeFacts, network: str) -> bool:
@@ -94,115 +67,101 @@ def _keeps_routes(fleet: Fleet, facts: NodeFacts, network: str) -> bool:
 
     NetworkManager and macOS take them all away, the kernel of Linux by itself does not.
     """
-    return exact_route(facts.network, str(fleet.networks[network].cidr)) is not None
+    return routing.exact(facts.network, fleet.networks[network].cidr) is not None
 
 
-def _asks(os: str | None) -> str:
-    return "route -n get" if os == "macos" else "ip route get"
+def _stolen_default(fleet: Fleet, node: Node, facts: NodeFacts, row: RouteRow) -> Finding:
+    return Finding(
+        kinds.DEFAULT_ROUTE_STOLEN.code,
+        node.name,
+        routing.default_thief(fleet, node, facts.network),
+        found=(row.via,) if row.via else (),
+        interface=row.interface or "",
+        shown_by=f"{_asks(facts)} {fleet.internet}: via {row.via} on {row.interface}",
+    )
 
 
-def _address(
-    fleet: Fleet,
-    node: Node,
-    facts: NodeFacts,
-    network: str,
-    expected: str,
-    interface: str | None,
-) -> Finding:
-    table = facts.network.interfaces or ()
-    if interface is not None:
-        found = next(i for i in table if i.name == interface)
-        return _down(node, network, found, expected)
-    candidates = _candidates(fleet, node, facts, network)
+def _address(fleet: Fleet, node: Node, facts: NodeFacts, row: AddressRow) -> Finding:
+    if row.interface is not None:
+        return _down(node, row, row.interface)
+    candidates = _candidates(fleet, node, facts, row.network)
     unplugged = [i for i in candidates if not i.up]
     if len(unplugged) == 1:
         # NetworkManager and macOS take the address away with the carrier
-        return _down(node, network, unplugged[0], expected)
-    others = [str(a.ip) for i in table for a in i.addresses if a.ip in fleet.networks[network].cidr]
-    where = candidates[0].name if len(candidates) == 1 else ""
+        return _down(node, row, unplugged[0])
+    table = facts.network.interfaces or ()
     seen = ", ".join(f"{i.name} {' '.join(map(str, i.addresses)) or '-'}" for i in table[:8])
     return Finding(
-        "address-missing",
+        kinds.ADDRESS_MISSING.code,
         node.name,
-        network,
-        expected=expected,
-        found=", ".join(others),
-        interface=where,
-        evidence=f"interfaces: {seen}",
+        row.network,
+        address=row.expected,
+        found=tuple(a.ip for i in table for a in i.addresses if a.ip in row.network.cidr),
+        interface=candidates[0].name if len(candidates) == 1 else "",
+        shown_by=f"interfaces: {seen}",
     )
 
 
-def _down(node: Node, network: str, interface: Interface, expected: str) -> Finding:
-    what = state_of(interface.enabled)
+def _down(node: Node, row: AddressRow, interface: Interface) -> Finding:
     return Finding(
-        "interface-down",
+        kinds.INTERFACE_DOWN.code,
         node.name,
-        network,
-        expected=expected,
+        row.network,
+        address=row.expected,
         interface=interface.name,
         enabled=interface.enabled,
-        evidence=f"{interface.name} {what}",
+        shown_by=f"{interface.name} {state_of(interface)}",
     )
 
 
-def _candidates(fleet: Fleet, node: Node, facts: NodeFacts, network: str) -> list[Interface]:
-    """Interfaces that could be the node's end of ``network``: of its kind, and nobody else's."""
+def _candidates(fleet: Fleet, node: Node, facts: NodeFacts, network: Network) -> list[Interface]:
+    """Interfaces that could be the node's end of ``network``: of its kind, and no other's."""
     taken = {
         own.name
         for name, address in node.addresses.items()
-        if name != network and (own := facts.network.interface_of(address))
+        if name != network.name and (own := facts.network.interface_of(address))
     }
-    stems = _STEMS.get(fleet.networks[network].kind, ("",))
+    stems = _STEMS.get(network.kind, ("",))
     return [
         i
         for i in facts.network.interfaces or ()
         if i.name not in taken
         and i.name.startswith(stems)
-        and not any(
-            not a.is_loopback and a.ip not in fleet.networks[network].cidr for a in i.addresses
-        )
+        and not any(not a.is_loopback and a.ip not in network.cidr for a in i.addresses)
     ]
 
 
-def _route(
-    fleet: Fleet,
-    node: Node,
-    facts: NodeFacts,
-    to: str,
-    kind: str,
-    expected: str,
-    os: str | None,
-) -> Finding:
-    network = next(name for name, n in fleet.networks.items() if str(n.cidr) == to)
-    entry = exact_route(facts.network, to)
-    missing: Code = "return-route-missing" if kind == "return" else "route-missing"
-    row = next(
-        (t for a, t in facts.network.taken.items() if a in fleet.networks[network].cidr), None
-    )
-    asked = f"{_asks(os)} {row.to}: " if row else "routing table: "
-    if row is None or row.error:
-        said = (row.error if row else "") or (f"{to} via {entry.via}" if entry else f"no {to}")
+def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> Finding:
+    entry = routing.exact(facts.network, expected.to)
+    taken = next((t for a, t in facts.network.taken.items() if a in expected.to), None)
+    asked = f"{_asks(facts)} {taken.to}: " if taken else "routing table: "
+    if taken is not None and not taken.error:
+        said = f"on {taken.interface} directly"
+        if taken.via:
+            said = f"via {taken.via} on {taken.interface}"
+    elif taken is not None and taken.error:
+        said = taken.error
     else:
-        said = f"via {row.via} on {row.interface}" if row.via else f"on {row.interface} directly"
-    code: Code = missing
-    found = ""
-    if entry is not None and str(entry.via) != expected:
-        code, found = "route-wrong-gateway", str(entry.via) if entry.via else entry.type
-    elif row is not None and row.via and not _is_default(facts, row.via, row.interface):
-        code, found = "route-wrong-gateway", str(row.via)
+        said = f"{expected.to} via {entry.via}" if entry else f"no {expected.to}"
+    kind = kinds.ROUTE_MISSING if expected.kind == "route" else kinds.RETURN_ROUTE_MISSING
+    found = None
+    if entry is not None and entry.via != expected.via:
+        kind, found = kinds.ROUTE_WRONG_GATEWAY, entry.via
+    elif taken is not None and taken.via and not _is_default(facts, taken.via, taken.interface):
+        kind, found = kinds.ROUTE_WRONG_GATEWAY, taken.via
     return Finding(
-        code,
-        node.name,
-        network,
-        expected=expected,
-        found=found,
+        kind.code,
+        expected.node,
+        fleet.networks[expected.network],
+        address=expected.via,
+        found=(found,) if found else (),
+        entry=entry,
         interface=entry.interface if entry else "",
-        evidence=f"{asked}{said}",
+        shown_by=f"{asked}{said}",
     )
 
 
 def _is_default(facts: NodeFacts, via: object, interface: str | None) -> bool:
     return any(
-        r.to.prefixlen == 0 and r.via == via and r.interface == interface
-        for r in facts.network.routes or ()
+        r.via == via and r.interface == interface for r in routing.scoped_defaults(facts.network)
     )

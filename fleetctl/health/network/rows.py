@@ -1,12 +1,13 @@
-"""What must be true beside what is: the network part of a node's status."""
+"""What must be true of a node's network beside what is. Values; texts are made for the status."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from msgspec import Struct
 from msgspec.structs import replace as _with
 
+from fleetctl.health import routing
 from fleetctl.model.expectations import (
     Expectations,
     ExpectedReach,
@@ -14,23 +15,103 @@ from fleetctl.model.expectations import (
     has_internet,
     sample,
 )
-from fleetctl.model.facts import NetworkFacts, NodeFacts
-from fleetctl.model.network import Route
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.network import Interface
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import AddressStatus, ForwardingStatus, ReachStatus, RouteStatus
-from fleetctl.model.topology import Fleet, Node
+from fleetctl.model.topology import Fleet, Network, Node
 
-DEFAULT_TO = "0.0.0.0/0"
+EVERYWHERE = IPv4Network("0.0.0.0/0")
 LEFT_TO_CHECK = "left to `fleetctl check`, which waits for the silence"
+
+
+class AddressRow(Struct, frozen=True):
+    """An address the node must have."""
+
+    network: Network
+    expected: IPv4Address
+    interface: Interface | None = None
+    """That has it."""
+    ok: bool | None = None
+    reason: str | None = None
+
+    def status(self) -> AddressStatus:
+        own = self.interface
+        return AddressStatus(
+            self.network.name,
+            str(self.expected),
+            interface=own.name if own else None,
+            up=own.up if own else None,
+            ok=self.ok,
+            reason=self.reason,
+        )
+
+
+class RouteRow(Struct, frozen=True):
+    """A route the node must have."""
+
+    expected: ExpectedRoute | None
+    """None: the default route."""
+    via: IPv4Address | None = None
+    interface: str | None = None
+    ok: bool | None = None
+    reason: str | None = None
+
+    def status(self) -> RouteStatus:
+        expected = self.expected
+        return RouteStatus(
+            str(expected.to if expected else EVERYWHERE),
+            expected.kind if expected else "default",
+            str(expected.via) if expected else None,
+            via=str(self.via) if self.via else None,
+            interface=self.interface,
+            ok=self.ok,
+            reason=self.reason,
+        )
+
+
+class ReachRow(Struct, frozen=True):
+    """Whether the node gets an answer from an address, and whether it should."""
+
+    expected: ExpectedReach
+    observed: bool | None = None
+    rtt_ms: float | None = None
+    """The shortest of those measured."""
+    loss_percent: float | None = None
+    """None where only one echo was sent."""
+    reason: str | None = None
+
+    @property
+    def ok(self) -> bool | None:
+        return None if self.observed is None else self.observed == self.expected.expected
+
+    def status(self) -> ReachStatus:
+        expected = self.expected
+        return ReachStatus(
+            str(expected.to),
+            expected.peer,
+            expected.network,
+            expected.expected,
+            observed=self.observed,
+            rtt_ms=self.rtt_ms,
+            loss_percent=self.loss_percent,
+            ok=self.ok,
+            reason=self.reason,
+        )
 
 
 class Rows(Struct, frozen=True):
     """One node's comparison."""
 
-    addresses: tuple[AddressStatus, ...]
-    routes: tuple[RouteStatus, ...]
+    addresses: tuple[AddressRow, ...]
+    routes: tuple[RouteRow, ...]
     forwarding: ForwardingStatus
-    reachability: tuple[ReachStatus, ...]
+    reachability: tuple[ReachRow, ...]
+
+    @property
+    def default(self) -> RouteRow | None:
+        """The default route's row, where one is expected."""
+        return next((row for row in self.routes if row.expected is None), None)
 
 
 def compare(
@@ -43,34 +124,28 @@ def compare(
 ) -> Rows:
     """Hold ``facts`` against what must be true of ``node``.
 
-    :param why_unknown: the reason for every null when there are no facts.
+    :param why_unknown: the reason for all that is not known when there are no facts.
     """
     routes = expectations.routes_of(node.name)
     reach = expectations.reach_of(node.name)
     forwards = node.name in expectations.forwarding
+    addresses = [AddressRow(fleet.networks[name], a) for name, a in node.addresses.items()]
+    default = [RouteRow(None)] if has_default(fleet, node) else []
     if facts is None:
-        expected_default = [_no_default(why_unknown)] if has_default(fleet, node) else []
         return Rows(
-            addresses=tuple(
-                AddressStatus(network, str(address), reason=why_unknown)
-                for network, address in node.addresses.items()
-            ),
+            addresses=tuple(_with(row, reason=why_unknown) for row in addresses),
             routes=tuple(
-                [RouteStatus(str(r.to), r.kind, str(r.via), reason=why_unknown) for r in routes]
-                + expected_default
+                _with(row, reason=why_unknown) for row in [*map(RouteRow, routes), *default]
             ),
             forwarding=ForwardingStatus(expected=forwards, reason=why_unknown),
-            reachability=tuple(
-                ReachStatus(str(r.to), r.peer, r.network, r.expected, reason=why_unknown)
-                for r in reach
-            ),
+            reachability=tuple(ReachRow(r, reason=why_unknown) for r in reach),
         )
-    rows = [_route(fleet, facts, r) for r in routes]
-    if has_default(fleet, node):
-        rows.append(_default(fleet, node, facts))
     return Rows(
-        addresses=tuple(_address(facts, n, a) for n, a in node.addresses.items()),
-        routes=tuple(rows),
+        addresses=tuple(_address(facts, row) for row in addresses),
+        routes=(
+            *(_route(fleet, facts, r) for r in routes),
+            *(_default(fleet, node, facts) for _ in default),
+        ),
         forwarding=_forwarding(facts, forwards),
         reachability=tuple(_reach(facts, r, depth) for r in reach),
     )
@@ -82,42 +157,33 @@ def has_default(fleet: Fleet, node: Node) -> bool:
     return on_control and has_internet(fleet, node)
 
 
-def _address(facts: NodeFacts, network: str, address: IPv4Address) -> AddressStatus:
-    row = AddressStatus(network, str(address))
+def _address(facts: NodeFacts, row: AddressRow) -> AddressRow:
     if facts.network.interfaces is None:
         return _with(row, reason=facts.unknown.get("interfaces", "not told"))
-    interface = facts.network.interface_of(address)
+    interface = facts.network.interface_of(row.expected)
     if interface is None:
         return _with(row, ok=False, reason="no interface has it")
-    why = None if interface.up else f"{interface.name} {state_of(interface.enabled)}"
-    return _with(row, interface=interface.name, up=interface.up, ok=interface.up, reason=why)
+    why = None if interface.up else f"{interface.name} {state_of(interface)}"
+    return _with(row, interface=interface, ok=interface.up, reason=why)
 
 
-def state_of(enabled: bool) -> str:
+def state_of(interface: Interface) -> str:
     """What is wrong with an interface that is not up."""
-    return "has no carrier" if enabled else "is switched off"
+    return "has no carrier" if interface.enabled else "is switched off"
 
 
-def exact_route(network: NetworkFacts, to: str) -> Route | None:
-    """The table's entry for just this destination that ordinary packets follow."""
-    return next(
-        (r for r in network.routes or () if str(r.to) == to and not r.scoped and not r.cloned), None
-    )
-
-
-def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> RouteStatus:
-    row = RouteStatus(str(expected.to), expected.kind, str(expected.via))
+def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> RouteRow:
+    row = RouteRow(expected)
     asked = sample(fleet, expected.network, expected.node)
     taken = facts.network.taken.get(asked)
-    entry = exact_route(facts.network, row.to)
+    entry = routing.exact(facts.network, expected.to)
     if taken is None and facts.network.routes is None:
         why = facts.unknown.get(f"way to {asked}") or facts.unknown.get("routes", "not told")
         return _with(row, reason=why)
     if taken is None:
-        via = str(entry.via) if entry and entry.via else None
         return _with(
             row,
-            via=via,
+            via=entry.via if entry else None,
             interface=entry.interface if entry else None,
             ok=entry is not None and entry.via == expected.via,
         )
@@ -130,7 +196,7 @@ def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> RouteStat
         amiss = "there is no route: only the default route, which leads astray, goes there"
     return _with(
         row,
-        via=str(taken.via) if taken.via else None,
+        via=taken.via,
         interface=taken.interface,
         ok=taken.via == expected.via and amiss is None,
         reason=amiss,
@@ -139,73 +205,20 @@ def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> RouteStat
 
 def _by_luck(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> bool:
     """The way is right because a stolen default route happens to lead to the same gateway."""
-    if thief(fleet, fleet.nodes[expected.node], facts) is None:
+    if routing.default_thief(fleet, fleet.nodes[expected.node], facts.network) is None:
         return False
-    table = facts.network.routes
-    return table is not None and not any(
-        r.to.prefixlen and r.to.supernet_of(expected.to) and not (r.scoped or r.cloned)
-        for r in table
-    )
+    known = facts.network.routes is not None
+    return known and not routing.wider(facts.network, expected.to)
 
 
-def default_taken(fleet: Fleet, facts: NodeFacts) -> tuple[IPv4Address | None, str] | None:
-    """Gateway and interface that packets to the internet take; None where not known or no way."""
-    taken = facts.network.taken.get(fleet.internet) if fleet.internet else None
-    if taken is not None:
-        return (taken.via, taken.interface) if taken.interface else None
-    best = min(default_routes(facts.network), key=lambda r: r.metric, default=None)
-    return (best.via, best.interface) if best else None
-
-
-def default_routes(network: NetworkFacts) -> list[Route]:
-    """Every default route that ordinary packets could follow."""
-    return [r for r in network.routes or () if r.to.prefixlen == 0 and not r.scoped]
-
-
-def _no_default(why: str) -> RouteStatus:
-    return RouteStatus(DEFAULT_TO, "default", None, reason=why)
-
-
-def _default(fleet: Fleet, node: Node, facts: NodeFacts) -> RouteStatus:
-    taken = default_taken(fleet, facts)
-    if taken is None:
-        known = facts.network.routes is not None and not default_routes(facts.network)
+def _default(fleet: Fleet, node: Node, facts: NodeFacts) -> RouteRow:
+    way = routing.default_way(fleet, facts.network)
+    if way is None:
+        known = facts.network.routes is not None and not routing.defaults(facts.network)
         why = "there is no default route" if known else facts.unknown.get("routes", "not told")
-        return _with(_no_default(why), ok=False if known else None)
-    via, interface = taken
-    return _with(
-        _no_default(""),
-        reason=None,
-        via=str(via) if via else None,
-        interface=interface,
-        ok=thief(fleet, node, facts) is None,
-    )
-
-
-def control_interfaces(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:
-    """The interfaces that have the node's addresses on control networks."""
-    control = (a for name, a in node.addresses.items() if fleet.networks[name].control)
-    return frozenset(i.name for a in control if (i := facts.network.interface_of(a)) is not None)
-
-
-def thief(fleet: Fleet, node: Node, facts: NodeFacts) -> str | None:
-    """The cluster network that took the default route away from the control network.
-
-    A way that belongs to no network of nodes.yaml, such as a VPN's, is the user's own choice.
-    """
-    taken = default_taken(fleet, facts)
-    if taken is None:
-        return None
-    via, interface = taken
-    if interface in control_interfaces(fleet, node, facts):
-        return None
-    for name, address in node.addresses.items():
-        if fleet.networks[name].control:
-            continue
-        own = facts.network.interface_of(address)
-        if (own and own.name == interface) or (via and via in fleet.networks[name].cidr):
-            return name
-    return None
+        return RouteRow(None, ok=False if known else None, reason=why)
+    thief = routing.default_thief(fleet, node, facts.network)
+    return RouteRow(None, via=way.via, interface=way.interface, ok=thief is None)
 
 
 def _forwarding(facts: NodeFacts, expected: bool) -> ForwardingStatus:
@@ -217,32 +230,30 @@ def _forwarding(facts: NodeFacts, expected: bool) -> ForwardingStatus:
         expected=expected,
         ipv4=now,
         persistent=facts.network.forwarding_persistent,
-        # one who forwards without need harms nobody: every machine with containers does
+        # one that forwards without need harms nobody: every machine with containers does
         ok=now or not expected,
     )
 
 
-def _reach(facts: NodeFacts, expected: ExpectedReach, depth: Depth) -> ReachStatus:
-    row = ReachStatus(str(expected.to), expected.peer, expected.network, expected.expected)
+def _reach(facts: NodeFacts, expected: ExpectedReach, depth: Depth) -> ReachRow:
+    row = ReachRow(expected)
     if not expected.expected and depth == "status":
         return _with(row, reason=LEFT_TO_CHECK)
     echo = facts.network.echoes.get(expected.to)
     if echo is None:
         why = facts.unknown.get(f"echo {expected.to}") or facts.unknown.get("echoes", "not told")
         return _with(row, reason=why)
-    knocked = facts.network.answers_tcp.get(expected.to)
-    observed = echo.received > 0 or bool(knocked)
+    answered = facts.network.answers_tcp.get(expected.to)
     reason = echo.error
-    if not echo.received and knocked:
+    if not echo.received and answered:
         reason = "no echo came back, but its SSH port answers: a firewall drops pings"
     lost = None
     if echo.sent > 1 and echo.received:
         lost = round(100 * (1 - min(1, echo.received / echo.sent)), 1)
     return _with(
         row,
-        observed=observed,
+        observed=echo.received > 0 or bool(answered),
         rtt_ms=echo.rtt_min_ms,
         loss_percent=lost,
-        ok=observed == expected.expected,
         reason=None if echo.received else reason,
     )

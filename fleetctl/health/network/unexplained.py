@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from fleetctl.health.kinds.reachability import ARP_INCOMPLETE, GATEWAY_UNREACHABLE, UNREACHABLE
 from fleetctl.health.network.causes import Way
 from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.facts import NodeFacts
@@ -89,11 +90,12 @@ def _network(fleet: Fleet, network: str, pairs: Sequence[ExpectedReach]) -> Prob
         if fleet.networks[network].kind == "wifi"
         else "what joins them, a switch or a bridge, does not carry packets"
     )
-    return Problem(
-        code="unreachable",
+    return UNREACHABLE.problem(
+        None,
         # SSH works, or they could not have been asked: what runs on the control network runs
         severity="warning" if control else "error",
-        summary=f"no node reaches another one on {network}, though all their links are up: {why}",
+        what=f"no node reaches another one on {network}, though all their links are up",
+        why=why,
         affects=nodes,
         evidence=f"ping: no answer between {', '.join(nodes)}",
     )
@@ -110,23 +112,21 @@ def _target(
         if external
         else "its own link is up, so something between drops the packets"
     )
-    return Problem(
-        code="unreachable",
-        severity="error",
-        node=first.peer,
-        summary=f"nobody reaches {first.peer} at {first.to} on {first.network}: {why}",
+    return UNREACHABLE.problem(
+        first.peer,
+        what=f"nobody reaches {first.peer} at {first.to} on {first.network}",
+        why=why,
         affects=askers,
         evidence=_evidence(pairs, facts),
     )
 
 
 def _gateway(pair: ExpectedReach, facts: Mapping[str, NodeFacts]) -> Problem:
-    return Problem(
-        code="gateway-unreachable",
-        severity="error",
-        node=pair.node,
-        summary=f"{pair.node} does not reach its gateway {pair.peer} at {pair.to} on "
-        f"{pair.network}, though both their links are up",
+    return GATEWAY_UNREACHABLE.problem(
+        pair.node,
+        peer=pair.peer,
+        address=pair.to,
+        network=pair.network,
         affects=(pair.node,),
         evidence=_evidence([pair], facts),
     )
@@ -135,25 +135,17 @@ def _gateway(pair: ExpectedReach, facts: Mapping[str, NodeFacts]) -> Problem:
 def _asker(pairs: Sequence[ExpectedReach], facts: NodeFacts) -> Problem:
     name = pairs[0].node
     targets = ", ".join(f"{r.to} ({r.peer} on {r.network})" for r in pairs)
+    affects = tuple(dict.fromkeys(r.peer for r in pairs))
+    evidence = _evidence(pairs, {name: facts})
     if all(_unanswered(facts, r) for r in pairs):
-        code = "arp-incomplete"
-        summary = (
-            f"{name} asks for the Ethernet address of {targets} and gets no answer: the two are "
-            "not on one wire, or somebody filters there"
-        )
-    else:
-        code = "unreachable"
-        summary = (
-            f"{name} gets no answer from {targets}, though links, routes and forwarding on the way "
-            "are as they should be: a firewall may drop the packets"
-        )
-    return Problem(
-        code=code,
-        severity="error",
-        node=name,
-        summary=summary,
-        affects=tuple(dict.fromkeys(r.peer for r in pairs)),
-        evidence=_evidence(pairs, {name: facts}),
+        return ARP_INCOMPLETE.problem(name, targets=targets, affects=affects, evidence=evidence)
+    return UNREACHABLE.problem(
+        name,
+        what=f"{name} gets no answer from {targets}, though links, routes and forwarding on the "
+        "way are as they should be",
+        why="a firewall may drop the packets",
+        affects=affects,
+        evidence=evidence,
     )
 
 

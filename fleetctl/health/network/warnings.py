@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from fleetctl.health.network.findings import Finding
+from fleetctl.health.finding import Finding
+from fleetctl.health.kinds.kind import FindingKind
+from fleetctl.health.kinds.machine import CLOCK_SKEW, SLEEP_ENABLED, WIFI_POWER_SAVE
+from fleetctl.health.kinds.network import FORWARDING_NOT_PERSISTENT, RP_FILTER_STRICT
+from fleetctl.health.kinds.reachability import RTT_HIGH
 from fleetctl.health.network.rows import Rows
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import Problem
@@ -16,102 +20,101 @@ RTT_SLACK_MS = 1.0
 """Above the expected round-trip time by this factor and at least this much counts as high: one
 sample of three is on a busy machine what it should be."""
 
-_Warning = tuple[Problem, Sequence[Finding]]
 
-
-def warnings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator[_Warning]:
-    """The warnings about one node that answered."""
-    name, network, comfort = node.name, facts.network, facts.comfort
-    os = facts.system.os if facts.system else None
-    if rows.forwarding.expected and rows.forwarding.ipv4 and rows.forwarding.persistent is False:
-        where = "no LaunchDaemon" if os == "macos" else "nothing in /etc/sysctl.d"
-        yield _warn(
-            Finding("forwarding-not-persistent", name, ""),
-            f"{name} forwards packets now, but not after its next boot: {where} sets it",
-            network.persistence or f"{where} switches it on",
+def warnings(
+    fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows
+) -> Iterator[tuple[Problem, tuple[Finding, ...]]]:
+    """The warnings about one node that answered, each with the findings behind it."""
+    for kind, found in _findings(node, facts, rows):
+        yield kind.of(fleet, found), found
+    offset_s = facts.comfort.clock_offset_s
+    if offset_s is not None and abs(offset_s) > CLOCK_SKEW_S:
+        skew = CLOCK_SKEW.problem(
+            node.name,
+            offset_s=abs(offset_s),
+            way="ahead of" if offset_s > 0 else "behind",
+            evidence=f"date: {offset_s:+.0f} s",
         )
-    strict = [n for n in network.strict_filters if _of_cluster(fleet, node, facts, n)]
+        yield skew, ()
+    for problem in _slow(fleet, node, rows):
+        yield problem, ()
+
+
+def _findings(
+    node: Node, facts: NodeFacts, rows: Rows
+) -> Iterator[tuple[FindingKind, tuple[Finding, ...]]]:
+    network, comfort = facts.network, facts.comfort
+    if rows.forwarding.expected and rows.forwarding.ipv4 and rows.forwarding.persistent is False:
+        mac = facts.system is not None and facts.system.os == "macos"
+        where = "no LaunchDaemon" if mac else "nothing in /etc/sysctl.d"
+        said = network.persistence or f"{where} switches it on"
+        yield _one(FORWARDING_NOT_PERSISTENT, node, setting=where, shown_by=said)
+    strict = [name for name in network.strict_filters if _of_cluster(node, facts, name)]
     if strict and len(node.addresses) > 1:
-        yield _warn(
-            Finding("rp-filter-strict", name, "", interface=strict[0]),
-            f"{name} drops packets that come in another way than answers would leave "
-            f"(rp_filter is 1 on {', '.join(strict)})",
-            f"net.ipv4.conf.{strict[0]}.rp_filter: 1",
+        key = f"net.ipv4.conf.{strict[0]}.rp_filter: 1"
+        code = RP_FILTER_STRICT.code
+        yield (
+            RP_FILTER_STRICT,
+            tuple(Finding(code, node.name, interface=name, shown_by=key) for name in strict),
         )
     if comfort.wifi_power_save:
         interface = comfort.wifi_power_save[0]
-        yield _warn(
-            Finding("wifi-power-save", name, "", interface=interface),
-            f"{name}'s Wi-Fi saves power ({interface}), which makes SSH lag or drop",
-            f"iw dev {interface} get power_save: on",
-        )
-    if comfort.sleep_minutes:
-        minutes = comfort.sleep_minutes
-        yield _warn(
-            Finding("sleep-enabled", name, "", found=str(minutes)),
-            f"{name} goes to sleep after {minutes} idle minute{'s' if minutes > 1 else ''}, and "
-            "what runs in tmux does not keep it awake",
-            f"pmset -g: sleep {minutes}",
-        )
-    offset = comfort.clock_offset_s
-    if offset is not None and abs(offset) > CLOCK_SKEW_S:
-        way = "ahead of" if offset > 0 else "behind"
-        yield (
-            Problem(
-                code="clock-skew",
-                severity="warning",
-                node=name,
-                summary=f"the clock of {name} is {abs(offset):.0f} s {way} this machine's",
-                evidence=f"date: {offset:+.0f} s",
-            ),
-            (),
-        )
-    yield from _slow(fleet, node, rows)
+        said = f"iw dev {interface} get power_save: on"
+        yield _one(WIFI_POWER_SAVE, node, interface=interface, shown_by=said)
+    if minutes := comfort.sleep_minutes:
+        said = f"pmset -g: sleep {minutes}"
+        yield _one(SLEEP_ENABLED, node, idle_minutes=minutes, shown_by=said)
 
 
-def _warn(finding: Finding, summary: str, evidence: str) -> _Warning:
-    problem = Problem(
-        code=finding.code,
-        severity="warning",
-        node=finding.node,
-        summary=summary,
-        evidence=evidence,
+def _one(
+    kind: FindingKind,
+    node: Node,
+    *,
+    shown_by: str,
+    setting: str = "",
+    interface: str = "",
+    idle_minutes: int | None = None,
+) -> tuple[FindingKind, tuple[Finding, ...]]:
+    finding = Finding(
+        kind.code,
+        node.name,
+        setting=setting,
+        interface=interface,
+        idle_minutes=idle_minutes,
+        shown_by=shown_by,
     )
-    return problem, (finding,)
+    return kind, (finding,)
 
 
-def _of_cluster(fleet: Fleet, node: Node, facts: NodeFacts, interface: str) -> bool:
+def _of_cluster(node: Node, facts: NodeFacts, interface: str) -> bool:
     return any(
         (own := facts.network.interface_of(address)) is not None and own.name == interface
         for address in node.addresses.values()
     )
 
 
-def _slow(fleet: Fleet, node: Node, rows: Rows) -> Iterator[_Warning]:
+def _slow(fleet: Fleet, node: Node, rows: Rows) -> Iterator[Problem]:
     """Round trips are judged by the shortest of several only: the first one includes ARP."""
     for network in fleet.networks.values():
-        limit = network.expect_rtt_ms
-        if limit is None or network.name not in node.addresses:
+        limit_ms = network.expect_rtt_ms
+        if limit_ms is None or network.name not in node.addresses:
             continue
         slow = [
-            r
+            (r.rtt_ms, r.expected)
             for r in rows.reachability
-            if r.network == network.name
+            if r.expected.network == network.name
             and r.loss_percent is not None
             and r.rtt_ms is not None
-            and r.rtt_ms > max(limit * RTT_FACTOR, limit + RTT_SLACK_MS)
+            and r.rtt_ms > max(limit_ms * RTT_FACTOR, limit_ms + RTT_SLACK_MS)
         ]
         if slow:
-            worst = max(slow, key=lambda r: r.rtt_ms or 0)
-            yield (
-                Problem(
-                    code="rtt-high",
-                    severity="warning",
-                    node=node.name,
-                    summary=f"{node.name} needs {worst.rtt_ms:g} ms to {worst.node} and back on "
-                    f"{network.name}, where {limit:g} ms are expected",
-                    affects=tuple(dict.fromkeys(r.node for r in slow)),
-                    evidence=f"ping {worst.to}: shortest of several {worst.rtt_ms:g} ms",
-                ),
-                (),
+            rtt_ms, worst = max(slow, key=lambda pair: pair[0])
+            yield RTT_HIGH.problem(
+                node.name,
+                rtt_ms=rtt_ms,
+                peer=worst.peer,
+                network=network.name,
+                limit_ms=limit_ms,
+                affects=tuple(dict.fromkeys(to.peer for _, to in slow)),
+                evidence=f"ping {worst.to}: shortest of several {rtt_ms:g} ms",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from fleetctl.health.kinds.reachability import MTU_MISMATCH, THUNDERBOLT_LOOP
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet
@@ -30,13 +31,12 @@ def _sizes(fleet: Fleet, facts: Mapping[str, NodeFacts], network: str) -> Iterat
         return
     usual = Counter(sizes.values()).most_common(1)[0][0]
     odd = [name for name, size in sizes.items() if size != usual]
-    yield Problem(
-        code="mtu-mismatch",
-        severity="warning",
-        node=odd[0],
-        summary=f"{odd[0]} sends packets of up to {sizes[odd[0]]} bytes on {network}, the others "
-        f"of up to {usual}: pings pass, and large transfers may hang",
-        affects=tuple(odd[1:]),
+    yield MTU_MISMATCH.problem(
+        odd[0],
+        size=sizes[odd[0]],
+        network=network,
+        usual=usual,
+        affects=odd[1:],
         evidence=", ".join(f"{name}: mtu {size}" for name, size in sizes.items()),
     )
 
@@ -64,13 +64,10 @@ def _ring(facts: Mapping[str, NodeFacts]) -> Iterator[Problem]:
         cables -= loose
     ring = [name for name in facts if any(name in cable for cable in cables)]
     if ring:
-        yield Problem(
-            code="thunderbolt-loop",
-            severity="warning",
-            node=ring[0],
-            summary=f"the Thunderbolt cables of {', '.join(ring)} form a ring, and their bridges "
-            "send broadcasts round it for ever: take one cable out",
-            affects=tuple(ring[1:]),
+        yield THUNDERBOLT_LOOP.problem(
+            ring[0],
+            ring=", ".join(ring),
+            affects=ring[1:],
             evidence="system_profiler SPThunderboltDataType: "
             + ", ".join(sorted("-".join(sorted(cable)) for cable in cables)),
         )

@@ -70,9 +70,7 @@ def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     return _changed(setup, service, changed, step)
 
 
-def _service(
-    node: str, interface: str, setup: NetworkSetup
-) -> tuple[NetworkService | None, str]:
+def _service(node: str, interface: str, setup: NetworkSetup) -> tuple[NetworkService | None, str]:
     """The service whose interface this is, or why that cannot be told; no interface, no reason."""
     if not interface:
         return None, ""

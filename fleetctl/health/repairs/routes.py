@@ -41,7 +41,9 @@ def route_steps(
     entry = routing.exact(network, to)
     if entry is not None and entry.via == next_hop:
         return
-    instead = f" instead of {', '.join(map(str, target.finding.found)) or entry.type}" if entry else ""
+    instead = (
+        f" instead of {', '.join(map(str, target.finding.found)) or entry.type}" if entry else ""
+    )
     done = set_route(to, next_hop, interface, entry)
     yield RepairStep(
         done.command, f"leads {to} through {next_hop}{instead}", done.undo, interface=interface

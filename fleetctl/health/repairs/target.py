@@ -31,9 +31,7 @@ class RepairTarget(Struct, frozen=True):
     @property
     def route_interface(self) -> str:
         """The interface that leads to the next hop which a route must have."""
-        return routing.interface_towards(
-            self.fleet, self.node, self.facts.network, self.address
-        )
+        return routing.interface_towards(self.fleet, self.node, self.facts.network, self.address)
 
     @property
     def cidr(self) -> IPv4Network:
