@@ -1,0 +1,89 @@
+"""What is built out of the checkout, and installed, works without the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(argv: Sequence[str | Path], folder: Path) -> str:
+    """What a command prints in a folder outside the checkout; it must succeed."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        argv, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist and the wheel, built by the backend that pip would use."""
+    folder = tmp_path_factory.mktemp("built")
+    run([sys.executable, "-m", "hatchling", "build", "-d", folder], ROOT)
+    return folder
+
+
+class Installed:
+    """A fresh virtual environment with the wheel; the wheel's dependencies are our own."""
+
+    def __init__(self, wheel: Path, folder: Path) -> None:
+        venv.create(folder / "venv", symlinks=True)
+        self.python = folder / "venv/bin/python"
+        self.fleetctl = folder / "venv/bin/fleetctl"
+        self.elsewhere = folder / "elsewhere"
+        self.elsewhere.mkdir()
+        install = ["install", "--no-index", "--no-deps"]
+        run([sys.executable, "-m", "pip", "--python", self.python, *install, wheel], folder)
+        self.packages = Path(self.says("import sysconfig; print(sysconfig.get_path('purelib'))"))
+        # Python does not read the .pth files of a folder that a .pth file names, so an editable
+        # fleetctl among our packages stays out.
+        ours = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+        (self.packages / "ours.pth").write_text("\n".join(ours))
+
+    def says(self, code: str) -> str:
+        return run([self.python, "-c", code], self.elsewhere).strip()
+
+    def runs(self, *arguments: str | Path) -> str:
+        return run([self.fleetctl, *arguments], self.elsewhere)
+
+
+@pytest.fixture(scope="module")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    (wheel,) = built.glob("*.whl")
+    return Installed(wheel, tmp_path_factory.mktemp("installed"))
+
+
+def test_the_wheel_runs_what_it_installed(installed: Installed) -> None:
+    package = Path(installed.says("import fleetctl; print(fleetctl.__file__)")).parent
+    assert package == installed.packages / "fleetctl"
+    version = installed.says("import fleetctl; print(fleetctl.__version__)")
+    assert version in installed.runs("--version")
+
+
+def test_the_wheel_carries_what_lies_outside_the_package(installed: Installed) -> None:
+    package = installed.packages / "fleetctl"
+    assert "forward" in installed.runs("explain", "forwarding-off")
+    installed.runs("-f", package / "shipped/nodes.yaml", "config", "check")
+    example = {path.name for path in (ROOT / "examples/elastic").iterdir() if path.is_file()}
+    assert {path.name for path in (package / "shipped/elastic").iterdir()} >= example
+    assert (package / "py.typed").exists()
+
+
+def test_wheel_and_sdist_carry_the_licence(built: Path, installed: Installed) -> None:
+    text = (ROOT / "LICENSE").read_text()
+    (metadata,) = installed.packages.glob("fleetctl-*.dist-info")
+    assert (metadata / "licenses/LICENSE").read_text() == text
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        assert f"{sdist.name.removesuffix('.tar.gz')}/LICENSE" in archive.getnames()
