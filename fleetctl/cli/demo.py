@@ -30,7 +30,8 @@ from fleetctl.model.targets import choose_job
 from fleetctl.model.topology import Fleet
 
 GRACE_S = 5.0
-LINES = "20"
+FOLLOW_S = 10.0
+"""How long the logs are followed without a terminal: some training steps of each worker."""
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PLAIN_SCREEN = "\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m"
 """Back from the other screen, cursor shown, mouse and pasted text no longer reported (xterm)."""
@@ -45,7 +46,8 @@ def command(context: Context, loopback: bool, keep: bool, then: str | None) -> i
     """Build the fleet of nodes.yaml, or of the one that comes with fleetctl, as a lab; start its
     job; open the dashboard in this terminal.
 
-    Leaving it takes everything down. Without a terminal it shows status and logs instead.
+    Leaving it takes everything down. Without a terminal it shows the status and follows the logs
+    for ten seconds instead.
     """
     path = _config_file(context)
     fleet = config.load(path)
@@ -115,7 +117,11 @@ def _show(
     started = _run(lab, [*call, "start"])
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         status = _run(lab, [*call, "status"])
-        _run(lab, [*call, "logs", "-n", LINES])
+        if started:  # there may be nothing to come
+            _run(lab, [*call, "logs"])
+        else:
+            _say(f"following its logs for {FOLLOW_S:g} s")
+            _run(lab, [*call, "logs", "--follow"], at_most_s=FOLLOW_S)
         return status or started
     if started:
         _say("not everything started; the dashboard says what is wrong")
@@ -138,14 +144,17 @@ def _run(
     *,
     env: Mapping[str, str] | None = None,
     keyboard: bool = False,
+    at_most_s: float | None = None,
 ) -> int:
     """Run a command on the controller; its exit code. When we are ended meanwhile, it is.
 
     :param keyboard: keys go to it, Ctrl-C among them; else Ctrl-C is for us alone.
+    :param at_most_s: end it after so long.
     """
     process = lab.popen("controller", argv, env=env, start_new_session=not keyboard)
     try:
-        status = process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(at_most_s)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -154,6 +163,7 @@ def _run(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+    status = process.returncode
     return 128 - status if status < 0 else status
 
 

@@ -230,19 +230,31 @@ def test_a_stand_in_that_fails_is_the_exit_code_and_a_signal_ends_it(
         assert shown.left() == []
 
 
+def without_a_terminal(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*ARGV, "demo", *options],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_without_a_terminal_training_is_seen(tmp_path: Path) -> None:
+    done = without_a_terminal(tmp_path)
+    assert done.returncode == 0, done.stderr
+    losses = re.findall(r"^server@mini1 \| .* step \d+ loss (\S+)", done.stdout, re.MULTILINE)
+    assert float(losses[-1]) < float(losses[0])
+    assert done.stderr.endswith("demo: taking it all down\n")
+
+
 def test_without_a_terminal_and_kept(tmp_path: Path) -> None:
     (tmp_path / "nodes.yaml").write_text(
         PAIR + "jobs: {j: {services: {s: {on: [a, b], command: echo hello; exit 3}}}}\n"
     )
-    done = subprocess.run(
-        [*ARGV, "demo", "--loopback", "--keep"],
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=40,
-        check=False,
-    )
+    done = without_a_terminal(tmp_path, "--loopback", "--keep")
     name = done.stderr.rsplit("fleetctl lab down ", 1)[1].strip()
     try:
         assert done.returncode == 1  # as status has it
