@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
-import time
+import subprocess
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -33,6 +37,34 @@ JOB: dict[str, dict[str, Any]] = {
 NAMES = ["server@hub", "worker@mini", "worker@pi"]
 
 
+def loaded(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a command has loaded most of the program."""
+    return "_asyncio" in Path(f"/proc/{process.pid}/maps").read_text()
+
+
+def wait_for_line(process: subprocess.Popen[bytes], pattern: str, timeout_s: float = 10.0) -> None:
+    """Read a command's stderr until a line matches, and perhaps a little further."""
+    assert process.stderr
+    watchdog = Timer(timeout_s, process.kill)
+    watchdog.start()
+    try:
+        found = any(re.search(pattern, line.decode()) for line in process.stderr)
+    finally:
+        watchdog.cancel()
+    assert found, f"it ended, or was killed after {timeout_s} s, before it said {pattern!r}"
+
+
+def connecting(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a command waits for the answer to a TCP connection: SYN_SENT, proc_net_tcp(5)."""
+    proc = Path(f"/proc/{process.pid}")
+    own = set()
+    for fd in (proc / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            own.add(str(fd.readlink()))
+    sockets = [line.split() for line in (proc / "net/tcp").read_text().splitlines()[1:]]
+    return any(s[3] == "02" and f"socket:[{s[9]}]" in own for s in sockets)
+
+
 def counts(lab: Lab) -> list[int]:
     """How often each instance of JOB runs."""
     return [
@@ -50,13 +82,15 @@ def assert_tidy(lab: Lab) -> None:
         assert "." not in sh(lab, node, windows).splitlines()
 
 
-@pytest.mark.parametrize("moment_s", [0.0, 0.4, 0.8, 1.2])
-def test_ctrl_c_during_start(lab: Lab, user: MakeUser, moment_s: float) -> None:
-    job = user(JOB)
+@pytest.mark.parametrize(
+    "moment", ["", "server@hub .*starting", "server@hub .*ready", "worker@pi .*starting"]
+)
+def test_ctrl_c_during_start(lab: Lab, user: MakeUser, moment: str) -> None:
+    job = user({**JOB, "worker": {**JOB["worker"], "ready": {"delay": 1}}})  # it ends no sooner
     starting = job.begin("start")
-    maps = Path(f"/proc/{starting.pid}/maps")
-    eventually(lambda: "_asyncio" in maps.read_text(), "the program is loaded")
-    time.sleep(moment_s)  # the moment itself is what is tried
+    eventually(lambda: loaded(starting), "the program is loaded")
+    if moment:
+        wait_for_line(starting, moment)
     said = interrupt(starting)
     assert said.code == 130
     assert said.err.endswith("interrupted\n")
@@ -75,10 +109,9 @@ def test_ctrl_c_during_start(lab: Lab, user: MakeUser, moment_s: float) -> None:
 def test_ctrl_c_while_nobody_answers(lab: Lab, user: MakeUser) -> None:
     job = user(JOB)
     lab.fault("wifi-blackhole", "hub")
-    calls = (["start"], ["status"], ["stop"], ["logs"], ["exec", "hub", "--", "true"])
-    processes = [job.begin(*arguments) for arguments in calls]
-    time.sleep(1)  # well before the connect timeout is over
-    for process in processes:
+    for arguments in (["start"], ["status"], ["stop"], ["logs"], ["exec", "hub", "--", "true"]):
+        process = job.begin(*arguments)
+        eventually(partial(connecting, process), "it tries to connect to the hub")
         assert interrupt(process).code == 130
 
 
@@ -136,10 +169,7 @@ def test_a_lock_that_a_dead_controller_left(lab: Lab, user: MakeUser) -> None:
     folder = job.folder("worker@mini")
     sh(lab, "mini", f"mkdir -p {folder}/lock")
     starting = job.begin("start")
-    eventually(
-        lambda: b"starting" in starting.stderr.readline() if starting.stderr else False,
-        "it wants to start",
-    )
+    wait_for_line(starting, "starting")
     said = interrupt(starting)  # it need not wait for the lock to its end
     assert said.code == 130
     sh(lab, "mini", f"touch -d '-3 minutes' {folder}/lock")
