@@ -24,6 +24,21 @@ as_root() {
   if is_root; then "$@"; else sudo "$@"; fi
 }
 
+# Runs a command whose output is worth reading only when it fails: then its end is shown, and the
+# script ends.
+quietly() {
+  local log status=0
+  log=$(mktemp "${TMPDIR:-/tmp}/fleetctl-setup.XXXXXX")
+  "$@" </dev/null >"$log" 2>&1 || status=$?
+  if [ "$status" = 0 ]; then
+    rm -f "$log"
+    return
+  fi
+  tail -n 30 "$log" >&2
+  die "Failed ($status): $*
+These were its last lines; all of them are in $log"
+}
+
 # The first Python that is new enough, as a command.
 find_python() {
   local python
@@ -60,7 +75,7 @@ install_programs() {
     die "These are missing, named as in Debian: ${packages}Install them with this system's package manager."
   may_be_root ||
     die "These packages are missing, and only root can install them. Run: sudo apt-get install -y --no-install-recommends $packages"
-  say "Installing $packages"
+  say "Installing ${packages}with apt-get; this may take a minute"
   # shellcheck disable=SC2086  # a list of names
   apt_install $packages
 }
@@ -70,7 +85,7 @@ install_programs() {
 # says no meanwhile, and afterwards the service is disabled. A subshell, for the trap.
 apt_install() (
   guard=/usr/sbin/policy-rc.d
-  as_root apt-get update -qq -o DPkg::Lock::Timeout=300
+  quietly as_root apt-get update -o DPkg::Lock::Timeout=300
   if [ ! -e "$guard" ]; then
     trap 'exit 130' INT
     trap 'exit 143' TERM
@@ -78,8 +93,8 @@ apt_install() (
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$guard" >/dev/null
     as_root chmod 755 "$guard"
   fi
-  as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" >&2
+  quietly as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
   case " $* " in *" openssh-server "*)
     if command -v systemctl >/dev/null; then as_root systemctl disable --quiet ssh.service; fi
     ;;
@@ -97,9 +112,9 @@ install_project() {
     [ "$(cat ".venv/installed[dev]" 2>/dev/null)" = "$state" ]; then
     return
   fi
-  say "Installing fleetctl into .venv"
-  "$python" -m venv --clear .venv
-  PIP_CONSTRAINT=constraints.txt .venv/bin/python -m pip install --quiet --editable ".$extras"
+  say "Installing fleetctl and what it depends on into .venv; this may take a minute"
+  quietly "$python" -m venv --clear .venv
+  PIP_CONSTRAINT=constraints.txt quietly .venv/bin/python -m pip install --editable ".$extras"
   # Without this every start compiles the project anew where PYTHONDONTWRITEBYTECODE is set.
   .venv/bin/python -m compileall -q fleetctl
   printf '%s' "$state" >".venv/installed$extras"
