@@ -16,7 +16,7 @@ from measure import FLEETCTL, cannot, environment, interleave, judge, ratio, run
 from fleetctl.config import load
 from fleetctl.link.shell import command_line
 from fleetctl.model.expectations import derive
-from fleetctl.model.questions import questions
+from fleetctl.observe.questions import questions
 from fleetctl.probes.node import node_script, read_node
 
 TARGETS = {5: (1.0, 11), 50: (0.5, 5), 200: (0.35, 3)}
