@@ -242,7 +242,7 @@ def _node_state(node: Node, look: Look, problems: Sequence[Problem]) -> NodeStat
         return "external"
     if look.error:
         return "unreachable"
-    if look.facts is None:
+    if look.facts is None or look.facts.unsupported:
         return "unknown"
     hit = any(p.node == node.name and p.severity == "error" for p in problems)
     return "degraded" if hit else "ok"

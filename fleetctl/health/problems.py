@@ -64,11 +64,20 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
     """What is wrong with the machine itself."""
     names = _carried(node, job)
     system = facts.system
-    if system and node.os and system.os and system.os != node.os:
+    if facts.unsupported:
+        yield OS_MISMATCH.problem(
+            node.name,
+            severity="error",
+            os=facts.unsupported,
+            but="which is not supported",
+            evidence=f"uname -s: {facts.unsupported}",
+            affects=names,
+        )
+    elif system and node.os and system.os and system.os != node.os:
         yield OS_MISMATCH.problem(
             node.name,
             os=system.os,
-            expected=node.os,
+            but=f"but nodes.yaml says {node.os}",
             evidence=f"uname: {system.os} {system.os_version or ''}".strip(),
             affects=names,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from fleetctl.model.facts import Listener, NodeFacts, Pane, Record
+from fleetctl.model.facts import CUT_OFF, UNANSWERED, Listener, NodeFacts, Pane, Record
 from fleetctl.model.jobs import ALIVE_S, Instance
 from fleetctl.model.status import ServiceState, ServiceStatus
 
@@ -107,7 +107,8 @@ def _state(
         alive = bool(record and (facts.runs or {}).get(record.run))
         if alive:  # tmux went away under it; what it is worth cannot be told without
             return "unknown", f"{why}, but processes of it run"
-        return ("unknown" if facts.tmux_version else "stopped"), why
+        no_tmux = facts.tmux_version is None and not (why or CUT_OFF).startswith(UNANSWERED)
+        return ("stopped" if no_tmux else "unknown"), why
     if pane is None:
         return _without_pane(facts, record)
     own = record if record and record.run == pane.run else None

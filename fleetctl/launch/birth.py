@@ -22,8 +22,8 @@ from fleetctl.link.protocol import Link
 from fleetctl.model.facts import Listener
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import TMUX_OPTIONS
-from fleetctl.probes.probe import Answer
-from fleetctl.probes.services import read_listeners
+from fleetctl.probes.asked.sockets import read_listeners
+from fleetctl.probes.script import Answer
 from fleetctl.tmux.server import NodeTmux
 
 SCRIPT_TIMEOUT_S = 20.0
@@ -126,7 +126,7 @@ class Birth:
                 folder,
                 tuple(windows.split()[1:]),
                 tmux.removeprefix("tmux "),
-                read_listeners("macos" if os_name == "Darwin" else "linux", Answer(listening, 0)),
+                read_listeners(os_name, Answer(listening, 0)),
             )
         if done.exit_status in (node_files.RUNNING, node_files.LOCKED):
             return done.exit_status

@@ -7,7 +7,8 @@ from importlib.resources import files
 
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.layout import instance_dir
-from fleetctl.probes.services import LISTENING
+from fleetctl.probes.asked.sockets import LISTENING
+from fleetctl.probes.script import UNAME
 from fleetctl.quoting import quote, quote_path
 
 SEGMENT_BYTES = 8 * 1024 * 1024
@@ -51,13 +52,14 @@ def prepare_script(fleet: str, instance: Instance) -> str:
     """The script that makes an instance ready to be started; its stdin is :func:`spec_text`.
 
     It takes the instance's lock, so that two controllers cannot start it twice. It prints the
-    absolute folder, "windows" and the ids of earlier runs' windows, ``tmux -V`` and ``uname -s``,
-    each on a line, and the node's listeners; or exits with one of this module's statuses, and its
-    reason on stderr.
+    absolute folder, "windows" and the ids of earlier runs' windows, ``tmux -V`` and the operating
+    system, each on a line, and the node's listeners; or exits with one of this module's statuses,
+    and its reason on stderr.
     """
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     workdir = quote_path(instance.workdir or "~")
     whole = f"{fleet}|{instance.job}|{instance.name}"
+    listening = "".join(f"{UNAME[os]}) echo {os}; {text};;\n" for os, text in LISTENING.items())
     return f"""umask 077
 dir={folder}
 mkdir -p "$dir/log" 2>&1 || exit {NO_DISK}
@@ -82,8 +84,9 @@ rm -f stop ready searched
 pwd -P
 echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
 tmux -V 2>&1
-uname -s
-{{ case $(uname -s) in Darwin) {LISTENING["macos"]};; *) {LISTENING["linux"]};; esac; }} 2>/dev/null
+case $(uname -s) in
+{listening}*) echo;;
+esac 2>/dev/null
 true
 """
 

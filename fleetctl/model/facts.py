@@ -14,7 +14,8 @@ from fleetctl.model.status import SystemStatus
 
 CUT_OFF = "the node's answer was cut off"
 NO_ANSWER = "the question had no answer"
-UNANSWERED = (CUT_OFF, NO_ANSWER)
+NOT_SUPPORTED = "not supported"
+UNANSWERED = (CUT_OFF, NO_ANSWER, NOT_SUPPORTED)
 """How reasons begin that say nothing of the thing that was asked for."""
 
 Phase = Literal["running", "backoff", "ended", "stopped"]
@@ -172,6 +173,8 @@ class NodeFacts(Struct, frozen=True):
     listeners: tuple[Listener, ...] | None
     runs: Mapping[str, tuple[int, ...]] | None
     """Run id to the processes that belong to it."""
+    unsupported: str = ""
+    """What ``uname -s`` says of a system that fleetctl does not know how to ask."""
     network: NetworkFacts = NetworkFacts()
     comfort: Comfort = Comfort()
     workplaces: Mapping[str, Workplace] = {}
@@ -179,5 +182,7 @@ class NodeFacts(Struct, frozen=True):
     connections: tuple[Connection, ...] | None = None
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None
+    told: Mapping[str, str] = {}
+    """What is only shown, by the label of its row."""
     unknown: Mapping[str, str] = {}
     """Name of a probe to the reason why it has no answer."""

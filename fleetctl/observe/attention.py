@@ -12,16 +12,14 @@ from msgspec.structs import replace
 
 from fleetctl.errors import LinkError, LinkHung
 from fleetctl.link.protocol import Link
-from fleetctl.model.facts import NO_ANSWER, NodeFacts
 from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
 from fleetctl.model.topology import Node
 from fleetctl.observe.conditions import OpenConditions
 from fleetctl.observe.conversation import Conversation, converse
-from fleetctl.observe.look import LOOK_TIMEOUT_S
+from fleetctl.observe.look import no_answer
 from fleetctl.observe.observer import Observer
-from fleetctl.observe.renewal import with_depth, with_services
-from fleetctl.probes.node import NodeScript, hanging, node_script, services_script
+from fleetctl.probes.node import Answered, NodeScript, hanging, node_script, services_script
 
 DEEP_EVERY_S = 30.0
 """So often a node is asked what takes longer: three echoes, the addresses that must be silent."""
@@ -116,8 +114,9 @@ class _Asking:
         }
         self._scripts["services"] = services_script(self._fleet, node.name)
         self._asked = ""
-        self._deep: NodeFacts | None = None
-        self._deep_at_s = 0.0
+        self._known: Answered | None = None
+        """By all answers so far."""
+        self._deep_at_s: float | None = None
 
     async def hanging(self) -> str | None:
         """The probe by which the last question hung; None when that is not known.
@@ -125,7 +124,7 @@ class _Asking:
         A conversation tells an answer whole or not at all, so the question is asked once more.
         """
         script = self._scripts[self._asked]
-        if script.questions is None:
+        if script.depth == "services":
             return None
         try:
             await self._link.run(script.text, timeout_s=HANGING_TIMEOUT_S)
@@ -139,34 +138,25 @@ class _Asking:
         async with converse(self._link, self._fleet, self._scripts, wake.now) as talk:
             while not self._stuck or time.monotonic() - self._began_s < STUCK_FOR_S:
                 began_s = time.monotonic()
-                facts = await self._ask(talk, "status")
-                yield await self._look(facts, began_s)
+                yield await self._look(talk, "status", began_s)
                 if "check" in self._scripts and (wake.deep or self._deep_is_due()):
                     wake.deep = False
-                    facts = self._deep = await self._ask(talk, "check")
+                    yield await self._look(talk, "check", began_s)
                     self._deep_at_s = time.monotonic()
-                    yield await self._look(facts, began_s)
                 while await wake.wait(began_s + interval_s - time.monotonic()) and not wake.deep:
-                    asked_s = time.monotonic()
-                    facts = with_services(facts, await self._ask(talk, "services"))
-                    yield replace(await self._look(facts, asked_s), unasked=True)
+                    look = await self._look(talk, "services", time.monotonic())
+                    yield replace(look, unasked=True)
 
     def _deep_is_due(self) -> bool:
-        return self._deep is None or time.monotonic() - self._deep_at_s > DEEP_EVERY_S
+        return self._deep_at_s is None or time.monotonic() - self._deep_at_s > DEEP_EVERY_S
 
-    async def _ask(self, talk: Conversation, name: str) -> NodeFacts:
+    async def _look(self, talk: Conversation, name: str, began_s: float) -> Look:
+        """What is known once one of the scripts is answered; it may ask less than those before."""
         self._asked = name
-        facts = await talk.ask(name)
-        if name == "status" and self._deep:
-            deep, quick = self._scripts["check"], self._scripts["status"]
-            silent = deep.questions.silent if deep.questions else ()
-            only_deep = frozenset(deep.script.names) - frozenset(quick.script.names)
-            facts = with_depth(facts, self._deep, silent, only_deep)
-        why = f"{NO_ANSWER} within {LOOK_TIMEOUT_S:g} s"
-        return replace(facts, unknown={**facts.unknown, **dict.fromkeys(self._stuck, why)})
-
-    async def _look(self, facts: NodeFacts, began_s: float) -> Look:
-        facts = await self._conditions.ask(self._link, facts)
+        said = await talk.ask(name)
+        known = self._known.renewed(said) if self._known else said
+        self._known = known.without_answer(self._stuck, no_answer())
+        facts = await self._conditions.ask(self._link, self._known.facts())
         return Look(
             facts=facts,
             address=self._link.address,

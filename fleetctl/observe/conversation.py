@@ -15,10 +15,9 @@ from contextlib import asynccontextmanager
 
 from fleetctl.errors import LinkError, LinkHung
 from fleetctl.link.protocol import Link, Stream
-from fleetctl.model.facts import NodeFacts
 from fleetctl.model.layout import STATE
 from fleetctl.observe.look import LOOK_TIMEOUT_S
-from fleetctl.probes.node import NodeScript, read_node
+from fleetctl.probes.node import Answered, NodeScript, answered
 
 CHANGE_CHECK_S = 0.3
 """So often the shell on the node looks whether a record changed: builtins, and one ``sleep``."""
@@ -88,9 +87,9 @@ class Conversation:
         self.lost: LinkError | None = None
         """Why nothing will be answered any more."""
 
-    async def ask(self, name: str) -> NodeFacts:
-        """The facts in the answer to one of the questions; raises as :meth:`words`."""
-        return read_node(self._scripts[name], *await self.words(name))
+    async def ask(self, name: str) -> Answered:
+        """What the answer to one of the questions says; raises as :meth:`words`."""
+        return answered(self._scripts[name], *await self.words(name))
 
     async def words(self, name: str) -> tuple[str, str]:
         """What answering one of the questions printed on stdout and on stderr.

@@ -1,16 +1,19 @@
-"""One look at a node: a script of probes run over its link, and the facts in what it printed."""
+"""One look at a node: a script of probes run over its link, and what its answer says."""
 
 from __future__ import annotations
-
-from msgspec.structs import replace
 
 from fleetctl.errors import LinkHung
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import NO_ANSWER, NodeFacts
-from fleetctl.probes.node import NodeScript, hanging, node_script, read_node
+from fleetctl.probes.node import NodeScript, answered, hanging, node_script
 
 LOOK_TIMEOUT_S = 10.0
 """A node that was reached has this long to tell its facts."""
+
+
+def no_answer() -> str:
+    """Why nothing is known of what a probe asks that hangs."""
+    return f"{NO_ANSWER} within {LOOK_TIMEOUT_S:g} s"
 
 
 async def look(link: Link, script: NodeScript) -> NodeFacts:
@@ -22,10 +25,10 @@ async def look(link: Link, script: NodeScript) -> NodeFacts:
     """
     try:
         done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
-        return read_node(script, done.text, done.stderr.decode("utf-8", "replace"))
+        return answered(script, done.text, done.stderr.decode("utf-8", "replace")).facts()
     except LinkHung as error:
         stuck = hanging(script, error.output.decode("utf-8", "replace"))
-        if stuck is None or script.questions is None:
+        if stuck is None or script.depth == "services":
             raise
         again = node_script(script.questions, without=frozenset({stuck}))
         try:
@@ -33,8 +36,5 @@ async def look(link: Link, script: NodeScript) -> NodeFacts:
             output, errors = done.stdout, done.stderr
         except LinkHung as second:
             output, errors = second.output, second.errors
-        facts = read_node(
-            again, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
-        )
-        why = f"{NO_ANSWER} within {LOOK_TIMEOUT_S:g} s"
-        return replace(facts, unknown={**facts.unknown, stuck: why})
+        said = answered(again, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
+        return said.without_answer(frozenset({stuck}), no_answer()).facts()

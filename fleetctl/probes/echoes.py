@@ -7,14 +7,17 @@ can mix neither with one another nor with what the other probes print.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 
 from fleetctl.model.network import Echo
 from fleetctl.model.questions import Questions
+from fleetctl.model.topology import OS
 from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.ping import parse_ping
 from fleetctl.probes.parsers.unparsed import Unparsed
+from fleetctl.probes.script import TOKEN, UNAME
 
 LINE_END = "\x1f"
 _RECORD = re.compile(
@@ -27,12 +30,12 @@ WAIT_S = 1
 # No flag of the two pings means the same: -W counts seconds here, milliseconds there
 # (docs/operating-systems.md, "Ping").
 # -q: only the summary is read, and a whole answer fits one write to a pipe.
-_PING = {
+_PING: Mapping[OS, str] = {
     "linux": f"ping -q -c $2 -i {_INTERVAL_S} -W {WAIT_S} $1",
     "macos": f"ping -n -q -c $2 -i {_INTERVAL_S} -W {WAIT_S * 1000} -t {WAIT_S + 1} $1",
 }
 # A firewall may drop echo requests and let SSH through. A refusal proves the way just as well.
-_KNOCK = {
+_KNOCK: Mapping[OS, str] = {
     "linux": f"timeout {WAIT_S} bash -c 'exec 3<>/dev/tcp/'$1/$3",
     "macos": f"nc -z -v -G {WAIT_S} $1 $3",
 }
@@ -49,7 +52,7 @@ $address $kind $status "$*" >&2; unset IFS; set +f; }
 """
 
 
-def echoes_text(questions: Questions, os: str, token: str) -> str:
+def echoes_text(questions: Questions, os: OS) -> str:
     """The sh text that starts all of ``questions``' echo requests and does not wait for them."""
     asked: list[tuple[IPv4Address, int]] = [(a, port or 0) for a, port in questions.echoes.items()]
     asked += [(address, 0) for address in questions.silent if address not in questions.echoes]
@@ -57,7 +60,7 @@ def echoes_text(questions: Questions, os: str, token: str) -> str:
         return ""
     count = CHECK_COUNT if questions.depth == "check" else 1
     starts = "".join(f"ask {address} {count} {port} </dev/null &\n" for address, port in asked)
-    texts = {"ping": _PING[os], "knock": _KNOCK[os], "token": token, "line_end": LINE_END}
+    texts = {"ping": _PING[os], "knock": _KNOCK[os], "token": TOKEN, "line_end": LINE_END}
     return _TEXT % texts + starts
 
 
@@ -67,7 +70,7 @@ def path_text(address: IPv4Address, port: int | None) -> str:
     Both prove the way there and back. A node without ``ping`` is not held up.
     """
     cases = ""
-    for system, os in (("Darwin", "macos"), ("*", "linux")):
+    for os, system in UNAME.items():
         knock = f" || case $({_KNOCK[os]} 2>&1 && echo refused) in *efused*) ;; *) false ;; esac"
         cases += f"{system}) {_PING[os]}{knock if port else ''} ;;\n"
     return (

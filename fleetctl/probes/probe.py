@@ -1,113 +1,110 @@
-"""A probe is a value: what to ask on each OS, and how to read the answer. No I/O here."""
+"""A probe: one question to a node, how it is put to each OS, and what its answer says."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from fleetctl.probes.parsers.number import whole
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.questions import Questions
+from fleetctl.model.topology import OS
+from fleetctl.probes.parsers.unparsed import Unparsed
+from fleetctl.probes.script import Answer, Machine
+
+T = TypeVar("T")
+
+When = Literal["services", "status", "check"]
+"""The cheapest look that asks it. ``services``: how the instances are, asked again and again;
+``status``: what one quick round trip can answer; ``check``: what takes longer, asked seldom."""
 
 
-class Probe(Struct, frozen=True):
-    """One question to a node.
+class Told(Struct, frozen=True):
+    """What a reader is given."""
 
-    ``linux`` and ``macos`` are POSIX sh texts; they run in a subshell with stdin closed, LC_ALL=C
-    and both output streams together; only ``sh`` and the OS's own tools may be used. An empty text
-    asks nothing there: another probe answers it, or the question makes no sense on that OS.
+    answer: Answer
+    machine: Machine
+    questions: Questions
+    errors: str = ""
+    """What the whole script printed on stderr; what runs in the background answers there."""
+    token: str = ""
+    """That frames it."""
+
+
+class Unanswered(Struct, frozen=True):
+    """A probe has no value, and why."""
+
+    why: str
+
+
+Read = Callable[[Told], T | Unanswered | None]
+"""None: there is nothing of the kind on this node, and nothing is unknown."""
+Text = str | Callable[[Questions], str]
+"""POSIX sh, for ``sh`` and the system's own tools alone; an empty one asks nothing of this node."""
+
+
+class Ask(Struct, Generic[T], frozen=True):
+    """The question is put by a text of its own."""
+
+    text: Text
+    read: Read[T]
+
+
+class Beside(Struct, Generic[T], frozen=True):
+    """The text runs in the background of the whole script, and answers on stderr."""
+
+    text: Text
+    read: Read[T]
+
+
+class PartOf(Struct, Generic[T], frozen=True):
+    """Another probe's answer holds this one's."""
+
+    probe: str
+    read: Read[T]
+
+
+class NotAsked(Struct, frozen=True):
+    """There is nothing to ask on this OS."""
+
+    why: str
+
+
+def newest(_old: T, new: T) -> T:
+    """What was answered last."""
+    return new
+
+
+class Probe(Struct, Generic[T], frozen=True, kw_only=True):
+    """One question, with everything it is. ``fleetctl/probes/asked`` holds all of them.
+
+    To read an answer never raises, whatever it is.
     """
 
     name: str
-    linux: str
-    macos: str
+    when: When
+    on: Mapping[OS, Ask[T] | Beside[T] | PartOf[T] | NotAsked]
+    into: Callable[[NodeFacts, T], NodeFacts]
+    """The facts with what the answer says."""
+    renew: Callable[[T, T], T] = newest
+    """Given an earlier and a later value, what is known then; the later look may ask less."""
+    label: str = ""
+    """Of its row in what is shown of a node; empty where it is shown otherwise, or not at all."""
 
 
-class Answer(Struct, frozen=True):
-    """What a probe's text printed."""
-
-    text: str
-    exit_status: int
-
-
-class Machine(Struct, frozen=True):
-    """What ``uname`` says; empty where it did not come."""
-
-    os: str = ""
-    """``linux``, ``macos``, or what ``uname -s`` said."""
-    hostname: str = ""
-    arch: str = ""
+def cannot_read(answer: Answer) -> Unanswered:
+    """The tool's last words, and how it ended."""
+    said = answer.text.strip().splitlines()[-1:] or ["no output"]
+    return Unanswered(f"{said[0]} (exit status {answer.exit_status})")
 
 
-class Answers(Struct, frozen=True):
-    """All answers of one node; a probe that is missing here was cut off before it could answer."""
-
-    machine: Machine
-    by_name: Mapping[str, Answer]
-
-
-class Script(Struct, frozen=True):
-    """A composed sh text and the token that frames its output."""
-
-    text: str
-    token: str
-    names: tuple[str, ...]
-    """Of the probes in it, in their order."""
-    texts: Mapping[str, Mapping[str, str]]
-    """OS to the probes that ask something there, each with its text."""
+def or_why(parsed: T | Unparsed) -> T | Unanswered:
+    """What a parser made of a text, or the last thing that the text says."""
+    if not isinstance(parsed, Unparsed):
+        return parsed
+    lines = parsed.text.strip().splitlines()
+    return Unanswered(lines[-1][:200] if lines else parsed.reason)
 
 
-def compose(
-    probes: Sequence[Probe], background: Callable[[str, str], str] = lambda os, token: ""
-) -> Script:
-    """One sh text that asks everything in one go, on whichever OS it finds itself.
-
-    :param background: given an OS and the token, sh text that starts what runs beside the probes;
-        the script ends when that has ended.
-
-    Each answer is followed by a line of the record separator, a random token, the probe's name and
-    its exit status, so that no output can be mistaken for a frame.
-    """
-    token = secrets.token_hex(6)
-    frame = rf"printf '\n\036{token} %s %s\n'"
-    head = f'LC_ALL=C; export LC_ALL; os=$(uname -snm); echo "$os"; {frame} uname $?\n'
-    per_os = {}
-    for name in ("linux", "macos"):
-        beside = background(name, token)
-        asked = "".join(
-            f"( {text}\n) </dev/null 2>&1; {frame} {probe.name} $?\n"
-            for probe in probes
-            if (text := getattr(probe, name))
-        )
-        per_os[name] = f"{beside}{asked}wait\n" if beside else asked
-    names = tuple(probe.name for probe in probes)
-    texts = {os: {p.name: t for p in probes if (t := getattr(p, os))} for os in per_os}
-    if per_os["linux"] == per_os["macos"]:
-        return Script(head + per_os["linux"], token, names, texts)
-    macos, linux = per_os["macos"], per_os["linux"]
-    text = f"{head}case $os in\nDarwin*)\n{macos};;\n*)\n{linux};;\nesac\n"
-    return Script(text, token, names, texts)
-
-
-def read(script: Script, output: str) -> Answers:
-    """Take the output of ``script`` apart; what is torn or missing is left out."""
-    answers: dict[str, Answer] = {}
-    text = ""
-    mark = f"\x1e{script.token} "
-    for line in output.split("\n")[:-1]:  # a last line without its end is torn
-        if not line.startswith(mark):
-            text += line + "\n"
-            continue
-        name, _, status = line[len(mark) :].rpartition(" ")
-        if (number := whole(status)) is not None:
-            answers[name] = Answer(text.removesuffix("\n"), number)
-        text = ""
-    return Answers(_machine(answers.pop("uname", None)), answers)
-
-
-def _machine(answer: Answer | None) -> Machine:
-    """``uname -snm`` prints system, host name and machine, whatever the order of its flags."""
-    words = answer.text.split() if answer else []
-    if len(words) != 3:
-        return Machine()
-    return Machine({"Linux": "linux", "Darwin": "macos"}.get(words[0], words[0]), *words[1:])
+AnyProbe = Probe[Any]

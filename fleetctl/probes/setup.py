@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
+from fleetctl.model.facts import CUT_OFF, NOT_SUPPORTED
 from fleetctl.model.setup import (
     DAEMON_FILE,
     SYSCTL_FILE,
@@ -16,6 +17,7 @@ from fleetctl.model.setup import (
     ProfileRoute,
     ServiceRoute,
 )
+from fleetctl.model.topology import OS
 from fleetctl.probes.parsers import address
 from fleetctl.probes.parsers.networksetup import (
     parse_additional_routes,
@@ -26,7 +28,7 @@ from fleetctl.probes.parsers.nmcli import parse_connections, parse_properties
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.pmset import parse_pmset
 from fleetctl.probes.parsers.unparsed import Unparsed
-from fleetctl.probes.probe import Answer, Probe, Script, compose, read
+from fleetctl.probes.script import Answer, Script, Texts, compose, read
 
 _PROPERTIES = (
     "connection.interface-name,connection.autoconnect,"
@@ -53,24 +55,31 @@ def _file(path: str) -> str:
     return f"if [ -e {path} ]; then echo present; cat {path}; else echo {_ABSENT}; fi"
 
 
-PROBES = (
-    Probe("connections", linux=_PROFILES_LINUX, macos=_SERVICES_MACOS),
-    Probe("boot", linux=_file(SYSCTL_FILE), macos=_file(DAEMON_FILE)),
-    Probe("power", linux="", macos="pmset -g"),
-)
+TEXTS: Mapping[OS, Texts] = {
+    "linux": Texts({"connections": _PROFILES_LINUX, "boot": _file(SYSCTL_FILE)}),
+    "macos": Texts(
+        {"connections": _SERVICES_MACOS, "boot": _file(DAEMON_FILE), "power": "pmset -g"}
+    ),
+}
 
 
 def setup_script() -> Script:
     """The script that asks for a node's setup, on whichever system it finds itself."""
-    return compose(PROBES)
+    return compose(TEXTS)
 
 
 def read_setup(script: Script, output: str) -> NetworkSetup:
     """The setup in what the script printed; never raises, whatever that is."""
     answers = read(script, output)
-    if answers.machine.os == "macos":
-        return _macos(answers.by_name)
-    return _linux(answers.by_name)
+    match answers.machine.known_os:
+        case "linux":
+            return _linux(answers.by_name)
+        case "macos":
+            return _macos(answers.by_name)
+        case None:
+            why = f"{NOT_SUPPORTED}: {answers.machine.os}" if answers.machine.os else CUT_OFF
+            fields = ("profiles", "services", "sysctl", "daemon")
+            return NetworkSetup(unknown=dict.fromkeys(fields, why))
 
 
 def _linux(answers: Mapping[str, Answer]) -> NetworkSetup:

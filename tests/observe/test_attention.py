@@ -71,7 +71,9 @@ def test_waking_asks_everything_anew_at_once(monkeypatch: pytest.MonkeyPatch) ->
         offset = facts.comfort.clock_offset_s
         if offset is not None and offset not in asked:
             asked.append(offset)
-            monkeypatch.setattr("fleetctl.probes.comfort.time.time", lambda: 1000.0 * len(asked))
+            monkeypatch.setattr(
+                "fleetctl.probes.asked.clock.time.time", lambda: 1000.0 * len(asked)
+            )
             wake.now(deep=True)
         return len(asked) == 3
 

@@ -17,10 +17,11 @@ import pytest
 from fleetctl.errors import LinkError, LinkHung
 from fleetctl.link.local import LocalLink
 from fleetctl.model.questions import Questions
+from fleetctl.model.topology import OSES
 from fleetctl.observe import conversation
 from fleetctl.observe.conversation import converse
 from fleetctl.probes.node import NodeScript, node_script, services_script
-from fleetctl.probes.probe import Probe, compose, read
+from fleetctl.probes.script import Texts, compose, read
 from tests.launch.conftest import alive, eventually
 
 _T = TypeVar("_T")
@@ -36,7 +37,8 @@ def bounded(body: Awaitable[_T]) -> _T:
 
 def of(**texts: str) -> Mapping[str, NodeScript]:
     """A script of probes that print what is given."""
-    return {"it": NodeScript(compose([Probe(name, text, text) for name, text in texts.items()]))}
+    script = compose(dict.fromkeys(OSES, Texts(texts)))
+    return {"it": NodeScript(script, QUESTIONS, "services", ())}
 
 
 class State:
@@ -68,11 +70,11 @@ def test_the_same_question_is_answered_again_and_again(state: State) -> None:
     async def body() -> None:
         async with converse(LocalLink("here"), "fleet", scripts, lambda: None) as talk:
             for _ in range(3):
-                facts = await talk.ask("status")
+                facts = (await talk.ask("status")).facts()
                 assert facts.unknown == {}
                 assert facts.system is not None
                 assert facts.network.echoes[IPv4Address("127.0.0.1")].received == 1
-                assert (await talk.ask("services")).system is None
+                assert (await talk.ask("services")).facts().system is None
 
     bounded(body())
 

@@ -14,13 +14,22 @@ from fleetctl.link.local import LocalLink
 from fleetctl.link.protocol import Completed
 from fleetctl.model.questions import Questions
 from fleetctl.probes.node import NodeScript, hanging, node_script, read_node, services_script
-from fleetctl.probes.probe import Answer, Machine, Probe, Script, compose, read
+from fleetctl.probes.script import Answer, Machine, Script, Texts, compose, read
 from tests.launch.jobs import instance
 from tests.openssh import bounded
 
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
 
-A, B = Probe("a", "echo A", "echo mac A"), Probe("b", "echo B; exit 3", "echo mac B")
+Question = tuple[str, str, str]
+"""A probe's name, and its texts for Linux and macOS."""
+
+A, B = ("a", "echo A", "echo mac A"), ("b", "echo B; exit 3", "echo mac B")
+
+
+def composed(*questions: Question) -> Script:
+    """The script that asks them."""
+    linux, macos = ({q[0]: q[place] for q in questions} for place in (1, 2))
+    return compose({"linux": Texts(linux), "macos": Texts(macos)})
 
 
 def _output(shell: str, script: Script) -> str:
@@ -31,7 +40,7 @@ def _output(shell: str, script: Script) -> str:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_each_probe_has_its_text_and_its_exit_status(shell: str) -> None:
-    script = compose((A, B, Probe("c", "cat; echo err >&2; printf 'no newline'", "true")))
+    script = composed(A, B, ("c", "cat; echo err >&2; printf 'no newline'", "true"))
     answers = read(script, _output(shell, script))
     assert answers.machine.os == "linux"
     assert answers.machine.hostname
@@ -45,7 +54,7 @@ def test_each_probe_has_its_text_and_its_exit_status(shell: str) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_macos_texts_are_asked_where_uname_says_so(shell: str) -> None:
-    script = compose((A, B))
+    script = composed(A, B)
     answers = read(script, _with_uname(shell, script, "Darwin mini1 arm64"))
     assert answers.machine == Machine("macos", "mini1", "arm64")
     assert answers.by_name["a"] == Answer("mac A\n", 0)
@@ -63,9 +72,9 @@ def _with_uname(shell: str, script: Script, said: str) -> str:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_one_probe_can_disturb_no_other(shell: str) -> None:
-    nasty = Probe("nasty", "cd /; PATH=; set -eu; exec 3>&1; exit 5", "true")
-    gone = Probe("gone", "no-such-tool-at-all", "true")
-    script = compose((nasty, gone, A))
+    nasty = ("nasty", "cd /; PATH=; set -eu; exec 3>&1; exit 5", "true")
+    gone = ("gone", "no-such-tool-at-all", "true")
+    script = composed(nasty, gone, A)
     answers = read(script, _output(shell, script)).by_name
     assert answers["nasty"] == Answer("", 5)
     assert answers["gone"].exit_status == 127
@@ -73,7 +82,7 @@ def test_one_probe_can_disturb_no_other(shell: str) -> None:
 
 
 def test_tokens_differ_each_time() -> None:
-    assert len({compose((A,)).token for _ in range(50)}) == 50
+    assert len({composed(A).token for _ in range(50)}) == 50
 
 
 FRAMED = st.lists(
@@ -87,7 +96,7 @@ FRAMED = st.lists(
 
 
 def _framed(said: list[tuple[str, int]]) -> tuple[Script, str]:
-    script = Script("", "0123456789ab", tuple(f"p{i}" for i in range(len(said))), {})
+    script = Script("", "0123456789ab", {})
     output = f"Linux pi4 aarch64\n\n\x1e{script.token} uname 0\n"
     for i, (text, status) in enumerate(said):
         output += f"{text}\n\x1e{script.token} p{i} {status}\n"
@@ -114,7 +123,7 @@ def test_an_output_torn_anywhere_gives_whole_answers_or_none(
 
 @given(st.text(max_size=200))
 def test_any_output_can_be_read(output: str) -> None:
-    script = Script("", "0123456789ab", ("a",), {})
+    script = Script("", "0123456789ab", {})
     assert read(script, output).by_name == {}
     read(script, output.replace("a", "\n\x1e0123456789ab "))
 
@@ -140,7 +149,7 @@ def test_this_machine_answers_every_probe() -> None:
     done = _of_this_machine(script)
     assert done.exit_status == 0
     answers = read(script.script, done.text)
-    assert set(answers.by_name) == script.script.texts["linux"].keys()
+    assert set(answers.by_name) == script.script.texts["linux"].asked.keys()
     facts = read_node(script, done.text, done.stderr.decode())
     assert facts.unknown == {}
     assert next(i.name for i in facts.network.interfaces or ()) == "lo"
@@ -176,7 +185,7 @@ def test_a_torn_answer_says_what_is_not_known() -> None:
     for cut in range(0, len(text), 7):
         facts = read_node(script, text[:cut])
         answered = set(read(script.script, text[:cut]).by_name)
-        assert script.script.texts["linux"].keys() - answered <= set(facts.unknown)
+        assert script.script.texts["linux"].asked.keys() - answered <= set(facts.unknown)
         assert (facts.network.interfaces is None) == ("interfaces" not in answered)
         assert (facts.panes is None) == ("tmux" not in answered)
         assert (facts.listeners is None) == ("listeners" not in answered)
@@ -190,7 +199,9 @@ def test_facts_are_read_from_any_output(output: str) -> None:
     mark = f"\n\x1e{script.script.token} "
     for os_name in ("Linux", "Darwin"):
         framed = f"{os_name} n m{mark}uname 0\n" + "".join(
-            f"{output}{mark}{name} {status}\n" for status in (1, 0) for name in script.script.names
+            f"{output}{mark}{name} {status}\n"
+            for status in (1, 0)
+            for name in [probe.name for probe in script.asked]
         )
         read_node(script, framed, f"{mark}10.0.0.1 ping 0 {output}\n")
 
@@ -202,20 +213,6 @@ def test_every_text_parses_also_the_macos_ones(shell: str) -> None:
         assert "Darwin" in script.text
 
 
-def test_every_probe_asks_on_every_system_or_has_a_reason_not_to() -> None:
-    texts = node_script(QUESTIONS).script.texts
-    asked = {os: set(texts[os]) for os in texts}
-    assert asked["linux"] - asked["macos"] == set()
-    # one `ip -batch` answers all of the first three; the others are macOS's own
-    assert asked["macos"] - asked["linux"] == {
-        "routes",
-        "ways",
-        "neighbours",
-        "thunderbolt",
-        "macmon",
-    }
-
-
 def test_a_probe_that_hangs_is_known_by_what_it_cut_off() -> None:
     script = node_script(QUESTIONS)
     text = _of_this_machine(script).text
@@ -223,7 +220,9 @@ def test_a_probe_that_hangs_is_known_by_what_it_cut_off() -> None:
     assert hanging(script, text) == "echoes"
     mark = f"\x1e{script.script.token} forwarding "
     assert hanging(script, text[: text.index(mark)]) == "forwarding"
-    assert "forwarding" not in node_script(QUESTIONS, frozenset({"forwarding"})).script.names
+    assert "forwarding" not in [
+        p.name for p in node_script(QUESTIONS, frozenset({"forwarding"})).asked
+    ]
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -11,8 +11,9 @@ import pytest
 from fleetctl.model.facts import CUT_OFF, NetworkFacts
 from fleetctl.model.network import Interface, Neighbour, Route, RouteTaken
 from fleetctl.model.questions import Questions
-from fleetctl.probes.network import network_probes, read_network
-from fleetctl.probes.probe import Answer
+from fleetctl.model.topology import OS
+from fleetctl.probes.node import answered, node_script
+from fleetctl.probes.script import Answer
 
 FABRIC, INTERNET = IPv4Address("10.10.0.1"), IPv4Address("8.8.8.8")
 ASKED = Questions("fleet", "pi5", ways=(FABRIC, INTERNET), forwards=True)
@@ -56,6 +57,27 @@ TO_INTERNET = json.dumps(
 )
 EVERY = [ADDRESSES, TABLE, NEIGHBOURS, TO_FABRIC, TO_INTERNET]
 NO_WAY = "RTNETLINK answers: Network is unreachable"
+NETWORK = {"interfaces", "routes", "ways", "neighbours", "forwarding"}
+"""The probes that are tried here."""
+
+
+def read_network(
+    os: OS, questions: Questions, answers: dict[str, Answer]
+) -> tuple[NetworkFacts, dict[str, str]]:
+    """The network's facts in a node's answers, and why others are not known."""
+    script = node_script(questions)
+    mark = f"\n\x1e{script.script.token}"
+    output = f"{'Linux' if os == 'linux' else 'Darwin'} name arch{mark} uname 0\n" + "".join(
+        f"{answer.text}{mark} {name} {answer.exit_status}\n" for name, answer in answers.items()
+    )
+    facts = answered(script, output).facts()
+    unknown = {n: why for n, why in facts.unknown.items() if n in NETWORK or n.startswith("way to")}
+    return facts.network, unknown
+
+
+def texts(os: OS, questions: Questions) -> dict[str, str]:
+    """What the probes ask."""
+    return dict(node_script(questions).script.texts[os].asked)
 
 
 def linux(
@@ -149,7 +171,7 @@ def test_without_ip_everything_is_unknown_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("os", ["linux", "macos"])
-def test_probes_that_were_cut_off_say_that(os: str) -> None:
+def test_probes_that_were_cut_off_say_that(os: OS) -> None:
     facts, unknown = read_network(os, ASKED, {})
     assert facts.forwarding is None
     assert facts.interfaces is None
@@ -157,18 +179,17 @@ def test_probes_that_were_cut_off_say_that(os: str) -> None:
 
 
 def test_every_way_is_asked_of_both_systems() -> None:
-    probes = {p.name: p for p in network_probes(ASKED)}
     for address in ASKED.ways:
-        assert f"route get {address}\n" in probes["interfaces"].linux
-        assert f"route -n get {address} " in probes["ways"].macos
+        assert f"route get {address}\n" in texts("linux", ASKED)["interfaces"]
+        assert f"route -n get {address} " in texts("macos", ASKED)["ways"]
 
 
 def test_only_who_must_forward_is_asked_for_the_next_boot() -> None:
     idle = Questions("fleet", "pi5")
-    for os, place in (("linux", "/etc/sysctl.d"), ("macos", "/Library/LaunchDaemons")):
-        asked = {q.forwards: {p.name: p for p in network_probes(q)} for q in (ASKED, idle)}
-        assert place in getattr(asked[True]["forwarding"], os)
-        assert place not in getattr(asked[False]["forwarding"], os)
+    places: dict[OS, str] = {"linux": "/etc/sysctl.d", "macos": "/Library/LaunchDaemons"}
+    for os, place in places.items():
+        assert place in texts(os, ASKED)["forwarding"]
+        assert place not in texts(os, idle)["forwarding"]
     text = "ip_forward 1\n/etc/sysctl.d/9.conf:net.ipv4.ip_forward=1\n"
     assert linux(*EVERY, forwarding=text)[0].forwarding_persistent is True
     assert linux(*EVERY, forwarding=text, questions=idle)[0].forwarding_persistent is None
@@ -189,7 +210,7 @@ def test_only_who_must_forward_is_asked_for_the_next_boot() -> None:
         ("", None, "no output"),
     ],
 )
-def test_forwarding(os: str, text: str, forwards: bool | None, why: str | None) -> None:
+def test_forwarding(os: OS, text: str, forwards: bool | None, why: str | None) -> None:
     answers = {name: Answer("", 0) for name in ("interfaces", "routes", "ways", "neighbours")} | {
         "forwarding": Answer(text, 0)
     }
@@ -225,7 +246,7 @@ def test_the_filters_of_no_interface_are_none() -> None:
     ],
 )
 @pytest.mark.parametrize("os", ["linux", "macos"])
-def test_the_address_that_ssh_came_in_at(os: str, said: str, address: str | None) -> None:
+def test_the_address_that_ssh_came_in_at(os: OS, said: str, address: str | None) -> None:
     answers = {"forwarding": Answer(f"ip_forward 1\nssh {said}\n", 0)}
     facts, _ = read_network(os, ASKED, answers)
     assert facts.ssh_address == (IPv4Address(address) if address else None)

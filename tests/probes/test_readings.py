@@ -14,11 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetctl.model.facts import Listener
+from fleetctl.probes.asked.records import read_records
+from fleetctl.probes.asked.runs import read_runs
+from fleetctl.probes.asked.sockets import read_listeners
+from fleetctl.probes.asked.system import read_system
+from fleetctl.probes.asked.tmux import TmuxServer, read_tmux
 from fleetctl.probes.parsers.lsof import parse_lsof
 from fleetctl.probes.parsers.ss import parse_ss
-from fleetctl.probes.probe import Answer, Machine
-from fleetctl.probes.services import read_listeners, read_records, read_runs, read_tmux
-from fleetctl.probes.system import read_system
+from fleetctl.probes.script import Answer, Machine
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 PI, MAC = Machine("linux", "pi4", "aarch64"), Machine("macos", "mini1", "arm64")
@@ -175,10 +178,10 @@ PANE = "3.3a|flotte|@1|%2|4711|0||edp|worker@pi4|0a1b|f00|1769000000.250\n"
 
 def test_windows_of_ours_and_those_of_others() -> None:
     text = PANE + "3.3a|flotte|@2|%3|4712|1|137|edp|api@pi4|0a1c|f01|\n3.3a|x|@3|%4|9|0||||||\n"
-    version, panes, why = read_tmux(Answer(text, 0))
-    assert (version, why) == ("3.3a", "")
-    assert panes is not None
-    first, second = panes
+    server = read_tmux(Answer(text, 0))
+    assert (server.version, server.why) == ("3.3a", "")
+    assert server.panes is not None
+    first, second = server.panes
     assert (first.session, first.window_id, first.pane_id, first.pid) == (
         "flotte",
         "@1",
@@ -199,7 +202,7 @@ def test_windows_of_ours_and_those_of_others() -> None:
     ],
 )
 def test_no_server_is_no_windows(said: str) -> None:
-    assert read_tmux(Answer(f"{said}\ntmux 3.3a\n", 1)) == ("3.3a", (), "")
+    assert read_tmux(Answer(f"{said}\ntmux 3.3a\n", 1)) == TmuxServer("3.3a", ())
 
 
 @pytest.mark.parametrize(
@@ -212,15 +215,14 @@ def test_no_server_is_no_windows(said: str) -> None:
     ],
 )
 def test_any_other_failure_says_nothing_of_windows(said: str) -> None:
-    assert read_tmux(Answer(f"{said}\ntmux next-3.6\n", 1)) == ("3.6", None, said)
+    assert read_tmux(Answer(f"{said}\ntmux next-3.6\n", 1)) == TmuxServer("3.6", None, said)
 
 
 def test_no_tmux() -> None:
-    version, panes, why = read_tmux(Answer("", 127))
-    assert (version, panes) == (None, None)
-    assert why == "tmux is not installed, or not in PATH"
+    missing = read_tmux(Answer("", 127))
+    assert missing == TmuxServer(None, None, "tmux is not installed, or not in PATH")
     broken = "tmux: error while loading shared libraries: libevent"
-    assert read_tmux(Answer(f"{broken}\n", 1)) == (None, None, broken)
+    assert read_tmux(Answer(f"{broken}\n", 1)) == TmuxServer(None, None, broken)
 
 
 # records
@@ -248,7 +250,8 @@ edp/torn@pi4/state:run=0a
 
 
 def test_records_and_the_ends_of_logs() -> None:
-    records, ends = read_records(Answer(RECORDS, 0))
+    found = read_records(Answer(RECORDS, 0))
+    records, ends = found.records, found.log_bytes
     assert set(records) == {("edp", "worker@pi4"), ("edp", "api@pi4")}
     worker, api = records["edp", "worker@pi4"], records["edp", "api@pi4"]
     assert (worker.phase, worker.run, worker.pid, worker.restarts) == ("running", "0a1b", 4711, 2)

@@ -11,8 +11,9 @@ import pytest
 
 from fleetctl.model.facts import Workplace
 from fleetctl.model.jobs import Instance
-from fleetctl.probes.probe import Answer
-from fleetctl.probes.workplace import read_workplaces, workplace_probe
+from fleetctl.model.topology import OS
+from fleetctl.probes.asked.workplaces import read_workplaces, workplace_text
+from fleetctl.probes.script import Answer
 from tests.launch.jobs import instance
 
 Workplaces = dict[str, Workplace]
@@ -28,8 +29,8 @@ def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
     shell = shutil.which(request.param)
     assert shell, f"{request.param} is not installed"
 
-    def run(*instances: Instance, text: str = "linux", path: str = PATH) -> Workplaces:
-        script = getattr(workplace_probe(instances), text)
+    def run(*instances: Instance, os: OS = "linux", path: str = PATH) -> Workplaces:
+        script = workplace_text(os, instances)
         done = subprocess.run(
             [shell, "-c", script],
             env={"HOME": str(tmp_path), "PATH": path, "LC_ALL": "C"},
@@ -99,11 +100,11 @@ def test_a_folder_that_can_be_entered_but_not_listed_is_protected(ask: Ask, tmp_
     """As macOS keeps Desktop, Documents and Downloads from programs without the permission."""
     (tmp_path / "Desktop").mkdir()
     of = instance(workdir="~/Desktop", command="sh x")
-    assert ask(of, text="macos")[of.name].workdir == "ok"
+    assert ask(of, os="macos")[of.name].workdir == "ok"
     ls = program(tmp_path / "bin" / "ls")
     ls.write_text("#!/bin/sh\necho 'ls: .: Operation not permitted' >&2\nexit 1\n")
     path = f"{ls.parent}:{PATH}"
-    assert ask(of, text="macos", path=path)[of.name] == Workplace("denied", None)
+    assert ask(of, os="macos", path=path)[of.name] == Workplace("denied", None)
     assert ask(of, path=path)[of.name].workdir == "ok"
 
 

@@ -1,24 +1,26 @@
-"""The machine: OS, processor, memory, disk, temperature. One probe, read line by line."""
+"""The machine: OS, processor, memory, disk, temperature, throttling. Read line by line."""
 
 from __future__ import annotations
 
 import re
 import time
 
+from msgspec.structs import replace
+
+from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import SystemStatus
 from fleetctl.probes.parsers.boottime import parse_boottime
 from fleetctl.probes.parsers.loadavg import parse_loadavg
 from fleetctl.probes.parsers.number import decimal, whole
 from fleetctl.probes.parsers.thermal import parse_thermal
 from fleetctl.probes.parsers.unparsed import known
-from fleetctl.probes.parsers.vcgencmd import parse_throttled
+from fleetctl.probes.parsers.vcgencmd import Throttled, parse_throttled
 from fleetctl.probes.parsers.vm_stat import parse_vm_stat
-from fleetctl.probes.probe import Answer, Machine, Probe
+from fleetctl.probes.probe import Ask, NotAsked, PartOf, Probe, Told
+from fleetctl.probes.script import Answer, Machine
 
-SYSTEM = Probe(
-    name="system",
-    # builtins wherever possible: at 200 nodes every process that is not started counts
-    linux=r"""
+# builtins wherever possible: at 200 nodes every process that is not started counts
+_LINUX = r"""
 ( . /etc/os-release; echo "version $ID $VERSION_ID" )
 read up rest </proc/uptime && echo "uptime $up"
 read load rest </proc/loadavg && echo "load $load"
@@ -31,8 +33,8 @@ if [ -r /sys/class/thermal/thermal_zone0/temp ]; then
 read t </sys/class/thermal/thermal_zone0/temp && echo "millidegrees $t"; fi
 command -v vcgencmd >/dev/null && vcgencmd get_throttled
 df -Pk "$HOME"
-""",
-    macos=r"""
+"""
+_MACOS = r"""
 echo "version macOS $(sw_vers -productVersion)"
 echo "boottime $(sysctl -n kern.boottime)"
 echo "load $(sysctl -n vm.loadavg)"
@@ -40,8 +42,7 @@ echo "cpus $(sysctl -n hw.ncpu)"
 echo "memsize $(sysctl -n hw.memsize)"
 vm_stat
 df -Pk "$HOME"
-""",
-)
+"""
 
 
 def read_system(machine: Machine, answer: Answer, now_s: float | None = None) -> SystemStatus:
@@ -101,3 +102,46 @@ def _memory(os_name: str, named: dict[str, str], text: str) -> tuple[int | None,
     if total is None:
         return None, None
     return total * 1024, None if free is None else (total - free) * 1024
+
+
+def _read(told: Told) -> SystemStatus:
+    return read_system(told.machine, told.answer)
+
+
+def _into(facts: NodeFacts, system: SystemStatus) -> NodeFacts:
+    return replace(facts, system=system)
+
+
+def _throttled(told: Told) -> Throttled | None:
+    """None on a machine that is no Raspberry Pi."""
+    return known(parse_throttled(told.answer.text))
+
+
+def _throttled_into(facts: NodeFacts, throttled: Throttled) -> NodeFacts:
+    return replace(
+        facts,
+        comfort=replace(
+            facts.comfort,
+            undervoltage=throttled.under_voltage_now,
+            undervoltage_since_boot=throttled.under_voltage_since_boot,
+        ),
+    )
+
+
+PROBES = (
+    Probe(
+        name="system",
+        when="status",
+        on={"linux": Ask(_LINUX, _read), "macos": Ask(_MACOS, _read)},
+        into=_into,
+    ),
+    Probe(
+        name="throttling",
+        when="status",
+        on={
+            "linux": PartOf("system", _throttled),
+            "macos": NotAsked("only a Raspberry Pi tells of its supply voltage"),
+        },
+        into=_throttled_into,
+    ),
+)

@@ -6,9 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from fleetctl.model.facts import Workplace
+from msgspec.structs import replace
+
+from fleetctl.model.facts import NodeFacts, Workplace
 from fleetctl.model.jobs import Instance
-from fleetctl.probes.probe import Answer, Probe
+from fleetctl.model.questions import Questions
+from fleetctl.model.topology import OS
+from fleetctl.probes.probe import Ask, Probe, Told
+from fleetctl.probes.script import Answer
 from fleetctl.quoting import quote, quote_path
 
 _WORK = r"""work() { cd "$2" 2>/dev/null; status=$?
@@ -23,18 +28,20 @@ esac; }
 """
 # macOS lets a protected folder be entered, and refuses to list it
 # (docs/operating-systems.md, "Protected folders").
-_MACOS_LIST = '[ -n "$(ls 2>&1 >/dev/null)" ] && { echo "work $1 denied -"; return; }'
+_LISTING: Mapping[OS, str] = {
+    "linux": ":",
+    "macos": '[ -n "$(ls 2>&1 >/dev/null)" ] && { echo "work $1 denied -"; return; }',
+}
 
 
-def workplace_probe(instances: Sequence[Instance]) -> Probe:
+def workplace_text(os: OS, instances: Sequence[Instance]) -> str:
     """Asks for the folder and program of each of ``instances``."""
     lines = "".join(
         f"( work {quote(i.name)} {quote_path(i.workdir or '~')} {quote(i.program or ':')} )\n"
         for i in instances
         if i.command is not None
     )
-    linux, macos = (f"{_WORK % listing}{lines}true" for listing in (":", _MACOS_LIST))
-    return Probe(name="workplace", linux=linux, macos=macos)
+    return f"{_WORK % _LISTING[os]}{lines}true"
 
 
 _STATES: Mapping[str, Literal["ok", "missing", "denied"]] = {
@@ -50,3 +57,27 @@ def read_workplaces(answer: Answer) -> dict[str, Workplace]:
     for name, word, path in re.findall(r"^work (\S+) (ok|missing|denied) (.+)$", answer.text, re.M):
         places[name] = Workplace(_STATES[word], None if path == "-" else path)
     return places
+
+
+def _linux(questions: Questions) -> str:
+    return workplace_text("linux", questions.instances)
+
+
+def _macos(questions: Questions) -> str:
+    return workplace_text("macos", questions.instances)
+
+
+def _read(told: Told) -> dict[str, Workplace]:
+    return read_workplaces(told.answer)
+
+
+def _into(facts: NodeFacts, places: dict[str, Workplace]) -> NodeFacts:
+    return replace(facts, workplaces=places)
+
+
+PROBE = Probe(
+    name="workplace",
+    when="status",
+    on={"linux": Ask(_linux, _read), "macos": Ask(_macos, _read)},
+    into=_into,
+)

@@ -1,0 +1,1 @@
+"""The probes: each file holds one, or several that one text answers, as ``PROBE`` or ``PROBES``."""

@@ -1,0 +1,31 @@
+"""A node's clock beside the controller's. No shell knows the time, so it costs a process."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from msgspec.structs import replace
+
+from fleetctl.model.facts import NodeFacts
+from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
+
+_TEXT = "date +%s"
+
+
+def _read(told: Told) -> float | Unanswered:
+    """Seconds that it is ahead, by whole seconds: half of one is the most likely remainder."""
+    match = re.fullmatch(r"([0-9]{1,15})\n?", told.answer.text)
+    return round(int(match[1]) + 0.5 - time.time(), 1) if match else cannot_read(told.answer)
+
+
+def _into(facts: NodeFacts, offset_s: float) -> NodeFacts:
+    return replace(facts, comfort=replace(facts.comfort, clock_offset_s=offset_s))
+
+
+PROBE = Probe(
+    name="clock",
+    when="check",
+    on={"linux": Ask(_TEXT, _read), "macos": Ask(_TEXT, _read)},
+    into=_into,
+)

@@ -1,0 +1,107 @@
+"""What supervisors wrote down on a node, and how long its logs are; of every job of the fleet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fleetctl.model.facts import NodeFacts, Phase, Record
+from fleetctl.model.questions import Questions
+from fleetctl.probes.clock_time import epoch_time
+from fleetctl.probes.parsers.number import whole
+from fleetctl.probes.probe import Ask, Probe, Told
+from fleetctl.probes.script import Answer
+from fleetctl.probes.started import base
+
+
+def _text(questions: Questions) -> str:
+    node = questions.node
+    return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
+grep -H '' */*@{node}/state */*@{node}/ready */*@{node}/searched 2>/dev/null
+ls -ln */*@{node}/log/*.log 2>/dev/null
+true"""
+
+
+class Records(Struct, frozen=True):
+    """By job and instance name."""
+
+    records: Mapping[tuple[str, str], Record]
+    log_bytes: Mapping[tuple[str, str], int]
+    """Offset of the end of each log."""
+
+
+_FILE_LINE = re.compile(
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched):(?P<line>.*)"
+)
+_LOG_LINE = re.compile(
+    r"\S+\s+[0-9]+\s+[0-9]+\s+[0-9]+\s+(?P<size>[0-9]{1,18})\s.*?"
+    r"(?P<job>[^/\s]+)/(?P<instance>[^/]+)/log/(?P<offset>[0-9]{1,18})\.log$"
+)
+_PHASES: Mapping[str, Phase] = {
+    "running": "running",
+    "backoff": "backoff",
+    "ended": "ended",
+    "stopped": "stopped",
+}
+
+
+def read_records(answer: Answer) -> Records:
+    """Records and log ends by job and instance; a record that is torn is left out."""
+    files: dict[tuple[str, str], dict[str, str]] = {}
+    ends: dict[tuple[str, str], int] = {}
+    for line in answer.text.splitlines():
+        if found := _FILE_LINE.match(line):
+            values = files.setdefault((found["job"], found["instance"]), {})
+            if found["file"] == "state":
+                key, _, value = found["line"].partition("=")
+                values[key] = value
+            else:
+                values[found["file"]] = found["line"]
+        elif found := _LOG_LINE.match(line):
+            key2 = (found["job"], found["instance"])
+            ends[key2] = max(ends.get(key2, 0), int(found["offset"]) + int(found["size"]))
+    records = {}
+    for (job, instance), values in files.items():
+        if phase := _PHASES.get(values.get("phase", "")):
+            records[job, instance] = _record(job, instance, phase, values)
+    return Records(records, ends)
+
+
+def _record(job: str, instance: str, phase: Phase, values: Mapping[str, str]) -> Record:
+    restarts = whole(values.get("restarts")) or 0
+    run = values.get("run", "")
+    attempt = f"{run} {restarts}"
+    searched = values.get("searched", "")
+    return Record(
+        job=job,
+        instance=instance,
+        run=run,
+        phase=phase,
+        pid=whole(values.get("pid")),
+        started_at=epoch_time(values.get("started")),
+        ended_at=epoch_time(values.get("ended")),
+        exit_code=whole(values.get("exit")),
+        restarts=restarts,
+        ready=values.get("ready") == attempt,
+        log_start=whole(values.get("log")),
+        searched=searched[len(attempt) + 1 :] if searched.startswith(f"{attempt} ") else "",
+    )
+
+
+def _read(told: Told) -> Records:
+    return read_records(told.answer)
+
+
+def _into(facts: NodeFacts, found: Records) -> NodeFacts:
+    return replace(facts, records=found.records, log_bytes=found.log_bytes)
+
+
+PROBE = Probe(
+    name="records",
+    when="services",
+    on={"linux": Ask(_text, _read), "macos": Ask(_text, _read)},
+    into=_into,
+)

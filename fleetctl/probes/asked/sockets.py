@@ -1,0 +1,77 @@
+"""Listening sockets and open connections, with the processes that this user may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fleetctl.model.facts import Connection, Listener, NodeFacts
+from fleetctl.model.questions import Questions
+from fleetctl.model.topology import OS
+from fleetctl.probes.parsers.lsof import parse_lsof, parse_lsof_connections
+from fleetctl.probes.parsers.ss import parse_ss, parse_ss_connections
+from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
+from fleetctl.probes.script import Answer
+from fleetctl.probes.started import if_started
+
+LISTENING: Mapping[OS, str] = {
+    "linux": "ss -ltnpH",
+    "macos": "lsof -nP -iTCP -sTCP:LISTEN -Fpcn || [ $? -eq 1 ]",  # 1: nothing listens
+}
+"""Lists every listening TCP socket."""
+
+
+class Sockets(Struct, frozen=True):
+    """TCP on a node."""
+
+    listeners: tuple[Listener, ...]
+    connections: tuple[Connection, ...]
+
+
+def read_listeners(os: str, answer: Answer) -> tuple[Listener, ...] | None:
+    """What :data:`LISTENING` printed; None where the tool is missing or failed, or the system is
+    none that is known."""
+    if answer.exit_status != 0:
+        return None
+    match os:
+        case "linux":
+            return parse_ss(answer.text)
+        case "macos":
+            return parse_lsof(answer.text)
+    return None
+
+
+def _linux(questions: Questions) -> str:
+    text = "ss -tnpH state listening state established"
+    return if_started(questions.fleet, questions.node, text)
+
+
+def _macos(questions: Questions) -> str:
+    text = "lsof -nP -iTCP -sTCP:LISTEN,ESTABLISHED -Fpcn || [ $? -eq 1 ]"  # 1: none
+    return if_started(questions.fleet, questions.node, text)
+
+
+def _read_linux(told: Told) -> Sockets | Unanswered:
+    if told.answer.exit_status != 0:
+        return cannot_read(told.answer)
+    return Sockets(parse_ss(told.answer.text), parse_ss_connections(told.answer.text))
+
+
+def _read_macos(told: Told) -> Sockets | Unanswered:
+    if told.answer.exit_status != 0:
+        return cannot_read(told.answer)
+    return Sockets(parse_lsof(told.answer.text), parse_lsof_connections(told.answer.text))
+
+
+def _into(facts: NodeFacts, sockets: Sockets) -> NodeFacts:
+    return replace(facts, listeners=sockets.listeners, connections=sockets.connections)
+
+
+PROBE = Probe(
+    name="listeners",
+    when="services",
+    on={"linux": Ask(_linux, _read_linux), "macos": Ask(_macos, _read_macos)},
+    into=_into,
+)

@@ -1,0 +1,108 @@
+"""The windows of fleetctl's own tmux server."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fleetctl.model.facts import NodeFacts, Pane
+from fleetctl.model.layout import TMUX_OPTIONS, TMUX_SOCKET
+from fleetctl.probes.clock_time import epoch_time
+from fleetctl.probes.parsers.number import whole
+from fleetctl.probes.probe import Ask, Probe, Told
+from fleetctl.probes.script import Answer
+
+_PANE_FIELDS = (
+    "version",
+    "session_name",
+    "window_id",
+    "pane_id",
+    "pane_pid",
+    "pane_dead",
+    "pane_dead_status",
+    *(f"@fleetctl_{name}" for name in TMUX_OPTIONS),
+)
+# Names in nodes.yaml cannot hold a bar, so it separates; tmux turns tabs into "_" in some locales.
+_PANE_FORMAT = "|".join(f"#{{{field}}}" for field in _PANE_FIELDS)
+
+# Where no user has a socket of that name no server can run, and tmux need not be started to say so.
+_TMUX = f"""command -v tmux >/dev/null || exit 127
+for s in "${{TMUX_TMPDIR:-/tmp}}"/tmux-*/{TMUX_SOCKET}; do [ -e "$s" ] && break; done
+[ -e "$s" ] || {{ echo "no server running on $s"; tmux -V; exit 1; }}
+tmux -u -L {TMUX_SOCKET} list-panes -a -F '{_PANE_FORMAT}' && exit
+tmux -V; exit 1"""
+
+
+class TmuxServer(Struct, frozen=True):
+    """What tmux says of itself."""
+
+    version: str | None
+    """None: it is not there."""
+    panes: tuple[Pane, ...] | None
+    """None: not known."""
+    why: str = ""
+    """The reason for a None."""
+
+
+_NO_SERVER = re.compile(
+    r"^no server running on |^error connecting to .*\(No such file or directory\)$"
+    r"|^no current target$"  # the last window was closed this very moment
+)
+# tmux's client.c; any other error, such as a socket that may not be opened, says nothing of windows
+
+
+def read_tmux(answer: Answer) -> TmuxServer:
+    """What the answer says of tmux; any error but that of no server says nothing of windows."""
+    lines = answer.text.splitlines()
+    if answer.exit_status == 0:
+        panes = tuple(pane for line in lines if (pane := _pane(line)))
+        return TmuxServer(lines[0].partition("|")[0] if lines else None, panes)
+    version = re.search(r"^tmux (?:next-)?(\S+)$", answer.text, re.M)
+    if answer.exit_status == 127 or version is None:
+        said = answer.text.strip() if answer.exit_status != 127 else ""
+        return TmuxServer(None, None, said or "tmux is not installed, or not in PATH")
+    said = lines[0]
+    if _NO_SERVER.search(said):
+        return TmuxServer(version[1], ())
+    return TmuxServer(version[1], None, said)
+
+
+def _pane(line: str) -> Pane | None:
+    fields = line.split("|")
+    pid = whole(fields[4]) if len(fields) == len(_PANE_FIELDS) else None
+    if pid is None or not fields[8]:
+        return None
+    _, session, window_id, pane_id, _, dead, dead_status, *marks = fields
+    job, instance, run, definition_hash, started = marks
+    return Pane(
+        session=session,
+        window_id=window_id,
+        pane_id=pane_id,
+        pid=pid,
+        dead=dead == "1",
+        dead_status=whole(dead_status),
+        job=job,
+        instance=instance,
+        run=run,
+        definition_hash=definition_hash,
+        started_at=epoch_time(started),
+    )
+
+
+def _read(told: Told) -> TmuxServer:
+    return read_tmux(told.answer)
+
+
+def _into(facts: NodeFacts, server: TmuxServer) -> NodeFacts:
+    unknown = {**facts.unknown, **({} if server.panes is not None else {"tmux": server.why})}
+    return replace(facts, tmux_version=server.version, panes=server.panes, unknown=unknown)
+
+
+PROBE = Probe(
+    name="tmux",
+    when="services",
+    on={"linux": Ask(_TMUX, _read), "macos": Ask(_TMUX, _read)},
+    into=_into,
+)
