@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import get_args
 from urllib.parse import urlsplit
 
 from msgspec import UNSET
@@ -12,9 +13,12 @@ from fleetctl.config.listen import read_port
 from fleetctl.config.placeholders import Scope
 from fleetctl.config.report import Report, TreePath, choices, quoted
 from fleetctl.config.shape import ReadyEntry, given
-from fleetctl.model.jobs import Ready, ReadyKind
+from fleetctl.model.ready import Ready, ReadyKind
 
-KINDS: tuple[ReadyKind, ...] = ("listening", "log", "http", "command", "connect", "delay")
+KINDS: tuple[ReadyKind, ...] = tuple(
+    kind for kind in get_args(ReadyKind) if kind in ReadyEntry.__struct_fields__
+)
+"""Those that can be written."""
 FROM_OUTSIDE = frozenset({"http", "connect"})
 """What can be asked of a service that fleetctl did not start."""
 

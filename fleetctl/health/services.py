@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import assert_never
 
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, Listener, NodeFacts, Pane, Record
-from fleetctl.model.jobs import ALIVE_S, Instance
+from fleetctl.model.jobs import Instance
+from fleetctl.model.ready import ALIVE_S
 from fleetctl.model.status import ServiceState, ServiceStatus
 
 ANY_ADDRESSES = frozenset({"0.0.0.0", "*", "::"})
@@ -175,13 +177,17 @@ def _age_s(facts: NodeFacts, pane: Pane, record: Record) -> float:
 
 def _is_ready(instance: Instance, facts: NodeFacts, pane: Pane, record: Record) -> bool:
     ready = instance.ready
-    if ready.kind == "listening":
-        return _listens(instance, facts, pane)
-    if ready.kind == "alive":
-        return _age_s(facts, pane, record) >= ALIVE_S
-    if ready.kind == "delay":
-        return _age_s(facts, pane, record) >= float(ready.value)
-    return record.ready
+    match ready.judged:
+        case None:
+            return record.ready
+        case "listening":
+            return _listens(instance, facts, pane)
+        case "alive":
+            return _age_s(facts, pane, record) >= ALIVE_S
+        case "delay":
+            return _age_s(facts, pane, record) >= float(ready.value)
+        case other:
+            assert_never(other)
 
 
 def _listens(instance: Instance, facts: NodeFacts, pane: Pane) -> bool:
@@ -199,20 +205,14 @@ def _listens(instance: Instance, facts: NodeFacts, pane: Pane) -> bool:
 def _not_ready_reason(
     instance: Instance, facts: NodeFacts, pane: Pane, record: Record
 ) -> str | None:
-    kind, value = instance.ready.kind, instance.ready.value
-    if kind == "listening":
-        if facts.listeners is None:
-            return f"what listens is not known: {facts.unknown.get('listeners')}"
-        own = _own_pids(facts, pane, record)
-        bound = [str(one) for one in facts.listeners if own.intersection(one.pids)]
-        others = f"; it listens on {', '.join(bound)}" if bound else ""
-        return f"does not listen on {instance.listen} yet{others}"
-    return {
-        "log": f"its log has no line matching {value!r} yet",
-        "http": f"{value} does not answer with success yet",
-        "connect": f"{value} does not accept connections yet",
-        "command": f"its ready command does not succeed yet: {value}",
-    }.get(kind)
+    if instance.ready.kind != "listening":
+        return instance.ready.not_yet
+    if facts.listeners is None:
+        return f"what listens is not known: {facts.unknown.get('listeners')}"
+    own = _own_pids(facts, pane, record)
+    bound = [str(one) for one in facts.listeners if own.intersection(one.pids)]
+    others = f"; it listens on {', '.join(bound)}" if bound else ""
+    return f"does not listen on {instance.listen} yet{others}"
 
 
 def _exit_code(pane: Pane | None, record: Record | None, state: ServiceState) -> int | None:

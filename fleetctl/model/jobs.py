@@ -12,13 +12,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-ReadyKind = Literal["listening", "log", "http", "command", "connect", "delay", "alive"]
-ASKED_KINDS = frozenset({"log", "http", "command", "connect"})
-"""Ready conditions that a controller has to ask for; the others follow from a node's facts."""
-RestartPolicy = Literal["never", "on-failure", "always"]
+from fleetctl.model.ready import Ready
 
-ALIVE_S = 1.0
-"""A service with neither ``ready`` nor ``listen`` is ready once it lived this long."""
+RestartPolicy = Literal["never", "on-failure", "always"]
 
 
 class Listen(Struct, frozen=True):
@@ -31,16 +27,6 @@ class Listen(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.address}:{self.port}"
-
-
-class Ready(Struct, frozen=True):
-    """When an instance counts as ready."""
-
-    kind: ReadyKind
-    value: str = ""
-    """The regular expression, URL, shell line, ``host:port`` or seconds; empty where unused."""
-    timeout_s: float = 60.0
-    interval_s: float = 0.5
 
 
 class Restart(Struct, frozen=True):

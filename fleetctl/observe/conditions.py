@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import assert_never
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from fleetctl.health.services import service_status
 from fleetctl.link.protocol import Link
 from fleetctl.logs.segments import PIECE_BYTES, LogPlace, LogReader
 from fleetctl.model.facts import NodeFacts, Record
-from fleetctl.model.jobs import ASKED_KINDS, Instance
+from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import instance_dir
 from fleetctl.quoting import quote, quote_path
 
@@ -99,16 +100,20 @@ class Condition:
 
         :raises LinkError: the node is lost, or its log cannot be read.
         """
-        kind, value = self._instance.ready.kind, self._instance.ready.value
-        if kind == "http":
-            return await answers_http(link, value)
-        if kind == "connect":
-            return await accepts_connection(link, value)
-        if kind == "command":
-            return await command_succeeds(self._fleet, self._instance, link)
-        if kind == "log":
-            return await self._search_of(record).found(link)
-        return False
+        ready = self._instance.ready
+        match ready.asked:
+            case None:
+                return False
+            case "http":
+                return await answers_http(link, ready.value)
+            case "connect":
+                return await accepts_connection(link, ready.value)
+            case "command":
+                return await command_succeeds(self._fleet, self._instance, link)
+            case "log":
+                return await self._search_of(record).found(link)
+            case other:
+                assert_never(other)
 
     async def mark(self, link: Link, record: Record) -> None:
         """Note on the node that it was met: nobody else can tell that from the facts."""
@@ -195,9 +200,7 @@ class OpenConditions:
         self._fleet = fleet
         self._passing = passing
         self._conditions = {
-            (i.job, i.name): (i, Condition(fleet, i))
-            for i in instances
-            if i.ready.kind in ASKED_KINDS
+            (i.job, i.name): (i, Condition(fleet, i)) for i in instances if i.ready.asked
         }
 
     async def ask(self, link: Link, facts: NodeFacts) -> NodeFacts:

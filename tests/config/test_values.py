@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fleetctl.config import load_text
-from fleetctl.model.jobs import Instance, Listen, Ready, Restart, Stop
+from fleetctl.model.jobs import Instance, Listen, Restart, Stop
+from fleetctl.model.ready import Ready
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from tests.config.texts import RIGHT, edited
 

@@ -13,8 +13,9 @@ from fleetctl.health.assess import assess
 from fleetctl.health.problems import too_old
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NodeFacts, Pane, Record
-from fleetctl.model.jobs import Job, Ready
+from fleetctl.model.jobs import Job
 from fleetctl.model.look import Look
+from fleetctl.model.ready import Ready
 from fleetctl.model.status import FleetStatus, SystemStatus
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from tests.health.facts import NOW, PID, ago, facts, listener, pane, record

@@ -20,9 +20,10 @@ from fleetctl.model.facts import (
     NodeFacts,
     Workplace,
 )
-from fleetctl.model.jobs import Job, Ready
+from fleetctl.model.jobs import Job
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo
+from fleetctl.model.ready import Ready
 from fleetctl.model.status import ConnectionStatus, Problem, SystemStatus
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from tests.health.facts import HAS_TMUX, PID, RUN, facts, listener, pane, record

@@ -8,7 +8,8 @@ import pytest
 
 from fleetctl.health.services import own_pids, service_status, strangers, unknown_status
 from fleetctl.model.facts import Listener, NodeFacts
-from fleetctl.model.jobs import Instance, Ready, Restart
+from fleetctl.model.jobs import Instance, Restart
+from fleetctl.model.ready import Ready
 from tests.health.facts import PID, RUN, SUPERVISOR, ago, facts, listener, pane, record, running
 from tests.launch.jobs import instance, listen
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import Any
 
-from fleetctl.model.jobs import Instance, Job, Listen, Ready, Restart, Service, Stop
+from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
+from fleetctl.model.ready import Ready
 
 Shape = dict[str, tuple[list[str], list[str]]]
 """Service name to its nodes and to what it starts after."""

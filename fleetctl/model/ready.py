@@ -1,0 +1,65 @@
+"""When an instance counts as ready."""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never
+
+from msgspec import Struct
+
+ReadyKind = Literal["listening", "log", "http", "command", "connect", "delay", "alive"]
+JudgedKind = Literal["listening", "delay", "alive"]
+"""A node's facts tell by themselves whether it holds."""
+AskedKind = Literal["log", "http", "command", "connect"]
+"""A controller has to ask for it; that it held once is noted on the node."""
+
+ALIVE_S = 1.0
+"""A service with neither ``ready`` nor ``listen`` is ready once it lived this long."""
+
+
+class Ready(Struct, frozen=True):
+    """The condition."""
+
+    kind: ReadyKind
+    value: str = ""
+    """The regular expression, URL, shell line, ``host:port`` or seconds; empty where unused."""
+    timeout_s: float = 60.0
+    interval_s: float = 0.5
+
+    @property
+    def judged(self) -> JudgedKind | None:
+        """Its kind, where facts tell whether it holds."""
+        match self.kind:
+            case "listening" | "delay" | "alive":
+                return self.kind
+            case "log" | "http" | "command" | "connect":
+                return None
+            case _:
+                assert_never(self.kind)
+
+    @property
+    def asked(self) -> AskedKind | None:
+        """Its kind, where a controller has to ask."""
+        match self.kind:
+            case "log" | "http" | "command" | "connect":
+                return self.kind
+            case "listening" | "delay" | "alive":
+                return None
+            case _:
+                assert_never(self.kind)
+
+    @property
+    def not_yet(self) -> str | None:
+        """Why it does not hold, in words; None where that is told otherwise, or goes by itself."""
+        match self.kind:
+            case "log":
+                return f"its log has no line matching {self.value!r} yet"
+            case "http":
+                return f"{self.value} does not answer with success yet"
+            case "connect":
+                return f"{self.value} does not accept connections yet"
+            case "command":
+                return f"its ready command does not succeed yet: {self.value}"
+            case "listening" | "delay" | "alive":
+                return None
+            case _:
+                assert_never(self.kind)

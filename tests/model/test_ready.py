@@ -1,0 +1,27 @@
+"""Each kind of ready condition is known wherever kinds are told apart."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from fleetctl.config.ready import KINDS
+from fleetctl.model.ready import AskedKind, JudgedKind, Ready, ReadyKind
+
+
+def test_facts_tell_of_a_kind_or_a_controller_asks() -> None:
+    judged, asked = set(get_args(JudgedKind)), set(get_args(AskedKind))
+    assert judged | asked == set(get_args(ReadyKind))
+    assert not judged & asked
+
+
+@pytest.mark.parametrize("kind", get_args(ReadyKind))
+def test_a_kind_says_which_it_is_and_why_it_does_not_hold(kind: ReadyKind) -> None:
+    ready = Ready(kind, "what is asked")
+    assert (ready.judged, ready.asked).count(None) == 1
+    assert ("what is asked" in (ready.not_yet or "")) == (ready.asked is not None)
+
+
+def test_every_kind_but_the_one_that_is_left_out_can_be_written() -> None:
+    assert set(get_args(ReadyKind)) - set(KINDS) == {"alive"}
