@@ -10,6 +10,7 @@ import msgspec
 
 from fleetctl.cli.context import Context, instances
 from fleetctl.cli.render import status_lines
+from fleetctl.health.status_schema import status_schema
 from fleetctl.model.status import FleetStatus
 
 CLEAR = "\x1b[H\x1b[2J"
@@ -36,7 +37,7 @@ def command(
     One connection and one round trip per node. Exit code 0: nothing is wrong; 1: something is.
     """
     if schema:
-        click.echo(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(FleetStatus))))
+        click.echo(msgspec.json.format(msgspec.json.encode(status_schema())))
         return 0
     return asyncio.run(_status(context, targets, as_json, watch))
 
