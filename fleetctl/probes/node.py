@@ -39,7 +39,9 @@ class Answered(Struct, frozen=True):
 
     at: datetime
     values: Mapping[str, Any]
-    """Name of a probe that was asked to its value, or to :class:`Unanswered`."""
+    """Name of a probe to its value, or to :class:`Unanswered`; without what there is none of."""
+    asked: frozenset[str] = frozenset()
+    """Names of the probes that were asked."""
     unsupported: str = ""
     """What ``uname -s`` says of a system that fleetctl does not know how to ask."""
 
@@ -70,14 +72,14 @@ class Answered(Struct, frozen=True):
 
     def renewed(self, later: Answered) -> Answered:
         """What is known after a ``later`` answer, which may have been asked less."""
-        values = dict(self.values)
+        values = {name: v for name, v in self.values.items() if name not in later.asked}
         for name, value in later.values.items():
-            old = values.get(name)
+            old = self.values.get(name)
             if old is None or isinstance(old, Unanswered) or isinstance(value, Unanswered):
                 values[name] = value
             else:
                 values[name] = BY_NAME[name].renew(old, value)
-        return Answered(later.at, values, later.unsupported)
+        return Answered(later.at, values, self.asked | later.asked, later.unsupported)
 
     def without_answer(self, names: frozenset[str], why: str) -> Answered:
         """The same, where the probes called ``names`` were left out for a reason."""
@@ -125,7 +127,8 @@ def answered(script: NodeScript, output: str, errors: str = "") -> Answered:
     told = {name: value for name, value in values if value is not None}
     machine = answers.machine
     unsupported = "" if machine.known_os else machine.os
-    return Answered(datetime.now(UTC), told, unsupported)
+    asked = frozenset(probe.name for probe in script.asked)
+    return Answered(datetime.now(UTC), told, asked, unsupported)
 
 
 def read_node(script: NodeScript, output: str, errors: str = "") -> NodeFacts:

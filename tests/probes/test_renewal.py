@@ -1,0 +1,65 @@
+"""What is known after several answers, of which some were asked less."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from typing import Any
+
+from fleetctl.model.network import Echo
+from fleetctl.probes.asked.echoes import Echoes
+from fleetctl.probes.node import Answered
+from fleetctl.probes.probe import Unanswered
+
+MORNING, NOON = (datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in (8, 12))
+A, B = IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2")
+HEARD, SILENT = Echo(1, 1, 0.2), Echo(3, 0)
+
+
+def said(at: datetime, *without: str, **values: Any) -> Answered:
+    """An answer; of the probes called ``without`` there was nothing to tell."""
+    named = {name.replace("_", "-"): value for name, value in values.items()}
+    return Answered(at, named, frozenset([*named, *without]))
+
+
+def echoes(**by_name: Echo) -> Echoes:
+    found = {{"a": A, "b": B}[name]: echo for name, echo in by_name.items()}
+    return Echoes(frozenset(found), found, {}, {})
+
+
+def test_what_is_not_asked_again_is_kept() -> None:
+    deep = said(MORNING, clock=7.0, runs={"r": (1,)})
+    known = deep.renewed(said(NOON, runs={"r": (2,)})).facts()
+    assert (known.comfort.clock_offset_s, known.runs, known.measured_at) == (7.0, {"r": (2,)}, NOON)
+
+
+def test_a_later_reason_goes_before_an_earlier_value_and_the_other_way_round() -> None:
+    known = said(MORNING, clock=7.0).renewed(said(NOON, clock=Unanswered("date: not found")))
+    assert known.facts().comfort.clock_offset_s is None
+    assert known.facts().unknown == {"clock": "date: not found"}
+    again = known.renewed(said(NOON, clock=3.0)).facts()
+    assert (again.comfort.clock_offset_s, again.unknown) == (3.0, {})
+
+
+def test_what_there_is_nothing_of_any_more_is_not_kept() -> None:
+    known = said(MORNING, clock=7.0).renewed(said(NOON, "clock"))
+    assert known.facts().comfort.clock_offset_s is None
+
+
+def test_of_the_echoes_each_address_is_renewed_by_itself() -> None:
+    deep = said(MORNING, echoes=echoes(a=SILENT, b=SILENT))
+    known = deep.renewed(said(NOON, echoes=echoes(a=HEARD))).facts()
+    assert known.network.echoes == {A: HEARD, B: SILENT}
+
+
+def test_an_echo_that_was_asked_again_and_not_understood_is_not_the_earlier_one() -> None:
+    deep = said(MORNING, echoes=echoes(a=HEARD))
+    odd = Echoes(frozenset([A]), {}, {}, {A: "ping: nonsense"})
+    known = deep.renewed(said(NOON, echoes=odd)).facts()
+    assert known.network.echoes == {}
+    assert known.unknown == {f"echo {A}": "ping: nonsense"}
+
+
+def test_a_probe_that_is_left_out_is_not_known_and_why() -> None:
+    known = said(MORNING, clock=7.0).without_answer(frozenset({"clock"}), "it hangs").facts()
+    assert (known.comfort.clock_offset_s, known.unknown) == (None, {"clock": "it hangs"})
