@@ -195,13 +195,14 @@ def _service_problem(
 ) -> Problem | None:
     hit = (instance.name, *_after(job, instance))
     if facts and instance.listen and status.state not in ("stopped", "unknown"):
-        if wrong := _wrong_address(instance, status):
+        own = [one for one in facts.listeners or () if own_pids(instance, facts) & set(one.pids)]
+        if wrong := _wrong_address(instance, own):
             return PORT_WRONG_ADDRESS.problem(
                 instance.node,
                 instance=instance.name,
                 bound=wrong,
                 listen=instance.listen,
-                evidence=f"listening sockets of its processes: {', '.join(status.listening or ())}",
+                evidence=f"listening sockets of its processes: {', '.join(map(str, own))}",
                 affects=hit,
             )
         if taken := strangers(instance, facts.listeners, own_pids(instance, facts)):
@@ -336,17 +337,14 @@ def port_in_use(instance: Instance, taken: Listener, hit: Sequence[str]) -> Prob
     )
 
 
-def _wrong_address(instance: Instance, status: ServiceStatus) -> str | None:
-    """The address its own processes hold the port on, when it is another than declared."""
-    assert instance.listen is not None
-    wanted = str(instance.listen.address)
-    if wanted in ANY_ADDRESSES:
+def _wrong_address(instance: Instance, own: Sequence[Listener]) -> Listener | None:
+    """The socket by which its own processes hold the port, when its address is another one."""
+    wanted = instance.listen
+    if wanted is None or str(wanted.address) in ANY_ADDRESSES:
         return None
-    for bound in status.listening or ():
-        address, _, port = bound.rpartition(":")
-        if int(port) == instance.listen.port and address != wanted:
-            return bound
-    return None
+    return next(
+        (one for one in own if one.port == wanted.port and one.address != str(wanted.address)), None
+    )
 
 
 def _overdue(instance: Instance, status: ServiceStatus, facts: NodeFacts) -> bool:
