@@ -7,7 +7,6 @@ them), so an offset means the same byte for ever, also after rotation.
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
 from msgspec import Struct
 
@@ -36,6 +35,8 @@ class LogPlace(Struct, frozen=True):
 
 @cache
 def _text() -> str:
+    from importlib.resources import files  # slow to import, and a status needs no log
+
     return files("fleetctl.logs").joinpath("segments.sh").read_text("utf-8")
 
 

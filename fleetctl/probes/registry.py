@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 from typing import get_args
 
 from fleetctl.probes import asked
@@ -18,8 +18,8 @@ RANK = {when: rank for rank, when in enumerate(get_args(When))}
 
 
 def _found() -> Iterator[AnyProbe]:
-    for module in iter_modules(asked.__path__):
-        held = import_module(f"{asked.__name__}.{module.name}")
+    for file in Path(asked.__path__[0]).glob("[a-z]*.py"):  # pkgutil would cost each command 6 ms
+        held = import_module(f"{asked.__name__}.{file.stem}")
         yield from getattr(held, "PROBES", None) or (held.PROBE,)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import Protocol
 
@@ -46,6 +47,7 @@ def _part(told: Told, place: int) -> str:
     return _batch(told.answer.text, _WAYS_FROM + len(told.questions.ways))[place]
 
 
+@lru_cache(maxsize=4)  # four probes read one answer
 def _batch(text: str, commands: int) -> list[str]:
     """What each command of an `ip -batch` printed; errors for one that failed."""
     lines = text.splitlines()
