@@ -130,11 +130,11 @@ class _Reader:
         if "\0" in tree.text:
             return self._wrong(path, f"{dotted(path)} holds a NUL character; remove it")
         why = ""
-        for option, what in options:
+        simple = [(o, w) for o, w in options if not isinstance(o, inspect.NoneType)]
+        for option, what in simple:
             value, why = _scalar(tree, option, what)
             if not why:
                 return value
-        simple = [(o, w) for o, w in options if not isinstance(o, inspect.NoneType)]
         expected = _expected(simple) if len(simple) > 1 or not why else why
         names = [v for o, _ in options if isinstance(o, inspect.LiteralType) for v in o.values]
         if names and len(names) < len(simple) + len(names):

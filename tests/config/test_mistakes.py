@@ -95,6 +95,11 @@ SHAPE = [
         ("command: serve", "command: §{run: serve}"),
         says="command is a mapping|text",
     ),
+    case(
+        "text-for-mapping",
+        ("addresses: {fabric: 10.10.0.2}", "addresses: §10.10.0.2"),
+        says="nodes.mini2.addresses is '10.10.0.2'; it must be a mapping of names to values",
+    ),
     case("text-for-number", ("port: 22", "port: §ssh"), says="port is 'ssh'|from 1 to 65535"),
     case("quoted-number", ("port: 22", "port: §'22'"), says="without the quotes"),
     case("unit", ("timeout: 60", "timeout: §60s"), says="'60s'|seconds|without a unit"),
