@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 
+from msgspec import UNSET
+
 from fleetctl.config.networks import read_address
 from fleetctl.config.report import Report, TreePath, nearest
 from fleetctl.config.shape import FileEntry, NodeEntry, SSHEntry, filled, given
@@ -24,6 +26,9 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
     for name, written in file.nodes.items():
         entry = written or NodeEntry()
         ssh = entry.ssh or SSHEntry()
+        workdir: TreePath = ("nodes", name, "workdir")
+        if entry.workdir is UNSET:
+            workdir = ("defaults", "workdir")
         if file.defaults:
             entry = filled(entry, file.defaults)
             ssh = filled(ssh, file.defaults.ssh or SSHEntry())
@@ -35,7 +40,7 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
             addresses=_addresses(name, entry, networks, owners, report),
             gateway=given(entry.gateway, False),
             via=entry.via or {},
-            workdir=read_workdir(given(entry.workdir, None), ("nodes", name, "workdir"), report),
+            workdir=read_workdir(given(entry.workdir, None), workdir, report),
         )
     if not nodes and not report.wrong("nodes"):
         report.mistake(("nodes",), "nodes is empty: a fleet needs at least one node")

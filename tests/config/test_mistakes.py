@@ -297,6 +297,11 @@ JOBS = [
         says="max_delay 3 is below the delay of 9",
     ),
     case(
+        "workdir-of-all",
+        ("user: me, connect_timeout: 5}", "user: me}\n  workdir: §~me/x"),
+        says="'~name'",
+    ),
+    case(
         "workdir-in-service",
         ("command: serve", "command: serve\n        workdir: §~you"),
         says="'~name'",
