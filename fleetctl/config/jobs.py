@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from typing import Protocol
 
 from fleetctl.config.listen import check_ports, read_listen
 from fleetctl.config.nodes import read_workdir
 from fleetctl.config.order import check_order
-from fleetctl.config.placeholders import OF_NODE, Place, Scope
-from fleetctl.config.ready import FROM_OUTSIDE, given_kinds, read_ready
+from fleetctl.config.placeholders import ANY_NODE, OF_NODE, Place, Scope
+from fleetctl.config.ready import FROM_OUTSIDE, read_ready, written_kinds
 from fleetctl.config.report import Report, TreePath, nearest
-from fleetctl.config.shape import JobEntry, RestartEntry, ServiceEntry, StopEntry, given
+from fleetctl.config.shape import (
+    JobEntry,
+    ReadyEntry,
+    RestartEntry,
+    ServiceEntry,
+    StopEntry,
+    given,
+)
 from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
-from fleetctl.model.topology import Fleet
+from fleetctl.model.topology import SSH, Fleet, Node
 
 RESERVED_ENV = "FLEETCTL_"
 
@@ -59,9 +67,11 @@ class _JobReader:
         self._fleet = fleet
         self._locate = locate
         self._report = report
+        everywhere = dict.fromkeys(fleet.networks, IPv4Address(0))
+        self._any_node = Node(ANY_NODE, SSH(ANY_NODE), addresses=everywhere)
         self._nodes = {name: self._on(name, entry) for name, entry in self._entries.items()}
         self._listens = {
-            name: {node: self._listen(name, node) for node in nodes}
+            name: {node.name: self._listen(name, node) for node in nodes}
             for name, nodes in self._nodes.items()
         }
         self._places = {name: self._place(name) for name in self._entries}
@@ -69,12 +79,17 @@ class _JobReader:
     def _path(self, service: str, *rest: str | int) -> TreePath:
         return ("jobs", self._job, "services", service, *rest)
 
-    def _on(self, service: str, entry: ServiceEntry) -> tuple[str, ...]:
-        """The nodes that exist, each once."""
+    def _on(self, service: str, entry: ServiceEntry) -> tuple[Node, ...]:
+        """The nodes that exist, each once; where there is none, one that stands for any, so that
+        the rest of the service is checked."""
         path = self._path(service, "on")
-        if not entry.on and not self._report.wrong(*path):
+        if not entry.on and not self._report.wrong(*path) and not self._incomplete(service):
             self._report.mistake(path, f"on of service {service!r} names no node")
-        return self._known(path, entry.on, "node", self._fleet.nodes)
+        known = self._known(path, entry.on, "node", self._fleet.nodes)
+        return tuple(self._fleet.nodes[name] for name in known) or (self._any_node,)
+
+    def _incomplete(self, service: str) -> bool:
+        return self._report.incomplete(self._path(service), ServiceEntry.__struct_fields__)
 
     def _after(self, service: str, entry: ServiceEntry) -> tuple[str, ...]:
         """The services of this job, each once."""
@@ -101,17 +116,20 @@ class _JobReader:
                 known[name] = None
         return tuple(known)
 
-    def _listen(self, service: str, node: str) -> Listen | None:
+    def _listen(self, service: str, node: Node) -> Listen | None:
         text = given(self._entries[service].listen, None)
         if text is None:
             return None
         return read_listen(text, node, self._fleet, self._path(service, "listen"), self._report)
 
     def _place(self, service: str) -> Place | None:
-        nodes = self._nodes[service]
-        if not nodes or self._report.wrong(*self._path(service, "listen")):
+        names = tuple(node.name for node in self._nodes[service])
+        listen = self._listens[service][names[0]]
+        written = given(self._entries[service].listen, None) is not None
+        wrong = self._report.wrong(*self._path(service, "listen"))
+        if names == (ANY_NODE,) or (listen is None and (written or wrong)):
             return None
-        return Place(nodes, self._listens[service][nodes[0]])
+        return Place(names, listen)
 
     def service(self, name: str) -> Service:
         entry = self._entries[name]
@@ -121,10 +139,10 @@ class _JobReader:
             self._instance(name, entry, after, node, rank)
             for rank, node in enumerate(self._nodes[name], start=1)
         ]
-        return Service(name, after, tuple(instances))
+        return Service(name, after, tuple(i for i in instances if i.node != ANY_NODE))
 
     def _instance(
-        self, name: str, entry: ServiceEntry, after: tuple[str, ...], node: str, rank: int
+        self, name: str, entry: ServiceEntry, after: tuple[str, ...], node: Node, rank: int
     ) -> Instance:
         report = self._report
         scope = Scope(self._fleet, self._places, node, rank, len(self._nodes[name]))
@@ -137,12 +155,12 @@ class _JobReader:
         return Instance(
             job=self._job,
             service=name,
-            node=node,
+            node=node.name,
             rank=rank,
             world_size=scope.world_size,
             command=None if command is None else fill(command, "command"),
             workdir=self._workdir(name, entry, node, scope),
-            listen=self._listens[name][node],
+            listen=self._listens[name][node.name],
             ready=read_ready(
                 entry.ready,
                 given(entry.listen, None) is not None,
@@ -157,32 +175,37 @@ class _JobReader:
             stop=_stop(entry.stop or StopEntry()),
         )
 
-    def _check_command(self, name: str, entry: ServiceEntry, node: str) -> None:
-        wrong = self._report.wrong
-        if wrong(*self._path(name, "command")) or wrong("nodes", node, "connection"):
-            return
-        logged_into = self._fleet.nodes[node].connection != "none"
+    def _check_command(self, name: str, entry: ServiceEntry, node: Node) -> None:
         if given(entry.command, None) is not None:
-            if not logged_into:
+            if node.connection == "none":
                 what = (
-                    f"service {name!r} has a command, but {node!r} has connection none: nothing "
-                    "can be started there; remove the command, or the node from on"
+                    f"service {name!r} has a command, but {node.name!r} has connection none: "
+                    "nothing can be started there; remove the command, or the node from on"
                 )
                 self._report.mistake(self._path(name, "command"), what)
             return
-        kinds = given_kinds(entry.ready)
-        if (kinds and kinds[0] in FROM_OUTSIDE) or wrong(*self._path(name, "ready")):
+        if self._incomplete(name) or self._report.wrong(*self._path(name, "command")):
+            return
+        if self._watched_from_outside(name, entry):
             return
         what = (
             f"service {name!r} has no command, so it is started by hand and only watched on "
-            f"{node!r}: that needs a ready with connect or http"
+            f"{node.name!r}: that needs a ready with connect or http"
         )
-        if logged_into:
+        if node.connection != "none":
             what = (
                 f"service {name!r} lacks a command; one that is started by hand needs a ready "
                 "with connect or http"
             )
         self._report.mistake(self._path(name), what, key=True)
+
+    def _watched_from_outside(self, name: str, entry: ServiceEntry) -> bool:
+        """Whether its ``ready`` can be asked from outside, or could be without a mistake in it."""
+        path = self._path(name, "ready")
+        kinds = written_kinds(entry.ready, path, self._report)
+        return not FROM_OUTSIDE.isdisjoint(kinds) or self._report.incomplete(
+            path, ReadyEntry.__struct_fields__
+        )
 
     def _check_env(self, name: str, entry: ServiceEntry) -> None:
         for key in entry.env or {}:
@@ -192,8 +215,8 @@ class _JobReader:
                 )
                 self._report.mistake(self._path(name, "env", key), what, key=True)
 
-    def _workdir(self, name: str, entry: ServiceEntry, node: str, scope: Scope) -> str | None:
-        base = self._fleet.nodes[node].workdir
+    def _workdir(self, name: str, entry: ServiceEntry, node: Node, scope: Scope) -> str | None:
+        base = node.workdir
         written = given(entry.workdir, None)
         if written is None:
             return base

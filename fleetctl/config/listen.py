@@ -8,57 +8,70 @@ from ipaddress import IPv4Address
 
 from fleetctl.config.report import Report, TreePath, choices, nearest, quoted
 from fleetctl.model.jobs import Instance, Listen
-from fleetctl.model.topology import Fleet
+from fleetctl.model.topology import Fleet, Node
 
 _PORT = re.compile(r"0*[0-9]{1,5}")
 
 
 def read_listen(
-    text: str, node: str, fleet: Fleet, path: TreePath, report: Report
+    text: str, node: Node, fleet: Fleet, path: TreePath, report: Report
 ) -> Listen | None:
-    """``NETWORK:PORT`` or ``ADDRESS:PORT`` on ``node``; ``None`` after a mistake."""
-    host, colon, port_text = text.rpartition(":")
+    """``NETWORK:PORT`` or ``ADDRESS:PORT`` on ``node``; ``None`` after a mistake.
+
+    :param node: one of the fleet, or one that stands for a node that is not known.
+    """
+    host, _, port_text = text.rpartition(":")
     port = read_port(port_text)
-    if not colon or not host or port is None or ":" in host:
+    why = ""
+    if not host and port is not None:
+        why = f"the address is missing, such as 'fabric:{port}'"
+    elif ":" not in text:
+        why = "the port is missing, such as 'fabric:65432'"
+    elif ":" in host:
+        why = "IPv6 is not supported"
+    elif port is None:
         why = "a port is a number from 1 to 65535"
-        if not host and port is not None:
-            why = f"the address is missing, such as 'fabric:{port}'"
-        elif not colon:
-            why = "the port is missing, such as 'fabric:65432'"
-        elif ":" in host:
-            why = "IPv6 is not supported"
+    if why:
         what = f"listen is {quoted(text)}; it must be NETWORK:PORT or ADDRESS:PORT: {why}"
         report.mistake(path, what)
+    if not host or ":" in host:
         return None
-    if re.fullmatch(r"[0-9.]+", host) and host not in fleet.networks:
-        return _literal(host, port, node, fleet, path, report)
-    if host not in fleet.networks:
-        ending = ": write 127.0.0.1" if host == "localhost" else nearest(host, fleet.networks)
-        report.mistake(path, f"unknown network {host!r} in listen{ending}")
+    named = host in fleet.networks or not re.fullmatch(r"[0-9.]+", host)
+    address = (_on_network if named else _literal)(host, node, fleet, path, report)
+    if address is None or port is None:
         return None
-    if host not in fleet.nodes[node].addresses:
-        if not report.wrong("nodes", node, "addresses"):
-            on = choices(fleet.nodes[node].addresses) or "no network"
-            what = f"{node!r} cannot listen on {host!r}: it has no address there, but on {on}"
-            report.mistake(path, what)
-        return None
-    return Listen(fleet.nodes[node].addresses[host], port, host)
+    return Listen(address, port, host if named else None)
+
+
+def _on_network(
+    name: str, node: Node, fleet: Fleet, path: TreePath, report: Report
+) -> IPv4Address | None:
+    if name not in fleet.networks:
+        ending = ": write 127.0.0.1" if name == "localhost" else nearest(name, fleet.networks)
+        report.mistake(path, f"unknown network {name!r} in listen{ending}")
+    elif name in node.addresses:
+        return node.addresses[name]
+    elif not report.incomplete(("nodes", node.name, "addresses"), fleet.networks):
+        on = choices(node.addresses) or "no network"
+        what = f"{node.name!r} cannot listen on {name!r}: it has no address there, but on {on}"
+        report.mistake(path, what)
+    return None
 
 
 def _literal(
-    host: str, port: int, node: str, fleet: Fleet, path: TreePath, report: Report
-) -> Listen | None:
+    text: str, node: Node, fleet: Fleet, path: TreePath, report: Report
+) -> IPv4Address | None:
     try:
-        address = IPv4Address(host)
+        address = IPv4Address(text)
     except ValueError:
-        report.mistake(path, f"listen is on {quoted(host)}, which is no IPv4 address")
+        report.mistake(path, f"listen is on {quoted(text)}, which is no IPv4 address")
         return None
-    for other in fleet.nodes.values():
-        if other.name != node and address in other.addresses.values():
-            what = f"{node!r} cannot listen on {address}: that is an address of {other.name!r}"
-            report.mistake(path, what)
-            return None
-    return Listen(address, port)
+    owners = [other.name for other in fleet.nodes.values() if address in other.addresses.values()]
+    if owners and node.name in fleet.nodes and node.name not in owners:
+        what = f"{node.name!r} cannot listen on {address}: that is an address of {owners[0]!r}"
+        report.mistake(path, what)
+        return None
+    return address
 
 
 def read_port(text: str) -> int | None:

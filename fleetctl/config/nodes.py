@@ -17,7 +17,7 @@ RESERVED_NAME = "controller"
 
 
 def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report) -> dict[str, Node]:
-    """All nodes, with those of their addresses that are right; mistakes go into ``report``.
+    """All nodes; mistakes go into ``report``. An address that is none has a stand-in.
 
     :param networks: all networks of the file, as :func:`read_networks` gives them.
     """
@@ -83,6 +83,8 @@ def _addresses(
             report.mistake(path, what + nearest(network, networks), key=True)
         address = read_address(text, path, report) if text else None
         if address is None:
+            if network in networks:
+                addresses[network] = networks[network].cidr.broadcast_address
             continue
         if network in networks and not report.wrong("networks", network, "cidr"):
             _check_on_network(address, networks[network], path, report)

@@ -17,9 +17,13 @@ from fleetctl.model.topology import Fleet, Node
 
 OF_NODE = "address"
 """``{address.NETWORK}``; no service can have this name."""
+ANY_NODE = "any."
+"""Stands for a node that is not known: it may be wherever a node's name may, and is none."""
 
 _OF_INSTANCE = ("node", "rank", "world_size")
 _OF_SERVICE = ("node", "host", "port")
+_STAND_INS = {"node": ANY_NODE, "host": "0.0.0.0", "port": "1"}
+"""For values that are unknown because of a mistake: right wherever the value itself may stand."""
 _PLACEHOLDER = re.compile(r"(?<![${])(?P<open>\{++)(?P<word>[A-Za-z_][\w.-]*+)(?P<close>\}++)")
 
 
@@ -39,13 +43,13 @@ class _Unfillable(Exception):
 class Scope:
     """What placeholders mean for one instance.
 
-    :param rank: 1-based place of ``node`` among the ``world_size`` nodes of its service.
     :param places: where each service of the job runs; ``None`` where that was reported as wrong.
+    :param rank: 1-based place of ``node`` among the ``world_size`` nodes of its service.
     """
 
     fleet: Fleet
     places: Mapping[str, Place | None]
-    node: str
+    node: Node
     rank: int
     world_size: int
 
@@ -58,7 +62,7 @@ class Scope:
             if pairs > 1:
                 return match.group()[1:-1]
             try:
-                value = self._value(word)
+                value = self._value(word, report)
             except _Unfillable as why:
                 report.mistake(path, str(why))
                 value = ""
@@ -66,12 +70,12 @@ class Scope:
 
         return _PLACEHOLDER.sub(replace, text)
 
-    def _value(self, word: str) -> str:
+    def _value(self, word: str, report: Report) -> str:
         if word in _OF_INSTANCE:
-            return str(getattr(self, word))
+            return self.node.name if word == "node" else str(getattr(self, word))
         first, _, last = word.rpartition(".")
         if first == OF_NODE:
-            return self._address(last)
+            return self._address(last, report)
         if first in self.places and last in _OF_SERVICE:
             return self._of_service(first, last)
         ending = nearest(word, self._words())
@@ -88,15 +92,15 @@ class Scope:
             for what in _OF_SERVICE:
                 yield f"{service}.{what}"
 
-    def _address(self, network: str) -> str:
-        addresses = self.fleet.nodes[self.node].addresses
+    def _address(self, network: str, report: Report) -> str:
+        name, addresses = self.node.name, self.node.addresses
         if network in addresses:
             return str(addresses[network])
         if network in self.fleet.networks:
+            if report.incomplete(("nodes", name, "addresses"), self.fleet.networks):
+                return _STAND_INS["host"]
             on = choices(addresses) or "no network"
-            raise _Unfillable(
-                f"{{{OF_NODE}.{network}}} has no value on {self.node!r}, which is on {on}"
-            )
+            raise _Unfillable(f"{{{OF_NODE}.{network}}} has no value on {name!r}, which is on {on}")
         raise _Unfillable(
             f"unknown network {network!r} in {{{OF_NODE}.{network}}}"
             + nearest(network, self.fleet.networks)
@@ -105,7 +109,7 @@ class Scope:
     def _of_service(self, service: str, what: str) -> str:
         place = self.places[service]
         if place is None:
-            return ""
+            return _STAND_INS[what]
         if what == "node":
             return place.nodes[0]
         if what == "host":

@@ -30,37 +30,46 @@ def read_ready(
 
     :param listen: whether its service has a ``listen``.
     """
-    kinds = given_kinds(entry)
+    kinds = written_kinds(entry, path, report)
     if entry is None or not kinds:
-        kind: ReadyKind = "listening" if listen else "alive"
-        return _timed(kind, "", entry)
-    kind = kinds[0]
+        return _timed("listening" if listen else "alive", "", entry)
+    values = [_value(kind, entry, listen, scope, path, report) for kind in kinds]
     if len(kinds) > 1:
         what = f"ready has {len(kinds)} conditions ({choices(kinds)}); it takes exactly one"
         report.mistake((*path, kinds[1]), what, key=True)
-        return _timed(kind, "", entry)
+    return _timed(kinds[0], values[0], entry)
+
+
+def written_kinds(entry: ReadyEntry | None, path: TreePath, report: Report) -> list[ReadyKind]:
+    """The conditions that stand in the file, right or wrong; more than one is a mistake."""
+    return [
+        kind
+        for kind in KINDS
+        if getattr(entry, kind, UNSET) is not UNSET or report.wrong(*path, kind)
+    ]
+
+
+def _value(
+    kind: ReadyKind, entry: ReadyEntry, listen: bool, scope: Scope, path: TreePath, report: Report
+) -> str:
     here = (*path, kind)
+    written = getattr(entry, kind)
+    if written is UNSET:
+        return ""  # reported when it was read
     if kind == "listening":
-        if entry.listening is not True:
+        if written is not True:
             report.mistake(here, "ready.listening can only be true; leave it out otherwise")
         elif not listen and not report.wrong(*path[:-1], "listen"):
             what = "ready.listening needs a listen beside it, such as 'listen: fabric:65432'"
             report.mistake(here, what)
-        return _timed(kind, "", entry)
+        return ""
     if kind == "delay":
-        return _timed(kind, f"{given(entry.delay, 0.0):g}", entry)
-    text = scope.fill(str(getattr(entry, kind)), here, report)
+        return f"{written:g}"
+    text = scope.fill(written, here, report)
     if not report.wrong(*here):
         for why in _unfit(kind, text):
             report.mistake(here, why)
-    return _timed(kind, text, entry)
-
-
-def given_kinds(entry: ReadyEntry | None) -> list[ReadyKind]:
-    """The conditions that stand in the file; more than one is a mistake."""
-    if entry is None:
-        return []
-    return [kind for kind in KINDS if getattr(entry, kind) is not UNSET]
+    return text
 
 
 def _timed(kind: ReadyKind, value: str, entry: ReadyEntry | None) -> Ready:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple, NoReturn
 
 from fleetctl.errors import ConfigError
@@ -35,7 +35,7 @@ class Report:
         self._mistakes: dict[tuple[Mark, str], None] = {}
         self._keys: dict[TreePath, Mark] = {}
         self._values: dict[TreePath, Mark] = {}
-        self._wrong: set[TreePath] = set()
+        self._wrong: dict[TreePath, set[str | int]] = {}
 
     def place(self, path: TreePath, value: Mark, key: Mark | None = None) -> None:
         """Remember where the value at ``path``, and its key if it has one, stand."""
@@ -45,7 +45,9 @@ class Report:
 
     def mistake(self, path: TreePath, text: str, *, key: bool = False) -> None:
         """Add a mistake at the value (or key) of ``path``, or of the nearest thing around it."""
-        self._wrong.update(path[:length] for length in range(len(path) + 1))
+        self._wrong.setdefault(path, set())
+        for length, below in enumerate(path):
+            self._wrong.setdefault(path[:length], set()).add(below)
         self.mistake_at(self._mark(path, key), text)
 
     def mistake_at(self, mark: Mark, text: str) -> None:
@@ -55,6 +57,12 @@ class Report:
     def wrong(self, *path: str | int) -> bool:
         """Whether a mistake was found at ``path`` or below it."""
         return path in self._wrong
+
+    def incomplete(self, path: TreePath, known: Collection[str]) -> bool:
+        """Whether something may be missing at ``path`` only because of a mistake: what stands there
+        is wrong as a whole, or has a key that is not ``known`` and may be a misspelt one."""
+        below = self._wrong.get(path)
+        return below is not None and (not below or any(key not in known for key in below))
 
     @property
     def clean(self) -> bool:

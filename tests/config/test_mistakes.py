@@ -319,6 +319,13 @@ PORTS = [
     ),
     case("listen-port", (LISTEN, "listen: §fabric:70000"), says="from 1 to 65535"),
     case("listen-unknown", (LISTEN, "listen: §fabrik:65432"), says="unknown network|'fabric'"),
+    case(
+        "listen-not-there",
+        ("on: mini1\n", "on: pi5\n"),
+        (LISTEN, "listen: §fabric:65432"),
+        ("{server.host}", "{server.host} {server.port}"),
+        says="'pi5' cannot listen on 'fabric'|but on edge",
+    ),
     case("listen-localhost", (LISTEN, "listen: §localhost:65432"), says="write 127.0.0.1"),
     case(
         "listen-elsewhere",
