@@ -14,7 +14,7 @@ import click
 from fleetctl.cli.context import Context
 from fleetctl.errors import UsageError
 from fleetctl.lab import Lab
-from fleetctl.lab.faults import KINDS
+from fleetctl.lab.faults.registry import KINDS
 from fleetctl.lab.loopback import CANNOT_SHOW, LOOPBACK_KINDS, LoopbackLab
 from fleetctl.lab.requirements import why_only_loopback
 

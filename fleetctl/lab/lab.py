@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fleetctl.errors import LabError
-from fleetctl.lab import building, controller, faults, state
+from fleetctl.lab import building, controller, state
 from fleetctl.lab.blueprint import CONTROLLER, Blueprint, Machine
 from fleetctl.lab.building import Progress
 from fleetctl.lab.copies import Copies, checked
 from fleetctl.lab.draft import draw
+from fleetctl.lab.faults import breaking
 from fleetctl.lab.namespaces import popen
 from fleetctl.lab.personality import personality
 from fleetctl.lab.requirements import check_machine
@@ -168,19 +169,19 @@ class Lab:
     # -- breaking and mending -------------------------------------------------------------------
 
     def fault(self, kind: str, node: str, *, network: str | None = None) -> Fault:
-        """Break something; see :data:`fleetctl.lab.faults.KINDS`.
+        """Break something; see :data:`fleetctl.lab.faults.registry.KINDS`.
 
         :param network: which of the node's networks, where the kind is about one; else the first.
         :raises LabError: no such kind or node, or the kind does not fit the node.
         """
-        return faults.inject(self.name, kind, node, network)
+        return breaking.inject(self.name, kind, node, network)
 
     def heal(self, kind: str | None = None, node: str | None = None) -> tuple[Fault, ...]:
         """Mend everything, or only what matches ``kind`` and ``node``. Returns what was mended.
 
         :raises LabError: no such kind or node.
         """
-        return faults.heal(self.name, kind, node)
+        return breaking.heal(self.name, kind, node)
 
     # -- running something in it ---------------------------------------------------------------
 

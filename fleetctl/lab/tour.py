@@ -15,7 +15,7 @@ import msgspec
 
 from fleetctl.demo import Stop
 from fleetctl.errors import LabError
-from fleetctl.lab.faults import KINDS
+from fleetctl.lab.faults.registry import KINDS
 from fleetctl.lab.lab import Lab
 from fleetctl.lab.loopback import LOOPBACK_KINDS, LoopbackLab
 from fleetctl.model.jobs import Instance, Job

@@ -14,7 +14,7 @@ import pytest
 
 from fleetctl.errors import LabError
 from fleetctl.lab import Lab, state
-from fleetctl.lab.faults import KINDS
+from fleetctl.lab.faults.registry import KINDS
 from tests.lab.fleets import PAIR
 from tests.lab.observe import bounded, eventually
 

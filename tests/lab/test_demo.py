@@ -21,7 +21,7 @@ from fleetctl import config, demo
 from fleetctl.errors import LabError
 from fleetctl.lab import Lab, shipped, state
 from fleetctl.lab.draft import draw
-from fleetctl.lab.faults import KINDS
+from fleetctl.lab.faults.registry import KINDS
 from fleetctl.lab.loopback import LOOPBACK_KINDS, LoopbackLab
 from fleetctl.lab.requests import ask, serving
 from fleetctl.lab.tour import stops

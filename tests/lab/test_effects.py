@@ -7,7 +7,8 @@ import pytest
 from fleetctl import config
 from fleetctl.lab.blueprint import Blueprint
 from fleetctl.lab.draft import draw
-from fleetctl.lab.effects import port_state, thief, wanted_routes, wrong_gateway
+from fleetctl.lab.faults.links import port_state
+from fleetctl.lab.faults.routes import thief, wanted_routes, wrong_gateway
 from fleetctl.lab.state import Fault
 from fleetctl.lab.wiring import Link
 from tests.lab.fleets import SMALL

@@ -9,13 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from fleetctl import config
 from fleetctl.errors import LabError
 from fleetctl.lab import Lab
-from fleetctl.lab.draft import draw
-from fleetctl.lab.faults import KINDS
 from tests.conftest import MakeLab
-from tests.lab.fleets import MACS, SMALL
+from tests.lab.fleets import SMALL
 from tests.lab.observe import answers, bounded, carrier, echo, eventually, ssh
 
 pytestmark = pytest.mark.lab
@@ -331,9 +328,3 @@ class TestRefusals:
     def test_a_network_that_the_fault_is_not_about(self, lab: Lab) -> None:
         with pytest.raises(LabError, match="It can be fabric"):
             lab.fault("fabric-down", "mini1", network="edge")
-
-    def test_every_kind_has_a_sentence_and_fits_some_node(self) -> None:
-        plan = draw(config.load_text(MACS, "nodes.yaml"))
-        for kind in KINDS.values():
-            assert kind.sentence.endswith(".")
-            assert any(kind.places(plan, plan.machines[key]) for key in plan.nodes), kind.name

@@ -1,33 +1,20 @@
-"""What follows from all active faults together, for cables and routes. Pure."""
+"""Faults of routes and addresses."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_interface
 
-from fleetctl.lab.blueprint import CONTROLLER, ROUTER, Blueprint, Machine, Port, Route
-from fleetctl.lab.state import Fault
-from fleetctl.lab.wiring import Link
+from fleetctl.lab import wiring
+from fleetctl.lab.blueprint import CONTROLLER, ROUTER, Blueprint, Machine, Route
+from fleetctl.lab.faults.kind import Apply, FaultKind, Places
+from fleetctl.lab.state import Fault, State
 
 STOLEN_METRIC = 100
 """NetworkManager's for Ethernet: better than every default route of the lab."""
 
 
-def port_state(plan: Blueprint, faults: tuple[Fault, ...], key: str, port: Port) -> Link:
-    """Whether a machine's port has a carrier, and whether its packets arrive, under ``faults``."""
-    others = {end for end in plan.ends(port.network) if end != key}
-    carrier = joined = True
-    for fault in faults:
-        here = fault.network == port.network
-        match fault.kind:
-            case "wifi-down" | "fabric-down":
-                carrier &= not (here and fault.node == key)
-            case "edge-down":
-                carrier &= not here
-            case "power-off":
-                carrier &= not (plan.segments[port.network].cable and fault.node in others)
-            case "wifi-blackhole":
-                joined &= not (here and fault.node == key)
-    return Link(carrier=carrier, joined=joined)
+# -- what follows from all active faults together; pure --------------------------------------------
 
 
 def wanted_routes(plan: Blueprint, faults: tuple[Fault, ...], machine: Machine) -> list[str]:
@@ -113,3 +100,91 @@ def thief(plan: Blueprint, machine: Machine) -> tuple[str, str] | None:
             if peer and key not in (machine.key, CONTROLLER, ROUTER):
                 return str(ip_interface(peer.addresses[0]).ip), port.interface
     return None
+
+
+# -- putting it into effect ------------------------------------------------------------------------
+
+
+def _settle_routes(now: State, fault: Fault, _active: bool) -> State:
+    machine = now.blueprint.machines[fault.node]
+    _ip(now, machine, wanted_routes(now.blueprint, now.faults, machine))
+    return now
+
+
+def _settle_addresses(now: State, fault: Fault, active: bool) -> State:
+    machine = now.blueprint.machines[fault.node]
+    _ip(now, machine, wanted_addresses(now.faults, machine, fault.network))
+    return _settle_routes(now, fault, active)
+
+
+def _ip(now: State, machine: Machine, lines: Iterable[str]) -> None:
+    wiring.ip_batch(now.processes[machine.key], lines, machine.hostname)
+
+
+# -- kinds -----------------------------------------------------------------------------------------
+
+
+def _has_route(_plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [None] if any(r.kind == "route" for r in machine.routes) else []
+
+
+def _has_wrong_gateway(plan: Blueprint, machine: Machine) -> list[str | None]:
+    routes = [route for route in machine.routes if route.kind == "route"]
+    wrong = routes and all(wrong_gateway(plan, machine, route) for route in routes)
+    return [None] if wrong else []
+
+
+def _has_return(_plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [None] if any(r.kind == "return" for r in machine.routes) else []
+
+
+def _has_thief(plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [None] if machine.default and thief(plan, machine) else []
+
+
+def _cluster(plan: Blueprint, machine: Machine) -> list[str | None]:
+    own = [plan.segments[p.network] for p in machine.ports if machine.role == "ssh"]
+    return [s.name for s in own if not s.control]
+
+
+def _kind(
+    name: str, sentence: str, places: Places, lacks: str, apply: Apply = _settle_routes
+) -> FaultKind:
+    return FaultKind(
+        name=name, sentence=sentence, places=places, lacks=lacks, lives="memory", apply=apply
+    )
+
+
+KINDS = (
+    _kind(
+        "route-missing",
+        "The machine's routes through its gateways are gone.",
+        _has_route,
+        "no route leads from it through a gateway",
+    ),
+    _kind(
+        "wrong-gateway",
+        "The machine's routes through its gateways lead to a machine that does not forward.",
+        _has_wrong_gateway,
+        "no route leads from it through a gateway, or there is no other to lead to",
+    ),
+    _kind(
+        "return-route-missing",
+        "The machine's routes back to the networks behind gateways are gone.",
+        _has_return,
+        "it has no return route",
+    ),
+    _kind(
+        "default-route-stolen",
+        "A better default route leads into the cluster instead of to the internet.",
+        _has_thief,
+        "it has no default route, or no neighbour in the cluster",
+    ),
+    _kind(
+        "address-missing",
+        "The machine's address on a cluster network is gone, and the routes over it.",
+        _cluster,
+        "it has an address on no cluster network, or no SSH server",
+        _settle_addresses,
+    ),
+)

@@ -1,0 +1,102 @@
+"""Faults of links: carriers, and whether packets arrive."""
+
+from __future__ import annotations
+
+from fleetctl.lab.blueprint import ROUTER, Blueprint, Machine, Port
+from fleetctl.lab.faults.kind import FaultKind, Places
+from fleetctl.lab.state import Fault, State
+from fleetctl.lab.wiring import Link, set_links
+
+
+def port_state(plan: Blueprint, faults: tuple[Fault, ...], key: str, port: Port) -> Link:
+    """Whether a machine's port has a carrier, and whether its packets arrive, under ``faults``."""
+    others = {end for end in plan.ends(port.network) if end != key}
+    carrier = joined = True
+    for fault in faults:
+        here = fault.network == port.network
+        match fault.kind:
+            case "wifi-down" | "fabric-down":
+                carrier &= not (here and fault.node == key)
+            case "edge-down":
+                carrier &= not here
+            case "power-off":
+                carrier &= not (plan.segments[port.network].cable and fault.node in others)
+            case "wifi-blackhole":
+                joined &= not (here and fault.node == key)
+    return Link(carrier=carrier, joined=joined)
+
+
+def settle_ports(now: State) -> None:
+    """Set every port of the machines that are on to what the active faults make of it."""
+    plan = now.blueprint
+    links = [
+        (process, port, port_state(plan, now.faults, key, port))
+        for key, process in now.processes.items()
+        for port in plan.machines[key].ports
+    ]
+    set_links(plan, now.keeper, links)
+
+
+def _apply(now: State, _fault: Fault, _active: bool) -> State:
+    settle_ports(now)
+    return now
+
+
+def _control(plan: Blueprint, machine: Machine) -> list[str | None]:
+    if machine.key == ROUTER:
+        return []
+    return [p.network for p in machine.ports if plan.segments[p.network].control]
+
+
+def _fabric(plan: Blueprint, machine: Machine) -> list[str | None]:
+    own = [plan.segments[p.network] for p in machine.ports if machine.key != ROUTER]
+    shared = [s for s in own if not s.control and not s.cable]
+    return [s.name for s in sorted(shared, key=lambda s: s.kind != "thunderbolt")]
+
+
+def _edge(plan: Blueprint, machine: Machine) -> list[str | None]:
+    own = [plan.segments[p.network] for p in machine.ports]
+    return [s.name for s in own if s.cable and not s.control]
+
+
+def _kind(
+    name: str, sentence: str, places: Places, lacks: str, *, both_ends: bool = False
+) -> FaultKind:
+    return FaultKind(
+        name=name,
+        sentence=sentence,
+        places=places,
+        lacks=lacks,
+        lives="outside",
+        apply=_apply,
+        both_ends=both_ends,
+    )
+
+
+KINDS = (
+    _kind(
+        "wifi-down",
+        "The machine's control link loses its carrier.",
+        _control,
+        "it is on no control network",
+    ),
+    _kind(
+        "wifi-blackhole",
+        "Packets on the machine's control link vanish; its carrier and all connections stay.",
+        _control,
+        "it is on no control network",
+    ),
+    _kind(
+        "fabric-down",
+        "The machine's port on a shared cluster network loses its carrier.",
+        _fabric,
+        "it is on no cluster network with more than two members",
+    ),
+    _kind(
+        "edge-down",
+        "The cable of a two-ended link is out: both ends lose their carrier.",
+        _edge,
+        "it has no two-ended link",
+        both_ends=True,
+    ),
+)

@@ -1,0 +1,169 @@
+"""Faults of a machine itself: its tools, disk, power supply and settings."""
+
+from __future__ import annotations
+
+import os
+
+from fleetctl.errors import LabError
+from fleetctl.lab import building, linux, persistence, toolbox
+from fleetctl.lab.blueprint import Blueprint, Machine
+from fleetctl.lab.faults.commands import as_root, refusal
+from fleetctl.lab.faults.kind import FaultKind, on_machine, own_machine, with_ssh
+from fleetctl.lab.namespaces import tool
+from fleetctl.lab.personality import HIDDEN, is_mac
+from fleetctl.lab.state import State
+
+FULL_TRIES = 20
+
+_TMUX_AWAY = """\
+for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/games /opt/*/bin; do
+    if [ -e "$folder/tmux" ]; then mv "$folder/tmux" "$folder/.tmux-away" || exit 1; fi
+done
+"""
+_TMUX_BACK = """\
+for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/games /opt/*/bin; do
+    if [ -e "$folder/.tmux-away" ]; then mv "$folder/.tmux-away" "$folder/tmux" || exit 1; fi
+done
+"""
+THROTTLED = "0x50005"
+"""Under-voltage and throttled, now and since boot: bits 0, 2, 16 and 18 of get_throttled."""
+_DENIED = f"{toolbox.PROGRAMS}/macos/denied"
+_DENYING_TMUX = """\
+cat >$tmux <<'END'
+#!/.lab/sh
+PYTHONPATH={denied}${{PYTHONPATH:+:$PYTHONPATH}}
+export PYTHONPATH
+exec {real} "$@"
+END
+chmod 755 $tmux"""
+
+
+def _hide_tmux(now: State, machine: Machine, hidden: bool) -> None:
+    """Take the tmux program away, wherever it is, or put it back."""
+    as_root(now, machine, ["sh", "-c", _TMUX_AWAY if hidden else _TMUX_BACK])
+
+
+def _fill_disk(now: State, machine: Machine, full: bool) -> None:
+    """Shrink the disk to what is on it, which takes no memory; or give it its size again."""
+    disk = building.disk_inside(now, machine.key)
+    for _ in range(FULL_TRIES):
+        size = building.DISK_SIZE
+        if full:
+            room = os.statvfs(building.disk_of(now, machine.key))
+            size = str((room.f_blocks - room.f_bfree) * room.f_frsize)
+        argv = [tool("mount"), "-o", f"remount,size={size}", str(disk)]
+        refused = refusal(now.keeper, argv)
+        if not refused:
+            return
+        # Somebody wrote between our look and our act: look again.
+    raise LabError(f"{machine.key}: its disk cannot be resized: {refused}")
+
+
+def _guard_sudo(now: State, machine: Machine, asks: bool) -> None:
+    """Let sudo ask for a password, or not."""
+    linux.write_sudo_rule(machine, now.processes[machine.key].root, asks=asks)
+
+
+def _let_doze(now: State, machine: Machine, dozes: bool) -> None:
+    """Switch the sleep of a Mac, or the power saving of a Pi's Wi-Fi, on or off."""
+    persistence.keep_awake(machine, now.processes[machine.key].root, awake=not dozes)
+
+
+def _weaken_power(now: State, machine: Machine, weak: bool) -> None:
+    """Let a Pi's firmware report that its power supply is too weak, or that all is well."""
+    report = now.processes[machine.key].root / HIDDEN.strip("/") / "throttled"
+    report.write_text(f"{THROTTLED if weak else '0x0'}\n")
+
+
+def _deny_local_network(now: State, machine: Machine, denied: bool) -> None:
+    """Keep Python under the account's tmux servers from on-link addresses, or let it.
+
+    Servers that run are told as well; what already runs in them keeps what it has.
+    """
+    real = toolbox.hidden(toolbox.real_tool("tmux"))
+    program = _DENYING_TMUX if denied else f"ln -s {real} $tmux"
+    change = (
+        f"set-environment -g PYTHONPATH {_DENIED}" if denied else "set-environment -gu PYTHONPATH"
+    )
+    script = f"""\
+cd /opt/homebrew/bin || exit
+tmux=tmux; [ ! -e .tmux-away ] || tmux=.tmux-away
+rm -f $tmux
+{program.format(denied=_DENIED, real=real)}
+for socket in /tmp/tmux-{machine.uid}/*; do
+    [ ! -S "$socket" ] || {real} -S "$socket" {change} 2>/dev/null
+done
+true
+"""
+    as_root(now, machine, ["sh", "-c", script])
+
+
+def _with_sudo(_plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [None] if machine.role == "ssh" and machine.uid != 0 else []
+
+
+def _mac(_plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [None] if machine.role == "ssh" and is_mac(machine) else []
+
+
+def _pi(_plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [None] if machine.role == "ssh" and not is_mac(machine) else []
+
+
+def _may_doze(plan: Blueprint, machine: Machine) -> list[str | None]:
+    wireless = any(plan.segments[port.network].kind == "wifi" for port in machine.ports)
+    return [None] if machine.role == "ssh" and (is_mac(machine) or wireless) else []
+
+
+KINDS = (
+    FaultKind(
+        name="sudo-password",
+        sentence="sudo asks the account for its password.",
+        places=_with_sudo,
+        lacks="it has no SSH server, or one logs in as root",
+        lives="disk",
+        apply=on_machine(_guard_sudo),
+    ),
+    FaultKind(
+        name="sleep-enabled",
+        sentence="A Mac goes to sleep after a minute; a Pi's Wi-Fi saves power.",
+        places=_may_doze,
+        lacks="it is no Mac and has no Wi-Fi",
+        lives="disk",
+        apply=on_machine(_let_doze),
+    ),
+    FaultKind(
+        name="undervoltage",
+        sentence="The power supply of a Pi is too weak: its firmware reports under-voltage.",
+        places=_pi,
+        lacks="it is no Linux machine",
+        lives="disk",
+        apply=on_machine(_weaken_power),
+    ),
+    FaultKind(
+        name="local-network-denied",
+        sentence=(
+            "macOS keeps Python in tmux from its neighbours: no route to host, while ping answers."
+        ),
+        places=_mac,
+        lacks="it is no Mac",
+        lives="disk",
+        apply=on_machine(_deny_local_network),
+    ),
+    FaultKind(
+        name="tmux-missing",
+        sentence="tmux is not installed; a tmux server that runs already runs on.",
+        places=with_ssh,
+        lacks="it has no SSH server",
+        lives="disk",
+        apply=on_machine(_hide_tmux),
+    ),
+    FaultKind(
+        name="disk-full",
+        sentence="The file system of the home folder has no space left.",
+        places=own_machine,
+        lacks="it is this very controller",
+        lives="disk",
+        apply=on_machine(_fill_disk),
+    ),
+)

@@ -1,0 +1,15 @@
+"""The one list of all kinds of faults, from which every other follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fleetctl.lab.faults import forwarding, links, machine, power, routes, ssh
+from fleetctl.lab.faults.kind import FaultKind
+
+KINDS: Mapping[str, FaultKind] = {
+    kind.name: kind
+    for family in (power, links, forwarding, routes, machine, ssh)
+    for kind in family.KINDS
+}
+"""By name, in the order in which `lab fault --list` has them."""

@@ -1,0 +1,132 @@
+"""Every kind of fault is whole: it fits somewhere, is described, does something and is undone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import pytest
+
+from fleetctl import config
+from fleetctl.lab import Lab, faults, shipped
+from fleetctl.lab.building import disk_of
+from fleetctl.lab.draft import draw
+from fleetctl.lab.faults.kind import FaultKind
+from fleetctl.lab.faults.registry import KINDS
+from fleetctl.lab.namespaces import Process, network_of
+from tests.conftest import MakeLab
+from tests.lab.fleets import MACS
+from tests.lab.observe import eventually
+
+PAGE = (Path(__file__).parents[2] / "docs" / "lab.md").read_text("utf-8")
+
+
+def test_every_family_is_in_the_registry() -> None:
+    """And no two kinds have one name."""
+    modules = [import_module(f"{faults.__name__}.{m.name}") for m in iter_modules(faults.__path__)]
+    families = [m.KINDS for m in modules if isinstance(getattr(m, "KINDS", None), tuple)]
+    assert sorted(kind.name for family in families for kind in family) == sorted(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_a_kind_is_described_and_fits_the_shipped_fleet(kind: FaultKind) -> None:
+    plan = draw(config.load(shipped.nodes_yaml()))
+    assert any(kind.places(plan, plan.machines[key]) for key in plan.nodes)
+    assert kind.sentence.endswith(".")
+    assert re.match(r"it |no ", kind.lacks), "it follows on the name of a machine"
+
+
+def test_the_page_has_every_kind_and_where_it_lives() -> None:
+    told = re.findall(r"^\| `([a-z-]+)` \| .+ \| (\w+) \|$", PAGE, re.M)
+    assert told == [(kind.name, kind.lives) for kind in KINDS.values()]
+
+
+# -- on a real lab ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab: MakeLab) -> Lab:
+    return make_lab(MACS)
+
+
+SETTINGS = ("etc/NetworkManager", "etc/ssh", "etc/sudoers.d", "etc/sysctl.d", "Library", "run/iw")
+PROGRAMS = ("usr/bin/tmux", "opt/homebrew/bin/tmux")
+
+
+def seen(lab: Lab, node: str) -> dict[str, object]:
+    """What a fault of ``node`` can change, seen from outside."""
+    now = lab.state
+    ports = _ip(now.keeper, "link", "show", "type", "veth")
+    found: dict[str, object] = {
+        f"port {p['ifname']}": (p["operstate"], p.get("master")) for p in ports
+    }
+    process = now.processes.get(node)
+    if process is None:
+        return found
+    root, machine = process.root, now.blueprint.machines[node]
+    files = [*PROGRAMS, ".lab/throttled", *(str(f) for f in _settings(root, machine.home))]
+    found |= {name: _content(root / name) for name in files}
+    found[".lab/throttled"] = found[".lab/throttled"] or b"0x0\n"  # as vcgencmd takes it
+    found["addresses"] = {
+        i["ifname"]: [a["local"] for a in i["addr_info"]] for i in _ip(process, "-4", "address")
+    }
+    found["routes"] = sorted(map(str, _ip(process, "route")))
+    found["forwarding"] = _in_network(process, "cat", "/proc/sys/net/ipv4/ip_forward")
+    found["sshd"] = set(_states(process, "sshd"))
+    found["full"] = os.statvfs(disk_of(now, node)).f_bavail == 0
+    return found
+
+
+def _settings(root: Path, home: str) -> Iterator[Path]:
+    for folder in (*SETTINGS, f"{home.strip('/')}/.ssh"):
+        for file in sorted((root / folder).rglob("*")):
+            if not file.is_dir():
+                yield file.relative_to(root)
+
+
+def _content(file: Path) -> bytes | str | None:
+    """A link leads somewhere in the node, and not here."""
+    if file.is_symlink():
+        return str(file.readlink())
+    return file.read_bytes() if file.exists() else None
+
+
+def _ip(process: Process, *question: str) -> list[dict[str, Any]]:
+    return list(json.loads(_in_network(process, "ip", "-json", *question)))
+
+
+def _in_network(process: Process, *argv: str) -> str:
+    with network_of(process):
+        return subprocess.check_output(argv, text=True)
+
+
+def _states(process: Process, program: str) -> Iterator[str]:
+    """State letters of proc_pid_stat(5), of the programs in the process's PID namespace."""
+    namespace = Path(f"/proc/{process.pid}/ns/pid").readlink()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "ns/pid").readlink() == namespace:
+                _, name, state = re.split(r"[()]", (folder / "stat").read_text())
+                if name == program:
+                    yield state.split()[0]
+        except OSError:
+            continue  # it ended meanwhile
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_a_kind_changes_something_that_healing_brings_back(lab: Lab, kind: FaultKind) -> None:
+    plan = lab.blueprint
+    node = next(key for key in plan.nodes if kind.places(plan, plan.machines[key]))
+    before = seen(lab, node)
+    lab.fault(kind.name, node)
+    assert seen(lab, node) != before, f"nothing that {__name__}.seen looks at"
+    assert [fault.kind for fault in lab.heal(kind.name, node)] == [kind.name]
+    eventually(lambda: seen(lab, node) == before, "all is as before")
