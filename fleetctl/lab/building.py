@@ -56,6 +56,27 @@ def build(
     home = controller.Home(home_of(name), state.folder(name) / "placed")
     env_files = {i.env_file for job in fleet.jobs.values() for i in job.instances if i.env_file}
     copied = home.copy_config(config, sorted(env_files))
+    authorized = _make_keys(name, blueprint, home)
+
+    say(f"building {len(blueprint.segments)} networks and {len(blueprint.nodes)} nodes")
+    shared = toolbox_of(name)
+    shared.build(macs=any(is_mac(machine) for machine in blueprint.machines.values()))
+    now = _start_keeper(name, blueprint, str(copied))
+    wiring.ip_batch(now.keeper, wiring.bridges(blueprint), "the switch")
+    for machine in blueprint.machines.values():
+        _furnish(now, machine, home, authorized.get(machine.key, ""))
+    _place_copies(now, copies, home.path)
+    _make_workdirs(now, fleet, home.path)
+    now = boot(now, list(blueprint.machines), home.placed)
+
+    say("waiting for the SSH servers")
+    for key in blueprint.nodes:
+        await_ssh(now, key)
+    state.write(replace(now, ready=True))
+
+
+def _make_keys(name: str, blueprint: Blueprint, home: controller.Home) -> dict[str, str]:
+    """Make every node's host key and the controller's own. Returns each node's authorized_keys."""
     public = {}
     for key in blueprint.nodes:
         if blueprint.machines[key].login:
@@ -65,41 +86,40 @@ def build(
     authorized = home.write_ssh(blueprint, public)
     for key, text in authorized.items():
         authorized_keys(name, blueprint, key).write_text(text)
+    return authorized
 
-    say(f"building {len(blueprint.segments)} networks and {len(blueprint.nodes)} nodes")
-    shared = toolbox_of(name)
-    shared.build(macs=any(is_mac(machine) for machine in blueprint.machines.values()))
-    now = _start_keeper(name, blueprint, str(copied))
-    wiring.ip_batch(now.keeper, wiring.bridges(blueprint), "the switch")
-    for key, machine in blueprint.machines.items():
-        disk = disk_of(now, key)
-        if machine.role == "controller":
-            controller.furnish(machine, disk, home.path)
-        elif machine.role in ("ssh", "silent"):
-            key_file = host_key(name, blueprint, key) if machine.login else None
-            linux.furnish(
-                machine,
-                disk,
-                host_key=key_file,
-                authorized=authorized.get(key, ""),
-                python=requirements.foreign_python(),
-            )
-            persistence.write(blueprint, machine, disk)
+
+def _furnish(now: State, machine: Machine, home: controller.Home, authorized: str) -> None:
+    """Write a machine's disk, as it must be for a healthy fleet.
+
+    :param authorized: its account's authorized_keys.
+    """
+    disk = disk_of(now, machine.key)
+    if machine.role == "controller":
+        controller.furnish(machine, disk, home.path)
+    elif machine.role in ("ssh", "silent"):
+        key_file = host_key(now.name, now.blueprint, machine.key) if machine.login else None
+        linux.furnish(
+            machine,
+            disk,
+            host_key=key_file,
+            authorized=authorized,
+            python=requirements.foreign_python(),
+        )
+        persistence.write(now.blueprint, machine, disk)
+
+
+def _place_copies(now: State, copies: Copies, controller_home: Path) -> None:
+    """Copy what the user wants on every node into the home folders."""
+    plan = now.blueprint
     for source, place in copies:
-        for key in blueprint.nodes:
-            machine = blueprint.machines[key]
+        for key in plan.nodes:
+            machine = plan.machines[key]
             if machine.role == "ssh":
                 target = linux.home_on(machine, disk_of(now, key))
                 linux.copy_into(target, source, place, machine.uid)
-        if blueprint.controller_names:
-            linux.copy_into(home.path, source, place, 0)
-    _make_workdirs(now, fleet, home.path)
-    now = boot(now, list(blueprint.machines), home.placed)
-
-    say("waiting for the SSH servers")
-    for key in blueprint.nodes:
-        await_ssh(now, key)
-    state.write(replace(now, ready=True))
+        if plan.controller_names:
+            linux.copy_into(controller_home, source, place, 0)
 
 
 def _make_workdirs(now: State, fleet: Fleet, controller_home: Path) -> None:
