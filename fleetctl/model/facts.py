@@ -183,6 +183,6 @@ class NodeFacts(Struct, frozen=True):
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None
     told: Mapping[str, str] = {}
-    """What is only shown, by the label of its row."""
+    """What is only shown: the label of a row, and a line of text."""
     unknown: Mapping[str, str] = {}
     """Name of a probe to the reason why it has no answer."""

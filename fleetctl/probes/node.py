@@ -67,7 +67,7 @@ class Answered(Struct, frozen=True):
             elif value is not None:
                 facts = probe.into(facts, value)
                 if probe.label:
-                    told[probe.label] = str(value)
+                    told[probe.label] = " ".join(str(value).split())
         return replace(facts, told=told, unknown={**facts.unknown, **unknown})
 
     def renewed(self, later: Answered) -> Answered:

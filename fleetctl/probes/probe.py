@@ -76,6 +76,11 @@ def newest(_old: T, new: T) -> T:
     return new
 
 
+def only_shown(facts: NodeFacts, _value: object) -> NodeFacts:
+    """Of a value whose row says all there is to it."""
+    return facts
+
+
 class Probe(Struct, Generic[T], frozen=True, kw_only=True):
     """One question, with everything it is. ``fleetctl/probes/asked`` holds all of them.
 
@@ -85,12 +90,13 @@ class Probe(Struct, Generic[T], frozen=True, kw_only=True):
     name: str
     when: When
     on: Mapping[OS, Ask[T] | Beside[T] | PartOf[T] | NotAsked]
-    into: Callable[[NodeFacts, T], NodeFacts]
-    """The facts with what the answer says."""
+    into: Callable[[NodeFacts, T], NodeFacts] = only_shown
+    """The facts with what the answer says, where something is judged by it."""
     renew: Callable[[T, T], T] = newest
     """Given an earlier and a later value, what is known then; the later look may ask less."""
     label: str = ""
-    """Of its row in what is shown of a node; empty where it is shown otherwise, or not at all."""
+    """Of its row in the dashboard's screen of a node; empty where it is shown otherwise, or not at
+    all."""
 
 
 def cannot_read(answer: Answer) -> Unanswered:

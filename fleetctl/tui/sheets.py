@@ -10,7 +10,14 @@ from textual.content import Content
 from fleetctl.health.changes import FleetChange
 from fleetctl.marks import Tone, mark, verdict
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import FleetStatus, Problem, ReachStatus, ServiceStatus
+from fleetctl.model.status import (
+    FleetStatus,
+    Problem,
+    ReachStatus,
+    ServiceStatus,
+    SSHStatus,
+    SystemStatus,
+)
 from fleetctl.quantities import count, duration, size
 from fleetctl.tui.tones import drawn, state, toned
 from fleetctl.words.check import (
@@ -65,62 +72,60 @@ def node_sheet(
     node = status.nodes[name]
     yield Content.assemble(state(node.state), "  ", about(node, facts))
     yield Content.assemble(toned("heard ", "quiet"), heard)
-    ssh = node.ssh
-    how = ssh.error or " ".join(
-        part
-        for part in (
-            ssh.address or "this machine",
-            f"connected in {ssh.connect_ms:.0f} ms" if ssh.connect_ms is not None else "",
-        )
-        if part
-    )
-    yield Content.assemble(toned("ssh ", "quiet"), drawn(verdict(ssh.reachable)), " ", how)
-    mine = [p for p in status.problems if p.node == name or name in p.affects]
-    for problem in mine:
-        yield Content.assemble(
-            drawn(mark(problem.severity)), " ", (problem.code, "bold"), f"  {problem.summary}"
-        )
+    yield _ssh(node.ssh)
+    for problem in status.problems:
+        if problem.node == name or name in problem.affects:
+            yield Content.assemble(
+                drawn(mark(problem.severity)), " ", (problem.code, "bold"), f"  {problem.summary}"
+            )
     yield Content("")
-    lines = [*node_lines(node), *connection_lines(status, name)]
-    if lines:
-        yield heading("Network: expected beside observed")
-        yield from table([line_row(x) for x in lines], ("", "what", "expected", "observed"))
-        yield Content("")
-    if node.reachability:
-        yield heading("Who answers it")
-        yield from table(
-            [_reach_row(r) for r in node.reachability], ("", "who", "network", "must", "observed")
-        )
-        yield Content("")
+    lines = [line_row(x) for x in (*node_lines(node), *connection_lines(status, name))]
+    yield from _part(
+        "Network: expected beside observed", lines, ("", "what", "expected", "observed")
+    )
+    reach = [_reach_row(r) for r in node.reachability]
+    yield from _part("Who answers it", reach, ("", "who", "network", "must", "observed"))
     yield from _neighbours(facts)
-    if system := node.system:
-        yield heading("System")
-        used, total = system.memory_used_bytes, system.memory_total_bytes
-        rows = [
-            ("up", None if system.uptime_s is None else duration(system.uptime_s)),
-            (
-                "load",
-                None
-                if system.load1 is None
-                else f"{system.load1:.2f} on {system.cpus or '?'} cpus",
-            ),
-            ("memory", None if used is None or total is None else f"{size(used)} of {size(total)}"),
-            ("disk free", None if system.disk_free_bytes is None else size(system.disk_free_bytes)),
-            (
-                "temperature",
-                None if system.temperature_c is None else f"{system.temperature_c:g} °C",
-            ),
-            (
-                "throttled",
-                None if system.throttled is None else "yes" if system.throttled else "no",
-            ),
-        ]
-        yield from table([[toned(k, "quiet"), Content(v or "not told")] for k, v in rows])
-        yield Content("")
+    figures = _figures(node.system) if node.system else {}
+    yield from _part("System", _named({**figures, **(facts.told if facts else {})}))
     yield from _services(status, node.services)
-    if facts and facts.unknown:
-        yield heading("Not known, and why")
-        yield from table([[toned(k, "quiet"), Content(v)] for k, v in facts.unknown.items()])
+    yield from _part("Not known, and why", _named(facts.unknown if facts else {}))
+
+
+def _part(
+    title: str, rows: Sequence[Sequence[Content]], head: Sequence[str] = ()
+) -> Iterator[Content]:
+    """A table under its heading; nothing where there are no rows."""
+    if rows:
+        yield heading(title)
+        yield from table(rows, head)
+        yield Content("")
+
+
+def _named(values: Mapping[str, str]) -> list[list[Content]]:
+    return [[toned(name, "quiet"), Content(value)] for name, value in values.items()]
+
+
+def _ssh(ssh: SSHStatus) -> Content:
+    how = ssh.error or ssh.address or "this machine"
+    if not ssh.error and ssh.connect_ms is not None:
+        how += f" connected in {ssh.connect_ms:.0f} ms"
+    return Content.assemble(toned("ssh ", "quiet"), drawn(verdict(ssh.reachable)), " ", how)
+
+
+def _figures(system: SystemStatus) -> dict[str, str]:
+    """What a machine's system tells, by name."""
+    used, total = system.memory_used_bytes, system.memory_total_bytes
+    load = None if system.load1 is None else f"{system.load1:.2f} on {system.cpus or '?'} cpus"
+    told = {
+        "up": None if system.uptime_s is None else duration(system.uptime_s),
+        "load": load,
+        "memory": None if used is None or total is None else f"{size(used)} of {size(total)}",
+        "disk free": None if system.disk_free_bytes is None else size(system.disk_free_bytes),
+        "temperature": None if system.temperature_c is None else f"{system.temperature_c:g} °C",
+        "throttled": {None: None, True: "yes", False: "no"}[system.throttled],
+    }
+    return {name: value or "not told" for name, value in told.items()}
 
 
 def _reach_row(row: ReachStatus) -> list[Content]:
@@ -135,19 +140,12 @@ def _reach_row(row: ReachStatus) -> list[Content]:
 
 
 def _neighbours(facts: NodeFacts | None) -> Iterator[Content]:
-    neighbours = facts.network.neighbours if facts else None
-    if neighbours:
-        yield heading("Neighbours (ARP)")
-        rows = [
-            [
-                Content(str(n.address)),
-                Content(str(n.mac or "incomplete")),
-                Content(n.interface or ""),
-            ]
-            for n in neighbours
-        ]
-        yield from table(rows)
-        yield Content("")
+    neighbours = (facts.network.neighbours if facts else None) or ()
+    rows = [
+        [Content(str(n.address)), Content(str(n.mac or "incomplete")), Content(n.interface or "")]
+        for n in neighbours
+    ]
+    yield from _part("Neighbours (ARP)", rows)
 
 
 def _services(status: FleetStatus, names: Sequence[str]) -> Iterator[Content]:

@@ -69,6 +69,8 @@ class Stage:
         """While clear, a start does not go on."""
         self.go_on.set()
         self.refused: tuple[Problem, ...] = ()
+        self.told: dict[str, str] = {}
+        """What nodes tell that is only shown."""
         self.stubborn: set[str] = set()
         """What does not end when it is stopped."""
         self.broken: Exception | None = None
@@ -112,7 +114,7 @@ class Stage:
             parts.append(record(instance, phase=phase, ready=not dead, **more))
             if instance.listen and not dead:
                 parts.append(listener(str(instance.listen.address), instance.listen.port, PID))
-        told = facts(*parts, measured_at=datetime.now(UTC))
+        told = facts(*parts, measured_at=datetime.now(UTC), told=self.told)
         system = SystemStatus(
             os=node.os or "linux",
             load1=0.5,

@@ -33,6 +33,19 @@ def test_a_node_expected_beside_observed_and_the_commands_behind_it() -> None:
     played(act)
 
 
+def test_what_a_node_tells_is_shown_by_its_label() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.told = {"hardware": "Raspberry Pi 5 Model B"}
+        screen.stage.change()
+        await screen.type("enter", "end")
+        text = await screen.until(
+            "hardware     Raspberry Pi 5 Model B", "memory       2.0G of 8.0G"
+        )
+        assert "throttled    not told" in text
+
+    played(act)
+
+
 def test_a_lost_node_says_since_when_and_why() -> None:
     async def act(screen: Screen) -> None:
         screen.stage.world.hosts["pi4"].powered = False
