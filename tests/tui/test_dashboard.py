@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 
 from fleetctl.tui.app import FleetApp
 from tests.tui.stage import Screen, Stage, played
+
+PAGE = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text("utf-8")
 
 
 def table(text: str) -> list[str]:
@@ -197,3 +200,18 @@ def test_the_topology_as_large_as_the_screen_and_back() -> None:
         await screen.until("Problems")
 
     played(act, size=(70, 24))
+
+
+def test_every_panel_is_in_its_page_and_can_be_zoomed() -> None:
+    async def act(screen: Screen) -> None:
+        grown = [w for w in screen.app.screen.query("*") if w.ALLOW_MAXIMIZE]
+        panels = [w for w in grown if not set(grown) & set(w.ancestors)]
+        names = [type(w).__name__.removesuffix("Panel").removesuffix("s") for w in panels]
+        assert names == re.findall(r"^- \*\*(\w+?)s?\*\*:", PAGE, re.M)
+        for panel in panels:
+            next(w for w in (panel, *panel.query("*")) if w.focusable).focus()
+            await screen.type("z")
+            assert screen.app.screen.maximized is panel
+            await screen.type("z")
+
+    played(act)

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Footer, OptionList
 
 from fleetctl.service import Snapshot
@@ -130,7 +131,7 @@ class Dashboard(Screen[None]):
         if self.maximized:
             self.minimize()
         elif self.focused:
-            for widget in self.focused.ancestors_with_self:
-                if isinstance(widget, TopologyPanel | NodesPanel | LogPanel | ProblemsPanel):
+            for widget in reversed(self.focused.ancestors_with_self):  # the panel is outermost
+                if isinstance(widget, Widget) and widget.ALLOW_MAXIMIZE:
                     self.maximize(widget)
                     return

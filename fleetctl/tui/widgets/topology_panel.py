@@ -30,6 +30,7 @@ LEGEND = "  ".join(f"{MARKS[state].symbol} {meaning}" for state, meaning in _MEA
 class TopologyPanel(ScrollView, can_focus=True):
     """The drawing, with a cursor that goes from node to node."""
 
+    ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Topology"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "go('up')", "node above", show=False),
