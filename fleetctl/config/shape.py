@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
+from fleetctl.model.topology import OS
+
 MAX_SECONDS = 604_800
 """A week: whoever writes more meant milliseconds."""
 
@@ -135,7 +137,7 @@ class SSHEntry(Entry):
 class DefaultsEntry(Entry):
     """Merged under every node: what a node does not say itself comes from here."""
 
-    os: Annotated[Literal["macos", "linux"] | UnsetType, _means("The operating system.")] = UNSET
+    os: Annotated[OS | UnsetType, _means("The operating system.")] = UNSET
     ssh: Annotated[SSHEntry | None, _means("How to log in.")] = None
     connection: Annotated[
         Literal["ssh", "local", "none"] | UnsetType, _means("How fleetctl gets at the node.")
@@ -147,7 +149,7 @@ class NodeEntry(DefaultsEntry):
     """One machine."""
 
     os: Annotated[
-        Literal["macos", "linux"] | UnsetType,
+        OS | UnsetType,
         _means("Detected on the node when left out, checked when given."),
     ] = UNSET
     connection: Annotated[
