@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import click
 import msgspec
@@ -64,6 +66,15 @@ def again(shown: object, kind: type[FleetStatus | LogLine]) -> object:
 def test_every_command_is_there() -> None:
     assert set(cli.COMMANDS) <= set(COMMANDS)
     assert set(COMMANDS) <= set(SECTIONS)
+
+
+def test_every_module_with_a_command_is_listed() -> None:
+    """In the command line's help, and in the README."""
+    modules = [module.name for module in iter_modules(cli.__path__)]
+    held = {name for name in modules if hasattr(import_module(f"{cli.__name__}.{name}"), "command")}
+    assert held == set(cli.COMMANDS)
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    assert {name for name in held if f"`fleetctl {name}" not in readme} == set()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

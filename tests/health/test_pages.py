@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
 from fleetctl import problem_pages as pages
+from fleetctl.health import kinds
+from fleetctl.health.kinds.kind import ProblemKind
 
 SECTIONS = [
     "How it looks",
@@ -26,6 +30,12 @@ def test_every_code_has_a_page_and_every_page_a_code() -> None:
 
 def test_codes_are_listed_once() -> None:
     assert len(set(pages.CODES)) == len(pages.CODES)
+
+
+def test_every_kind_that_is_written_down_is_listed() -> None:
+    modules = [import_module(f"{kinds.__name__}.{m.name}") for m in iter_modules(kinds.__path__)]
+    held = [kind for module in modules for kind in vars(module).values()]
+    assert {kind.code for kind in held if isinstance(kind, ProblemKind)} <= set(pages.CODES)
 
 
 def test_every_code_that_is_reported_has_a_page() -> None:

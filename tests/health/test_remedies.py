@@ -10,8 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from fleetctl.health.finding import Finding
+from fleetctl.health.kinds.kind import FindingKind
+from fleetctl.health.kinds.registry import FINDING_KINDS, KINDS
 from fleetctl.health.remedies import plan, plans, steps
+from fleetctl.health.repairs import boot_files, macos
 from fleetctl.health.repairs.boot_files import DAEMON_TEXT
+from fleetctl.health.repairs.target import Remedy, nothing_live
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Interface, Route
 from fleetctl.model.setup import (
@@ -498,3 +502,33 @@ def test_of_twin_profiles_the_active_one_is_changed_and_the_other_told(twin: Pro
 def test_a_profile_that_does_not_come_up_by_itself_is_no_rival() -> None:
     resting = replace(ETH, uuid=TWIN, device=None, autoconnect=False)
     assert plan(FLEET, WAY, PI5, NetworkSetup(profiles=(resting, ETH))).notes == ()
+
+
+def remedy_of(finding: Finding, known: NodeFacts) -> Remedy:
+    assert known.system
+    [found] = [r for os, r in FINDING_KINDS[finding.code].remedies.items() if os == known.system.os]
+    assert isinstance(found, Remedy)
+    return found
+
+
+def test_every_remedy_is_held_against_its_commands_here() -> None:
+    remedies = [
+        r
+        for kind in FINDING_KINDS.values()
+        for r in kind.remedies.values()
+        if isinstance(r, Remedy)
+    ]
+    live = {remedy_of(finding, known).live for finding, known, *_ in LIVE}
+    # what stay_awake sets lasts, so it stands in LASTING
+    assert {r.live for r in remedies} - live == {nothing_live, macos.stay_awake}
+    lasting = {remedy_of(finding, known).lasting for finding, known, *_ in LASTING}
+    by_itself = {boot_files.forwarding_on_macos}  # two steps, in a test of their own
+    assert {r.lasting for r in remedies if not isinstance(r.lasting, str)} - lasting == by_itself
+
+
+def test_only_what_is_found_on_a_node_is_repaired_there() -> None:
+    """A remedy is made from a finding."""
+    repaired = [
+        k for k in KINDS.values() if any(isinstance(r, Remedy) for r in k.remedies.values())
+    ]
+    assert all(isinstance(kind, FindingKind) for kind in repaired)

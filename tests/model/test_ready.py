@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from fleetctl.config.ready import KINDS
 from fleetctl.model.ready import AskedKind, JudgedKind, Ready, ReadyKind
+
+PAGE = (Path(__file__).parents[2] / "docs" / "nodes-yaml.md").read_text("utf-8")
 
 
 def test_facts_tell_of_a_kind_or_a_controller_asks() -> None:
@@ -23,5 +27,6 @@ def test_a_kind_says_which_it_is_and_why_it_does_not_hold(kind: ReadyKind) -> No
     assert ("what is asked" in (ready.not_yet or "")) == (ready.asked is not None)
 
 
-def test_every_kind_but_the_one_that_is_left_out_can_be_written() -> None:
+def test_every_kind_but_the_one_that_is_left_out_can_be_written_and_is_in_the_page() -> None:
     assert set(get_args(ReadyKind)) - set(KINDS) == {"alive"}
+    assert re.findall(r"^\| `(\w+): [^`]+` \| .", PAGE, re.M) == list(KINDS)
