@@ -15,6 +15,7 @@ import pytest
 from fleetctl.health.assess import assess
 from fleetctl.health.kinds.registry import KINDS
 from fleetctl.health.repairs.target import Remedy
+from fleetctl.health.wording import WORDING
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.look import Look
@@ -35,6 +36,7 @@ TABLES: Mapping[str, Mapping[Any, object]] = {
     "listing listeners": sockets.LISTENING,
     "looking into a folder": workplaces._LISTING,
     "what the next boot brings": setup.TEXTS,
+    "the words of problems": WORDING,
     **{f"the probe {probe.name}": probe.on for probe in PROBES},
     **{f"what repairs {kind.code}": kind.remedies for kind in KINDS.values()},
 }

@@ -25,6 +25,7 @@ from fleetctl.health.kinds.machine import (
 )
 from fleetctl.health.kinds.registry import KINDS
 from fleetctl.health.services import ANY_ADDRESSES, own_pids, strangers
+from fleetctl.health.wording import wording
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.plan import dependents, plan
@@ -94,8 +95,7 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
 def _tmux(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Problem]:
     why = facts.unknown.get("tmux", CUT_OFF)
     if facts.tmux_version is None and not why.startswith(UNANSWERED):
-        mac = facts.system is not None and facts.system.os == "macos"
-        install = "brew install tmux" if mac else "sudo apt-get install -y tmux"
+        install = wording(facts).installs_tmux
         yield TMUX_MISSING.problem(
             node.name,
             what=f"{node.name} has no tmux, so nothing can be started there. Install it: {install}",
@@ -279,13 +279,7 @@ def _workplace_problem(
     if place.workdir == "missing":
         what = f"{where} has no folder {folder}"
     elif place.workdir == "denied":
-        mac = facts is not None and facts.system is not None and facts.system.os == "macos"
-        why = (
-            "macOS protects Desktop, Documents and Downloads"
-            if mac
-            else "it is no folder, or its mode forbids it"
-        )
-        what = f"{where} may not enter {folder}: {why}"
+        what = f"{where} may not enter {folder}: {wording(facts).refuses_folder}"
     else:
         kind, evidence = COMMAND_MISSING, f"command -v {instance.program}: not found"
         what = f"{where} has no {instance.program} (looked for in {folder} and PATH)"

@@ -8,7 +8,7 @@ from fleetctl.health import routing
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds import network as kinds
 from fleetctl.health.network.rows import AddressRow, RouteRow, Rows, state_of
-from fleetctl.health.repairs import linux, macos
+from fleetctl.health.wording import wording
 from fleetctl.model.expectations import ExpectedRoute
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import Interface
@@ -46,20 +46,12 @@ def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator
             continue
         yield _route(fleet, facts, expected)
     if rows.forwarding.ok is False:
-        key = macos.FORWARDING if _is_mac(facts) else linux.FORWARDING
+        key = wording(facts).forwarding
         code = kinds.FORWARDING_OFF.code
         yield Finding(code, node.name, setting=key, shown_by=f"{key}: 0")
     default = rows.default
     if default and default.ok is False and default.interface:
         yield _stolen_default(fleet, node, facts, default)
-
-
-def _is_mac(facts: NodeFacts) -> bool:
-    return facts.system is not None and facts.system.os == "macos"
-
-
-def _asks(facts: NodeFacts) -> str:
-    return "route -n get" if _is_mac(facts) else "ip route get"
 
 
 def _keeps_routes(fleet: Fleet, facts: NodeFacts, network: str) -> bool:
@@ -77,7 +69,7 @@ def _stolen_default(fleet: Fleet, node: Node, facts: NodeFacts, row: RouteRow) -
         routing.default_thief(fleet, node, facts.network),
         found=(row.via,) if row.via else (),
         interface=row.interface or "",
-        shown_by=f"{_asks(facts)} {fleet.internet}: via {row.via} on {row.interface}",
+        shown_by=f"{wording(facts).asks_way} {fleet.internet}: via {row.via} on {row.interface}",
     )
 
 
@@ -134,7 +126,7 @@ def _candidates(fleet: Fleet, node: Node, facts: NodeFacts, network: Network) ->
 def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> Finding:
     entry = routing.exact(facts.network, expected.to)
     taken = next((t for a, t in facts.network.taken.items() if a in expected.to), None)
-    asked = f"{_asks(facts)} {taken.to}: " if taken else "routing table: "
+    asked = f"{wording(facts).asks_way} {taken.to}: " if taken else "routing table: "
     if taken is not None and not taken.error:
         said = f"on {taken.interface} directly"
         if taken.via:

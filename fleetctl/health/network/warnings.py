@@ -10,6 +10,7 @@ from fleetctl.health.kinds.machine import CLOCK_SKEW, SLEEP_ENABLED, WIFI_POWER_
 from fleetctl.health.kinds.network import FORWARDING_NOT_PERSISTENT, RP_FILTER_STRICT
 from fleetctl.health.kinds.reachability import RTT_HIGH
 from fleetctl.health.network.rows import Rows
+from fleetctl.health.wording import wording
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet, Node
@@ -45,8 +46,7 @@ def _findings(
 ) -> Iterator[tuple[FindingKind, tuple[Finding, ...]]]:
     network, comfort = facts.network, facts.comfort
     if rows.forwarding.expected and rows.forwarding.ipv4 and rows.forwarding.persistent is False:
-        mac = facts.system is not None and facts.system.os == "macos"
-        where = "no LaunchDaemon" if mac else "nothing in /etc/sysctl.d"
+        where = wording(facts).not_at_boot
         said = network.persistence or f"{where} switches it on"
         yield _one(FORWARDING_NOT_PERSISTENT, node, setting=where, shown_by=said)
     strict = [name for name in network.strict_filters if _of_cluster(node, facts, name)]

@@ -1,0 +1,49 @@
+"""What problems say in the words of the node's own system. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from fleetctl.health.repairs import linux, macos
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.topology import OS, OSES
+
+
+class Wording(Struct, frozen=True):
+    """Of one system."""
+
+    forwarding: str
+    """The sysctl that switches IPv4 forwarding on."""
+    asks_way: str
+    """The command that tells which way packets to an address take."""
+    not_at_boot: str
+    """Where forwarding would have to be set to last."""
+    installs_tmux: str
+    refuses_folder: str
+    """Why a folder that is there may not be entered."""
+
+
+WORDING: Mapping[OS, Wording] = {
+    "linux": Wording(
+        forwarding=linux.FORWARDING,
+        asks_way="ip route get",
+        not_at_boot="nothing in /etc/sysctl.d",
+        installs_tmux="sudo apt-get install -y tmux",
+        refuses_folder="it is no folder, or its mode forbids it",
+    ),
+    "macos": Wording(
+        forwarding=macos.FORWARDING,
+        asks_way="route -n get",
+        not_at_boot="no LaunchDaemon",
+        installs_tmux="brew install tmux",
+        refuses_folder="macOS protects Desktop, Documents and Downloads",
+    ),
+}
+
+
+def wording(facts: NodeFacts | None) -> Wording:
+    """Of the node's system; Linux's where that is not known."""
+    own = facts.system.os if facts and facts.system else None
+    return WORDING[next((os for os in OSES if os == own), "linux")]
