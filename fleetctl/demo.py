@@ -21,11 +21,11 @@ TIMEOUT_S = 40.0
 """A machine that is switched on again takes a second; a busy computer takes its time."""
 MAX_LINE_BYTES = 256 * 1024
 
-Repair = Literal["fix", "start", "itself", "heal"]
+RepairedBy = Literal["fix", "start", "itself", "heal"]
 
 
-class Stop(Struct, frozen=True):
-    """One stop of the tour: something to break, what to see then, and how it is repaired."""
+class Scenario(Struct, frozen=True):
+    """Something to break, what to see then, and how it is repaired."""
 
     id: str
     title: str
@@ -37,7 +37,7 @@ class Stop(Struct, frozen=True):
     """What to look for in the dashboard: one or two sentences."""
     code: str | None
     """The problem code that will show; ``None``: no problem, only a state."""
-    repair: Repair
+    repair: RepairedBy
     """By the key for fix, by that for start, by itself, or by :func:`heal`."""
     remedy: str
     """The same in a sentence."""
@@ -62,7 +62,7 @@ class _Answer(Struct, frozen=True):
     ok: bool
     said: str = ""
     error: str = ""
-    stops: tuple[Stop, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
 
 
 def present() -> bool:
@@ -83,28 +83,28 @@ def about() -> Demo:
         raise LabError(f"the demo's file cannot be read: {error}") from None
 
 
-async def tour() -> tuple[Stop, ...]:
-    """The stops, in the order in which they are worth seeing.
+async def tour() -> tuple[Scenario, ...]:
+    """The scenarios, in the order in which they are worth seeing.
 
     :raises LabError: the demo does not answer.
     """
-    return (await _ask({"do": "list"})).stops
+    return (await _ask({"do": "list"})).scenarios
 
 
-async def inject(stop: Stop) -> str:
-    """Break what ``stop`` is about; what was done, as a sentence.
+async def inject(scenario: Scenario) -> str:
+    """Break what ``scenario`` is about; what was done, as a sentence.
 
     :raises LabError: the demo does not answer, or it cannot be done, and why.
     """
-    return (await _ask({"do": "fault", "stop": stop.id})).said
+    return (await _ask({"do": "fault", "scenario": scenario.id})).said
 
 
-async def heal(stop: Stop) -> str:
-    """Mend what ``stop`` broke; what was done, as a sentence.
+async def heal(scenario: Scenario) -> str:
+    """Mend what ``scenario`` broke; what was done, as a sentence.
 
     :raises LabError: as :func:`inject`.
     """
-    return (await _ask({"do": "heal", "stop": stop.id})).said
+    return (await _ask({"do": "heal", "scenario": scenario.id})).said
 
 
 async def _ask(request: dict[str, Any]) -> _Answer:

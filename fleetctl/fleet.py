@@ -244,10 +244,10 @@ class LiveFleet:
         self, chosen: Sequence[Instance], wanted: Wanted
     ) -> dict[str, PastLog | LinkError]:
         from fleetctl.logs.feed import past
-        from fleetctl.logs.segments import LogPlace
+        from fleetctl.logs.segments import LogLocation
 
         async def read(instance: Instance) -> PastLog | LinkError:
-            log = LogPlace(self.fleet.name, instance.job, instance.name)
+            log = LogLocation(self.fleet.name, instance.job, instance.name)
             try:
                 return await past(self.links, log, instance.node, wanted)
             except LinkError as error:

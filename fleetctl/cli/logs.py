@@ -18,7 +18,7 @@ from fleetctl.logs.events import (
     DEFAULT_LINES,
     LogBatch,
     LogEvent,
-    LogMark,
+    LogNotice,
     Wanted,
     sentence,
 )
@@ -138,7 +138,7 @@ class _Printer:
                 self.chunk(name, data)
             case LogBatch(name, offset, data, _, at):
                 self.lines(log_lines(name, offset, data, at))
-            case LogMark(name, text):
+            case LogNotice(name, text):
                 self.mark(name, text)
 
     def mark(self, name: str, text: str) -> None:

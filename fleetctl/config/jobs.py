@@ -10,7 +10,7 @@ from typing import Protocol
 from fleetctl.config.listen import check_ports, read_listen
 from fleetctl.config.nodes import read_workdir
 from fleetctl.config.order import check_order
-from fleetctl.config.placeholders import ANY_NODE, OF_NODE, Place, Scope
+from fleetctl.config.placeholders import ANY_NODE, OF_NODE, Scope, ServicePlace
 from fleetctl.config.ready import FROM_OUTSIDE, read_ready, written_kinds
 from fleetctl.config.report import Report, TreePath, nearest
 from fleetctl.config.shape import (
@@ -122,14 +122,14 @@ class _JobReader:
             return None
         return read_listen(text, node, self._fleet, self._path(service, "listen"), self._report)
 
-    def _place(self, service: str) -> Place | None:
+    def _place(self, service: str) -> ServicePlace | None:
         names = tuple(node.name for node in self._nodes[service])
         listen = self._listens[service][names[0]]
         written = given(self._entries[service].listen, None) is not None
         wrong = self._report.wrong(*self._path(service, "listen"))
         if names == (ANY_NODE,) or (listen is None and (written or wrong)):
             return None
-        return Place(names, listen)
+        return ServicePlace(names, listen)
 
     def service(self, name: str) -> Service:
         entry = self._entries[name]

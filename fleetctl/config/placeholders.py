@@ -28,7 +28,7 @@ _PLACEHOLDER = re.compile(r"(?<![${])(?P<open>\{++)(?P<word>[A-Za-z_][\w.-]*+)(?
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServicePlace:
     """Where a service runs: its nodes in order, and what it listens on at the first of them."""
 
     nodes: tuple[str, ...]
@@ -48,7 +48,7 @@ class Scope:
     """
 
     fleet: Fleet
-    places: Mapping[str, Place | None]
+    places: Mapping[str, ServicePlace | None]
     node: Node
     rank: int
     world_size: int

@@ -14,14 +14,14 @@ SHOWN_CHOICES = 12
 SHOWN_CHARACTERS = 60
 
 
-class Mark(NamedTuple):
+class Position(NamedTuple):
     """A place in the text, counted from 1 as editors do."""
 
     line: int
     column: int
 
 
-START = Mark(1, 1)
+START = Position(1, 1)
 
 
 class Report:
@@ -32,12 +32,12 @@ class Report:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self._mistakes: dict[tuple[Mark, str], None] = {}
-        self._keys: dict[TreePath, Mark] = {}
-        self._values: dict[TreePath, Mark] = {}
+        self._mistakes: dict[tuple[Position, str], None] = {}
+        self._keys: dict[TreePath, Position] = {}
+        self._values: dict[TreePath, Position] = {}
         self._wrong: dict[TreePath, set[str | int]] = {}
 
-    def place(self, path: TreePath, value: Mark, key: Mark | None = None) -> None:
+    def place(self, path: TreePath, value: Position, key: Position | None = None) -> None:
         """Remember where the value at ``path``, and its key if it has one, stand."""
         self._values[path] = value
         if key is not None:
@@ -50,7 +50,7 @@ class Report:
             self._wrong.setdefault(path[:length], set()).add(below)
         self.mistake_at(self._mark(path, key), text)
 
-    def mistake_at(self, mark: Mark, text: str) -> None:
+    def mistake_at(self, mark: Position, text: str) -> None:
         """Add a mistake at ``mark``; the same mistake at the same place counts once."""
         self._mistakes[mark, " ".join(text.split())] = None
 
@@ -79,7 +79,7 @@ class Report:
         ]
         raise ConfigError(lines)
 
-    def _mark(self, path: TreePath, key: bool) -> Mark:
+    def _mark(self, path: TreePath, key: bool) -> Position:
         if key and path in self._keys:
             return self._keys[path]
         for length in range(len(path), -1, -1):

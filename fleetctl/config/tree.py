@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from fleetctl.config.report import START, Mark, Report, quoted
+from fleetctl.config.report import START, Position, Report, quoted
 
 MAX_DEPTH = 50
 MAX_SIZE_BYTES = 4 * 1024 * 1024
@@ -43,14 +43,14 @@ _REMEDIES = {
 class Scalar:
     """``plain`` is true for text without quotes, which may also mean a number or null."""
 
-    mark: Mark
+    mark: Position
     text: str
     plain: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    mark: Mark
+    mark: Position
     items: list[Tree]
 
 
@@ -58,8 +58,8 @@ class Sequence:
 class Mapping:
     """``entries``: key to the key's place and the value, in file order."""
 
-    mark: Mark
-    entries: dict[str, tuple[Mark, Tree]]
+    mark: Position
+    entries: dict[str, tuple[Position, Tree]]
 
 
 Tree = Scalar | Sequence | Mapping
@@ -91,17 +91,17 @@ def parse(text: str, report: Report) -> Tree | None:
     return None
 
 
-def mark_of(text: str, index: int) -> Mark:
+def mark_of(text: str, index: int) -> Position:
     """The place of the character at ``index``."""
     before = text[:index]
-    return Mark(before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1)
+    return Position(before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1)
 
 
-def _mark(mark: Any) -> Mark:
-    return Mark(mark.line + 1, mark.column + 1) if mark is not None else START
+def _mark(mark: Any) -> Position:
+    return Position(mark.line + 1, mark.column + 1) if mark is not None else START
 
 
-def _explain(error: yaml.MarkedYAMLError, text: str, mark: Mark) -> str:
+def _explain(error: yaml.MarkedYAMLError, text: str, mark: Position) -> str:
     lines = text.splitlines()
     line = lines[mark.line - 1] if mark.line <= len(lines) else ""
     problem = error.problem or "it cannot be read"
@@ -164,9 +164,9 @@ class _Composer:
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             yield self._tree(event, depth + 1)
 
-    def _mapping(self, mark: Mark, depth: int) -> Mapping:
-        own: dict[str, tuple[Mark, Tree]] = {}
-        merged: dict[str, tuple[Mark, Tree]] = {}
+    def _mapping(self, mark: Position, depth: int) -> Mapping:
+        own: dict[str, tuple[Position, Tree]] = {}
+        merged: dict[str, tuple[Position, Tree]] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._tree(event, depth + 1)
             value = self._tree(next(self._events), depth + 1)
@@ -183,7 +183,7 @@ class _Composer:
                 own[key.text] = (at, value)
         return Mapping(mark, merged | own)
 
-    def _merge(self, at: Mark, value: Tree, into: dict[str, tuple[Mark, Tree]]) -> None:
+    def _merge(self, at: Position, value: Tree, into: dict[str, tuple[Position, Tree]]) -> None:
         for source in value.items if isinstance(value, Sequence) else [value]:
             if not isinstance(source, Mapping):
                 what = "a merge key '<<' takes a mapping or a list of mappings, such as '<<: *base'"
@@ -195,7 +195,7 @@ class _Composer:
             for key, entry in source.entries.items():
                 into.setdefault(key, entry)
 
-    def _give_up(self, mark: Mark, text: str) -> None:
+    def _give_up(self, mark: Position, text: str) -> None:
         self._report.mistake_at(mark, text)
         raise _Broken
 

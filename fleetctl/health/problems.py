@@ -114,12 +114,12 @@ def _tmux(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Proble
 
 def _power(node: Node, facts: NodeFacts) -> Iterator[Problem]:
     """vcgencmd's low bits are now, its high bits are since the boot."""
-    comfort = facts.comfort
-    if comfort.undervoltage:
+    reliability = facts.reliability
+    if reliability.undervoltage:
         what = "gets too little voltage: its power supply or cable is too weak"
     elif facts.system and facts.system.throttled:
         what = "is throttled: its power supply or cooling is too weak"
-    elif comfort.undervoltage_since_boot:
+    elif reliability.undervoltage_since_boot:
         what = "had too little voltage since its boot: its power supply or cable is too weak"
     else:
         return

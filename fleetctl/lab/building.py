@@ -176,7 +176,9 @@ def boot(now: State, keys: Sequence[str], placed: Mapping[str, str] | None = Non
             internet = plan.internet if machine.role == "router" else None
             wiring.ip_batch(started[key], linux.network_commands(machine, internet), key)
     _start_daemons([(started[key], machine) for key, machine in machines.items()])
-    links = [(started[k], port, wiring.Link()) for k, m in machines.items() for port in m.ports]
+    links = [
+        (started[k], port, wiring.PortState()) for k, m in machines.items() for port in m.ports
+    ]
     wiring.set_links(plan, now.keeper, links)
     return now
 

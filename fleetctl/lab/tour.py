@@ -1,6 +1,6 @@
 """A tour of faults: what to break in a fleet, what to look for then, and what repairs it.
 
-The stops follow from the fleet: a gateway loses its forwarding where there is one, a cable is
+The scenarios follow from the fleet: a gateway loses its forwarding where there is one, a cable is
 pulled where there is one. A fleet of two nodes with a job still has more than five; on the loopback
 there are five.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from fleetctl.demo import Stop
+from fleetctl.demo import Scenario
 from fleetctl.errors import LabError
 from fleetctl.lab.faults.registry import KINDS
 from fleetctl.lab.lab import Lab
@@ -31,7 +31,7 @@ Places = Callable[[str, str], list[str | None]]
 """The networks of a node that a kind of fault can hit; ``[None]``: the node; empty: it cannot."""
 
 
-def stops(fleet: Fleet, job: Job | None, places: Places) -> tuple[Stop, ...]:
+def scenarios(fleet: Fleet, job: Job | None, places: Places) -> tuple[Scenario, ...]:
     """The tour through ``fleet`` while ``job`` runs: the first five are the ones to see first.
 
     Only what an open connection shows, too: a key that is revoked, for one, hits the next login.
@@ -58,7 +58,7 @@ def stops(fleet: Fleet, job: Job | None, places: Places) -> tuple[Stop, ...]:
     return tuple(chain.from_iterable(found))
 
 
-def _kill(instance: Instance, *, server: bool = False) -> Stop:
+def _kill(instance: Instance, *, server: bool = False) -> Scenario:
     restarts = instance.restart.policy != "never"
     others = (
         "the others lose it, keep trying, and are back as soon as it is"
@@ -66,7 +66,7 @@ def _kill(instance: Instance, *, server: bool = False) -> Stop:
         else "the others go on"
     )
     seen = "is restarting, then ready" if restarts else "has failed"
-    return Stop(
+    return Scenario(
         f"{KILL}@{instance.name}",
         f"Kill {instance.name}",
         instance.node,
@@ -81,9 +81,9 @@ def _kill(instance: Instance, *, server: bool = False) -> Stop:
     )
 
 
-def _kill_tmux(instance: Instance) -> Stop:
+def _kill_tmux(instance: Instance) -> Scenario:
     node = instance.node
-    return Stop(
+    return Scenario(
         f"{TMUX_KILLED}@{node}",
         f"Kill tmux on {node}",
         node,
@@ -97,9 +97,9 @@ def _kill_tmux(instance: Instance) -> Stop:
     )
 
 
-def _cable(order: list[str], places: Places) -> Iterator[Stop]:
+def _cable(order: list[str], places: Places) -> Iterator[Scenario]:
     for node, network in _first("edge-down", order, places):
-        yield Stop(
+        yield Scenario(
             f"edge-down@{node}",
             f"Pull {node}'s cable",
             node,
@@ -113,10 +113,10 @@ def _cable(order: list[str], places: Places) -> Iterator[Stop]:
         )
 
 
-def _forwarding(fleet: Fleet, order: list[str], places: Places) -> Iterator[Stop]:
+def _forwarding(fleet: Fleet, order: list[str], places: Places) -> Iterator[Scenario]:
     for node, _ in _first("forwarding-off", order, places):
         behind = [n.name for n in fleet.nodes.values() if node in n.via.values()]
-        yield Stop(
+        yield Scenario(
             f"forwarding-off@{node}",
             f"{node} stops forwarding",
             node,
@@ -129,9 +129,9 @@ def _forwarding(fleet: Fleet, order: list[str], places: Places) -> Iterator[Stop
         )
 
 
-def _route(order: list[str], places: Places) -> Iterator[Stop]:
+def _route(order: list[str], places: Places) -> Iterator[Scenario]:
     for node, _ in _first("route-missing", order, places):
-        yield Stop(
+        yield Scenario(
             f"route-missing@{node}",
             f"Forget {node}'s route",
             node,
@@ -143,9 +143,9 @@ def _route(order: list[str], places: Places) -> Iterator[Stop]:
         )
 
 
-def _return_route(order: list[str], places: Places) -> Iterator[Stop]:
+def _return_route(order: list[str], places: Places) -> Iterator[Scenario]:
     for node, _ in _first("return-route-missing", order, places):
-        yield Stop(
+        yield Scenario(
             f"return-route-missing@{node}",
             f"Forget {node}'s route back",
             node,
@@ -158,14 +158,14 @@ def _return_route(order: list[str], places: Places) -> Iterator[Stop]:
         )
 
 
-def _control(fleet: Fleet, order: list[str], places: Places) -> Iterator[Stop]:
+def _control(fleet: Fleet, order: list[str], places: Places) -> Iterator[Scenario]:
     gateways = {gateway for node in fleet.nodes.values() for gateway in node.via.values()}
     plain = [n for n in order if n not in gateways and not fleet.nodes[n].via]
     for node, network in _first("wifi-down", plain or order, places):
         about = fleet.networks.get(network or "")
         wifi = about is not None and about.kind == "wifi"
         two_ways = any(name != network for name in fleet.nodes[node].addresses)
-        yield Stop(
+        yield Scenario(
             f"wifi-down@{node}",
             f"Turn off {node}'s {'Wi-Fi' if wifi else 'control link'}",
             node,
@@ -181,9 +181,9 @@ def _control(fleet: Fleet, order: list[str], places: Places) -> Iterator[Stop]:
         )
 
 
-def _silent(order: list[str], places: Places) -> Iterator[Stop]:
+def _silent(order: list[str], places: Places) -> Iterator[Scenario]:
     for node, _ in _first("power-off", order, places):
-        yield Stop(
+        yield Scenario(
             f"power-off@{node}",
             f"Cut the power of {node}",
             node,
@@ -197,7 +197,7 @@ def _silent(order: list[str], places: Places) -> Iterator[Stop]:
     # On the loopback this is what there is, so both ends of the job are shown.
     ends = [node for node, _ in _all("node-down", order, places)]
     for node in dict.fromkeys([*ends[:1], *ends[-1:]]):
-        yield Stop(
+        yield Scenario(
             f"node-down@{node}",
             f"Let {node} fall silent",
             node,
@@ -210,7 +210,7 @@ def _silent(order: list[str], places: Places) -> Iterator[Stop]:
         )
 
 
-def _ssh_and_disk(order: list[str], places: Places) -> Iterator[Stop]:
+def _ssh_and_disk(order: list[str], places: Places) -> Iterator[Scenario]:
     for kind, title, look, code, remedy in (
         (
             "sshd-hang",
@@ -230,7 +230,7 @@ def _ssh_and_disk(order: list[str], places: Places) -> Iterator[Stop]:
     ):
         for node, _ in _first(kind, order, places):
             name, said = f"{kind}@{node}", title.format(node=node)
-            yield Stop(name, said, node, kind, look, code, "heal", remedy)
+            yield Scenario(name, said, node, kind, look, code, "heal", remedy)
 
 
 def _all(kind: str, order: list[str], places: Places) -> list[tuple[str, str | None]]:
@@ -263,66 +263,72 @@ class Tour:
         self._lab = lab
         self._fleet = fleet
         self._job = job
-        self.stops = {stop.id: stop for stop in stops(fleet, job, places_in(lab))}
+        self.scenarios = {
+            scenario.id: scenario for scenario in scenarios(fleet, job, places_in(lab))
+        }
 
     def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """``{"do": "list"}``, or ``{"do": "fault" | "heal", "stop": id}``.
+        """``{"do": "list"}``, or ``{"do": "fault" | "heal", "scenario": id}``.
 
         :raises LabError: the request makes no sense, or cannot be done.
         """
         match request:
             case {"do": "list"}:
-                return {"stops": msgspec.to_builtins(tuple(self.stops.values()))}
-            case {"do": "fault", "stop": str(name)}:
-                return {"said": self._break(self._stop(name))}
-            case {"do": "heal", "stop": str(name)}:
-                return {"said": self._mend(self._stop(name))}
+                return {"scenarios": msgspec.to_builtins(tuple(self.scenarios.values()))}
+            case {"do": "fault", "scenario": str(name)}:
+                return {"said": self._break(self._scenario(name))}
+            case {"do": "heal", "scenario": str(name)}:
+                return {"said": self._mend(self._scenario(name))}
         raise LabError(f"the demo does not know the request {dict(request)}")
 
-    def _stop(self, name: str) -> Stop:
-        if name not in self.stops:
-            raise LabError(f"the tour has no stop {name!r}")
-        return self.stops[name]
+    def _scenario(self, name: str) -> Scenario:
+        if name not in self.scenarios:
+            raise LabError(f"the tour has no scenario {name!r}")
+        return self.scenarios[name]
 
-    def _break(self, stop: Stop) -> str:
-        if stop.fault == KILL:
-            self._kill(stop)
-        elif stop.fault == TMUX_KILLED:
-            self._run(stop, f"tmux -L {TMUX_SOCKET} kill-server", f"no tmux runs on {stop.node}")
+    def _break(self, scenario: Scenario) -> str:
+        if scenario.fault == KILL:
+            self._kill(scenario)
+        elif scenario.fault == TMUX_KILLED:
+            self._run(
+                scenario, f"tmux -L {TMUX_SOCKET} kill-server", f"no tmux runs on {scenario.node}"
+            )
         else:
-            self._lab.fault(stop.fault, stop.node, network=stop.network)
-        return f"{stop.title}: done."
+            self._lab.fault(scenario.fault, scenario.node, network=scenario.network)
+        return f"{scenario.title}: done."
 
-    def _mend(self, stop: Stop) -> str:
-        if stop.repair == "itself":
-            return stop.remedy
-        if stop.target is not None:
+    def _mend(self, scenario: Scenario) -> str:
+        if scenario.repair == "itself":
+            return scenario.remedy
+        if scenario.target is not None:
             done = self._lab.run(
-                "controller", ["fleetctl", "start", stop.target], timeout_s=ACT_TIMEOUT_S
+                "controller", ["fleetctl", "start", scenario.target], timeout_s=ACT_TIMEOUT_S
             )
             if done.returncode != 0:
                 said = done.stderr.decode(errors="replace").strip().splitlines()
-                raise LabError(f"{stop.target} does not start: {said[-1] if said else 'no word'}")
-            return f"{stop.target} runs again."
-        mended = self._lab.heal(stop.fault, stop.node)
-        return f"{stop.title}: mended." if mended else "It is not broken."
+                raise LabError(
+                    f"{scenario.target} does not start: {said[-1] if said else 'no word'}"
+                )
+            return f"{scenario.target} runs again."
+        mended = self._lab.heal(scenario.fault, scenario.node)
+        return f"{scenario.title}: mended." if mended else "It is not broken."
 
-    def _kill(self, stop: Stop) -> None:
+    def _kill(self, scenario: Scenario) -> None:
         """Kill what the shell of the instance's command runs; the shell itself if it runs nothing.
 
         What ended by itself leaves no other trace: supervisor and window are untouched.
         """
         assert self._job is not None
-        folder = instance_dir(self._fleet.name, self._job.name, stop.target or "")
+        folder = instance_dir(self._fleet.name, self._job.name, scenario.target or "")
         script = (
             f'cd "$HOME" && pid=$(sed -n s/^pid=//p {quote(folder.removeprefix("~/"))}/state) '
             '&& [ -n "$pid" ] && inner=$(pgrep -P "$pid") ; '
             '[ -n "$pid" ] && kill -9 ${inner:-$pid}'
         )
-        self._run(stop, script, f"{stop.target} does not run")
+        self._run(scenario, script, f"{scenario.target} does not run")
 
-    def _run(self, stop: Stop, script: str, otherwise: str) -> None:
-        done = self._lab.run(stop.node, ["sh", "-c", script], timeout_s=ACT_TIMEOUT_S)
+    def _run(self, scenario: Scenario, script: str, otherwise: str) -> None:
+        done = self._lab.run(scenario.node, ["sh", "-c", script], timeout_s=ACT_TIMEOUT_S)
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip()
             raise LabError(f"{otherwise}{f' ({said})' if said else ''}")

@@ -78,7 +78,7 @@ def unplug(machine: Machine) -> list[str]:
     return [f"link delete {port.switch_port}" for port in machine.ports]
 
 
-class Link(Struct, frozen=True):
+class PortState(Struct, frozen=True):
     """The state of a port."""
 
     carrier: bool = True
@@ -90,7 +90,7 @@ class Link(Struct, frozen=True):
 def set_links(
     blueprint: Blueprint,
     keeper: Process,
-    links: Sequence[tuple[Process, Port, Link]],
+    links: Sequence[tuple[Process, Port, PortState]],
 ) -> None:
     """Put ports into a state, and wait until it is so.
 
@@ -115,7 +115,7 @@ def set_links(
             time.sleep(0.005)
 
 
-def _settled(keeper: Process, process: Process, port: Port, link: Link) -> bool:
+def _settled(keeper: Process, process: Process, port: Port, link: PortState) -> bool:
     """Whether both ends follow: the kernel hands on a change of carrier a little later."""
     folders = (process.root / "sys/class/net", process.root / MACOS.sys.strip("/") / "class/net")
     interface = next((f for f in folders if f.is_dir()), folders[0]) / port.interface

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from fleetctl.logs.events import LogBatch, LogEvent, LogMark, LogTail
+from fleetctl.logs.events import LogBatch, LogEvent, LogNotice, LogTail
 from fleetctl.logs.lines import SHOWN_BYTES
 
 LIMIT_BYTES = 32 * 1024 * 1024
@@ -141,7 +141,7 @@ class LogBuffer:
                 case LogTail(_, text):
                     tails = tails or log.tail != text
                     log.tail = text
-                case LogMark(name, text, came):
+                case LogNotice(name, text, came):
                     added.append(self._add(log, name, _end(log), b"", came, came, text or "?"))
                 case LogBatch(name, offset, data, came, at):
                     tails = tails or bool(log.tail)

@@ -45,7 +45,7 @@ class LogBatch(Struct, frozen=True):
     """When it was written, epoch seconds, to about a second; ``None``: not known."""
 
 
-class LogMark(Struct, frozen=True):
+class LogNotice(Struct, frozen=True):
     """Something that is no line of the log, such as a node that was lost."""
 
     instance: str
@@ -63,7 +63,7 @@ class LogTail(Struct, frozen=True):
     """Tidied, with its colours; empty when there is none any more."""
 
 
-LogEvent = LogBatch | LogMark | LogTail
+LogEvent = LogBatch | LogNotice | LogTail
 
 
 def sentence(error: LinkError) -> str:

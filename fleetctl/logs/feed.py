@@ -14,7 +14,7 @@ from fleetctl.logs.events import (
     DEFAULT_LINES,
     LogBatch,
     LogEvent,
-    LogMark,
+    LogNotice,
     LogTail,
     PastLog,
     Wanted,
@@ -22,7 +22,7 @@ from fleetctl.logs.events import (
 )
 from fleetctl.logs.follow import LOGS_PER_LANE, Cut, Gap, Lines, Resumed, Torn, follow
 from fleetctl.logs.lines import TimeIndex, shown
-from fleetctl.logs.segments import LogPlace, Span, read_index, read_span
+from fleetctl.logs.segments import LogLocation, Span, read_index, read_span
 from fleetctl.model.jobs import Instance
 
 RETRY_S = 1.0
@@ -42,8 +42,8 @@ async def feed(
     """Hand ``took`` the wanted lines of every instance that has a command, and go on with what
     comes: across restarts, rotation and lost connections, every line once.
 
-    One node's trouble is a :class:`LogMark`, and delays no other. Never ends by itself; cancelling
-    it, or an error raised by ``took``, ends all of it.
+    One node's trouble is a :class:`LogNotice`, and delays no other. Never ends by itself;
+    cancelling it, or an error raised by ``took``, ends all of it.
 
     :param tails: whether lines that have no end yet come too, as :class:`LogTail`.
     """
@@ -53,7 +53,7 @@ async def feed(
     async def one(place: int) -> None:
         instance = chosen[place]
         lane = nodes[:place].count(instance.node) // LOGS_PER_LANE
-        log = LogPlace(fleet, instance.job, instance.name)
+        log = LogLocation(fleet, instance.job, instance.name)
         async for event in _events(links, log, instance.node, wanted, lane=lane, tails=tails):
             took(event)
 
@@ -66,7 +66,7 @@ async def feed(
         await asyncio.gather(*followers, return_exceptions=True)
 
 
-async def past(links: Links, log: LogPlace, node: str, wanted: Wanted) -> PastLog:
+async def past(links: Links, log: LogLocation, node: str, wanted: Wanted) -> PastLog:
     """The lines that are there already, also a last one without end.
 
     :raises LinkError: the node is lost, or the log cannot be read.
@@ -91,7 +91,7 @@ def _last(span: Span, lines: int) -> Span:
 
 
 async def _events(
-    links: Links, log: LogPlace, node: str, wanted: Wanted, *, lane: int, tails: bool
+    links: Links, log: LogLocation, node: str, wanted: Wanted, *, lane: int, tails: bool
 ) -> AsyncIterator[LogEvent]:
     """One log's past, and what comes."""
     name = log.instance
@@ -102,11 +102,11 @@ async def _events(
             break
         except LinkError as error:
             if not lost:
-                yield LogMark(name, sentence(error), time.time())
+                yield LogNotice(name, sentence(error), time.time())
             lost = True
             await asyncio.sleep(RETRY_S)
     if lost:
-        yield LogMark(name, "reached again", time.time())
+        yield LogNotice(name, "reached again", time.time())
     whole = found.data[: found.data.rfind(b"\n") + 1]
     for batch in _stamped(name, found.start, whole, found.index):
         yield batch
@@ -119,11 +119,13 @@ async def _events(
             case Torn(data):
                 yield LogTail(name, shown(data))
             case Gap(_, missing):
-                yield LogMark(name, f"{missing} bytes were rotated away before they were read", now)
+                yield LogNotice(
+                    name, f"{missing} bytes were rotated away before they were read", now
+                )
             case Cut(reason):
-                yield LogMark(name, f"{reason}; going on where it stopped once it is back", now)
+                yield LogNotice(name, f"{reason}; going on where it stopped once it is back", now)
             case Resumed():
-                yield LogMark(name, "reached again", now)
+                yield LogNotice(name, "reached again", now)
 
 
 def _stamped(name: str, start: int, data: bytes, index: TimeIndex | None) -> Iterator[LogBatch]:

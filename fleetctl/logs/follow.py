@@ -14,7 +14,7 @@ from fleetctl.errors import LinkError, LinkHung
 from fleetctl.link.links import Links
 from fleetctl.link.protocol import Stream
 from fleetctl.logs.lines import Framer
-from fleetctl.logs.segments import LogPlace
+from fleetctl.logs.segments import LogLocation
 
 _ROTATION_CHECK_S = 0.1
 _IDLE_CHECK_S = 1.0
@@ -60,7 +60,7 @@ Event = Lines | Gap | Cut | Resumed | Torn
 
 
 async def follow(
-    place: LogPlace, node: str, links: Links, offset: int, *, lane: int = 0, torn: bool = False
+    place: LogLocation, node: str, links: Links, offset: int, *, lane: int = 0, torn: bool = False
 ) -> AsyncIterator[Event]:
     """What happens to the log from ``offset`` on. Never ends by itself.
 

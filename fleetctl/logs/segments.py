@@ -19,7 +19,7 @@ READ_TIMEOUT_S = 30.0
 PIECE_BYTES = 4 * 1024 * 1024
 
 
-class LogPlace(Struct, frozen=True):
+class LogLocation(Struct, frozen=True):
     """Whose log."""
 
     fleet: str
@@ -51,7 +51,7 @@ class Span(Struct, frozen=True):
 
 
 async def read_span(link: Link, script: str) -> Span:
-    """Run :meth:`LogPlace.script` in a mode that ends by itself.
+    """Run :meth:`LogLocation.script` in a mode that ends by itself.
 
     :raises LinkError: the node is lost, or what it printed is no log.
     """
@@ -65,7 +65,7 @@ async def read_span(link: Link, script: str) -> Span:
     return Span(start, end, data)
 
 
-async def read_index(link: Link, place: LogPlace, offset: int) -> str:
+async def read_index(link: Link, place: LogLocation, offset: int) -> str:
     """Lines "SECOND OFFSET" from ``offset`` on, for :class:`fleetctl.logs.lines.TimeIndex`."""
     span = await read_span(link, place.script("index", offset=offset))
     return span.data.decode("ascii", "replace")
@@ -74,7 +74,7 @@ async def read_index(link: Link, place: LogPlace, offset: int) -> str:
 class LogReader:
     """Reads a log piece by piece from an offset on."""
 
-    def __init__(self, place: LogPlace, offset: int) -> None:
+    def __init__(self, place: LogLocation, offset: int) -> None:
         self._place = place
         self.offset = offset
 

@@ -23,7 +23,7 @@ _SPLIT_CHUNKS = 32
 _Rows = Sequence[int]
 
 
-class Place(NamedTuple):
+class LinePosition(NamedTuple):
     """A line, or a mark: it stays the same one whatever comes or falls out around it."""
 
     chunk: Chunk
@@ -221,7 +221,7 @@ class LogView:
 
     # Lines
 
-    def raw(self, place: Place) -> bytes:
+    def raw(self, place: LinePosition) -> bytes:
         """The bytes of a line, without its end."""
         lines = self._split.get(place.chunk)
         if lines is None:
@@ -231,11 +231,11 @@ class LogView:
                 self._split.popitem(last=False)
         return lines[place.number]
 
-    def text(self, place: Place) -> str:
+    def text(self, place: LinePosition) -> str:
         """What a screen shows of a line, colours in it; of a mark its words."""
         return place.chunk.mark or shown(self.raw(place))
 
-    def is_match(self, place: Place) -> bool:
+    def is_match(self, place: LinePosition) -> bool:
         """Whether the filter keeps this line for its own sake, and not as context."""
         if self._filter is None or place.chunk.mark or place.chunk.gone:
             return True
@@ -260,7 +260,7 @@ class LogView:
             return range(1)
         return self._shown.get(chunk, ()) if self._filter else range(chunk.lines)
 
-    def after(self, place: Place | None) -> Iterator[Place]:
+    def after(self, place: LinePosition | None) -> Iterator[LinePosition]:
         """The places after ``place``, in order; from the first one on without one."""
         at = 0
         if place:
@@ -268,14 +268,14 @@ class LogView:
             if at < len(self._chunks) and self._chunks[at] is place.chunk:
                 rows = self._rows(place.chunk)
                 for i in range(bisect_right(rows, place.number), len(rows)):
-                    yield Place(place.chunk, rows[i])
+                    yield LinePosition(place.chunk, rows[i])
                 at += 1
         for i in range(at, len(self._chunks)):
             chunk = self._chunks[i]
             for row in self._rows(chunk):
-                yield Place(chunk, row)
+                yield LinePosition(chunk, row)
 
-    def before(self, place: Place | None) -> Iterator[Place]:
+    def before(self, place: LinePosition | None) -> Iterator[LinePosition]:
         """The places before ``place``, nearest first; from the last one on without one."""
         at = len(self._chunks)
         if place:
@@ -283,19 +283,19 @@ class LogView:
             if at < len(self._chunks) and self._chunks[at] is place.chunk:
                 rows = self._rows(place.chunk)
                 for i in range(bisect_left(rows, place.number) - 1, -1, -1):
-                    yield Place(place.chunk, rows[i])
+                    yield LinePosition(place.chunk, rows[i])
         for i in range(at - 1, -1, -1):
             chunk = self._chunks[i]
             for row in reversed(self._rows(chunk)):
-                yield Place(chunk, row)
+                yield LinePosition(chunk, row)
 
-    def from_(self, place: Place) -> Iterator[Place]:
+    def from_(self, place: LinePosition) -> Iterator[LinePosition]:
         """``place`` itself, if it is still shown, and those after it."""
         if self.contains(place):
             yield place
         yield from self.after(place)
 
-    def contains(self, place: Place) -> bool:
+    def contains(self, place: LinePosition) -> bool:
         """Whether it is still shown."""
         if not self._holds(place.chunk):
             return False
@@ -308,7 +308,7 @@ class LogView:
         """How many places there are."""
         return self._sums()[-1]
 
-    def index(self, place: Place) -> int:
+    def index(self, place: LinePosition) -> int:
         """How many places come before this one."""
         at = bisect_left(self._chunks, place.chunk.key, key=_KEY)
         inside = 0
@@ -316,13 +316,13 @@ class LogView:
             inside = bisect_left(self._rows(place.chunk), place.number)
         return self._sums()[at] + inside
 
-    def at(self, index: int) -> Place | None:
+    def at(self, index: int) -> LinePosition | None:
         """The place with so many before it; ``None`` beyond the end."""
         sums = self._sums()
         if not 0 <= index < sums[-1]:
             return None
         at = bisect_right(sums, index) - 1
-        return Place(self._chunks[at], self._rows(self._chunks[at])[index - sums[at]])
+        return LinePosition(self._chunks[at], self._rows(self._chunks[at])[index - sums[at]])
 
     def _sums(self) -> list[int]:
         if self._rows_before is None:
@@ -334,8 +334,8 @@ class LogView:
         return self._rows_before
 
     def find(
-        self, pattern: Pattern, start: Place | None, *, forward: bool
-    ) -> Iterator[Place | None]:
+        self, pattern: Pattern, start: LinePosition | None, *, forward: bool
+    ) -> Iterator[LinePosition | None]:
         """The nearest line after or before ``start`` (from the other end without one) in which
         ``pattern`` is found. Yields ``None`` after each chunk without it, so that the caller may
         do something else meanwhile."""
@@ -360,13 +360,15 @@ class LogView:
             key = chunk.key
             yield None
 
-    def _found(self, pattern: Pattern, chunk: Chunk, rows: _Rows, forward: bool) -> Place | None:
+    def _found(
+        self, pattern: Pattern, chunk: Chunk, rows: _Rows, forward: bool
+    ) -> LinePosition | None:
         if not rows:
             return None
         lines = [chunk.mark] if chunk.mark else texts(chunk).split("\n")
         for row in rows if forward else reversed(rows):
             if pattern.search(lines[row]):
-                return Place(chunk, row)
+                return LinePosition(chunk, row)
         return None
 
     def _holds(self, chunk: Chunk) -> bool:

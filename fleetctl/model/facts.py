@@ -75,7 +75,7 @@ class Listener(Struct, frozen=True):
         return f"{self.address}:{self.port}"
 
 
-class Connection(Struct, frozen=True):
+class TcpConnection(Struct, frozen=True):
     """An open IPv4 TCP connection."""
 
     local: IPv4Address
@@ -114,7 +114,7 @@ class NetworkFacts(Struct, frozen=True):
         )
 
 
-class Comfort(Struct, frozen=True):
+class Reliability(Struct, frozen=True):
     """What makes a healthy node an unreliable one. ``None``: not told, or not of its system."""
 
     clock_offset_s: float | None = None
@@ -176,10 +176,10 @@ class NodeFacts(Struct, frozen=True):
     unsupported: str = ""
     """What ``uname -s`` says of a system that fleetctl does not know how to ask."""
     network: NetworkFacts = NetworkFacts()
-    comfort: Comfort = Comfort()
+    reliability: Reliability = Reliability()
     workplaces: Mapping[str, Workplace] = {}
     """By instance name."""
-    connections: tuple[Connection, ...] | None = None
+    connections: tuple[TcpConnection, ...] | None = None
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None
     told: Mapping[str, str] = {}

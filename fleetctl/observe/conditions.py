@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from fleetctl.errors import LinkError
 from fleetctl.health.services import service_status
 from fleetctl.link.protocol import Link
-from fleetctl.logs.segments import PIECE_BYTES, LogPlace, LogReader
+from fleetctl.logs.segments import PIECE_BYTES, LogLocation, LogReader
 from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import instance_dir
@@ -133,7 +133,7 @@ class Condition:
     def _search_of(self, record: Record) -> _LogSearch:
         attempt = (record.run, record.restarts)
         if self._log is None or self._attempt != attempt:
-            place = LogPlace(self._fleet, record.job, record.instance)
+            place = LogLocation(self._fleet, record.job, record.instance)
             self._attempt = attempt
             self._log = _LogSearch(place, self._instance.ready.value, record)
         return self._log
@@ -145,7 +145,7 @@ class _LogSearch:
     Each byte is read once; a last line without an end is searched again when it has grown.
     """
 
-    def __init__(self, place: LogPlace, pattern: str, record: Record) -> None:
+    def __init__(self, place: LogLocation, pattern: str, record: Record) -> None:
         self._pattern = re.compile(pattern)
         self._digest = f"{zlib.crc32(pattern.encode('utf-8', 'surrogateescape')):08x}"
         self._reader = LogReader(place, self._start(record))

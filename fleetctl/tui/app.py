@@ -42,7 +42,7 @@ from fleetctl.tui.screens.fix import FixScreen
 from fleetctl.tui.screens.help import HelpScreen
 from fleetctl.tui.screens.node import NodeScreen
 from fleetctl.tui.sources import follow_logs, watch_fleet
-from fleetctl.tui.whom import ALL, THIS, question
+from fleetctl.tui.targets import ALL, THIS, question
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
 
 INTERVAL_S = 2.0
@@ -181,7 +181,7 @@ class FleetApp(Host):
 
     # start, stop, restart
 
-    def _ask_whom(self, kind: ActionKind, preselected: str) -> None:
+    def _ask_which(self, kind: ActionKind, preselected: str) -> None:
         job = self.service.job
         if job is None:
             self.notify("nodes.yaml has no job; describe one under jobs: in it.")
@@ -201,15 +201,15 @@ class FleetApp(Host):
 
     def action_start(self) -> None:
         """Start the job, or what the cursor is on."""
-        self._ask_whom("start", ALL)
+        self._ask_which("start", ALL)
 
     def action_stop(self) -> None:
         """Stop, after asking."""
-        self._ask_whom("stop", "")
+        self._ask_which("stop", "")
 
     def action_restart(self) -> None:
         """Restart, after asking."""
-        self._ask_whom("restart", "")
+        self._ask_which("restart", "")
 
     def _act(self, kind: ActionKind, chosen: list[Instance]) -> None:
         if kind == "stop":  # what is started by hand is stopped by hand

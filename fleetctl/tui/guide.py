@@ -17,9 +17,9 @@ class Guide:
 
     def __init__(self, app: Host) -> None:
         self._app = app
-        self.stops: tuple[demo.Stop, ...] = ()
+        self.scenarios: tuple[demo.Scenario, ...] = ()
         """What can be broken."""
-        self.broken: list[demo.Stop] = []
+        self.broken: list[demo.Scenario] = []
         """What the tour broke and nobody mended from here, oldest first."""
 
     @property
@@ -34,33 +34,33 @@ class Guide:
     async def _greet(self) -> None:
         about = demo.about()
         self._line.greet(about.note, kept=about.kept)
-        self.stops = await demo.tour()
+        self.scenarios = await demo.tour()
 
     def show_tour(self) -> None:
         """The list of what can be broken."""
         self._do("Tour", self._show_tour())
 
     async def _show_tour(self) -> None:
-        self.stops = self.stops or await demo.tour()
-        self._app.push_screen(TourScreen(self.stops, self.break_it))
+        self.scenarios = self.scenarios or await demo.tour()
+        self._app.push_screen(TourScreen(self.scenarios, self.break_it))
 
-    def break_it(self, stop: demo.Stop) -> None:
-        """Break what ``stop`` is about, and say what to look for."""
-        self._do(stop.title, self._break_it(stop))
+    def break_it(self, scenario: demo.Scenario) -> None:
+        """Break what ``scenario`` is about, and say what to look for."""
+        self._do(scenario.title, self._break_it(scenario))
 
-    async def _break_it(self, stop: demo.Stop) -> None:
-        said = await demo.inject(stop)
-        self.broken = [*(s for s in self.broken if s.id != stop.id), stop]
-        self._line.show(stop, said)
+    async def _break_it(self, scenario: demo.Scenario) -> None:
+        said = await demo.inject(scenario)
+        self.broken = [*(s for s in self.broken if s.id != scenario.id), scenario]
+        self._line.show(scenario, said)
         self._app.refresh_bindings()
 
-    def mend(self, stop: demo.Stop) -> None:
-        """Mend what ``stop`` broke."""
-        self._do(stop.title, self._mend(stop))
+    def mend(self, scenario: demo.Scenario) -> None:
+        """Mend what ``scenario`` broke."""
+        self._do(scenario.title, self._mend(scenario))
 
-    async def _mend(self, stop: demo.Stop) -> None:
-        said = await demo.heal(stop)
-        self.broken = [s for s in self.broken if s.id != stop.id]
+    async def _mend(self, scenario: demo.Scenario) -> None:
+        said = await demo.heal(scenario)
+        self.broken = [s for s in self.broken if s.id != scenario.id]
         if self.broken:
             self._app.notify(said, markup=False)
         else:

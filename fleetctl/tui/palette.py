@@ -36,10 +36,12 @@ def commands(app: Host, guide: Guide) -> Iterator[SystemCommand]:
     if demo.present():
         tour = partial(app.run_action, "app.tour")
         yield SystemCommand("Tour", "things to break in the demo", tour)
-        for stop in guide.stops:
-            yield SystemCommand(stop.title, stop.look, partial(guide.break_it, stop))
-        for stop in guide.broken:
-            yield SystemCommand(f"Mend: {stop.title}", stop.remedy, partial(guide.mend, stop))
+        for scenario in guide.scenarios:
+            yield SystemCommand(scenario.title, scenario.look, partial(guide.break_it, scenario))
+        for scenario in guide.broken:
+            yield SystemCommand(
+                f"Mend: {scenario.title}", scenario.remedy, partial(guide.mend, scenario)
+            )
     for instance in app.service.job.instances if app.service.job else ():
         if instance.command:
             what = "its real tmux window in this terminal"

@@ -49,7 +49,7 @@ def about(node: NodeStatus, facts: NodeFacts | None) -> str:
     parts = [f"{system.os_version or system.os or '?'} {system.arch or ''}".strip()]
     if facts and facts.tmux_version:
         parts.append(f"tmux {facts.tmux_version}")
-    offset_s = facts.comfort.clock_offset_s if facts else None
+    offset_s = facts.reliability.clock_offset_s if facts else None
     if offset_s is not None and abs(offset_s) >= 2:  # the node tells whole seconds
         parts.append(f"clock {offset_s:+.0f} s")
     if system.temperature_c is not None:

@@ -16,11 +16,11 @@ from fleetctl.config import load_text
 from fleetctl.health.assess import assess
 from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.registry import FINDING_KINDS, KINDS, STOPS_START
-from fleetctl.health.network.wires import wire_problems
+from fleetctl.health.network.across_nodes import problems_across_nodes
 from fleetctl.health.problems import node_problems, port_in_use
 from fleetctl.health.repairs.target import Remedy
 from fleetctl.health.status_schema import status_schema
-from fleetctl.model.facts import Comfort, LocalNetwork, NetworkFacts, ThunderboltPort, Workplace
+from fleetctl.model.facts import LocalNetwork, NetworkFacts, Reliability, ThunderboltPort, Workplace
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Neighbour
 from fleetctl.model.ready import Ready
@@ -114,7 +114,7 @@ def ring() -> Iterable[Problem]:
 
     names = ("mini1", "mini2", "mini3")
     cables = {n: mac(n, names[(place + 1) % 3]) for place, n in enumerate(names)}
-    return wire_problems(CLUSTER, cables)
+    return problems_across_nodes(CLUSTER, cables)
 
 
 def sizes() -> Iterable[Problem]:
@@ -124,7 +124,7 @@ def sizes() -> Iterable[Problem]:
         network = known[name].network
         cards = tuple(replace(i, mtu=size) for i in network.interfaces or ())
         known[name] = replace(known[name], network=replace(network, interfaces=cards))
-    return wire_problems(CLUSTER, known)
+    return problems_across_nodes(CLUSTER, known)
 
 
 def no_ethernet_address() -> Iterable[Problem]:
@@ -214,10 +214,10 @@ RAISED: dict[str, Raise] = {
     ),
     "tmux-missing": alone(tmux_version=None, unknown={"tmux": "not installed"}),
     "disk-full": alone(system=HOT),
-    "undervoltage": alone(comfort=Comfort(undervoltage=True)),
-    "clock-skew": changed("pi4", comfort=Comfort(clock_offset_s=60.0)),
-    "sleep-enabled": changed("mini1", comfort=Comfort(sleep_minutes=10)),
-    "wifi-power-save": changed("pi4", comfort=Comfort(wifi_power_save=("wlan0",))),
+    "undervoltage": alone(reliability=Reliability(undervoltage=True)),
+    "clock-skew": changed("pi4", reliability=Reliability(clock_offset_s=60.0)),
+    "sleep-enabled": changed("mini1", reliability=Reliability(sleep_minutes=10)),
+    "wifi-power-save": changed("pi4", reliability=Reliability(wifi_power_save=("wlan0",))),
     "os-mismatch": lambda: node_problems(
         replace(NODE, os="macos"), facts(system=SystemStatus(os="linux")), None
     ),

@@ -13,11 +13,11 @@ from fleetctl.model.expectations import derive
 from fleetctl.model.facts import (
     CUT_OFF,
     NO_ANSWER,
-    Comfort,
-    Connection,
     LocalNetwork,
     NetworkFacts,
     NodeFacts,
+    Reliability,
+    TcpConnection,
     Workplace,
 )
 from fleetctl.model.jobs import Job
@@ -119,7 +119,7 @@ def test_voltage(
 ) -> None:
     of = facts(
         system=SystemStatus(os="linux", throttled=throttled),
-        comfort=Comfort(undervoltage=now, undervoltage_since_boot=since),
+        reliability=Reliability(undervoltage=now, undervoltage_since_boot=since),
     )
     problems = list(node_problems(Node("pi5", SSH("pi5")), of, None))
     assert [(p.code, p.severity, p.summary) for p in problems] == (
@@ -128,7 +128,7 @@ def test_voltage(
 
 
 def test_since_its_boot_is_known_without_the_system() -> None:
-    (problem,) = told(comfort=Comfort(undervoltage_since_boot=True), system=None)
+    (problem,) = told(reliability=Reliability(undervoltage_since_boot=True), system=None)
     assert problem.code == "undervoltage"
 
 
@@ -249,8 +249,8 @@ def connections(**more: Any) -> tuple[ConnectionStatus, ...] | None:
     return checked(b=worker).status.services["worker@b"].connections
 
 
-def connection(local: str, port: int = 6000, *pids: int) -> Connection:
-    return Connection(IPv4Address(local), SERVER_AT, port, pids or (PID,))
+def connection(local: str, port: int = 6000, *pids: int) -> TcpConnection:
+    return TcpConnection(IPv4Address(local), SERVER_AT, port, pids or (PID,))
 
 
 def test_the_network_that_a_connection_really_uses() -> None:

@@ -196,7 +196,9 @@ def test_a_mac_in_stealth_mode_is_silent_and_well(stealth: bool) -> None:
     looks = world.looks()
     facts = looks["mini2"].facts
     assert facts is not None
-    looks["mini2"] = Look(facts=replace(facts, comfort=replace(facts.comfort, stealth=stealth)))
+    looks["mini2"] = Look(
+        facts=replace(facts, reliability=replace(facts.reliability, stealth=stealth))
+    )
     codes = [p.code for p in world.problems(looks)]
     assert codes == ([] if stealth else ["unreachable", "unreachable"])
 
@@ -206,7 +208,9 @@ def test_stealth_of_one_does_not_hide_another() -> None:
     looks = world.looks()
     facts = looks["mini2"].facts
     assert facts is not None
-    looks["mini2"] = Look(facts=replace(facts, comfort=replace(facts.comfort, stealth=True)))
+    looks["mini2"] = Look(
+        facts=replace(facts, reliability=replace(facts.reliability, stealth=True))
+    )
     assert only(world, looks).node == "mini3"
 
 

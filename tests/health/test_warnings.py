@@ -49,8 +49,8 @@ class Fabricated:
     def network(self, name: str, **more: Any) -> None:
         self.put(name, network=replace(self.facts(name).network, **more))
 
-    def comfort(self, name: str, **more: Any) -> None:
-        self.put(name, comfort=replace(self.facts(name).comfort, **more))
+    def reliability(self, name: str, **more: Any) -> None:
+        self.put(name, reliability=replace(self.facts(name).reliability, **more))
 
     def problems(self) -> tuple[Problem, ...]:
         expectations = self.world.expectations
@@ -129,11 +129,11 @@ def test_a_node_on_one_network_has_no_other_way() -> None:
     assert pair.problems() == ()
 
 
-# comfort
+# reliability
 
 
 def test_wifi_that_saves_power(fleet: Fabricated) -> None:
-    fleet.comfort("pi4", wifi_power_save=("wlan0",))
+    fleet.reliability("pi4", wifi_power_save=("wlan0",))
     problem = fleet.warning()
     assert (problem.code, problem.node) == ("wifi-power-save", "pi4")
     assert problem.evidence == "iw dev wlan0 get power_save: on"
@@ -143,7 +143,7 @@ def test_wifi_that_saves_power(fleet: Fabricated) -> None:
     ("minutes", "words"), [(1, "after 1 idle minute,"), (10, "after 10 idle minutes,")]
 )
 def test_a_mac_that_goes_to_sleep(fleet: Fabricated, minutes: int, words: str) -> None:
-    fleet.comfort("mini1", sleep_minutes=minutes)
+    fleet.reliability("mini1", sleep_minutes=minutes)
     problem = fleet.warning()
     assert (problem.code, problem.node) == ("sleep-enabled", "mini1")
     assert words in problem.summary
@@ -152,7 +152,7 @@ def test_a_mac_that_goes_to_sleep(fleet: Fabricated, minutes: int, words: str) -
 
 @pytest.mark.parametrize("minutes", [0, None])
 def test_a_mac_that_never_sleeps(fleet: Fabricated, minutes: int | None) -> None:
-    fleet.comfort("mini1", sleep_minutes=minutes)
+    fleet.reliability("mini1", sleep_minutes=minutes)
     assert fleet.problems() == ()
 
 
@@ -161,7 +161,7 @@ def test_a_mac_that_never_sleeps(fleet: Fabricated, minutes: int | None) -> None
     [(5.1, "is 5 s ahead of"), (-5.1, "is 5 s behind"), (-7200.0, "is 7200 s behind")],
 )
 def test_a_clock_that_differs(fleet: Fabricated, offset_s: float, words: str) -> None:
-    fleet.comfort("pi5", clock_offset_s=offset_s)
+    fleet.reliability("pi5", clock_offset_s=offset_s)
     problem = fleet.warning()
     assert (problem.code, problem.node) == ("clock-skew", "pi5")
     assert problem.summary == f"the clock of pi5 {words} this machine's"
@@ -169,7 +169,7 @@ def test_a_clock_that_differs(fleet: Fabricated, offset_s: float, words: str) ->
 
 @pytest.mark.parametrize("offset_s", [None, 0.0, 5.0, -5.0])
 def test_a_clock_that_is_good_enough(fleet: Fabricated, offset_s: float | None) -> None:
-    fleet.comfort("pi5", clock_offset_s=offset_s)
+    fleet.reliability("pi5", clock_offset_s=offset_s)
     assert fleet.problems() == ()
 
 
@@ -242,8 +242,8 @@ def test_each_of_two_networks_is_told() -> None:
 
 
 def test_warnings_of_one_node_are_told_beside_each_other(fleet: Fabricated) -> None:
-    fleet.comfort("pi5", clock_offset_s=60.0, wifi_power_save=("wlan0",))
-    fleet.comfort("pi4", clock_offset_s=60.0)
+    fleet.reliability("pi5", clock_offset_s=60.0, wifi_power_save=("wlan0",))
+    fleet.reliability("pi4", clock_offset_s=60.0)
     assert {(p.code, p.node) for p in fleet.problems()} == {
         ("clock-skew", "pi5"), ("wifi-power-save", "pi5"), ("clock-skew", "pi4"),
     }  # fmt: skip

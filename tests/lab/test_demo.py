@@ -24,7 +24,7 @@ from fleetctl.lab.draft import draw
 from fleetctl.lab.faults.registry import KINDS
 from fleetctl.lab.loopback import LOOPBACK_KINDS, LoopbackLab
 from fleetctl.lab.requests import ask, serving
-from fleetctl.lab.tour import stops
+from fleetctl.lab.tour import scenarios
 from fleetctl.model.topology import Fleet
 from tests.e2e.screen import Screen
 from tests.e2e.terminal import Outside, Terminal
@@ -48,14 +48,14 @@ def codes():
 async def main():
     assert demo.present()
     print("stand-in:", demo.about().lab, flush=True)
-    stops = {stop.id: stop for stop in await demo.tour()}
+    scenarios = {scenario.id: scenario for scenario in await demo.tour()}
     for wanted in sys.argv[1:]:
-        stop = stops[wanted]
-        print("said:", await demo.inject(stop), flush=True)
+        scenario = scenarios[wanted]
+        print("said:", await demo.inject(scenario), flush=True)
         seen = codes()[0]
-        print("seen:", stop.id, seen == [stop.code], seen, flush=True)
-        print("said:", await demo.heal(stop), flush=True)
-        print("mended:", stop.id, codes()[0] == [], flush=True)
+        print("seen:", scenario.id, seen == [scenario.code], seen, flush=True)
+        print("said:", await demo.heal(scenario), flush=True)
+        print("mended:", scenario.id, codes()[0] == [], flush=True)
     print("asking", flush=True)
     print("key", sys.stdin.readline(), flush=True)
 
@@ -93,11 +93,11 @@ def stand_in(tmp_path: Path) -> str:
 def test_the_shipped_fleet_comes_up_is_broken_mended_and_gone(
     tmp_path: Path, stand_in: str
 ) -> None:
-    stop = "forwarding-off@mini3"
-    with Demo(tmp_path, "--then", f"{stand_in} {stop}") as shown:  # no nodes.yaml here
+    scenario = "forwarding-off@mini3"
+    with Demo(tmp_path, "--then", f"{stand_in} {scenario}") as shown:  # no nodes.yaml here
         shown.wait_for("stand-in: demo-", 40)
-        shown.wait_for(f"seen: {stop} True", 20)
-        shown.wait_for(f"mended: {stop} True", 20)
+        shown.wait_for(f"seen: {scenario} True", 20)
+        shown.wait_for(f"mended: {scenario} True", 20)
         shown.wait_for("asking")
         lab = Lab.open(shown.name)
         assert (lab.home / "demo.sock").stat().st_mode & 0o777 == 0o600
@@ -142,9 +142,9 @@ def test_on_the_loopback_and_the_terminal_is_closed(tmp_path: Path, stand_in: st
     shown = Demo(tmp_path, "--loopback", "--then", f"{stand_in} kill@server@mini1 tmux-killed@pi4")
     try:
         shown.wait_for("no routes, gateways, forwarding or cables", 40)
-        for stop in ("kill@server@mini1", "tmux-killed@pi4"):
-            shown.wait_for(f"seen: {stop} True", 20)
-            shown.wait_for(f"mended: {stop} True", 20)
+        for scenario in ("kill@server@mini1", "tmux-killed@pi4"):
+            shown.wait_for(f"seen: {scenario} True", 20)
+            shown.wait_for(f"mended: {scenario} True", 20)
         shown.wait_for("asking")
         keeper = psutil.Process(LoopbackLab.open(shown.name).state.keeper.pid)
     finally:
@@ -289,7 +289,7 @@ def tour(fleet: Fleet, *, loopback: bool = False) -> list[str]:
         return KINDS[kind].places(plan, plan.machines[node]) if kind in KINDS else []
 
     job = next(iter(fleet.jobs.values()), None)
-    return [stop.id for stop in stops(fleet, job, places)]
+    return [scenario.id for scenario in scenarios(fleet, job, places)]
 
 
 def test_the_tour_through_the_shipped_fleet() -> None:
@@ -350,7 +350,7 @@ def test_requests_are_answered_or_refused_in_one_sentence(tmp_path: Path) -> Non
 def test_the_dashboard_side_says_in_one_sentence_what_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop = demo.Stop("refuse", "t", "n", "f", "l", None, "heal", "r")
+    scenario = demo.Scenario("refuse", "t", "n", "f", "l", None, "heal", "r")
 
     def said(call: Callable[[], Coroutine[Any, Any, object]]) -> str:
         with pytest.raises(LabError) as caught:
@@ -367,5 +367,5 @@ def test_the_dashboard_side_says_in_one_sentence_what_is_wrong(
     about.write_bytes(msgspec.json.encode(demo.Demo(str(tmp_path / "sock"), "lab", "note")))
     assert said(demo.tour).startswith("the demo does not answer: ")
     with answering(tmp_path):
-        assert said(lambda: demo.heal(stop)) == "it cannot be done. Do something else"
-        assert asyncio.run(demo.inject(stop)) == "fault"
+        assert said(lambda: demo.heal(scenario)) == "it cannot be done. Do something else"
+        assert asyncio.run(demo.inject(scenario)) == "fault"

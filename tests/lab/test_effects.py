@@ -10,7 +10,7 @@ from fleetctl.lab.draft import draw
 from fleetctl.lab.faults.links import port_state
 from fleetctl.lab.faults.routes import thief, wanted_routes, wrong_gateway
 from fleetctl.lab.state import Fault
-from fleetctl.lab.wiring import Link
+from fleetctl.lab.wiring import PortState
 from tests.lab.fleets import SMALL
 
 
@@ -18,7 +18,7 @@ def drawn(text: str = SMALL) -> Blueprint:
     return draw(config.load_text(text, "nodes.yaml"))
 
 
-def link(plan: Blueprint, node: str, network: str, *faults: Fault) -> Link:
+def link(plan: Blueprint, node: str, network: str, *faults: Fault) -> PortState:
     port = plan.machines[node].port_on(network)
     assert port
     return port_state(plan, faults, node, port)
@@ -27,24 +27,24 @@ def link(plan: Blueprint, node: str, network: str, *faults: Fault) -> Link:
 @pytest.mark.parametrize(
     ("node", "network", "fault", "expected"),
     [
-        ("pi5", "wifi", Fault("wifi-down", "pi5", "wifi"), Link(carrier=False)),
-        ("mini1", "wifi", Fault("wifi-down", "pi5", "wifi"), Link()),
-        ("pi5", "edge", Fault("wifi-down", "pi5", "wifi"), Link()),
-        ("pi5", "wifi", Fault("wifi-blackhole", "pi5", "wifi"), Link(joined=False)),
-        ("mini1", "edge", Fault("power-off", "pi5"), Link(carrier=False)),
-        ("mini1", "wifi", Fault("power-off", "pi5"), Link()),
-        ("pi5", "edge", Fault("edge-down", "mini1", "edge"), Link(carrier=False)),
-        ("mini2", "fabric", Fault("power-off", "mini1"), Link()),
-        ("pi5", "wifi", Fault("sshd-hang", "pi5"), Link()),
+        ("pi5", "wifi", Fault("wifi-down", "pi5", "wifi"), PortState(carrier=False)),
+        ("mini1", "wifi", Fault("wifi-down", "pi5", "wifi"), PortState()),
+        ("pi5", "edge", Fault("wifi-down", "pi5", "wifi"), PortState()),
+        ("pi5", "wifi", Fault("wifi-blackhole", "pi5", "wifi"), PortState(joined=False)),
+        ("mini1", "edge", Fault("power-off", "pi5"), PortState(carrier=False)),
+        ("mini1", "wifi", Fault("power-off", "pi5"), PortState()),
+        ("pi5", "edge", Fault("edge-down", "mini1", "edge"), PortState(carrier=False)),
+        ("mini2", "fabric", Fault("power-off", "mini1"), PortState()),
+        ("pi5", "wifi", Fault("sshd-hang", "pi5"), PortState()),
     ],
 )
-def test_one_fault(node: str, network: str, fault: Fault, expected: Link) -> None:
+def test_one_fault(node: str, network: str, fault: Fault, expected: PortState) -> None:
     assert link(drawn(), node, network, fault) == expected
 
 
 def test_faults_add_up() -> None:
     faults = (Fault("wifi-down", "pi5", "wifi"), Fault("wifi-blackhole", "pi5", "wifi"))
-    assert link(drawn(), "pi5", "wifi", *faults) == Link(carrier=False, joined=False)
+    assert link(drawn(), "pi5", "wifi", *faults) == PortState(carrier=False, joined=False)
 
 
 def test_a_missing_route_outweighs_a_wrong_one() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetctl.logs.buffer import CHUNK_BYTES, Chunk, LogBuffer
-from fleetctl.logs.events import LogBatch, LogMark, LogTail
+from fleetctl.logs.events import LogBatch, LogNotice, LogTail
 from fleetctl.logs.lines import SHOWN_BYTES
 
 NAMES = ("server@a", "worker@b", "worker@c")
@@ -125,7 +125,7 @@ def test_the_torn_last_line_is_replaced_and_ends_with_the_next_whole_one() -> No
     assert buffer.take([LogTail("worker@b", "10%")]).tails
     assert buffer.tail("worker@b") == "10%"
     assert not buffer.take([LogTail("worker@b", "10%")]).tails
-    assert not buffer.take([LogMark("worker@b", "lost", NOW)]).tails
+    assert not buffer.take([LogNotice("worker@b", "lost", NOW)]).tails
     assert buffer.tail("worker@b") == "10%"
     assert buffer.take([batch("worker@b", 0, b"100%\n")]).tails
     assert buffer.tail("worker@b") == ""
@@ -133,7 +133,7 @@ def test_the_torn_last_line_is_replaced_and_ends_with_the_next_whole_one() -> No
 
 def test_marks_stand_where_they_happened_and_are_no_lines() -> None:
     buffer = LogBuffer(NAMES)
-    buffer.take([batch("worker@b", 0, b"b1\n", NOW - 5), LogMark("worker@b", "lost", NOW - 4)])
+    buffer.take([batch("worker@b", 0, b"b1\n", NOW - 5), LogNotice("worker@b", "lost", NOW - 4)])
     buffer.take([batch("worker@b", 3, b"b2\n", NOW - 3), batch("server@a", 0, b"a\n", NOW - 4.5)])
     assert text(buffer) == "b1\na\n<lost>b2\n"
     assert [c.lines for c in merged(buffer)] == [1, 1, 0, 1]
@@ -143,7 +143,7 @@ def test_marks_stand_where_they_happened_and_are_no_lines() -> None:
 def test_whether_the_log_is_older_than_what_is_held() -> None:
     buffer = LogBuffer(NAMES)
     assert not buffer.begins_late("server@a")
-    buffer.take([LogMark("server@a", "lost", NOW), batch("server@a", 0, b"x\n")])
+    buffer.take([LogNotice("server@a", "lost", NOW), batch("server@a", 0, b"x\n")])
     buffer.take([batch("server@a", 2, b"x\n", NOW + 9)])
     buffer.take([batch("worker@b", 4711, b"x\n")])
     assert not buffer.begins_late("server@a")

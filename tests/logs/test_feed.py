@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from fleetctl.link.links import Links
 from fleetctl.logs import feed as module
 from fleetctl.logs import follow as follow_module
-from fleetctl.logs.events import LogBatch, LogEvent, LogMark, LogTail, PastLog, Wanted
+from fleetctl.logs.events import LogBatch, LogEvent, LogNotice, LogTail, PastLog, Wanted
 from fleetctl.logs.feed import feed
 from fleetctl.logs.follow import Cut, Event, Gap, Lines, Resumed, Torn
 from fleetctl.model.jobs import Instance
@@ -126,12 +126,12 @@ def test_a_lost_node_is_a_mark_and_delays_no_other(server: Server, folder: Path)
         ):
             await until(lambda: _data(events) == b"one\n", "the other one's line")
             await until(lambda: len(events) == 2, "the mark")
-            (mark,) = (event for event in events if isinstance(event, LogMark))
+            (mark,) = (event for event in events if isinstance(event, LogNotice))
             assert mark.instance == "worker@gone"
             server.cut()
             await until(lambda: len(events) == 4, "lost and reached again")
             lost, again = events[2:]
-            assert isinstance(lost, LogMark) and isinstance(again, LogMark)
+            assert isinstance(lost, LogNotice) and isinstance(again, LogNotice)
             assert lost.text.endswith("; going on where it stopped once it is back")
             assert (again.instance, again.text) == (NAME, "reached again")
             assert len([e for e in events if e.instance == "worker@gone"]) == 1
@@ -182,9 +182,9 @@ def test_what_happens_to_a_log_becomes_lines_marks_and_tails(
         assert told == [
             b"old\n",
             (LogTail, "bar"),
-            (LogMark, "7 bytes were rotated away before they were read"),
-            (LogMark, "no answer; going on where it stopped once it is back"),
-            (LogMark, "reached again"),
+            (LogNotice, "7 bytes were rotated away before they were read"),
+            (LogNotice, "no answer; going on where it stopped once it is back"),
+            (LogNotice, "reached again"),
             b"x\n",
         ]
 

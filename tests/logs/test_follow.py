@@ -19,12 +19,12 @@ from fleetctl.link.links import Links
 from fleetctl.logs import follow as module
 from fleetctl.logs import segments as segments_module
 from fleetctl.logs.follow import Cut, Event, Gap, Lines, Resumed, follow
-from fleetctl.logs.segments import LogPlace
+from fleetctl.logs.segments import LogLocation
 from fleetctl.model.topology import SSH, Fleet, Node
 from tests.logs.loggers import Logger, segments, write_segments
 from tests.openssh import Server, alive, bounded, until, wait_for
 
-PLACE = LogPlace("flotte", "edp", "worker@pi4")
+PLACE = LogLocation("flotte", "edp", "worker@pi4")
 STATE = ".local/state/fleetctl/flotte/edp/worker@pi4/log"
 
 pytestmark = pytest.mark.usefixtures("client_home")
@@ -65,7 +65,7 @@ def _writing(write: Callable[[], None]) -> Iterator[None]:
 
 @asynccontextmanager
 async def _following(
-    place: LogPlace, node: str, links: Links, offset: int
+    place: LogLocation, node: str, links: Links, offset: int
 ) -> AsyncIterator[AsyncIterator[Event]]:
     events = follow(place, node, links, offset)
     try:
@@ -446,12 +446,12 @@ def test_no_tail_stays_behind_when_the_controller_is_killed(
 import asyncio, json, sys
 from fleetctl.link.links import Links
 from fleetctl.logs.follow import follow
-from fleetctl.logs.segments import LogPlace
+from fleetctl.logs.segments import LogLocation
 from fleetctl.model.topology import SSH, Fleet, Node
 ssh = SSH(**json.loads(sys.argv[1]))
 async def main():
     async with Links(Fleet("test", {}, {"pi4": Node("pi4", ssh)})) as links:
-        async for event in follow(LogPlace("flotte", "edp", "worker@pi4"), "pi4", links, 0):
+        async for event in follow(LogLocation("flotte", "edp", "worker@pi4"), "pi4", links, 0):
             pass
 asyncio.run(main())
 """

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from fleetctl.errors import LinkError
 from fleetctl.link.local import LocalLink
-from fleetctl.logs.segments import LogPlace, LogReader, Span, read_index, read_span
+from fleetctl.logs.segments import LogLocation, LogReader, Span, read_index, read_span
 from tests.logs.loggers import Logger, write_segments
 from tests.openssh import bounded
 
-PLACE = LogPlace("flotte", "edp", "worker@pi4")
+PLACE = LogLocation("flotte", "edp", "worker@pi4")
 
 
 @pytest.fixture

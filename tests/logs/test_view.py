@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from fleetctl.errors import UsageError
 from fleetctl.logs.buffer import LogBuffer
-from fleetctl.logs.events import LogBatch, LogEvent, LogMark
+from fleetctl.logs.events import LogBatch, LogEvent, LogNotice
 from fleetctl.logs.matching import Filter, Pattern, texts
-from fleetctl.logs.view import LogView, Place
+from fleetctl.logs.view import LinePosition, LogView
 
 NAMES = ("a", "b", "c")
 NOW = 1_800_000_000.0
@@ -32,7 +32,7 @@ def made(events: Sequence[LogEvent], limit: int = 1 << 20) -> tuple[LogBuffer, L
     return buffer, view
 
 
-def words(view: LogView, places: Sequence[Place] | None = None) -> list[str]:
+def words(view: LogView, places: Sequence[LinePosition] | None = None) -> list[str]:
     return [view.text(place) for place in (list(view.after(None)) if places is None else places)]
 
 
@@ -109,7 +109,7 @@ def test_what_is_filtered_and_searched_is_the_text_without_its_colours() -> None
 
 def test_marks_pass_every_filter_and_are_not_counted() -> None:
     _, view = made(
-        [batch("a", 0, "x\n"), LogMark("a", "lost", NOW + 1), batch("a", 2, "y\n", NOW + 2)]
+        [batch("a", 0, "x\n"), LogNotice("a", "lost", NOW + 1), batch("a", 2, "y\n", NOW + 2)]
     )
     keep(view, "y")
     assert words(view) == ["lost", "y"]
@@ -193,7 +193,7 @@ def test_fresh_counts_what_came_since_and_passes_the_filter() -> None:
     buffer, view = made([batch("a", 0, "old 1\n")])
     view.watch_fresh()
     assert view.fresh == 0
-    view.update(buffer.take([batch("a", 6, "new 1\nnew 2\n"), LogMark("a", "lost", NOW)]))
+    view.update(buffer.take([batch("a", 6, "new 1\nnew 2\n"), LogNotice("a", "lost", NOW)]))
     view.update(buffer.take([batch("b", 0, "late 1\n", NOW - 500)]))
     assert view.fresh == 3
     keep(view, "1")
@@ -238,11 +238,13 @@ STEP = st.one_of(
 )
 
 
-def looked_at_anew(buffer: LogBuffer, names: set[str], text: str, context: int) -> list[Place]:
+def looked_at_anew(
+    buffer: LogBuffer, names: set[str], text: str, context: int
+) -> list[LinePosition]:
     wanted = re.compile(text.removeprefix("!"))
-    shown: list[Place] = []
+    shown: list[LinePosition] = []
     for name in names:
-        lines = [Place(c, i) for c in buffer.chunks(name) for i in range(c.lines)]
+        lines = [LinePosition(c, i) for c in buffer.chunks(name) for i in range(c.lines)]
         hits = [
             bool(wanted.search(texts(place.chunk).split("\n")[place.number]))
             is not text.startswith("!")
@@ -253,7 +255,7 @@ def looked_at_anew(buffer: LogBuffer, names: set[str], text: str, context: int) 
             for i, place in enumerate(lines)
             if any(hits[max(0, i - context) : i + context + 1])
         ]
-        shown += [Place(c, 0) for c in buffer.chunks(name) if c.mark]
+        shown += [LinePosition(c, 0) for c in buffer.chunks(name) if c.mark]
     return sorted(shown, key=lambda place: (place.chunk.key, place.number))
 
 
@@ -268,7 +270,7 @@ def test_the_view_is_what_a_look_at_all_lines_shows(steps: list[object], limit: 
             events: list[LogEvent] = []
             for name, at, data in step:
                 if data is None:
-                    events.append(LogMark(name, "mark", NOW + at))
+                    events.append(LogNotice(name, "mark", NOW + at))
                 else:
                     events.append(batch(name, offsets[name], data, NOW + at))
                     offsets[name] += len(data)

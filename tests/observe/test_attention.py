@@ -49,12 +49,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_quick_look_comes_first_and_keeps_what_only_a_check_tells() -> None:
-    looks = bounded(first(lambda facts: facts.comfort.clock_offset_s is not None))
+    looks = bounded(first(lambda facts: facts.reliability.clock_offset_s is not None))
     assert len(looks) == 2
     times = []
 
     def thrice(facts: NodeFacts) -> bool:
-        times.append(facts.comfort.clock_offset_s)
+        times.append(facts.reliability.clock_offset_s)
         return len(times) == 4
 
     bounded(first(thrice))
@@ -68,7 +68,7 @@ def test_waking_asks_everything_anew_at_once(monkeypatch: pytest.MonkeyPatch) ->
     asked: list[float | None] = []
 
     def until(facts: NodeFacts) -> bool:
-        offset = facts.comfort.clock_offset_s
+        offset = facts.reliability.clock_offset_s
         if offset is not None and offset not in asked:
             asked.append(offset)
             monkeypatch.setattr(

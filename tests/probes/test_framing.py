@@ -156,8 +156,8 @@ def test_this_machine_answers_every_probe() -> None:
     assert facts.network.taken[IPv4Address("127.0.0.1")].interface == "lo"
     assert facts.network.echoes[IPv4Address("127.0.0.2")].received == 3
     assert facts.workplaces["worker@here"].workdir == "ok"
-    assert facts.comfort.clock_offset_s is not None
-    assert abs(facts.comfort.clock_offset_s) < 3
+    assert facts.reliability.clock_offset_s is not None
+    assert abs(facts.reliability.clock_offset_s) < 3
     system = facts.system
     assert system is not None
     assert system.os == "linux"

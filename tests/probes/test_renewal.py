@@ -30,20 +30,24 @@ def echoes(**by_name: Echo) -> Echoes:
 def test_what_is_not_asked_again_is_kept() -> None:
     deep = said(MORNING, clock=7.0, runs={"r": (1,)})
     known = deep.renewed(said(NOON, runs={"r": (2,)})).facts()
-    assert (known.comfort.clock_offset_s, known.runs, known.measured_at) == (7.0, {"r": (2,)}, NOON)
+    assert (known.reliability.clock_offset_s, known.runs, known.measured_at) == (
+        7.0,
+        {"r": (2,)},
+        NOON,
+    )
 
 
 def test_a_later_reason_goes_before_an_earlier_value_and_the_other_way_round() -> None:
     known = said(MORNING, clock=7.0).renewed(said(NOON, clock=Unanswered("date: not found")))
-    assert known.facts().comfort.clock_offset_s is None
+    assert known.facts().reliability.clock_offset_s is None
     assert known.facts().unknown == {"clock": "date: not found"}
     again = known.renewed(said(NOON, clock=3.0)).facts()
-    assert (again.comfort.clock_offset_s, again.unknown) == (3.0, {})
+    assert (again.reliability.clock_offset_s, again.unknown) == (3.0, {})
 
 
 def test_what_there_is_nothing_of_any_more_is_not_kept() -> None:
     known = said(MORNING, clock=7.0).renewed(said(NOON, "clock"))
-    assert known.facts().comfort.clock_offset_s is None
+    assert known.facts().reliability.clock_offset_s is None
 
 
 def test_of_the_echoes_each_address_is_renewed_by_itself() -> None:
@@ -62,4 +66,4 @@ def test_an_echo_that_was_asked_again_and_not_understood_is_not_the_earlier_one(
 
 def test_a_probe_that_is_left_out_is_not_known_and_why() -> None:
     known = said(MORNING, clock=7.0).without_answer(frozenset({"clock"}), "it hangs").facts()
-    assert (known.comfort.clock_offset_s, known.unknown) == (None, {"clock": "it hangs"})
+    assert (known.reliability.clock_offset_s, known.unknown) == (None, {"clock": "it hangs"})

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetctl.demo import VARIABLE, Demo, Stop
+from fleetctl.demo import VARIABLE, Demo, Scenario
 from fleetctl.errors import LabError
 from fleetctl.lab.requests import serving
 from tests.tui.stage import Screen, played
 
-CABLE = Stop(
+CABLE = Scenario(
     id="cable",
     title="Pull pi4's cable",
     node="pi4",
@@ -26,7 +26,7 @@ CABLE = Stop(
     repair="heal",
     remedy="No command plugs in a cable.",
 )
-FORWARDING = Stop(
+FORWARDING = Scenario(
     id="forwarding",
     title="mini3 stops forwarding",
     node="mini3",
@@ -47,11 +47,11 @@ class Outside:
 
     def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         if request["do"] == "list":
-            return {"stops": json.loads(msgspec.json.encode([CABLE, FORWARDING]))}
+            return {"scenarios": json.loads(msgspec.json.encode([CABLE, FORWARDING]))}
         if self.refuses:
             raise LabError(self.refuses)
-        self.asked.append((request["do"], request["stop"]))
-        return {"said": f"{request['stop']}: {request['do']} done."}
+        self.asked.append((request["do"], request["scenario"]))
+        return {"said": f"{request['scenario']}: {request['do']} done."}
 
 
 @pytest.fixture
@@ -91,10 +91,10 @@ def test_what_leaving_means_is_true(outside: Outside, kept: bool, then: str) -> 
     played(act)
 
 
-def test_each_stop_is_in_the_palette(outside: Outside) -> None:
+def test_each_scenario_is_in_the_palette(outside: Outside) -> None:
     async def act(screen: Screen) -> None:
         await screen.until("This is a demo fleet")
-        while not screen.app.guide.stops:
+        while not screen.app.guide.scenarios:
             await screen.pilot.pause()
         await screen.type("ctrl+p", *"pull pi4")
         await screen.until("Pull pi4's cable")

@@ -17,12 +17,12 @@ from fleetctl.health.kinds.network import (
 )
 from fleetctl.health.kinds.reachability import NO_INTERNET, NOT_ISOLATED
 from fleetctl.health.kinds.registry import FINDING_KINDS
+from fleetctl.health.network.across_nodes import problems_across_nodes
 from fleetctl.health.network.causes import Way, causes, lost_on
 from fleetctl.health.network.findings import findings
 from fleetctl.health.network.rows import Rows, compare
 from fleetctl.health.network.unexplained import unexplained
 from fleetctl.health.network.warnings import warnings
-from fleetctl.health.network.wires import wire_problems
 from fleetctl.health.remedies import steps
 from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.facts import NodeFacts
@@ -112,7 +112,7 @@ class _Diagnosis:
                 rows = self.rows[node.name]
                 for problem, found in warnings(self.fleet, node, self.facts[node.name], rows):
                     roots.append(Root(self._with_fix(problem, found), tuple(found)))
-        roots += [Root(p) for p in wire_problems(self.fleet, self.facts)]
+        roots += [Root(p) for p in problems_across_nodes(self.fleet, self.facts)]
         return Diagnosis(
             rows=self.rows,
             roots=tuple(roots),

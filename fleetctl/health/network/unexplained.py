@@ -79,7 +79,7 @@ def _asked(
 
 def _hidden(facts: NodeFacts | None) -> bool:
     """macOS in stealth mode answers no echo: its silence says nothing."""
-    return facts is not None and facts.comfort.stealth is True
+    return facts is not None and facts.reliability.stealth is True
 
 
 def _network(fleet: Fleet, network: str, pairs: Sequence[ExpectedReach]) -> Problem:

@@ -28,7 +28,7 @@ def warnings(
     """The warnings about one node that answered, each with the findings behind it."""
     for kind, found in _findings(node, facts, rows):
         yield kind.of(fleet, found), found
-    offset_s = facts.comfort.clock_offset_s
+    offset_s = facts.reliability.clock_offset_s
     if offset_s is not None and abs(offset_s) > CLOCK_SKEW_S:
         skew = CLOCK_SKEW.problem(
             node.name,
@@ -44,7 +44,7 @@ def warnings(
 def _findings(
     node: Node, facts: NodeFacts, rows: Rows
 ) -> Iterator[tuple[FindingKind, tuple[Finding, ...]]]:
-    network, comfort = facts.network, facts.comfort
+    network, reliability = facts.network, facts.reliability
     if rows.forwarding.expected and rows.forwarding.ipv4 and rows.forwarding.persistent is False:
         where = wording(facts).not_at_boot
         said = network.persistence or f"{where} switches it on"
@@ -57,11 +57,11 @@ def _findings(
             RP_FILTER_STRICT,
             tuple(Finding(code, node.name, interface=name, shown_by=key) for name in strict),
         )
-    if comfort.wifi_power_save:
-        interface = comfort.wifi_power_save[0]
+    if reliability.wifi_power_save:
+        interface = reliability.wifi_power_save[0]
         said = f"iw dev {interface} get power_save: on"
         yield _one(WIFI_POWER_SAVE, node, interface=interface, shown_by=said)
-    if minutes := comfort.sleep_minutes:
+    if minutes := reliability.sleep_minutes:
         said = f"pmset -g: sleep {minutes}"
         yield _one(SLEEP_ENABLED, node, idle_minutes=minutes, shown_by=said)
 

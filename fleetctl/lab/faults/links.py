@@ -5,10 +5,10 @@ from __future__ import annotations
 from fleetctl.lab.blueprint import ROUTER, Blueprint, Machine, Port
 from fleetctl.lab.faults.kind import FaultKind, Places
 from fleetctl.lab.state import Fault, State
-from fleetctl.lab.wiring import Link, set_links
+from fleetctl.lab.wiring import PortState, set_links
 
 
-def port_state(plan: Blueprint, faults: tuple[Fault, ...], key: str, port: Port) -> Link:
+def port_state(plan: Blueprint, faults: tuple[Fault, ...], key: str, port: Port) -> PortState:
     """Whether a machine's port has a carrier, and whether its packets arrive, under ``faults``."""
     others = {end for end in plan.ends(port.network) if end != key}
     carrier = joined = True
@@ -23,7 +23,7 @@ def port_state(plan: Blueprint, faults: tuple[Fault, ...], key: str, port: Port)
                 carrier &= not (plan.segments[port.network].cable and fault.node in others)
             case "wifi-blackhole":
                 joined &= not (here and fault.node == key)
-    return Link(carrier=carrier, joined=joined)
+    return PortState(carrier=carrier, joined=joined)
 
 
 def settle_ports(now: State) -> None:

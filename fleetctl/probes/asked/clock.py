@@ -20,7 +20,7 @@ def _read(told: Told) -> float | Unanswered:
 
 
 def _into(facts: NodeFacts, offset_s: float) -> NodeFacts:
-    return replace(facts, comfort=replace(facts.comfort, clock_offset_s=offset_s))
+    return replace(facts, reliability=replace(facts.reliability, clock_offset_s=offset_s))
 
 
 PROBE = Probe(

@@ -14,7 +14,7 @@ def _read(told: Told) -> Firewall | Unanswered:
 
 
 def _into(facts: NodeFacts, firewall: Firewall) -> NodeFacts:
-    return replace(facts, comfort=replace(facts.comfort, stealth=firewall.stealth))
+    return replace(facts, reliability=replace(facts.reliability, stealth=firewall.stealth))
 
 
 PROBE = Probe(

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from fleetctl.model.facts import NodeFacts, Phase, Record
 from fleetctl.model.questions import Questions
-from fleetctl.probes.clock_time import epoch_time
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.probe import Ask, Probe, Told
 from fleetctl.probes.script import Answer
 from fleetctl.probes.started import base
+from fleetctl.probes.times import epoch_time
 
 
 def _text(questions: Questions) -> str:

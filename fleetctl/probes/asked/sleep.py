@@ -14,7 +14,9 @@ def _read(told: Told) -> PowerSettings | Unanswered:
 
 
 def _into(facts: NodeFacts, settings: PowerSettings) -> NodeFacts:
-    return replace(facts, comfort=replace(facts.comfort, sleep_minutes=settings.sleep_minutes))
+    return replace(
+        facts, reliability=replace(facts.reliability, sleep_minutes=settings.sleep_minutes)
+    )
 
 
 PROBE = Probe(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.model.facts import Connection, Listener, NodeFacts
+from fleetctl.model.facts import Listener, NodeFacts, TcpConnection
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS
 from fleetctl.probes.parsers.lsof import parse_lsof, parse_lsof_connections
@@ -27,7 +27,7 @@ class Sockets(Struct, frozen=True):
     """TCP on a node."""
 
     listeners: tuple[Listener, ...]
-    connections: tuple[Connection, ...]
+    connections: tuple[TcpConnection, ...]
 
 
 def read_listeners(os: str, answer: Answer) -> tuple[Listener, ...] | None:

@@ -125,8 +125,8 @@ def _told_throttled(text: str) -> Throttled | None:
 def _throttled_into(facts: NodeFacts, throttled: Throttled) -> NodeFacts:
     return replace(
         facts,
-        comfort=replace(
-            facts.comfort,
+        reliability=replace(
+            facts.reliability,
             undervoltage=throttled.under_voltage_now,
             undervoltage_since_boot=throttled.under_voltage_since_boot,
         ),

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from fleetctl.model.facts import NodeFacts, Pane
 from fleetctl.model.layout import TMUX_OPTIONS, TMUX_SOCKET
-from fleetctl.probes.clock_time import epoch_time
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.probe import Ask, Probe, Told
 from fleetctl.probes.script import Answer
+from fleetctl.probes.times import epoch_time
 
 _PANE_FIELDS = (
     "version",

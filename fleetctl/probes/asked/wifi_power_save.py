@@ -21,7 +21,7 @@ def _read(told: Told) -> tuple[str, ...]:
 
 
 def _into(facts: NodeFacts, saving: tuple[str, ...]) -> NodeFacts:
-    return replace(facts, comfort=replace(facts.comfort, wifi_power_save=saving))
+    return replace(facts, reliability=replace(facts.reliability, wifi_power_save=saving))
 
 
 PROBE = Probe(

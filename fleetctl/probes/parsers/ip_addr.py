@@ -17,7 +17,7 @@ from fleetctl.probes.parsers.unparsed import Unparsed
 _MISSING = re.compile(r'Device "\S+" does not exist|[Cc]annot find device')
 
 
-class Link(Struct, frozen=True):
+class IpLink(Struct, frozen=True):
     """An interface with all that is read of it."""
 
     name: str
@@ -49,7 +49,7 @@ def parse_ip_addr(text: str) -> tuple[Interface, ...] | Unparsed:
     return links if isinstance(links, Unparsed) else tuple(link.interface() for link in links)
 
 
-def parse_links(text: str) -> tuple[Link, ...] | Unparsed:
+def parse_links(text: str) -> tuple[IpLink, ...] | Unparsed:
     """The interfaces in ``text``; a filter such as ``-4`` leaves empty objects, which are none.
 
     A device that is not there is ``no_such_device``.
@@ -62,7 +62,7 @@ def parse_links(text: str) -> tuple[Link, ...] | Unparsed:
     return tuple(link for link in map(_link, objects) if link is not None)
 
 
-def _link(item: dict[str, Any]) -> Link | None:
+def _link(item: dict[str, Any]) -> IpLink | None:
     name = json_text.string(item.get("ifname"))
     if name is None:
         return None
@@ -82,7 +82,7 @@ def _link(item: dict[str, Any]) -> Link | None:
             inet.append(IPv4Interface((int(four), length)))
         elif six is not None and length <= 128:
             inet6.append((six, length))
-    return Link(
+    return IpLink(
         name=name,
         enabled="UP" in flags,
         carrier=_carrier(flags, operstate),

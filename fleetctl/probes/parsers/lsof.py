@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetctl.model.facts import Connection, Listener
+from fleetctl.model.facts import Listener, TcpConnection
 from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.parsers.number import whole
 
@@ -32,7 +32,7 @@ def parse_lsof(text: str) -> tuple[Listener, ...]:
     )
 
 
-def parse_lsof_connections(text: str) -> tuple[Connection, ...]:
+def parse_lsof_connections(text: str) -> tuple[TcpConnection, ...]:
     """The established IPv4 connections in ``text``: names of the form ``local->remote``."""
     found = []
     pid: int | None = None
@@ -47,5 +47,5 @@ def parse_lsof_connections(text: str) -> tuple[Connection, ...]:
         ends = ipv4(local.rpartition(":")[0]), ipv4(address)
         port = whole(port_text)
         if ends[0] is not None and ends[1] is not None and port is not None:
-            found.append(Connection(ends[0], ends[1], port, (pid,)))
+            found.append(TcpConnection(ends[0], ends[1], port, (pid,)))
     return tuple(found)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Network
-from typing import Literal
 
 from msgspec import Struct
 
+from fleetctl.model.setup import Method
 from fleetctl.probes.parsers import address
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
-
-Method = Literal["manual", "dhcp", "bootp", "manual_with_dhcp_router", "off"]
 
 _HEAD = re.compile(r"\((?P<mark>\*?\d*)\) (?P<name>.+)")
 # The last "Device:" counts, since a port's name may hold anything: "Adapter (en4), Device: x".

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fleetctl.model.facts import Connection, Listener
+from fleetctl.model.facts import Listener, TcpConnection
 from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.parsers.number import whole
 
@@ -36,7 +36,7 @@ def parse_ss(text: str) -> tuple[Listener, ...]:
     return tuple(found)
 
 
-def parse_ss_connections(text: str) -> tuple[Connection, ...]:
+def parse_ss_connections(text: str) -> tuple[TcpConnection, ...]:
     """The established IPv4 connections in ``text``."""
     found = []
     for line in text.splitlines():
@@ -50,5 +50,5 @@ def parse_ss_connections(text: str) -> tuple[Connection, ...]:
         if ends[0] is None or ends[1] is None or port is None:
             continue
         pids = tuple(sorted({int(p["pid"]) for p in _PROCESS.finditer(line)}))
-        found.append(Connection(ends[0], ends[1], port, pids))
+        found.append(TcpConnection(ends[0], ends[1], port, pids))
     return tuple(found)

@@ -20,7 +20,7 @@ from textual.widget import Widget
 
 from fleetctl.logs.buffer import LogBuffer
 from fleetctl.logs.matching import Pattern
-from fleetctl.logs.view import LogView, Place
+from fleetctl.logs.view import LinePosition, LogView
 from fleetctl.tui.logs.drawing import placed, restyled
 from fleetctl.tui.logs.painting import NAME_COLOURS, LogPainter
 from fleetctl.tui.logs.rows import TOP, LogRows, Row
@@ -163,13 +163,13 @@ class LogLines(Widget, can_focus=True):
         return "\n".join("".join(segment.text for segment in row).rstrip() for row in rows)
 
     @property
-    def bottom(self) -> Place | None:
+    def bottom(self) -> LinePosition | None:
         """The last line on the screen."""
-        places = [row.what for row in self._on_screen if isinstance(row.what, Place)]
+        places = [row.what for row in self._on_screen if isinstance(row.what, LinePosition)]
         return places[-1] if places else None
 
     @property
-    def here(self) -> Place | None:
+    def here(self) -> LinePosition | None:
         """The line that was jumped to last."""
         return self._painter.here
 
@@ -207,7 +207,7 @@ class LogLines(Widget, can_focus=True):
             self._left = left
             self.refresh()
 
-    def jump(self, place: Place) -> None:
+    def jump(self, place: LinePosition) -> None:
         """Show this line, marked, with some of what stands before it."""
         self.pause()
         self._painter.here = place

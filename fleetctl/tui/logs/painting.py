@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from fleetctl.logs.matching import Pattern
-from fleetctl.logs.view import LogView, Place
+from fleetctl.logs.view import LinePosition, LogView
 from fleetctl.tui.logs.drawing import drawing, fitted, highlight, strips
 from fleetctl.tui.logs.rows import Older, Row, What
 
@@ -41,7 +41,7 @@ class LogPainter:
         """Whether each line has its time before it."""
         self.search: Pattern | None = None
         """What is marked where it is found."""
-        self.here: Place | None = None
+        self.here: LinePosition | None = None
         """The line that was jumped to last."""
         self.widest = 0
         """Cells of the longest line that was drawn since this was set."""
@@ -95,11 +95,11 @@ class LogPainter:
 
     def _content(self, what: What) -> list[Strip]:
         """The rows of what stands beside the name."""
-        key = (what.chunk.key, what.number) if isinstance(what, Place) else what
+        key = (what.chunk.key, what.number) if isinstance(what, LinePosition) else what
         if (known := self._drawings.get(key)) is not None:
             return known
         base = self.style("")
-        if isinstance(what, Place):
+        if isinstance(what, LinePosition):
             mark = what.chunk.mark
             line = drawing(f"── {mark} ──" if mark else self._view.text(what), base)
             if mark:
@@ -127,13 +127,13 @@ class LogPainter:
         base = self.style("")
         segments: list[Segment] = []
         if cells := self._name_cells:
-            name = what.chunk.instance if isinstance(what, Place) else what.instance
+            name = what.chunk.instance if isinstance(what, LinePosition) else what.instance
             colour = self._all_names.index(name) % NAME_COLOURS
             text = fitted(name if first else "", cells)
             segments = [Segment(text, self.style(f"name-{colour}")), Segment(" | ", base)]
         if self._time_cells:
             when = "        "
-            if first and isinstance(what, Place):
+            if first and isinstance(what, LinePosition):
                 written = what.chunk.written
                 when = "??:??:??"
                 if written is not None:

@@ -20,7 +20,7 @@ from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.logs.buffer import LIMIT_BYTES, LogBuffer
 from fleetctl.logs.events import LogEvent
 from fleetctl.logs.matching import Filter, Pattern
-from fleetctl.logs.view import LogView, Place
+from fleetctl.logs.view import LinePosition, LogView
 from fleetctl.tui.background import in_background
 from fleetctl.tui.logs.ask import LogAsk
 from fleetctl.tui.logs.lines import LogLines
@@ -93,7 +93,7 @@ class LogPanel(Vertical):
         self._context_lines = 0
         self._search_text = ""
         self._search: Pattern | None = None
-        self._searching: Iterator[Place | None] | None = None
+        self._searching: Iterator[LinePosition | None] | None = None
         self._search_said = ""
         self._drawn_s = 0.0
         self._redraw: Timer | None = None
@@ -333,7 +333,7 @@ class LogPanel(Vertical):
         self._find_on(self._searching)
         self._work_on()
 
-    def _find_on(self, searching: Iterator[Place | None]) -> None:
+    def _find_on(self, searching: Iterator[LinePosition | None]) -> None:
         until = time.perf_counter() + _SLICE_S
         for found in searching:
             if found:

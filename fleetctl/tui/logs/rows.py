@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from fleetctl.logs.buffer import LogBuffer
-from fleetctl.logs.view import LogView, Place
+from fleetctl.logs.view import LinePosition, LogView
 
 
 class Tail(NamedTuple):
@@ -23,7 +23,7 @@ class Older(NamedTuple):
     text: str
 
 
-What = Place | Tail | Older
+What = LinePosition | Tail | Older
 
 
 class Row(NamedTuple):
@@ -82,10 +82,10 @@ class LogRows:
                 yield Row(what, part)
         if isinstance(what, Older):
             return
-        tails = [] if isinstance(what, Place) else self._tails()
+        tails = [] if isinstance(what, LinePosition) else self._tails()
         if isinstance(what, Tail):
             tails = tails[: self._place(what, tails)]
-        places = self._view.before(what if isinstance(what, Place) else None)
+        places = self._view.before(what if isinstance(what, LinePosition) else None)
         spots: Iterator[What] = chain(reversed(tails), places)
         for found in spots:
             for part in reversed(range(self._height_of(found))):
@@ -101,7 +101,7 @@ class LogRows:
         if isinstance(what, Tail):
             tails = tails[self._place(what, tails) + 1 :]
         else:
-            for place in self._view.after(what if isinstance(what, Place) else None):
+            for place in self._view.after(what if isinstance(what, LinePosition) else None):
                 for part in range(self._height_of(place)):
                     yield Row(place, part)
         for tail in tails:
@@ -129,7 +129,7 @@ class LogRows:
     def bar(self, on_screen: Sequence[Row], height: int, *, following: bool) -> tuple[int, int]:
         """The rows of the bar that shows where in all lines the screen is: from the first to
         before the second; none when all lines fit."""
-        places = [row.what for row in on_screen if isinstance(row.what, Place)]
+        places = [row.what for row in on_screen if isinstance(row.what, LinePosition)]
         count = self._view.rows
         if count <= height or not places:
             return (0, 0)

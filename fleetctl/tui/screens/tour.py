@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList
 
-from fleetctl.demo import Stop
+from fleetctl.demo import Scenario
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.tones import toned
 from fleetctl.tui.widgets.rows import Rows
@@ -23,9 +23,9 @@ class TourScreen(Page):
 
     DEFAULT_CSS = "TourScreen Rows { text-wrap: wrap; }"
 
-    def __init__(self, stops: Sequence[Stop], chosen: Callable[[Stop], object]) -> None:
+    def __init__(self, scenarios: Sequence[Scenario], chosen: Callable[[Scenario], object]) -> None:
         super().__init__()
-        self._stops = {stop.id: stop for stop in stops}
+        self._scenarios = {scenario.id: scenario for scenario in scenarios}
         self._tell = chosen
 
     def body(self) -> Widget:
@@ -37,17 +37,19 @@ class TourScreen(Page):
         self.query_one(Rows).show(
             [
                 (
-                    stop.id,
+                    scenario.id,
                     Content.assemble(
-                        (f"{number}. {stop.title}", "bold"), "\n   ", toned(stop.remedy, "quiet")
+                        (f"{number}. {scenario.title}", "bold"),
+                        "\n   ",
+                        toned(scenario.remedy, "quiet"),
                     ),
                 )
-                for number, stop in enumerate(self._stops.values(), 1)
+                for number, scenario in enumerate(self._scenarios.values(), 1)
             ]
         )
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
-        stop = self._stops[event.option_id or ""]
+        scenario = self._scenarios[event.option_id or ""]
         self.dismiss()
-        self._tell(stop)
+        self._tell(scenario)

@@ -29,7 +29,7 @@ NAMES, ROLES, LINKS, ADDRESSES = 1, 2, 3, 4
 """How much is said: names only; what nodes do as well; a row for each link; addresses on it."""
 
 Attachments = Mapping[tuple[str, str], bool | None]
-"""Node and network to whether the node's place there works; see fleetctl.health.standing."""
+"""Node and network to whether the node's place there works; see fleetctl.health.attachments."""
 Rtts = Mapping[tuple[str, str], float]
 """Node and network to the round trip to its neighbours there, in ms."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from fleetctl.health.standing import attachments, link_rtts
+from fleetctl.health.attachments import attachments, link_rtts
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
@@ -24,11 +24,11 @@ from fleetctl.tui.topology.appearance import (
     Appearance,
     appearance,
 )
-from fleetctl.tui.topology.census import census
 from fleetctl.tui.topology.drawing import Drawing, Sheet
+from fleetctl.tui.topology.layering import components, order
+from fleetctl.tui.topology.network_line import hanging, inline
+from fleetctl.tui.topology.node_counts import node_counts
 from fleetctl.tui.topology.picture import Pads, picture
-from fleetctl.tui.topology.shelf import hanging, inline
-from fleetctl.tui.topology.strata import components, order
 
 CROWD = 40
 """A network of more members is counted, not drawn."""
@@ -148,9 +148,9 @@ class _Composition:
         for group in self._parts.groups:
             yield from self._group(group)
         for network in self._parts.control:
-            yield self._shelf(network, self._parts.members[network])
+            yield self._network_line(network, self._parts.members[network])
         if self._parts.alone:
-            yield self._shelf(None, self._parts.alone)
+            yield self._network_line(None, self._parts.alone)
 
     def _group(self, group: Sequence[str]) -> Iterator[Sheet]:
         everyone = {name for network in group for name in self._parts.members[network]}
@@ -162,13 +162,13 @@ class _Composition:
                 return
             self.too_wide = True
         for network in group:
-            yield self._shelf(network, self._parts.members[network], alone=len(group) == 1)
+            yield self._network_line(network, self._parts.members[network], alone=len(group) == 1)
 
-    def _shelf(self, network: str | None, names: list[str], *, alone: bool = False) -> Sheet:
+    def _network_line(self, network: str | None, names: list[str], *, alone: bool = False) -> Sheet:
         homes = set(names) - self._drawn
         self._drawn |= homes
         if len(names) > self._form.crowd:
-            return census(self._look, network, names, self._columns)
+            return node_counts(self._look, network, names, self._columns)
         if network and alone and self._form.detail > NAMES and names:
             drawn = hanging(self._look, network, names, self._columns)
             if drawn:

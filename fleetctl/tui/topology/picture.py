@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from fleetctl.marks import Tone
 from fleetctl.tui.topology.appearance import ADDRESSES, LINKS, ROLES, RTT_COLUMNS, Appearance
 from fleetctl.tui.topology.drawing import Sheet, Target, fitted
+from fleetctl.tui.topology.layering import Layering, Line, Port, layered
 from fleetctl.tui.topology.nodes import put_node, put_role
-from fleetctl.tui.topology.strata import Line, Port, Strata, layered
 
 PADS = (12, 8, 4, 0)
 """Extra columns between nodes."""
@@ -34,12 +34,12 @@ def picture(
     key = (group[0], detail, columns)
     best: _Picture | None = None
     for pad in PADS if key not in pads else (pads[key],):
-        strata = layered(
+        layering = layered(
             look.fleet, group, lambda name: _node_columns(look, name, detail), pad, cell_len
         )
-        if strata.columns + INDENT > columns:
+        if layering.columns + INDENT > columns:
             continue
-        drawn = _Picture(look, strata, detail, columns)
+        drawn = _Picture(look, layering, detail, columns)
         if drawn.shortest_label and (best is None or drawn.score > best.score):
             best, pads[key] = drawn, pad
     pads.setdefault(key, 0)
@@ -67,33 +67,33 @@ class _Level(Struct, frozen=True):
 
 
 class _Picture:
-    """Strata on a sheet."""
+    """Layering on a sheet."""
 
-    def __init__(self, look: Appearance, strata: Strata, detail: int, columns: int) -> None:
+    def __init__(self, look: Appearance, layering: Layering, detail: int, columns: int) -> None:
         self.sheet = Sheet()
-        self._look, self._strata = look, strata
+        self._look, self._layering = look, layering
         self._detail, self._columns = detail, columns
         self._levels = self._measured()
-        for line in strata.lines:
+        for line in layering.lines:
             begin, end = (INDENT + p.column for p in (line.ports[0], line.ports[-1]))
             text = LINE * (end - begin + 1)
             self.sheet.put(self._row(line), begin, text, "quiet", Target(network=line.network))
-        for line in strata.lines:
+        for line in layering.lines:
             for port in line.ports:
                 self._link(line, port)
-        for line in strata.lines:
+        for line in layering.lines:
             self._ends(line)
-        for level, nodes in zip(self._levels, strata.rows, strict=True):
+        for level, nodes in zip(self._levels, layering.rows, strict=True):
             for name, column in nodes:
                 put_node(look, self.sheet, level.nodes, INDENT + column, name)
                 if detail >= ROLES:
                     put_role(look, self.sheet, level.nodes + 1, INDENT + column + 2, name)
-        for line in strata.lines:
+        for line in layering.lines:
             if detail >= LINKS:
                 self._say_beside(line)
             elif detail == ROLES:
                 self._say_along(line)
-        labels = [self._label(line) for line in strata.lines]
+        labels = [self._label(line) for line in layering.lines]
         self.shortest_label = min(labels)
         """In columns; 0: one had no room at all."""
         self.score = (self.shortest_label, sum(labels))
@@ -101,11 +101,11 @@ class _Picture:
     def _measured(self) -> list[_Level]:
         """Row 0 is for the label of the topmost network."""
         levels: list[_Level] = []
-        for number, nodes in enumerate(self._strata.rows):
+        for number, nodes in enumerate(self._layering.rows):
             lines = levels[-1].end if levels else 1
             if self._detail >= LINKS and levels:
                 lines += 1
-            below = lines + self._strata.tracks(number) + (self._detail >= LINKS)
+            below = lines + self._layering.tracks(number) + (self._detail >= LINKS)
             roles = self._detail >= ROLES and any(self._look.role(name) for name, _ in nodes)
             levels.append(_Level(lines, below, below + 1 + roles))
         return levels
@@ -140,7 +140,7 @@ class _Picture:
     def _say_beside(self, line: Line) -> None:
         """Address and round trip, in the row that each link has, where there is room."""
         level = self._levels[line.level]
-        beside = [p for li in self._strata.lines if li.level == line.level for p in li.ports]
+        beside = [p for li in self._layering.lines if li.level == line.level for p in li.ports]
         for port in line.ports:
             words, room = [], 0
             if self._detail >= ADDRESSES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from fleetctl.demo import Stop
+from fleetctl.demo import Scenario
 from fleetctl.tui.tones import toned
 
 
@@ -27,11 +27,13 @@ class GuideLine(Static):
         hint = f"This is a demo fleet. d: a tour of things to break · q: leave, and {then}."
         self.update(Content.assemble(hint, toned(f" {note}", "quiet") if note else ""))
 
-    def show(self, stop: Stop, said: str) -> None:
+    def show(self, scenario: Scenario, said: str) -> None:
         """After something was broken."""
-        heal = " h: mend it ·" if stop.repair == "heal" else ""
+        heal = " h: mend it ·" if scenario.repair == "heal" else ""
         self.update(
             Content.assemble(
-                (said, "bold"), f" {stop.look} ", toned(f"{stop.remedy}{heal} d: the tour", "quiet")
+                (said, "bold"),
+                f" {scenario.look} ",
+                toned(f"{scenario.remedy}{heal} d: the tour", "quiet"),
             )
         )

@@ -16,7 +16,7 @@ from textual.events import Resize
 from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 
-from fleetctl.health.standing import Lamp, data_lamps, data_networks
+from fleetctl.health.attachments import Lamp, data_lamps, data_networks
 from fleetctl.marks import mark, verdict
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import FleetStatus, NodeStatus
@@ -36,7 +36,7 @@ _WORST = ("unreachable", "degraded", "unknown", "ok", "external")
 SORTS = ("file", "worst", "load", "memory")
 
 
-class Place(Struct, frozen=True):
+class NodeRow(Struct, frozen=True):
     """What a row is about."""
 
     node: str
@@ -47,13 +47,13 @@ class Place(Struct, frozen=True):
         return self.instance.name if self.instance else self.node
 
 
-def places(fleet: Fleet, job: Job | None) -> tuple[Place, ...]:
+def node_rows(fleet: Fleet, job: Job | None) -> tuple[NodeRow, ...]:
     """A row for each instance, and for each node without one, in the order of nodes.yaml."""
     instances = job.instances if job else ()
-    found: list[Place] = []
+    found: list[NodeRow] = []
     for node in fleet.nodes:
         mine = [i for i in instances if i.node == node]
-        found += [Place(node, i) for i in mine] or [Place(node, None)]
+        found += [NodeRow(node, i) for i in mine] or [NodeRow(node, None)]
     return tuple(found)
 
 
@@ -92,9 +92,9 @@ class NodesPanel(Vertical):
         super().__init__()
         self._fleet = fleet
         self._job = job
-        self._places = places(fleet, job)
+        self._node_rows = node_rows(fleet, job)
         self._data_networks = frozenset(data_networks(fleet, job))
-        self._by_key = {place.key: place for place in self._places}
+        self._by_key = {place.key: place for place in self._node_rows}
         self._snapshot: Snapshot | None = None
         self._lamps: Mapping[str, Lamp] = {}
         self._rtts: dict[str, deque[float | None]] = {}
@@ -115,10 +115,10 @@ class NodesPanel(Vertical):
         self._draw()
 
     @property
-    def chosen(self) -> Place:
+    def chosen(self) -> NodeRow:
         """What the cursor is on; the first row while it is nowhere."""
         key = self.query_one(Rows).key
-        return self._by_key[key] if key else self._places[0]
+        return self._by_key[key] if key else self._node_rows[0]
 
     def choose(self, node: str) -> None:
         """Put the cursor on ``node``."""
@@ -174,8 +174,8 @@ class NodesPanel(Vertical):
         self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
         self._draw()
 
-    def _shown(self) -> list[Place]:
-        found = [p for p in self._places if self._filter in self._words(p)]
+    def _shown(self) -> list[NodeRow]:
+        found = [p for p in self._node_rows if self._filter in self._words(p)]
         if self._status is None:
             return found
         if self._sort == "worst":
@@ -184,20 +184,20 @@ class NodesPanel(Vertical):
             found.sort(key=self._usage)
         return found
 
-    def _words(self, place: Place) -> str:
+    def _words(self, place: NodeRow) -> str:
         words = [place.key, place.node]
         if self._status:
             service = self._status.services.get(place.key)
             words += [self._node(place).state, service.state if service else ""]
         return " ".join(words).lower()
 
-    def _badness(self, place: Place) -> tuple[int, int]:
+    def _badness(self, place: NodeRow) -> tuple[int, int]:
         assert self._status
         service = self._status.services.get(place.key)
         bad = service is not None and service.state not in ("ready", "exited")
         return (_WORST.index(self._node(place).state), 0 if bad else 1)
 
-    def _usage(self, place: Place) -> float:
+    def _usage(self, place: NodeRow) -> float:
         system = self._node(place).system
         if system is None:
             return 0.0
@@ -211,14 +211,14 @@ class NodesPanel(Vertical):
     def _status(self) -> FleetStatus | None:
         return self._snapshot.status if self._snapshot else None
 
-    def _node(self, place: Place) -> NodeStatus:
+    def _node(self, place: NodeRow) -> NodeStatus:
         assert self._snapshot
         return self._snapshot.status.nodes[place.node]
 
     def _columns(self) -> list[_Column]:
         """As many as fit: what matters most first."""
         names = max(len(name) for name in self._fleet.nodes)
-        roles = max((len(p.instance.service) for p in self._places if p.instance), default=4)
+        roles = max((len(p.instance.service) for p in self._node_rows if p.instance), default=4)
         always = [
             _Column("ssh", 3),
             _Column("data", 5),
@@ -265,11 +265,11 @@ class NodesPanel(Vertical):
         if self._sort != "file":
             title += f" · {self._sort} first"
         if self._filter:
-            title += f" · {shown} of {len(self._places)}"
+            title += f" · {shown} of {len(self._node_rows)}"
         if self.border_title != title:
             self.border_title = title
 
-    def _cells(self, place: Place, *, first: bool) -> dict[str, Content]:
+    def _cells(self, place: NodeRow, *, first: bool) -> dict[str, Content]:
         role = Content(place.instance.service if place.instance else "-")
         if self._snapshot is None:
             return {"node": Content(place.node), "role": role, "state": toned("asking …", "quiet")}

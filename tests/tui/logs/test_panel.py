@@ -16,7 +16,7 @@ from textual.events import MouseScrollUp
 from textual.pilot import Pilot
 
 from fleetctl.logs.buffer import LIMIT_BYTES
-from fleetctl.logs.events import LogBatch, LogEvent, LogMark, LogTail
+from fleetctl.logs.events import LogBatch, LogEvent, LogNotice, LogTail
 from fleetctl.tui.logs.lines import LogLines
 from fleetctl.tui.logs.panel import LogPanel
 
@@ -124,7 +124,7 @@ def test_merged_logs_with_names_in_the_order_of_time() -> None:
         await user.title("Logs · all · following")
         app.write(SERVER, "second\n", NOW - 5)
         app.write(WORKER, "first\n", NOW - 9)
-        app.take(LogMark(WORKER, "lost [pi4]", NOW - 1))
+        app.take(LogNotice(WORKER, "lost [pi4]", NOW - 1))
         await user.rows(
             "worker@pi4   | first",
             "server@mini1 | second",
@@ -413,7 +413,7 @@ def test_the_view_is_saved_to_a_new_file(tmp_path: Path, monkeypatch: pytest.Mon
 def test_every_size(size: tuple[int, int]) -> None:
     async def body(app: Screen, user: User) -> None:
         app.write(SERVER, "日本" * 400 + "\n" + numbered(0, 500))
-        app.take(LogMark(WORKER, "lost", NOW), LogTail(WORKER, "50%"))
+        app.take(LogNotice(WORKER, "lost", NOW), LogTail(WORKER, "50%"))
         await user.sees(lambda: {*"50%"} & {*"".join(app.rows()[-1:])})
         await user.press("w", "g", "t", "slash", "5", "enter", "plus", "G")
         await user.sees(lambda: {*"50%"} & {*"".join(app.rows()[-1:])})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.logs.buffer import LogBuffer
-from fleetctl.logs.events import LogBatch, LogMark
+from fleetctl.logs.events import LogBatch, LogNotice
 from fleetctl.logs.matching import Filter, Pattern
 from fleetctl.logs.view import LogView
 from fleetctl.tui.logs.saving import lines_of, save
@@ -23,7 +23,7 @@ def filled() -> tuple[LogBuffer, LogView]:
     view.update(
         buffer.take([
             LogBatch("a", 0, b"\x1b[31mred\x1b[0m\n10%\r100%\n", 50.0, None),
-            LogMark("a", "lost", 51.0),
+            LogNotice("a", "lost", 51.0),
             LogBatch("worker@b", 0, long + b"\n", 52.0, 52.0),
         ])
     )  # fmt: skip

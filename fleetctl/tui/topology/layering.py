@@ -40,7 +40,7 @@ class Line(Struct, frozen=True):
     """The column where its label begins."""
 
 
-class Strata(Struct, frozen=True):
+class Layering(Struct, frozen=True):
     """The layout of networks that hang together."""
 
     lines: tuple[Line, ...]
@@ -106,7 +106,7 @@ def layered(
     wide: Callable[[str], int],
     pad: int,
     label: Callable[[str], int],
-) -> Strata:
+) -> Layering:
     """Place a group of networks and their nodes.
 
     :param wide: the columns that a node's own text takes.
@@ -151,7 +151,7 @@ def layered(
         )
         for level in range(levels)
     )
-    return Strata(lines, rows, max(right, default=label(tree.root)))
+    return Layering(lines, rows, max(right, default=label(tree.root)))
 
 
 def _links(

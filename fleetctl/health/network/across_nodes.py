@@ -11,7 +11,7 @@ from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet
 
 
-def wire_problems(fleet: Fleet, facts: Mapping[str, NodeFacts]) -> Iterator[Problem]:
+def problems_across_nodes(fleet: Fleet, facts: Mapping[str, NodeFacts]) -> Iterator[Problem]:
     """Warnings about the networks as a whole."""
     for network in fleet.networks:
         yield from _sizes(fleet, facts, network)

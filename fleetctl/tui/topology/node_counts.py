@@ -10,14 +10,14 @@ from rich.cells import cell_len
 from fleetctl.marks import Mark, Tone
 from fleetctl.tui.topology.appearance import Appearance
 from fleetctl.tui.topology.drawing import Sheet, Target, fitted
-from fleetctl.tui.topology.shelf import NO_NETWORK, label
+from fleetctl.tui.topology.network_line import NO_NETWORK, label
 
 _COUNTED = "●✖▲?□"
 _NAMED = "✖▲?"
 """The worst first."""
 
 
-def census(look: Appearance, network: str | None, names: Sequence[str], columns: int) -> Sheet:
+def node_counts(look: Appearance, network: str | None, names: Sequence[str], columns: int) -> Sheet:
     """Count the nodes on ``network``; before anything is known, nobody is named."""
     sheet = Sheet()
     marks = {name: look.whole(name, network) for name in names}

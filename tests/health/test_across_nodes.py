@@ -8,7 +8,7 @@ from ipaddress import IPv4Interface
 import pytest
 
 from fleetctl.config import load_text
-from fleetctl.health.network.wires import wire_problems
+from fleetctl.health.network.across_nodes import problems_across_nodes
 from fleetctl.model.facts import NetworkFacts, NodeFacts, ThunderboltPort
 from fleetctl.model.network import Interface
 from fleetctl.model.status import Problem
@@ -20,7 +20,7 @@ MACS = ("mini1", "mini2", "mini3")
 
 
 def told(by_node: dict[str, NodeFacts]) -> list[Problem]:
-    return list(wire_problems(FLEET, by_node))
+    return list(problems_across_nodes(FLEET, by_node))
 
 
 # packet sizes

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from fleetctl.config import load_text
-from fleetctl.health.standing import (
+from fleetctl.health.attachments import (
     Lamp,
     attachment,
     attachments,
