@@ -1,0 +1,443 @@
+"""A start, on simulated nodes: what begins when, what waits for what, and what is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from fleetctl.errors import ConnectTimedOut
+from fleetctl.launch.node_files import NO_WORKDIR
+from fleetctl.launch.runner import LOCK_WAIT_S, Runner
+from fleetctl.launch.secrets import Secrets
+from fleetctl.model.facts import Listener
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.plan import plan
+from fleetctl.model.progress import Progress
+from fleetctl.model.ready import Ready
+from fleetctl.model.status import ServiceStatus
+from tests.clock import jumping
+from tests.launch.jobs import Shape, job, listen
+from tests.scripted import Script, says
+from tests.simulated import FLEET, SimulatedFleet, ends, server
+
+ADDRESS = "10.0.0.1"
+LISTENING: dict[str, Any] = {"listen": listen(), "ready": Ready("listening")}
+TWO = job({"server": (["mini1"], []), "worker": (["pi4", "pi5"], ["server"])}, server=LISTENING)
+
+
+class Start:
+    """A start of a job or of a part of it, and what was told of it."""
+
+    def __init__(self, links: SimulatedFleet, of: Job, only: Iterable[str] = (), **more: Any):
+        self.told: list[Progress] = []
+        chosen = [i for i in of.instances if not only or i.name in only]
+        self.steps = plan(of, chosen)
+        self.runner = Runner(
+            FLEET, links, links.status, Secrets(chosen), self.told.append, began_s=0.0, **more
+        )
+
+    async def run(self) -> Mapping[str, ServiceStatus]:
+        return await self.runner.start(self.steps)
+
+    def states(self) -> dict[str, str]:
+        return {name: status.state for name, status in self.runner.statuses.items()}
+
+    def reasons(self) -> dict[str, str | None]:
+        return {name: status.reason for name, status in self.runner.statuses.items()}
+
+    def first(self, instance: str, state: str) -> float:
+        """When it was first told to be in a state."""
+        return next(p.elapsed_s for p in self.told if (p.instance, p.state) == (instance, state))
+
+
+def nodes(of: Job) -> SimulatedFleet:
+    """The nodes of a job; its server listens after five seconds."""
+    links = SimulatedFleet(list(dict.fromkeys(i.node for i in of.instances)))
+    if "mini1" in links.node:
+        links.node["mini1"].programs["server@mini1"] = server(ADDRESS, 6000, after_s=5)
+    return links
+
+
+def named(of: Job, name: str) -> Instance:
+    return next(i for i in of.instances if i.name == name)
+
+
+# order
+
+
+def test_each_begins_when_what_it_needs_is_ready_and_not_before() -> None:
+    async def body() -> None:
+        links = nodes(TWO)
+        start = Start(links, TWO)
+        await start.run()
+        assert set(start.states().values()) == {"ready"}
+        assert 5 <= start.first("server@mini1", "ready") < 7
+        for worker in ("worker@pi4", "worker@pi5"):
+            assert start.first("server@mini1", "ready") <= start.first(worker, "starting")
+            told = [(p.state, p.reason) for p in start.told if p.instance == worker]
+            assert told[0] == ("waiting", "waits for server@mini1")
+            assert [state for state, _ in told] == ["waiting", "starting", "running", "ready"]
+
+    jumping(body())
+
+
+def test_what_needs_nothing_begins_side_by_side() -> None:
+    shape: Shape = {name: (["mini1"], []) for name in "abcd"}
+    many = job({**shape, "e": (["pi4"], [])})
+
+    async def body() -> None:
+        links = nodes(many)
+        for node in links.node.values():
+            node.late_s["prepare"] = 2.0
+        start = Start(links, many)
+        await start.run()
+        assert set(start.states().values()) == {"ready"}
+        assert max(p.elapsed_s for p in start.told) < 8
+
+    jumping(body())
+
+
+def test_what_runs_already_is_left_alone() -> None:
+    async def body() -> None:
+        links = nodes(TWO)
+        links.node["pi4"].already_runs(named(TWO, "worker@pi4"))
+        start = Start(links, TWO)
+        await start.run()
+        assert set(start.states().values()) == {"ready"}
+        assert start.first("worker@pi4", "ready") < 1  # it waits for nothing
+        assert links.node["pi4"].of("prepare") == []
+
+    jumping(body())
+
+
+def test_a_need_that_somebody_else_is_starting_is_waited_for() -> None:
+    async def body() -> None:
+        links = nodes(TWO)
+        start = Start(links, TWO, only={"worker@pi4"})
+        other = asyncio.create_task(Start(links, TWO, only={"server@mini1"}).run())
+        await links.node["mini1"].asked("unlock")
+        await start.run()
+        assert start.first("worker@pi4", "starting") >= 5
+        assert start.states()["worker@pi4"] == "ready"
+        await other
+
+    jumping(body())
+
+
+def test_a_need_that_nobody_starts_leaves_its_dependents_waiting() -> None:
+    async def body() -> None:
+        links = nodes(TWO)
+        start = Start(links, TWO, only={"worker@pi4"})
+        await start.run()
+        assert start.states()["worker@pi4"] == "waiting"
+        assert start.reasons()["worker@pi4"] == "server@mini1 is stopped"
+        assert links.node["pi4"].of("prepare") == []
+
+    jumping(body())
+
+
+def test_one_whose_work_is_done_is_as_good_as_ready() -> None:
+    once = job({"fetch": (["mini1"], []), "train": (["pi4"], ["fetch"])})
+
+    async def body(code: int) -> Start:
+        links = nodes(once)
+        links.node["mini1"].programs["fetch@mini1"] = ends(code, after_s=0.5)
+        start = Start(links, once)
+        await start.run()
+        return start
+
+    assert jumping(body(0)).states() == {"fetch@mini1": "exited", "train@pi4": "ready"}
+    assert jumping(body(1)).states() == {"fetch@mini1": "failed", "train@pi4": "waiting"}
+
+
+# what goes wrong
+
+
+def test_dependents_of_one_that_fails_wait_and_say_why() -> None:
+    three = job(
+        {"server": (["mini1"], []), "worker": (["pi4"], ["server"]), "view": (["pi5"], ["worker"])},
+        server=LISTENING,
+    )
+
+    async def body() -> None:
+        links = nodes(three)
+        links.node["mini1"].programs["server@mini1"] = ends(3, after_s=2)
+        start = Start(links, three)
+        await start.run()
+        assert start.states() == {
+            "server@mini1": "failed", "worker@pi4": "waiting", "view@pi5": "waiting",
+        }  # fmt: skip
+        assert start.reasons() == {
+            "server@mini1": "exit code 3",
+            "worker@pi4": "server@mini1 is failed (exit code 3)",
+            "view@pi5": "worker@pi4 is waiting",
+        }
+        assert links.node["pi4"].of("prepare") == links.node["pi5"].of("prepare") == []
+
+    jumping(body())
+
+
+def test_a_refusal_is_told_with_what_to_do_and_leaves_no_half_instance() -> None:
+    async def body() -> None:
+        links = nodes(TWO)
+        mini1, pi4 = links.node["mini1"], links.node["pi4"]
+        mini1.listeners.append(Listener(ADDRESS, 6000, (77,), "nginx"))
+        pi4.answers["prepare"] = says(status=NO_WORKDIR)
+        start = Start(links, TWO)
+        await start.run()
+        assert start.states()["server@mini1"] == "failed"
+        said = start.reasons()["server@mini1"] or ""
+        assert said.startswith("port 6000 on mini1 is taken by nginx (pid 77)")
+        assert said.endswith("End it, or give the service another port in nodes.yaml.")
+        begun = mini1.has(named(TWO, "server@mini1"))
+        assert (begun.spec, begun.locked, mini1.panes) == ("", False, {})
+
+    jumping(body())
+
+
+@pytest.mark.parametrize("when", ["never reached", "lost in a birth", "lost afterwards"])
+def test_a_lost_node_costs_what_is_on_it_and_what_waits_for_that(when: str) -> None:
+    four = job(
+        {
+            "server": (["mini1"], []),
+            "other": (["mini1"], []),
+            "worker": (["pi4"], ["server"]),
+            "free": (["pi4", "pi5"], []),
+        },
+        server=LISTENING,
+    )
+
+    async def body() -> None:
+        links = nodes(four)
+        mini1 = links.node["mini1"]
+        why = ConnectTimedOut("mini1", "no answer from 10.0.0.1 within 10 s")
+        match when:
+            case "never reached":
+                mini1.unreachable = why
+            case "lost in a birth":
+                mini1.cut_at("tmux")
+            case "lost afterwards":
+                mini1.cut_at("look", after=6)
+        start = Start(links, four)
+        await start.run()
+        assert start.states()["server@mini1"] == "unknown"
+        assert start.states()["worker@pi4"] == "waiting"
+        reason = why.reason if when == "never reached" else "the connection broke"
+        assert start.reasons()["worker@pi4"] == f"server@mini1 is unknown ({reason})"
+        assert start.states()["free@pi4"] == start.states()["free@pi5"] == "ready"
+        assert max(start.first(f"free@{node}", "ready") for node in ("pi4", "pi5")) < 5
+
+    jumping(body())
+
+
+# paths
+
+
+def test_a_path_that_opens_is_waited_for() -> None:
+    async def body() -> None:
+        links = nodes(TWO)
+        pi4 = links.node["pi4"]
+        closed = True
+
+        async def answer(script: Script) -> int:
+            assert ADDRESS in script.text
+            return 1 if closed else 0
+
+        pi4.answers["path"] = answer
+        start = Start(links, TWO)
+        running = asyncio.create_task(start.run())
+        await pi4.asked("path", times=9)
+        assert start.states()["worker@pi5"] == "ready"
+        assert start.states()["worker@pi4"] == "waiting"
+        reason = f"no path from pi4 to {ADDRESS} and back (server@mini1)"
+        assert start.reasons()["worker@pi4"] == reason
+        closed = False
+        await running
+        assert start.states()["worker@pi4"] == "ready"
+
+    jumping(body())
+
+
+def test_a_path_that_never_opens_is_waited_for_no_longer_than_readiness() -> None:
+    async def body() -> None:
+        late = job(
+            {"server": (["mini1"], []), "worker": (["pi4"], ["server"])},
+            server=LISTENING,
+            worker={"ready": Ready("alive", timeout_s=20)},
+        )
+        links = nodes(late)
+        links.node["pi4"].answers["path"] = says(status=1)
+        start = Start(links, late)
+        await start.run()
+        assert start.states()["worker@pi4"] == "waiting"
+        reason = f"no path from pi4 to {ADDRESS} and back (server@mini1)"
+        assert start.reasons()["worker@pi4"] == reason
+        assert 25 < asyncio.get_running_loop().time() < 35
+        assert links.node["pi4"].of("prepare") == []
+
+    jumping(body())
+
+
+@pytest.mark.parametrize("why", ["not wanted", "same node", "loopback"])
+def test_no_path_is_asked_for_where_there_is_none_to_ask(why: str) -> None:
+    address = "127.0.0.1" if why == "loopback" else ADDRESS
+    node = "mini1" if why == "same node" else "pi4"
+    shape = job(
+        {"server": (["mini1"], []), "worker": ([node], ["server"])},
+        server={"listen": listen(address=address), "ready": Ready("listening")},
+    )
+
+    async def body() -> None:
+        links = nodes(shape)
+        links.node["mini1"].programs["server@mini1"] = server(address, 6000)
+        links.node[node].answers["path"] = says(status=1)
+        start = Start(links, shape, check_paths=why != "not wanted")
+        await start.run()
+        assert set(start.states().values()) == {"ready"}
+        assert links.node[node].of("path") == []
+
+    jumping(body())
+
+
+# what is started by hand
+
+BY_HAND = job(
+    {"tablet": (["ipad"], []), "worker": (["pi4"], ["tablet"])},
+    tablet={"command": None, "ready": Ready("connect", "10.0.0.9:8080", timeout_s=30)},
+)
+
+
+def test_what_is_started_by_hand_is_waited_for() -> None:
+    async def body() -> None:
+        links = nodes(BY_HAND)
+        start = Start(links, BY_HAND)
+        running = asyncio.create_task(start.run())
+        await asyncio.sleep(10)
+        assert start.states() == {"tablet@ipad": "waiting", "worker@pi4": "waiting"}
+        reason = "waits for 10.0.0.9:8080 on ipad, which is started by hand"
+        assert start.reasons()["tablet@ipad"] == reason
+        links.here.servers["10.0.0.9", 8080] = lambda _: None
+        await running
+        assert start.states() == {"tablet@ipad": "ready", "worker@pi4": "ready"}
+        assert links.node["ipad"].scripts == []
+
+    jumping(body())
+
+
+def test_what_nobody_starts_by_hand_is_waited_for_until_its_timeout() -> None:
+    async def body() -> None:
+        start = Start(nodes(BY_HAND), BY_HAND)
+        await start.run()
+        assert start.states() == {"tablet@ipad": "waiting", "worker@pi4": "waiting"}
+        assert start.reasons()["worker@pi4"] == "tablet@ipad is waiting"
+        assert 30 < asyncio.get_running_loop().time() < 32
+
+    jumping(body())
+
+
+# cancelling
+
+
+def test_a_start_that_is_cancelled_lets_run_what_runs_and_tells_what() -> None:
+    async def body() -> None:
+        shape = job(
+            {"server": (["mini1"], []), "fast": (["pi5"], []), "worker": (["pi4"], ["server"])},
+            server=LISTENING,
+        )
+        links = nodes(shape)
+        start = Start(links, shape)
+        running = asyncio.create_task(start.run())
+        await asyncio.sleep(3)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert start.states() == {
+            "server@mini1": "running", "fast@pi5": "ready", "worker@pi4": "waiting",
+        }  # fmt: skip
+        await asyncio.sleep(10)
+        after = {i.name: (await links.status(i)).state for i in shape.instances}
+        assert after == {"server@mini1": "ready", "fast@pi5": "ready", "worker@pi4": "stopped"}
+
+    jumping(body())
+
+
+@pytest.mark.parametrize("stage", ["prepare", "tmux", "unlock"])
+def test_a_birth_that_began_is_brought_to_its_end(stage: Any) -> None:
+    async def body() -> None:
+        one = job({"worker": (["pi4"], [])})
+        links = nodes(one)
+        pi4 = links.node["pi4"]
+        go_on = pi4.hold(stage)
+        start = Start(links, one)
+        running = asyncio.create_task(start.run())
+        await pi4.asked(stage)
+        for _ in range(3):  # nor by an impatient user
+            running.cancel()
+            await asyncio.sleep(0)
+        assert not running.done()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        worker = one.instances[0]
+        (pane,) = pi4.panes.values()
+        assert (pane.instance, pane.dead) == ("worker@pi4", False)
+        assert not pi4.has(worker).locked
+        assert (await links.status(worker)).state == "running"
+        assert start.states() == {"worker@pi4": "starting"}
+
+    jumping(body())
+
+
+# another controller
+
+
+def test_the_lock_of_another_controller_is_waited_for() -> None:
+    async def body() -> None:
+        one = job({"worker": (["pi4"], [])})
+        links = nodes(one)
+        begun = links.node["pi4"].has(one.instances[0])
+        begun.locked = True
+        start = Start(links, one)
+        running = asyncio.create_task(start.run())
+        await links.node["pi4"].asked("prepare", times=20)
+        assert start.states() == {"worker@pi4": "starting"}
+        assert start.reasons() == {"worker@pi4": "another fleetctl is starting or stopping it"}
+        assert links.node["pi4"].of("tmux") == []
+        begun.locked = False
+        await running
+        assert start.states() == {"worker@pi4": "ready"}
+        assert start.reasons() == {"worker@pi4": None}
+
+    jumping(body())
+
+
+def test_the_lock_of_another_controller_is_not_waited_for_for_ever() -> None:
+    async def body() -> None:
+        one = job({"worker": (["pi4"], [])})
+        links = nodes(one)
+        links.node["pi4"].has(one.instances[0]).locked = True
+        start = Start(links, one)
+        await start.run()
+        assert start.states() == {"worker@pi4": "failed"}
+        assert start.reasons() == {
+            "worker@pi4": f"another fleetctl has been starting or stopping it for {LOCK_WAIT_S:g} "
+            "s. See what that one says, or where it hangs."
+        }
+        assert LOCK_WAIT_S < asyncio.get_running_loop().time() < LOCK_WAIT_S + 1
+
+    jumping(body())
+
+
+def test_two_controllers_start_it_once() -> None:
+    async def body() -> None:
+        one = job({"worker": (["pi4"], [])})
+        links = nodes(one)
+        both = [Start(links, one), Start(links, one)]
+        await asyncio.gather(*(start.run() for start in both))
+        assert [start.states() for start in both] == [{"worker@pi4": "ready"}] * 2
+        assert len(links.node["pi4"].panes) == 1
+
+    jumping(body())
