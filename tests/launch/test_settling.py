@@ -1,0 +1,338 @@
+"""Waiting until a started instance is ready, on a simulated node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import groupby, pairwise
+from typing import Any
+
+import pytest
+
+from fleetctl.errors import LinkHung, LinkLost
+from fleetctl.launch.birth import Birth
+from fleetctl.launch.secrets import Secrets
+from fleetctl.launch.settling import Settling
+from fleetctl.model.jobs import Instance, Restart
+from fleetctl.model.ready import Ready
+from fleetctl.model.status import ServiceStatus
+from tests.clock import jumping
+from tests.launch.jobs import instance, listen
+from tests.scripted import Script, says
+from tests.simulated import FLEET, Process, Program, SimulatedFleet, SimulatedNode, ends, forever
+from tests.simulated import server as listening
+
+
+class Waited:
+    """What came of waiting for an instance that was just started."""
+
+    def __init__(self, of: Instance) -> None:
+        self.instance = of
+        self.links = SimulatedFleet(["pi4"])
+        self.seen: list[ServiceStatus] = []
+        self.took_s = 0.0
+
+    @property
+    def node(self) -> SimulatedNode:
+        return self.links.node["pi4"]
+
+    async def wait(self, program: Program = forever) -> ServiceStatus:
+        self.node.programs[self.instance.name] = program
+        birth = Birth(FLEET, await self.links.get("pi4"), Secrets([]))
+        assert await birth.start(self.instance)
+        birth.close()
+        return await self.again()
+
+    async def again(self) -> ServiceStatus:
+        """As another controller does, when it runs already."""
+        began_s = asyncio.get_running_loop().time()
+        status = await Settling(FLEET, self.instance, self.links, self.seen.append).wait()
+        self.took_s = asyncio.get_running_loop().time() - began_s
+        return status
+
+    @property
+    def states(self) -> list[str]:
+        """Those that were seen, each once in a row."""
+        return [state for state, _ in groupby(status.state for status in self.seen)]
+
+
+def worker(ready: Ready, **more: Any) -> Instance:
+    return instance(ready=ready, **more)
+
+
+# each condition
+
+
+def test_ready_by_listening() -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("listening"), listen=listen()))
+        status = await waited.wait(listening("10.0.0.1", 6000, after_s=7))
+        assert (status.state, status.listening) == ("ready", ("10.0.0.1:6000",))
+        assert waited.states == ["running", "ready"]
+        assert 7 <= waited.took_s < 8
+        assert waited.seen[0].reason == "does not listen on 10.0.0.1:6000 yet"
+
+    jumping(body())
+
+
+def test_ready_by_a_line_of_the_log() -> None:
+    async def prints(process: Process) -> int:
+        process.prints("almost rea")
+        await asyncio.sleep(6)
+        process.prints("\nready in 42 s\nmore\n")
+        return await forever(process)
+
+    async def body() -> None:
+        waited = Waited(worker(Ready("log", r"^ready in \d+ s$")))
+        status = await waited.wait(prints)
+        assert (status.state, status.reason) == ("ready", None)
+        assert 6 <= waited.took_s < 7
+        assert waited.seen[0].reason == "its log has no line matching '^ready in \\\\d+ s$' yet"
+
+    jumping(body())
+
+
+def test_what_an_earlier_run_printed_does_not_count() -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("log", "up", timeout_s=5)))
+        waited.node.log_of(waited.instance).write(b"up\n")
+        assert (await waited.wait()).state == "running"
+
+    jumping(body())
+
+
+def http(status: str, body: str = "") -> Callable[[bytes], bytes]:
+    def answer(request: bytes) -> bytes:
+        assert request.startswith(b"GET /health?full HTTP/1.0\r\nHost: 127.0.0.1:8080\r\n")
+        return f"HTTP/1.1 {status}\r\n\r\n{body}".encode()
+
+    return answer
+
+
+def test_ready_by_http() -> None:
+    async def serves(process: Process) -> int:
+        servers = waited.node.servers
+        for answer in (http("503 Not Yet"), lambda _: b"220 mail ready\r\n", http("200 OK")):
+            await asyncio.sleep(4)
+            servers["127.0.0.1", 8080] = answer
+        return await forever(process)
+
+    waited = Waited(worker(Ready("http", "http://127.0.0.1:8080/health?full")))
+
+    async def body() -> None:
+        assert (await waited.wait(serves)).state == "ready"
+        assert 12 <= waited.took_s < 13
+
+    jumping(body())
+
+
+def test_a_url_that_never_answers_is_asked_again() -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("http", "http://127.0.0.1:8080/", timeout_s=12)))
+        waited.node.servers["127.0.0.1", 8080] = lambda _: None
+        status = await waited.wait()
+        reason = "not ready after 12 s: http://127.0.0.1:8080/ does not answer with success yet"
+        assert (status.state, status.reason) == ("running", reason)
+        assert 12 <= waited.took_s < 18
+
+    jumping(body())
+
+
+def test_ready_by_a_connection() -> None:
+    async def serves(process: Process) -> int:
+        await asyncio.sleep(4)
+        waited.node.servers["127.0.0.1", 8080] = lambda _: None
+        return await forever(process)
+
+    waited = Waited(worker(Ready("connect", "127.0.0.1:8080")))
+
+    async def body() -> None:
+        assert (await waited.wait(serves)).state == "ready"
+        assert 4 <= waited.took_s < 5
+
+    jumping(body())
+
+
+def test_ready_by_a_command() -> None:
+    waited = Waited(worker(Ready("command", "test -e it"), env={"WHERE": "a b"}, workdir="~/job"))
+
+    async def exists(script: Script) -> int:
+        assert script.text.startswith('cd "$HOME"/job || exit 1\n')
+        assert "export WHERE='a b'\n" in script.text
+        assert script.text.endswith("exec sh -c 'test -e it' </dev/null")
+        return 0 if len(waited.node.of("command")) == 5 else 1
+
+    async def body() -> None:
+        waited.node.answers["command"] = exists
+        assert (await waited.wait()).state == "ready"
+        assert len(waited.node.of("command")) == 5
+
+    jumping(body())
+
+
+def test_a_command_that_hangs_is_not_a_lost_node() -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("command", "cat", timeout_s=12)))
+        waited.node.answers["command"] = says(100.0)
+        status = await waited.wait()
+        reason = "not ready after 12 s: its ready command does not succeed yet: cat"
+        assert (status.state, status.reason) == ("running", reason)
+
+    jumping(body())
+
+
+def test_that_it_was_met_is_noted_for_whoever_asks_next() -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("connect", "127.0.0.1:8080")))
+        waited.node.servers["127.0.0.1", 8080] = lambda _: None
+        assert (await waited.wait()).state == "ready"
+        del waited.node.servers["127.0.0.1", 8080]
+        assert (await waited.again()).state == "ready"
+        assert waited.took_s < 1
+
+    jumping(body())
+
+
+# time
+
+
+@pytest.mark.parametrize("interval_s", [0.1, 5.0])
+def test_it_is_asked_often_at_first_and_then_as_often_as_was_wished(interval_s: float) -> None:
+    async def body() -> None:
+        ready = Ready("listening", timeout_s=50, interval_s=interval_s)
+        waited = Waited(worker(ready, listen=listen()))
+        at: list[float] = []
+        real = waited.node.answers["look"]
+
+        async def look(script: Script) -> int:
+            at.append(asyncio.get_running_loop().time())
+            return await real(script)
+
+        waited.node.answers["look"] = look
+        await waited.wait()
+        pauses = [after - before for before, after in pairwise(at)]
+        assert pauses[0] < 0.1
+        assert max(pauses[:-1]) == pytest.approx(interval_s)
+        assert pauses[-2] == pytest.approx(interval_s)
+        assert 50 <= waited.took_s < 50.5
+
+    jumping(body())
+
+
+def test_a_timeout_says_what_was_waited_for() -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("listening", timeout_s=9), listen=listen()))
+        status = await waited.wait(listening("0.0.0.0", 6000))
+        assert (status.state, status.reason) == (
+            "running",
+            "not ready after 9 s: does not listen on 10.0.0.1:6000 yet; it listens on 0.0.0.0:6000",
+        )
+
+    jumping(body())
+
+
+@pytest.mark.parametrize("ready", [Ready("alive"), Ready("delay", "8")])
+def test_time_alone_makes_ready(ready: Ready) -> None:
+    async def body() -> None:
+        waited = Waited(worker(ready))
+        assert (await waited.wait()).state == "ready"
+        assert float(ready.value or 1) - 0.5 <= waited.took_s < float(ready.value or 1) + 0.5
+
+    jumping(body())
+
+
+# ends and restarts
+
+
+@pytest.mark.parametrize(("code", "state"), [(3, "failed"), (0, "exited")])
+def test_one_that_ends_is_waited_for_no_longer(code: int, state: str) -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("listening"), listen=listen()))
+        status = await waited.wait(ends(code, after_s=3))
+        assert (status.state, status.exit_code) == (state, code)
+        assert waited.states == ["running", state]
+        assert waited.took_s < 4
+
+    jumping(body())
+
+
+def test_an_attempt_after_some_that_failed_makes_ready() -> None:
+    async def third(process: Process) -> int:
+        attempts.append(process.pid)
+        process.prints(f"attempt {len(attempts)}\n")
+        await asyncio.sleep(3)
+        if len(attempts) < 3:
+            return 9
+        process.prints("up\n")
+        return await forever(process)
+
+    attempts: list[int] = []
+
+    async def body() -> None:
+        restart = Restart("on-failure", delay_s=2)
+        waited = Waited(worker(Ready("log", "^up$"), restart=restart))
+        status = await waited.wait(third)
+        assert (status.state, status.restarts, status.pid) == ("ready", 2, attempts[2])
+        assert waited.states == [*["running", "restarting"] * 2, "running", "ready"]
+        told = next(s for s in waited.seen if s.state == "restarting")
+        assert told.reason == "ended with exit code 9"
+        assert 15 <= waited.took_s < 16  # three attempts of 3 s, pauses of 2 s and 4 s
+
+    jumping(body())
+
+
+def test_what_one_attempt_was_ready_by_does_not_count_for_the_next() -> None:
+    async def once(process: Process) -> int:
+        attempts.append(process.pid)
+        if len(attempts) > 1:
+            return await forever(process)
+        process.prints("up\n")
+        await asyncio.sleep(5)
+        return 1
+
+    attempts: list[int] = []
+
+    async def body() -> None:
+        restart = Restart("always", delay_s=1)
+        waited = Waited(worker(Ready("log", "^up$", timeout_s=20), restart=restart))
+        assert (await waited.wait(once)).state == "ready"
+        await asyncio.sleep(7)
+        status = await waited.again()
+        assert (status.state, status.restarts) == ("running", 1)
+        assert (status.reason or "").startswith("not ready after 20 s: its log has no line")
+
+    jumping(body())
+
+
+def test_one_that_is_restarted_too_often_has_failed() -> None:
+    async def body() -> None:
+        restart = Restart("on-failure", delay_s=1, max=3)
+        waited = Waited(worker(Ready("listening"), listen=listen(), restart=restart))
+        status = await waited.wait(ends(1, after_s=1))
+        assert (status.state, status.restarts) == ("failed", 3)
+        assert status.reason == "exit code 1, after 3 restarts"
+
+    jumping(body())
+
+
+# the node
+
+
+def test_a_node_that_is_lost_ends_the_waiting() -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("log", "up")))
+        waited.node.cut_at("log", after=3)
+        with pytest.raises(LinkLost):
+            await waited.wait()
+
+    jumping(body())
+
+
+def test_a_node_that_does_not_answer_ends_the_waiting() -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("alive")))
+        waited.node.hold("look")
+        with pytest.raises(LinkHung):
+            await waited.wait()
+
+    jumping(body())
