@@ -1,0 +1,265 @@
+"""A stop, on simulated nodes: in which order, and what is made of what stop.sh says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from fleetctl.errors import ConnectTimedOut
+from fleetctl.launch.stopper import Stopper
+from fleetctl.model.facts import Listener
+from fleetctl.model.jobs import Instance, Stop
+from fleetctl.model.plan import stop_order
+from fleetctl.model.progress import Progress
+from fleetctl.model.ready import Ready
+from fleetctl.model.status import ServiceStatus
+from tests.clock import jumping
+from tests.launch.jobs import instance, job, listen
+from tests.scripted import Script, says
+from tests.simulated import FLEET, SimulatedFleet
+
+ONE = instance(listen=listen(), ready=Ready("listening"), stop=Stop(grace_s=7))
+
+
+class Stopping:
+    """Instances that run, each on its node, to be stopped."""
+
+    def __init__(self, *instances: Instance) -> None:
+        self.links = SimulatedFleet(list(dict.fromkeys(i.node for i in instances)))
+        self.told: list[Progress] = []
+        for one in instances:
+            if one.command is not None:
+                self.runs(one)
+
+    def runs(self, one: Instance) -> None:
+        node = self.links.node[one.node]
+        record = node.already_runs(one)
+        if one.listen:
+            pids = node.runs[record.run]
+            node.listeners.append(Listener(str(one.listen.address), one.listen.port, pids, "it"))
+
+    async def stop(self, *groups: Sequence[Instance]) -> dict[str, ServiceStatus]:
+        stopper = Stopper(FLEET, self.links, self.links.status, self.told.append, began_s=0.0)
+        return await stopper.stop(groups)
+
+    def said(self, *parts: str | float, status: int = 0) -> None:
+        """Let the stop script of ONE say something, and end nothing."""
+        self.links.node["pi4"].answers["stop"] = says(*parts, status=status)
+
+
+async def stop_one(stopping: Stopping) -> ServiceStatus:
+    return (await stopping.stop([ONE]))[ONE.name]
+
+
+# order
+
+
+def test_dependents_are_stopped_before_what_they_need() -> None:
+    three = job(
+        {
+            "server": (["mini1"], []),
+            "worker": (["pi4", "pi5"], ["server"]),
+            "view": (["mini1"], ["worker"]),
+            "tablet": (["ipad"], []),
+        },
+        tablet={"command": None, "ready": Ready("connect", "10.0.0.9:1")},
+    )
+
+    async def body() -> None:
+        stopping = Stopping(*three.instances)
+        order: list[str] = []
+        for node in stopping.links.node.values():
+            stop = node.answers["stop"]
+
+            async def answer(script: Script, stop: Any = stop) -> int:
+                name = next(i.name for i in three.instances if f"instance={i.name} " in script.text)
+                order.append(f"{name} begins")
+                await asyncio.sleep(3 if name == "worker@pi4" else 1)
+                order.append(f"{name} ends")
+                return int(await stop(script))
+
+            node.answers["stop"] = answer
+        results = await stopping.stop(*stop_order(three, three.instances))
+        assert order == [
+            "view@mini1 begins", "view@mini1 ends",
+            "worker@pi4 begins", "worker@pi5 begins", "worker@pi5 ends", "worker@pi4 ends",
+            "server@mini1 begins", "server@mini1 ends",
+        ]  # fmt: skip
+        assert {name: status.state for name, status in results.items()} == dict.fromkeys(
+            ["view@mini1", "worker@pi4", "worker@pi5", "server@mini1"], "stopped"
+        )
+        assert stopping.links.node["ipad"].scripts == []
+        assert not any(node.panes for node in stopping.links.node.values())
+
+    jumping(body())
+
+
+def test_a_node_that_is_lost_keeps_no_other_from_being_stopped() -> None:
+    async def body() -> None:
+        gone, cut, last = (instance(node=node) for node in ("gone", "cut", "last"))
+        stopping = Stopping(gone, cut, last)
+        stopping.links.node["gone"].unreachable = ConnectTimedOut("gone", "no answer")
+        stopping.links.node["cut"].cut_at("stop")
+        results = await stopping.stop([gone, cut], [last])
+        assert {name: (s.state, s.reason) for name, s in results.items()} == {
+            "worker@gone": ("unknown", "no answer"),
+            "worker@cut": ("unknown", "the connection broke"),
+            "worker@last": ("stopped", None),
+        }
+        assert [p.instance for p in stopping.told if p.state == "unknown"] == [gone.name, cut.name]
+
+    jumping(body())
+
+
+# what stop.sh says
+
+
+def test_it_is_told_what_is_done_while_it_is_done() -> None:
+    async def body() -> None:
+        stopping = Stopping(ONE)
+        real = stopping.links.node["pi4"].answers["stop"]
+
+        async def answer(script: Script) -> int:
+            await says("signalled 3\n", 7.0, "kil", 0.5, "led 2\n")(script)
+            return await real(script)
+
+        stopping.links.node["pi4"].answers["stop"] = answer
+        status = await stop_one(stopping)
+        assert (status.state, status.exit_code) == ("stopped", 143)
+        told = [(p.state, p.reason) for p in stopping.told]
+        assert told == [
+            ("ready", "TERM sent to 3 processes, which have 7 s to end"),
+            ("ready", "KILL sent to 2 processes that did not end within 7 s"),
+            ("ready", "TERM sent to 1 processes, which have 7 s to end"),
+            ("stopped", None),
+        ]
+        assert stopping.told[1].elapsed_s - stopping.told[0].elapsed_s == pytest.approx(7.5)
+
+    jumping(body())
+
+
+def test_one_that_does_not_end_even_by_kill_has_failed() -> None:
+    async def body() -> None:
+        stopping = Stopping(ONE)
+        stopping.said("signalled 2\n", "killed 2\n", "left 17 18\n")
+        status = await stop_one(stopping)
+        assert status.state == "failed"
+        assert status.reason == "processes 17, 18 do not end, even by KILL"
+
+    jumping(body())
+
+
+def test_its_windows_are_closed_and_no_others() -> None:
+    async def body() -> None:
+        other = instance("other")
+        stopping = Stopping(ONE, other)
+        await stop_one(stopping)
+        left = [pane.instance for pane in stopping.links.node["pi4"].panes.values()]
+        assert left == ["other@pi4"]
+
+    jumping(body())
+
+
+@pytest.mark.parametrize("said", [[], ["signalled 1\n"], ["signalled 1\nleft"]])
+def test_a_script_that_ends_early_is_a_failure(said: list[str]) -> None:
+    async def body() -> None:
+        stopping = Stopping(ONE)
+
+        async def answer(script: Script) -> int:
+            script.prints("".join(said))
+            script.complains("sh: fork: Resource temporarily unavailable\n")
+            return 2
+
+        stopping.links.node["pi4"].answers["stop"] = answer
+        status = await stop_one(stopping)
+        assert status.state == "failed"
+        assert status.reason == (
+            "the stop script ended early: sh: fork: Resource temporarily unavailable"
+        )
+        stopping.said(*said, status=1)
+        assert (await stop_one(stopping)).reason == "the stop script ended early: no output"
+
+    jumping(body())
+
+
+def test_a_script_that_falls_silent_is_not_waited_for_for_ever() -> None:
+    async def body() -> None:
+        stopping = Stopping(ONE)
+        stopping.said("signalled 1\n", 3000.0)
+        status = await stop_one(stopping)
+        assert (status.state, status.reason) == ("unknown", "nothing came within 37 s")
+
+    jumping(body())
+
+
+def test_tmux_that_refuses_to_close_a_window_is_told() -> None:
+    async def body() -> None:
+        stopping = Stopping(ONE)
+
+        async def refuses(script: Script) -> int:
+            script.complains("error connecting to /tmp/tmux-1/fleetctl (Permission denied)\n")
+            return 1
+
+        stopping.links.node["pi4"].answers["tmux"] = refuses
+        status = await stop_one(stopping)
+        assert status.state == "failed"
+        assert "Permission denied" in (status.reason or "")
+
+    jumping(body())
+
+
+# what is left
+
+
+def test_a_port_that_somebody_else_holds_now_is_told() -> None:
+    async def body() -> None:
+        stopping = Stopping(ONE)
+        pi4 = stopping.links.node["pi4"]
+        pi4.listeners.append(Listener("0.0.0.0", 6000, (9,), "escaped"))
+        status = await stop_one(stopping)
+        assert status.state == "failed"
+        assert status.reason == (
+            "its processes are gone, but escaped still listens on 0.0.0.0:6000"
+        )
+
+    jumping(body())
+
+
+def test_a_port_that_it_never_held_is_not_its_own() -> None:
+    async def body() -> None:
+        stopping = Stopping(ONE)
+        stopping.links.node["pi4"].listeners[:] = [Listener("10.0.0.1", 6000, (9,), "nginx")]
+        assert (await stop_one(stopping)).state == "stopped"
+
+    jumping(body())
+
+
+def test_a_tmux_server_that_is_about_to_leave_is_asked_again() -> None:
+    """It lost its last window a moment ago, and says neither yes nor no."""
+
+    async def body() -> None:
+        stopping = Stopping(ONE)
+        pi4 = stopping.links.node["pi4"]
+        real = pi4.probe
+
+        def probe(name: str) -> tuple[str, int] | None:
+            leaving = name == "tmux" and pi4.of("tmux") and len(pi4.of("look")) == 2
+            return ("server exited unexpectedly\ntmux 3.3a\n", 1) if leaving else real(name)
+
+        pi4.probe = probe  # type: ignore[method-assign]  # for one answer
+        assert (await stop_one(stopping)).state == "stopped"
+        assert len(pi4.of("look")) == 3
+
+    jumping(body())
+
+
+def test_what_is_not_there_is_stopped() -> None:
+    async def body() -> None:
+        stopping = Stopping()
+        stopping.links = SimulatedFleet(["pi4"])
+        assert (await stop_one(stopping)).state == "stopped"
+
+    jumping(body())
