@@ -150,6 +150,8 @@ class _LogSearch:
         self._digest = f"{zlib.crc32(pattern.encode('utf-8', 'surrogateescape')):08x}"
         self._reader = LogReader(place, self._start(record))
         self._last_line = b""
+        self._met = False
+        """A line matched. It need not be noted on the node by then: the link may be lost before."""
 
     def _start(self, record: Record) -> int:
         """Where the search for the same expression was left; else where the attempt begins."""
@@ -164,17 +166,17 @@ class _LogSearch:
         return f"{self._reader.offset - len(self._last_line)} {self._digest}"
 
     async def found(self, link: Link) -> bool:
-        """Whether a line matches, of what was not searched yet.
+        """Whether a line matches, now or at an earlier call; what is new is searched.
 
         :raises LinkError: the node is lost, or the log cannot be read.
         """
         deadline = time.monotonic() + SEARCH_S
-        while True:
+        while not self._met:
             data = await self._reader.more(link)
-            if data and await self._matches(data):
-                return True
+            self._met = bool(data) and await self._matches(data)
             if len(data) < PIECE_BYTES or time.monotonic() > deadline:
-                return False
+                break
+        return self._met
 
     async def _matches(self, data: bytes) -> bool:
         *lines, last_line = (self._last_line + data).split(b"\n")

@@ -26,6 +26,7 @@ from tests.clock import jumping
 from tests.launch.jobs import instance
 from tests.logs.loggers import write_segments
 from tests.openssh import bounded
+from tests.scripted import Script
 from tests.simulated import FLEET, Log, SimulatedFleet, SimulatedNode
 
 MIB = 1 << 20
@@ -223,6 +224,38 @@ def test_a_link_that_is_lost_while_a_log_is_searched_loses_nothing() -> None:
         assert await anext(states) == "ready"
         assert world.asked() == [0, PIECE_BYTES, PIECE_BYTES, 2 * PIECE_BYTES]
         assert each_byte_once(world.read())
+
+    jumping(body())
+
+
+def test_a_link_that_is_lost_once_the_line_is_found_loses_nothing() -> None:
+    """It could not be noted, so the node says for the next look that it is not ready."""
+
+    async def body() -> None:
+        world = World()
+        world.log.write(UP.encode() + filled(100))
+        world.node.cut_at("note")
+        states = world.watch()
+        assert await anext(states) == "running"
+        assert await anext(states) == "unknown"
+        assert await anext(states) == "ready"
+        assert "ready" in world.noted
+
+    jumping(body())
+
+
+def test_a_line_that_cannot_be_noted_makes_ready_all_the_same() -> None:
+    """The node's disk is full."""
+
+    async def body() -> None:
+        async def full(_: Script) -> int:
+            return 1
+
+        world = World()
+        world.log.write(UP.encode())
+        world.node.answers["note"] = full
+        states = world.watch()
+        assert [await anext(states) for _ in range(4)] == ["ready"] * 4
 
     jumping(body())
 
