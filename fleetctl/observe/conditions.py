@@ -172,7 +172,10 @@ class _LogSearch:
         """
         deadline = time.monotonic() + SEARCH_S
         while not self._met:
+            begin = self._reader.offset
             data = await self._reader.more(link)
+            if self._reader.offset - len(data) != begin:
+                self._last_line = b""  # what followed it was rotated away
             self._met = bool(data) and await self._matches(data)
             if len(data) < PIECE_BYTES or time.monotonic() > deadline:
                 break

@@ -209,6 +209,23 @@ def test_a_line_without_an_end_is_kept_in_part() -> None:
     jumping(body())
 
 
+def test_a_line_is_not_put_together_from_what_is_left_of_two() -> None:
+    """The log grew so fast that what stood between them was rotated away unread."""
+
+    async def body() -> None:
+        world = World()
+        world.log.write(b"ready in ")
+        states = world.watch()
+        assert await anext(states) == "running"
+        world.log.write(filled(1000) + b"17 s\n")
+        world.log.rotate(world.log.end - 5)
+        assert await anext(states) == "running"
+        world.log.write(UP.encode())
+        assert await anext(states) == "ready"
+
+    jumping(body())
+
+
 # lost links
 
 
