@@ -37,7 +37,8 @@ async def answers_http(link: Link, url: str, timeout_s: float = ASK_TIMEOUT_S) -
     host, port = parts.hostname or "", parts.port or 80
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
-    with suppress(OSError, TimeoutError, UnicodeError):
+    # ValueError: the URL cannot be sent, or what comes is no line of HTTP but very long
+    with suppress(OSError, TimeoutError, ValueError):
         async with asyncio.timeout(timeout_s):
             reader, writer = await link.open_connection(host, port, timeout_s=timeout_s)
             try:

@@ -444,6 +444,7 @@ def test_a_line_that_is_far_into_a_real_log_is_found_by_the_second_look(
         (b"HTTP/1.1 302 Found\r\n\r\n", False),
         (b"SSH-2.0-OpenSSH_9.6\r\n", False),
         (b"", False),
+        (b"\xff" * 100_000, False),
     ],
     ids=lambda value: repr(value)[:30],
 )
