@@ -246,10 +246,12 @@ def test_who_leaves_does_not_wait_for_mere_questions() -> None:
         links = nodes()
         links.node["pi5"].hold("look")
         began_s = asyncio.get_running_loop().time()
+        before = asyncio.all_tasks()
         async with links.service(JOB) as service:
             running = asyncio.create_task(service.start(JOB.instances, silent).run())
             await links.node["pi5"].asked("look")
         assert asyncio.get_running_loop().time() == began_s
+        assert not asyncio.all_tasks() - before - {running}  # nor leaves any behind
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert changed(links) == []
