@@ -146,7 +146,6 @@ class LaunchError(FleetctlError):
 
     def __init__(self, instance: str, reason: str, *, hint: str = "", code: str = "service-failed"):
         super().__init__(f"{instance}: {reason}", hint=hint)
-        self.instance = instance
         self.reason = reason
         self.code = code
 

@@ -28,8 +28,8 @@ from fleetctl.model.layout import TMUX_OPTIONS
 from fleetctl.model.status import ServiceStatus
 from fleetctl.model.topology import SSH, Fleet, Node
 from fleetctl.observe.look import look
-from fleetctl.probes.clock_time import epoch_time
 from fleetctl.probes.node import services_script
+from fleetctl.probes.times import epoch_time
 from tests.scripted import Script, ScriptedLinks, ScriptedNode
 
 FLEET = "fleet"
@@ -303,7 +303,7 @@ class SimulatedNode(ScriptedNode):
                 return 1
             case "new-window" | "new-session":
                 pane = self._open_window(FLEET, {})
-                script.prints(f"{pane.window_id} {pane.pane_id}\n")
+                script.prints(f"{pane.window_id} {_pane_id(pane.window_id)}\n")
             case "kill-window":
                 self.panes.pop(target, None)
             case "set-option":
@@ -315,8 +315,7 @@ class SimulatedNode(ScriptedNode):
         return 0
 
     def _open_window(self, session: str, marks: dict[str, str]) -> Pane:
-        number = next(_numbers)
-        pane = Pane(session, f"@{number}", f"%{number}", number, False, None, *("",) * 4, None)
+        pane = Pane(session, f"@{next(_numbers)}", False, None, *("",) * 4, None)
         self.panes[pane.window_id] = _marked(pane, marks)
         return pane
 
@@ -417,10 +416,15 @@ def _marked(pane: Pane, marks: dict[str, str]) -> Pane:
     )
 
 
+def _pane_id(window: str) -> str:
+    """Of the one pane of a window."""
+    return window.replace("@", "%")
+
+
 def _pane_line(pane: Pane) -> str:
     dead, status = ("1", str(pane.dead_status or 0)) if pane.dead else ("0", "")
     marks = (pane.job, pane.instance, pane.run, pane.definition_hash, _seconds(pane.started_at))
-    fields = ("3.3a", pane.session, pane.window_id, pane.pane_id, pane.pid, dead, status, *marks)
+    fields = ("3.3a", pane.session, pane.window_id, dead, status, *marks)
     return "|".join(str(f) for f in fields) + "\n"
 
 

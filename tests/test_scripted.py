@@ -10,7 +10,7 @@ from fleetctl.errors import LinkHung, LinkLost
 from fleetctl.launch.node_files import prepare_script, stop_script, unlock_script
 from fleetctl.link.local import LocalLink
 from fleetctl.link.protocol import Link
-from fleetctl.logs.segments import LogPlace
+from fleetctl.logs.segments import LogLocation
 from fleetctl.model.questions import Questions
 from fleetctl.probes.echoes import path_text
 from fleetctl.probes.node import node_script, services_script
@@ -22,7 +22,7 @@ from tests.scripted import Kind, ScriptedNode, kind_of, says
 from tests.simulated import Log, SimulatedFleet
 
 ONE = instance()
-PLACE = LogPlace("fleet", "job", "worker@pi4")
+PLACE = LogLocation("fleet", "job", "worker@pi4")
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ class Worker:
             log(f"{self._last} rank {self._rank}")
 
 
-def _stop(number: int, frame: object) -> None:
+def _stop(number: int, _frame: object) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     raise Stopped(signal.Signals(number).name)

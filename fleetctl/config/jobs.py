@@ -139,7 +139,7 @@ class _JobReader:
             self._instance(name, entry, after, node, rank)
             for rank, node in enumerate(self._nodes[name], start=1)
         ]
-        return Service(name, after, tuple(i for i in instances if i.node != ANY_NODE))
+        return Service(after, tuple(i for i in instances if i.node != ANY_NODE))
 
     def _instance(
         self, name: str, entry: ServiceEntry, after: tuple[str, ...], node: Node, rank: int

@@ -37,13 +37,9 @@ class Lamp(Struct, frozen=True):
     """To where what it starts after listens, the longest of several; None if it needs nobody."""
 
 
-def attachment(fleet: Fleet, status: FleetStatus, node: str, network: str) -> bool | None:
-    """Whether the node's place on the network works; None: not known, or it has none there."""
-    return _on(fleet, status, network).get(node)
-
-
 def attachments(fleet: Fleet, status: FleetStatus) -> dict[tuple[str, str], bool | None]:
-    """:func:`attachment` of every node on every network it has an address on."""
+    """Node and network to whether the node's place there works, for all that have one; None: not
+    known."""
     return {
         (node, network): holds
         for network in fleet.networks

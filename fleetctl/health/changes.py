@@ -14,8 +14,6 @@ class FleetChange(Struct, frozen=True):
     """One event in the life of the fleet."""
 
     at: datetime
-    subject: str
-    """A node, an instance, or the node of a problem."""
     state: str
     """A word that :mod:`fleetctl.marks` knows: what it is now."""
     text: str
@@ -26,19 +24,19 @@ def changes(before: FleetStatus, after: FleetStatus) -> Iterator[FleetChange]:
     at = after.generated_at
     for name, node in after.nodes.items():
         if name in before.nodes and (said := _node(name, before.nodes[name], node)):
-            yield FleetChange(at, name, node.state, said)
+            yield FleetChange(at, node.state, said)
     for name, service in after.services.items():
         if name in before.services and (said := _service(name, before.services[name], service)):
-            yield FleetChange(at, name, service.state, said)
+            yield FleetChange(at, service.state, said)
     old = {_key(problem): problem for problem in before.problems}
     new = {_key(problem): problem for problem in after.problems}
     for key, problem in new.items():
         if key not in old:
             text = f"{problem.code}: {problem.summary}"
-            yield FleetChange(at, problem.node or after.fleet, problem.severity, text)
+            yield FleetChange(at, problem.severity, text)
     for key, problem in old.items():
         if key not in new:
-            yield FleetChange(at, problem.node or after.fleet, "ok", f"{problem.code} is over")
+            yield FleetChange(at, "ok", f"{problem.code} is over")
 
 
 def _key(problem: Problem) -> tuple[str, str | None, tuple[str, ...]]:

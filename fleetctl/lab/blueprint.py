@@ -33,8 +33,6 @@ class Segment(Struct, frozen=True):
     control: bool
     cable: bool
     """Exactly two ends, and neither is an access point: what one end loses, both lose."""
-    declared: bool = True
-    """False for a control network that nodes.yaml does not name."""
 
 
 class Port(Struct, frozen=True):

@@ -95,7 +95,7 @@ class Home:
             known.setdefault(self.locate(login.known_hosts), []).append(
                 f"{hosts} {algorithm_and_key}\n"
             )
-            config += _host_block(machine, login)
+            config += _host_block(login)
         for file, lines in known.items():
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file.write_text("".join(lines))
@@ -158,7 +158,7 @@ def _known_names(login: Login) -> list[str]:
     return names if login.port == 22 else [f"[{name}]:{login.port}" for name in names]
 
 
-def _host_block(machine: Machine, login: Login) -> list[str]:
+def _host_block(login: Login) -> list[str]:
     """~/.ssh/config for what nodes.yaml leaves to it: the address behind a name, the user."""
     if not login.aliases and login.names_user:
         return []

@@ -74,7 +74,6 @@ class _Draft:
                 kind=network.kind,
                 control=name in self.control,
                 cable=crowd[name] == 2 and name not in self.placed[ROUTER],
-                declared=name in self.fleet.networks,
             )
             for index, (name, network) in enumerate(self.networks.items())
         }

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
-from fleetctl.errors import FleetctlError, LaunchError, LinkError
+from fleetctl.errors import FleetctlError, LaunchError, LinkError, TmuxError
 from fleetctl.finishing import to_the_end
 from fleetctl.health.services import unknown_status
 from fleetctl.launch.birth import Birth
@@ -90,7 +90,7 @@ class Runner:
         except LinkError as error:
             return self._become(instance, unknown_status(instance, error.reason))
         except FleetctlError as error:
-            reason = str(getattr(error, "reason", error.message))
+            reason = error.reason if isinstance(error, LaunchError | TmuxError) else error.message
             said = f"{reason}. {error.hint}" if error.hint else reason
             return self._change(instance, "failed", said)
 

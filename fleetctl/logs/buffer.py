@@ -107,11 +107,6 @@ class LogBuffer:
     def names(self) -> Sequence[str]:
         return tuple(self._logs)
 
-    @property
-    def cost_bytes(self) -> int:
-        """What is taken now, about."""
-        return self._cost
-
     def chunks(self, name: str) -> Iterable[Chunk]:
         """Of one log, oldest first."""
         return self._logs[name].chunks

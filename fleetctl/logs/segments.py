@@ -45,8 +45,6 @@ class Span(Struct, frozen=True):
 
     start: int
     """Offset of its first byte; beyond what was asked for where bytes were rotated away."""
-    end: int
-    """Offset up to which was read."""
     data: bytes
 
 
@@ -58,11 +56,11 @@ async def read_span(link: Link, script: str) -> Span:
     done = await link.run(script, timeout_s=READ_TIMEOUT_S)
     head, _, data = done.stdout.partition(b"\n")
     try:
-        start, end = (int(word) for word in head.split())
+        start, _end = (int(word) for word in head.split())
     except ValueError:
         said = done.error_text or done.text[:200] or f"exit status {done.exit_status}"
         raise LinkError(link.node, f"its log cannot be read: {said}") from None
-    return Span(start, end, data)
+    return Span(start, data)
 
 
 async def read_index(link: Link, place: LogLocation, offset: int) -> str:

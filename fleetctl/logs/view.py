@@ -289,12 +289,6 @@ class LogView:
             for row in reversed(self._rows(chunk)):
                 yield LinePosition(chunk, row)
 
-    def from_(self, place: LinePosition) -> Iterator[LinePosition]:
-        """``place`` itself, if it is still shown, and those after it."""
-        if self.contains(place):
-            yield place
-        yield from self.after(place)
-
     def contains(self, place: LinePosition) -> bool:
         """Whether it is still shown."""
         if not self._holds(place.chunk):

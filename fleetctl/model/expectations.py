@@ -170,7 +170,7 @@ def _reach(fleet: Fleet, routes: list[ExpectedRoute]) -> Iterator[ExpectedReach]
                 continue
             if len(others) >= MATRIX_MEMBERS:
                 others = (
-                    _needed(fleet, node, network.name, others, place, wanted)
+                    _needed(node, network.name, others, place, wanted)
                     if expected
                     else others[:FORBIDDEN_ASKED]
                 )
@@ -180,7 +180,6 @@ def _reach(fleet: Fleet, routes: list[ExpectedRoute]) -> Iterator[ExpectedReach]
 
 
 def _needed(
-    fleet: Fleet,
     node: Node,
     network: str,
     others: list[Node],

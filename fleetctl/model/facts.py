@@ -26,9 +26,6 @@ class Pane(Struct, frozen=True):
 
     session: str
     window_id: str
-    pane_id: str
-    pid: int
-    """Of the supervisor, or of the holding process before it."""
     dead: bool
     dead_status: int | None
     """tmux may show a dead pane a moment before its status."""
@@ -141,12 +138,10 @@ class Workplace(Struct, frozen=True):
 class ThunderboltPort(Struct, frozen=True):
     """A Thunderbolt receptacle of a Mac."""
 
-    receptacle: str
     domain: str | None
     """UUID of this Mac's own end."""
     peer: str | None
     """UUID of the other Mac's end; None: no Mac there."""
-    speed: str | None = None
 
 
 class LocalNetwork(Struct, frozen=True):

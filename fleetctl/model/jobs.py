@@ -137,7 +137,6 @@ class Instance(Struct, frozen=True):
 class Service(Struct, frozen=True):
     """A service of a job: what is the same for all its instances, and the instances."""
 
-    name: str
     after: tuple[str, ...]
     instances: tuple[Instance, ...]
 

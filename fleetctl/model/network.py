@@ -21,8 +21,6 @@ class Interface(Struct, frozen=True):
     """Its link works: there is a carrier, or macOS says ``status: active``. None: not said."""
     addresses: tuple[IPv4Interface, ...] = ()
     """IPv4, with their prefix length."""
-    mac: str | None = None
-    """Lower case, two digits a byte."""
     mtu: int | None = None
     members: tuple[str, ...] = ()
     """Of a bridge, where the tool names them."""
@@ -49,8 +47,6 @@ class Route(Struct, frozen=True):
     """Linux ``linkdown`` or ``dead``: its interface has no carrier."""
     cloned: bool = False
     """macOS flag W: an entry of the neighbour cache, no route of its own."""
-    static: bool = False
-    """Somebody set it: macOS flag S; Linux ``proto static`` or ``boot``."""
 
 
 class RouteTaken(Struct, frozen=True):
@@ -59,8 +55,6 @@ class RouteTaken(Struct, frozen=True):
     to: IPv4Address
     via: IPv4Address | None = None
     interface: str | None = None
-    source: IPv4Address | None = None
-    """The address that it would be sent from, where the tool says so."""
     error: str | None = None
     """Why there is no way, in the tool's words; then everything else is None."""
 
@@ -80,7 +74,5 @@ class Echo(Struct, frozen=True):
     sent: int
     received: int
     rtt_min_ms: float | None = None
-    rtt_avg_ms: float | None = None
-    rtt_max_ms: float | None = None
     error: str | None = None
     """What ping or a router on the way said, where it said why."""

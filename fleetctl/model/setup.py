@@ -29,7 +29,6 @@ class Profile(Struct, frozen=True):
 
     uuid: str
     name: str
-    type: str
     device: str | None = None
     """The interface it is active on."""
     bound_to: str | None = None

@@ -103,7 +103,6 @@ def _linux(answers: Mapping[str, Answer]) -> NetworkSetup:
             Profile(
                 uuid=row.uuid,
                 name=row.name,
-                type=row.type,
                 device=row.device,
                 bound_to=properties.get("connection.interface-name"),
                 autoconnect=properties.get("connection.autoconnect") not in ("no", "false"),

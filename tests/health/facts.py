@@ -10,7 +10,7 @@ from fleetctl.model.jobs import Instance
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 RUN = "abc123"
-SUPERVISOR, PID = 100, 101
+PID = 101
 HAS_TMUX = {"tmux_version": "3.3a", "panes": ()}
 
 
@@ -22,8 +22,6 @@ def pane(of: Instance, **more: Any) -> Pane:
     fields: dict[str, Any] = {
         "session": "fleet",
         "window_id": "@1",
-        "pane_id": "%1",
-        "pid": SUPERVISOR,
         "dead": False,
         "dead_status": None,
         "job": of.job,

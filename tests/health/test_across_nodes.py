@@ -92,11 +92,11 @@ def cabled(
     """Macs with Thunderbolt cables between them; an end is named after its cable."""
     found = {}
     for name in names:
-        ports = [ThunderboltPort("9", f"{name}-free", None)]
+        ports = [ThunderboltPort(f"{name}-free", None)]
         for number, cable in enumerate(cables):
             if name in cable:
                 far = cable[1 - cable.index(name)]
-                ports.append(ThunderboltPort(str(number), f"{name}-{number}", f"{far}-{number}"))
+                ports.append(ThunderboltPort(f"{name}-{number}", f"{far}-{number}"))
         found[name] = facts(
             thunderbolt=tuple(ports),
             network=NetworkFacts(interfaces=(bridge,) if bridge else ()),
@@ -155,7 +155,7 @@ def test_a_ring_over_a_mac_that_is_not_known_cannot_be_seen() -> None:
 def test_a_cable_whose_far_end_tells_nothing_is_known_by_the_near_one() -> None:
     ring = cabled(A, B, C)
     ports = ring["mini1"].thunderbolt or ()
-    mute = tuple(ThunderboltPort(p.receptacle, p.domain, None) for p in ports)
+    mute = tuple(ThunderboltPort(p.domain, None) for p in ports)
     ring["mini1"] = facts(thunderbolt=mute, network=ring["mini1"].network)
     assert [p.code for p in told(ring)] == ["thunderbolt-loop"]
 

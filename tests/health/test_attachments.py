@@ -11,7 +11,6 @@ import pytest
 from fleetctl.config import load_text
 from fleetctl.health.attachments import (
     Lamp,
-    attachment,
     attachments,
     data_lamps,
     data_networks,
@@ -26,6 +25,7 @@ from fleetctl.model.status import (
     ReachStatus,
     SSHStatus,
 )
+from fleetctl.model.topology import Fleet
 from tests.health.test_diagnosis import FLEETS
 from tests.health.world import World
 
@@ -89,6 +89,10 @@ def status(own: Own, echoes: Echoes) -> FleetStatus:
             (),
         )
     return FleetStatus(SCHEMA, "lan", "j", datetime.now(UTC), 0.1, True, nodes, {}, ())
+
+
+def place(fleet: Fleet, seen: FleetStatus, node: str, network: str) -> bool | None:
+    return attachments(fleet, seen).get((node, network))
 
 
 WELL: Own = {"a": True, "b": True, "c": True}
@@ -168,14 +172,14 @@ def test_who_is_blamed(
     places: tuple[bool | None, bool | None, bool | None],
 ) -> None:
     seen = status(own, echoes)
-    assert tuple(attachment(LAN, seen, name, "lan") for name in "abc") == places
+    assert tuple(place(LAN, seen, name, "lan") for name in "abc") == places
 
 
 def test_who_has_no_address_there_has_no_place_there() -> None:
     guide = FLEETS["guide"]
     healthy = World(guide).check().status
-    assert attachment(guide, healthy, "mini2", "edge50") is None
-    assert attachment(guide, healthy, "macbook", "wifi") is None
+    assert place(guide, healthy, "mini2", "edge50") is None
+    assert place(guide, healthy, "macbook", "wifi") is None
 
 
 @pytest.mark.parametrize("fleet", FLEETS)
@@ -200,8 +204,8 @@ def test_a_node_without_wifi_is_still_known_to_be_well_on_the_fabric() -> None:
     world.hosts["mini2"].carrier["wifi"] = False
     seen = world.check().status
     assert seen.nodes["mini2"].ssh.reachable is False
-    assert attachment(world.fleet, seen, "mini2", "wifi") is False
-    assert attachment(world.fleet, seen, "mini2", "fabric") is True
+    assert place(world.fleet, seen, "mini2", "wifi") is False
+    assert place(world.fleet, seen, "mini2", "fabric") is True
     assert data_lamps(world.fleet, None, seen)["mini2"] == Lamp(True)
 
 
@@ -229,7 +233,7 @@ def test_a_gateway_that_does_not_forward_darkens_who_is_behind_it() -> None:
     world = World(FLEETS["guide"])
     world.hosts["mini3"].forwarding = False
     seen = world.check().status
-    assert attachment(world.fleet, seen, "pi4", "edge51") is True
+    assert place(world.fleet, seen, "pi4", "edge51") is True
     assert data_lamps(world.fleet, None, seen)["pi4"].ok is False
     assert data_lamps(world.fleet, None, seen)["mini3"].ok is True
 
@@ -238,7 +242,7 @@ def test_behind_a_gateway_what_nobody_could_measure_is_not_known() -> None:
     world = World(FLEETS["guide"])
     world.hosts["pi5"].carrier["wifi"] = False
     seen = world.check().status
-    assert attachment(world.fleet, seen, "pi5", "edge50") is True
+    assert place(world.fleet, seen, "pi5", "edge50") is True
     assert data_lamps(world.fleet, None, seen)["pi5"].ok is None
 
 
@@ -271,7 +275,7 @@ def test_what_a_gateway_answers_from_its_other_side_says_nothing_of_this_one() -
     seen = world.check().status
     asked = {(r.node, r.network): r.observed for r in seen.nodes["pi5"].reachability}
     assert asked["mini1", "fabric"] is True
-    assert attachment(world.fleet, seen, "mini1", "fabric") is False
+    assert place(world.fleet, seen, "mini1", "fabric") is False
 
 
 def test_rows_that_are_wrong_are_counted_on_the_jobs_networks_alone() -> None:

@@ -99,7 +99,7 @@ def slow() -> Iterable[Problem]:
     looks = {name: made.look(name, "check") for name in made.hosts}
     told = looks["mini1"].facts
     assert told
-    echoes = dict.fromkeys(told.network.echoes, Echo(3, 3, 90.0, 90.0, 90.0))
+    echoes = dict.fromkeys(told.network.echoes, Echo(3, 3, 90.0))
     looks["mini1"] = Look(facts=replace(told, network=replace(told.network, echoes=echoes)))
     return assess(
         fleet, None, made.expectations, looks, duration_s=1.0, depth="check"
@@ -109,7 +109,7 @@ def slow() -> Iterable[Problem]:
 def ring() -> Iterable[Problem]:
     def mac(own: str, peer: str) -> Any:
         bridge = Interface("bridge0", enabled=True, link=True)
-        ports = (ThunderboltPort("1", f"{own}1", f"{peer}2"), ThunderboltPort("2", f"{own}2", None))
+        ports = (ThunderboltPort(f"{own}1", f"{peer}2"), ThunderboltPort(f"{own}2", None))
         return facts(network=NetworkFacts(interfaces=(bridge,)), thunderbolt=ports)
 
     names = ("mini1", "mini2", "mini3")
@@ -178,7 +178,7 @@ def no_uplink() -> Iterable[Problem]:
 HOT = SystemStatus(os="linux", disk_free_bytes=1)
 LATE = {"started_at": ago(100)}
 DENIED = LocalNetwork(False, "[Errno 65] No route to host")
-HEARD = NetworkFacts(echoes={IPv4Address("10.0.0.1"): Echo(3, 3, 0.2, 0.2, 0.2)})
+HEARD = NetworkFacts(echoes={IPv4Address("10.0.0.1"): Echo(3, 3, 0.2)})
 BOUND = listener("10.0.0.9", 6000, PID)
 OWN = (pane(SERVER), record(SERVER, ready=True), listener("10.0.0.1", 6000, PID))
 SILENT_JOB = job({"a": (["a"], [])}, a={"ready": Ready("log", "up", timeout_s=20)})

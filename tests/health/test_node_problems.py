@@ -135,7 +135,7 @@ def test_since_its_boot_is_known_without_the_system() -> None:
 # the local network of macOS
 
 DENIED = LocalNetwork(False, "OSError: [Errno 65] No route to host")
-HEARD, SILENT = Echo(3, 3, 0.2, 0.2, 0.2), Echo(3, 0)
+HEARD, SILENT = Echo(3, 3, 0.2), Echo(3, 0)
 
 
 def private(local_network: LocalNetwork | None, echo: Echo | None, of_job: Job | None = JOB) -> Any:

@@ -108,14 +108,13 @@ UUID, TWIN = "ff0105dc-9593-4086-994f-97ae65055201", "0a0105dc-9593-4086-994f-97
 ETH = Profile(
     UUID,
     "eth-static",
-    "802-3-ethernet",
     "eth0",
     "eth0",
     method="manual",
     addresses=("192.168.50.2/24",),
     never_default=True,
 )
-WIFI = Profile("7e0352de", "Home: Net", "802-11-wireless", "wlan0", method="auto", power_save=0)
+WIFI = Profile("7e0352de", "Home: Net", "wlan0", method="auto", power_save=0)
 LINUX = NetworkSetup(profiles=(ETH, WIFI))
 BRIDGE = NetworkService(
     "Thunderbolt Bridge", True, "bridge0", "manual", IPv4Address("10.10.0.1"),

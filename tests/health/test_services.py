@@ -10,7 +10,7 @@ from fleetctl.health.services import own_pids, service_status, strangers, unknow
 from fleetctl.model.facts import Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.ready import Ready
-from tests.health.facts import PID, RUN, SUPERVISOR, ago, facts, listener, pane, record, running
+from tests.health.facts import PID, RUN, ago, facts, listener, pane, record, running
 from tests.launch.jobs import instance, listen
 
 PLAIN = instance()
@@ -279,4 +279,3 @@ def test_own_processes_are_those_of_its_window_and_its_record() -> None:
         pane(PLAIN), record(PLAIN, run="old"), runs={RUN: (1, 2), "old": (3,), "else": (4,)}
     )
     assert own_pids(PLAIN, found) == {1, 2, 3}
-    assert SUPERVISOR not in own_pids(PLAIN, found)

@@ -185,7 +185,7 @@ class World:
         echoes = {}
         for to in (*asked.echoes, *asked.silent):
             came = 3 if self.answers(name, to) else 0
-            echoes[to] = Echo(3, came, 0.1 if came else None, 0.1, 0.1)
+            echoes[to] = Echo(3, came, 0.1 if came else None)
         network_facts = NetworkFacts(
             interfaces=tuple(interfaces),
             routes=tuple(table),

@@ -103,9 +103,9 @@ nodes:
   d: {}
 """
     )
-    assert [(s.cidr, s.control, s.declared) for s in plan.segments.values()] == [
-        ("10.1.2.0/24", True, False),
-        ("10.9.9.0/24", True, False),
+    assert [(s.cidr, s.control) for s in plan.segments.values()] == [
+        ("10.1.2.0/24", True),
+        ("10.9.9.0/24", True),
     ]
     assert len(ports(plan, CONTROLLER)) == 2
     d = plan.machines["d"].login

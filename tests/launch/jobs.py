@@ -37,7 +37,6 @@ def job(shape: Shape, **more: dict[str, Any]) -> Job:
     """A job of ``shape``; ``more`` are fields of the instances of a service."""
     services = {
         name: Service(
-            name,
             tuple(after),
             tuple(
                 instance(

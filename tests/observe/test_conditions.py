@@ -56,7 +56,7 @@ class World:
     def watches_for(self, pattern: str) -> None:
         """Every look from now on goes by this regular expression."""
         self.instance: Instance = instance(ready=Ready("log", pattern))
-        job = Job("job", {"worker": Service("worker", (), (self.instance,))})
+        job = Job("job", {"worker": Service((), (self.instance,))})
         self.service = self.links.service(job)
 
     @property

@@ -91,11 +91,10 @@ def test_profiles_of_network_manager(tmp_path: Path) -> None:
     assert setup.unknown == {}
     assert setup.services is None
     assert setup.profiles == (
-        Profile(WIFI, "Home: Net", "802-11-wireless", "wlan0", method="auto", power_save=3),
+        Profile(WIFI, "Home: Net", "wlan0", method="auto", power_save=3),
         Profile(
             UUID,
             "eth-static",
-            "802-3-ethernet",
             None,
             "eth0",
             autoconnect=False,

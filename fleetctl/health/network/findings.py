@@ -34,7 +34,7 @@ def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator
     for row in rows.addresses:
         if row.ok is False:
             dead.add(row.network.name)
-            yield _address(fleet, node, facts, row)
+            yield _address(node, facts, row)
     for route in rows.routes:
         expected = route.expected
         if route.ok is not False or expected is None:
@@ -73,10 +73,10 @@ def _stolen_default(fleet: Fleet, node: Node, facts: NodeFacts, row: RouteRow) -
     )
 
 
-def _address(fleet: Fleet, node: Node, facts: NodeFacts, row: AddressRow) -> Finding:
+def _address(node: Node, facts: NodeFacts, row: AddressRow) -> Finding:
     if row.interface is not None:
         return _down(node, row, row.interface)
-    candidates = _candidates(fleet, node, facts, row.network)
+    candidates = _candidates(node, facts, row.network)
     unplugged = [i for i in candidates if not i.up]
     if len(unplugged) == 1:
         # NetworkManager and macOS take the address away with the carrier
@@ -106,7 +106,7 @@ def _down(node: Node, row: AddressRow, interface: Interface) -> Finding:
     )
 
 
-def _candidates(fleet: Fleet, node: Node, facts: NodeFacts, network: Network) -> list[Interface]:
+def _candidates(node: Node, facts: NodeFacts, network: Network) -> list[Interface]:
     """Interfaces that could be the node's end of ``network``: of its kind, and no other's."""
     taken = {
         own.name

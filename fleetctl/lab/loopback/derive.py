@@ -39,8 +39,6 @@ class Derived(Struct, frozen=True):
     """The new nodes.yaml."""
     notes: tuple[str, ...]
     """What had to be left out, a sentence each."""
-    moved: Mapping[str, str]
-    """``ADDRESS:PORT`` of the original to ``127.0.0.1:PORT``."""
 
 
 def derive(
@@ -63,12 +61,12 @@ def derive(
     lines = yaml.safe_dump(head, sort_keys=False, default_flow_style=None, width=1000)
     jobs = _jobs_of(text)
     if jobs is None:
-        return Derived(lines, (), {})
+        return Derived(lines, ())
     mover = _Mover(fleet, free_port)
     mover.move(jobs, env)
     whole = yaml.MappingNode(_MAP, [(yaml.ScalarNode(_STR, "jobs"), jobs)], flow_style=False)
     lines += yaml.serialize(whole, Dumper=yaml.SafeDumper, width=1000)
-    return Derived(lines, tuple(mover.notes), mover.moved)
+    return Derived(lines, tuple(mover.notes))
 
 
 _MAP = "tag:yaml.org,2002:map"

@@ -14,9 +14,7 @@ def _read(told: Told) -> tuple[ThunderboltPort, ...] | Unanswered:
     ports = parse_thunderbolt(told.answer.text)
     if isinstance(ports, Unparsed):
         return or_why(ports)
-    return tuple(
-        ThunderboltPort(p.receptacle or "?", p.domain_uuid, p.peer_uuid, p.speed) for p in ports
-    )
+    return tuple(ThunderboltPort(p.domain_uuid, p.peer_uuid) for p in ports)
 
 
 def _into(facts: NodeFacts, ports: tuple[ThunderboltPort, ...]) -> NodeFacts:

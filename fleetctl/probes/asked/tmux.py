@@ -18,8 +18,6 @@ _PANE_FIELDS = (
     "version",
     "session_name",
     "window_id",
-    "pane_id",
-    "pane_pid",
     "pane_dead",
     "pane_dead_status",
     *(f"@fleetctl_{name}" for name in TMUX_OPTIONS),
@@ -71,16 +69,15 @@ def read_tmux(answer: Answer) -> TmuxServer:
 
 def _pane(line: str) -> Pane | None:
     fields = line.split("|")
-    pid = whole(fields[4]) if len(fields) == len(_PANE_FIELDS) else None
-    if pid is None or not fields[8]:
+    if len(fields) != len(_PANE_FIELDS):
         return None
-    _, session, window_id, pane_id, _, dead, dead_status, *marks = fields
+    _, session, window_id, dead, dead_status, *marks = fields
     job, instance, run, definition_hash, started = marks
+    if not instance:
+        return None
     return Pane(
         session=session,
         window_id=window_id,
-        pane_id=pane_id,
-        pid=pid,
         dead=dead == "1",
         dead_status=whole(dead_status),
         job=job,

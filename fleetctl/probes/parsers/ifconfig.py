@@ -54,7 +54,6 @@ class Block(Struct, frozen=True):
                 for inet in self.inet
                 if inet.prefix_length is not None
             ),
-            mac=self.ether,
             mtu=self.mtu,
             members=self.members,
         )

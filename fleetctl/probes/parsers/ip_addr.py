@@ -37,7 +37,6 @@ class IpLink(Struct, frozen=True):
             enabled=self.enabled,
             link=self.carrier,
             addresses=self.inet,
-            mac=self.mac,
             mtu=self.mtu,
         )
 

@@ -49,7 +49,6 @@ class Entry(Struct, frozen=True):
             metric=self.metric or 0,
             type=cast("RouteType", self.type) if known else "other",
             dead=self.dead,
-            static=self.protocol in (None, "static", "boot"),
         )
 
 

@@ -37,7 +37,7 @@ class Way(Struct, frozen=True):
         """As an answer to the question for the way to ``asked``."""
         if self.error is not None:
             return RouteTaken(to=asked, error=self.error_text)
-        return RouteTaken(to=asked, via=self.gateway, interface=self.interface, source=self.source)
+        return RouteTaken(to=asked, via=self.gateway, interface=self.interface)
 
 
 def parse_ip_route_get(text: str) -> Way | Unparsed:

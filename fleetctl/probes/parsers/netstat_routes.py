@@ -89,7 +89,6 @@ def routes(rows: tuple[Row, ...]) -> tuple[Route, ...]:
             type=_type(row.flags),
             scoped="I" in row.flags,
             cloned="W" in row.flags,
-            static="S" in row.flags,
             dead="U" not in row.flags,
         )
         for row in rows

@@ -67,8 +67,6 @@ class PingSummary(Struct, frozen=True):
             sent=self.transmitted,
             received=self.received,
             rtt_min_ms=self.min_ms,
-            rtt_avg_ms=self.avg_ms,
-            rtt_max_ms=self.max_ms,
             error=self.error_text or self.answer_text,
         )
 

@@ -53,10 +53,6 @@ class LogAsk(Horizontal):
         yield Input(compact=True, select_on_focus=False)
         yield Label(id="log-ask-wrong")
 
-    @property
-    def is_open(self) -> bool:
-        return self.display
-
     def open(self, kind: Kind, text: str) -> None:
         """Let the user type, beginning with ``text``."""
         self._kind = kind

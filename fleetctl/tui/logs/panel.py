@@ -137,11 +137,6 @@ class LogPanel(Vertical):
         """The instances that are shown; ``None``: all."""
         return self._chosen
 
-    @property
-    def following(self) -> bool:
-        """Whether it sticks to the newest line."""
-        return self._lines.following
-
     def focus(self, scroll_visible: bool = True) -> Self:
         """Let keys act on the lines."""
         self._lines.focus(scroll_visible)

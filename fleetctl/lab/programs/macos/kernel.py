@@ -52,7 +52,6 @@ class Route:
         self.prefix = 0 if self.default else int(prefix or 32)
         self.via = words[words.index("via") + 1] if "via" in words else ""
         self.device = mac_name(words[words.index("dev") + 1]) if "dev" in words else "lo0"
-        self.kernel = "kernel" in words
         self.metric = int(words[words.index("metric") + 1]) if "metric" in words else 0
 
     @property

@@ -57,12 +57,12 @@ def _alias(key: str) -> str:
 
 def _put(profile: Profile, key: str, sign: str, value: str) -> None:
     if key == "ipv4.addresses":
-        new = [_checked_network(part, profile) for part in value.replace(",", " ").split()]
+        new = [_checked_network(part) for part in value.replace(",", " ").split()]
         profile.put_numbered("address", _merged(profile.addresses, sign, new))
     elif key == "ipv4.routes":
         old = [",".join(part for part in route if part) for route in profile.routes]
         texts = [part.strip() for part in value.split(",") if part.strip()]
-        new = [",".join([_checked_network(t.split()[0], profile), *t.split()[1:]]) for t in texts]
+        new = [",".join([_checked_network(t.split()[0]), *t.split()[1:]]) for t in texts]
         if sign == "-" and value.isdigit():
             new = old[int(value) : int(value) + 1]
         profile.put_numbered("route", _merged(old, sign, new))
@@ -105,7 +105,7 @@ def _merged(old: list[str], sign: str, new: list[str]) -> list[str]:
     return new
 
 
-def _checked_network(text: str, profile: Profile) -> str:
+def _checked_network(text: str) -> str:
     address, slash, length = text.partition("/")
     try:
         number_of(address)
