@@ -34,6 +34,7 @@ TABLES: Mapping[str, Mapping[Any, object]] = {
     "ping": echoes._PING,
     "asking an SSH port": echoes._KNOCK,
     "listing listeners": sockets.LISTENING,
+    "reading that list": sockets.PARSERS,
     "looking into a folder": workplaces._LISTING,
     "what the next boot brings": setup.TEXTS,
     "the words of problems": WORDING,

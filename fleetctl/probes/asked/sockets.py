@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +21,10 @@ LISTENING: Mapping[OS, str] = {
     "macos": "lsof -nP -iTCP -sTCP:LISTEN -Fpcn || [ $? -eq 1 ]",  # 1: nothing listens
 }
 """Lists every listening TCP socket."""
+PARSERS: Mapping[OS, Callable[[str], tuple[Listener, ...]]] = {
+    "linux": parse_ss,
+    "macos": parse_lsof,
+}
 
 
 class Sockets(Struct, frozen=True):
@@ -35,12 +39,8 @@ def read_listeners(os: str, answer: Answer) -> tuple[Listener, ...] | None:
     none that is known."""
     if answer.exit_status != 0:
         return None
-    match os:
-        case "linux":
-            return parse_ss(answer.text)
-        case "macos":
-            return parse_lsof(answer.text)
-    return None
+    parse = next((parse for known, parse in PARSERS.items() if known == os), None)
+    return parse(answer.text) if parse else None
 
 
 def _linux(questions: Questions) -> str:
