@@ -158,14 +158,18 @@ def test_no_first_byte_is_lost_in_sixty_starts_at_once(tmp_path: Path, config: s
 
 
 def test_the_window_stays_with_the_exit_status(tmp_path: Path, config: str) -> None:
+    """On a busy machine tmux 3.3a misses a SIGCHLD in about one case of twenty, and leaves the
+    process a zombie until another child of its ends: here that of ``run-shell``.
+    """
+
+    def status(window: Window) -> str:
+        ask("run-shell", "true")
+        return ask("display-message", "-p", "-t", window.pane_id, "#{pane_dead_status}")
+
     async def body() -> None:
         async with _node() as tmux:
             window = await _run(tmux, config, "sh", "-c", "exit 37", log=tmp_path / "log")
-            status = "#{pane_dead_status}"
-            await until(
-                lambda: ask("display-message", "-p", "-t", window.pane_id, status) == "37",
-                "the exit status is kept",
-            )
+            await until(lambda: status(window) == "37", "the exit status is kept")
             assert _dead(window)
 
     bounded(body())
