@@ -1,1 +1,1 @@
-"""Pure: from what must be true and what was found to states, and to one problem per root cause."""
+"""The state of the fleet, and one problem per root cause, from what was found. Pure."""

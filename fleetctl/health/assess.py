@@ -1,4 +1,4 @@
-"""From one look at every node to the fleet's status."""
+"""The fleet's status, from one look at every node."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from fleetctl.model.status import (
 from fleetctl.model.topology import Fleet, Node
 
 SILENT = (ConnectFailed, ConnectTimedOut, LinkLost)
-"""Errors of a node that does not say a word, or not any more."""
+"""Errors of a node that does not answer, or no longer does."""
 
 
 class Checked(Struct, frozen=True):
-    """The fleet's state, and what it was made of."""
+    """The fleet's status, and what it was made from."""
 
     status: FleetStatus
     roots: tuple[Root, ...]
-    """The network's problems with the findings behind them; only problems that ``status`` has."""
+    """The network's problems in ``status``, with the findings behind them."""
     facts: Mapping[str, NodeFacts]
     """Of the nodes that answered."""
 
@@ -103,16 +103,16 @@ def assess(
 
 
 def _lost(node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosis) -> Problem:
-    """The node cannot be asked: with it what it carries, and who is reached only through it."""
-    with_it = [name for name, jump in diagnosis.explained.items() if jump == node.name]
+    """The node cannot be asked. Affects its instances, and the nodes reached only through it."""
+    jumped = [name for name, jump in diagnosis.explained.items() if jump == node.name]
     problem = link_problem(node, error, job)
-    hit = dict.fromkeys((*problem.affects, *diagnosis.behind.get(node.name, ()), *with_it))
+    hit = dict.fromkeys((*problem.affects, *diagnosis.behind.get(node.name, ()), *jumped))
     summary = problem.summary
-    heard = diagnosis.elsewhere.get(node.name)
-    if heard and isinstance(error, SILENT):
+    answers = diagnosis.elsewhere.get(node.name)
+    if answers and isinstance(error, SILENT):
         summary = (
             f"{node.name} cannot be reached: {error.reason}. The machine itself runs, since it "
-            f"answers {heard[0]}: its SSH server or its link to this machine is what fails"
+            f"answers {answers[0]}: its SSH server or its link to this machine is what fails"
         )
     return msgspec.structs.replace(problem, affects=tuple(hit), summary=summary)
 
@@ -123,7 +123,7 @@ def _all_lost(
     facts: Mapping[str, NodeFacts],
     problems: Sequence[Problem],
 ) -> Problem | None:
-    """One problem in place of one for each node, when it is this machine that is cut off."""
+    """If this machine is cut off: one problem in place of one for each node."""
     remote = [n.name for n in fleet.nodes.values() if n.connection == "ssh"]
     if len(remote) < 2 or not all(isinstance(lost.get(n), SILENT) for n in remote):
         return None
@@ -145,7 +145,7 @@ def _all_lost(
 
 
 def instance_status(fleet: Fleet, instance: Instance, look: Look) -> ServiceStatus:
-    """The status of one instance by what came of asking its node."""
+    """The status of one instance, from the look at its node."""
     if look.error:
         return unknown_status(instance, look.error.reason)
     if look.facts:
@@ -169,9 +169,9 @@ def _with_waiting(
 ) -> dict[str, ServiceStatus]:
     """Tell "waiting" from "stopped".
 
-    An instance that does not run while others of its job do, because what it starts after is not
-    ready, waits: ``start`` would not start it yet either. One that was stopped since then is
-    stopped.
+    An instance waits if it does not run while others of its job do, because one that it starts
+    after is not ready: ``start`` would not start it yet either. If it was stopped after those
+    started, it is stopped.
     """
     active = any(s.state in ALIVE_STATES or s.state == "failed" for s in statuses.values())
     found = dict(statuses)
@@ -192,7 +192,7 @@ def _with_waiting(
 def _with_connections(
     fleet: Fleet, job: Job, statuses: Mapping[str, ServiceStatus], looks: Mapping[str, Look]
 ) -> dict[str, ServiceStatus]:
-    """Which network each instance's connections to what it needs really use."""
+    """Add each instance's connections to what it needs, and the network that they really use."""
     found = dict(statuses)
     for instance in job.instances:
         facts = looks[instance.node].facts

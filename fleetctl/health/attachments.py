@@ -1,18 +1,17 @@
-"""How each node stands on each network: for lamps, and for the lines of a drawn topology. Pure.
+"""Whether each node's attachment to each network works, judged by pings between neighbours. Pure.
 
-An echo that came back proves both ends: request and reply crossed the network. One that did not
-accuses both, and other evidence says whom to believe:
+An answered ping proves that both ends work: request and reply crossed the network. An unanswered
+one may be the fault of either end, so other evidence decides:
 
-- who is heard by, or hears, any third on the network is cleared; so where only a pair fails and
-  each of the two is well with others, both places hold, and the failing row stands for itself;
-- who is silent towards a neighbour that is cleared is wrong, and so is who is silent towards
-  everybody: the two ends of a dead cable, or everyone on a dead switch;
-- whose peer's own address is missing or down is not accused by that peer's silence;
-- who has its address up and hears nothing from peers that cannot be asked is not known, and they,
-  heard by nobody, are wrong.
+- A node works if any ping from it or to it on the network was answered. Where only one pair fails
+  and both its nodes work with others, both are attached, and only the row of that ping is wrong.
+- A node fails if it has unanswered pings only: the two ends of a dead cable, all on a dead switch.
+- A ping does not count against a node if the peer's own address is missing or down.
+- A node with its address up is unknown if all its unanswered pings are with nodes that cannot be
+  asked; those nodes fail.
 
-Only neighbours bear witness. Who asks from behind a gateway may get the answer from the gateway
-itself, whatever its cable does.
+Only pings between neighbours count: those from behind a gateway may be answered by the gateway
+itself, even when its cable is out.
 """
 
 from __future__ import annotations
@@ -27,28 +26,27 @@ from fleetctl.model.topology import Fleet
 
 
 class Lamp(Struct, frozen=True):
-    """How a node stands where its job's traffic runs."""
+    """Whether the networks that the job's traffic uses work for a node."""
 
     ok: bool | None
-    """None: not known, or it has no place there."""
+    """None: not known, or the node is on none of them."""
     wrong: int = 0
-    """Rows of the node (addresses, routes, echoes) on these networks that are not as they must."""
+    """The node's failed rows (addresses, routes, pings) on these networks."""
     rtt_ms: float | None = None
-    """To where what it starts after listens, the longest of several; None if it needs nobody."""
+    """The longest round trip to an instance that it depends on; None if there is none."""
 
 
 def attachments(fleet: Fleet, status: FleetStatus) -> dict[tuple[str, str], bool | None]:
-    """Node and network to whether the node's place there works, for all that have one; None: not
-    known."""
+    """By node and network: whether the attachment works; None: not known."""
     return {
-        (node, network): holds
+        (node, network): works
         for network in fleet.networks
-        for node, holds in _on(fleet, status, network).items()
+        for node, works in _attached(fleet, status, network).items()
     }
 
 
 def link_rtts(fleet: Fleet, status: FleetStatus) -> dict[tuple[str, str], float]:
-    """Node and network to the shortest round trip in ms between it and a neighbour there."""
+    """By node and network: the shortest round trip in ms to or from a neighbour there."""
     shortest: dict[tuple[str, str], float] = {}
     for network in fleet.networks:
         for asker, row in _echoes(fleet, status, network):
@@ -60,10 +58,10 @@ def link_rtts(fleet: Fleet, status: FleetStatus) -> dict[tuple[str, str], float]
 
 
 def data_networks(fleet: Fleet, job: Job | None) -> tuple[str, ...]:
-    """The networks that the job's traffic uses, in the file's order.
+    """The networks that the job's traffic uses, in the order of nodes.yaml.
 
-    Those its instances listen on, and those its nodes cross on their way there. Where nothing
-    listens on a network: all but the control networks, or all there are.
+    Those its instances listen on, and those that lie between its nodes and them. If no instance
+    listens on a network: all but the control networks, or all if there are no others.
     """
     used: set[str] = set()
     for instance in job.instances if job else ():
@@ -79,14 +77,14 @@ def data_networks(fleet: Fleet, job: Job | None) -> tuple[str, ...]:
 
 
 def data_lamps(fleet: Fleet, job: Job | None, status: FleetStatus) -> dict[str, Lamp]:
-    """How each node stands on the networks of ``job``.
+    """Whether the networks of ``job`` work for each node.
 
-    Wrong: one of its places there, or an echo that does not come back from a peer whose own place
-    holds; a peer that fell off its network does not darken the lamps of the others, though the
-    rows count in :attr:`Lamp.wrong`.
+    They do not if one of its attachments fails, or if a ping to a peer whose attachment works is
+    unanswered. A peer that is off its network makes only itself wrong, though the other nodes'
+    pings to it count in :attr:`Lamp.wrong`.
     """
     networks = data_networks(fleet, job)
-    on = {name: _on(fleet, status, name) for name in networks}
+    on = {name: _attached(fleet, status, name) for name in networks}
     return {node: _lamp(fleet, job, status, node, networks, on) for node in fleet.nodes}
 
 
@@ -98,18 +96,18 @@ def _lamp(
     networks: tuple[str, ...],
     on: Mapping[str, Mapping[str, bool | None]],
 ) -> Lamp:
-    places = [on[name][node] for name in networks if node in on[name]]
+    attached = [on[name][node] for name in networks if node in on[name]]
     own = status.nodes.get(node)
     if own is None:
-        return Lamp(False if False in places else None)
-    echoes = [r for r in own.reachability if r.network in networks]
-    unheard = [r for r in echoes if r.ok is False and on[r.network].get(r.node) is not False]
-    led_to = [name for name in networks if name in fleet.nodes[node].via]
-    unknown = [name for name in led_to if all(r.ok is None for r in echoes if r.network == name)]
+        return Lamp(False if False in attached else None)
+    pings = [r for r in own.reachability if r.network in networks]
+    failed = [r for r in pings if r.ok is False and on[r.network].get(r.node) is not False]
+    routed = [name for name in networks if name in fleet.nodes[node].via]
+    unknown = [name for name in routed if all(r.ok is None for r in pings if r.network == name)]
     ok: bool | None = True
-    if False in places or unheard:
+    if False in attached or failed:
         ok = False
-    elif None in places or unknown or not (places or led_to):
+    elif None in attached or unknown or not (attached or routed):
         ok = None
     return Lamp(ok, _wrong(fleet, own, networks), _needed_rtt(job, own, node))
 
@@ -144,31 +142,37 @@ def _crossed(fleet: Fleet, node: str, target: str) -> Iterator[str]:
         here = hop
 
 
-def _on(fleet: Fleet, status: FleetStatus, network: str) -> dict[str, bool | None]:
+def _attached(fleet: Fleet, status: FleetStatus, network: str) -> dict[str, bool | None]:
     members = [name for name, node in fleet.nodes.items() if network in node.addresses]
     own = {name: _own_row(status, name, network) for name in members}
-    cleared: set[str] = set()
-    silent: dict[str, set[str]] = {}
+    proven: set[str] = set()
+    failed: dict[str, set[str]] = {}
     for asker, row in _echoes(fleet, status, network):
         if row.observed:
-            cleared |= {asker, row.node}
+            proven |= {asker, row.node}
         else:
-            silent.setdefault(asker, set()).add(row.node)
-            silent.setdefault(row.node, set()).add(asker)
-    return {name: _judged(name, own, cleared, silent.get(name, set())) for name in members}
+            failed.setdefault(asker, set()).add(row.node)
+            failed.setdefault(row.node, set()).add(asker)
+    return {name: _works(name, own, proven, failed.get(name, set())) for name in members}
 
 
-def _judged(
-    name: str, own: Mapping[str, bool | None], cleared: set[str], silent: set[str]
+def _works(
+    name: str, own: Mapping[str, bool | None], proven: set[str], failed: set[str]
 ) -> bool | None:
+    """Whether the attachment of ``name`` works.
+
+    :param own: what each node says of its own address.
+    :param proven: the nodes with an answered ping.
+    :param failed: the peers that an unanswered ping went to or came from.
+    """
     if own[name] is False:
         return False
-    if name in cleared:
+    if name in proven:
         return True
-    accusers = {peer for peer in silent if own[peer] is not False}
-    if not accusers:
+    peers = {peer for peer in failed if own[peer] is not False}
+    if not peers:
         return own[name]
-    if own[name] and all(own[peer] is None and peer not in cleared for peer in accusers):
+    if own[name] and all(own[peer] is None and peer not in proven for peer in peers):
         return None
     return False
 
@@ -184,7 +188,7 @@ def _own_row(status: FleetStatus, name: str, network: str) -> bool | None:
 
 
 def _echoes(fleet: Fleet, status: FleetStatus, network: str) -> Iterator[tuple[str, ReachStatus]]:
-    """What neighbours on ``network`` measured of each other, with who measured it."""
+    """The pings between neighbours on ``network``: the node that sent them, and the result."""
     for name, node in status.nodes.items():
         if name in fleet.nodes and network in fleet.nodes[name].addresses:
             for row in node.reachability:

@@ -1,4 +1,4 @@
-"""What became different from one status of the fleet to the next, as sentences. Pure."""
+"""What changed from one status of the fleet to the next, as sentences. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from fleetctl.model.status import FleetStatus, NodeStatus, Problem, ServiceStatu
 
 
 class FleetChange(Struct, frozen=True):
-    """One event in the life of the fleet."""
+    """One change, such as a node that became unreachable."""
 
     at: datetime
     state: str
-    """A word that :mod:`fleetctl.marks` knows: what it is now."""
+    """The new state, a word that :mod:`fleetctl.marks` knows."""
     text: str
 
 
 def changes(before: FleetStatus, after: FleetStatus) -> Iterator[FleetChange]:
-    """In the order: nodes, instances, problems. What was not known before is no change."""
+    """Changes of nodes, then instances, then problems. What was not known before is no change."""
     at = after.generated_at
     for name, node in after.nodes.items():
         if name in before.nodes and (said := _node(name, before.nodes[name], node)):
@@ -55,7 +55,7 @@ def _service(name: str, before: ServiceStatus, after: ServiceStatus) -> str:
     if before.state == after.state and before.restarts == after.restarts:
         return ""
     if before.state == "unknown" and before.started_at is None and after.state != "failed":
-        return ""  # it was only not asked yet, or is heard of again
+        return ""  # it was not asked yet, or its node can be asked again
     why = f": {after.reason}" if after.reason else ""
     again = f", restart {after.restarts}" if after.restarts > before.restarts else ""
     return f"{name} is {after.state}{again}{why}"

@@ -1,4 +1,4 @@
-"""One thing that is wrong on one node, by that node's own words."""
+"""One thing that is wrong on one node, as the node's own facts show."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from fleetctl.model.topology import Network
 
 
 class Finding(Struct, frozen=True):
-    """What a problem is made of, and what a repair has to mend. Which fields are used depends on
-    the code."""
+    """A problem is made of findings, and a repair fixes them. The code decides which fields are
+    used."""
 
     code: str
     """Of the problem kind; see :mod:`fleetctl.health.kinds`."""
     node: str
     network: Network | None = None
-    """The network it is about: where the address belongs, or where the route leads."""
+    """The network of the address, or the destination of the route."""
     address: IPv4Address | None = None
     """The address that is missing, or the next hop that the route must have."""
     found: tuple[IPv4Address, ...] = ()
     """What is there instead: other addresses, or another next hop."""
     entry: Route | None = None
-    """The routing table's entry for just this destination, where it is wrong."""
+    """The wrong route to exactly this destination, if there is one."""
     interface: str = ""
-    """Where it is wrong, as far as that is known."""
+    """The interface that is affected; empty: not known."""
     enabled: bool = True
-    """Of a dead interface: it is switched on, so it is the cable and not a setting."""
+    """Of a dead interface: it is switched on, so the cable is the cause and not a setting."""
     idle_minutes: int | None = None
-    """After which the node goes to sleep."""
+    """Minutes without use after which the node goes to sleep."""
     setting: str = ""
     """The sysctl that has the wrong value."""
     shown_by: str = ""
-    """What the node said, with the command that asked."""
+    """The command that was run on the node, and what it said."""

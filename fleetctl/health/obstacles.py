@@ -1,4 +1,4 @@
-"""What would break a job before it begins: the reasons for which ``start`` refuses."""
+"""The problems because of which ``start`` refuses to start a job."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def obstacles(
     *,
     anew: bool = False,
 ) -> tuple[Problem, ...]:
-    """The problems of ``status`` for which ``steps`` could not work, each once.
+    """The problems of ``status`` that would make ``steps`` fail, each once.
 
-    :param anew: what runs already is going to be started again.
+    :param anew: running instances are going to be restarted.
     """
     errors = [p for p in status.problems if p.severity == "error" and p.code in STOPS_START]
     found = [

@@ -1,4 +1,4 @@
-"""Problems: one per root cause, with whom it affects. What follows from another is not listed."""
+"""Problems of connections, machines and instances: one per root cause, with what it affects."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from fleetctl.model.status import Fix, Problem, ServiceStatus
 from fleetctl.model.topology import Node
 
 DISK_FULL_BYTES = 16 * 1024 * 1024
-"""Less free space than this for the user counts as full: the next log segment does not fit."""
+"""With less free space than this a disk counts as full: the next log segment does not fit."""
 CRASH_LOOP_RESTARTS = 3
 COMMAND_NOT_FOUND = 127
-"""The exit code by which a shell says so (POSIX, Shell Command Language, 2.8.2)."""
+"""The exit code of a shell that does not find a command (POSIX, Shell Command Language, 2.8.2)."""
 OLDEST_TMUX = (3, 0)
-"""remain-on-exit, respawn-pane -k with arguments and window user options all work from here on."""
+"""The first with remain-on-exit, respawn-pane -k with arguments, and user options of windows."""
 OLDEST_TMUX_TEXT = ".".join(map(str, OLDEST_TMUX))
 
 
@@ -113,7 +113,7 @@ def _tmux(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Proble
 
 
 def _power(node: Node, facts: NodeFacts) -> Iterator[Problem]:
-    """vcgencmd's low bits are now, its high bits are since the boot."""
+    """Undervoltage and throttling, now or since the boot."""
     reliability = facts.reliability
     if reliability.undervoltage:
         what = "gets too little voltage: its power supply or cable is too weak"
@@ -127,7 +127,7 @@ def _power(node: Node, facts: NodeFacts) -> Iterator[Problem]:
 
 
 def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
-    """macOS refuses the job's interpreter what it allows ping: only where ping gets through."""
+    """macOS may refuse the job's interpreter what it allows ping: tell only if ping is answered."""
     mine = [i for i in job.instances if i.node == node.name]
     wanted = dict.fromkeys(
         need.listen.address for i in mine for need in job.needs(i) if need.listen
@@ -143,7 +143,7 @@ def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
 
 
 def too_old(version: str) -> bool:
-    """Whether tmux ``version``, such as ``3.3a``, lacks what is used here; unreadable: no."""
+    """Whether tmux ``version``, such as ``3.3a``, is older than needed; unreadable: no."""
     major, _, minor = version.partition(".")
     digits = "".join(c for c in minor if c.isdigit())
     if not major.isdigit() or not digits:
@@ -159,7 +159,7 @@ def service_problems(
 ) -> Iterator[Problem]:
     """What is wrong with the job's instances, root causes only.
 
-    :param known: problems of the nodes, which explain what waits for them.
+    :param known: problems of the nodes, which explain why instances wait.
     """
     explained = {name for p in known if p.severity == "error" for name in p.affects}
     for instance in job.instances:
@@ -270,7 +270,7 @@ def _not_ready(instance: Instance, status: ServiceStatus, hit: Sequence[str]) ->
 def _workplace_problem(
     instance: Instance, facts: NodeFacts | None, hit: Sequence[str]
 ) -> Problem | None:
-    """What it would need to run is not there."""
+    """The instance's working folder or program is missing."""
     place = facts.workplaces.get(instance.name) if facts else None
     folder, where = instance.workdir or "~", instance.node
     if place is None or (place.workdir == "ok" and (place.interpreter or not instance.program)):
@@ -297,9 +297,9 @@ def _after(job: Job, instance: Instance) -> tuple[str, ...]:
 def _waiting_problem(
     job: Job, instance: Instance, names: Sequence[str], statuses: Mapping[str, ServiceStatus]
 ) -> Problem:
-    """Nothing that has a problem of its own explains why ``instance`` waits.
+    """``instance`` waits, and no other problem explains why.
 
-    :param names: the instances of its service that wait, all for the same.
+    :param names: the instances of its service that wait, all for the same reason.
     """
     needs = job.needs(instance)
     states = {statuses[i.name].state for i in needs if i.name in statuses}
@@ -314,7 +314,7 @@ def _waiting_problem(
 
 
 def port_in_use(instance: Instance, taken: Listener, hit: Sequence[str]) -> Problem:
-    """A stranger has the instance's port; it is named, and never ended.
+    """A process that fleetctl did not start has the instance's port; it is named, never ended.
 
     :param hit: the instance, and those that wait for it.
     """
@@ -332,7 +332,7 @@ def port_in_use(instance: Instance, taken: Listener, hit: Sequence[str]) -> Prob
 
 
 def _wrong_address(instance: Instance, own: Sequence[Listener]) -> Listener | None:
-    """The socket by which its own processes hold the port, when its address is another one."""
+    """The socket of the instance on the right port, but on another address."""
     wanted = instance.listen
     if wanted is None or str(wanted.address) in ANY_ADDRESSES:
         return None

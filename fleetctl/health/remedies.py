@@ -1,4 +1,4 @@
-"""What is run to repair a finding, by the kind of problem and the system of its node. Pure."""
+"""The commands that repair a finding, by kind of problem and operating system. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Plan(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     """What cannot be repaired, or not for good, and why; sentences for the user."""
     setup: NetworkSetup | None = None
-    """As it is after the steps: what the next finding's plan starts from."""
+    """The setup after the steps, from which the next finding's plan starts."""
 
 
 def steps(
@@ -58,7 +58,7 @@ def plan(
 def plans(
     fleet: Fleet, findings: Iterable[Finding], facts: NodeFacts, setup: NetworkSetup | None
 ) -> Iterator[Plan]:
-    """The plans for several findings of one node, each on top of those before it."""
+    """The plans for several findings of one node; each starts from what the former leave."""
     for finding in findings:
         made = plan(fleet, finding, facts, setup)
         setup = made.setup

@@ -1,4 +1,4 @@
-"""Questions about a node's routing table and interfaces, for diagnosis and repair alike. Pure."""
+"""Look-ups in a node's routing table and interfaces, for diagnosis and repair. Pure."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ class DefaultWay(Struct, frozen=True):
 
 
 def routes(network: NetworkFacts) -> list[Route]:
-    """The entries that ordinary packets follow, those of the default route among them.
+    """The routes that ordinary packets follow, with the default routes.
 
-    A scoped entry of macOS counts for bound sockets alone, and a cloned one is of the neighbour
+    On macOS a scoped route counts only for bound sockets, and a cloned one belongs to the neighbour
     cache.
     """
     return [r for r in network.routes or () if not r.scoped and not r.cloned]
 
 
 def best(entries: Sequence[Route]) -> Route | None:
-    """Of entries for one destination the one that counts: that of the lowest metric."""
+    """Of routes to one destination the one that counts: that with the lowest metric."""
     return min(entries, key=lambda r: r.metric, default=None)
 
 
 def exact(network: NetworkFacts, to: IPv4Network) -> Route | None:
-    """The entry for just this destination that packets follow."""
+    """The route to exactly this destination that packets follow."""
     return best([r for r in routes(network) if r.to == to])
 
 
 def wider(network: NetworkFacts, to: IPv4Network) -> list[Route]:
-    """Entries for ``to`` or for more, without the default routes."""
+    """Routes to ``to`` or to a larger network, without the default routes."""
     return [r for r in routes(network) if r.to.prefixlen and r.to.supernet_of(to)]
 
 
 def narrower(network: NetworkFacts, to: IPv4Network, via: IPv4Address) -> list[Route]:
-    """Entries for parts of ``to`` that lead through ``via``."""
+    """Routes to parts of ``to`` through ``via``."""
     return [r for r in routes(network) if r.to != to and r.to.subnet_of(to) and r.via == via]
 
 
@@ -60,7 +60,7 @@ def scoped_defaults(network: NetworkFacts) -> list[Route]:
 
 
 def default_way(fleet: Fleet, network: NetworkFacts) -> DefaultWay | None:
-    """The way that packets to the internet take; None where not known, or where there is none."""
+    """How packets to the internet leave the node; None: not known, or they do not."""
     taken = network.taken.get(fleet.internet) if fleet.internet else None
     if taken is not None:
         return DefaultWay(taken.via, taken.interface) if taken.interface else None
@@ -69,9 +69,10 @@ def default_way(fleet: Fleet, network: NetworkFacts) -> DefaultWay | None:
 
 
 def default_thief(fleet: Fleet, node: Node, network: NetworkFacts) -> Network | None:
-    """The cluster network that took the default route away from the control network.
+    """The cluster network to which the default route leads instead of the control network.
 
-    A way that belongs to no network of nodes.yaml, such as a VPN's, is the user's own choice.
+    None for a default route through no network of nodes.yaml, such as a VPN: that is the user's
+    choice.
     """
     way = default_way(fleet, network)
     if way is None or way.interface in control_interfaces(fleet, node, network):
@@ -93,8 +94,8 @@ def control_interfaces(fleet: Fleet, node: Node, network: NetworkFacts) -> froze
 
 
 def ssh_interfaces(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:
-    """The interfaces that must not be touched: the one that carries the node's own SSH, or, where
-    that is not known, those of its control networks."""
+    """The interfaces that must not be changed: the one that carries SSH to the node, or, if that
+    is not known, those on its control networks."""
     network = facts.network
     own = network.interface_of(network.ssh_address) if network.ssh_address else None
     if own is not None:
@@ -105,7 +106,7 @@ def ssh_interfaces(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]
 def interface_towards(
     fleet: Fleet, node: Node, network: NetworkFacts, next_hop: IPv4Address
 ) -> str:
-    """The interface that has the node's own address on the next hop's network; empty: none has."""
+    """The interface with the node's address on the next hop's network; empty: there is none."""
     for name, address in node.addresses.items():
         if next_hop in fleet.networks[name].cidr:
             own = network.interface_of(address)

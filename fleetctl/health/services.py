@@ -15,7 +15,7 @@ ANY_ADDRESSES = frozenset({"0.0.0.0", "*", "::"})
 
 
 def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceStatus:
-    """What state ``instance`` is in by ``facts``, which are those of its node."""
+    """The status of ``instance`` by ``facts``, those of its node."""
     key = (instance.job, instance.name)
     record = facts.records.get(key)
     pane = pane_of(fleet, instance, facts)
@@ -55,9 +55,9 @@ def unknown_status(instance: Instance, reason: str) -> ServiceStatus:
 def strangers(
     instance: Instance, listeners: tuple[Listener, ...] | None, own: Collection[int] = ()
 ) -> tuple[Listener, ...]:
-    """Of ``listeners``, those that take the address ``instance`` must have.
+    """Sockets of other processes on the address and port on which ``instance`` must listen.
 
-    :param own: the processes of the instance, which are no strangers to it.
+    :param own: the processes of the instance itself.
     """
     if instance.listen is None:
         return ()
@@ -72,7 +72,7 @@ def strangers(
 
 
 def own_pids(instance: Instance, facts: NodeFacts) -> frozenset[int]:
-    """Every process on the node that carries the mark of one of the instance's runs."""
+    """All processes on the node that carry the id of one of the instance's runs."""
     key = (instance.job, instance.name)
     runs = {pane.run for pane in facts.panes or () if (pane.job, pane.instance) == key}
     if record := facts.records.get(key):
@@ -81,7 +81,7 @@ def own_pids(instance: Instance, facts: NodeFacts) -> frozenset[int]:
 
 
 def pane_of(fleet: str, instance: Instance, facts: NodeFacts) -> Pane | None:
-    """Its window; of several (a dead one about to be replaced) the live one."""
+    """The instance's window; of several (a dead one is about to be replaced) the live one."""
     mine = [
         pane
         for pane in facts.panes or ()
@@ -107,7 +107,7 @@ def _state(
     if facts.panes is None:
         why = facts.unknown.get("tmux")
         alive = bool(record and (facts.runs or {}).get(record.run))
-        if alive:  # tmux went away under it; what it is worth cannot be told without
+        if alive:  # its processes survived tmux; without the window the state is not known
             return "unknown", f"{why}, but processes of it run"
         no_tmux = facts.tmux_version is None and not (why or CUT_OFF).startswith(UNANSWERED)
         return ("stopped" if no_tmux else "unknown"), why
@@ -120,7 +120,7 @@ def _state(
         return "starting", None
     if own.phase == "backoff":
         return "restarting", f"ended with exit code {own.exit_code}"
-    if own.phase == "ended":  # the supervisor is about to leave
+    if own.phase == "ended":  # the supervisor is about to exit
         return _ended(instance, pane, own)
     if _is_ready(instance, facts, pane, own):
         return "ready", None
@@ -164,7 +164,7 @@ def _exit_reason(record: Record, instance: Instance | None = None) -> str:
 
 
 def _started_at(pane: Pane | None, record: Record | None) -> datetime | None:
-    """Of the present attempt: the window's time is finer, but only right for the first one."""
+    """Start of the present attempt: the window's time is finer, but is that of the first one."""
     if pane and (record is None or record.restarts == 0):
         return pane.started_at
     return record.started_at if record else None

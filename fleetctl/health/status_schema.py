@@ -1,4 +1,4 @@
-"""The JSON Schema of a status, with every code that a problem may have. Pure."""
+"""The JSON Schema of a status, with all problem codes. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleetctl.model.status import FleetStatus
 
 
 def status_schema() -> dict[str, Any]:
-    """The schema as plain values."""
+    """The schema, ready for JSON."""
     schema = msgspec.json.schema(FleetStatus)
     schema["$defs"]["Problem"]["properties"]["code"]["enum"] = list(KINDS)
     return schema

@@ -1,4 +1,4 @@
-"""What problems say in the words of the node's own system. Pure."""
+"""Names of commands and settings for problem texts, by operating system. Pure."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fleetctl.model.topology import OS, OSES
 
 
 class Wording(Struct, frozen=True):
-    """Of one system."""
+    """The names on one system."""
 
     forwarding: str
     """The sysctl that switches IPv4 forwarding on."""
     asks_way: str
-    """The command that tells which way packets to an address take."""
+    """The command that tells the route to an address."""
     not_at_boot: str
-    """Where forwarding would have to be set to last."""
+    """Subject of "… sets it": what does not switch forwarding on at boot."""
     installs_tmux: str
     refuses_folder: str
-    """Why a folder that is there may not be entered."""
+    """Why a folder that exists may not be entered."""
 
 
 WORDING: Mapping[OS, Wording] = {
@@ -44,6 +44,6 @@ WORDING: Mapping[OS, Wording] = {
 
 
 def wording(facts: NodeFacts | None) -> Wording:
-    """Of the node's system; Linux's where that is not known."""
+    """That of the node's system; Linux's if that is not known."""
     own = facts.system.os if facts and facts.system else None
     return WORDING[next((os for os in OSES if os == own), "linux")]

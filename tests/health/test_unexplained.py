@@ -96,7 +96,7 @@ def test_an_address_that_nobody_reaches_is_told_of_its_node() -> None:
     assert (problem.code, problem.severity, problem.node) == ("unreachable", "error", "mini2")
     assert problem.affects == ("mini1", "mini3", "pi5", "pi4")
     assert problem.summary == (
-        "nobody reaches mini2 at 10.10.0.2 on fabric: its own link is up, so something between "
+        "no node reaches mini2 at 10.10.0.2 on fabric: its own link is up, so something between "
         "drops the packets"
     )
     assert problem.evidence.startswith("mini1: ping 10.10.0.2: 0 of 3 echoes came back; mini3: ")
@@ -106,7 +106,7 @@ def test_a_machine_that_cannot_be_logged_into_may_be_asleep() -> None:
     world = Filtered(CLUSTER, lambda _, to: to == IPAD)
     problem = only(world)
     assert (problem.code, problem.node) == ("unreachable", "ipad")
-    assert "nobody reaches ipad at 192.168.1.40 on wifi: it may be asleep" in problem.summary
+    assert "no node reaches ipad at 192.168.1.40 on wifi: it may be asleep" in problem.summary
 
 
 def test_two_addresses_that_nobody_reaches_are_two_problems() -> None:
@@ -166,7 +166,7 @@ def test_a_neighbour_that_does_not_even_tell_its_ethernet_address(state: Neighbo
     assert problem.affects == ("mini3",)
     assert problem.summary == (
         "mini2 asks for the Ethernet address of 10.10.0.3 (mini3 on fabric) and gets no answer: "
-        "the two are not on one wire, or somebody filters there"
+        "the two are not on one wire, or something filters there"
     )
 
 

@@ -1,1 +1,1 @@
-"""Every kind of problem there is."""
+"""All kinds of problems."""

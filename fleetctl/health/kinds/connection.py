@@ -1,4 +1,4 @@
-"""Kinds of problems with talking to a node. Its error says what failed, and what to do."""
+"""Kinds of problems with the connection to a node. The link's error says what failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A kind of problem, with everything it is."""
+"""What is the same for all problems of one code: severity, summary, remedies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fleetctl.model.status import Fix, Problem, Severity
 from fleetctl.model.topology import Fleet
 
 Words = Callable[[Fleet, Sequence[Finding]], Mapping[str, str]]
-"""What findings of one node and one kind put into the summary."""
+"""Makes the values for a summary's placeholders, from findings of one node and one kind."""
 
 
 class ProblemKind(Struct, frozen=True):
@@ -21,15 +21,15 @@ class ProblemKind(Struct, frozen=True):
 
     code: str
     severity: Severity
-    """Unless a problem says that it is worse, or better, than usual."""
+    """The usual one; a single problem may have another."""
     summary: str
-    """A sentence without its end, with ``{words}`` that each problem fills in."""
+    """A sentence without a full stop, with ``{placeholders}`` that each problem fills in."""
     hits: str
-    """Which nodes or instances stand in ``affects``."""
+    """Which nodes or instances are in ``affects``."""
     remedies: Remedies
-    """What repairs it on each system, or why nothing that fleetctl runs does."""
+    """What repairs it on each system, or why fleetctl cannot."""
     stops_start: bool = False
-    """Whether ``start`` refuses where an instance would be hit."""
+    """Whether ``start`` refuses if the problem affects an instance that it would start."""
 
     def problem(
         self,
@@ -44,9 +44,9 @@ class ProblemKind(Struct, frozen=True):
     ) -> Problem:
         """A problem of this kind.
 
-        :param severity: where it is another one than usual.
-        :param also: what goes on after the summary.
-        :param words: what the summary's words are.
+        :param severity: if it is not the usual one.
+        :param also: is appended to the summary.
+        :param words: the values of the summary's placeholders.
         """
         return Problem(
             code=self.code,
@@ -60,16 +60,16 @@ class ProblemKind(Struct, frozen=True):
 
 
 class FindingKind(ProblemKind, frozen=True, kw_only=True):
-    """One that a single node shows by itself, as findings."""
+    """A kind whose problems are made of one node's findings."""
 
     words: Words
     consequence: str = ""
-    """What the nodes that it hits cannot do, for "so pi4 …" behind the summary."""
+    """What the affected nodes cannot do: the end of "; so pi4 …" after the summary."""
 
     def of(self, fleet: Fleet, found: Sequence[Finding], hit: Sequence[str] = ()) -> Problem:
-        """The problem that ``found`` makes: findings of one node, all of this kind.
+        """The problem made of ``found``: findings of one node, all of this kind.
 
-        :param hit: the nodes that it keeps from something.
+        :param hit: the other nodes that it affects.
         """
         also = f"; so {listed(hit)} {_agreeing(self.consequence, len(hit))}" if hit else ""
         evidence = "; ".join(dict.fromkeys(f.shown_by for f in found if f.shown_by))
@@ -78,10 +78,10 @@ class FindingKind(ProblemKind, frozen=True, kw_only=True):
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names as in a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    """Names for a sentence: ``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _agreeing(clause: str, number: int) -> str:
-    """A clause in the plural, made to agree with ``number``."""
+    """``clause``, which is in the plural, for a subject of this number."""
     return clause.replace("get ", "gets ", 1) if number == 1 else clause

@@ -10,7 +10,7 @@ _CARRIED = "the instances on the node, and those that wait for them"
 
 OS_MISMATCH = ProblemKind(
     "os-mismatch",
-    "warning",  # commands are chosen by what the node says, so nothing breaks
+    "warning",  # commands are chosen by the node's own answer, so nothing breaks
     "{node} runs {os}, {but}",
     _CARRIED,
     no_remedy("nodes.yaml is the user's"),

@@ -1,4 +1,4 @@
-"""Kinds of problems that a node's own network shows: addresses, links, routes, forwarding."""
+"""Kinds of problems with a node's own network: addresses, links, routes, forwarding."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _no_other_default(target: RepairTarget) -> str:
     return f"{target.finding.node} has no other default route to go back to"
 
 
-# words
+# values for the summaries
 
 
 def _named(network: Network | None) -> str:
@@ -86,8 +86,8 @@ def _setting(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
 def _default(fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
     first = found[0]
     into = f" into {first.network.name}" if first.network else ""
-    via = _owner(fleet, first.found[0]) if first.found else "nobody"
-    return {"way": f"leads{into} by {first.interface} via {via}"}
+    via = f"via {_owner(fleet, first.found[0])}" if first.found else "without a next hop"
+    return {"way": f"leads{into} by {first.interface} {via}"}
 
 
 # kinds

@@ -1,4 +1,4 @@
-"""Kinds of problems between nodes, which no node's own settings show."""
+"""Kinds of problems between nodes, which the settings of one node do not show."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ARP_INCOMPLETE = ProblemKind(
     "arp-incomplete",
     "error",
     "{node} asks for the Ethernet address of {targets} and gets no answer: the two are not on one "
-    "wire, or somebody filters there",
+    "wire, or something filters there",
     "the nodes that give no answer",
     no_remedy("cables and filters are where fleetctl is not"),
     stops_start=True,

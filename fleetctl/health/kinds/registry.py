@@ -1,4 +1,4 @@
-"""The one list of all kinds of problems, from which every other follows."""
+"""The list of all kinds of problems."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ KINDS: Mapping[str, ProblemKind] = {
 FINDING_KINDS: Mapping[str, FindingKind] = {
     code: kind for code, kind in KINDS.items() if isinstance(kind, FindingKind)
 }
-"""Those that a single node shows by itself."""
+"""Those whose problems are made of one node's findings."""
 
 STOPS_START = frozenset(code for code, kind in KINDS.items() if kind.stops_start)
-"""Of the network alone. What is wrong with a node itself, such as a missing folder, stops only what
-is on it, and the birth there says so; a node that is lost may come back while others start."""
+"""Problems of the network only. What is wrong with a node itself, such as a missing folder, stops
+only its own instances, and starting those reports it; a lost node may come back meanwhile."""

@@ -1,5 +1,5 @@
-"""The network's truth: what each node says held against what must be true, and why it is not.
+"""Diagnosis of the network: what must be true, what is, and the root cause of each difference.
 
-``rows`` compares, ``findings`` names what a node's own facts show to be wrong, ``causes`` explains
-with them who cannot reach whom, ``diagnosis`` makes one problem of each root cause. All pure.
+``rows`` compares, ``findings`` names what a node's own facts show to be wrong, ``causes`` finds
+those that explain an unanswered ping, ``diagnosis`` makes one problem of each root cause. All pure.
 """

@@ -1,4 +1,4 @@
-"""What only several nodes together show: packet sizes that differ, cables in a ring."""
+"""Problems that only the facts of several nodes together show: MTUs that differ, cable rings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def problems_across_nodes(fleet: Fleet, facts: Mapping[str, NodeFacts]) -> Itera
 
 
 def _sizes(fleet: Fleet, facts: Mapping[str, NodeFacts], network: str) -> Iterator[Problem]:
-    """Pings pass where sizes differ, and large transfers hang."""
+    """MTUs that differ on one network: pings pass, and large transfers hang."""
     sizes = {
         name: own.mtu
         for name, known in facts.items()
@@ -42,14 +42,15 @@ def _sizes(fleet: Fleet, facts: Mapping[str, NodeFacts], network: str) -> Iterat
 
 
 def _ring(facts: Mapping[str, NodeFacts]) -> Iterator[Problem]:
-    """Thunderbolt bridges have no loop protection: three Macs in a ring drown in broadcasts."""
+    """Thunderbolt bridges have no loop protection: in a ring of Macs broadcasts circulate for
+    ever."""
     owner = {
         port.domain: name
         for name, known in facts.items()
         for port in known.thunderbolt or ()
         if port.domain
     }
-    # two cables between the same two Macs are no ring
+    # a set: two cables between the same two Macs are no ring
     cables = {
         frozenset((name, owner[port.peer]))
         for name, known in facts.items()
@@ -59,7 +60,7 @@ def _ring(facts: Mapping[str, NodeFacts]) -> Iterator[Problem]:
         and _bridged(known)
         and _bridged(facts[owner[port.peer]])
     }
-    # who hangs on by one cable is in no ring; what is left then is one
+    # a Mac with one cable is in no ring: drop such cables until only rings are left
     while loose := {c for c in cables for end in c if sum(end in other for other in cables) == 1}:
         cables -= loose
     ring = [name for name in facts if any(name in cable for cable in cables)]
@@ -74,7 +75,7 @@ def _ring(facts: Mapping[str, NodeFacts]) -> Iterator[Problem]:
 
 
 def _bridged(facts: NodeFacts) -> bool:
-    """A ring of point-to-point links, without the bridge over them, is no loop."""
+    """Whether the Mac has a Thunderbolt bridge that is up; without it, a ring is no loop."""
     return any(
         i.name.startswith("bridge") and i.up and not any(m.startswith("vm") for m in i.members)
         for i in facts.network.interfaces or ()

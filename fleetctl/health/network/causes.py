@@ -1,4 +1,4 @@
-"""Why an address does not answer: what lies on the way there, and on the way back."""
+"""Which findings explain an unanswered ping: those on the way there, and on the way back."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fleetctl.model.topology import Fleet
 
 
 class Way:
-    """The stations of one expected answer: who forwards, over which networks, and who needs
-    which route."""
+    """The way of a ping and its answer: the nodes that it passes, the links that it uses and the
+    routes that it needs."""
 
     def __init__(self, fleet: Fleet, expectations: Expectations, reach: ExpectedReach) -> None:
         self.stations: list[str] = [reach.node]
-        """Nodes in the order of the way there; the last one owns the address."""
+        """The nodes in order; the last one has the address."""
         self.links: list[tuple[str, str]] = []
-        """Node and network for every end of a link that is used."""
+        """Node and network, for both ends of every link."""
         self.routes: list[tuple[str, str]] = []
-        """Node and network it needs a route to, there and back."""
+        """Node and the network to which it needs a route, there or back."""
         node = fleet.nodes[reach.node]
-        self.links.append((reach.peer, reach.network))  # a gateway's far address is no hop
+        self.links.append((reach.peer, reach.network))  # may be a gateway's address on its far side
         if reach.network in node.addresses:
             self._hop(reach.node, reach.peer, reach.network)
             return
@@ -38,7 +38,7 @@ class Way:
         self._need_routes(fleet, reach)
 
     def _chain(self, fleet: Fleet, expectations: Expectations, reach: ExpectedReach) -> list[str]:
-        """The gateways as far as the one that owns the address or is its neighbour."""
+        """The gateways, up to the one that has the address or is its neighbour."""
         chain: list[str] = []
         here = reach.node
         while reach.network not in fleet.nodes[here].addresses and here != reach.peer:
@@ -79,7 +79,7 @@ class Way:
 
 
 def causes(way: Way, found: Sequence[Finding]) -> Iterator[int]:
-    """The places in ``found`` of the findings that break ``way``."""
+    """The indices in ``found`` of the findings that break ``way``."""
     for number, finding in enumerate(found):
         place = (finding.node, finding.network.name if finding.network else "")
         if (
@@ -91,5 +91,5 @@ def causes(way: Way, found: Sequence[Finding]) -> Iterator[int]:
 
 
 def lost_on(way: Way, lost: Mapping[str, object]) -> list[str]:
-    """The stations, other than the asking one, that cannot be asked themselves."""
+    """The nodes on the way, after the first, that cannot be asked."""
     return [station for station in way.stations[1:] if station in lost]

@@ -1,4 +1,4 @@
-"""From what is wrong on each node to one problem per root cause, with whom it hits."""
+"""From the findings of each node to one problem per root cause, with the nodes that it affects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from fleetctl.model.topology import Fleet, Node
 
 
 class Root(Struct, frozen=True):
-    """A problem, and the findings that it is made of: what a repair has to mend."""
+    """A problem, and the findings behind it, which a repair has to fix."""
 
     problem: Problem
     findings: tuple[Finding, ...] = ()
@@ -44,11 +44,11 @@ class Diagnosis(Struct, frozen=True):
     rows: Mapping[str, Rows]
     roots: tuple[Root, ...]
     behind: Mapping[str, tuple[str, ...]]
-    """Lost node to the nodes that it keeps from their addresses, because it forwards for them."""
+    """By lost node: the nodes that cannot reach an address because it forwards for them."""
     elsewhere: Mapping[str, tuple[str, ...]]
-    """Lost node to who still gets an answer from it: "mini2 at 10.10.0.1 on fabric"."""
+    """By lost node: where it still answers other nodes: "mini2 at 10.10.0.1 on fabric"."""
     explained: Mapping[str, str]
-    """Lost node to the lost node through which alone it is reached."""
+    """By lost node: its proxy jump, if that is lost too."""
 
 
 def diagnose(
@@ -61,7 +61,7 @@ def diagnose(
     """Explain all that is wrong with the network of ``fleet``.
 
     :param facts: of the nodes that answered.
-    :param lost: of the nodes that could not be asked, the reason.
+    :param lost: the nodes that could not be asked, with the reason.
     """
     return _Diagnosis(fleet, expectations, facts, lost, depth).result()
 
@@ -90,7 +90,7 @@ class _Diagnosis:
             for finding in findings(fleet, node, facts[name], self.rows[name])
         ]
         self.hit: dict[int, set[str]] = {}
-        """Place in ``found`` to the nodes that it keeps from something."""
+        """By index in ``found``: the other nodes that the finding affects."""
         self.behind: dict[str, set[str]] = {}
 
     def _why(self, node: Node) -> str:
@@ -116,7 +116,7 @@ class _Diagnosis:
         return Diagnosis(
             rows=self.rows,
             roots=tuple(roots),
-            behind={name: self._ordered(who) for name, who in self.behind.items()},
+            behind={name: self._ordered(nodes) for name, nodes in self.behind.items()},
             elsewhere=elsewhere,
             explained=self._jumps(),
         )
@@ -124,17 +124,17 @@ class _Diagnosis:
     # what follows from something else
 
     def _elsewhere(self) -> dict[str, tuple[str, ...]]:
-        """Lost nodes that others still hear: their SSH or one network is gone, not the machine."""
-        heard: dict[str, list[str]] = {}
+        """Lost nodes that still answer others: their SSH or one network failed, not the machine."""
+        answers: dict[str, list[str]] = {}
         for name, rows in self.rows.items():
             for row in rows.reachability:
                 to = row.expected
                 if to.peer in self.lost and row.observed:
-                    heard.setdefault(to.peer, []).append(f"{name} at {to.to} on {to.network}")
-        return {name: tuple(who) for name, who in heard.items()}
+                    answers.setdefault(to.peer, []).append(f"{name} at {to.to} on {to.network}")
+        return {name: tuple(askers) for name, askers in answers.items()}
 
     def _jumps(self) -> dict[str, str]:
-        """Nodes that are lost with the node that SSH jumps through."""
+        """Lost nodes whose SSH goes through another lost node, with that node."""
         through = {}
         for name in self.lost:
             jump = self.fleet.nodes[name].ssh.proxy_jump
@@ -145,8 +145,8 @@ class _Diagnosis:
     def _cables(self, elsewhere: Mapping[str, tuple[str, ...]]) -> dict[int, int | None]:
         """Both ends of a cable lose their carrier when it is out, or when one end has no power.
 
-        :returns: place of a finding to the place of the one that stands for it; None where the
-            loss of the other end's node stands for it.
+        :returns: index of a finding to the index of the one that is reported in its place; None if
+            the loss of the other end's node is reported instead.
         """
         merged: dict[int, int | None] = {}
         downs = {
@@ -162,15 +162,16 @@ class _Diagnosis:
             if len(others) == 1 and others[0] in self.lost and others[0] not in elsewhere:
                 merged[place] = None
             elif all((other, network) in downs for other in others):
-                first = min((name, *others), key=self._leafless)
+                first = min((name, *others), key=self._blame_order)
                 if first != name:
                     merged[place] = downs[first, network]
         return merged
 
-    def _leafless(self, name: str) -> tuple[bool, bool, int]:
-        """What is switched off by hand goes first, then who is no gateway, then the file's order.
+    def _blame_order(self, name: str) -> tuple[bool, bool, int]:
+        """Sort key for the end at which a dead cable is reported.
 
-        A cable's trouble is told of the end that has only this cable.
+        First the node with an interface that is switched off, then those that are no gateway, since
+        they have only this cable, then the order of nodes.yaml.
         """
         switched_off = any(f.node == name and not f.enabled for f in self.found)
         return (
@@ -183,7 +184,7 @@ class _Diagnosis:
         return [n.name for n in self.fleet.nodes.values() if network in n.addresses]
 
     def _unexplained(self, merged: Mapping[int, int | None]) -> Iterator[ExpectedReach]:
-        """The silent addresses that no finding accounts for; the others count as hits of theirs."""
+        """The unanswered pings that no finding explains; the others count as effects of theirs."""
         for name, rows in self.rows.items():
             for row in rows.reachability:
                 reach = row.expected
@@ -217,7 +218,7 @@ class _Diagnosis:
             groups.setdefault((finding.node, finding.code), []).append(place)
         for places in groups.values():
             found = [self.found[place] for place in places]
-            hit = self._ordered(who for place in places for who in self.hit.get(place, ()))
+            hit = self._ordered(node for place in places for node in self.hit.get(place, ()))
             problem = FINDING_KINDS[found[0].code].of(self.fleet, found, hit)
             yield Root(self._with_fix(problem, found), tuple(found))
 
@@ -235,21 +236,21 @@ class _Diagnosis:
         chosen = set(names)
         return tuple(name for name in self.fleet.nodes if name in chosen)
 
-    def _astray(self, name: str) -> bool:
-        """The node's packets take a way that was told already."""
-        told = (DEFAULT_ROUTE_STOLEN.code, ROUTE_WRONG_GATEWAY.code)
-        return any(f.node == name and f.code in told for f in self.found)
+    def _misrouted(self, name: str) -> bool:
+        """Whether a wrong route of the node is reported already."""
+        codes = (DEFAULT_ROUTE_STOLEN.code, ROUTE_WRONG_GATEWAY.code)
+        return any(f.node == name and f.code in codes for f in self.found)
 
     def _not_isolated(self) -> Iterator[Problem]:
         for name, rows in self.rows.items():
-            heard = [
+            reached = [
                 r.expected for r in rows.reachability if not r.expected.expected and r.observed
             ]
-            if heard and not self._astray(name):
+            if reached and not self._misrouted(name):
                 yield NOT_ISOLATED.problem(
                     name,
-                    targets=", ".join(f"{r.to} ({r.peer} on {r.network})" for r in heard),
-                    evidence=f"ping: answers from {', '.join(str(r.to) for r in heard)}",
+                    targets=", ".join(f"{r.to} ({r.peer} on {r.network})" for r in reached),
+                    evidence=f"ping: answers from {', '.join(str(r.to) for r in reached)}",
                 )
 
     def _no_internet(self) -> Iterator[Problem]:
@@ -261,19 +262,19 @@ class _Diagnosis:
             for name, facts in self.facts.items()
             if (echo := facts.network.echoes.get(address)) is not None
         }
-        untold = [n for n, echo in asked.items() if not echo.received and not self._astray(n)]
+        offline = [n for n, echo in asked.items() if not echo.received and not self._misrouted(n)]
         evidence = f"ping {address}: no answer"
-        if len(untold) > 1 and len(untold) == len(asked):
+        if len(offline) > 1 and len(offline) == len(asked):
             yield NO_INTERNET.problem(
                 None,
                 which="no node reaches",
                 address=address,
                 why="the router or its uplink is down",
-                affects=self._ordered(untold),
+                affects=self._ordered(offline),
                 evidence=evidence,
             )
             return
-        for name in untold:
+        for name in offline:
             network = self.facts[name].network
             lacks = network.routes is not None and not routing.defaults(network)
             yield NO_INTERNET.problem(

@@ -1,4 +1,4 @@
-"""What a node's own facts show to be wrong with its network, before anybody asks for the cause."""
+"""Findings: what a node's own facts show to be wrong with its network."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _STEMS: Mapping[str, tuple[str, ...]] = {
     "thunderbolt": ("thunderbolt", "bridge"),
     "ethernet": ("eth", "en", "eno", "enp", "end"),
 }
-"""How interfaces of a kind of network begin on Linux and macOS; any name fits another kind."""
+"""How interface names begin on Linux and macOS, by kind of network; another kind: any name."""
 
 
 def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator[Finding]:
-    """What is wrong on ``node``; what follows from a dead link of its own is left out."""
+    """What is wrong on ``node``, without what follows from a dead link of its own."""
     dead: set[str] = set()
     for row in rows.addresses:
         if row.ok is False:
@@ -41,7 +41,7 @@ def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator
             continue
         link = fleet.network_of(expected.via) or ""
         if route.via == expected.via and routing.exact(facts.network, expected.to):
-            continue  # as it must be, on a dead link: that is told already
+            continue  # the route is right, and its dead link is reported already
         if link in dead and not _keeps_routes(fleet, facts, link):
             continue
         yield _route(fleet, facts, expected)
@@ -55,9 +55,9 @@ def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator
 
 
 def _keeps_routes(fleet: Fleet, facts: NodeFacts, network: str) -> bool:
-    """Whether the system leaves routes on a dead link alone: its own route is there still.
+    """Whether the system keeps routes over a dead link: the network's own route is still there.
 
-    NetworkManager and macOS take them all away, the kernel of Linux by itself does not.
+    NetworkManager and macOS remove them all, the Linux kernel by itself does not.
     """
     return routing.exact(facts.network, fleet.networks[network].cidr) is not None
 
@@ -79,7 +79,7 @@ def _address(node: Node, facts: NodeFacts, row: AddressRow) -> Finding:
     candidates = _candidates(node, facts, row.network)
     unplugged = [i for i in candidates if not i.up]
     if len(unplugged) == 1:
-        # NetworkManager and macOS take the address away with the carrier
+        # without a carrier, NetworkManager and macOS remove the address
         return _down(node, row, unplugged[0])
     table = facts.network.interfaces or ()
     seen = ", ".join(f"{i.name} {' '.join(map(str, i.addresses)) or '-'}" for i in table[:8])
@@ -107,7 +107,7 @@ def _down(node: Node, row: AddressRow, interface: Interface) -> Finding:
 
 
 def _candidates(node: Node, facts: NodeFacts, network: Network) -> list[Interface]:
-    """Interfaces that could be the node's end of ``network``: of its kind, and no other's."""
+    """Interfaces that could belong to ``network``: of its kind, and in use for no other."""
     taken = {
         own.name
         for name, address in node.addresses.items()

@@ -1,4 +1,4 @@
-"""What must be true of a node's network beside what is. Values; texts are made for the status."""
+"""A node's network row by row: each address, route and ping, expected and found."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fleetctl.model.status import AddressStatus, ForwardingStatus, ReachStatus, 
 from fleetctl.model.topology import Fleet, Network, Node
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
-LEFT_TO_CHECK = "left to `fleetctl check`, which waits for the silence"
+LEFT_TO_CHECK = "left to `fleetctl check`, which waits until the ping times out"
 
 
 class AddressRow(Struct, frozen=True):
@@ -31,7 +31,7 @@ class AddressRow(Struct, frozen=True):
     network: Network
     expected: IPv4Address
     interface: Interface | None = None
-    """That has it."""
+    """The one that has it."""
     ok: bool | None = None
     reason: str | None = None
 
@@ -78,7 +78,7 @@ class ReachRow(Struct, frozen=True):
     rtt_ms: float | None = None
     """The shortest of those measured."""
     loss_percent: float | None = None
-    """None where only one echo was sent."""
+    """None if only one echo request was sent."""
     reason: str | None = None
 
     @property
@@ -122,9 +122,9 @@ def compare(
     depth: Depth,
     why_unknown: str,
 ) -> Rows:
-    """Hold ``facts`` against what must be true of ``node``.
+    """Compare ``facts`` with what must be true of ``node``.
 
-    :param why_unknown: the reason for all that is not known when there are no facts.
+    :param why_unknown: the reason given in every row if there are no facts.
     """
     routes = expectations.routes_of(node.name)
     reach = expectations.reach_of(node.name)
@@ -193,7 +193,7 @@ def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> RouteRow:
     if entry is not None and entry.dead:
         amiss = f"{taken.interface} has no carrier"
     elif entry is None and _by_luck(fleet, facts, expected):
-        amiss = "there is no route: only the default route, which leads astray, goes there"
+        amiss = "there is no route: only the default route, which is wrong, goes there"
     return _with(
         row,
         via=taken.via,
@@ -204,7 +204,7 @@ def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> RouteRow:
 
 
 def _by_luck(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> bool:
-    """The way is right because a stolen default route happens to lead to the same gateway."""
+    """Whether packets go right only because a wrong default route leads to the same gateway."""
     if routing.default_thief(fleet, fleet.nodes[expected.node], facts.network) is None:
         return False
     known = facts.network.routes is not None
@@ -230,7 +230,7 @@ def _forwarding(facts: NodeFacts, expected: bool) -> ForwardingStatus:
         expected=expected,
         ipv4=now,
         persistent=facts.network.forwarding_persistent,
-        # one that forwards without need harms nobody: every machine with containers does
+        # forwarding without need is no fault: every machine with containers does it
         ok=now or not expected,
     )
 

@@ -1,4 +1,4 @@
-"""Silence that nothing on the nodes explains: told once, of the place where it meets."""
+"""Unanswered pings that no finding explains, grouped into one problem per likely place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def unexplained(
     facts: Mapping[str, NodeFacts],
     silent: Sequence[ExpectedReach],
 ) -> Iterator[Problem]:
-    """Problems for ``silent``, pairs whose silence has no cause on any node that was asked."""
+    """Problems for ``silent``, the unanswered pings with no cause on any node that was asked."""
     left = [r for r in silent if not _hidden(facts.get(r.peer))]
     ways = {r: Way(fleet, expectations, r) for r in left}
 
@@ -46,18 +46,20 @@ def unexplained(
                 or (r.peer == pair.node and r.network == pair.network)
             )
     for address in dict.fromkeys(r.to for r in left):
-        deaf = [r for r in left if r.to == address]
+        unheard = [r for r in left if r.to == address]
         answered = [
             name for name, f in facts.items() if (e := f.network.echoes.get(address)) and e.received
         ]
-        if not deaf or answered:
+        if not unheard or answered:
             continue
-        first = deaf[0]
-        if len(deaf) > 1 or fleet.nodes[first.peer].connection == "none":
-            yield _target(fleet, deaf, facts)
-            # who is not heard does not hear either
+        first = unheard[0]
+        if len(unheard) > 1 or fleet.nodes[first.peer].connection == "none":
+            yield _target(fleet, unheard, facts)
+            # the pings that the target itself sends there fail for the same reason
             explained_by(
-                r for r in left if r in deaf or (r.node, r.network) == (first.peer, first.network)
+                r
+                for r in left
+                if r in unheard or (r.node, r.network) == (first.peer, first.network)
             )
     for name in dict.fromkeys(r.node for r in left):
         yield _asker([r for r in left if r.node == name], facts[name])
@@ -66,7 +68,7 @@ def unexplained(
 def _asked(
     fleet: Fleet, facts: Mapping[str, NodeFacts], reach: ExpectedReach, network: str
 ) -> bool:
-    """A neighbour on ``network`` was asked for an echo."""
+    """Whether ``reach`` is a ping between neighbours on ``network`` that was sent."""
     known = facts.get(reach.node)
     return (
         reach.expected
@@ -78,7 +80,7 @@ def _asked(
 
 
 def _hidden(facts: NodeFacts | None) -> bool:
-    """macOS in stealth mode answers no echo: its silence says nothing."""
+    """Whether it is a Mac in stealth mode, which answers no ping."""
     return facts is not None and facts.reliability.stealth is True
 
 
@@ -92,7 +94,7 @@ def _network(fleet: Fleet, network: str, pairs: Sequence[ExpectedReach]) -> Prob
     )
     return UNREACHABLE.problem(
         None,
-        # SSH works, or they could not have been asked: what runs on the control network runs
+        # SSH to these nodes works, else they could not have been asked, so the job may run on
         severity="warning" if control else "error",
         what=f"no node reaches another one on {network}, though all their links are up",
         why=why,
@@ -114,7 +116,7 @@ def _target(
     )
     return UNREACHABLE.problem(
         first.peer,
-        what=f"nobody reaches {first.peer} at {first.to} on {first.network}",
+        what=f"no node reaches {first.peer} at {first.to} on {first.network}",
         why=why,
         affects=askers,
         evidence=_evidence(pairs, facts),
@@ -150,7 +152,7 @@ def _asker(pairs: Sequence[ExpectedReach], facts: NodeFacts) -> Problem:
 
 
 def _unanswered(facts: NodeFacts, reach: ExpectedReach) -> bool:
-    """The Ethernet address was asked for, and on no interface told."""
+    """Whether ARP requests for the address were sent, and none was answered."""
     states = [n.state for n in facts.network.neighbours or () if n.address == reach.to]
     return bool(states) and "known" not in states
 

@@ -1,4 +1,4 @@
-"""What works today and will bite tomorrow."""
+"""Warnings about a node: what works now, but slowly, or not after the next boot or sleep."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from fleetctl.model.topology import Fleet, Node
 CLOCK_SKEW_S = 5.0
 RTT_FACTOR = 2.0
 RTT_SLACK_MS = 1.0
-"""Above the expected round-trip time by this factor and at least this much counts as high: one
-sample of three is on a busy machine what it should be."""
+"""A round-trip time is high if it exceeds the expected one by this factor and by this much."""
 
 
 def warnings(
@@ -94,7 +93,7 @@ def _of_cluster(node: Node, facts: NodeFacts, interface: str) -> bool:
 
 
 def _slow(fleet: Fleet, node: Node, rows: Rows) -> Iterator[Problem]:
-    """Round trips are judged by the shortest of several only: the first one includes ARP."""
+    """Only the shortest of several round trips is judged: the first one includes ARP."""
     for network in fleet.networks.values():
         limit_ms = network.expect_rtt_ms
         if limit_ms is None or network.name not in node.addresses:

@@ -1,5 +1,5 @@
-"""What repairs a finding: the exact commands of each system, what each changes, how it is undone.
+"""The commands that repair a finding on each system, what each changes and how it is undone.
 
-Live steps follow from the facts alone. Lasting ones also need to know how the node is set up: they
-change what is there, and their undo puts the former value back. All pure.
+Live steps follow from the facts alone. Lasting ones also need the node's setup, since they change
+it, and their undo restores the former value. All pure.
 """

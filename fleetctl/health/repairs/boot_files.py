@@ -1,6 +1,6 @@
-"""What makes a setting last over a reboot: a file of sysctl.d on Linux, a LaunchDaemon on macOS.
+"""Files that keep a setting over a reboot: sysctl.d on Linux, a LaunchDaemon on macOS.
 
-Each change starts from the file as it is, and its undo puts that back.
+Each change starts from the file's present text, and its undo restores that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DAEMON_TEXT = (
 
 
 def forwarding_on_linux(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
-    """Switch forwarding on at every boot, unless that is done already."""
+    """Switch forwarding on at every boot, unless the node does so already."""
     if target.facts.network.forwarding_persistent:
         return SetupChange(setup)
     return _sysctl(setup, linux.FORWARDING, "1", "switches IPv4 forwarding on")
@@ -93,7 +93,7 @@ def forwarding_on_macos(target: RepairTarget, setup: NetworkSetup) -> SetupChang
 
 
 def write_command(path: str, text: str) -> str:
-    """A shell line that puts ``text`` into ``path`` all at once, for root and for all to read."""
+    """A shell line that atomically writes ``text`` to ``path``, owned by root, readable by all."""
     lines = text.split("\n")
     if lines[-1] == "":
         form, lines = r"%s\n", lines[:-1]
@@ -107,5 +107,5 @@ def write_command(path: str, text: str) -> str:
 
 
 def _double_quoted(text: str) -> str:
-    """A shell word without single quotes of its own, since it stands between such."""
+    """A shell word in double quotes, since the line that it is part of is in single quotes."""
     return '"' + re.sub(r'(["$`\\])', r"\\\1", text) + '"'

@@ -1,4 +1,4 @@
-"""What works at once on Linux: ip, sysctl and iw."""
+"""Repairs that work at once on Linux: ip, sysctl and iw."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ def forwarding(_target: RepairTarget) -> Iterator[RepairStep]:
 def loose_filter(target: RepairTarget) -> Iterator[RepairStep]:
     """Let an interface take packets whose answers leave another way.
 
-    Like the radio's saving, no interface to protect: a filter that lets more through cannot cut a
-    connection.
+    The step names no interface to protect: accepting more packets cannot cut a connection.
     """
     if interface := target.finding.interface:
         key = filter_key(interface)
@@ -47,7 +46,7 @@ def loose_filter(target: RepairTarget) -> Iterator[RepairStep]:
 
 
 def radio_awake(target: RepairTarget) -> Iterator[RepairStep]:
-    """Keep a Wi-Fi interface from saving power. The Wi-Fi is the very place for it."""
+    """Keep a Wi-Fi interface from saving power; that cannot cut a connection either."""
     if interface := target.finding.interface:
         yield RepairStep(
             f"sudo iw dev {interface} set power_save off",
@@ -81,11 +80,11 @@ def link_up(target: RepairTarget) -> Iterator[RepairStep]:
 
 
 def routes(target: RepairTarget) -> Iterator[RepairStep]:
-    """Lead a network through its next hop."""
-    return route_steps(target, _take_away, _set)
+    """Route a network through its next hop."""
+    return route_steps(target, _delete, _set)
 
 
-def _take_away(route: Route) -> Commands:
+def _delete(route: Route) -> Commands:
     entry = _entry(route)
     return Commands(f"sudo ip route del {entry}", f"sudo ip route add {entry}")
 
@@ -102,7 +101,7 @@ def _set(to: IPv4Network, next_hop: IPv4Address, interface: str, wrong: Route | 
 
 
 def _entry(route: Route) -> str:
-    """A route as ``ip route`` takes it."""
+    """A route as arguments of ``ip route``."""
     to = "default" if route.to.prefixlen == 0 else str(route.to)
     words = [to if route.type == "unicast" else f"{route.type} {to}"]
     if route.via is not None:
@@ -115,18 +114,18 @@ def _entry(route: Route) -> str:
 
 
 def default_route(target: RepairTarget) -> Iterator[RepairStep]:
-    """Take away the default routes that go before the control network's."""
+    """Delete the default routes that are preferred to the control network's."""
     network, interface = target.facts.network, target.finding.interface
     control = routing.control_interfaces(target.fleet, target.node, network)
     defaults = routing.defaults(network)
     right = routing.best([r for r in defaults if r.interface in control])
     for stolen in defaults if right else ():
         if stolen.interface == interface and right and stolen.metric <= right.metric:
-            done = _take_away(stolen)
+            delete = _delete(stolen)
             yield RepairStep(
-                done.command,
+                delete.command,
                 f"takes away the default route over {interface}, so that the one over the control "
                 "network counts",
-                done.undo,
+                delete.undo,
                 interface=interface,
             )

@@ -1,4 +1,4 @@
-"""What works at once on macOS: route, ifconfig, sysctl and pmset."""
+"""Repairs that work at once on macOS: route, ifconfig, sysctl and pmset."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def link_up(target: RepairTarget) -> Iterator[RepairStep]:
 
 
 def routes(target: RepairTarget) -> Iterator[RepairStep]:
-    """Lead a network through its next hop."""
-    return route_steps(target, _take_away, _set)
+    """Route a network through its next hop."""
+    return route_steps(target, _delete, _set)
 
 
-def _take_away(route: Route) -> Commands:
+def _delete(route: Route) -> Commands:
     entry = f"-net {route.to} {route.via}"
     return Commands(f"sudo route -n delete {entry}", f"sudo route -n add {entry}")
 
@@ -68,8 +68,8 @@ def _set(to: IPv4Network, next_hop: IPv4Address, _interface: str, wrong: Route |
 
 
 def default_route(target: RepairTarget) -> Iterator[RepairStep]:
-    """Lead the default route through the control network's own router, which stands in the scoped
-    default of its interface."""
+    """Point the default route at the control network's router, which the scoped default route of
+    that network's interface names."""
     network, finding = target.facts.network, target.finding
     control = routing.control_interfaces(target.fleet, target.node, network)
     router = next(
@@ -91,7 +91,7 @@ def default_route(target: RepairTarget) -> Iterator[RepairStep]:
 
 
 def stay_awake(target: RepairTarget) -> Iterator[RepairStep]:
-    """``pmset`` writes down what it sets, so its one step works at once and lasts."""
+    """Keep the Mac awake. ``pmset`` saves what it sets, so one step works at once and lasts."""
     setup = target.setup
     undo = f"sudo pmset -a sleep {target.finding.idle_minutes or 1}"
     if setup is not None and setup.sleep_minutes is not None:

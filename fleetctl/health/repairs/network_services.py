@@ -1,7 +1,7 @@
-"""What makes a repair last on macOS: changes to its network services.
+"""Repairs that last on macOS: changes to its network services.
 
-A service is found by its interface, never by its name, which is free text. What is right already is
-left as it is.
+A service is found by its interface, never by its name, which is free text. A setting that is right
+already is not touched.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from fleetctl.quoting import join
 
 
 def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
-    """Let the service that leads to the next hop bring the route.
+    """Add the route to the service on whose network the next hop is.
 
-    ``-setadditionalroutes`` replaces the list, so all of it is given each time.
+    ``-setadditionalroutes`` replaces the list, so the whole list is given each time.
     """
     interface = target.route_interface
     service, note = _service(target.finding.node, interface, setup)
@@ -45,7 +45,8 @@ def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
 
 
 def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
-    """Give the service a fixed address, and no router: with one it could become the primary one."""
+    """Give the service a fixed address and no router: with one, it could become the primary
+    service."""
     finding = target.finding
     service, note = _service(finding.node, finding.interface, setup)
     if service is None:
@@ -71,7 +72,7 @@ def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
 
 
 def _service(node: str, interface: str, setup: NetworkSetup) -> tuple[NetworkService | None, str]:
-    """The service whose interface this is, or why that cannot be told; no interface, no reason."""
+    """The service of ``interface``, or why it is not known; without an interface, neither."""
     if not interface:
         return None, ""
     if setup.services is None:
@@ -109,7 +110,7 @@ def _set_routes(service: NetworkService) -> str:
 
 
 def _set_back(service: NetworkService) -> str | None:
-    """The command that sets a service up as it is now."""
+    """The command that restores a service's present address settings."""
     given = [str(word) for word in (service.address, service.mask, service.router) if word]
     if service.method == "manual" and len(given) >= 2:
         words = ["-setmanual", service.name, *given]
@@ -125,7 +126,8 @@ def _set_back(service: NetworkService) -> str | None:
 
 
 def merged(steps: Sequence[RepairStep]) -> list[RepairStep]:
-    """``steps`` with one command for each setting that is given whole: the last one has it all."""
+    """``steps`` with one command for each list that is replaced as a whole: the last one, which
+    has all the entries, with the undo of the first."""
     alike: dict[str, list[RepairStep]] = {}
     for step in steps:
         if step.sets:

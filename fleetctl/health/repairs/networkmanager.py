@@ -1,7 +1,7 @@
-"""What makes a repair last on Linux: changes to NetworkManager's profiles.
+"""Repairs that last on Linux: changes to NetworkManager's profiles.
 
-A profile is found by its interface, never by its name, and changed by its UUID: two may have one
-name. What is right already is left as it is.
+A profile is found by its interface and changed by its UUID, never by its name, since two may have
+the same. A setting that is right already is not touched.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ class _Edit(Struct, frozen=True):
 
     changed: Profile
     words: list[str]
-    """For ``nmcli con mod UUID``."""
+    """Arguments of ``nmcli con mod UUID``."""
     back: list[str]
-    """The same for what was."""
+    """Those that undo it."""
     does: str
     protects: bool = True
-    """It could cut the connection that comes in over the profile's interface."""
+    """Whether it could cut an SSH connection over the profile's interface."""
 
 
 _MakeEdit = Callable[[RepairTarget, Profile], _Edit | None]
 
 
 def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
-    """Let the profile that leads to the next hop bring the route."""
+    """Add the route to the profile on whose network the next hop is."""
     return _edit(target, setup, target.route_interface, _route)
 
 
@@ -64,8 +64,8 @@ def _edit(
     edit = make(target, profile) if profile else None
     if profile is None or edit is None:
         return SetupChange(setup, notes=notes)
-    # It counts from the next activation on: `con up` is left out, since it takes the interface
-    # down for a moment.
+    # No `con up`, which takes the interface down for a moment: the change takes effect at the
+    # next activation.
     modify = ["sudo", "nmcli", "con", "mod", profile.uuid]
     step = RepairStep(
         join([*modify, *edit.words]),
@@ -79,7 +79,7 @@ def _edit(
 
 
 def _profile(node: str, interface: str, setup: NetworkSetup) -> tuple[Profile | None, str]:
-    """The profile that an interface's next boot uses, and what is odd about that."""
+    """The profile that the interface uses after the next boot, and a note if that is in doubt."""
     if setup.profiles is None:
         why = setup.unknown.get("profiles", "its profiles are not known")
         return None, f"{node}: not for good, because {why}; set it where {interface} is set up"

@@ -1,4 +1,4 @@
-"""A finding and where it is to be repaired, and what a repair comes to."""
+"""What a repair starts from and what it results in: target, remedy, change of the setup."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fleetctl.model.topology import OS, OSES, Fleet, Node
 
 
 class RepairTarget(Struct, frozen=True):
-    """What a remedy is made from."""
+    """A finding to repair, with what is known of its node."""
 
     fleet: Fleet
     finding: Finding
     facts: NodeFacts
     setup: NetworkSetup | None = None
-    """What the node brings up at its next boot; None: not asked."""
+    """How the node's network is set up after its next boot; None: not asked."""
 
     @property
     def node(self) -> Node:
@@ -30,7 +30,7 @@ class RepairTarget(Struct, frozen=True):
 
     @property
     def route_interface(self) -> str:
-        """The interface that leads to the next hop which a route must have."""
+        """The interface towards the next hop that the route must have."""
         return routing.interface_towards(self.fleet, self.node, self.facts.network, self.address)
 
     @property
@@ -47,7 +47,7 @@ class RepairTarget(Struct, frozen=True):
 
 
 class SetupChange(Struct, frozen=True):
-    """Steps, the setup that they leave, and what could not be done."""
+    """Steps, the setup after them, and notes on what cannot be done."""
 
     setup: NetworkSetup
     steps: tuple[RepairStep, ...] = ()
@@ -55,9 +55,9 @@ class SetupChange(Struct, frozen=True):
 
 
 Live = Callable[[RepairTarget], Iterator[RepairStep]]
-"""What works at once, on one system; nothing where nothing can be done."""
+"""Makes the steps that work at once on one system; none if nothing can be done."""
 Lasting = Callable[[RepairTarget, NetworkSetup], SetupChange]
-"""What makes it last over a reboot, on one system."""
+"""Makes the steps that let the repair last over a reboot on one system."""
 
 
 class Remedy(Struct, frozen=True):
@@ -65,20 +65,20 @@ class Remedy(Struct, frozen=True):
 
     live: Live
     lasting: Lasting | str
-    """Or why there is nothing to do for good."""
+    """A string: why there is nothing to do for good."""
     why_nothing: Callable[[RepairTarget], str] = lambda target: ""
-    """Why nothing could be done at once, where that is worth telling."""
+    """Why there are no live steps; empty: not worth telling."""
 
 
 Remedies = Mapping[OS, Remedy | str]
-"""What repairs a kind of problem on each system, or why nothing does."""
+"""What repairs a kind of problem on each system; a string: why fleetctl cannot."""
 
 
 def no_remedy(why: str) -> Remedies:
-    """Nothing that fleetctl runs repairs it, whatever the system."""
+    """For a kind that fleetctl cannot repair on any system."""
     return dict.fromkeys(OSES, why)
 
 
 def nothing_live(_target: RepairTarget) -> Iterator[RepairStep]:
-    """All is well until the next boot."""
+    """For a kind that only matters from the next boot on."""
     yield from ()
