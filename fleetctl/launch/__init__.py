@@ -1,1 +1,1 @@
-"""Starting and stopping instances: the plan, the runner that drives it, the files on the node."""
+"""Starting and stopping instances, and their files on the nodes."""

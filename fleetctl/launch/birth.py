@@ -1,7 +1,7 @@
-"""The birth of one instance's process: files, window, log pipe, command, in that order.
+"""Starts one instance's process on its node: files, window, log pipe, command, in that order.
 
-No first byte of output is lost and the exit status can be read afterwards: the window exists, its
-output is piped to the log, and only then does the command replace what the window held.
+The command starts only once the window exists and its output is piped to the log, so no output is
+lost, and the exit status can be read afterwards.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Prepared(Struct, frozen=True):
     """Absolute path of the instance's folder on the node."""
     old_windows: tuple[str, ...]
     tmux_version: str
-    """Or what the shell said instead, where there is no tmux."""
+    """Without tmux: what the shell said instead."""
     listeners: tuple[Listener, ...] | None
 
 
@@ -46,12 +46,12 @@ class Birth:
         self._link = link
         self._secrets = secrets
         self._tmux = NodeTmux(link)
-        self._session_lock = asyncio.Lock()  # two cannot make the tmux session at once
+        self._session_lock = asyncio.Lock()  # so that the tmux session is made only once
 
     async def start(self, instance: Instance) -> bool:
-        """Start ``instance``, unless it runs already; false when another controller is at it.
+        """Start ``instance``, unless it runs already; false: another controller has its lock.
 
-        :raises LaunchError: why it cannot be started there.
+        :raises LaunchError: it cannot be started there.
         :raises TmuxError: tmux refuses.
         :raises LinkError: the node is lost.
         """
@@ -92,7 +92,7 @@ class Birth:
             window = await self._tmux.open_window(
                 self._fleet, instance.service, config=f"{folder}/tmux.conf"
             )
-        marks = (
+        values = (
             instance.job,
             instance.name,
             run,
@@ -103,7 +103,7 @@ class Birth:
             window,
             ("sh", f"{folder}/supervisor", folder),
             options={
-                f"fleetctl_{name}": mark for name, mark in zip(TMUX_OPTIONS, marks, strict=True)
+                f"fleetctl_{name}": value for name, value in zip(TMUX_OPTIONS, values, strict=True)
             },
             log_command=(
                 "sh",
@@ -115,7 +115,7 @@ class Birth:
         )
 
     async def _prepare(self, instance: Instance, run: str) -> _Prepared | int:
-        """Put its files there; else why not: ``RUNNING`` or ``LOCKED``."""
+        """Write the instance's files on the node; if not done: ``RUNNING`` or ``LOCKED``."""
         environment = instance.environment(self._fleet, self._secrets.of(instance))
         spec = node_files.spec_text(instance, run, environment).encode()
         script = node_files.prepare_script(self._fleet, instance)
@@ -137,7 +137,7 @@ class Birth:
 
 
 def _refusal(instance: Instance, status: int, said: str) -> LaunchError:
-    """What the prepare script's exit status means."""
+    """The error for the prepare script's exit status."""
     node = instance.node
     if status == node_files.NO_WORKDIR:
         return LaunchError(

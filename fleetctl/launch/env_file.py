@@ -20,11 +20,12 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 def read_env_file(path: str) -> dict[str, str]:
     """The variables in the file at ``path``.
 
-    Lines are ``NAME=value``, with ``export`` before or not. In single quotes everything is literal;
+    Lines are ``NAME=value``, optionally after ``export``. In single quotes everything is literal;
     in double quotes ``\\n \\t \\r \\" \\\\`` are understood; both may span lines. Nothing is
     expanded. ``#`` begins a comment at the start of a line or after a blank.
 
-    :raises UsageError: the file cannot be read or a line is something else; no value is quoted.
+    :raises UsageError: the file cannot be read or a line is something else. The message contains no
+        value.
     """
     try:
         text = Path(path).read_text("utf-8")
@@ -35,7 +36,7 @@ def read_env_file(path: str) -> dict[str, str]:
 
 
 def parse_env(text: str, source: str) -> dict[str, str]:
-    """As :func:`read_env_file`, of a text; ``source`` is for the message."""
+    """As :func:`read_env_file`, for a text; ``source`` names it in the error message."""
     variables: dict[str, str] = {}
     position = 0
     while position < len(text):

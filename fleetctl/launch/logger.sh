@@ -1,7 +1,7 @@
-# fleetctl's logger: appends what a pane prints to segments that are named by the offset of their
-# first byte, so that a reader can go on at any byte, also across rotation.
+# fleetctl's logger: appends a pane's output to segments, files named by the offset of their first
+# byte, so that a reader can continue at any byte, also across rotation.
 #   sh logger DIR/log SEGMENT_BYTES SEGMENTS_KEPT
-# NUMBER.idx beside NUMBER.log holds lines "epoch-second offset": when the log had grown to offset.
+# NUMBER.idx beside NUMBER.log has lines "epoch-second offset": when the log had grown to offset.
 LC_ALL=C; export LC_ALL
 cd "$1" || exec cat >/dev/null
 limit=$2 keep=$3
@@ -35,12 +35,12 @@ elif [ "$(wc -c <"$last.log")" -ge "$limit" ]; then begin $((last + $(wc -c <"$l
 else begin "$last"
 fi
 
-# dd passes on each read as it comes, and never reads past what it writes. "0+0 records in": the end.
+# dd writes each read at once, and never reads more than it writes. "0+0 records in": end of input.
 while :; do
   said=$(dd bs=65536 count=128 2>&1 >>"$start.log")
   failed=$?
   case $said in 0+0*) break ;; esac
-  if [ "$failed" -ne 0 ]; then # a full disk: keep draining, or tmux would hold it all in memory
+  if [ "$failed" -ne 0 ]; then # a full disk: keep reading, or tmux would keep it all in memory
     said=$(dd bs=65536 count=16 2>&1 >/dev/null)
     case $said in 0+0*) break ;; esac
     printf '\nfleetctl: output was lost here, the disk was full\n' >>"$start.log" 2>/dev/null

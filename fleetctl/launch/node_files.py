@@ -1,4 +1,4 @@
-"""The files of an instance on its node, and the scripts that put them there and take them away."""
+"""The files of an instance on its node, and the scripts that write and remove them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fleetctl.quoting import quote, quote_path
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 SEGMENTS_KEPT = 8
-"""An instance's log on the node stays under about twice their product."""
+"""An instance's log on the node stays below about twice ``SEGMENT_BYTES * SEGMENTS_KEPT``."""
 
 LOCK_STALE_MINUTES = 1
-"""A start that took longer died, and its lock no longer counts."""
+"""An older lock is left over from a start that died, and is ignored."""
 
-# exit statuses of the prepare script, and what they mean
+# exit statuses of the prepare script
 LOCKED, NO_WORKDIR, NO_DISK, RUNNING = 61, 62, 63, 64
 
 
@@ -35,7 +35,8 @@ def pauses(restart: Restart) -> list[float]:
 
 
 def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> str:
-    """What the supervisor sources; it holds secrets and goes to the node over stdin only."""
+    """The file that the supervisor sources. It contains secrets, so it goes to the node by stdin
+    only."""
     restart = instance.restart
     exports = "".join(f"export {key}={quote(value)}\n" for key, value in environment.items())
     return (
@@ -49,12 +50,12 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
 
 
 def prepare_script(fleet: str, instance: Instance) -> str:
-    """The script that makes an instance ready to be started; its stdin is :func:`spec_text`.
+    """The script that prepares the start of an instance; its stdin is :func:`spec_text`.
 
-    It takes the instance's lock, so that two controllers cannot start it twice. It prints the
+    It takes the instance's lock, so that two controllers cannot both start it. It prints the
     absolute folder, "windows" and the ids of earlier runs' windows, ``tmux -V`` and the operating
-    system, each on a line, and the node's listeners; or exits with one of this module's statuses,
-    and its reason on stderr.
+    system, each on a line, and the node's listeners; or it exits with one of this module's
+    statuses, with the reason on stderr.
     """
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     workdir = quote_path(instance.workdir or "~")
@@ -92,7 +93,7 @@ true
 
 
 def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> str:
-    """Let go of the lock; with ``forget``, take the spec and its secrets away again as well."""
+    """Release the lock; with ``forget``, also remove the spec with its secrets."""
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     return (
         f"cd {folder} 2>/dev/null || exit 0\n"

@@ -1,4 +1,4 @@
-"""Starts instances: each the moment what it waits for is ready, all others side by side."""
+"""Starts instances in parallel, each as soon as those that it starts after are ready."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ from fleetctl.probes.echoes import path_text
 
 PATH_TIMEOUT_S = 6.0
 LOCK_WAIT_S = 60.0 * LOCK_STALE_MINUTES + 15.0
-"""Longer than the lock of a controller that died in the middle of a start counts."""
+"""Outlasts a stale lock, which expires after LOCK_STALE_MINUTES."""
 
 
 class Runner:
-    """Drives one start. Its results are :class:`ServiceStatus` values, failures included.
+    """Runs one start. Its results are :class:`ServiceStatus` values, also for failures.
 
-    :param known: gives the status an instance had before anything was started, once its node has
-        answered; a node that does not answer delays only what is on it and what waits for that.
+    :param known: gives an instance's status before the start, once its node has answered; a node
+        that does not answer delays only its own instances and those that wait for them.
     :param report: called in the event loop for every change of an instance.
-    :param check_paths: whether a path to where a dependency listens must be there first.
-    :param ssh_ports: node to the port of its SSH server, where it has one.
-    :param began_s: by ``time.monotonic()``, when what this is a part of began; by default now.
+    :param check_paths: whether an instance waits until it can reach the addresses on which its
+        dependencies listen.
+    :param ssh_ports: the port of each node's SSH server, for nodes that have one.
+    :param began_s: when the whole action began, by ``time.monotonic()``; by default now.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Runner:
         self._report = report
         self._began_s = time.monotonic() if began_s is None else began_s
         self.statuses: dict[str, ServiceStatus] = {}
-        """What is known of each instance so far."""
+        """The newest status of each instance."""
         self._outcomes: dict[str, asyncio.Task[ServiceStatus]] = {}
         self._births: dict[str, Birth] = {}
         self._reported: set[str] = set()
@@ -68,7 +69,7 @@ class Runner:
     async def start(self, steps: Sequence[PlanStep]) -> dict[str, ServiceStatus]:
         """Start ``steps`` and wait until each is ready, or it is clear why it is not.
 
-        Cancelling it stops the waiting; what was started runs on, and ``statuses`` tells what.
+        Cancelling it ends only the waiting: started instances run on, see ``statuses``.
         """
         for step in steps:
             self._placeholder(step.instance)
@@ -109,12 +110,12 @@ class Runner:
         return await self._until_ready(instance)
 
     async def _launch(self, instance: Instance) -> None:
-        """Start it; while another controller has its lock, wait for that."""
+        """Start it; wait while another controller has its lock."""
         link = await self._links.get(instance.node)
         if instance.node not in self._births:
             self._births[instance.node] = Birth(self._fleet, link, self._secrets)
         deadline = time.monotonic() + LOCK_WAIT_S
-        # to be cut off in the middle of a birth would leave half an instance behind
+        # a start that is cancelled half-way would leave half an instance behind
         while not await to_the_end(self._births[instance.node].start(instance)):
             if time.monotonic() > deadline:
                 raise LaunchError(
@@ -130,7 +131,7 @@ class Runner:
         return self._become(instance, await settling.wait())
 
     async def _watch(self, instance: Instance) -> ServiceStatus:
-        """Wait for something that is started by hand."""
+        """Wait for an instance that is started by hand."""
         node = instance.node
         deadline = time.monotonic() + instance.ready.timeout_s
         link = self._links.controller()
@@ -145,21 +146,21 @@ class Runner:
     # what an instance waits for
 
     async def _wait_for(self, step: PlanStep) -> str | None:
-        """Wait until everything it needs is ready; the reason if that is not going to be."""
+        """Wait until everything it needs is ready; if that will not be, the reason."""
         missing = [i.name for i in step.needs if not self._is_ready(i)]
         if missing:
             self._change(step.instance, "waiting", f"waits for {', '.join(missing)}")
         for need in step.needs:
             status = await self._outcome(need)
             if not met(need, status):
-                # what is waiting says itself for what
-                told = status.reason and status.state != "waiting"
-                why = f" ({status.reason})" if told else ""
+                # a waiting instance gives its own reason elsewhere
+                quoted = status.reason and status.state != "waiting"
+                why = f" ({status.reason})" if quoted else ""
                 return f"{need.name} is {status.state}{why}"
         return await self._wait_for_path(step) if self._check_paths else None
 
     async def _outcome(self, need: Instance) -> ServiceStatus:
-        """What becomes of an instance, whether this start starts it or finds it starting."""
+        """The final status of ``need``, whether this start starts it or something else did."""
         if task := self._outcomes.get(need.name):
             return await asyncio.shield(task)
         self._placeholder(need)
@@ -171,10 +172,10 @@ class Runner:
         return status
 
     async def _wait_for_path(self, step: PlanStep) -> str | None:
-        """Wait for a way there and back to where each need listens; the reason if none opens.
+        """Wait until the node reaches the address of each need; if it does not, the reason.
 
-        An echo, or an answer of the SSH port there, proves both directions; the port that it
-        listens on is not touched.
+        An answered ping, or an answer of the SSH port there, proves the way there and back; the
+        port on which the need listens is not touched.
         """
         instance = step.instance
         deadline = time.monotonic() + instance.ready.timeout_s
@@ -199,7 +200,7 @@ class Runner:
         done = await link.run(script, timeout_s=PATH_TIMEOUT_S)
         return done.exit_status == 0
 
-    # what others see
+    # statuses and progress
 
     def _placeholder(self, instance: Instance) -> None:
         asked = unknown_status(instance, f"{instance.node} has not answered yet")

@@ -1,4 +1,4 @@
-"""The secrets of a job: what its env_files hold, read on the controller before anything starts."""
+"""The secrets of a job: its env_files, read on the controller before anything starts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from fleetctl.model.jobs import Instance
 
 
 class Secrets:
-    """Variables by instance. They go to nodes over stdin; this object never shows them."""
+    """Secret variables by instance. They go to nodes by stdin only, and ``repr`` hides them."""
 
     def __init__(self, instances: Iterable[Instance]) -> None:
         """Read every file once.
 
-        :raises UsageError: a file cannot be read, or is no list of variables.
+        :raises UsageError: as :func:`~fleetctl.launch.env_file.read_env_file`.
         """
         paths = {instance.env_file for instance in instances if instance.env_file}
         self._files = {path: read_env_file(path) for path in sorted(paths)}

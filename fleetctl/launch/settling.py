@@ -20,9 +20,9 @@ _FIRST_POLL_S = 0.05
 
 
 class Settling:
-    """Watches one instance by asking its node again and again.
+    """Polls the node of one instance.
 
-    :param seen: called with each status on the way.
+    :param seen: called with each status.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Settling:
         self._seen = seen
 
     async def wait(self) -> ServiceStatus:
-        """The status once it is ready, has ended for good, or ``ready.timeout`` is over.
+        """The status once it is ready or has ended for good, or after ``ready.timeout``.
 
         :raises LinkError: the node is lost.
         """
@@ -50,7 +50,7 @@ class Settling:
             link = await self._links.get(instance.node)
             facts = await look(link, services_script(self._fleet, instance.node))
             status = service_status(self._fleet, instance, facts)
-            # "running" says that there is a record, of the attempt that runs
+            # while "running", the record is of the present attempt
             record = facts.records.get((instance.job, instance.name))
             if status.state == "running" and record and await condition.holds(link, record):
                 await condition.mark(link, record)

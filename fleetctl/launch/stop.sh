@@ -1,21 +1,22 @@
-# Ends one instance: its processes, whatever they forked and wherever those went.
-# Set before this text: dir fleet job instance signal grace. Prints what it does, a word a line:
-#   "signalled N", "killed N", "left PID..." (nothing more helped), "done EXIT_CODE", "windows ID..."
-# A process belongs to the instance when it descends from the supervisor, carries the run's mark in
-# its environment, or shares a process group with one that does.
+# Ends one instance: its processes and all that they forked.
+# Set before this text: dir fleet job instance signal grace. Prints what it does, one of these a line:
+#   "signalled N", "killed N", "left PID..." (not ended even by KILL), "done EXIT_CODE",
+#   "windows ID..."
+# A process belongs to the instance if it descends from the supervisor, has the run's id in its
+# environment, or shares a process group with such a process.
 # Nothing here depends on being able to write: the disk may be full.
-window() { # FORMAT: for this instance's windows
+window() { # FORMAT: printed for each window of this instance
   tmux -u -L fleetctl list-panes -a -F "#{session_name}|#{@fleetctl_job}|#{@fleetctl_instance}|$1" \
     2>/dev/null | sed -n "s/^$fleet|$job|$instance|//p"
 }
 
 umask 077
-[ -d "$dir" ] || [ -z "$(window x)" ] || mkdir -p "$dir" # somebody removed it while it ran
+[ -d "$dir" ] || [ -z "$(window x)" ] || mkdir -p "$dir" # the folder was removed while it ran
 cd "$dir" 2>/dev/null || { echo "done"; exit 0; }
-trap '' PIPE # who listens no more does not matter
+trap '' PIPE # go on if the controller no longer reads
 tenths=50
-until mkdir lock 2>/dev/null || [ ! -d lock ]; do # somebody starts it right now, which is quick
-  [ "$tenths" -gt 0 ] || { touch lock; break; }   # or died over it
+until mkdir lock 2>/dev/null || [ ! -d lock ]; do # another controller starts it, which is quick,
+  [ "$tenths" -gt 0 ] || { touch lock; break; }   # or died and left its lock
   sleep 0.1; tenths=$((tenths - 1))
 done
 trap 'rmdir lock 2>/dev/null' EXIT
@@ -39,7 +40,7 @@ marked() {
 }
 
 members() { # "PID GROUP" of every process of the instance
-  # one line each: a BSD awk takes no newline in -v
+  # echo joins the lines: a BSD awk takes no newline in -v
   ps -axo pid=,ppid=,pgid=,stat= | awk -v roots="$(echo $supervisors)" -v marked="$(echo $(marked))" \
     -v groups="$(echo $groups)" '
     BEGIN { split(groups, c, / +/); for (i in c) if (c[i]) ours[c[i]] = 1
@@ -56,10 +57,10 @@ members() { # "PID GROUP" of every process of the instance
           for (p in mine) if (p in parent) print p, group[p] }'
 }
 
-# Groups that were its own stay so: the last one alive in a group may carry no mark.
+# Process groups once seen are remembered: the last process alive in one may lack the run's id.
 note_groups() { groups="$groups $(members | awk '{ print $2 }' | sort -u)"; }
 
-send() { # SIGNAL: to every group of the instance, once each; prints how many processes they have
+send() { # SIGNAL: to every process group of the instance; prints how many processes they have
   now=$(members)
   for group in $(echo "$now" | awk '{ print $2 }' | sort -u); do
     kill -s "$1" -- "-$group" 2>/dev/null
@@ -71,12 +72,12 @@ gone_within() { # SECONDS
   tenths=$(awk -v s="$1" 'BEGIN { print int(s * 10) }')
   while [ -n "$(members)" ]; do
     [ "$tenths" -gt 0 ] || return 1
-    touch lock # it would be taken for one that was left behind
+    touch lock # keep it from looking stale
     sleep 0.1; tenths=$((tenths - 2))
   done
 }
 
-# A supervisor that is told so restarts nothing any more; it goes on once its command has ended.
+# After TERM a supervisor restarts nothing; it exits once its command has ended.
 for pid in $supervisors; do kill -s TERM "$pid" 2>/dev/null; done
 if [ -n "$(members)" ]; then
   note_groups
@@ -95,14 +96,14 @@ for pid in $supervisors; do
     sleep 0.1; tenths=$((tenths - 1))
   done
 done
-left=$(members | awk '{ print $1 }') # only now: what a supervisor runs for itself is one of them
+left=$(members | awk '{ print $1 }') # only now: before, a supervisor's own commands would count
 rm -f spec spec.new ready
 code=$(sed -n 's/^exit=//p' state 2>/dev/null)
 if [ -n "$left" ]; then echo "left" $left; else
   rm -f supervisor logger stop
   { sed '/^phase=/d;/^pid=/d;/^ended=/d' state && echo phase=stopped &&
     echo "ended=$(date +%s)"; } 2>/dev/null >state.new && mv state.new state ||
-    rm -f state state.new # no record means stopped as well
+    rm -f state state.new # without a record it counts as stopped too
   echo "done" $code
 fi
 echo "windows" $(window '#{window_id}')

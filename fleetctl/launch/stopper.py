@@ -1,4 +1,4 @@
-"""Ends instances: dependents first, signal, grace, kill; done only when everything is gone."""
+"""Stops instances, dependents first: signal, grace, KILL; done once all their processes ended."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from fleetctl.tmux.server import NodeTmux
 
 _LEAVING_S = 0.3
 _BEYOND_GRACE_S = 30.0
-# the script's own waits, after KILL and for the supervisor, are bounded well below this
+"""More than stop.sh ever waits besides the grace: for the lock, after KILL, for the supervisor."""
 
 
 class Stopper:
-    """Drives one stop. Its results are :class:`ServiceStatus` values, failures included.
+    """Runs one stop. Its results are :class:`ServiceStatus` values, also for failures.
 
-    :param known: gives the status an instance had before, once its node has answered.
+    :param known: gives an instance's status before the stop, once its node has answered.
     :param report: called in the event loop for every step of an instance.
-    :param began_s: by ``time.monotonic()``, when what this is a part of began; by default now.
+    :param began_s: when the whole action began, by ``time.monotonic()``; by default now.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class Stopper:
         self._began_s = time.monotonic() if began_s is None else began_s
 
     async def stop(self, groups: Sequence[Sequence[Instance]]) -> dict[str, ServiceStatus]:
-        """Stop ``groups`` one after the other, the instances of a group side by side.
+        """Stop ``groups`` one after the other, the instances of each in parallel.
 
-        A node that is lost in one group does not keep the next from being stopped.
+        A node that is lost in one group does not keep the next group from being stopped.
         """
         results: dict[str, ServiceStatus] = {}
         for group in groups:
@@ -96,7 +96,7 @@ class Stopper:
                 tmux.close()
         facts = await look(link, services_script(self._fleet, instance.node))
         if facts.panes is None:
-            # a tmux server that lost its last window a moment ago answers neither yes nor no
+            # a tmux server that has just lost its last window is exiting: ask again
             await asyncio.sleep(_LEAVING_S)
             facts = await look(link, services_script(self._fleet, instance.node))
         status = service_status(self._fleet, instance, facts)
@@ -115,7 +115,7 @@ class Stopper:
 
 
 def _in_words(instance: Instance, key: str, rest: Sequence[str]) -> str | None:
-    """What a line of stop.sh means to a person."""
+    """A line of stop.sh as a sentence."""
     count = rest[0] if rest else "0"
     grace = f"{instance.stop.grace_s:g} s"
     if key == "signalled":
@@ -128,11 +128,11 @@ def _in_words(instance: Instance, key: str, rest: Sequence[str]) -> str | None:
 def _port_freed(
     instance: Instance, before: ServiceStatus, status: ServiceStatus, facts: NodeFacts
 ) -> ServiceStatus:
-    """If it held its port before, the port must be free now, whoever else may hold it."""
+    """Fail the stop if the instance had its port before, and another process has it now."""
     held = str(instance.listen) in (before.listening or ())
     taken = strangers(instance, facts.listeners)
     if not held or not taken:
         return status
-    who = taken[0].process or "another user's process"
-    reason = f"its processes are gone, but {who} still listens on {taken[0]}"
+    owner = taken[0].process or "another user's process"
+    reason = f"its processes are gone, but {owner} still listens on {taken[0]}"
     return msgspec.structs.replace(status, state="failed", reason=reason)

@@ -1,9 +1,9 @@
 # fleetctl's supervisor: runs one instance's command, records how it ended, restarts it by policy.
-# It is the process of a tmux pane and works whether or not anybody is connected.
-#   sh supervisor DIR          DIR/spec says what to run; DIR/state is what others read
-#   sh supervisor DIR RESTARTS leads the command's process group and turns its end to an exit code
+# It is the process of a tmux pane, and needs no connection to the controller.
+#   sh supervisor DIR          supervises what DIR/spec says, and records it in DIR/state
+#   sh supervisor DIR RESTARTS leads the command's process group, and exits with its exit code
 #   sh supervisor DIR RESTARTS command becomes the command
-# DIR/stop, made by `fleetctl stop`, means: it is ended on purpose, do not restart it.
+# If DIR/stop exists, `fleetctl stop` ends the command: do not restart it.
 dir=$1
 . "$dir/spec"
 
@@ -16,15 +16,15 @@ record() { # PHASE KEY=VALUE...
 }
 
 if [ $# -eq 2 ]; then
-  # What is sent to the group is for the command. Without job control a command that is stopped has
-  # not ended, and one that Ctrl-C ends does not end a loop of bash's, as it would one level up.
+  # Signals to the group are for the command, not for this shell. This level has no job control:
+  # with it, a stopped command would count as ended, and Ctrl-C would end the loop below in bash.
   trap : HUP INT QUIT ABRT USR1 USR2 ALRM TERM
   sh "$dir/supervisor" "$dir" "$2" command
   exit $?
 fi
 if [ $# -gt 2 ]; then
   restarts=$2 pid=$$ started=$(date +%s)
-  # where the log ends now: the output of this attempt begins there, or a little later
+  # the present end of the log: the output of this attempt begins there, or a little later
   log=$(ls "$dir/log" 2>/dev/null | sed -n 's/^\([0-9]*\)\.log$/\1/p' | sort -n | tail -n 1)
   [ ! -r "$dir/log/$log.log" ] || log=$((log + $(wc -c <"$dir/log/$log.log")))
   cd "$workdir" || exit 126
@@ -36,15 +36,15 @@ fi
 
 say() { printf 'fleetctl: %s\n' "$*"; }
 
-finish() { # what remains when nothing will be started any more
+finish() { # record the end, remove the spec, exit with the command's code
   record ended "ended=$ended" "exit=$code"
   rm -f "$dir/spec"
-  sleep 0.2 # tmux may close the pane of a process that ends at once before it has read all of it
+  sleep 0.2 # else tmux may close the pane before it has read all the output
   exit "$code"
 }
 
 set -m # the command gets its own process group, and the terminal while it runs
-stty susp undef 2>/dev/null # a typed Ctrl-Z would stop it with nobody to continue it
+stty susp undef 2>/dev/null # a typed Ctrl-Z would stop the command, and nothing would continue it
 trap : INT QUIT # a typed Ctrl-C is for the command
 stopping=
 trap 'stopping=1' TERM HUP
@@ -73,7 +73,7 @@ while :; do
   record backoff "ended=$ended" "exit=$code"
   sleep "$1" &
   wait $! 2>/dev/null
-  kill $! 2>/dev/null # a signal ended the wait before it
+  kill $! 2>/dev/null # a signal may have ended the wait before the sleep
   [ -n "$stopping" ] || [ -e "$dir/stop" ] && finish
   [ $# -eq 1 ] || shift
 done
