@@ -1,1 +1,1 @@
-"""Asking nodes, once or again and again: questions, looks, conversations, watching."""
+"""Asking nodes, once or repeatedly: questions, looks, conversations, watching."""

@@ -1,5 +1,5 @@
-"""One node watched: asked again and again over one conversation, and at once when it says that
-something changed."""
+"""Watching one node: it is polled over one conversation, and asked at once when it reports a
+change."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from fleetctl.observe.observer import Observer
 from fleetctl.probes.node import Answered, NodeScript, hanging, node_script, services_script
 
 DEEP_EVERY_S = 30.0
-"""So often a node is asked what takes longer: three echoes, the addresses that must be silent."""
+"""Interval of the questions that take longer: three pings each, addresses that must not answer."""
 HANGING_TIMEOUT_S = 5.0
-"""Whoever did not answer before, and does not within this, hangs."""
+"""A probe that timed out before, and does not answer within this either, hangs."""
 STUCK_FOR_S = 60.0
-"""A probe that hangs is left out for so long."""
+"""A probe that hangs is left out for this long."""
 
 
 class Wake:
@@ -35,7 +35,7 @@ class Wake:
     def __init__(self) -> None:
         self._event = asyncio.Event()
         self.deep = False
-        """Everything is to be asked anew, not only how the instances are."""
+        """Ask everything, not only the state of the instances."""
 
     def now(self, *, deep: bool = False) -> None:
         """Ask at once."""
@@ -43,7 +43,7 @@ class Wake:
         self._event.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Whether it was woken within ``timeout_s``."""
+        """Wait; whether it was woken within ``timeout_s``."""
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, timeout_s)):
                 await self._event.wait()
@@ -63,7 +63,7 @@ async def attend(
 ) -> AsyncGenerator[Look, None]:
     """Looks at ``node``, as they come; ends after one that is an error.
 
-    :param conditions: the node's, which outlive this.
+    :param conditions: the ready conditions on the node, kept from one call to the next.
     :param interval_s: seconds from one question to the next.
     """
     if node.connection == "none":
@@ -89,7 +89,7 @@ async def attend(
 
 
 class _Asking:
-    """Everything that is asked over one conversation.
+    """Asks a node over one conversation.
 
     :param stuck: names of probes that are left out, because they hang.
     """
@@ -115,13 +115,13 @@ class _Asking:
         self._scripts["services"] = services_script(self._fleet, node.name)
         self._asked = ""
         self._known: Answered | None = None
-        """By all answers so far."""
+        """All answers so far, the newest for each question."""
         self._deep_at_s: float | None = None
 
     async def hanging(self) -> str | None:
-        """The probe by which the last question hung; None when that is not known.
+        """The probe that made the last question hang; None: not known.
 
-        A conversation tells an answer whole or not at all, so the question is asked once more.
+        A conversation gives whole answers only, so the script is run once more outside it.
         """
         script = self._scripts[self._asked]
         if script.depth == "services":
@@ -151,7 +151,7 @@ class _Asking:
         return self._deep_at_s is None or time.monotonic() - self._deep_at_s > DEEP_EVERY_S
 
     async def _look(self, talk: Conversation, name: str, began_s: float) -> Look:
-        """What is known once one of the scripts is answered; it may ask less than those before."""
+        """Ask one of the scripts; what it does not ask is kept from earlier answers."""
         self._asked = name
         said = await talk.ask(name)
         known = self._known.renewed(said) if self._known else said

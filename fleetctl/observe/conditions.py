@@ -1,4 +1,4 @@
-"""Ready conditions that have to be asked for: a log line, a URL, a port, a command."""
+"""Ready conditions that the node's facts do not answer: a log line, a URL, a port, a command."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from fleetctl.quoting import quote, quote_path
 
 ASK_TIMEOUT_S = 5.0
 SEARCH_S = 1.0
-"""So long a log is searched before the rest is left to the next time; one piece is always read."""
+"""Longest search of a log at once, of one piece at least; the next call continues it."""
 LAST_LINE_BYTES = 64 * 1024
-"""Of a line without an end, so much is kept to be searched together with what comes."""
+"""How much of an unfinished line is kept, to be searched together with what follows."""
 _LINES_AT_ONCE = 1000
-"""Between two such portions others have their turn."""
+"""After so many lines the search lets other tasks run."""
 
 
 async def answers_http(link: Link, url: str, timeout_s: float = ASK_TIMEOUT_S) -> bool:
@@ -37,7 +37,7 @@ async def answers_http(link: Link, url: str, timeout_s: float = ASK_TIMEOUT_S) -
     host, port = parts.hostname or "", parts.port or 80
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
-    # ValueError: the URL cannot be sent, or what comes is no line of HTTP but very long
+    # ValueError: the URL is not ASCII, or the answer's first line is too long
     with suppress(OSError, TimeoutError, ValueError):
         async with asyncio.timeout(timeout_s):
             reader, writer = await link.open_connection(host, port, timeout_s=timeout_s)
@@ -63,7 +63,7 @@ async def accepts_connection(link: Link, target: str, timeout_s: float = ASK_TIM
 async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
     """Whether the ready command exits with 0, in the instance's folder and environment.
 
-    The secrets of its ``env_file`` are not passed: the command is asked again and again.
+    The secrets of its ``env_file`` are not passed, since the command runs again and again.
     """
     exports = "".join(
         f"export {key}={quote(value)}\n" for key, value in instance.environment(fleet, {}).items()
@@ -86,7 +86,7 @@ async def external_answers(link: Link, instance: Instance) -> bool:
 
 
 class Condition:
-    """An instance's ready condition, asked again and again."""
+    """The ready condition of one instance."""
 
     def __init__(self, fleet: str, instance: Instance) -> None:
         self._fleet = fleet
@@ -95,9 +95,9 @@ class Condition:
         self._log: _LogSearch | None = None
 
     async def holds(self, link: Link, record: Record) -> bool:
-        """Whether it is met now, by the attempt that ``record`` tells of.
+        """Whether the attempt that ``record`` describes meets it now.
 
-        False for the kinds that the node's facts answer by themselves.
+        False for the kinds that the node's facts answer.
 
         :raises LinkError: the node is lost, or its log cannot be read.
         """
@@ -117,11 +117,11 @@ class Condition:
                 assert_never(other)
 
     async def mark(self, link: Link, record: Record) -> None:
-        """Note on the node that it was met: nobody else can tell that from the facts."""
+        """Note on the node that it was met, so that all controllers see it in the facts."""
         await self._note(link, record, "ready", "")
 
     async def mark_searched(self, link: Link, record: Record) -> None:
-        """Note on the node how far its log was searched, for whoever asks next."""
+        """Note on the node how far its log was searched, for the next command that asks."""
         if self._log and self._log.progress != record.searched:
             await self._note(link, record, "searched", f" {self._log.progress}")
 
@@ -152,10 +152,10 @@ class _LogSearch:
         self._reader = LogReader(place, self._start(record))
         self._last_line = b""
         self._met = False
-        """A line matched. It need not be noted on the node by then: the link may be lost before."""
+        """A line matched; kept, since the link may be lost before that is noted on the node."""
 
     def _start(self, record: Record) -> int:
-        """Where the search for the same expression was left; else where the attempt begins."""
+        """Where the last search for the same expression ended; else where the attempt begins."""
         offset, _, digest = record.searched.partition(" ")
         if digest == self._digest and offset.isascii() and offset.isdigit():
             return int(offset)
@@ -163,11 +163,11 @@ class _LogSearch:
 
     @property
     def progress(self) -> str:
-        """The offset before which no line matches, and for which expression that is so."""
+        """The offset before which no line matches, and a digest of the expression."""
         return f"{self._reader.offset - len(self._last_line)} {self._digest}"
 
     async def found(self, link: Link) -> bool:
-        """Whether a line matches, now or at an earlier call; what is new is searched.
+        """Search what is new; whether a line matches, now or at an earlier call.
 
         :raises LinkError: the node is lost, or the log cannot be read.
         """
@@ -196,10 +196,10 @@ class _LogSearch:
 
 
 class OpenConditions:
-    """The conditions of a node's instances, kept for as long as somebody watches the node.
+    """The ready conditions on one node, kept as long as the node is watched.
 
-    :param instances: those on the node; the kinds that need not be asked for are passed over.
-    :param passing: whoever asks does so once and goes: what was searched is noted on the node.
+    :param instances: those on the node; conditions that the facts answer are left out.
+    :param passing: the node is asked only once: how far logs were searched is noted on the node.
     """
 
     def __init__(self, fleet: str, instances: Iterable[Instance], *, passing: bool) -> None:
@@ -210,10 +210,10 @@ class OpenConditions:
         }
 
     async def ask(self, link: Link, facts: NodeFacts) -> NodeFacts:
-        """``facts`` with every condition that holds by now, for the attempts that run.
+        """``facts`` with the conditions that the running attempts meet by now.
 
-        Once met it stands on the node, so this costs nothing in the usual case; it is needed after
-        a restart that no start watched.
+        A condition that was met is noted on the node, so usually nothing is asked; it is after a
+        restart that no ``start`` watched.
         """
         running = [
             key
@@ -232,7 +232,7 @@ class OpenConditions:
 
     async def _met(self, link: Link, key: tuple[str, str], record: Record) -> bool:
         _, condition = self._conditions[key]
-        with suppress(LinkError):  # its next answer tells that the node is lost
+        with suppress(LinkError):  # the next look reports that the node is lost
             if await condition.holds(link, record):
                 await condition.mark(link, record)
                 return True

@@ -1,8 +1,8 @@
 """A conversation with a node: one shell there answers the same few questions again and again, and
-says by itself when an instance's record changes or its process is gone.
+reports when an instance's record changes or its process is gone.
 
-It costs the node no login, no shell and no SSH channel for each answer, and nothing is sent while
-nothing is asked and nothing changes.
+An answer costs the node no login, no new shell and no SSH channel. Without a question or a change
+nothing is sent.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from fleetctl.observe.look import LOOK_TIMEOUT_S
 from fleetctl.probes.node import Answered, NodeScript, answered
 
 CHANGE_CHECK_S = 0.3
-"""So often the shell on the node looks whether a record changed: builtins, and one ``sleep``."""
+"""Interval at which the shell on the node looks for changes; costs builtins and one ``sleep``."""
 
 _TEXT = r"""
 %(functions)s
 changes() {
   before=
-  while kill -0 $$ 2>/dev/null; do # an orphan would look for ever
+  while kill -0 $$ 2>/dev/null; do # ends with the shell, also when that is killed
     now=
     for f in "$HOME"/%(state)s/%(fleet)s/*/*@%(node)s/state; do
       [ -r "$f" ] || continue
@@ -46,8 +46,8 @@ changes() {
 }
 changes </dev/null 2>/dev/null &
 changes=$!
-while IFS= read -r asked; do # until nobody listens any more
-  # told in one go: what a probe prints piece by piece would be as many packets
+while IFS= read -r asked; do # until the controller closes stdin
+  # collected first: else each piece that a probe prints would be a packet of its own
   answer=$( {
     errors=$( ( "ask_$asked" ) 2>&1 >&4 4>&- </dev/null)
     printf '\n\036%(token)s errors\n%%s\n' "$errors"
@@ -61,7 +61,7 @@ kill $changes 2>/dev/null
 class Conversation:
     """Made by :func:`converse`. One question at a time.
 
-    :param scripts: name to what is asked under it.
+    :param scripts: the questions, by name.
     :param noticed: called when something changed on the node, and when the node is lost.
     """
 
@@ -85,17 +85,17 @@ class Conversation:
         self._data = b""
         self._arrived = asyncio.Event()
         self.lost: LinkError | None = None
-        """Why nothing will be answered any more."""
+        """Why the conversation is over."""
 
     async def ask(self, name: str) -> Answered:
-        """What the answer to one of the questions says; raises as :meth:`words`."""
+        """The answer to one of the questions; raises as :meth:`words`."""
         return answered(self._scripts[name], *await self.words(name))
 
     async def words(self, name: str) -> tuple[str, str]:
-        """What answering one of the questions printed on stdout and on stderr.
+        """What one of the questions printed on stdout and on stderr.
 
         :raises LinkLost: the connection broke.
-        :raises LinkHung: no answer came in time; the conversation is of no use any more.
+        :raises LinkHung: no answer came in time; the conversation cannot be used any more.
         """
         self._stream.write(f"{name}\n".encode())
         try:
@@ -122,7 +122,7 @@ class Conversation:
         self._take_changes()
         whole, _, self._data = self._data.partition(self._end)
         found = self._answer.fullmatch(whole + self._end)
-        # the shell took the last line's end away
+        # the shell removed the last line's newline
         return (found[1], found[2] + b"\n") if found else (whole, b"")
 
     def _take_changes(self) -> None:
@@ -131,7 +131,7 @@ class Conversation:
             self._noticed()
 
     async def listen(self) -> None:
-        """Take in what the node says, until it is lost; a task of :func:`converse`."""
+        """Read what the node sends, until it is lost; a task of :func:`converse`."""
         try:
             while data := await self._stream.read():
                 self._data += data

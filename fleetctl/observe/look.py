@@ -1,4 +1,4 @@
-"""One look at a node: a script of probes run over its link, and what its answer says."""
+"""One look at a node: run a script of probes over its link, and read the answer."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from fleetctl.model.facts import NO_ANSWER, NodeFacts
 from fleetctl.probes.node import NodeScript, answered, hanging, node_script
 
 LOOK_TIMEOUT_S = 10.0
-"""A node that was reached has this long to tell its facts."""
+"""Timeout of one script, on a node that was reached."""
 
 
 def no_answer() -> str:
-    """Why nothing is known of what a probe asks that hangs."""
+    """The reason given for what a hanging probe would have told."""
     return f"{NO_ANSWER} within {LOOK_TIMEOUT_S:g} s"
 
 
 async def look(link: Link, script: NodeScript) -> NodeFacts:
     """Run ``script`` in one round trip.
 
-    A probe that hangs costs its own answer only: the rest is asked again without it.
+    If one probe hangs, only its own answer is missing: the script is run again without it.
 
     :raises LinkError: the node is lost, or does not answer in time.
     """

@@ -1,4 +1,4 @@
-"""How the nodes of one fleet are asked: over which link, with which questions."""
+"""Asks the nodes of one fleet: over which link, with which questions."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Observer:
         return questions(self.fleet, self._job, self._expectations, node, depth)
 
     def conditions(self, node: Node, *, passing: bool = False) -> OpenConditions:
-        """The ready conditions on ``node`` that have to be asked for; see there."""
+        """The ready conditions on ``node``; see :class:`OpenConditions`."""
         return OpenConditions(self.fleet.name, self._instances(node), passing=passing)
 
     async def look(self, node: Node, depth: Depth = "status") -> Look:
-        """One round trip; what goes wrong is in the result."""
+        """Ask ``node`` once; errors are in the result."""
         if node.connection == "none":
             return await self.look_from_here(node)
         try:
@@ -55,14 +55,14 @@ class Observer:
         return Look(facts=facts, address=link.address, connect_ms=link.connect_ms)
 
     async def look_from_here(self, node: Node) -> Look:
-        """A node that cannot be logged into: only what its instances ask to be asked."""
+        """Look at a node that cannot be logged into: only the ready conditions of its instances."""
         mine = self._instances(node)
         link = self._links.controller()
         answers = await asyncio.gather(*(external_answers(link, i) for i in mine))
         return Look(answers={i.name: yes for i, yes in zip(mine, answers, strict=True)})
 
     async def instances_on(self, node: str) -> NodeFacts:
-        """Only how the instances on ``node`` are.
+        """Only the state of the instances on ``node``.
 
         :raises LinkError: it cannot be asked.
         """
@@ -70,7 +70,7 @@ class Observer:
         return await look(link, services_script(self.fleet.name, node))
 
     async def raw_answers(self, node: Node) -> tuple[RawAnswer, ...]:
-        """What a check asks ``node``, and what it says, word for word.
+        """What ``check`` asks ``node``, and the literal answers.
 
         :raises LinkError: it cannot be asked.
         """

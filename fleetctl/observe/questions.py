@@ -1,4 +1,4 @@
-"""What a node has to be asked, so that what must be true of it can be held against its answers."""
+"""What a node has to be asked to compare what must be true of it with what is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fleet, watched: every node is asked again and again, each on its own clock."""
+"""Watching the fleet: every node is polled, independently of the others."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from fleetctl.observe.attention import Wake
 from fleetctl.service import Snapshot
 
 LONGEST_PAUSE_S = 30.0
-"""Between two tries to reach a node that is lost."""
+"""Longest pause between two attempts to reach a lost node, give or take ``_SPREAD``."""
 _SPREAD = 0.3
 
 Attend = Callable[[Node, Wake], AsyncGenerator[Look, None]]
-"""Looks at a node as they come; ends after one that is an error, and where there is no more."""
+"""Yields looks at a node; ends after one that is an error, or when there are no more."""
 
 
 class Watch:
-    """Keeps the newest look at every node. An async context manager: leaving it ends the asking.
+    """Keeps the newest look at every node. An async context manager: leaving it ends the polling.
 
-    A node that is slow or lost holds up no other. A lost one is tried again after pauses that
-    double up to :data:`LONGEST_PAUSE_S`, give or take a third, so that many that come back at once,
-    as after sleep, are not asked at one moment.
+    A slow or lost node delays no other. A lost one is tried again after pauses that double up to
+    :data:`LONGEST_PAUSE_S`, give or take a third, so that nodes that were lost together are not
+    all tried at the same moment.
 
-    :param attend: asks one node; what goes wrong is in its results.
+    :param attend: asks one node; errors are in its results.
     :param interval_s: seconds from one question to a node to the next.
     """
 
@@ -97,14 +97,14 @@ class Watch:
         return pause_s * random.uniform(1 - _SPREAD, 1 + _SPREAD)
 
     def hurry(self) -> None:
-        """Ask every node everything at once, lost ones too."""
+        """Ask every node everything now, lost ones too."""
         for wake in self._wakes.values():
             wake.now(deep=True)
 
     async def news(self, timeout_s: float | None = None) -> bool:
-        """Wait until some node has answered, or is found lost, since the last call.
+        """Wait until, since the last call, a node has answered or is found lost.
 
-        :returns: whether that came within ``timeout_s``.
+        :returns: false after ``timeout_s``.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -114,8 +114,8 @@ class Watch:
         return False
 
     async def urgent(self, timeout_s: float) -> None:
-        """Wait until a node is lost or found, answers first, or says by itself that something
-        changed, since the last call; not longer than ``timeout_s``."""
+        """Wait until, since the last call, a node is lost or back, answers for the first time or
+        reports a change; not longer than ``timeout_s``."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._urgent.wait()
@@ -133,13 +133,13 @@ class Watch:
         return len(self._looks) == len(self._fleet.nodes)
 
     def _raise_if_broken(self) -> None:
-        """A bug in a look must not look like a quiet fleet."""
+        """Raise what ended a polling task: a bug must not look like a fleet without news."""
         for task in self._tasks:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
     def snapshot(self, chosen: Sequence[Instance] | None = None) -> Snapshot:
-        """The fleet by the newest looks; a node that has not answered yet is unknown.
+        """The fleet by the newest looks; nodes that have not answered yet are unknown.
 
         :param chosen: the instances to show; all of the job's by default.
         """
