@@ -32,7 +32,7 @@ from tests.launch.jobs import job
 TABLES: Mapping[str, Mapping[Any, object]] = {
     "what uname says": UNAME,
     "ping": echoes._PING,
-    "asking an SSH port": echoes._KNOCK,
+    "asking an SSH port": echoes._CONNECT,
     "listing listeners": sockets.LISTENING,
     "reading that list": sockets.PARSERS,
     "looking into a folder": workplaces._LISTING,

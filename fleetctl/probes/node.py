@@ -1,4 +1,4 @@
-"""Everything that is asked of one node, in one script, and the facts in its answer."""
+"""The script that asks one node everything, and the facts in its answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fleetctl.probes.registry import BY_NAME, PROBES, RANK
 from fleetctl.probes.script import Answer, Answers, Script, Texts, compose, read
 
 _CONTROLS = {c: "?" for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t\r\x1e\x1f"}
-"""What would move a terminal's cursor has no place in a text that people are shown."""
+"""Control characters are replaced, since the texts are shown on terminals."""
 
 
 class NodeScript(Struct, frozen=True):
@@ -35,18 +35,18 @@ class NodeScript(Struct, frozen=True):
 
 
 class Answered(Struct, frozen=True):
-    """What a node said at one moment; several make up what is known of it."""
+    """What a node said at one moment; :meth:`renewed` combines several."""
 
     at: datetime
     values: Mapping[str, Any]
-    """Name of a probe to its value, or to :class:`Unanswered`; without what there is none of."""
+    """By name of the probe: its value, or :class:`Unanswered`. Nothing for a probe without one."""
     asked: frozenset[str] = frozenset()
     """Names of the probes that were asked."""
     unsupported: str = ""
-    """What ``uname -s`` says of a system that fleetctl does not know how to ask."""
+    """What ``uname -s`` says on a system that fleetctl does not support; else empty."""
 
     def facts(self) -> NodeFacts:
-        """What is known by this."""
+        """The facts in these answers."""
         facts = NodeFacts(
             measured_at=self.at,
             unsupported=self.unsupported,
@@ -71,7 +71,7 @@ class Answered(Struct, frozen=True):
         return replace(facts, told=told, unknown={**facts.unknown, **unknown})
 
     def renewed(self, later: Answered) -> Answered:
-        """What is known after a ``later`` answer, which may have been asked less."""
+        """These answers, replaced by ``later`` ones, which may cover fewer probes."""
         values = {name: v for name, v in self.values.items() if name not in later.asked}
         for name, value in later.values.items():
             old = self.values.get(name)
@@ -82,7 +82,7 @@ class Answered(Struct, frozen=True):
         return Answered(later.at, values, self.asked | later.asked, later.unsupported)
 
     def without_answer(self, names: frozenset[str], why: str) -> Answered:
-        """The same, where the probes called ``names`` were left out for a reason."""
+        """The same, with the reason ``why`` for the probes ``names``, which were left out."""
         return replace(self, values={**self.values, **dict.fromkeys(names, Unanswered(why))})
 
 
@@ -95,7 +95,7 @@ def node_script(questions: Questions, without: frozenset[str] = frozenset()) -> 
 
 
 def services_script(fleet: str, node: str) -> NodeScript:
-    """Only how the instances on ``node`` are: cheap enough to ask again and again."""
+    """The script that asks only for the state of the instances on ``node``: cheap to run often."""
     return _script(Questions(fleet, node), "services", frozenset())
 
 
@@ -121,7 +121,7 @@ def _texts(probes: tuple[AnyProbe, ...], os: OS, questions: Questions) -> Texts:
 
 
 def answered(script: NodeScript, output: str, errors: str = "") -> Answered:
-    """The values in what the script printed; never raises, whatever that is."""
+    """The values in the script's output; never raises, whatever that is."""
     answers = read(script.script, output.translate(_CONTROLS))
     values = _values(script, answers, errors.translate(_CONTROLS))
     told = {name: value for name, value in values if value is not None}
@@ -132,7 +132,7 @@ def answered(script: NodeScript, output: str, errors: str = "") -> Answered:
 
 
 def read_node(script: NodeScript, output: str, errors: str = "") -> NodeFacts:
-    """The facts in what the script printed; never raises, whatever that is."""
+    """The facts in the script's output; never raises, whatever that is."""
     return answered(script, output, errors).facts()
 
 
@@ -160,7 +160,7 @@ def _values(script: NodeScript, answers: Answers, errors: str) -> Iterator[tuple
 
 
 def read_raw(script: NodeScript, output: str) -> tuple[RawAnswer, ...]:
-    """The answers in what the script printed, with the commands behind them."""
+    """The literal answers in the script's output, with their commands."""
     answers = read(script.script, output.translate(_CONTROLS))
     os = answers.machine.known_os
     asked = script.script.texts[os].asked if os else {}
@@ -171,7 +171,7 @@ def read_raw(script: NodeScript, output: str) -> tuple[RawAnswer, ...]:
 
 
 def hanging(script: NodeScript, output: str) -> str | None:
-    """The probe that had not ended when ``output`` was cut; None when none began to answer."""
+    """The probe that was running when ``output`` was cut off; None: not even ``uname`` answered."""
     answers = read(script.script, output)
     os = answers.machine.known_os
     if os is None:

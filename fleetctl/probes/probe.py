@@ -1,4 +1,4 @@
-"""A probe: one question to a node, how it is put to each OS, and what its answer says."""
+"""A probe: one question to a node, its command on each OS, and how the answer is read."""
 
 from __future__ import annotations
 
@@ -16,97 +16,96 @@ from fleetctl.probes.script import Answer, Machine
 T = TypeVar("T")
 
 When = Literal["services", "status", "check"]
-"""The cheapest look that asks it. ``services``: how the instances are, asked again and again;
+"""The cheapest look that includes the probe. ``services``: the state of the instances, asked often;
 ``status``: what one quick round trip can answer; ``check``: what takes longer, asked seldom."""
 
 
 class Told(Struct, frozen=True):
-    """What a reader is given."""
+    """The input of a probe's ``read``."""
 
     answer: Answer
     machine: Machine
     questions: Questions
     errors: str = ""
-    """What the whole script printed on stderr; what runs in the background answers there."""
+    """The whole script's stderr, where background probes write their answers."""
     token: str = ""
-    """That frames it."""
+    """The token that frames those answers."""
 
 
 class Unanswered(Struct, frozen=True):
-    """A probe has no value, and why."""
+    """The reason why a probe has no value."""
 
     why: str
 
 
 Read = Callable[[Told], T | Unanswered | None]
-"""None: there is nothing of the kind on this node, and nothing is unknown."""
+"""None: the node has nothing of the kind, which is not the same as unknown."""
 Text = str | Callable[[Questions], str]
-"""POSIX sh, for ``sh`` and the system's own tools alone; an empty one asks nothing of this node."""
+"""POSIX sh that uses only ``sh`` and the system's own tools; empty: the node is not asked."""
 
 
 class Ask(Struct, Generic[T], frozen=True):
-    """The question is put by a text of its own."""
+    """The probe runs a text of its own."""
 
     text: Text
     read: Read[T]
 
 
 class Beside(Struct, Generic[T], frozen=True):
-    """The text runs in the background of the whole script, and answers on stderr."""
+    """The text runs in the background while the other probes run, and answers on stderr."""
 
     text: Text
     read: Read[T]
 
 
 class PartOf(Struct, Generic[T], frozen=True):
-    """Another probe's answer holds this one's."""
+    """The value is read from another probe's answer."""
 
     probe: str
     read: Read[T]
 
 
 class NotAsked(Struct, frozen=True):
-    """There is nothing to ask on this OS."""
+    """The probe does not exist on this OS."""
 
     why: str
 
 
 def newest(_old: T, new: T) -> T:
-    """What was answered last."""
+    """The later value."""
     return new
 
 
 def only_shown(facts: NodeFacts, _value: object) -> NodeFacts:
-    """Of a value whose row says all there is to it."""
+    """For a value that is only shown, as a row of its own."""
     return facts
 
 
 class Probe(Struct, Generic[T], frozen=True, kw_only=True):
-    """One question, with everything it is. ``fleetctl/probes/asked`` holds all of them.
+    """One question to a node. All are in ``fleetctl/probes/asked``.
 
-    To read an answer never raises, whatever it is.
+    Reading an answer never raises, whatever it is.
     """
 
     name: str
     when: When
     on: Mapping[OS, Ask[T] | Beside[T] | PartOf[T] | NotAsked]
     into: Callable[[NodeFacts, T], NodeFacts] = only_shown
-    """The facts with what the answer says, where something is judged by it."""
+    """Adds the value to the facts."""
     renew: Callable[[T, T], T] = newest
-    """Given an earlier and a later value, what is known then; the later look may ask less."""
+    """Combines an earlier and a later value, since a later look may ask less."""
     label: str = ""
-    """Of its row in the dashboard's screen of a node; empty where it is shown otherwise, or not at
-    all."""
+    """Label of the value's row on the dashboard's screen of a node; empty: no such row."""
 
 
 def cannot_read(answer: Answer) -> Unanswered:
-    """The tool's last words, and how it ended."""
+    """The last line that the tool printed, and its exit status, as the reason."""
     said = answer.text.strip().splitlines()[-1:] or ["no output"]
     return Unanswered(f"{said[0]} (exit status {answer.exit_status})")
 
 
 def or_why(parsed: T | Unparsed) -> T | Unanswered:
-    """What a parser made of a text, or the last thing that the text says."""
+    """What a parser returned; for unparsed text its last line as the reason."""
     if not isinstance(parsed, Unparsed):
         return parsed
     lines = parsed.text.strip().splitlines()

@@ -1,7 +1,6 @@
-"""Every probe there is: what ``PROBE`` and ``PROBES`` in the modules of ``asked`` hold.
+"""The list of all probes: ``PROBE`` and ``PROBES`` of the modules in ``asked``.
 
-The folder is the list, so that a new probe is one file. The script of a look, the facts in its
-answer and what is kept between looks follow from it.
+A new probe is one new file there; scripts, facts and the merging of looks follow from this list.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ RANK = {when: rank for rank, when in enumerate(get_args(When))}
 
 def _found() -> Iterator[AnyProbe]:
     for file in Path(asked.__path__[0]).glob("[a-z]*.py"):  # pkgutil would cost each command 6 ms
-        held = import_module(f"{asked.__name__}.{file.stem}")
-        yield from getattr(held, "PROBES", None) or (held.PROBE,)
+        module = import_module(f"{asked.__name__}.{file.stem}")
+        yield from getattr(module, "PROBES", None) or (module.PROBE,)
 
 
 PROBES: tuple[AnyProbe, ...] = tuple(sorted(_found(), key=lambda p: (RANK[p.when], p.name)))
-"""The quickest first, so that what hangs costs no more than it must."""
+"""The quickest first, so that one that hangs delays few others."""
 
 BY_NAME = {probe.name: probe for probe in PROBES}

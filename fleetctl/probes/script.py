@@ -1,4 +1,4 @@
-"""Many questions in one sh text, and its output taken apart again. No I/O here."""
+"""Composes the texts of many probes into one sh script, and splits its output again. No I/O."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from fleetctl.model.topology import OS, OSES
 from fleetctl.probes.parsers.number import whole
 
 TOKEN = "@FLEETCTL_TOKEN@"
-"""Stands for the script's token in a text that frames records of its own."""
+"""Placeholder for the script's token, in a text that frames records of its own."""
 UNAME: Mapping[OS, str] = {"linux": "Linux", "macos": "Darwin"}
-"""What ``uname -s`` says."""
+"""The output of ``uname -s``."""
 
 
 class Answer(Struct, frozen=True):
-    """What a probe's text printed."""
+    """The output of a probe's text, stdout and stderr."""
 
     text: str
     exit_status: int
 
 
 class Machine(Struct, frozen=True):
-    """What ``uname`` says; empty where it did not come."""
+    """What ``uname`` says; empty if it was cut off."""
 
     os: str = ""
     """``linux``, ``macos``, or what ``uname -s`` said."""
@@ -33,28 +33,28 @@ class Machine(Struct, frozen=True):
 
     @property
     def known_os(self) -> OS | None:
-        """Its operating system, if fleetctl knows how to ask it."""
+        """Its operating system, if fleetctl supports it."""
         return next((os for os in OSES if os == self.os), None)
 
 
 class Answers(Struct, frozen=True):
-    """All answers of one node; a probe that is missing here was cut off before it could answer."""
+    """All answers of one node, without those that were cut off."""
 
     machine: Machine
     by_name: Mapping[str, Answer]
 
 
 class Texts(Struct, frozen=True):
-    """What one operating system is asked."""
+    """The sh texts for one operating system."""
 
     asked: Mapping[str, str]
-    """Name of a probe to its sh text, in the order in which they are asked."""
+    """By name of the probe, in the order in which they run."""
     background: str = ""
-    """Starts what runs beside them; the script ends when that has ended."""
+    """Starts background processes; the script waits for them at its end."""
 
 
 class Script(Struct, frozen=True):
-    """A composed sh text and the token that frames its output."""
+    """A composed sh text, and the token that frames its output."""
 
     text: str
     token: str
@@ -62,11 +62,11 @@ class Script(Struct, frozen=True):
 
 
 def compose(texts: Mapping[OS, Texts]) -> Script:
-    """One sh text that asks everything in one go, on whichever OS it finds itself; one that is not
-    known is asked nothing but its name.
+    """One sh text that runs the texts for the OS on which it finds itself; on another OS it only
+    prints the name.
 
-    Each probe's text runs in a subshell with stdin closed, LC_ALL=C and both output streams
-    together. Each answer is followed by a line of the record separator, a random token, the probe's
+    Each probe's text runs in a subshell with stdin from /dev/null, LC_ALL=C, and stderr joined to
+    stdout. After each answer follows a line with the record separator, a random token, the probe's
     name and its exit status, so that no output can be mistaken for a frame.
     """
     token = secrets.token_hex(6)
@@ -79,17 +79,17 @@ def compose(texts: Mapping[OS, Texts]) -> Script:
                 f"( {question}\n) </dev/null 2>&1; {frame} {name} $?\n"
                 for name, question in texts[os].asked.items()
             )
-            beside = texts[os].background.replace(TOKEN, token)
-            text += f"{system}*)\n{beside}{asked}{'wait' if beside else ':'};;\n"
+            background = texts[os].background.replace(TOKEN, token)
+            text += f"{system}*)\n{background}{asked}{'wait' if background else ':'};;\n"
     return Script(f"{text}esac\n", token, texts)
 
 
 def read(script: Script, output: str) -> Answers:
-    """Take the output of ``script`` apart; what is torn or missing is left out."""
+    """Split the output of ``script`` into answers, without those that are incomplete."""
     answers: dict[str, Answer] = {}
     text = ""
     mark = f"\x1e{script.token} "
-    for line in output.split("\n")[:-1]:  # a last line without its end is torn
+    for line in output.split("\n")[:-1]:  # a last line without a newline is incomplete
         if not line.startswith(mark):
             text += line + "\n"
             continue

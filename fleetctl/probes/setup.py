@@ -1,4 +1,4 @@
-"""What a node brings up at its next boot: asked only when something is to be repaired."""
+"""How a node's network is set up after its next boot; asked only before a repair."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ nmcli -t -f {_PROPERTIES} connection show "$id"
 case $(printf '%s\\n' "$known" | grep -F ":$id:") in *:$id:*wireless:*)
 nmcli -t -f 802-11-wireless.powersave connection show "$id";; esac
 done"""
-# Names of services may hold anything but a line's end, so they are passed on line by line.
+# Names of services may contain anything except a newline, so they are read line by line.
 _SERVICES_MACOS = """networksetup -listnetworkserviceorder
 networksetup -listallnetworkservices | sed 1d | sed 's/^\\*//' | while IFS= read -r name; do
 printf '\\036info %s\\n' "$name"; networksetup -getinfo "$name" </dev/null
@@ -64,12 +64,12 @@ TEXTS: Mapping[OS, Texts] = {
 
 
 def setup_script() -> Script:
-    """The script that asks for a node's setup, on whichever system it finds itself."""
+    """The script that asks for a node's setup, on any supported system."""
     return compose(TEXTS)
 
 
 def read_setup(script: Script, output: str) -> NetworkSetup:
-    """The setup in what the script printed; never raises, whatever that is."""
+    """The setup in the script's output; never raises, whatever that is."""
     answers = read(script, output)
     match answers.machine.known_os:
         case "linux":
@@ -157,7 +157,7 @@ def _with_file(setup: NetworkSetup, field: str, answer: Answer | None) -> Networ
     head, _, text = answer.text.partition("\n") if answer else ("", "", "")
     if answer is None or head not in (_ABSENT, "present") or answer.exit_status != 0:
         return _unknown(setup, field, _last_line(text) or "the node's answer was cut off")
-    # the framing takes the file's last line end away
+    # the framing removed the file's last newline
     return setup if head == _ABSENT else replace(setup, **{field: text + "\n" if text else ""})
 
 
@@ -185,12 +185,12 @@ def _routes(text: str | None) -> Iterator[ProfileRoute]:
 
 
 def _number(text: str | None) -> int | None:
-    """The number before a word: ``3 (enable)``."""
+    """The number in ``3 (enable)``."""
     return whole((text or "").split(" ")[0])
 
 
 def _why(unread: Unparsed) -> str:
-    """The tool's own complaint, where there is one."""
+    """The tool's error message, if there is one."""
     lines = unread.text.strip().splitlines()
     complaint = next((line for line in lines if "Error:" in line), "")
     return complaint[:200] or _last_line(unread.text) or unread.reason

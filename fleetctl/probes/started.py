@@ -1,4 +1,4 @@
-"""Texts that ask nothing where nothing of a fleet was ever started."""
+"""Skips questions about instances on nodes where none was ever started."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from fleetctl.model.layout import STATE
 
 
 def base(fleet: str) -> str:
-    """The folder of a fleet's records on a node, as a word of a shell."""
+    """The folder of a fleet's records on a node, as a shell word."""
     return f'"$HOME"/{STATE.removeprefix("~/")}/{fleet}'
 
 
 def if_started(fleet: str, node: str, text: str) -> str:
-    """``text``, where anything was ever started on the node; elsewhere nothing can be found."""
+    """``text``, to be run only if an instance was ever started on the node."""
     return f'for d in {base(fleet)}/*/*@{node}; do [ -d "$d" ] || exit 0; done\n{text}'

@@ -17,8 +17,8 @@ ADDRESS = IPv4Address("10.10.0.1")
 
 def answers(text: str, status: int) -> bool:
     said = LINE_END.join(text.splitlines())
-    _, knocks, _ = read_echoes(TOKEN, f"\x1e{TOKEN} {ADDRESS} tcp {status} {said}\n")
-    return knocks[ADDRESS]
+    _, ports, _ = read_echoes(TOKEN, f"\x1e{TOKEN} {ADDRESS} tcp {status} {said}\n")
+    return ports[ADDRESS]
 
 
 @pytest.mark.parametrize("text", NC, ids=lambda path: path.stem)

@@ -1,1 +1,1 @@
-"""The probes: each file holds one, or several that one text answers, as ``PROBE`` or ``PROBES``."""
+"""All probes: each file has one as ``PROBE``, or several that share a command as ``PROBES``."""

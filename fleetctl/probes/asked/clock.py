@@ -1,4 +1,4 @@
-"""A node's clock beside the controller's. No shell knows the time, so it costs a process."""
+"""How far a node's clock is from the controller's. Costs a process, ``date``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TEXT = "date +%s"
 
 
 def _read(told: Told) -> float | Unanswered:
-    """Seconds that it is ahead, by whole seconds: half of one is the most likely remainder."""
+    """Seconds that it is ahead; 0.5 s makes up for ``date`` printing whole seconds."""
     match = re.fullmatch(r"([0-9]{1,15})\n?", told.answer.text)
     return round(int(match[1]) + 0.5 - time.time(), 1) if match else cannot_read(told.answer)
 

@@ -1,4 +1,4 @@
-"""What comes of echo requests to addresses that must answer, or must not."""
+"""Pings to the addresses that must answer, and to those that must not."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fleetctl.probes.probe import Beside, Probe, T, Told
 
 
 class Echoes(Struct, frozen=True):
-    """By address."""
+    """Results of the pings, by address."""
 
     asked: frozenset[IPv4Address]
     echoes: Mapping[IPv4Address, Echo]
     answers_tcp: Mapping[IPv4Address, bool]
-    """Where no echo came back: whether the SSH port there answered."""
+    """Without an answer to the ping: whether the SSH port there answered."""
     unread: Mapping[IPv4Address, str]
-    """What ping said that was not understood."""
+    """Output of ping that was not understood."""
 
 
 def _linux(questions: Questions) -> str:
@@ -46,7 +46,7 @@ def _into(facts: NodeFacts, found: Echoes) -> NodeFacts:
 
 
 def _renew(old: Echoes, new: Echoes) -> Echoes:
-    """What was not asked again is as it was."""
+    """The new results, with the old ones of addresses that were not asked again."""
 
     def kept(values: Mapping[IPv4Address, T]) -> dict[IPv4Address, T]:
         return {a: value for a, value in values.items() if a not in new.asked}

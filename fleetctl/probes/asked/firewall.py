@@ -1,4 +1,4 @@
-"""Whether a Mac's firewall answers no echo request."""
+"""Whether a Mac's firewall is in stealth mode, in which it answers no ping."""
 
 from __future__ import annotations
 

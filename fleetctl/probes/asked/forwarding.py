@@ -1,4 +1,4 @@
-"""Whether a node forwards packets, now and at boot; what it filters; where SSH came in."""
+"""Whether a node forwards packets, now and after a boot; also rp_filter, and SSH's own address."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from fleetctl.model.questions import Questions
 from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.probe import Ask, Probe, Told
 
-# dash reads byte by byte, and these files tell only their first byte then: one digit is enough,
-# and `read`, which misses the end of the line, fails.
+# dash reads byte by byte, and these files then give only their first byte: a digit, which is
+# enough. `read` fails without the end of the line, which does not matter.
 _NOW_LINUX = """read -r f </proc/sys/net/ipv4/ip_forward; echo "ip_forward $f"
 for d in /proc/sys/net/ipv4/conf/*; do read -r f <"$d/rp_filter"; echo "rp_filter ${d##*/} $f"; done
 echo "ssh $SSH_CONNECTION"
@@ -32,15 +32,15 @@ _SETTING = re.compile(
 _NOW_MACOS = """echo "ip_forward $(sysctl -n net.inet.ip.forwarding)"
 echo "ssh $SSH_CONNECTION"
 """
-# /etc/sysctl.conf was reported as ignored; a LaunchDaemon is what works
-# (docs/operating-systems.md, "Forwarding").
+# A LaunchDaemon, since /etc/sysctl.conf was reported as ignored (docs/operating-systems.md,
+# "Forwarding").
 _BOOT_MACOS = """for f in $(grep -ls 'net.inet.ip.forwarding' /Library/LaunchDaemons/*.plist); do
 echo "plist $f"; cat "$f"; echo; done
 """
 
 
 class Forwarding(Struct, frozen=True):
-    """What is set, as far as it was told."""
+    """The settings, as far as they are known."""
 
     now: bool | None
     why_not_known: str
@@ -118,7 +118,7 @@ def _persistent_on_linux(text: str) -> tuple[bool, str]:
         settings.setdefault(name, []).append((folder, setting.strip().lstrip("-")))
     value, where = False, ""
     for name in sorted(settings):
-        folder = settings[name][0][0]  # grep was given the folders in the order of their rank
+        folder = settings[name][0][0]  # grep was given the folders in order of precedence
         for place, setting in settings[name]:
             if place == folder:
                 value = setting.partition("=")[2].strip() not in ("0", "")
@@ -127,7 +127,7 @@ def _persistent_on_linux(text: str) -> tuple[bool, str]:
 
 
 def _persistent_on_macos(text: str) -> tuple[bool, str]:
-    import plistlib  # its XML parser is for gateways that are Macs alone
+    import plistlib  # slow to import, and needed only for gateways that are Macs
 
     for part in re.split(r"^plist (?=/)", text, flags=re.M)[1:]:
         path, _, content = part.partition("\n")
@@ -136,7 +136,7 @@ def _persistent_on_macos(text: str) -> tuple[bool, str]:
             plist = plistlib.loads(content[: end + len("</plist>")].encode())
             words = " ".join(map(str, plist.get("ProgramArguments", ())))
             runs = bool(plist.get("RunAtLoad")) and not plist.get("Disabled")
-        except Exception:  # noqa: BLE001 - whatever is in that file, it is not ours to trust
+        except Exception:  # noqa: BLE001 - the file may contain anything
             continue
         if re.search(r"net\.inet\.ip\.forwarding\s*=\s*1\b", words) and runs:
             return True, f"{path}: {words}"

@@ -1,6 +1,6 @@
-"""A node's interfaces, routes, neighbours, and the way that packets to an address would take.
+"""A node's interfaces, routes and neighbours, and the route that packets to an address take.
 
-One process answers all of it on Linux, and one for each on macOS.
+Costs one process on Linux, and one for each of these on macOS.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from fleetctl.probes.parsers.route_get import parse_route_get
 from fleetctl.probes.parsers.unparsed import Unparsed
 from fleetctl.probes.probe import Ask, PartOf, Probe, Told, Unanswered, or_why
 
-# One process answers everything on Linux. `-force` goes on after a command that fails, which then
-# prints no JSON but "Command failed -:LINE" (iproute2's ip.c, do_batch).
+# `-force` goes on after a command that fails, which prints "Command failed -:LINE" and no JSON
+# (iproute2's ip.c, do_batch).
 _ADDRESSES, _ROUTES, _NEIGHBOURS = range(3)
 _HEAD = ("addr show", "route show table main", "neigh show")
 _WAYS_FROM = len(_HEAD)
@@ -43,13 +43,13 @@ def _linux(questions: Questions) -> str:
 
 
 def _part(told: Told, place: int) -> str:
-    """What one command of the batch printed."""
+    """The output of one command of the batch."""
     return _batch(told.answer.text, _WAYS_FROM + len(told.questions.ways))[place]
 
 
 @lru_cache(maxsize=4)  # four probes read one answer
 def _batch(text: str, commands: int) -> list[str]:
-    """What each command of an `ip -batch` printed; errors for one that failed."""
+    """The output of each command of an `ip -batch`; for one that failed, the errors."""
     lines = text.splitlines()
     failed = {
         number - 1
@@ -65,15 +65,15 @@ def _batch(text: str, commands: int) -> list[str]:
 
 
 class Ways(Struct, frozen=True):
-    """The ways that packets would take."""
+    """The routes that packets take, by address."""
 
     taken: Mapping[IPv4Address, RouteTaken]
     unread: Mapping[IPv4Address, str]
-    """What was said that was not understood."""
+    """Output that was not understood."""
 
 
 class _Way(Protocol):
-    """What the parsers of both systems make of an answer to "which way"."""
+    """What the parsers of both systems return for the route to an address."""
 
     def taken(self, asked: IPv4Address) -> RouteTaken: ...
 

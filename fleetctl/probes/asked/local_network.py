@@ -1,4 +1,4 @@
-"""Whether macOS lets the job's own interpreter connect to its neighbours."""
+"""Whether macOS lets the job's Python connect to its neighbours (Local Network privacy)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PRIVACY_SINCE = 15
 """The macOS version that brought Local Network privacy."""
 CONNECT_TIMEOUT_S = 2
 
-# The process that tmux's server starts is what macOS judges, and an interpreter is judged where
-# Apple's own tools pass (docs/operating-systems.md, "Local Network privacy"): so the job's own
-# interpreter asks, inside our tmux server. EHOSTUNREACH is the refusal. `start-server` without a
-# session ends by itself.
+# macOS applies the permission to the process that tmux's server starts, and exempts Apple's own
+# tools (docs/operating-systems.md, "Local Network privacy"). So the job's own interpreter connects,
+# inside fleetctl's tmux server. EHOSTUNREACH means denied. `start-server` without a session ends by
+# itself.
 _LOCAL_NETWORK = """[ "$(sw_vers -productVersion | cut -d. -f1)" -ge {since} ] || exit 0
 d=$(mktemp -d) || exit
 trap 'rm -rf "$d"' EXIT
@@ -38,7 +38,8 @@ cat "$d/said" 2>/dev/null"""
 
 
 def _text(questions: Questions) -> str:
-    """Asks whether the first instance here that needs a neighbour may connect to it."""
+    """Text that tests whether the first Python instance that needs a neighbour may connect to
+    it."""
     for instance, address, port in questions.neighbours:
         word = instance.program or ""
         if not re.search(r"python[0-9.]*$", word):
@@ -57,7 +58,7 @@ def _text(questions: Questions) -> str:
 
 
 def _read(told: Told) -> LocalNetwork | None:
-    """None on a macOS that asks nobody."""
+    """None on a macOS without this permission."""
     said = told.answer.text.strip()
     if match := re.search(r"^(denied|allowed): (.*)$", said, re.M):
         return LocalNetwork(match[1] == "allowed", match[2])

@@ -9,7 +9,7 @@ from fleetctl.probes.parsers.macmon import parse_macmon
 from fleetctl.probes.parsers.unparsed import known
 from fleetctl.probes.probe import Ask, NotAsked, Probe, Told
 
-# The one tool that tells an Apple silicon Mac's temperature without root, where it is installed.
+# The one tool that tells an Apple silicon Mac's temperature without root; may not be installed.
 _MACOS = "command -v macmon >/dev/null || exit 0\nmacmon pipe -s 1 -i 100"
 
 

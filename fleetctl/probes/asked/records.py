@@ -1,4 +1,4 @@
-"""What supervisors wrote down on a node, and how long its logs are; of every job of the fleet."""
+"""The supervisors' records on a node, and the lengths of its logs, for all jobs of the fleet."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _PHASES: Mapping[str, Phase] = {
 
 
 def read_records(answer: Answer) -> Records:
-    """Records and log ends by job and instance; a record that is torn is left out."""
+    """Records and log ends by job and instance, without incomplete records."""
     files: dict[tuple[str, str], dict[str, str]] = {}
     ends: dict[tuple[str, str], int] = {}
     for line in answer.text.splitlines():

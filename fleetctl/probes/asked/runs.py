@@ -1,4 +1,4 @@
-"""The processes that carry the mark of a run in their environment."""
+"""The processes of each run: those that have its id in their environment."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ class Sockets(Struct, frozen=True):
 
 
 def read_listeners(os: str, answer: Answer) -> tuple[Listener, ...] | None:
-    """What :data:`LISTENING` printed; None where the tool is missing or failed, or the system is
-    none that is known."""
+    """The output of :data:`LISTENING`; None if the tool is missing or failed, or the system is not
+    known."""
     if answer.exit_status != 0:
         return None
     parse = next((parse for known, parse in PARSERS.items() if known == os), None)

@@ -1,4 +1,4 @@
-"""The machine: OS, processor, memory, disk, temperature, throttling. Read line by line."""
+"""The machine: OS, processor, memory, disk, temperature, throttling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fleetctl.probes.parsers.vm_stat import parse_vm_stat
 from fleetctl.probes.probe import Ask, NotAsked, PartOf, Probe, Told
 from fleetctl.probes.script import Answer, Machine
 
-# builtins wherever possible: at 200 nodes every process that is not started counts
+# shell builtins wherever possible: with 200 nodes each process less counts
 _LINUX = r"""
 ( . /etc/os-release; echo "version $ID $VERSION_ID" )
 read up rest </proc/uptime && echo "uptime $up"
@@ -46,15 +46,15 @@ df -Pk "$HOME"
 
 
 def read_system(machine: Machine, answer: Answer, now_s: float | None = None) -> SystemStatus:
-    """What of the answer could be understood; the rest is null.
+    """The system's status; what was not understood is None.
 
-    :param now_s: the time to count macOS's boot time from, in epoch seconds.
+    :param now_s: the present time in epoch seconds, to turn macOS's boot time into an uptime.
     """
     text = answer.text
     named = {key: rest for key, _, rest in (line.partition(" ") for line in text.splitlines())}
     total, used = _memory(machine.os, named, text)
     celsius = known(parse_thermal(named.get("millidegrees", "")))
-    throttled = _told_throttled(text)
+    throttled = _parsed_throttled(text)
     return SystemStatus(
         os=machine.os,
         os_version=named.get("version", "").strip() or None,
@@ -72,7 +72,7 @@ def read_system(machine: Machine, answer: Answer, now_s: float | None = None) ->
 
 
 def _uptime(named: dict[str, str], now_s: float) -> int | None:
-    """macOS says when it was started; Linux for how many seconds it has been up."""
+    """Seconds since the boot: macOS tells its boot time, Linux its uptime."""
     started = known(parse_boottime(named.get("boottime", "")))
     if started is not None:
         return max(0, int(now_s) - started)
@@ -81,7 +81,7 @@ def _uptime(named: dict[str, str], now_s: float) -> int | None:
 
 
 def _cpus(named: dict[str, str]) -> int | None:
-    """macOS says a number; Linux the online ones as ranges, such as ``0-3,6``."""
+    """The number of processors: macOS tells it, Linux lists them as ranges, such as ``0-3,6``."""
     if (cpus := whole(named.get("cpus"))) is not None:
         return cpus
     ranges = re.findall(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", named.get("online", ""))
@@ -113,12 +113,12 @@ def _into(facts: NodeFacts, system: SystemStatus) -> NodeFacts:
 
 
 def _throttled(told: Told) -> Throttled | None:
-    return _told_throttled(told.answer.text)
+    return _parsed_throttled(told.answer.text)
 
 
-def _told_throttled(text: str) -> Throttled | None:
+def _parsed_throttled(text: str) -> Throttled | None:
     """None on a machine that is no Raspberry Pi."""
-    # Most machines are none: seeking why in the whole answer costs more than all else read of it.
+    # First the quick test: most machines are none, and on failure the parser is slow.
     return known(parse_throttled(text)) if "throttled=" in text else None
 
 

@@ -1,4 +1,4 @@
-"""What hangs on a Mac's Thunderbolt ports. Takes it a second or more to tell."""
+"""What is connected to a Mac's Thunderbolt ports. Takes a second or more."""
 
 from __future__ import annotations
 

@@ -22,10 +22,11 @@ _PANE_FIELDS = (
     "pane_dead_status",
     *(f"@fleetctl_{name}" for name in TMUX_OPTIONS),
 )
-# Names in nodes.yaml cannot hold a bar, so it separates; tmux turns tabs into "_" in some locales.
+# Separated by "|", which names in nodes.yaml cannot contain; tmux turns tabs into "_" in some
+# locales.
 _PANE_FORMAT = "|".join(f"#{{{field}}}" for field in _PANE_FIELDS)
 
-# Where no user has a socket of that name no server can run, and tmux need not be started to say so.
+# Without a socket of that name no server runs, which the shell can see without starting tmux.
 _TMUX = f"""command -v tmux >/dev/null || exit 127
 for s in "${{TMUX_TMPDIR:-/tmp}}"/tmux-*/{TMUX_SOCKET}; do [ -e "$s" ] && break; done
 [ -e "$s" ] || {{ echo "no server running on $s"; tmux -V; exit 1; }}
@@ -37,7 +38,7 @@ class TmuxServer(Struct, frozen=True):
     """What tmux says of itself."""
 
     version: str | None
-    """None: it is not there."""
+    """None: tmux is not installed."""
     panes: tuple[Pane, ...] | None
     """None: not known."""
     why: str = ""
@@ -46,13 +47,13 @@ class TmuxServer(Struct, frozen=True):
 
 _NO_SERVER = re.compile(
     r"^no server running on |^error connecting to .*\(No such file or directory\)$"
-    r"|^no current target$"  # the last window was closed this very moment
+    r"|^no current target$"  # the last window has just been closed
 )
-# tmux's client.c; any other error, such as a socket that may not be opened, says nothing of windows
+"""Errors that mean that there is no server (tmux's client.c)."""
 
 
 def read_tmux(answer: Answer) -> TmuxServer:
-    """What the answer says of tmux; any error but that of no server says nothing of windows."""
+    """The answer of tmux. No server: no windows; any other error: the windows are not known."""
     lines = answer.text.splitlines()
     if answer.exit_status == 0:
         panes = tuple(pane for line in lines if (pane := _pane(line)))
@@ -71,8 +72,8 @@ def _pane(line: str) -> Pane | None:
     fields = line.split("|")
     if len(fields) != len(_PANE_FIELDS):
         return None
-    _, session, window_id, dead, dead_status, *marks = fields
-    job, instance, run, definition_hash, started = marks
+    _, session, window_id, dead, dead_status, *options = fields
+    job, instance, run, definition_hash, started = options
     if not instance:
         return None
     return Pane(

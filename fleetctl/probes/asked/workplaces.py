@@ -22,11 +22,11 @@ if [ -e "$2" ]; then echo "work $1 denied -"; else echo "work $1 missing -"; fi;
 %s
 printf 'work %%s ok ' "$1"
 case $3 in
-*/*) if [ -f "$3" ] && [ -x "$3" ]; then echo "$3"; else echo -; fi;;  # dash's own answer is rash
+*/*) if [ -f "$3" ] && [ -x "$3" ]; then echo "$3"; else echo -; fi;;  # dash tests no -x itself
 *) command -v "$3" || echo -;;
 esac; }
 """
-# macOS lets a protected folder be entered, and refuses to list it
+# macOS allows to enter a protected folder, but not to list it
 # (docs/operating-systems.md, "Protected folders").
 _LISTING: Mapping[OS, str] = {
     "linux": ":",
@@ -35,7 +35,7 @@ _LISTING: Mapping[OS, str] = {
 
 
 def workplace_text(os: OS, instances: Sequence[Instance]) -> str:
-    """Asks for the folder and program of each of ``instances``."""
+    """Text that tests the folder and program of each of ``instances``."""
     lines = "".join(
         f"( work {quote(i.name)} {quote_path(i.workdir or '~')} {quote(i.program or ':')} )\n"
         for i in instances

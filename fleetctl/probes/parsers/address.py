@@ -1,4 +1,4 @@
-"""Addresses as the tools write them."""
+"""Reading addresses, networks and masks as the tools write them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def ipv4(text: object) -> IPv4Address | None:
     return _ipv4(text) if isinstance(text, str) else None
 
 
-@lru_cache(maxsize=4096)  # the same few are read again and again, and each takes a while
+@lru_cache(maxsize=4096)  # the same few are read again and again, and parsing is slow
 def _ipv4(text: str) -> IPv4Address | None:
     try:
         return IPv4Address(text)
@@ -26,7 +26,7 @@ def _ipv4(text: str) -> IPv4Address | None:
 
 
 def ipv6(text: object) -> str | None:
-    """``text`` as an IPv6 address without the zone that some tools put behind it."""
+    """``text`` as an IPv6 address, without a zone."""
     if not isinstance(text, str):
         return None
     try:
@@ -46,7 +46,7 @@ def network(text: object) -> IPv4Network | None:
 
 
 def prefix(address: IPv4Address | None, length: int | None) -> IPv4Network | None:
-    """The network, where both parts are right and no bit stands behind the mask."""
+    """The network; None if a part is missing or wrong, or a host bit is set."""
     if address is None or length is None or length > 32:
         return None
     try:
@@ -56,7 +56,7 @@ def prefix(address: IPv4Address | None, length: int | None) -> IPv4Network | Non
 
 
 def prefix_length(mask: str) -> int | None:
-    """Of a netmask, ``0xffffff00`` or ``255.255.255.0``; None where its bits have holes."""
+    """Of a netmask, ``0xffffff00`` or ``255.255.255.0``; None if its bits are not contiguous."""
     if re.fullmatch(r"0x[0-9a-fA-F]{1,8}", mask):
         bits = int(mask, 16)
     else:
@@ -79,5 +79,5 @@ def mac(text: object) -> str | None:
 
 
 def interface_name(text: str) -> bool:
-    """``text`` could name a network interface."""
+    """Whether ``text`` could be the name of a network interface."""
     return len(text) <= 32 and _INTERFACE.fullmatch(text) is not None

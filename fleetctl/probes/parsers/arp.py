@@ -17,13 +17,13 @@ _NONE = re.compile(r"-- no entry\b|\bno match found|: no entries\b")
 
 
 class Entry(Struct, frozen=True):
-    """One entry."""
+    """One entry of the ARP table."""
 
     address: IPv4Address
     name: str | None
     interface: str
     mac: str | None
-    """None: asked for and not answered."""
+    """None: requests for it were not answered."""
     permanent: bool
 
     def neighbour(self) -> Neighbour:

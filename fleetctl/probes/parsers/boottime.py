@@ -11,6 +11,6 @@ _BOOT = re.compile(r"\{ sec = ([0-9]{1,18}), usec = [0-9]+ \}")
 
 
 def parse_boottime(text: str) -> int | Unparsed:
-    """When the host was started, in seconds since 1970."""
+    """The boot time, in seconds since 1970."""
     match = _BOOT.search(text)
     return unparsed(text) if match is None else int(match[1])

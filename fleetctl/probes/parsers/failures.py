@@ -1,7 +1,7 @@
-"""The words in which shells, kernels and network tools say that something failed.
+"""Error messages of shells, kernels and network tools, as short stable words.
 
-One phrase has one word for all tools: the C library's strerror texts (glibc, musl and Darwin),
-the shells' "not found" in the languages they are met in, and what a single tool says only itself.
+Covers the C library's strerror texts (glibc, musl and Darwin), the shells' "not found" in several
+languages, and messages of single tools.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _ABSENT = re.compile(
         (
             r"command not found|unknown command:|: applet not found",
             r": (?:\d+: )?\S+: (?:inaccessible or )?not found$",  # dash, BusyBox, mksh
-            # A path in front of "No such file" is a command only where it is one of a program.
+            # Before "No such file", only a path of a program means a missing command.
             r"^-?(?:\S*/)?(?:ba|z|da|k|a|fi)?sh:(?: (?:line )?\d+:)? (?:\S*bin/)?[\w.+-]+: "
             r"no such file or directory$",
             r"^zsh:(?:\d+:)? no such file or directory: \S*bin/\S+$",
@@ -31,7 +31,7 @@ _ABSENT = re.compile(
 )
 
 _PHRASES: tuple[tuple[str, str], ...] = (
-    # Phrases that hold another one of the list stand before it.
+    # A phrase that contains another one comes before it.
     ("interval too short", "interval_too_short"),
     ("cannot flood", "interval_too_short"),
     ("minimal interval", "interval_too_short"),
@@ -86,12 +86,12 @@ _PHRASES: tuple[tuple[str, str], ...] = (
 
 
 def absent(text: str) -> bool:
-    """A line of ``text`` says that there is no such command on the host."""
+    """Whether a line of ``text`` says that the host has no such command."""
     return any(_ABSENT.search(line.strip()) for line in text.splitlines())
 
 
 def failure(text: str) -> str | None:
-    """The word for the first failure that ``text`` tells of, or None where it tells of none."""
+    """The word for the first failure in ``text``; None if there is none."""
     if absent(text):
         return "command_not_found"
     for line in text.splitlines():
@@ -102,11 +102,11 @@ def failure(text: str) -> str | None:
 
 
 def phrase(line: str) -> str | None:
-    """The word for the failure in one line, commands that are absent left aside."""
+    """The word for the failure in one line, except for missing commands."""
     lowered = line.lower()
     return next((word for known, word in _PHRASES if known in lowered), None)
 
 
 def unparsed(text: str, otherwise: str = "unrecognised") -> Unparsed:
-    """``text`` as unparsed, for the reason it names itself, else ``otherwise``."""
+    """``text`` as unparsed, for the failure that it names, else for ``otherwise``."""
     return Unparsed(text, failure(text) or ("empty" if not text.strip() else otherwise))

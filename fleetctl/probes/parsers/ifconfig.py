@@ -1,4 +1,4 @@
-"""``ifconfig`` of macOS: a line per interface at the margin, what belongs to it indented."""
+"""``ifconfig`` of macOS: a line for each interface, and its details on indented lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Inet(Struct, frozen=True):
 
     address: IPv4Address
     prefix_length: int | None
-    """None: no mask, or one with holes."""
+    """None: no mask, or one that is not contiguous."""
     broadcast: IPv4Address | None
 
 
@@ -41,7 +41,7 @@ class Block(Struct, frozen=True):
     inet6: tuple[tuple[str, int | None], ...]
     media: str | None
     status: str | None
-    """``active`` or ``inactive``: the only thing that tells of the cable."""
+    """``active`` or ``inactive``: whether there is a carrier."""
     members: tuple[str, ...]
 
     def interface(self) -> Interface:
@@ -59,7 +59,7 @@ class Block(Struct, frozen=True):
         )
 
 
-@lru_cache(maxsize=256)  # a watched node mostly says the same
+@lru_cache(maxsize=256)  # a watched node's output rarely changes
 def parse_ifconfig(text: str) -> tuple[Interface, ...] | Unparsed:
     """The interfaces in ``text``."""
     blocks = parse_blocks(text)
@@ -74,7 +74,7 @@ def parse_blocks(text: str) -> tuple[Block, ...] | Unparsed:
         if line[:1] in (" ", "\t"):
             if lines is not None:
                 lines.append(line.strip())
-        elif line:  # anything at the margin ends an interface, so that no noise gets into it
+        elif line:  # any line that is not indented ends an interface
             head = _HEAD.fullmatch(line)
             lines = None if head is None else []
             if head is not None and lines is not None:
@@ -130,5 +130,5 @@ def _inet(words: list[str]) -> list[Inet]:
 
 
 def _after(words: list[str], key: str) -> str | None:
-    """The word behind ``key``."""
+    """The word after ``key``."""
     return next((value for word, value in pairwise(words) if word == key), None)

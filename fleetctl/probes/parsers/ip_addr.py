@@ -1,4 +1,4 @@
-"""``ip -j addr`` of iproute2: one JSON array, an object per interface."""
+"""``ip -j addr`` of iproute2: a JSON array with an object for each interface."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MISSING = re.compile(r'Device "\S+" does not exist|[Cc]annot find device')
 
 
 class IpLink(Struct, frozen=True):
-    """An interface with all that is read of it."""
+    """One interface."""
 
     name: str
     enabled: bool
     carrier: bool | None
-    """The flag LOWER_UP; without flags what the operating state says for sure."""
+    """The flag LOWER_UP; without flags by the operating state, if that is unambiguous."""
     mac: str | None
     mtu: int | None
     operstate: str | None
@@ -41,7 +41,7 @@ class IpLink(Struct, frozen=True):
         )
 
 
-@lru_cache(maxsize=256)  # a watched node mostly says the same
+@lru_cache(maxsize=256)  # a watched node's output rarely changes
 def parse_ip_addr(text: str) -> tuple[Interface, ...] | Unparsed:
     """The interfaces in ``text``."""
     links = parse_links(text)
@@ -49,9 +49,9 @@ def parse_ip_addr(text: str) -> tuple[Interface, ...] | Unparsed:
 
 
 def parse_links(text: str) -> tuple[IpLink, ...] | Unparsed:
-    """The interfaces in ``text``; a filter such as ``-4`` leaves empty objects, which are none.
+    """The interfaces in ``text``, without the empty objects that a filter such as ``-4`` leaves.
 
-    A device that is not there is ``no_such_device``.
+    A missing device is ``no_such_device``.
     """
     objects = json_text.objects(text)
     if objects is None:

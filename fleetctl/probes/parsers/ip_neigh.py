@@ -1,4 +1,4 @@
-"""``ip -j neigh`` of iproute2, and its lines for people."""
+"""``ip neigh`` of iproute2, as JSON or as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
 _STATES: dict[str, NeighbourState] = {
-    # STALE and DELAY are the rest of a neighbour that nobody talked to lately, no fault.
+    # STALE and DELAY: a neighbour without recent traffic, no fault
     **dict.fromkeys(("REACHABLE", "STALE", "DELAY", "PROBE", "NOARP", "PERMANENT"), "known"),
     "INCOMPLETE": "incomplete",
     "FAILED": "failed",
@@ -30,7 +30,7 @@ class Entry(Struct, frozen=True):
     """The kernel's word: ``REACHABLE``, ``STALE``, ..."""
 
     def neighbour(self) -> Neighbour | None:
-        """None for IPv6, and for a state that is none (``NONE``)."""
+        """None for IPv6, and for the state ``NONE``."""
         four, state = address.ipv4(self.address), _STATES.get(self.state)
         if four is None or state is None:
             return None
@@ -46,7 +46,7 @@ def parse_ip_neigh(text: str) -> tuple[Neighbour, ...] | Unparsed:
 
 
 def parse_entries(text: str) -> tuple[Entry, ...] | Unparsed:
-    """The neighbours of both families in ``text``; proxies are none."""
+    """The IPv4 and IPv6 neighbours in ``text``, without proxies."""
     objects = json_text.objects(text)
     if objects is not None:
         return tuple(entry for entry in map(_from_json, objects) if entry is not None)

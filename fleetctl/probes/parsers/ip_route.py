@@ -1,4 +1,4 @@
-"""``ip -j route`` of iproute2, and the lines that ``ip route`` prints for people."""
+"""``ip route`` of iproute2, as JSON or as text."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SWITCHES = frozenset({"linkdown", "dead", "onlink", "pervasive", "offload", "tr
 
 
 class Entry(Struct, frozen=True):
-    """One route, or one way of a route that has several."""
+    """One route, or one next hop of a route that has several."""
 
     to: IPv4Network
     gateway: str | None
-    """An address; IPv6 where the route goes ``via inet6``."""
+    """An address; IPv6 if the route goes ``via inet6``."""
     interface: str | None
     metric: int | None
     source: IPv4Address | None
@@ -36,7 +36,7 @@ class Entry(Struct, frozen=True):
 
     @property
     def dead(self) -> bool:
-        """Its interface has no carrier."""
+        """Whether its interface has no carrier."""
         return "linkdown" in self.flags or "dead" in self.flags
 
     def route(self) -> Route:
@@ -52,7 +52,7 @@ class Entry(Struct, frozen=True):
         )
 
 
-@lru_cache(maxsize=256)  # a watched node mostly says the same
+@lru_cache(maxsize=256)  # a watched node's output rarely changes
 def parse_ip_route(text: str) -> tuple[Route, ...] | Unparsed:
     """The IPv4 routes in ``text``, in the table's order."""
     entries = parse_entries(text)
@@ -60,7 +60,7 @@ def parse_ip_route(text: str) -> tuple[Route, ...] | Unparsed:
 
 
 def parse_entries(text: str) -> tuple[Entry, ...] | Unparsed:
-    """The IPv4 routes in ``text``; a route with several ways is one entry a way."""
+    """The IPv4 routes in ``text``, with an entry for each next hop."""
     objects = json_text.objects(text)
     if objects is not None:
         return tuple(entry for item in objects for entry in _from_json(item))
@@ -72,10 +72,10 @@ def parse_entries(text: str) -> tuple[Entry, ...] | Unparsed:
 
 def _from_json(item: dict[str, Any]) -> Iterator[Entry]:
     to = address.network(item.get("dst"))
-    ways = item.get("nexthops")
-    for way in ways if isinstance(ways, list) and ways else (item,):
-        if to is not None and isinstance(way, dict):
-            said = {**item, **way}
+    hops = item.get("nexthops")
+    for hop in hops if isinstance(hops, list) and hops else (item,):
+        if to is not None and isinstance(hop, dict):
+            said = {**item, **hop}
             via = said.get("via")
             entry = _entry(
                 to,
@@ -86,7 +86,7 @@ def _from_json(item: dict[str, Any]) -> Iterator[Entry]:
                 metric=json_text.integer(item.get("metric")),
                 source=address.ipv4(item.get("prefsrc")),
                 protocol=json_text.string(item.get("protocol")),
-                flags=json_text.strings(item.get("flags")) + json_text.strings(way.get("flags")),
+                flags=json_text.strings(item.get("flags")) + json_text.strings(hop.get("flags")),
             )
             if entry is not None:
                 yield entry
@@ -151,7 +151,7 @@ def _entry(
     protocol: str | None,
     flags: tuple[str, ...],
 ) -> Entry | None:
-    """The route, unless it is cut off or belongs to IPv6 (whose default looks the same)."""
+    """The route; None if it is cut off or one of IPv6, whose default route looks the same."""
     if gateway is not None and address.ipv4(gateway) is None:
         return None
     if via is not None and address.ipv6(via) is None:

@@ -1,6 +1,6 @@
-"""``ip -j route get ADDRESS`` of iproute2, and its lines for people.
+"""``ip route get ADDRESS`` of iproute2, as JSON or as text.
 
-Without a way there is no JSON, only a text on stderr and status 2.
+Without a route there is no JSON, only a text on stderr and status 2.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TYPES = _NOWHERE | {"local", "broadcast", "multicast", "unicast", "anycast", "n
 
 
 class Way(Struct, frozen=True):
-    """The way to one address, or why there is none."""
+    """The route that packets to one address take, or why there is none."""
 
     to: IPv4Address | None = None
     gateway: IPv4Address | None = None
@@ -29,19 +29,19 @@ class Way(Struct, frozen=True):
     source: IPv4Address | None = None
     type: str | None = None
     error: str | None = None
-    """A short stable word, such as ``network_unreachable``; then there is no way."""
+    """A short stable word, such as ``network_unreachable``; then there is no route."""
     error_text: str | None = None
-    """The line that says so."""
+    """The line with the error."""
 
     def taken(self, asked: IPv4Address) -> RouteTaken:
-        """As an answer to the question for the way to ``asked``."""
+        """As the answer for the address ``asked``."""
         if self.error is not None:
             return RouteTaken(to=asked, error=self.error_text)
         return RouteTaken(to=asked, via=self.gateway, interface=self.interface)
 
 
 def parse_ip_route_get(text: str) -> Way | Unparsed:
-    """The way in ``text``, which holds what came on either stream."""
+    """The route in ``text``, which is stdout and stderr."""
     objects = json_text.objects(text)
     for item in objects or ():
         way = _from_json(item)

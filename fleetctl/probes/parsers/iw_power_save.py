@@ -1,4 +1,4 @@
-"""``iw dev DEVICE get power_save``."""
+"""``iw dev DEVICE get power_save`` of Linux."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LINE = re.compile(r"^\s*Power save: (on|off)\s*$", re.MULTILINE)
 
 
 def parse_power_save(text: str) -> bool | Unparsed:
-    """Whether the interface sleeps between packets."""
+    """Whether power saving is on: the radio sleeps between packets."""
     match = _LINE.search(text)
     if match is not None:
         return match[1] == "on"

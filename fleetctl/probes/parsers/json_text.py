@@ -1,4 +1,4 @@
-"""JSON in the output of a command, where other lines may stand around it."""
+"""JSON in the output of a command, possibly among other lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-_TRIES = 64  # lines that look like a beginning; a text of brackets must not take for ever
+_TRIES = 64  # lines that look like a beginning; bounds the time for a text of brackets
 _BEGINNING = re.compile(r"^[ \t]*([\[{])", re.MULTILINE)
 
 
@@ -35,7 +35,7 @@ def json_values(text: str) -> list[Any]:
 
 
 def objects(text: str) -> list[dict[str, Any]] | None:
-    """The first array in ``text`` that holds nothing but objects, as ``ip -j`` prints it."""
+    """The first array of objects in ``text``, as ``ip -j`` prints it."""
     for value in json_values(text):
         if isinstance(value, list) and all(isinstance(item, dict) for item in value):
             return value
@@ -43,29 +43,29 @@ def objects(text: str) -> list[dict[str, Any]] | None:
 
 
 def looks_like_json(text: str) -> bool:
-    """``text`` has a line that begins as JSON does, so that a failure to read it is a cut."""
+    """Whether a line of ``text`` begins like JSON; if it cannot be read, it was cut off."""
     return _BEGINNING.search(text) is not None
 
 
 def string(value: object) -> str | None:
-    """``value`` where it is a string with something in it."""
+    """``value`` if it is a string that is not empty."""
     return value if isinstance(value, str) and value else None
 
 
 def integer(value: object) -> int | None:
-    """``value`` where it is a whole number of at most 64 bits."""
+    """``value`` if it is a whole number of at most 64 bits."""
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
         return None
     return value
 
 
 def decimal(value: object) -> float | None:
-    """``value`` where it is a finite number."""
+    """``value`` if it is a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if abs(value) < 1e300 else None
 
 
 def strings(value: object) -> tuple[str, ...]:
-    """The strings in ``value``, where it is a list."""
+    """The strings in ``value``, if it is a list."""
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

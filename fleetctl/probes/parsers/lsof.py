@@ -1,4 +1,4 @@
-"""``lsof -nP -iTCP -Fpcn``: a field a line, p for the process, c its command, n a name."""
+"""``lsof -nP -iTCP -Fpcn``: one field per line; p is a process, c its command, n a socket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fleetctl.probes.parsers.number import whole
 
 
 def parse_lsof(text: str) -> tuple[Listener, ...]:
-    """The listeners in ``text``, the processes that share a socket joined."""
+    """The listeners in ``text``, each with all processes that share it."""
     pids: dict[tuple[str, int], list[int]] = {}
     names: dict[tuple[str, int], str] = {}
     pid: int | None = None
@@ -27,8 +27,8 @@ def parse_lsof(text: str) -> tuple[Listener, ...]:
                 pids.setdefault(key, []).append(pid)
                 names.setdefault(key, command)
     return tuple(
-        Listener(address, port, tuple(sorted(set(who))), names[address, port] or None)
-        for (address, port), who in pids.items()
+        Listener(address, port, tuple(sorted(set(owners))), names[address, port] or None)
+        for (address, port), owners in pids.items()
     )
 
 

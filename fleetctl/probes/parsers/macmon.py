@@ -1,6 +1,6 @@
-"""``macmon pipe -s 1``: a JSON object a line, in the schemas before and since 0.8.0.
+"""``macmon pipe -s 1``: a JSON object per line, in the schemas before and since 0.8.0.
 
-0.8.0 made ``ecpu_freq_mhz`` and ``ecpu_scaled_ratio`` of ``ecpu_usage: [mhz, ratio]``.
+0.8.0 split ``ecpu_usage: [mhz, ratio]`` into ``ecpu_freq_mhz`` and ``ecpu_scaled_ratio``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fleetctl.probes.parsers.unparsed import Unparsed
 
 
 class Macmon(Struct, frozen=True):
-    """What is read of a sample; None where it does not say."""
+    """One sample; None: not in it."""
 
     cpu_celsius: float | None
     gpu_celsius: float | None
@@ -29,7 +29,7 @@ class Macmon(Struct, frozen=True):
 
 
 def parse_macmon(text: str) -> Macmon | Unparsed:
-    """The last whole sample in ``text``."""
+    """The last complete sample in ``text``."""
     samples = [
         value
         for value in json_text.json_values(text)
@@ -61,7 +61,7 @@ def _inner(sample: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _celsius(value: object) -> float | None:
-    """A sensor that is missing reads 0, which no chip at work is."""
+    """None for 0, which a missing sensor reads."""
     found = json_text.decimal(value)
     return found if found is not None and found > 0 else None
 

@@ -1,7 +1,7 @@
-"""``netstat -rn -f inet`` of macOS, every version's columns (network_cmds netstat/route.c).
+"""``netstat -rn -f inet`` of macOS, in the columns of all versions (network_cmds netstat/route.c).
 
-Networks lose their trailing zero octets, and their mask where it is the classful one: 10.10.0.0/24
-reads ``10.10/24``, 192.168.50.0/24 reads ``192.168.50``. The flag H makes a host of any of them.
+Networks are printed without trailing zero octets, and without the mask if it is the classful one:
+10.10.0.0/24 as ``10.10/24``, 192.168.50.0/24 as ``192.168.50``. With the flag H it is a host.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Row(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """The IPv4 rows in printed order, and how many rows of IPv6 there were (None: no section)."""
+    """The IPv4 rows in printed order, and the number of IPv6 rows (None: no such section)."""
 
     rows: tuple[Row, ...]
     ipv6_count: int | None = None
 
 
-@lru_cache(maxsize=256)  # a watched node mostly says the same
+@lru_cache(maxsize=256)  # a watched node's output rarely changes
 def parse_netstat_routes(text: str) -> tuple[Row, ...] | Unparsed:
     """The IPv4 rows in ``text``."""
     table = parse_table(text)
@@ -57,8 +57,8 @@ def parse_netstat_routes(text: str) -> tuple[Row, ...] | Unparsed:
 
 
 def parse_table(text: str) -> Table | Unparsed:
-    """The table in ``text``; a row that does not fit its columns is passed over."""
-    columns: tuple[tuple[str, ...], ...] = _COLUMNS  # until a header tells them
+    """The table in ``text``, without rows that do not fit its columns."""
+    columns: tuple[tuple[str, ...], ...] = _COLUMNS  # until a header names them
     rows: list[Row] = []
     headed = in_ipv6 = False
     ipv6_count: int | None = None
@@ -80,7 +80,7 @@ def parse_table(text: str) -> Table | Unparsed:
 
 
 def routes(rows: tuple[Row, ...]) -> tuple[Route, ...]:
-    """The rows as routes; those of the neighbour cache are marked as cloned."""
+    """The rows as routes; those of the neighbour cache are ``cloned``."""
     return tuple(
         Route(
             to=row.to,
@@ -97,7 +97,7 @@ def routes(rows: tuple[Row, ...]) -> tuple[Route, ...]:
 
 def _row(words: list[str], columns: tuple[str, ...]) -> Row | None:
     if len(words) > 2 and "RT_IFA" in columns and address.ipv4(words[2]) is None:
-        words = [*words[:2], "-", *words[2:]]  # left blank in the row
+        words = [*words[:2], "-", *words[2:]]  # the row leaves this column blank
     cells = dict(zip(columns, words, strict=False))
     flags, interface = cells.get("Flags", ""), cells.get("Netif", "")
     if not _FLAGS.fullmatch(flags):

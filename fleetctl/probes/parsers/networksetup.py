@@ -1,6 +1,6 @@
 """``networksetup`` of macOS. Names of services and ports are free text; devices are not.
 
-Its errors come on stdout and its status varies, so the text alone counts.
+It prints errors to stdout, and its exit status varies, so only the text is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
 _HEAD = re.compile(r"\((?P<mark>\*?\d*)\) (?P<name>.+)")
-# The last "Device:" counts, since a port's name may hold anything: "Adapter (en4), Device: x".
+# The last "Device:" counts, since a port's name is free text: "Adapter (en4), Device: x".
 _PORT = re.compile(r"\(Hardware Port: (?P<port>.*), Device: ?(?P<device>\S*)\)")
 _METHODS: dict[str, Method] = {
     "manual configuration": "manual",
@@ -33,7 +33,7 @@ _NO_SERVICE = ("not a recognized network service", "unable to find item in netwo
 
 
 class Service(Struct, frozen=True):
-    """A network service, in the order of the list."""
+    """A network service."""
 
     name: str
     enabled: bool
@@ -63,7 +63,7 @@ class AdditionalRoute(Struct, frozen=True):
 
 
 def parse_service_order(text: str) -> tuple[Service, ...] | Unparsed:
-    """``-listnetworkserviceorder``: a disabled service has ``(*)`` for its number."""
+    """``-listnetworkserviceorder``: a disabled service has ``(*)`` instead of a number."""
     services: list[Service] = []
     for line in text.splitlines():
         port, head = _PORT.fullmatch(line.strip()), _HEAD.fullmatch(line.strip())

@@ -1,4 +1,4 @@
-"""``nmcli -t``: fields parted by ``:``, with a backslash before ``:`` and ``\\`` inside them."""
+"""``nmcli -t``: fields separated by ``:``, with a backslash before ``:`` and ``\\`` inside them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+(?:\[\d+\])?")  # setting.pro
 
 
 class Connection(Struct, frozen=True):
-    """A profile. Two may have the same name, so the UUID is what counts."""
+    """A profile. Two may have the same name, so the UUID identifies it."""
 
     name: str
     uuid: str
@@ -31,7 +31,7 @@ class Connection(Struct, frozen=True):
 
 
 def split_terse(line: str) -> tuple[str, ...]:
-    """The fields of a line, their escapes undone."""
+    """The fields of a line, without escapes."""
     fields: list[list[str]] = [[]]
     characters = iter(line)
     for character in characters:
@@ -43,7 +43,7 @@ def split_terse(line: str) -> tuple[str, ...]:
 
 
 def error(text: str) -> str | None:
-    """The word for what nmcli refuses, status 8 (``not_running``) and 10 (not found) above all."""
+    """The word for nmcli's error, such as ``not_running`` (exit status 8); None without one."""
     for line in text.splitlines():
         if line.strip().startswith("Error:"):
             return next((word for known, word in _ERRORS if known.search(line)), "failed")
@@ -53,7 +53,7 @@ def error(text: str) -> str | None:
 def parse_connections(text: str) -> tuple[Connection, ...] | Unparsed:
     """``-t -f NAME,UUID,TYPE,DEVICE connection show``.
 
-    Lines of another number of fields (warnings) are passed over.
+    Lines with another number of fields (warnings) are skipped.
     """
     rows = (split_terse(line) for line in text.splitlines() if not _remark(line))
     found = tuple(
@@ -75,7 +75,7 @@ def parse_properties(text: str) -> dict[str, str | None] | Unparsed:
     for line in text.splitlines():
         key, colon, value = line.partition(":")
         if colon and _KEY.fullmatch(key) and not _remark(line):
-            # Versions differ in whether they escape here; a bare colon shows that this one did not.
+            # Not all versions escape here; a colon without a backslash shows one that does not.
             escaped = len(split_terse(value)) == 1
             found.setdefault(key, (split_terse(value)[0] if escaped else value) or None)
     return found or unparsed(text)

@@ -1,4 +1,4 @@
-"""Numbers in text that anything may have written."""
+"""Reading numbers from untrusted text."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _DECIMAL = re.compile(r"-?[0-9]{1,18}(?:[.,][0-9]{1,18})?", re.ASCII)
 
 
 def whole(text: str | None) -> int | None:
-    """``text`` as a number where it is nothing but a few ASCII digits."""
+    """``text`` as a number, if it is at most 18 ASCII digits."""
     if text is None or not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
         return None
     return int(text)
 
 
 def decimal(text: str | None) -> float | None:
-    """``text`` as a number with or without a fraction; a comma locale is understood."""
+    """``text`` as a number with or without a fraction, after a point or a comma."""
     if text is None or not _DECIMAL.fullmatch(text):
         return None
     return float(text.replace(",", "."))

@@ -1,7 +1,7 @@
-"""``ping`` of macOS, of iputils old and new, and of BusyBox: its last lines and its errors.
+"""``ping`` of macOS, of iputils old and new, and of BusyBox: its statistics and its errors.
 
-Only the statistics count: with too short a ``-W`` macOS leaves out the lines of replies that it
-still counts (network_cmds ping.c), and iputils writes no line for a lost packet.
+The lines of single replies are not read: with a short ``-W`` macOS omits replies that it still
+counts (network_cmds ping.c), and iputils prints no line for a lost packet.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ _OWN = re.compile(
 
 
 class PingSummary(Struct, frozen=True):
-    """What ``ping`` counted; with an ``error`` and nothing transmitted it never began."""
+    """The statistics; with an ``error`` and nothing transmitted, ping did not start."""
 
     transmitted: int = 0
     received: int = 0
     loss_percent: float | None = None
     duplicates: int = 0
     icmp_errors: int = 0
-    """Answers of routers that said no, where ping counts them (iputils)."""
+    """ICMP errors from routers, if ping counts them (iputils)."""
     late: int = 0
-    """Replies that came after their wait was over (macOS)."""
+    """Replies after the timeout (macOS)."""
     min_ms: float | None = None
     avg_ms: float | None = None
     max_ms: float | None = None
     deviation_ms: float | None = None
     """macOS stddev, iputils mdev; BusyBox has none."""
     error: str | None = None
-    """A short stable word for what ping said of itself: ``unknown_host``, ..."""
+    """A short stable word for ping's own error: ``unknown_host``, ..."""
     error_text: str | None = None
-    """The line that says so."""
+    """The line with the error."""
     answer_text: str | None = None
     """What a router on the way answered: ``Destination Host Unreachable``."""
 
@@ -72,7 +72,7 @@ class PingSummary(Struct, frozen=True):
 
 
 def parse_ping(text: str) -> PingSummary | Unparsed:
-    """The summary in ``text``, which holds what came on either stream."""
+    """The summary in ``text``, which is stdout and stderr."""
     counts = times = answer = None
     error = error_text = None
     for line in text.splitlines():
@@ -118,14 +118,14 @@ def _first(pattern: re.Pattern[str], text: str) -> float | None:
 
 
 def _error(line: str) -> str | None:
-    """The word for an error of ping itself; lines of other programs are none."""
+    """The word for an error of ping itself; None for lines of other programs."""
     if not _OWN.match(line.strip()):
         return None
     if line.strip().lower().startswith("usage:"):
         return "usage"
     word = phrase(line)
     if word == "bad_address":
-        return "unknown_host"  # how BusyBox says it
+        return "unknown_host"  # BusyBox's "bad address"
     if word is None and re.search(r"invalid|bad |out of range|illegal", line):
         return "invalid_argument"
     return word

@@ -1,4 +1,4 @@
-"""``pmset -g`` of macOS: the power settings in use, a name and a value a line."""
+"""``pmset -g`` of macOS: the power settings in use, a name and a value per line."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-# Behind "sleep" may stand who prevents it just now; the setting is the number.
+# After "sleep N" may follow, in parentheses, the processes that prevent sleep now.
 _LINE = re.compile(r"[ \t]+([A-Za-z][\w -]*?)[ \t]+(\S+)(?:[ \t]+\(.*\))?[ \t]*")
 
 
 class PowerSettings(Struct, frozen=True):
-    """The settings as they are printed; the ones that matter here as numbers."""
+    """The settings by their printed names."""
 
     values: dict[str, str]
 
     @property
     def sleep_minutes(self) -> int | None:
-        """Idle minutes before the host sleeps; 0 is never."""
+        """Idle minutes before the host sleeps; 0: never."""
         return whole(self.values.get("sleep"))
 
     @property
@@ -30,7 +30,7 @@ class PowerSettings(Struct, frozen=True):
 
 
 def parse_pmset(text: str) -> PowerSettings | Unparsed:
-    """The settings in use; where the text has a section "Currently in use:", those."""
+    """The settings in use: those below "Currently in use:", if the text has that line."""
     lines = text.splitlines()
     start = next((n for n, line in enumerate(lines) if line.startswith("Currently in use:")), -1)
     values: dict[str, str] = {}

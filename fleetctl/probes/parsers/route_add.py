@@ -1,4 +1,4 @@
-"""``route add``, ``change`` and ``delete`` of macOS, whose status is 0 whatever came of it."""
+"""``route add``, ``change`` and ``delete`` of macOS, whose exit status is 0 even on failure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _OWN = re.compile(r"route: |sudo: |(?:add|change|delete) (?:net|host) .*: ")
 
 
 class RouteChange(Struct, frozen=True):
-    """What came of it."""
+    """The outcome."""
 
     ok: bool
     error: str | None = None
     """A short stable word: ``exists``, ``not_in_table``, ``network_unreachable``, ``not_root``."""
     error_text: str | None = None
-    """The line that says so."""
+    """The line with the error."""
 
 
 def parse_route_change(text: str) -> RouteChange | Unparsed:
-    """The outcome in ``text``, which holds what came on either stream."""
+    """The outcome in ``text``, which is stdout and stderr."""
     done = False
     for line in text.splitlines():
         said = line.strip()

@@ -1,7 +1,7 @@
 """``route -n get ADDRESS`` of macOS: ``key: value`` lines, then a table of metrics.
 
-Its status is 0 also when it found nothing (network_cmds route.c, newroute()), so both streams
-are read. That it found something means no more than that some route matched.
+Its exit status is 0 even if no route matches (network_cmds route.c, newroute()), so stdout and
+stderr are read.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ class RouteGet(Struct, frozen=True):
     route_to: str | None = None
     destination: str | None = None
     mask: str | None = None
-    """None for a host's route."""
+    """None for a host route."""
     gateway: str | None = None
-    """None on the link itself."""
+    """None without a next hop."""
     interface: str | None = None
     flags: tuple[str, ...] = ()
     mtu: int | None = None
     error: str | None = None
-    """A short stable word: ``not_in_table``, ``bad_address``, ...; then nothing was found."""
+    """A short stable word: ``not_in_table``, ``bad_address``, ...; then no route was found."""
     error_text: str | None = None
-    """The line that says so."""
+    """The line with the error."""
 
     @property
     def found(self) -> bool:
         return self.error is None
 
     def taken(self, asked: IPv4Address) -> RouteTaken:
-        """As an answer to the question for the way to ``asked``."""
+        """As the answer for the address ``asked``."""
         if self.error is not None:
             return RouteTaken(to=asked, error=self.error_text)
         for flag in ("REJECT", "BLACKHOLE"):
@@ -52,7 +52,7 @@ class RouteGet(Struct, frozen=True):
 
 
 def parse_route_get(text: str) -> RouteGet | Unparsed:
-    """The route in ``text``, which holds what came on either stream."""
+    """The route in ``text``, which is stdout and stderr."""
     said: dict[str, str] = {}
     mtu: int | None = None
     columns: list[str] = []

@@ -1,4 +1,4 @@
-"""``socketfilterfw --getglobalstate --getstealthmode`` of macOS, in the words of all versions."""
+"""``socketfilterfw --getglobalstate --getstealthmode`` of macOS, in the wording of all versions."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _BLOCK = re.compile(
 
 
 class Firewall(Struct, frozen=True):
-    """The application firewall; None: not asked or not said."""
+    """The application firewall; None: not asked or not in the output."""
 
     enabled: bool | None
     blocks_all: bool | None
-    """All incoming connections but the essential ones."""
+    """Whether it blocks all incoming connections except essential ones."""
     stealth: bool | None
-    """It does not answer a ping."""
+    """Whether it answers no ping."""
 
 
 def parse_firewall(text: str) -> Firewall | Unparsed:
-    """What ``text`` says of it."""
+    """The state in ``text``."""
     state, stealth, block = _STATE.search(text), _STEALTH.search(text), _BLOCK.search(text)
     if state is None and stealth is None and block is None:
         return unparsed(text)

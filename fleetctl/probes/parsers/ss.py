@@ -9,11 +9,11 @@ from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.parsers.number import whole
 
 _PROCESS = re.compile(r'\("(?P<name>.*?)",pid=(?P<pid>[0-9]{1,18}),fd=[0-9]+\)')
-# To the first whole match: a process may have quotes in its name.
+# Not greedy, and up to the pid: a process may have quotes in its name.
 
 
 def parse_ss(text: str) -> tuple[Listener, ...]:
-    """The listeners in ``text``; lines of another shape are passed over."""
+    """The listeners in ``text``; other lines are skipped."""
     found = []
     for line in text.splitlines():
         fields = line.split()
@@ -26,7 +26,7 @@ def parse_ss(text: str) -> tuple[Listener, ...]:
         processes = list(_PROCESS.finditer(line))
         found.append(
             Listener(
-                # IPv6 stands in brackets; an interface may follow inside or behind them
+                # IPv6 is in brackets, and "%interface" may follow inside or after them
                 address=address.partition("%")[0].strip("[]"),
                 port=port,
                 pids=tuple(sorted({int(p["pid"]) for p in processes})),

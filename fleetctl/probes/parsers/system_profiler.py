@@ -1,7 +1,7 @@
-"""``system_profiler SPThunderboltDataType -json`` of macOS: a bus per port, and what hangs on it.
+"""``system_profiler SPThunderboltDataType -json`` of macOS: a bus for each port, with its devices.
 
-Only an item with a domain of its own is another Mac; displays and disks have none
-(ml-explore/mlx config.py reads it the same way).
+Only a device with a domain UUID is another Mac; displays and disks have none (as in ml-explore/mlx,
+config.py).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class ThunderboltPort(Struct, frozen=True):
 
     bus: str | None
     receptacle: str | None
-    """The number in the port's name, "Thunderbolt 3", of ``-listallhardwareports``."""
+    """The number in the port's name, "Thunderbolt 3", in ``networksetup -listallhardwareports``."""
     speed: str | None
-    """As it is printed: ``40 Gb/s``, or ``Up to 40 Gb/s`` without a cable."""
+    """As printed: ``40 Gb/s``, or ``Up to 40 Gb/s`` without a cable."""
     domain_uuid: str | None
-    """Its own."""
+    """This Mac's own."""
     peer_uuid: str | None = None
     peer_name: str | None = None
 
@@ -48,7 +48,7 @@ def _ports(bus: dict[str, Any]) -> Iterator[ThunderboltPort]:
     connected = [tag for tag in tags if tag.get("receptacle_status_key") == "receptacle_connected"]
     peer = next(_macs(bus, _DEPTH), None)
     for tag in tags:
-        # On a bus with two receptacles the peer is at the one that is in use.
+        # on a bus with two receptacles the peer is at the connected one
         here = peer if len(tags) == 1 or connected == [tag] else None
         yield ThunderboltPort(
             bus=json_text.string(bus.get("_name")),

@@ -10,16 +10,15 @@ _T = TypeVar("_T")
 
 
 class Unparsed(Struct, frozen=True):
-    """Text without a sure reading; an unknown value, never a guess."""
+    """Text that was not understood: the value is unknown, never a guess."""
 
     text: str
-    """All of it, as it was received."""
+    """All of it, as received."""
     reason: str
-    """A short stable word: what the tool said of itself where that is known
-    (``no_such_interface``, ``command_not_found``), else ``empty``, ``bad_json``,
-    ``incomplete`` or ``unrecognised``."""
+    """A short stable word: the tool's error, if it is known (``no_such_interface``,
+    ``command_not_found``), else ``empty``, ``bad_json``, ``incomplete`` or ``unrecognised``."""
 
 
 def known(found: _T | Unparsed) -> _T | None:
-    """What was read, or None for what could not be, where the reason does not matter."""
+    """What was read; None for unparsed text, if the reason does not matter."""
     return None if isinstance(found, Unparsed) else found

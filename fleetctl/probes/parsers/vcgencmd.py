@@ -13,16 +13,16 @@ _THROTTLED = re.compile(r"^\s*throttled=0x([0-9a-fA-F]{1,8})\s*$", re.MULTILINE)
 
 
 class Throttled(Struct, frozen=True):
-    """The bits of ``get_throttled``: 0 to 3 are now, 16 to 19 since the host was started.
+    """The bits of ``get_throttled``: 0 to 3 for now, 16 to 19 for the time since the boot.
 
-    They are under-voltage, frequency capped, throttled, and at the soft temperature limit.
+    They mean under-voltage, frequency capped, throttled, and at the soft temperature limit.
     """
 
     raw: int
 
     @property
     def now(self) -> bool:
-        """Any of the four."""
+        """Whether any of the bits 0 to 3 is set."""
         return bool(self.raw & 0xF)
 
     @property

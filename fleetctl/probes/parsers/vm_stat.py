@@ -1,4 +1,4 @@
-"""``vm_stat`` of macOS: counters in pages, whose size stands in the first line."""
+"""``vm_stat`` of macOS: counters in pages, with the page size in the first line."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class VmStat(Struct, frozen=True):
     """The counters by their printed names."""
 
     page_bytes: int | None
-    """16384 on Apple silicon, 4096 on Intel; None where the line is missing."""
+    """16384 on Apple silicon, 4096 on Intel; None if the line is missing."""
     pages: dict[str, int]
 
     @property
     def used_bytes(self) -> int | None:
-        """Active, wired and compressed memory: a fair reading of "used"."""
+        """Active, wired and compressed memory together."""
         if self.page_bytes is None or any(name not in self.pages for name in _USED):
             return None
         return sum(self.pages[name] for name in _USED) * self.page_bytes
 
 
 def parse_vm_stat(text: str) -> VmStat | Unparsed:
-    """The counters in ``text``; a counter ends in a dot, other lines are none."""
+    """The counters in ``text``: the lines that end in a dot."""
     page = _PAGE.search(text)
     pages: dict[str, int] = {}
     for line in text.splitlines():
