@@ -1,1 +1,1 @@
-"""Frozen values that the rest of fleetctl passes around. No I/O, nothing that changes."""
+"""Immutable values that the rest of fleetctl uses. No I/O."""

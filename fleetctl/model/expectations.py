@@ -14,18 +14,18 @@ from fleetctl.model.topology import Fleet, Network, Node
 RouteKind = Literal["route", "return"]
 
 MATRIX_MEMBERS = 12
-"""On networks of up to this many members every pair is expected; on larger ones what is needed."""
+"""On networks with up to this many members all pairs are pinged; on larger ones what is needed."""
 FORBIDDEN_ASKED = 2
-"""Of a larger network that a node must not reach, so many addresses are asked."""
+"""How many addresses of a larger network that a node must not reach are pinged."""
 
 
 class ExpectedRoute(Struct, frozen=True):
-    """``node`` reaches ``to`` through ``via``, which is ``gateway``'s address."""
+    """``node`` must reach ``to`` through ``via``, an address of ``gateway``."""
 
     node: str
     to: IPv4Network
     network: str
-    """The network whose cidr ``to`` is."""
+    """The name of the network ``to``."""
     via: IPv4Address
     gateway: str
     kind: RouteKind
@@ -59,8 +59,8 @@ class Expectations(Struct, frozen=True):
 def derive(fleet: Fleet) -> Expectations:
     """Derive routes, return routes, forwarding and reachability of ``fleet``.
 
-    ``fleet`` must be one that the config reader accepted: every ``via`` leads, hop by hop, through
-    nodes that are neighbours, to one that is on the network.
+    The config reader must have accepted ``fleet``: every ``via`` leads to its network, hop by hop
+    through neighbours.
     """
     routes: dict[tuple[str, IPv4Network], ExpectedRoute] = {}
     returns: list[ExpectedRoute] = []
@@ -74,7 +74,7 @@ def derive(fleet: Fleet) -> Expectations:
             there = _route(fleet, node.name, target, chain[0], "route")
             routes[node.name, there.to] = there
             returns.extend(_returns(fleet, node, target, chain))
-    for back in returns:  # a way that the user chose goes before one that is derived
+    for back in returns:  # a route that the user chose has priority over a derived one
         routes.setdefault((back.node, back.to), back)
 
     ordered = sorted(routes.values(), key=lambda r: list(fleet.nodes).index(r.node))
@@ -86,9 +86,9 @@ def derive(fleet: Fleet) -> Expectations:
 
 
 def has_internet(fleet: Fleet, node: Node) -> bool:
-    """Whether ``node`` must reach the internet: it is on the control network, where the way out is.
+    """Whether ``node`` must reach the internet: it is on a control network, which leads there.
 
-    A node that hangs behind a gateway by nothing but a cluster network need not.
+    A node that is only on cluster networks need not.
     """
     if fleet.internet is None or node.connection == "none":
         return False
@@ -97,7 +97,7 @@ def has_internet(fleet: Fleet, node: Node) -> bool:
 
 
 def sample(fleet: Fleet, network: str, node: str) -> IPv4Address:
-    """The address that stands for ``network`` when ``node`` is asked for its way there."""
+    """An address on ``network``, to ask ``node`` for its route there."""
     peers = (
         peer.addresses[network]
         for peer in fleet.nodes.values()
@@ -129,7 +129,7 @@ def _route(fleet: Fleet, node: str, to: Network, gateway: str, kind: RouteKind) 
 def _returns(
     fleet: Fleet, node: Node, target: Network, chain: list[str]
 ) -> Iterator[ExpectedRoute]:
-    """Whoever answers ``node`` needs a way back to the network ``node`` sends from."""
+    """Nodes that answer ``node`` need a route back to the network from which ``node`` sends."""
     home = fleet.shared_network(node.name, chain[0])
     if home is None:
         raise ValueError(f"{node.name} and its gateway {chain[0]} share no network")
@@ -145,11 +145,11 @@ def _returns(
 
 
 def _reach(fleet: Fleet, routes: list[ExpectedRoute]) -> Iterator[ExpectedReach]:
-    """Who must get an answer from whom, and who must not.
+    """Which nodes must, and which must not, get an answer from which addresses.
 
-    On networks of a few members that is every pair. On larger ones it grows with the nodes, not
-    with their square: a node asks its gateways, the addresses that its instances connect to, and
-    the next node in the file; of a network it must not reach, the first addresses stand for all.
+    On small networks these are all pairs. On larger ones their number grows with the nodes, not
+    with the square: a node pings its gateways, the addresses to which its instances connect, and
+    the next node in nodes.yaml; of a network that it must not reach, only the first addresses.
     """
     members = {
         name: [n for n in fleet.nodes.values() if name in n.addresses] for name in fleet.networks
@@ -158,14 +158,14 @@ def _reach(fleet: Fleet, routes: list[ExpectedRoute]) -> Iterator[ExpectedReach]
     for place, node in enumerate(fleet.nodes.values()):
         if node.connection == "none":
             continue
-        led_to = {r.network for r in routes if r.node == node.name}
+        routed = {r.network for r in routes if r.node == node.name}
         for network in fleet.networks.values():
             others = [peer for peer in members[network.name] if peer.name != node.name]
             expected = network.name in node.addresses or network.name in node.via
             if not expected and (
-                not node.addresses  # where it is plugged in was not said
+                not node.addresses  # nodes.yaml does not say on which networks it is
                 or network.control
-                or network.name in led_to
+                or network.name in routed
             ):
                 continue
             if len(others) >= MATRIX_MEMBERS:
@@ -198,7 +198,7 @@ def _needed(
 
 
 def _wanted(fleet: Fleet) -> frozenset[tuple[str, IPv4Address]]:
-    """Node and address pairs that some job connects."""
+    """Pairs of a node and an address to which one of its instances connects."""
     return frozenset(
         (instance.node, need.listen.address)
         for job in fleet.jobs.values()

@@ -1,4 +1,4 @@
-"""What a node said about itself at one moment. ``None`` is "not known"; ``unknown`` says why."""
+"""What a node said about itself at one moment. ``None``: not known; ``unknown`` says why."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ CUT_OFF = "the node's answer was cut off"
 NO_ANSWER = "the question had no answer"
 NOT_SUPPORTED = "not supported"
 UNANSWERED = (CUT_OFF, NO_ANSWER, NOT_SUPPORTED)
-"""How reasons begin that say nothing of the thing that was asked for."""
+"""Beginnings of reasons that say only that there was no answer."""
 
 Phase = Literal["running", "backoff", "ended", "stopped"]
 
 
 class Pane(Struct, frozen=True):
-    """A tmux window of ours with its one pane."""
+    """A tmux window of fleetctl with its one pane."""
 
     session: str
     window_id: str
@@ -37,7 +37,7 @@ class Pane(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """What the supervisor wrote down for an instance."""
+    """What the supervisor recorded of an instance."""
 
     job: str
     instance: str
@@ -50,11 +50,11 @@ class Record(Struct, frozen=True):
     exit_code: int | None
     restarts: int
     ready: bool
-    """A controller saw the ready condition met in this very attempt."""
+    """A controller saw the ready condition met by the present attempt."""
     log_start: int | None = None
     """Offset in the log at which the output of the present attempt begins."""
     searched: str = ""
-    """How far the log of this attempt was searched for the line that makes it ready, as written by
+    """How far the present attempt's log was searched for the ready line, in the format of
     :mod:`fleetctl.observe.conditions`; empty: not at all."""
 
 
@@ -62,10 +62,10 @@ class Listener(Struct, frozen=True):
     """A listening TCP socket."""
 
     address: str
-    """``0.0.0.0`` for any IPv4 address, ``*`` or ``::`` for any at all."""
+    """``0.0.0.0`` for all IPv4 addresses, ``*`` or ``::`` for all addresses."""
     port: int
     pids: tuple[int, ...]
-    """Empty when they belong to another user."""
+    """Empty if the processes belong to another user."""
     process: str | None
 
     def __str__(self) -> str:
@@ -76,33 +76,34 @@ class TcpConnection(Struct, frozen=True):
     """An open IPv4 TCP connection."""
 
     local: IPv4Address
-    """Its own end: the network that it really uses."""
+    """The address of the node's own end, which shows the network in use."""
     remote: IPv4Address
     remote_port: int
     pids: tuple[int, ...]
 
 
 class NetworkFacts(Struct, frozen=True):
-    """How the node's network is. What is ``None`` or missing was not told; see ``unknown``."""
+    """The node's network. What is ``None`` or missing is not known; see ``unknown``."""
 
     interfaces: tuple[Interface, ...] | None = None
     routes: tuple[Route, ...] | None = None
     taken: Mapping[IPv4Address, RouteTaken] = {}
-    """The way a packet to an address would take, for those that were asked."""
+    """By address: the route that a packet takes, for addresses that were asked."""
     neighbours: tuple[Neighbour, ...] | None = None
     forwarding: bool | None = None
     forwarding_persistent: bool | None = None
-    """After the next boot. Asked where it must be on."""
+    """Whether it forwards after the next boot; asked only of nodes that must forward."""
     persistence: str = ""
-    """What says so: a file and its line."""
+    """The file and line that set it."""
     strict_filters: tuple[str, ...] = ()
-    """Linux interfaces whose reverse-path filter drops what comes another way (rp_filter 1)."""
+    """Linux interfaces with a strict reverse-path filter (rp_filter 1), which drops packets that
+    arrive by another interface than answers would leave by."""
     echoes: Mapping[IPv4Address, Echo] = {}
-    """What echo requests to an address came to, for those that were asked."""
+    """The results of pings, by address."""
     answers_tcp: Mapping[IPv4Address, bool] = {}
-    """Where no echo came back: whether the SSH port there answered, be it with a refusal."""
+    """For unanswered pings: whether the SSH port there answered or refused the connection."""
     ssh_address: IPv4Address | None = None
-    """The node's own address that the SSH connection came in at."""
+    """The node's own address of the SSH connection."""
 
     def interface_of(self, address: IPv4Address) -> Interface | None:
         """The interface that has ``address``."""
@@ -112,27 +113,27 @@ class NetworkFacts(Struct, frozen=True):
 
 
 class Reliability(Struct, frozen=True):
-    """What makes a healthy node an unreliable one. ``None``: not told, or not of its system."""
+    """Conditions that make a working node unreliable. ``None``: not known, or of another system."""
 
     clock_offset_s: float | None = None
     """The node's clock minus the controller's."""
     sleep_minutes: int | None = None
-    """macOS: idle minutes until it sleeps; 0 is never."""
+    """macOS: idle minutes until it sleeps; 0: never."""
     wifi_power_save: tuple[str, ...] = ()
     """Linux Wi-Fi interfaces that save power, which makes SSH lag or drop."""
     undervoltage: bool | None = None
-    """Raspberry Pi: the supply voltage is too low right now."""
+    """Raspberry Pi: the supply voltage is too low now."""
     undervoltage_since_boot: bool | None = None
     stealth: bool | None = None
-    """macOS: its firewall answers no echo request."""
+    """macOS: its firewall answers no ping."""
 
 
 class Workplace(Struct, frozen=True):
-    """Whether an instance finds what it needs to run."""
+    """Whether the folder and the program that an instance needs exist."""
 
     workdir: Literal["ok", "missing", "denied"]
     interpreter: str | None
-    """Where the first word of its command was found; None: nowhere."""
+    """Where its command's program was found; None: nowhere."""
 
 
 class ThunderboltPort(Struct, frozen=True):
@@ -141,25 +142,25 @@ class ThunderboltPort(Struct, frozen=True):
     domain: str | None
     """UUID of this Mac's own end."""
     peer: str | None
-    """UUID of the other Mac's end; None: no Mac there."""
+    """UUID of the other Mac's end; None: no Mac is connected."""
 
 
 class LocalNetwork(Struct, frozen=True):
-    """macOS 15 and later: whether the job's own interpreter, inside our tmux server, may connect
+    """macOS 15 and later: whether the job's own Python, inside fleetctl's tmux server, may connect
     to its neighbours."""
 
     allowed: bool | None
     said: str
-    """The interpreter's words."""
+    """What the Python process printed."""
 
 
 class NodeFacts(Struct, frozen=True):
-    """One node, one round trip."""
+    """What one node said in one round trip."""
 
     measured_at: datetime
     system: SystemStatus | None
     tmux_version: str | None
-    """``None`` when tmux is not there."""
+    """``None``: tmux is not installed."""
     panes: tuple[Pane, ...] | None
     records: Mapping[tuple[str, str], Record]
     """By job and instance name."""
@@ -167,9 +168,9 @@ class NodeFacts(Struct, frozen=True):
     """Offset of the end of each instance's log."""
     listeners: tuple[Listener, ...] | None
     runs: Mapping[str, tuple[int, ...]] | None
-    """Run id to the processes that belong to it."""
+    """By run id: the processes that belong to it."""
     unsupported: str = ""
-    """What ``uname -s`` says of a system that fleetctl does not know how to ask."""
+    """What ``uname -s`` says on a system that fleetctl does not support; else empty."""
     network: NetworkFacts = NetworkFacts()
     reliability: Reliability = Reliability()
     workplaces: Mapping[str, Workplace] = {}
@@ -178,6 +179,6 @@ class NodeFacts(Struct, frozen=True):
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None
     told: Mapping[str, str] = {}
-    """What is only shown: the label of a row, and a line of text."""
+    """Values that are only shown: a line of text, by label."""
     unknown: Mapping[str, str] = {}
-    """Name of a probe to the reason why it has no answer."""
+    """By name of the probe: why it has no answer."""

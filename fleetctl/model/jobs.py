@@ -18,12 +18,12 @@ RestartPolicy = Literal["never", "on-failure", "always"]
 
 
 class Listen(Struct, frozen=True):
-    """The one address and port an instance must be bound to, and no other."""
+    """The only address and port on which an instance may listen."""
 
     address: IPv4Address
     port: int
     network: str | None = None
-    """The network of nodes.yaml it was written with; ``None`` for a literal address."""
+    """The network that nodes.yaml gives; ``None``: it gives an address."""
 
     def __str__(self) -> str:
         return f"{self.address}:{self.port}"
@@ -32,14 +32,14 @@ class Listen(Struct, frozen=True):
 class Restart(Struct, frozen=True):
     """What the supervisor on the node does when the process ends.
 
-    The pause before a restart starts at ``delay_s`` and doubles up to ``max_delay_s``; a run that
-    lasted ``reset_after_s`` starts both the pause and the count afresh.
+    The pause before a restart starts at ``delay_s`` and doubles up to ``max_delay_s``; an attempt
+    that lasted ``reset_after_s`` resets the pause and the count.
     """
 
     policy: RestartPolicy = "never"
     delay_s: float = 1.0
     max: int = 10
-    """At most this many restarts in a row; after that the instance has failed."""
+    """Restarts in a row; after these the instance has failed."""
     max_delay_s: float = 60.0
     reset_after_s: float = 60.0
 
@@ -62,9 +62,9 @@ class Instance(Struct, frozen=True):
     """1-based place of the node in the service's ``on``."""
     world_size: int
     command: str | None
-    """A POSIX shell line; ``None`` for what is started by hand and only watched."""
+    """A POSIX shell line; ``None``: it is started by hand and only watched."""
     workdir: str | None
-    """On the node; may begin with ``~/``. ``None``: the home folder."""
+    """A path on the node, may begin with ``~/``. ``None``: the home folder."""
     listen: Listen | None
     ready: Ready
     after: tuple[str, ...]
@@ -81,9 +81,9 @@ class Instance(Struct, frozen=True):
         return f"{self.service}@{self.node}"
 
     def environment(self, fleet: str, secrets: Mapping[str, str]) -> dict[str, str]:
-        """The variables that it gets on top of its node's own.
+        """The variables that it gets in addition to its node's own.
 
-        :param secrets: those of its ``env_file``.
+        :param secrets: the variables of its ``env_file``.
         """
         return {
             **secrets,
@@ -98,8 +98,7 @@ class Instance(Struct, frozen=True):
 
     @property
     def program(self) -> str | None:
-        """The program that the command begins with; None where only a shell could tell, or where it
-        is looked for in a PATH of the instance's own."""
+        """The command's program; None if only a shell could tell, or if the instance sets PATH."""
         try:
             words = shlex.split(self.command or "")
         except ValueError:
@@ -115,10 +114,10 @@ class Instance(Struct, frozen=True):
 
     @property
     def definition_hash(self) -> str:
-        """Twelve hex digits that change whenever what would run changes.
+        """Twelve hex digits that change whenever the definition changes.
 
-        The content of ``env_file`` is not part of it: a hash of secrets would say something about
-        them to everyone who can read tmux's options. Its folder differs between laptops.
+        Of ``env_file`` only the file's name counts: a hash of secrets, readable in tmux's options,
+        would reveal something of them, and the folder differs between controllers.
         """
         what = {
             "command": self.command,
@@ -135,7 +134,7 @@ class Instance(Struct, frozen=True):
 
 
 class Service(Struct, frozen=True):
-    """A service of a job: what is the same for all its instances, and the instances."""
+    """A service of a job, with its instances."""
 
     after: tuple[str, ...]
     instances: tuple[Instance, ...]

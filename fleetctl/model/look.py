@@ -1,4 +1,4 @@
-"""What came of asking one node once."""
+"""The result of asking one node once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleetctl.model.facts import NodeFacts
 
 
 class RawAnswer(Struct, frozen=True):
-    """What a probe ran on a node, and what came of it, word for word."""
+    """A command that a probe ran on a node, and its literal output."""
 
     name: str
     command: str
@@ -20,16 +20,16 @@ class RawAnswer(Struct, frozen=True):
 
 
 class Look(Struct, frozen=True):
-    """Facts, or the error that stands for them; neither before the node was asked."""
+    """Facts, or the error because of which there are none; neither: not asked yet."""
 
     facts: NodeFacts | None = None
     error: LinkError | None = None
     address: str | None = None
-    """Where the connection goes to; None on this machine."""
+    """Where the connection goes to; None: this machine."""
     connect_ms: float | None = None
     answers: Mapping[str, bool] = {}
-    """For a node that cannot be logged into: instance name to whether its ready condition holds."""
+    """For a node that cannot be logged into: whether ready conditions hold, by instance name."""
     took_s: float = 0.0
-    """How long the asking took."""
+    """How long asking took."""
     unasked: bool = False
-    """The node said by itself that something changed."""
+    """The node itself reported a change."""

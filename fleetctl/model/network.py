@@ -1,4 +1,4 @@
-"""What a node says of its own network: values that read the same on every operating system."""
+"""A node's interfaces, routes and neighbours: the same values on every operating system."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ class Interface(Struct, frozen=True):
 
     name: str
     enabled: bool
-    """It is switched on (the flag UP), whatever its cable does."""
+    """It is switched on (the flag UP), with or without a carrier."""
     link: bool | None
-    """Its link works: there is a carrier, or macOS says ``status: active``. None: not said."""
+    """It has a carrier, or on macOS ``status: active``. None: not known."""
     addresses: tuple[IPv4Interface, ...] = ()
     """IPv4, with their prefix length."""
     mtu: int | None = None
     members: tuple[str, ...] = ()
-    """Of a bridge, where the tool names them."""
+    """Of a bridge, if the tool names them."""
 
     @property
     def up(self) -> bool:
-        """It is switched on and nothing says that its link is dead."""
+        """It is switched on, and not known to be without a carrier."""
         return self.enabled and self.link is not False
 
 
 class Route(Struct, frozen=True):
-    """One entry of the IPv4 routing table, in the table's order."""
+    """One entry of the IPv4 routing table."""
 
     to: IPv4Network
     via: IPv4Address | None
-    """None: on the link itself."""
+    """The next hop; None: directly on the link."""
     interface: str
-    """Empty for a route that leads nowhere, such as a blackhole."""
+    """Empty for a route without one, such as a blackhole."""
     metric: int = 0
     type: RouteType = "unicast"
     scoped: bool = False
-    """macOS flag I: counts only for sockets bound to the interface."""
+    """macOS flag I: used only for sockets bound to the interface."""
     dead: bool = False
     """Linux ``linkdown`` or ``dead``: its interface has no carrier."""
     cloned: bool = False
@@ -50,17 +50,17 @@ class Route(Struct, frozen=True):
 
 
 class RouteTaken(Struct, frozen=True):
-    """The way that a packet to an address would really take."""
+    """The route that packets to an address take."""
 
     to: IPv4Address
     via: IPv4Address | None = None
     interface: str | None = None
     error: str | None = None
-    """Why there is no way, in the tool's words; then everything else is None."""
+    """Why there is no route, in the tool's words; then everything else is None."""
 
 
 class Neighbour(Struct, frozen=True):
-    """One entry of the ARP table; the same address may stand on two interfaces."""
+    """One entry of the ARP table; an address may have one on each of two interfaces."""
 
     address: IPv4Address
     interface: str
@@ -69,10 +69,10 @@ class Neighbour(Struct, frozen=True):
 
 
 class Echo(Struct, frozen=True):
-    """What came of sending echo requests (``ping``) to one address."""
+    """The result of sending echo requests (``ping``) to one address."""
 
     sent: int
     received: int
     rtt_min_ms: float | None = None
     error: str | None = None
-    """What ping or a router on the way said, where it said why."""
+    """The error of ping, or of a router on the way, if there was one."""

@@ -1,4 +1,4 @@
-"""What starts after what. Pure: from a job and a choice of instances to a plan."""
+"""The order in which instances start and stop. Pure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class PlanStep(Struct, frozen=True):
 
     instance: Instance
     needs: tuple[Instance, ...]
-    """Every instance that must be ready first, whether the plan starts it or not."""
+    """All instances that must be ready first, in the plan or not."""
     stage: int
-    """0: starts at once; otherwise one more than the highest stage it waits for."""
+    """0: starts at once; otherwise one more than the highest stage that it waits for."""
 
 
 def plan(job: Job, chosen: Iterable[Instance]) -> tuple[PlanStep, ...]:
-    """The steps for ``chosen``, by stage, within a stage in file order.
+    """The steps for ``chosen``, by stage, within a stage in the order of nodes.yaml.
 
-    What is watched but not started by us (no command) has a step too: others wait for it.
+    Instances without a command, which are only watched, have a step too: others wait for them.
     """
     picked = {instance.name for instance in chosen}
     stages: dict[str, int] = {}
@@ -45,7 +45,7 @@ def plan(job: Job, chosen: Iterable[Instance]) -> tuple[PlanStep, ...]:
 
 
 def stop_order(job: Job, chosen: Iterable[Instance]) -> tuple[tuple[Instance, ...], ...]:
-    """Groups to stop one after the other: dependents before what they depend on."""
+    """Groups to stop one after the other: dependents first."""
     stages: dict[int, list[Instance]] = {}
     for step in plan(job, chosen):
         stages.setdefault(step.stage, []).append(step.instance)
@@ -53,7 +53,7 @@ def stop_order(job: Job, chosen: Iterable[Instance]) -> tuple[tuple[Instance, ..
 
 
 def _in_order(job: Job) -> list[str]:
-    """Service names so that each comes after what it waits for; the config has no circles."""
+    """Service names, each after those that it waits for; the config reader rejects cycles."""
     done: list[str] = []
 
     def visit(name: str) -> None:
@@ -83,12 +83,12 @@ def dependents(job: Job, service: str) -> tuple[str, ...]:
 
 
 def met(need: Instance, status: ServiceStatus) -> bool:
-    """Whether what starts after ``need`` may start: it is ready, or did its work and is done."""
+    """Whether instances that wait for ``need`` may start: it is ready, or ended after its work."""
     return status.state == "ready" or (status.state == "exited" and need.ready.kind == "alive")
 
 
 def unmet(needs: Iterable[Instance], known: Mapping[str, ServiceStatus]) -> list[str]:
-    """Of ``needs``, those that are not met, each with its state: "server@mini1 is stopped"."""
+    """Those of ``needs`` that are not met, each with its state: "server@mini1 is stopped"."""
     return [
         f"{i.name} is {known[i.name].state}"
         for i in needs

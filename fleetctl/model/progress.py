@@ -1,4 +1,4 @@
-"""What happens to instances while they are started or stopped."""
+"""Progress and result of a start, stop or restart."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ GOOD: Mapping[ActionStage, frozenset[ServiceState]] = {
     "start": frozenset({"ready", "exited"}),
     "stop": frozenset({"stopped"}),
 }
-"""States in which a start or stop has done what it was to do."""
+"""States in which a start or stop of an instance has succeeded."""
 SETTLED: Mapping[ActionStage, frozenset[ServiceState]] = {
     stage: good | {"failed", "unknown"} for stage, good in GOOD.items()
 }
-"""States in which nothing more is awaited of an instance."""
+"""States in which a start or stop of an instance is over."""
 
 
 class Progress(Struct, frozen=True):
-    """What just became of an instance."""
+    """A change of an instance during an action."""
 
     stage: ActionStage
     """Whether it is being started or stopped."""
@@ -37,7 +37,7 @@ class Progress(Struct, frozen=True):
 
     @property
     def settled(self) -> bool:
-        """Nothing more is awaited of the instance in this stage."""
+        """Whether this stage is over for the instance."""
         return self.state in SETTLED[self.stage]
 
 
@@ -45,12 +45,12 @@ class ActionResult(Struct, frozen=True):
     """How a start, stop or restart ended."""
 
     stage: ActionStage
-    """How far it came: a restart that could not stop everything starts nothing."""
+    """The last stage: a restart that could not stop everything ends with ``stop``."""
     services: Mapping[str, ServiceStatus]
-    """What became of each instance in that stage."""
+    """The status of each instance after that stage."""
 
     @property
     def bad(self) -> tuple[str, ...]:
-        """The instances of which it did not do what it was to do."""
+        """The instances for which the stage did not succeed."""
         good = GOOD[self.stage]
         return tuple(name for name, status in self.services.items() if status.state not in good)

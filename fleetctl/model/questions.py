@@ -1,4 +1,4 @@
-"""What is asked of a node, as a value."""
+"""What a node is asked, as a value."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from msgspec import Struct
 from fleetctl.model.jobs import Instance
 
 Depth = Literal["status", "check"]
-"""``status`` asks what one quick round trip can answer; ``check`` also waits: three echoes instead
-of one, the addresses that must stay silent, and what takes a Mac a second to say."""
+"""``status`` asks what one quick round trip can answer; ``check`` also what takes longer: three
+pings instead of one, addresses that must not answer, and slow commands of macOS."""
 
 
 class Questions(Struct, frozen=True):
-    """For one node."""
+    """The questions to one node."""
 
     fleet: str
     node: str
     depth: Depth = "status"
     echoes: Mapping[IPv4Address, int | None] = {}
-    """Addresses that must answer, each with the SSH port that may answer instead, if it has one."""
+    """Addresses that must answer, each with the SSH port there, which may answer instead of ping;
+    None: no SSH server."""
     silent: tuple[IPv4Address, ...] = ()
     """Addresses that must not answer."""
     ways: tuple[IPv4Address, ...] = ()
-    """Addresses to which the way that a packet would take is asked."""
+    """Addresses to which the route is asked."""
     forwards: bool = False
-    """It must forward packets, so what the next boot brings is asked as well."""
+    """It must forward packets, so it is also asked whether it will after the next boot."""
     instances: tuple[Instance, ...] = ()
-    """That run here."""
+    """Those on the node."""
     neighbours: tuple[tuple[Instance, IPv4Address, int], ...] = ()
-    """Instances here that connect to a neighbour: its address, and the SSH port there."""
+    """Those that connect to a neighbour, with its address and SSH port."""

@@ -1,4 +1,4 @@
-"""When an instance counts as ready."""
+"""Ready conditions: when an instance counts as ready."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from msgspec import Struct
 
 ReadyKind = Literal["listening", "log", "http", "command", "connect", "delay", "alive"]
 JudgedKind = Literal["listening", "delay", "alive"]
-"""A node's facts tell by themselves whether it holds."""
+"""Conditions that the node's facts answer."""
 AskedKind = Literal["log", "http", "command", "connect"]
-"""A controller has to ask for it; that it held once is noted on the node."""
+"""Conditions that a controller has to ask for; once met, that is noted on the node."""
 
 ALIVE_S = 1.0
-"""A service with neither ``ready`` nor ``listen`` is ready once it lived this long."""
+"""A service with neither ``ready`` nor ``listen`` is ready once it has run this long."""
 
 
 class Ready(Struct, frozen=True):
-    """The condition."""
+    """A ready condition."""
 
     kind: ReadyKind
     value: str = ""
@@ -27,7 +27,7 @@ class Ready(Struct, frozen=True):
 
     @property
     def judged(self) -> JudgedKind | None:
-        """Its kind, where facts tell whether it holds."""
+        """Its kind, if the node's facts answer it."""
         match self.kind:
             case "listening" | "delay" | "alive":
                 return self.kind
@@ -38,7 +38,7 @@ class Ready(Struct, frozen=True):
 
     @property
     def asked(self) -> AskedKind | None:
-        """Its kind, where a controller has to ask."""
+        """Its kind, if a controller has to ask for it."""
         match self.kind:
             case "log" | "http" | "command" | "connect":
                 return self.kind
@@ -49,7 +49,7 @@ class Ready(Struct, frozen=True):
 
     @property
     def not_yet(self) -> str | None:
-        """Why it does not hold, in words; None where that is told otherwise, or goes by itself."""
+        """Why it does not hold yet, as a clause; None for the kinds that the facts answer."""
         match self.kind:
             case "log":
                 return f"its log has no line matching {self.value!r} yet"

@@ -1,4 +1,4 @@
-"""Repairs: what could be run on a node, what was run, and how it is undone."""
+"""Repairs: what can be run on a node, what was run, and how it is undone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RECORD_SCHEMA = "fleetctl.fixed/1"
 
 
 class Repair(Struct, frozen=True):
-    """A problem and the steps that mend it, all on one node."""
+    """A problem and the steps that repair it, all on one node."""
 
     problem: Problem
     node: str
@@ -22,7 +22,7 @@ class Repair(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     """What cannot be repaired, or not for good, and why."""
     protected: frozenset[str] = frozenset()
-    """Interfaces that are left alone, since SSH comes in over one of them."""
+    """Interfaces that are not touched, since one of them carries SSH."""
 
     def runnable(self, *, persistent: bool) -> tuple[RepairStep, ...]:
         """The steps that may be run.
@@ -36,14 +36,14 @@ class Repair(Struct, frozen=True):
         )
 
     def refusal(self, step: RepairStep) -> str:
-        """Why ``step`` is not run in any case; empty where it may be."""
+        """Why ``step`` is never run; empty: it may be."""
         return refusal(self.node, step, self.protected)
 
 
 def refusal(node: str, step: RepairStep, protected: frozenset[str]) -> str:
-    """Why ``step`` is not run; empty where it may be.
+    """Why ``step`` is not run; empty: it may be.
 
-    :param protected: interfaces of ``node`` that no step may be about.
+    :param protected: interfaces of ``node`` that no step may change.
     """
     if step.interface not in protected:
         return ""
@@ -54,15 +54,15 @@ def refusal(node: str, step: RepairStep, protected: frozenset[str]) -> str:
 
 
 class ByHand(Struct, frozen=True):
-    """A problem without a remedy that can be run."""
+    """A problem that fleetctl cannot repair."""
 
     problem: Problem
     notes: tuple[str, ...] = ()
-    """Why that is so."""
+    """Why not."""
 
 
 class Proposal(Struct, frozen=True):
-    """Everything that is wrong, parted by whether there is a remedy that can be run."""
+    """All problems: those that can be repaired, and those left to the user."""
 
     repairs: tuple[Repair, ...] = ()
     by_hand: tuple[ByHand, ...] = ()
@@ -73,11 +73,11 @@ OutcomeState = Literal["done", "failed", "refused", "unknown"]
 
 
 class StepOutcome(Struct, frozen=True):
-    """What became of one command."""
+    """The outcome of one command."""
 
     node: str
     code: str
-    """Of the problem it is about."""
+    """The problem's."""
     command: str
     state: OutcomeState
     said: str = ""
@@ -85,12 +85,12 @@ class StepOutcome(Struct, frozen=True):
 
 
 class RepairRecord(Struct, frozen=True, kw_only=True):
-    """One command that was about to be run, and how to undo it; written down on its node."""
+    """One command and how to undo it; written to the node before the command is run."""
 
     schema: str = RECORD_SCHEMA
     node: str
     code: str
-    """Of the problem."""
+    """The problem's."""
     at: datetime
     """By the controller's clock."""
     step: RepairStep

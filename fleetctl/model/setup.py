@@ -1,4 +1,4 @@
-"""What a node brings up at its next boot: what a lasting repair has to change, and to put back."""
+"""How a node's network is set up after its next boot, which lasting repairs change."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ class ProfileRoute(Struct, frozen=True):
     to: IPv4Network
     via: IPv4Address | None
     text: str
-    """As nmcli says it, which is also how it is taken away again."""
+    """As nmcli prints it, and takes it to delete the route."""
 
 
 class Profile(Struct, frozen=True):
-    """A NetworkManager profile. Two may have the same name, so the UUID is what counts."""
+    """A NetworkManager profile. Two may have the same name, so the UUID identifies it."""
 
     uuid: str
     name: str
     device: str | None = None
-    """The interface it is active on."""
+    """The interface on which it is active."""
     bound_to: str | None = None
-    """The only interface it may be used on."""
+    """The only interface on which it may be used."""
     autoconnect: bool = True
-    """It may come up by itself."""
     method: str | None = None
     addresses: tuple[str, ...] = ()
     routes: tuple[ProfileRoute, ...] = ()
@@ -61,19 +60,19 @@ class NetworkService(Struct, frozen=True):
     mask: IPv4Address | None = None
     router: IPv4Address | None = None
     routes: tuple[ServiceRoute, ...] | None = None
-    """None: could not be read, so the list must not be replaced."""
+    """None: not known, so the list must not be replaced."""
 
 
 class NetworkSetup(Struct, frozen=True):
-    """How one node is set up. ``None``: there is none, or it was not told; see ``unknown``."""
+    """The network setup of one node. ``None``: not there, or not known; see ``unknown``."""
 
     profiles: tuple[Profile, ...] | None = None
     services: tuple[NetworkService, ...] | None = None
     sysctl: str | None = None
-    """The text of :data:`SYSCTL_FILE`; None where there is no such file."""
+    """The text of :data:`SYSCTL_FILE`; None: no such file."""
     daemon: str | None = None
-    """The text of :data:`DAEMON_FILE`; None where there is no such file."""
+    """The text of :data:`DAEMON_FILE`; None: no such file."""
     sleep_minutes: int | None = None
     disk_sleep_minutes: int | None = None
     unknown: Mapping[str, str] = {}
-    """Field to the reason why it is not known."""
+    """By name of the field: why it is not known."""

@@ -30,11 +30,11 @@ ServiceState = Literal[
 Severity = Literal["error", "warning"]
 
 ALIVE_STATES = frozenset({"starting", "running", "ready", "restarting"})
-"""States in which something of the instance runs, or will run again by itself, on its node."""
+"""States of an instance that runs, or that its supervisor will restart."""
 
 
 class SSHStatus(Struct, frozen=True):
-    """Whether the node can be talked to; for a local node, always and without SSH."""
+    """Whether the node can be reached over SSH; a local node always can, without SSH."""
 
     reachable: bool | None
     address: str | None = None
@@ -43,7 +43,7 @@ class SSHStatus(Struct, frozen=True):
 
 
 class SystemStatus(Struct, frozen=True):
-    """The machine; null where the node could not say."""
+    """The machine; null: not known."""
 
     os: str | None = None
     os_version: str | None = None
@@ -55,13 +55,13 @@ class SystemStatus(Struct, frozen=True):
     memory_total_bytes: int | None = None
     memory_used_bytes: int | None = None
     disk_free_bytes: int | None = None
-    """Free for this user on the file system of the node's home folder."""
+    """Free for this user on the file system of the home folder."""
     temperature_c: float | None = None
     throttled: bool | None = None
 
     @property
     def memory_percent(self) -> int | None:
-        """How much of the memory is used."""
+        """Used memory in percent."""
         if self.memory_used_bytes is None or not self.memory_total_bytes:
             return None
         return 100 * self.memory_used_bytes // self.memory_total_bytes
@@ -111,7 +111,7 @@ class ReachStatus(Struct, frozen=True):
     rtt_ms: float | None = None
     """The shortest of those measured."""
     loss_percent: float | None = None
-    """Null where only one echo was sent."""
+    """Null if only one echo request was sent."""
     ok: bool | None = None
     reason: str | None = None
 
@@ -127,17 +127,17 @@ class NodeStatus(Struct, frozen=True):
     forwarding: ForwardingStatus
     reachability: tuple[ReachStatus, ...]
     services: tuple[str, ...]
-    """Names of the instances on it, of the chosen job."""
+    """Names of the chosen job's instances on it."""
 
 
 class ConnectionStatus(Struct, frozen=True):
-    """An open connection of an instance to something that it starts after."""
+    """An open connection of an instance to one that it starts after."""
 
     to: str
     """``address:port``."""
     local: str
     network: str | None = None
-    """The network of nodes.yaml that it really uses on this node; null for none of them."""
+    """The network of nodes.yaml that it really uses on this node; null: none of them."""
 
 
 class ServiceStatus(Struct, frozen=True):
@@ -148,37 +148,37 @@ class ServiceStatus(Struct, frozen=True):
     rank: int
     state: ServiceState
     reason: str | None = None
-    """Why it is in this state, where that is not obvious."""
+    """Why it is in this state, if that is not obvious."""
     pid: int | None = None
     started_at: datetime | None = None
     exit_code: int | None = None
-    """Of the last run; 128 + N when signal N ended it."""
+    """Of the last attempt; 128 + N if signal N ended it."""
     restarts: int = 0
     listening: tuple[str, ...] | None = None
-    """Addresses its process tree listens on, as ``address:port``; null when not known."""
+    """Where its processes listen, as ``address:port``; null: not known."""
     connections: tuple[ConnectionStatus, ...] | None = None
-    """Its open connections to instances that it starts after; null when not known."""
+    """Its open connections to instances that it starts after; null: not known."""
     tmux: str | None = None
     log_bytes: int | None = None
     changed: bool | None = None
-    """It runs with another definition than nodes.yaml has now; ``restart`` renews it."""
+    """Whether it runs with another definition than nodes.yaml has now; ``restart`` renews it."""
 
 
 class RepairStep(Struct, frozen=True):
     """One command of a repair."""
 
     command: str
-    """For the node's shell; what needs root begins with ``sudo``."""
+    """For the node's shell; begins with ``sudo`` if it needs root."""
     does: str
     """What it changes, as a clause: "switches IPv4 forwarding on until the next boot"."""
     undo: str = ""
-    """The command that brings back what was; empty where nothing has to be."""
+    """The command that restores the former state; empty: none is needed."""
     lasts: bool = False
-    """Over a reboot."""
+    """Whether it lasts over a reboot."""
     interface: str = ""
-    """The network interface it changes, if it is about one."""
+    """The network interface that it changes; empty: none."""
     sets: str = ""
-    """What it sets as a whole, so that a later step that sets the same takes its place."""
+    """The setting that it replaces as a whole; a later step for the same one replaces this step."""
 
 
 class Fix(Struct, frozen=True):
@@ -188,11 +188,11 @@ class Fix(Struct, frozen=True):
     on: str
     """A node's name, or ``controller``."""
     steps: tuple[RepairStep, ...] = ()
-    """The same commands with what each does and how it is undone; those that ``fix`` can run."""
+    """The commands with what each does and how it is undone; empty: ``fix`` cannot run them."""
 
 
 class Problem(Struct, frozen=True):
-    """One root cause: what is wrong, whom it hits, how that is known, what repairs it."""
+    """One root cause: what is wrong, what it affects, how that is known, what repairs it."""
 
     code: str
     severity: Severity
@@ -204,7 +204,7 @@ class Problem(Struct, frozen=True):
 
 
 class FleetStatus(Struct, frozen=True):
-    """Everything at one moment, for one job."""
+    """The whole fleet at one moment, for one job."""
 
     schema: str
     fleet: str

@@ -1,4 +1,4 @@
-"""What a TARGET of the command line means: a node, service, instance, or a pattern of these."""
+"""The TARGETs of the command line: nodes, services, instances, or patterns of these."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleetctl.model.topology import Fleet
 
 
 def choose_job(fleet: Fleet, name: str | None) -> Job | None:
-    """The job called ``name``, or the first one; ``None`` where the file has none.
+    """The job called ``name``; by default the first one, or ``None`` if there is no job.
 
     :raises UsageError: there is no job of that name.
     """
@@ -24,9 +24,9 @@ def choose_job(fleet: Fleet, name: str | None) -> Job | None:
 
 
 def choose_instances(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> list[Instance]:
-    """The instances of ``job`` that ``targets`` name; all of them where there is no target.
+    """The instances of ``job`` that ``targets`` name; without targets all of them.
 
-    A node that carries nothing of the job chooses nothing.
+    A node without instances of the job chooses none.
 
     :raises UsageError: a target matches nothing that is in nodes.yaml.
     """
@@ -49,7 +49,7 @@ def choose_instances(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> l
 
 
 def choose_nodes(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> list[str]:
-    """The nodes that ``targets`` name, directly or by what runs on them; all where none is given.
+    """The nodes that ``targets`` name, directly or by what runs on them; without targets all.
 
     :raises UsageError: a target matches nothing that is in nodes.yaml.
     """

@@ -1,4 +1,4 @@
-"""What the user built: networks, nodes, and the fleet they make. IPv4, as in nodes.yaml."""
+"""The fleet as in nodes.yaml: its networks and nodes. IPv4."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SSH_PORT = 22
 
 
 class Network(Struct, frozen=True):
-    """One subnet: one entry per physical link or shared segment."""
+    """One subnet: a physical link or a shared segment."""
 
     name: str
     cidr: IPv4Network
     kind: str = "ethernet"
-    """What it is made of: ``wifi``, ``ethernet``, ``thunderbolt`` or any other word."""
+    """The medium: ``wifi``, ``ethernet``, ``thunderbolt`` or any other word."""
     control: bool = False
-    """SSH runs here and default routes live here."""
+    """Whether SSH and default routes use it."""
     expect_rtt_ms: float | None = None
     expect_bandwidth_mbps: float | None = None
 
@@ -51,19 +51,19 @@ class Node(Struct, frozen=True):
     ssh: SSH
     connection: Connection = "ssh"
     os: OS | None = None
-    """``None``: found out on the node."""
+    """``None``: the node is asked."""
     addresses: Mapping[str, IPv4Address] = {}
-    """Network name to this node's address on it."""
+    """The node's own addresses, by network name."""
     gateway: bool = False
-    """Declared as forwarding; a node that is someone's ``via`` forwards as well."""
+    """Declared as forwarding; a node that is another one's ``via`` forwards as well."""
     via: Mapping[str, str] = {}
-    """Network name to the node through which that network is reached."""
+    """By network name: the node through which that network is reached."""
     workdir: str | None = None
-    """Where commands run unless a service says otherwise; ``None``: the home folder."""
+    """Where commands run, if their service does not say; ``None``: the home folder."""
 
     @property
     def ssh_port(self) -> int | None:
-        """Where its SSH server listens; None for a node that is not logged into over SSH."""
+        """The port of its SSH server; None: it is not reached over SSH."""
         return (self.ssh.port or SSH_PORT) if self.connection == "ssh" else None
 
 
@@ -75,7 +75,7 @@ class Fleet(Struct, frozen=True):
     nodes: Mapping[str, Node]
     jobs: Mapping[str, Job] = {}
     internet: IPv4Address | None = None
-    """The address that stands for "has internet"; ``None`` turns that check off."""
+    """The address whose answer means "has internet"; ``None`` turns that check off."""
 
     def network_of(self, address: IPv4Address) -> str | None:
         """The name of the network that ``address`` belongs to."""
