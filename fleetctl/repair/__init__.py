@@ -1,2 +1,2 @@
-"""Repairing nodes: proposals from a check, applied one by one, each written down on its node first
-so that any laptop can undo it."""
+"""Repairing nodes: proposals from a check, applied step by step. Each step is first recorded on its
+node, so that any controller can undo it."""

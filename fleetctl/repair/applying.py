@@ -33,19 +33,19 @@ from fleetctl.repair.records import (
 )
 
 STEP_TIMEOUT_S = 30.0
-"""networksetup may take some seconds; nothing here takes longer."""
+"""The slowest command, networksetup, may take some seconds."""
 ASK_TIMEOUT_S = 10.0
 
 Report = Callable[[StepOutcome], object]
 
 
 class Repairer:
-    """Runs steps on one node, each written down there before it is run.
+    """Runs steps on one node; each is recorded there before it is run.
 
-    :param protected: interfaces that no step may be about; see
+    :param protected: interfaces that no step may change; see
         :func:`fleetctl.health.routing.ssh_interfaces`.
-    :param report: is told of every command that ended, also of the one that runs while the caller
-        is cancelled: it is waited for.
+    :param report: called for every command that ended, even if the caller was cancelled while it
+        ran.
     """
 
     def __init__(self, link: Link, fleet: str, protected: frozenset[str], report: Report) -> None:
@@ -57,7 +57,7 @@ class Repairer:
         self._number = 0
 
     async def prepare(self) -> None:
-        """Make sure that commands can be run as root here.
+        """Make sure that commands can be run as root on the node.
 
         :raises RepairRefused: they cannot; the hint says what to do.
         :raises LinkError: the node is lost.
@@ -72,19 +72,20 @@ class Repairer:
         if done.exit_status != 0:
             said = (done.error_text.splitlines() or ["there is no sudo"])[-1]
             raise RepairRefused(
-                f"{self._link.node} lets nobody run commands as root without a password ({said})",
+                f"{self._link.node} does not allow commands as root without a password ({said})",
                 hint="Allow it there with `sudo visudo -f /etc/sudoers.d/fleetctl` and a line "
                 "`USER ALL=(ALL) NOPASSWD: ALL`, or run the commands on it by hand.",
             )
         lines = done.text.splitlines()
-        if lines[-1:] == ["root"]:  # a system without sudo, and we are root
+        if lines[-1:] == ["root"]:  # a system without sudo, logged in as root
             self._sudo = ""
         self._number = max(map(number_of, lines), default=0)
 
     async def apply(self, code: str, step: RepairStep) -> StepOutcome:
-        """Run one step of the repair of ``code``. Its record stays unless it surely failed.
+        """Run one step of the repair of ``code``. Its record is kept unless it is known to have
+        failed.
 
-        A lost connection is an outcome: ``unknown``.
+        If the connection is lost, the outcome is ``unknown``.
         """
         return await to_the_end(self._apply(code, step))
 
@@ -109,7 +110,7 @@ class Repairer:
         return self._tell(code, step.command, "failed", failed)
 
     async def records(self) -> tuple[KeptRecord, ...]:
-        """What was run here and not undone yet, newest first.
+        """The commands that were run on the node and not undone yet, newest first.
 
         :raises LinkError: the node is lost.
         """
@@ -117,7 +118,7 @@ class Repairer:
         return tuple(reversed([*read_records(done.text)]))
 
     async def undo(self, kept: KeptRecord) -> StepOutcome:
-        """Run the undo command of a record, and forget the record when that worked."""
+        """Run the undo command of a record, and delete the record if that worked."""
         return await to_the_end(self._undo(kept))
 
     async def _undo(self, kept: KeptRecord) -> StepOutcome:
@@ -137,7 +138,7 @@ class Repairer:
         return self._tell(code, step.undo, "done")
 
     def _as_root(self, command: str) -> str:
-        """``sudo`` never asks: nobody could answer."""
+        """With ``sudo -n``, which never asks for a password, or as it is."""
         if not command.startswith("sudo "):
             return command
         return self._sudo + command.removeprefix("sudo ")

@@ -1,4 +1,4 @@
-"""Whether a command did what it was told, which its exit status alone does not say. Pure."""
+"""Whether a command succeeded, which its exit status alone does not tell. Pure."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _NO_ADDRESS = re.compile(r"address not found", re.I)  # the kernel's words since
 
 
 def sudo_refused(text: str) -> bool:
-    """sudo itself says no: it wants a password, or the account may not run this."""
+    """Whether sudo refused: it wants a password, or the account may not run this."""
     return _SUDO.search(text) is not None
 
 
 def complaint(command: str, text: str, exit_status: int) -> str | None:
-    """Why ``command`` did not do its work; None where it did.
+    """Why ``command`` failed; None: it succeeded.
 
-    macOS ``route`` exits with 0 whatever happens, and ``networksetup`` tells its errors on stdout
-    under a status that varies, so their texts are read (docs/operating-systems.md,
-    "Exit statuses that mislead").
+    macOS ``route`` always exits with 0, and ``networksetup`` prints errors to stdout with varying
+    exit statuses, so their output is read (docs/operating-systems.md, "Exit statuses that
+    mislead").
 
-    :param text: all that it printed, on either stream.
+    :param text: its stdout and stderr.
     """
     words = command.removeprefix("sudo ").removeprefix("-n ").split()
     tool = words[0] if words else ""
@@ -49,7 +49,7 @@ def complaint(command: str, text: str, exit_status: int) -> str | None:
 
 
 def undone_already(text: str) -> bool:
-    """What an undo was to take away is not there, or what it was to bring back is there."""
+    """Whether an undo had nothing to do: what it removes is gone, or what it restores is there."""
     return failure(text) in _DONE_ALREADY or _NO_ADDRESS.search(text) is not None
 
 

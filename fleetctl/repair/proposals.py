@@ -1,4 +1,4 @@
-"""What could be repaired after a check, node by node, and what is left to people."""
+"""What can be repaired after a check, node by node, and what is left to the user."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ SETUP_TIMEOUT_S = 20.0
 
 
 async def propose(fleet: Fleet, links: Links, checked: Checked, nodes: Sequence[str]) -> Proposal:
-    """Ask the nodes that have something to repair how they are set up, and plan it.
+    """Ask the nodes with something to repair for their setup, and plan the repairs.
 
-    :param nodes: the only ones that are looked at; problems without a node count always.
+    :param nodes: the nodes to repair; problems without a node are always included.
     """
     roots = [r for r in checked.roots if r.findings and r.problem.node in nodes]
     touched = {f.node for r in roots for f in r.findings if f.node in checked.facts}
     asked = await asyncio.gather(*(_ask(links, node) for node in touched))
     planner = _Planner(fleet, checked.facts, dict(zip(touched, asked, strict=True)))
-    # what is broken now goes first: its lasting part may cover what is only not persistent
+    # errors first: their lasting steps may also repair warnings about what is not persistent
     ordered = sorted(roots, key=lambda r: r.problem.severity != "error")
     repairs = [repair for root in ordered for repair in planner.repairs(root)]
-    mended = {_key(repair.problem) for repair in repairs}
+    repairable = {_key(repair.problem) for repair in repairs}
     by_hand = [
         ByHand(problem, planner.notes.get(_key(problem), ()))
         for problem in checked.status.problems
-        if problem.node in (None, *nodes) and _key(problem) not in mended
+        if problem.node in (None, *nodes) and _key(problem) not in repairable
     ]
     return Proposal(tuple(repairs), tuple(by_hand))
 
@@ -60,7 +60,7 @@ async def _ask(links: Links, node: str) -> NetworkSetup | str:
 
 
 class _Planner:
-    """Plans root after root; what one changes in a node's setup the next one builds upon."""
+    """Plans one root after the other, each from the setup that the former leaves."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class _Planner:
         self._facts = facts
         self._setups = dict(setups)
         self.notes: dict[tuple[str, str | None, str], tuple[str, ...]] = {}
-        """Of the problems that came to nothing."""
+        """Notes on the problems without a repair."""
 
     def repairs(self, root: Root) -> list[Repair]:
         found = []

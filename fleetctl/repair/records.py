@@ -1,4 +1,4 @@
-"""What ``fix`` ran on a node, kept there: one file per command, gone once it is undone."""
+"""Records on a node of what ``fix`` ran there: one file per command, deleted when it is undone."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from fleetctl.model.repairs import KeptRecord, RepairRecord
 from fleetctl.quoting import quote, quote_path
 
 CANNOT_WRITE = 61
-"""Exit status of :func:`run_script` when the record could not be written, so nothing was run."""
+"""Exit status of :func:`run_script` if the record could not be written, so nothing was run."""
 
 
 def file_name(number: int, record: RepairRecord) -> str:
-    """Sorts by ``number``: a node's clock, and a controller's, may be set back."""
+    """Sorts by ``number``, since the clock of a node or a controller may be set back."""
     return f"{number:06}-{record.at:%Y%m%dT%H%M%SZ}-{record.code}.json"
 
 
 def number_of(name: str) -> int:
-    """The number in a file's name; 0 for a file that is none of ours."""
+    """The number in a file's name; 0 for a file that is no record."""
     head = name.partition("-")[0]
     return int(head) if head.isascii() and head.isdigit() else 0
 
 
 def list_script(fleet: str) -> str:
-    """Prints every record, each after a line of a mark and its file's name."""
+    """Prints every record, each after a line with the record separator and the file's name."""
     return (
         f"cd {quote_path(fixes_dir(fleet))} 2>/dev/null || exit 0\n"
         'for f in *.json; do [ -e "$f" ] || continue\n'
@@ -35,7 +35,7 @@ def list_script(fleet: str) -> str:
 
 
 def read_records(output: str) -> Iterator[KeptRecord]:
-    """The records in what :func:`list_script` printed, oldest first; a torn one is left out."""
+    """The records in the output of :func:`list_script`, oldest first, without incomplete ones."""
     found = []
     for part in output.split("\x1e")[1:]:
         name, _, text = part.partition("\n")
@@ -47,7 +47,7 @@ def read_records(output: str) -> Iterator[KeptRecord]:
 
 
 def run_script(fleet: str, name: str, command: str) -> str:
-    """Writes stdin down as a record, then runs ``command``; its output is on stdout alone."""
+    """Writes stdin as a record, then runs ``command``; see :func:`bare_script`."""
     return (
         f"umask 077; d={quote_path(fixes_dir(fleet))}; f=$d/{quote(name)}\n"
         f'{{ mkdir -p "$d" && cat >"$f.new" && mv "$f.new" "$f"; }} || exit {CANNOT_WRITE}\n'
@@ -56,7 +56,7 @@ def run_script(fleet: str, name: str, command: str) -> str:
 
 
 def bare_script(command: str) -> str:
-    """Runs ``command`` with all it says on stdout, in English; ends with its exit status."""
+    """Runs ``command`` in English, with stderr joined to stdout; exits with its status."""
     return f"umask 022; LC_ALL=C; export LC_ALL\n( {command}\n) </dev/null 2>&1\n"
 
 

@@ -1,7 +1,7 @@
-"""Check, repair, check again: until nothing is left that a repair could mend.
+"""Check, repair, check again, until nothing is left that can be repaired.
 
-What the first check shows may hide more: the routes over an interface that is switched off are
-missing too, and are found once it is on.
+A problem may hide others: missing routes over an interface that is switched off are found only once
+it is on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fleetctl.repair.proposals import propose
 
 SETTLING_PAUSE_S = 1.0
 SETTLING_TRIES = 3
-"""A link that was just switched on needs a moment until its neighbours are found."""
+"""A link that was just switched on needs a moment until its neighbours answer."""
 
 
 class Rounds:
@@ -51,7 +51,7 @@ class Rounds:
         self._nodes = nodes
         self._persistent = persistent
         self._tried: set[tuple[str, str]] = set()
-        """Node and command of what was run or declined already."""
+        """Node and command of steps that were run or declined already."""
         self.checked: Checked | None = None
         self.proposal = Proposal()
         self.outcomes: list[StepOutcome] = []
@@ -61,8 +61,8 @@ class Rounds:
             if attempt:
                 await asyncio.sleep(SETTLING_PAUSE_S)
             checked = self.checked = await self._check("check")
-            mended = {(o.node, o.code) for o in self.outcomes if o.state == "done"}
-            if not mended & {(p.node, p.code) for p in checked.status.problems}:
+            repaired = {(o.node, o.code) for o in self.outcomes if o.state == "done"}
+            if not repaired & {(p.node, p.code) for p in checked.status.problems}:
                 break
         self.proposal = await propose(self._fleet, self._links, checked, self._nodes)
         return self.proposal
@@ -111,7 +111,7 @@ class Rounds:
                 for step in steps:
                     outcome = await repairer.apply(repair.problem.code, step)
                     if outcome.state == "unknown":
-                        return  # who knows what else the node would do
+                        return  # the node's state is not known: change nothing more
                     if outcome.state != "done":
                         break
 
@@ -140,8 +140,8 @@ class Rounds:
         protected = ssh_interfaces(self._fleet, self._fleet.nodes[node], facts)
         link = await self._links.get(node)
 
-        def told(outcome: StepOutcome) -> None:
+        def ended(outcome: StepOutcome) -> None:
             self.outcomes.append(outcome)
             report(outcome)
 
-        return Repairer(link, self._fleet.name, protected, told)
+        return Repairer(link, self._fleet.name, protected, ended)

@@ -178,7 +178,7 @@ def test_sudo_that_wants_a_password_is_one_clear_sentence(lab: Lab) -> None:
     said = fleetctl(lab, "fix", "--apply", "--yes")
     assert said.code == 1
     [line] = said.err.splitlines()
-    assert line.startswith("fleetctl: pi lets nobody run commands as root without a password")
+    assert line.startswith("fleetctl: pi does not allow commands as root without a password")
     assert not has_route(lab)
 
 
