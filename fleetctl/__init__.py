@@ -1,3 +1,3 @@
-"""fleetctl: one tool for a small cluster built out of what you have."""
+"""fleetctl: one tool for a small cluster of Macs, Raspberry Pis and Linux machines."""
 
 __version__ = "0.1.0"

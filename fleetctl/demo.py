@@ -1,7 +1,7 @@
-"""The demo's tour, as the dashboard sees it: what can be broken, breaking it, mending it.
+"""The demo's tour for the dashboard: what can be broken, breaking it, repairing it.
 
-``fleetctl demo`` runs outside of its lab and serves requests at a unix socket; ``FLEETCTL_DEMO``
-names a JSON file with the socket's path. Nothing here knows the lab.
+``fleetctl demo`` runs outside its lab and serves requests at a unix socket; ``FLEETCTL_DEMO`` names
+a JSON file with the socket's path. Nothing here depends on the lab.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from fleetctl.errors import LabError
 
 VARIABLE = "FLEETCTL_DEMO"
 TIMEOUT_S = 40.0
-"""A machine that is switched on again takes a second; a busy computer takes its time."""
+"""Most requests take about a second, but a busy computer may be much slower."""
 MAX_LINE_BYTES = 256 * 1024
 
 RepairedBy = Literal["fix", "start", "itself", "heal"]
 
 
 class Scenario(Struct, frozen=True):
-    """Something to break, what to see then, and how it is repaired."""
+    """A fault to inject, what to see then, and how it is repaired."""
 
     id: str
     title: str
-    """What is done, for the palette: "Pull pi4's cable"."""
+    """The entry in the palette: "Pull pi4's cable"."""
     node: str
     fault: str
     """The kind: one of ``fleetctl lab fault --list``, or ``kill`` or ``tmux-killed``."""
     look: str
     """What to look for in the dashboard: one or two sentences."""
     code: str | None
-    """The problem code that will show; ``None``: no problem, only a state."""
+    """The problem code that will appear; ``None``: no problem, only a state."""
     repair: RepairedBy
-    """By the key for fix, by that for start, by itself, or by :func:`heal`."""
+    """By the key for fix or for start, by itself, or by :func:`heal`."""
     remedy: str
-    """The same in a sentence."""
+    """The same as a sentence."""
     target: str | None = None
-    """The instance, such as ``worker@pi4``, where it is about one."""
+    """The instance, such as ``worker@pi4``, if it is about one."""
     network: str | None = None
-    """The node's network, where it is about one."""
+    """The node's network, if it is about one."""
 
 
 class Demo(Struct, frozen=True):
@@ -55,7 +55,7 @@ class Demo(Struct, frozen=True):
     note: str = ""
     """What the demo's fleet cannot show; empty: nothing worth telling."""
     kept: bool = False
-    """Whether the fleet runs on when the dashboard is left."""
+    """Whether the fleet runs on after the dashboard is left."""
 
 
 class _Answer(Struct, frozen=True):
@@ -84,7 +84,7 @@ def about() -> Demo:
 
 
 async def tour() -> tuple[Scenario, ...]:
-    """The scenarios, in the order in which they are worth seeing.
+    """The scenarios, in the order of the tour.
 
     :raises LabError: the demo does not answer.
     """
@@ -92,15 +92,15 @@ async def tour() -> tuple[Scenario, ...]:
 
 
 async def inject(scenario: Scenario) -> str:
-    """Break what ``scenario`` is about; what was done, as a sentence.
+    """Inject the fault of ``scenario``; what was done, as a sentence.
 
-    :raises LabError: the demo does not answer, or it cannot be done, and why.
+    :raises LabError: the demo does not answer, or the fault cannot be injected.
     """
     return (await _ask({"do": "fault", "scenario": scenario.id})).said
 
 
 async def heal(scenario: Scenario) -> str:
-    """Mend what ``scenario`` broke; what was done, as a sentence.
+    """Repair what ``scenario`` broke; what was done, as a sentence.
 
     :raises LabError: as :func:`inject`.
     """

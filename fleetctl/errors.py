@@ -1,4 +1,4 @@
-"""Every error fleetctl raises on purpose.
+"""All errors that fleetctl raises on purpose.
 
 ```
 FleetctlError                what failed, where, why; ``hint``: what to do next; ``exit_code``
@@ -27,10 +27,10 @@ from __future__ import annotations
 
 
 class FleetctlError(Exception):
-    """The root: one sentence that says what failed, where and why, plus what to do.
+    """The base class.
 
-    :param message: one sentence, without a trailing newline.
-    :param hint: what the user can do next; empty when nothing useful is known.
+    :param message: one sentence that says what failed, where and why, without a trailing newline.
+    :param hint: what the user can do next; empty: nothing useful is known.
     """
 
     exit_code = 1
@@ -51,7 +51,7 @@ class UsageError(FleetctlError):
 
 
 class ConfigError(FleetctlError):
-    """nodes.yaml cannot be used; ``mistakes`` holds every mistake, rendered, in file order."""
+    """nodes.yaml cannot be used; ``mistakes`` has all mistakes as text, in the file's order."""
 
     exit_code = 2
 
@@ -92,7 +92,7 @@ class AuthFailed(LinkError):
 
 
 class HostKeyUnknown(LinkError):
-    """No known_hosts file holds a key for this host."""
+    """No known_hosts file has a key for this host."""
 
     code = "ssh-host-key-unknown"
 
@@ -106,8 +106,8 @@ class HostKeyChanged(LinkError):
 class LinkHung(LinkError):
     """The address answers, but SSH or the command on the node does not finish in time.
 
-    :param output: what the command had printed on stdout until then.
-    :param errors: and on stderr.
+    :param output: the command's stdout until then.
+    :param errors: its stderr until then.
     """
 
     code = "ssh-hung"
@@ -127,7 +127,7 @@ class LinkLost(LinkError):
 class TmuxError(FleetctlError):
     """tmux on a node is missing, too old, or refused a command.
 
-    :param code: the problem code that this is an instance of.
+    :param code: the problem code.
     """
 
     def __init__(self, node: str, reason: str, *, hint: str = "", code: str = "tmux-missing"):
@@ -141,7 +141,7 @@ class LaunchError(FleetctlError):
     """An instance cannot be started or stopped.
 
     :param instance: its name, such as ``worker@pi4``.
-    :param code: the problem code that this is an instance of.
+    :param code: the problem code.
     """
 
     def __init__(self, instance: str, reason: str, *, hint: str = "", code: str = "service-failed"):
@@ -151,7 +151,7 @@ class LaunchError(FleetctlError):
 
 
 class RepairRefused(FleetctlError):
-    """A node does not let itself be repaired; nothing was changed on it."""
+    """A node cannot be repaired; nothing was changed on it."""
 
 
 class LabError(FleetctlError):

@@ -1,4 +1,4 @@
-"""Work that may not be cut off in the middle."""
+"""Work that must not be cancelled half-way."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _T = TypeVar("_T")
 
 
 async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Await ``work``, which has deadlines for all its waits. However often this is cancelled
-    meanwhile, that counts only after ``work`` has ended."""
+    """Await ``work``, and delay any cancellation until it has ended. All waits inside ``work`` must
+    have deadlines."""
     task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -21,5 +21,5 @@ async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
             cancelled = error
     if cancelled is None or task.cancelled():
         return task.result()
-    task.exception()  # seen; the cancellation is what counts now
+    task.exception()  # mark it as retrieved: the cancellation has priority
     raise cancelled

@@ -1,4 +1,4 @@
-"""The fleet as it is: the service of both front ends, over SSH and tmux."""
+"""The real fleet, over SSH and tmux: the service that both front ends use."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ from fleetctl.observe.observer import Observer
 from fleetctl.service import Action, Answered, Attached, Repairs, Report, StartRefused, Watching
 
 STRAGGLERS_WAIT_S = 4.0
-"""How long a start waits for the other nodes' answers after the first one came: long enough for a
-node that waits for an echo which never comes, and not for a lost node's connect_timeout."""
+"""How long a start waits for further nodes after the first answer: longer than an unanswered ping
+takes, shorter than a lost node's connect_timeout."""
 
 
 class LiveFleet:
     """:class:`fleetctl.service.FleetService` over SSH and tmux.
 
-    What only some commands need is imported where they begin: ``status`` is quicker for it.
+    Modules that only some commands need are imported in their methods, which makes ``status``
+    quicker.
     """
 
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
@@ -45,9 +46,9 @@ class LiveFleet:
         self._expectations = derive(fleet)
         self.observer = Observer(fleet, job, self._expectations, self.links)
         self._looking: set[asyncio.Task[Look]] = set()
-        """Questions to nodes that may outlive whoever waited for them."""
+        """Looks that may still run when the action that began them has ended."""
         self._changing: set[asyncio.Task[Any]] = set()
-        """Those that are changing something on a node."""
+        """Tasks that are changing something on a node."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,8 +62,8 @@ class LiveFleet:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """For whatever changes something on a node: while inside, :meth:`__aexit__` waits for the
-        current task, which is cancelled, before it closes the connections."""
+        """A context for changing something on a node: while the current task is inside,
+        :meth:`__aexit__` cancels it and waits for its end before it closes the connections."""
         task = asyncio.current_task()
         assert task
         self._changing.add(task)
@@ -206,7 +207,7 @@ class LiveFleet:
     def _status_of(
         self, looks: Mapping[str, asyncio.Task[Look]]
     ) -> Callable[[Instance], Awaitable[ServiceStatus]]:
-        """Gives an instance's status once its node answered."""
+        """A function that gives an instance's status once its node has answered."""
 
         async def status_of(instance: Instance) -> ServiceStatus:
             look = await asyncio.shield(looks[instance.node])
@@ -221,11 +222,11 @@ class LiveFleet:
         *,
         anew: bool = False,
     ) -> tuple[Problem, ...]:
-        """The problems of the network for which ``chosen`` could not work.
+        """The problems of the network that would make ``chosen`` fail.
 
-        Nodes that are slow to answer, or lost, hold nothing up: what they would say is left out.
+        Nodes that are lost or slow to answer are not waited for, and left out.
 
-        :param anew: what runs already is going to be started again.
+        :param anew: running instances are going to be restarted.
         """
         pending = set(looks.values())
         await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""How a state is marked wherever people read it: a symbol and a tone, never only a colour. Pure."""
+"""The mark of each state: a symbol and a tone, never only a colour. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Literal
 from msgspec import Struct
 
 Tone = Literal["good", "bad", "doubt", "busy", "quiet"]
-"""What a colour would say; each front end has its own colours for them."""
+"""What the colour means; each front end chooses its own colours."""
 
 
 class Mark(Struct, frozen=True):
-    """One state."""
+    """How a state is shown."""
 
     symbol: str
     tone: Tone
@@ -40,10 +40,10 @@ _UNKNOWN = MARKS["unknown"]
 
 
 def mark(state: str) -> Mark:
-    """The mark of ``state``; that of "unknown" for a word nobody knows."""
+    """The mark of ``state``; for any other word that of "unknown"."""
     return MARKS.get(state, _UNKNOWN)
 
 
 def verdict(ok: bool | None) -> Mark:
-    """The mark of something that must hold: holds, does not, or not known."""
+    """The mark of a condition: it holds, it does not, or that is not known."""
     return _UNKNOWN if ok is None else MARKS["ok" if ok else "error"]

@@ -1,7 +1,6 @@
-"""The page that explains each problem code: how it looks, why it happens, how it is repaired.
+"""The page of each problem code: how it looks, why it happens, how it is repaired.
 
-The pages are Markdown. The repository keeps them in ``docs/problems``; the wheel carries the same
-files as ``fleetctl/pages``.
+The pages are Markdown: ``docs/problems`` in the repository, ``fleetctl/pages`` in the wheel.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ CODES = tuple(KINDS)
 
 _PACKAGE = Path(__file__).parent
 _PLACES = (_PACKAGE / "pages", _PACKAGE.parent / "docs" / "problems")
-"""In an installed wheel; in a checkout, which an editable install runs from."""
+"""In an installed wheel; in a checkout, also for an editable install."""
 
 
 def page(code: str) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as people read them. Pure."""
+"""Numbers as text: counts, durations, sizes, round-trip times. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def duration(seconds: float) -> str:
 
 
 def size(number: int) -> str:
-    """Bytes in binary units, as df -h."""
+    """Bytes in binary units, as with ``df -h``."""
     value = float(number)
     for unit in ("B", "K", "M", "G", "T"):
         if value < 1024 or unit == "T":
@@ -31,5 +31,5 @@ def size(number: int) -> str:
 
 
 def rtt(milliseconds: float) -> str:
-    """Three significant places."""
+    """Milliseconds with three significant places."""
     return f"{milliseconds:.3g}ms"

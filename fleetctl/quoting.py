@@ -1,4 +1,4 @@
-"""Words of a POSIX shell: where text from people becomes part of a script."""
+"""Quoting for POSIX shells, for text from users that becomes part of a script."""
 
 from __future__ import annotations
 

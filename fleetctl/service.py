@@ -1,7 +1,6 @@
-"""What both front ends may ask of a fleet, and what they get back.
+"""The interface of a fleet, which the command line and the dashboard use.
 
-The command line and the dashboard know this and nothing of how it is done: ``fleetctl.fleet`` does
-it over SSH and tmux, the dashboard's tests on simulated machines.
+``fleetctl.fleet`` implements it over SSH and tmux, the dashboard's tests with simulated machines.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from fleetctl.model.status import FleetStatus, Problem, RepairStep, ServiceStatu
 from fleetctl.model.topology import Fleet
 
 Answered = Callable[[str, Look], object]
-"""Told of each node's answer as it comes in."""
+"""Called with each node's answer as it comes in."""
 Report = Callable[[Progress], object]
-"""Told in the event loop of every change of an instance."""
+"""Called in the event loop for every change of an instance."""
 
 
 class StartRefused(FleetctlError):
@@ -51,9 +50,9 @@ class Snapshot(Struct, frozen=True):
 
     checked: Checked
     heard_at: Mapping[str, datetime]
-    """Node to when it last answered; nodes that never did are missing."""
+    """By node: when it last answered; nodes that never did are missing."""
     complete: bool = True
-    """Every node has answered once, or is found lost."""
+    """Whether every node has answered once, or is found lost."""
 
     @property
     def status(self) -> FleetStatus:
@@ -61,39 +60,39 @@ class Snapshot(Struct, frozen=True):
 
 
 class Watching(Protocol):
-    """Every node asked again and again, each on its own clock, while the context is open."""
+    """Polls every node, independently of the others, while the context is open."""
 
     async def __aenter__(self) -> Watching: ...
 
     async def __aexit__(self, *_: object) -> None: ...
 
     def hurry(self) -> None:
-        """Ask every node everything at once, lost ones too."""
+        """Ask every node everything now, lost ones too."""
 
     async def news(self, timeout_s: float | None = None) -> bool:
-        """Wait until some node has answered, or is found lost, since the last call.
+        """Wait until, since the last call, a node has answered or is found lost.
 
-        :returns: whether that came within ``timeout_s``.
+        :returns: false after ``timeout_s``.
         """
 
     async def urgent(self, timeout_s: float) -> None:
-        """Wait until a node is lost or found, answers first, or says by itself that something
-        changed, since the last call; not longer than ``timeout_s``."""
+        """Wait until, since the last call, a node is lost or back, answers for the first time or
+        reports a change; not longer than ``timeout_s``."""
 
     async def all_asked(self) -> None:
         """Wait until every node has answered once, or is found lost."""
 
     def snapshot(self, chosen: Sequence[Instance] | None = None) -> Snapshot:
-        """The fleet by the newest looks; a node that has not answered yet is unknown.
+        """The fleet by the newest looks; nodes that have not answered yet are unknown.
 
         :param chosen: the instances to show; all of the job's by default.
         """
 
 
 class Action:
-    """A start, stop or restart that was asked for; nothing happens before :meth:`run`.
+    """A start, stop or restart; nothing happens before :meth:`run`.
 
-    :param work: does it; keeps in the mapping that it is given what is known of each instance.
+    :param work: does it, and keeps the newest status of each instance in the given mapping.
     """
 
     def __init__(self, work: Callable[[dict[str, ServiceStatus]], Awaitable[ActionResult]]) -> None:
@@ -102,45 +101,45 @@ class Action:
 
     @property
     def known(self) -> Mapping[str, ServiceStatus]:
-        """What is known of each instance by now; also after :meth:`run` was cancelled."""
+        """The newest status of each instance; also after :meth:`run` was cancelled."""
         return self._known
 
     async def run(self) -> ActionResult:
-        """Do it. Cancelling this stops the waiting; what was started runs on.
+        """Do it. Cancelling this ends only the waiting: started instances run on.
 
-        :raises UsageError: an env_file cannot be read; then nothing was started.
-        :raises StartRefused: the network would break it; then nothing was started or stopped.
+        :raises UsageError: an env_file cannot be read; nothing was started.
+        :raises StartRefused: the network would break it; nothing was started or stopped.
         """
         return await self._work(self._known)
 
 
 class Attached(Struct, frozen=True):
-    """A terminal that was lent to an instance's window came back."""
+    """How attaching the terminal to an instance's window ended."""
 
     exit_status: int
     """Of tmux."""
     runs: bool
-    """The instance runs on, as far as that is known."""
+    """Whether the instance still runs, as far as that is known."""
 
 
 class Repairs(Protocol):
     """The repair of some nodes: look, apply or undo, look again."""
 
     checked: Checked | None
-    """By the last check."""
+    """The result of the last check."""
     proposal: Proposal
-    """By the last :meth:`look`."""
+    """The result of the last :meth:`look`."""
     outcomes: list[StepOutcome]
-    """Of everything that was run."""
+    """Of all commands that were run."""
 
     async def look(self) -> Proposal:
-        """Check the fleet, and plan what would mend it.
+        """Check the fleet, and plan its repair.
 
-        After repairs what they were about gets some seconds to become well.
+        If repaired problems are still there, checks again for some seconds.
         """
 
     async def check(self) -> Checked:
-        """Ask every node how it is, quickly, where nothing is to be planned."""
+        """Ask every node quickly, without planning a repair."""
 
     @property
     def open_problems(self) -> tuple[Problem, ...]:
@@ -148,29 +147,29 @@ class Repairs(Protocol):
 
     @property
     def still_wrong(self) -> bool:
-        """Whether anything is left that is an error, or that a repair could have mended."""
+        """Whether an error is left, or anything that a repair could fix."""
 
     def steps_of(self, repair: Repair) -> tuple[RepairStep, ...]:
-        """What would be run for ``repair`` now: nothing is tried twice."""
+        """The steps of ``repair`` that would be run now, without those that were run before."""
 
     def todo(self) -> dict[str, list[Repair]]:
-        """Node to the repairs that can be run there, in the order of nodes.yaml."""
+        """By node, in the order of nodes.yaml: the repairs that can be run there."""
 
     def decline(self, repairs: Sequence[Repair]) -> None:
-        """Leave ``repairs`` alone from now on."""
+        """Do not offer ``repairs`` again."""
 
     async def apply(
         self, node: str, repairs: Sequence[Repair], report: Callable[[StepOutcome], object]
     ) -> None:
-        """Run the steps of ``repairs`` one after the other; of a repair none after a failed one.
+        """Run the steps of ``repairs`` one after the other; a failed step ends its repair.
 
-        :param report: is told of every command that was run; :attr:`outcomes` too.
-        :raises RepairRefused: the node lets nobody become root.
+        :param report: called with the outcome of every command; :attr:`outcomes` keeps them too.
+        :raises RepairRefused: commands cannot be run as root there.
         :raises LinkError: it cannot be reached.
         """
 
     async def records(self, node: str) -> tuple[KeptRecord, ...]:
-        """What can be undone on ``node``, in the order in which it would be.
+        """What can be undone on ``node``, newest first.
 
         :raises LinkError: it cannot be reached.
         """
@@ -178,16 +177,16 @@ class Repairs(Protocol):
     async def undo(
         self, node: str, records: Sequence[KeptRecord], report: Callable[[StepOutcome], object]
     ) -> None:
-        """Undo ``records``, which are given newest first. What fails is kept, and the rest goes on.
+        """Undo ``records``, which are given newest first. A failed one is kept, and the next tried.
 
-        :raises RepairRefused: the node lets nobody become root.
+        :raises RepairRefused: commands cannot be run as root there.
         :raises LinkError: it cannot be reached.
         """
 
 
 class FleetService(Protocol):
-    """One fleet and one of its jobs. An async context manager: leaving it cancels what still
-    changes a node, waits until that has left nothing half done, and closes the connections."""
+    """One fleet and one of its jobs. An async context manager: leaving it cancels tasks that still
+    change a node, waits until they have ended cleanly, and closes the connections."""
 
     async def __aenter__(self) -> Self: ...
 
@@ -199,10 +198,10 @@ class FleetService(Protocol):
 
     @property
     def job(self) -> Job | None:
-        """The job that everything here is about; None for a file without jobs."""
+        """The job that all methods are about; None: nodes.yaml has no jobs."""
 
     async def observe(self, chosen: Sequence[Instance] | None = None) -> FleetStatus:
-        """The fleet's state by one quick answer of each node; :meth:`check` asks more.
+        """The fleet's status, from one quick answer of each node; :meth:`check` asks more.
 
         :param chosen: the instances to show; all of the job's by default.
         """
@@ -223,14 +222,14 @@ class FleetService(Protocol):
         """
 
     def watch(self, interval_s: float, depth: Depth = "check") -> Watching:
-        """Every node asked again and again.
+        """Poll every node.
 
         :param interval_s: seconds from one question to a node to the next.
-        :param depth: ``check``: what only that can tell is asked too, though not each time.
+        :param depth: with ``check``, the slower questions are asked too, but less often.
         """
 
     async def raw_answers(self, node: str) -> tuple[RawAnswer, ...]:
-        """What a check asks ``node``, and what it says, word for word.
+        """What ``check`` asks ``node``, and the literal answers.
 
         :raises LinkError: it cannot be asked.
         """
@@ -239,25 +238,25 @@ class FleetService(Protocol):
         """What :meth:`start` would do, in which order."""
 
     def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
-        """Start ``chosen``, each the moment what it waits for is ready.
+        """Start ``chosen``, each as soon as those that it waits for are ready.
 
-        :param check: refuse where the network would break it, and wait for paths.
+        :param check: refuse if the network would break them, and wait for paths.
         """
 
     def stop(self, chosen: Sequence[Instance], report: Report) -> Action:
         """Stop ``chosen``, dependents first."""
 
     def restart(self, chosen: Sequence[Instance], report: Report) -> Action:
-        """Stop ``chosen``, and start them with what nodes.yaml says now.
+        """Stop ``chosen``, and start them as nodes.yaml says now.
 
-        What could not be started again is not stopped, and where something does not stop nothing
-        is started.
+        If they could not be started again, nothing is stopped; if one does not stop, nothing is
+        started.
         """
 
     async def past_logs(
         self, chosen: Sequence[Instance], wanted: Wanted
     ) -> Mapping[str, PastLog | LinkError]:
-        """The lines that the logs of ``chosen`` hold already, by instance name."""
+        """The lines that are already in the logs of ``chosen``, by instance name."""
 
     async def follow_logs(
         self,
@@ -267,10 +266,10 @@ class FleetService(Protocol):
         *,
         tails: bool = False,
     ) -> None:
-        """Hand ``took`` the wanted lines of ``chosen``, and go on with what comes, for ever: across
-        restarts, rotation and lost connections, every line once.
+        """Call ``took`` with the wanted lines of ``chosen``, present and future ones, until
+        cancelled: every line once, across restarts, rotation and lost connections.
 
-        :param tails: whether lines that have no end yet come too.
+        :param tails: whether unfinished lines are included.
         """
 
     async def attach(
@@ -280,9 +279,9 @@ class FleetService(Protocol):
         read_only: bool = False,
         lent: AbstractContextManager[object] | None = None,
     ) -> Attached:
-        """Lend this process's terminal to the tmux window of ``instance`` until it is detached.
+        """Attach this process's terminal to the tmux window of ``instance`` until it is detached.
 
-        :param lent: entered while the terminal is lent.
+        :param lent: a context for the time in which tmux uses the terminal.
         :raises LaunchError: it has no window.
         :raises LinkError: its node cannot be reached, or is lost meanwhile.
         """
@@ -290,9 +289,9 @@ class FleetService(Protocol):
     async def execute(
         self, nodes: Sequence[str], script: str, timeout_s: float
     ) -> Mapping[str, Completed | LinkError]:
-        """Run a POSIX sh script on every one of ``nodes`` at once.
+        """Run a POSIX sh script on all ``nodes`` at once.
 
-        :param timeout_s: seconds until a node is given up.
+        :param timeout_s: timeout of each node, in seconds.
         """
 
     def fix(
@@ -305,5 +304,5 @@ class FleetService(Protocol):
         """The repair of ``nodes``.
 
         :param persistent: on macOS also run what lasts over a reboot.
-        :param answered: told of each node as it answers a check.
+        :param answered: called for each node as it answers a check.
         """
