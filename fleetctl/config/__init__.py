@@ -1,4 +1,4 @@
-"""nodes.yaml: from the text a user writes to the model, with every mistake at its place."""
+"""Reading nodes.yaml into the model, and reporting every mistake with its line and column."""
 
 from fleetctl.config.file import find, load, load_text, load_with_notes
 

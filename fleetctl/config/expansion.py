@@ -1,4 +1,4 @@
-"""A fleet with everything derived, as plain values: what ``config show`` prints."""
+"""The output of ``config show``: a fleet with everything derived, as plain values."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fleetctl.model.topology import SSH, Fleet, Network, Node
 
 
 def expand(fleet: Fleet) -> dict[str, Any]:
-    """``fleet`` with its expectations and instances. What does not apply is left out.
+    """``fleet`` with its expectations and instances, without what does not apply.
 
-    An ``env_file`` is shown as its path; it is never read.
+    Of an ``env_file`` only the path is shown.
     """
     expectations = derive(fleet)
     return {

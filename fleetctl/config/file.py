@@ -1,4 +1,4 @@
-"""From nodes.yaml's bytes to a fleet."""
+"""Finding nodes.yaml, and reading it into a fleet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def find(explicit: Path | None) -> Path:
     """Which file to read: ``explicit`` (from -f), else ``$FLEETCTL_CONFIG``, else ./nodes.yaml,
     else ~/.config/fleetctl/nodes.yaml.
 
-    :raises ConfigError: there is no file at the first of these places that is named, or at none.
+    :raises ConfigError: the named file does not exist, or none is found.
     """
     if explicit is not None:
         return _existing(explicit, "named with -f")
@@ -47,15 +47,15 @@ def find(explicit: Path | None) -> Path:
 def load(path: Path) -> Fleet:
     """Read the fleet from ``path``.
 
-    :raises ConfigError: the file cannot be read, or has mistakes: all of them.
+    :raises ConfigError: the file cannot be read, or has mistakes; the error has all of them.
     """
     return load_with_notes(path)[0]
 
 
 def load_with_notes(path: Path) -> tuple[Fleet, list[str]]:
-    """As :func:`load`, and what a reader should know about the file although it is no mistake.
+    """As :func:`load`, with notes for the user that are no mistakes.
 
-    :raises ConfigError: the file cannot be read, or has mistakes: all of them.
+    :raises ConfigError: as :func:`load`.
     """
     try:
         with path.open("rb") as file:
@@ -73,8 +73,8 @@ def load_with_notes(path: Path) -> tuple[Fleet, list[str]]:
 def load_text(text: str, source: str) -> Fleet:
     """Read the fleet from ``text``.
 
-    :param source: the file it is said to stand in: for messages and for a relative ``env_file``.
-    :raises ConfigError: with every mistake in the text.
+    :param source: a path, for messages and for a relative ``env_file``.
+    :raises ConfigError: the text has mistakes; the error has all of them.
     """
     return _read(text, Report(source), Path(source).parent)[0]
 
@@ -88,7 +88,7 @@ def _existing(path: Path, how: str) -> Path:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # no right to look, or a name that no file can have
+    except (OSError, ValueError):  # permission denied, or a name that no file can have
         return False
 
 

@@ -1,4 +1,4 @@
-"""Checks every ``via`` of nodes.yaml: hop by hop it must lead to the network it names."""
+"""Checks that every ``via`` of nodes.yaml leads, hop by hop, to the network that it names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Check:
         self._report = report
 
     def no_node(self, node: Node, network: str, gateway: str) -> str | None:
-        """Why ``gateway`` is none; one that is empty was reported."""
+        """Why ``gateway`` cannot be one; an empty one is reported already."""
         if gateway and gateway not in self._nodes:
             gateways = [name for name, other in self._nodes.items() if other.gateway]
             ending = nearest(gateway, gateways or self._nodes)
@@ -45,8 +45,8 @@ class _Check:
         return None
 
     def no_way(self, node: Node, network: str, hop: Node) -> str | None:
-        """Why ``node`` cannot reach ``network`` through ``hop``, unless that may only follow from
-        a mistake that was reported."""
+        """Why ``node`` cannot reach ``network`` through ``hop``; None also if that may only follow
+        from a mistake that is reported already."""
         if network in node.addresses:
             return f"{node.name!r} is on {network!r} itself and needs no via to it"
         if not hop.gateway and not self._report.wrong("nodes", hop.name, "gateway"):
@@ -81,7 +81,7 @@ class _Check:
         )
 
     def _circle(self, node: Node, network: str) -> str | None:
-        """The way of ``node`` to ``network`` when it comes back to ``node``."""
+        """The mistake that the way of ``node`` to ``network`` comes back to ``node``."""
         way = [node.name]
         while (here := self._nodes.get(way[-1])) is not None and network in here.via:
             if here.via[network] == node.name:

@@ -1,4 +1,4 @@
-"""The jobs of nodes.yaml, with one instance per service and node, placeholders filled in."""
+"""Reads the jobs of nodes.yaml: an instance for each service and node, placeholders filled in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESERVED_ENV = "FLEETCTL_"
 
 
 class Locate(Protocol):
-    """Says where on this machine a path of nodes.yaml leads."""
+    """Resolves a path of nodes.yaml on this machine."""
 
     def __call__(self, written: str) -> str:
         """The absolute path.
@@ -41,8 +41,8 @@ class Locate(Protocol):
 def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: Report) -> Job:
     """One job; mistakes go into ``report``.
 
-    :param fleet: the networks and nodes; its ``jobs`` are not looked at.
-    :param locate: finds an ``env_file``.
+    :param fleet: the networks and nodes; its ``jobs`` are not used.
+    :param locate: resolves the path of an ``env_file``.
     """
     path: TreePath = ("jobs", name, "services")
     if not entry.services and not report.wrong(*path):
@@ -80,8 +80,8 @@ class _JobReader:
         return ("jobs", self._job, "services", service, *rest)
 
     def _on(self, service: str, entry: ServiceEntry) -> tuple[Node, ...]:
-        """The nodes that exist, each once; where there is none, one that stands for any, so that
-        the rest of the service is checked."""
+        """The nodes that exist, each once; if there is none, a stand-in, so that the rest of the
+        service is checked."""
         path = self._path(service, "on")
         if not entry.on and not self._report.wrong(*path) and not self._incomplete(service):
             self._report.mistake(path, f"on of service {service!r} names no node")
@@ -105,7 +105,7 @@ class _JobReader:
         for index, name in enumerate([written] if isinstance(written, str) else written):
             place = path if isinstance(written, str) else (*path, index)
             if not name:
-                continue  # reported when it was read
+                continue  # reported already
             if name not in names:
                 self._report.mistake(
                     place, f"unknown {kind} {name!r} in {key}{nearest(name, names)}"
@@ -200,7 +200,7 @@ class _JobReader:
         self._report.mistake(self._path(name), what, key=True)
 
     def _watched_from_outside(self, name: str, entry: ServiceEntry) -> bool:
-        """Whether its ``ready`` can be asked from outside, or could be without a mistake in it."""
+        """Whether the controller can ask its ``ready``, or could, but for a mistake in it."""
         path = self._path(name, "ready")
         kinds = written_kinds(entry.ready, path, self._report)
         return not FROM_OUTSIDE.isdisjoint(kinds) or self._report.incomplete(
@@ -255,7 +255,7 @@ class _JobReader:
 
 
 def _texts(env: Mapping[str, object] | None) -> dict[str, str]:
-    """Numbers and words such as ``true`` are read as the text they are written as."""
+    """The values as text, also numbers and words such as ``true``."""
     return {key: str(value) for key, value in (env or {}).items()}
 
 

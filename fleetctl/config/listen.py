@@ -1,4 +1,4 @@
-"""``listen`` of a service: the one address and port each of its instances is bound to."""
+"""Reads ``listen`` of a service: the address and port on which each of its instances listens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read_listen(
 ) -> Listen | None:
     """``NETWORK:PORT`` or ``ADDRESS:PORT`` on ``node``; ``None`` after a mistake.
 
-    :param node: one of the fleet, or one that stands for a node that is not known.
+    :param node: a node of the fleet, or a stand-in for an unknown one.
     """
     host, _, port_text = text.rpartition(":")
     port = read_port(port_text)
@@ -75,14 +75,14 @@ def _literal(
 
 
 def read_port(text: str) -> int | None:
-    """A port number, or ``None`` when ``text`` is none."""
+    """A port number; ``None`` if ``text`` is none."""
     if not _PORT.fullmatch(text):
         return None
     return int(text) if 1 <= int(text) <= 65535 else None
 
 
 def check_ports(instances: Iterable[Instance], report: Report) -> None:
-    """Two instances of a job cannot be bound to one address and port of one node."""
+    """Report instances of a job that would listen on the same address and port of one node."""
     taken: dict[tuple[str, int], list[Instance]] = {}
     for instance in instances:
         if instance.listen is None:

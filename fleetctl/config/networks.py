@@ -1,4 +1,4 @@
-"""The networks of nodes.yaml, and addresses on them. IPv4 only."""
+"""Reads the networks of nodes.yaml, and addresses. IPv4 only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STAND_IN = IPv4Network("0.0.0.0/0")
 
 
 def read_networks(entries: Mapping[str, NetworkEntry], report: Report) -> dict[str, Network]:
-    """All networks; mistakes go into ``report``. One whose ``cidr`` is wrong has a stand-in."""
+    """All networks; mistakes go into ``report``. A wrong ``cidr`` is replaced by 0.0.0.0/0."""
     networks = {}
     for name, entry in entries.items():
         expect = entry.expect or ExpectEntry()
@@ -42,7 +42,7 @@ def read_networks(entries: Mapping[str, NetworkEntry], report: Report) -> dict[s
 
 
 def read_internet(value: object, report: Report) -> IPv4Address | None:
-    """The address that stands for the internet; absent: 8.8.8.8; ``None``: no check."""
+    """The address to ping for the internet check; by default 8.8.8.8; ``None``: no check."""
     if value is UNSET:
         return DEFAULT_INTERNET
     if value is None:

@@ -1,4 +1,4 @@
-"""The nodes of nodes.yaml: how to get at them, and their addresses."""
+"""Reads the nodes of nodes.yaml: how to connect to them, and their addresses."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fleetctl.config.shape import FileEntry, NodeEntry, SSHEntry, filled, given
 from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, SSH, Network, Node
 
 RESERVED_NAME = "controller"
-"""What a fix calls the machine that fleetctl runs on (``Fix.on``)."""
+"""The name of the machine that fleetctl runs on, in ``Fix.on``."""
 
 
 def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report) -> dict[str, Node]:
-    """All nodes; mistakes go into ``report``. An address that is none has a stand-in.
+    """All nodes; mistakes go into ``report``. A wrong address is replaced by a stand-in.
 
-    :param networks: all networks of the file, as :func:`read_networks` gives them.
+    :param networks: all networks of the file.
     """
     nodes = {}
     owners: dict[IPv4Address, str] = {}
@@ -49,7 +49,7 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
 
 
 def read_workdir(workdir: str | None, path: TreePath, report: Report) -> str | None:
-    """The folder as it is written; ``~name`` is a mistake, for no shell will expand it."""
+    """The folder as written; ``~name`` is a mistake, since no shell expands it here."""
     if workdir and workdir.startswith("~") and workdir != "~" and not workdir.startswith("~/"):
         what = f"workdir is {workdir!r}: only '~' and '~/…' are expanded, not '~name'"
         report.mistake(path, what)

@@ -1,4 +1,4 @@
-"""The older form of nodes.yaml: a list of nodes with alias, ip and user, and nothing else."""
+"""Reads the older form of nodes.yaml: only a list of nodes with alias, ip and user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleetctl.config.validation import read
 from fleetctl.model.topology import SSH, Fleet, Node
 
 FLEET_NAME = "fleet"
-"""The older form has no name for the fleet."""
+"""The fleet's name, if the older form gives none."""
 
 NOTES = (
     "this is the older form of nodes.yaml (a list of alias, ip and user): it can be read, but it "

@@ -1,4 +1,4 @@
-"""Checks that the services of a job can be started one after the other."""
+"""Checks that the services of a job do not wait for each other in a cycle."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fleetctl.config.report import Report, TreePath
 
 
 def check_order(path: TreePath, after: Mapping[str, tuple[str, ...]], report: Report) -> None:
-    """Report every cycle in ``after``, once, at the first of its services in the file.
+    """Report every cycle in ``after`` once, at the first of its services in the file.
 
-    :param path: of the services.
-    :param after: service name to the names of those it waits for, all of them known.
+    :param path: that of the services.
+    :param after: by service name: the services that it waits for, all of them known.
     """
     rest = dict(after)
     while cycle := _cycle(rest):
@@ -25,11 +25,11 @@ def check_order(path: TreePath, after: Mapping[str, tuple[str, ...]], report: Re
 
 
 def _cycle(after: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Services that wait for each other: each for the next, the last for the first."""
+    """Services in a cycle: each waits for the next, the last for the first; empty: no cycle."""
     sorter = TopologicalSorter({n: [a for a in names if a in after] for n, names in after.items()})
     try:
         sorter.prepare()
     except CycleError as error:
-        # The error lists the cycle with its first name repeated, each name waited for by the next.
+        # The error lists the cycle in the other direction, with its first name repeated.
         return list(reversed(error.args[1][1:]))
     return []

@@ -1,8 +1,8 @@
 """Placeholders such as ``{node}`` or ``{server.port}`` in the texts of a service.
 
-Only a word in braces, at most with dots in it, is a placeholder: ``{}``, ``{1..3}``, a program such
-as ``{print $1}``, ``{"a": 1}`` and the shell's ``${HOME}`` stay as they are. Doubled braces keep a
-word literal: ``{{node}}`` gives ``{node}``.
+Only a word in braces, possibly with dots, is a placeholder: ``{}``, ``{1..3}``, ``{print $1}``,
+``{"a": 1}`` and the shell's ``${HOME}`` are not. Doubled braces make a word literal: ``{{node}}``
+gives ``{node}``.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from fleetctl.model.topology import Fleet, Node
 OF_NODE = "address"
 """``{address.NETWORK}``; no service can have this name."""
 ANY_NODE = "any."
-"""Stands for a node that is not known: it may be wherever a node's name may, and is none."""
+"""Stand-in for the name of an unknown node; no node can have this name."""
 
 _OF_INSTANCE = ("node", "rank", "world_size")
 _OF_SERVICE = ("node", "host", "port")
 _STAND_INS = {"node": ANY_NODE, "host": "0.0.0.0", "port": "1"}
-"""For values that are unknown because of a mistake: right wherever the value itself may stand."""
+"""Values for those that are unknown because of a mistake, valid wherever these may be used."""
 _PLACEHOLDER = re.compile(r"(?<![${])(?P<open>\{++)(?P<word>[A-Za-z_][\w.-]*+)(?P<close>\}++)")
 
 
 @dataclass(frozen=True, slots=True)
 class ServicePlace:
-    """Where a service runs: its nodes in order, and what it listens on at the first of them."""
+    """Where a service runs: its nodes in order, and where it listens on the first of them."""
 
     nodes: tuple[str, ...]
     listen: Listen | None
 
 
 class _Unfillable(Exception):
-    """Why a placeholder has no value."""
+    """A placeholder has no value; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What placeholders mean for one instance.
+    """The values of the placeholders for one instance.
 
-    :param places: where each service of the job runs; ``None`` where that was reported as wrong.
-    :param rank: 1-based place of ``node`` among the ``world_size`` nodes of its service.
+    :param places: where each service of the job runs; ``None``: reported as wrong already.
+    :param rank: 1-based index of ``node`` among the ``world_size`` nodes of its service.
     """
 
     fleet: Fleet
@@ -54,7 +54,7 @@ class Scope:
     world_size: int
 
     def fill(self, text: str, path: TreePath, report: Report) -> str:
-        """``text`` with every placeholder replaced; those that cannot be are reported."""
+        """``text`` with all placeholders replaced; those without a value are reported."""
 
         def replace(match: re.Match[str]) -> str:
             word = match["word"]

@@ -1,4 +1,4 @@
-"""``ready`` of a service: the one condition under which an instance counts as ready."""
+"""Reads ``ready`` of a service: the condition under which its instances count as ready."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from fleetctl.model.ready import Ready, ReadyKind
 KINDS: tuple[ReadyKind, ...] = tuple(
     kind for kind in get_args(ReadyKind) if kind in ReadyEntry.__struct_fields__
 )
-"""Those that can be written."""
+"""Those that nodes.yaml may contain."""
 FROM_OUTSIDE = frozenset({"http", "connect"})
-"""What can be asked of a service that fleetctl did not start."""
+"""Those that the controller can ask of a service that fleetctl did not start."""
 
 
 def read_ready(
@@ -41,7 +41,7 @@ def read_ready(
 
 
 def written_kinds(entry: ReadyEntry | None, path: TreePath, report: Report) -> list[ReadyKind]:
-    """The conditions that stand in the file, right or wrong; more than one is a mistake."""
+    """The conditions in the file, right or wrong; more than one is a mistake."""
     return [
         kind
         for kind in KINDS
@@ -55,7 +55,7 @@ def _value(
     here = (*path, kind)
     written = getattr(entry, kind)
     if written is UNSET:
-        return ""  # reported when it was read
+        return ""  # reported already
     if kind == "listening":
         if written is not True:
             report.mistake(here, "ready.listening can only be true; leave it out otherwise")

@@ -1,4 +1,4 @@
-"""Mistakes in a nodes.yaml and the places they stand at."""
+"""Mistakes in nodes.yaml, with their lines and columns."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple, NoReturn
 from fleetctl.errors import ConfigError
 
 TreePath = tuple[str | int, ...]
-"""Where a value stands in the file's tree: ``("nodes", "pi4", "via", "fabric")``."""
+"""The keys and indices that lead to a value: ``("nodes", "pi4", "via", "fabric")``."""
 
 SHOWN_CHOICES = 12
 SHOWN_CHARACTERS = 60
 
 
 class Position(NamedTuple):
-    """A place in the text, counted from 1 as editors do."""
+    """A place in the text, counted from 1 as in editors."""
 
     line: int
     column: int
@@ -25,9 +25,9 @@ START = Position(1, 1)
 
 
 class Report:
-    """Collects the mistakes of one file and knows where each of its values stands.
+    """Collects the mistakes of one file, and knows the position of each of its values.
 
-    :param source: the file's name, as it stands before each mistake.
+    :param source: the file's name, for the messages.
     """
 
     def __init__(self, source: str) -> None:
@@ -38,13 +38,13 @@ class Report:
         self._wrong: dict[TreePath, set[str | int]] = {}
 
     def place(self, path: TreePath, value: Position, key: Position | None = None) -> None:
-        """Remember where the value at ``path``, and its key if it has one, stand."""
+        """Remember the positions of the value at ``path``, and of its key if it has one."""
         self._values[path] = value
         if key is not None:
             self._keys[path] = key
 
     def mistake(self, path: TreePath, text: str, *, key: bool = False) -> None:
-        """Add a mistake at the value (or key) of ``path``, or of the nearest thing around it."""
+        """Add a mistake at the value (or key) of ``path``, or at the innermost value around it."""
         self._wrong.setdefault(path, set())
         for length, below in enumerate(path):
             self._wrong.setdefault(path[:length], set()).add(below)
@@ -59,8 +59,8 @@ class Report:
         return path in self._wrong
 
     def incomplete(self, path: TreePath, known: Collection[str]) -> bool:
-        """Whether something may be missing at ``path`` only because of a mistake: what stands there
-        is wrong as a whole, or has a key that is not ``known`` and may be a misspelt one."""
+        """Whether something may be missing at ``path`` only because of a mistake: the value is
+        wrong as a whole, or has a key that is not ``known`` and may be a misspelt one."""
         below = self._wrong.get(path)
         return below is not None and (not below or any(key not in known for key in below))
 
@@ -93,13 +93,13 @@ class Report:
 
 
 def quoted(text: str) -> str:
-    """``text`` as a message shows it: one line, not too long."""
+    """``text`` for a message: quoted, on one line, not too long."""
     shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
     return repr(shown)
 
 
 def dotted(path: TreePath) -> str:
-    """``path`` as a message shows it: ``nodes.pi4.via.fabric``, ``services.worker.on[2]``."""
+    """``path`` for a message: ``nodes.pi4.via.fabric``, ``services.worker.on[2]``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -110,7 +110,7 @@ def dotted(path: TreePath) -> str:
 
 
 def choices(names: Iterable[str]) -> str:
-    """The allowed names as a message lists them."""
+    """The allowed names, listed for a message."""
     allowed = list(names)
     more = len(allowed) - SHOWN_CHOICES
     shown = ", ".join(allowed[:SHOWN_CHOICES])
@@ -119,7 +119,7 @@ def choices(names: Iterable[str]) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """The end of a sentence about an unknown ``name``: the nearest one, and what is allowed."""
-    from difflib import get_close_matches  # only where there is a mistake to explain
+    from difflib import get_close_matches  # slow to import, and needed only for a mistake
 
     allowed = list(names)
     if not allowed:

@@ -1,4 +1,4 @@
-"""The JSON Schema of nodes.yaml, for editors. Made from the shape that the reader itself uses."""
+"""The JSON Schema of nodes.yaml, for editors, made from the shape that the reader uses."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fleetctl.config.ready import KINDS
 from fleetctl.config.shape import FileEntry
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
-"""The newest that the YAML support of common editors follows."""
+"""The newest that the YAML support of common editors understands."""
 
 
 def schema() -> dict[str, Any]:
-    """The schema as plain values."""
+    """The schema, ready for JSON."""
     made = msgspec.json.schema(FileEntry)
     entries = {name.removesuffix("Entry"): value for name, value in made["$defs"].items()}
     top = _plain(entries.pop("File"))
@@ -30,7 +30,7 @@ def schema() -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` in the words of the dialect, without the names of Python classes."""
+    """``value`` in the dialect's form, without names of Python classes."""
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if not isinstance(value, dict):
@@ -39,6 +39,6 @@ def _plain(value: Any) -> Any:
     if "$ref" in plain:
         name = plain.pop("$ref").rpartition("/")[2].removesuffix("Entry")
         reference = {"$ref": f"#/definitions/{name}"}
-        # In this dialect a $ref silences its neighbours, the description among them.
+        # In this dialect keys beside a $ref, such as the description, are ignored.
         return {"allOf": [reference], **plain} if plain else reference
     return plain

@@ -1,7 +1,8 @@
-"""The shape of nodes.yaml, declared once: it is read, checked and documented from here.
+"""The keys and values of nodes.yaml, from which it is read, checked and documented.
 
-``extra["what"]`` says in a mistake what is allowed. A field that may be left out is ``UNSET`` then,
-so that ``defaults`` can fill it. ``| None`` marks mappings whose entries may all be commented out.
+``extra["what"]`` is the text in a mistake that says what is allowed. An optional field is ``UNSET``
+if it is left out, so that ``defaults`` can fill it. ``| None`` allows a mapping with all entries
+commented out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from fleetctl.model.topology import OS
 
 MAX_SECONDS = 604_800
-"""A week: whoever writes more meant milliseconds."""
+"""A week: a larger number is probably meant in milliseconds."""
 
 NAME_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
 NODE_NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*$"
@@ -33,7 +34,7 @@ def _means(text: str) -> Meta:
 
 
 _SOME: Any = Meta(min_length=1)
-"""For lists and mappings that make no sense when they are empty."""
+"""For lists and mappings that must not be empty."""
 
 
 Text = Annotated[str, _says("text that is not empty", min_length=1)]
@@ -83,7 +84,7 @@ Policy = Literal["never", "on-failure", "always"]
 
 
 class Entry(Struct, forbid_unknown_fields=True):
-    """A mapping whose keys are fixed."""
+    """A mapping with fixed keys."""
 
 
 class ExpectEntry(Entry):
@@ -100,14 +101,14 @@ class ExpectEntry(Entry):
 
 
 class NetworkEntry(Entry):
-    """One subnet: one per physical link or shared segment."""
+    """One subnet: a physical link or a shared segment."""
 
     cidr: Annotated[Subnet, _means("The IPv4 subnet, such as 10.10.0.0/24.")]
     kind: Annotated[
         Text | UnsetType, _means("wifi, ethernet, thunderbolt or any other word; default ethernet.")
     ] = UNSET
     control: Annotated[
-        bool | UnsetType, _means("SSH runs here, and default routes live here; default false.")
+        bool | UnsetType, _means("Whether SSH and default routes use it; default false.")
     ] = UNSET
     expect: Annotated[ExpectEntry | None, _means("How fast this network should be.")] = None
 
@@ -122,9 +123,7 @@ class SSHEntry(Entry):
     port: Annotated[Port | UnsetType, _means("The SSH server's port.")] = UNSET
     user: Annotated[User | UnsetType, _means("The account on the node.")] = UNSET
     identity_file: Annotated[Text | UnsetType, _means("The private key to log in with.")] = UNSET
-    known_hosts: Annotated[
-        Text | UnsetType, _means("The file that holds the nodes' host keys.")
-    ] = UNSET
+    known_hosts: Annotated[Text | UnsetType, _means("The file with the nodes' host keys.")] = UNSET
     proxy_jump: Annotated[
         Jump | UnsetType, _means("Hosts to go through, as in ssh -J: [user@]host[:port].")
     ] = UNSET
@@ -135,12 +134,12 @@ class SSHEntry(Entry):
 
 
 class DefaultsEntry(Entry):
-    """Merged under every node: what a node does not say itself comes from here."""
+    """Values for all nodes that do not give their own."""
 
     os: Annotated[OS | UnsetType, _means("The operating system.")] = UNSET
     ssh: Annotated[SSHEntry | None, _means("How to log in.")] = None
     connection: Annotated[
-        Literal["ssh", "local", "none"] | UnsetType, _means("How fleetctl gets at the node.")
+        Literal["ssh", "local", "none"] | UnsetType, _means("How fleetctl connects to the node.")
     ] = UNSET
     workdir: Annotated[Text | UnsetType, _means("Where commands run on the node.")] = UNSET
 
@@ -215,7 +214,7 @@ class RestartEntry(Entry):
     ] = UNSET
     reset_after: Annotated[
         PositiveSeconds | UnsetType,
-        _means("A run of this many seconds makes delay and count start afresh; default 60."),
+        _means("A run of this many seconds resets the delay and the count; default 60."),
     ] = UNSET
 
 
@@ -270,19 +269,21 @@ class JobEntry(Entry):
 
 
 class FileEntry(Entry):
-    """A fleet of machines: what they are, how they are wired, and what they run."""
+    """A fleet: its machines, the networks between them, and its jobs."""
 
     fleet: Annotated[Name, _means("The fleet's name; also its tmux session's on every node.")]
     nodes: Annotated[dict[NodeName, NodeEntry | None], _SOME, _means("The machines, by name.")]
     networks: Annotated[dict[Name, NetworkEntry] | None, _means("The subnets, by name.")] = None
     internet: Annotated[
         Address | UnsetType | None,
-        _means("The address that stands for 'has internet'; null turns the check off."),
+        _means("The address to ping for the internet check; null turns the check off."),
     ] = UNSET
-    defaults: Annotated[DefaultsEntry | None, _means("Merged under every node.")] = None
+    defaults: Annotated[DefaultsEntry | None, _means("For nodes that do not give their own.")] = (
+        None
+    )
     jobs: Annotated[
         Annotated[dict[Name, JobEntry], _SOME] | UnsetType,
-        _means("What to run; the first job is the one meant when none is named."),
+        _means("What to run; the first job is the default one."),
     ] = UNSET
 
 
@@ -308,12 +309,12 @@ _E = TypeVar("_E", bound=Struct)
 
 
 def given(value: _T | UnsetType, otherwise: _D) -> _T | _D:
-    """``value`` where the file has it, else ``otherwise``."""
+    """``value`` if the file has it, else ``otherwise``."""
     return otherwise if isinstance(value, UnsetType) else value
 
 
 def filled(entry: _E, defaults: Struct) -> _E:
-    """``entry`` with what it leaves out taken from ``defaults``."""
+    """``entry`` with missing fields taken from ``defaults``."""
     return structs.replace(
         entry,
         **{

@@ -1,8 +1,8 @@
-"""YAML text as a tree of texts, lists and mappings, each with its place.
+"""Reads YAML into a tree of texts, lists and mappings, each with its position.
 
-Built from libyaml's events rather than by its composer, because that one overflows the C stack on
-deeply nested text. Scalars stay the text they are written as: what ``on`` or ``65432:1`` means is
-decided by the key they stand under (:mod:`fleetctl.config.validation`), not by YAML 1.1.
+It is built from libyaml's events, since libyaml's composer overflows the C stack on deeply nested
+text. Scalars stay text: their key decides what ``on`` or ``65432:1`` means
+(:mod:`fleetctl.config.validation`), not YAML 1.1.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """``plain`` is true for text without quotes, which may also mean a number or null."""
+    """``plain``: written without quotes, so it may also mean a number or null."""
 
     mark: Position
     text: str
@@ -56,7 +56,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """``entries``: key to the key's place and the value, in file order."""
+    """``entries``: by key, in the file's order: the key's position and the value."""
 
     mark: Position
     entries: dict[str, tuple[Position, Tree]]
@@ -66,13 +66,13 @@ Tree = Scalar | Sequence | Mapping
 
 
 class _Broken(Exception):
-    """The text cannot be read on; the mistake is in the report."""
+    """The rest of the text cannot be read; the mistake is in the report."""
 
 
 def parse(text: str, report: Report) -> Tree | None:
     """Read YAML ``text``; mistakes go into ``report``.
 
-    :returns: the tree, or ``None`` where the text is empty or cannot be read to its end.
+    :returns: the tree; ``None`` if the text is empty or cannot be read to its end.
     """
     text = text.removeprefix("\ufeff")
     if bad := _FORBIDDEN.search(text):
@@ -92,7 +92,7 @@ def parse(text: str, report: Report) -> Tree | None:
 
 
 def mark_of(text: str, index: int) -> Position:
-    """The place of the character at ``index``."""
+    """The position of the character at ``index``."""
     before = text[:index]
     return Position(before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1)
 

@@ -1,7 +1,7 @@
-"""Reads a tree as one of the entries of :mod:`fleetctl.config.shape`, noting every mistake in it.
+"""Reads a tree as one of the entries of :mod:`fleetctl.config.shape`, and reports every mistake.
 
-What is wrong is left out of the result, or stands there as an empty text, list or mapping where it
-is required, so that the checks that follow can go on and find the rest.
+Wrong values are left out of the result; required ones are replaced by an empty text, list or
+mapping, so that later checks can find further mistakes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleetctl.config.report import Report, TreePath, choices, dotted, nearest, q
 from fleetctl.config.tree import NULL, Mapping, Scalar, Sequence, Tree
 
 MAX_VALUES = 500_000
-"""Aliases may make a small file unfold to any size; no fleet needs this many values."""
+"""Limit for aliases, which can make a small file unfold to any size."""
 
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
@@ -27,13 +27,13 @@ _E = TypeVar("_E", bound=Struct)
 
 
 class _Invalid:
-    """What stands for a value that was reported."""
+    """Placeholder for a value that is wrong and reported."""
 
 
 INVALID: Final = _Invalid()
 
 Option = tuple[inspect.Type, str]
-"""A type that a value may have, and what a mistake calls it (may be empty)."""
+"""A type that a value may have, and its description for a mistake (may be empty)."""
 
 
 def read(tree: Tree, entry: type[_E], report: Report) -> _E:
@@ -156,7 +156,7 @@ def _options(kind: inspect.Type, what: str = "") -> Iterator[Option]:
 
 
 def _scalar(tree: Scalar, kind: inspect.Type, what: str) -> tuple[Any, str]:
-    """The text as ``kind``, and why it cannot be that (empty: it can)."""
+    """The value as ``kind``, and what would be allowed instead (empty: the value is right)."""
     allowed = what or _word(kind)
     match kind:
         case inspect.StrType():
@@ -192,7 +192,7 @@ def _within(
 
 
 def _unfit(text: str, kind: inspect.Type, what: str) -> str:
-    """Why ``text`` is none of the texts that ``kind`` allows; empty when it is."""
+    """What ``kind`` allows instead of ``text``; empty: ``text`` is right."""
     if not isinstance(kind, inspect.StrType):
         return ""
     fits = (
@@ -231,7 +231,7 @@ def _expected(options: list[Option]) -> str:
 
 
 def _empty(kind: inspect.Type) -> Any:
-    """What stands for a required value that is missing or wrong; already reported."""
+    """The replacement for a required value that is missing or wrong, and reported already."""
     found: Any = INVALID
     for option, _ in _options(kind):
         match option:
