@@ -1,1 +1,1 @@
-"""One persistent connection per node, over SSH or on this machine; every wait has a deadline."""
+"""Connections to nodes, persistent, over SSH or to this machine; every wait has a deadline."""

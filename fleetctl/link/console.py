@@ -1,4 +1,4 @@
-"""Lending this process's terminal to a script on a node, until the script ends."""
+"""Attaching this process's terminal to a script on a node, until the script ends."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _CHUNK = 64 * 1024
 
 
 async def lend(link: Link, script: str) -> int:
-    """Run ``script`` on the node with this terminal: its keys, its size and its changes of size.
+    """Run ``script`` on the node with this terminal's input, output and size.
 
     :returns: the script's exit status.
-    :raises LinkError: the connection broke; the terminal is given back all the same.
+    :raises LinkError: the connection broke; the terminal's settings are restored all the same.
     """
     stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
-    size = os.get_terminal_size(stdout)  # not $COLUMNS and $LINES, which may be another terminal's
+    size = os.get_terminal_size(stdout)  # not $COLUMNS and $LINES, which may be out of date
     before = termios.tcgetattr(stdin)
     loop = asyncio.get_running_loop()
     async with link.terminal(

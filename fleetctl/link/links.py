@@ -1,4 +1,4 @@
-"""The fleet's links: opened when first asked for, one per node, opened anew after a loss."""
+"""The fleet's links: one per node, opened when first needed, and again after a loss."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Links:
         await self.close()
 
     async def get(self, node: str, lane: int = 0) -> Link:
-        """The link to ``node``; callers that ask at the same time share one connection.
+        """The link to ``node``; all callers share one connection.
 
-        :param lane: each lane has a connection of its own, for what keeps channels open for long;
-            sshd allows only some ten channels on one.
+        :param lane: each lane has its own connection, for callers that keep channels open for long;
+            sshd allows only about ten channels on a connection.
 
         :raises LinkError: it cannot be reached; the next call tries again.
         """
@@ -54,14 +54,14 @@ class Links:
         if node.connection == "local":
             return LocalLink(node.name)
         if self._connector is None:
-            # asyncssh takes a while to import, and local fleets never need it
+            # asyncssh is slow to import, and local fleets do not need it
             from fleetctl.link.ssh.connect import Connector
 
             self._connector = Connector(self._fleet.nodes)
         return await self._connector.connect(node)
 
     def controller(self) -> Link:
-        """This machine, for what no node can be asked."""
+        """A link to this machine, to ask for what nodes cannot be asked."""
         return LocalLink("controller")
 
     async def close(self) -> None:

@@ -27,7 +27,7 @@ def _status(returncode: int) -> int:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a script we started, and what it has in the foreground: its process group."""
+    """End a script and its process group."""
     for sig in (signal.SIGTERM, signal.SIGKILL):
         if process.returncode is not None:
             return
@@ -119,7 +119,7 @@ class _LocalTerminal:
                 data = os.read(self._fd, _CHUNK)
             except BlockingIOError:
                 continue
-            except OSError:  # Linux answers EIO when the other side of a pty is gone
+            except OSError:  # EIO on Linux: the other side of the pty is closed
                 data = b""
             if not data:
                 await self._process.wait()
@@ -132,13 +132,13 @@ class _LocalTerminal:
         self._type()
 
     def _type(self) -> None:
-        """Hand over what the script's terminal takes now; the rest when it takes more."""
+        """Write what the terminal accepts now, and the rest when it accepts more."""
         loop = asyncio.get_running_loop()
         try:
             del self._typed[: os.write(self._fd, self._typed)]
         except BlockingIOError:
             pass
-        except OSError:  # nobody has the other side any more
+        except OSError:  # the other side is closed
             self._typed.clear()
         if self._typed:
             loop.add_writer(self._fd, self._type)
@@ -168,15 +168,15 @@ class LocalLink:
         self.closed = False
 
     async def _spawn(self, script: str) -> asyncio.subprocess.Process:
-        # asyncio that is cancelled while it starts a process may wait for that process for ever
-        # (seen with Python 3.11): it is always let finish, and what it started is ended then.
+        # If asyncio is cancelled while it starts a process, it may wait for that for ever (seen
+        # with Python 3.11): so starting is never cancelled, and the process is ended afterwards.
         starting = asyncio.create_task(
             asyncio.create_subprocess_exec(
                 *local_argv(script),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,  # a Ctrl-C meant for fleetctl must not hit it
+                start_new_session=True,  # so that Ctrl-C interrupts only fleetctl
                 cwd=Path.home(),  # as over SSH
             )
         )

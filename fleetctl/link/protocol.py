@@ -1,4 +1,4 @@
-"""What every link can do, whatever carries it."""
+"""The interface of a link to a node, over SSH or local."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from msgspec import Struct
 
 
 class Completed(Struct, frozen=True):
-    """What a script that ended left: its output without the login shell's noise."""
+    """The result of a script: its output, without what the login shell printed before it."""
 
     stdout: bytes
     stderr: bytes
     exit_status: int
-    """0 to 255; 128 + N when signal N ended it."""
+    """0 to 255; 128 + N if signal N ended it."""
 
     @property
     def text(self) -> str:
@@ -29,8 +29,8 @@ class Completed(Struct, frozen=True):
 class Stream(Protocol):
     """A script that runs on the node while its output is read.
 
-    Its stdin stays open until :meth:`write_eof` or the end of the context: a script that waits on
-    stdin (``cat >/dev/null``) so learns that nobody listens any more, and leaves no orphan.
+    Its stdin is closed by :meth:`write_eof`, by the end of the context, and by a lost connection: a
+    script that waits for that (``cat >/dev/null``) leaves no orphan.
     """
 
     async def read(self, timeout_s: float | None = None) -> bytes:
@@ -48,7 +48,7 @@ class Stream(Protocol):
 
     @property
     def stderr(self) -> bytes:
-        """What came on stderr so far."""
+        """The stderr so far."""
 
     @property
     def exit_status(self) -> int | None:
@@ -56,16 +56,16 @@ class Stream(Protocol):
 
 
 class Terminal(Protocol):
-    """A script that runs on the node with a terminal of its own."""
+    """A script that runs on the node with its own terminal."""
 
     async def read(self) -> bytes:
-        """The next bytes for the screen; empty when the script has ended."""
+        """The next bytes for the screen; empty once the script has ended."""
 
     def write(self, data: bytes) -> None:
         """Send typed bytes."""
 
     def resize(self, columns: int, rows: int) -> None:
-        """Tell the script its window's new size, in character cells."""
+        """Set the terminal's new size, in character cells."""
 
     @property
     def exit_status(self) -> int | None:
@@ -73,31 +73,31 @@ class Terminal(Protocol):
 
 
 class Link(Protocol):
-    """One node, ready to be talked to. Every method raises :class:`~fleetctl.errors.LinkError`."""
+    """A connection to one node. Every method raises :class:`~fleetctl.errors.LinkError`."""
 
     node: str
     """The node's name in nodes.yaml."""
     address: str | None
-    """The address the connection goes to; ``None`` on this machine."""
+    """The address of the other end; ``None``: this machine."""
     connect_ms: float | None
     """How long connecting took, from the first packet to the accepted key."""
 
     @property
     def closed(self) -> bool:
-        """Whether the connection is gone; a new one must be opened."""
+        """Whether the connection is lost or closed; a new one must be opened."""
 
     async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
         """Run a POSIX sh script to its end.
 
-        :param script: goes to ``sh`` as it is; see :mod:`fleetctl.link.shell` for quoting.
-        :param stdin: what the script reads; the way for secrets, which must never be arguments.
-        :param timeout_s: seconds until it is given up (its channel is closed, TERM sent).
+        :param script: reaches ``sh`` unchanged; see :mod:`fleetctl.link.shell` for quoting.
+        :param stdin: what the script reads. Secrets must go here, never into arguments.
+        :param timeout_s: seconds after which it gets TERM, and its channel is closed.
         :raises LinkHung: it did not end in time.
         :raises LinkLost: the connection broke first.
         """
 
     def stream(self, script: str) -> AbstractAsyncContextManager[Stream]:
-        """Run a script and read its output as it comes; leaving the context ends the channel."""
+        """Run a script and read its output as it comes; leaving the context ends the script."""
 
     def terminal(
         self, script: str, *, term: str, columns: int, rows: int
@@ -107,7 +107,7 @@ class Link(Protocol):
     async def open_connection(
         self, host: str, port: int, *, timeout_s: float
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A TCP connection made by the node itself, for ready conditions that ask for one.
+        """A TCP connection made from the node, for ready conditions.
 
         :raises OSError: the node could not connect.
         """

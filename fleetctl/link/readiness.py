@@ -6,7 +6,7 @@ import asyncio
 
 
 async def readable(fd: int) -> None:
-    """Return once ``fd`` can be read without blocking, which at its end it always can."""
+    """Return once ``fd`` can be read without blocking; at its end that is always so."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     loop.add_reader(fd, ready.set)

@@ -1,4 +1,4 @@
-"""The link over SSH: the only package that imports asyncssh, and the one table of its errors."""
+"""The link over SSH: the only package that imports asyncssh and maps its errors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import ctypes.util
 def _import_asyncssh() -> None:
     """Import asyncssh without its search for the libraries liboqs and nettle.
 
-    The search runs ldconfig, gcc and ld, a tenth of the time ``fleetctl status`` takes on a small
-    fleet, and what it would find is not needed: the post-quantum mlkem768x25519 comes with the
-    cryptography package, and every server knows another MAC than nettle's UMAC.
+    The search runs ldconfig, gcc and ld, which takes a tenth of the time of ``fleetctl status`` on
+    a small fleet. The libraries are not needed: the post-quantum mlkem768x25519 comes with the
+    cryptography package, and every server supports another MAC than nettle's UMAC.
     """
     search = ctypes.util.find_library
     ctypes.util.find_library = lambda name: None

@@ -1,4 +1,4 @@
-"""An SSH connection in use: channels that run scripts, with flow control and deadlines."""
+"""An open SSH connection: channels that run scripts, with flow control and deadlines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fleetctl.link.protocol import Completed
 from fleetctl.link.shell import NoiseFilter, command_line
 
 _CHANNELS = 8
-# OpenSSH's MaxSessions is 10 channels a connection; two are left for attach and a stray probe.
+# OpenSSH's MaxSessions allows 10 channels per connection; two are a reserve.
 _WINDOW = 2 * 1024 * 1024
 _STREAM_BUFFER = 8 * 1024 * 1024
 _STDERR_KEPT = 64 * 1024
@@ -23,7 +23,7 @@ _REFUSED_PAUSE_S = 0.05
 
 
 class _Channel(asyncssh.SSHClientSession[bytes]):
-    """One channel's bytes, buffered with flow control."""
+    """The buffered output of one channel, with flow control."""
 
     def __init__(self, bounded: bool) -> None:
         self.buffer = bytearray()
@@ -77,7 +77,7 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
 
 _SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "SEGV": 11}
 _SIGNALS |= {"PIPE": 13, "ALRM": 14, "TERM": 15}
-# RFC 4254, section 6.10; its USR1 and USR2 have other numbers on each OS.
+# RFC 4254, section 6.10; without USR1 and USR2: their numbers differ between systems
 
 
 class _SSHStream:
@@ -153,7 +153,7 @@ def reason_of(error: BaseException | None) -> str:
 
 
 class SSHLink:
-    """Implements :class:`fleetctl.link.protocol.Link`; made by
+    """Implements :class:`fleetctl.link.protocol.Link`; opened by
     :class:`fleetctl.link.ssh.connect.Connector`."""
 
     def __init__(
@@ -200,8 +200,8 @@ class SSHLink:
     async def _open(
         self, session: _Channel, command: str, deadline: float, options: Mapping[str, Any]
     ) -> asyncssh.SSHClientChannel[bytes]:
-        """Open a channel. sshd refuses above MaxSessions, and sessions that ended a moment ago
-        still count there, so a refusal is asked again until ``deadline``."""
+        """Open a channel. sshd refuses more than MaxSessions, and still counts sessions that have
+        just ended, so after a refusal this tries again until ``deadline``."""
         why = "no channel was opened in time"
         try:
             async with asyncio.timeout_at(deadline):
@@ -278,7 +278,7 @@ class SSHLink:
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
             async with asyncio.timeout(timeout_s):
-                # asyncssh's reader and writer have the methods of asyncio's that are used here
+                # asyncssh's reader and writer have all the methods of asyncio's that are used
                 return await self.connection.open_connection(host, port)  # type: ignore[return-value]
         except asyncssh.ChannelOpenError as error:
             if self.closed:

@@ -1,7 +1,7 @@
-"""Opening an SSH link: keys, host keys, jumps, and each way it can fail in its own words.
+"""Opening an SSH link: keys, host keys, proxy jumps, and an error for each way in which it fails.
 
-``~/.ssh/config`` counts for what nodes.yaml leaves out: alias, user, port, identities, agent,
-ProxyJump, known_hosts files. Host keys are always checked; there is no way to turn that off.
+``~/.ssh/config`` supplies what nodes.yaml leaves out: alias, user, port, identities, agent,
+ProxyJump, known_hosts files. Host keys are always checked; that cannot be turned off.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from fleetctl.link.ssh.identities import Identities, Identity
 from fleetctl.link.ssh.known_hosts import Known, KnownHosts
 from fleetctl.model.topology import SSH, Node
 
-KEEPALIVE_S = 2.5  # longer than the pause between two questions to a node that is watched
+KEEPALIVE_S = 2.5  # longer than the pause between two questions to a watched node
 KEEPALIVE_MISSES = 1
-"""A node cut off is known as lost within about ``KEEPALIVE_S * (KEEPALIVE_MISSES + 1)`` seconds."""
+"""A node is found lost after about ``KEEPALIVE_S * (KEEPALIVE_MISSES + 1)`` seconds."""
 
 _STARTUP_TRIES = 4
 # sshd drops new connections at random above MaxStartups (10 by default).
@@ -43,7 +43,7 @@ _HUNG_HINT = "sshd on the node is stuck or overloaded; restart it, or the node, 
 
 
 class _Host(asyncssh.SSHClient):
-    """Remembers the host key the server showed when it was not the recorded one."""
+    """Keeps the host key of a server if it is not the recorded one."""
 
     shown: asyncssh.SSHKey | None = None
 
@@ -55,7 +55,7 @@ class _Host(asyncssh.SSHClient):
 
 
 class _Login(Struct, frozen=True):
-    """Everything that decides how one node is logged in to."""
+    """How to log in to one node."""
 
     options: asyncssh.SSHClientConnectionOptions
     known: Known
@@ -88,7 +88,7 @@ class Connector:
     async def connect(self, node: Node) -> SSHLink:
         """Connect to ``node`` within its ``connect_timeout``.
 
-        :raises LinkError: one of its kinds, each with the reason and what to do.
+        :raises LinkError: one of its subclasses, with the reason and what to do.
         """
         return await self._connect(node.name, node.ssh, through=())
 
@@ -139,7 +139,7 @@ class Connector:
             ) from None
 
     def _login(self, name: str, ssh: SSH, jump: SSHLink | None) -> _Login:
-        """What nodes.yaml and ``~/.ssh/config`` say together, with the keys that follow from it."""
+        """The options from nodes.yaml and ``~/.ssh/config``, with keys and known hosts."""
         given: dict[str, Any] = {
             key: value
             for key, value in (("username", ssh.user), ("port", ssh.port))
@@ -151,7 +151,7 @@ class Connector:
             base = asyncssh.SSHClientConnectionOptions(
                 config=self._config,
                 host=ssh.host,
-                known_hosts=None,  # replaced below, and there it is never None
+                known_hosts=None,  # set below, never to None
                 client_keys=None,
                 agent_path=None,
                 gss_auth=False,
@@ -160,7 +160,7 @@ class Connector:
                 kbdint_auth=False,
                 host_based_auth=False,
                 x509_trusted_certs=None,
-                connect_timeout=0,  # the deadlines are ours
+                connect_timeout=0,  # deadlines are set here, not by asyncssh
                 login_timeout=0,
                 keepalive_interval=KEEPALIVE_S,
                 keepalive_count_max=KEEPALIVE_MISSES,
@@ -183,7 +183,7 @@ class Connector:
             client_keys=identities.keys,
             agent_path=config.get("IdentityAgent", ()),
             agent_identities=identities.agent_only,
-            # one call into OpenSSL a packet; ChaCha20 takes asyncssh several
+            # faster: one call into OpenSSL per packet, while asyncssh's ChaCha20 needs several
             encryption_algs=config.get("Ciphers") or "^aes128-gcm@openssh.com",
         )
         return _Login(options, known, identities, jump)
@@ -192,7 +192,7 @@ class Connector:
 async def _open(
     name: str, login: _Login, deadline: float
 ) -> tuple[asyncssh.SSHClientConnection, str | None] | None:
-    """Log in by ``deadline`` (the loop's clock); ``None`` if the server hung up before it began."""
+    """Log in by ``deadline`` (the loop's clock); ``None``: the server closed before SSH began."""
     if not login.direct:
         return await _log_in(name, login, {}, deadline), None
     sock = await _dial(name, login, deadline)
@@ -284,7 +284,7 @@ _CONNECT_REASONS = {
 
 
 async def _dial(name: str, login: _Login, deadline: float) -> socket.socket:
-    """A TCP connection to the node, made here so that each way it fails has its own words."""
+    """A TCP connection to the node, made here so that each kind of failure has its own error."""
     try:
         async with asyncio.timeout_at(deadline):
             return await _first_that_answers(name, login)
@@ -331,9 +331,9 @@ async def _first_that_answers(name: str, login: _Login) -> socket.socket:
 
 
 async def _greets(name: str, login: _Login, sock: socket.socket, deadline: float) -> bool:
-    """Wait for the server's first byte, which SSH sends unasked; false if it closes instead.
+    """Wait for the server's first byte, which an SSH server sends first; false: it closed instead.
 
-    A server that accepts and stays silent is hung, which is another fault than a dead node.
+    A server that accepts the connection and sends nothing hangs, which is not a dead node.
     """
     try:
         async with asyncio.timeout_at(deadline):

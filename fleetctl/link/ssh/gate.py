@@ -1,8 +1,8 @@
-"""How many SSH handshakes are under way at once.
+"""Limits the number of SSH handshakes at once.
 
-Handshakes cost processor time here, so 200 at once would all finish last; a few at a time finish
-one after the other and the first nodes' scripts already run. But a node that does not answer must
-not keep a place that others could use, so a slot is given up after a moment without progress.
+Handshakes cost processor time on the controller: 200 at once would all finish late, while with a
+few at a time the first nodes' scripts run early. A node that does not answer must not block others,
+so a slot is freed after a short time even if its handshake goes on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PATIENCE_S = 1.0
 
 
 class Slot:
-    """One place in the gate; :meth:`leave` frees it early, leaving twice is harmless."""
+    """One of the slots; :meth:`leave` frees it, and may be called twice."""
 
     def __init__(self, places: asyncio.Semaphore) -> None:
         self._places = places
@@ -35,7 +35,7 @@ class Gate:
 
     @asynccontextmanager
     async def enter(self) -> AsyncIterator[Slot]:
-        """Wait for a place; it is kept for the block, at most ``patience_s`` seconds."""
+        """Wait for a slot; it is held during the context, but at most ``patience_s`` seconds."""
         await self._places.acquire()
         slot = Slot(self._places)
         timer = asyncio.get_running_loop().call_later(self._patience_s, slot.leave)

@@ -1,4 +1,4 @@
-"""The private keys to log in with: read once, and remembered with what became of them."""
+"""The private keys to log in with, and why a key file could not be used."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ class Identity(Struct, frozen=True):
     """A set of keys for one node."""
 
     keys: list[Any]
-    """asyncssh key pairs; may be empty, then the agent alone is asked."""
+    """asyncssh key pairs; empty: only the agent's keys are used."""
     agent_only: Any
-    """Public keys the agent may offer; ``None`` for all it holds."""
+    """Public keys of the agent that may be used; ``None``: all."""
     notes: tuple[str, ...]
-    """Per file: its path, and why it could not be used."""
+    """For each file: its path, and why it could not be used."""
 
     def tried(self, agent_path: str | None) -> str:
-        """What was tried, for a message."""
+        """The keys that were tried, for a message."""
         agent = "keys of the SSH agent" if agent_path else "no SSH agent"
         return ", ".join((*self.notes, agent))
 
 
 class Identities:
-    """Loads private keys, each usable file once; of the others the user may mend one meanwhile."""
+    """Loads private keys. Usable files are read once; others again, since the user may fix them."""
 
     def __init__(self) -> None:
         self._files: dict[str, list[Any]] = {}
@@ -37,8 +37,8 @@ class Identities:
     def load(self, files: Sequence[str] | None, *, only: bool) -> Identity:
         """The keys in ``files``, or OpenSSH's default ones.
 
-        :param only: as ``IdentitiesOnly``: of the agent's keys, only those with a ``.pub`` beside
-            one of ``files``.
+        :param only: as ``IdentitiesOnly``: of the agent's keys, use only those with a ``.pub`` file
+            next to one of ``files``.
         """
         wanted = list(files) if files else [f for f in _DEFAULTS if Path(f).expanduser().exists()]
         loaded = [self._load(file) for file in wanted]

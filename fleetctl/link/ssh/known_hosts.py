@@ -1,4 +1,4 @@
-"""Recorded host keys, from the files OpenSSH would use, read once."""
+"""Recorded host keys, from the known_hosts files that OpenSSH uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Known(Struct, frozen=True):
     entries: Any
     """asyncssh's parsed form; never None, which would mean "accept any key"."""
     where: str
-    """The files, for messages."""
+    """The first file, for messages."""
 
     def knows(self, host: str, port: int) -> bool:
         """Whether any key is recorded for ``host``."""
@@ -33,7 +33,7 @@ _Stamp = tuple[int, int] | None
 
 
 class KnownHosts:
-    """Loads known_hosts files, each combination once, and anew when one of them changed."""
+    """Loads known_hosts files, each combination once, and again after one of them has changed."""
 
     def __init__(self) -> None:
         self._loaded: dict[tuple[str, ...], tuple[list[_Stamp], Known]] = {}
@@ -43,8 +43,8 @@ class KnownHosts:
     ) -> Known:
         """The keys in ``user_files`` and ``global_files``; ``None`` for OpenSSH's defaults.
 
-        A file that is missing and a line that cannot be read hold no key: the host is then
-        unknown, never trusted.
+        Missing files and lines that cannot be read are skipped: a host without a key is unknown,
+        never trusted.
         """
         if isinstance(user_files, str):
             user_files = [user_files]
@@ -65,7 +65,7 @@ class KnownHosts:
 
 
 def _stamp(file: str) -> _Stamp:
-    """What changes when the file does; ``None`` while it cannot be read."""
+    """A value that changes with the file; ``None``: it cannot be read."""
     try:
         found = Path(file).expanduser().stat()
     except OSError:
