@@ -1,11 +1,11 @@
-"""tmux on the nodes, driven by libtmux over a link; nothing outside this package knows libtmux."""
+"""tmux on the nodes, controlled with libtmux over a link; only this package imports libtmux."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
 
-# libtmux asks for sys.stdout.encoding while it is imported; what stands there while the dashboard
-# has the terminal has none.
+# libtmux reads sys.stdout.encoding when it is imported; the dashboard replaces sys.stdout by an
+# object without one.
 with redirect_stdout(sys.__stdout__):
     import libtmux as libtmux

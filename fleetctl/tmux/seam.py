@@ -1,10 +1,10 @@
-"""Where libtmux's commands leave this process: to a node's link instead of a local binary.
+"""Makes libtmux run its commands over a node's link instead of a local tmux.
 
-libtmux 0.62 runs tmux in the constructor of one class, ``libtmux.common.tmux_cmd``, which every
-call site shares and which gets the server's ``tmux_bin``. That constructor is wrapped once: a
-``tmux_bin`` registered here goes to its engine, every other to libtmux's own code. The shape of
-:class:`Engine` follows the protocol proposed upstream (tmux-python/libtmux#739), so that this
-module can vanish the day it ships. ``tests/tmux/test_seam.py`` is the canary for other versions.
+libtmux 0.62 runs every tmux command in the constructor of ``libtmux.common.tmux_cmd``, with the
+server's ``tmux_bin`` as an argument. That constructor is patched once: a ``tmux_bin`` registered
+here runs through its engine, any other through libtmux's own code. :class:`Engine` follows the
+protocol proposed upstream (tmux-python/libtmux#739), which will replace this module.
+``tests/tmux/test_seam.py`` fails if another version of libtmux works differently.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 
 class Result(Struct, frozen=True):
-    """What a tmux command left."""
+    """The result of a tmux command."""
 
     stdout: str
     stderr: str
@@ -25,10 +25,10 @@ class Result(Struct, frozen=True):
 
 
 class Engine(Protocol):
-    """Runs tmux somewhere."""
+    """Runs tmux commands."""
 
     def run(self, argv: tuple[str, ...]) -> Result:
-        """Run ``tmux ARGV`` to its end; raise whatever is not tmux's own answer."""
+        """Run ``tmux ARGV`` to its end; raise only if tmux itself did not answer."""
 
 
 _engines: dict[str, Engine] = {}
@@ -37,7 +37,7 @@ _original = libtmux.common.tmux_cmd.__init__
 
 
 def register(tmux_bin: str, engine: Engine) -> None:
-    """Send every libtmux command with this ``tmux_bin`` to ``engine``."""
+    """Run every libtmux command with this ``tmux_bin`` through ``engine``."""
     with _lock:
         _engines[tmux_bin] = engine
         if libtmux.common.tmux_cmd.__init__ is not _dispatch:

@@ -1,7 +1,7 @@
-"""The tmux server of one node: open a window for an instance, run its command in it, close it.
+"""The tmux server of one node: opens a window for an instance, runs its command there, closes it.
 
-libtmux is synchronous and its objects run commands even for ``repr``: they live in one thread per
-node and never leave it; plain values do.
+libtmux is synchronous, and its objects run commands even for ``repr``: they are used only in one
+thread per node, which returns plain values.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from fleetctl.tmux import seam
 
 COMMAND_TIMEOUT_S = 15.0
 _HOLD = ("sleep", "60")
-# The process of a window before its command. It ends by itself, and the window with it, should
-# this controller die before the command is there. Two words, for tmux gives one word to the user's
-# login shell, which may be nologin.
+# The process of a new window until its command replaces it; it ends, with the window, if the
+# controller dies before. Two words: tmux would run a single one with the user's login shell, which
+# may be nologin.
 
 _RACE = re.compile(r"duplicate session|server exited|lost server")
-# Another controller was faster; or the last window closed just now, and the server with it.
+# Another controller was faster, or the server has just exited with its last window.
 
 _GONE = re.compile(
     r"can't find (window|session)|no server running|server exited|lost server|no current"
     r"|error connecting to .*\(No such file or directory\)"
 )
-# A socket that may not be used, for one, does not mean that the window is gone.
+# Other errors, such as a socket without permission, do not mean that the window is gone.
 
 _T = TypeVar("_T")
 _numbers = itertools.count()
 
 
 class Window(Struct, frozen=True):
-    """A window on a node's tmux server, by tmux's own ids."""
+    """A window on a node's tmux server: tmux's ids."""
 
     window_id: str
     pane_id: str
 
 
 class _LinkEngine:
-    """Runs tmux on a node, from libtmux's thread, over a link that lives in an event loop."""
+    """Runs tmux on a node: called in libtmux's thread, it uses the link in the event loop."""
 
     def __init__(self, link: Link, loop: asyncio.AbstractEventLoop) -> None:
         self._link = link
@@ -80,8 +80,8 @@ INSTALL_HINT = "Install it: brew install tmux (macOS), sudo apt install tmux (De
 class NodeTmux:
     """fleetctl's own tmux server on one node.
 
-    Every method raises :class:`~fleetctl.errors.TmuxError` when tmux refuses, and
-    :class:`~fleetctl.errors.LinkError` when the node is lost; a lost node is never "nothing runs".
+    Every method raises :class:`~fleetctl.errors.TmuxError` if tmux refuses, and
+    :class:`~fleetctl.errors.LinkError` if the node is lost.
     """
 
     def __init__(self, link: Link) -> None:
@@ -91,9 +91,9 @@ class NodeTmux:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"tmux-{link.node}")
 
     async def open_window(self, session: str, name: str, *, config: str) -> Window:
-        """Make a window that holds still, in ``session``, which is made when it is not there.
+        """Open a window that only waits, in ``session``, which is created if needed.
 
-        :param config: absolute path on the node of the settings for a server that must start.
+        :param config: absolute path, on the node, of the settings for a new tmux server.
         """
         return await self._in_thread(lambda: self._open(session, name, config))
 
@@ -105,9 +105,9 @@ class NodeTmux:
         options: Mapping[str, str],
         log_command: tuple[str, ...],
     ) -> None:
-        """Replace what a window holds by ``argv``, all it prints going to ``log_command``'s stdin.
+        """Replace the window's process by ``argv``, and pipe its output to ``log_command``.
 
-        One tmux invocation: the options, the pipe and the command are there together or not at all.
+        Options, pipe and command are set in one tmux invocation: all of them or none.
 
         :param options: user options to set on the window, without the leading ``@``.
         """
@@ -122,7 +122,7 @@ class NodeTmux:
         await self._in_thread(lambda: self._command(*sequence))
 
     async def close_window(self, window_id: str) -> None:
-        """Close a window; one that is gone already is fine."""
+        """Close a window, if it still exists."""
         await self._in_thread(lambda: self._close(window_id))
 
     def close(self) -> None:
@@ -165,24 +165,23 @@ class NodeTmux:
 
 
 def _argument(text: str) -> str:
-    """``text`` so that tmux does not take a semicolon at its end for the end of the command."""
+    """``text``, escaped so that tmux does not take a final semicolon as the end of the command."""
     return f"{text[:-1]}\\;" if text.endswith(";") else text
 
 
 def attach_script(session: str, window_id: str, *, read_only: bool) -> str:
-    """The script that shows one window in the terminal it runs on, full size.
+    """The script that shows one window in the terminal on which it runs, full size.
 
-    It attaches through a session of its own in the same group, so that looking at one window does
-    not turn the page for others who look; that session ends when the terminal lets go of it. The
-    script ends it, not tmux: with destroy-unattached the server of tmux 3.3a often crashes when
-    such a session is detached from, and everything that runs in it with it.
+    It attaches through a new session in the same group, so that other viewers keep their own
+    current window, and ends that session afterwards. It does not use tmux's destroy-unattached,
+    with which the server of tmux 3.3a often crashes on detach, and ends everything in it.
     """
     view = f"{session}-view-$$"
     tmux = f"tmux -u -L {TMUX_SOCKET}"
     attach = "attach-session -r" if read_only else "attach-session"
     return f"""unset TMUX TMUX_PANE
 infocmp "$TERM" >/dev/null 2>&1 || TERM=xterm-256color; export TERM
-trap : HUP TERM # for tmux; this shell goes on and ends the session also when its terminal is gone
+trap : HUP TERM # ends tmux only: this shell still ends the session when its terminal is gone
 {tmux} new-session -d -t {quote("=" + session)} -s "{view}" || exit 1
 {tmux} select-window -t "={view}:{window_id}" && {tmux} {attach} -t "={view}"
 status=$?
