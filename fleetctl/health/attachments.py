@@ -79,8 +79,8 @@ def data_networks(fleet: Fleet, job: Job | None) -> tuple[str, ...]:
 def data_lamps(fleet: Fleet, job: Job | None, status: FleetStatus) -> dict[str, Lamp]:
     """Whether the networks of ``job`` work for each node.
 
-    They do not if one of its attachments fails, or if a ping to a peer whose attachment works is
-    unanswered. A peer that is off its network makes only itself wrong, though the other nodes'
+    They do not if one of its attachments fails, or if it gets no answer from a peer with a working
+    attachment. A peer that is off its network makes only itself wrong, though the other nodes'
     pings to it count in :attr:`Lamp.wrong`.
     """
     networks = data_networks(fleet, job)

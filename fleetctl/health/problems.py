@@ -132,11 +132,11 @@ def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
     wanted = dict.fromkeys(
         need.listen.address for i in mine for need in job.needs(i) if need.listen
     )
-    heard = [a for a in wanted if (e := facts.network.echoes.get(a)) and e.received]
-    if heard and facts.local_network is not None:
+    reached = [a for a in wanted if (e := facts.network.echoes.get(a)) and e.received]
+    if reached and facts.local_network is not None:
         yield LOCAL_NETWORK_DENIED.problem(
             node.name,
-            address=heard[0],
+            address=reached[0],
             evidence=f"in tmux: {facts.local_network.said}",
             affects=tuple(i.name for i in mine if i.after),
         )

@@ -68,7 +68,7 @@ def default_way(fleet: Fleet, network: NetworkFacts) -> DefaultWay | None:
     return DefaultWay(entry.via, entry.interface) if entry else None
 
 
-def default_thief(fleet: Fleet, node: Node, network: NetworkFacts) -> Network | None:
+def default_taken_by(fleet: Fleet, node: Node, network: NetworkFacts) -> Network | None:
     """The cluster network to which the default route leads instead of the control network.
 
     None for a default route through no network of nodes.yaml, such as a VPN: that is the user's

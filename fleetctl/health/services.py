@@ -42,7 +42,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
 
 
 def unknown_status(instance: Instance, reason: str) -> ServiceStatus:
-    """The status of an instance whose node cannot be asked."""
+    """The status of an instance on a node that cannot be asked."""
     return ServiceStatus(
         service=instance.service,
         node=instance.node,

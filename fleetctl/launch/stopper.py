@@ -76,11 +76,11 @@ class Stopper:
     async def _end(self, instance: Instance, before: ServiceStatus, link: Link) -> ServiceStatus:
         script = stop_script(self._fleet, instance)
         words: dict[str, list[str]] = {}
-        torn = ""
+        partial = ""
         async with link.stream(script) as stream:
             stream.write_eof()
             while data := await stream.read(instance.stop.grace_s + _BEYOND_GRACE_S):
-                *lines, torn = (torn + data.decode("utf-8", "replace")).split("\n")
+                *lines, partial = (partial + data.decode("utf-8", "replace")).split("\n")
                 for line in lines:
                     key, *rest = line.split() or [""]
                     words[key] = rest

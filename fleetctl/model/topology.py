@@ -75,7 +75,7 @@ class Fleet(Struct, frozen=True):
     nodes: Mapping[str, Node]
     jobs: Mapping[str, Job] = {}
     internet: IPv4Address | None = None
-    """The address whose answer means "has internet"; ``None`` turns that check off."""
+    """The address to ping for the internet check; ``None`` turns that check off."""
 
     def network_of(self, address: IPv4Address) -> str | None:
         """The name of the network that ``address`` belongs to."""

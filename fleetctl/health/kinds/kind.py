@@ -60,7 +60,7 @@ class ProblemKind(Struct, frozen=True):
 
 
 class FindingKind(ProblemKind, frozen=True, kw_only=True):
-    """A kind whose problems are made of one node's findings."""
+    """A kind with problems that are made of one node's findings."""
 
     words: Words
     consequence: str = ""

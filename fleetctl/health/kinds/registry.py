@@ -17,7 +17,7 @@ KINDS: Mapping[str, ProblemKind] = {
 FINDING_KINDS: Mapping[str, FindingKind] = {
     code: kind for code, kind in KINDS.items() if isinstance(kind, FindingKind)
 }
-"""Those whose problems are made of one node's findings."""
+"""Those with problems that are made of one node's findings."""
 
 STOPS_START = frozenset(code for code, kind in KINDS.items() if kind.stops_start)
 """Problems of the network only. What is wrong with a node itself, such as a missing folder, stops

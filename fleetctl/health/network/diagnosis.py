@@ -134,7 +134,7 @@ class _Diagnosis:
         return {name: tuple(askers) for name, askers in answers.items()}
 
     def _jumps(self) -> dict[str, str]:
-        """Lost nodes whose SSH goes through another lost node, with that node."""
+        """Lost nodes that are reached through another lost node, with that node."""
         through = {}
         for name in self.lost:
             jump = self.fleet.nodes[name].ssh.proxy_jump

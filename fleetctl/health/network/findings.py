@@ -66,7 +66,7 @@ def _stolen_default(fleet: Fleet, node: Node, facts: NodeFacts, row: RouteRow) -
     return Finding(
         kinds.DEFAULT_ROUTE_STOLEN.code,
         node.name,
-        routing.default_thief(fleet, node, facts.network),
+        routing.default_taken_by(fleet, node, facts.network),
         found=(row.via,) if row.via else (),
         interface=row.interface or "",
         shown_by=f"{wording(facts).asks_way} {fleet.internet}: via {row.via} on {row.interface}",

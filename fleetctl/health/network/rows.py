@@ -189,23 +189,23 @@ def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> RouteRow:
         )
     if taken.error is not None:
         return _with(row, ok=False, reason=taken.error)
-    amiss: str | None = None
+    wrong: str | None = None
     if entry is not None and entry.dead:
-        amiss = f"{taken.interface} has no carrier"
+        wrong = f"{taken.interface} has no carrier"
     elif entry is None and _by_luck(fleet, facts, expected):
-        amiss = "there is no route: only the default route, which is wrong, goes there"
+        wrong = "there is no route: only the default route, which is wrong, goes there"
     return _with(
         row,
         via=taken.via,
         interface=taken.interface,
-        ok=taken.via == expected.via and amiss is None,
-        reason=amiss,
+        ok=taken.via == expected.via and wrong is None,
+        reason=wrong,
     )
 
 
 def _by_luck(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> bool:
     """Whether packets go right only because a wrong default route leads to the same gateway."""
-    if routing.default_thief(fleet, fleet.nodes[expected.node], facts.network) is None:
+    if routing.default_taken_by(fleet, fleet.nodes[expected.node], facts.network) is None:
         return False
     known = facts.network.routes is not None
     return known and not routing.wider(facts.network, expected.to)
@@ -217,8 +217,8 @@ def _default(fleet: Fleet, node: Node, facts: NodeFacts) -> RouteRow:
         known = facts.network.routes is not None and not routing.defaults(facts.network)
         why = "there is no default route" if known else facts.unknown.get("routes", "not told")
         return RouteRow(None, ok=False if known else None, reason=why)
-    thief = routing.default_thief(fleet, node, facts.network)
-    return RouteRow(None, via=way.via, interface=way.interface, ok=thief is None)
+    taken_by = routing.default_taken_by(fleet, node, facts.network)
+    return RouteRow(None, via=way.via, interface=way.interface, ok=taken_by is None)
 
 
 def _forwarding(facts: NodeFacts, expected: bool) -> ForwardingStatus:

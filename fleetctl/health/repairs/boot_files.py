@@ -34,9 +34,9 @@ def forwarding_on_linux(target: RepairTarget, setup: NetworkSetup) -> SetupChang
 
 
 def loose_filter(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
-    """Let an interface take packets whose answers leave another way, from the next boot on."""
+    """Let an interface accept packets that are answered over another interface, at every boot."""
     interface = target.finding.interface
-    does = f"lets {interface} accept packets whose answers leave another way"
+    does = f"lets {interface} accept packets that are answered over another interface"
     return _sysctl(setup, linux.filter_key(interface), "2", does)
 
 

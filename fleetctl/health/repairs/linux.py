@@ -32,7 +32,7 @@ def forwarding(_target: RepairTarget) -> Iterator[RepairStep]:
 
 
 def loose_filter(target: RepairTarget) -> Iterator[RepairStep]:
-    """Let an interface take packets whose answers leave another way.
+    """Let an interface accept packets that are answered over another interface.
 
     The step names no interface to protect: accepting more packets cannot cut a connection.
     """
@@ -40,7 +40,7 @@ def loose_filter(target: RepairTarget) -> Iterator[RepairStep]:
         key = filter_key(interface)
         yield RepairStep(
             f"sudo sysctl -w {key}=2",
-            f"lets {interface} accept packets whose answers leave another way",
+            f"lets {interface} accept packets that are answered over another interface",
             f"sudo sysctl -w {key}=1",
         )
 

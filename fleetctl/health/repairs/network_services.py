@@ -17,7 +17,7 @@ from fleetctl.quoting import join
 
 
 def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
-    """Add the route to the service on whose network the next hop is.
+    """Add the route to the service of the interface towards the next hop.
 
     ``-setadditionalroutes`` replaces the list, so the whole list is given each time.
     """

@@ -35,7 +35,7 @@ _MakeEdit = Callable[[RepairTarget, Profile], _Edit | None]
 
 
 def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
-    """Add the route to the profile on whose network the next hop is."""
+    """Add the route to the profile of the interface towards the next hop."""
     return _edit(target, setup, target.route_interface, _route)
 
 

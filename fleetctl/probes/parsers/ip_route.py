@@ -151,7 +151,7 @@ def _entry(
     protocol: str | None,
     flags: tuple[str, ...],
 ) -> Entry | None:
-    """The route; None if it is cut off or one of IPv6, whose default route looks the same."""
+    """The route; None if it is cut off, or one of IPv6: its default route looks the same."""
     if gateway is not None and address.ipv4(gateway) is None:
         return None
     if via is not None and address.ipv6(via) is None:

@@ -1,4 +1,4 @@
-"""``route add``, ``change`` and ``delete`` of macOS, whose exit status is 0 even on failure."""
+"""``route add``, ``change`` and ``delete`` of macOS. Their exit status is 0 even on failure."""
 
 from __future__ import annotations
 
