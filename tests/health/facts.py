@@ -1,4 +1,4 @@
-"""Facts for tests: one node on which one instance can be in every state."""
+"""Facts for tests: a node with an instance that can be in any state."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def record(of: Instance, **more: Any) -> Record:
 
 
 def facts(*found: Pane | Record | Listener, **more: Any) -> NodeFacts:
-    """Facts of a node with tmux, on which the processes of RUN are PID alone."""
+    """Facts of a node with tmux, on which RUN has the single process PID."""
     fields: dict[str, Any] = {
         "measured_at": NOW,
         "system": None,
@@ -66,7 +66,7 @@ def facts(*found: Pane | Record | Listener, **more: Any) -> NodeFacts:
 
 
 def running(of: Instance, *found: Listener, **of_record: Any) -> NodeFacts:
-    """The instance runs."""
+    """Facts of a node on which the instance runs."""
     return facts(pane(of), record(of, **of_record), *found)
 
 

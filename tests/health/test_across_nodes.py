@@ -1,4 +1,4 @@
-"""What only several nodes together show: packet sizes that differ, cables in a ring."""
+"""Problems that only several nodes together show: MTUs that differ, cable rings."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def told(by_node: dict[str, NodeFacts]) -> list[Problem]:
     return list(problems_across_nodes(FLEET, by_node))
 
 
-# packet sizes
+# MTUs
 
 
 def sized(network: str, **mtus: int | None) -> dict[str, NodeFacts]:
-    """Nodes whose interface on ``network`` has that MTU; another interface has a strange one."""
+    """Nodes with that MTU on ``network``, and an odd one on another interface."""
     found = {}
     for name, mtu in mtus.items():
         address = IPv4Interface((FLEET.nodes[name].addresses[network], 24))
@@ -37,7 +37,7 @@ def sized(network: str, **mtus: int | None) -> dict[str, NodeFacts]:
     return found
 
 
-def test_a_node_whose_packets_are_larger() -> None:
+def test_a_node_with_a_larger_mtu() -> None:
     (problem,) = told(sized("fabric", mini1=1500, mini2=9000, mini3=1500))
     assert (problem.code, problem.severity, problem.node) == ("mtu-mismatch", "warning", "mini2")
     assert problem.summary == (
@@ -48,7 +48,7 @@ def test_a_node_whose_packets_are_larger() -> None:
     assert problem.evidence == "mini1: mtu 1500, mini2: mtu 9000, mini3: mtu 1500"
 
 
-def test_all_that_differ_from_most_are_one_problem() -> None:
+def test_all_nodes_that_differ_from_most_are_one_problem() -> None:
     (problem,) = told(sized("wifi", mini1=1280, mini2=1500, mini3=1500, pi5=1500, pi4=1400))
     assert (problem.node, problem.affects) == ("mini1", ("pi4",))
 
@@ -67,15 +67,15 @@ def test_the_ends_of_a_cable_that_differ() -> None:
         {},
     ],
 )
-def test_packets_of_one_size_are_fine(mtus: dict[str, int | None]) -> None:
+def test_the_same_mtu_everywhere_is_fine(mtus: dict[str, int | None]) -> None:
     assert told(sized("fabric", **mtus)) == []
 
 
-def test_other_networks_may_have_other_sizes() -> None:
+def test_other_networks_may_have_other_mtus() -> None:
     assert told({**sized("edge50", mini1=1500, pi5=1500), **sized("fabric", mini2=9000)}) == []
 
 
-def test_a_node_without_its_address_has_no_size() -> None:
+def test_a_node_without_its_address_has_no_mtu_there() -> None:
     lost = facts(network=NetworkFacts(interfaces=(Interface("en0", True, True, mtu=9000),)))
     untold = facts(network=NetworkFacts(interfaces=None))
     assert told({**sized("fabric", mini1=1500), "mini2": lost, "mini3": untold}) == []
@@ -139,20 +139,20 @@ def test_a_chain_or_two_cables_between_two_macs_are_no_ring(
     ],
     ids=["none", "off", "dead", "another"],
 )
-def test_a_ring_of_links_without_the_bridge_over_them_is_none(bridge: Interface | None) -> None:
+def test_a_ring_of_links_without_a_bridge_is_no_loop(bridge: Interface | None) -> None:
     assert told(cabled(A, B, C, bridge=bridge)) == []
 
 
-def test_a_bridge_that_does_not_say_how_its_link_is_counts() -> None:
+def test_a_bridge_with_an_unknown_link_state_counts() -> None:
     bridge = Interface("bridge0", enabled=True, link=None)
     assert [p.code for p in told(cabled(A, B, C, bridge=bridge))] == ["thunderbolt-loop"]
 
 
-def test_a_ring_over_a_mac_that_is_not_known_cannot_be_seen() -> None:
+def test_a_ring_over_an_unknown_mac_cannot_be_seen() -> None:
     assert told(cabled(A, B, C, names=MACS[:2])) == []
 
 
-def test_a_cable_whose_far_end_tells_nothing_is_known_by_the_near_one() -> None:
+def test_one_end_is_enough_to_know_a_cable() -> None:
     ring = cabled(A, B, C)
     ports = ring["mini1"].thunderbolt or ()
     mute = tuple(ThunderboltPort(p.domain, None) for p in ports)

@@ -1,4 +1,4 @@
-"""From looks at nodes to the fleet's status: waiting, unknown, and one problem per root cause."""
+"""The fleet's status from looks at nodes: waiting, unknown, and one problem per root cause."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def parts(*running: str, **more: Any) -> list[Pane | Record]:
 
 
 def well(*running: str) -> dict[str, NodeFacts | LinkError]:
-    """Facts of all nodes, where ``running`` are well."""
+    """Facts of all nodes, on which ``running`` run and are ready."""
     found: dict[str, NodeFacts | LinkError] = {}
     for node in "abc":
         mine = [name for name in running if name.endswith(f"@{node}")]
@@ -99,7 +99,7 @@ def test_no_job() -> None:
     assert (status.job, status.services, status.problems) == (None, {}, ())
 
 
-def test_only_the_chosen_are_shown_but_all_is_judged() -> None:
+def test_only_the_chosen_are_shown_but_all_count() -> None:
     of = fleet()
     looks = {name: Look(facts=facts()) for name in "abc"}
     looks["b"] = Look(error=ConnectTimedOut("b", "no answer"))
@@ -121,7 +121,7 @@ def test_a_node_that_cannot_be_asked_is_one_problem() -> None:
     assert status.nodes["b"].state == "ok"
 
 
-def test_what_waits_for_a_lost_node_is_explained_by_it() -> None:
+def test_a_lost_node_explains_what_waits_for_it() -> None:
     found = {**well("worker@b"), "a": LinkError("a", "lost")}
     status = look(found)
     assert states(status)["worker@c"] == "waiting"
@@ -129,7 +129,7 @@ def test_what_waits_for_a_lost_node_is_explained_by_it() -> None:
     assert [p.code for p in status.problems] == ["ssh-unreachable"]
 
 
-def test_waiting_and_stopped_are_told_apart() -> None:
+def test_waiting_is_not_stopped() -> None:
     # the server runs and is not ready: the workers wait, and so does what waits for them
     found = {**well(), "a": facts(*parts("server@a", started_at=ago(5)))}
     found["a"] = facts(
@@ -148,7 +148,7 @@ def test_waiting_and_stopped_are_told_apart() -> None:
     assert (problem.code, problem.severity) == ("dependency-not-ready", "warning")
     assert problem.affects == ("worker@b", "worker@c", "web@c")
     assert problem.summary == "worker@b, worker@c not started: server@a is running"
-    assert status.healthy  # it is on its way
+    assert status.healthy  # it is still starting
 
     # once it was stopped after the server began, it is stopped
     worker = JOB.services["worker"].instances[0]
@@ -173,7 +173,7 @@ def test_the_order_of_the_file_does_not_matter() -> None:
     assert [p.code for p in status.problems] == ["dependency-not-ready"]
 
 
-def test_one_that_did_its_work_holds_up_nobody() -> None:
+def test_an_instance_that_did_its_work_delays_no_other() -> None:
     once = job({"once": (["a"], []), "next": (["b"], ["once"])})
     done = once.services["once"].instances[0]
     found = {**well(), "a": facts(pane(done, dead=True), record(done, phase="ended", exit_code=0))}
@@ -218,13 +218,13 @@ def test_a_server_on_the_wrong_address() -> None:
     )
 
 
-def test_one_more_address_is_wrong_as_well() -> None:
+def test_a_further_address_is_wrong_too() -> None:
     found = well(*ALL)
     found["a"] = facts(*parts("server@a"), LISTENS, listener("192.168.1.1", 6000, PID))
     assert [p.code for p in look(found).problems] == ["port-wrong-address"]
 
 
-def test_a_stranger_on_the_port_is_named() -> None:
+def test_another_process_on_the_port_is_named() -> None:
     server = JOB.services["server"].instances[0]
     ended = (pane(server, dead=True), record(server, phase="ended", exit_code=1))
     found = {**well(), "a": facts(*ended, listener("10.0.0.1", 6000, 999, process="nginx"))}
@@ -233,7 +233,7 @@ def test_a_stranger_on_the_port_is_named() -> None:
     assert "is taken by nginx (pid 999)" in status.problems[0].summary
     found["a"] = facts(*ended, listener("*", 6000, process=None))
     assert "is taken by a process of another user" in look(found).problems[0].summary
-    # nobody wants the port of a service that is stopped
+    # a stopped service does not need its port
     found["a"] = facts(listener("10.0.0.1", 6000, 999))
     assert told(look(found)) == []
 
@@ -286,7 +286,7 @@ def test_problems_of_a_machine(more: dict[str, Any], code: str, severity: str) -
     assert status.healthy == (severity == "warning")
 
 
-def test_what_waits_for_a_node_without_tmux_is_explained_by_it() -> None:
+def test_a_node_without_tmux_explains_what_waits_for_it() -> None:
     missing = {"tmux_version": None, "panes": None, "unknown": {"tmux": "not in PATH"}}
     found = {**well("worker@b"), "a": facts(**missing)}
     assert [(p.code, p.affects) for p in look(found).problems] == [("tmux-missing", tuple(ALL))]
@@ -326,7 +326,7 @@ def test_a_node_that_cannot_be_logged_into() -> None:
     assert "started by hand" in (status.services["rank1@c"].reason or "")
 
 
-def test_errors_come_before_warnings_and_what_is_not_measured_is_null() -> None:
+def test_errors_come_before_warnings_and_unknown_values_are_null() -> None:
     found = well(*ALL)
     worker = JOB.services["worker"].instances[0]
     found["b"] = facts(pane(worker, definition_hash="other"), record(worker))

@@ -1,4 +1,4 @@
-"""Who is blamed for an echo that does not come back, and what the data lamps say of it."""
+"""Which attachments fail after unanswered pings, and whether a job's networks work for a node."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ JOB = LAN.jobs["j"]
 
 
 Own = Mapping[str, bool | Literal["down"] | None]
-"""What each node says of its address; those that cannot be asked are left out."""
+"""What each node says of its own address; nodes that cannot be asked are left out."""
 Echoes = Mapping[str, bool | float]
-"""Under "ab" what came of a asking b: whether it answered, or after how many ms."""
+"""Under "ab": whether b answered a's ping, or after how many ms."""
 
 
 def status(own: Own, echoes: Echoes) -> FleetStatus:
@@ -103,12 +103,12 @@ WELL: Own = {"a": True, "b": True, "c": True}
     [
         pytest.param(WELL, {"ab": True, "bc": True}, (True, True, True), id="all well"),
         pytest.param({}, {}, (None, None, None), id="nothing known"),
-        pytest.param(WELL, {}, (True, True, True), id="addresses are up, no echo measured"),
+        pytest.param(WELL, {}, (True, True, True), id="addresses are up, no ping was sent"),
         pytest.param(
             {**WELL, "b": False},
             {"ab": False, "cb": False, "ba": False},
             (True, False, True),
-            id="b says itself that its address is missing: nobody else is to blame",
+            id="b's own address is missing: no other node fails",
         ),
         pytest.param(
             {**WELL, "b": "down"},
@@ -120,53 +120,53 @@ WELL: Own = {"a": True, "b": True, "c": True}
             {**WELL, "b": False},
             {"ab": True, "cb": True},
             (True, False, True),
-            id="and is not cleared by somebody who has its address instead",
+            id="even if another machine answers at that address",
         ),
         pytest.param(
             WELL,
             {"ab": False, "cb": False, "ba": False, "bc": False, "ac": True, "ca": True},
             (True, False, True),
-            id="b is heard by nobody, a and c hear each other",
+            id="b answers no ping, a and c answer each other",
         ),
         pytest.param(
             WELL,
             {"ab": False, "ba": False, "ac": True, "bc": True},
             (True, True, True),
-            id="only the pair fails: both are well with c",
+            id="only the pair fails: c answers both",
         ),
         pytest.param(
             WELL,
             {"ab": False, "ba": False, "ac": False, "ca": False, "bc": False, "cb": False},
             (False, False, False),
-            id="nobody hears anybody: the switch",
+            id="no ping is answered: the switch",
         ),
         pytest.param(
             {"a": True, "c": True},
             {"ab": True, "ac": True, "cb": True},
             (True, True, True),
-            id="b cannot be asked, and is heard",
+            id="b cannot be asked, and answers",
         ),
         pytest.param(
             {"a": True, "c": True},
             {"ab": False, "ac": True, "cb": False},
             (True, False, True),
-            id="b cannot be asked, and is not heard",
+            id="b cannot be asked, and does not answer",
         ),
         pytest.param(
             {"a": True, "c": True},
             {"ab": False, "cb": True},
             (False, True, True),
-            id="b cannot be asked, c hears it and a does not",
+            id="b cannot be asked, and answers c but not a",
         ),
         pytest.param(
             {"a": True},
             {"ab": False, "ac": False},
             (None, False, False),
-            id="a alone can be asked, and hears nobody",
+            id="only a can be asked, and gets no answer",
         ),
     ],
 )
-def test_who_is_blamed(
+def test_which_attachments_fail(
     own: Own,
     echoes: Echoes,
     places: tuple[bool | None, bool | None, bool | None],
@@ -175,7 +175,7 @@ def test_who_is_blamed(
     assert tuple(place(LAN, seen, name, "lan") for name in "abc") == places
 
 
-def test_who_has_no_address_there_has_no_place_there() -> None:
+def test_without_an_address_there_is_no_attachment() -> None:
     guide = FLEETS["guide"]
     healthy = World(guide).check().status
     assert place(guide, healthy, "mini2", "edge50") is None
@@ -183,7 +183,7 @@ def test_who_has_no_address_there_has_no_place_there() -> None:
 
 
 @pytest.mark.parametrize("fleet", FLEETS)
-def test_in_a_healthy_world_every_place_holds_and_every_lamp_is_on(fleet: str) -> None:
+def test_in_a_healthy_fleet_all_attachments_and_job_networks_work(fleet: str) -> None:
     world = World(FLEETS[fleet])
     for depth in ("status", "check"):
         seen = world.check(depth).status
@@ -199,7 +199,7 @@ def test_in_a_healthy_world_every_place_holds_and_every_lamp_is_on(fleet: str) -
             assert lamp == Lamp(True if placed else None), name
 
 
-def test_a_node_without_wifi_is_still_known_to_be_well_on_the_fabric() -> None:
+def test_a_node_without_wifi_still_works_on_the_fabric() -> None:
     world = World(FLEETS["guide"])
     world.hosts["mini2"].carrier["wifi"] = False
     seen = world.check().status
@@ -209,7 +209,7 @@ def test_a_node_without_wifi_is_still_known_to_be_well_on_the_fabric() -> None:
     assert data_lamps(world.fleet, None, seen)["mini2"] == Lamp(True)
 
 
-def test_a_pulled_cable_is_wrong_at_both_its_ends_and_nowhere_else() -> None:
+def test_a_pulled_cable_fails_at_both_ends_and_nowhere_else() -> None:
     world = World(FLEETS["guide"])
     world.hosts["pi4"].carrier["edge51"] = False
     seen = world.check().status
@@ -220,7 +220,7 @@ def test_a_pulled_cable_is_wrong_at_both_its_ends_and_nowhere_else() -> None:
     assert lamps["pi4"].wrong > lamps["mini3"].wrong > 0
 
 
-def test_who_fell_off_the_fabric_does_not_darken_the_lamps_of_the_others() -> None:
+def test_a_node_off_the_fabric_does_not_make_the_others_wrong() -> None:
     world = World(FLEETS["guide"])
     world.hosts["mini2"].carrier["fabric"] = False
     seen = world.check().status
@@ -229,7 +229,7 @@ def test_who_fell_off_the_fabric_does_not_darken_the_lamps_of_the_others() -> No
     assert lamps["mini1"] == Lamp(True, wrong=1)
 
 
-def test_a_gateway_that_does_not_forward_darkens_who_is_behind_it() -> None:
+def test_a_gateway_that_does_not_forward_makes_nodes_behind_it_wrong() -> None:
     world = World(FLEETS["guide"])
     world.hosts["mini3"].forwarding = False
     seen = world.check().status
@@ -238,7 +238,7 @@ def test_a_gateway_that_does_not_forward_darkens_who_is_behind_it() -> None:
     assert data_lamps(world.fleet, None, seen)["mini3"].ok is True
 
 
-def test_behind_a_gateway_what_nobody_could_measure_is_not_known() -> None:
+def test_behind_a_gateway_what_was_not_measured_is_unknown() -> None:
     world = World(FLEETS["guide"])
     world.hosts["pi5"].carrier["wifi"] = False
     seen = world.check().status
@@ -246,20 +246,20 @@ def test_behind_a_gateway_what_nobody_could_measure_is_not_known() -> None:
     assert data_lamps(world.fleet, None, seen)["pi5"].ok is None
 
 
-def test_the_round_trip_goes_to_what_the_node_needs() -> None:
+def test_the_round_trip_is_the_one_to_a_dependency() -> None:
     seen = status(WELL, {"ba": 0.7, "bc": 0.9, "cb": 0.2, "ab": 0.4})
     assert data_lamps(LAN, JOB, seen)["b"] == Lamp(True, 0, 0.7)
-    assert data_lamps(LAN, JOB, seen)["c"].rtt_ms is None  # its way to a was not measured
-    assert data_lamps(LAN, JOB, seen)["a"].rtt_ms is None  # needs nobody
+    assert data_lamps(LAN, JOB, seen)["c"].rtt_ms is None  # its ping to a was not measured
+    assert data_lamps(LAN, JOB, seen)["a"].rtt_ms is None  # depends on nothing
 
 
-def test_of_several_needs_the_longest_round_trip_counts() -> None:
+def test_of_several_dependencies_the_longest_round_trip_counts() -> None:
     job = LAN.jobs["several"]
     for echoes in ({"ca": 0.7, "cb": 0.9}, {"ca": 0.9, "cb": 0.7}):
         assert data_lamps(LAN, job, status(WELL, echoes))["c"].rtt_ms == 0.9
 
 
-def test_of_a_links_round_trips_the_shortest_counts() -> None:
+def test_of_several_round_trips_on_a_link_the_shortest_counts() -> None:
     for echoes in ({"ab": 0.4, "ba": 0.7, "bc": 0.9}, {"ab": 0.7, "ba": 0.4, "bc": 0.9}):
         assert link_rtts(LAN, status(WELL, echoes)) == {
             ("a", "lan"): 0.4,
@@ -268,8 +268,8 @@ def test_of_a_links_round_trips_the_shortest_counts() -> None:
         }
 
 
-def test_what_a_gateway_answers_from_its_other_side_says_nothing_of_this_one() -> None:
-    """pi5 asks mini1's fabric address, and mini1 answers it over the cable between them."""
+def test_an_answer_of_a_gateway_at_its_far_address_proves_no_link_there() -> None:
+    """pi5 pings mini1's fabric address, and mini1 answers over the cable between them."""
     world = World(FLEETS["guide"])
     world.hosts["mini1"].carrier |= {"fabric": False, "wifi": False}
     seen = world.check().status
@@ -278,7 +278,7 @@ def test_what_a_gateway_answers_from_its_other_side_says_nothing_of_this_one() -
     assert place(world.fleet, seen, "mini1", "fabric") is False
 
 
-def test_rows_that_are_wrong_are_counted_on_the_jobs_networks_alone() -> None:
+def test_wrong_rows_count_only_on_the_jobs_networks() -> None:
     world = World(FLEETS["guide"])
     world.hosts["pi4"].routes.clear()
     lamps = data_lamps(world.fleet, None, world.check().status)
@@ -321,7 +321,7 @@ def test_networks_of_the_jobs_traffic(listen: str, worker: str, networks: tuple[
     assert data_networks(fleet, fleet.jobs["j"]) == networks
 
 
-def test_without_a_job_all_but_the_control_network_or_all_there_is() -> None:
+def test_without_a_job_all_networks_but_control_ones_or_all() -> None:
     assert data_networks(FLEETS["guide"], None) == ("fabric", "edge50", "edge51")
     only = load_text(
         "fleet: f\nnetworks: {w: {cidr: 10.0.0.0/24, control: true}}\nnodes: {a: {}}", "nodes.yaml"

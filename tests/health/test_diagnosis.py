@@ -103,7 +103,7 @@ def _wrong(world: World, name: str) -> Expected:
 
 
 def _other_gateway(world: World, name: str, via: IPv4Address) -> IPv4Address | None:
-    """A neighbour on the gateway's network, that is no gateway."""
+    """A neighbour on the gateway's network that is no gateway."""
     for network, address in world.fleet.nodes[name].addresses.items():
         if via not in world.fleet.networks[network].cidr:
             continue
@@ -128,13 +128,13 @@ def _stolen(world: World, name: str) -> Expected:
 def _address(world: World, name: str) -> Expected:
     network = _cluster_networks(world.fleet, name)[0]
     world.hosts[name].missing.add(network)
-    # where SSH itself goes to that address, nobody can ask the node any more
+    # if SSH itself uses that address, the node cannot be asked any more
     inside = _on_control(world.fleet, name)
     return {("address-missing" if inside else "ssh-timeout", name)}
 
 
 def _port(world: World, name: str) -> Expected:
-    """A shared network's port is dead; the others hold their carrier."""
+    """A port of a shared network is dead; the other nodes keep their carrier."""
     shared = [n for n in _cluster_networks(world.fleet, name) if _members(world.fleet, n) > 2]
     world.hosts[name].carrier[shared[0]] = False
     return {("interface-down", name)}
@@ -153,7 +153,7 @@ def _members(fleet: Fleet, network: str) -> int:
 
 
 def faults(fleet: Fleet) -> Iterator[tuple[str, str, Break]]:
-    """Kind, node and act of every fault that fits somewhere in ``fleet``."""
+    """Kind, node and action of every fault that is possible in ``fleet``."""
     world = World(fleet)
     for name, node in fleet.nodes.items():
         yield from _of_node(world, name, node.connection)
@@ -211,7 +211,7 @@ def test_one_fault_is_one_problem(fleet: str, kind: str, node: str, act: Break) 
 
 @pytest.mark.parametrize("fleet", FLEETS)
 def test_two_faults_are_two_problems(fleet: str) -> None:
-    """On two nodes; what a node that cannot be asked hides is the one thing that is not told."""
+    """On two nodes; only what a node that cannot be asked hides is not reported."""
     wrong = []
     for (kind, node, act), (kind2, node2, act2) in combinations(list(faults(FLEETS[fleet])), 2):
         if node == node2:
@@ -225,8 +225,8 @@ def test_two_faults_are_two_problems(fleet: str) -> None:
     assert wrong == []
 
 
-def test_a_route_that_is_missing_shows_also_under_a_stolen_default_route() -> None:
-    """The thief may be the very gateway: then packets go right, until that is repaired."""
+def test_a_missing_route_shows_despite_a_stolen_default_route() -> None:
+    """It may lead to the right gateway: then packets go right, until it is repaired."""
     for name, code in (("pi5", "route-missing"), ("mini3", "return-route-missing")):
         world = World(FLEETS["guide"])
         world.hosts[name].routes.clear()
@@ -235,7 +235,7 @@ def test_a_route_that_is_missing_shows_also_under_a_stolen_default_route() -> No
 
 
 def _hidden(world: World, expected: Expected) -> Expected:
-    """What nobody can tell while something else is broken."""
+    """What cannot be known while something else is broken."""
     return {
         (code, name)
         for code, name in expected
@@ -244,7 +244,7 @@ def _hidden(world: World, expected: Expected) -> Expected:
 
 
 def _dead_cable(world: World, code: str, name: str) -> bool:
-    """Its end may have taken the address along, as NetworkManager does: wait for the power."""
+    """NetworkManager may have removed the address with the carrier: wait for the power."""
     return code == "address-missing" and any(
         network in far.addresses and not far.powered and _members(world.fleet, network) == 2
         for network in world.hosts[name].missing
@@ -267,7 +267,7 @@ def test_as_the_guide_says_the_return_routes_are_missing_and_nothing_else() -> N
     assert problems["return-route-missing", "mini3"].affects == ("pi5",)
 
 
-def test_a_cable_out_is_told_once_of_the_end_that_has_nothing_else() -> None:
+def test_a_pulled_cable_is_one_problem_at_the_end_with_no_other_cable() -> None:
     for end in ("mini1", "pi5"):
         world = World(FLEETS["guide"])
         world.hosts[end].carrier["edge50"] = False
@@ -276,7 +276,7 @@ def test_a_cable_out_is_told_once_of_the_end_that_has_nothing_else() -> None:
         assert problem.affects == ("mini1",)
 
 
-def test_a_lost_node_that_others_hear_is_told_from_a_dead_one() -> None:
+def test_a_lost_node_that_answers_others_is_not_dead() -> None:
     world = World(FLEETS["guide"])
     _wifi(world, "mini2")
     (problem,) = world.check().status.problems
@@ -289,8 +289,8 @@ def test_a_lost_node_that_others_hear_is_told_from_a_dead_one() -> None:
     assert "itself runs" not in problem.summary
 
 
-def test_a_way_that_should_not_be_is_told() -> None:
+def test_an_address_that_must_not_be_reached_is_reported() -> None:
     world = World(FLEETS["guide"])
     world.hosts["pi5"].routes[FLEETS["guide"].networks["edge51"].cidr] = IPv4Address("192.168.50.1")
     assert world.errors() == {("not-isolated", "pi5")}
-    assert world.errors("status") == set()  # it does not ask who must be silent
+    assert world.errors("status") == set()  # it does not ping what must not answer

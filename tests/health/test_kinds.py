@@ -1,4 +1,4 @@
-"""Every kind of problem is whole: it can be raised, it has a page, and the pages say what it is."""
+"""Every kind of problem is complete: it can be raised, and the pages describe it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def world(fault: Callable[[World], object]) -> Raise:
 
 
 def changed(node: str, **more: Any) -> Raise:
-    """The guide's cluster, where one node says something else of its network or itself."""
+    """The guide's cluster with other facts of one node."""
 
     def problems() -> Iterable[Problem]:
         made = World(CLUSTER)
@@ -69,7 +69,7 @@ def changed(node: str, **more: Any) -> Raise:
 
 
 def lost(error: type[errors.LinkError]) -> Raise:
-    """A node that cannot be talked to, though its peers hear it."""
+    """A node that cannot be talked to, though it answers its peers."""
 
     def problems() -> Iterable[Problem]:
         made = World(CLUSTER)
@@ -82,12 +82,12 @@ def lost(error: type[errors.LinkError]) -> Raise:
 
 
 def alone(**more: Any) -> Raise:
-    """Node b by itself."""
+    """Node b alone."""
     return lambda: node_problems(NODE, facts(**more), JOB)
 
 
 def server(*found: Any, **more: Any) -> Raise:
-    """The server's node, with the others well and idle."""
+    """The server's node; the others are all right and idle."""
     return lambda: checked(a=facts(*found, **more)).status.problems
 
 
@@ -241,12 +241,12 @@ RAISED: dict[str, Raise] = {
 }
 
 
-def test_there_is_a_way_to_raise_every_kind() -> None:
+def test_every_kind_can_be_raised_here() -> None:
     assert set(RAISED) == set(KINDS)
 
 
 @pytest.mark.parametrize("code", KINDS)
-def test_it_is_raised_and_is_what_its_kind_says(code: str) -> None:
+def test_a_raised_problem_is_as_its_kind_says(code: str) -> None:
     found = [problem for problem in RAISED[code]() if problem.code == code]
     assert found, f"not among {[p.code for p in RAISED[code]()]}"
     for problem in found:
@@ -259,13 +259,13 @@ def test_it_is_raised_and_is_what_its_kind_says(code: str) -> None:
 
 @pytest.mark.parametrize("code", FINDING_KINDS)
 def test_a_remedy_is_proposed_where_the_kind_has_one(code: str) -> None:
-    """The node of each is Linux."""
+    """All nodes here are Linux."""
     [problem, *_] = [p for p in RAISED[code]() if p.code == code]
     live = code not in ("forwarding-not-persistent", "sleep-enabled")
     assert bool(problem.fix) == live
 
 
-def test_every_code_is_a_word_of_the_schema() -> None:
+def test_every_code_is_in_the_schema() -> None:
     assert status_schema()["$defs"]["Problem"]["properties"]["code"]["enum"] == list(KINDS)
 
 
@@ -278,7 +278,7 @@ def test_every_error_of_a_connection_has_its_kind() -> None:
     assert {kind.code for kind in below(errors.LinkError)} <= set(KINDS)
 
 
-def test_what_stops_a_start_is_of_the_network() -> None:
+def test_only_network_problems_stop_a_start() -> None:
     assert {
         "address-missing", "interface-down", "route-missing", "route-wrong-gateway",
         "return-route-missing", "forwarding-off", "gateway-unreachable", "unreachable",
@@ -290,7 +290,7 @@ def test_what_stops_a_start_is_of_the_network() -> None:
 
 
 def page() -> str:
-    """docs/problem-kinds.md, made of the kinds."""
+    """docs/problem-kinds.md, generated from the kinds."""
     head = (
         "# Kinds of problems\n\n"
         "What `fleetctl` names, from `fleetctl/health/kinds`; a test holds this page against it "
@@ -321,13 +321,13 @@ def how(remedy: Remedy | str) -> str:
     return f"`fix`: {only}"
 
 
-def test_the_page_of_all_kinds_is_made_of_them() -> None:
+def test_the_page_of_all_kinds_is_up_to_date() -> None:
     if RENEW:
         PAGE.write_text(page())
     assert PAGE.read_text() == page()
 
 
-def test_kinds_that_findings_make_name_what_they_cut_off() -> None:
+def test_kinds_made_of_findings_have_a_consequence_if_they_cut_nodes_off() -> None:
     for kind in KINDS.values():
         if isinstance(kind, FindingKind) and kind.severity == "error":
             assert kind.consequence, kind.code

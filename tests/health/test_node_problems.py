@@ -54,14 +54,14 @@ def fleet() -> Fleet:
 
 
 def checked(of_job: Job = JOB, **by_node: NodeFacts) -> Checked:
-    """Nodes that are not given are well and run nothing."""
+    """Nodes that are not given are all right and run nothing."""
     looks = {name: Look(facts=by_node.get(name) or facts(**HAS_TMUX)) for name in "abc"}
     of = fleet()
     return assess(of, of_job, derive(of), looks, duration_s=0.1)
 
 
 def told(of_job: Job | None = JOB, **more: Any) -> list[Problem]:
-    """The problems of node b by itself."""
+    """The problems of node b alone."""
     return list(node_problems(NODE, facts(**more), of_job))
 
 
@@ -87,12 +87,12 @@ def test_no_tmux(system: SystemStatus | None, install: str) -> None:
     [{}, {"tmux": CUT_OFF}, {"tmux": NO_ANSWER}, {"tmux": f"{NO_ANSWER} within 3 s"},
      {"tmux": f"{CUT_OFF}: a reboot?"}],
 )  # fmt: skip
-def test_a_question_without_an_answer_says_nothing_of_tmux(unknown: dict[str, str]) -> None:
+def test_without_an_answer_tmux_is_not_missing(unknown: dict[str, str]) -> None:
     assert told(tmux_version=None, unknown=unknown) == []
 
 
 @pytest.mark.parametrize(("version", "old"), [("2.9a", True), ("3.0", False), ("3.3a", False)])
-def test_tmux_of_long_ago(version: str, old: bool) -> None:
+def test_old_tmux(version: str, old: bool) -> None:
     problems = told(tmux_version=version)
     assert [p.code for p in problems] == (["tmux-missing"] if old else [])
     assert all("is too old: 3.0 is needed" in p.summary for p in problems)
@@ -127,7 +127,7 @@ def test_voltage(
     )
 
 
-def test_since_its_boot_is_known_without_the_system() -> None:
+def test_undervoltage_since_boot_is_known_without_the_system() -> None:
     (problem,) = told(reliability=Reliability(undervoltage_since_boot=True), system=None)
     assert problem.code == "undervoltage"
 
@@ -156,7 +156,7 @@ def test_what_ping_may_and_the_jobs_python_may_not() -> None:
 @pytest.mark.parametrize(
     ("local_network", "echo"),
     [
-        (DENIED, SILENT),  # the network does not carry it either
+        (DENIED, SILENT),  # ping is not answered either
         (DENIED, None),
         (LocalNetwork(True, "connected"), HEARD),
         (LocalNetwork(None, "no Python there"), HEARD),
@@ -167,14 +167,14 @@ def test_what_is_no_denial(local_network: LocalNetwork | None, echo: Echo | None
     assert private(local_network, echo) == []
 
 
-def test_nobody_is_denied_what_nobody_needs() -> None:
+def test_a_connection_that_no_instance_needs_is_not_denied() -> None:
     assert private(DENIED, HEARD, None) == []
     assert private(DENIED, HEARD, job({"alone": (["b"], [])})) == []
     # what its instances need has no address
     assert private(DENIED, HEARD, job(SHAPE)) == []
 
 
-# where an instance works
+# folder and program of an instance
 
 
 def at_work(place: Workplace | None, **more: Any) -> list[Problem]:
@@ -209,17 +209,17 @@ def test_what_it_needs_is_not_there(
 
 
 @pytest.mark.parametrize("place", [Workplace("ok", "/usr/bin/python3"), None])
-def test_a_workplace_that_is_well_or_not_known(place: Workplace | None) -> None:
+def test_a_workplace_that_is_right_or_not_known(place: Workplace | None) -> None:
     assert at_work(place) == []
 
 
-def test_a_program_that_only_a_shell_could_tell_is_not_missed() -> None:
+def test_a_program_that_only_a_shell_could_tell_is_not_missing() -> None:
     of_job = job(SHAPE, worker={"command": '"$PYTHON" worker.py'})
     worker = facts(**HAS_TMUX, workplaces={"worker@b": Workplace("ok", None)})
     assert checked(of_job, b=worker).status.problems == ()
 
 
-def test_the_home_folder_is_named_where_no_other_is() -> None:
+def test_the_default_folder_is_home() -> None:
     of_job = job(SHAPE, worker={"command": "python3 x"})
     worker = facts(**HAS_TMUX, workplaces={"worker@b": Workplace("ok", None)})
     (problem,) = checked(of_job, b=worker).status.problems
@@ -227,13 +227,13 @@ def test_the_home_folder_is_named_where_no_other_is() -> None:
 
 
 @pytest.mark.parametrize("workdir", ["missing", "denied", "ok"])
-def test_what_runs_had_what_it_needs(workdir: Literal["missing", "denied", "ok"]) -> None:
+def test_a_running_instance_is_not_checked(workdir: Literal["missing", "denied", "ok"]) -> None:
     worker = facts(pane(WORKER), record(WORKER), workplaces={WORKER.name: Workplace(workdir, None)})
     server = facts(pane(SERVER), record(SERVER, ready=True), listener("10.0.0.1", 6000, PID))
     assert not any(p.node == "b" for p in checked(a=server, b=worker).status.problems)
 
 
-def test_a_workplace_is_told_of_what_waits_too() -> None:
+def test_a_workplace_is_checked_for_a_waiting_instance_too() -> None:
     server = facts(pane(SERVER), record(SERVER))  # not ready yet: the worker waits
     worker = facts(**HAS_TMUX, workplaces={WORKER.name: Workplace("missing", None)})
     found = checked(a=server, b=worker).status
@@ -266,7 +266,7 @@ def test_a_connection_over_no_network_of_the_fleet() -> None:
     assert found == (ConnectionStatus("10.0.0.1:6000", "172.17.0.2", None),)
 
 
-def test_what_others_do_and_what_it_does_elsewhere_is_not_shown() -> None:
+def test_only_own_connections_to_dependencies_are_shown() -> None:
     assert (
         connections(
             connections=(
@@ -287,11 +287,11 @@ def test_any_process_of_its_run_counts() -> None:
     assert [c.local for c in found] == ["10.0.0.2"]
 
 
-def test_connections_that_were_not_told_are_unknown() -> None:
+def test_connections_without_an_answer_are_unknown() -> None:
     assert connections(connections=None) is None
     assert connections(connections=()) == ()
 
 
-def test_who_starts_after_nobody_connects_to_nobody() -> None:
+def test_without_dependencies_there_are_no_connections() -> None:
     server = facts(pane(SERVER), record(SERVER), connections=(connection("10.0.0.1"),))
     assert checked(a=server).status.services["server@a"].connections == ()

@@ -32,14 +32,14 @@ def test_codes_are_listed_once() -> None:
     assert len(set(pages.CODES)) == len(pages.CODES)
 
 
-def test_every_kind_that_is_written_down_is_listed() -> None:
+def test_every_kind_is_listed() -> None:
     modules = [import_module(f"{kinds.__name__}.{m.name}") for m in iter_modules(kinds.__path__)]
     held = [kind for module in modules for kind in vars(module).values()]
     assert {kind.code for kind in held if isinstance(kind, ProblemKind)} <= set(pages.CODES)
 
 
 def test_every_code_that_is_reported_has_a_page() -> None:
-    """Codes stand in the sources as ``code="..."`` and ``code = "..."``."""
+    """Codes are in the sources as ``code="..."`` and ``code = "..."``."""
     reported = {
         code
         for file in (ROOT / "fleetctl").rglob("*.py")
@@ -71,7 +71,7 @@ def test_page_fits_a_terminal(code: str) -> None:
 
 @pytest.mark.parametrize("code", pages.CODES)
 def test_page_names_other_codes_that_exist(code: str) -> None:
-    """What it is confused with are codes, each with a page of its own."""
+    """Problems that it may be confused with are codes with a page."""
     text = pages.page(code)
     others = re.findall(r"^- `([^`]*)`: ", text.partition(f"## {SECTIONS[-1]}")[2], re.M)
     asked = re.findall(r"fleetctl explain ([^`\s]*)", text)
@@ -84,7 +84,7 @@ def test_title_is_the_heading(code: str) -> None:
     assert f"# {code}: {pages.title(code)}\n" in pages.page(code)
 
 
-def test_an_installed_wheel_has_pages_of_its_own(
+def test_an_installed_wheel_has_its_own_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "disk-full.md").write_text("# disk-full: from the wheel\n")
@@ -93,7 +93,7 @@ def test_an_installed_wheel_has_pages_of_its_own(
     assert pages.title("ssh-hung") != "from the wheel"
 
 
-def test_no_page_anywhere_says_where_it_was_sought(
+def test_the_error_for_a_missing_page_names_the_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "_PLACES", (tmp_path,))

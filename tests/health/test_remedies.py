@@ -1,4 +1,4 @@
-"""Every finding that has a repair, on both systems: the exact commands, and their undoing."""
+"""Every finding with a repair, on both systems: the exact commands and undo commands."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def made(
     interface: str = "",
     enabled: bool = True,
 ) -> Finding:
-    """What a table says, as a finding; for ``sleep-enabled`` what is found are minutes."""
+    """A finding from a table's row; for ``sleep-enabled`` what is found are minutes."""
     return Finding(
         code,
         node,
@@ -251,14 +251,14 @@ def test_no_live_step(finding: Finding, known: NodeFacts) -> None:
     assert steps(FLEET, finding, known) == ()
 
 
-def test_what_has_no_live_repair_is_not_made_to_last_either() -> None:
+def test_without_a_live_repair_there_is_no_lasting_one() -> None:
     cable = pi5("interface-down", "edge50", interface="eth0", enabled=True)
     made = plan(FLEET, cable, PI5, LINUX)
     assert made.steps == ()
     assert made.notes == ("eth0 is switched on: look at its cable",)
 
 
-def test_all_better_stolen_defaults_go_and_worse_ones_stay() -> None:
+def test_only_default_routes_with_a_better_metric_are_deleted() -> None:
     known = facts(
         "linux",
         PI5_CARDS,
@@ -274,7 +274,7 @@ def test_all_better_stolen_defaults_go_and_worse_ones_stay() -> None:
     ]
 
 
-def test_entries_of_a_mac_that_do_not_route_are_left_alone() -> None:
+def test_scoped_and_cloned_routes_of_macos_are_not_touched() -> None:
     part = IPv4Network("192.168.51.128/25")
     wrong = IPv4Address("10.10.0.2")
     known = facts(
@@ -310,7 +310,7 @@ def test_a_step_names_the_interface_that_it_could_cut(
     assert {s.interface for s in found} == {interface}
 
 
-# what lasts
+# lasting steps
 
 
 def lasting(finding: Finding, known: NodeFacts, setup: NetworkSetup) -> list[tuple[str, str]]:
@@ -387,16 +387,16 @@ def test_the_one_lasting_step(
 
 
 @pytest.mark.parametrize(("finding", "known", "setup", "_command", "_undo"), LASTING)
-def test_what_is_set_up_already_is_not_set_up_twice(
+def test_what_is_set_up_already_is_not_changed(
     finding: Finding, known: NodeFacts, setup: NetworkSetup, _command: str, _undo: str
 ) -> None:
     after = plan(FLEET, finding, known, setup).setup
     assert after is not None
-    if finding.code != "sleep-enabled":  # the finding itself says that it is not
+    if finding.code != "sleep-enabled":  # the finding itself says that it is not set up
         assert lasting(finding, known, after) == []
 
 
-def test_a_daemon_forwards_after_the_next_boot() -> None:
+def test_a_launch_daemon_switches_forwarding_on_at_boot() -> None:
     made = plan(FLEET, mini1("forwarding-not-persistent"), MINI1, MACOS)
     file, load = made.steps
     path = "/Library/LaunchDaemons/dev.fleetctl.forwarding.plist"
@@ -410,7 +410,7 @@ def test_a_daemon_forwards_after_the_next_boot() -> None:
     assert lasting(mini1("forwarding-not-persistent"), MINI1, made.setup) == []
 
 
-def test_forwarding_that_is_kept_already_is_only_switched_on() -> None:
+def test_forwarding_that_lasts_already_is_only_switched_on() -> None:
     kept = replace(MINI1, network=replace(MINI1.network, forwarding_persistent=True))
     assert lasting(mini1("forwarding-off"), kept, MACOS) == []
 
@@ -472,7 +472,7 @@ DISABLED = (replace(BRIDGE, enabled=False),)
         (mini1("forwarding-off"), MINI1, NetworkSetup(unknown={"daemon": "denied"}), "denied"),
     ],
 )
-def test_nothing_lasting_where_it_is_not_sure_what_to_change(
+def test_no_lasting_step_if_it_is_not_certain_what_to_change(
     finding: Finding, known: NodeFacts, setup: NetworkSetup, said: str
 ) -> None:
     made = plan(FLEET, finding, known, setup)
@@ -489,7 +489,7 @@ def test_nothing_lasting_where_it_is_not_sure_what_to_change(
         replace(ETH, uuid=TWIN, device=None, name="netplan-eth0"),
     ],
 )
-def test_of_twin_profiles_the_active_one_is_changed_and_the_other_told(twin: Profile) -> None:
+def test_of_two_profiles_the_active_one_is_changed_and_the_other_reported(twin: Profile) -> None:
     made = plan(FLEET, WAY, PI5, NetworkSetup(profiles=(twin, ETH)))
     [step] = [s for s in made.steps if s.lasts]
     assert f"con mod {UUID} " in step.command
@@ -498,7 +498,7 @@ def test_of_twin_profiles_the_active_one_is_changed_and_the_other_told(twin: Pro
     assert "delete" in note
 
 
-def test_a_profile_that_does_not_come_up_by_itself_is_no_rival() -> None:
+def test_a_profile_without_autoconnect_is_not_reported() -> None:
     resting = replace(ETH, uuid=TWIN, device=None, autoconnect=False)
     assert plan(FLEET, WAY, PI5, NetworkSetup(profiles=(resting, ETH))).notes == ()
 
@@ -510,7 +510,7 @@ def remedy_of(finding: Finding, known: NodeFacts) -> Remedy:
     return found
 
 
-def test_every_remedy_is_held_against_its_commands_here() -> None:
+def test_every_remedy_has_its_commands_here() -> None:
     remedies = [
         r
         for kind in FINDING_KINDS.values()
@@ -518,15 +518,15 @@ def test_every_remedy_is_held_against_its_commands_here() -> None:
         if isinstance(r, Remedy)
     ]
     live = {remedy_of(finding, known).live for finding, known, *_ in LIVE}
-    # what stay_awake sets lasts, so it stands in LASTING
+    # what stay_awake sets lasts, so it is in LASTING
     assert {r.live for r in remedies} - live == {nothing_live, macos.stay_awake}
     lasting = {remedy_of(finding, known).lasting for finding, known, *_ in LASTING}
-    by_itself = {boot_files.forwarding_on_macos}  # two steps, in a test of their own
+    by_itself = {boot_files.forwarding_on_macos}  # two steps, in their own test
     assert {r.lasting for r in remedies if not isinstance(r.lasting, str)} - lasting == by_itself
 
 
-def test_only_what_is_found_on_a_node_is_repaired_there() -> None:
-    """A remedy is made from a finding."""
+def test_only_kinds_made_of_findings_have_a_remedy() -> None:
+    """A remedy needs a finding."""
     repaired = [
         k for k in KINDS.values() if any(isinstance(r, Remedy) for r in k.remedies.values())
     ]

@@ -173,7 +173,7 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         "running",
         "what listens is not known: no ss",
     ),
-    # conditions that a controller asks for
+    # conditions that a controller has to ask for
     "the line did not come": (
         ASKED,
         running(ASKED),
@@ -210,7 +210,7 @@ def test_a_delay_counts_from_the_start(delay: str, state: str) -> None:
     assert service_status("fleet", of, running(of)).state == state
 
 
-def test_what_is_told_of_one_that_runs() -> None:
+def test_status_of_a_running_instance() -> None:
     of = instance("server", "pi4", rank=3, listen=listen(), ready=Ready("listening"))
     found = facts(
         pane(of, definition_hash="other"),

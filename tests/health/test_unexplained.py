@@ -1,4 +1,4 @@
-"""Silence that nothing on the nodes explains: told once, of the place where it meets."""
+"""Unanswered pings that no finding explains, grouped into one problem per likely place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.lab.fleets import GUIDE, PAIR
 
 CLUSTER = load_text(GUIDE, "nodes.yaml")
 FLAT = load_text(re.sub(r"    via: .*\n", "", GUIDE), "nodes.yaml")
-"""The same networks, and nobody has a way through anybody."""
+"""The same networks, without gateways."""
 MINI2, MINI3 = IPv4Address("10.10.0.2"), IPv4Address("10.10.0.3")
 GATEWAY = IPv4Address("192.168.50.1")
 WIFI2 = IPv4Address("192.168.1.12")
@@ -30,7 +30,7 @@ IPAD = IPv4Address("192.168.1.40")
 
 
 class Filtered(World):
-    """Something on the way, that no node knows of, drops what ``drops`` says."""
+    """Something between the nodes drops the pings for which ``drops`` is true."""
 
     def __init__(self, fleet: Fleet, drops: Callable[[str, IPv4Address], bool]) -> None:
         super().__init__(fleet)
@@ -80,7 +80,7 @@ def test_another_network_that_is_silent_is_one_error() -> None:
     assert problem.evidence == "ping: no answer between mini1, mini2, mini3"
 
 
-def test_a_network_on_which_anybody_hears_anybody_is_not_silent() -> None:
+def test_one_answered_ping_shows_that_the_network_works() -> None:
     cidr = FLAT.networks["fabric"].cidr
     world = Filtered(FLAT, lambda a, to: to in cidr and (a, to) != ("mini1", MINI2))
     summaries = [p.summary for p in world.problems()]
@@ -88,10 +88,10 @@ def test_a_network_on_which_anybody_hears_anybody_is_not_silent() -> None:
     assert not any("no node reaches another" in s for s in summaries)
 
 
-# an address that nobody reaches
+# an address that no node reaches
 
 
-def test_an_address_that_nobody_reaches_is_told_of_its_node() -> None:
+def test_an_address_that_no_node_reaches_is_a_problem_of_its_node() -> None:
     problem = only(Filtered(CLUSTER, lambda _, to: to == MINI2))
     assert (problem.code, problem.severity, problem.node) == ("unreachable", "error", "mini2")
     assert problem.affects == ("mini1", "mini3", "pi5", "pi4")
@@ -109,15 +109,15 @@ def test_a_machine_that_cannot_be_logged_into_may_be_asleep() -> None:
     assert "no node reaches ipad at 192.168.1.40 on wifi: it may be asleep" in problem.summary
 
 
-def test_two_addresses_that_nobody_reaches_are_two_problems() -> None:
+def test_two_addresses_that_no_node_reaches_are_two_problems() -> None:
     problems = Filtered(CLUSTER, lambda _, to: to in (MINI2, IPAD)).problems()
     assert sorted(str(p.node) for p in problems) == ["ipad", "mini2"]
 
 
-# one who does not reach somebody
+# a node that does not reach others
 
 
-def test_one_who_gets_no_answer_is_told_of_himself() -> None:
+def test_a_node_that_gets_no_answer_is_the_problem() -> None:
     problem = only(Filtered(CLUSTER, between(("mini2", MINI3), ("mini2", IPAD))))
     assert (problem.code, problem.severity, problem.node) == ("unreachable", "error", "mini2")
     assert "10.10.0.3 (mini3 on fabric)" in problem.summary
@@ -126,7 +126,7 @@ def test_one_who_gets_no_answer_is_told_of_himself() -> None:
     assert set(problem.affects) == {"mini3", "ipad"}
 
 
-def test_a_gateway_that_does_not_answer_who_needs_it() -> None:
+def test_a_gateway_that_does_not_answer_a_node_that_needs_it() -> None:
     fabric = CLUSTER.networks["fabric"].cidr
     world = Filtered(CLUSTER, lambda a, to: a == "pi5" and (to == GATEWAY or to in fabric))
     problem = only(world)
@@ -141,7 +141,7 @@ def test_a_gateway_that_does_not_answer_who_needs_it() -> None:
 
 
 def test_a_gateways_far_address_is_no_gateway() -> None:
-    """That it is silent there while it answers here is no matter of the link to it."""
+    """If it answers only at its near address, the link to it works."""
     problem = only(Filtered(CLUSTER, between(("pi5", IPv4Address("10.10.0.1")))))
     assert (problem.code, problem.node) == ("unreachable", "pi5")
 
@@ -159,7 +159,7 @@ def neighbour(address: IPv4Address, state: NeighbourState) -> Neighbour:
 
 
 @pytest.mark.parametrize("state", ["incomplete", "failed"])
-def test_a_neighbour_that_does_not_even_tell_its_ethernet_address(state: NeighbourState) -> None:
+def test_a_neighbour_that_does_not_answer_arp(state: NeighbourState) -> None:
     world = Filtered(CLUSTER, between(("mini2", MINI3)))
     problem = only(world, with_neighbours(world, "mini2", neighbour(MINI3, state)))
     assert (problem.code, problem.severity, problem.node) == ("arp-incomplete", "error", "mini2")
@@ -170,28 +170,28 @@ def test_a_neighbour_that_does_not_even_tell_its_ethernet_address(state: Neighbo
     )
 
 
-def test_a_neighbour_that_told_its_ethernet_address_is_on_the_wire() -> None:
+def test_a_neighbour_that_answers_arp_is_on_the_same_wire() -> None:
     world = Filtered(CLUSTER, between(("mini2", MINI3)))
     problem = only(world, with_neighbours(world, "mini2", neighbour(MINI3, "known")))
     assert problem.code == "unreachable"
 
 
-def test_two_silent_addresses_of_which_one_has_no_ethernet_address() -> None:
+def test_two_silent_addresses_of_which_one_does_not_answer_arp() -> None:
     world = Filtered(CLUSTER, between(("mini2", MINI3), ("mini2", IPAD)))
     problem = only(world, with_neighbours(world, "mini2", neighbour(MINI3, "failed")))
     assert problem.code == "unreachable"
 
 
-def test_an_old_entry_of_somebody_who_answers_is_nothing() -> None:
+def test_an_old_arp_entry_of_a_node_that_answers_is_no_problem() -> None:
     world = Filtered(CLUSTER, lambda *_: False)
     assert world.problems(with_neighbours(world, "mini2", neighbour(MINI3, "incomplete"))) == ()
 
 
-# who does not want to be heard
+# stealth mode
 
 
 @pytest.mark.parametrize("stealth", [True, False])
-def test_a_mac_in_stealth_mode_is_silent_and_well(stealth: bool) -> None:
+def test_a_mac_in_stealth_mode_answers_no_ping_and_is_all_right(stealth: bool) -> None:
     world = Filtered(CLUSTER, lambda _, to: to in (MINI2, WIFI2))
     looks = world.looks()
     facts = looks["mini2"].facts
@@ -214,11 +214,11 @@ def test_stealth_of_one_does_not_hide_another() -> None:
     assert only(world, looks).node == "mini3"
 
 
-# nobody can be asked
+# no node can be asked
 
 
 def cut_off(fleet: Fleet, internet: bool = False) -> Filtered:
-    """The machine that asks stands outside: it reaches no node, and may have the internet."""
+    """This machine reaches no node, and may have internet."""
     world = Filtered(fleet, lambda _, to: to == fleet.internet and not internet)
     for name, node in fleet.nodes.items():
         world.hosts[name].powered = node.connection != "ssh"
@@ -246,9 +246,7 @@ def test_a_machine_with_internet_is_not_cut_off() -> None:
     ("error", "one"),
     [(ConnectFailed("pi5", "no route to host"), True), (AuthFailed("pi5", "no key"), False)],
 )
-def test_a_node_that_says_a_word_shows_that_the_network_is_there(
-    error: LinkError, one: bool
-) -> None:
+def test_any_reply_of_a_node_shows_that_the_network_is_there(error: LinkError, one: bool) -> None:
     world = cut_off(CLUSTER)
     problems = world.problems({**world.looks(), "pi5": Look(error=error)})
     lost = [p for p in problems if p.code.startswith("ssh-")]
@@ -262,12 +260,12 @@ def test_a_node_that_answers_shows_that_the_network_is_there() -> None:
     assert lost == ["mini1", "mini2", "mini3", "pi5"]
 
 
-def test_without_this_machine_in_the_fleet_nobody_is_named() -> None:
+def test_without_this_machine_in_the_fleet_no_node_is_named() -> None:
     problem = only(cut_off(load_text(PAIR, "nodes.yaml")))
     assert (problem.node, problem.affects) == (None, ("a", "b"))
 
 
-def test_the_only_node_there_is_is_told_by_its_name() -> None:
+def test_the_only_node_is_named() -> None:
     lone = "".join(line for line in PAIR.splitlines(True) if not line.startswith("  b:"))
     assert only(cut_off(load_text(lone, "nodes.yaml"))).node == "a"
 
@@ -286,7 +284,7 @@ def test_a_cable_that_is_silent_both_ways_is_one_problem() -> None:
     assert (problem.code, problem.node) == ("gateway-unreachable", "pi5")
 
 
-def test_who_is_not_heard_and_does_not_hear_is_told_once() -> None:
+def test_a_node_that_neither_answers_nor_gets_answers_is_one_problem() -> None:
     fabric = CLUSTER.networks["fabric"].cidr
     mini2 = CLUSTER.nodes["mini2"].addresses["fabric"]
     problem = only(Filtered(CLUSTER, lambda a, to: to == mini2 or (a == "mini2" and to in fabric)))

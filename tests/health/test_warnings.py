@@ -1,4 +1,4 @@
-"""What works today and will bite tomorrow: each warning alone, and its borders."""
+"""Warnings: each alone, and its limits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FABRIC2, FABRIC3 = IPv4Address("10.10.0.2"), IPv4Address("10.10.0.3")
 
 
 class Fabricated:
-    """A healthy fleet, of which some facts of some nodes are replaced."""
+    """A healthy fleet with some facts of some nodes replaced."""
 
     def __init__(self, fleet: Fleet = CLUSTER, depth: Depth = "check") -> None:
         self.fleet = fleet
@@ -60,7 +60,7 @@ class Fabricated:
         return checked.status.problems
 
     def warning(self) -> Problem:
-        """The one problem there is, which must be a warning."""
+        """The only problem, which must be a warning."""
         (problem,) = self.problems()
         assert problem.severity == "warning"
         return problem
@@ -94,13 +94,13 @@ def test_the_line_that_switches_forwarding_off_again_is_the_evidence(fleet: Fabr
     assert fleet.warning().evidence == said
 
 
-def test_who_need_not_forward_need_not_after_a_boot(fleet: Fabricated) -> None:
+def test_a_node_that_need_not_forward_gets_no_warning(fleet: Fabricated) -> None:
     fleet.network("mini2", forwarding=True, forwarding_persistent=False)
-    fleet.network("mini1", forwarding_persistent=None)  # not told
+    fleet.network("mini1", forwarding_persistent=None)  # not known
     assert fleet.problems() == ()
 
 
-def test_forwarding_that_is_off_now_is_told_once(fleet: Fabricated) -> None:
+def test_forwarding_that_is_off_now_is_one_problem(fleet: Fabricated) -> None:
     fleet.network("mini1", forwarding=False, forwarding_persistent=False)
     assert [p.code for p in fleet.problems()] == ["forwarding-off"]
 
@@ -117,7 +117,7 @@ def test_a_strict_filter_on_an_interface_of_the_cluster(fleet: Fabricated) -> No
     assert problem.evidence == f"net.ipv4.conf.{edge}.rp_filter: 1"
 
 
-def test_a_strict_filter_elsewhere_is_none_of_the_clusters(fleet: Fabricated) -> None:
+def test_a_strict_filter_outside_the_cluster_is_no_problem(fleet: Fabricated) -> None:
     fleet.network("pi5", strict_filters=("docker0", "eth9"))
     assert fleet.problems() == ()
 
@@ -181,7 +181,7 @@ def echo(rtt_min_ms: float, *, sent: int = 3, received: int = 3) -> Echo:
 
 
 def slowed(depth: Depth = "check", /, **of_mini1: Echo) -> Fabricated:
-    """``fabric2=`` and so on are what mini1 gets back."""
+    """``fabric2=`` and so on are mini1's ping results."""
     found = Fabricated(MEASURED, depth)
     targets = {"fabric2": FABRIC2, "fabric3": FABRIC3, "wifi2": IPv4Address("192.168.1.12")}
     echoes = found.facts("mini1").network.echoes
@@ -208,16 +208,16 @@ def test_a_round_trip_is_judged_though_some_are_lost(lost: int) -> None:
 
 @pytest.mark.parametrize(
     ("target", "rtt_ms", "high"),
-    # 0.5 ms is little: a millisecond more counts; 20 ms is much: the double counts
+    # of 0.5 ms, high is a millisecond more; of 20 ms, twice as much
     [("fabric2", 1.5, False), ("fabric2", 1.51, True), ("wifi2", 40.0, False),
      ("wifi2", 40.1, True)],
 )  # fmt: skip
-def test_from_where_on_a_round_trip_is_long(target: str, rtt_ms: float, high: bool) -> None:
+def test_the_limit_of_a_round_trip(target: str, rtt_ms: float, high: bool) -> None:
     found = [p.code for p in slowed(**{target: echo(rtt_ms)}).problems()]
     assert found == (["rtt-high"] if high else [])
 
 
-def test_one_sample_says_nothing() -> None:
+def test_one_sample_is_not_judged() -> None:
     assert slowed("status", fabric2=echo(90.0, sent=1, received=1)).problems() == ()
     assert slowed(fabric2=echo(90.0, sent=1, received=1)).problems() == ()
 
@@ -232,7 +232,7 @@ def test_nothing_is_expected_where_nodes_yaml_says_nothing(fleet: Fabricated) ->
     assert fleet.problems() == ()
 
 
-def test_each_of_two_networks_is_told() -> None:
+def test_two_networks_are_two_warnings() -> None:
     problems = slowed(fabric2=echo(9.0), wifi2=echo(99.0)).problems()
     assert {(p.code, p.evidence.split(":")[0]) for p in problems} == {
         ("rtt-high", "ping 10.10.0.2"),
@@ -240,7 +240,7 @@ def test_each_of_two_networks_is_told() -> None:
     }
 
 
-def test_warnings_of_one_node_are_told_beside_each_other(fleet: Fabricated) -> None:
+def test_one_node_may_have_several_warnings(fleet: Fabricated) -> None:
     fleet.reliability("pi5", clock_offset_s=60.0, wifi_power_save=("wlan0",))
     fleet.reliability("pi4", clock_offset_s=60.0)
     assert {(p.code, p.node) for p in fleet.problems()} == {

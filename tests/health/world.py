@@ -1,7 +1,7 @@
-"""A network of machines that route packets as kernels do, to break and then to diagnose.
+"""A simulated network of machines that route packets as kernels do, to break and diagnose.
 
-What the lab does with real kernels, this does with values: so every fault, alone and in pairs, on
-every node, can be tried in seconds. Nothing here knows what a diagnosis should be.
+Unlike the lab it needs no real kernels, so every fault, alone and in pairs, on every node, is tried
+in seconds. Nothing here knows the expected diagnosis.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Host:
 
 
 class World:
-    """The machines of a fleet, at first all as they must be."""
+    """The machines of a fleet, at first without faults."""
 
     def __init__(self, fleet: Fleet, *, as_guide: bool = False) -> None:
         self.fleet = fleet
@@ -71,7 +71,7 @@ class World:
     # packets
 
     def _way(self, host: Host, to: IPv4Address) -> tuple[IPv4Address | None, str] | None:
-        """Next hop (None: on the link) and network, by longest prefix."""
+        """Next hop (None: directly on the link) and network, by longest prefix."""
         for network in host.addresses:
             if to in self.fleet.networks[network].cidr and network not in host.missing:
                 return None, network
@@ -106,7 +106,7 @@ class World:
         )
 
     def _arrives(self, start: str, to: IPv4Address) -> tuple[str, IPv4Address] | None:
-        """Who takes the packet, and the address it was sent from; None where it is lost."""
+        """The node that gets the packet, and the source address; None: it is lost."""
         at, source = start, None
         for _ in range(HOPS):
             host = self.hosts[at]
@@ -123,7 +123,7 @@ class World:
             via, network = way
             source = source or host.addresses[network]
             if via == ROUTER:
-                # a home router knows the internet and the link it is on, and nothing else
+                # a home router has routes only to the internet and to its own link
                 return ("@internet", source) if to == self.fleet.internet else None
             following = self._owner(network, via or to)
             if following is None:
@@ -132,9 +132,9 @@ class World:
         return None
 
     def answers(self, asker: str, to: IPv4Address) -> bool:
-        """Whether an echo request gets there and its reply gets back."""
+        """Whether an echo request arrives and its reply comes back."""
         if not self.hosts[asker].addresses and to == self.fleet.internet:
-            return True  # plugged in where nodes.yaml does not say
+            return True  # nodes.yaml does not say on which networks it is
         there = self._arrives(asker, to)
         if there is None:
             return False
@@ -198,7 +198,7 @@ class World:
         return Look(facts=facts(system=SystemStatus(os="linux"), network=network_facts))
 
     def _plugged(self, network: str, name: str) -> bool:
-        """A cable's carrier goes with the other end; a network of many has a switch."""
+        """A cable loses its carrier with the other end; a larger network has a switch."""
         ends = [n for n, h in self.hosts.items() if network in h.addresses]
         if len(ends) > 2 or self.fleet.networks[network].control:
             return True
@@ -218,7 +218,7 @@ class World:
         return self._facts(name, depth)
 
     def reached(self, name: str) -> bool:
-        """Whether SSH gets in: over the control network, or from the node that it jumps through."""
+        """Whether SSH works: over the control network, or through the proxy jump."""
         host, node = self.hosts[name], self.fleet.nodes[name]
         if jump := node.ssh.proxy_jump:
             return self.reached(jump) and self.answers(jump, IPv4Address(node.ssh.host))
