@@ -1,4 +1,4 @@
-"""This machine as a node: a home folder and a tmux server of its own, and real instances on it."""
+"""This machine as a node, with its own home folder and tmux server, and real instances."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def alive(pid: int) -> bool:
 
 
 class Node:
-    """Starts and stops instances here, with the scripts that nodes get."""
+    """Starts and stops instances here, with the scripts that run on nodes."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -51,7 +51,7 @@ class Node:
         return self.home / ".local/state/fleetctl" / FLEET / instance.job / instance.name
 
     def start(self, instance: Instance) -> None:
-        """Start it as ``fleetctl start`` does, without any waiting."""
+        """Start it as ``fleetctl start`` does, without waiting."""
 
         async def birth() -> None:
             started = Birth(FLEET, LocalLink(instance.node), Secrets([instance]))
@@ -63,7 +63,7 @@ class Node:
         asyncio.run(birth())
 
     def stop(self, instance: Instance) -> dict[str, list[str]]:
-        """Run the stop script; its lines by their first word."""
+        """Run the stop script; its output lines, by their first word."""
         script = stop_script(FLEET, instance)
         done = asyncio.run(LocalLink(instance.node).run(script, timeout_s=30))
         assert done.exit_status == 0
@@ -76,7 +76,7 @@ class Node:
         return service_status(FLEET, instance, read_node(script, done.text))
 
     def state(self, instance: Instance) -> dict[str, str]:
-        """The record that the supervisor wrote; empty before it did."""
+        """The supervisor's record; empty: not written yet."""
         file = self.folder(instance) / "state"
         lines = file.read_text().splitlines() if file.exists() else []
         return dict(line.split("=", 1) for line in lines)
@@ -98,7 +98,7 @@ class Node:
 def node(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Node]:
-    """This machine, its ``sh`` being dash (Debian) or bash in its POSIX mode (macOS)."""
+    """This machine, with dash (Debian) or bash in POSIX mode (macOS) as ``sh``."""
     shell = which(request.param)
     assert shell, f"{request.param} is not installed"
     for name in ("bin", "tmux"):

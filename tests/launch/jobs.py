@@ -1,4 +1,4 @@
-"""Jobs for tests, written down as briefly as they can be."""
+"""Short definitions of jobs for tests."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
 from fleetctl.model.ready import Ready
 
 Shape = dict[str, tuple[list[str], list[str]]]
-"""Service name to its nodes and to what it starts after."""
+"""By service name: its nodes, and the services that it starts after."""
 
 
 def instance(service: str = "worker", node: str = "pi4", **more: Any) -> Instance:
-    """An instance that needs nothing; ``more`` are fields of :class:`Instance`."""
+    """An instance without dependencies; ``more`` are fields of :class:`Instance`."""
     fields: dict[str, Any] = {
         "job": "job",
         "service": service,

@@ -1,4 +1,4 @@
-"""The birth of an instance, for real: its window, and nobody else's."""
+"""Starting real instances in tmux."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_starting_again_replaces_its_own_window_only(node: Node) -> None:
         node.stop(one)
 
 
-def test_what_runs_already_is_left_alone(node: Node) -> None:
+def test_a_running_instance_is_not_started_again(node: Node) -> None:
     one = instance(command="exec sleep 1000")
     node.start(one)
     pid = node.await_phase(one, "running")["pid"]
@@ -42,7 +42,7 @@ def test_what_runs_already_is_left_alone(node: Node) -> None:
     node.stop(one)
 
 
-def test_no_half_instance_is_left_by_a_refusal(node: Node) -> None:
+def test_a_refused_start_leaves_nothing_behind(node: Node) -> None:
     argv = ["python3", "-m", "http.server", "47124", "--bind", "127.0.0.1"]
     one = instance(command="exec sleep 1000", listen=listen(47124, "127.0.0.1"))
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as stranger:

@@ -1,4 +1,4 @@
-"""env_file: what is understood, and that nothing of it is ever shown."""
+"""env_file: what is understood, and that no value is ever shown."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_what_is_written_in_double_quotes_is_read_back(variables: dict[str, str]
 
 
 @given(st.text(min_size=1).map(lambda text: f"TOP{text}SECRET"))
-def test_no_message_holds_a_value(value: str) -> None:
+def test_no_message_contains_a_value(value: str) -> None:
     for text in (f"A=fine\n{value}\n", f"A='{value}", f'A="{value}', f"A='x' {value}"):
         try:
             parse_env(text, "source")

@@ -1,4 +1,4 @@
-"""Leaving in the middle of a start, over real SSH: what is left on the node, and who finds it."""
+"""Leaving in the middle of a start, over real SSH: what is left on the node."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLEET = "leaving"
 
 
 class Started:
-    """A fleet of one node with a job of one instance, and what its starts said."""
+    """A fleet with one node and one instance, and the progress of its starts."""
 
     def __init__(self, server: Server) -> None:
         self.home = server.home
@@ -33,14 +33,14 @@ class Started:
         self.fleet = Fleet(FLEET, {}, {"pi4": server.node()}, {"job": self.job})
         (instance,) = self.job.instances
         settings = f'PATH=~/slow:"$PATH"; export TMUX_TMPDIR="{server.home}"\n'
-        for shell in ("bashrc", "zshenv"):  # what bash reads when sshd starts it, and what zsh does
+        for shell in ("bashrc", "zshenv"):  # read by bash and zsh when sshd starts them
             (server.home / f".{shell}").write_text(settings)
         folder = instance_dir(FLEET, "job", instance.name).removeprefix("~/")
         self.lock = server.home / folder / "lock"
         self.steps: list[Progress] = []
 
     def slow_down(self) -> None:
-        """The node's tmux opens no window before ``~/go`` is there, or half a minute is over."""
+        """Let the node's tmux open no window until ``~/go`` exists, or for half a minute."""
         tmux = self.home / "slow/tmux"
         tmux.parent.mkdir()
         tmux.write_text(
@@ -51,7 +51,7 @@ class Started:
         tmux.chmod(0o755)
 
     def clean_up(self) -> None:
-        """End what a test that failed has left."""
+        """End what a failed test has left."""
         for socket in self.home.glob("tmux-*/*"):
             argv = ["tmux", "-S", str(socket), "kill-server"]
             subprocess.run(argv, capture_output=True, timeout=10, check=False)
@@ -75,7 +75,7 @@ def it(make_sshd: Callable[..., Server], client_home: Path) -> Iterator[Started]
     it.clean_up()
 
 
-def test_a_birth_that_has_begun_ends_before_the_connections_do(it: Started) -> None:
+def test_a_begun_start_of_an_instance_ends_before_the_connections_close(it: Started) -> None:
     it.slow_down()
 
     async def leave_while_starting() -> None:
@@ -97,7 +97,7 @@ def test_a_birth_that_has_begun_ends_before_the_connections_do(it: Started) -> N
     bounded(look_again())
 
 
-def test_the_lock_of_a_controller_that_died_is_outwaited(it: Started) -> None:
+def test_the_lock_of_a_controller_that_died_expires(it: Started) -> None:
     async def body() -> None:
         async with it.service() as service:
             await it.start(service)

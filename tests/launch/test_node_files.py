@@ -1,4 +1,4 @@
-"""What the node is given: whatever text a user writes arrives as it is."""
+"""The files on the node: any text of a user arrives unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ODD = 'it\'s "$(touch /tmp/pwned)" `x` $HOME \\ \\n\nnext\tünï ☃ !! %s # ~ *
 
 
 def sourced(shell: str, spec: str, show: str) -> list[str]:
-    """What ``show`` prints once ``spec`` was sourced by a real shell, NUL after each value."""
+    """The output of ``show`` after a real shell has sourced ``spec``: NUL after each value."""
     script = f'eval "$(cat; echo :)"\n{show}'
     done = subprocess.run(
         [*shell.split(), "-c", script],
@@ -75,7 +75,7 @@ def test_settings_of_the_supervisor() -> None:
     assert sourced("dash", spec_text(one, "r", {}), show) == ["always", "7", "9", "0.5 1 2 3"]
 
 
-def test_our_own_variables_win_over_the_user_s_and_those_over_secrets() -> None:
+def test_fleetctls_variables_override_the_users_and_those_override_secrets() -> None:
     one = instance(rank=2, world_size=4, env={"A": "env", "FLEETCTL_RANK": "9"})
     found = one.environment("fleet", {"A": "secret", "B": "secret"})
     assert found == {

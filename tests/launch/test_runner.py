@@ -1,4 +1,4 @@
-"""A start, on simulated nodes: what begins when, what waits for what, and what is told of it."""
+"""A start on simulated nodes: its order, what waits for what, and the reported progress."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TWO = job({"server": (["mini1"], []), "worker": (["pi4", "pi5"], ["server"])}, s
 
 
 class Start:
-    """A start of a job or of a part of it, and what was told of it."""
+    """A start of a job or a part of it, and its reported progress."""
 
     def __init__(self, links: SimulatedFleet, of: Job, only: Iterable[str] = (), **more: Any):
         self.told: list[Progress] = []
@@ -49,7 +49,7 @@ class Start:
         return {name: status.reason for name, status in self.runner.statuses.items()}
 
     def first(self, instance: str, state: str) -> float:
-        """When it was first told to be in a state."""
+        """When a state of an instance was first reported."""
         return next(p.elapsed_s for p in self.told if (p.instance, p.state) == (instance, state))
 
 
@@ -84,7 +84,7 @@ def test_each_begins_when_what_it_needs_is_ready_and_not_before() -> None:
     jumping(body())
 
 
-def test_what_needs_nothing_begins_side_by_side() -> None:
+def test_instances_without_dependencies_start_in_parallel() -> None:
     shape: Shape = {name: (["mini1"], []) for name in "abcd"}
     many = job({**shape, "e": (["pi4"], [])})
 
@@ -100,7 +100,7 @@ def test_what_needs_nothing_begins_side_by_side() -> None:
     jumping(body())
 
 
-def test_what_runs_already_is_left_alone() -> None:
+def test_a_running_instance_is_not_started_again() -> None:
     async def body() -> None:
         links = nodes(TWO)
         links.node["pi4"].already_runs(named(TWO, "worker@pi4"))
@@ -113,7 +113,7 @@ def test_what_runs_already_is_left_alone() -> None:
     jumping(body())
 
 
-def test_a_need_that_somebody_else_is_starting_is_waited_for() -> None:
+def test_a_dependency_that_another_controller_starts_is_waited_for() -> None:
     async def body() -> None:
         links = nodes(TWO)
         start = Start(links, TWO, only={"worker@pi4"})
@@ -127,7 +127,7 @@ def test_a_need_that_somebody_else_is_starting_is_waited_for() -> None:
     jumping(body())
 
 
-def test_a_need_that_nobody_starts_leaves_its_dependents_waiting() -> None:
+def test_a_dependency_that_is_not_started_leaves_its_dependents_waiting() -> None:
     async def body() -> None:
         links = nodes(TWO)
         start = Start(links, TWO, only={"worker@pi4"})
@@ -139,7 +139,7 @@ def test_a_need_that_nobody_starts_leaves_its_dependents_waiting() -> None:
     jumping(body())
 
 
-def test_one_whose_work_is_done_is_as_good_as_ready() -> None:
+def test_an_instance_that_did_its_work_counts_as_ready() -> None:
     once = job({"fetch": (["mini1"], []), "train": (["pi4"], ["fetch"])})
 
     async def body(code: int) -> Start:
@@ -156,7 +156,7 @@ def test_one_whose_work_is_done_is_as_good_as_ready() -> None:
 # what goes wrong
 
 
-def test_dependents_of_one_that_fails_wait_and_say_why() -> None:
+def test_dependents_of_a_failed_instance_wait_and_say_why() -> None:
     three = job(
         {"server": (["mini1"], []), "worker": (["pi4"], ["server"]), "view": (["pi5"], ["worker"])},
         server=LISTENING,
@@ -180,7 +180,7 @@ def test_dependents_of_one_that_fails_wait_and_say_why() -> None:
     jumping(body())
 
 
-def test_a_refusal_is_told_with_what_to_do_and_leaves_no_half_instance() -> None:
+def test_a_refusal_has_a_hint_and_leaves_nothing_behind() -> None:
     async def body() -> None:
         links = nodes(TWO)
         mini1, pi4 = links.node["mini1"], links.node["pi4"]
@@ -199,7 +199,7 @@ def test_a_refusal_is_told_with_what_to_do_and_leaves_no_half_instance() -> None
 
 
 @pytest.mark.parametrize("when", ["never reached", "lost in a birth", "lost afterwards"])
-def test_a_lost_node_costs_what_is_on_it_and_what_waits_for_that(when: str) -> None:
+def test_a_lost_node_affects_its_instances_and_those_that_wait_for_them(when: str) -> None:
     four = job(
         {
             "server": (["mini1"], []),
@@ -261,7 +261,7 @@ def test_a_path_that_opens_is_waited_for() -> None:
     jumping(body())
 
 
-def test_a_path_that_never_opens_is_waited_for_no_longer_than_readiness() -> None:
+def test_waiting_for_a_path_ends_after_the_ready_timeout() -> None:
     async def body() -> None:
         late = job(
             {"server": (["mini1"], []), "worker": (["pi4"], ["server"])},
@@ -282,7 +282,7 @@ def test_a_path_that_never_opens_is_waited_for_no_longer_than_readiness() -> Non
 
 
 @pytest.mark.parametrize("why", ["not wanted", "same node", "loopback"])
-def test_no_path_is_asked_for_where_there_is_none_to_ask(why: str) -> None:
+def test_when_no_path_is_checked(why: str) -> None:
     address = "127.0.0.1" if why == "loopback" else ADDRESS
     node = "mini1" if why == "same node" else "pi4"
     shape = job(
@@ -327,7 +327,7 @@ def test_what_is_started_by_hand_is_waited_for() -> None:
     jumping(body())
 
 
-def test_what_nobody_starts_by_hand_is_waited_for_until_its_timeout() -> None:
+def test_waiting_for_what_is_started_by_hand_ends_after_its_timeout() -> None:
     async def body() -> None:
         start = Start(nodes(BY_HAND), BY_HAND)
         await start.run()
@@ -341,7 +341,7 @@ def test_what_nobody_starts_by_hand_is_waited_for_until_its_timeout() -> None:
 # cancelling
 
 
-def test_a_start_that_is_cancelled_lets_run_what_runs_and_tells_what() -> None:
+def test_a_cancelled_start_lets_running_instances_run_and_reports_them() -> None:
     async def body() -> None:
         shape = job(
             {"server": (["mini1"], []), "fast": (["pi5"], []), "worker": (["pi4"], ["server"])},
@@ -365,7 +365,7 @@ def test_a_start_that_is_cancelled_lets_run_what_runs_and_tells_what() -> None:
 
 
 @pytest.mark.parametrize("stage", ["prepare", "tmux", "unlock"])
-def test_a_birth_that_began_is_brought_to_its_end(stage: Any) -> None:
+def test_a_begun_start_of_an_instance_is_finished(stage: Any) -> None:
     async def body() -> None:
         one = job({"worker": (["pi4"], [])})
         links = nodes(one)
@@ -374,7 +374,7 @@ def test_a_birth_that_began_is_brought_to_its_end(stage: Any) -> None:
         start = Start(links, one)
         running = asyncio.create_task(start.run())
         await pi4.asked(stage)
-        for _ in range(3):  # nor by an impatient user
+        for _ in range(3):  # even if the user cancels again
             running.cancel()
             await asyncio.sleep(0)
         assert not running.done()
@@ -414,7 +414,7 @@ def test_the_lock_of_another_controller_is_waited_for() -> None:
     jumping(body())
 
 
-def test_the_lock_of_another_controller_is_not_waited_for_for_ever() -> None:
+def test_waiting_for_the_lock_of_another_controller_ends() -> None:
     async def body() -> None:
         one = job({"worker": (["pi4"], [])})
         links = nodes(one)

@@ -24,7 +24,7 @@ from tests.simulated import server as listening
 
 
 class Waited:
-    """What came of waiting for an instance that was just started."""
+    """Waits for an instance that was just started, and keeps its statuses."""
 
     def __init__(self, of: Instance) -> None:
         self.instance = of
@@ -44,7 +44,7 @@ class Waited:
         return await self.again()
 
     async def again(self) -> ServiceStatus:
-        """As another controller does, when it runs already."""
+        """Wait as another controller does, while it runs already."""
         began_s = asyncio.get_running_loop().time()
         status = await Settling(FLEET, self.instance, self.links, self.seen.append).wait()
         self.took_s = asyncio.get_running_loop().time() - began_s
@@ -52,7 +52,7 @@ class Waited:
 
     @property
     def states(self) -> list[str]:
-        """Those that were seen, each once in a row."""
+        """The states that were seen, without repetitions."""
         return [state for state, _ in groupby(status.state for status in self.seen)]
 
 
@@ -181,7 +181,7 @@ def test_a_command_that_hangs_is_not_a_lost_node() -> None:
     jumping(body())
 
 
-def test_that_it_was_met_is_noted_for_whoever_asks_next() -> None:
+def test_a_met_condition_is_noted_on_the_node() -> None:
     async def body() -> None:
         waited = Waited(worker(Ready("connect", "127.0.0.1:8080")))
         waited.node.servers["127.0.0.1", 8080] = lambda _: None
@@ -197,7 +197,7 @@ def test_that_it_was_met_is_noted_for_whoever_asks_next() -> None:
 
 
 @pytest.mark.parametrize("interval_s", [0.1, 5.0])
-def test_it_is_asked_often_at_first_and_then_as_often_as_was_wished(interval_s: float) -> None:
+def test_polling_is_fast_at_first_and_then_at_the_given_interval(interval_s: float) -> None:
     async def body() -> None:
         ready = Ready("listening", timeout_s=50, interval_s=interval_s)
         waited = Waited(worker(ready, listen=listen()))
@@ -232,7 +232,7 @@ def test_a_timeout_says_what_was_waited_for() -> None:
 
 
 @pytest.mark.parametrize("ready", [Ready("alive"), Ready("delay", "8")])
-def test_time_alone_makes_ready(ready: Ready) -> None:
+def test_ready_after_some_time(ready: Ready) -> None:
     async def body() -> None:
         waited = Waited(worker(ready))
         assert (await waited.wait()).state == "ready"
@@ -245,7 +245,7 @@ def test_time_alone_makes_ready(ready: Ready) -> None:
 
 
 @pytest.mark.parametrize(("code", "state"), [(3, "failed"), (0, "exited")])
-def test_one_that_ends_is_waited_for_no_longer(code: int, state: str) -> None:
+def test_an_end_of_the_instance_ends_the_waiting(code: int, state: str) -> None:
     async def body() -> None:
         waited = Waited(worker(Ready("listening"), listen=listen()))
         status = await waited.wait(ends(code, after_s=3))
@@ -256,7 +256,7 @@ def test_one_that_ends_is_waited_for_no_longer(code: int, state: str) -> None:
     jumping(body())
 
 
-def test_an_attempt_after_some_that_failed_makes_ready() -> None:
+def test_a_later_attempt_may_become_ready() -> None:
     async def third(process: Process) -> int:
         attempts.append(process.pid)
         process.prints(f"attempt {len(attempts)}\n")
@@ -281,7 +281,7 @@ def test_an_attempt_after_some_that_failed_makes_ready() -> None:
     jumping(body())
 
 
-def test_what_one_attempt_was_ready_by_does_not_count_for_the_next() -> None:
+def test_readiness_of_one_attempt_does_not_count_for_the_next() -> None:
     async def once(process: Process) -> int:
         attempts.append(process.pid)
         if len(attempts) > 1:
@@ -304,7 +304,7 @@ def test_what_one_attempt_was_ready_by_does_not_count_for_the_next() -> None:
     jumping(body())
 
 
-def test_one_that_is_restarted_too_often_has_failed() -> None:
+def test_an_instance_that_is_restarted_too_often_has_failed() -> None:
     async def body() -> None:
         restart = Restart("on-failure", delay_s=1, max=3)
         waited = Waited(worker(Ready("listening"), listen=listen(), restart=restart))

@@ -1,4 +1,4 @@
-"""The stop script, for real: whatever an instance forked is gone, and nothing else is."""
+"""The real stop script ends all that an instance forked, and nothing else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ time.sleep(1000)
 
 @pytest.fixture
 def stranger() -> Iterator[subprocess.Popen[bytes]]:
-    """Somebody else's process that looks like ours."""
+    """A process that looks like the instance's, and is not."""
     process = subprocess.Popen(
         ["sleep", "777"], env={"FLEETCTL_RUN": "feedfeedfeedfeed", "FLEETCTL_JOB": "job"}
     )
@@ -76,7 +76,7 @@ def test_the_signal_is_honoured(node: Node, stranger: subprocess.Popen[bytes]) -
     assert left == {"state", "log", "tmux.conf"}
 
 
-def test_who_ignores_it_is_killed_after_the_grace_period(node: Node) -> None:
+def test_a_process_that_ignores_it_is_killed_after_the_grace_period(node: Node) -> None:
     one = started(
         node, "trap '' TERM INT; touch set; while :; do sleep 0.05; done", stop=Stop(grace_s=0.4)
     )
@@ -96,7 +96,7 @@ def test_a_stopped_process_gets_its_signal(node: Node) -> None:
     assert said["done"] == ["143"]
 
 
-def test_a_daemon_that_left_is_found_by_its_mark(
+def test_a_daemon_is_found_by_the_run_id_in_its_environment(
     node: Node, stranger: subprocess.Popen[bytes]
 ) -> None:
     (node.home / "daemon.py").write_text(DAEMON)
@@ -108,7 +108,7 @@ def test_a_daemon_that_left_is_found_by_its_mark(
     assert stranger.poll() is None
 
 
-def test_a_daemon_whose_instance_ended_is_found_as_well(node: Node) -> None:
+def test_a_daemon_of_an_instance_that_ended_is_found_too(node: Node) -> None:
     (node.home / "daemon.py").write_text(DAEMON)
     one = instance(command="python3 ~/daemon.py ~/daemon.pid")
     node.start(one)
@@ -116,7 +116,7 @@ def test_a_daemon_whose_instance_ended_is_found_as_well(node: Node) -> None:
     daemon = read_pid(node.home / "daemon.pid")
     node.tmux("kill-server")
     assert alive(daemon)
-    # while the tmux server is about to leave, nothing is known
+    # while the tmux server exits, nothing is known
     eventually(lambda: "still run" in (node.status(one).reason or ""), "it is told")
     assert node.stop(one)["done"] == ["0"]
     assert not alive(daemon)
@@ -124,7 +124,7 @@ def test_a_daemon_whose_instance_ended_is_found_as_well(node: Node) -> None:
 
 
 def test_a_child_without_its_environment_is_found_by_its_group(node: Node) -> None:
-    """Also when it is the last one there, because it alone ignores the signal."""
+    """Also if it is the last one in the group, because only it ignores the signal."""
     deaf = "trap '' TERM; echo $$ >$0; while :; do sleep 0.05; done"
     one = started(
         node,
@@ -158,7 +158,7 @@ def test_never_started(node: Node) -> None:
     assert not node.folder(one).exists()
 
 
-def test_a_folder_that_somebody_removed(node: Node) -> None:
+def test_a_folder_that_was_removed(node: Node) -> None:
     one = started(node, "exec sleep 1000")
     pid = int(node.state(one)["pid"])
     shutil.rmtree(node.folder(one))
@@ -174,7 +174,7 @@ def test_twice(node: Node) -> None:
     assert again["done"] == ["143"]
 
 
-def test_another_instance_is_left_alone(node: Node) -> None:
+def test_another_instance_is_not_touched(node: Node) -> None:
     one = started(node, "exec sleep 1000")
     other = started(node, "exec sleep 1000", service="other")
     windows = node.stop(one)["windows"]
@@ -190,5 +190,5 @@ def test_a_lock_of_a_start_under_way_is_waited_for(node: Node) -> None:
     lock.mkdir()
     opener = subprocess.Popen(["sh", "-c", f"sleep 0.7; rmdir '{lock}'"])
     assert node.stop(one)["done"] == ["143"]
-    assert opener.wait() == 0  # so the lock was still there, and nobody else took it away
+    assert opener.wait() == 0  # so the lock was still there
     assert not lock.exists()

@@ -1,4 +1,4 @@
-"""A stop, on simulated nodes: in which order, and what is made of what stop.sh says."""
+"""A stop on simulated nodes: its order, and how the output of stop.sh is read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ONE = instance(listen=listen(), ready=Ready("listening"), stop=Stop(grace_s=7))
 
 
 class Stopping:
-    """Instances that run, each on its node, to be stopped."""
+    """Running instances, each on its own node, to be stopped."""
 
     def __init__(self, *instances: Instance) -> None:
         self.links = SimulatedFleet(list(dict.fromkeys(i.node for i in instances)))
@@ -46,7 +46,7 @@ class Stopping:
         return await stopper.stop(groups)
 
     def said(self, *parts: str | float, status: int = 0) -> None:
-        """Let the stop script of ONE say something, and end nothing."""
+        """Let the stop script of ONE print something, and end nothing."""
         self.links.node["pi4"].answers["stop"] = says(*parts, status=status)
 
 
@@ -97,7 +97,7 @@ def test_dependents_are_stopped_before_what_they_need() -> None:
     jumping(body())
 
 
-def test_a_node_that_is_lost_keeps_no_other_from_being_stopped() -> None:
+def test_a_lost_node_does_not_keep_others_from_being_stopped() -> None:
     async def body() -> None:
         gone, cut, last = (instance(node=node) for node in ("gone", "cut", "last"))
         stopping = Stopping(gone, cut, last)
@@ -117,7 +117,7 @@ def test_a_node_that_is_lost_keeps_no_other_from_being_stopped() -> None:
 # what stop.sh says
 
 
-def test_it_is_told_what_is_done_while_it_is_done() -> None:
+def test_progress_is_reported_while_it_happens() -> None:
     async def body() -> None:
         stopping = Stopping(ONE)
         real = stopping.links.node["pi4"].answers["stop"]
@@ -141,7 +141,7 @@ def test_it_is_told_what_is_done_while_it_is_done() -> None:
     jumping(body())
 
 
-def test_one_that_does_not_end_even_by_kill_has_failed() -> None:
+def test_an_instance_that_even_kill_does_not_end_has_failed() -> None:
     async def body() -> None:
         stopping = Stopping(ONE)
         stopping.said("signalled 2\n", "killed 2\n", "left 17 18\n")
@@ -185,7 +185,7 @@ def test_a_script_that_ends_early_is_a_failure(said: list[str]) -> None:
     jumping(body())
 
 
-def test_a_script_that_falls_silent_is_not_waited_for_for_ever() -> None:
+def test_waiting_for_a_silent_script_ends() -> None:
     async def body() -> None:
         stopping = Stopping(ONE)
         stopping.said("signalled 1\n", 3000.0)
@@ -195,7 +195,7 @@ def test_a_script_that_falls_silent_is_not_waited_for_for_ever() -> None:
     jumping(body())
 
 
-def test_tmux_that_refuses_to_close_a_window_is_told() -> None:
+def test_tmux_that_refuses_to_close_a_window_is_a_failure() -> None:
     async def body() -> None:
         stopping = Stopping(ONE)
 
@@ -211,10 +211,10 @@ def test_tmux_that_refuses_to_close_a_window_is_told() -> None:
     jumping(body())
 
 
-# what is left
+# what remains
 
 
-def test_a_port_that_somebody_else_holds_now_is_told() -> None:
+def test_a_port_that_another_process_has_now_is_a_failure() -> None:
     async def body() -> None:
         stopping = Stopping(ONE)
         pi4 = stopping.links.node["pi4"]
@@ -228,7 +228,7 @@ def test_a_port_that_somebody_else_holds_now_is_told() -> None:
     jumping(body())
 
 
-def test_a_port_that_it_never_held_is_not_its_own() -> None:
+def test_a_port_that_it_never_had_does_not_count() -> None:
     async def body() -> None:
         stopping = Stopping(ONE)
         stopping.links.node["pi4"].listeners[:] = [Listener("10.0.0.1", 6000, (9,), "nginx")]
@@ -237,8 +237,8 @@ def test_a_port_that_it_never_held_is_not_its_own() -> None:
     jumping(body())
 
 
-def test_a_tmux_server_that_is_about_to_leave_is_asked_again() -> None:
-    """It lost its last window a moment ago, and says neither yes nor no."""
+def test_a_tmux_server_that_is_exiting_is_asked_again() -> None:
+    """It has just lost its last window, and does not list windows."""
 
     async def body() -> None:
         stopping = Stopping(ONE)
@@ -256,7 +256,7 @@ def test_a_tmux_server_that_is_about_to_leave_is_asked_again() -> None:
     jumping(body())
 
 
-def test_what_is_not_there_is_stopped() -> None:
+def test_an_instance_without_a_record_is_stopped() -> None:
     async def body() -> None:
         stopping = Stopping()
         stopping.links = SimulatedFleet(["pi4"])

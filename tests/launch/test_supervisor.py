@@ -1,4 +1,4 @@
-"""The wrapper that runs on the node, for real: in tmux, with the shells that nodes have."""
+"""The real supervisor, in tmux, with the shells that nodes have."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_pauses_grow_and_are_announced(node: Node) -> None:
     node.stop(one)
 
 
-def test_a_long_run_starts_the_count_afresh(node: Node) -> None:
+def test_a_long_run_resets_the_count(node: Node) -> None:
     one = instance(
         command="sleep 1.1; exit 1", restart=policy("always", max=1, reset_after_s=1, delay_s=0)
     )
@@ -141,9 +141,9 @@ def has_terminal(process: int) -> bool:
 
 
 def type_until(node: Node, condition: Callable[[], object], what: str) -> None:
-    """Type Ctrl-C, and again after a while, as people do, until ``condition`` holds.
+    """Type Ctrl-C again and again until ``condition`` holds.
 
-    On a busy machine a key may come while a shell takes the terminal over, and is lost.
+    On a busy machine a key is lost if it comes while a shell takes over the terminal.
     """
     typed_s = 0.0
 
@@ -172,7 +172,7 @@ def test_ctrl_c_typed_is_for_the_command(node: Node) -> None:
     node.stop(one)
 
 
-def test_sigint_to_the_command_alone_is_an_exit_like_any_other(node: Node) -> None:
+def test_sigint_to_the_command_alone_is_an_ordinary_exit(node: Node) -> None:
     one = instance(command="exec sleep 100", restart=policy("on-failure"))
     node.start(one)
     first = pid(node, one)

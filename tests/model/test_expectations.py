@@ -66,7 +66,7 @@ def test_no_node_is_expected_to_reach_itself(guide: Expectations) -> None:
     assert all(one.node != one.peer for one in guide.reach)
 
 
-def test_routes_stand_in_the_order_of_the_nodes(guide: Expectations) -> None:
+def test_routes_are_in_the_order_of_the_nodes(guide: Expectations) -> None:
     assert [r.node for r in guide.routes] == [
         "mini1",
         "mini2",
@@ -218,25 +218,25 @@ nodes:
 """
 
 
-def test_the_cable_is_the_way_to_a_gateway_that_is_on_the_wifi_too() -> None:
+def test_a_gateway_on_cable_and_wifi_is_reached_over_the_cable() -> None:
     expected = expectations(PEERS.replace("PEER", "{addresses: {fabric: 10.0.0.3}}"))
     assert routes(expected, "route") == {"leaf: 10.0.0.0/24 via 10.0.1.1 (gate)"}
     assert routes(expected, "return") == {"peer: 10.0.1.0/24 via 10.0.0.1 (gate)"}
 
 
-def test_who_is_on_the_edge_itself_needs_no_return_route() -> None:
+def test_a_node_on_the_edge_itself_needs_no_return_route() -> None:
     peer = "{addresses: {fabric: 10.0.0.3, edge: 10.0.1.3}}"
     assert routes(expectations(PEERS.replace("PEER", peer)), "return") == set()
 
 
-def test_who_cannot_be_logged_into_is_asked_for_no_route() -> None:
+def test_a_node_that_cannot_be_logged_into_has_no_expected_route() -> None:
     peer = "{connection: none, addresses: {fabric: 10.0.0.3}}"
     expected = expectations(PEERS.replace("PEER", peer))
     assert routes(expected, "return") == set()
     assert reach(expected, "gate", True) == {"10.9.0.2", "10.0.1.2", "10.0.0.3"}
 
 
-def test_a_way_that_the_user_chose_goes_before_a_derived_one() -> None:
+def test_a_route_that_the_user_chose_has_priority_over_a_derived_one() -> None:
     text = PEERS.replace("PEER", "{addresses: {fabric: 10.0.0.3}, via: {edge: second}}")
     text += "  second: {addresses: {fabric: 10.0.0.4, edge: 10.0.1.4}, gateway: true}\n"
     expected = expectations(text)
@@ -247,6 +247,6 @@ def test_a_way_that_the_user_chose_goes_before_a_derived_one() -> None:
     assert "10.0.1.2" in reach(expected, "peer", True)
 
 
-def test_a_control_network_is_never_one_that_must_not_be_reached() -> None:
+def test_a_control_network_is_never_forbidden() -> None:
     expected = expectations(PEERS.replace("PEER", "{addresses: {fabric: 10.0.0.3}}"))
     assert reach(expected, "peer", False) == set()

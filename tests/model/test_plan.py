@@ -1,4 +1,4 @@
-"""The plan: what starts after what, and in which groups it is stopped."""
+"""The order in which instances start, and the groups in which they stop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleetctl.model.plan import dependents, plan, stop_order, unmet
 from fleetctl.model.status import ServiceState
 from tests.launch.jobs import Shape, instance, job
 
-CHAIN: Shape = {  # in an order that is not the order of starting
+CHAIN: Shape = {  # not in the order of starting
     "web": (["a"], ["api"]),
     "db": (["b"], []),
     "api": (["a", "b"], ["db", "cache"]),
@@ -26,7 +26,7 @@ def chosen(of: Job, *names: str) -> list[str]:
     return [f"{step.stage} {step.instance.name}" for step in plan(of, picked)]
 
 
-def test_stages_follow_what_is_waited_for_and_keep_the_order_of_the_file() -> None:
+def test_stages_follow_after_and_keep_the_order_of_the_file() -> None:
     assert chosen(job(CHAIN)) == [
         "0 db@b",
         "0 cache@c",
@@ -50,7 +50,7 @@ def test_a_part_begins_at_its_own_first_stage(names: list[str], steps: list[str]
     assert chosen(job(CHAIN), *names) == steps
 
 
-def test_a_step_needs_every_instance_of_what_it_is_after_chosen_or_not() -> None:
+def test_a_step_needs_all_instances_of_its_dependencies_chosen_or_not() -> None:
     of = job(CHAIN)
     (step,) = plan(of, [i for i in of.instances if i.name == "web@a"])
     assert [i.name for i in step.needs] == ["api@a", "api@b"]
@@ -63,7 +63,7 @@ def test_what_is_started_by_hand_has_a_step_too() -> None:
     assert chosen(of) == ["0 hand@a", "1 next@b"]
 
 
-def test_stopping_goes_the_other_way_round() -> None:
+def test_stopping_is_in_the_reverse_order() -> None:
     of = job(CHAIN)
     groups = [[i.name for i in group] for group in stop_order(of, of.instances)]
     assert groups == [["web@a"], ["api@a", "api@b", "cron@c"], ["db@b", "cache@c"]]
@@ -92,4 +92,4 @@ def test_dependents(service: str, waiting: tuple[str, ...]) -> None:
 def test_unmet(state: ServiceState, said: list[str]) -> None:
     need, other = instance("db", "b"), instance("db", "c")
     status = msgspec.structs.replace(unknown_status(need, "a test"), state=state)
-    assert unmet([need, other], {need.name: status}) == said  # of the other one nothing is known
+    assert unmet([need, other], {need.name: status}) == said  # the other one is not known

@@ -1,4 +1,4 @@
-"""Each kind of ready condition is known wherever kinds are told apart."""
+"""Each kind of ready condition is handled wherever kinds differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fleetctl.model.ready import AskedKind, JudgedKind, Ready, ReadyKind
 PAGE = (Path(__file__).parents[2] / "docs" / "nodes-yaml.md").read_text("utf-8")
 
 
-def test_facts_tell_of_a_kind_or_a_controller_asks() -> None:
+def test_a_kind_is_answered_by_facts_or_asked_for() -> None:
     judged, asked = set(get_args(JudgedKind)), set(get_args(AskedKind))
     assert judged | asked == set(get_args(ReadyKind))
     assert not judged & asked
@@ -27,6 +27,6 @@ def test_a_kind_says_which_it_is_and_why_it_does_not_hold(kind: ReadyKind) -> No
     assert ("what is asked" in (ready.not_yet or "")) == (ready.asked is not None)
 
 
-def test_every_kind_but_the_one_that_is_left_out_can_be_written_and_is_in_the_page() -> None:
+def test_every_kind_but_the_default_one_can_be_written_and_is_in_the_page() -> None:
     assert set(get_args(ReadyKind)) - set(KINDS) == {"alive"}
     assert re.findall(r"^\| `(\w+): [^`]+` \| .", PAGE, re.M) == list(KINDS)

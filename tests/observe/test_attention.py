@@ -1,4 +1,4 @@
-"""One node watched, this machine: what hangs is left out, what only a check tells is kept."""
+"""Watching this machine: a probe that hangs is left out, answers of a check are kept."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bounded(body: Awaitable[_T]) -> _T:
 
 
 async def first(until: Callable[[NodeFacts], bool], wake: Wake | None = None) -> list[Look]:
-    """The looks up to the first of which something is true."""
+    """The looks up to the first for which ``until`` is true."""
     found: list[Look] = []
     node = SERVICE.fleet.nodes["here"]
     observer = SERVICE.observer
@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-def test_a_quick_look_comes_first_and_keeps_what_only_a_check_tells() -> None:
+def test_a_quick_look_comes_first_and_keeps_answers_of_a_check() -> None:
     looks = bounded(first(lambda facts: facts.reliability.clock_offset_s is not None))
     assert len(looks) == 2
     times = []
@@ -60,10 +60,10 @@ def test_a_quick_look_comes_first_and_keeps_what_only_a_check_tells() -> None:
     bounded(first(thrice))
     assert times[0] is None
     assert times[1] is not None
-    assert times[1:] == [times[1]] * 3  # asked once, and known since
+    assert times[1:] == [times[1]] * 3  # asked once, and kept
 
 
-def test_waking_asks_everything_anew_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waking_asks_everything_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wake = Wake()
     asked: list[float | None] = []
 
@@ -80,10 +80,10 @@ def test_waking_asks_everything_anew_at_once(monkeypatch: pytest.MonkeyPatch) ->
     bounded(first(until, wake))
 
 
-def test_what_hangs_costs_its_own_answer_only(
+def test_of_a_probe_that_hangs_only_its_own_answer_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As df does while a network disk is away; and it is asked again after a while."""
+    """As df hangs while a network disk is away. It is asked again after a while."""
     programs = tmp_path / "bin"
     programs.mkdir()
     stuck = programs / "df"

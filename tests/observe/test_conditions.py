@@ -35,15 +35,15 @@ READY = r"^ready in \d+ s$"
 
 
 def filled(size: int) -> bytes:
-    """So many bytes of lines that say nothing."""
+    """This many bytes of lines that do not match."""
     line = b"." * 999 + b"\n"
     return (line * (size // len(line) + 1))[-size:] if size else b""
 
 
 class World:
-    """One node with one instance that runs, and controllers that look at it.
+    """One node with one running instance, and controllers that look at it.
 
-    :param slow: a piece of the log takes so long that one look has time for one only.
+    :param slow: reading a piece of the log takes so long that a look reads only one.
     """
 
     def __init__(self, pattern: str = READY, *, slow: bool = False) -> None:
@@ -54,7 +54,7 @@ class World:
         self.watches_for(pattern)
 
     def watches_for(self, pattern: str) -> None:
-        """Every look from now on goes by this regular expression."""
+        """Let all looks from now on use this regular expression."""
         self.instance: Instance = instance(ready=Ready("log", pattern))
         job = Job("job", {"worker": Service((), (self.instance,))})
         self.service = self.links.service(job)
@@ -69,11 +69,11 @@ class World:
 
     @property
     def noted(self) -> dict[str, str]:
-        """What controllers wrote down on the node."""
+        """The controllers' notes on the node."""
         return self.node.has(self.instance).files
 
     def another(self, **more: Any) -> None:
-        """Another attempt runs; its output begins here."""
+        """Begin another attempt; its output begins here."""
         key = ("job", self.instance.name)
         self.record = replace(self.record, log_start=self.log.end, **more)
         self.node.records[key] = self.record
@@ -81,11 +81,11 @@ class World:
         self.node.panes[pane.window_id] = replace(pane, run=self.record.run)
 
     async def once(self) -> str:
-        """The state by a look of a controller that comes and goes."""
+        """The state by one look of a controller that asks only once."""
         return (await self.service.observe()).services[self.instance.name].state
 
     async def watch(self) -> AsyncIterator[str]:
-        """The states by the looks of a controller that stays; "unknown" by one that was lost."""
+        """The states by the looks of a controller that watches; "unknown": its link was lost."""
         async with self.service.watch(2.0, "status") as watching:
             while await watching.news():
                 yield watching.snapshot().status.services[self.instance.name].state
@@ -96,7 +96,7 @@ class World:
         return [int(match[1]) for match in found if match]
 
     def read(self) -> list[tuple[int, int]]:
-        """Where each piece that came began and ended."""
+        """Where each piece that was read began and ended."""
         heads = [s.stdout.partition(b"\n")[0].split() for s in self.node.of("log") if s.stdout]
         return [(int(start), int(end)) for start, end in heads]
 
@@ -145,7 +145,7 @@ def test_a_watch_reads_each_byte_once_however_often_it_looks() -> None:
         count = len(world.asked())
         for _ in range(5):
             assert await anext(states) == "ready"
-        assert len(world.asked()) == count  # it stands on the node now
+        assert len(world.asked()) == count  # it is noted on the node now
         assert "searched" not in world.noted
 
     jumping(body())
@@ -158,7 +158,7 @@ def test_a_line_that_comes_piece_by_piece_is_found_when_it_matches() -> None:
         for part in ("some\nrea", "dy in ", "4"):
             world.log.write(part.encode())
             assert await anext(states) == "running"
-        world.log.write(b"2 s")  # a prompt has no end of its own
+        world.log.write(b"2 s")  # a prompt has no newline
         assert await anext(states) == "ready"
         assert each_byte_once(world.read())
 
@@ -167,7 +167,7 @@ def test_a_line_that_comes_piece_by_piece_is_found_when_it_matches() -> None:
 
 @pytest.mark.parametrize("text", [UP, "bereit für 42\r\n"])
 @pytest.mark.parametrize("before", range(1, 17, 3))
-def test_a_line_that_is_torn_where_a_piece_ends_is_found(text: str, before: int) -> None:
+def test_a_line_that_is_split_between_two_pieces_is_found(text: str, before: int) -> None:
     async def body() -> None:
         world = World(READY if text is UP else "^bereit für 42$")
         world.log.write(filled(PIECE_BYTES - before) + text.encode() + filled(5000))
@@ -184,7 +184,7 @@ def test_another_attempt_is_searched_from_its_own_beginning(more: dict[str, Any]
         world.log.write(filled(9 * MIB))
         states = world.watch()
         assert await anext(states) == "running"
-        world.log.write(UP.encode())  # of the attempt that is over
+        world.log.write(UP.encode())  # of the former attempt
         world.another(**more)
         assert await anext(states) == "running"
         assert world.asked() == [0, world.log.end]
@@ -209,8 +209,8 @@ def test_a_line_without_an_end_is_kept_in_part() -> None:
     jumping(body())
 
 
-def test_a_line_is_not_put_together_from_what_is_left_of_two() -> None:
-    """The log grew so fast that what stood between them was rotated away unread."""
+def test_a_line_is_not_joined_over_a_gap() -> None:
+    """The log grew so fast that a part was rotated away unread."""
 
     async def body() -> None:
         world = World()
@@ -246,7 +246,7 @@ def test_a_link_that_is_lost_while_a_log_is_searched_loses_nothing() -> None:
 
 
 def test_a_link_that_is_lost_once_the_line_is_found_loses_nothing() -> None:
-    """It could not be noted, so the node says for the next look that it is not ready."""
+    """It could not be noted, so by the node's facts it is not ready at the next look."""
 
     async def body() -> None:
         world = World()
@@ -277,10 +277,10 @@ def test_a_line_that_cannot_be_noted_makes_ready_all_the_same() -> None:
     jumping(body())
 
 
-# looks of controllers that come and go
+# controllers that ask only once
 
 
-def test_one_look_finds_what_it_has_time_for() -> None:
+def test_one_look_searches_as_much_as_it_has_time_for() -> None:
     async def body() -> None:
         world = World()
         world.log.write(filled(5 * MIB) + UP.encode())
@@ -290,7 +290,7 @@ def test_one_look_finds_what_it_has_time_for() -> None:
     jumping(body())
 
 
-def test_what_one_look_had_no_time_for_the_next_one_finds() -> None:
+def test_the_next_look_continues_the_search() -> None:
     async def body() -> None:
         world = World(slow=True)
         world.log.write(filled(5 * MIB) + UP.encode())
@@ -315,9 +315,9 @@ def test_looks_read_each_byte_once_and_note_nothing_twice() -> None:
         assert len(world.node.of("note")) == 4
         for _ in range(5):
             assert await world.once() == "running"
-        assert len(world.node.of("note")) == 5  # what the torn lines left for the fifth look
+        assert len(world.node.of("note")) == 5  # unfinished lines leave a rest
         for (_, end), (start, _) in pairwise(world.read()):
-            assert end - 1000 < start <= end  # the beginning of a torn line is read again
+            assert end - 1000 < start <= end  # the beginning of an unfinished line is read again
         facts = await look(await world.links.get("pi4"), services_script(FLEET, "pi4"))
         searched = facts.records["job", world.instance.name].searched
         assert int(searched.split()[0]) == world.log.end
@@ -325,7 +325,7 @@ def test_looks_read_each_byte_once_and_note_nothing_twice() -> None:
     jumping(body())
 
 
-def test_what_was_searched_for_another_run_restart_or_expression_does_not_count() -> None:
+def test_a_search_for_another_run_restart_or_expression_does_not_count() -> None:
     async def body() -> None:
         world = World(slow=True)
         world.log.write(filled(5 * MIB))
@@ -351,7 +351,7 @@ def test_what_was_searched_for_another_run_restart_or_expression_does_not_count(
     "noted", ["", "{run} 0", "{run} 0 ", "{run} 0 77", "{run} 0 -5 {digest}", "{run} 0 ² {digest}",
               "{run} 0 9 feedbeef", "{run} 00 9 {digest}", "rubbish\x1b[2J"],
 )  # fmt: skip
-def test_a_note_that_says_nothing_of_this_search_is_passed_over(noted: str) -> None:
+def test_a_note_on_another_search_is_ignored(noted: str) -> None:
     async def body() -> None:
         world = World(slow=True)
         other = World()
@@ -365,7 +365,7 @@ def test_a_note_that_says_nothing_of_this_search_is_passed_over(noted: str) -> N
     jumping(body())
 
 
-def test_of_a_line_without_an_end_no_more_is_read_again_than_is_kept() -> None:
+def test_of_an_unfinished_line_only_the_kept_part_is_read_again() -> None:
     async def body() -> None:
         world = World(slow=True)
         world.log.write(b"." * (PIECE_BYTES + MIB))
@@ -378,7 +378,7 @@ def test_of_a_line_without_an_end_no_more_is_read_again_than_is_kept() -> None:
     jumping(body())
 
 
-def test_a_look_that_loses_its_link_is_none_and_the_next_goes_on() -> None:
+def test_after_a_look_that_loses_its_link_the_next_goes_on() -> None:
     async def body() -> None:
         world = World(slow=True)
         world.log.write(filled(9 * MIB) + UP.encode())
@@ -402,7 +402,7 @@ def test_a_look_that_loses_its_link_is_none_and_the_next_goes_on() -> None:
 def test_a_line_that_is_far_into_a_real_log_is_found_by_the_second_look(
     search_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In segments, and from a byte on at which the attempt began."""
+    """In segments, and from the byte at which the attempt began."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(conditions, "SEARCH_S", search_s)
     one = instance(ready=Ready("log", READY))
@@ -432,7 +432,7 @@ def test_a_line_that_is_far_into_a_real_log_is_found_by_the_second_look(
         assert 18 + PIECE_BYTES - 1000 < int(offset) <= 18 + PIECE_BYTES
 
 
-# what answers otherwise than was thought
+# unexpected answers
 
 
 @pytest.mark.parametrize(
@@ -448,7 +448,7 @@ def test_a_line_that_is_far_into_a_real_log_is_found_by_the_second_look(
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_what_is_an_answer_of_http(answer: bytes, yes: bool) -> None:
+def test_answers_of_http(answer: bytes, yes: bool) -> None:
     async def body() -> bool:
         node = SimulatedNode("pi4")
         node.servers["127.0.0.1", 80] = lambda _: answer

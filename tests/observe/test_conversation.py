@@ -36,7 +36,7 @@ def bounded(body: Awaitable[_T]) -> _T:
 
 
 def of(**texts: str) -> Mapping[str, NodeScript]:
-    """A script of probes that print what is given."""
+    """Scripts of probes that print the given texts."""
     script = compose(dict.fromkeys(OSES, Texts(texts)))
     return {"it": NodeScript(script, QUESTIONS, "services", ())}
 
@@ -57,7 +57,7 @@ class State:
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
-    """The record of an instance in a home of its own."""
+    """The record of an instance in a separate home folder."""
     monkeypatch.setenv("HOME", str(tmp_path))
     folder = tmp_path / ".local/state/fleetctl/fleet/job/worker@here"
     folder.mkdir(parents=True)
@@ -79,7 +79,7 @@ def test_the_same_question_is_answered_again_and_again(state: State) -> None:
     bounded(body())
 
 
-def test_a_change_is_told_by_the_node_itself(state: State) -> None:
+def test_the_node_reports_a_change_by_itself(state: State) -> None:
     told: list[float] = []
 
     async def body() -> None:
@@ -95,7 +95,7 @@ def test_a_change_is_told_by_the_node_itself(state: State) -> None:
 
         scripts = of(a="echo $$")
         async with converse(LocalLink("here"), "fleet", scripts, noticed) as talk:
-            await asyncio.wait_for(came.wait(), 5)  # the first look is one, too
+            await asyncio.wait_for(came.wait(), 5)  # the first look counts as one
             answer, _ = await talk.words("it")
             shell = int(read(scripts["it"].script, answer).by_name["a"].text)
             state.write("backoff")
@@ -105,7 +105,7 @@ def test_a_change_is_told_by_the_node_itself(state: State) -> None:
             state.mark_ready()
             await next_change()
             count = len(told)
-            state.write("backoff", pid=999999999)  # written anew, and the same
+            state.write("backoff", pid=999999999)  # written again, unchanged
             seen = pauses(shell)
             while len(seen) < 4:  # so it has looked at least twice since then
                 seen |= pauses(shell)
@@ -116,20 +116,20 @@ def test_a_change_is_told_by_the_node_itself(state: State) -> None:
 
 
 def pauses(shell: int) -> set[int]:
-    """The processes by which a conversation's shell waits between two looks."""
+    """The ``sleep`` processes of a conversation's shell."""
     found = [p for child in psutil.Process(shell).children() for p in child.children()]
     return {p.pid for p in found}
 
 
 def test_a_change_in_the_middle_of_an_answer_leaves_the_answer_whole(state: State) -> None:
-    """The probe's own output is written in pieces, with changes told in between."""
+    """The probe prints in pieces, and changes are reported in between."""
     line = "for i in 1 2 3 4 5 6; do printf '%s-' $i; sleep 0.2; done; echo"
     scripts = of(slow=line)
     told: list[int] = []
 
     def noticed() -> None:
         told.append(1)
-        state.write(str(len(told)))  # what is told is followed by the next
+        state.write(str(len(told)))  # each report is followed by the next change
 
     async def body() -> None:
         async with converse(LocalLink("here"), "fleet", scripts, noticed) as t:
@@ -140,7 +140,9 @@ def test_a_change_in_the_middle_of_an_answer_leaves_the_answer_whole(state: Stat
     assert len(told) > 1
 
 
-def test_what_hangs_ends_the_conversation(monkeypatch: pytest.MonkeyPatch, state: State) -> None:
+def test_a_probe_that_hangs_ends_the_conversation(
+    monkeypatch: pytest.MonkeyPatch, state: State
+) -> None:
     monkeypatch.setattr(conversation, "LOOK_TIMEOUT_S", 1.0)
     scripts = of(quick="echo", stuck="sleep 60", late="echo")
 
@@ -148,14 +150,14 @@ def test_what_hangs_ends_the_conversation(monkeypatch: pytest.MonkeyPatch, state
         async with converse(LocalLink("here"), "fleet", scripts, lambda: None) as talk:
             with pytest.raises(LinkHung):
                 await talk.ask("it")
-            with pytest.raises(LinkHung):  # nothing else can be answered while it hangs
+            with pytest.raises(LinkHung):  # nothing else is answered while it hangs
                 await talk.ask("it")
 
     bounded(body())
 
 
-def test_nothing_of_it_stays_on_the_node(state: State) -> None:
-    """Also when the shell itself is killed, and nobody is left to end the rest."""
+def test_it_leaves_no_process_on_the_node(state: State) -> None:
+    """Also if the shell itself is killed, and cannot end the others."""
     pids = state.path.parent / "pids"
     scripts = of(a=f"echo $$ >{pids}")
 

@@ -1,4 +1,4 @@
-"""Watching: each node on its own clock, and none holds up another."""
+"""Watching: nodes are polled independently, and none delays another."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def states(watched: Watch) -> dict[str, str]:
     return {name: node.state for name, node in watched.snapshot().status.nodes.items()}
 
 
-def test_a_node_that_does_not_answer_holds_up_no_other() -> None:
+def test_a_node_that_does_not_answer_delays_no_other() -> None:
     asked: list[str] = []
 
     async def look(node: Node, depth: Depth) -> Look:
@@ -87,7 +87,7 @@ def test_a_lost_node_is_tried_again_after_longer_and_longer_pauses() -> None:
     assert pauses[-1] > 2 * pauses[0]
 
 
-def test_pauses_have_a_bound_and_are_spread() -> None:
+def test_pauses_are_bounded_and_spread() -> None:
     async def look(node: Node, depth: Depth) -> Look:
         return Look()
 
@@ -99,7 +99,7 @@ def test_pauses_have_a_bound_and_are_spread() -> None:
     assert one._pause_s(0, 9.0) == 0.0
 
 
-def test_a_bug_is_no_quiet_fleet() -> None:
+def test_a_bug_is_raised() -> None:
     async def look(node: Node, depth: Depth) -> Look:
         raise ZeroDivisionError
 
@@ -111,7 +111,7 @@ def test_a_bug_is_no_quiet_fleet() -> None:
         bounded(body())
 
 
-def test_leaving_ends_the_asking() -> None:
+def test_leaving_ends_the_polling() -> None:
     asked = 0
 
     async def look(node: Node, depth: Depth) -> Look:

@@ -16,10 +16,9 @@ __all__ = ["make_sshd"]
 
 
 class Machine:
-    """A network namespace, and a home folder and a `sudo` that work on it.
+    """A network namespace, with a home folder and a `sudo` for it.
 
-    `sudo` really runs what it is given, as root and in the namespace, but only when it was told not
-    to ask (`-n`).
+    `sudo` really runs commands, as root and in the namespace, but only with `-n`, which never asks.
     """
 
     def __init__(self, folder: Path, pid: int) -> None:
@@ -35,13 +34,13 @@ class Machine:
         )
 
     def stub(self, name: str, text: str) -> None:
-        """Put a sh script of this name in front of all programs."""
+        """Put an sh script of this name first in PATH."""
         path = self.bin / name
         path.write_text(f"#!/bin/sh\n{text}")
         path.chmod(0o755)
 
     def run(self, *argv: str) -> str:
-        """What a command says in the namespace."""
+        """The output of a command in the namespace."""
         enter = ["nsenter", f"--net=/proc/{self._pid}/ns/net", *argv]
         return subprocess.run(enter, check=True, capture_output=True, text=True).stdout
 

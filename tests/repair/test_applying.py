@@ -1,4 +1,4 @@
-"""Repairs run for real: by the kernel of a namespace, over a link that may break."""
+"""Repairs in a real network namespace, over a link that may break."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ WRONG = finding("route-wrong-gateway", "fabric", expected="192.168.50.1", found=
         ),
     ],
 )
-def test_a_repair_changes_the_kernel_and_undo_brings_back_what_was(
+def test_a_repair_changes_the_kernel_and_undo_restores_the_former_state(
     machine: Machine, broken: list[str], found: Finding, wanted: str
 ) -> None:
     for words in broken:
@@ -148,7 +148,7 @@ def test_a_stolen_default_route_and_a_narrower_route_are_gone_after_the_repair(
     assert "10.10.0.0/25" not in routes
 
 
-def test_records_say_what_was_run_and_are_for_their_owner_only(machine: Machine) -> None:
+def test_records_say_what_was_run_and_only_their_owner_can_read_them(machine: Machine) -> None:
     applied(machine, "forwarding-off", steps(FLEET, finding("forwarding-off"), PI5))
     [record] = machine.records()
     assert record.stat().st_mode & 0o077 == 0
@@ -201,7 +201,7 @@ def test_a_failed_command_leaves_no_record_and_says_why(machine: Machine) -> Non
         ("nmcli", "Error: unknown connection 'x'.", 10, "failed"),
     ],
 )
-def test_texts_are_believed_rather_than_statuses_that_lie(
+def test_output_counts_rather_than_misleading_exit_statuses(
     machine: Machine, tool: str, says: str, status: int, state: str
 ) -> None:
     machine.stub(tool, f"cat <<'EOF'\n{says}\nEOF\nexit {status}\n")
@@ -238,7 +238,7 @@ def test_an_undo_that_fails_keeps_its_record_and_the_others_go_on(machine: Machi
     assert "net.ipv4.ip_forward = 0" in state(machine)
 
 
-# who may not be touched, and who is not let
+# protected interfaces, and missing permissions
 
 
 def test_nothing_is_run_or_undone_on_the_interface_that_carries_ssh(machine: Machine) -> None:
@@ -288,7 +288,7 @@ def test_the_interface_that_carries_ssh(ssh_address: str | None, carrying: str) 
     assert ssh_interfaces(FLEET, FLEET.nodes["pi5"], known) == {carrying}
 
 
-def test_sudo_that_asks_for_a_password_is_told_before_anything_is_run(machine: Machine) -> None:
+def test_sudo_that_asks_for_a_password_is_an_error_before_anything_is_run(machine: Machine) -> None:
     machine.stub("sudo", "echo 'sudo: a password is required' >&2; exit 1\n")
     with pytest.raises(RepairRefused) as refused:
         applied(machine, "forwarding-off", steps(FLEET, finding("forwarding-off"), PI5))
@@ -309,7 +309,7 @@ def test_sudo_that_refuses_only_this_command(machine: Machine) -> None:
     assert machine.records() == []
 
 
-def test_nothing_is_run_that_cannot_be_written_down(machine: Machine) -> None:
+def test_nothing_is_run_that_cannot_be_recorded(machine: Machine) -> None:
     (machine.home / ".local").write_text("a file where a folder should be")
     [outcome] = applied(machine, "forwarding-off", steps(FLEET, finding("forwarding-off"), PI5))
     assert outcome.state == "failed"
@@ -370,7 +370,7 @@ def test_a_connection_that_breaks_in_the_middle_loses_nothing(
     bounded(body())
 
 
-def test_torn_and_foreign_files_among_the_records_harm_nobody(machine: Machine) -> None:
+def test_incomplete_and_foreign_files_among_the_records_are_ignored(machine: Machine) -> None:
     applied(machine, "forwarding-off", steps(FLEET, finding("forwarding-off"), PI5))
     [record] = machine.records()
     record.with_name("000002-torn.json").write_text(record.read_text()[:40])

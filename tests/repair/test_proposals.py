@@ -1,4 +1,4 @@
-"""From a check's root causes to what can be run, with how the nodes are set up asked for real."""
+"""From a check's root causes to commands, with setups asked by real scripts."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_what_several_problems_change_in_one_setup_adds_up(
     assert [s.command.split()[1] for s in repair.steps] == ["route", "route", "networksetup"]
 
 
-def test_an_error_is_mended_before_a_warning_that_its_repair_covers(
+def test_an_error_is_repaired_before_a_warning_that_its_repair_covers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     warning = root(pi5("forwarding-not-persistent"), severity="warning")
@@ -103,10 +103,10 @@ def test_only_the_chosen_nodes_are_looked_at(monkeypatch: pytest.MonkeyPatch) ->
     assert chosen.by_hand == ()
 
 
-def test_what_has_no_remedy_is_left_to_people(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_no_remedy_is_left_to_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     cable = root(pi5("interface-down", "edge50", interface="eth0"))
     dead = Problem("ssh-timeout", "error", "mini2 is gone", "pi5")
-    fleetwide = Problem("no-internet", "error", "nobody has internet")
+    fleetwide = Problem("no-internet", "error", "no node has internet")
     elsewhere = Problem("ssh-timeout", "error", "mini3 is gone", "mini3")
     found = proposed(monkeypatch, checked(cable, others=(dead, fleetwide, elsewhere)))
     assert found.repairs == ()
@@ -137,7 +137,7 @@ def test_steps_on_the_interface_that_carries_ssh_are_never_runnable(
     assert forwarding.runnable(persistent=True) == forwarding.steps
 
 
-def test_a_node_that_is_not_there_has_no_setup(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_cannot_be_reached_has_no_setup(monkeypatch: pytest.MonkeyPatch) -> None:
     async def body() -> NetworkSetup | str:
         lost = replace(FLEET.nodes["pi5"], connection="none")
         async with Links(replace(FLEET, nodes={"pi5": lost})) as links:

@@ -1,4 +1,4 @@
-"""How a node is set up, asked by the real script of stand-ins that print what the tools print."""
+"""The real script that asks for a node's setup, with fake tools that print recorded output."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ EOF
 
 
 def asked(folder: Path, stubs: dict[str, str]) -> NetworkSetup:
-    """What the script finds where ``stubs`` stand before all other programs."""
+    """The setup that the script finds with ``stubs`` first in PATH."""
     for name, text in stubs.items():
         path = folder / name
         path.write_text(f"#!/bin/sh\n{text}")
@@ -170,7 +170,7 @@ def test_services_of_macos(tmp_path: Path) -> None:
     assert setup.daemon is None
 
 
-def test_a_service_whose_routes_cannot_be_read_has_none_known(tmp_path: Path) -> None:
+def test_routes_of_a_service_that_cannot_be_read_are_unknown(tmp_path: Path) -> None:
     broken = NETWORKSETUP.replace("There are no additional IPv4 routes on Wi-Fi.", "odd")
     setup = asked(tmp_path, {"uname": "echo Darwin mini1 arm64", "networksetup": broken})
     assert setup.services is not None
@@ -200,7 +200,7 @@ def test_the_file_of_kernel_settings(printed: str, text: str | None, unknown: bo
 
 
 @given(st.sampled_from(["Linux", "Darwin"]), st.lists(st.text(max_size=60), max_size=6))
-def test_whatever_a_node_prints_is_read_or_unknown(os_name: str, texts: list[str]) -> None:
+def test_any_output_of_a_node_is_read_or_unknown(os_name: str, texts: list[str]) -> None:
     script = setup_script()
     names = ["connections", "boot", "power"]
     frames = "".join(
