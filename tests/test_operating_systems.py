@@ -1,4 +1,4 @@
-"""What depends on the operating system is complete for each; one that is not known is not guessed.
+"""Everything that depends on the operating system is complete for each of them.
 
 A third name in ``fleetctl.model.topology.OS`` makes these tests list what is to be done for it.
 """
@@ -44,15 +44,15 @@ TABLES: Mapping[str, Mapping[Any, object]] = {
 
 
 def missing(oses: Sequence[str]) -> list[str]:
-    """What is not said of one of ``oses``."""
+    """What is missing for one of ``oses``."""
     return [f"{what} on {os}" for what, table in TABLES.items() for os in oses if os not in table]
 
 
-def test_everything_is_said_of_every_system() -> None:
+def test_nothing_is_missing_for_any_system() -> None:
     assert missing(OSES) == []
 
 
-def test_a_third_system_is_a_list_of_work() -> None:
+def test_a_third_system_would_be_a_list_of_work() -> None:
     work = missing([*OSES, "freebsd"])
     assert {"the probe routes on freebsd", "ping on freebsd"} <= set(work)
     assert "what repairs forwarding-off on freebsd" in work
@@ -76,13 +76,13 @@ def test_what_is_not_asked_or_not_repaired_has_its_reason() -> None:
 
 
 def test_something_is_repaired_on_each_system() -> None:
-    """The list above would be empty talk otherwise."""
+    """Otherwise the list above would mean nothing."""
     for os in OSES:
         assert sum(isinstance(kind.remedies[os], Remedy) for kind in KINDS.values()) >= 8
 
 
 def asked_on(system: str) -> Iterator[NodeFacts]:
-    """The facts of a node whose ``uname -s`` says ``system``."""
+    """The facts of a node on which ``uname -s`` says ``system``."""
     script = node_script(Questions("boxes", "box", "check"))
     for shell in ("dash", "bash"):
         assert shutil.which(shell), f"{shell} is not installed"
@@ -96,7 +96,7 @@ def asked_on(system: str) -> Iterator[NodeFacts]:
 
 
 @pytest.mark.parametrize("system", ["FreeBSD", "SunOS"])
-def test_a_system_that_is_not_known_is_not_taken_for_another(system: str) -> None:
+def test_an_unknown_system_is_not_taken_for_another(system: str) -> None:
     for facts in asked_on(system):
         assert facts.unsupported == system
         assert set(facts.unknown.values()) == {f"not supported: {system}"}
@@ -104,7 +104,7 @@ def test_a_system_that_is_not_known_is_not_taken_for_another(system: str) -> Non
         assert set(facts.unknown) >= {"system", "tmux", "interfaces"}
 
 
-def test_such_a_node_is_unknown_and_the_reason_is_said() -> None:
+def test_a_node_with_an_unknown_system_is_unknown_with_the_reason() -> None:
     work = job({"worker": (["box"], [])})
     fleet = Fleet("boxes", {}, {"box": Node("box", SSH("box"))}, {"job": work})
     (facts, _) = asked_on("FreeBSD")

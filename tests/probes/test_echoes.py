@@ -1,4 +1,4 @@
-"""Whether an SSH port answered, in the words of what asks it: macOS's nc, and bash on Linux."""
+"""Whether an SSH port answered, by the output of nc on macOS and of bash on Linux."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_nc_of_macos(text: Path) -> None:
     ("text", "status", "expected"),
     [
         ("", 0, True),
-        ("", 124, False),  # timeout(1) ended it
+        ("", 124, False),  # ended by timeout(1)
         (
             "bash: connect: Connection refused\n"
             "bash: line 1: /dev/tcp/10.10.0.1/22: Connection refused\n",

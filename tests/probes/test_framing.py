@@ -1,4 +1,4 @@
-"""Answers of all probes in one output: none fakes another's; torn, it loses only its end."""
+"""Framing: no answer can fake another's frame, and an output that is cut off loses only its end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ A, B = ("a", "echo A", "echo mac A"), ("b", "echo B; exit 3", "echo mac B")
 
 
 def composed(*questions: Question) -> Script:
-    """The script that asks them."""
+    """The script with these texts."""
     linux, macos = ({q[0]: q[place] for q in questions} for place in (1, 2))
     return compose({"linux": Texts(linux), "macos": Texts(macos)})
 
@@ -71,7 +71,7 @@ def _with_uname(shell: str, script: Script, said: str) -> str:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_one_probe_can_disturb_no_other(shell: str) -> None:
+def test_probes_do_not_disturb_each_other(shell: str) -> None:
     nasty = ("nasty", "cd /; PATH=; set -eu; exec 3>&1; exit 5", "true")
     gone = ("gone", "no-such-tool-at-all", "true")
     script = composed(nasty, gone, A)
@@ -112,7 +112,7 @@ def test_no_output_fakes_a_frame(said: list[tuple[str, int]]) -> None:
 
 
 @given(FRAMED, st.integers(0, 300))
-def test_an_output_torn_anywhere_gives_whole_answers_or_none(
+def test_an_output_cut_off_anywhere_gives_whole_answers_or_none(
     said: list[tuple[str, int]], cut: int
 ) -> None:
     script, output = _framed(said)
@@ -179,7 +179,7 @@ def test_the_services_alone_need_no_system() -> None:
     assert (facts.system, facts.unknown) == (None, {})
 
 
-def test_a_torn_answer_says_what_is_not_known() -> None:
+def test_an_answer_that_is_cut_off_says_what_is_not_known() -> None:
     script = node_script(QUESTIONS)
     text = _of_this_machine(script).text
     for cut in range(0, len(text), 7):
@@ -213,7 +213,7 @@ def test_every_text_parses_also_the_macos_ones(shell: str) -> None:
         assert "Darwin" in script.text
 
 
-def test_a_probe_that_hangs_is_known_by_what_it_cut_off() -> None:
+def test_a_probe_that_hangs_is_found_by_the_missing_answers() -> None:
     script = node_script(QUESTIONS)
     text = _of_this_machine(script).text
     assert hanging(script, "") is None
@@ -226,7 +226,7 @@ def test_a_probe_that_hangs_is_known_by_what_it_cut_off() -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_many_echoes_at_once_mix_with_nothing(shell: str) -> None:
+def test_many_pings_at_once_do_not_mix(shell: str) -> None:
     asked = [IPv4Address("127.0.7.0") + number for number in range(60)]
     script = node_script(Questions("some-fleet", "here", echoes=dict.fromkeys(asked)))
     done = subprocess.run([shell, "-c", script.text], capture_output=True, timeout=30, check=True)
@@ -236,8 +236,8 @@ def test_many_echoes_at_once_mix_with_nothing(shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_an_echo_that_is_dropped_is_asked_of_the_ssh_port(shell: str) -> None:
-    # a refusal is an answer: nothing listens on that port
+def test_after_an_unanswered_ping_the_ssh_port_is_tried(shell: str) -> None:
+    # a refused connection is an answer: nothing listens on that port
     script = node_script(Questions("some-fleet", "here", echoes={IPv4Address("127.0.7.1"): 9}))
     mute = "ping() { echo '1 packets transmitted, 0 received, 100% packet loss'; return 1; }\n"
     done = subprocess.run(

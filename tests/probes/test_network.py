@@ -1,4 +1,4 @@
-"""A node's own words about its network: what Linux and macOS print, read into facts."""
+"""Network facts, read from the output of Linux and macOS."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ NETWORK = {"interfaces", "routes", "ways", "neighbours", "forwarding"}
 def read_network(
     os: OS, questions: Questions, answers: dict[str, Answer]
 ) -> tuple[NetworkFacts, dict[str, str]]:
-    """The network's facts in a node's answers, and why others are not known."""
+    """The network's facts in a node's answers, and the reasons for unknown ones."""
     script = node_script(questions)
     mark = f"\n\x1e{script.script.token}"
     output = f"{'Linux' if os == 'linux' else 'Darwin'} name arch{mark} uname 0\n" + "".join(
@@ -76,7 +76,7 @@ def read_network(
 
 
 def texts(os: OS, questions: Questions) -> dict[str, str]:
-    """What the probes ask."""
+    """The probes' texts."""
     return dict(node_script(questions).script.texts[os].asked)
 
 
@@ -121,13 +121,13 @@ def test_one_process_answers_everything_on_linux() -> None:
     "lines",
     [
         [*EVERY[:3], NO_WAY, "Command failed -:4", TO_INTERNET],
-        # stderr is not held back as stdout to a pipe is, so it may come first
+        # stderr is not buffered as stdout to a pipe is, so it may come first
         [NO_WAY, "Command failed -:4", *EVERY[:3], TO_INTERNET],
         [*EVERY[:3], TO_INTERNET, NO_WAY, "Command failed -:4"],
     ],
     ids=["in place", "first", "last"],
 )
-def test_a_line_that_fails_takes_nobody_elses_answer(lines: list[str]) -> None:
+def test_a_failed_line_does_not_shift_the_other_answers(lines: list[str]) -> None:
     facts, unknown = linux(*lines)
     assert facts.taken[FABRIC] == RouteTaken(FABRIC, error=NO_WAY)
     assert facts.taken[INTERNET].interface == "wlan0"
@@ -136,7 +136,7 @@ def test_a_line_that_fails_takes_nobody_elses_answer(lines: list[str]) -> None:
     assert unknown == {}
 
 
-def test_a_question_that_fails_in_the_head_is_unknown_with_its_reason() -> None:
+def test_a_failed_command_is_unknown_with_its_reason() -> None:
     said = "Cannot open netlink socket: Address family not supported by protocol"
     facts, unknown = linux(ADDRESSES, TABLE, said, "Command failed -:3", TO_FABRIC, TO_INTERNET)
     assert facts.neighbours is None
@@ -173,13 +173,13 @@ def test_probes_that_were_cut_off_say_that(os: OS) -> None:
     assert unknown["interfaces"] == unknown["forwarding"] == CUT_OFF
 
 
-def test_every_way_is_asked_of_both_systems() -> None:
+def test_every_route_is_asked_on_both_systems() -> None:
     for address in ASKED.ways:
         assert f"route get {address}\n" in texts("linux", ASKED)["interfaces"]
         assert f"route -n get {address} " in texts("macos", ASKED)["ways"]
 
 
-def test_only_who_must_forward_is_asked_for_the_next_boot() -> None:
+def test_only_nodes_that_must_forward_are_asked_about_the_next_boot() -> None:
     idle = Questions("fleet", "pi5")
     places: dict[OS, str] = {"linux": "/etc/sysctl.d", "macos": "/Library/LaunchDaemons"}
     for os, place in places.items():
@@ -226,7 +226,7 @@ def test_the_larger_reverse_path_filter_counts(everywhere: int, own: int, strict
     assert linux(*EVERY, forwarding=text)[0].strict_filters == (("eth0.50",) if strict else ())
 
 
-def test_the_filters_of_no_interface_are_none() -> None:
+def test_filters_that_belong_to_no_interface_are_ignored() -> None:
     text = "rp_filter all 0\nrp_filter default 1\nrp_filter lo 1\nrp_filter eth0 1\n"
     assert linux(*EVERY, forwarding=f"ip_forward 1\n{text}")[0].strict_filters == ("eth0",)
 
@@ -241,7 +241,9 @@ def test_the_filters_of_no_interface_are_none() -> None:
     ],
 )
 @pytest.mark.parametrize("os", ["linux", "macos"])
-def test_the_address_that_ssh_came_in_at(os: OS, said: str, address: str | None) -> None:
+def test_the_nodes_own_address_of_the_ssh_connection(
+    os: OS, said: str, address: str | None
+) -> None:
     answers = {"forwarding": Answer(f"ip_forward 1\nssh {said}\n", 0)}
     facts, _ = read_network(os, ASKED, answers)
     assert facts.ssh_address == (IPv4Address(address) if address else None)
@@ -343,7 +345,7 @@ def test_what_launchd_does_at_the_next_boot(plists: list[str], at: int | None) -
     assert bool(facts.persistence) is (at is not None)
 
 
-def test_a_mac_that_need_not_forward_has_no_answer_to_that() -> None:
+def test_a_mac_that_need_not_forward_is_not_asked() -> None:
     answers = {"forwarding": Answer(f"ip_forward 1\nplist /L/x.plist\n{RUNS}", 0)}
     facts, _ = read_network("macos", Questions("fleet", "mini2"), answers)
     assert facts.forwarding_persistent is None
@@ -426,7 +428,7 @@ def test_a_mac() -> None:
 @pytest.mark.parametrize(
     ("probe", "command"), [("interfaces", "ifconfig"), ("routes", "netstat"), ("neighbours", "arp")]
 )
-def test_a_mac_that_lacks_a_tool_is_known_by_the_others(probe: str, command: str) -> None:
+def test_a_mac_without_one_tool_still_answers_the_other_questions(probe: str, command: str) -> None:
     said = f"sh: {command}: command not found"
     facts, unknown = macos(**{probe: said})
     assert unknown == {probe: said}
@@ -434,13 +436,13 @@ def test_a_mac_that_lacks_a_tool_is_known_by_the_others(probe: str, command: str
     assert [name for name, value in known.items() if value is None] == [probe]
 
 
-def test_a_way_that_cannot_be_read_is_unknown_and_the_other_is_not() -> None:
+def test_an_unreadable_route_is_unknown_and_the_other_is_known() -> None:
     facts, unknown = macos(ways=f"way 192.168.50.2\n???\nway 192.168.51.4\n{ROUTE_GET}")
     assert unknown == {"way to 192.168.50.2": "???"}
     assert set(facts.taken) == {GONE}
 
 
-def test_ways_of_a_mac_without_route_are_unknown_each() -> None:
+def test_without_the_route_command_each_route_is_unknown() -> None:
     said = "sh: route: command not found"
     facts, unknown = macos(ways=f"way 192.168.50.2\n{said}\nway 192.168.51.4\n{said}\n")
     assert facts.taken == {}

@@ -1,4 +1,4 @@
-"""Every parser serves a question that a node is asked: nothing in them is there for tests alone."""
+"""All code of the parsers is used to ask nodes; none is there only for tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERYTHING = [*OTHERS, *PARSERS.values()]
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """What ``tree`` imports of the parsers: a module and a name in it, ``""`` for all of it."""
+    """The parsers' names that ``tree`` imports: module and name, ``""`` for the module itself."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for name in node.names:
@@ -41,19 +41,19 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def names(trees: Iterable[ast.AST]) -> set[str]:
-    """The names that ``trees`` read."""
+    """The names that are read in ``trees``."""
     nodes = (node for tree in trees for node in ast.walk(tree))
     return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def attributes(trees: Iterable[ast.AST]) -> set[str]:
-    """The attributes that ``trees`` read, of whatever object."""
+    """The attributes that are read in ``trees``, of any object."""
     nodes = (node for tree in trees for node in ast.walk(tree))
     return {n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
 
 
-def test_every_module_is_imported_by_what_asks_nodes() -> None:
-    """Or by a parser that is."""
+def test_every_module_is_imported_by_a_probe() -> None:
+    """Or by a parser that a probe imports."""
     reached: set[str] = set()
     waiting = {module for tree in OTHERS for module, _ in imports(tree)}
     while waiting:

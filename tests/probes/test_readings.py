@@ -1,7 +1,7 @@
-"""What parsers make of texts: recorded ones by hand, and of any other, never an exception.
+"""Parsers: recorded texts with results written by hand, and any text, which never raises.
 
-Texts in ``tests/fixtures`` name their source beside them; those written out here have the shape of
-the tool's output.
+Texts in ``tests/fixtures`` have their source beside them; those in this file have the form of the
+tool's output.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def test_a_raspberry_pi() -> None:
     ("bits", "throttled"),
     [("0x0", False), ("0x50000", False), ("0x1", True), ("0x8", True), ("0xe000d", True)],
 )
-def test_only_what_holds_now_is_throttled(bits: str, throttled: bool) -> None:
+def test_only_present_throttling_counts(bits: str, throttled: bool) -> None:
     assert read_system(PI, Answer(f"throttled={bits}\n", 0)).throttled is throttled
 
 
@@ -84,7 +84,7 @@ def test_a_mac() -> None:
     assert (system.temperature_c, system.throttled) == (None, None)
 
 
-def test_a_mac_whose_numbers_are_written_with_commas() -> None:
+def test_a_mac_that_writes_numbers_with_commas() -> None:
     assert read_system(MAC, Answer("load { 2,44 2,11 1,98 }\n", 0)).load1 == 2.44
 
 
@@ -94,7 +94,7 @@ def test_the_load_as_the_kernel_writes_it() -> None:
 
 
 @pytest.mark.parametrize("said", ["-274000", "850000", "", "48312 x"])
-def test_a_sensor_that_says_nonsense_tells_no_temperature(said: str) -> None:
+def test_nonsense_of_a_sensor_is_no_temperature(said: str) -> None:
     assert read_system(PI, Answer(f"millidegrees {said}\n", 0)).temperature_c is None
 
 
@@ -106,7 +106,7 @@ def test_processors_that_are_online(online: str, cpus: int | None) -> None:
     assert read_system(PI, Answer(f"online {online}\n", 0)).cpus == cpus
 
 
-def test_a_machine_that_says_nothing_is_null_everywhere_but_in_its_name() -> None:
+def test_of_a_silent_machine_only_the_name_is_known() -> None:
     system = read_system(PI, Answer("sh: 1: cannot open /proc/uptime\n", 2))
     fields = {f: getattr(system, f) for f in system.__struct_fields__}
     assert {k: v for k, v in fields.items() if v is not None} == {
@@ -137,7 +137,7 @@ def test_listeners_of_linux() -> None:
     )
 
 
-def test_a_process_name_with_quotes_is_no_other_process() -> None:
+def test_a_process_name_with_quotes() -> None:
     line = 'LISTEN 0 5 0.0.0.0:80 0.0.0.0:* users:(("x",pid=7,",pid=12,fd=3))\n'
     assert parse_ss(line) == (Listener("0.0.0.0", 80, (12,), 'x",pid=7,'),)
 
@@ -165,7 +165,7 @@ def test_listeners_of_macos() -> None:
     )
 
 
-def test_a_tool_that_failed_has_no_answer_and_one_that_found_nothing_has() -> None:
+def test_a_failed_tool_is_not_a_tool_that_found_nothing() -> None:
     assert read_listeners("linux", Answer("ss: not found\n", 127)) is None
     assert read_listeners("linux", Answer("", 0)) == ()
     assert read_listeners("macos", Answer("", 0)) == ()
@@ -176,7 +176,7 @@ def test_a_tool_that_failed_has_no_answer_and_one_that_found_nothing_has() -> No
 PANE = "3.3a|flotte|@1|0||edp|worker@pi4|0a1b|f00|1769000000.250\n"
 
 
-def test_windows_of_ours_and_those_of_others() -> None:
+def test_own_windows_and_others() -> None:
     text = PANE + "3.3a|flotte|@2|1|137|edp|api@pi4|0a1c|f01|\n3.3a|x|@3|0||||||\n"
     server = read_tmux(Answer(text, 0))
     assert (server.version, server.why) == ("3.3a", "")
@@ -209,7 +209,7 @@ def test_no_server_is_no_windows(said: str) -> None:
         "server exited unexpectedly",
     ],
 )
-def test_any_other_failure_says_nothing_of_windows(said: str) -> None:
+def test_after_any_other_failure_windows_are_unknown(said: str) -> None:
     assert read_tmux(Answer(f"{said}\ntmux next-3.6\n", 1)) == TmuxServer("3.6", None, said)
 
 
@@ -253,7 +253,7 @@ def test_records_and_the_ends_of_logs() -> None:
     assert worker.started_at == datetime.fromtimestamp(1769000000, UTC)
     assert (worker.ready, worker.exit_code, worker.ended_at) == (True, None, None)
     assert (api.phase, api.exit_code, api.pid, api.started_at) == ("ended", 137, None, None)
-    assert not api.ready  # an earlier run was
+    assert not api.ready  # an earlier run was ready
     assert ends == {("edp", "worker@pi4"): 8388728, ("edp", "api@pi4"): 107}
 
 

@@ -1,4 +1,4 @@
-"""Every probe is found by its name, and what it learns is not lost."""
+"""Every probe has its own name, and its value is used or shown."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fleetctl.probes.probe import AnyProbe, Ask, Probe, Unanswered, only_shown
 from fleetctl.probes.registry import BY_NAME, PROBES
 
 
-def test_names_and_labels_are_given_once() -> None:
+def test_names_and_labels_are_unique() -> None:
     assert len(BY_NAME) == len(PROBES)
     labels = [probe.label for probe in PROBES if probe.label]
     assert len(set(labels)) == len(labels)
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
-def test_what_a_probe_learns_is_judged_or_shown(probe: AnyProbe) -> None:
+def test_the_value_of_a_probe_is_used_or_shown(probe: AnyProbe) -> None:
     assert re.fullmatch("[a-z][a-z-]*", probe.name), "it stands in the frames of a script"
     assert probe.into is not only_shown or probe.label
 

@@ -1,4 +1,4 @@
-"""What is known after several answers, of which some were asked less."""
+"""Combining answers, of which later ones may cover fewer probes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEARD, SILENT = Echo(1, 1, 0.2), Echo(3, 0)
 
 
 def said(at: datetime, *without: str, **values: Any) -> Answered:
-    """An answer; of the probes called ``without`` there was nothing to tell."""
+    """An answer; the probes called ``without`` were asked and have no value."""
     named = {name.replace("_", "-"): value for name, value in values.items()}
     return Answered(at, named, frozenset([*named, *without]))
 
@@ -27,7 +27,7 @@ def echoes(**by_name: Echo) -> Echoes:
     return Echoes(frozenset(found), found, {}, {})
 
 
-def test_what_is_not_asked_again_is_kept() -> None:
+def test_answers_that_are_not_asked_again_are_kept() -> None:
     deep = said(MORNING, clock=7.0, runs={"r": (1,)})
     known = deep.renewed(said(NOON, runs={"r": (2,)})).facts()
     assert (known.reliability.clock_offset_s, known.runs, known.measured_at) == (
@@ -37,7 +37,7 @@ def test_what_is_not_asked_again_is_kept() -> None:
     )
 
 
-def test_a_later_reason_goes_before_an_earlier_value_and_the_other_way_round() -> None:
+def test_a_later_reason_replaces_an_earlier_value_and_vice_versa() -> None:
     known = said(MORNING, clock=7.0).renewed(said(NOON, clock=Unanswered("date: not found")))
     assert known.facts().reliability.clock_offset_s is None
     assert known.facts().unknown == {"clock": "date: not found"}
@@ -45,18 +45,18 @@ def test_a_later_reason_goes_before_an_earlier_value_and_the_other_way_round() -
     assert (again.reliability.clock_offset_s, again.unknown) == (3.0, {})
 
 
-def test_what_there_is_nothing_of_any_more_is_not_kept() -> None:
+def test_a_value_that_is_gone_is_not_kept() -> None:
     known = said(MORNING, clock=7.0).renewed(said(NOON, "clock"))
     assert known.facts().reliability.clock_offset_s is None
 
 
-def test_of_the_echoes_each_address_is_renewed_by_itself() -> None:
+def test_pings_are_renewed_by_address() -> None:
     deep = said(MORNING, echoes=echoes(a=SILENT, b=SILENT))
     known = deep.renewed(said(NOON, echoes=echoes(a=HEARD))).facts()
     assert known.network.echoes == {A: HEARD, B: SILENT}
 
 
-def test_an_echo_that_was_asked_again_and_not_understood_is_not_the_earlier_one() -> None:
+def test_a_later_ping_that_was_not_understood_replaces_the_earlier_one() -> None:
     deep = said(MORNING, echoes=echoes(a=HEARD))
     odd = Echoes(frozenset([A]), {}, {}, {A: "ping: nonsense"})
     known = deep.renewed(said(NOON, echoes=odd)).facts()
@@ -64,6 +64,6 @@ def test_an_echo_that_was_asked_again_and_not_understood_is_not_the_earlier_one(
     assert known.unknown == {f"echo {A}": "ping: nonsense"}
 
 
-def test_a_probe_that_is_left_out_is_not_known_and_why() -> None:
+def test_a_probe_that_is_left_out_is_unknown_with_the_reason() -> None:
     known = said(MORNING, clock=7.0).without_answer(frozenset({"clock"}), "it hangs").facts()
     assert (known.reliability.clock_offset_s, known.unknown) == (None, {"clock": "it hangs"})

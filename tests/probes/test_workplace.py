@@ -1,4 +1,4 @@
-"""Whether an instance finds its folder and its program: asked of real folders by real shells."""
+"""Whether an instance's folder and program exist, tested in real folders with real shells."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEADLINE_S = 10
 
 @pytest.fixture(params=["dash", "bash"])
 def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
-    """Runs the probe in a shell whose home folder is ``tmp_path``."""
+    """Runs the probe in a shell with the home folder ``tmp_path``."""
     shell = shutil.which(request.param)
     assert shell, f"{request.param} is not installed"
 
@@ -92,12 +92,12 @@ def test_a_command_that_only_a_shell_understands_needs_no_program(ask: Ask) -> N
     assert ask(of)[of.name].workdir == "ok"
 
 
-def test_what_is_started_by_hand_is_not_asked_for(ask: Ask) -> None:
+def test_instances_started_by_hand_are_not_checked(ask: Ask) -> None:
     assert ask(instance(command=None)) == {}
 
 
 def test_a_folder_that_can_be_entered_but_not_listed_is_protected(ask: Ask, tmp_path: Path) -> None:
-    """As macOS keeps Desktop, Documents and Downloads from programs without the permission."""
+    """As macOS protects Desktop, Documents and Downloads from programs without permission."""
     (tmp_path / "Desktop").mkdir()
     of = instance(workdir="~/Desktop", command="sh x")
     assert ask(of, os="macos")[of.name].workdir == "ok"
@@ -108,7 +108,7 @@ def test_a_folder_that_can_be_entered_but_not_listed_is_protected(ask: Ask, tmp_
     assert ask(of, path=path)[of.name].workdir == "ok"
 
 
-def test_any_other_text_is_no_workplace() -> None:
+def test_any_other_output_is_ignored() -> None:
     text = "sh: 1: cannot fork\nwork a@b perhaps /bin/sh\nwork a@b ok"
     assert read_workplaces(Answer(text, 2)) == {}
 
@@ -121,7 +121,7 @@ def test_any_other_text_is_no_workplace() -> None:
         ("A=1 B='x y' exec ./run.sh", "./run.sh"),
         ("  /opt/tools/c++-14 x", "/opt/tools/c++-14"),
         ("'python3' x", "python3"),
-        # what a shell would have to expand or to split
+        # needs a shell to expand or split it
         ("$PYTHON worker.py", None),
         ("~/venv/bin/python worker.py", None),
         ("'my program' x", None),
@@ -143,13 +143,13 @@ def test_the_program_of_a_command(command: str | None, found: str | None) -> Non
     assert instance(command=command).program == found
 
 
-def test_a_program_that_may_not_be_run_is_none(ask: Ask, tmp_path: Path) -> None:
+def test_a_file_that_is_not_executable_is_no_program(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "run.sh").write_text("#!/bin/sh\n")
     asked = instance(command="./run.sh", workdir=str(tmp_path))
     assert ask(asked)["worker@pi4"] == Workplace("ok", None)
 
 
-def test_a_path_of_its_own_is_not_judged() -> None:
+def test_an_instance_with_its_own_path_is_not_checked() -> None:
     assert instance(command="PATH=/tmp/ne:$PATH run.sh").program is None
     assert instance(command="run.sh", env={"PATH": "/tmp/ne"}).program is None
     assert instance(command="exec -a x python3").program is None

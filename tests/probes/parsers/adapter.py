@@ -1,4 +1,4 @@
-"""Readings of the parsers in the neutral form of the fixtures' ``.expected.json`` files.
+"""The parsers' results in the neutral form of the fixtures' ``.expected.json`` files.
 
 A fixture is ``<os>/<command>/<name>.txt`` with what a command printed (on the streams that
 ``stream`` names) and beside it ``<name>.expected.json`` with the command, its status and
@@ -45,16 +45,16 @@ Reader = Callable[[str, str, int], Neutral | None]
 
 
 def read(os: str, folder: str, text: str, command: str, status: int) -> Neutral | None:
-    """What the parser for ``os``/``folder`` makes of ``text``, in the neutral form.
+    """The result of the parser for ``os``/``folder``, in the neutral form.
 
-    None where no parser reads what ``command`` prints.
+    None: no parser reads the output of ``command``.
     """
     reader = READERS.get((os, folder))
     return None if reader is None else reader(text, command, status)
 
 
 def expected(folder: str, parsed: Any) -> Any:
-    """A fixture's ``parsed`` without what it says beyond what fleetctl reads of such a text."""
+    """A fixture's ``parsed`` without values that fleetctl does not read."""
     unread = UNREAD.get(folder, frozenset())
     if isinstance(parsed, list):
         return [expected(folder, item) for item in parsed]
@@ -64,7 +64,7 @@ def expected(folder: str, parsed: Any) -> Any:
 
 
 def _list(name: str, found: object, show: Callable[[Any], Neutral]) -> Neutral:
-    """A list of things, empty with the ``error`` where nothing could be read."""
+    """A list; if nothing could be read, an empty one with the ``error``."""
     if isinstance(found, Unparsed):
         return {name: [], "error": found.reason}
     assert isinstance(found, tuple)
@@ -415,7 +415,7 @@ UNREAD: dict[str, frozenset[str]] = {
         for when in ("now", "since_boot")
     ),
 }
-"""By command, the keys of ``parsed`` that nothing in fleetctl asks for."""
+"""By command: the keys of ``parsed`` that fleetctl does not read."""
 
 READERS: dict[tuple[str, str], Reader] = {
     ("linux", "arp-an"): _arp,

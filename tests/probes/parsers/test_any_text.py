@@ -68,7 +68,7 @@ def _parse(name: str, text: str) -> None:
 
 @st.composite
 def spoilt(draw: st.DrawFn) -> str:
-    """A recorded text with lines lost, moved or cut, or a number grown out of all bounds."""
+    """A recorded text with lines lost, moved or cut, or with a huge number."""
     text = draw(st.sampled_from(TEXTS))
     lines = text.splitlines(keepends=True)[:60]
     match draw(st.sampled_from(("cut", "lose", "shuffle", "grow", "replace", "join"))):

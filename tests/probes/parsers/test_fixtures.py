@@ -17,13 +17,13 @@ from tests.probes.parsers import adapter
 
 HERE = Path(__file__).parents[2] / "fixtures"
 FOLDERS = [HERE, *map(Path, filter(None, [os.environ.get("FLEETCTL_FIXTURES")]))]
-KNOCK = ("macos", "nc-z")
-"""Its texts are read with the echoes, by tests/probes/test_echoes.py."""
+TCP_CONNECT = ("macos", "nc-z")
+"""Its texts are read by tests/probes/test_echoes.py."""
 TEXTS = [
     text
     for folder in FOLDERS
     for text in sorted(folder.glob("*/*/*.txt"))
-    if text.parts[-3:-1] != KNOCK
+    if text.parts[-3:-1] != TCP_CONNECT
 ]
 
 
@@ -54,7 +54,7 @@ def test_every_text_says_where_it_comes_from() -> None:
 
 def test_every_command_has_a_fixture() -> None:
     there = {(path.parts[-3], path.parts[-2]) for path in HERE.glob("*/*/*.txt")}
-    assert there == {*adapter.READERS, KNOCK}
+    assert there == {*adapter.READERS, TCP_CONNECT}
 
 
 def test_unparsed_keeps_the_text() -> None:

@@ -1,4 +1,4 @@
-"""What the readings mean, in the words that are the same on every operating system."""
+"""The parsers' results as the values that are the same on every operating system."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_no_way_on_macos_though_the_status_is_0() -> None:
     assert found.taken(ASKED) == RouteTaken(to=ASKED, error=said)
 
 
-def test_route_that_rejects_is_no_way() -> None:
+def test_a_reject_route_is_no_route() -> None:
     found = parse_route_get("  interface: lo0\n      flags: <UP,GATEWAY,REJECT,DONE>\n")
     assert isinstance(found, RouteGet)
     assert found.taken(ASKED).error == "the route to 10.10.0.2 has the flag REJECT"
@@ -176,7 +176,7 @@ def test_echo_says_what_a_router_answered() -> None:
         (0xE000E, True, False, False),
     ],
 )
-def test_what_holds_now_and_what_held_since_boot(
+def test_throttling_now_and_since_boot(
     bits: int, now: bool, low_voltage: bool, low_voltage_since_boot: bool
 ) -> None:
     found = Throttled(bits)
