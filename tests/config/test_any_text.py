@@ -1,4 +1,4 @@
-"""Whatever stands in the file, reading it ends with a fleet or with a ConfigError."""
+"""Reading any text ends with a fleet or with a ConfigError."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEXTS = [SHIPPED, RIGHT]
 
 
 def read(text: str) -> Fleet | None:
-    """The fleet in ``text``, or ``None`` where it was refused as it should be."""
+    """The fleet in ``text``; ``None``: it was refused with a ConfigError."""
     try:
         fleet = load_text(text, "nodes.yaml")
     except ConfigError as error:
@@ -34,7 +34,7 @@ def read(text: str) -> Fleet | None:
             assert re.match(r"nodes\.yaml:[1-9][0-9]*:[1-9][0-9]*: \S", mistake), mistake
             assert "\n" not in mistake
         return None
-    expand(fleet)  # what was accepted can be derived from
+    expand(fleet)  # an accepted file can be derived from
     return fleet
 
 
@@ -49,7 +49,7 @@ _SPANS = [[m.span() for m in re.finditer(r"[\w./~-]+|[^\w\s]|\n *", text)] for t
 
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
-    """A right text with some of its words replaced, dropped, doubled or exchanged."""
+    """A valid text with some words replaced, dropped, doubled or exchanged."""
     which = draw(st.integers(0, len(TEXTS) - 1))
     words = [TEXTS[which][a:b] for a, b in _SPANS[which]]
     gaps = [
@@ -94,7 +94,7 @@ def test_any_words(text: str) -> None:
 
 @QUICK
 @given(mutated())
-def test_any_mutation_of_a_right_text(text: str) -> None:
+def test_any_mutation_of_a_valid_text(text: str) -> None:
     read(text)
 
 

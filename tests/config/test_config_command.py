@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).parents[2] / "nodes.yaml"
 
 @dataclass
 class Call:
-    """What the program hands to each command."""
+    """The arguments that the program gives to each command."""
 
     config_path: Path | None
     job: str | None = None
@@ -91,7 +91,7 @@ def test_show_as_json_is_the_same() -> None:
     assert as_json == yaml.safe_load(run(SHIPPED, "show").stdout)
 
 
-def test_show_names_the_env_file_and_keeps_what_is_in_it(tmp_path: Path) -> None:
+def test_show_names_the_env_file_and_hides_its_content(tmp_path: Path) -> None:
     path = tmp_path / "nodes.yaml"
     path.write_text(RIGHT.replace("command: serve", "command: serve\n        env_file: .env"))
     (tmp_path / ".env").write_text("TOKEN=hush-hush\n")

@@ -1,4 +1,4 @@
-"""Which file is read, and what is said when it cannot be."""
+"""Which file is read, and the errors if it cannot be."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ def write(path: Path) -> Path:
     return path
 
 
-def test_the_order_in_which_places_are_looked_at(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_order_of_the_places(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_home = write(home / ".config" / "fleetctl" / "nodes.yaml")
     assert find(None) == at_home
     write(home / "here" / "nodes.yaml")
@@ -76,7 +74,7 @@ def test_a_name_that_no_file_can_have(home: Path) -> None:
         load(Path("x" * 5000))
 
 
-def test_bytes_that_are_no_text_are_shown_with_their_place(home: Path) -> None:
+def test_bytes_that_are_no_text_are_reported_with_their_place(home: Path) -> None:
     path = home / "nodes.yaml"
     path.write_bytes("fleet: é\nnodes: {é: ".encode() + b"\xff}\n")
     with pytest.raises(ConfigError) as caught:

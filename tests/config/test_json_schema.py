@@ -1,4 +1,4 @@
-"""The JSON Schema accepts what the reader accepts, and refuses what a shape can refuse."""
+"""The JSON Schema accepts what the reader accepts, and refuses what a schema can refuse."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TYPES: dict[str, Any] = {
 
 
 def accepts(rule: dict[str, Any], value: Any) -> bool:
-    """Whether ``value`` obeys ``rule``. Knows the keywords that the schema uses, and no others."""
+    """Whether ``value`` is valid by ``rule``, for the keywords that the schema uses."""
     return all(_obeys(word, limit, rule, value) for word, limit in rule.items())
 
 
@@ -88,7 +88,7 @@ def _mapping_obeys(word: str, limit: Any, rule: dict[str, Any], value: dict[str,
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads ``on`` as a word, as YAML 1.2 and the editors do."""
+    """Reads ``on`` as text, like YAML 1.2 and editors."""
 
 
 _Loader.yaml_implicit_resolvers = {

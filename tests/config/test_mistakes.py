@@ -1,4 +1,4 @@
-"""Each kind of mistake: its place, the words of its message, and no other message because of it."""
+"""Each kind of mistake: its place, its message, and no other message because of it."""
 
 from __future__ import annotations
 
@@ -430,11 +430,11 @@ def test_one_mistake_is_one_message_at_its_place(edits: tuple[Edit, ...], says: 
         rest = rest.partition(part)[2]
 
 
-def test_the_text_that_is_edited_is_right() -> None:
+def test_the_text_that_is_edited_is_valid() -> None:
     assert len(load_text(RIGHT, "nodes.yaml").nodes) == 4
 
 
-def test_all_mistakes_are_told_at_once_in_file_order() -> None:
+def test_all_mistakes_are_reported_at_once_in_file_order() -> None:
     text, _ = edited(
         ("fleet: lab", "fleet: §my lab"),
         ("{fabric: 10.10.0.2}", "{fabric: 10.11.0.2}"),
@@ -475,7 +475,7 @@ def test_two_cycles_of_services_are_both_named() -> None:
     ]
 
 
-def test_a_long_list_of_what_is_allowed_is_cut() -> None:
+def test_a_long_list_of_allowed_names_is_shortened() -> None:
     nodes = "".join(f"  node{number}: {{}}\n" for number in range(40))
     text = f"fleet: lab\nnodes:\n{nodes}jobs: {{j: {{services: {{s: {{on: zzz, command: x}}}}}}}}\n"
     (mistake,) = mistakes_in(text)
@@ -497,7 +497,7 @@ def test_a_file_of_another_kind_says_what_it_needs(text: str) -> None:
     assert "'fleet' and 'nodes'" in mistake
 
 
-def test_aliases_that_unfold_to_anything_are_refused() -> None:
+def test_aliases_that_unfold_to_too_much_are_refused() -> None:
     lines = ["fleet: lab", "x0: &x0 [a, a, a, a, a, a, a, a, a, a]"]
     lines += [f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]" for n in range(1, 12)]
     lines += ["nodes: {n: }", "jobs: {j: {services: {s: {command: x, on: *x11}}}}"]
@@ -506,7 +506,7 @@ def test_aliases_that_unfold_to_anything_are_refused() -> None:
     assert any("is a list" in mistake for mistake in mistakes)
 
 
-def test_merged_mappings_that_unfold_to_anything_are_refused() -> None:
+def test_merged_mappings_that_unfold_to_too_much_are_refused() -> None:
     keys = ", ".join(f"k{n}: 1" for n in range(1000))
     text = f"a: &a {{{keys}}}\nb:\n  <<: [{', '.join(['*a'] * 1000)}]\n"
     assert any("add up to more than" in mistake for mistake in mistakes_in(text))

@@ -21,7 +21,7 @@ nodes:
 """
 
 
-def test_its_nodes_are_read_and_what_it_lacks_is_said(tmp_path: Path) -> None:
+def test_its_nodes_are_read_and_notes_say_what_it_lacks(tmp_path: Path) -> None:
     path = tmp_path / "nodes.yaml"
     path.write_text(OLDER)
     fleet, notes = load_with_notes(path)

@@ -1,5 +1,5 @@
-"""Of each two mistakes in one file, exactly those messages are there that each of them gives alone:
-no mistake hides another, and none brings a message about what is right."""
+"""Two mistakes in one file give exactly the messages that each of them gives alone:
+no mistake hides another, and none adds a message about what is right."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ MISTAKES: dict[str, tuple[str, Any]] = {
     "no way to watch": (f"{WATCH}.ready", {"timeout": 0}),
     "command on none": (f"{WATCH}.command", "watch {rang}"),
     "misspelt key": (f"{WATCH}.redy", {}),
-    "no command": ("jobs.train.services.idle", {"on": "nobody", "restart": "often"}),
+    "no command": ("jobs.train.services.idle", {"on": "unheard-of", "restart": "often"}),
     "same port": (
         "jobs.train.services.twin",
         {"on": "pi", "command": "serve", "listen": "192.168.50.2:8080"},
@@ -101,29 +101,29 @@ MISTAKES: dict[str, tuple[str, Any]] = {
     "cycle": ("jobs.train.services.turn", {"on": "pi", "command": "serve", "after": "turn"}),
     "no mapping": ("jobs.train.services.other", "idle"),
 }
-"""What is set where, parents before what is in them."""
+"""The edits, parents before their children."""
 
 SEVERAL = {"no way to watch": 2, "command on none": 2, "no command": 3}
-"""How many messages it gives alone, where that is not one."""
+"""How many messages a mistake gives alone, if not one."""
 
 FOLLOWS: dict[tuple[str, str], str] = {
     # whether an address is in a subnet cannot be told without the subnet
     ("no subnet", "address outside"): "address 10.11.0.1 is outside",
-    # nothing known listens on that port
+    # without a known port, nothing listens there
     ("node", "same port"): "twin@pi cannot listen",
     ("listen's network", "same port"): "twin@pi cannot listen",
     ("address's network", "same port"): "twin@pi cannot listen",
-    # a command is what it had to have instead
+    # instead of it a command was required
     ("no way to watch", "command on none"): "service 'watch' has no command",
     # the misspelt key may be the ready with connect or http
     ("no way to watch", "misspelt key"): "service 'watch' has no command",
 }
-"""Which message is not there beside another mistake."""
+"""Messages that are left out beside another mistake."""
 
 
 @cache
 def messages(*names: str) -> frozenset[str]:
-    """Without their places, which move, and without proposals."""
+    """The messages, without positions, which move, and without proposals."""
     entries = copy.deepcopy(RIGHT)
     for name in names:
         path, value = MISTAKES[name]
@@ -143,28 +143,28 @@ def messages(*names: str) -> frozenset[str]:
 
 
 def union(*names: str) -> set[str]:
-    """The messages of each alone, without those that are not told beside another."""
+    """The messages of each alone, without those that are left out beside another."""
     silent = tuple(FOLLOWS[pair] for pair in combinations(names, 2) if pair in FOLLOWS)
     return {m for name in names for m in messages(name) if not m.startswith(silent)}
 
 
-def test_what_is_edited_is_right() -> None:
+def test_the_text_that_is_edited_is_valid() -> None:
     assert not messages()
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_each_mistake_is_told_with_each_other(name: str) -> None:
+def test_each_mistake_is_reported_with_each_other(name: str) -> None:
     assert len(messages(name)) == SEVERAL.get(name, 1)
     for first, second in combinations(MISTAKES, 2):
         if name == first:
             assert messages(first, second) == union(first, second), second
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     assert messages(*MISTAKES) == union(*MISTAKES)
 
 
-def test_a_service_on_an_unknown_node_is_checked_like_any_other() -> None:
+def test_a_service_on_an_unknown_node_is_checked_too() -> None:
     text = """\
 fleet: lab
 networks: {fabric: {cidr: 10.10.0.0/24}}

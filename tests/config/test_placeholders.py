@@ -1,4 +1,4 @@
-"""Placeholders, and what is none."""
+"""Placeholders, and texts that look like some."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ jobs:
 
 
 def filled(command: str) -> list[str | None]:
-    """``command`` as it is on ``a`` and on ``b.lan``."""
+    """``command`` as filled in on ``a`` and on ``b.lan``."""
     job = load_text(FLEET.replace("COMMAND", command), "nodes.yaml").jobs["j"]
     return [instance.command for instance in job.services["probe"].instances]
 
@@ -66,7 +66,7 @@ def test_filled(command: str, on_a: str, on_b: str) -> None:
         "}{ {{ }} {",
     ],
 )
-def test_left_alone(command: str) -> None:
+def test_not_a_placeholder(command: str) -> None:
     assert filled(command) == [command, command]
 
 

@@ -1,4 +1,4 @@
-"""What a nodes.yaml that is right comes to."""
+"""The values read from a valid nodes.yaml."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def changed(old: str, new: str) -> Fleet:
 
 
 def service(body: str, node: str = "n: {}") -> Instance:
-    """The instance of a service with ``body`` in a fleet of one node."""
+    """The instance of a service with ``body``, in a fleet of one node."""
     text = f"fleet: f\nnodes: {{{node}}}\njobs:\n  j:\n    services:\n      s:\n        on: n\n"
     lines = "".join(f"        {line}\n" for line in body.splitlines())
     return fleet(text + lines).jobs["j"].services["s"].instances[0]
 
 
-def test_everything_that_stands_in_the_text() -> None:
+def test_everything_in_the_text() -> None:
     lab = fleet(RIGHT)
     assert lab.name == "lab"
     assert lab.internet == IPv4Address("8.8.8.8")
@@ -86,7 +86,7 @@ def test_everything_that_stands_in_the_text() -> None:
     assert server.workdir is None
 
 
-def test_the_least_that_is_a_fleet() -> None:
+def test_the_smallest_fleet() -> None:
     least = fleet("fleet: f\nnodes:\n  pi4:\n  pi5:\n")
     assert list(least.nodes) == ["pi4", "pi5"]
     assert least.nodes["pi4"].ssh == SSH("pi4")
@@ -95,7 +95,7 @@ def test_the_least_that_is_a_fleet() -> None:
     assert least.internet == IPv4Address("8.8.8.8")
 
 
-def test_mappings_whose_entries_are_commented_out_are_empty() -> None:
+def test_mappings_with_all_entries_commented_out_are_empty() -> None:
     one = service("command: x\nenv:\n  # A: 1\nready:\nafter:\nrestart:\nstop:\n")
     assert (one.env, one.ready, one.after) == ({}, Ready("alive"), ())
     assert (one.restart, one.stop) == (Restart(), Stop())
@@ -105,7 +105,7 @@ def test_null_turns_the_internet_check_off() -> None:
     assert changed("internet: 8.8.8.8", "internet: null").internet is None
 
 
-def test_defaults_give_way_to_the_node() -> None:
+def test_values_of_a_node_override_defaults() -> None:
     text, _ = edited(
         ("  ssh: {user: me, connect_timeout: 5}", "  ssh: {user: me, port: 2222}\n  os: §linux"),
         ("    addresses: {fabric: 10.10.0.2}", "    ssh: {user: you}\n    workdir: /srv"),
@@ -136,7 +136,7 @@ def test_defaults_give_way_to_the_node() -> None:
         ("'$(rm -rf /) `x` \"é\" ''q'''", "$(rm -rf /) `x` \"é\" 'q'"),
     ],
 )
-def test_env_values_are_the_text_that_is_written(written: str, read: str) -> None:
+def test_env_values_are_the_text_as_written(written: str, read: str) -> None:
     assert service(f"command: x\nenv: {{V: {written}}}").env == {"V": read}
 
 

@@ -1,9 +1,9 @@
-"""A small nodes.yaml that is right, and edits that make it wrong."""
+"""A small valid nodes.yaml, and edits that make it wrong."""
 
 from __future__ import annotations
 
 MARKER = "§"
-"""Stands in an edited text right before the place where the mistake must be reported."""
+"""Marks the place in an edited text at which the mistake must be reported."""
 
 RIGHT = """\
 fleet: lab
@@ -51,7 +51,7 @@ jobs:
 
 
 def edited(*edits: tuple[str, str], text: str = RIGHT) -> tuple[str, str]:
-    """``text`` with each first part, which stands in it once, replaced by the second.
+    """``text`` with each first part, which occurs once, replaced by the second.
 
     :returns: the text without its marker, and ``line:column`` of the marker.
     """

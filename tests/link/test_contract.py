@@ -1,4 +1,4 @@
-"""What every link promises, asked of this machine's own and of one over real OpenSSH."""
+"""The contract of links, tested with the local one and with one over real OpenSSH."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fleetctl.quoting import quote
 from tests.openssh import Server, WithLink, alive, until
 
 
-def test_output_errors_and_exit_status_are_apart(with_link: WithLink[None]) -> None:
+def test_stdout_stderr_and_exit_status_are_separate(with_link: WithLink[None]) -> None:
     async def body(link: Link) -> None:
         done = await link.run("echo out; echo err >&2; exit 7", timeout_s=10)
         assert (done.stdout, done.stderr, done.exit_status) == (b"out\n", b"err\n", 7)
@@ -94,7 +94,7 @@ def test_awkward_text_arrives_exactly(with_link: WithLink[None]) -> None:
     with_link(body)
 
 
-def test_a_command_that_hangs_is_given_up_and_does_not_run_on(with_link: WithLink[None]) -> None:
+def test_a_command_that_hangs_times_out_and_is_ended(with_link: WithLink[None]) -> None:
     async def body(link: Link) -> None:
         pid_file = Path(os.environ["HOME"]) / f"hanging-{link.address}"
         started = time.monotonic()
@@ -122,13 +122,13 @@ def test_a_stream_gives_output_as_it_comes_and_takes_input(with_link: WithLink[N
             assert await stream.read(10) == b""
             assert stream.exit_status == 3
             assert stream.stderr == b"bye\n"
-            stream.write(b"nobody reads this")
+            stream.write(b"not read by the script")
             stream.write_eof()
 
     with_link(body)
 
 
-def test_a_stream_that_says_nothing_is_hung_and_can_be_read_on(with_link: WithLink[None]) -> None:
+def test_a_silent_stream_hangs_and_can_be_read_later(with_link: WithLink[None]) -> None:
     async def body(link: Link) -> None:
         async with link.stream("read go; echo gone; cat >/dev/null") as stream:
             for _ in range(2):
@@ -155,11 +155,11 @@ def test_the_end_of_a_stream_ends_what_it_ran(with_link: WithLink[None]) -> None
     with_link(body)
 
 
-def test_a_script_that_waits_on_stdin_learns_that_nobody_listens(
+def test_a_script_that_waits_on_stdin_sees_its_end(
     with_link: WithLink[None],
 ) -> None:
     async def body(link: Link) -> None:
-        # it ignores TERM, so the end of its stdin alone ends it
+        # it ignores TERM, so only the end of its stdin ends it
         async with link.stream("trap '' TERM; echo $$; cat >/dev/null") as stream:
             pid = int(await stream.read(10))
         await until(lambda: not alive(pid), "the script is gone")
@@ -169,7 +169,7 @@ def test_a_script_that_waits_on_stdin_learns_that_nobody_listens(
 
 def test_a_fast_stream_that_is_read_slowly_arrives_whole(with_link: WithLink[None]) -> None:
     async def body(link: Link) -> None:
-        size = 24 * 1024 * 1024  # more than everything that is buffered on the way
+        size = 24 * 1024 * 1024  # more than all buffers on the way
         received = 0
         async with link.stream(f"head -c {size} /dev/zero") as stream:
             while data := await stream.read(20):
@@ -192,7 +192,7 @@ def test_many_scripts_run_at_once(with_link: WithLink[None]) -> None:
 
 
 async def _shown(terminal: Terminal, until_text: bytes) -> bytes:
-    """What a terminal shows up to and with ``until_text``."""
+    """The output of a terminal up to and including ``until_text``."""
     shown = b""
     while until_text not in shown:
         data = await asyncio.wait_for(terminal.read(), 10)
@@ -253,9 +253,9 @@ def test_a_long_paste_into_a_terminal_arrives_whole(with_link: WithLink[None]) -
     with_link(body)
 
 
-def test_typing_never_blocks_everything_else(with_link: WithLink[None]) -> None:
+def test_typing_does_not_block_the_event_loop(with_link: WithLink[None]) -> None:
     async def body(link: Link) -> None:
-        # it reads nothing, so what is typed piles up
+        # it reads nothing, so typed bytes accumulate
         script = "stty raw -echo; echo go; sleep 300"
         async with link.terminal(script, term="xterm", columns=80, rows=24) as terminal:
             await _shown(terminal, b"go\n")
@@ -306,11 +306,11 @@ def test_a_connection_that_the_node_cannot_make_is_an_os_error(
     with_link(body)
 
 
-def test_a_connection_that_nobody_accepts_ends_at_its_deadline(with_link: WithLink[None]) -> None:
+def test_a_connection_that_is_not_accepted_ends_at_its_deadline(with_link: WithLink[None]) -> None:
     async def body(link: Link) -> None:
         with full_backlog() as address:
             started = time.monotonic()
-            with pytest.raises(OSError):  # TimeoutError is one, and has no words
+            with pytest.raises(OSError):  # TimeoutError is a subclass, without a message
                 await link.open_connection(*address, timeout_s=0.3)
             assert time.monotonic() - started < 5
 
@@ -318,7 +318,7 @@ def test_a_connection_that_nobody_accepts_ends_at_its_deadline(with_link: WithLi
 
 
 class full_backlog:
-    """A listening address of loopback whose queue is full: a connect there gets no answer."""
+    """A listening loopback address with a full queue: connecting there gets no answer."""
 
     def __enter__(self) -> tuple[str, int]:
         self._listener = socket.socket()
@@ -338,7 +338,7 @@ class full_backlog:
             sock.close()
 
 
-def test_an_ssh_link_says_where_it_goes_and_how_long_it_took(
+def test_an_ssh_link_has_its_address_and_connect_time(
     sshd: Server, with_link: WithLink[None]
 ) -> None:
     async def body(link: Link) -> None:

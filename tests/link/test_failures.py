@@ -1,4 +1,4 @@
-"""Each way that connecting can fail: its class, its code, its words."""
+"""Each way in which connecting can fail: the error's class, code and message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("client_home")
 
 
 def _fails(ssh: SSH, kind: type[LinkError]) -> LinkError:
-    """The error of connecting to a node ``pi4`` that has this ``ssh``."""
+    """The error of connecting to a node ``pi4`` with this ``ssh``."""
     with pytest.raises(LinkError) as caught:
         bounded(Connector({}).connect(Node("pi4", ssh)))
     assert type(caught.value) is kind
@@ -38,7 +38,7 @@ def _fails(ssh: SSH, kind: type[LinkError]) -> LinkError:
     return caught.value
 
 
-def test_nobody_listens_there() -> None:
+def test_nothing_listens_there() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -62,7 +62,7 @@ def test_nobody_listens_there() -> None:
         ),
     ],
 )
-def test_the_kernel_s_reasons_have_their_own_words(
+def test_the_kernels_errors_have_their_own_messages(
     number: int,
     kind: type[LinkError],
     code: str,
@@ -77,20 +77,20 @@ def test_the_kernel_s_reasons_have_their_own_words(
     assert (error.reason, error.code) == (reason, code)
 
 
-def test_an_address_where_no_connection_can_go() -> None:
+def test_an_address_to_which_no_connection_is_possible() -> None:
     # a broadcast address: the kernel refuses at once, and no packet leaves
     error = _fails(SSH("127.255.255.255", port=22, connect_timeout_s=3), ConnectFailed)
     assert error.reason.startswith("no route to") or "cannot connect to" in error.reason
 
 
-def test_a_name_that_nobody_knows() -> None:
+def test_an_unknown_name() -> None:
     error = _fails(SSH("no-such-host.invalid", port=22), ConnectFailed)
     assert error.reason.startswith("the name 'no-such-host.invalid' is not known")
     assert "ssh.host" in error.hint
 
 
 @pytest.mark.parametrize("host", ["", "a" * 64 + ".invalid", "b..c", "\N{SNOWMAN}" * 70])
-def test_a_name_that_cannot_be_one(host: str) -> None:
+def test_an_impossible_name(host: str) -> None:
     with pytest.raises(LinkError) as caught:
         bounded(Connector({}).connect(Node("pi4", SSH(host, port=1, connect_timeout_s=2))))
     assert caught.value.code in ("ssh-unreachable", "ssh-timeout")
@@ -119,7 +119,7 @@ async def _serving(
 async def _against(
     behave: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any], timeout_s: float = 0.5
 ) -> LinkError:
-    """What connecting to a server that behaves so ends in."""
+    """The result of connecting to a server that behaves so."""
     async with _serving(behave) as port:
         node = Node("pi4", SSH("127.0.0.1", port=port, connect_timeout_s=timeout_s))
         with pytest.raises(LinkError) as caught:
@@ -127,7 +127,7 @@ async def _against(
         return caught.value
 
 
-def test_a_server_that_accepts_and_says_nothing_is_hung() -> None:
+def test_a_server_that_accepts_and_sends_nothing_hangs() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
@@ -138,7 +138,7 @@ def test_a_server_that_accepts_and_says_nothing_is_hung() -> None:
     assert "accepts connections, but the SSH server there says nothing" in error.reason
 
 
-def test_a_server_that_greets_and_then_says_nothing_is_hung() -> None:
+def test_a_server_that_sends_nothing_after_its_greeting_hangs() -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
         await reader.read()
@@ -159,7 +159,7 @@ def test_a_server_that_speaks_no_ssh() -> None:
     assert error.reason.startswith("SSH with 127.0.0.1:")
 
 
-def test_a_server_that_always_hangs_up_is_tried_a_few_times() -> None:
+def test_a_server_that_always_closes_is_tried_a_few_times() -> None:
     seen = []
 
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -173,7 +173,7 @@ def test_a_server_that_always_hangs_up_is_tried_a_few_times() -> None:
     assert len(seen) == 4
 
 
-def test_a_server_that_hangs_up_at_first_is_reached_in_the_end(sshd: Server) -> None:
+def test_a_server_that_closes_at_first_is_reached_in_the_end(sshd: Server) -> None:
     seen = 0
 
     async def body() -> None:
@@ -225,7 +225,7 @@ def test_one_dead_node_delays_no_other(sshd: Server) -> None:
     bounded(body())
 
 
-def test_links_share_a_connection_and_open_it_anew_after_a_loss(
+def test_links_share_a_connection_and_open_it_again_after_a_loss(
     make_sshd: Callable[..., Server],
 ) -> None:
     server = make_sshd()

@@ -1,4 +1,4 @@
-"""The fleet's links: shared, opened anew after a loss, and in lanes for what lasts."""
+"""The fleet's links: shared, opened again after a loss, separate for each lane."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_lanes_hold_more_streams_than_sshd_allows_on_one_connection(
     bounded(body())
 
 
-def test_a_link_that_is_gone_is_opened_anew(make_sshd: Callable[..., Server]) -> None:
+def test_a_lost_link_is_opened_again(make_sshd: Callable[..., Server]) -> None:
     server = make_sshd()
 
     async def body() -> None:

@@ -1,4 +1,4 @@
-"""The local link: a script that is given up, at whatever moment, is ended, and so is the wait."""
+"""The local link: cancelling at any moment ends the script and the wait."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.openssh import bounded
 MARK = "sleep 4999"
 
 
-def test_giving_up_a_script_while_it_starts_neither_hangs_nor_leaves_it() -> None:
+def test_cancelling_while_a_script_starts_neither_hangs_nor_leaves_it() -> None:
     async def body() -> None:
         link = LocalLink("here")
         for step in range(60):
@@ -23,7 +23,7 @@ def test_giving_up_a_script_while_it_starts_neither_hangs_nor_leaves_it() -> Non
             assert running.cancelled(), f"given up after {step * 0.3:.1f} ms"
 
     bounded(body())
-    # a process may end, or be a zombie by now: then it has no command line
+    # a process that has ended, or is a zombie, has no command line
     everyone = psutil.process_iter(["cmdline"])
     found = [p.pid for p in everyone if MARK in " ".join(p.info["cmdline"] or [])]
     assert found == []

@@ -23,7 +23,7 @@ from tests.openssh import Server, bounded, make_key, public_key, until
 
 
 async def _says(node: Node, *others: Node, script: str = "echo in") -> str:
-    """What a script prints there; the node is reached as nodes.yaml and the client's home say."""
+    """The output of a script on ``node``, reached as nodes.yaml and the client's home say."""
     link = await Connector({n.name: n for n in (node, *others)}).connect(node)
     try:
         return (await link.run(script, timeout_s=10)).text
@@ -51,7 +51,7 @@ def test_a_key_that_is_not_installed_is_named(sshd: Server, client_home: Path) -
     assert "ssh-copy-id" in error.hint
 
 
-def test_a_key_file_that_is_not_there_is_named(sshd: Server, client_home: Path) -> None:
+def test_a_missing_key_file_is_named(sshd: Server, client_home: Path) -> None:
     error = _fails(sshd.node(identity_file="~/.ssh/gone"), AuthFailed)
     assert "(~/.ssh/gone: no such file, no SSH agent)" in error.reason
 
@@ -108,7 +108,7 @@ def test_a_key_of_the_agent_is_used(
 # host keys
 
 
-def test_a_host_that_nobody_recorded(sshd: Server, client_home: Path) -> None:
+def test_a_host_without_a_recorded_key(sshd: Server, client_home: Path) -> None:
     error = _fails(sshd.node(known_hosts=None), HostKeyUnknown)
     assert error.code == "ssh-host-key-unknown"
     shown = subprocess.run(
@@ -141,7 +141,7 @@ def test_a_revoked_host_key_is_not_trusted(sshd: Server, client_home: Path) -> N
     assert isinstance(caught.value, HostKeyChanged | HostKeyUnknown)
 
 
-def test_a_hashed_record_counts(sshd: Server, client_home: Path) -> None:
+def test_a_hashed_entry_counts(sshd: Server, client_home: Path) -> None:
     known = client_home / ".ssh" / "known_hosts"
     known.write_text(sshd.known_hosts.read_text())
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known)], check=True, capture_output=True)
@@ -149,7 +149,7 @@ def test_a_hashed_record_counts(sshd: Server, client_home: Path) -> None:
     assert bounded(_says(sshd.node(known_hosts=None))) == "in\n"
 
 
-def test_garbage_around_a_record_does_not_matter(sshd: Server, client_home: Path) -> None:
+def test_garbage_around_an_entry_does_not_matter(sshd: Server, client_home: Path) -> None:
     known = client_home / ".ssh" / "known_hosts"
     good = sshd.known_hosts.read_bytes()
     garbage = b"\xff\xfe garbage\none-word\n|1|x|y ssh-rsa AAAA\n@what * ssh-rsa A\n"
@@ -192,7 +192,7 @@ def test_a_key_that_was_accepted_meanwhile_is_seen_by_the_same_connector(
 # ~/.ssh/config
 
 
-def test_an_alias_brings_host_port_user_and_identity(sshd: Server, client_home: Path) -> None:
+def test_an_alias_gives_host_port_user_and_identity(sshd: Server, client_home: Path) -> None:
     (client_home / ".ssh" / "config").write_text(
         f"Host the-pi\n  HostName 127.0.0.1\n  Port {sshd.port}\n  User {sshd.user}\n"
         f"  IdentityFile {sshd.key}\n  IdentitiesOnly yes\n"
@@ -202,7 +202,7 @@ def test_an_alias_brings_host_port_user_and_identity(sshd: Server, client_home: 
     assert bounded(_says(Node("pi4", SSH("the-pi")), script="id -un")) == f"{sshd.user}\n"
 
 
-def test_nodes_yaml_goes_before_the_config(sshd: Server, client_home: Path) -> None:
+def test_nodes_yaml_has_priority_over_the_config(sshd: Server, client_home: Path) -> None:
     (client_home / ".ssh" / "config").write_text(
         "Host 127.0.0.1\n  Port 1\n  User nobody-at-all\n  IdentityFile ~/gone\n"
         "  UserKnownHostsFile /dev/null\n"
@@ -210,7 +210,7 @@ def test_nodes_yaml_goes_before_the_config(sshd: Server, client_home: Path) -> N
     assert bounded(_says(sshd.node())) == "in\n"
 
 
-def test_a_config_that_cannot_be_read_says_so(sshd: Server, client_home: Path) -> None:
+def test_a_config_that_cannot_be_read_is_an_error(sshd: Server, client_home: Path) -> None:
     (client_home / ".ssh" / "config").write_text("Host *\n  Port many\n")
     error = _fails(sshd.node(port=None), ConnectFailed)
     assert error.reason.startswith("~/.ssh/config cannot be read: ")
@@ -286,7 +286,7 @@ def test_jumps_in_a_circle(sshd: Server, client_home: Path) -> None:
     assert "circle" in error.reason
 
 
-def test_a_login_that_never_ends_is_hung(make_sshd: Callable[..., Server]) -> None:
+def test_a_login_that_never_ends_hangs(make_sshd: Callable[..., Server]) -> None:
     server = make_sshd("")
     node = server.node(connect_timeout_s=1.0)
     server.stop_listening()

@@ -1,4 +1,4 @@
-"""Connections that break while in use, and accounts whose login shell makes trouble."""
+"""Connections that break while in use, and troublesome login shells."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.openssh import Server, alive, bounded, until
 pytestmark = pytest.mark.usefixtures("client_home")
 
 
-def test_a_connection_cut_in_the_middle_is_lost_for_all_that_use_it(
+def test_a_broken_connection_is_lost_for_all_its_users(
     make_sshd: Callable[..., Server],
 ) -> None:
     server = make_sshd()
@@ -56,7 +56,7 @@ def test_a_connection_cut_in_the_middle_is_lost_for_all_that_use_it(
     bounded(body())
 
 
-def test_a_node_that_falls_silent_is_noticed(
+def test_a_node_that_stops_answering_is_noticed(
     make_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connect, "KEEPALIVE_S", 0.1)
@@ -94,7 +94,7 @@ def test_a_command_on_a_silent_node_ends_at_its_own_deadline(
     bounded(body())
 
 
-def test_what_waits_on_stdin_ends_with_a_lost_connection(
+def test_a_script_that_waits_on_stdin_ends_with_a_lost_connection(
     make_sshd: Callable[..., Server],
 ) -> None:
     server = make_sshd()
@@ -127,7 +127,7 @@ def test_an_sshd_that_allows_few_sessions_makes_scripts_wait_their_turn(
     bounded(body())
 
 
-def test_a_stream_that_nobody_reads_stops_at_its_bound_and_goes_on_when_read(
+def test_an_unread_stream_stops_at_its_bound_and_goes_on_when_read(
     sshd: Server,
 ) -> None:
     size = 40 * 1024 * 1024
@@ -176,12 +176,12 @@ def test_a_talkative_bashrc_changes_nothing(make_sshd: Callable[..., Server]) ->
         await link.close()
 
     bounded(body())
-    # and it really was read
+    # the .bashrc really was read
     assert b"Welcome" in bounded(_raw(server, "true"))
 
 
 async def _raw(server: Server, line: str) -> bytes:
-    """What the account's login shell prints for ``line``, with its noise."""
+    """The output of the account's login shell for ``line``, with its noise."""
     link = await Connector({}).connect(server.node())
     done = await link.connection.run(line, encoding=None)
     await link.close()
@@ -190,7 +190,7 @@ async def _raw(server: Server, line: str) -> bytes:
 
 
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash", "bash --posix", "bash -x", "bash -v"])
-def test_any_login_shell_with_noise_will_do(sshd: Server, shell: str) -> None:
+def test_any_login_shell_with_noise_works(sshd: Server, shell: str) -> None:
     name = "key-" + shell.replace(" ", "")
     key = sshd.forced(name, f'{BANNER} exec {shell} -c "$SSH_ORIGINAL_COMMAND"')
 
@@ -234,7 +234,7 @@ def test_a_login_shell_that_complains_on_stderr_is_quoted_too(sshd: Server) -> N
     bounded(body())
 
 
-def test_a_login_shell_that_never_comes_to_the_command_is_hung(sshd: Server) -> None:
+def test_a_login_shell_that_never_runs_the_command_hangs(sshd: Server) -> None:
     key = sshd.forced("stuck", "echo loading...; sleep 300")
 
     async def body() -> None:
@@ -255,7 +255,7 @@ def test_a_login_shell_that_never_comes_to_the_command_is_hung(sshd: Server) -> 
 
 
 def test_home_of_the_sessions_is_the_server_s(sshd: Server) -> None:
-    # everything else here relies on it: no test may write to a real account's home
+    # all tests here rely on it: none may write to a real account's home
     async def body() -> None:
         link = await Connector({}).connect(sshd.node())
         assert Path((await link.run('printf %s "$HOME"', timeout_s=10)).text) == sshd.home

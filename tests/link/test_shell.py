@@ -1,4 +1,4 @@
-"""Whatever a script holds, the node's shells hand it to ``sh`` unharmed."""
+"""Any script reaches ``sh`` unchanged through any login shell."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_there_are_at_least_three_login_shells_to_try() -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_login_shell_passes_every_awkward_text_on(shell: str) -> None:
+def test_a_login_shell_passes_on_every_awkward_text(shell: str) -> None:
     script = "".join(f"printf '%s\\0' {quote(text)}\n" for text in AWKWARD)
     said = _run([shell, "-c", command_line(script)])
     assert said.startswith(MARK)
@@ -81,7 +81,7 @@ def test_bytes_of_an_argument_that_are_no_utf_8_arrive_as_they_are() -> None:
 
 
 @given(ANY_TEXT)
-def test_the_line_is_one_quoted_word_that_no_shell_looks_into(script: str) -> None:
+def test_the_line_is_one_quoted_word_that_no_shell_expands(script: str) -> None:
     line = command_line(script)
     inner = line.removeprefix("exec sh -c '").removesuffix("'")
     assert "'" not in inner
@@ -175,7 +175,7 @@ def test_noise_is_dropped_however_the_bytes_are_cut(
     assert (got, seen.started, seen.noise) == (output, True, noise)
 
 
-def test_noise_without_end_is_not_kept_without_end() -> None:
+def test_only_a_bounded_part_of_the_noise_is_kept() -> None:
     seen = NoiseFilter()
     for _ in range(200):
         assert seen.feed(b"noise " * 10_000) == b""

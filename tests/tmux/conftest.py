@@ -1,4 +1,4 @@
-"""Fixtures of the tmux tests: a tmux server of each test's own, under a folder of its own."""
+"""Fixtures of the tmux tests: each has its own tmux server and folder."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from fleetctl.model.layout import TMUX_SOCKET
 
 @pytest.fixture
 def own_tmux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The name of a socket that lives in this test's own folder, as HOME does.
+    """The name of a tmux socket in the test's own folder, where HOME is too.
 
-    The folder stands directly under /tmp, since a socket's path may not be long.
+    The folder is directly under /tmp, since a socket's path must be short.
     """
     home = tmp_path / "home"
     home.mkdir()

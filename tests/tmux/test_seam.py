@@ -1,4 +1,4 @@
-"""The canary: libtmux runs tmux the way the seam relies on. Red means: look at the seam again."""
+"""libtmux runs tmux as fleetctl/tmux/seam.py expects. If this fails, that module must change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BIN = "fleetctl://canary"
 
 
 class Recorder:
-    """An engine that runs the real tmux and remembers what it was asked."""
+    """An engine that runs the real tmux and records the commands."""
 
     def __init__(self, socket: str) -> None:
         self.socket = socket
@@ -49,7 +49,7 @@ def recorder(own_tmux: str) -> Iterator[Recorder]:
     unregister(BIN)
 
 
-def test_the_version_is_the_one_the_seam_was_written_for() -> None:
+def test_the_version_is_the_one_the_seam_is_for() -> None:
     assert version("libtmux").split(".")[:2] == ["0", "62"]
 
 
@@ -61,7 +61,7 @@ def test_every_call_site_shares_the_one_class() -> None:
     assert "tmux_bin" in inspect.signature(libtmux.Server).parameters
 
 
-def test_all_of_libtmux_arrives_at_the_engine(recorder: Recorder) -> None:
+def test_all_commands_of_libtmux_reach_the_engine(recorder: Recorder) -> None:
     server = libtmux.Server(socket_name=recorder.socket, tmux_bin=BIN)
     session = server.new_session("canary", window_command="sleep 60", x=90, y=30)
     window = session.new_window(window_name="second", window_shell="sleep 60")
@@ -79,7 +79,7 @@ def test_all_of_libtmux_arrives_at_the_engine(recorder: Recorder) -> None:
     assert all(f"-L{recorder.socket}" in argv or argv == ("-V",) for argv in recorder.asked)
 
 
-def test_results_look_as_libtmux_s_own(recorder: Recorder) -> None:
+def test_results_look_like_libtmuxs_own(recorder: Recorder) -> None:
     ours = libtmux.Server(socket_name=recorder.socket, tmux_bin=BIN)
     theirs = libtmux.Server(socket_name=recorder.socket)
     ours.new_session("same", window_command="sleep 60")
@@ -100,14 +100,14 @@ def test_results_look_as_libtmux_s_own(recorder: Recorder) -> None:
     assert ours.sessions[0].session_id == theirs.sessions[0].session_id
 
 
-def test_what_is_not_registered_is_left_to_libtmux(recorder: Recorder) -> None:
+def test_an_unregistered_binary_is_run_by_libtmux(recorder: Recorder) -> None:
     server = libtmux.Server(socket_name=recorder.socket)
     server.new_session("plain", window_command="sleep 60")
     assert server.has_session("plain")
     assert recorder.asked == []
 
 
-def test_an_engine_that_is_unregistered_is_asked_no_more(recorder: Recorder) -> None:
+def test_an_engine_that_was_unregistered_is_not_used(recorder: Recorder) -> None:
     unregister(BIN)
     unregister(BIN)
     with pytest.raises(libtmux.exc.TmuxCommandNotFound):
@@ -115,7 +115,7 @@ def test_an_engine_that_is_unregistered_is_asked_no_more(recorder: Recorder) -> 
     assert recorder.asked == []
 
 
-def test_a_lost_node_is_never_an_empty_list(recorder: Recorder) -> None:
+def test_a_lost_node_is_an_error_and_not_an_empty_list(recorder: Recorder) -> None:
     class Lost:
         def run(self, argv: tuple[str, ...]) -> Result:
             raise LinkLost("pi4", "the connection broke")

@@ -1,4 +1,4 @@
-"""A node's tmux server, driven over a link, on real tmux."""
+"""A node's tmux server over a link, with real tmux."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def _node(link: Any = None) -> AsyncIterator[NodeTmux]:
 
 
 def ask(*argv: str) -> str:
-    """What tmux itself says."""
+    """The output of a tmux command."""
     done = subprocess.run(
         ["tmux", "-u", "-L", "fleetctl", *argv], capture_output=True, text=True, timeout=10
     )
@@ -51,7 +51,7 @@ def windows(session: str = "flotte") -> list[str]:
     return ask("list-windows", "-t", f"={session}", "-F", "#{window_name} #{window_id}").split("\n")
 
 
-def test_a_window_opens_in_a_session_that_is_made_when_needed(config: str) -> None:
+def test_a_window_opens_in_a_session_that_is_created_if_needed(config: str) -> None:
     async def body() -> None:
         async with _node() as tmux:
             first = await tmux.open_window("flotte", "server", config=config)
@@ -67,7 +67,7 @@ def test_a_window_opens_in_a_session_that_is_made_when_needed(config: str) -> No
     bounded(body())
 
 
-def test_a_session_whose_name_only_begins_alike_is_another(config: str) -> None:
+def test_a_session_with_a_longer_name_is_another(config: str) -> None:
     async def body() -> None:
         async with _node() as tmux:
             await tmux.open_window("flotte-two", "a", config=config)
@@ -80,10 +80,10 @@ def test_a_session_whose_name_only_begins_alike_is_another(config: str) -> None:
     bounded(body())
 
 
-def test_a_login_shell_that_lets_nobody_in_keeps_no_window_from_opening(
+def test_a_window_opens_although_the_login_shell_is_nologin(
     tmp_path: Path, config: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As daemons' users have it; tmux gives a command of one word to that shell."""
+    """As accounts of daemons have; tmux runs a command of one word with that shell."""
     nologin = tmp_path / "nologin"
     nologin.write_text("#!/bin/sh\nexit 1\n")
     nologin.chmod(0o755)
@@ -118,11 +118,11 @@ def _dead(window: Window) -> bool:
     return ask("display-message", "-p", "-t", window.pane_id, "#{pane_dead}") == "1"
 
 
-def test_no_first_byte_is_lost_in_sixty_starts_at_once(tmp_path: Path, config: str) -> None:
-    """Each prints one line as its first act; twelve windows at a time.
+def test_no_output_is_lost_in_sixty_starts_at_once(tmp_path: Path, config: str) -> None:
+    """Each prints a line at once; twelve windows at a time.
 
-    They live on for a moment, as a supervisor must: of a process that ends right after its line,
-    tmux 3.3a itself loses the unread output in about one case of a thousand.
+    They run on for a moment, like the supervisor: if a process ends right after its line,
+    tmux 3.3a itself loses unread output in about one case of a thousand.
     """
 
     async def body() -> None:
@@ -214,7 +214,7 @@ def test_an_awkward_path_of_the_log(tmp_path: Path, config: str) -> None:
     bounded(body())
 
 
-def test_everything_of_a_start_is_there_or_nothing(tmp_path: Path, config: str) -> None:
+def test_a_start_sets_everything_or_nothing(tmp_path: Path, config: str) -> None:
     async def body() -> None:
         async with _node() as tmux:
             window = await tmux.open_window("flotte", "w", config=config)
@@ -227,7 +227,7 @@ def test_everything_of_a_start_is_there_or_nothing(tmp_path: Path, config: str) 
     bounded(body())
 
 
-def test_closing_ends_the_window_and_one_that_is_gone_is_fine(config: str) -> None:
+def test_closing_ends_the_window_and_may_be_repeated(config: str) -> None:
     async def body() -> None:
         async with _node() as tmux:
             await tmux.close_window("@99")  # no server at all
@@ -244,10 +244,10 @@ def test_closing_ends_the_window_and_one_that_is_gone_is_fine(config: str) -> No
     bounded(body())
 
 
-def test_a_server_that_is_just_ending_is_a_window_that_is_gone_and_a_new_start(
+def test_an_exiting_server_has_no_window_and_is_started_again(
     config: str,
 ) -> None:
-    """What tmux says when asked while its server shuts down, as it does after the last window."""
+    """The error of tmux while its server exits, as it does after its last window."""
 
     class Ending(LocalLink):
         ending = 0
@@ -270,7 +270,9 @@ def test_a_server_that_is_just_ending_is_a_window_that_is_gone_and_a_new_start(
     bounded(body())
 
 
-def test_a_holding_window_ends_by_itself(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_without_its_command_ends_by_itself(
+    config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_HOLD", "exec sleep 0.2")
 
     async def body() -> None:
@@ -303,7 +305,7 @@ def test_a_node_without_a_utf_8_locale(
 
 
 class _Answering(LocalLink):
-    """A link whose scripts are answered by ``answer`` instead of being run."""
+    """A link that runs no scripts: ``answer`` answers them."""
 
     def __init__(self, answer: Callable[[], Completed]) -> None:
         super().__init__("pi4")
@@ -348,7 +350,7 @@ def test_a_tmux_that_refuses_is_quoted(config: str) -> None:
     assert "fork failed: out of memory" in str(error)
 
 
-def test_a_socket_that_may_not_be_used_is_no_absent_server(config: str) -> None:
+def test_a_socket_without_permission_does_not_mean_that_no_server_runs(config: str) -> None:
     error = _refused(
         lambda: Completed(b"", b"error connecting to /tmp/x/fleetctl (Permission denied)\n", 1),
         TmuxError,
@@ -358,9 +360,7 @@ def test_a_socket_that_may_not_be_used_is_no_absent_server(config: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [LinkLost, LinkHung])
-def test_a_node_that_is_lost_is_no_node_without_sessions(
-    kind: type[LinkError], config: str
-) -> None:
+def test_a_lost_node_is_not_a_node_without_sessions(kind: type[LinkError], config: str) -> None:
     def lost() -> Completed:
         raise kind("pi4", "the connection broke")
 
@@ -368,8 +368,8 @@ def test_a_node_that_is_lost_is_no_node_without_sessions(
     assert str(error) == "pi4: the connection broke"
 
 
-def test_a_node_lost_in_between_makes_no_second_session(config: str) -> None:
-    """The first answer comes, the next does not: an error, whatever libtmux would make of it."""
+def test_a_node_that_is_lost_between_commands_gets_no_second_session(config: str) -> None:
+    """Only the first command is answered: an error, whatever libtmux would do."""
     count = 0
 
     class Fading(LocalLink):
@@ -390,7 +390,7 @@ def test_a_node_lost_in_between_makes_no_second_session(config: str) -> None:
         bounded(body())
 
 
-def test_a_node_that_hangs_is_given_up(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_hangs_times_out(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COMMAND_TIMEOUT_S", 0.3)
 
     class Stuck(LocalLink):
@@ -421,8 +421,8 @@ def test_two_nodes_do_not_mix(config: str) -> None:
 # attaching
 
 
-def test_attaching_again_and_again_leaves_everything_as_it_was(tmp_path: Path, config: str) -> None:
-    """Detached by key, or with the terminal gone; and the server never dies of it."""
+def test_attaching_repeatedly_changes_nothing(tmp_path: Path, config: str) -> None:
+    """Detached by key, or by losing the terminal; the server never crashes."""
 
     async def look(window: Window, leave: bytes) -> None:
         script = attach_script("flotte", window.window_id, read_only=False)
