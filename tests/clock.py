@@ -1,7 +1,7 @@
-"""A clock that jumps, for tests of what waits.
+"""A simulated clock, for tests of code that waits.
 
-Time stands still while anything is being done, and jumps to the next deadline when nothing is. So
-a minute passes at once, every wait is exact, and a busy machine makes nothing late.
+Time stands still while anything runs, and jumps to the next deadline when nothing does. So a
+minute passes at once, all waits are exact, and a busy machine delays nothing.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 BEGIN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
-"""What everybody's clock shows at first."""
+"""The time at which all clocks start."""
 DATED = ("fleetctl.probes.node.datetime", "fleetctl.health.assess.datetime")
-"""Where the date is asked for of ``datetime``, which nobody can replace but by name."""
+"""Modules that use ``datetime.now``, which can only be replaced in each of them."""
 
 
 class _Idle(selectors.DefaultSelector):
-    """Lets the time of a wait pass at once, when nothing is there to be done.
+    """Skips the time of a wait, if there is nothing to do.
 
-    While a thread is at work it waits as others do: the thread will have something to say.
+    While a thread runs it really waits, since the thread will wake the loop.
     """
 
     def __init__(self) -> None:
@@ -65,9 +65,9 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def jumping(body: Coroutine[Any, Any, _T], limit_s: float = 120.0) -> _T:
-    """Run ``body`` in a new event loop by this clock, which all of the process goes by meanwhile.
+    """Run ``body`` in a new event loop with this clock, which the whole process uses meanwhile.
 
-    :raises TimeoutError: it did not end within ``limit_s`` of that time.
+    :raises TimeoutError: it did not end within ``limit_s`` of simulated time.
     """
     with (
         pytest.MonkeyPatch.context() as patch,

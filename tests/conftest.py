@@ -1,4 +1,4 @@
-"""Labs for tests: each built once per test module, each taken down whatever happens."""
+"""Labs for tests: built once per test module, and always taken down."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class MakeLab(Protocol):
 
 @pytest.fixture(scope="module")
 def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
-    """A factory of labs that are gone when the module's tests are done.
+    """A factory of labs that are taken down after the module's tests.
 
-    Their names hold the process id, so that labs of parallel test runs do not meet.
+    Their names contain the process id, so that labs of parallel test runs do not collide.
     """
     made: list[str] = []
 

@@ -1,6 +1,6 @@
-"""A private OpenSSH server on loopback: real sshd, its own keys, config, log and home folder.
+"""A private OpenSSH server on loopback: real sshd with its own keys, config, log and home folder.
 
-Test packages import the fixtures they want into their ``conftest.py``.
+Test packages import these fixtures into their ``conftest.py``.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ TEST_TIMEOUT_S = 30.0
 """The longest that the body of one test may take."""
 
 ACCOUNT, UID = "fleet-test", 47110
-"""Who logs in where root runs the tests. sshd treats root in its own way: it does not let root's
-sessions be signalled, for one, and users of a fleet are ordinary accounts."""
+"""The account to log in as, if root runs the tests. sshd treats root differently: it does not let
+root's sessions be signalled, for example, and users of a fleet have ordinary accounts."""
 
 LOGIN_SHELL = "/bin/bash"
 
 
 def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> Path:
-    """A new private key at ``path``, its public half beside it."""
+    """A new private key at ``path``, with its public key beside it."""
     subprocess.run(
         ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", path.name, "-f", str(path)],
         check=True,
@@ -50,12 +50,12 @@ def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> Path
 
 
 def public_key(path: Path) -> str:
-    """The public half of the key at ``path``: its type and its text."""
+    """The public key of the key at ``path``: type and text."""
     return " ".join(path.with_name(path.name + ".pub").read_text().split()[:2])
 
 
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
-    """Return once ``condition()`` is true; fail with ``what`` when it is not in time."""
+    """Return once ``condition()`` is true; after the timeout, fail with ``what``."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout_s:g} s"
@@ -71,8 +71,8 @@ async def until(condition: Callable[[], object], what: str, timeout_s: float = 1
 
 
 def bounded(body: Coroutine[Any, Any, _T]) -> _T:
-    """Run ``body`` in a new event loop, for at most :data:`TEST_TIMEOUT_S`, also should something
-    block the loop itself."""
+    """Run ``body`` in a new event loop, for at most :data:`TEST_TIMEOUT_S`, even if something
+    blocks the loop itself."""
 
     def blocked(*_: object) -> None:
         raise AssertionError("the event loop is blocked")
@@ -100,7 +100,7 @@ class Server:
         self.root = os.geteuid() == 0
         self.user = ACCOUNT if self.root else getpass.getuser()
         self.home = folder / "home"
-        """Of whoever logs in."""
+        """Of the account to log in as."""
         self.home.mkdir()
         if self.root:
             os.chown(self.home, UID, UID)
@@ -129,7 +129,7 @@ class Server:
         log = self.folder / "log"
         argv = ["/usr/sbin/sshd", "-D", "-f", str(config), "-E", str(log)]
         if self.root:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd needs it
             argv = self._with_account(argv)
         self._process = subprocess.Popen(argv, start_new_session=True)
 
@@ -141,7 +141,7 @@ class Server:
         wait_for(listening, "sshd listens")
 
     def _with_account(self, argv: list[str]) -> list[str]:
-        """``argv`` in a mount namespace of its own, where /etc/passwd has the account."""
+        """``argv`` in a new mount namespace, in which /etc/passwd has the account."""
         passwd = self.folder / "passwd"
         passwd.write_text(
             Path("/etc/passwd").read_text()
@@ -167,13 +167,13 @@ class Server:
         return [p for p in listener.children(recursive=True) if _name(p).startswith("sshd")]
 
     def cut(self) -> int:
-        """End every connection at once, as a crash of the node's sshd would; their number."""
+        """End all connections at once, like a crash of the sshd; returns their number."""
         sessions = self.sessions()
         _kill(sessions)
         return len(sessions)
 
     def stop_listening(self) -> None:
-        """Connections are accepted by the kernel, and nobody is there: sshd is stopped."""
+        """Stop (SIGSTOP) sshd: only the kernel still accepts connections."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -186,7 +186,7 @@ class Server:
             session.send_signal(number)
 
     def forced(self, name: str, command: str) -> Path:
-        """A key whose logins run ``command``, a line for the account's shell."""
+        """A key with a forced command: logins run ``command``, a line for the account's shell."""
         key = make_key(self.folder / name)
         escaped = command.replace('"', '\\"')
         with self.authorized_keys.open("a") as file:
@@ -214,7 +214,7 @@ class Server:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder that every account may enter; pytest's own are closed to others."""
+    """A folder that every account may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="fleetctl-sshd-", dir="/tmp") as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -235,7 +235,7 @@ def _name(process: psutil.Process) -> str:
 
 
 def alive(pid: int) -> bool:
-    """Whether the process still does anything; a zombie waits for its parent and does nothing."""
+    """Whether the process runs; a zombie does not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -251,7 +251,7 @@ def _kill(processes: list[psutil.Process]) -> None:
 
 @pytest.fixture
 def client_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder of the controller's own: no keys, no agent, an empty ``.ssh``."""
+    """A home folder for the controller: no keys, no agent, an empty ``.ssh``."""
     home = tmp_path / "client-home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
     monkeypatch.setenv("HOME", str(home))
@@ -293,7 +293,7 @@ WithLink = Callable[[Callable[[Link], Coroutine[Any, Any, _T]]], _T]
 def with_link(
     request: pytest.FixtureRequest, sshd: Server, monkeypatch: pytest.MonkeyPatch
 ) -> WithLink[Any]:
-    """Runs a test's body with a link: once to this machine, once to the server."""
+    """Runs a test's body twice: with a link to this machine, and to the server."""
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     monkeypatch.setenv("HOME", str(sshd.home))
 

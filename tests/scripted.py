@@ -1,9 +1,9 @@
-"""Links without a process or a socket: what is run on a node is answered by the test.
+"""Fake links without processes or sockets: the test answers the scripts that are run.
 
-A :class:`ScriptedNode` knows each script by what it is (:data:`Kind`) and answers it with what
-``answers`` holds for that: at once or late, not before the test lets it, or not at all, because the
-connection breaks. ``scripts`` keeps all that was run, with its stdin. ``tests/simulated.py`` has
-one that answers as a node does on which instances run.
+A :class:`ScriptedNode` recognises each script's :data:`Kind`, and answers with what ``answers`` has
+for it: at once or late, when the test allows it, or not at all, because the connection breaks.
+``scripts`` keeps all that was run, with its stdin. ``tests/simulated.py`` has a node that answers
+as a real one with instances does.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from fleetctl.link.protocol import Completed, Link
 from fleetctl.model.topology import Fleet, Node
 
 Kind = Literal[
-    "prepare",  # of a birth
+    "prepare",  # start of an instance
     "unlock",
     "stop",
-    "log",  # a piece of a log, or all that comes
-    "note",  # what a controller writes down of an attempt
+    "log",  # a piece of a log, or a followed log
+    "note",  # a controller's note on an attempt
     "conversation",
-    "look",  # probes, however many
+    "look",  # any number of probes
     "tmux",
     "path",
     "command",  # of a ready condition
@@ -47,22 +47,22 @@ _SIGNS: Mapping[Kind, str] = {
 
 
 def kind_of(text: str) -> Kind:
-    """What a script is, by what no other kind has in it."""
+    """The kind of a script, by a text that no other kind contains."""
     return next((k for k, sign in _SIGNS.items() if re.search(sign, text, re.M | re.S)), "other")
 
 
 class Script:
-    """A script on its node. Whoever runs it sees a ``Stream`` or a ``Terminal``; whoever answers it
-    reads its lines and prints."""
+    """A script on its node. The code that runs it sees a ``Stream`` or a ``Terminal``; an answer
+    reads its stdin and prints."""
 
     def __init__(self, node: str, text: str) -> None:
         self.node = node
         self.text = text
         self.kind = kind_of(text)
         self.stdin = b""
-        """All that it was given."""
+        """All of its stdin."""
         self.stdout = b""
-        """All that it printed."""
+        """All of its stdout."""
         self.stderr = b""
         self.exit_status: int | None = None
         self.size: tuple[int, int] | None = None
@@ -70,7 +70,7 @@ class Script:
         self._given = asyncio.StreamReader()
         self._printed = asyncio.StreamReader()
 
-    # for whoever answers it
+    # for the answer
 
     async def line(self) -> str | None:
         """The next line of its stdin; None at the end."""
@@ -91,10 +91,10 @@ class Script:
         self._printed.feed_eof()
 
     def break_off(self, error: Exception) -> None:
-        """Whoever reads gets ``error``."""
+        """Let reading raise ``error``."""
         self._printed.set_exception(error)
 
-    # for whoever runs it
+    # for the code that runs it
 
     async def whole(self) -> bytes:
         """All of its stdout, once it has ended."""
@@ -121,11 +121,11 @@ class Script:
 Answer = Callable[[Script], Awaitable[int]]
 """Answers a script; what it returns is the exit status."""
 Server = Callable[[bytes], bytes | None]
-"""Given what was sent to a port, what is answered before the connection ends; None: nothing yet."""
+"""The answer of a port to what was sent, before the connection ends; None: nothing yet."""
 
 
 def says(*parts: str | float, status: int = 0) -> Answer:
-    """An answer of texts that are printed, with seconds to wait between them."""
+    """An answer that prints texts, with numbers of seconds to wait between them."""
 
     async def answer(script: Script) -> int:
         for part in parts:
@@ -139,19 +139,19 @@ def says(*parts: str | float, status: int = 0) -> Answer:
 
 
 class ScriptedNode:
-    """The far end of a node's links; outlives each of them."""
+    """A node, the far end of its links."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.answers: dict[Kind, Answer] = {}
         self.servers: dict[tuple[str, int], Server] = {}
-        """By the address and port that a connection made from the node goes to."""
+        """By the address and port to which the node connects."""
         self.scripts: list[Script] = []
-        """All that was run, in the order in which it came."""
+        """All scripts that were run, in order."""
         self.late_s: dict[Kind, float] = {}
-        """So long it takes until scripts of a kind begin to be answered."""
+        """Delay before scripts of a kind are answered."""
         self.unreachable: LinkError | None = None
-        """Why there is no new link; those that are open stay."""
+        """Why no new link can be opened; open ones stay."""
         self._links: set[ScriptedLink] = set()
         self._holds: dict[Kind, asyncio.Event] = {}
         self._breaks: dict[Kind, int] = {}
@@ -160,11 +160,11 @@ class ScriptedNode:
     # what the test does
 
     def of(self, kind: Kind) -> list[Script]:
-        """What was run of a kind."""
+        """The scripts of a kind that were run."""
         return [script for script in self.scripts if script.kind == kind]
 
     async def asked(self, kind: Kind, times: int = 1) -> Script:
-        """Wait until so many scripts of a kind came, and see the last of these."""
+        """Wait for this many scripts of a kind; returns the last of them."""
         while len(self.of(kind)) < times:
             self._came.clear()
             await self._came.wait()
@@ -176,12 +176,12 @@ class ScriptedNode:
         return event
 
     def cut(self) -> None:
-        """Every link that is open breaks now."""
+        """Break all open links."""
         for link in tuple(self._links):
             link.break_off(LinkLost(self.name, "the connection broke"))
 
     def cut_at(self, kind: Kind, after: int = 0) -> None:
-        """Every link breaks when the next script of a kind comes, or after so many more."""
+        """Break all links at the next script of a kind, or after ``after`` more."""
         self._breaks[kind] = after
 
     # what the links do
@@ -201,7 +201,7 @@ class ScriptedNode:
         self._links.discard(link)
 
     async def turn(self, kind: Kind) -> None:
-        """Return when something of a kind may be answered."""
+        """Return when a script of a kind may be answered."""
         await asyncio.sleep(self.late_s.get(kind, 0))
         if hold := self._holds.get(kind):
             await hold.wait()
@@ -238,7 +238,7 @@ class ScriptedLink:
         return self._error is not None
 
     def break_off(self, error: LinkError) -> None:
-        """Nothing comes over it any more; what runs there runs on unheard."""
+        """Break the link; scripts on the node run on."""
         self._error = self._error or error
         self._far.forget(self)
         for script in self._open:
@@ -303,7 +303,7 @@ class ScriptedLink:
 
 
 def _pass_on(done: asyncio.Task[None], script: Script) -> None:
-    """What an answer raises is a mistake in the test, which whoever waits for it must see."""
+    """Pass on an exception of an answer, a mistake in the test, to the code that waits for it."""
     if not done.cancelled() and isinstance(error := done.exception(), Exception):
         script.break_off(error)
 
@@ -330,7 +330,7 @@ class _Wire(asyncio.Transport):
 
 
 class ScriptedLinks(Links):
-    """The links to scripted nodes: opened, shared and opened anew as real ones are.
+    """The links to scripted nodes: opened, shared and opened again like real ones.
 
     :param nodes: every node of the fleet.
     """
@@ -338,7 +338,7 @@ class ScriptedLinks(Links):
     def __init__(self, fleet: Fleet, nodes: Mapping[str, ScriptedNode]) -> None:
         super().__init__(fleet)
         self.here = ScriptedNode("controller")
-        """The machine of the one who asks."""
+        """The controller's machine."""
         self._nodes = nodes
 
     async def _open(self, node: Node) -> Link:

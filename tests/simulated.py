@@ -1,7 +1,7 @@
-"""Nodes on which instances run as values: what they print is what a Linux node with tmux would.
+"""Simulated nodes with instances, which print what a Linux node with tmux would.
 
-A program is a coroutine; what it listens on and prints shows in the probes and in the log. All
-that is kept on a node is at hand for the test, to be read and to be changed.
+A program is a coroutine; its sockets and output show in the probes and in the log. Tests can read
+and change everything on a node.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Process:
 
 
 Program = Callable[[Process], Awaitable[int]]
-"""What an instance does; what it returns is its exit code."""
+"""The program of an instance; it returns the exit code."""
 
 
 async def forever(_: Process) -> int:
@@ -65,7 +65,7 @@ async def forever(_: Process) -> int:
 
 
 def server(address: str, port: int, after_s: float = 0.0) -> Program:
-    """Listens from some time on."""
+    """Listens after some seconds."""
 
     async def run(process: Process) -> int:
         await asyncio.sleep(after_s)
@@ -86,7 +86,7 @@ def ends(code: int, after_s: float = 0.0) -> Program:
 
 
 class Log:
-    """What an instance printed, from the first byte that was not rotated away."""
+    """An instance's log, from the first byte that was not rotated away."""
 
     def __init__(self, first: int = 0) -> None:
         self.first = first
@@ -102,7 +102,7 @@ class Log:
         self._grown.set()
 
     def rotate(self, first: int) -> None:
-        """Lose all before an offset."""
+        """Drop all before an offset."""
         del self.data[: first - self.first]
         self.first = first
 
@@ -110,7 +110,7 @@ class Log:
         return bytes(self.data[offset - self.first : end - self.first])
 
     async def answer(self, script: Script, mode: str, asked: dict[str, int]) -> None:
-        """As segments.sh does, of a log without an index."""
+        """As segments.sh answers, for a log without an index."""
         offset = min(max(asked.get("offset", 0), self.first), self.end)
         end = self.end
         match mode:
@@ -133,24 +133,24 @@ class Log:
 
 @dataclass
 class Started:
-    """An instance that a birth was begun of."""
+    """An instance with a begun start."""
 
     spec: str = ""
-    """What the supervisor goes by; empty once it is taken away."""
+    """The supervisor's spec; empty: removed."""
     locked: bool = False
     files: dict[str, str] = field(default_factory=dict)
-    """What controllers noted: the lines of ``ready`` and ``searched``."""
+    """The controllers' notes: the lines of ``ready`` and ``searched``."""
     task: asyncio.Task[None] | None = None
     """Its supervisor."""
 
 
 class SimulatedNode(ScriptedNode):
-    """One node, at first with nothing on it."""
+    """One node, at first without instances."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.programs: dict[str, Program] = {}
-        """By instance name; :func:`forever` where none is given."""
+        """By instance name; by default :func:`forever`."""
         self.instances: dict[Key, Started] = {}
         self.records: dict[Key, Record] = {}
         self.logs: dict[Key, Log] = {}
@@ -159,7 +159,7 @@ class SimulatedNode(ScriptedNode):
         self.listeners: list[Listener] = []
         self.runs: dict[str, tuple[int, ...]] = {}
         self.told: dict[str, str] = {}
-        """Name of any other probe to what it prints; those that are missing are cut off."""
+        """By name of any other probe: its output; missing ones are cut off."""
         self.answers = {
             "prepare": self._prepare,
             "unlock": self._unlock,
@@ -175,13 +175,13 @@ class SimulatedNode(ScriptedNode):
     # what tests look at, and set
 
     def has(self, instance: Instance) -> Started:
-        """What there is of an instance, which is made if it was never started."""
+        """The state of an instance; a new one if it was never started."""
         key = (instance.job, instance.name)
         self.logs.setdefault(key, Log())
         return self.instances.setdefault(key, Started())
 
     def already_runs(self, instance: Instance, **more: object) -> Record:
-        """Let an instance run that somebody started long ago; ``more`` are of its record."""
+        """Let an instance run since long ago; ``more`` are fields of its record."""
         key = (instance.job, instance.name)
         self.has(instance)
         run, number = f"{next(_numbers):x}", next(_numbers)
@@ -198,7 +198,7 @@ class SimulatedNode(ScriptedNode):
     # probes
 
     def _frames(self, text: str) -> Iterator[str]:
-        """What the probes in a script print, each in its frame."""
+        """The output of a script's probes, each in its frame."""
         found = re.search(r"\\036([0-9a-f]{12}) %s %s", text)
         assert found
         token = found[1]
@@ -209,7 +209,7 @@ class SimulatedNode(ScriptedNode):
                 yield f"{answer[0]}\n\x1e{token} {name} {answer[1]}\n"
 
     def probe(self, name: str) -> tuple[str, int] | None:
-        """What a probe prints and its exit status; None for one that is cut off."""
+        """A probe's output and exit status; None: it is cut off."""
         match name:
             case "records":
                 return "".join(self._record_lines()), 0
@@ -267,7 +267,7 @@ class SimulatedNode(ScriptedNode):
             script.prints(f"{frames}\n\x1e{found[1]} errors\n\n\x1e{found[1]} end\n")
         return 0
 
-    # births
+    # starts
 
     async def _prepare(self, script: Script) -> int:
         key = _key(script.text)
@@ -349,7 +349,7 @@ class SimulatedNode(ScriptedNode):
         self.runs = {run: pids for run, pids in self.runs.items() if pid not in pids}
 
     async def _stop(self, script: Script) -> int:
-        """What stop.sh does to instances that end when they are told to."""
+        """As stop.sh, for instances that end at the first signal."""
         key = _key(script.text)
         record = self.records.get(key)
         if record is None:
@@ -391,7 +391,7 @@ class SimulatedNode(ScriptedNode):
 
 
 def _key(text: str) -> Key:
-    """Whose folder a script is about."""
+    """The instance, by the folder that a script uses."""
     found = _KEY.search(text)
     assert found
     return found[1], found[2]
@@ -417,7 +417,7 @@ def _marked(pane: Pane, marks: dict[str, str]) -> Pane:
 
 
 def _pane_id(window: str) -> str:
-    """Of the one pane of a window."""
+    """The id of a window's only pane."""
     return window.replace("@", "%")
 
 
@@ -452,7 +452,7 @@ class SimulatedFleet(ScriptedLinks):
             return LiveFleet(self.fleet, job)
 
     async def status(self, instance: Instance) -> ServiceStatus:
-        """How an instance is, as its node says now."""
+        """The status of an instance, as its node says now."""
         try:
             link = await self.get(instance.node)
             facts = await look(link, services_script(FLEET, instance.node))

@@ -1,4 +1,4 @@
-"""What may not be cut off in the middle, and is not."""
+"""Work that must not be cancelled half-way."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_its_error_is_passed_on() -> None:
         asyncio.run(to_the_end(broken()))
 
 
-def test_connections_are_closed_after_whoever_changes_a_node(
+def test_connections_are_closed_after_tasks_that_change_a_node(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said: list[str] = []

@@ -1,5 +1,5 @@
-"""The service of both front ends, over simulated nodes: what it refuses, what it leaves when it is
-interrupted, and how it is left."""
+"""The service of both front ends, over simulated nodes: what it refuses, what it leaves if it is
+interrupted, and how it is closed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JOB = job(
 
 
 def nodes() -> SimulatedFleet:
-    """A server at 10.0.0.1, which listens after five seconds, and who needs it."""
+    """A server at 10.0.0.1, which listens after five seconds, and instances that need it."""
     addresses = {"mini1": "10.0.0.1", "pi4": "10.0.0.4", "pi5": "10.0.0.5"}
     fleet = Fleet(
         FLEET,
@@ -52,7 +52,7 @@ def states(action: Action) -> dict[str, str]:
 
 
 def changed(links: SimulatedFleet) -> list[str]:
-    """What was run that changes something."""
+    """The scripts that were run and change something."""
     return [
         f"{script.kind} {node.name}"
         for node in links.node.values()
@@ -62,13 +62,13 @@ def changed(links: SimulatedFleet) -> list[str]:
 
 
 def silent(*_: object) -> None:
-    """Nobody is told."""
+    """A report that is ignored."""
 
 
 # start
 
 
-def test_a_start_goes_through_and_says_what_became_of_each() -> None:
+def test_a_start_succeeds_and_returns_each_status() -> None:
     async def body() -> None:
         links = nodes()
         told: list[Progress] = []
@@ -99,7 +99,7 @@ def test_a_start_that_the_network_would_break_is_refused() -> None:
     jumping(body())
 
 
-def test_a_node_that_is_slow_to_answer_holds_up_a_start_for_a_moment_only() -> None:
+def test_a_slow_node_delays_a_start_only_a_little() -> None:
     async def body() -> None:
         links = nodes()
         answer = links.node["pi5"].hold("look")
@@ -109,7 +109,7 @@ def test_a_node_that_is_slow_to_answer_holds_up_a_start_for_a_moment_only() -> N
             result = await action.run()
             began_s = next(p.elapsed_s for p in told if p.state == "starting")
             assert result.bad == ()
-            assert began_s < 1  # of what the start itself took; the check came before
+            assert began_s < 1  # without the check before
             took_s = asyncio.get_running_loop().time()
             assert STRAGGLERS_WAIT_S + 5 < took_s < 2 * STRAGGLERS_WAIT_S + 5
             answer.set()
@@ -117,7 +117,7 @@ def test_a_node_that_is_slow_to_answer_holds_up_a_start_for_a_moment_only() -> N
     jumping(body())
 
 
-def test_a_lost_node_costs_only_what_is_on_it() -> None:
+def test_a_lost_node_affects_only_its_instances() -> None:
     async def body() -> None:
         links = nodes()
         links.node["pi4"].unreachable = ConnectTimedOut("pi4", "no answer")
@@ -169,7 +169,7 @@ def test_a_restart_that_does_not_stop_everything_starts_nothing() -> None:
     jumping(body())
 
 
-def test_what_could_not_be_started_again_is_not_stopped() -> None:
+def test_instances_that_could_not_be_started_again_are_not_stopped() -> None:
     async def body() -> None:
         links = nodes()
         await started(links)
@@ -189,7 +189,7 @@ def test_what_could_not_be_started_again_is_not_stopped() -> None:
 # cancelling and leaving
 
 
-def test_what_is_known_is_known_after_a_start_was_cancelled() -> None:
+def test_statuses_are_known_after_a_start_was_cancelled() -> None:
     async def body() -> None:
         links = nodes()
         async with links.service(JOB) as service:
@@ -215,7 +215,7 @@ def test_what_is_known_is_known_after_a_start_was_cancelled() -> None:
 
 
 @pytest.mark.parametrize("stage", ["prepare", "tmux", "unlock"])
-def test_who_leaves_waits_until_nothing_is_half_done(stage: Any) -> None:
+def test_closing_waits_until_nothing_is_half_done(stage: Any) -> None:
     async def body() -> None:
         links = nodes()
         mini1 = links.node["mini1"]
@@ -241,7 +241,7 @@ def test_who_leaves_waits_until_nothing_is_half_done(stage: Any) -> None:
     jumping(body())
 
 
-def test_who_leaves_does_not_wait_for_mere_questions() -> None:
+def test_closing_does_not_wait_for_questions() -> None:
     async def body() -> None:
         links = nodes()
         links.node["pi5"].hold("look")

@@ -1,4 +1,4 @@
-"""Scripted nodes are what they stand for: they know each script, and answer it as a node does."""
+"""Scripted nodes recognise each script, and answer like real nodes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PLACE = LogLocation("fleet", "job", "worker@pi4")
         ("other", "exec df -h"),
     ],
 )
-def test_each_script_is_known_by_what_it_is(kind: Kind, text: str) -> None:
+def test_each_script_is_recognised(kind: Kind, text: str) -> None:
     assert kind_of(text) == kind
 
 
@@ -103,7 +103,7 @@ def test_an_answer_may_be_late_held_up_or_cut_off() -> None:
     jumping(body())
 
 
-def test_a_stream_is_heard_as_it_comes() -> None:
+def test_a_stream_is_read_as_it_comes() -> None:
     async def body() -> None:
         node = ScriptedNode("pi4")
         node.answers["other"] = says("a", 3.0, "b", status=4)
@@ -131,7 +131,7 @@ def test_a_followed_log_goes_on() -> None:
     jumping(body())
 
 
-def test_a_mistake_in_an_answer_is_seen() -> None:
+def test_an_exception_in_an_answer_is_raised() -> None:
     async def body() -> None:
         await ScriptedNode("pi4").link().run("it", timeout_s=5)
 

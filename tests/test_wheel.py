@@ -1,4 +1,4 @@
-"""What is built out of the checkout, and installed, works without the checkout."""
+"""The built and installed wheel works without the checkout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def run(argv: Sequence[str | Path], folder: Path) -> str:
-    """What a command prints in a folder outside the checkout; it must succeed."""
+    """The output of a command in a folder outside the checkout; it must succeed."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         argv, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
@@ -28,14 +28,14 @@ def run(argv: Sequence[str | Path], folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel, built by the backend that pip would use."""
+    """A folder with the sdist and the wheel, built with the backend that pip uses."""
     folder = tmp_path_factory.mktemp("built")
     run([sys.executable, "-m", "hatchling", "build", "-d", folder], ROOT)
     return folder
 
 
 class Installed:
-    """A fresh virtual environment with the wheel; the wheel's dependencies are our own."""
+    """A new virtual environment with the wheel; its dependencies are those of this one."""
 
     def __init__(self, wheel: Path, folder: Path) -> None:
         venv.create(folder / "venv", symlinks=True)

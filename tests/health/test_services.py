@@ -268,9 +268,9 @@ def test_what_is_not_known_is_null() -> None:
 )
 def test_strangers(wanted: str, bound: tuple[str, int], own: tuple[int, ...], taken: bool) -> None:
     of = instance(listen=listen(address=wanted))
-    who: tuple[Listener, ...] = (listener(*bound, 7),)
-    assert strangers(of, who, own) == (who if taken else ())
-    assert strangers(instance(), who) == ()
+    found: tuple[Listener, ...] = (listener(*bound, 7),)
+    assert strangers(of, found, own) == (found if taken else ())
+    assert strangers(instance(), found) == ()
     assert strangers(of, None) == ()
 
 

@@ -43,7 +43,7 @@ def test_stages_follow_after_and_keep_the_order_of_the_file() -> None:
         (["web@a"], ["0 web@a"]),
         (["db@b", "web@a"], ["0 db@b", "1 web@a"]),
         (["api@b", "cron@c"], ["0 api@b", "0 cron@c"]),
-        (["nobody"], []),
+        (["unheard-of"], []),
     ],
 )
 def test_a_part_begins_at_its_own_first_stage(names: list[str], steps: list[str]) -> None:
