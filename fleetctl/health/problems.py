@@ -127,7 +127,7 @@ def _power(node: Node, facts: NodeFacts) -> Iterator[Problem]:
 
 
 def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
-    """macOS may refuse the job's interpreter what it allows ping: tell only if ping is answered."""
+    """Local Network privacy: reported only if ping is answered, which macOS always allows."""
     mine = [i for i in job.instances if i.node == node.name]
     wanted = dict.fromkeys(
         need.listen.address for i in mine for need in job.needs(i) if need.listen

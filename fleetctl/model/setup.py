@@ -43,7 +43,7 @@ class Profile(Struct, frozen=True):
 
 
 class ServiceRoute(Struct, frozen=True):
-    """A route that a macOS network service brings with it."""
+    """An additional route of a macOS network service."""
 
     to: IPv4Network
     via: IPv4Address

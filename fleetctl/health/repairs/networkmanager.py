@@ -45,7 +45,7 @@ def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
 
 
 def no_default_route(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
-    """Keep the interface's profile from bringing a default route."""
+    """Keep the interface's profile from setting a default route."""
     return _edit(target, setup, target.finding.interface, _never_default)
 
 

@@ -56,7 +56,7 @@ class ServiceInfo(Struct, frozen=True):
 
 
 class AdditionalRoute(Struct, frozen=True):
-    """A route that a service brings with it."""
+    """An additional route of a service."""
 
     to: IPv4Network
     via: IPv4Address
