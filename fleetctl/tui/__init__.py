@@ -1,1 +1,1 @@
-"""The dashboard: draws what the service yields; holds no SSH, no tmux, no parsing."""
+"""The dashboard: draws what the service yields; does no SSH, no tmux, no parsing."""

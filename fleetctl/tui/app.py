@@ -1,4 +1,4 @@
-"""The dashboard's app: it owns all state, and what keys do that is more than looking."""
+"""The dashboard's app: it owns all state, and the actions of keys."""
 
 from __future__ import annotations
 
@@ -47,27 +47,30 @@ from fleetctl.tui.widgets.nodes_panel import NodesPanel
 
 INTERVAL_S = 2.0
 LOG_LINES = 1000
-"""Of each log's past, to begin with."""
+"""Past lines of each log that are read at first."""
 EVENTS_KEPT = 1000
 FILE_EVERY_S = 3.0
-"""So often nodes.yaml is looked at: one stat(2)."""
+"""How often nodes.yaml is checked for changes, with one stat(2)."""
 
 
 class NodesFile(Protocol):
-    """nodes.yaml, which may be written while the dashboard is open."""
+    """nodes.yaml, which may change while the dashboard is open."""
 
     def news(self) -> bool:
-        """Whether it was written since this was asked last, or it was read."""
+        """Whether it changed since the last call, or the last :meth:`read`."""
 
     def read(self) -> FleetService:
-        """What it says now; raises a FleetctlError where that is of no use."""
+        """The service of the file as it is now.
+
+        :raises FleetctlError: the file is missing or wrong.
+        """
 
 
 class FleetApp(Host):
     """The dashboard of one fleet.
 
-    :param service: is closed by whoever made it.
-    :param interval_s: seconds from one question to a node to the next.
+    :param service: is not closed here.
+    :param interval_s: seconds between two looks at a node.
     """
 
     TITLE = "fleetctl"
@@ -90,15 +93,15 @@ class FleetApp(Host):
         self.guide = Guide(self)
 
     def get_default_screen(self) -> Screen[Any]:
-        """The dashboard lies under everything."""
+        """The dashboard is the bottom screen."""
         return Dashboard()
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        """Once the first picture is there: nothing that takes long comes before it."""
-        # what was imported stays: to look it all through for garbage again and again delays keys
+        """Begin the work that takes long, after the first drawing."""
+        # imported modules stay: collecting them again and again would delay keys
         gc.freeze()
         self.guide.greet()
         self._watch_fleet()
@@ -106,7 +109,7 @@ class FleetApp(Host):
         self.set_interval(FILE_EVERY_S, self._look_at_file)
 
     def _fatal_error(self) -> None:
-        """A bug ends the dashboard with its traceback, but without values: some are secret."""
+        """A bug ends the dashboard with a traceback, without local values: some are secret."""
         import rich
         from rich.traceback import Traceback
 
@@ -125,7 +128,7 @@ class FleetApp(Host):
         self._source("logs", lambda: follow_logs(self.service, LOG_LINES, self.post_message))
 
     def _source(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a source; when it fails it is begun anew."""
+        """Run a source in the background; it is started again when it fails."""
 
         def failed(why: str) -> None:
             self.post_message(SourceFailed(name, why))
@@ -150,9 +153,9 @@ class FleetApp(Host):
     def _snapshot_taken(self, message: SnapshotTaken) -> None:
         if self.snapshot:
             if self.snapshot.complete and not message.snapshot.complete:
-                return  # a watch that was begun anew knows less for a moment
+                return  # a new watch has not asked every node yet
             if message.snapshot.complete and not self.snapshot.complete:
-                gc.freeze()  # as in _begin; connections stay, too
+                gc.freeze()  # as in _begin: connections stay, too
             new = tuple(changes(self.snapshot.status, message.snapshot.status))
             if new:
                 self.events = (*self.events, *new)[-EVENTS_KEPT:]
@@ -160,7 +163,7 @@ class FleetApp(Host):
 
     @on(LogsArrived)
     def _logs_arrived(self, message: LogsArrived) -> None:
-        if self.screen_stack:  # while it is left there is none
+        if self.screen_stack:  # it is empty while the app closes
             self._dashboard.query_one(LogPanel).take(message.events)
 
     @property
@@ -175,7 +178,7 @@ class FleetApp(Host):
     action_hurry = hurry
 
     def every(self, interval_s: float) -> None:
-        """Ask each node so often from now on."""
+        """Ask each node every ``interval_s`` seconds from now on."""
         self.interval_s = interval_s
         self._watch_fleet()
 
@@ -212,7 +215,7 @@ class FleetApp(Host):
         self._ask_which("restart", "")
 
     def _act(self, kind: ActionKind, chosen: list[Instance]) -> None:
-        if kind == "stop":  # what is started by hand is stopped by hand
+        if kind == "stop":  # fleetctl does not stop what it does not start
             chosen = [i for i in chosen if i.command is not None]
         number = self.job_action.number + 1 if self.job_action else 1
         names = tuple(i.name for i in chosen)
@@ -248,7 +251,7 @@ class FleetApp(Host):
             self.hurry()
 
     def action_open_action(self) -> None:
-        """The start or stop that goes on, or was the last."""
+        """Show the current or last start or stop."""
         if self.job_action:
             self.push_screen(ActionScreen())
         else:
@@ -257,31 +260,31 @@ class FleetApp(Host):
     # looking closer
 
     def show_node(self, node: str) -> None:
-        """All that is known of ``node``."""
+        """Show all that is known of ``node``."""
         self.push_screen(NodeScreen(node))
 
     def action_check(self) -> None:
-        """Ask everything, and show who reaches whom."""
+        """Ask everything, and show which node reaches which."""
         self.hurry()
         self.push_screen(CheckScreen())
 
     def action_fix(self) -> None:
-        """Show what would repair what is wrong."""
+        """Show the commands that repair what is wrong."""
         fleet = self.service.fleet
         self.push_screen(FixScreen([n for n, x in fleet.nodes.items() if x.connection != "none"]))
 
     def action_events(self) -> None:
-        """What changed since the dashboard was opened."""
+        """Show what changed since the dashboard was opened."""
         self.push_screen(EventsScreen())
 
     def action_help(self) -> None:
-        """The keys."""
+        """Show the keys."""
         self.push_screen(HelpScreen())
 
     # attach
 
     def action_attach(self) -> None:
-        """Lend the terminal to the window of what the cursor is on."""
+        """Attach the terminal to the tmux window of the instance under the cursor."""
         place = self._dashboard.query_one(NodesPanel).chosen
         if place.instance is None or place.instance.command is None:
             self.notify(f"Nothing that fleetctl starts runs on {place.node}.")
@@ -289,7 +292,7 @@ class FleetApp(Host):
         self.attach(place.instance)
 
     def attach(self, instance: Instance) -> None:
-        """Lend the terminal to the window of ``instance``; comes back when it is detached."""
+        """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
         title = f"attach {instance.name}"
         in_background(self, self._lend_to(instance), title=title, group="attach", exclusive=True)
 
@@ -299,14 +302,14 @@ class FleetApp(Host):
 
     @contextmanager
     def _lend(self) -> Iterator[None]:
-        """While inside, the terminal is somebody else's: nothing is drawn."""
+        """While inside, tmux has the terminal, and nothing is drawn."""
         with self.batch_update(), self.suspend():
             yield
 
     # the demo
 
     def action_tour(self) -> None:
-        """What can be broken in a demo."""
+        """Show what can be broken in a demo."""
         self.guide.show_tour()
 
     def action_mend(self) -> None:
@@ -315,7 +318,7 @@ class FleetApp(Host):
             self.guide.mend(self.guide.broken[-1])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The demo's keys are there in a demo only."""
+        """Offer the demo's keys in a demo only."""
         if action == "tour":
             return demo.present()
         if action == "mend":
@@ -329,7 +332,7 @@ class FleetApp(Host):
             self.notify("Ctrl-p, then: Read nodes.yaml again.", title="nodes.yaml was changed")
 
     def action_reread(self) -> None:
-        """Open the dashboard again with what nodes.yaml says now."""
+        """Open the dashboard again with nodes.yaml as it is now."""
         if self._file is None:
             return
         if self.job_action and not self.job_action.ended:
@@ -349,7 +352,7 @@ class FleetApp(Host):
     # leaving
 
     def action_leave(self) -> None:
-        """Leave; what runs on the nodes runs on."""
+        """Leave; what runs on the nodes goes on. Asks first during a stop or restart."""
         action = self.job_action
         if action is None or action.ended or action.kind == "start":
             self.leave()
@@ -367,12 +370,12 @@ class FleetApp(Host):
 
     @property
     def going_on(self) -> tuple[str, ...]:
-        """The instances of a start that is not over; who leaves has to see to it."""
+        """The instances of a start that is not over; the caller has to finish it."""
         action = self.job_action
         if action is None or action.ended or action.kind != "start":
             return ()
         return action.targets
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Everything by name, for the palette."""
+        """The commands of the palette."""
         return commands(self, self.guide)

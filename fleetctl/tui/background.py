@@ -1,4 +1,4 @@
-"""Work beside the screen. Whatever goes wrong in it is something to see, and never the end."""
+"""Work in the background. Its errors are shown, and never end the dashboard."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def in_background(
 
     :param title: what is being done, for a notification of its failure.
     :param exclusive: an earlier worker of the same owner and group is cancelled.
-    :param failed: told in a sentence why it failed; by default that is a notification.
+    :param failed: called with a sentence that says why; by default a notification.
     """
 
     def tell(sentence: str) -> None:
@@ -35,12 +35,12 @@ def in_background(
             await work
         except FleetctlError as error:
             (failed or tell)(str(error))
-        except Exception as error:  # noqa: BLE001 - the dashboard goes on, and says it
+        except Exception as error:  # noqa: BLE001 - the dashboard goes on, and shows it
             (failed or tell)(a_bug(error))
 
     owner.run_worker(run(), name=title, group=group, exclusive=exclusive, exit_on_error=False)
 
 
 def a_bug(error: BaseException) -> str:
-    """How an error is told that nobody foresaw."""
+    """The sentence for an unexpected error."""
     return f"This is a mistake in fleetctl: {type(error).__name__}: {error}."

@@ -13,21 +13,21 @@ from fleetctl.tui.widgets.guide_line import GuideLine
 
 
 class Guide:
-    """Of one dashboard; idle unless this is a demo."""
+    """The guide of one dashboard; does nothing unless this is a demo."""
 
     def __init__(self, app: Host) -> None:
         self._app = app
         self.scenarios: tuple[demo.Scenario, ...] = ()
         """What can be broken."""
         self.broken: list[demo.Scenario] = []
-        """What the tour broke and nobody mended from here, oldest first."""
+        """What the tour broke and was not mended from here, oldest first."""
 
     @property
     def _line(self) -> GuideLine:
         return self._app.screen_stack[0].query_one(GuideLine)
 
     def greet(self) -> None:
-        """Say that this is a demo, where it is one."""
+        """Say that this is a demo, if it is one."""
         if demo.present():
             self._do("Demo", self._greet())
 
@@ -37,7 +37,7 @@ class Guide:
         self.scenarios = await demo.tour()
 
     def show_tour(self) -> None:
-        """The list of what can be broken."""
+        """Show the list of what can be broken."""
         self._do("Tour", self._show_tour())
 
     async def _show_tour(self) -> None:
@@ -68,5 +68,5 @@ class Guide:
         self._app.refresh_bindings()
 
     def _do(self, title: str, work: Coroutine[Any, Any, None]) -> None:
-        """In the background, since the lab may take a while."""
+        """Run ``work`` in the background: the lab may be slow."""
         in_background(self._app, work, title=title, group="demo")

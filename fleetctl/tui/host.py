@@ -18,13 +18,13 @@ class Left(Struct, frozen=True):
     starting: tuple[str, ...] = ()
     """The instances of a start that was not over."""
     again: FleetService | None = None
-    """What to open it with again."""
+    """Open it again with this service; None: end."""
 
 
 class Host(App[Left]):
     """Owns all state; screens watch it and draw what it holds.
 
-    :param interval_s: seconds from one question to a node to the next.
+    :param interval_s: seconds between two looks at a node.
     """
 
     snapshot: var[Snapshot | None] = var(None)
@@ -36,24 +36,24 @@ class Host(App[Left]):
         self.service = service
         self.interval_s = interval_s
         self.action_began_s = 0.0
-        """By ``time.monotonic()``, when :attr:`job_action` began."""
+        """When :attr:`job_action` began, by ``time.monotonic()``."""
 
     def hurry(self) -> None:
         """Ask every node everything at once."""
         raise NotImplementedError
 
     def show_node(self, node: str) -> None:
-        """All that is known of ``node``."""
+        """Show all that is known of ``node``."""
         raise NotImplementedError
 
     def attach(self, instance: Instance) -> None:
-        """Lend the terminal to the window of ``instance``; comes back when it is detached."""
+        """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
         raise NotImplementedError
 
     def action_fix(self) -> None:
-        """Show what would repair what is wrong."""
+        """Show the commands that repair what is wrong."""
         raise NotImplementedError
 
     def every(self, interval_s: float) -> None:
-        """Ask each node so often from now on."""
+        """Ask each node every ``interval_s`` seconds from now on."""
         raise NotImplementedError

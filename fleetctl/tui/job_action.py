@@ -1,4 +1,4 @@
-"""A start, stop or restart as the dashboard sees it: frozen, replaced whole as it goes on."""
+"""A start, stop or restart as the dashboard shows it: frozen, replaced as it goes on."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from fleetctl.service import Action, StartRefused
 
 
 class JobAction(Struct, frozen=True):
-    """One of them, from its beginning to its end."""
+    """One start, stop or restart, from beginning to end."""
 
     number: int
     kind: ActionKind
     targets: tuple[str, ...]
-    """Names of the instances it is about, in the order of the job."""
+    """Names of the instances, in the order of the job."""
     steps: Mapping[str, tuple[Progress, ...]] = {}
-    """Instance to what became of it, in order."""
+    """Progress by instance, oldest first."""
     ended: bool = False
     error: str = ""
-    """Why it could not be done."""
+    """Why it failed; empty if it did not."""
 
     def with_progress(self, progress: Progress) -> JobAction:
         before = self.steps.get(progress.instance, ())
@@ -33,12 +33,12 @@ class JobAction(Struct, frozen=True):
         return replace(self, ended=True, error=error)
 
     def state_of(self, instance: str) -> str:
-        """The newest word on ``instance``; ``waiting`` before there is any."""
+        """The newest state of ``instance``; ``waiting`` before there is one."""
         steps = self.steps.get(instance)
         return steps[-1].state if steps else "waiting"
 
     def settled(self, instance: str) -> bool:
-        """Whether ``instance`` is where it will stay."""
+        """Whether ``instance`` is in its final state."""
         newest = self.steps.get(instance, ())[-1:]
         return any(step.stage == self._last_stage and step.settled for step in newest)
 
@@ -48,7 +48,7 @@ class JobAction(Struct, frozen=True):
 
     @property
     def summary(self) -> str:
-        """What it does or did, for a line on the screen."""
+        """What it does or did, in one line."""
         if self.error:
             return f"{self.kind}: {self.error}"
         of = len(self.targets)
@@ -61,7 +61,7 @@ class JobAction(Struct, frozen=True):
 
 
 async def carry_out(kind: ActionKind, action: Action) -> str:
-    """Run ``action``; why that could not be done, empty when it was."""
+    """Run ``action``; returns why it failed, empty if it did not."""
     try:
         result = await action.run()
     except StartRefused as refused:

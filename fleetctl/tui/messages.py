@@ -12,19 +12,19 @@ from fleetctl.service import Snapshot
 
 
 class SnapshotTaken(Message):
-    """The fleet was seen anew."""
+    """There is a new snapshot of the fleet."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__()
         self.snapshot = snapshot
 
     def can_replace(self, message: Message) -> bool:
-        """Only the newest counts."""
+        """A newer snapshot replaces this one."""
         return isinstance(message, SnapshotTaken)
 
 
 class LogsArrived(Message):
-    """Log lines and marks came; none may be lost."""
+    """Log lines and marks arrived; none may be lost."""
 
     def __init__(self, events: Sequence[LogEvent]) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class LogsArrived(Message):
 
 
 class SourceFailed(Message):
-    """A source of the dashboard ended; the rest goes on.
+    """A source of the dashboard failed; the rest goes on.
 
     :param why: in a sentence.
     """
@@ -44,7 +44,7 @@ class SourceFailed(Message):
 
 
 class JobProgressed(Message):
-    """Something became of an instance while the job is started or stopped."""
+    """An instance changed its state during a start or stop."""
 
     def __init__(self, number: int, progress: Progress) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class JobProgressed(Message):
 class JobActionEnded(Message):
     """A start, stop or restart is over, or was refused.
 
-    :param error: why it could not be done; empty when it was.
+    :param error: why it failed; empty if it did not.
     """
 
     def __init__(self, number: int, error: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Everything by name: the palette's commands."""
+"""The commands of the palette."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIRST = (
     ("Start the job", "each when what it waits for is ready", "start"),
     ("Stop the job", "dependents first; asks", "stop"),
     ("Restart the job", "stops, then starts; asks", "restart"),
-    ("Check", "who reaches whom, expected and observed", "check"),
+    ("Check", "which node reaches which, expected and observed", "check"),
     ("Fix", "the commands that repair what is wrong", "fix"),
     ("Events", "what changed since this was opened", "events"),
 )
@@ -30,7 +30,7 @@ _LAST = (
 
 
 def commands(app: Host, guide: Guide) -> Iterator[SystemCommand]:
-    """What can be done now."""
+    """The commands that are possible now."""
     for title, what, action in _FIRST:
         yield SystemCommand(title, what, partial(app.run_action, f"app.{action}"))
     if demo.present():

@@ -33,7 +33,7 @@ from fleetctl.words.check import (
 )
 
 COLUMNS = 12
-"""Of a matrix; larger ones are told in sentences."""
+"""The most columns of a matrix; a larger one is told in sentences."""
 
 
 def heading(text: str) -> Content:
@@ -68,7 +68,10 @@ def line_row(line: Line) -> list[Content]:
 def node_sheet(
     status: FleetStatus, name: str, facts: NodeFacts | None, heard: str
 ) -> Iterator[Content]:
-    """Everything known of a node."""
+    """Everything known of a node.
+
+    :param heard: how long ago it answered, in words.
+    """
     node = status.nodes[name]
     yield Content.assemble(state(node.state), "  ", about(node, facts))
     yield Content.assemble(toned("heard ", "quiet"), heard)
@@ -84,7 +87,7 @@ def node_sheet(
         "Network: expected beside observed", lines, ("", "what", "expected", "observed")
     )
     reach = [_reach_row(r) for r in node.reachability]
-    yield from _part("Who answers it", reach, ("", "who", "network", "must", "observed"))
+    yield from _part("What answers it", reach, ("", "address", "network", "must", "observed"))
     yield from _neighbours(facts)
     figures = _figures(node.system) if node.system else {}
     yield from _part("System", _named({**figures, **(facts.told if facts else {})}))
@@ -95,7 +98,7 @@ def node_sheet(
 def _part(
     title: str, rows: Sequence[Sequence[Content]], head: Sequence[str] = ()
 ) -> Iterator[Content]:
-    """A table under its heading; nothing where there are no rows."""
+    """A table with its heading; nothing without rows."""
     if rows:
         yield heading(title)
         yield from table(rows, head)
@@ -114,7 +117,7 @@ def _ssh(ssh: SSHStatus) -> Content:
 
 
 def _figures(system: SystemStatus) -> dict[str, str]:
-    """What a machine's system tells, by name."""
+    """The figures of a machine's system, by name."""
     used, total = system.memory_used_bytes, system.memory_total_bytes
     load = None if system.load1 is None else f"{system.load1:.2f} on {system.cpus or '?'} cpus"
     told = {
@@ -161,7 +164,7 @@ def _services(status: FleetStatus, names: Sequence[str]) -> Iterator[Content]:
 
 
 def service_words(service: ServiceStatus) -> str:
-    """The rest of what is known of an instance."""
+    """What is known of an instance besides its state."""
     parts = []
     if service.reason:
         parts.append(service.reason)
@@ -179,7 +182,7 @@ def service_words(service: ServiceStatus) -> str:
 
 
 def check_sheet(status: FleetStatus, width: int) -> Iterator[Content]:
-    """The matrices of who hears whom."""
+    """The matrices of which node reaches which."""
     drawn_any = False
     for matrix in matrices(status, list(status.nodes)):
         drawn_any = True
@@ -194,7 +197,7 @@ def check_sheet(status: FleetStatus, width: int) -> Iterator[Content]:
     if drawn_any:
         yield toned(LEGEND, "quiet")
     else:
-        yield Content("nodes.yaml names no addresses, so there is nobody who must reach anybody.")
+        yield Content("nodes.yaml names no addresses, so no node must reach another.")
 
 
 def _matrix_rows(matrix: Matrix) -> Iterator[list[Content]]:
@@ -217,13 +220,13 @@ def _as_sentences(rows: Mapping[str, Mapping[str, ReachStatus]]) -> Iterator[Con
 
 
 def problem_sheet(problem: Problem, measured: str) -> Iterator[Content]:
-    """What is wrong, how that is known, whom it hits, what repairs it."""
+    """A problem: what is wrong, what it affects, how that is known, what repairs it."""
     yield Content.assemble(drawn(mark(problem.severity)), " ", (problem.summary, "bold"))
     yield Content("")
     rows = [
         [toned("code", "quiet"), Content(problem.code)],
         [toned("on", "quiet"), Content(problem.node or "the fleet")],
-        [toned("hits", "quiet"), Content(", ".join(problem.affects) or "nobody else")],
+        [toned("hits", "quiet"), Content(", ".join(problem.affects) or "nothing else")],
         [toned("measured", "quiet"), Content(measured)],
         [toned("shown by", "quiet"), Content(problem.evidence or "-")],
     ]
@@ -239,7 +242,7 @@ def problem_sheet(problem: Problem, measured: str) -> Iterator[Content]:
 
 
 def page_text(markdown: str) -> Content:
-    """A page of ours as text; a widget that knows all of Markdown takes long to open."""
+    """A page of docs/problems as text; Textual's Markdown widget is slow to open."""
     lines: list[str] = []
     code = False
     for line in markdown.splitlines():

@@ -1,4 +1,4 @@
-"""The dashboard's sources: each a coroutine of a worker, which posts what it learned."""
+"""The dashboard's sources: each a coroutine of a worker, which posts messages."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fleetctl.tui.messages import LogsArrived, SnapshotTaken
 Post = Callable[[Message], object]
 
 SOONEST_S = 0.1
-"""Between two snapshots; or nine times as long as making one took: a tenth of a core at most."""
+"""Least time between two snapshots; more where making one is slow: at most a tenth of a core."""
 CALM_S = 1.0
-"""Between two snapshots while nothing happens that cannot wait."""
+"""Time between two snapshots while nothing urgent happens."""
 OLDEST_S = 5.0
-"""A snapshot is taken anew even without news, so that ages stay true."""
+"""A snapshot is taken this often even without news, so that ages stay right."""
 LOGS_EVERY_S = 0.1
 
 
@@ -35,7 +35,7 @@ async def watch_fleet(watch: Watching, post: Post) -> None:
 
 
 async def follow_logs(service: FleetService, lines: int, post: Post) -> None:
-    """Post what comes in the logs of the job's instances, ten times a second at most."""
+    """Post new lines of the job's logs, ten times a second at most."""
     started = service.job.instances if service.job else ()
     waiting: list[LogEvent] = []
     came = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Whom a stop or restart hits, in words, and the choices of what to act upon. Pure."""
+"""The question what to start, stop or restart, and what a stop affects. Pure."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Services = Mapping[str, ServiceStatus]
 def question(
     kind: ActionKind, job: Job, this: Instance | None, services: Services
 ) -> tuple[str, str, Sequence[Choice]]:
-    """Title, text and answers of the question whom to start, stop or restart.
+    """Title, text and answers of the question what to start, stop or restart.
 
-    :param this: what the cursor is on.
+    :param this: the instance under the cursor.
     """
     running = [name for name, service in services.items() if service.state in ALIVE_STATES]
     body = [f"Running now: {', '.join(running) or 'nothing'}."]
@@ -34,7 +34,7 @@ def question(
 
 
 def hit_by_stop(job: Job, chosen: Sequence[Instance], services: Services) -> str:
-    """What stopping ``chosen`` means for what goes on running; empty where that is nothing."""
+    """Which running instances lose one they depend on; empty if none does."""
     names = {i.name for i in chosen}
     waiting = {name for i in chosen for name in dependents(job, i.service)}
     losing = [

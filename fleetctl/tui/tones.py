@@ -1,4 +1,4 @@
-"""The colours of the dashboard's tones, as Textual's theme variables, and marks drawn with them."""
+"""The colours of tones, as variables of Textual's themes, and marks drawn with them."""
 
 from __future__ import annotations
 

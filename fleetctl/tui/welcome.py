@@ -1,4 +1,4 @@
-"""What somebody sees who has no nodes.yaml yet: the demo, or an example to begin with."""
+"""The screen without a nodes.yaml: offers the demo, or an example file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEMO, EXAMPLE = "demo", "example"
 class WelcomeApp(App[str]):
     """Returns :data:`DEMO`, :data:`EXAMPLE` or nothing.
 
-    :param searched: where a nodes.yaml would have been found.
+    :param searched: a sentence about where nodes.yaml was looked for.
     :param example: where an example would be written.
     """
 

@@ -1,1 +1,1 @@
-"""The panel of logs: what it shows, how lines are drawn, asked for and saved."""
+"""The panel of logs: its lines, how they are drawn, filtered, searched and saved."""

@@ -1,4 +1,4 @@
-"""The line at the bottom of the logs in which a filter or a search is typed."""
+"""The input line below the logs, for a filter or a search."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LogAsk(Horizontal):
             self.text = text
 
     class Kept(Message):
-        """Enter: what was typed holds, and the line is closed."""
+        """Enter was pressed: the text is kept and the line is closed."""
 
         def __init__(self, kind: Kind) -> None:
             super().__init__()
@@ -54,7 +54,7 @@ class LogAsk(Horizontal):
         yield Label(id="log-ask-wrong")
 
     def open(self, kind: Kind, text: str) -> None:
-        """Let the user type, beginning with ``text``."""
+        """Show the line with ``text`` in it, and focus it."""
         self._kind = kind
         self.query_one("#log-ask-kind", Label).update(Content(f"{kind} / "))
         self.wrong("")
@@ -66,14 +66,14 @@ class LogAsk(Horizontal):
         line.focus()
 
     def wrong(self, why: str) -> None:
-        """Say what is wrong with the text; empty: nothing."""
-        if why == self._why:  # a label's update lays out the whole screen anew
+        """Show what is wrong with the text; nothing when ``why`` is empty."""
+        if why == self._why:  # updating a label lays out the whole screen
             return
         self._why = why
         self.query_one("#log-ask-wrong", Label).update(Content(f" {why}" if why else ""))
 
     def action_clear(self) -> None:
-        """Nothing is filtered or searched any more."""
+        """Remove the filter or search."""
         self.post_message(self.Typed(self._kind, ""))
         self._close()
 

@@ -17,8 +17,8 @@ from fleetctl.logs.matching import Pattern
 
 TAB_CELLS = 8
 MOST_HITS = 500
-"""Places that are highlighted in one line."""
-# What would turn the order of the cells of a screen around, which no terminal agrees on.
+"""The most matches that are highlighted in one line."""
+# Unicode controls of text direction and line breaks; terminals differ in what they do with them.
 _TURNING = dict.fromkeys(
     [0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)],
     "\N{REPLACEMENT CHARACTER}",
@@ -26,7 +26,7 @@ _TURNING = dict.fromkeys(
 
 
 def drawing(text: str, base: Style) -> Text:
-    """A tidied line with its colours, on ``base``."""
+    """A line with its ANSI colours, in the style ``base``, with tabs expanded."""
     if not text.isascii():
         text = text.translate(_TURNING)
     line = Text.from_ansi(text, end="") if "\x1b" in text else Text(text, end="")
@@ -50,21 +50,21 @@ def strips(line: Text, console: Console, width: int | None) -> list[Strip]:
 
 
 def _segments(line: Text, console: Console) -> Iterable[Segment]:
-    """Rich leaves the base style out where no part of a text has a style of its own."""
+    """As ``line.render``, but with the base style also where no part has a style of its own."""
     if line.spans or not isinstance(line.style, Style):
         return line.render(console)
     return [Segment(line.plain, line.style)]
 
 
 def _cuts(text: str, width: int) -> Sequence[int]:
-    """Where to break, so that no character is cut in two."""
+    """Where to break the text, so that no wide character is split."""
     if text.isascii():
         return range(width, len(text), width)
     return list(accumulate(map(len, chop_cells(text, width))))[:-1]
 
 
 def fitted(text: str, cells: int) -> str:
-    """Exactly so many cells: padded, or cut with an ellipsis."""
+    """``text`` padded to ``cells``, or cut with an ellipsis."""
     if cell_len(text) > cells:
         text = set_cell_size(text, max(cells - 1, 0)) + "…"
     return set_cell_size(text, cells)
@@ -73,7 +73,7 @@ def fitted(text: str, cells: int) -> str:
 def restyled(
     segments: Iterable[Segment], start: int, end: int | None, style: Style
 ) -> Iterable[Segment]:
-    """The same with ``style`` on the characters from ``start`` to before ``end``."""
+    """``segments`` with ``style`` added from character ``start`` up to ``end``."""
     place = 0
     for text, own, _ in segments:
         first = min(max(start - place, 0), len(text))
@@ -85,7 +85,7 @@ def restyled(
 
 
 def placed(segments: Iterable[Segment], y: int) -> Iterable[Segment]:
-    """The same, knowing where they are on the screen: for selecting with the mouse."""
+    """``segments`` with their screen offsets, which Textual needs to select with the mouse."""
     x = 0
     for text, style, _ in segments:
         place = _offset(x, y)
@@ -95,5 +95,5 @@ def placed(segments: Iterable[Segment], y: int) -> Iterable[Segment]:
 
 @lru_cache(maxsize=4096)
 def _offset(x: int, y: int) -> Style:
-    """As :meth:`textual.strip.Strip.apply_offsets` makes them, which takes longer."""
+    """As :meth:`textual.strip.Strip.apply_offsets` makes them, but cached."""
     return Style.from_meta({"offset": (x, y)})

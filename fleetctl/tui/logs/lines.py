@@ -1,7 +1,7 @@
-"""The lines of logs on the screen: only those that can be seen are decoded and drawn.
+"""The widget that shows log lines: only visible lines are decoded and drawn.
 
-There is no canvas of all lines that is scrolled: the screen hangs on a line, wherever that one
-stands by now, so nothing moves under the reader when lines come or fall out.
+The scroll position is a line, not an offset, so nothing moves while the user reads, when lines are
+added or dropped.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _BAR = "┃"
 
 
 class LogLines(Widget, can_focus=True):
-    """A window on a :class:`LogView`: follows its end, or stays where the reader is.
+    """Shows part of a :class:`LogView`: follows its end, or stays at a line.
 
-    :param moved: called when that, or how much is new, may have changed. A message would come a
-        frame after the lines.
+    :param moved: called when following, or the number of new lines, may have changed. A callback,
+        because a message would arrive a frame after the lines.
     """
 
     DEFAULT_CSS = """
@@ -82,7 +82,7 @@ class LogLines(Widget, can_focus=True):
         self._on_screen: list[Row] = []
         self._following = True
         self._top = TOP
-        """Where the reader is while it does not follow."""
+        """The first row shown while not following."""
         self._left = 0
         self._bar = (0, 0)
         self._dragging = False
@@ -91,21 +91,21 @@ class LogLines(Widget, can_focus=True):
 
     @property
     def following(self) -> bool:
-        """Whether it sticks to the newest line."""
+        """Whether the newest line stays in view."""
         return self._following
 
     @property
     def wrap(self) -> bool:
-        """Whether long lines go on in the next row."""
+        """Whether long lines are wrapped."""
         return self._painter.wrap
 
     @property
     def times(self) -> bool:
-        """Whether each line has its time before it."""
+        """Whether times are shown before lines."""
         return self._painter.times
 
     def set_names(self, names: Sequence[str]) -> None:
-        """These instances are shown; several have their names before their lines."""
+        """Show these instances; with more than one, each line begins with its name."""
         self._rows.names = self._painter.names = tuple(names)
         self.redraw()
 
@@ -119,18 +119,18 @@ class LogLines(Widget, can_focus=True):
         self.redraw()
 
     def set_search(self, search: Pattern | None) -> None:
-        """Mark where this is found."""
+        """Highlight the matches of ``search``."""
         self._painter.search, self._painter.here = search, None
         self.redraw()
 
     def redraw(self) -> None:
-        """Everything may look different."""
+        """Draw everything again."""
         self._painter.forget()
         self.settle()
         self.refresh()
 
     def settle(self) -> None:
-        """Find the rows anew: what is shown has changed. Draws only if that can be seen."""
+        """Find the rows again after the view changed; draws only if they differ."""
         rows = self._find_rows()
         if rows != self._on_screen:
             self._on_screen = rows
@@ -140,7 +140,7 @@ class LogLines(Widget, can_focus=True):
         self.came()
 
     def came(self) -> None:
-        """Something came: go on if it follows; else only the bar and the count may change."""
+        """Lines arrived: scroll if following, else update only the scrollbar and the count."""
         if self._following and (rows := self._find_rows()) != self._on_screen:
             self._on_screen = rows
             self.refresh()
@@ -158,7 +158,7 @@ class LogLines(Widget, can_focus=True):
 
     @property
     def visible_text(self) -> str:
-        """What can be read now."""
+        """The text of the visible rows."""
         rows = (self._segments(y) for y in range(len(self._on_screen)))
         return "\n".join("".join(segment.text for segment in row).rstrip() for row in rows)
 
@@ -176,7 +176,7 @@ class LogLines(Widget, can_focus=True):
     # Moving
 
     def pause(self) -> None:
-        """Stay here, whatever comes."""
+        """Stop following."""
         if self._following:
             self._following = False
             self._top = self._on_screen[0] if self._on_screen else TOP
@@ -208,7 +208,7 @@ class LogLines(Widget, can_focus=True):
             self.refresh()
 
     def jump(self, place: LinePosition) -> None:
-        """Show this line, marked, with some of what stands before it."""
+        """Show this line, marked, with some lines before it."""
         self.pause()
         self._painter.here = place
         row = Row(place, 0)
@@ -236,7 +236,7 @@ class LogLines(Widget, can_focus=True):
     # How they look
 
     def _segments(self, y: int) -> list[Segment]:
-        """A row of the screen without the bar."""
+        """A row of the screen without the scrollbar."""
         row = self._on_screen[y] if y < len(self._on_screen) else None
         return self._painter.segments(row, self._left)
 

@@ -1,4 +1,4 @@
-"""How rows of logs look: names, times, colours of their own, hits of a search."""
+"""How rows of logs are drawn: names, times, ANSI colours, search matches."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _ROOM_FOR_TIMES = 30
 
 
 class LogPainter:
-    """Draws rows for ``screen``, and keeps what it has drawn.
+    """Draws rows for ``screen``, with a cache of drawn lines.
 
-    :param screen: tells the width, and the styles of the components ``log--...``.
-    :param names: of all instances; each keeps its colour, whichever are shown.
+    :param screen: gives the width, and the styles of the components ``log--...``.
+    :param names: of all instances; the place in it decides the colour.
     """
 
     def __init__(self, screen: Widget, view: LogView, names: Sequence[str]) -> None:
@@ -34,22 +34,22 @@ class LogPainter:
         self._view = view
         self._all_names = tuple(names)
         self.names: Sequence[str] = self._all_names
-        """Those that are shown."""
+        """Of the instances that are shown."""
         self.wrap = False
-        """Whether long lines go on in the next row."""
+        """Whether long lines are wrapped."""
         self.times = False
-        """Whether each line has its time before it."""
+        """Whether times are shown before lines."""
         self.search: Pattern | None = None
-        """What is marked where it is found."""
+        """Its matches are highlighted."""
         self.here: LinePosition | None = None
         """The line that was jumped to last."""
         self.widest = 0
-        """Cells of the longest line that was drawn since this was set."""
+        """Cells of the longest line drawn since this was last set to 0."""
         self._drawings: LRUCache[object, list[Strip]] = LRUCache(_KEPT_DRAWINGS)
         self._styles: dict[str, Style] = {}
 
     def forget(self) -> None:
-        """Everything may look different."""
+        """Empty the caches."""
         self._drawings.clear()
         self._styles.clear()
 
@@ -58,7 +58,7 @@ class LogPainter:
 
     @property
     def _line_cells(self) -> int:
-        """Without the bar."""
+        """Without the scrollbar."""
         return max(1, self._screen.size.width - 1)
 
     @property
@@ -78,7 +78,7 @@ class LogPainter:
         return max(2, cells - self._time_cells)
 
     def style(self, name: str) -> Style:
-        """Of a component; without a name, that of the text. Finding out takes a while."""
+        """The style of a component, or of the text when ``name`` is empty; cached."""
         if (style := self._styles.get(name)) is None:
             style = (
                 self._screen.get_component_rich_style(f"log--{name}")
@@ -94,7 +94,7 @@ class LogPainter:
         return len(self._content(what))
 
     def _content(self, what: What) -> list[Strip]:
-        """The rows of what stands beside the name."""
+        """The rows of a line, without name and time."""
         key = (what.chunk.key, what.number) if isinstance(what, LinePosition) else what
         if (known := self._drawings.get(key)) is not None:
             return known
@@ -137,16 +137,15 @@ class LogPainter:
                 written = what.chunk.written
                 when = "??:??:??"
                 if written is not None:
-                    # the reader's own clock
+                    # in local time
                     when = datetime.fromtimestamp(written).astimezone().strftime("%H:%M:%S")
             segments.append(Segment(f"{when} ", self.style("quiet")))
         return segments
 
     def segments(self, row: Row | None, left: int) -> list[Segment]:
-        """A row, long lines from their cell ``left`` on; a blank one without a row.
+        """A row of the screen, scrolled right by ``left`` cells; blank when ``row`` is None.
 
-        A strip each for its parts would be simpler; but a strip brings nine caches with it, and
-        these are four hundred rows a second when much is written.
+        Not made of strips: a strip has nine caches, and this draws up to 400 rows a second.
         """
         base, width = self.style(""), self._line_cells
         if row is None:

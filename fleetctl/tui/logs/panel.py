@@ -27,20 +27,20 @@ from fleetctl.tui.logs.lines import LogLines
 from fleetctl.tui.logs.saving import lines_of, save
 
 REDRAW_S = 0.1
-"""No oftener than this, however much comes."""
+"""The shortest time between two redraws."""
 _SLICE_S = 0.004
-"""Of looking through lines. A key's way to the screen has several steps; each may wait for one."""
+"""Of filtering or searching at a time. The steps from key to screen each wait for one at most."""
 _BREATH_S = 0.002
 _LONG_BREATH_S = 0.05
-"""After a key of a filter that is typed: first what it did is drawn, then the rest is looked at."""
+"""After the filter was edited: its first result is drawn before the rest is filtered."""
 _MOST_CONTEXT = 50
 
 
 class LogPanel(Vertical):
-    """Shows what :meth:`take` is given.
+    """Shows the log events given to :meth:`take`.
 
     :param names: of the instances, in the order in which they are shown.
-    :param limit_bytes: what all lines together may take; the oldest go first.
+    :param limit_bytes: of all lines together; the oldest are dropped first.
     """
 
     DEFAULT_CSS = """
@@ -112,7 +112,7 @@ class LogPanel(Vertical):
     # For the application
 
     def take(self, events: Sequence[LogEvent]) -> None:
-        """What came. Cheap; draws at most every :data:`REDRAW_S`, and only what has changed."""
+        """Add ``events``; draws at most every :data:`REDRAW_S`, and only what has changed."""
         changes = self._buffer.take(events)
         if self._view.update(changes) or changes.tails:
             self._draw_soon()
@@ -129,7 +129,7 @@ class LogPanel(Vertical):
 
     @property
     def buffer(self) -> LogBuffer:
-        """What is held, for whoever counts it."""
+        """The lines that are held."""
         return self._buffer
 
     @property
@@ -138,11 +138,11 @@ class LogPanel(Vertical):
         return self._chosen
 
     def focus(self, scroll_visible: bool = True) -> Self:
-        """Let keys act on the lines."""
+        """Focus the lines."""
         self._lines.focus(scroll_visible)
         return self
 
-    # Drawing at its pace
+    # Drawing
 
     def _draw_soon(self) -> None:
         if self._redraw is None and self.is_attached:
@@ -160,7 +160,7 @@ class LogPanel(Vertical):
         self._work_on()
 
     def _changed_view(self) -> None:
-        """Other lines are shown than before."""
+        """Another filter or other instances: draw everything again."""
         self._filtering = self._view.pending
         self._searching = None
         self._look_on()
@@ -168,10 +168,9 @@ class LogPanel(Vertical):
         self._work_on(_LONG_BREATH_S)
 
     def _look_on(self) -> bool:
-        """Look at some more lines, if there are any to be looked at.
+        """Filter some more lines, if any are left.
 
-        :returns: whether what is found belongs to a filter that was changed just now, and not to
-            lines that came just now.
+        :returns: whether they were left from a change of the filter, and are not new lines.
         """
         settling = self._filtering
         if self._view.pending:
@@ -180,7 +179,7 @@ class LogPanel(Vertical):
         return settling
 
     def _work_on(self, wait_s: float = _BREATH_S) -> None:
-        """Go on with what takes long, a slice at a time, with a chance for keys in between."""
+        """Go on filtering or searching, a slice at a time, so that keys are handled in between."""
         if self._slice is None and self.is_attached and (self._view.pending or self._searching):
             self._slice = self.set_timer(wait_s, self._work)
 
@@ -204,12 +203,12 @@ class LogPanel(Vertical):
     def _title(self) -> str:
         chosen = self._chosen
         if chosen is None:
-            who = "all"
+            names = "all"
         elif len(chosen) <= 2:
-            who = ", ".join(chosen) or "none"
+            names = ", ".join(chosen) or "none"
         else:
-            who = f"{len(chosen)} of {len(self._names)}"
-        parts = ["Logs", who]
+            names = f"{len(chosen)} of {len(self._names)}"
+        parts = ["Logs", names]
         if self._lines.following:
             parts.append("following")
         else:
@@ -259,7 +258,7 @@ class LogPanel(Vertical):
         self.query_one(LogAsk).open("search", self._search_text)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """With nothing to clear, the key is somebody else's."""
+        """With nothing to clear, Escape is left to other widgets."""
         return action != "clear" or bool(self._search or self._filter_text)
 
     def action_clear(self) -> None:
@@ -314,13 +313,13 @@ class LogPanel(Vertical):
         self._lines.set_search(found)
 
     def action_find(self, forward: bool) -> None:
-        """Go to the next or previous line with what is searched."""
+        """Go to the next or previous match."""
         if self._search is None:
             self.action_search()
             return
         start = self._lines.here
         if start is None and (bottom := self._lines.bottom):
-            # the first time: from the bottom of the screen, that line too
+            # first search: begin with the line at the bottom of the screen
             start = bottom if forward else next(self._view.after(bottom), None)
         self._search_said = ""
         self._forward = forward
@@ -348,17 +347,17 @@ class LogPanel(Vertical):
         if self._filtering:
             self.notify("still filtering; save again in a moment", title="Logs")
             return
-        who = self._chosen[0] if self._chosen and len(self._chosen) == 1 else "all"
+        label = self._chosen[0] if self._chosen and len(self._chosen) == 1 else "all"
         if self._chosen and len(self._chosen) > 1:
-            who = f"{len(self._chosen)}-instances"
+            label = f"{len(self._chosen)}-instances"
         names = self._names if self._chosen is None else self._chosen
         lines = lines_of(self._view.everything(), names, times=self._lines.times)
 
-        in_background(self, self._save(lines, who), title="Logs", group="log-saving")
+        in_background(self, self._save(lines, label), title="Logs", group="log-saving")
 
-    async def _save(self, lines: Iterable[str], who: str) -> None:
+    async def _save(self, lines: Iterable[str], label: str) -> None:
         try:
-            path, count = await asyncio.to_thread(save, lines, Path(), who)
+            path, count = await asyncio.to_thread(save, lines, Path(), label)
         except OSError as error:
             raise FleetctlError(
                 f"the lines cannot be saved in the current folder: {error.strerror}"
@@ -368,5 +367,5 @@ class LogPanel(Vertical):
 
 
 def _slashed(text: str) -> str:
-    """A filter as it is shown: !/pattern/ for an inverse one."""
+    """A filter as it is shown: /pattern/, or !/pattern/ for an inverse one."""
     return f"!/{text[1:]}/" if text.startswith("!") else f"/{text}/"

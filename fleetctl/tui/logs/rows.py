@@ -1,4 +1,4 @@
-"""Which rows stand on a screen of logs: walking up and down from any one of them."""
+"""The rows of a screen of logs, found upward or downward from any row."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fleetctl.logs.view import LinePosition, LogView
 
 
 class Tail(NamedTuple):
-    """A last line that has no end yet; these stand below all others."""
+    """A last line without a line end yet; shown below all other lines."""
 
     instance: str
     text: str
 
 
 class Older(NamedTuple):
-    """What stands above the first line that is held."""
+    """The note above the first line that is held."""
 
     text: str
 
@@ -31,11 +31,11 @@ class Row(NamedTuple):
 
     what: What
     part: int
-    """Which of its rows, where a long line is wrapped."""
+    """The row within a wrapped line, from 0."""
 
 
 TOP = Row(Older(""), 0)
-"""Where the oldest line is, whichever that is by now."""
+"""The oldest line, whichever that is now."""
 
 
 class LogRows:
@@ -52,11 +52,11 @@ class LogRows:
         """The instances that are shown."""
 
     def last(self, height: int) -> list[Row]:
-        """A screen of the newest rows."""
+        """The newest rows, ``height`` at most."""
         return list(islice(self.above(None), height))[::-1]
 
     def beginning(self, top: Row, height: int) -> list[Row]:
-        """A screen that begins with ``top``, or as near to it as can be without a blank end."""
+        """``height`` rows from ``top`` on, or from above it where too few follow."""
         rows = list(islice(self._onward(top), height))
         if len(rows) < height:
             above = self.above(rows[0] if rows else None)
@@ -64,7 +64,7 @@ class LogRows:
         return rows
 
     def _onward(self, top: Row) -> Iterator[Row]:
-        """``top`` itself, if there still is one, and the rows below it."""
+        """``top``, if it still exists, and the rows below it."""
         what = top.what
         if isinstance(what, Older):
             if older := self._older():
@@ -74,7 +74,7 @@ class LogRows:
         yield from self.below(top)
 
     def above(self, row: Row | None) -> Iterator[Row]:
-        """The rows above ``row``, nearest first; without one, all from the last one on."""
+        """The rows above ``row``, nearest first; all rows when it is None."""
         what: What | None = None
         if row:
             what = row.what
@@ -114,7 +114,7 @@ class LogRows:
 
     @staticmethod
     def _place(tail: Tail, tails: Sequence[Tail]) -> int:
-        """Where that instance's tail is now; at the end when it has none any more."""
+        """The index of the instance's tail in ``tails``; their number when it has none any more."""
         names = [other.instance for other in tails]
         return names.index(tail.instance) if tail.instance in names else len(names)
 
@@ -127,8 +127,7 @@ class LogRows:
         return None
 
     def bar(self, on_screen: Sequence[Row], height: int, *, following: bool) -> tuple[int, int]:
-        """The rows of the bar that shows where in all lines the screen is: from the first to
-        before the second; none when all lines fit."""
+        """The scrollbar: its first row, and the row after its last; equal when all lines fit."""
         places = [row.what for row in on_screen if isinstance(row.what, LinePosition)]
         count = self._view.rows
         if count <= height or not places:

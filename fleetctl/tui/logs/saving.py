@@ -1,4 +1,4 @@
-"""Lines of logs to a file."""
+"""Saving lines of logs to a file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from fleetctl.logs.matching import whole_texts
 def lines_of(
     parts: Iterable[tuple[Chunk, Sequence[int]]], names: Sequence[str], *, times: bool
 ) -> Iterator[str]:
-    """What :meth:`fleetctl.logs.view.LogView.everything` gives, as lines of text without colours:
-    whole, with their names where there are several."""
+    """The lines of :meth:`fleetctl.logs.view.LogView.everything` in full and without colours, with
+    the instance's name where there are several."""
     wide = max(map(len, names), default=0) if len(names) > 1 else 0
     for chunk, rows in parts:
         head = f"{chunk.instance:{wide}} | " if wide else ""
@@ -29,14 +29,14 @@ def lines_of(
             yield f"{head}{texts[row]}\n"
 
 
-def save(lines: Iterable[str], folder: Path, who: str) -> tuple[Path, int]:
-    """Write a new file, named for ``who`` and the time; never over another one.
+def save(lines: Iterable[str], folder: Path, label: str) -> tuple[Path, int]:
+    """Write a new file, named by ``label`` and the time; never overwrites one.
 
     :returns: its path, and how many lines it has.
     :raises OSError: it cannot be written.
     """
     now = datetime.now().astimezone()
-    stem = f"fleet-{who.replace('/', '_')}-{now:%Y%m%d-%H%M%S}"
+    stem = f"fleet-{label.replace('/', '_')}-{now:%Y%m%d-%H%M%S}"
     for number in count(1):
         path = folder / (f"{stem}.log" if number == 1 else f"{stem}-{number}.log")
         try:
@@ -53,7 +53,7 @@ def save(lines: Iterable[str], folder: Path, who: str) -> tuple[Path, int]:
 
 
 def _moment(epoch_s: float | None) -> str:
-    """Local, to the second; of equal width when it is not known."""
+    """Local time; question marks of the same width when it is not known."""
     if epoch_s is None:
         return "????-??-?? ??:??:??"
     return datetime.fromtimestamp(epoch_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,1 +1,1 @@
-"""Screens, one a file."""
+"""The screens of the dashboard, one per file."""

@@ -1,4 +1,4 @@
-"""A start or stop as it goes: a timeline for each instance."""
+"""The screen of a start or stop: a timeline for each instance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BARS = {"waiting": "·", "starting": "─", "running": "━", "ready": "█", "
 
 
 class ActionScreen(Page):
-    """What becomes of each instance; Escape leaves it going on."""
+    """The progress of each instance; Escape leaves the screen, and the action goes on."""
 
     app: Host
     DEFAULT_CSS = "ActionScreen Rows { text-wrap: wrap; }"
@@ -87,7 +87,7 @@ def action_rows(action: JobAction, elapsed_s: float, width: int) -> list[tuple[s
 
 
 def timeline(steps: Sequence[Progress], total_s: float, width: int) -> Content:
-    """One character a slice of time, by the state at its end; never a colour alone."""
+    """One character per slice of time, for the state at its end; never by colour alone."""
     parts = []
     for place in range(width):
         at_s = (place + 1) * total_s / width

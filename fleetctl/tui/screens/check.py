@@ -19,7 +19,7 @@ from fleetctl.tui.widgets.problems_panel import problem_line
 
 
 class CheckScreen(Page):
-    """The matrices; asks everything anew when opened, and again on ``c``."""
+    """The matrices and the problems; ``c`` asks every node again."""
 
     app: Host
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -29,7 +29,7 @@ class CheckScreen(Page):
 
     def body(self) -> Widget:
         box = VerticalScroll(Static(id="text", markup=False))
-        box.border_title = "Check · who reaches whom"
+        box.border_title = "Check · which node reaches which"
         return box
 
     def on_mount(self) -> None:

@@ -1,4 +1,4 @@
-"""A question with a few answers; Cancel is one of them, and what Escape means."""
+"""A question with a few answers; Escape means Cancel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CANCEL = Choice("", "Cancel")
 
 
 class ChoiceScreen(ModalScreen[str]):
-    """Asks; gives back the chosen key, empty for Cancel.
+    """Asks the question; returns the chosen key, empty for Cancel.
 
     :param preselected: the key that Enter alone would choose.
     """

@@ -1,4 +1,4 @@
-"""The one glance: topology, nodes, logs, problems."""
+"""The main screen: topology, nodes, logs, problems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fleetctl.tui.widgets.topology_panel import TopologyPanel
 
 
 class Dashboard(Screen[None]):
-    """The first screen; the others lie over it."""
+    """The first screen; the others open over it."""
 
     app: Host
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-wide")]  # noqa: RUF012 - as in the base
@@ -106,17 +106,17 @@ class Dashboard(Screen[None]):
         self.app.push_screen(ProblemScreen(event.problem))
 
     def action_logs(self) -> None:
-        """To the logs."""
+        """Focus the logs."""
         self.query_one(LogPanel).focus()
 
     def action_filter_logs(self) -> None:
-        """To the logs, and type a filter."""
+        """Focus the logs and open the filter."""
         panel = self.query_one(LogPanel)
         panel.focus()
         panel.action_filter()
 
     def action_topology(self) -> None:
-        """The topology, as large as the screen, and back."""
+        """Maximize the topology, or restore it."""
         panel = self.query_one(TopologyPanel)
         if self.maximized is panel:
             self.minimize()
@@ -127,7 +127,7 @@ class Dashboard(Screen[None]):
         panel.set_class(self.maximized is panel, "-asked-for")
 
     def action_zoom(self) -> None:
-        """The focused panel, as large as the screen, and back."""
+        """Maximize the focused panel, or restore it."""
         if self.maximized:
             self.minimize()
         elif self.focused:

@@ -1,4 +1,4 @@
-"""Repair: the exact commands first, then, when somebody says so, what became of each."""
+"""The screen of repairs: the exact commands, and, once they were run, the outcome of each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HINTS = Hints(
 
 
 class FixScreen(Page):
-    """What would repair the problems of ``nodes``; only ``y`` runs it."""
+    """The commands that repair the problems of ``nodes``; only ``y`` runs them."""
 
     app: Host
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,10 +45,10 @@ class FixScreen(Page):
         self._persistent = False
         self._repairs: Repairs | None = None
         self._said: list[Content] = []
-        """What was done, oldest first."""
+        """The outcomes so far, oldest first."""
         self._busy = ""
         self._failed = ""
-        """Why the last look or repair was given up."""
+        """Why the last check or repair failed."""
 
     def body(self) -> Widget:
         box = VerticalScroll(Static(id="text", markup=False))
@@ -59,7 +59,7 @@ class FixScreen(Page):
         self._begin(self._look())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what can be done now is offered."""
+        """Offer only what can be done now."""
         if action == "apply":
             return bool(self._todo and not self._busy)
         if action == "persistent":
@@ -72,19 +72,19 @@ class FixScreen(Page):
         return self._repairs.todo() if self._repairs and not self._failed else {}
 
     def action_back(self) -> None:
-        """Go back; a command that runs is waited for first."""
+        """Go back, unless a command is running."""
         if self._busy == "repairing":
             self.notify("A command is running; one moment.")
             return
         self.dismiss()
 
     def action_persistent(self) -> None:
-        """Also run what changes how a Mac comes up, or not."""
+        """Switch whether changes that persist on macOS are run, too."""
         self._persistent = not self._persistent
         self._begin(self._look())
 
     def action_apply(self) -> None:
-        """Run the commands that are shown, then look whether that helped."""
+        """Run the commands that are shown, then check whether that helped."""
         if self._repairs:
             self._begin(self._apply(self._repairs, self._todo))
 
@@ -112,11 +112,11 @@ class FixScreen(Page):
             self._work("repairing")
             try:
                 await repairs.apply(node, found, self._done)
-            except FleetctlError as error:  # one node's trouble keeps no other from its repair
+            except FleetctlError as error:  # the other nodes are repaired all the same
                 self._said.append(Content.assemble(drawn(mark("failed")), f" {error}"))
         self._work("checking whether that helped")
         await repairs.look()
-        self._work("")  # what comes to light now is shown before it is run, too
+        self._work("")  # newly found problems are shown before anything is run
         self.app.hurry()
 
     def _done(self, outcome: StepOutcome) -> None:

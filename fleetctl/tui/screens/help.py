@@ -1,4 +1,4 @@
-"""The keys, and what the marks mean."""
+"""The help screen: the keys, and what the marks mean."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEYS = (
     ("o", "the start or stop that goes on"),
     ("a", "attach: this terminal shows the real tmux window; Ctrl-b d comes back"),
     ("Enter", "opens the node or the problem under the cursor"),
-    ("c", "check: every node is asked everything; who reaches whom"),
+    ("c", "check: every node is asked everything; which node reaches which"),
     ("f", "fix: shows the commands that repair what is wrong; y runs them"),
     ("l", "to the logs; / filters, Ctrl-f searches, space pauses, [ ] one or all"),
     ("e", "events: what changed since the dashboard was opened"),
@@ -35,14 +35,14 @@ _MARKS = (
     ("?", "not known"),
     ("□", "cannot be logged into"),
 )
-_LAMPS = (
-    "Each node has two lamps. ssh: it can be asked. data: the job's network works there. With the "
+_COLUMNS = (
+    "Each node has two marks. ssh: it can be asked. data: the job's network works there. With the "
     "Wi-Fi off and the cables well the first is ✖ and the second ●: the job runs on."
 )
 
 
 class HelpScreen(Page):
-    """What can be typed."""
+    """The keys and marks."""
 
     def body(self) -> Widget:
         parts = [
@@ -53,7 +53,7 @@ class HelpScreen(Page):
             heading("Marks"),
             *table([[Content(mark), Content(means)] for mark, means in _MARKS]),
             Content(""),
-            Content(_LAMPS),
+            Content(_COLUMNS),
         ]
         box = VerticalScroll(Static(joined(parts), markup=False))
         box.border_title = "Help"

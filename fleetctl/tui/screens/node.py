@@ -1,4 +1,4 @@
-"""All that is known of one node."""
+"""The screen of one node: all that is known of it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class NodeScreen(Page):
         text.update(joined(node_sheet(snapshot.status, self.node, facts, age)))
 
     def action_raw(self) -> None:
-        """Commands and output, or the sheet again."""
+        """Switch between the commands with their output and the sheet."""
         self._raw = not self._raw
         if self._raw:
             self.query_one("#text", Static).update(toned("asking …", "busy"))

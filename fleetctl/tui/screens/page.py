@@ -13,7 +13,7 @@ from textual.widgets import Footer
 
 
 class Page(Screen[None]):
-    """What node, problem, check, events and help screens have in common."""
+    """Base of the screens that open over the dashboard."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "back", "back"),
@@ -26,7 +26,7 @@ class Page(Screen[None]):
     """
 
     def body(self) -> Widget:
-        """What is shown."""
+        """The widget that fills the screen."""
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
@@ -39,7 +39,7 @@ class Page(Screen[None]):
         self.query_one(".body").focus()
 
     def action_back(self) -> None:
-        """Go back to where this was opened."""
+        """Go back to the screen below."""
         self.dismiss()
 
     def action_down(self) -> None:

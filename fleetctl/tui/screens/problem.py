@@ -1,4 +1,4 @@
-"""A problem explained: what was measured, whom it hits, what repairs it; the page of its code."""
+"""The screen of a problem: evidence, affected nodes, repair, and the page of its code."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ class ProblemScreen(Page):
         return box
 
     def action_fix(self) -> None:
-        """Repair it."""
+        """Close this and open the screen of repairs."""
         self.dismiss()
         self.app.action_fix()

@@ -16,9 +16,9 @@ from fleetctl.tui.widgets.rows import Rows
 
 
 class TourScreen(Page):
-    """Enter breaks what is under the cursor, and goes back to where that can be seen.
+    """Enter breaks what is under the cursor, and goes back to the dashboard.
 
-    :param chosen: is told what is to be broken.
+    :param chosen: called with the chosen scenario.
     """
 
     DEFAULT_CSS = "TourScreen Rows { text-wrap: wrap; }"

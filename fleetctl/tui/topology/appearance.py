@@ -1,7 +1,7 @@
-"""What is said of each node, link and network in the drawing: marks and words. Pure.
+"""The marks and texts of nodes, links and networks in the drawing. Pure.
 
-Every mark is one column wide and every word that depends on the state has a reserved width, so that
-nothing moves when the state does.
+Every mark is one column wide and every text that depends on the state has a reserved width, so that
+nothing moves when the state changes.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from fleetctl.quantities import rtt
 from fleetctl.tui.topology.drawing import fitted
 
 RTT_COLUMNS = 7
-"""Room for a round trip such as ``0.812ms``."""
+"""The width of a round trip such as ``0.812ms``."""
 
 ROLE_COLUMNS = 20
 
 _WORST = ("failed", "unknown", "restarting", "waiting", "starting", "running", "exited", "stopped")
 
 NAMES, ROLES, LINKS, ADDRESSES = 1, 2, 3, 4
-"""How much is said: names only; what nodes do as well; a row for each link; addresses on it."""
+"""Levels of detail: names; and roles; and a row for each link; and addresses in it."""
 
 Attachments = Mapping[tuple[str, str], bool | None]
-"""Node and network to whether the node's place there works; see fleetctl.health.attachments."""
+"""By node and network: whether the attachment works; see fleetctl.health.attachments."""
 Rtts = Mapping[tuple[str, str], float]
-"""Node and network to the round trip to its neighbours there, in ms."""
+"""By node and network: the round trip to the neighbours there, in ms."""
 
 
 class Appearance(Struct, frozen=True):
-    """The fleet's state as it is drawn; ``status`` is None before anything is known."""
+    """The fleet's state as it is drawn; ``status`` is None before any node answered."""
 
     fleet: Fleet
     status: FleetStatus | None
@@ -45,11 +45,11 @@ class Appearance(Struct, frozen=True):
     """Of the job, by node; nodes without one are left out."""
 
     def _unasked(self) -> Mark:
-        """Before anything is known, doubt would be false alarm."""
+        """Not coloured before any node answered: that would be a false alarm."""
         return Mark(mark("unknown").symbol, "doubt" if self.status else "quiet")
 
     def node(self, name: str) -> Mark:
-        """A node that cannot be logged into, yet holds its place on a network, is not gone."""
+        """A node's mark; degraded, not unreachable, when SSH fails but a network works."""
         if self.fleet.nodes[name].connection == "none":
             return mark("external")
         known = self.status.nodes.get(name) if self.status else None
@@ -67,13 +67,13 @@ class Appearance(Struct, frozen=True):
         return self._unasked() if holds is None else verdict(holds)
 
     def whole(self, node: str, network: str | None) -> Mark:
-        """Node and link in one mark: the link's where that is wrong."""
+        """One mark for node and link: the link's if that is down, else the node's."""
         if network and self.attachments.get((node, network)) is False:
             return verdict(False)
         return self.node(node)
 
     def name_tone(self, node: str) -> Tone | None:
-        """A node that is well has the terminal's own colour."""
+        """None, the terminal's own colour, for a node that is well."""
         tone = self.node(node).tone
         return tone if tone in ("bad", "doubt") and self.status else None
 
@@ -84,7 +84,7 @@ class Appearance(Struct, frozen=True):
         return text if len(text) <= RTT_COLUMNS else f"{(measured or 0) / 1000:.3g}s"
 
     def role(self, node: str) -> str:
-        """The job's services on it; else what it is. At most ROLE_COLUMNS wide."""
+        """The job's services on the node; else whether it is this machine or a gateway."""
         if mine := self.instances.get(node):
             return fitted(", ".join(i.service for i in mine), ROLE_COLUMNS)
         if self.fleet.nodes[node].connection == "local":
@@ -92,7 +92,7 @@ class Appearance(Struct, frozen=True):
         return "gateway" if self.fleet.nodes[node].gateway else ""
 
     def role_mark(self, node: str) -> Mark | None:
-        """The state of the services there, the worst of several; None without services."""
+        """The worst state of the services on the node; None without services."""
         names = [i.name for i in self.instances.get(node, ())]
         if not names:
             return None
@@ -103,7 +103,7 @@ class Appearance(Struct, frozen=True):
         return mark(next((word for word in _WORST if word in states), "ready"))
 
     def role_columns(self, node: str) -> int:
-        """Room for role and mark."""
+        """The width of role and mark."""
         role = self.role(node)
         return len(role) + (2 if self.role_mark(node) else 0)
 
@@ -127,7 +127,7 @@ def appearance(
     attachments: Attachments,
     rtts: Rtts,
 ) -> Appearance:
-    """What is known, ready to be drawn."""
+    """The :class:`Appearance` of ``fleet``."""
     instances: dict[str, tuple[Instance, ...]] = {}
     for instance in job.instances if job else ():
         instances[instance.node] = (*instances.get(instance.node, ()), instance)

@@ -1,9 +1,9 @@
-"""The whole topology at one size: which form each part takes, and where the parts go. Pure.
+"""The whole topology at one size: the form of each part, and where the parts go. Pure.
 
-The forms, from generous to small: pictures with addresses, with a row for each link, with what
-nodes do, with names only; each network as a line of names; counts with the names of those that are
-not well. The first that fits is taken, by size and nodes.yaml alone and never by state, so that
-nothing jumps about when the state changes. What fits in no form is drawn small, to be scrolled.
+The forms, from large to small: pictures with addresses, with a row for each link, with roles, with
+names only; each network as a line of names; counts, with the names of nodes that are not well. The
+first that fits is taken. It depends on size and nodes.yaml only, so that nothing jumps when the
+state changes. If none fits, a small one is drawn, to be scrolled.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fleetctl.tui.topology.node_counts import node_counts
 from fleetctl.tui.topology.picture import Pads, picture
 
 CROWD = 40
-"""A network of more members is counted, not drawn."""
+"""The nodes of a larger network are counted, not drawn."""
 
 
 class _Form(Struct, frozen=True):
@@ -45,7 +45,7 @@ COUNTS = _Form(NAMES, crowd=0)
 
 
 class Topology:
-    """Draws one fleet; the form that fits a size is looked for once."""
+    """Draws one fleet; remembers the form that fits a size."""
 
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
         self._fleet = fleet
@@ -55,9 +55,9 @@ class Topology:
         self._pads: Pads = {}
 
     def draw(self, status: FleetStatus | None, columns: int, rows: int) -> Drawing:
-        """Draw within ``columns``, and within ``rows`` where that can be.
+        """Draw within ``columns``, and within ``rows`` where possible.
 
-        :param status: None before anything is known.
+        :param status: None before any node answered.
         """
         columns = max(columns, 1)
         if (columns, rows) not in self._forms:
@@ -74,7 +74,7 @@ class Topology:
         return _Composition(look, self._parts, form, columns, self._pads)
 
     def _fitting(self, columns: int, rows: int) -> _Form:
-        look = self._look(None)  # the state has no say in it
+        look = self._look(None)  # the form must not depend on the state
         for form in PICTURES:
             whole = self._composed(look, form, columns)
             height = whole.sheet().height
@@ -93,7 +93,7 @@ def draw(
 
 
 class _Parts:
-    """What there is to draw, in order; nothing of it depends on size or state."""
+    """What is drawn, in order; independent of size and state."""
 
     def __init__(self, fleet: Fleet) -> None:
         control = [n for n, network in fleet.networks.items() if network.control]
@@ -105,13 +105,13 @@ class _Parts:
                 name
                 for name, node in fleet.nodes.items()
                 if network in node.addresses
-                # this machine controls, whatever was said of its addresses
+                # this machine is on the control network, also without addresses in the file
                 or (network == first and node.connection == "local" and not node.addresses)
             ]
             for network in fleet.networks
         }
         self.groups = [order(fleet, group) for group in components(fleet, data)]
-        if not data:  # this machine is on one of them without an address: no picture has that
+        if not data:  # a picture cannot show this machine, which may have no address
             self.groups = [[name] for name in control]
         self.alone = [
             name for name in fleet.nodes if not any(name in m for m in self.members.values())
@@ -129,7 +129,7 @@ class _Composition:
         self._columns, self._pads = columns, pads
         self._drawn: set[str] = set()
         self.too_wide = False
-        """A picture did not fit in the columns, so that lines of names stand in its place."""
+        """Whether a picture did not fit in the columns, and lines of names replace it."""
 
     def sheet(self) -> Sheet:
         whole = Sheet()
@@ -153,11 +153,11 @@ class _Composition:
             yield self._network_line(None, self._parts.alone)
 
     def _group(self, group: Sequence[str]) -> Iterator[Sheet]:
-        everyone = {name for network in group for name in self._parts.members[network]}
-        if 1 < len(group) <= CROWD and len(everyone) <= self._form.crowd:
+        members = {name for network in group for name in self._parts.members[network]}
+        if 1 < len(group) <= CROWD and len(members) <= self._form.crowd:
             drawn = picture(self._look, group, self._form.detail, self._columns, self._pads)
             if drawn:
-                self._drawn |= everyone
+                self._drawn |= members
                 yield drawn
                 return
             self.too_wide = True

@@ -1,4 +1,4 @@
-"""A drawing made of text: cells with a tone and what stands there, and the sheet to draw on."""
+"""A drawing made of text: cells with a tone and a target, and the sheet to draw on."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fleetctl.marks import Mark, Tone
 
 
 class Target(Struct, frozen=True):
-    """What is drawn at a place: a node, a network, or the link of the one to the other."""
+    """What is drawn at a place: a node, a network, or the link between both."""
 
     node: str | None = None
     network: str | None = None
 
 
 class Cell(Struct, frozen=True):
-    """A run of text in one tone, about one thing."""
+    """A run of text with one tone and one target."""
 
     text: str
     tone: Tone | None = None
@@ -26,11 +26,11 @@ class Cell(Struct, frozen=True):
 
 
 class Drawing(Struct, frozen=True):
-    """What the topology looks like at one moment, at one size."""
+    """The topology at one moment and one size."""
 
     rows: tuple[tuple[Cell, ...], ...]
     places: Mapping[str, tuple[int, int]]
-    """Where each node that is drawn by name stands: row and column of its mark."""
+    """Row and column of the mark of each node that is drawn by name."""
 
     @property
     def plain(self) -> str:
@@ -38,7 +38,7 @@ class Drawing(Struct, frozen=True):
         return "\n".join("".join(cell.text for cell in row).rstrip() for row in self.rows)
 
     def target_at(self, row: int, column: int) -> Target | None:
-        """What stands at a place, counted in terminal columns."""
+        """What is drawn at a place, in terminal columns."""
         end = 0
         for cell in self.rows[row] if 0 <= row < len(self.rows) else ():
             end += cell_len(cell.text)
@@ -69,10 +69,10 @@ class Sheet:
         tone: Tone | None = None,
         target: Target | None = None,
     ) -> int:
-        """Write; what stood there is gone. Returns the column after the text."""
+        """Write ``text`` over what was there; returns the column after it."""
         for character in text:
             width = cell_len(character)
-            if not width:  # a part of the character before it
+            if not width:  # it combines with the character before it
                 continue
             self._cells[row, column] = Cell(character, tone, target)
             for covered in range(column + 1, column + width):
@@ -94,7 +94,7 @@ class Sheet:
         return self._cells.get((row, column), BLANK).text
 
     def paste(self, other: Sheet, row: int, column: int) -> None:
-        """Copy all of ``other`` to here; a node keeps the place where it was drawn first."""
+        """Copy ``other`` to this place; a node keeps the place where it was drawn first."""
         for (r, c), cell in other._cells.items():
             self._cells[row + r, column + c] = cell
         for node, (r, c) in other.places.items():

@@ -1,8 +1,8 @@
 """Where networks and nodes go when they are drawn as layers: pure arithmetic on columns.
 
-The network with most members lies on top; its members hang below it, below them the other networks
-these are on, and so on. Each node stands in one place, above the networks that hang from it.
-Nothing here depends on any state, so the same fleet is always drawn at the same places.
+The network with most members is on top; its nodes are below it, below them the other networks
+these nodes are on, and so on. Each node has one place, above the networks that hang from it.
+Nothing here depends on state, so a fleet is always drawn at the same places.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ down at 2, 6, 10 …, so that no two ever run into one vertical line."""
 
 
 class Port(Struct, frozen=True):
-    """Where a link of a node meets a network's line."""
+    """Where a node's link meets a network's line."""
 
     node: str
     column: int
@@ -41,11 +41,11 @@ class Line(Struct, frozen=True):
 
 
 class Layering(Struct, frozen=True):
-    """The layout of networks that hang together."""
+    """The layout of connected networks."""
 
     lines: tuple[Line, ...]
     rows: tuple[tuple[tuple[str, int], ...], ...]
-    """Per level, the nodes that hang below its lines, each with its column."""
+    """Per level, the nodes below its lines, each with its column."""
     columns: int
 
     def tracks(self, level: int) -> int:
@@ -75,7 +75,7 @@ def order(fleet: Fleet, group: Sequence[str]) -> list[str]:
 
 
 class _Tree:
-    """Breadth first from the largest network: who hangs from whom."""
+    """Which node hangs from which network, breadth first from the largest network."""
 
     def __init__(self, fleet: Fleet, group: Sequence[str]) -> None:
         self.root = max(group, key=lambda n: len(_members(fleet, n)))
@@ -109,9 +109,9 @@ def layered(
 ) -> Layering:
     """Place a group of networks and their nodes.
 
-    :param wide: the columns that a node's own text takes.
+    :param wide: the columns of a node's text.
     :param pad: columns added to each node's place.
-    :param label: the columns that a network's label takes at least.
+    :param label: the least columns of a network's label.
     """
     tree = _Tree(fleet, group)
     up, down = _links(fleet, group, tree)
@@ -157,7 +157,7 @@ def layered(
 def _links(
     fleet: Fleet, group: Sequence[str], tree: _Tree
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """The networks above and below each node, first those to which it is bound in the tree."""
+    """The networks above and below each node, its parent and children in the tree first."""
     up, down = {}, {}
     for name, row in tree.row.items():
         mine = [n for n in group if n in fleet.nodes[name].addresses]
@@ -185,7 +185,7 @@ def _lines(
             ports[network].append(Port(name, column + GRID * place + 2, below=False))
     lines = []
     taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    # from the right: what hangs farther right from a node goes above what hangs below the node
+    # from the right: a line that begins farther right goes above one that begins left of it
     for network in sorted(group, key=lambda n: -min((p.column for p in ports[n]), default=0)):
         columns = sorted(p.column for p in ports[network]) or [0]
         begin = columns[-1] + 2

@@ -1,7 +1,7 @@
-"""One network with all its nodes on it, as a line that breaks where the room ends.
+"""One network with all its nodes, as a line that is wrapped at the width.
 
-For what is no part of a picture: the control network, which has nearly everybody on it; a network
-that shares no node with others; and every network, where a picture does not fit.
+For networks that are no part of a picture: the control network, which nearly every node is on; a
+network that shares no node with others; and every network, where a picture does not fit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _GAP = 2
 
 
 def label(look: Appearance, sheet: Sheet, network: str | None, columns: int) -> int:
-    """What the line is called, in its first row; returns the column after it."""
+    """Put the line's label into the first row; returns the column after it."""
     if network is None:
         return sheet.put(0, 0, fitted(NO_NETWORK, columns), "quiet")
     text = fitted(look.network_label(network, columns), columns)
@@ -40,7 +40,7 @@ def inline(
     """The nodes in the line itself, each with one mark.
 
     :param network: None for nodes that are on none.
-    :param homes: those nodes that are drawn nowhere else: their mark tells of them, not only of
+    :param homes: nodes that are drawn nowhere else: their mark is for node and link, not only for
         the link.
     """
     sheet = Sheet()
@@ -76,20 +76,20 @@ def inline(
 
 
 def hanging(look: Appearance, network: str, names: Sequence[str], columns: int) -> Sheet | None:
-    """The nodes below the line, each in a place of the same width; None where not even one fits."""
-    everyone = [*names, *_controller(look, network)]
+    """The nodes below the line, in columns of equal width; None when not even one fits."""
+    members = [*names, *_controller(look, network)]
     roles = [look.role_columns(name) for name in names]
-    step = 2 + max(*map(cell_len, everyone), *roles) + _GAP
+    step = 2 + max(*map(cell_len, members), *roles) + _GAP
     each = (columns - 2 + _GAP) // step
     if each < 1:
         return None
     sheet = Sheet()
     label(look, sheet, network, columns)
     tall = 3 if any(roles) else 2
-    starts = range(0, len(everyone), each)
+    starts = range(0, len(members), each)
     lines = [1 + number * tall for number in range(len(starts))]
     for row, start in zip(lines, starts, strict=True):
-        _hung(look, sheet, row, network, everyone[start : start + each], step, columns)
+        _hung(look, sheet, row, network, members[start : start + each], step, columns)
     if len(lines) > 1:  # the pieces of the line are joined at their left ends
         corners = dict.fromkeys(lines, "┣") | {lines[0]: "┏", lines[-1]: "┗"}
         for row in range(lines[0], lines[-1] + 1):
@@ -120,13 +120,13 @@ def _hung(
             sheet.mark(row, column, look.link(name, network), link)
             end = column + step if place < len(names) - 1 else columns
             if end - column >= RTT_COLUMNS + 3:
-                # as wide with a figure as without, so that nothing beside it moves
+                # as wide with a round trip as without, so that nothing beside it moves
                 sheet.width = max(sheet.width, column + 2 + RTT_COLUMNS)
                 sheet.put(row, column + 2, look.rtt(name, network), "quiet", link)
 
 
 def _controller(look: Appearance, network: str | None) -> tuple[str, ...]:
-    """This machine, on the first control network, where it is no node of the file."""
+    """This machine, on the first control network, if it is not a node of the file."""
     first = next((n.name for n in look.fleet.networks.values() if n.control), None)
     known = any(node.connection == "local" for node in look.fleet.nodes.values())
     return (THIS_MACHINE,) if network is not None and network == first and not known else ()

@@ -1,4 +1,4 @@
-"""A network in two lines: how many nodes are in which state, and who is not well."""
+"""A network in two lines: how many nodes are in which state, and which are not well."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fleetctl.tui.topology.network_line import NO_NETWORK, label
 
 _COUNTED = "●✖▲?□"
 _NAMED = "✖▲?"
-"""The worst first."""
+"""Worst first."""
 
 
 def node_counts(look: Appearance, network: str | None, names: Sequence[str], columns: int) -> Sheet:
-    """Count the nodes on ``network``; before anything is known, nobody is named."""
+    """Count the nodes on ``network``; names none before any node answered."""
     sheet = Sheet()
     marks = {name: look.whole(name, network) for name in names}
     counts = Counter(marks.values())

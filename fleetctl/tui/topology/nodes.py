@@ -1,4 +1,4 @@
-"""One node in a drawing: its mark, its name, and what it does."""
+"""One node in a drawing: its mark, its name, its role."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fleetctl.tui.topology.drawing import Sheet, Target
 
 
 def put_node(look: Appearance, sheet: Sheet, row: int, column: int, name: str) -> None:
-    """Mark and name; this is where the node stands."""
+    """Put mark and name; this is the node's place."""
     target = Target(node=name)
     sheet.places.setdefault(name, (row, column))
     sheet.mark(row, column, look.node(name), target)
@@ -15,7 +15,7 @@ def put_node(look: Appearance, sheet: Sheet, row: int, column: int, name: str) -
 
 
 def put_role(look: Appearance, sheet: Sheet, row: int, column: int, name: str) -> int:
-    """What the node does, with its state; returns the column after it."""
+    """Put the node's role and its state; returns the column after them."""
     target = Target(node=name)
     column = sheet.put(row, column, look.role(name), "quiet", target)
     if state := look.role_mark(name):

@@ -1,4 +1,4 @@
-"""Networks that hang together, drawn as layers: each a line, with its nodes above and below."""
+"""Connected networks drawn as layers: each a line, with its nodes above and below."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ INDENT = 1
 LINE, LINK, CROSSING = "━", "│", "┿"
 
 Pads = dict[tuple[str, int, int], int]
-"""The padding that suits best, by first network, detail and columns; 0 also where none fits."""
+"""The best padding, by first network, detail and columns; 0 also where none fits."""
 
 
 def picture(
     look: Appearance, group: Sequence[str], detail: int, columns: int, pads: Pads
 ) -> Sheet | None:
-    """Draw the networks of ``group``; None where that does not fit in ``columns``.
+    """Draw the networks of ``group``; None when that does not fit in ``columns``.
 
-    Of the paddings that fit, the one that leaves most room for labels is taken; then the widest.
+    Of the paddings that fit, takes the one with the longest labels; of equal ones, the widest.
 
-    :param pads: where the padding is remembered for the next time.
+    :param pads: cache of the paddings.
     """
     key = (group[0], detail, columns)
     best: _Picture | None = None
@@ -63,11 +63,11 @@ class _Level(Struct, frozen=True):
     """The first of its lines."""
     nodes: int
     end: int
-    """After its nodes."""
+    """The row after its nodes."""
 
 
 class _Picture:
-    """Layering on a sheet."""
+    """A layering drawn on a sheet."""
 
     def __init__(self, look: Appearance, layering: Layering, detail: int, columns: int) -> None:
         self.sheet = Sheet()
@@ -95,7 +95,7 @@ class _Picture:
                 self._say_along(line)
         labels = [self._label(line) for line in layering.lines]
         self.shortest_label = min(labels)
-        """In columns; 0: one had no room at all."""
+        """In columns; 0 when one had no room."""
         self.score = (self.shortest_label, sum(labels))
 
     def _measured(self) -> list[_Level]:
@@ -130,7 +130,7 @@ class _Picture:
         self.sheet.mark(row, column, mark, target)
 
     def _ends(self, line: Line) -> None:
-        """A line goes on a little beyond its last links, but not up to a vertical beside it."""
+        """Extend a line by one column beyond its outer links, unless a vertical is next to that."""
         row = self._row(line)
         for port, beyond in ((line.ports[0], -1), (line.ports[-1], 1)):
             column = INDENT + port.column + beyond
@@ -138,7 +138,7 @@ class _Picture:
                 self.sheet.put(row, column, LINE, "quiet", Target(network=line.network))
 
     def _say_beside(self, line: Line) -> None:
-        """Address and round trip, in the row that each link has, where there is room."""
+        """Put address and round trip into the row of each link, where there is room."""
         level = self._levels[line.level]
         beside = [p for li in self._layering.lines if li.level == line.level for p in li.ports]
         for port in line.ports:
@@ -158,9 +158,9 @@ class _Picture:
             self.sheet.put(row, INDENT + port.column + 2, text, "quiet", target)
 
     def _say_along(self, line: Line) -> None:
-        """Round trips on the line itself; below the topmost, behind its last link is its label."""
+        """Put round trips on the line itself; the end of lower lines is left to the label."""
         if line.level and _cable(line):
-            return  # it follows the label
+            return  # _label puts it after the name
         row = self._row(line)
         ends = [INDENT + port.column - 1 for port in line.ports[1:]]
         ends.append(0 if line.level else self._columns)
@@ -175,9 +175,9 @@ class _Picture:
     def _label(self, line: Line) -> int:
         """Name the line: the topmost above it, the others at their right end.
 
-        Where a cable's links have no rows of their own, its round trip follows the name.
+        Where links have no rows of their own, the round trip of a cable follows the name.
 
-        :return: the columns it takes; 0 without room.
+        :returns: its columns; 0 without room.
         """
         look, sheet, target = self._look, self.sheet, Target(network=line.network)
         if not line.level:
@@ -204,10 +204,10 @@ class _Picture:
 
 
 def _cable(line: Line) -> bool:
-    """Its two ends have one round trip: it is written once, at the lower."""
+    """Whether the line has two ends; their round trip is written once, at the lower."""
     return len(line.ports) == 2
 
 
 def _lower(line: Line) -> Port:
-    """The end of a cable that hangs below it, if one does."""
+    """The end of a cable that is below its line, else the first."""
     return next((port for port in line.ports if port.below), line.ports[0])

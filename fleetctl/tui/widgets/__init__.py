@@ -1,1 +1,1 @@
-"""Panels, one a file."""
+"""The panels of the dashboard, one per file."""

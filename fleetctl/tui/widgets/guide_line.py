@@ -1,4 +1,4 @@
-"""What the demo says: what was broken, what to look for, what repairs it."""
+"""The demo's line: what was broken, what to look for, what repairs it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from fleetctl.tui.tones import toned
 
 
 class GuideLine(Static):
-    """There only in a demo."""
+    """Shown in a demo only."""
 
     DEFAULT_CSS = """
     GuideLine { height: auto; max-height: 4; padding: 0 1; background: $boost; display: none; }
     """
 
     def greet(self, note: str, *, kept: bool) -> None:
-        """While nothing is broken.
+        """Show the greeting, while nothing is broken.
 
         :param note: what this demo's fleet cannot show, or what was mended.
         :param kept: whether the fleet outlives the dashboard.
@@ -28,7 +28,7 @@ class GuideLine(Static):
         self.update(Content.assemble(hint, toned(f" {note}", "quiet") if note else ""))
 
     def show(self, scenario: Scenario, said: str) -> None:
-        """After something was broken."""
+        """Show what ``scenario`` broke."""
         heal = " h: mend it ·" if scenario.repair == "heal" else ""
         self.update(
             Content.assemble(

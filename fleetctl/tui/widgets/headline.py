@@ -1,4 +1,4 @@
-"""The first line: which fleet and job, how much of it is well, and when that was seen."""
+"""The first line: fleet and job, how many nodes and instances are well, and the time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fleetctl.tui.tones import drawn, toned
 
 
 def headline(fleet: str, job: str | None, status: FleetStatus | None, width: int) -> Content:
-    """The line, as wide as ``width``; figures that do not fit are left out."""
+    """The line in ``width`` columns; figures that do not fit are left out."""
     name = Content.styled(f" {fleet} · {job}" if job else f" {fleet}", "bold")
     parts = _figures(status) if status else [toned("asking …", "busy")]
     while len(parts) > 1 and sum(p.cell_length + 3 for p in parts) + name.cell_length > width:
@@ -45,7 +45,7 @@ def _tone(have: int, of: int) -> Tone:
 
 
 class Headline(Static):
-    """Shows :func:`headline`, and a start or stop that goes on."""
+    """Shows :func:`headline`."""
 
     DEFAULT_CSS = "Headline { height: 1; background: $panel; text-wrap: nowrap; }"
 
@@ -68,7 +68,7 @@ class Headline(Static):
 
 
 class ActionLine(Static):
-    """One line about the start or stop that goes on, or was the last; not there without one."""
+    """One line about the current or last start or stop; hidden without one."""
 
     DEFAULT_CSS = "ActionLine { height: 1; display: none; background: $boost; text-wrap: nowrap; }"
 

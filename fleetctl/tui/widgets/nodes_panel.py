@@ -1,4 +1,4 @@
-"""The nodes, an instance a line: two lamps, what runs there and how, round trips, load, memory."""
+"""The nodes, a line per instance: marks for ssh and data, state, round trip, load, memory."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from fleetctl.tui.widgets.rows import Rows
 from fleetctl.words.system import load, memory
 
 HISTORY = 60
-"""Round trips kept of each node."""
+"""Round trips kept per node."""
 STALE_S = 10.0
-"""A node that has not answered for so long says so."""
+"""Facts older than this are shown with their age."""
 _WORST = ("unreachable", "degraded", "unknown", "ok", "external")
 SORTS = ("file", "worst", "load", "memory")
 
 
 class NodeRow(Struct, frozen=True):
-    """What a row is about."""
+    """The node and instance of a row."""
 
     node: str
     instance: Instance | None
@@ -64,7 +64,7 @@ class _Column(Struct, frozen=True):
 
 
 class NodesPanel(Vertical):
-    """Rows with a cursor; Enter opens the node."""
+    """Rows with a cursor; Enter opens the node's screen."""
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Nodes"
@@ -82,7 +82,7 @@ class NodesPanel(Vertical):
     """
 
     class NodeOpened(Message):
-        """Somebody wants to see all of a node."""
+        """A node's screen was asked for."""
 
         def __init__(self, node: str) -> None:
             super().__init__()
@@ -116,7 +116,7 @@ class NodesPanel(Vertical):
 
     @property
     def chosen(self) -> NodeRow:
-        """What the cursor is on; the first row while it is nowhere."""
+        """The row under the cursor; the first row without a cursor."""
         key = self.query_one(Rows).key
         return self._by_key[key] if key else self._node_rows[0]
 
@@ -146,10 +146,10 @@ class NodesPanel(Vertical):
     # filter and sort
 
     def action_filter(self) -> None:
-        """Type what the rows must contain."""
+        """Open the input for the text that rows must contain."""
         field = self.query_one(Input)
         field.display = True
-        self.screen.set_focus(field)  # at once: the next key is for it already
+        self.screen.set_focus(field)  # at once: the next key belongs to it
 
     @on(Input.Changed)
     def _filter_typed(self, event: Input.Changed) -> None:
@@ -170,7 +170,7 @@ class NodesPanel(Vertical):
         self.query_one(Rows).focus()
 
     def action_sort(self) -> None:
-        """Sort by the next of the orders."""
+        """Sort by the next of :data:`SORTS`."""
         self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
         self._draw()
 
@@ -216,7 +216,7 @@ class NodesPanel(Vertical):
         return self._snapshot.status.nodes[place.node]
 
     def _columns(self) -> list[_Column]:
-        """As many as fit: what matters most first."""
+        """The columns that fit; the least important are left out first."""
         names = max(len(name) for name in self._fleet.nodes)
         roles = max((len(p.instance.service) for p in self._node_rows if p.instance), default=4)
         always = [
@@ -298,7 +298,7 @@ class NodesPanel(Vertical):
         return drawn(verdict(lamp.ok))
 
     def _late(self, name: str, node: NodeStatus) -> str:
-        """How old what is known of a node is, where that is old."""
+        """The age of a node's facts, when they are old; else empty."""
         assert self._snapshot
         heard = self._snapshot.heard_at.get(name)
         if node.state == "external" or (heard is None and node.state != "unreachable"):

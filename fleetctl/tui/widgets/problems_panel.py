@@ -1,4 +1,4 @@
-"""What is wrong: root causes, worst first."""
+"""The problems: root causes, worst first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fleetctl.tui.widgets.rows import Rows
 
 
 class ProblemsPanel(Vertical):
-    """A line a problem; Enter explains it, f repairs."""
+    """A line per problem; Enter explains it, f repairs."""
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Problems"
@@ -28,7 +28,7 @@ class ProblemsPanel(Vertical):
     """
 
     class ProblemOpened(Message):
-        """Somebody wants to know more."""
+        """The page of a problem was asked for."""
 
         def __init__(self, problem: Problem) -> None:
             super().__init__()
@@ -48,14 +48,14 @@ class ProblemsPanel(Vertical):
 
     @property
     def chosen(self) -> Problem | None:
-        """The problem under the cursor; the worst while the cursor is nowhere."""
+        """The problem under the cursor; the worst without a cursor."""
         key = self.query_one(Rows).key
         return self._problems.get(key or "", next(iter(self._problems.values()), None))
 
     def show(self, status: FleetStatus, *, complete: bool) -> None:
         """Show the problems of ``status``.
 
-        :param complete: every node was asked; otherwise no problem is not yet good news.
+        :param complete: whether every node was asked. Until then "no problem" is not shown.
         """
         self._problems = {f"{p.code} {p.node} {n}": p for n, p in enumerate(status.problems)}
         rows = [(key, problem_line(problem)) for key, problem in self._problems.items()]
@@ -77,7 +77,7 @@ class ProblemsPanel(Vertical):
 
 
 def problem_line(problem: Problem) -> Content:
-    """One line: mark, code, sentence, whom it hits, and whether a key repairs it."""
+    """One line: mark, code, summary, affected nodes, and whether a key repairs it."""
     others = [name for name in problem.affects if name not in problem.summary]
     hit = f" → {', '.join(others)}" if others else ""
     fix = toned("  [f] fix", "busy") if problem.fix and problem.fix.steps else Content("")

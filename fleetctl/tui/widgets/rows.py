@@ -1,4 +1,4 @@
-"""A list of lines with a cursor, whose content is replaced as the fleet changes."""
+"""A list of lines with a cursor; its content is replaced as the fleet changes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from textual.widgets.option_list import Option
 
 
 class Rows(OptionList):
-    """Each row has a key; the cursor stays on its key, wherever that moves.
+    """Each row has a key; the cursor follows its key when rows move.
 
-    Only rows that changed are drawn anew, and none when nothing did.
+    Only rows that changed are drawn again.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -56,6 +56,6 @@ class Rows(OptionList):
 
     @property
     def key(self) -> str | None:
-        """Of the row under the cursor."""
+        """The key of the row under the cursor."""
         option = self.highlighted_option
         return option.id if option else None

@@ -1,4 +1,4 @@
-"""The topology: networks as lines, nodes on them, and what was measured of both."""
+"""The topology panel: networks as lines, the nodes on them, and their state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEGEND = "  ".join(f"{MARKS[state].symbol} {meaning}" for state, meaning in _MEA
 
 
 class TopologyPanel(ScrollView, can_focus=True):
-    """The drawing, with a cursor that goes from node to node."""
+    """The drawing, with a cursor that moves from node to node."""
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Topology"
@@ -49,7 +49,7 @@ class TopologyPanel(ScrollView, can_focus=True):
     """
 
     class NodeChosen(Message):
-        """Somebody wants to see all of a node."""
+        """A node's screen was asked for."""
 
         def __init__(self, node: str) -> None:
             super().__init__()
@@ -75,7 +75,7 @@ class TopologyPanel(ScrollView, can_focus=True):
         return self._cursor
 
     def update_status(self, status: FleetStatus) -> None:
-        """Draw ``status``; where nothing looks different, nothing is painted."""
+        """Draw ``status``; does nothing when the drawing stays the same."""
         self._status = status
         self._redraw()
 
@@ -129,7 +129,7 @@ class TopologyPanel(ScrollView, can_focus=True):
     # cursor
 
     def action_go(self, way: str) -> None:
-        """To the nearest node that way; the first of all while the cursor is nowhere."""
+        """Move to the nearest node in that direction; to the first one without a cursor."""
         places = self._drawing.places
         if not places:
             return
@@ -139,7 +139,7 @@ class TopologyPanel(ScrollView, can_focus=True):
             self.choose(node)
 
     def action_open(self) -> None:
-        """Tell that the node under the cursor is wanted."""
+        """Ask for the screen of the node under the cursor."""
         if self._cursor is not None:
             self.post_message(self.NodeChosen(self._cursor))
 
@@ -183,7 +183,7 @@ class TopologyPanel(ScrollView, can_focus=True):
 
 
 def _nearest(places: Mapping[str, tuple[int, int]], here: tuple[int, int], way: str) -> str | None:
-    """Along the row, or the closest column of the next row that has nodes."""
+    """The next node in the row, or the closest column in the next row that has nodes."""
     row, column = here
     if way in ("left", "right"):
         sign = 1 if way == "right" else -1
