@@ -1,7 +1,7 @@
 """The newest lines of several logs, in bounded memory. Pure.
 
-What comes is kept as it came, in chunks of whole lines; a chunk is only looked into when its lines
-are shown or searched (:mod:`fleetctl.logs.view`).
+Data is kept unparsed, in chunks of whole lines; a chunk is parsed only when its lines are shown or
+searched (:mod:`fleetctl.logs.view`).
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from fleetctl.logs.events import LogBatch, LogEvent, LogNotice, LogTail
 from fleetctl.logs.lines import SHOWN_BYTES
 
 LIMIT_BYTES = 32 * 1024 * 1024
-"""What all logs together may take."""
+"""The most memory of all logs together."""
 CHUNK_BYTES = 64 * 1024
-"""A longer batch is cut, so that no single step of work takes long."""
+"""A longer batch is split, so that no single step takes long."""
 _CHUNK_COST = 512
-"""Bytes that a chunk takes besides its data, about."""
+"""Bytes of a chunk besides its data, about."""
 
 
 class Chunk:
-    """Some successive lines of one log, or one mark. Never changes, but for its neighbours."""
+    """Some successive lines of one log, or one mark. Only its neighbours and ``gone`` change."""
 
     __slots__ = (
         "at", "data", "gone", "instance", "key", "lines", "mark", "next", "offset", "prev",
@@ -42,22 +42,22 @@ class Chunk:
     ) -> None:
         self.instance = instance
         self.offset = offset
-        """Of its first byte in the log."""
+        """The offset of its first byte in the log."""
         self.data = data
         self.at = at
-        """Its place in time, epoch seconds; never before the chunk ahead of it in the same log."""
+        """The time it is sorted by, epoch seconds; never decreases within a log."""
         self.written = written
         """When it was written, epoch seconds; ``None``: not known."""
         self.key = (at, number)
-        """Chunks of all logs are shown in this order. The number counts what came."""
+        """Chunks of all logs are shown in this order. The number counts all chunks."""
         self.mark = mark
         """What is shown instead of lines."""
         self.lines = 0 if mark else data.count(b"\n") + (not data.endswith(b"\n"))
         self.prev: Chunk | None = None
-        """The one before in the same log."""
+        """The previous chunk of the same log."""
         self.next: Chunk | None = None
         self.gone = False
-        """Whether it fell out of the buffer."""
+        """Whether it was dropped from the buffer."""
 
     @property
     def cost(self) -> int:
@@ -66,17 +66,17 @@ class Chunk:
 
     @property
     def rows(self) -> int:
-        """How many rows of a screen it takes, at least: its lines, or its mark."""
+        """Rows of a screen, unwrapped: its lines, or its mark."""
         return self.lines or 1
 
 
 class Changes(Struct, frozen=True):
-    """What taking events changed."""
+    """What :meth:`LogBuffer.take` changed."""
 
     added: Sequence[Chunk] = ()
     gone: Sequence[Chunk] = ()
     tails: bool = False
-    """Whether a line without end changed."""
+    """Whether an unfinished last line changed."""
 
 
 class _Log:
@@ -92,8 +92,8 @@ class _Log:
 class LogBuffer:
     """Holds the newest lines of each of ``names``.
 
-    Beyond ``limit_bytes`` in total, the oldest lines of whichever log takes most go first; so one
-    that talks much never pushes out a quiet one's.
+    Beyond ``limit_bytes`` in total, the oldest lines of the largest log are dropped, so a log that
+    grows fast never displaces the lines of a quiet one.
     """
 
     def __init__(self, names: Iterable[str], limit_bytes: int = LIMIT_BYTES) -> None:
@@ -101,31 +101,31 @@ class LogBuffer:
         self._limit_bytes = limit_bytes
         self._cost = 0
         self.number = 0
-        """Of the newest chunk."""
+        """The number of the newest chunk."""
 
     @property
     def names(self) -> Sequence[str]:
         return tuple(self._logs)
 
     def chunks(self, name: str) -> Iterable[Chunk]:
-        """Of one log, oldest first."""
+        """The chunks of one log, oldest first."""
         return self._logs[name].chunks
 
     def fallen_lines(self, name: str) -> int:
-        """How many lines fell out at the old end."""
+        """How many of the oldest lines were dropped."""
         return self._logs[name].fallen_lines
 
     def begins_late(self, name: str) -> bool:
-        """Whether the log has older lines than are held."""
+        """Whether the log has older lines than the buffer."""
         first = next((chunk for chunk in self._logs[name].chunks if not chunk.mark), None)
         return first is not None and first.offset > 0
 
     def tail(self, name: str) -> str:
-        """The last line while it has no end; empty when there is none."""
+        """The unfinished last line; empty when there is none."""
         return self._logs[name].tail
 
     def take(self, events: Iterable[LogEvent]) -> Changes:
-        """Add what came. Events of an instance that is not one of the buffer's are left out."""
+        """Add ``events``; those of instances that the buffer does not have are ignored."""
         added: list[Chunk] = []
         tails = False
         for event in _joined(events):
@@ -141,7 +141,7 @@ class LogBuffer:
                 case LogBatch(name, offset, data, came, at):
                     tails = tails or bool(log.tail)
                     log.tail = ""
-                    # a node's clock may be ahead, but nothing was written after it was read
+                    # no later than it was read: the node's clock may be ahead
                     when = came if at is None else min(at, came)
                     for piece in _pieces(data):
                         added.append(self._add(log, name, offset, _folded(piece), when, at))
@@ -174,10 +174,10 @@ class LogBuffer:
         while self._cost > self._limit_bytes:
             log = max(self._logs.values(), key=lambda log: log.cost)
             if len(log.chunks) < 2:
-                break  # the newest stays, however long its line
+                break  # the newest chunk stays, however large
             chunk = log.chunks.popleft()
             chunk.gone = True
-            if chunk.next:  # nobody who still shows this one holds all that followed
+            if chunk.next:  # a view that still holds this one must not keep later ones alive
                 chunk.next.prev = None
                 chunk.next = None
             log.cost -= chunk.cost
@@ -192,7 +192,7 @@ def _end(log: _Log) -> int:
 
 
 def _joined(events: Iterable[LogEvent]) -> Iterator[LogEvent]:
-    """Small batches that follow on each other, of one log and the same time, as one."""
+    """Joins consecutive small batches of one log and the same second."""
     open_batch: LogBatch | None = None
     parts: list[bytes] = []
     size = 0
@@ -229,7 +229,7 @@ def _with(batch: LogBatch, parts: list[bytes]) -> LogBatch:
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
-    """Whole lines, of at most :data:`CHUNK_BYTES` where none is longer."""
+    """Splits at line ends, into at most :data:`CHUNK_BYTES` unless a line is longer."""
     start = 0
     while len(data) - start > CHUNK_BYTES:
         end = data.rfind(b"\n", start, start + CHUNK_BYTES) + 1
@@ -242,7 +242,7 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 
 
 def _folded(piece: bytes) -> bytes:
-    """A very long line without what a terminal would have drawn over: bars redraw for hours."""
+    """A very long line without what carriage returns overwrite, as progress bars print it."""
     if len(piece) <= SHOWN_BYTES or b"\n" in piece[:-1] or b"\r" not in piece:
         return piece
     end = b"\n" if piece.endswith(b"\n") else b""

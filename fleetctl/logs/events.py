@@ -1,4 +1,4 @@
-"""What happens to the logs of several instances, as the dashboard and the command line take it."""
+"""Events of followed logs, for the dashboard and the command line."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ DEFAULT_LINES = 100
 
 
 class Wanted(Struct, frozen=True):
-    """Which part of a log's past."""
+    """Which past lines of a log are wanted."""
 
     lines: int | None = None
-    """The last ones; ``None``: :data:`DEFAULT_LINES`, or all since :attr:`since_s`."""
+    """How many of the last; ``None``: :data:`DEFAULT_LINES`, or all since :attr:`since_s`."""
     since_s: float | None = None
     """Not older than this many seconds."""
     times: bool = True
-    """Whether anybody asks when a line was written."""
+    """Whether the times of lines are wanted."""
 
 
 class PastLog(Struct, frozen=True):
-    """What a log holds already."""
+    """The past lines of a log."""
 
     start: int
     """Offset of the first byte."""
     data: bytes
-    """Also a last line without end."""
+    """Whole lines, and an unfinished last one."""
     index: TimeIndex | None
-    """When which line was written; None where nobody asked."""
+    """When each line was written; None when not wanted."""
 
 
 class LogBatch(Struct, frozen=True):
-    """Complete lines of one log, as they are in it."""
+    """Complete lines of one log, unchanged."""
 
     instance: str
     offset: int
-    """Of the first byte in the log."""
+    """The offset of the first byte in the log."""
     data: bytes
     came: float
     """When it was read, epoch seconds by this machine's clock."""
@@ -46,7 +46,7 @@ class LogBatch(Struct, frozen=True):
 
 
 class LogNotice(Struct, frozen=True):
-    """Something that is no line of the log, such as a node that was lost."""
+    """A notice that is not a line of the log, such as a lost node."""
 
     instance: str
     text: str
@@ -55,17 +55,17 @@ class LogNotice(Struct, frozen=True):
 
 
 class LogTail(Struct, frozen=True):
-    """The last line of a log while it has no end yet; it replaces the one before, and the next
-    :class:`LogBatch` of the instance ends it."""
+    """The unfinished last line of a log; replaced by the next one, and ended by the next
+    :class:`LogBatch` of the instance."""
 
     instance: str
     text: str
-    """Tidied, with its colours; empty when there is none any more."""
+    """Tidied, with colours; empty when there is none any more."""
 
 
 LogEvent = LogBatch | LogNotice | LogTail
 
 
 def sentence(error: LinkError) -> str:
-    """What is wrong with a log's node, as the text of a mark."""
+    """What is wrong with a log's node, for a :class:`LogNotice`."""
     return f"{error.reason}. {error.hint}".rstrip(". ") + "."

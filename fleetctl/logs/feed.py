@@ -1,4 +1,4 @@
-"""The logs of several instances at once: their last lines, and what comes, for ever."""
+"""Following the logs of several instances at once: their last lines, then new ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fleetctl.logs.segments import LogLocation, Span, read_index, read_span
 from fleetctl.model.jobs import Instance
 
 RETRY_S = 1.0
-"""A node that cannot be reached when following begins is asked again this often."""
+"""How often a node that cannot be reached at first is asked again."""
 _WHOLE = 1 << 40
 
 
@@ -39,13 +39,13 @@ async def feed(
     *,
     tails: bool = False,
 ) -> None:
-    """Hand ``took`` the wanted lines of every instance that has a command, and go on with what
-    comes: across restarts, rotation and lost connections, every line once.
+    """Call ``took`` with the wanted lines of every instance that has a command, then with new
+    lines: each once, across restarts, rotation and lost connections.
 
-    One node's trouble is a :class:`LogNotice`, and delays no other. Never ends by itself;
-    cancelling it, or an error raised by ``took``, ends all of it.
+    A node that is lost gives a :class:`LogNotice`, and delays no other. Never returns; ends when
+    it is cancelled, or with an error raised by ``took``.
 
-    :param tails: whether lines that have no end yet come too, as :class:`LogTail`.
+    :param tails: whether unfinished lines are reported too, as :class:`LogTail`.
     """
     chosen = [instance for instance in instances if instance.command is not None]
     nodes = [instance.node for instance in chosen]
@@ -60,14 +60,14 @@ async def feed(
     followers = [asyncio.create_task(one(place)) for place in range(len(chosen))]
     try:
         await asyncio.gather(*followers)
-    finally:  # an error ends one of them; the links must not close under the others
+    finally:  # after an error in one, end the others before the links close
         for follower in followers:
             follower.cancel()
         await asyncio.gather(*followers, return_exceptions=True)
 
 
 async def past(links: Links, log: LogLocation, node: str, wanted: Wanted) -> PastLog:
-    """The lines that are there already, also a last one without end.
+    """The past lines, with an unfinished last one.
 
     :raises LinkError: the node is lost, or the log cannot be read.
     """
@@ -93,7 +93,7 @@ def _last(span: Span, lines: int) -> Span:
 async def _events(
     links: Links, log: LogLocation, node: str, wanted: Wanted, *, lane: int, tails: bool
 ) -> AsyncIterator[LogEvent]:
-    """One log's past, and what comes."""
+    """One log's past lines, then its new ones."""
     name = log.instance
     lost = False
     while True:
@@ -129,7 +129,7 @@ async def _events(
 
 
 def _stamped(name: str, start: int, data: bytes, index: TimeIndex | None) -> Iterator[LogBatch]:
-    """Complete lines, a batch for each second in which some were written."""
+    """Complete lines as batches, one per second in which lines were written."""
     now = time.time()
     if index is None:
         if data:

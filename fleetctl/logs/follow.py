@@ -1,4 +1,4 @@
-"""Following one log: from a byte on, for ever, across rotation, restarts and lost connections."""
+"""Following one log from a byte on, across rotation, restarts and lost connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fleetctl.logs.segments import LogLocation
 
 _ROTATION_CHECK_S = 0.1
 _IDLE_CHECK_S = 1.0
-# a log is rotated while it grows: where nothing came for a while, looking seldom is soon enough
+# a log is rotated only while it grows, so an idle one is checked less often
 _GIVEN_UP_S = 1.0
 _HEAD_TIMEOUT_S = 60.0
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -27,7 +27,7 @@ TORN_EVERY_S = 0.2
 
 
 class Lines(Struct, frozen=True):
-    """Complete lines, as they are in the log."""
+    """Complete lines, unchanged."""
 
     offset: int
     data: bytes
@@ -41,7 +41,7 @@ class Gap(Struct, frozen=True):
 
 
 class Cut(Struct, frozen=True):
-    """The node cannot be reached; following goes on by itself when it can."""
+    """The node cannot be reached; following goes on once it can."""
 
     reason: str
 
@@ -51,7 +51,7 @@ class Resumed(Struct, frozen=True):
 
 
 class Torn(Struct, frozen=True):
-    """What the last line, which has no end yet, shows now."""
+    """The unfinished last line as it is now."""
 
     data: bytes
 
@@ -62,14 +62,14 @@ Event = Lines | Gap | Cut | Resumed | Torn
 async def follow(
     place: LogLocation, node: str, links: Links, offset: int, *, lane: int = 0, torn: bool = False
 ) -> AsyncIterator[Event]:
-    """What happens to the log from ``offset`` on. Never ends by itself.
+    """The events of the log from ``offset`` on. Never ends.
 
     :param lane: as of :meth:`fleetctl.link.links.Links.get`; one takes :data:`LOGS_PER_LANE` logs.
-    :param torn: whether the last line comes, too, while it has no end yet: as :class:`Torn`, each
-        time that it has changed, but not more often than every :data:`TORN_EVERY_S`.
+    :param torn: whether an unfinished last line is reported, as :class:`Torn`, whenever it has
+        changed, at most every :data:`TORN_EVERY_S`.
 
-    Every byte comes exactly once, in order, however often the connection breaks: each new attempt
-    goes on at the first byte that did not come yet.
+    Every byte comes exactly once, in order, however often the connection breaks: each attempt goes
+    on at the first byte not read yet.
     """
     framer = Framer(offset)
     failures = 0
@@ -88,13 +88,13 @@ async def follow(
                 yield Cut(error.reason)
             pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
             failures += 1
-            # jitter: all followers of a node lost it at the same moment
+            # jitter: all followers of a node retry at the same time
             await asyncio.sleep(pause * random.uniform(0.7, 1.3))
 
 
 async def _segment(node: str, stream: Stream, framer: Framer, torn: bool) -> AsyncIterator[Event]:
-    """``Resumed`` once the node answers, then the lines from the framer's offset to the end of the
-    segment that was the last one when the node was asked.
+    """``Resumed`` once the node answers, then lines from the framer's offset to the end of the
+    segment that was the newest when the command began.
 
     :raises LinkError: the node is lost, or the log cannot be read there.
     """
@@ -102,7 +102,7 @@ async def _segment(node: str, stream: Stream, framer: Framer, torn: bool) -> Asy
     yield Resumed()
     if position > framer.position:
         yield Gap(framer.offset, position - framer.offset)
-    if position != framer.position:  # before it: the node lost its last bytes, or the log is new
+    if position != framer.position:  # if smaller: the node lost its last bytes, or the log is new
         framer.jump(position)
         if torn:
             yield Torn(b"")
@@ -117,7 +117,7 @@ async def _segment(node: str, stream: Stream, framer: Framer, torn: bool) -> Asy
             told, told_at_s = framer.last_line, time.monotonic()
             yield Torn(told)
         following = re.search(rb"^next (\d+)\n", stream.stderr, re.M)
-        # a while without a byte: what stood between here and there was rotated away
+        # idle before the next segment's offset: the bytes in between were rotated away
         if following and (framer.position >= int(following[1]) or idle_s >= _GIVEN_UP_S):
             return
         wait_s = _IDLE_CHECK_S if idle_s >= _GIVEN_UP_S and not following else _ROTATION_CHECK_S
@@ -135,7 +135,7 @@ async def _segment(node: str, stream: Stream, framer: Framer, torn: bool) -> Asy
 
 
 async def _head(node: str, stream: Stream) -> tuple[int, bytes]:
-    """The offset of the first byte that follows, and what came of these bytes already."""
+    """The offset of the first byte that follows, and the bytes read so far."""
     data = b""
     while b"\n" not in data:
         more = await stream.read(_HEAD_TIMEOUT_S)

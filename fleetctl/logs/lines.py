@@ -1,4 +1,4 @@
-"""Framing: bytes of a log to lines that are safe and readable on a terminal. Pure."""
+"""From the bytes of a log to lines that are safe and readable on a terminal. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-# A log must not move the cursor, rename the window or fill the clipboard. What goes: CSI sequences
-# other than colours (SGR, final byte m), with whatever controls stand inside, since terminals
-# read on over those; OSC, DCS, SOS, PM and APC strings up to their end; two-byte escapes; the other
-# controls. Every ESC that stays begins a whole colour sequence.
+# A log must not move the cursor, rename the window or fill the clipboard. Removed are CSI sequences
+# other than colours (SGR, final byte m), with the control characters that terminals allow inside;
+# OSC, DCS, SOS, PM and APC strings up to their end; two-byte escapes; other control characters.
+# Every ESC that stays begins a whole colour sequence.
 _CONTROL = re.compile(
     rb"\x1b\[(?![0-9;:]*m)[\x00-\x1a\x1c-\x3f\x7f]*[@-~]?"
     rb"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"
@@ -20,16 +20,16 @@ _CONTROL = re.compile(
     rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
 )
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
-# U+009B and U+009D begin sequences as well. Replaced, since what is left out could make a new one.
+# U+009B and U+009D begin sequences, too. Replaced, since removing them could form a new sequence.
 _CONTROLS = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
 
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
-"""What is kept while a line has no end; a program may never print one."""
+"""The most that is kept of an unfinished line; a program may never end one."""
 
 
 SHOWN_BYTES = 64 * 1024
-"""What a screen shows of a line."""
+"""The most that a screen shows of a line."""
 
 
 class LogLine(Struct, frozen=True):
@@ -37,23 +37,23 @@ class LogLine(Struct, frozen=True):
 
     instance: str
     offset: int
-    """Of its first byte in the log."""
+    """The offset of its first byte in the log."""
     text: str
     at: float | None = None
     """When it was written, epoch seconds, to about a second; ``None``: not known."""
 
 
 def _needs_work(data: bytes) -> bool:
-    """Whether there is anything to tidy. Deleting is ten times faster than a regular expression."""
+    """Whether there is anything to tidy; ten times faster than the regular expression."""
     if len(data.translate(None, _CONTROLS)) != len(data):
         return True
     return b"\xc2" in data and _C1.search(data) is not None
 
 
 def tidy(line: bytes) -> bytes:
-    """One line without its end: what a terminal would show of it, colours kept.
+    """What a terminal would show of one line, without its end, with colours.
 
-    A progress bar that redraws itself with carriage returns folds into its last state.
+    Of a progress bar that redraws itself with carriage returns, only the last state is left.
     """
     if not _needs_work(line):
         return line
@@ -64,7 +64,7 @@ def tidy(line: bytes) -> bytes:
 
 
 def shown(line: bytes) -> str:
-    """One line's text as :func:`tidy` leaves it, of a very long one only the beginning."""
+    """One line's text after :func:`tidy`, cut after :data:`SHOWN_BYTES`."""
     if len(line) <= SHOWN_BYTES:
         return tidy(line).decode("utf-8", "replace")
     line = line.rstrip(b"\r").rpartition(b"\r")[2]
@@ -76,7 +76,7 @@ def shown(line: bytes) -> str:
 
 
 def tidy_lines(data: bytes) -> bytes:
-    """Complete lines, tidied; much faster than one by one where there is nothing to tidy."""
+    """Complete lines, tidied; much faster than line by line when there is nothing to tidy."""
     data = data.replace(b"\r\n", b"\n")
     if not _needs_work(data):
         return data
@@ -84,17 +84,17 @@ def tidy_lines(data: bytes) -> bytes:
 
 
 class Framer:
-    """Cuts a stream of bytes into complete lines; keeps the torn last one until it is whole."""
+    """Cuts a stream of bytes into complete lines; keeps an unfinished last one."""
 
     def __init__(self, offset: int) -> None:
         self.offset = offset
-        """Of the first byte that was not given out yet."""
+        """The offset of the first byte that was not returned yet."""
         self._torn = bytearray()
 
     def feed(self, data: bytes) -> tuple[int, bytes]:
-        """The offset of, and all complete lines in, what came so far.
+        """Add ``data``; returns the offset of the complete lines so far, and these lines.
 
-        A line longer than :data:`MAX_LINE_BYTES` comes in pieces.
+        A line longer than :data:`MAX_LINE_BYTES` is returned in pieces.
         """
         end = data.rfind(b"\n") + 1
         if not end and len(self._torn) + len(data) > MAX_LINE_BYTES:
@@ -109,12 +109,12 @@ class Framer:
 
     @property
     def position(self) -> int:
-        """Of the byte that must come next."""
+        """The offset of the next byte to feed."""
         return self.offset + len(self._torn)
 
     @property
     def last_line(self) -> bytes:
-        """What is torn now, folded at carriage returns; of a very long one only its beginning."""
+        """The unfinished line after its last carriage return, cut after :data:`SHOWN_BYTES`."""
         torn = self._torn
         end = len(torn)
         while end and torn[end - 1] == 0x0D:
@@ -123,12 +123,12 @@ class Framer:
         return bytes(torn[start : min(end, start + SHOWN_BYTES)])
 
     def jump(self, offset: int) -> None:
-        """Go on at ``offset``; what is torn now can never be whole."""
+        """Go on at ``offset``, and drop the unfinished line."""
         self.offset, self._torn = offset, bytearray()
 
 
 class TimeIndex:
-    """When a log had grown to which offset: lines "SECOND OFFSET" that the logger wrote."""
+    """When a log had which size: the lines "SECOND OFFSET" that the logger writes."""
 
     def __init__(self, text: str) -> None:
         pairs = [line.split() for line in text.splitlines()]
@@ -139,7 +139,7 @@ class TimeIndex:
         self._seconds = [second for _, second in known]
 
     def at(self, end_offset: int) -> float | None:
-        """The second by which the log held the byte before ``end_offset``."""
+        """The second, since the epoch, by which the log had grown to ``end_offset``."""
         place = bisect.bisect_left(self._offsets, end_offset)
         return float(self._seconds[place]) if place < len(self._seconds) else None
 
@@ -151,7 +151,7 @@ def _digits(text: str) -> bool:
 def log_lines(
     instance: str, start: int, data: bytes, at: TimeIndex | float | None
 ) -> Iterable[LogLine]:
-    """The lines in ``data``, whose first byte has the offset ``start``."""
+    """The lines in ``data``, which begins at the offset ``start``."""
     offset = start
     for line in data.removesuffix(b"\n").split(b"\n") if data else ():
         end = offset + len(line) + 1

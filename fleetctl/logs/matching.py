@@ -1,4 +1,4 @@
-"""The text of logs as people search it: without colours. Pure."""
+"""Filtering and searching the text of logs, without colours. Pure."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from fleetctl.logs.lines import shown, tidy_lines
 _LOOKS_AROUND = re.compile(r"[$^]|\(\?|\\[AZz]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 PATIENCE_S = 0.1
-"""Of processor time for one search. What takes longer takes for ever, as a rule: ``(a|aa)+$``."""
+"""The most time for one search. What takes longer often never ends: ``(a|aa)+$``."""
 
 
 class Pattern:
-    """A Python regular expression that keeps nobody waiting: once a search took too long, it finds
-    nothing any more.
+    """A Python regular expression with a time limit: once a search took too long, it finds nothing
+    any more.
 
-    :raises UsageError: the text is none.
+    :raises UsageError: the text is not a regular expression.
     """
 
     def __init__(self, text: str) -> None:
-        import regex  # takes longer to import than all else here, and few ever filter
+        import regex  # slow to import, and seldom needed
 
         self.text = text
         self.gave_up = False
         try:
-            with warnings.catch_warnings():  # on stderr, where a screen may be drawn
+            with warnings.catch_warnings():  # they would go to stderr, where a screen may be drawn
                 warnings.simplefilter("ignore", FutureWarning)
-                re.compile(text)  # regex knows more than users are told of
+                re.compile(text)  # regex takes more than is documented here
                 self._compiled = regex.compile(text)
         except (re.error, regex.error, OverflowError, RecursionError) as error:
             raise UsageError(f"not a regular expression: {error}") from None
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where it is found, as numbers of characters."""
+        """Start and end of each match, in characters."""
         if self.gave_up:
             return
         try:
@@ -49,7 +49,7 @@ class Pattern:
             self.gave_up = True
 
     def search(self, text: str, begin: int = 0) -> tuple[int, int] | None:
-        """Where it is found first."""
+        """Start and end of the first match."""
         if self.gave_up:
             return None
         try:
@@ -65,13 +65,13 @@ class Filter(Struct, frozen=True):
 
     pattern: Pattern
     inverse: bool = False
-    """Those that do not match."""
+    """Keep the lines that do not match."""
 
     def keeps(self, text: str) -> bool:
         return (self.pattern.search(text) is None) is self.inverse
 
     def kept(self, chunk: Chunk) -> Sequence[int]:
-        """The numbers of the lines of a chunk that are shown."""
+        """The numbers of the lines of a chunk that it keeps."""
         found = found_in(self.pattern, texts(chunk))
         if not self.inverse:
             return found
@@ -82,8 +82,8 @@ class Filter(Struct, frozen=True):
 def found_in(pattern: Pattern, text: str) -> Sequence[int]:
     """The numbers of the lines of ``text`` in which ``pattern`` is found.
 
-    What does not look at what stands around it is found in a line only if it is found there in the
-    whole text: looking through that at once is many times faster where few lines match.
+    Without anchors or lookarounds, the whole text is searched at once, and only lines with a match
+    are searched again by themselves: many times faster where few lines match.
     """
     if _LOOKS_AROUND.search(pattern.text):
         return [i for i, line in enumerate(text.split("\n")) if pattern.search(line)]
@@ -94,7 +94,7 @@ def found_in(pattern: Pattern, text: str) -> Sequence[int]:
         number += text.count("\n", begin, start)
         begin = text.rfind("\n", 0, start) + 1
         end = text.find("\n", start)
-        # it may have gone on beyond the end of its line
+        # the match may have gone beyond the end of the line
         if pattern.search(text[begin:] if end < 0 else text[begin:end]):
             numbers.append(number)
         if end < 0:
@@ -109,7 +109,7 @@ def whole_texts(chunk: Chunk) -> str:
 
 
 def plain(text: str) -> str:
-    """Without colours."""
+    """``text`` without colours."""
     return _COLOUR.sub("", text) if "\x1b" in text else text
 
 

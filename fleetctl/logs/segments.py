@@ -1,7 +1,7 @@
 """Reading an instance's log on its node, by the offset of its bytes.
 
 The log is a folder of segments named by the offset of their first byte (launch/logger.sh writes
-them), so an offset means the same byte for ever, also after rotation.
+them), so an offset always means the same byte, also after rotation.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ PIECE_BYTES = 4 * 1024 * 1024
 
 
 class LogLocation(Struct, frozen=True):
-    """Whose log."""
+    """The instance that a log belongs to."""
 
     fleet: str
     job: str
     instance: str
 
     def script(self, mode: str, **settings: int) -> str:
-        """segments.sh in one of its modes."""
+        """segments.sh with its settings, in one of its modes."""
         folder = quote_path(instance_dir(self.fleet, self.job, self.instance) + "/log")
         given = " ".join(f"{key}={value}" for key, value in settings.items())
         return f"dir={folder} mode={mode} {given}\n{_text()}"
@@ -44,14 +44,14 @@ class Span(Struct, frozen=True):
     """A piece of a log."""
 
     start: int
-    """Offset of its first byte; beyond what was asked for where bytes were rotated away."""
+    """Offset of its first byte; greater than asked for if bytes were rotated away."""
     data: bytes
 
 
 async def read_span(link: Link, script: str) -> Span:
-    """Run :meth:`LogLocation.script` in a mode that ends by itself.
+    """Run :meth:`LogLocation.script` in any mode but ``follow``.
 
-    :raises LinkError: the node is lost, or what it printed is no log.
+    :raises LinkError: the node is lost, or its output is not that of segments.sh.
     """
     done = await link.run(script, timeout_s=READ_TIMEOUT_S)
     head, _, data = done.stdout.partition(b"\n")
@@ -77,7 +77,7 @@ class LogReader:
         self.offset = offset
 
     async def more(self, link: Link) -> bytes:
-        """What was written since the last call, a few megabytes at the most."""
+        """What was written since the last call, at most :data:`PIECE_BYTES`."""
         script = self._place.script("from", offset=self.offset, limit=PIECE_BYTES)
         span = await read_span(link, script)
         self.offset = span.start + len(span.data)

@@ -1,7 +1,7 @@
 # Reads an instance's log on its node. Set before this text: dir (of the segments) and what to do:
 #   mode=from offset=N limit=N   print at most limit bytes from offset on
 #   mode=last lines=N            print the last lines
-#   mode=since seconds=N         print nothing; the head line tells where the log stood then
+#   mode=since seconds=N         print nothing; the head line has the offset at that time
 #   mode=index offset=N          print lines "SECOND OFFSET": when the log had grown beyond offset
 #   mode=follow offset=N         print from offset on, and go on as the segment grows
 # The first line printed is "FROM END": the offsets of the first byte that follows and of the end.
@@ -10,22 +10,22 @@ if ! { cd "$dir" 2>/dev/null && [ -n "$(segments)" ]; }; then
   [ "$mode" = follow ] || { echo "0 0"; exit 0; }
   echo "$offset $offset"
   { until cd "$dir" 2>/dev/null && [ -n "$(segments)" ]; do sleep 0.3; done; echo "next 0" >&2; } &
-  cat >/dev/null # until there is a log, or nobody listens any more
+  cat >/dev/null # until there is a log, or the connection is closed
   kill $!
   exit 0
 fi
 set -- $(segments)
 first=$1
 for last in "$@"; do :; done
-size=$(wc -c 2>/dev/null <"$last.log") # it, too, may be rotated away by now
+size=$(wc -c 2>/dev/null <"$last.log") # it may be rotated away by now
 end=$((last + ${size:-0}))
 
-clamp() { # what was rotated away, or is not there yet, cannot be read
+clamp() { # limits offset to what exists
   [ "$offset" -ge "$first" ] || offset=$first
   [ "$offset" -le "$end" ] || offset=$end
 }
 
-from_offset() { # up to a segment that is rotated away just now: what follows has other offsets
+from_offset() { # stops at a segment that is rotated away meanwhile: offsets would not match
   for at in "$@"; do
     skip=0; [ "$at" -ge "$offset" ] || skip=$((offset - at))
     size=$(wc -c <"$at.log") || return
@@ -41,7 +41,7 @@ from)
   from_offset "$@" | head -c $((end - offset))
   ;;
 last)
-  offset=$last # one segment is read, and only when that is not enough, all of them
+  offset=$last # the last segment is read; all of them only if it has too few lines
   count() { from_offset "$@" | head -c $((end - offset)) | tail -n "$n" | wc "$want"; }
   n=$((lines + 1)) want=-l # one more than asked for: a segment may begin within a line
   [ "$(count "$@")" -ge "$n" ] || offset=$first
@@ -57,7 +57,7 @@ since)
     found=$(awk -v since="$seconds" '$1 < since { o = $2 } END { print o }' "$at.idx" 2>/dev/null)
     offset=${found:-$offset}
   done
-  if [ "$offset" -gt "$first" ]; then # the logger looks at the size at any time, also within a line
+  if [ "$offset" -gt "$first" ]; then # the index may point into the middle of a line
     offset=$((offset - 1))
     offset=$((offset + $(from_offset "$@" | head -n 1 | wc -c)))
   fi
@@ -69,12 +69,12 @@ index)
   ;;
 follow)
   clamp
-  look() { # what is known of the segment "here": its size, and the next one, which means it is whole
+  look() { # the size of the segment "here", and the next segment, if "here" is complete
     next=$(segments | awk -v here="$here" '$1 > here' | head -n 1)
     size=$(wc -c <"$here.log") || again
   }
   told=
-  again() { # "here" was rotated away just now: ask anew
+  again() { # "here" was rotated away: the reader asks again
     [ -n "$told" ] || echo "$offset $offset"
     echo "next 0" >&2
     exit 0
@@ -96,17 +96,17 @@ follow)
   done
   tail -c +$((skip + 1)) -f "$here.log" &
   tail=$!
-  # Once the next segment exists this one is whole. The next one's offset is told on stderr: who
-  # has read up to that byte has all of it, and asks anew.
+  # Once the next segment exists, this one is complete. The next one's offset goes to stderr: a
+  # reader that has read up to that byte has all of this one, and asks again.
   while :; do
     look
-    # tail cannot begin in a segment that is rotated away just now
+    # tail fails on a segment that is rotated away
     kill -0 $tail 2>/dev/null || { sleep 0.3; next=0; }
     [ -z "$next" ] || { echo "next $next" >&2; break; }
     sleep 0.3
   done &
   watch=$!
-  cat >/dev/null # until nobody listens any more; so no orphan outlives a lost connection
+  cat >/dev/null # until the connection is closed, so that no process outlives it
   kill $tail $watch 2>/dev/null
   ;;
 esac

@@ -1,4 +1,4 @@
-"""What is shown of a buffer: which instances, which lines, and walking along them. Pure."""
+"""The shown lines of a buffer, by instance and filter, and iterating over them. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from fleetctl.logs.matching import Filter, Pattern, plain, texts
 
 _KEY = attrgetter("key")
 _SPLIT_CHUNKS = 32
-"""Chunks whose single lines are kept at hand."""
+"""How many chunks are kept split into lines."""
 
 _Rows = Sequence[int]
 
 
 class LinePosition(NamedTuple):
-    """A line, or a mark: it stays the same one whatever comes or falls out around it."""
+    """A line, or a mark; stays valid when other lines are added or dropped."""
 
     chunk: Chunk
     number: int
@@ -32,10 +32,10 @@ class LinePosition(NamedTuple):
 
 
 class LogView:
-    """The lines of some instances, in the order of time, by a filter or all of them.
+    """The lines of some instances by time, all or those that a filter keeps.
 
-    A filter needs a look at every line: :meth:`work` does a slice of it, newest lines first.
-    Marks are always shown, and never counted.
+    :meth:`work` applies the filter a slice at a time, newest lines first. Marks are always shown,
+    and never counted.
     """
 
     def __init__(self, buffer: LogBuffer) -> None:
@@ -44,7 +44,7 @@ class LogView:
         self._filter: Filter | None = None
         self._context = 0
         self._chunks: list[Chunk] = []
-        """Those of which something is shown, in order."""
+        """The chunks with shown lines, in order."""
         self._matches: dict[Chunk, _Rows] = {}
         self._shown: dict[Chunk, _Rows] = {}
         self._pending: list[Chunk] = []
@@ -53,10 +53,10 @@ class LogView:
         self.held = 0
         """Lines of the chosen instances."""
         self.matched = 0
-        """Those of them that the filter keeps, as far as is known."""
+        """How many of them the filter keeps, as far as they were filtered."""
         self._fresh_from: int | None = None
         self.fresh = 0
-        """Those of them that came since :meth:`watch_fresh`."""
+        """How many of these came since :meth:`watch_fresh`."""
 
     # What is shown
 
@@ -73,13 +73,13 @@ class LogView:
             self._rebuild()
 
     def watch_fresh(self) -> None:
-        """Count what comes from now on in :attr:`fresh`."""
+        """Count new lines in :attr:`fresh` from now on."""
         self._fresh_from, self.fresh = self._buffer.number, 0
 
     def update(self, changes: Changes) -> bool:
-        """Take what the buffer did.
+        """Apply the changes of the buffer.
 
-        :returns: whether something that is shown, or may be, changed.
+        :returns: whether they concern the chosen instances.
         """
         touched = False
         for chunk in changes.added:
@@ -98,7 +98,7 @@ class LogView:
         return bool(self._pending)
 
     def work(self, budget_s: float, clock: Callable[[], float] = time.perf_counter) -> None:
-        """Look at lines that were not looked at yet, for about ``budget_s``."""
+        """Filter pending lines for about ``budget_s`` seconds."""
         until = clock() + budget_s
         while self._pending:
             chunk = self._pending.pop()
@@ -137,7 +137,7 @@ class LogView:
         if self._filter and not chunk.mark:
             self.matched -= len(self._matches.pop(chunk, ()))
             self._shown.pop(chunk, ())
-            reach = self._context  # what it said is no context any more
+            reach = self._context  # its lines no longer have context
             for other in self._buffer.chunks(chunk.instance):
                 if reach <= 0:
                     break
@@ -174,7 +174,7 @@ class LogView:
         self._show(chunk)
         if not matches or not self._context:
             return
-        # what it says may be context of what stands there
+        # neighbours may have lines that are now context
         reach, other = self._context - matches[0], chunk.prev
         while reach > 0 and other:
             self._show(other)
@@ -185,7 +185,7 @@ class LogView:
             reach, other = reach - other.lines, other.next
 
     def _show(self, chunk: Chunk) -> None:
-        """Find out which of the chunk's lines are shown by what was looked at so far."""
+        """Update which of the chunk's lines are shown, by what was filtered so far."""
         if chunk not in self._matches:
             return
         before, rows = self._shown.get(chunk, ()), self._with_context(chunk)
@@ -232,11 +232,11 @@ class LogView:
         return lines[place.number]
 
     def text(self, place: LinePosition) -> str:
-        """What a screen shows of a line, colours in it; of a mark its words."""
+        """A line as a screen shows it, with colours; or the text of a mark."""
         return place.chunk.mark or shown(self.raw(place))
 
     def is_match(self, place: LinePosition) -> bool:
-        """Whether the filter keeps this line for its own sake, and not as context."""
+        """Whether the line itself matches the filter, and is not context."""
         if self._filter is None or place.chunk.mark or place.chunk.gone:
             return True
         matches = self._matches.get(place.chunk, ())
@@ -244,16 +244,16 @@ class LogView:
         return at < len(matches) and matches[at] == place.number
 
     def keeps(self, text: str) -> bool:
-        """Whether the filter keeps such a line."""
+        """Whether the filter keeps a line with this text."""
         return self._filter is None or self._filter.keeps(plain(text))
 
     def everything(self) -> Iterator[tuple[Chunk, Sequence[int]]]:
-        """What is shown now, chunk by chunk with the numbers of its lines; later changes do not
-        show in it, and any thread may walk along it. A mark has no numbers."""
+        """What is shown now: each chunk with the numbers of its lines, none for a mark. A copy, to
+        be iterated in any thread."""
         parts = [(chunk, () if chunk.mark else self._rows(chunk)) for chunk in self._chunks]
         return iter(parts)
 
-    # Walking along
+    # Iterating
 
     def _rows(self, chunk: Chunk) -> _Rows:
         if chunk.mark:
@@ -261,7 +261,7 @@ class LogView:
         return self._shown.get(chunk, ()) if self._filter else range(chunk.lines)
 
     def after(self, place: LinePosition | None) -> Iterator[LinePosition]:
-        """The places after ``place``, in order; from the first one on without one."""
+        """The positions after ``place``, in order; all when it is None."""
         at = 0
         if place:
             at = bisect_left(self._chunks, place.chunk.key, key=_KEY)
@@ -276,7 +276,7 @@ class LogView:
                 yield LinePosition(chunk, row)
 
     def before(self, place: LinePosition | None) -> Iterator[LinePosition]:
-        """The places before ``place``, nearest first; from the last one on without one."""
+        """The positions before ``place``, nearest first; all when it is None."""
         at = len(self._chunks)
         if place:
             at = bisect_left(self._chunks, place.chunk.key, key=_KEY)
@@ -290,7 +290,7 @@ class LogView:
                 yield LinePosition(chunk, row)
 
     def contains(self, place: LinePosition) -> bool:
-        """Whether it is still shown."""
+        """Whether ``place`` is still shown."""
         if not self._holds(place.chunk):
             return False
         rows = self._rows(place.chunk)
@@ -299,11 +299,11 @@ class LogView:
 
     @property
     def rows(self) -> int:
-        """How many places there are."""
+        """The number of positions."""
         return self._sums()[-1]
 
     def index(self, place: LinePosition) -> int:
-        """How many places come before this one."""
+        """The number of positions before this one."""
         at = bisect_left(self._chunks, place.chunk.key, key=_KEY)
         inside = 0
         if at < len(self._chunks) and self._chunks[at] is place.chunk:
@@ -311,7 +311,7 @@ class LogView:
         return self._sums()[at] + inside
 
     def at(self, index: int) -> LinePosition | None:
-        """The place with so many before it; ``None`` beyond the end."""
+        """The position with that index; ``None`` beyond the end."""
         sums = self._sums()
         if not 0 <= index < sums[-1]:
             return None
@@ -330,9 +330,8 @@ class LogView:
     def find(
         self, pattern: Pattern, start: LinePosition | None, *, forward: bool
     ) -> Iterator[LinePosition | None]:
-        """The nearest line after or before ``start`` (from the other end without one) in which
-        ``pattern`` is found. Yields ``None`` after each chunk without it, so that the caller may
-        do something else meanwhile."""
+        """The nearest line after or before ``start`` (of all when it is None) in which ``pattern``
+        is found. Yields ``None`` after each chunk without it, so that the caller can pause."""
         key = start.chunk.key if start else (inf if not forward else -inf, 0)
         if start and self._holds(start.chunk):
             rows = self._rows(start.chunk)
