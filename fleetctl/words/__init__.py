@@ -1,1 +1,1 @@
-"""What both front ends say, as values that each draws in its own way. Pure."""
+"""Texts of both front ends, as values that each draws in its own way. Pure."""

@@ -1,4 +1,4 @@
-"""What a check found, as rows of words: expected beside observed, and who hears whom. Pure."""
+"""The result of a check as rows of text: expected and observed, which node reaches which. Pure."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class Line(Struct, frozen=True):
 
 
 class Cell(Struct, frozen=True):
-    """What one node hears of another."""
+    """How one node reaches another."""
 
     mark: Mark | None
     text: str = ""
 
 
 class Matrix(Struct, frozen=True):
-    """Who reaches whom on one network: rows ask, columns answer."""
+    """Which node reaches which on one network: rows ask, columns answer."""
 
     network: str
     peers: tuple[str, ...]
     rows: Mapping[str, Mapping[str, ReachStatus]]
-    """Node that asks to the one that should answer, or be silent, to what came of it."""
+    """By asking node, then by peer: what was expected and observed."""
 
 
 def about(node: NodeStatus, facts: NodeFacts | None) -> str:
-    """The machine in a line."""
+    """The machine in one line: system, tmux, clock, temperature."""
     system = node.system
     if system is None:
         return f"{node.state}: {node.ssh.error or 'not asked'}"
@@ -50,7 +50,7 @@ def about(node: NodeStatus, facts: NodeFacts | None) -> str:
     if facts and facts.tmux_version:
         parts.append(f"tmux {facts.tmux_version}")
     offset_s = facts.reliability.clock_offset_s if facts else None
-    if offset_s is not None and abs(offset_s) >= 2:  # the node tells whole seconds
+    if offset_s is not None and abs(offset_s) >= 2:  # the node's answer has whole seconds
         parts.append(f"clock {offset_s:+.0f} s")
     if system.temperature_c is not None:
         parts.append(f"{system.temperature_c:g} °C")
@@ -82,7 +82,7 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
 
 
 def connection_lines(status: FleetStatus, node: str) -> Iterator[Line]:
-    """Over which network the job's connections really go; told, and not judged."""
+    """Over which network the job's connections really go; shown only, never wrong."""
     for instance, service in status.services.items():
         if service.node == node:
             for c in service.connections or ():
@@ -108,7 +108,7 @@ def matrices(status: FleetStatus, shown: Sequence[str]) -> Iterator[Matrix]:
 
 
 def cell(row: ReachStatus | None) -> Cell:
-    """How a pair stands in a matrix."""
+    """The cell of a pair in a matrix."""
     if row is None:
         return Cell(None, "-")
     if row.observed is None:
@@ -123,7 +123,7 @@ def cell(row: ReachStatus | None) -> Cell:
 
 
 def sentence(asking: str, row: ReachStatus) -> str:
-    """A pair in words."""
+    """A pair in one sentence."""
     word = "must answer" if row.expected else "must not answer"
     return f"{asking} to {row.to} ({row.node}), which {word}: {_said(row)}"
 

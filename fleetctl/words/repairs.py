@@ -1,4 +1,4 @@
-"""A proposal of repairs in words: the commands, what each changes, how it is undone. Pure."""
+"""A proposal of repairs as lines: the commands, what each changes, how it is undone. Pure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Weight = Literal["plain", "quiet", "doubt"]
 
 
 class RepairLine(Struct, frozen=True):
-    """One line: a mark, then the text with what stands out in it."""
+    """One line: a mark, then the text, of which ``strong`` is drawn bold."""
 
     depth: int
-    """How far it is indented."""
+    """Levels of indentation."""
     text: str = ""
     strong: str = ""
     after: str = ""
@@ -29,12 +29,12 @@ class RepairLine(Struct, frozen=True):
 
 
 class Hints(Struct, frozen=True):
-    """How each front end says what its user can do."""
+    """What the user can do, as each front end says it."""
 
     persistent: str
-    """Of a step that changes what a Mac brings up, and is not run by itself."""
+    """For a step that changes what a Mac brings up at boot, which is not run by default."""
     by_hand: Callable[[str], str]
-    """Given a problem code, where its explanation is."""
+    """For a problem code: where its explanation is."""
 
 
 def proposal_lines(
@@ -44,7 +44,7 @@ def proposal_lines(
     persistent: bool,
     tried: Callable[[Repair, RepairStep], bool] = lambda repair, step: False,
 ) -> Iterator[RepairLine]:
-    """All of a proposal; see :func:`repair_lines`."""
+    """The lines of a whole proposal; see :func:`repair_lines`."""
     for repair in proposal.repairs:
         yield from repair_lines(repair, hints, persistent=persistent, tried=tried)
     for found in proposal.by_hand:
@@ -60,7 +60,7 @@ def repair_lines(
 ) -> Iterator[RepairLine]:
     """A problem, and each command with what it changes, how long that lasts, how it is undone.
 
-    :param persistent: whether what lasts over a reboot is run on macOS, too.
+    :param persistent: whether steps that last over a reboot are run on macOS, too.
     :param tried: whether a step was run already.
     """
     yield _problem(repair.problem)
@@ -81,7 +81,7 @@ def repair_lines(
 
 
 def by_hand_lines(found: ByHand, hints: Hints) -> Iterator[RepairLine]:
-    """A problem that nothing here can repair, and what to do."""
+    """A problem that fleetctl cannot repair, and what to do."""
     yield _problem(found.problem)
     yield from _notes(found.notes)
     for command in found.problem.fix.commands if found.problem.fix else ():
@@ -90,7 +90,7 @@ def by_hand_lines(found: ByHand, hints: Hints) -> Iterator[RepairLine]:
 
 
 def outcome_line(outcome: StepOutcome) -> RepairLine:
-    """What became of a command that was run."""
+    """The outcome of a command that was run."""
     why = f": {outcome.said}" if outcome.said else ""
     return RepairLine(
         0,

@@ -1,4 +1,4 @@
-"""A machine's figures as short texts. Pure."""
+"""Load, memory, disk and uptime of a machine as short texts. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def memory(system: SystemStatus | None) -> str:
 
 
 def disk_free(system: SystemStatus | None) -> str:
-    """Free on the file system of the home folder."""
+    """Free space on the file system of the home folder."""
     free = system.disk_free_bytes if system else None
     return UNKNOWN if free is None else size(free)
 
 
 def uptime(system: SystemStatus | None) -> str:
-    """Since the boot."""
+    """Time since the boot."""
     up_s = system.uptime_s if system else None
     return UNKNOWN if up_s is None else duration(up_s)
