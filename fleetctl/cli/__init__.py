@@ -22,7 +22,7 @@ COMMANDS = {
     "status": "nodes, services and problems at this moment",
     "attach": "the tmux window of an instance, in this terminal",
     "logs": "lines of one or several instances",
-    "check": "verify the network: routes there and back, forwarding, who reaches whom",
+    "check": "verify the network: routes there and back, forwarding, which node reaches which",
     "fix": "show, or with --apply run, the commands that repair what check found",
     "explain": "what a problem code means, and how it is repaired",
     "exec": "run a command on nodes, identical output folded",
@@ -96,7 +96,7 @@ def command(ctx: click.Context, file: Path | None, job: str | None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line.
 
-    :returns: the exit code (docs/cli.md, "Exit codes"). No traceback is for users.
+    :returns: the exit code (docs/cli.md, "Exit codes").
     """
     try:
         result = command.main(list(arguments), prog_name="fleetctl", standalone_mode=False)
@@ -117,14 +117,14 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
         return INTERRUPTED
-    except SystemExit as end:  # a signal ended the command, which has left all in order
+    except SystemExit as end:  # a signal ended the command, which has cleaned up
         return end.code if isinstance(end.code, int) else 1
     except BrokenPipeError:
-        # whoever read our output has seen enough; keep the interpreter from flushing into it
+        # the reader of stdout has closed it; keep the interpreter from flushing into it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except BaseException as error:
-        # Ctrl-C in the very moment in which asyncio's Runner takes it over comes out as this one
+        # Ctrl-C while asyncio's Runner installs its handler comes out as CancelledError
         asyncio = sys.modules.get("asyncio")
         if asyncio is None or not isinstance(error, asyncio.CancelledError):
             raise

@@ -1,4 +1,4 @@
-"""How a start, stop or restart goes, and how it went."""
+"""Running a start, stop or restart: progress and result on the terminal."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ async def carry_out(
     as_json: bool,
     timeout_s: float | None = None,
 ) -> int:
-    """Show how a start, stop or restart of ``chosen`` goes, and say how it went; the exit code.
+    """Run a start, stop or restart of ``chosen``, print progress and result; returns the exit code.
 
-    :param begin: makes the action, given what is told of its progress.
+    :param begin: makes the action, given the callback for its progress.
     :param doing: what is done first: "starting", "stopping".
-    :param timeout_s: seconds until the waiting is given up.
+    :param timeout_s: seconds to wait at most.
     """
     lines = ProgressLines([i.name for i in chosen], doing)
     action = begin(lines.report)
@@ -53,7 +53,7 @@ async def carry_out(
 
 
 def _refuse(refused: StartRefused, as_json: bool) -> int:
-    """Name what would break the job; the exit code."""
+    """Print the problems that would break the job; returns the exit code."""
     if as_json:
         outcome = {
             "schema": RESULT_SCHEMA,
@@ -70,7 +70,7 @@ def _refuse(refused: StartRefused, as_json: bool) -> int:
 
 
 def _report_result(result: ActionResult, as_json: bool) -> int:
-    """Print how it went; the exit code."""
+    """Print the result; returns the exit code."""
     services, bad = result.services, result.bad
     if as_json:
         outcome = {

@@ -1,4 +1,4 @@
-"""``fleetctl check``: is everything as it must be, and if not, why."""
+"""``fleetctl check``: whether everything is as it must be, and if not, why."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from fleetctl.cli.progress import ProgressLines
 from fleetctl.cli.verdict import check_lines
 
 
-@click.command(short_help="verify the network: routes, forwarding, who reaches whom")
+@click.command(short_help="verify the network: routes, forwarding, which node reaches which")
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, alone on stdout.")
 @click.pass_obj
 def command(context: Context, targets: tuple[str, ...], as_json: bool) -> int:
-    """Ask every node what is true, and hold it against what must be true.
+    """Ask every node what is true, and compare it with what must be true.
 
-    Addresses, routes there and back, forwarding, who must and must not answer whom, and all that
-    `status` shows. TARGETs limit what is shown; every node is asked, because a cause may be
-    anywhere. Nothing is changed. Exit code 0: no error; 1: something is wrong.
+    Addresses, routes there and back, forwarding, which node must and must not answer which, and
+    all that `status` shows. TARGETs limit what is shown; every node is asked, because a cause may
+    be anywhere. Nothing is changed. Exit code 0: no error; 1: something is wrong.
     """
     return asyncio.run(_check(context, targets, as_json))
 

@@ -1,4 +1,4 @@
-"""``fleetctl config``: is nodes.yaml right, and what does it come to?"""
+"""``fleetctl config``: validates nodes.yaml, shows what is derived from it, and its schema."""
 
 from __future__ import annotations
 

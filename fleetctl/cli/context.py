@@ -1,4 +1,4 @@
-"""What every command starts from: the file, the job, the chosen instances."""
+"""What every command begins with: the file, the job, the chosen instances."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-if TYPE_CHECKING:  # `config` and `lab` use Context too, and need nothing of this
+if TYPE_CHECKING:  # `config` and `lab` use Context too, and do not need these
     from fleetctl.fleet import LiveFleet
     from fleetctl.model.jobs import Instance
     from fleetctl.service import FleetService
@@ -35,19 +35,19 @@ class Context(Struct, frozen=True):
 
 
 class NodesFile:
-    """The file of ``context`` while it is in use, and may be written."""
+    """The nodes.yaml of ``context``, which may change while it is in use."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._seen = self._stamp()
 
     def news(self) -> bool:
-        """Whether it was written since this was asked last, or it was read."""
+        """Whether it changed since the last call, or the last :meth:`read`."""
         before, self._seen = self._seen, self._stamp() or self._seen
         return before != self._seen
 
     def read(self) -> LiveFleet:
-        """What it says now.
+        """The fleet of the file as it is now.
 
         :raises ConfigError: the file is missing or wrong.
         :raises UsageError: the chosen job is no longer there.
@@ -61,7 +61,7 @@ class NodesFile:
 
         try:
             found = find(self._context.config_path).stat()
-        except (ConfigError, OSError):  # editors take it away for a moment
+        except (ConfigError, OSError):  # editors remove it for a moment
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 

@@ -1,4 +1,4 @@
-"""``fleetctl`` without a command: the dashboard. The one place where the two front ends meet."""
+"""``fleetctl`` without a command: opens the dashboard. The only import of ``tui`` in ``cli``."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 EXAMPLE = Path("nodes.yaml")
 TERMINAL_CHECK_S = 2.0
 PATIENCE_S = 1.0
-"""How long leaving may take before it says why."""
+"""After this time, leaving says what it waits for."""
 
 
 def run(context: Context) -> int:
-    """Show the dashboard until it is left; the exit code.
+    """Show the dashboard until it is left; returns the exit code.
 
-    Who has no nodes.yaml, and named none, is offered the demo and an example.
+    Without a nodes.yaml, and none named, it offers the demo and an example.
 
     :raises UsageError: there is no terminal.
     """
@@ -66,7 +66,7 @@ async def _dashboard(context: Context) -> int:
 async def _show(
     context: Context, file: NodesFile, service: FleetService
 ) -> tuple[int, FleetService | None]:
-    """Show ``service`` until it is left: the exit code, or what is to be shown instead."""
+    """Show ``service`` until it is left; returns the exit code, and what to show next, if any."""
     async with service:
         from fleetctl.tui.app import FleetApp
         from fleetctl.tui.host import Left
@@ -80,7 +80,7 @@ async def _show(
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, app.leave, 128 + signal.SIGTERM)
         hang_up = partial(app.leave, 128 + signal.SIGHUP)
-        terminal_left = _mind_the_terminal(hang_up, lambda: go_on(app.going_on))
+        terminal_left = _watch_terminal(hang_up, lambda: go_on(app.going_on))
         left = await app.run_async() or Left()
         terminal_left.set()
         go_on(left.starting)
@@ -92,14 +92,14 @@ async def _show(
     return app.return_code or 0, left.again
 
 
-def _mind_the_terminal(
-    end: Callable[[], object], last_words: Callable[[], object]
+def _watch_terminal(
+    end: Callable[[], object], before_exit: Callable[[], object]
 ) -> threading.Event:
-    """Have ``end`` called in the event loop when the terminal is gone; not everybody is sent SIGHUP
-    then. Should the loop have been caught in writing to it, which nobody comes back from,
-    ``last_words`` is called from a thread, and this process ends.
+    """Call ``end`` in the event loop when the terminal is gone, also where no SIGHUP is sent. If
+    the loop is blocked in a write to the terminal, which never returns, a thread calls
+    ``before_exit`` and ends this process.
 
-    :returns: to be set when the terminal is needed no more.
+    :returns: to be set when the terminal is no longer needed.
     """
     loop = asyncio.get_running_loop()
     left = threading.Event()
@@ -118,7 +118,7 @@ def _mind_the_terminal(
                 loop.call_soon_threadsafe(hung_up)
                 break
         if not left.wait(TERMINAL_CHECK_S):
-            last_words()
+            before_exit()
             os._exit(128 + signal.SIGHUP)
 
     loop.add_signal_handler(signal.SIGHUP, hung_up)
@@ -127,7 +127,7 @@ def _mind_the_terminal(
 
 
 def _go_on_starting(context: Context, fleet: str, instances: tuple[str, ...]) -> None:
-    """A start that goes on is finished by a process of its own, which writes its progress down."""
+    """Start a process that finishes the start of ``instances`` and logs its progress."""
     options = [] if context.config_path is None else ["-f", str(context.config_path)]
     options += [] if context.job is None else ["--job", context.job]
     log = start_log(fleet)
@@ -135,7 +135,7 @@ def _go_on_starting(context: Context, fleet: str, instances: tuple[str, ...]) ->
         path = Path(log).expanduser()
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
         said = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except (OSError, RuntimeError) as error:  # no room, or no home
+    except (OSError, RuntimeError) as error:  # no space, or no home folder
         log, said = f"nowhere, since {error}", subprocess.DEVNULL
     process = subprocess.Popen(
         [sys.executable, "-m", "fleetctl", *options, "start", *instances],

@@ -1,4 +1,4 @@
-"""`fleetctl demo`: a virtual fleet, its job running, the dashboard; all gone when you leave."""
+"""`fleetctl demo`: a virtual fleet with its job and the dashboard, until it is left."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from fleetctl.model.topology import Fleet
 
 GRACE_S = 5.0
 FOLLOW_S = 10.0
-"""How long the logs are followed without a terminal: some training steps of each worker."""
+"""How long logs are followed without a terminal: some training steps of each worker."""
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PLAIN_SCREEN = "\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m"
-"""Back from the other screen, cursor shown, mouse and pasted text no longer reported (xterm)."""
+"""Leaves the alternate screen, shows the cursor, ends mouse and bracketed paste modes (xterm)."""
 
 
 @click.command(short_help="a virtual fleet with its job, and the dashboard on it")
@@ -65,7 +65,7 @@ def command(context: Context, loopback: bool, keep: bool, then: str | None) -> i
             job = choose_job(fleet, job.name if job else None)
             return _show(lab, Tour(lab, fleet, job), context.job, then, keep=keep)
         finally:
-            for number in _ENDINGS:  # from here on to the end, whatever comes
+            for number in _ENDINGS:  # nothing may interrupt taking it down
                 signal.signal(number, signal.SIG_IGN)
             if keep and up:
                 _say(
@@ -78,7 +78,7 @@ def command(context: Context, loopback: bool, keep: bool, then: str | None) -> i
 
 
 def _config_file(context: Context) -> Path:
-    """The user's nodes.yaml, or the shipped one where he has none and names none."""
+    """The user's nodes.yaml, or the shipped one if there is none and none is named."""
     named = context.config_path is not None or os.environ.get(CONFIG_VARIABLE)
     try:
         return config.find(context.config_path)
@@ -111,13 +111,13 @@ def _build(fleet: Fleet, path: Path, name: str, *, loopback: bool, keep: bool) -
 def _show(
     lab: Lab | LoopbackLab, tour: Tour, job: str | None, then: str | None, *, keep: bool
 ) -> int:
-    """Start the job and show it; the exit code."""
+    """Start the job and show it; returns the exit code."""
     call = ["fleetctl", *(["--job", job] if job else [])]
     _say("starting the job")
     started = _run(lab, [*call, "start"])
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         status = _run(lab, [*call, "status"])
-        if started:  # there may be nothing to come
+        if started:  # the logs may get no more lines
             _run(lab, [*call, "logs"])
         else:
             _say(f"following its logs for {FOLLOW_S:g} s")
@@ -146,10 +146,10 @@ def _run(
     keyboard: bool = False,
     at_most_s: float | None = None,
 ) -> int:
-    """Run a command on the controller; its exit code. When we are ended meanwhile, it is.
+    """Run a command on the controller; returns its exit code. It ends with this process.
 
-    :param keyboard: keys go to it, Ctrl-C among them; else Ctrl-C is for us alone.
-    :param at_most_s: end it after so long.
+    :param keyboard: the command gets the keys, also Ctrl-C; else only this process gets Ctrl-C.
+    :param at_most_s: end it after this time.
     """
     process = lab.popen("controller", argv, env=env, start_new_session=not keyboard)
     try:
@@ -169,14 +169,14 @@ def _run(
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """The first signal that ends us leaves as SystemExit; what comes after it is not heard."""
+    """Raises SystemExit for the first signal that ends a process, and ignores those after it."""
 
     def end(number: int, _frame: Any) -> None:
         for other in _ENDINGS:
             signal.signal(other, signal.SIG_IGN)
-        # A process that was being started just now is nobody's to wait for, and as long as it is
-        # a zombie the PID namespace of its lab does not end: nobody has to wait for it. One that
-        # has ended already (the same signal hits it before it becomes another program) is taken.
+        # Nothing waits for a process that is just being started, and its zombie would keep the PID
+        # namespace of the lab alive: with SIGCHLD ignored there are no new zombies, and those
+        # that exist (the same signal may hit a child before its exec) are reaped here.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG) != (0, 0):
@@ -194,14 +194,14 @@ def _ended_by_signals() -> Iterator[None]:
 
 @contextmanager
 def _terminal_kept() -> Iterator[None]:
-    """Whatever the dashboard came to, the terminal is afterwards as it was before."""
+    """Restores the terminal, however the dashboard ended."""
     before = termios.tcgetattr(0)
     orderly = False
     try:
         yield
         orderly = True
     finally:
-        with suppress(termios.error, OSError):  # it is gone
+        with suppress(termios.error, OSError):  # the terminal is gone
             termios.tcsetattr(0, termios.TCSADRAIN, before)
             if not orderly:
                 sys.stdout.write(_PLAIN_SCREEN)
@@ -209,5 +209,5 @@ def _terminal_kept() -> Iterator[None]:
 
 
 def _say(line: str) -> None:
-    with suppress(OSError):  # the terminal is gone, and with it who would read
+    with suppress(OSError):  # the terminal is gone
         click.echo(f"demo: {line}", err=True)

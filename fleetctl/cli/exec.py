@@ -13,11 +13,11 @@ from fleetctl.errors import LinkError, UsageError
 from fleetctl.quoting import join
 
 UNREACHABLE = 255
-"""Counts as the exit code of a node that could not run the command, as with ssh."""
+"""The exit code for a node that was not reached, as with ssh."""
 
 
 class _AfterDashes(click.Command):
-    """Keeps what stands behind ``--`` for the command's own, unparsed."""
+    """Leaves what follows ``--`` unparsed, in ``ctx.meta``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if "--" in args:

@@ -1,4 +1,4 @@
-"""``fleetctl fix``: what would repair the problems of a check; run, and undone, on request."""
+"""``fleetctl fix``: shows, runs and undoes the commands that repair the problems of a check."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ async def _fix(context: Context, targets: Sequence[str], options: _Options) -> i
 
 
 class _Watch:
-    """Says whom a check waits for."""
+    """Shows which nodes a check still waits for."""
 
     _lines: ProgressLines
-    """Of the newest check."""
+    """The lines of the newest check."""
 
     def __init__(self, asked: list[str]) -> None:
         self._asked = asked
@@ -104,7 +104,7 @@ class _Watch:
 
 
 class _Run:
-    """One call of the command."""
+    """One run of ``fleetctl fix``."""
 
     def __init__(
         self, repairs: Repairs, options: _Options, chosen: Sequence[str], watch: _Watch
@@ -116,10 +116,10 @@ class _Run:
         self._shown: list[Repair] = []
         """Every repair that was proposed, in the order of the rounds."""
         self._errors: dict[str, str] = {}
-        """Node to why nothing could be done there."""
+        """By node: why it could not be repaired."""
 
     def _say(self, lines: Iterable[str]) -> None:
-        """What people read; with --json stdout belongs to programs."""
+        """Print to stdout; to stderr with --json, where stdout is for programs."""
         for line in lines:
             click.echo(line, err=self._options.as_json)
 
@@ -127,7 +127,7 @@ class _Run:
         self._say(drawn([outcome_line(outcome)]))
 
     def say_what_was_done(self) -> None:
-        """After Ctrl-C: the command that ran was waited for, and is among these."""
+        """After Ctrl-C: list the commands that were run, also the one that was running."""
         done = [o for o in self._repairs.outcomes if o.state == "done"]
         what = ("nothing was run", "1 command was run", f"{len(done)} commands were run")
         click.echo(f"stopped; {what[min(len(done), 2)]}", err=True)
@@ -156,7 +156,7 @@ class _Run:
             self._say(drawn(lines))
 
     async def _round(self) -> bool:
-        """Repair node by node; whether anything was run."""
+        """Repair node by node; returns whether anything was run."""
         before = len(self._repairs.outcomes)
         known = {(r.node, r.problem.code, r.steps) for r in self._shown}
         proposed = self._repairs.proposal.repairs
@@ -171,7 +171,7 @@ class _Run:
                 continue
             try:
                 await self._repairs.apply(node, repairs, self._report)
-            except FleetctlError as error:  # one node's trouble keeps no other from its repair
+            except FleetctlError as error:  # the other nodes are repaired all the same
                 self._failed(node, error)
         return len(self._repairs.outcomes) > before
 
@@ -255,7 +255,7 @@ class _Run:
             await self._repairs.undo(node, records, self._report)
 
     async def _agreed(self, question: str) -> bool:
-        """The connections stay alive while people think: the loop is not blocked."""
+        """Ask the user, without blocking the event loop: connections stay alive meanwhile."""
         if self._options.yes:
             return True
         click.echo(f"{question} [y/N] ", err=True, nl=False)

@@ -1,4 +1,4 @@
-"""How repairs look in a terminal."""
+"""Repairs as lines for a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def drawn(lines: Iterable[RepairLine]) -> Iterator[str]:
 
 
 def record_lines(node: str, records: Sequence[KeptRecord]) -> list[str]:
-    """What an undo would run on a node, in that order."""
+    """The commands that an undo runs on a node, in order."""
     lines = [f"{node}: {len(records)} to undo, the newest first"]
     for kept in records:
         record = kept.record

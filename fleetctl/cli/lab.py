@@ -51,7 +51,7 @@ def up(
     """Build the fleet of nodes.yaml."""
     from fleetctl import config
 
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was built goes away again
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as with Ctrl-C: what was built is taken down
         signal.signal(number, lambda n, _frame: sys.exit(128 + n))
     path = config.find(context.config_path)
     fleet = config.load(path)
@@ -212,7 +212,7 @@ def heal(name: str | None, kind: str | None, node: str | None) -> None:
 
 
 def _running() -> list[str]:
-    """The labs that run, of both kinds; root's only where we are root."""
+    """The running labs of both kinds; those of namespaces only if this is root."""
     small = LoopbackLab.names()
     if small and why_only_loopback():
         return small
@@ -232,7 +232,7 @@ def _lab(name: str | None) -> Lab | LoopbackLab:
 
 
 def _of(name: str) -> Lab | LoopbackLab:
-    """The lab of that name, or what is left of it."""
+    """The lab with that name, or what is left of it."""
     return LoopbackLab(name) if name in LoopbackLab.left_behind() else Lab(name)
 
 

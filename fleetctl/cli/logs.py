@@ -1,4 +1,4 @@
-"""``fleetctl logs``: the lines of one or several instances, past and to come."""
+"""``fleetctl logs``: past and new log lines of one or several instances."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class _Asked(msgspec.Struct, frozen=True):
 
     @property
     def plain(self) -> bool:
-        """Whole chunks can be passed on; no line needs a look of its own."""
+        """Whether whole chunks can be printed, without a look at each line."""
         return not (self.grep or self.timestamps or self.as_json)
 
 
@@ -122,7 +122,7 @@ class _Printer:
         self._out.flush()
 
     def chunk(self, name: str, data: bytes) -> None:
-        """Complete lines, the fast way."""
+        """Print complete lines unparsed, which is faster."""
         if not data:
             return
         text = tidy_lines(data)
@@ -132,7 +132,7 @@ class _Printer:
         self._out.flush()
 
     def event(self, event: LogEvent) -> None:
-        """What comes while following."""
+        """Print an event of a followed log."""
         match event:
             case LogBatch(name, _, data) if self._asked.plain:
                 self.chunk(name, data)
@@ -142,7 +142,7 @@ class _Printer:
                 self.mark(name, text)
 
     def mark(self, name: str, text: str) -> None:
-        """Something that is no line of the log."""
+        """Print a notice, which is not a line of the log."""
         click.echo(f"fleetctl: {name}: {text}", err=True)
 
 
@@ -162,7 +162,7 @@ async def _logs(context: Context, targets: Sequence[str], asked: _Asked) -> int:
 async def _past(
     service: FleetService, chosen: Sequence[Instance], printer: _Printer, asked: _Asked
 ) -> int:
-    """Print what there is, all instances in the order of time."""
+    """Print the lines so far, of all instances by time."""
     logs = await service.past_logs(chosen, Wanted(asked.lines, asked.since_s))
     failed = 0
     lines: list[LogLine] = []
@@ -174,7 +174,7 @@ async def _past(
             printer.chunk(name, _closed(log.data))
         else:
             lines += log_lines(name, log.start, log.data, log.index)
-    # What is not stamped yet is the newest. Stable: each log stays in its own order.
+    # Lines without a time are the newest. The sort is stable: each log stays in order.
     lines.sort(key=lambda line: math.inf if line.at is None else line.at)
     printer.lines(lines)
     return 1 if failed else 0

@@ -1,4 +1,4 @@
-"""Progress of start and stop on stderr: a line for each change, and what is still awaited."""
+"""Progress on stderr: a line for each change, and a last line with what is still awaited."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _DOING: Mapping[ActionStage, str] = {"start": "starting", "stop": "stopping"}
 
 
 class ProgressLines:
-    """Prints :class:`Progress` values as they come.
+    """Prints :class:`Progress` values.
 
     :param names: of the instances or nodes, for alignment.
-    :param doing: what is done with them, for the line that says what is awaited.
+    :param doing: "starting", "asking" …, for the last line.
     """
 
     def __init__(self, names: Sequence[str], doing: str) -> None:
@@ -30,13 +30,13 @@ class ProgressLines:
         self._names = names
         self._doing = doing
         self._stage: str | None = None
-        self._pending = dict.fromkeys(names)  # in order; the values mean nothing
+        self._pending = dict.fromkeys(names)  # an ordered set
         self._live = sys.stderr.isatty()
         self._began = time.monotonic()
 
     def report(self, progress: Progress) -> None:
-        """What just became of an instance."""
-        if progress.stage != self._stage:  # a restart has stopped everything, and begins to start
+        """Print the new state of an instance."""
+        if progress.stage != self._stage:  # the stop of a restart is over, its start begins
             self._stage = progress.stage
             self._doing = _DOING[progress.stage]
             self._pending = dict.fromkeys(self._names)
@@ -53,12 +53,12 @@ class ProgressLines:
         )
 
     def settle(self, name: str) -> None:
-        """Nothing more is awaited of ``name``."""
+        """Stop waiting for ``name``."""
         self._pending.pop(name, None)
 
     @asynccontextmanager
     async def live(self) -> AsyncIterator[None]:
-        """While inside, on a terminal, a last line says what is awaited and for how long."""
+        """While inside, on a terminal, a last line shows what is awaited, and for how long."""
         task = asyncio.create_task(self._tick())
         try:
             yield

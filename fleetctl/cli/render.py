@@ -1,4 +1,4 @@
-"""How things look in a terminal: the one module that renders."""
+"""Rendering for a terminal: colours, marks, tables, the lines of a status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PREFIX_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", 
 
 
 def colour_wanted(err: bool = False) -> bool:
-    """Whether the stream is a terminal and nobody asked for no colour (NO_COLOR, no-color.org)."""
+    """Whether the stream is a terminal and NO_COLOR (no-color.org) is not set."""
     stream = sys.stderr if err else sys.stdout
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
@@ -39,7 +39,7 @@ def style(text: str, colour: str | None, *, bold: bool = False, err: bool = Fals
 
 
 def plain(text: str, err: bool = False) -> str:
-    """``text`` with marks that the stream's encoding has."""
+    """``text`` with ASCII marks where the stream's encoding lacks the others."""
     stream = sys.stderr if err else sys.stdout
     try:
         text.encode(stream.encoding or "ascii")
@@ -64,7 +64,7 @@ def width() -> int:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Aligned columns; styled cells count with what can be seen of them."""
+    """Aligned columns; the codes of styled cells do not count as width."""
     lines = [[style(cell, None, bold=True) for cell in head], *rows]
     widths = [max(_seen(line[i]) for line in lines) for i in range(len(head))]
     return [_cut("  ".join(map(_padded, line, widths)).rstrip()) for line in lines]
@@ -79,7 +79,7 @@ def _padded(cell: str, wide: int) -> str:
 
 
 def _cut(line: str) -> str:
-    """No longer than the terminal is wide; a cut line says so."""
+    """The line, cut with an ellipsis at the width of the terminal."""
     wide = width()
     if _seen(line) <= wide:
         return line
@@ -155,7 +155,7 @@ def _detail(service: ServiceStatus) -> str:
 def problem_lines(
     problems: Iterable[Problem], *, evidence: bool = False, err: bool = False
 ) -> list[str]:
-    """Each problem: what it is, and what repairs it.
+    """The lines of each problem: what is wrong, what it affects, what repairs it.
 
     :param evidence: also what shows it.
     :param err: the lines are for stderr.
@@ -183,7 +183,7 @@ def prefixes(names: Sequence[str]) -> dict[str, str]:
 
 
 def moment(epoch_s: float | None) -> str:
-    """A log line's time, local, to the second; of equal width when it is not known."""
+    """A log line's local time; question marks of the same width when it is not known."""
     if epoch_s is None:
         return "????-??-?? ??:??:??"
     return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

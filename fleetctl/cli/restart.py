@@ -1,4 +1,4 @@
-"""``fleetctl restart``: stop, then start, with what nodes.yaml says now."""
+"""``fleetctl restart``: stops, then starts, by nodes.yaml as it is now."""
 
 from __future__ import annotations
 

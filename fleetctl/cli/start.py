@@ -1,4 +1,4 @@
-"""``fleetctl start``: everything in its order, each the moment it can."""
+"""``fleetctl start``: starts services in order, each when what it waits for is ready."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ async def _status(
             status = await service.observe(chosen)
             _show(status, as_json, again=False)
             return 0 if status.healthy else 1
-        # who watches has time for what one quick answer leaves out
+        # with --watch, wait also for the questions that a single quick look leaves out
         async with service.watch(watch) as watched:
             await watched.all_asked()
             while True:

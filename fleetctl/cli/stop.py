@@ -1,4 +1,4 @@
-"""``fleetctl stop``: dependents first, and nothing left behind."""
+"""``fleetctl stop``: stops services and all their processes, dependents first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``fleetctl check`` shows: who hears whom, expected beside observed, problems with causes."""
+"""The output of ``fleetctl check``: which node reaches which, expected and observed, problems."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from fleetctl.words.check import (
 )
 
 MATRIX_COLUMNS = 12
-"""Networks with more members are told in a line each, with the pairs that are wrong."""
+"""A larger network is shown in one line, followed by the pairs that are wrong."""
 
 
 def check_lines(
     status: FleetStatus, facts: Mapping[str, NodeFacts], shown: Sequence[str]
 ) -> list[str]:
-    """The whole answer of ``fleetctl check``, problems last: they stay on the screen."""
+    """The whole output of ``fleetctl check``; problems last, so that they stay visible."""
     lines = [*_matrix(status, shown), *_nodes(status, facts, shown)]
     problems = [p for p in status.problems if p.node is None or _about(p.node, p.affects, shown)]
     errors = sum(p.severity == "error" for p in problems)
