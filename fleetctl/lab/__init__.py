@@ -1,4 +1,4 @@
-"""The virtual fleet: a user's own cluster in network namespaces of one Linux machine."""
+"""The lab: a virtual copy of a user's fleet, in network namespaces of one Linux machine."""
 
 from fleetctl.lab.lab import Lab
 from fleetctl.lab.state import Fault

@@ -1,7 +1,7 @@
-"""What a lab consists of: networks, machines, their ports and routes. Values without I/O.
+"""What a lab consists of: networks, machines, their ports and routes. Pure.
 
-Addresses and networks are text, because a :class:`Blueprint` is also what the lab's state file
-keeps as JSON.
+Addresses and networks are text, because a :class:`Blueprint` is kept as JSON in the lab's state
+file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Segment(Struct, frozen=True):
     kind: str
     control: bool
     cable: bool
-    """Exactly two ends, and neither is an access point: what one end loses, both lose."""
+    """Exactly two ends and no access point: both lose their carrier together."""
 
 
 class Port(Struct, frozen=True):
@@ -43,11 +43,11 @@ class Port(Struct, frozen=True):
     switch_port: str
     mac: str
     addresses: tuple[str, ...]
-    """With their prefix length; the first is the declared one."""
+    """With prefix length; the one of nodes.yaml is first."""
 
 
 class Route(Struct, frozen=True):
-    """A route that the fleet needs, as :func:`fleetctl.model.expectations.derive` has it."""
+    """A route that the fleet needs, from :func:`fleetctl.model.expectations.derive`."""
 
     to: str
     via: str
@@ -58,7 +58,7 @@ class Route(Struct, frozen=True):
 
 
 class DefaultRoute(Struct, frozen=True):
-    """The way to everything else, over the control network."""
+    """The default route, over the control network."""
 
     via: str
     interface: str
@@ -66,15 +66,15 @@ class DefaultRoute(Struct, frozen=True):
 
 
 class Login(Struct, frozen=True):
-    """How the controller gets into a machine."""
+    """How the controller logs in to a machine."""
 
     address: str
-    """Where its SSH server is reached."""
+    """The address of its SSH server."""
     port: int
     aliases: tuple[str, ...]
-    """Names that ``~/.ssh/config`` of the controller must lead to ``address``."""
+    """Names that the controller's ``~/.ssh/config`` must resolve to ``address``."""
     names_user: bool
-    """nodes.yaml names the user, so that ``~/.ssh/config`` need not."""
+    """Whether nodes.yaml names the user, so that ``~/.ssh/config`` need not."""
     identity_file: str
     known_hosts: str
 

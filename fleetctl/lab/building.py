@@ -1,4 +1,4 @@
-"""Building a lab and taking it down: the order of things, and that nothing is left behind."""
+"""Building a lab, booting its machines, and taking it down without leftovers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fleetctl.lab.toolbox import Toolbox
 from fleetctl.model.topology import Fleet
 
 DISK_SIZE = "512m"
-"""Of one machine; memory is taken only for what is written."""
+"""Of one machine's disk, a tmpfs: it takes memory only for what is written."""
 START_TIMEOUT_S = 60.0
 SSH_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
@@ -50,7 +50,7 @@ def build(
     """Build the lab ``name`` in its empty folder.
 
     :param copies: files or folders, each with its place below the home folders.
-    :raises LabError: a step failed; what was built by then is still there.
+    :raises LabError: a step failed; what was built so far is left.
     """
     say("making keys")
     home = controller.Home(home_of(name), state.folder(name) / "placed")
@@ -76,7 +76,7 @@ def build(
 
 
 def _make_keys(name: str, blueprint: Blueprint, home: controller.Home) -> dict[str, str]:
-    """Make every node's host key and the controller's own. Returns each node's authorized_keys."""
+    """Make the host keys and the controller's keys. Returns each node's authorized_keys."""
     public = {}
     for key in blueprint.nodes:
         if blueprint.machines[key].login:
@@ -90,7 +90,7 @@ def _make_keys(name: str, blueprint: Blueprint, home: controller.Home) -> dict[s
 
 
 def _furnish(now: State, machine: Machine, home: controller.Home, authorized: str) -> None:
-    """Write a machine's disk, as it must be for a healthy fleet.
+    """Write a machine's disk, for a healthy fleet.
 
     :param authorized: its account's authorized_keys.
     """
@@ -123,7 +123,7 @@ def _place_copies(now: State, copies: Copies, controller_home: Path) -> None:
 
 
 def _make_workdirs(now: State, fleet: Fleet, controller_home: Path) -> None:
-    """The folders that jobs run in: whoever has such a fleet has checked his project out there."""
+    """Make the folders that jobs run in, which a user would have put there."""
     for job in fleet.jobs.values():
         for instance in job.instances:
             folder = PurePosixPath(instance.workdir or "~")
@@ -140,7 +140,7 @@ def _make_workdirs(now: State, fleet: Fleet, controller_home: Path) -> None:
 def tear_down(name: str) -> None:
     """End every process of the lab ``name``, and with them its namespaces and mounts.
 
-    :raises LabError: a process does not end within half a minute.
+    :raises LabError: a process does not end within :data:`STOP_TIMEOUT_S`.
     """
     keeper = state.living_keeper(name)
     if keeper and not keeper.kill(timeout_s=STOP_TIMEOUT_S):
@@ -152,10 +152,10 @@ def tear_down(name: str) -> None:
 
 
 def boot(now: State, keys: Sequence[str], placed: Mapping[str, str] | None = None) -> State:
-    """Start machines, plug them in, give them their addresses and routes.
+    """Start machines, connect their cables, configure addresses and routes.
 
     :param placed: of :class:`fleetctl.lab.controller.Home`.
-    :returns: the new state, which is written down.
+    :returns: the new state, which was written to its file.
     :raises LabError: one did not start.
     """
     plan = now.blueprint
@@ -184,7 +184,7 @@ def boot(now: State, keys: Sequence[str], placed: Mapping[str, str] | None = Non
 
 
 def _bring_up_network(process: Process, machine: Machine) -> None:
-    """What a node's own disk says of its network."""
+    """Configure the network as the node's disk says."""
     ports = persistence.ports_of(process.root)
     lines = persistence.network_lines(machine, ports, process.root)
     wiring.ip_batch(process, lines, machine.key, lenient=True)
@@ -192,7 +192,7 @@ def _bring_up_network(process: Process, machine: Machine) -> None:
 
 
 def _start_daemons(booting: Sequence[tuple[Process, Machine]]) -> None:
-    """What launchd starts at boot, on all Macs at once; waited for a few seconds, then left."""
+    """Start what launchd starts at boot, on all Macs at once; waits a few seconds for its end."""
     running = []
     for process, machine in booting:
         if not is_mac(machine):
@@ -204,9 +204,9 @@ def _start_daemons(booting: Sequence[tuple[Process, Machine]]) -> None:
         (process.root / launchctl.LOADED.strip("/")).write_text("".join(lines))
     deadline = time.monotonic() + DAEMON_TIMEOUT_S
     for daemon in running:
-        with suppress(subprocess.TimeoutExpired):  # one that stays is a daemon indeed
+        with suppress(subprocess.TimeoutExpired):  # a daemon goes on
             daemon.wait(max(0.0, deadline - time.monotonic()))
-        daemon.returncode = daemon.returncode or 0  # it may outlive us without a warning
+        daemon.returncode = daemon.returncode or 0  # no warning that it outlives us
 
 
 def _start_daemon(process: Process, argv: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -225,7 +225,7 @@ def _start_daemon(process: Process, argv: Sequence[str]) -> subprocess.Popen[byt
 def await_ssh(now: State, key: str) -> None:
     """Wait until the SSH server of a node answers with its banner.
 
-    :raises LabError: it does not within half a minute.
+    :raises LabError: it does not within :data:`SSH_TIMEOUT_S`.
     """
     login = now.blueprint.machines[key].login
     if login is None:
@@ -255,7 +255,7 @@ def home_of(name: str) -> Path:
 
 
 def toolbox_of(name: str) -> Toolbox:
-    """What all nodes of the lab share."""
+    """The programs and folders that all nodes of the lab share."""
     return Toolbox(state.folder(name) / "shared")
 
 
@@ -265,12 +265,12 @@ def host_key(name: str, blueprint: Blueprint, key: str) -> Path:
 
 
 def authorized_keys(name: str, blueprint: Blueprint, key: str) -> Path:
-    """What a node's authorized_keys was built with."""
+    """The authorized_keys that a node was built with."""
     return state.folder(name) / "keys" / f"authorized-{_disk_name(blueprint, key)}"
 
 
 def disk_of(now: State, key: str) -> Path:
-    """A machine's disk, seen from outside through the keeper that holds it."""
+    """A machine's disk as seen from outside, through the keeper's root."""
     return now.keeper.root / str(disk_inside(now, key)).lstrip("/")
 
 
@@ -301,18 +301,18 @@ def _start_keeper(name: str, blueprint: Blueprint, config: str) -> State:
             cwd="/",
         )
     now = State(name, state.boot_id(), Process.of(keeper.pid), blueprint, config)
-    # It reads its task only now that its process id is written down; should we die before, it
-    # reads nothing and ends. So there is never a lab that no file names.
+    # The keeper waits for its task until its process id is in the file; if this process dies
+    # before, it reads nothing and ends. So there is no lab without a file.
     state.write(now)
     said = _tell(keeper, json.dumps(spec).encode())
-    keeper.returncode = 0  # it is to outlive us: subprocess must not warn about that
+    keeper.returncode = 0  # no warning of subprocess: the keeper outlives this process
     if '"pid"' not in said:
         raise LabError(f"the lab's keeper did not start: {said.strip()}")
     return now
 
 
 def _tell(process: subprocess.Popen[bytes], task: bytes) -> str:
-    """Give a process its stdin, and read what it says until it lets go of its output."""
+    """Write ``task`` to the process, and read its output until it closes that."""
     assert process.stdin and process.stdout
     with process.stdin as stdin:
         stdin.write(task)
@@ -328,7 +328,7 @@ def _tell(process: subprocess.Popen[bytes], task: bytes) -> str:
 
 
 def _ask_inside(keeper: Process, specs: list[dict[str, Any]]) -> dict[str, int]:
-    """Have machines started beside the keeper. Returns the process ids of their process 1."""
+    """Start machines in the keeper's namespaces. Returns the process id of each one's process 1."""
     process = popen(
         keeper,
         [*_INSIDE, "machines"],

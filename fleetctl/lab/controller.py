@@ -1,7 +1,7 @@
-"""The controller's home: SSH keys, known_hosts, ~/.ssh/config, nodes.yaml; and its surroundings.
+"""The controller's home (SSH keys, known_hosts, ~/.ssh/config, nodes.yaml) and environment.
 
-The home is an ordinary folder of the host, under the lab's own folder in /run: the same path
-leads to it from outside and from inside.
+The home is a folder of the host, in the lab's folder in /run: its path is the same outside and
+inside the lab.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleetctl.lab.namespaces import tool
 
 KEYGEN_TIMEOUT_S = 20
 FOREIGN = ("TMUX", "SSH_", "XDG_", "FLEETCTL_CONFIG", "FLEETCTL_LAB")
-"""Beginnings of variables that say something about the machine outside."""
+"""Prefixes of variables that are about the host and must not be passed into the lab."""
 
 
 def make_key(file: Path, comment: str) -> None:
@@ -42,7 +42,7 @@ class Home:
     """What is put into the controller's home before it starts.
 
     :param path: the home folder.
-    :param aside: where files go whose path in nodes.yaml is outside of the home; ``placed``
+    :param aside: the folder for files whose path in nodes.yaml is outside of the home; ``placed``
         maps each such path to its file there.
     """
 
@@ -53,9 +53,9 @@ class Home:
         (path / ".ssh").mkdir(parents=True, mode=0o700)
 
     def locate(self, written: str) -> Path:
-        """The file that a path in nodes.yaml means on the controller.
+        """The file to write for a path in nodes.yaml.
 
-        :raises LabError: nothing can be put there.
+        :raises LabError: no file can be put there.
         """
         path = Path(written)
         if path.parts[:1] == ("~",):
@@ -73,7 +73,7 @@ class Home:
         return Path(self.placed.setdefault(written, str(file)))
 
     def write_ssh(self, blueprint: Blueprint, host_keys: Mapping[str, str]) -> dict[str, str]:
-        """Make the client's keys and files.
+        """Make the client's keys, known_hosts and ~/.ssh/config.
 
         :param host_keys: each node's public host key.
         :returns: for each node the line for its authorized_keys.
@@ -103,7 +103,7 @@ class Home:
         return authorized
 
     def copy_config(self, config: Path, env_files: Iterable[str]) -> Path:
-        """Copy nodes.yaml into the home, and the env files that lie beside it or in our home."""
+        """Copy nodes.yaml into the home, with env files beside it or in the user's home."""
         copy = self.path / "nodes.yaml"
         shutil.copyfile(config, copy)
         for source in map(Path, env_files):
@@ -111,7 +111,7 @@ class Home:
                 if source.is_relative_to(folder) and source.is_file():
                     target = self.path / source.relative_to(folder)
                     if not target.resolve().is_relative_to(self.path):
-                        break  # '..' led out
+                        break  # '..' leads out of the home
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy2(source, target)
                     break
@@ -119,7 +119,7 @@ class Home:
 
 
 def furnish(machine: Machine, disk: Path, home: Path) -> None:
-    """Write the controller's own /etc: its name, and root's home for tools that ask passwd."""
+    """Write the controller's own /etc: its host name, and root's home in passwd."""
     etc = disk / "upper/etc"
     etc.mkdir(parents=True)
     name_machine(machine, etc)
@@ -133,9 +133,9 @@ def furnish(machine: Machine, disk: Path, home: Path) -> None:
 
 
 def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """What a command on the controller finds: ours, as if started from the lab's home.
+    """The environment of a command on the controller: this process's, with the lab's home.
 
-    The folder of the running Python leads PATH, so that `fleetctl` is this very one.
+    The folder of the running Python is first in PATH, so that `fleetctl` is this one.
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
     path = [str(Path(sys.executable).parent), kept.get("PATH", os.defpath), SBIN]
@@ -144,7 +144,7 @@ def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def reachable_paths() -> list[str]:
-    """What lies under /tmp and must stay readable there: the running Python and its packages."""
+    """Folders under /tmp that must stay readable: the running Python and its packages."""
     package = Path(__file__).resolve().parents[2]
     wanted = {Path(sys.prefix), Path(sys.base_prefix), package}
     wanted |= {Path(entry) for entry in sys.path if entry}
@@ -153,13 +153,13 @@ def reachable_paths() -> list[str]:
 
 
 def _known_names(login: Login) -> list[str]:
-    """The names a client may look the host up by; ports other than 22 as known_hosts has them."""
+    """The host's names in known_hosts, which has ports other than 22 as ``[name]:port``."""
     names = [login.address, *login.aliases]
     return names if login.port == 22 else [f"[{name}]:{login.port}" for name in names]
 
 
 def _host_block(login: Login) -> list[str]:
-    """~/.ssh/config for what nodes.yaml leaves to it: the address behind a name, the user."""
+    """The part of ~/.ssh/config for what nodes.yaml leaves out: a name's address, the user."""
     if not login.aliases and login.names_user:
         return []
     lines = [f"Host {' '.join((*login.aliases, login.address))}\n"]

@@ -1,4 +1,4 @@
-"""Files of the controller that every node of a lab gets a copy of."""
+"""Files that every node of a lab gets a copy of."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path, PurePosixPath
 from fleetctl.errors import LabError
 
 Copies = Sequence[tuple[Path, str]]
-"""Files or folders, each with its place: as somebody wrote it (``~/demo``) until it was checked,
-then below a home folder."""
+"""Files or folders, each with its destination: as the user wrote it (``~/demo``), and after
+:func:`checked` relative to a home folder."""
 
 
 def checked(copies: Copies) -> Copies:
-    """``copies`` with places below the home folders.
+    """``copies`` with destinations relative to the home folder.
 
-    :raises LabError: one is not there, or its place is elsewhere.
+    :raises LabError: a source does not exist, or a destination is not below the home folder.
     """
     for source, _ in copies:
         if not source.exists():

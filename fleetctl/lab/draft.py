@@ -1,4 +1,4 @@
-"""From nodes.yaml's model to the blueprint of its twin: pure, nothing is touched here."""
+"""From the model of nodes.yaml to the blueprint of its lab. Pure."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ LAST_RESORT = IPv4Network("10.99.99.0/24")
 
 
 def draw(fleet: Fleet, *, as_guide: bool = False) -> Blueprint:
-    """The blueprint of ``fleet``'s twin.
+    """The blueprint of a lab for ``fleet``.
 
     :param as_guide: leave out the return routes, which are easily forgotten.
-    :raises LabError: the fleet holds something a lab cannot be (an IPv6 or loopback SSH address,
-        a control network without a free address).
+    :raises LabError: the fleet has something that a lab cannot build (an IPv6 or loopback SSH
+        address, a control network without a free address).
     """
     return _Draft(fleet, as_guide=as_guide).blueprint()
 
 
 class _Draft:
-    """The steps of :func:`draw`, and what they hand on to one another."""
+    """The steps of :func:`draw`, and their results so far."""
 
     def __init__(self, fleet: Fleet, *, as_guide: bool) -> None:
         self.fleet = fleet
@@ -102,7 +102,7 @@ class _Draft:
             addresses.append(address)
 
     def _place_ssh_hosts(self) -> None:
-        """Every SSH address exists, also one that no network of nodes.yaml holds."""
+        """Place every SSH address, also one that is in no network of nodes.yaml."""
         for node in self._ssh_nodes():
             host = _address(node)
             if host is None or host in node.addresses.values():
@@ -120,7 +120,7 @@ class _Draft:
         return name
 
     def _control_networks(self) -> list[str]:
-        """Where SSH runs: as declared, else where the SSH addresses are, else the first network."""
+        """Networks of SSH: as declared, else those of the SSH addresses, else the first network."""
         marked = [n.name for n in self.networks.values() if n.control]
         if marked:
             return marked
@@ -150,7 +150,7 @@ class _Draft:
         return self._free(network)
 
     def _place_unreachable(self) -> None:
-        """A node whose SSH host is a name needs an address that the controller can reach."""
+        """Give nodes whose SSH host is a name an address that the controller can reach."""
         for node in self._ssh_nodes():
             if _address(node) is not None or set(self.placed[node.name]) & set(self.control):
                 continue
@@ -175,7 +175,7 @@ class _Draft:
 
     def _free(self, network: Network) -> IPv4Address:
         taken = self._taken(network.name)
-        # Counted down from the top: users count up from the bottom.
+        # From the top down: users number their machines from the bottom up.
         for number in range(int(network.cidr[-1]) - 1, int(network.cidr[0]), -1):
             if IPv4Address(number) not in taken:
                 return IPv4Address(number)
@@ -257,11 +257,11 @@ class _Draft:
 
     def _default(self, ports: tuple[Port, ...]) -> DefaultRoute | None:
         routed = [p for p in ports if p.network in self.placed[ROUTER]]
-        # The control network first: default routes live there.
+        # The control network first: it has the default routes.
         port = min(routed, key=lambda p: p.network not in self.control, default=None)
         if port is None:
             return None
-        # NetworkManager's metric of a Wi-Fi link; a wired control network ranks before that.
+        # 600 is NetworkManager's metric for Wi-Fi; a wired control network is preferred.
         metric = 600 if self.networks[port.network].kind == "wifi" else 200
         return DefaultRoute(str(self.placed[ROUTER][port.network][0]), port.interface, metric)
 
@@ -302,7 +302,7 @@ def _jump_host(proxy_jump: str | None) -> str | None:
 
 
 def _mac(*what: str) -> str:
-    """The same for the same machine and network each time, so that ARP survives a reboot."""
+    """Always the same for a machine and network, so that ARP caches stay right over a reboot."""
     digest = hashlib.sha256("\0".join(what).encode()).digest()
     # 02: locally administered, unicast.
     return ":".join(["02", *(f"{byte:02x}" for byte in digest[:5])])

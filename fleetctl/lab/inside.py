@@ -1,12 +1,12 @@
 """What runs first inside the lab's namespaces: mounts, host name, kernel settings, process 1.
 
 Run as a script by the interpreter that runs fleetctl (`python -I -S inside.py keeper|machines`),
-with a JSON document on stdin and one JSON line as its answer on stdout. Only the standard
-library, and only what needs no import later: a machine's root file system may not hold Python.
+with a JSON document on stdin and one JSON line as its answer on stdout. It imports only the
+standard library, all at the beginning: a machine's root file system may lack Python.
 
-`keeper` becomes process 1 of the lab's PID namespace and holds the disks of all machines.
-`machines` is started beside it and leaves behind one process 1 per machine. All of them are in
-PID namespaces below the keeper's, so that the end of the keeper is the end of everything.
+`keeper` becomes process 1 of the lab's PID namespace and mounts the disks of all machines.
+`machines` runs in that namespace and starts one process 1 per machine. Their PID namespaces are
+below the keeper's, so that everything ends with the keeper.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ CLONE_NEWTIME = 0x80
 CLONE_ALL = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000  # NS UTS IPC PID NET
 
 SYSTEM_FOLDERS = ("usr", "etc", "opt", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
-"""What a machine shares with the host: read from there, written to its own disk."""
+"""The host's folders under a machine's: read from the host, written to its own disk."""
 
 HIDDEN = "/.lab"
-"""Where a node keeps what its user does not see; fleetctl.lab.personality has the same."""
+"""A node's folder for the lab's own files; the same as in fleetctl.lab.personality."""
 MAC_FOLDERS = ("usr", "etc", "lib", "lib32", "lib64", "libx32", "bin", "sbin")
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
 DEVICES["tty"] = (5, 0)  # Documentation/admin-guide/devices.txt
 
-# Process 1: takes in orphans and reaps them, forever. `wait` reaps every child that ends.
+# Process 1: adopts and reaps orphans, forever. `wait` reaps every child that ends.
 INIT = "while :; do sleep 2147483647 & wait $!; done"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -60,8 +60,8 @@ def _tmpfs(target: str, mode: str, size: str = "25%") -> None:
 
 
 def keeper(spec: dict[str, Any]) -> NoReturn:
-    """Hold the disks: one tmpfs per machine, each with its own size."""
-    # A slave: what the host unmounts goes away here too, nothing of ours gets out.
+    """Mount the disks: one tmpfs per machine, each with its own size."""
+    # Slave: unmounts of the host happen here too, mounts of the lab stay invisible to the host.
     _mount("none", "/", flags=MS_REC | MS_SLAVE)
     _tmpfs(spec["disks"], "700", "1m")
     for folder, size in spec["sizes"].items():
@@ -72,7 +72,7 @@ def keeper(spec: dict[str, Any]) -> NoReturn:
 
 
 def machines(specs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Start every machine; answers with their process 1, or the first thing that went wrong."""
+    """Start every machine; answers with the process 1 or the error of each."""
     pipes = {spec["key"]: _fork(spec) for spec in specs}
     answers = {}
     for key, pipe in pipes.items():
@@ -84,7 +84,7 @@ def machines(specs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _fork(spec: dict[str, Any]) -> int:
-    """Start one machine. Returns the pipe that its answer comes through."""
+    """Start one machine. Returns the pipe with its answer."""
     answer, write = os.pipe()
     if os.fork():
         os.close(write)
@@ -94,7 +94,7 @@ def _fork(spec: dict[str, Any]) -> int:
         _check(_libc.unshare(CLONE_ALL), "unshare")
         _start_clocks()
         if os.fork():
-            os._exit(0)  # what we started is now a child of the keeper
+            os._exit(0)  # the new process is now a child of the keeper
         _boot(spec, write)
     except Exception as error:  # noqa: BLE001 - a forked child must not return; this is its answer
         os.write(write, json.dumps({"error": str(error)}).encode())
@@ -103,7 +103,7 @@ def _fork(spec: dict[str, Any]) -> int:
 
 
 def _start_clocks() -> None:
-    """Let the machine's uptime begin now; a kernel without time namespaces shows the host's."""
+    """Let the machine's uptime begin now; without time namespaces it is the host's."""
     offsets = Path("/proc/self/timens_offsets")
     if not offsets.exists():
         return
@@ -115,12 +115,12 @@ def _start_clocks() -> None:
 
 
 def _host_pid() -> int:
-    """This process's id as the host counts: /proc is still the host's."""
+    """This process's id in the host's PID namespace: /proc is still the host's."""
     return int(str(Path("/proc/self").readlink()))
 
 
 def _boot(spec: dict[str, Any], answer: int) -> NoReturn:
-    """As process 1 of the new namespaces: set up everything that is the machine's own."""
+    """As process 1 of the new namespaces: set up the machine, then become its init."""
     pid = _host_pid()
     os.umask(0o022)
     socket.sethostname(spec["hostname"])
@@ -134,7 +134,7 @@ def _boot(spec: dict[str, Any], answer: int) -> NoReturn:
     elif spec["root"] == "controller":
         _controller_root(Path(spec["disk"]), spec["reachable"], spec["placed"])
     _mount("proc", spec["proc"], "proc", MS_NOSUID | MS_NODEV)
-    # Ours shows this network namespace's interfaces in /sys/class/net.
+    # A new sysfs shows this network namespace's interfaces in /sys/class/net.
     _mount("sysfs", spec["sys"], "sysfs", MS_NOSUID | MS_NODEV)
     if spec["root"] == "own" and not spec["mac"]:
         _apply_sysctl_files()
@@ -144,10 +144,10 @@ def _boot(spec: dict[str, Any], answer: int) -> NoReturn:
 
 
 def _own_root(spec: dict[str, Any]) -> None:
-    """A root file system of the machine's own: the host's system folders under its own disk.
+    """The machine's root file system: its own disk over the host's system folders, by overlayfs.
 
-    Between the two lie the folders that all such machines of the lab share; a Mac's /bin and /sbin
-    are nothing but these.
+    Between the two are the folders that all machines of the lab with this system share; a Mac's
+    /bin and /sbin have only these.
     """
     disk, mac, layers = Path(spec["disk"]), spec["mac"], spec["layers"]
     root = disk / "fs"
@@ -199,7 +199,7 @@ def _own_root(spec: dict[str, Any]) -> None:
 
 
 def _mac_devices(dev: Path) -> None:
-    """Devices without Linux's /proc behind them: a Mac's /dev/fd is a file system of its own."""
+    """A /dev without links to /proc: a Mac has no /proc."""
     _mount("tmpfs", str(dev), "tmpfs", MS_NOSUID, "mode=755,size=1m")
     for name, (major, minor) in DEVICES.items():
         os.mknod(dev / name, stat.S_IFCHR, os.makedev(major, minor))
@@ -217,7 +217,7 @@ def _mac_devices(dev: Path) -> None:
 
 
 def _apply_sysctl_files() -> None:
-    """What systemd-sysctl does at boot, for the network: other settings are the host's, too."""
+    """As systemd-sysctl at boot, but for net.* only: other settings would change the host's."""
     folder = Path("/etc/sysctl.d")
     for path in sorted(folder.glob("*.conf")) if folder.is_dir() else ():
         try:
@@ -231,11 +231,11 @@ def _apply_sysctl_files() -> None:
                 try:
                     setting.write_text(value.strip())
                 except OSError:
-                    continue  # as there: one bad line hinders no other
+                    continue  # as systemd-sysctl: the next lines count
 
 
 def _overlay(lower: list[str], name: str, disk: Path, target: str) -> None:
-    """Lay the machine's disk over ``lower``, of which the first lies on top."""
+    """Mount the machine's disk over ``lower``, the first of which is on top."""
     upper, work = disk / "upper" / name, disk / "work" / name
     for folder in (upper, work):
         folder.mkdir(parents=True, exist_ok=True)
@@ -246,7 +246,7 @@ def _overlay(lower: list[str], name: str, disk: Path, target: str) -> None:
 def _controller_root(disk: Path, reachable: list[str], placed: dict[str, str]) -> None:
     """The host's file system, except /etc, /tmp and the files in ``placed`` (path to source)."""
     _overlay(["/etc"], "etc", disk, "/etc")
-    # Held open, because the new /tmp covers them.
+    # Opened before the new /tmp hides them.
     held = [os.open(path, os.O_PATH) for path in reachable]
     _tmpfs("/tmp", "1777")
     for path, fd in zip(reachable, held, strict=True):
@@ -264,7 +264,7 @@ def _controller_root(disk: Path, reachable: list[str], placed: dict[str, str]) -
 
 
 def _start(argv: list[str]) -> None:
-    """Start a daemon that goes into the background by itself; process 1 adopts it."""
+    """Start a daemon that puts itself into the background; process 1 adopts it."""
     if os.fork() == 0:
         try:
             _let_go()
@@ -274,14 +274,14 @@ def _start(argv: list[str]) -> None:
 
 
 def _become_init(name: str, answer: int, message: dict[str, Any]) -> NoReturn:
-    """Answer, let go of everything inherited, and turn into the small process 1."""
+    """Answer, close what was inherited, and exec the small process 1."""
     os.write(answer, json.dumps(message).encode())
     _let_go()
     os.execve("/bin/sh", [name, "-c", INIT], {"PATH": PATH})
 
 
 def _let_go() -> None:
-    """Keep nothing of whoever started us; Python's own files do not outlive an exec."""
+    """Leave the folder and streams of the parent; Python's other files close on exec."""
     os.chdir("/")
     null = os.open("/dev/null", os.O_RDWR)
     for fd in (0, 1, 2):
@@ -289,7 +289,7 @@ def _let_go() -> None:
 
 
 def main() -> None:
-    """Do what the one argument says; failures are an answer, not a traceback."""
+    """Run the mode named by the argument; an error is an answer, not a traceback."""
     spec = json.load(sys.stdin)
     try:
         if sys.argv[1] == "keeper":

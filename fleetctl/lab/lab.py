@@ -1,4 +1,4 @@
-"""The virtual fleet: a user's cluster as network namespaces on one Linux machine."""
+"""The lab in network namespaces: a user's fleet on one Linux machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Lab:
 
     @staticmethod
     def left_behind() -> list[str]:
-        """As :meth:`names`, and labs of which only files are left, as after a reboot."""
+        """As :meth:`names`, with labs of which only files are left, as after a reboot."""
         return state.left_behind()
 
     @classmethod
@@ -62,15 +62,15 @@ class Lab:
         as_guide: bool = False,
         progress: Progress | None = None,
     ) -> Lab:
-        """Build the twin of ``fleet`` and wait until every SSH server answers.
+        """Build a lab for ``fleet`` and wait until every SSH server answers.
 
-        :param config_path: the fleet's nodes.yaml, which the controller gets a copy of.
-        :param name: of the lab; the fleet's when absent.
-        :param copies: files or folders, each with its place (``~/…``) in every node's home.
+        :param config_path: the fleet's nodes.yaml; the controller gets a copy.
+        :param name: of the lab; None: the fleet's.
+        :param copies: files or folders, each with its destination (``~/…``) in every home.
         :param as_guide: leave out the return routes, which are easily forgotten.
-        :param progress: told what is being done, a line at a time.
+        :param progress: called with a line about each step.
         :raises LabError: this machine lacks something, a lab of that name runs, or a step failed;
-            whatever was built by then is gone again.
+            what was built so far is removed.
         """
         check_machine()
         say = progress or (lambda _line: None)
@@ -97,13 +97,13 @@ class Lab:
         if state.folder(self.name).exists():
             building.tear_down(self.name)
 
-    # -- what is there -------------------------------------------------------------------------
+    # -- state --------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
-        """What is written about it, read anew.
+        """The lab's state file, read again each time.
 
-        :raises LabError: it does not run any more.
+        :raises LabError: the lab does not run.
         """
         return state.read(self.name)
 
@@ -122,7 +122,7 @@ class Lab:
         return self.home / "nodes.yaml"
 
     def path(self, where: str, path: str) -> Path:
-        """A file of a node's disk as seen from outside, also while the node is off.
+        """A file on a node's disk as seen from outside, also while the node is off.
 
         :param path: absolute, or ``~/…`` for a file in the home folder of the node's account.
         """
@@ -171,7 +171,7 @@ class Lab:
     def fault(self, kind: str, node: str, *, network: str | None = None) -> Fault:
         """Break something; see :data:`fleetctl.lab.faults.registry.KINDS`.
 
-        :param network: which of the node's networks, where the kind is about one; else the first.
+        :param network: which of the node's networks, if the kind is about one; None: the first.
         :raises LabError: no such kind or node, or the kind does not fit the node.
         """
         return breaking.inject(self.name, kind, node, network)
@@ -200,7 +200,7 @@ class Lab:
         It runs in the home folder, as the node's account (root on the controller) unless ``user``
         says otherwise. The returned process is the command itself, so signals reach it.
 
-        :param env: added to a login's environment; on the controller, to ours.
+        :param env: added to a login's environment; on the controller, to this process's.
         :param user: the node's account or ``root``.
         :param cwd: a folder inside instead of the home folder.
         :param kwargs: as of :class:`subprocess.Popen`.
@@ -267,7 +267,7 @@ class Lab:
         env: Mapping[str, str] | None = None,
         user: str | None = None,
     ) -> NoReturn:
-        """Be the command: our terminal is its terminal, and its end is ours.
+        """Run a command on this terminal, and exit with it.
 
         :raises SystemExit: with the command's exit status; 128 + N when signal N ended it.
         """
@@ -280,14 +280,17 @@ class Lab:
             else:
                 early.append(number)
 
-        # Keys like Ctrl-C reach the command by the terminal; other signals we pass on.
+        # Keys like Ctrl-C reach the command by the terminal; other signals are passed on.
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, pass_on)
         process = self.popen(where, argv, env=env, user=user)
         started.append(process)
         for missed in early:
             process.send_signal(missed)
-        for number in (signal.SIGINT, signal.SIGQUIT):  # after it: it would be born deaf to them
+        for number in (
+            signal.SIGINT,
+            signal.SIGQUIT,
+        ):  # last: the command would inherit it
             signal.signal(number, signal.SIG_IGN)
         status = process.wait()
         raise SystemExit(128 - status if status < 0 else status)
@@ -306,7 +309,7 @@ class Lab:
 def _login_environment(
     machine: Machine, uid: int, home: Path, extra: Mapping[str, str]
 ) -> dict[str, str]:
-    """What a login on a node gives: nothing of ours but the kind of terminal."""
+    """The environment of a login on a node; only TERM is taken from this process."""
     user = "root" if uid == 0 else machine.user
     places = personality(machine.os)
     own = {"HOME": str(home), "USER": user, "LOGNAME": user, "SHELL": places.shell}
@@ -317,6 +320,6 @@ def _login_environment(
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End a command that leads its own process group, and what it started in it."""
+    """Kill the process group of a command that leads one."""
     with suppress(ProcessLookupError):  # it has just ended
         os.killpg(process.pid, signal.SIGKILL)

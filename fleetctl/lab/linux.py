@@ -1,7 +1,7 @@
-"""What a node of the lab has on its disk before it boots: accounts, keys, sshd, sudo, names.
+"""The files on a node's disk before it boots: accounts, keys, sshd, sudo, host names.
 
-Everything here is written below a folder that becomes the machine's disk (see inside.py):
-`fs` is its root, `upper/etc` is laid over the host's /etc.
+All are written below the folder that becomes the machine's disk (see inside.py): `fs` is its root,
+`upper/etc` is mounted over the host's /etc.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ root ALL=(ALL:ALL) ALL
 """
 SUDO_RULE = "etc/sudoers.d/90-lab"
 LINUX_ONLY = ("debian_version", "lsb-release", "os-release", "issue", "issue.net", "apt", "dpkg")
-"""What a Mac has not in /etc, of what the host may have there."""
+"""Names in the host's /etc that a Mac does not have."""
 
 
 def furnish(
@@ -48,9 +48,9 @@ def furnish(
 ) -> None:
     """Write a node's own files.
 
-    :param host_key: the private key of its SSH server; its public half lies beside it.
+    :param host_key: the private key of its SSH server, with the public one beside it.
     :param authorized: the text of its authorized_keys.
-    :param python: the folder of a Python to find as python3, where the system has none.
+    :param python: the folder of a Python to install as python3; None: the system has one.
     """
     etc = disk / "upper/etc"
     etc.mkdir(parents=True)
@@ -60,7 +60,7 @@ def furnish(
     ssh = etc / "ssh"
     for folder in (ssh, etc / "sudoers.d", etc / "sysctl.d", etc / "NetworkManager"):
         folder.mkdir()
-        # Nothing of the host's own set-up shines through, its host keys least of all.
+        # Opaque: the host's own files there, such as its host keys, must not be visible.
         os.setxattr(folder, "trusted.overlay.opaque", b"y")
     (etc / "sysctl.conf").write_text("")
     (etc / "sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")  # as procps installs it
@@ -98,7 +98,7 @@ def write_sudo_rule(machine: Machine, etc_root: Path, *, asks: bool) -> None:
 
 
 def _hidden_tools(machine: Machine, root: Path) -> None:
-    """The real tools that our programs on the node stand on."""
+    """Links to the real tools that the lab's programs on the node use."""
     lab = root / HIDDEN.strip("/")
     (lab / "sbin").mkdir(parents=True)
     links = {
@@ -114,12 +114,12 @@ def _hidden_tools(machine: Machine, root: Path) -> None:
 
 
 def _be_a_mac(machine: Machine, disk: Path) -> None:
-    """A Mac's own folders, and none of Debian's in /etc."""
+    """Make a Mac's own folders, and hide Debian's files in /etc."""
     root, etc = disk / "fs", disk / "upper/etc"
     for name in LINUX_ONLY:
         if (etc / name).exists():
             continue
-        os.mknod(etc / name, stat.S_IFCHR)  # overlayfs: hides what lies below
+        os.mknod(etc / name, stat.S_IFCHR)  # overlayfs whiteout: hides the host's file
     zsh = etc / "zsh"
     zsh.mkdir()
     os.setxattr(zsh, "trusted.overlay.opaque", b"y")
@@ -139,7 +139,7 @@ def _be_a_mac(machine: Machine, disk: Path) -> None:
 
 
 def install_host_key(key: Path, ssh: Path) -> None:
-    """Make ``key`` the identity of the SSH server whose /etc/ssh is ``ssh``."""
+    """Make ``key`` the host key of the SSH server that has ``ssh`` as /etc/ssh."""
     for suffix, mode in {"": 0o600, ".pub": 0o644}.items():
         target = ssh / f"ssh_host_ed25519_key{suffix}"
         target.write_bytes(key.with_name(key.name + suffix).read_bytes())
@@ -147,7 +147,7 @@ def install_host_key(key: Path, ssh: Path) -> None:
 
 
 def name_machine(machine: Machine, etc: Path) -> None:
-    """Host name and name resolution; a lab has no name server, and waits for none."""
+    """Write host name and name resolution; a lab has no name server."""
     (etc / "hostname").write_text(f"{machine.hostname}\n")
     (etc / "hosts").write_text(
         f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t{machine.hostname}\n"
@@ -156,17 +156,17 @@ def name_machine(machine: Machine, etc: Path) -> None:
 
 
 def write_accounts(machine: Machine, etc: Path) -> None:
-    """The host's system accounts, and the one that people log in with."""
+    """Write the host's system accounts, and the one to log in with."""
     user, uid, home = machine.user, machine.uid, machine.home
     places = personality(machine.os)
     own = f"{user}:x:{uid}:{uid}:{user}:{home}:{places.shell}"
     root = f"root:x:0:0:root:{places.root_home}:{places.shell}"
-    people = [own] if uid == 0 else [root, own]
-    passwd = [*people, *_system_entries("passwd", {"root", user})]
+    logins = [own] if uid == 0 else [root, own]
+    passwd = [*logins, *_system_entries("passwd", {"root", user})]
     groups = [f"{n}:x:{i}:" for n, i in {"root": 0, user: uid}.items()]
     groups += _system_entries("group", {"root", user})
     names = [line.partition(":")[0] for line in passwd]
-    # '*': no password is right; '!' would make sshd refuse the account altogether.
+    # '*': no password matches; with '!' sshd would refuse the account altogether.
     shadow = [f"{name}:*:19000:0:99999:7:::" for name in names]
     for file, lines, mode in (
         ("passwd", passwd, 0o644),
@@ -185,7 +185,7 @@ def _system_entries(file: str, without: set[str]) -> Iterator[str]:
 
 
 def make_home(machine: Machine, disk: Path, authorized: str) -> None:
-    """The home folder, with the keys that may log in."""
+    """Make the home folder, with the keys that may log in."""
     ssh = home_on(machine, disk) / ".ssh"
     ssh.mkdir(parents=True)
     keys = ssh / "authorized_keys"
@@ -241,7 +241,7 @@ def network_commands(machine: Machine, internet: str | None = None) -> list[str]
             lines.append(f"address add {address} broadcast {broadcast} dev {port.interface}")
         lines.append(f"link set {port.interface} up")
     if machine.role == "router":
-        # A home router knows no way into the cluster: what is not its own vanishes silently.
+        # A home router has no route into the cluster: such packets are dropped silently.
         lines.append("route add blackhole default")
     if machine.default is not None:
         d = machine.default
@@ -251,9 +251,9 @@ def network_commands(machine: Machine, internet: str | None = None) -> list[str]
 
 
 def kernel_settings(machine: Machine) -> dict[str, str]:
-    """Settings below /proc/sys/net; a new namespace may have inherited the host's."""
+    """Settings below /proc/sys/net; a new namespace may inherit the host's."""
     return {
-        # A node has it from its own disk.
+        # On nodes it is set from the disk, at boot.
         "ipv4/ip_forward": str(int(machine.forwarding and machine.role not in ("ssh", "silent"))),
         "ipv4/conf/all/rp_filter": "0",
         "ipv4/conf/default/rp_filter": "0",

@@ -1,4 +1,4 @@
-"""Processes inside namespaces: starting them, knowing them again, ending them.
+"""Processes inside namespaces: starting, identifying and ending them.
 
 Linux only. The calls are those of setns(2), pid_namespaces(7) and pidfd_open(2).
 """
@@ -23,7 +23,7 @@ CLONE_NEWPID = 0x20000000
 
 
 class Process(Struct, frozen=True):
-    """A process that is known again: a recycled process id has another start time."""
+    """A process, identified by id and start time: process ids are recycled."""
 
     pid: int
     started: int
@@ -51,9 +51,9 @@ class Process(Struct, frozen=True):
         return Path(f"/proc/{self.pid}/root")
 
     def kill(self, *, timeout_s: float) -> bool:
-        """Kill it, and with the first process of a PID namespace all in that namespace.
+        """Kill it, and if it is process 1 of a PID namespace, all processes in that.
 
-        Returns whether it is gone within ``timeout_s``; that is so at once when it was gone before.
+        Returns whether it is gone within ``timeout_s``; True at once when it was gone before.
         """
         try:
             pidfd = os.pidfd_open(self.pid)
@@ -71,7 +71,7 @@ class Process(Struct, frozen=True):
             gone = bool(poll.poll(timeout_s * 1000))
         finally:
             os.close(pidfd)
-        with suppress(ChildProcessError):  # our own child would stay a zombie until we end
+        with suppress(ChildProcessError):  # a child of this process would stay a zombie
             os.waitpid(self.pid, os.WNOHANG)
         return gone
 
@@ -100,9 +100,9 @@ def _setns(path: str, kind: int) -> None:
 
 @contextmanager
 def _births_in(process: Process) -> Iterator[None]:
-    """What the calling thread starts meanwhile is born in the PID namespace of ``process``.
+    """While inside, the calling thread starts processes in the PID namespace of ``process``.
 
-    So it is our direct child, without a go-between that would swallow signals.
+    They are direct children, without a process in between that would not pass on signals.
     """
     _setns(f"/proc/{process.pid}/ns/pid", CLONE_NEWPID)
     try:
@@ -113,7 +113,7 @@ def _births_in(process: Process) -> Iterator[None]:
 
 @contextmanager
 def births_in_new() -> Iterator[None]:
-    """The first process that the calling thread starts is process 1 of a new PID namespace."""
+    """While inside, the thread's first child is process 1 of a new PID namespace."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWPID) != 0:
         error = ctypes.get_errno()
@@ -126,7 +126,7 @@ def births_in_new() -> Iterator[None]:
 
 @contextmanager
 def network_of(process: Process) -> Iterator[None]:
-    """Sockets that the calling thread makes meanwhile belong to the network of ``process``."""
+    """While inside, the calling thread makes sockets in the network namespace of ``process``."""
     back = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _setns(f"/proc/{process.pid}/ns/net", CLONE_NEWNET)
@@ -147,12 +147,12 @@ def popen(
     directory: str | None = None,
     **kwargs: Any,
 ) -> subprocess.Popen[bytes]:
-    """Start ``argv`` beside ``process``, in its namespaces.
+    """Start ``argv`` in the namespaces of ``process``.
 
     The returned process *is* the command: its pid takes signals, its exit status is the command's.
 
-    :param uid: and ``gid``: who runs it; root when absent.
-    :param directory: where, inside; an absent one ends the command with status 125.
+    :param uid: and ``gid``: the account; None: root.
+    :param directory: the working directory inside; if it does not exist, the exit status is 125.
     :param kwargs: as of :class:`subprocess.Popen`.
     """
     command = [tool("nsenter"), f"--target={process.pid}", "--mount", "--uts", "--ipc", "--net"]

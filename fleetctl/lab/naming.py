@@ -1,4 +1,4 @@
-"""How a machine's network interfaces are called."""
+"""Names of a machine's network interfaces."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MAC_FIRST_DONGLE = 5
 
 
 class InterfaceNames:
-    """Hands out the names of one machine's interfaces, in the order of its networks.
+    """Gives names to one machine's interfaces, in the order of its networks.
 
-    ``wlan0``, ``eth0``, ``thunderbolt0`` on Linux; ``en1``, ``en0``, ``bridge0`` on a Mac mini,
-    where what is more than it has built in gets the names of dongles: ``en5``, ``en6`` …
+    ``wlan0``, ``eth0``, ``thunderbolt0`` on Linux; ``en1``, ``en0``, ``bridge0`` on a Mac mini;
+    its further interfaces are named as USB adapters: ``en5``, ``en6`` …
     """
 
     def __init__(self, os: OS = "linux") -> None:

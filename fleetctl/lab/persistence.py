@@ -1,8 +1,8 @@
-"""What a node keeps on its disk and comes back with after a power-off: its network and settings.
+"""Network and settings on a node's disk, which last over a reboot.
 
-Macs keep network services and launch daemons, Linux machines NetworkManager profiles and sysctl
-files. The formats belong to the programs that run on the nodes; both read and write them by the
-same functions.
+Macs have network services and launch daemons, Linux machines NetworkManager profiles and sysctl
+files. The formats are those of the lab's programs on the nodes (lab/programs), whose functions are
+used here, too.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ POWER = {
     "tcpkeepalive": 1,
     "womp": 1,
 }
-"""As `pmset -a sleep 0 disksleep 0 autorestart 1 womp 1` leaves a Mac mini."""
+"""A Mac mini after `pmset -a sleep 0 disksleep 0 autorestart 1 womp 1`."""
 _UUIDS = uuid.UUID("6f1d4ad0-1f6d-4b6f-9c38-3d6f0a2f5a11")
-"""The space of names that the lab makes its UUIDs from: the same for the same machine each time."""
+"""The namespace of the lab's UUIDs, which are the same for a machine each time."""
 THUNDERBOLT_PORTS = 3
 
 
@@ -50,7 +50,7 @@ THUNDERBOLT_PORTS = 3
 
 
 def description(plan: Blueprint, machine: Machine) -> str:
-    """The text of the hidden file that tells our programs what the lab built."""
+    """The text of the hidden file that describes the machine to the lab's programs."""
     mac = _uuid(machine.key, "thunderbolt")[:8].lower()
     own = ":".join(["36", *(mac[i : i + 2] for i in range(0, 8, 2)), "40"])
     lines = [["os", machine.os], ["name", machine.hostname], ["user", machine.user]]
@@ -70,7 +70,7 @@ def description(plan: Blueprint, machine: Machine) -> str:
 
 
 def _lease(machine: Machine, port: Port) -> tuple[str, str]:
-    """The router that DHCP names on a port, and the metric of the route to it."""
+    """The router that DHCP offers on a port, and the metric of the route to it."""
     if machine.default is not None and machine.default.interface == port.interface:
         return machine.default.via, str(machine.default.metric)
     return "", "600"
@@ -86,7 +86,7 @@ def _peers(plan: Blueprint, machine: Machine) -> list[list[str]]:
         chain = [key for key in plan.nodes if plan.machines[key].port_on(port.network)]
         place = chain.index(machine.key)
         for other, other_bus in ((place - 1, 1), (place + 1, 0)):
-            # Of each Mac the first port leads back along the chain, the second one on.
+            # The first port of each Mac is connected to the previous one, the second to the next.
             own_bus = bus + (0 if other < place else 1)
             if 0 <= other < len(chain) and own_bus < THUNDERBOLT_PORTS:
                 key = chain[other]
@@ -105,7 +105,7 @@ def _uuid(*what: str) -> str:
 
 
 def write(plan: Blueprint, machine: Machine, disk: Path) -> None:
-    """Put everything that lasts onto a node's new disk, as it must be for a healthy fleet."""
+    """Write network and settings onto a node's new disk, for a healthy fleet."""
     lab = disk / "fs" / HIDDEN.strip("/")
     lab.mkdir(parents=True, exist_ok=True)
     (lab / "machine").write_text(description(plan, machine))
@@ -122,7 +122,7 @@ def write(plan: Blueprint, machine: Machine, disk: Path) -> None:
 
 
 def keep_forwarding(machine: Machine, root: Path, *, kept: bool) -> None:
-    """Let a gateway switch forwarding on at each boot; or not, whatever file says so.
+    """Enable a gateway's forwarding at boot, or remove it from every file that does so.
 
     :param root: the folder that its ``Library`` or ``etc`` is in.
     """
@@ -144,15 +144,15 @@ def keep_forwarding(machine: Machine, root: Path, *, kept: bool) -> None:
 
 
 def _unload(loaded: Path, name: str) -> None:
-    """Let a running launchd forget the daemon whose file was called ``name``."""
+    """Remove the daemon with the file ``name`` from a running launchd."""
     lines = _text(loaded).splitlines(keepends=True)
     _write(loaded, "".join(line for line in lines if f"/{name}\t" not in line))
 
 
 def keep_awake(machine: Machine, root: Path, *, awake: bool) -> None:
-    """Switch a Mac's sleep, or the power saving of a Linux machine's Wi-Fi, off or on; for good.
+    """Switch a Mac's sleep, or the power saving of a Linux machine's Wi-Fi, off or on for good.
 
-    :param root: the machine's file system, as it sees it itself.
+    :param root: the machine's root file system.
     """
     if is_mac(machine):
         power = dict(line.split() for line in _text(root / POWER_FILE).splitlines())
@@ -187,11 +187,11 @@ def _services(machine: Machine) -> list[services.Service]:
         fields += ["", ""] if dhcp else [" ".join(str(o.ip) for o in own), str(own[0].netmask)]
         found.append(services.Service("\t".join([*fields, "", " ".join(routes)])))
     known = {service.device for service in found}
-    for device in ("en0", "bridge0", "en1"):  # built in, whether or not something is plugged in
+    for device in ("en0", "bridge0", "en1"):  # built in, also if nothing is connected
         if device not in known:
             name = _port_name(device)
             found.append(services.Service("\t".join([name, name, device, "on", "dhcp", *[""] * 4])))
-    order = {"en1": 0, "en0": 1}  # Wi-Fi leads, so that it stays the primary service
+    order = {"en1": 0, "en0": 1}  # Wi-Fi first, so that it is the primary service
     return sorted(found, key=lambda s: (order.get(s.device, 2), s.device.startswith("bridge")))
 
 
@@ -232,7 +232,7 @@ def _profiles(plan: Blueprint, machine: Machine) -> list[profiles.Profile]:
 
 
 def _profile_name(interface: str, *, dhcp: bool) -> str:
-    """As images and hand-made profiles are called: no name tells its interface."""
+    """A name as images and users give it, from which the interface cannot be told."""
     if interface == "wlan0":
         return "preconfigured"
     if dhcp:
@@ -246,9 +246,9 @@ def _profile_name(interface: str, *, dhcp: bool) -> str:
 
 
 def network_lines(machine: Machine, ports: Sequence[node.Port], root: Path) -> list[str]:
-    """The lines of `ip -batch` that give a booting node the network that its disk says.
+    """The lines of `ip -batch` that configure a booting node as its disk says.
 
-    :param root: the node's file system, as it sees it itself.
+    :param root: the node's root file system.
     """
     lines = ["link set lo up"]
     by_device = {port.device: port for port in ports}
@@ -266,7 +266,7 @@ def network_lines(machine: Machine, ports: Sequence[node.Port], root: Path) -> l
 
 
 def active_profiles(ports: Sequence[node.Port], root: Path) -> dict[str, profiles.Profile]:
-    """Which profile each interface of a booting Linux machine gets."""
+    """The profile of each interface of a booting Linux machine."""
     folder = root / profiles.FOLDER.strip("/")
     files = sorted(folder.glob("*.nmconnection")) if folder.is_dir() else []
     known = [profiles.parse(str(file), _text(file)) for file in files]
@@ -279,7 +279,7 @@ def active_profiles(ports: Sequence[node.Port], root: Path) -> dict[str, profile
 
 
 def remember_active(machine: Machine, ports: Sequence[node.Port], root: Path) -> None:
-    """Write into a booting Linux machine's /run what NetworkManager and the Wi-Fi driver know."""
+    """Write the state of NetworkManager and Wi-Fi driver into a booting Linux machine's /run."""
     if is_mac(machine):
         return
     chosen = active_profiles(ports, root)
@@ -292,12 +292,12 @@ def remember_active(machine: Machine, ports: Sequence[node.Port], root: Path) ->
 
 
 def ports_of(root: Path) -> list[node.Port]:
-    """What the node's own hidden file says of its interfaces."""
+    """The interfaces by the node's hidden description file."""
     return node.Machine(_text(root / HIDDEN.strip("/") / "machine")).ports
 
 
 def daemons(root: Path) -> list[tuple[str, str, list[str]]]:
-    """Label, file and command of what a booting Mac's launchd starts at load."""
+    """Label, file and command of the daemons that launchd starts at boot."""
     folder = root / "Library/LaunchDaemons"
     found = []
     for file in sorted(folder.glob("*.plist")) if folder.is_dir() else ():

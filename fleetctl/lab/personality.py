@@ -1,4 +1,4 @@
-"""What differs between a machine that is a Mac and one that runs Linux, as values."""
+"""What differs between Macs and Linux machines, as values."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from msgspec import Struct
 from fleetctl.lab.blueprint import Machine
 
 HIDDEN = "/.lab"
-"""Where a node keeps what its user does not see: real tools, our programs, its own description."""
+"""A node's hidden folder: real tools, the lab's programs, the machine's description."""
 
 
 class Personality(Struct, frozen=True):
-    """One operating system's places and habits."""
+    """Paths and shell of one operating system."""
 
     homes: str
     root_home: str
     shell: str
     path: str
-    """What its sshd gives a command."""
+    """The PATH of a command over SSH."""
     root_path: str
     proc: str
     sys: str
@@ -45,7 +45,7 @@ MACOS = Personality(
 
 
 def personality(os: str) -> Personality:
-    """The one of an operating system."""
+    """The :class:`Personality` of an operating system."""
     return MACOS if os == "macos" else LINUX
 
 

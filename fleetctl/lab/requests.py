@@ -1,4 +1,4 @@
-"""Requests to a process of the lab's: one JSON object a line over a unix socket, one answer each.
+"""Requests to a process of the lab over a unix socket: one JSON object per line, one answer each.
 
 An answer is ``{"ok": true, …}`` or ``{"ok": false, "error": "one sentence"}``.
 """
@@ -43,7 +43,7 @@ class _Conversation(socketserver.StreamRequestHandler):
                     answer = self._answer(line)
                 self.wfile.write(json.dumps(answer).encode() + b"\n")
         except OSError:
-            return  # who asked is silent or gone
+            return  # the client is silent or gone
 
     def _answer(self, line: bytes) -> Mapping[str, Any]:
         try:
@@ -61,8 +61,8 @@ class _Conversation(socketserver.StreamRequestHandler):
 def serving(path: Path, answer: Answer) -> Iterator[None]:
     """Answer requests at ``path``, in threads and one at a time, while inside.
 
-    :param path: in a folder that nobody else may enter; the socket itself is for its owner alone.
-    :param answer: what a request is answered with; a FleetctlError becomes an answer, too.
+    :param path: in a folder that only this user can enter; the socket has mode 0600.
+    :param answer: makes the answer to a request; a FleetctlError becomes an answer, too.
     """
     path.unlink(missing_ok=True)
     with _Server(str(path), answer) as server:
@@ -78,9 +78,9 @@ def serving(path: Path, answer: Answer) -> Iterator[None]:
 
 
 def ask(path: Path, request: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
-    """What the process at ``path`` answers.
+    """Send a request to the process at ``path`` and return its answer.
 
-    :raises LabError: nobody answers there within ``timeout_s``, or it refuses, saying why.
+    :raises LabError: there is no answer within ``timeout_s``, or it is an error.
     """
     try:
         with socket.socket(socket.AF_UNIX) as connection:

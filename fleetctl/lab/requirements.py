@@ -1,4 +1,4 @@
-"""What a machine must have for a lab to run on it, said exactly when it has not."""
+"""What a machine must have for a lab to run on it."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ PACKAGES = {
     "sudo": "sudo",
     "zsh": "zsh",
 }
-"""Tool to Debian package."""
+"""The Debian package of each tool."""
 _OURS = Path(sys.base_prefix).resolve()
 CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
-"""What namespaces, mounts and links take; the numbers are those of linux/capability.h."""
+"""Needed for namespaces, mounts and links; the numbers are those of linux/capability.h."""
 OLDEST_PYTHON = (3, 9)
-"""What a job on a node may count on."""
+"""The oldest version that nodes may have as python3."""
 
 
 def why_only_loopback() -> str | None:
-    """Why nothing but a lab on the loopback can be built here, as a clause; ``None``: it is not so.
+    """Why only a loopback lab can be built here, as a clause; ``None``: namespaces are possible.
 
-    What could be installed is no reason.
+    Programs that could be installed are no reason.
     """
     if sys.platform != "linux":
         return f"network namespaces need Linux, and this is {sys.platform}"
@@ -55,9 +55,9 @@ def _effective() -> int:
 
 
 def check_machine() -> None:
-    """See that a lab can be built here.
+    """Check that a lab can be built here.
 
-    :raises LabError: this is not Linux, we are not root, or something is not installed.
+    :raises LabError: this is not Linux, this is not root, or something is not installed.
     """
     if sys.platform != "linux":
         raise LabError(
@@ -119,10 +119,10 @@ def node_python() -> Path:
 
 @cache
 def foreign_python() -> Path | None:
-    """The folder (with bin, lib …) of a Python that nodes must be lent; ``None``: they have one.
+    """The folder (with bin, lib …) of a Python to mount on nodes; ``None``: they have one.
 
-    Nodes share the system's folders, so a python3 there serves them; a Python of its own, such as
-    pyenv's in a hidden home folder, is made readable for them instead.
+    Nodes have the host's system folders, and with them a python3 there. Without one, the Python
+    that runs fleetctl, which may be in a home folder (pyenv), is mounted on the nodes.
     """
     return None if _system_python() else _OURS
 

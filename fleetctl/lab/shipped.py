@@ -1,6 +1,6 @@
 """The fleet and the job that come with fleetctl: five machines and a small training run.
 
-The repository keeps them at its top; the wheel carries the same files in ``fleetctl/shipped``.
+The repository has them at its top, the wheel in ``fleetctl/shipped``.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 ELASTIC_PLACE = "~/Desktop/smolcluster/src/smolcluster"
-"""Where the shipped nodes.yaml runs the training."""
+"""The folder of the training in the shipped nodes.yaml."""
 ELASTIC_ENV = {"SMOL_SERVER": "10.10.0.1:65432"}
-"""Where the training's server is unless this variable says otherwise (examples/elastic)."""
+"""The address of the training's server, with the variable that changes it (examples/elastic)."""
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -29,7 +29,7 @@ def elastic() -> Path:
 
 
 def _first(*places: Path) -> Path:
-    """In an installed wheel; in a checkout, which an editable install runs from."""
+    """The first place that exists: of the wheel, else of a checkout or editable install."""
     for place in places:
         if place.exists():
             return place

@@ -1,4 +1,4 @@
-"""What a running lab writes down, so that any later command finds it: one JSON file per lab."""
+"""The state file of a running lab, by which later commands find it: one JSON file per lab."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ class Fault(Struct, frozen=True, order=True):
     kind: str
     node: str
     network: str | None = None
-    """Which of the node's networks, for faults that are about one."""
+    """Which of the node's networks, if the fault is about one."""
 
 
 class State(Struct, frozen=True):
-    """One lab, as its file has it."""
+    """The content of a lab's state file."""
 
     name: str
     boot_id: str
-    """Of the kernel: process ids of an earlier boot mean nothing."""
+    """Of the kernel: process ids are valid for one boot only."""
     keeper: Process
     blueprint: Blueprint
     config: str
-    """nodes.yaml's copy in the controller's home."""
+    """The copy of nodes.yaml in the controller's home."""
     processes: Mapping[str, Process] = {}
     """Process 1 of each machine that is on."""
     faults: tuple[Fault, ...] = ()
     ready: bool = False
-    """Everything was built."""
+    """Whether everything was built."""
 
 
 class _Kept(Struct, frozen=True):
-    """The part of every version's :class:`State` that is needed to end a lab."""
+    """The fields needed to end a lab, which :class:`State` has in every version of fleetctl."""
 
     boot_id: str
     keeper: Process
 
 
 def check_name(name: str) -> str:
-    """``name`` itself, when a lab can be called so.
+    """``name`` itself.
 
-    :raises LabError: it cannot.
+    :raises LabError: a lab cannot have this name.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", name):
         raise LabError(
@@ -72,7 +72,7 @@ def check_name(name: str) -> str:
 
 
 def folder(name: str) -> Path:
-    """Where the lab ``name`` keeps its file and the controller's home."""
+    """The folder of the lab ``name``, with its state file and the controller's home."""
     return RUN / check_name(name)
 
 
@@ -90,17 +90,17 @@ def left_behind() -> list[str]:
 def names() -> list[str]:
     """Labs that run.
 
-    :raises LabError: we are not root.
+    :raises LabError: this is not root.
     """
     return [name for name in left_behind() if living_keeper(name)]
 
 
 def living_keeper(name: str) -> Process | None:
-    """The process that the lab ``name`` lives and dies with; ``None`` when it does not run.
+    """The keeper of the lab ``name``; ``None`` when the lab does not run.
 
     Also of a lab that another version of fleetctl built.
 
-    :raises LabError: we are not root.
+    :raises LabError: this is not root.
     """
     kept = _decode(name, _Kept)
     alive = kept is not None and kept.boot_id == boot_id() and kept.keeper.alive
@@ -108,9 +108,9 @@ def living_keeper(name: str) -> Process | None:
 
 
 def read(name: str) -> State:
-    """The state of lab ``name``, which must run and be complete.
+    """The state of the lab ``name``.
 
-    :raises LabError: it is not so.
+    :raises LabError: it does not run, or is not complete.
     """
     found = _decode(name, State) if living_keeper(name) else None
     if found is None:
@@ -143,7 +143,7 @@ def _decode(name: str, kind: type[_T]) -> _T | None:
 
 
 def write(state: State) -> None:
-    """Write the file anew, whole or not at all."""
+    """Replace the state file atomically."""
     file = folder(state.name) / "state.json"
     fd, draft = tempfile.mkstemp(dir=file.parent, prefix="state-")
     with os.fdopen(fd, "wb") as out:
@@ -153,9 +153,9 @@ def write(state: State) -> None:
 
 @contextmanager
 def locked(name: str, *, wait_s: float = 30.0) -> Iterator[None]:
-    """Only one command at a time changes the lab ``name``.
+    """While inside, no other command changes the lab ``name``.
 
-    :raises LabError: another one still does so after ``wait_s``, or there is no such lab.
+    :raises LabError: another one still does after ``wait_s``, or there is no such lab.
     """
     try:
         fd = os.open(folder(name), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -183,7 +183,7 @@ def _lock(fd: int) -> bool:
 
 
 def clear(name: str) -> None:
-    """Empty the lab's folder of what an earlier lab of that name left."""
+    """Empty the lab's folder, which an earlier lab of that name may have left."""
     for path in folder(name).iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -192,7 +192,7 @@ def clear(name: str) -> None:
 
 
 def forget(name: str) -> None:
-    """Remove everything the lab ``name`` left in the file system."""
+    """Remove the folder of the lab ``name``."""
     shutil.rmtree(folder(name), ignore_errors=True)
-    with suppress(OSError):  # another lab is there, or nothing is
+    with suppress(OSError):  # not empty, or already gone
         RUN.rmdir()

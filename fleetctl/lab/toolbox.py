@@ -1,7 +1,7 @@
-"""What all nodes of a lab share: our programs, compiled once, and the folders of commands.
+"""What all nodes of a lab share: the lab's programs, compiled once, and the folders of commands.
 
-A Mac's folders of commands hold nothing but what is listed here: whatever Linux has besides is not
-there. Everything is made once per lab, in the lab's own folder, and lies under every node's disk.
+A Mac's folders of commands have only what is listed here, and no other command of Linux.
+Everything is made once per lab, in the lab's folder, and mounted under every node's disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleetctl.lab.personality import HIDDEN
 COMPILE_TIMEOUT_S = 60
 PROGRAMS = f"{HIDDEN}/programs"
 
-# What macOS has, by folder, of what the machine under the lab can lend.
+# Commands of macOS, by folder, that are taken from the host.
 MAC_BORROWED = {
     "bin": "[ bash cat chmod cp csh dash dd echo ed expr kill ksh ln ls mkdir mv pax pwd rm "
     "rmdir sh sleep stty sync tcsh test unlink zsh",
@@ -45,7 +45,7 @@ MAC_PROGRAMS = {
     "usr/libexec/ApplicationFirewall": "socketfilterfw",
 }
 BY_NAME = {"egrep": "grep", "fgrep": "grep"}
-"""Scripts that look at the name they are called by."""
+"""Other names of one script, which looks at the name it is called by."""
 LINUX_PROGRAMS = {"usr/bin": "nmcli systemctl vcgencmd", "usr/sbin": "iw"}
 EMPTY_ON_MACS = ("usr/local", "usr/games")
 MAC_SHELL = "bash"
@@ -60,18 +60,18 @@ class Toolbox:
 
     @property
     def programs(self) -> Path:
-        """Our programs; every node has them at :data:`PROGRAMS`."""
+        """The lab's programs; every node has them at :data:`PROGRAMS`."""
         return self.folder / "programs"
 
     def layer(self, os_name: str, name: str) -> Path | None:
-        """What lies between the machine's own folder ``name`` and a node's disk."""
+        """The layer between the host's folder ``name`` and a node's disk, if there is one."""
         path = self.folder / os_name / name
         return path if path.is_dir() else None
 
     def build(self, *, macs: bool) -> None:
         """Make the folders.
 
-        :raises LabError: our programs cannot be compiled.
+        :raises LabError: the lab's programs cannot be compiled.
         """
         source = Path(__file__).with_name("programs")
         shutil.copytree(
@@ -112,12 +112,12 @@ class Toolbox:
 
 
 def hidden(real: Path) -> str:
-    """Where a Mac of the lab finds a program of the machine under it."""
+    """The path of a program of the host on a Mac of the lab."""
     return f"{HIDDEN}{real}" if real.parts[1:2] in (("usr",), ("opt",)) else str(real)
 
 
 def real_tool(name: str) -> Path:
-    """The program itself behind all symbolic links.
+    """The path of a program, with symbolic links resolved.
 
     :raises FileNotFoundError: it is not installed.
     """
@@ -133,8 +133,8 @@ def _real(name: str) -> Path | None:
 
 
 def _compile(folder: Path) -> None:
-    """By the Python that will run them, since each version has bytecode of its own."""
-    # Nothing changes there any more: the files need not be looked at again.
+    """Compile with the Python that will run them: each version has its own bytecode."""
+    # unchecked-hash: the files never change, so they need not be compared at each import.
     argv: Iterable[str] = [
         str(requirements.node_python()),
         *("-I", "-S", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),

@@ -1,8 +1,8 @@
 """A tour of faults: what to break in a fleet, what to look for then, and what repairs it.
 
-The scenarios follow from the fleet: a gateway loses its forwarding where there is one, a cable is
-pulled where there is one. A fleet of two nodes with a job still has more than five; on the loopback
-there are five.
+The scenarios depend on the fleet: forwarding is switched off if there is a gateway, a cable is
+pulled if there is one. A fleet of two nodes with a job has more than five; on the loopback there
+are five.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ KILL = "kill"
 TMUX_KILLED = "tmux-killed"
 
 Places = Callable[[str, str], list[str | None]]
-"""The networks of a node that a kind of fault can hit; ``[None]``: the node; empty: it cannot."""
+"""By kind of fault and node: the networks it can affect; ``[None]``: the node; empty: none."""
 
 
 def scenarios(fleet: Fleet, job: Job | None, places: Places) -> tuple[Scenario, ...]:
-    """The tour through ``fleet`` while ``job`` runs: the first five are the ones to see first.
+    """The tour through ``fleet`` while ``job`` runs, the most instructive five first.
 
-    Only what an open connection shows, too: a key that is revoked, for one, hits the next login.
+    Only faults that show on open connections: a revoked key, for one, shows at the next login only.
     """
     run = [i for i in (job.instances if job else ()) if i.command is not None]
     workers = [i for i in run if i.after] or run[1:]
     servers = [i for i in run if not i.after]
     reachable = [name for name, node in fleet.nodes.items() if node.connection == "ssh"]
     working = [name for name in reachable if any(i.node == name for i in workers)]
-    # The last one that fits: what stands first in nodes.yaml is more often what others need.
+    # Prefer the last node that fits: others more often depend on the first ones of nodes.yaml.
     order = [*working[::-1], *(name for name in reachable[::-1] if name not in working)]
     found = (
         [_kill(workers[0])] if workers else [],
@@ -170,10 +170,10 @@ def _control(fleet: Fleet, order: list[str], places: Places) -> Iterator[Scenari
             f"Turn off {node}'s {'Wi-Fi' if wifi else 'control link'}",
             node,
             "wifi-down",
-            f"Of {node}'s two lamps the one for SSH goes out within seconds, the one for the job's "
-            "network stays lit: it cannot be asked, and it goes on working."
+            f"Of {node}'s two marks the one for ssh is ✖ within seconds, the one for data stays ●: "
+            "it cannot be asked, and it goes on working."
             if two_ways
-            else f"The lamp of {node} goes out within seconds: it cannot be asked.",
+            else f"The ssh mark of {node} is ✖ within seconds: it cannot be asked.",
             "ssh-timeout",
             "heal",
             "Somebody has to turn it on again.",
@@ -188,13 +188,13 @@ def _silent(order: list[str], places: Places) -> Iterator[Scenario]:
             f"Cut the power of {node}",
             node,
             "power-off",
-            "Within seconds its lamps go out, and what ran there is unknown, not failed: who "
-            "cannot be asked has not said that it ended.",
+            "Within seconds its marks are ✖, and what ran there is unknown, not failed: a node "
+            "that cannot be asked does not say what ended.",
             "ssh-timeout",
             "heal",
             "Once it has power again, s starts what ran there.",
         )
-    # On the loopback this is what there is, so both ends of the job are shown.
+    # On the loopback there is little else, so both ends of the job are shown.
     ends = [node for node, _ in _all("node-down", order, places)]
     for node in dict.fromkeys([*ends[:1], *ends[-1:]]):
         yield Scenario(
@@ -202,8 +202,8 @@ def _silent(order: list[str], places: Places) -> Iterator[Scenario]:
             f"Let {node} fall silent",
             node,
             "node-down",
-            "Its lamp goes out, and what runs there is unknown, not failed: who cannot be asked "
-            "has not said that it ended.",
+            "Its ssh mark is ✖, and what runs there is unknown, not failed: a node that cannot be "
+            "asked does not say what ended.",
             "ssh-unreachable",
             "heal",
             "Once it answers again, everything there is seen to run on.",
@@ -243,21 +243,21 @@ def _first(kind: str, order: list[str], places: Places) -> list[tuple[str, str |
 
 
 def places_in(lab: Lab | LoopbackLab) -> Places:
-    """What can be broken where in ``lab``."""
+    """What can be broken in ``lab``, by kind and node."""
     if isinstance(lab, LoopbackLab):
         servers = lab.state.nodes
         return lambda kind, node: [None] if kind in LOOPBACK_KINDS and node in servers else []
     plan = lab.blueprint
 
     def places(kind: str, node: str) -> list[str | None]:
-        machine = plan.machines.get(node)  # a local node is the controller: it stays whole
+        machine = plan.machines.get(node)  # a local node is the controller, which is never broken
         return KINDS[kind].places(plan, machine) if kind in KINDS and machine else []
 
     return places
 
 
 class Tour:
-    """The tour through a running lab, as an answer to requests."""
+    """The tour through a running lab, which answers requests."""
 
     def __init__(self, lab: Lab | LoopbackLab, fleet: Fleet, job: Job | None) -> None:
         self._lab = lab
@@ -268,7 +268,7 @@ class Tour:
         }
 
     def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """``{"do": "list"}``, or ``{"do": "fault" | "heal", "scenario": id}``.
+        """Answer ``{"do": "list"}``, or ``{"do": "fault" | "heal", "scenario": id}``.
 
         :raises LabError: the request makes no sense, or cannot be done.
         """
@@ -314,9 +314,9 @@ class Tour:
         return f"{scenario.title}: mended." if mended else "It is not broken."
 
     def _kill(self, scenario: Scenario) -> None:
-        """Kill what the shell of the instance's command runs; the shell itself if it runs nothing.
+        """Kill the child of the instance's shell, or the shell itself if it has none.
 
-        What ended by itself leaves no other trace: supervisor and window are untouched.
+        As when a command ends by itself, supervisor and window stay.
         """
         assert self._job is not None
         folder = instance_dir(self._fleet.name, self._job.name, scenario.target or "")

@@ -1,4 +1,4 @@
-"""Cables: the switch with one bridge per network, and the ports of each machine."""
+"""The switch, with one bridge per network, and the links of machines to it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ IP_TIMEOUT_S = 30
 def ip_batch(process: Process, lines: Iterable[str], what: str, *, lenient: bool = False) -> None:
     """Run lines of `ip -batch` in the network namespace of ``process``.
 
-    The PID namespace stays ours, so that process ids in the lines are those we know.
+    Process ids in the lines are those of this process's PID namespace.
 
     :param what: for the error message.
-    :param lenient: pass over lines that are refused, as a boot does with what somebody wrote.
+    :param lenient: skip lines that are refused, as a boot does with wrong settings on disk.
     :raises LabError: a line was refused.
     """
     text = "".join(f"{line}\n" for line in lines)
@@ -44,7 +44,7 @@ BRIDGE_PORT_FORWARDING = 3  # BR_STATE_FORWARDING of linux/if_bridge.h
 
 
 def bridges(blueprint: Blueprint) -> list[str]:
-    """The lines that make the switch."""
+    """The lines of `ip -batch` that make the switch."""
     lines = ["link set lo up"]
     for segment in blueprint.segments.values():
         lines.append(f"link add {segment.bridge} type bridge stp_state 0 mcast_snooping 0")
@@ -53,7 +53,7 @@ def bridges(blueprint: Blueprint) -> list[str]:
 
 
 def cables(blueprint: Blueprint, machine: Machine, process: Process) -> list[str]:
-    """The lines that plug ``machine``, whose process 1 is ``process``, into the switch."""
+    """The lines that connect ``machine``, with process 1 ``process``, to the switch."""
     lines = []
     for port in machine.ports:
         bridge = blueprint.segments[port.network].bridge
@@ -64,17 +64,17 @@ def cables(blueprint: Blueprint, machine: Machine, process: Process) -> list[str
 
 
 def _index(port: Port) -> int:
-    """The kernel's number for the switch's end: never the one of the machine's end.
+    """The interface index of the switch's end, which must differ from that of the machine's end.
 
-    Where both are equal, the kernel takes the pair for no pair and tells of a change of carrier
-    up to a second late (linkwatch_urgent_event in net/core/link_watch.c).
+    If both are equal, the kernel does not see a pair, and reports a change of carrier up to a
+    second late (linkwatch_urgent_event in net/core/link_watch.c).
     """
     machine, network = port.switch_port.removeprefix("p").split(".")
     return 100_000 + 1_000 * int(machine) + int(network)
 
 
 def unplug(machine: Machine) -> list[str]:
-    """The lines that take the machine's cables away."""
+    """The lines that remove the machine's cables."""
     return [f"link delete {port.switch_port}" for port in machine.ports]
 
 
@@ -82,9 +82,9 @@ class PortState(Struct, frozen=True):
     """The state of a port."""
 
     carrier: bool = True
-    """The machine's interface has a link."""
+    """Whether the machine's interface has a carrier."""
     joined: bool = True
-    """What it sends reaches the network."""
+    """Whether its packets reach the network."""
 
 
 def set_links(
@@ -92,10 +92,10 @@ def set_links(
     keeper: Process,
     links: Sequence[tuple[Process, Port, PortState]],
 ) -> None:
-    """Put ports into a state, and wait until it is so.
+    """Set the state of ports, and wait until it is in effect.
 
-    :param links: process 1 of a machine, a port of that machine, and what it shall be.
-    :raises LabError: the kernel refused, or did not follow within seconds.
+    :param links: process 1 of a machine, a port of that machine, and its wanted state.
+    :raises LabError: the kernel refused, or the state did not settle within seconds.
     """
     lines = []
     for _, port, link in links:
@@ -116,13 +116,13 @@ def set_links(
 
 
 def _settled(keeper: Process, process: Process, port: Port, link: PortState) -> bool:
-    """Whether both ends follow: the kernel hands on a change of carrier a little later."""
+    """Whether both ends have the state: the kernel reports a change of carrier a little later."""
     folders = (process.root / "sys/class/net", process.root / MACOS.sys.strip("/") / "class/net")
     interface = next((f for f in folders if f.is_dir()), folders[0]) / port.interface
     switch_port = keeper.root / "sys/class/net" / port.switch_port
     try:
         if not int((interface / "flags").read_text(), 16) & IFF_UP:
-            return True  # switched off on the machine: its own affair
+            return True  # switched off on the machine itself
         if not link.carrier:
             return (interface / "operstate").read_text().strip() != "up"
         ends = (interface, switch_port)

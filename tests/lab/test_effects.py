@@ -8,7 +8,7 @@ from fleetctl import config
 from fleetctl.lab.blueprint import Blueprint
 from fleetctl.lab.draft import draw
 from fleetctl.lab.faults.links import port_state
-from fleetctl.lab.faults.routes import thief, wanted_routes, wrong_gateway
+from fleetctl.lab.faults.routes import wanted_routes, wrong_default, wrong_gateway
 from fleetctl.lab.state import Fault
 from fleetctl.lab.wiring import PortState
 from tests.lab.fleets import SMALL
@@ -72,8 +72,8 @@ def test_on_a_cable_nobody_else_is_the_gateway(cidr: str, expected: tuple[str, s
     assert wrong_gateway(plan, pi5, pi5.routes[0]) == expected
 
 
-def test_the_thief_of_the_default_route_is_the_edge_gateway() -> None:
+def test_a_wrong_default_route_leads_to_the_edge_gateway() -> None:
     plan = drawn()
-    assert thief(plan, plan.machines["pi5"]) == ("192.168.50.1", "eth0")
-    assert thief(plan, plan.machines["mini2"]) == ("10.10.0.1", "thunderbolt0")
-    assert thief(plan, plan.machines["ipad"]) is None
+    assert wrong_default(plan, plan.machines["pi5"]) == ("192.168.50.1", "eth0")
+    assert wrong_default(plan, plan.machines["mini2"]) == ("10.10.0.1", "thunderbolt0")
+    assert wrong_default(plan, plan.machines["ipad"]) is None

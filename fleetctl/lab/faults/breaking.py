@@ -13,9 +13,9 @@ from fleetctl.lab.state import Fault, State
 
 
 def inject(name: str, kind: str, node: str, network: str | None = None) -> Fault:
-    """Break something in the lab ``name``; what is broken already is broken once more.
+    """Break something in the lab ``name``, also if it is broken already.
 
-    :param network: which of the node's networks, where the kind is about one; else the first.
+    :param network: which of the node's networks, if the kind is about one; None: the first.
     :raises LabError: no such kind, node or network; the kind does not fit the node, or the node is
         off.
     """
@@ -46,7 +46,7 @@ def heal(name: str, kind: str | None = None, node: str | None = None) -> tuple[F
             for f in now.faults
             if kind in (None, f.kind) and (key is None or _concerns(plan, f, key))
         ]
-        # Power is among the first: nothing else on that machine can be mended without.
+        # Power is among the first: a machine must be on for its other faults to be mended.
         for fault in sorted(chosen, key=lambda f: KINDS[f.kind].lives != "outside"):
             _require_power(now, fault)
             now = replace(now, faults=tuple(f for f in now.faults if f != fault))
@@ -56,7 +56,7 @@ def heal(name: str, kind: str | None = None, node: str | None = None) -> tuple[F
 
 
 def _remembered(now: State) -> State:
-    """The same without the faults of a machine's memory where the machine is off."""
+    """The state without faults in the memory of machines that are off."""
     kept = (f for f in now.faults if f.node in now.processes or KINDS[f.kind].lives != "memory")
     return replace(now, faults=tuple(kept))
 

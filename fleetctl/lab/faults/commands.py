@@ -25,7 +25,7 @@ def as_root(now: State, machine: Machine, argv: Sequence[str]) -> None:
 
 
 def refusal(process: Process, argv: Sequence[str]) -> str:
-    """Run a command beside ``process``. Returns what it complained about when it failed."""
+    """Run a command in the namespaces of ``process``. Returns its error; empty: it succeeded."""
     running = popen(
         process,
         argv,

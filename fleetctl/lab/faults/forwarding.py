@@ -1,4 +1,4 @@
-"""Gateways that stop forwarding packets."""
+"""Faults of forwarding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _stop(now: State, machine: Machine, stopped: bool) -> None:
 
 
 def _forget(now: State, machine: Machine, forgotten: bool) -> None:
-    """Take away, or put back, what switches a gateway's forwarding on at boot."""
+    """Remove, or put back, the file that enables a gateway's forwarding at boot."""
     persistence.keep_forwarding(machine, now.processes[machine.key].root, kept=not forgotten)
 
 

@@ -1,4 +1,4 @@
-"""A kind of fault, with everything it is."""
+"""A kind of fault."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from fleetctl.lab.state import Fault, State
 Places = Callable[[Blueprint, Machine], list[str | None]]
 Apply = Callable[[State, Fault, bool], State]
 Lives = Literal["memory", "disk", "outside"]
-"""Where a fault is: in a machine's memory, and gone when that was off; on its disk, and still there
-after; or outside, on cables and power, so that it comes and goes while the machine is off, too."""
+"""Where a fault is: in a machine's memory, so that a reboot ends it; on its disk, so that it stays;
+or outside, on cables and power, so that it can be changed while the machine is off."""
 
 
 class FaultKind(Struct, frozen=True, kw_only=True):
-    """What is the same for all faults of one name. The families beside this file hold them."""
+    """Everything that all faults with one name have in common."""
 
     name: str
     sentence: str
     """What happens, as `lab fault --list` says it."""
     places: Places
-    """The networks of a machine it can hit; ``[None]`` where it hits the machine as such."""
+    """The networks of a machine it can affect; ``[None]`` if it affects the whole machine."""
     lacks: str
-    """Why it does not fit a machine without places, after the machine's name."""
+    """The clause after a machine's name that says why it does not fit that machine."""
     lives: Lives
     apply: Apply
-    """Make the state true for a fault that was just added (True) or removed (False); the same may
-    come twice."""
+    """Put a fault that was just added (True) or removed (False) into effect; may be called twice
+    with the same."""
     both_ends: bool = False
-    """It is as much about the machine at the other end of the link."""
+    """Whether it also affects the machine at the other end of the link."""
 
 
 def on_machine(act: Callable[[State, Machine, bool], None]) -> Apply:
-    """An act that is done on a machine and changes nothing in the state."""
+    """An :data:`Apply` that acts on the machine and leaves the state as it is."""
 
     def apply(now: State, fault: Fault, active: bool) -> State:
         act(now, now.blueprint.machines[fault.node], active)

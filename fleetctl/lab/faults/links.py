@@ -27,7 +27,7 @@ def port_state(plan: Blueprint, faults: tuple[Fault, ...], key: str, port: Port)
 
 
 def settle_ports(now: State) -> None:
-    """Set every port of the machines that are on to what the active faults make of it."""
+    """Set every port of the running machines to its state under the active faults."""
     plan = now.blueprint
     links = [
         (process, port, port_state(plan, now.faults, key, port))

@@ -39,12 +39,12 @@ chmod 755 $tmux"""
 
 
 def _hide_tmux(now: State, machine: Machine, hidden: bool) -> None:
-    """Take the tmux program away, wherever it is, or put it back."""
+    """Rename the tmux program wherever it is, or put it back."""
     as_root(now, machine, ["sh", "-c", _TMUX_AWAY if hidden else _TMUX_BACK])
 
 
 def _fill_disk(now: State, machine: Machine, full: bool) -> None:
-    """Shrink the disk to what is on it, which takes no memory; or give it its size again."""
+    """Shrink the disk to what is on it, or give it its size again."""
     disk = building.disk_inside(now, machine.key)
     for _ in range(FULL_TRIES):
         size = building.DISK_SIZE
@@ -55,30 +55,30 @@ def _fill_disk(now: State, machine: Machine, full: bool) -> None:
         refused = refusal(now.keeper, argv)
         if not refused:
             return
-        # Somebody wrote between our look and our act: look again.
+        # Something was written after statvfs: try again.
     raise LabError(f"{machine.key}: its disk cannot be resized: {refused}")
 
 
 def _guard_sudo(now: State, machine: Machine, asks: bool) -> None:
-    """Let sudo ask for a password, or not."""
+    """Make sudo ask for a password, or not."""
     linux.write_sudo_rule(machine, now.processes[machine.key].root, asks=asks)
 
 
 def _let_doze(now: State, machine: Machine, dozes: bool) -> None:
-    """Switch the sleep of a Mac, or the power saving of a Pi's Wi-Fi, on or off."""
+    """Switch a Mac's sleep, or the power saving of a Pi's Wi-Fi, on or off."""
     persistence.keep_awake(machine, now.processes[machine.key].root, awake=not dozes)
 
 
 def _weaken_power(now: State, machine: Machine, weak: bool) -> None:
-    """Let a Pi's firmware report that its power supply is too weak, or that all is well."""
+    """Make a Pi's firmware report under-voltage, or that all is well."""
     report = now.processes[machine.key].root / HIDDEN.strip("/") / "throttled"
     report.write_text(f"{THROTTLED if weak else '0x0'}\n")
 
 
 def _deny_local_network(now: State, machine: Machine, denied: bool) -> None:
-    """Keep Python under the account's tmux servers from on-link addresses, or let it.
+    """Deny Python in the account's tmux servers connections to on-link addresses, or allow them.
 
-    Servers that run are told as well; what already runs in them keeps what it has.
+    Also for tmux servers that run already; processes that run in them are not changed.
     """
     real = toolbox.hidden(toolbox.real_tool("tmux"))
     program = _DENYING_TMUX if denied else f"ln -s {real} $tmux"

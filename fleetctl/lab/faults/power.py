@@ -23,7 +23,7 @@ def _cut(now: State, machine: Machine) -> State:
     process = now.processes.get(machine.key)
     if process is None:
         return now
-    # The cables first: no dying process may say goodbye to its peers.
+    # The cables first, so that ending processes send nothing to their peers.
     wiring.ip_batch(now.keeper, wiring.unplug(machine), "the switch")
     if not process.kill(timeout_s=building.STOP_TIMEOUT_S):
         raise LabError(f"{machine.key}: its process {process.pid} does not end")
@@ -45,7 +45,7 @@ KINDS = (
     FaultKind(
         name="power-off",
         sentence=(
-            "The machine loses power: all its processes die at once, its links go dark; "
+            "The machine loses power: all its processes die at once, its links lose their carrier; "
             "healing boots it again with the same disk."
         ),
         places=own_machine,

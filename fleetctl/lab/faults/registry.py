@@ -1,4 +1,4 @@
-"""The one list of all kinds of faults, from which every other follows."""
+"""All kinds of faults."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ KINDS: Mapping[str, FaultKind] = {
     for family in (power, links, forwarding, routes, machine, ssh)
     for kind in family.KINDS
 }
-"""By name, in the order in which `lab fault --list` has them."""
+"""By name, in the order of `lab fault --list`."""

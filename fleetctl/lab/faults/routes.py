@@ -26,7 +26,7 @@ def wanted_routes(plan: Blueprint, faults: tuple[Fault, ...], machine: Machine) 
     lines = []
     for route in machine.routes:
         if route.interface in bare:
-            continue  # no way leads out there: its routes went with the address
+            continue  # its routes are gone with the address
         if route.kind in gone:
             lines.append(f"route flush exact {route.to}")
         else:
@@ -34,7 +34,7 @@ def wanted_routes(plan: Blueprint, faults: tuple[Fault, ...], machine: Machine) 
             if "wrong-gateway" in kinds and route.kind == "route":
                 via, interface = wrong_gateway(plan, machine, route) or (via, interface)
             lines.append(f"route replace {route.to} via {via} dev {interface}")
-    stolen = thief(plan, machine)
+    stolen = wrong_default(plan, machine)
     if machine.default and stolen and stolen[1] not in bare:
         via, interface = stolen
         default = f"default via {via} dev {interface} metric {STOLEN_METRIC}"
@@ -66,10 +66,10 @@ def wanted_addresses(faults: tuple[Fault, ...], machine: Machine, network: str |
 
 
 def wrong_gateway(plan: Blueprint, machine: Machine, route: Route) -> tuple[str, str] | None:
-    """Address and interface of what a route can wrongly lead to.
+    """Address and interface of a wrong next hop for a route.
 
-    A neighbour on the same network that forwards nothing, else an address there that nobody has,
-    else the home router.
+    A neighbour on the same network that does not forward, else an unused address there, else the
+    home router.
     """
     neighbours = {
         address.partition("/")[0]: other
@@ -87,8 +87,8 @@ def wrong_gateway(plan: Blueprint, machine: Machine, route: Route) -> tuple[str,
     return (machine.default.via, machine.default.interface) if machine.default else None
 
 
-def thief(plan: Blueprint, machine: Machine) -> tuple[str, str] | None:
-    """Address and interface of the edge gateway that a default route can wrongly lead to."""
+def wrong_default(plan: Blueprint, machine: Machine) -> tuple[str, str] | None:
+    """Address and interface of a wrong next hop for a default route: a gateway of the cluster."""
     for route in machine.routes:
         if route.kind == "route" and not plan.segments[route.network].control:
             return route.via, route.interface
@@ -138,8 +138,8 @@ def _has_return(_plan: Blueprint, machine: Machine) -> list[str | None]:
     return [None] if any(r.kind == "return" for r in machine.routes) else []
 
 
-def _has_thief(plan: Blueprint, machine: Machine) -> list[str | None]:
-    return [None] if machine.default and thief(plan, machine) else []
+def _has_wrong_default(plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [None] if machine.default and wrong_default(plan, machine) else []
 
 
 def _cluster(plan: Blueprint, machine: Machine) -> list[str | None]:
@@ -177,7 +177,7 @@ KINDS = (
     _kind(
         "default-route-stolen",
         "A better default route leads into the cluster instead of to the internet.",
-        _has_thief,
+        _has_wrong_default,
         "it has no default route, or no neighbour in the cluster",
     ),
     _kind(

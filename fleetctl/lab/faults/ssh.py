@@ -17,10 +17,10 @@ from fleetctl.lab.state import State
 
 
 def _hang(now: State, machine: Machine, hung: bool) -> None:
-    """Stop, or let go on, the SSH server and everything that serves its sessions."""
+    """Send SIGSTOP or SIGCONT to the SSH server and the processes of its sessions."""
     number = signal.SIGSTOP if hung else signal.SIGCONT
     done: set[int] = set()
-    # A listener may fork while we look: look until there is nothing new.
+    # The listener may fork meanwhile: repeat until there is no new process.
     while new := [p for p in _sshd_processes(now.processes[machine.key]) if p not in done]:
         for pid in new:
             with suppress(ProcessLookupError):  # it ended meanwhile
@@ -29,7 +29,7 @@ def _hang(now: State, machine: Machine, hung: bool) -> None:
 
 
 def _sshd_processes(process: Process) -> Iterator[int]:
-    """The listener first."""
+    """The processes of the SSH server, the listener first."""
     namespace = Path(f"/proc/{process.pid}/ns/pid").readlink()
     for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
         with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
@@ -40,20 +40,20 @@ def _sshd_processes(process: Process) -> Iterator[int]:
 
 
 def _change_host_key(now: State, machine: Machine, changed: bool) -> None:
-    """Give the SSH server another host key, or its own again, and start it anew."""
+    """Give the SSH server another host key, or its own again, and restart it."""
     own = building.host_key(now.name, now.blueprint, machine.key)
     key = own.with_name(own.name + "-changed") if changed else own
     if not key.exists():
         controller.make_key(key, f"root@{machine.key}")
     process = now.processes[machine.key]
     linux.install_host_key(key, process.root / "etc/ssh")
-    # Its sessions live on: they are processes of their own.
+    # Its sessions go on: they have processes of their own.
     stop = 'pid=$(cat /run/sshd.pid) && kill -KILL "$pid" && rm /run/sshd.pid'
     start = "exec /usr/sbin/sshd -E /var/log/sshd.log"
     as_root(now, machine, ["sh", "-c", f"{stop}; {start}"])
     building.await_ssh(now, machine.key)
     if any(f.kind == "sshd-hang" and f.node == machine.key for f in now.faults):
-        _hang(now, machine, True)  # the server that just started hangs as well
+        _hang(now, machine, True)  # the restarted server must hang, too
 
 
 def _revoke_key(now: State, machine: Machine, revoked: bool) -> None:

@@ -1,4 +1,4 @@
-"""The small lab: every node an SSH server on this machine's loopback. No root, also on macOS."""
+"""The loopback lab: every node is an SSH server on 127.0.0.1. Needs no root; also on macOS."""
 
 from fleetctl.lab.loopback.derive import CANNOT_SHOW
 from fleetctl.lab.loopback.lab import KINDS as LOOPBACK_KINDS

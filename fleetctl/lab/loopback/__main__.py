@@ -1,4 +1,4 @@
-"""The start of a loopback lab's own process; see :mod:`fleetctl.lab.loopback.keeper`."""
+"""Entry point of a loopback lab's keeper; see :mod:`fleetctl.lab.loopback.keeper`."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from fleetctl.lab.loopback.keeper import keep
 from fleetctl.lab.loopback.state import Task
 
 line = sys.stdin.buffer.readline()
-if line:  # else whoever started us is gone
+if line:  # else the process that started this one is gone
     asyncio.run(keep(msgspec.json.decode(line, type=Task)))

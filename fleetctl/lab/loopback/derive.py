@@ -1,8 +1,8 @@
-"""From somebody's nodes.yaml to one that fits on the loopback: text to text, without I/O.
+"""From a user's nodes.yaml to one for the loopback: text to text. Pure.
 
-Names, services, their order and their commands stay. Networks, gateways and operating systems
-cannot exist there and go; every address becomes 127.0.0.1, every ``listen`` a port of its own.
-The YAML is changed as a tree of its nodes, so that every scalar is written back as it was read.
+Names, services, their order and their commands stay. Networks, gateways and operating systems are
+left out; every address becomes 127.0.0.1, every ``listen`` gets a port of its own. The YAML is
+changed as a tree of nodes, so that every scalar is written back as it was read.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Door(Struct, frozen=True):
 
 
 class Derived(Struct, frozen=True):
-    """What came of it."""
+    """The result of :func:`derive`."""
 
     text: str
     """The new nodes.yaml."""
     notes: tuple[str, ...]
-    """What had to be left out, a sentence each."""
+    """What was left out, one sentence each."""
 
 
 def derive(
@@ -50,11 +50,11 @@ def derive(
 ) -> Derived:
     """The nodes.yaml of the fleet on the loopback.
 
-    :param text: the original, which ``fleet`` was read from without a mistake.
+    :param text: the valid original, which ``fleet`` was read from.
     :param doors: for every node with ``connection: ssh``.
-    :param free_port: gives another free port of the loopback at each call.
-    :param env: variables whose values hold the original's address and port of some service, for
-        all services of its job that do not set them themselves.
+    :param free_port: returns another free port of the loopback at each call.
+    :param env: variables with the original address and port of some service; set for all services
+        of its job that do not set them themselves.
     """
     nodes = {node.name: _node(fleet, node.name, doors) for node in fleet.nodes.values()}
     head = {"fleet": fleet.name, "internet": None, "nodes": nodes}
@@ -107,7 +107,7 @@ class _Mover:
         self._fleet = fleet
         self._free_port = free_port
         self._seen: dict[int, str] = {}
-        """By identity of a YAML node that several places share (anchors): its new text."""
+        """New text by identity of the YAML node, which anchors may share."""
         self.moved: dict[str, str] = {}
         self.notes: list[str] = []
 
@@ -125,7 +125,7 @@ class _Mover:
                 self._texts(entry, names)
 
     def _listen(self, job: str, name: str, entry: yaml.Node) -> None:
-        """Give the service a port, and one node only: there is but one 127.0.0.1."""
+        """Give the service a port, and one node only: all nodes have the same 127.0.0.1."""
         listen = _get(entry, "listen")
         if not isinstance(listen, yaml.ScalarNode):
             return
@@ -144,8 +144,8 @@ class _Mover:
             )
 
     def _watched(self, job: str, name: str, entry: yaml.Node) -> None:
-        """What is started by hand elsewhere: ask a port that nobody has, not one of this machine's
-        own services."""
+        """For a service that is started by hand: replace the port of `ready` by an unused one, so
+        that no other service of this machine is asked."""
         if self._fleet.jobs[job].services[name].instances[0].command is None:
             ready = _get(entry, "ready")
             for kind in ("connect", "http"):
@@ -185,7 +185,7 @@ def _add_env(entry: yaml.Node, env: Mapping[str, str]) -> None:
 
 
 def _replace(text: str, old: str, new: str) -> str:
-    """Replace an address where it is not a part of a longer one."""
+    """Replace an address, unless it is part of a longer one."""
     return re.sub(rf"(?<![\d.]){re.escape(old)}(?!\.?\d)", new, text)
 
 

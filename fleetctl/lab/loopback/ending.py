@@ -1,8 +1,8 @@
-"""Ending everything that a lab on the loopback has started, each process by its own id.
+"""Ending all processes of a loopback lab, each by its own id.
 
-What belongs to it: the processes below the tmux servers whose sockets lie in the lab's folder,
-those below its keeper, and all others of this user that carry the lab's mark in their environment
-(macOS shows no environment of its own programs such as /bin/sh; those are below the others).
+These are the tmux servers with sockets in the lab's folder and the keeper, with all their
+descendants, and the other processes of this user with the lab's variable in their environment
+(macOS hides the environment of its own programs such as /bin/sh; those are descendants).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ TMUX_TIMEOUT_S = 5.0
 
 
 def end_all(folder: Path, keeper: psutil.Process | None) -> None:
-    """Kill all that belongs to the lab in ``folder``, and remove the folder.
+    """Kill all processes of the lab in ``folder``, and remove the folder.
 
-    :param keeper: the process with the lab's servers, unless that is us.
+    :param keeper: the process with the lab's servers; None: there is none, or it is this one.
     :raises LabError: something does not end.
     """
     spared = _ourselves()
@@ -36,12 +36,12 @@ def end_all(folder: Path, keeper: psutil.Process | None) -> None:
         if time.monotonic() > deadline:
             pids = ", ".join(str(process.pid) for process in found)
             raise LabError(f"processes of the lab do not end: {pids}")
-        for process in found:  # parents first, so that nobody restarts what is killed
+        for process in found:  # parents first, so that they restart nothing
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(found, timeout=0.5)
     shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # another lab is there, or nothing is
+    with suppress(OSError):  # not empty, or already gone
         folder.parent.rmdir()
 
 
@@ -76,7 +76,7 @@ def _runs(process: psutil.Process) -> bool:
 def _is_marked(process: psutil.Process, mark: str) -> bool:
     try:
         return process.uids().real == os.getuid() and process.environ().get(MARKER) == mark
-    except (psutil.Error, OSError):  # gone, or not for us to see
+    except (psutil.Error, OSError):  # gone, or not readable
         return False
 
 
@@ -88,4 +88,4 @@ def _tmux_server(socket: Path) -> psutil.Process | None:
         )
         return psutil.Process(int(done.stdout))
     except (OSError, ValueError, subprocess.TimeoutExpired, psutil.NoSuchProcess):
-        return None  # nobody serves it any more
+        return None  # no server has this socket any more

@@ -1,7 +1,7 @@
-"""The process a loopback lab lives in: its SSH servers, and the socket that breaks and mends them.
+"""The keeper of a loopback lab: the process with its SSH servers, and a socket for requests.
 
-Run as ``python -m fleetctl.lab.loopback`` with a :class:`Task` on its stdin; it prints the ports of
-the nodes. With a lifeline it ends, and with it the lab, when its stdin is closed.
+Run as ``python -m fleetctl.lab.loopback`` with a :class:`Task` on stdin; it prints the ports of the
+nodes. With a lifeline, it ends the lab when its stdin is closed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ACT_TIMEOUT_S = 10.0
 
 
 async def keep(task: Task) -> None:
-    """Serve until told to end; then end all that belongs to the lab."""
+    """Serve until a signal or the end of the lifeline; then end all processes of the lab."""
     loop = asyncio.get_running_loop()
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -40,10 +40,10 @@ async def keep(task: Task) -> None:
         return asyncio.run_coroutine_threadsafe(_act(nodes, request), loop).result(ACT_TIMEOUT_S)
 
     with serving(Path(task.folder, CONTROL), answer):
-        print(msgspec.json.encode({n.name: n.port for n in nodes.values()}).decode(), flush=True)  # noqa: T201 -- to whom started us
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # it waits for the end of our output
+        print(msgspec.json.encode({n.name: n.port for n in nodes.values()}).decode(), flush=True)  # noqa: T201 -- the answer to LoopbackLab.up
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # LoopbackLab.up reads until this closes
         if task.lifeline:
-            loop.add_reader(0, over.set)  # nothing more is written to it: this is its end
+            loop.add_reader(0, over.set)  # readable only at its end: nothing more is written
         await over.wait()
     for node in nodes.values():
         node.stop()

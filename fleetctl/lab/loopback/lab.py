@@ -1,4 +1,4 @@
-"""A fleet on this machine's loopback: the small lab, with the verbs of the big one."""
+"""The lab on this machine's loopback, with the same methods as :class:`fleetctl.lab.Lab`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KINDS = {
     NODE_DOWN: "The node's SSH server stops answering and drops its connections; what runs on the "
     "node runs on."
 }
-"""The faults that a loopback can have, and what each does."""
+"""The faults of a loopback lab, with what each does."""
 
 
 class LoopbackLab:
@@ -53,7 +53,7 @@ class LoopbackLab:
 
     @staticmethod
     def left_behind() -> list[str]:
-        """As :meth:`names`, and labs of which only files are left."""
+        """As :meth:`names`, with labs of which only files are left."""
         return state.left_behind()
 
     @classmethod
@@ -77,17 +77,17 @@ class LoopbackLab:
         progress: Progress | None = None,
         lifeline: bool = False,
     ) -> LoopbackLab:
-        """Build the fleet's small twin; its SSH servers answer when this returns.
+        """Build a loopback lab for ``fleet``; its SSH servers answer when this returns.
 
-        :param config_path: the fleet's nodes.yaml, which one for the loopback is derived from.
-        :param name: of the lab; the fleet's when absent.
-        :param copies: files or folders, each with its place (``~/…``) in every node's home.
+        :param config_path: the fleet's nodes.yaml, from which the lab's is derived.
+        :param name: of the lab; None: the fleet's.
+        :param copies: files or folders, each with its destination (``~/…``) in every home.
         :param env: variables for programs with addresses of their own; see
             :func:`fleetctl.lab.loopback.derive.derive`.
-        :param progress: told what is being done, a line at a time.
-        :param lifeline: the lab ends with this very process, however that ends.
+        :param progress: called with a line about each step.
+        :param lifeline: whether the lab ends with this process, however that ends.
         :raises LabError: this machine lacks something, a lab of that name runs, or a step failed;
-            whatever was built by then is gone again.
+            what was built so far is removed.
         """
         surroundings.check_machine()
         lab = cls(name or fleet.name[:30])
@@ -192,14 +192,14 @@ class LoopbackLab:
             keeper.stdin.write(msgspec.json.encode(task) + b"\n")
             keeper.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended; its log says why
+            pass  # the keeper has ended; its log says why
         if task.lifeline:
             self._lifeline = keeper
         else:
             keeper.stdin.close()
         with keeper.stdout as output:
             said = _read_all(output.fileno())
-        keeper.returncode = 0  # it is to outlive us: subprocess must not warn about that
+        keeper.returncode = 0  # no warning of subprocess: the keeper outlives this process
         if not said:
             why = log.read_text(errors="replace").strip() or f"silent for {START_TIMEOUT_S:g} s"
             raise LabError(f"the lab's SSH servers did not start: {why.splitlines()[-1]}")
@@ -212,13 +212,13 @@ class LoopbackLab:
             keeper = state.living_keeper(self.name)
             end_all(folder, keeper if keeper and keeper.pid != os.getpid() else None)
 
-    # -- what is there -------------------------------------------------------------------------
+    # -- state --------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
-        """What is written about it, read anew.
+        """The lab's state file, read again each time.
 
-        :raises LabError: it does not run any more.
+        :raises LabError: the lab does not run.
         """
         return state.read(self.name)
 
@@ -253,7 +253,7 @@ class LoopbackLab:
     # -- breaking and mending -------------------------------------------------------------------
 
     def fault(self, kind: str, node: str, *, network: str | None = None) -> Fault:
-        """Break something; :data:`KINDS` has what can be broken here.
+        """Break something; see :data:`KINDS`.
 
         :raises LabError: no such kind or node, or a network is named.
         """
@@ -264,7 +264,7 @@ class LoopbackLab:
         return Fault(kind, node)
 
     def heal(self, kind: str | None = None, node: str | None = None) -> tuple[Fault, ...]:
-        """Mend everything, or only what matches. Returns what was mended.
+        """Mend everything, or only what matches ``kind`` and ``node``. Returns what was mended.
 
         :raises LabError: no such kind or node.
         """
@@ -278,7 +278,7 @@ class LoopbackLab:
 
     def _ask(self, request: Mapping[str, Any]) -> list[str]:
         """The nodes that are down after ``request``."""
-        self.state  # noqa: B018 -- says that no such lab runs, rather than that a socket is silent
+        self.state  # noqa: B018 -- its error is clearer than that of a socket without a server
         answer = ask(state.folder(self.name) / CONTROL, request, timeout_s=ASK_TIMEOUT_S)
         return list(answer["down"])
 
@@ -326,7 +326,7 @@ class LoopbackLab:
         return subprocess.CompletedProcess(list(argv), process.returncode, out, err)
 
     def exec(self, where: str, argv: Sequence[str], *, user: str | None = None) -> NoReturn:
-        """Become the command: our process, our terminal, our end.
+        """Replace this process by the command.
 
         :raises LabError: no such node or program; another user is named.
         """
@@ -356,7 +356,7 @@ class LoopbackLab:
 
 
 def _package_folder() -> str:
-    """Where `import fleetctl` finds this very package."""
+    """The folder from which `import fleetctl` imports this package."""
     return str(Path(__file__).resolve().parents[3])
 
 
@@ -368,14 +368,14 @@ def _check_kind(kind: str) -> None:
 
 
 def _free_port(held: ExitStack) -> int:
-    """A port that nobody has; it stays taken, so that the next one is another, until ``held``."""
+    """An unused port; it stays bound until ``held`` closes, so that the next one differs."""
     taken = held.enter_context(socket.socket())
     taken.bind((HOST, 0))
     return int(taken.getsockname()[1])
 
 
 def _read_all(fd: int) -> bytes:
-    """What comes until the other side lets go, or the time is up."""
+    """Read until the end of the output; empty if that takes too long."""
     said = b""
     deadline = time.monotonic() + START_TIMEOUT_S
     while select.select([fd], [], [], max(0.0, deadline - time.monotonic()))[0]:

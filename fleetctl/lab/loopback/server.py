@@ -15,7 +15,7 @@ KEY_KIND = "ssh-ed25519"
 
 
 class Client:
-    """The one key that may log in, and the list of the servers' keys: two files."""
+    """The files of the client: its key, which may log in to every node, and known_hosts."""
 
     def __init__(self, identity_file: Path, known_hosts: Path) -> None:
         key = asyncssh.generate_private_key(KEY_KIND, comment="fleetctl lab")
@@ -32,7 +32,7 @@ class Client:
 
 
 class NodeServer(asyncssh.SSHServer):
-    """What one connection may do: sessions, and connections to this machine's loopback."""
+    """One connection: allows sessions, and port forwarding to this machine's loopback."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -73,9 +73,9 @@ class Node:
         return self._acceptor is not None
 
     async def start(self) -> None:
-        """Answer, at the same port as before.
+        """Listen, on the same port as before.
 
-        :raises LabError: somebody else has taken the port meanwhile.
+        :raises LabError: the port is in use.
         """
         if self._acceptor:
             return
@@ -98,7 +98,7 @@ class Node:
             self._client.know(self.port, self._host_key)
 
     def stop(self) -> None:
-        """Answer nobody, and drop all connections without a word. What runs here runs on."""
+        """Stop listening and abort all connections. Processes of the node go on."""
         if self._acceptor:
             self._acceptor.close()
             self._acceptor = None

@@ -1,8 +1,8 @@
-"""One SSH session: a command of ``sh`` as this very user, through pipes or on a terminal.
+"""One SSH session: a shell command as this user, with pipes or a terminal.
 
-As OpenSSH's server does it: the channel stays open until the command has ended and all that it
-wrote has been sent; a client that goes away closes the pipes, or hangs up the terminal, and ends
-nothing else.
+As with OpenSSH's server, the channel stays open until the command has ended and its output was
+sent; when the client disconnects, the pipes are closed or the terminal is hung up, and nothing is
+killed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TYPED_MAX = 65536
 class Session(asyncssh.SSHServerSession[bytes]):
     """A session on one node.
 
-    :param environment: of every command on the node; ``HOME`` is where it starts.
+    :param environment: of every command on the node; ``HOME`` is its working directory.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -64,7 +64,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         running = kind(self._chan)
         try:
             await running.start(self._argv, self._environment, self._size)
-        except (OSError, ValueError) as error:  # no process left; a command with a zero byte
+        except (OSError, ValueError) as error:  # no more processes; a zero byte in the command
             self._chan.write_stderr(f"cannot start a shell: {error}\n".encode())
             self._chan.exit(255)
             return
@@ -87,7 +87,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
             self._running.end_input()
         else:
             self._ended_early = True
-        return True  # what the command still writes is wanted
+        return True  # the command may still write
 
     def signal_received(self, signal: str) -> None:
         if self._running:
@@ -122,7 +122,7 @@ def _finish(chan: asyncssh.SSHServerChannel[bytes], returncode: int) -> None:
 
 
 def _signal_group(pid: int, name: str) -> None:
-    """To the whole process group, which the command leads."""
+    """Send a signal to the process group of the command."""
     number = getattr(signal, f"SIG{name}", None)
     if number is not None:
         with suppress(ProcessLookupError, PermissionError):
@@ -177,10 +177,10 @@ class _Piped(asyncio.SubprocessProtocol):
             if pipe is not None:
                 pipe.close()
 
-    # -- what the event loop tells
+    # -- callbacks of asyncio
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        with suppress(OSError):  # the client is gone; so will be the pipe
+        with suppress(OSError):  # the client is gone
             if fd == 2:
                 self._chan.write_stderr(data)
             else:
@@ -190,15 +190,15 @@ class _Piped(asyncio.SubprocessProtocol):
         self._chan.pause_reading()
 
     def resume_writing(self) -> None:
-        # Not at once: asyncio's pipe would lose what is fed to it and ended in this very call
-        # (_UnixWritePipeTransport._write_ready closes it without another look at its buffer).
+        # Not at once: asyncio's pipe loses data that is written and ended within this call
+        # (_UnixWritePipeTransport._write_ready closes it without checking its buffer again).
         asyncio.get_running_loop().call_soon(self._chan.resume_reading)
 
     def process_exited(self) -> None:
         self._exited = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended, and whoever held its output has let go of it."""
+        """The command has ended, and all processes with its output have closed it."""
         _finish(self._chan, self._transport.get_returncode() or 0)
 
 
@@ -238,7 +238,7 @@ class _OnTerminal:
 
     async def _wait(self) -> None:
         code = await self._process.wait()
-        while self._read():  # its last words
+        while self._read():  # the rest of its output
             pass
         self.hang_up()
         _finish(self._chan, code)
@@ -250,7 +250,7 @@ class _OnTerminal:
         self._type()
 
     def end_input(self) -> None:
-        """A terminal has no end of input but the key for it."""
+        """Nothing to do: a terminal's input ends only by a key."""
 
     def _type(self) -> None:
         if self._fd < 0:
@@ -260,7 +260,7 @@ class _OnTerminal:
             del self._typed[: os.write(self._fd, self._typed)]
         except BlockingIOError:
             pass
-        except OSError:  # nobody has the other side any more
+        except OSError:  # the other side of the pty is closed
             self._typed.clear()
         if self._typed:
             loop.add_writer(self._fd, self._type)
@@ -288,7 +288,7 @@ class _OnTerminal:
                 loop.add_reader(self._fd, self._read)
 
     def _read(self) -> bool:
-        """Pass on what there is; whether there was something."""
+        """Send available output; returns whether there was any."""
         if self._fd < 0:
             return False
         try:
@@ -304,7 +304,7 @@ class _OnTerminal:
         return bool(data)
 
     def hang_up(self) -> None:
-        """Let go of the terminal: its session gets SIGHUP, as when a cable is pulled."""
+        """Close the terminal: its session gets SIGHUP, as when a connection is lost."""
         if self._fd >= 0:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._fd)

@@ -1,7 +1,7 @@
-"""What a loopback lab writes down, and where: a folder of this user's own below /tmp.
+"""The state file of a loopback lab, in a folder of this user below /tmp.
 
-Short, because the path of a unix socket (tmux has one per node) takes 104 bytes on macOS
-(sun_path in sys/un.h), and a temporary folder there alone takes half of them.
+A short path, because that of a unix socket (tmux has one per node) has at most 104 bytes on macOS
+(sun_path in sys/un.h), and a temporary folder there takes half of them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from fleetctl.errors import LabError
 
 ROOT = Path("/tmp", f"fleetctl-lab-{os.getuid()}")
 MARKER = "FLEETCTL_LAB_FOLDER"
-"""In the environment of everything that runs in a lab: the lab's folder."""
+"""The variable with the lab's folder, in the environment of every process of a lab."""
 CONTROL = "control"
 """The keeper's socket in the lab's folder."""
 
 
 class Process(Struct, frozen=True):
-    """A process that is known again: a recycled process id has another start time."""
+    """A process, identified by id and start time: process ids are recycled."""
 
     pid: int
     created: float
@@ -40,7 +40,7 @@ class Process(Struct, frozen=True):
         """The process, if it still runs; a zombie does not."""
         try:
             process = psutil.Process(self.pid)
-            # Whoever asks the kernel twice may get another rounding of the same moment.
+            # The kernel may round the same time differently each time.
             same = abs(process.create_time() - self.created) < 0.1
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
@@ -48,7 +48,7 @@ class Process(Struct, frozen=True):
 
 
 class Spot(Struct, frozen=True):
-    """One node: its SSH server's port and its places."""
+    """One node: the port of its SSH server and its folders."""
 
     port: int
     home: str
@@ -56,23 +56,23 @@ class Spot(Struct, frozen=True):
 
 
 class Task(Struct, frozen=True):
-    """What the keeper is to do."""
+    """What the keeper has to serve."""
 
     folder: str
     identity_file: str
     known_hosts: str
     environments: Mapping[str, Mapping[str, str]]
-    """Of each node's commands."""
+    """The environment of commands, by node."""
     lifeline: bool
 
 
 class State(Struct, frozen=True):
-    """One lab, as its file has it."""
+    """The content of a lab's state file."""
 
     name: str
     fleet: str
     keeper: Process
-    """What the lab lives and dies with: its builder at first, then the process with the servers."""
+    """The lab runs while this process does: the builder at first, then the keeper."""
     nodes: Mapping[str, Spot] = {}
     local_nodes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -80,9 +80,9 @@ class State(Struct, frozen=True):
 
 
 def folder(name: str) -> Path:
-    """Where the lab ``name`` keeps everything it has.
+    """The folder of the lab ``name``.
 
-    :raises LabError: it cannot be called so.
+    :raises LabError: a lab cannot have this name.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,29}", name):
         raise LabError(
@@ -93,9 +93,9 @@ def folder(name: str) -> Path:
 
 
 def make_root() -> None:
-    """Make the folder of all labs, or see that it is ours alone.
+    """Make the folder of all labs, or check that it is private to this user.
 
-    :raises LabError: somebody else has made it.
+    :raises LabError: it is not.
     """
     ROOT.mkdir(mode=0o700, exist_ok=True)
     if not _is_ours():
@@ -131,9 +131,9 @@ def living_keeper(name: str) -> psutil.Process | None:
 
 
 def read(name: str) -> State:
-    """The state of the lab ``name``, which must run and be complete.
+    """The state of the lab ``name``.
 
-    :raises LabError: it is not so.
+    :raises LabError: it does not run, or is not complete.
     """
     found = _decode(name)
     if found is None or found.keeper.find() is None:
@@ -160,7 +160,7 @@ def _decode(name: str) -> State | None:
 
 
 def write(state: State) -> None:
-    """Write the file anew, whole or not at all."""
+    """Replace the state file atomically."""
     home = folder(state.name)
     fd, draft = tempfile.mkstemp(dir=home, prefix="state-")
     with os.fdopen(fd, "wb") as out:

@@ -1,4 +1,4 @@
-"""What a command finds around it in a loopback lab: its environment, its home, what is in it."""
+"""Environments and home folders of commands in a loopback lab."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fleetctl.model.topology import Fleet
 
 
 def check_machine() -> None:
-    """See that a lab can be built here.
+    """Check that a loopback lab can be built here.
 
     :raises LabError: something is not installed.
     """
@@ -33,19 +33,19 @@ def user() -> str:
     """The name of this account."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # an account that no list has, as in containers
+    except KeyError:  # no passwd entry, as in containers
         return f"uid{os.getuid()}"
 
 
 def node_environment(folder: Path, home: Path, tmux_folder: Path) -> dict[str, str]:
-    """What a login on a node gives: this user's PATH and names, the node's own home and tmux.
+    """The environment of a login on a node: this user's PATH, the node's own home and tmux.
 
     :param folder: the lab's.
     """
     kept = {name: os.environ[name] for name in ("USER", "LOGNAME", "TMPDIR") if name in os.environ}
     return {
         **kept,
-        "PATH": f"{_path()}:{Path(sys.executable).parent}",  # its python3, if there is no other
+        "PATH": f"{_path()}:{Path(sys.executable).parent}",  # for python3, if PATH has none
         "HOME": str(home),
         "SHELL": "/bin/sh",
         "TMUX_TMPDIR": str(tmux_folder),
@@ -54,7 +54,7 @@ def node_environment(folder: Path, home: Path, tmux_folder: Path) -> dict[str, s
 
 
 def controller_environment(folder: Path, home: Path) -> dict[str, str]:
-    """Ours, as if started from the controller's home; `fleetctl` there is this very one.
+    """This process's environment with the controller's home; `fleetctl` in its PATH is this one.
 
     :param folder: the lab's.
     """
@@ -69,7 +69,7 @@ def controller_environment(folder: Path, home: Path) -> dict[str, str]:
 
 
 def controller_tmux(folder: Path) -> Path:
-    """Where the controller's tmux servers have their sockets."""
+    """The folder for the sockets of the controller's tmux servers."""
     return folder / "t" / "c"
 
 
@@ -79,10 +79,10 @@ def fill_homes(
     controller_home: Path,
     copies: Copies,
 ) -> None:
-    """Make the folders that jobs run in, and copy what is to be copied.
+    """Make the folders that jobs run in, and copy ``copies`` into every home.
 
-    :param homes: of the nodes that are logged in to.
-    :param copies: files or folders, each with its place below the home folders.
+    :param homes: of the nodes with an SSH server.
+    :param copies: files or folders, each with its destination relative to the home folder.
     """
     local = {n.name: controller_home for n in fleet.nodes.values() if n.connection == "local"}
     everywhere = {**homes, **local}

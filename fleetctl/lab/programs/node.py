@@ -1,4 +1,4 @@
-"""The ground of every program: the hidden folder, the real tools, the machine's own description."""
+"""Common functions of the programs: files, real tools, the machine's description, addresses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(path: str) -> str:
 
 
 def write(path: str, text: str, mode: int = 0o644) -> None:
-    """Write a file anew, whole or not at all."""
+    """Replace a file atomically."""
     draft = f"{path}.new"
     with open(draft, "w", encoding="utf-8") as file:
         file.write(text)
@@ -39,7 +39,7 @@ def write(path: str, text: str, mode: int = 0o644) -> None:
 
 
 def run(*argv: str, stdin: str = "") -> tuple[int, str]:
-    """Run a program to its end. Returns its status, and its output with its complaints."""
+    """Run a program to its end. Returns its status, and its stdout and stderr as one text."""
     out, write_end = os.pipe()
     take, give = os.pipe()
     actions = [
@@ -71,11 +71,11 @@ class Port:
     def __init__(self, fields: list[str]) -> None:
         self.device, self.kind, self.mac, addresses, self.gateway, self.metric = fields
         self.addresses = addresses.split()
-        """What DHCP hands out here, with prefix length."""
+        """Addresses that DHCP assigns, with prefix length."""
 
 
 class Machine:
-    """This machine, as the lab built it: lines of a word and its values, separated by tabs."""
+    """This machine, as the lab built it: lines of a key and its values, separated by tabs."""
 
     def __init__(self, text: str) -> None:
         lines = [line.split("\t") for line in text.splitlines()]
@@ -93,7 +93,7 @@ def seconds_up() -> float:
 
 
 def prefix_of(mask: str) -> int | None:
-    """24 for 255.255.255.0 or 0xffffff00; None for what is no mask."""
+    """24 for 255.255.255.0 or 0xffffff00; None if ``mask`` is not a mask."""
     try:
         number = int(mask, 16) if mask.startswith("0x") else number_of(mask)
     except ValueError:

@@ -1,1 +1,1 @@
-"""The commands of a Mac that fleetctl may use, in their BSD form over the kernel's real state."""
+"""Commands of macOS that fleetctl uses, with BSD's options and output, on real kernel state."""

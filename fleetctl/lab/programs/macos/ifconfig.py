@@ -1,4 +1,4 @@
-"""ifconfig(8): interfaces of this machine, and the few changes that people make with it."""
+"""ifconfig(8): interfaces of this machine, and the most common changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = (
 )
 NO_CARD = ("gif0: flags=8010<POINTOPOINT,MULTICAST> mtu 1280", "stf0: flags=0<> mtu 1280")
 BRIDGE_MEMBERS = ("en2", "en3", "en4")
-"""A Mac mini's Thunderbolt ports, which the lab's cables do not go through one by one."""
+"""A Mac mini's Thunderbolt ports; in the lab, cables are connected to the bridge instead."""
 FIRST_MEMBER_PORT = 8
 Cards = dict[str, kernel.Interface]
 
@@ -133,7 +133,7 @@ def _show_bridge(card: kernel.Interface) -> None:
 
 
 def _show_empty(name: str) -> None:
-    """A port of a Mac mini that nothing of the lab is plugged into."""
+    """Show a port of a Mac mini without a cable."""
     say(f"{name}: {_flags(UP | BROADCAST | SMART | RUNNING | SIMPLEX | MULTICAST)} mtu 1500")
     say("\toptions=460<TSO4,TSO6,CHANNEL_IO>")
     say("\tnd6 options=201<PERFORMNUD,DAD>")

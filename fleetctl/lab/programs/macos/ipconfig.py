@@ -1,4 +1,4 @@
-"""ipconfig(8): the address of an interface, and what the system tells about its link."""
+"""ipconfig(8): the address of an interface, and the state of its link."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def _summary(card: kernel.Interface | None, name: str) -> int:
     if wireless and linked:
         say(
             "  SSID : <redacted>\n  Security : WPA2_PSK"
-        )  # since macOS 14.4 only apps with rights see it
+        )  # redacted since macOS 14.4 but for apps with permission
     say("}")
     return 0

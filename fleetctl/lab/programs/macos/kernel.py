@@ -1,4 +1,4 @@
-"""What the kernel holds, read from the real `ip`, in the words of a Mac."""
+"""The kernel's interfaces, routes and neighbours, read from the real `ip`, with a Mac's names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Interface:
 
 def interfaces() -> list[Interface]:
     found: list[Interface] = []
-    for line in run(IP, "address")[1].splitlines():  # `-4` would leave out those without one
+    for line in run(IP, "address")[1].splitlines():  # -4 would omit those without address
         words = line.split()
         if line[:1].isdigit():
             name = words[1].rstrip(":").partition("@")[0]
@@ -60,7 +60,7 @@ class Route:
 
 
 def routes(*query: str) -> list[Route]:
-    """The main table, or what `ip route show` has for ``query``; a Mac's order."""
+    """The main table, or the part that `ip route show` gives for ``query``, in a Mac's order."""
     said = ip("route", "show", *query)[1]
     return sorted((Route(line) for line in said.splitlines() if line), key=lambda r: r.order)
 

@@ -1,7 +1,7 @@
 """launchctl(1) for system daemons: list, print, bootstrap, bootout, load, unload, kickstart.
 
-Which daemons are loaded stands in a file of /run, so nothing is loaded after a power-off until the
-boot loads what lies in /Library/LaunchDaemons.
+The loaded daemons are listed in a file in /run, so that none is loaded after a reboot, until the
+boot loads those in /Library/LaunchDaemons.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def plist(path: str) -> dict[str, Any]:
         except ExpatError as error:
             raise ValueError(error) from None
     if not isinstance(found, dict) or not isinstance(found.get("Label"), str):
-        raise ValueError(path)  # noqa: TRY004 -- what a file holds, not what a caller passed
+        raise ValueError(path)  # noqa: TRY004 -- wrong content of a file, not a wrong argument
     return found
 
 

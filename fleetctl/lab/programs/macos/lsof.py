@@ -1,4 +1,4 @@
-"""lsof(8), as far as sockets go: it sees what the caller's own processes hold."""
+"""lsof(8) for TCP sockets: shows those of the caller's own processes."""
 
 from __future__ import annotations
 

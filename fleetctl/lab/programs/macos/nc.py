@@ -1,4 +1,4 @@
-"""nc(1) of macOS: -z with -G (connect timeout), -w and -v, and plain text over TCP."""
+"""nc(1) of macOS: -z with -G (connect timeout), -w and -v, and data over TCP."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _connect(
         sock.settimeout(patience)
         sock.connect((address, port))
     except OSError as error:
-        number = error.errno or errno.ETIMEDOUT  # a timeout of ours has none
+        number = error.errno or errno.ETIMEDOUT  # the socket's own timeout has none
         reason = BSD_TEXT.get(number, os.strerror(number))
         if loud:
             complain(f"nc: connectx to {address} port {port} (tcp) failed: {reason}")

@@ -44,7 +44,7 @@ def main(argv: list[str], _name: str) -> int:
 
 
 def _line(to: str, gateway: str, flags: str, device: str, expire: str) -> str:
-    # The widths of macOS 14 and later; bridge0 and the like are set right.
+    # The widths of macOS 14 and later; the interface is right-aligned.
     return f"{to:18} {gateway:18} {flags:12} {device:>14} {expire:>6}"
 
 
@@ -119,7 +119,7 @@ def _row(address: str, prefix: int, shown: tuple[str, str, str, str, str]) -> Ro
 
 
 def short_network(address: str, prefix: int) -> str:
-    """A network as netstat's netname() prints it: trailing zeros gone, a classful mask left out."""
+    """A network as netstat's netname() prints it: without trailing zeros and classful mask."""
     number = number_of(address) & mask_number(prefix)
     octets = dotted(number).split(".")
     while len(octets) > 1 and octets[-1] == "0":

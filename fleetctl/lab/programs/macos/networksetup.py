@@ -1,4 +1,4 @@
-"""networksetup(8): services by name, with errors on stdout, as on a Mac."""
+"""networksetup(8): network services by name; errors go to stdout, as on a Mac."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def main(argv: list[str], _name: str) -> int:
         say("Automatic")
         return 0
     if verb == "getairportnetwork":
-        say("You are not associated with an AirPort network.")  # said even while joined
+        say("You are not associated with an AirPort network.")  # even when associated
         return 0
     change = VERBS.get(verb)
     if change is None:
@@ -156,7 +156,7 @@ def _getroutes(service: Service, _words: list[str], _about: Machine) -> int:
 
 
 def _setroutes(service: Service, words: list[str], _about: Machine) -> int:
-    """Replaces the whole list; with the service alone it is empty afterwards."""
+    """Replace the whole list; without routes, empty it."""
     triples = [tuple(words[i : i + 3]) for i in range(0, len(words), 3)]
     for triple in triples:
         if len(triple) != 3 or not all(map(_is_address, triple)) or prefix_of(triple[1]) is None:
@@ -180,7 +180,7 @@ VERBS = {
 def _apply(service: Service, before: list[str], about: Machine, *, only_routes: bool) -> None:
     port = next((p for p in about.ports if p.device == service.device), None)
     if port is None:
-        return  # nothing is plugged in there
+        return  # no cable is connected to it
     if only_routes:
         after = services.route_lines(service)
         lines = [f"route del {line}" for line in before if line not in after]

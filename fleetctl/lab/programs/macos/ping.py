@@ -1,8 +1,8 @@
-"""ping(8) of macOS: its flags, its words, its exit statuses, over real ICMP (ping.c of Apple)."""
+"""ping(8) of macOS: its flags, output and exit statuses, with real ICMP (Apple's ping.c)."""
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found] # has no stub; `signal` takes 5 ms more
+import _signal  # type: ignore[import-not-found] # has no stub; importing `signal` takes 5 ms more
 import _socket
 import errno
 import os
@@ -14,7 +14,7 @@ from ..node import complain, number_of, read, say
 IP_RECVTTL, IP_TTL, IP_MTU_DISCOVER, IP_PMTUDISC_DO = 12, 2, 10, 2  # <bits/in.h>
 ECHO, ECHO_REPLY = 8, 0
 FINAL_WAIT_S = 10.0
-"""ping.c's MAXWAIT: how long the last answers may take when nobody says otherwise."""
+"""ping.c's MAXWAIT: how long to wait for the last replies without -W."""
 SHORTEST_INTERVAL_S = 0.1
 VALUES = "cistWmgGhIkKlMpSTz"
 USAGE = (
@@ -36,7 +36,7 @@ class Options:
 
 
 class Refused(Exception):
-    """A call that ping ends at once: its message and exit status."""
+    """An error that ends ping at once, with message and exit status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -165,7 +165,7 @@ class _Ping:
         return self._statistics()
 
     def _report_silence(self, number: int) -> None:
-        """Before packet N is sent, ping says that N - 1 was not answered in time."""
+        """Before packet N is sent, report that N - 1 had no reply in time."""
         if number and number - 1 not in self.answered and "q" not in self.options.flags:
             say(f"Request timeout for icmp_seq {number - 1}")
 
@@ -196,7 +196,7 @@ class _Ping:
     def _receive(self) -> None:
         try:
             data, extra, _, sender = self.socket.recvmsg(65536, 64)
-        except OSError:  # an ICMP error for an earlier packet: it stays unanswered
+        except OSError:  # an ICMP error for an earlier packet, which counts as lost
             return
         now = time.monotonic()
         if len(data) < 8 or data[0] != ECHO_REPLY:
@@ -246,7 +246,7 @@ class _Ping:
 
 
 def _bsd_text(error: OSError) -> str:
-    """Linux says "Network is unreachable" where a Mac without any route says "No route to host"."""
+    """The error as on a Mac: "No route to host", where Linux says "Network is unreachable"."""
     if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
         return "No route to host"
     return os.strerror(error.errno or 0)

@@ -9,7 +9,7 @@ from ..node import PROC, complain, read, say, seconds_up
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-# Of pgrep; the whole table of kill(1) is not worth its import.
+# The common ones; importing `signal` for all would take longer.
 SIGNALS = {
     "HUP": 1,
     "INT": 2,
@@ -25,7 +25,7 @@ LINUX_SIGNALS = {**SIGNALS, "USR1": 10, "USR2": 12, "STOP": 19, "CONT": 18}
 
 
 class Process:
-    """One process, as far as the caller may see it."""
+    """One process of /proc."""
 
     def __init__(self, pid: int) -> None:
         """:raises OSError: it has ended."""
@@ -216,7 +216,7 @@ def _ps(argv: list[str]) -> int:
 
 
 def _columns(text: str) -> list[tuple[str, str]]:
-    """Keys and their titles. As in BSD `key=` has no title, and `key=TITLE` ends the list."""
+    """Keys and titles. As in BSD, `key=` has no title, and `key=TITLE` ends the list."""
     found = []
     while text:
         comma, equals = text.find(","), text.find("=")
@@ -329,7 +329,7 @@ def _pgrep(argv: list[str], name: str) -> int:
 
 
 def _ancestors() -> set[int]:
-    """pgrep leaves itself and its ancestors out, unless it is told otherwise."""
+    """This process and its ancestors, which pgrep leaves out."""
     found, pid = set(), os.getpid()
     while pid > 0:
         found.add(pid)

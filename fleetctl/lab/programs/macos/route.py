@@ -1,4 +1,4 @@
-"""route(8): asks and changes the real table, with the exit statuses that lie (route.c, exit(0))."""
+"""route(8): shows and changes the real routing table; exits with 0 also on errors, as route.c."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ METRICS = " recvpipe  sendpipe  ssthresh  rtt,msec    rttvar  hopcount      mtu 
 
 
 class BadAddress(Exception):
-    """What was given is no address, and nobody knows it by name."""
+    """An argument is not an address."""
 
 
 def main(argv: list[str], _name: str) -> int:
@@ -112,7 +112,7 @@ def _change(verb: str, text: str, to: str, prefix: int, gateway: str, device: st
     elif verb == "add" and there:
         status, error = 1, "File exists"
     else:
-        # The best one is the one that counts; its place in the order is not for a Mac to choose.
+        # Keep the metric of the existing route: a Mac has no metrics.
         metric = str(there[0].metric) if there else "0"
         status, said = ip("route", "replace", network, *way, "metric", metric)
         error = "" if status == 0 else _reason(said)
@@ -123,14 +123,14 @@ def _change(verb: str, text: str, to: str, prefix: int, gateway: str, device: st
     if error:
         told += f": {error}"
     say(told)
-    return 0  # whatever happened
+    return 0  # also on an error, as on a Mac
 
 
 def _reason(said: str) -> str:
     for text in ("File exists", "Network is unreachable", "Operation not permitted"):
         if text in said:
             return text
-    # Linux's word for a gateway that is on no network of ours
+    # "invalid gateway" is Linux's error for a next hop that is not on-link
     return "Network is unreachable" if "invalid gateway" in said.lower() else "Invalid argument"
 
 

@@ -1,7 +1,7 @@
-"""The network services of a Mac: what System Settings and networksetup keep, and its effect.
+"""The network services of a Mac: their file, and the commands that put them into effect.
 
-Used by networksetup on the machine, and by the lab when it makes the machine and when it boots. The
-file has a line per service, in service order, with tab-separated fields.
+Used by networksetup on the machine, and by the lab when it builds and boots the machine. The file
+has a line per service, in service order, with tab-separated fields.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Service:
         self.addresses = addresses.split()
         """The first is the one that networksetup shows."""
         self.routes = [tuple(route.split("/")) for route in routes.split()]
-        """Of destination, mask and gateway."""
+        """Destination, mask and gateway of each."""
 
     @property
     def line(self) -> str:
@@ -42,7 +42,7 @@ def text_of(services: Iterable[Service]) -> str:
 
 
 def activation(service: Service, port: Port) -> list[str]:
-    """Lines of `ip -batch` that make a service true, whatever was set on its device before."""
+    """Lines of `ip -batch` that configure a service's interface anew."""
     device = port.device
     lines = [f"address flush dev {device}", f"link set {device} up"]
     if not service.enabled or service.method == "off":

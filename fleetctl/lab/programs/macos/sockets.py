@@ -1,4 +1,4 @@
-"""TCP sockets of this machine, and which process holds them, from the real /proc."""
+"""TCP sockets of this machine and their processes, from the real /proc."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from ..node import PROC, dotted, read
 
-# include/net/tcp_states.h, in the words of BSD's tcp_fsm.h
+# by number of include/net/tcp_states.h, with the names of BSD's tcp_fsm.h
 STATES = (
     "",
     "ESTABLISHED",
@@ -47,7 +47,8 @@ def tcp() -> list[Socket]:
     for name in ("tcp", "tcp6"):
         lines += read(f"{PROC}/net/{name}").splitlines()[1:]
     found = [Socket(line.split()) for line in lines]
-    # Whether a socket on :: takes IPv4 as well is not told; it does not, where another one does.
+    # A socket on :: takes IPv4, too, unless another one listens on that port of 0.0.0.0 (a guess:
+    # /proc does not say).
     taken = {s.local[1] for s in found if s.local[0] == "0.0.0.0" and s.state == "LISTEN"}
     for one in found:
         if one.family == "46" and one.local[1] in taken:
@@ -81,7 +82,7 @@ def _v6(text: str) -> str:
 
 
 def holders() -> dict[str, list[tuple[int, str]]]:
-    """Inode to (process, descriptor), of the processes that the caller may look into."""
+    """(process, descriptor) by inode, for processes that the caller may read."""
     found: dict[str, list[tuple[int, str]]] = {}
     for pid in os.listdir(PROC):
         if not pid.isdigit():
@@ -91,6 +92,6 @@ def holders() -> dict[str, list[tuple[int, str]]]:
                 target = os.readlink(f"{PROC}/{pid}/fd/{fd}")
                 if target.startswith("socket:["):
                     found.setdefault(target[8:-1], []).append((int(pid), fd))
-        except OSError:  # another account's, or it ended
+        except OSError:  # of another account, or ended
             continue
     return found

@@ -43,7 +43,7 @@ def _tree() -> list[dict[str, Any]]:
         peer = next((p for p in about.peers if p[0] == str(number)), None)
         domain = about.values.get(f"domain{number}", "")
         if peer is not None and not (cards.get(peer[1]) and cards[peer[1]].active):
-            peer = None  # the fabric has no link here
+            peer = None  # no carrier
         status = "receptacle_connected" if peer else "receptacle_no_devices_connected"
         bus: dict[str, Any] = {"_name": f"thunderboltusb4_bus_{number}"}
         if peer:

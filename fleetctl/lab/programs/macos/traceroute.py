@@ -1,4 +1,4 @@
-"""traceroute(8) over ICMP echoes with growing time to live, -I's way on a Mac."""
+"""traceroute(8) with ICMP echo requests of increasing time to live, as with -I on a Mac."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def main(argv: list[str], _name: str) -> int:
 
 
 def _probe(address: str, ttl: int, wait_s: float) -> tuple[str, float]:
-    """Who answers a packet with this time to live, "" for nobody, and after how long."""
+    """The address that answers a packet with this time to live, or "", and the time in ms."""
     sock = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM, 1)
     try:
         sock.setsockopt(_socket.IPPROTO_IP, IP_TTL, ttl)
@@ -80,7 +80,7 @@ def _probe(address: str, ttl: int, wait_s: float) -> tuple[str, float]:
             _, extra, _, _ = sock.recvmsg(1024, 512, MSG_ERRQUEUE)
             for _, kind, value in extra:
                 if kind == IP_RECVERR:
-                    # sock_extended_err is 16 bytes; the sockaddr_in of the offender follows
+                    # after the 16 bytes of sock_extended_err: the sockaddr_in of the hop
                     return dotted(struct.unpack("!I", value[20:24])[0]), took_ms
             return "", 0.0
         return address, took_ms

@@ -1,4 +1,4 @@
-"""Which profiles there are, which are active, and bringing them up and down."""
+"""Finding profiles, and bringing them up and down."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def all_profiles() -> list[Profile]:
     except OSError:
         return []
     paths = [f"{profiles.FOLDER}/{n}" for n in names if n.endswith(".nmconnection")]
-    paths.sort(key=len)  # of twins the first one leads
+    paths.sort(key=len)  # of profiles with the same name, the first is taken
     return [profiles.parse(path, read(path)) for path in paths]
 
 
 def active() -> dict[str, str]:
-    """Device to the UUID of its profile."""
+    """The UUID of the active profile, by device."""
     lines = [line.split() for line in read(profiles.ACTIVE).splitlines()]
     return {line[0]: line[1] for line in lines if len(line) == 2}
 
@@ -45,7 +45,7 @@ def find(words: list[str]) -> Profile:
 
 def save(profile: Profile) -> None:
     os.makedirs(profiles.FOLDER, exist_ok=True)
-    # NetworkManager's are root's alone and it tells others of them; here the command reads them.
+    # Readable by all: there is no daemon, nmcli reads them itself (NetworkManager's have 0600).
     write(profile.file, profile.text)
 
 

@@ -1,4 +1,4 @@
-"""How nmcli answers: tables and values in its forms, and refusals with its statuses."""
+"""Output of nmcli: tables, values, and errors with their exit statuses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NOT_FOUND, INVALID, ACTIVATION_FAILED, FAILED = 10, 2, 4, 1
 
 
 class Refused(Exception):
-    """A call that ends with a message and a status."""
+    """An error that ends nmcli, with message and exit status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
 """nmcli(1): NetworkManager's profiles and devices, acting on the real interfaces.
 
-Its words, statuses and escapes are those of NetworkManager 1.42; there is no daemon, so a command
-takes effect by itself.
+Output, statuses and escapes are those of NetworkManager 1.42; there is no daemon: commands take
+effect themselves.
 """
 
 from __future__ import annotations

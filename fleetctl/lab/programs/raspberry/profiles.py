@@ -1,6 +1,6 @@
-"""NetworkManager's connection profiles: keyfiles on the disk, and what they do to an interface.
+"""NetworkManager's connection profiles: keyfiles on the disk, and their effect on an interface.
 
-Used by nmcli on the machine, and by the lab when it makes the machine and when it boots.
+Used by nmcli on the machine, and by the lab when it builds and boots the machine.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ FOLDER = "/etc/NetworkManager/system-connections"
 ACTIVE = "/run/NetworkManager/active"
 """A line per device: its name and the UUID of its profile."""
 TIMESTAMPS = "/var/lib/NetworkManager/timestamps"
-"""When each profile was last brought up; of twins the latest one wins at boot."""
+"""When each profile was last brought up; of several for an interface, a boot takes the latest."""
 Sections = dict[str, dict[str, str]]
 
 
@@ -28,7 +28,7 @@ class Profile:
         return self.sections.get(section, {}).get(key, otherwise)
 
     def put(self, section: str, key: str, value: str | None) -> None:
-        """Set a value; None takes the key away."""
+        """Set a value; None removes the key."""
         if value is None:
             self.sections.get(section, {}).pop(key, None)
         else:
@@ -57,7 +57,7 @@ class Profile:
 
     @property
     def type(self) -> str:
-        """As nmcli says it."""
+        """The type as nmcli shows it."""
         kind = self.get("connection", "type")
         return {"ethernet": "802-3-ethernet", "wifi": "802-11-wireless"}.get(kind, kind)
 
@@ -82,7 +82,7 @@ class Profile:
 
     @property
     def routes(self) -> list[tuple[str, str, str]]:
-        """Of network, gateway and metric; the last two may be empty."""
+        """Network, gateway and metric of each; the last two may be empty."""
         found = []
         for value in self.numbered("route"):
             network, gateway, metric, *_ = [*value.split(","), "", ""]
@@ -118,7 +118,7 @@ def parse(file: str, text: str) -> Profile:
 def chosen(
     profiles: Iterable[Profile], device: str, brought_up: Mapping[str, float]
 ) -> Profile | None:
-    """Which profile an interface gets by itself; None when none wants it.
+    """The profile that autoconnects on an interface, if any.
 
     :param brought_up: UUID to the time it was last up.
     """
@@ -134,7 +134,7 @@ def chosen(
 
 
 def activation(profile: Profile, port: Port) -> list[str]:
-    """Lines of `ip -batch` that make a profile true, whatever was set on its interface before."""
+    """Lines of `ip -batch` that configure a profile's interface anew."""
     device = port.device
     lines = [f"address flush dev {device}", f"link set {device} up"]
     addresses, gateway = list(profile.addresses), profile.gateway
@@ -161,5 +161,5 @@ def activation(profile: Profile, port: Port) -> list[str]:
 
 
 def power_save(profile: Profile) -> bool:
-    """Whether the profile leaves a Wi-Fi interface's power saving on: 2 switches it off."""
+    """Whether Wi-Fi power saving is on with the profile: 2 switches it off."""
     return profile.get("wifi", "powersave", "0") != "2"

@@ -1,4 +1,4 @@
-"""A profile in nmcli's names of properties, and what `nmcli connection modify` does to it."""
+"""A profile as properties of nmcli, and `nmcli connection modify`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .profiles import Profile
 
 
 def settings_of(profile: Profile) -> dict[str, str]:
-    """A profile in nmcli's names of properties."""
+    """The profile as properties of nmcli."""
     found = {
         "connection.id": profile.id,
         "connection.uuid": profile.uuid,

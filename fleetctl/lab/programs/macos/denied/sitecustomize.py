@@ -1,8 +1,8 @@
-"""Local Network privacy of macOS 15: Python in a Homebrew tmux may not speak to its neighbours.
+"""Local Network privacy of macOS 15: Python in a Homebrew tmux cannot connect to neighbours.
 
-Python imports this by itself where PYTHONPATH names the folder, as the environment of a tmux server
-does that was started, or found running, under the fault `local-network-denied`. Addresses on the
-machine's own networks cannot be reached then; routed ones and its own can.
+Python imports this at startup because PYTHONPATH names the folder, which the fault
+`local-network-denied` sets for tmux servers. Addresses on the machine's own networks are
+unreachable then; its own and routed ones are not.
 """
 
 from __future__ import annotations
