@@ -1,7 +1,7 @@
-"""`fleetctl check`, cold, against what it cannot beat: a ping round and an SSH handshake.
+"""`fleetctl check`, cold, against its lower bound: a ping round and an SSH handshake.
 
-In the lab of the shipped nodes.yaml, healthy: the slowest ping round is the one to an address that
-must stay silent, and the handshake is OpenSSH's. Then two hundred light nodes on the loopback.
+First in the lab of the shipped nodes.yaml, without faults: the slowest ping round is the one to an
+address that must not answer; the handshake is OpenSSH's. Then with 200 nodes on the loopback.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def timed(lab: Lab, *argv: str) -> float:
 
 
 def ping_round(lab: Lab) -> float:
-    """The echoes that check sends to an address that must not answer."""
+    """The echo requests that check sends to an address that must not answer."""
     argv = ["ping", "-q", "-c", "3", "-i", "0.2", "-W", "1", SILENT]
     began = time.perf_counter()
     done = lab.run(ASKER, argv)

@@ -1,12 +1,12 @@
-"""What the dashboard costs: until it is there, while nothing happens, and until it shows what did.
+"""What the dashboard costs: until its first frame, while idle, and until it shows a fault.
 
 ``python benchmarks/dashboard_cost.py [paint] [live] [idle] [--seconds 30]``
 
 The real program in a terminal of 120x40 cells. First paint: from its exec to the first frame with
-all panels, of nodes that answer and of nodes that accept a connection and never say a word. Idle:
-its processor time while nothing changes on 5, 50 and 200 OpenSSH servers on the loopback, and
-theirs; a key's answer meanwhile. Live, in the lab of the shipped nodes.yaml: from a fault to the
-frame that shows it, and from its repair to the frame that shows that.
+all panels, with nodes that answer and with nodes that accept connections and send nothing. Idle:
+the processor time of the dashboard and of 5, 50 and 200 OpenSSH servers on the loopback while
+nothing changes, and the time from a key to its answer. Live, in the lab of the shipped nodes.yaml:
+from a fault or its repair to the frame that shows it.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ from fleetctl.model.topology import Fleet
 
 PAINT_TARGET_S, PAINT_ROUNDS = 0.5, 11
 IDLE_TARGETS = {5: 2.0, 50: 10.0, 200: 0.0}
-"""Nodes to the highest share of a core in percent; 0: none is promised."""
+"""The most percent of a core, by number of nodes; 0: no target."""
 KEY_TARGET_MS, KEY_ROUNDS = 100.0, 12
 KEY_PAUSE_S = 0.1
 KILLED_TARGET_S, LOST_TARGET_S = 1.0, 6.0
 KILLS, CUTS = 7, 5
 HEARD_TIMEOUT_S = 120.0
 SETTLE_S = 10.0
-"""After all nodes were heard of: what is asked only once has been asked by then."""
+"""From the last node's first answer to the measurement: questions that are asked once are over."""
 PEER_SETTLE_S = 5.0
 FAULT_TIMEOUT_S = 45.0
 LEAVE = b"\x11"
@@ -67,7 +67,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Screen(Terminal):
-    """A terminal of which it matters what is drawn in it from some moment on."""
+    """A terminal that can wait for what is drawn from some moment on."""
 
     def clear(self) -> None:
         """Forget what was drawn."""
@@ -88,10 +88,10 @@ class Screen(Terminal):
 
 @contextmanager
 def dashboard(argv: Sequence[str], home: Path) -> Iterator[Screen]:
-    """The program in a terminal, with colours, as people have it; left by its key afterwards."""
+    """The program in a terminal with colours; left by its key afterwards."""
     env = {**environment(home), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     del env["NO_COLOR"]
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # the first call, which nobody counts, compiles
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # the first call, which is not counted, compiles
     screen = Screen(argv, env)
     try:
         yield screen
@@ -106,12 +106,12 @@ def dashboard(argv: Sequence[str], home: Path) -> Iterator[Screen]:
 
 
 def paint() -> None:
-    """First paint, and other programs' starts for scale."""
-    with loopback(5) as servers, silent(servers) as nobody:
+    """First paint, with the start of other programs for comparison."""
+    with loopback(5) as servers, silent(servers) as mute_nodes:
         answering = servers.nodes_yaml(5)
         contenders: dict[str, Callable[[], float]] = {
             "first paint, nodes answer": lambda: first_frame(answering, servers.folder),
-            "first paint, nodes are silent": lambda: first_frame(nobody, servers.folder),
+            "first paint, nodes are silent": lambda: first_frame(mute_nodes, servers.folder),
             "python -c 'import textual.app'": lambda: ended(
                 sys.executable, "-c", "import textual.app"
             ),
@@ -156,13 +156,13 @@ def silent(servers: Loopback) -> Iterator[Path]:
 
 
 def idle(seconds: float) -> None:
-    """The dashboard while nothing happens, and two ways to see less with other tools."""
+    """The dashboard while nothing happens, and two other tools that show less."""
     missing = [name for name in ("tmux", "clush", "ssh") if shutil.which(name) is None]
     if missing:
         cannot(f"{', '.join(missing)} missing: apt-get install tmux clustershell openssh-client")
     with loopback(max(IDLE_TARGETS)) as servers:
         for pid in node_pids().values():
-            # in earnest they are other machines: the dashboard goes first
+            # real nodes are other machines: the dashboard has priority over these
             os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + 19)
         for count, target in IDLE_TARGETS.items():
             say(f"{count} nodes, {seconds:g} s of nothing happening; {load()}")
@@ -194,16 +194,16 @@ def ours(servers: Loopback, count: int, seconds: float) -> float:
 
 
 def keys(screen: Screen, count: int) -> None:
-    """Keys whose answers nothing but the key can cause."""
+    """Time keys whose answers only the key can cause."""
     asked = [
         ("help", b"?", r"─ Help"),
         ("back", b"q", r"─ Problems"),
         ("open the field", b"n", r"part of a name|▁▁▁▁"),
         ("find a node", b"4", rf"Nodes · \d+ of {count}"),
         ("find none", b"\x7f", r"─ Nodes ─"),
-        ("", b"\r", r"\bn1\b"),  # as it may be drawn anew at any time, this is not counted
+        ("", b"\r", r"\bn1\b"),  # not counted: it may be drawn at any time
     ]
-    if count > 30:  # more than fit: the first and the last are not seen together
+    if count > 30:  # more than fit: the first and the last are not visible together
         asked += [("last node", b"G", rf"\bn{count}\b"), ("first node", b"g", r"\bn1\b")]
     times: dict[str, list[float]] = {}
     spent_s: dict[str, float] = {}
@@ -226,9 +226,9 @@ def keys(screen: Screen, count: int) -> None:
 
 
 def peers(servers: Loopback, count: int, seconds: float) -> None:
-    """The load of every host every 2 s: less than fleetctl asks, and nothing is concluded from it.
+    """The load of every host every 2 s, by other tools, which ask less than fleetctl.
 
-    tmux with a window and an ``ssh`` a host; ``clush`` again and again.
+    tmux with a window and an ``ssh`` per host; ``clush`` in a loop.
     """
     hosts = servers.hosts[:count]
     ssh = f"ssh -F {servers.folder}/ssh_config"
@@ -268,7 +268,7 @@ def peers(servers: Loopback, count: int, seconds: float) -> None:
 
 
 def share_of(pids: Sequence[int], seconds: float) -> float:
-    """Percent of a core of processes and all that they started."""
+    """Percent of a core of processes and their descendants."""
     before, began = family_cpu_s(pids), time.perf_counter()
     time.sleep(seconds)
     return 100 * (family_cpu_s(pids) - before) / (time.perf_counter() - began)
@@ -280,12 +280,12 @@ def stat(pid: int) -> list[str]:
 
 
 def cpu_s(pid: int) -> float:
-    """Of the process alone, not of what it started."""
+    """Processor time of the process without its children."""
     return sum(map(int, stat(pid)[11:13])) / TICKS
 
 
 def family_cpu_s(roots: Sequence[int]) -> float:
-    """Of the processes, of what they started, and of what of that has ended."""
+    """Processor time of the processes and their descendants, also of ended ones."""
     parents: dict[int, int] = {}
     ticks: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -306,7 +306,7 @@ def family_cpu_s(roots: Sequence[int]) -> float:
 
 
 def node_pids() -> dict[str, int]:
-    """Address to the root of the node's processes, in the order of their start."""
+    """The root process of each node by address, in the order of their start."""
     found: dict[str, int] = {}
     tasks = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     for pid in map(int, tasks):
@@ -331,10 +331,10 @@ VICTIM, CUT, FROZEN = "pi4", "pi5", "mini2"
 
 
 def live() -> None:
-    """Until a fault is on the screen, and until its end is."""
+    """Time from a fault, and from its end, to the screen."""
     with tempfile.TemporaryDirectory(prefix="fleetctl-bench-") as name:
         path = Path(name) / "nodes.yaml"
-        # a worker that is killed stays so until it is started again
+        # no restarts: a killed worker stays failed until it is started
         text = nodes_yaml().read_text("utf-8")
         path.write_text(re.sub(r"(?m)^ +restart: .*\n", "", text), "utf-8")
         with virtual_fleet(path, [(elastic(), ELASTIC_PLACE)]) as lab:
@@ -396,7 +396,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them")
     parser.add_argument("--seconds", type=float, default=30, help="of nothing happening")
     asked = parser.parse_args()
-    # as Ctrl-C: no dashboard and no server outlives this
+    # as with Ctrl-C: dashboard and servers are ended
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Starts the shipped job the way a launch script does: node after node, an SSH connection for each
-# step, and pauses in the hope that what was started is up by then.
+# Starts the shipped job as a launch script does: node after node, an SSH connection per step, and
+# fixed pauses instead of checks.
 #
 #   launch.sh KEY FOLDER SERVER=LOGIN WORKER=LOGIN ...     (names and logins, such as pi4=pi@10.0.0.4)
 set -euo pipefail

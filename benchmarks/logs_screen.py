@@ -1,12 +1,12 @@
-"""The dashboard's logs at speed: five logs of 10,000 lines a second each for a minute.
+"""The dashboard's logs under load: five logs of 10,000 lines a second each for a minute.
 
 ``python benchmarks/logs_screen.py [--seconds 60] [--rate 10000]``
 
-Five processes write five files. Ours shows them in a terminal of 120x40 cells, reading each through
-a ``tail`` of its own, as the dashboard reads a node's. The peer, tmux, shows a ``tail -F`` of the
-same files in a terminal of the same size. Keys are sent meanwhile; each is timed from its sending
-to the answer's arrival at the terminal. What ours takes while nothing is written tells how much of
-an answer is the machine's and Textual's share.
+Five processes write five files. fleetctl's panel shows them in a terminal of 120x40 cells, reading
+each through a ``tail`` of its own, as the dashboard reads those of nodes. The peer, tmux, shows a
+``tail -F`` of the same files in a terminal of the same size. Keys are sent meanwhile; each is timed
+until its answer arrives at the terminal. The panel's times while nothing is written are for
+comparison: they are those of the machine and of Textual.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ KEY_PAUSE_S = 0.07
 NUMBER = re.compile(rb"line (\d{9})")
 
 
-# What writes, and what shows: processes of their own
+# The writers and the panel, as processes
 
 
 def produce(path: Path, rate: int) -> None:
@@ -61,7 +61,7 @@ def line(number: int) -> bytes:
 
 
 def screen(folder: Path) -> None:
-    """The panel alone, until ctrl+q; then tells in ``report.json`` what it held."""
+    """Run the panel alone until ctrl+q, then write to ``report.json`` what it held."""
     from textual.app import App, ComposeResult
 
     from fleetctl.logs.events import LogBatch, LogEvent
@@ -82,7 +82,7 @@ def screen(folder: Path) -> None:
 
         def on_mount(self) -> None:
             self.panel.focus()
-            # what is there by now stays; collections of garbage need not look at it each time
+            # what exists by now stays: garbage collections can skip it
             gc.freeze()
             for path in paths:
                 self.run_worker(self.read(path))
@@ -127,7 +127,7 @@ def log_files(folder: Path) -> list[Path]:
 
 @contextmanager
 def producing(folder: Path, rate: int) -> Iterator[list[Path]]:
-    """The writers on files that are empty at first."""
+    """Run the writers, on files that are empty at first."""
     paths = log_files(folder)
     for path in paths:
         path.write_bytes(b"")
@@ -143,7 +143,7 @@ def producing(folder: Path, rate: int) -> Iterator[list[Path]]:
 
 @dataclass
 class Measured:
-    """What came out for one program."""
+    """The results of one program."""
 
     cpu_percent: float = 0.0
     rss_mb: list[float] = field(default_factory=list)
@@ -170,7 +170,7 @@ def cpu_s(processes: Sequence[psutil.Process]) -> float:
 def measure(
     terminal: Terminal, pids: Sequence[int], keys: Sequence[tuple[str, bytes, str]], seconds: float
 ) -> Measured:
-    """Send ``keys`` (what they do, themselves, and the answer), over and over."""
+    """Send ``keys`` (name, bytes, expected answer) again and again."""
     result = Measured()
     time.sleep(SETTLE_S)
     processes = family(pids)

@@ -1,7 +1,7 @@
-"""`fleetctl logs -f` of one node: bytes a second, and how late a line is, against `ssh tail -f`.
+"""`fleetctl logs -f` of one node against `ssh tail -f`: throughput, and latency of lines.
 
-A lab of two machines. What fleetctl follows goes the whole way: the process's terminal, tmux, the
-log file, SSH. The peer follows a file that the same program writes without tmux.
+In a lab of two machines. The output that fleetctl follows passes through the process's terminal,
+tmux, the log file and SSH. The peer follows a file that the same program writes without tmux.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ jobs:
 
 @contextmanager
 def writing(lab: Lab, kind: str) -> Iterator[None]:
-    """The writer as a job of fleetctl's."""
+    """Run the writer as a job of fleetctl."""
     on_controller(lab, *fleetctl("--job", kind, "start"))
     try:
         yield
@@ -62,7 +62,7 @@ def writing(lab: Lab, kind: str) -> Iterator[None]:
 
 @contextmanager
 def writing_a_file(lab: Lab, kind: str) -> Iterator[None]:
-    """The writer without fleetctl, into a file."""
+    """Run the writer without fleetctl, into a file."""
     count = LINES if kind == "bulk" else PULSES
     line = f"cd bench && exec {COMMAND} {kind} {count} >log"
     process = lab.popen("writer", ("sh", "-c", line), stdin=subprocess.DEVNULL)
@@ -74,8 +74,8 @@ def writing_a_file(lab: Lab, kind: str) -> Iterator[None]:
 
 
 def follow(lab: Lab, argv: tuple[str, ...]) -> list[tuple[int, bytes]]:
-    """Let the writer go and follow to its last line; the chunks since then, each with its time
-    in nanoseconds."""
+    """Let the writer begin and follow it to its last line; returns the chunks since then, each
+    with its time in nanoseconds."""
     go = lab.path("writer", "~/bench/go")
     reader = lab.popen(CONTROLLER, argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert reader.stdout is not None
@@ -88,7 +88,7 @@ def follow(lab: Lab, argv: tuple[str, ...]) -> list[tuple[int, bytes]]:
             tail = (tail + chunk)[-64:]
             if go.exists():
                 chunks.append((time.time_ns(), chunk))
-            elif tail.endswith(b"waiting\n"):  # what came until now is of the run before
+            elif tail.endswith(b"waiting\n"):  # what came before is of the last run
                 go.touch()
             if not chunk or time.monotonic() > deadline:
                 cannot(f"{shlex.join(argv)} ended or stalled after {tail!r}")
@@ -100,7 +100,7 @@ def follow(lab: Lab, argv: tuple[str, ...]) -> list[tuple[int, bytes]]:
 
 
 def rate(chunks: list[tuple[int, bytes]]) -> float:
-    """Megabytes a second from the writer's first byte to our last; every line must be there."""
+    """Megabytes a second from the first byte written to the last read; no line may be missing."""
     text = b"".join(chunk for _, chunk in chunks)
     began = re.search(rb"^begin (\d+)\r?$", text, re.M)
     numbers = [int(n) for n in re.findall(rb"^line +(\d+) x+\r?$", text, re.M)]
@@ -110,7 +110,7 @@ def rate(chunks: list[tuple[int, bytes]]) -> float:
 
 
 def latency(chunks: list[tuple[int, bytes]]) -> float:
-    """Median milliseconds from a line's writing to its arrival."""
+    """Median milliseconds from the writing of a line to its arrival."""
     late_ms: list[float] = []
     rest = b""
     for arrived, chunk in chunks:

@@ -1,8 +1,8 @@
-"""Private OpenSSH servers on many addresses of this machine's loopback: a fleet to measure with.
+"""OpenSSH servers on many addresses of this machine's loopback, as a fleet to measure with.
 
 Linux answers on all of 127.0.0.0/8, so 127.0.1.1 to 127.0.1.200 look like two hundred hosts to a
-client. Each has a PID namespace of its own: what asks a node for its processes finds that node's
-few, as it would on a real one, and not those of all sessions on all nodes. That needs root.
+client. Each has a PID namespace of its own, so that a question for a node's processes finds only
+that node's, as on a real one, and not those of all nodes. That needs root.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Loopback:
     """The running servers."""
 
     folder: Path
-    """Holds ``id`` and ``id.pub``, ``known_hosts``, ``ssh_config`` and everything else."""
+    """Has ``id`` and ``id.pub``, ``known_hosts``, ``ssh_config`` and all other files."""
     hosts: tuple[str, ...]
     port: int
 
     def nodes_yaml(self, count: int) -> Path:
         """A nodes.yaml of the first ``count`` hosts, named n1 and so on, with a job on each.
 
-        They are one network, so that a status asks for echoes as it would in a real fleet.
+        They are one network, so that a status sends echo requests as in a real fleet.
         """
         nodes = [
             f"  n{i}: {{ssh: {{host: {host}}}, addresses: {{lan: {host}}}}}"
@@ -78,7 +78,7 @@ def loopback(count: int) -> Iterator[Loopback]:
             yield servers
         finally:
             for process in started:
-                process.kill()  # unshare ignores SIGTERM; its child dies with it
+                process.kill()  # unshare ignores SIGTERM; its child ends with it
             for process in started:
                 process.wait(10)
 
@@ -136,7 +136,7 @@ def _await_answer(host: str, port: int) -> None:
 
 @contextmanager
 def _privilege_folder() -> Iterator[None]:
-    """sshd wants /run/sshd, which Debian makes when it starts its own."""
+    """sshd needs /run/sshd, which Debian makes when it starts its own."""
     folder = Path("/run/sshd")
     if folder.exists():
         yield

@@ -1,4 +1,4 @@
-"""Timing commands against each other, and saying what came out."""
+"""Timing commands against each other, and printing the results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FLEETCTL = (sys.executable, "-m", "fleetctl")
 
 @dataclass(frozen=True)
 class Run:
-    """One command, from its start to its end."""
+    """The measurement of one command."""
 
     wall_s: float
     peak_rss_mb: float
@@ -29,7 +29,7 @@ class Run:
 def run(
     argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Run:
-    """Run a command with nothing on stdin; its stderr is kept back unless it matters to the caller.
+    """Run a command with nothing on stdin; its stderr is shown only if it fails.
 
     The output goes to files, so that no reader in this process slows the command down.
     """
@@ -54,7 +54,7 @@ def run(
 def interleave(
     contenders: Mapping[str, Callable[[], float]], rounds: int
 ) -> dict[str, list[float]]:
-    """Measure each contender once per round, in turn: whatever else the machine does hits all."""
+    """Measure each contender once per round, in turn, so that other load affects all alike."""
     results: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, measure in contenders.items():
@@ -63,7 +63,7 @@ def interleave(
 
 
 def show(title: str, results: Mapping[str, Sequence[float]], unit: str) -> None:
-    """A table of median, minimum and maximum."""
+    """Print a table of median, minimum and maximum."""
     width = max(len(name) for name in (*results, title))
     say(f"{title:{width}}  {'median':>9} {'min':>9} {'max':>9}  {unit}")
     for name, values in results.items():
@@ -72,7 +72,7 @@ def show(title: str, results: Mapping[str, Sequence[float]], unit: str) -> None:
 
 
 def judge(what: str, value: float, target: float, unit: str, *, at_least: bool = False) -> None:
-    """One line: what came out, what was wanted, and whether that is met."""
+    """Print one line: the value, its target, and whether that is met."""
     met = value >= target if at_least else value <= target
     bound = "at least" if at_least else "at most"
     verdict = "met" if met else "MISSED"
@@ -80,7 +80,7 @@ def judge(what: str, value: float, target: float, unit: str, *, at_least: bool =
 
 
 def ratio(values: Sequence[float], peer: Sequence[float]) -> float:
-    """Median of the rounds' own ratios: each round saw the same machine."""
+    """Median of the ratios of each round, in which conditions were the same for both."""
     return statistics.median(ours / theirs for ours, theirs in zip(values, peer, strict=True))
 
 
@@ -90,13 +90,13 @@ def say(text: str = "") -> None:
 
 
 def cannot(why: str) -> NoReturn:
-    """End: nothing was measured, and why."""
+    """End the program, saying why nothing was measured."""
     sys.stderr.write(f"Cannot measure: {why}\n")
     raise SystemExit(1)
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Ours without what would make two machines differ: agent, configuration, colours."""
+    """This environment without what would differ by machine: SSH agent, configuration, colours."""
     dropped = ("SSH_", "FLEETCTL_", "TMUX", "XDG_")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     return {**kept, "HOME": str(home), "NO_COLOR": "1"}

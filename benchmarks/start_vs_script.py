@@ -1,7 +1,7 @@
 """`fleetctl start` of the shipped job, to all ready, against a sequential launch script.
 
-In the lab of the shipped nodes.yaml, with the elastic example. `launch.sh` is the script; what it
-does without waiting for it (whether the workers ever joined) is not counted against it.
+In the lab of the shipped nodes.yaml, with the elastic example. `launch.sh` is the script. It does
+not wait until the workers have joined; that time is not counted.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def by_script(lab: Lab, fleet: Fleet) -> float:
 
 
 def await_workers(lab: Lab, server: str, count: int) -> None:
-    """See in the server's log that the script started the same job."""
+    """Check by the server's log that the script started the same job."""
     log = lab.path(server, "~/cluster_logs/server.log")
     deadline = time.monotonic() + JOIN_TIMEOUT_S
     while True:

@@ -1,7 +1,7 @@
 """`fleetctl status --json`, cold, against pdsh and clush gathering the same facts over OpenSSH.
 
-Each node is an address of this machine's loopback. The peers run the very text that fleetctl sends;
-their answers are read with fleetctl's own parsers once, to be sure that they are whole.
+Each node is an address of this machine's loopback. The peers run the same script that fleetctl
+sends; their answers are read with fleetctl's parsers, to be sure that they are complete.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleetctl.observe.questions import questions
 from fleetctl.probes.node import node_script, read_node
 
 TARGETS = {5: (1.0, 11), 50: (0.5, 5), 200: (0.35, 3)}
-"""Nodes to the highest ratio to the faster peer, and rounds."""
+"""By number of nodes: the highest ratio to the faster peer, and rounds."""
 MEMORY_MB = 100.0
 FANOUT = {"pdsh": 32, "clush": 64}
 """The peers' own defaults."""
@@ -88,10 +88,10 @@ def main() -> None:
     with loopback(max(TARGETS)) as servers:
         for count, (target, rounds) in TARGETS.items():
             memory_mb: list[float] = []
-            everyone = contenders(servers, count, memory_mb)
-            for measure in everyone.values():
+            measures = contenders(servers, count, memory_mb)
+            for measure in measures.values():
                 measure()  # the first call reads from the disk
-            results = interleave(everyone, rounds)
+            results = interleave(measures, rounds)
             show(f"{count} nodes, {rounds} rounds", results, "s")
             ours, *peers = results.values()
             faster = min(peers, key=lambda values: sorted(values)[len(values) // 2])

@@ -1,4 +1,4 @@
-"""A terminal that a program runs in: what it draws, and when."""
+"""A pseudo-terminal that a program runs in, to time what it draws."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ESCAPES = re.compile(
 
 
 class Terminal:
-    """Runs a program, keeps what it draws, and times its answers."""
+    """Runs a program, keeps its output, and times its answers to keys."""
 
     def __init__(self, argv: Sequence[str], env: dict[str, str]) -> None:
         self.master, slave = pty.openpty()
@@ -39,7 +39,7 @@ class Terminal:
         self._reader.start()
 
     def _read(self) -> None:
-        with suppress(OSError):  # EIO: nobody has the other end any more
+        with suppress(OSError):  # EIO: the other end is closed
             while data := os.read(self.master, 1 << 16):
                 with self._news:
                     self._drawn += data
@@ -47,7 +47,7 @@ class Terminal:
                     self._news.notify_all()
 
     def answer_ms(self, keys: bytes, expected: str) -> float:
-        """Milliseconds from the keys' sending until what matches ``expected`` is drawn."""
+        """Milliseconds from sending ``keys`` until output matches ``expected``."""
         wanted = re.compile(expected.encode())
         with self._news:
             self._drawn.clear()

@@ -1,4 +1,4 @@
-"""How long `fleetctl --version` takes against an empty Python, and what `config check` imports."""
+"""The time of `fleetctl --version` against an empty Python, and what `config check` imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lab for the time of a measurement."""
+"""A lab for the duration of a measurement."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ COMMAND_TIMEOUT_S = 120.0
 
 @contextmanager
 def virtual_fleet(nodes_yaml: Path, copies: Sequence[tuple[Path, str]]) -> Iterator[Lab]:
-    """The fleet of ``nodes_yaml`` as a lab of its own, taken down again afterwards.
+    """The fleet of ``nodes_yaml`` as a lab, which is taken down afterwards.
 
-    :param copies: files or folders, each with its place in every node's home.
+    :param copies: files or folders, each with its destination in every node's home.
     """
     try:
         name = f"bench-{os.getpid()}"
@@ -37,7 +37,7 @@ def virtual_fleet(nodes_yaml: Path, copies: Sequence[tuple[Path, str]]) -> Itera
 
 
 def on_controller(lab: Lab, *argv: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a command on the lab's controller; what fails ends the measurement."""
+    """Run a command on the lab's controller; a failure ends the measurement."""
     done = lab.run(CONTROLLER, argv, timeout_s=COMMAND_TIMEOUT_S)
     if done.returncode != 0:
         say((done.stdout + done.stderr).decode(errors="replace")[-3000:])

@@ -1,7 +1,7 @@
-"""What the node runs for logs_throughput.py: waits for a file named ``go``, then writes lines.
+"""The writer of logs_throughput.py, on the node: waits for a file ``go``, then writes lines.
 
-``writer.py bulk LINES`` as fast as it can; ``writer.py pulse LINES`` one every 20 ms, each with the
-time it was written. Python 3.9 and nothing else.
+``writer.py bulk LINES`` as fast as possible; ``writer.py pulse LINES`` one every 20 ms, each with
+the time of its writing. Needs Python 3.9 only.
 """
 
 import sys
