@@ -1,8 +1,8 @@
-"""Takes the pictures of docs/pictures anew: SVG screenshots of the dashboard on a running lab.
+"""Renews the pictures of docs/pictures: SVG screenshots of the dashboard on a running lab.
 
-``python scripts/pictures.py`` needs root on Linux. It builds the lab of nodes.yaml; for each act it
-runs itself once more on the lab's controller, where the dashboard, on no terminal, is driven
-by keys, and pictured when what is wanted is on the screen.
+``python scripts/pictures.py`` needs root on Linux. It builds the lab of nodes.yaml, and for each
+act runs itself again on the lab's controller. There the dashboard runs without a terminal, gets
+keys, and is pictured once the screen shows what is waited for.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ WAIT_S = 60.0
 ACT_TIMEOUT_S = 150.0
 SPARKS = "▁▂▃▄▅▆▇█"
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
-"""What systems have: a picture on a web page may fetch no font."""
+"""Fonts of common systems: a picture on a web page cannot fetch one."""
 
 
 class Screen:
-    """What somebody in front of it sees, and types."""
+    """The dashboard's screen and keys."""
 
     def __init__(self, app: FleetApp, pilot: Pilot[Any], folder: Path) -> None:
         self._app = app
@@ -54,7 +54,7 @@ class Screen:
     async def until(self, *patterns: str) -> None:
         """Wait until each of the patterns is somewhere on the screen.
 
-        :raises FleetctlError: they are not after :data:`WAIT_S`.
+        :raises FleetctlError: one is missing after :data:`WAIT_S`.
         """
         deadline = time.monotonic() + WAIT_S
         while True:
@@ -72,14 +72,14 @@ class Screen:
         await self._pilot.press(*keys)
 
     def take(self, name: str) -> None:
-        """Write a picture of what is there now."""
+        """Write a picture of the screen as it is now."""
         fleet = self._app.service.fleet.name
         picture = self._app.export_screenshot(title=f"fleetctl · {fleet}", simplify=True)
         (self._folder / f"{name}.svg").write_text(without_web_fonts(picture), "utf-8")
 
 
 def without_web_fonts(svg: str) -> str:
-    """The picture with fonts of the system, and no address that something is fetched from."""
+    """The picture with fonts of the system, and without web addresses to fetch fonts from."""
     svg = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     svg = svg.replace("font-family: Fira Code, monospace", f"font-family: {FONTS}")
     return svg.replace("font-family: arial", "font-family: Helvetica, Arial, sans-serif")
@@ -89,7 +89,7 @@ def without_web_fonts(svg: str) -> str:
 
 
 async def starting(screen: Screen) -> None:
-    """The job's start, half way."""
+    """A start of the job in progress."""
     await screen.until(r"(\d+)/\1 nodes", r"nothing is wrong")
     await screen.type("s")
     await screen.until(r"start all of")
@@ -100,7 +100,7 @@ async def starting(screen: Screen) -> None:
 
 
 async def healthy(screen: Screen) -> None:
-    """All is well, and everybody talks."""
+    """All is well, and every instance logs."""
     talking = [rf"{name} *\|" for name in ("mini1", "mini2", "mini3", "pi4", "pi5")]
     history = rf"pi4 .*[{SPARKS}]{{6}}"
     await screen.until(r"5/5 ready", r"nothing is wrong", history, *talking)
@@ -108,7 +108,7 @@ async def healthy(screen: Screen) -> None:
 
 
 async def problem(screen: Screen) -> None:
-    """A gateway does not forward: seen at a glance, and explained."""
+    """A gateway does not forward: the dashboard, and the problem's page."""
     hit = r"✖ \d+ +pi4 +worker"
     await screen.until(r"✖ forwarding-off +mini3", hit, rf"mini2 .*[{SPARKS}]{{4}}")
     screen.take("dashboard-fault")
@@ -124,11 +124,11 @@ ACTS: Mapping[str, Callable[[Screen], Awaitable[None]]] = {
     "problem": problem,
 }
 FAULTS = {"problem": ("forwarding-off", "mini3")}
-"""What is broken before an act."""
+"""The fault to inject before an act."""
 
 
 async def play(act: str, folder: Path) -> None:
-    """One act, on the controller: its pictures lie in ``folder`` afterwards."""
+    """Play one act, on the controller; writes its pictures to ``folder``."""
     fleet = config.load(config.find(None))
     async with LiveFleet(fleet, choose_job(fleet, None)) as service:
         app = FleetApp(service)
@@ -137,7 +137,7 @@ async def play(act: str, folder: Path) -> None:
 
 
 def take_all() -> None:
-    """Build the lab, play all acts in it, take it down; replace the pictures when all are there."""
+    """Build the lab, play all acts in it, replace the pictures, and take it down."""
     path = nodes_yaml()
     name = f"pictures-{os.getpid()}"
     copies = [(elastic(), ELASTIC_PLACE)]
@@ -159,9 +159,9 @@ def take_all() -> None:
 
 
 def replace_pictures(folder: Path, home: Path) -> None:
-    """Put the pictures into docs/pictures, theirs who owns it.
+    """Put the pictures into docs/pictures, with that folder's owner.
 
-    :raises FleetctlError: one tells of this machine.
+    :raises FleetctlError: one shows a name or path of this machine.
     """
     PICTURES.mkdir(exist_ok=True)
     owner = PICTURES.parent.stat()

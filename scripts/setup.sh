@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by scripts/test and scripts/demo: finds or installs what they need, and runs nothing of
-# the project's. Works from any folder; leaves the caller in the project's root.
+# Sourced by the other scripts: finds or installs what they need, and runs nothing of the project.
+# Works from any folder; changes to the project's root.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # where Debian keeps sshd, ip and nft
@@ -15,7 +15,7 @@ die() {
 
 is_root() { [ "$(id -u)" = 0 ]; }
 
-# Whether as_root can work: we are root, sudo asks nothing, or there is someone to ask.
+# Whether as_root can work: this is root, sudo needs no password, or there is a terminal to ask on.
 may_be_root() {
   is_root || { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; }
 }
@@ -24,8 +24,7 @@ as_root() {
   if is_root; then "$@"; else sudo "$@"; fi
 }
 
-# Runs a command whose output is worth reading only when it fails: then its end is shown, and the
-# script ends.
+# Runs a command and hides its output; if it fails, shows the end of that and ends the script.
 quietly() {
   local log status=0
   log=$(mktemp "${TMPDIR:-/tmp}/fleetctl-setup.XXXXXX")
@@ -61,7 +60,7 @@ missing_packages() {
   "$1" -c 'import ensurepip, venv' 2>/dev/null || echo "$1-venv"
 }
 
-# Installs the system's programs that are missing, or says which and how, and ends the script.
+# Installs missing programs, or says which are missing and ends the script.
 install_programs() {
   local python packages
   python=$(find_python)
@@ -80,9 +79,9 @@ install_programs() {
   apt_install $packages
 }
 
-# Debian starts a daemon as soon as it is installed, and at every boot. The lab needs sshd's program
-# and not an SSH server on this machine: policy-rc.d, which Debian asks before it starts anything,
-# says no meanwhile, and afterwards the service is disabled. A subshell, for the trap.
+# Debian starts a daemon when it is installed, and at every boot. The lab needs sshd's program, but
+# no SSH server on this machine: policy-rc.d forbids the start meanwhile, and the service is
+# disabled afterwards. A subshell, for the traps.
 apt_install() (
   guard=/usr/sbin/policy-rc.d
   quietly as_root apt-get update -o DPkg::Lock::Timeout=300
@@ -102,7 +101,7 @@ apt_install() (
 )
 
 # Makes .venv with the project in it, editable, under constraints.txt; $1: "[dev]" or "".
-# Does nothing when pyproject.toml, constraints.txt, Python and this folder are as they were.
+# Does nothing if pyproject.toml, constraints.txt, Python and this folder have not changed.
 install_project() {
   local extras=$1 python state
   python=$(find_python)
@@ -115,7 +114,7 @@ install_project() {
   say "Installing fleetctl and what it depends on into .venv; this may take a minute"
   quietly "$python" -m venv --clear .venv
   PIP_CONSTRAINT=constraints.txt quietly .venv/bin/python -m pip install --editable ".$extras"
-  # Without this every start compiles the project anew where PYTHONDONTWRITEBYTECODE is set.
+  # Otherwise every start compiles the project again where PYTHONDONTWRITEBYTECODE is set.
   .venv/bin/python -m compileall -q fleetctl
   printf '%s' "$state" >".venv/installed$extras"
 }
