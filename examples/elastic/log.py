@@ -1,4 +1,4 @@
-"""Lines for people, on standard output, with the time of day."""
+"""Log lines on standard output, with the time of day."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 
 def log(text: str) -> None:
-    """Write one line at once. A reader that went away (``| head``) does not end the run."""
+    """Write one line at once. A closed standard output (``| head``) does not end the run."""
     try:
         sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
         sys.stdout.flush()

@@ -29,14 +29,14 @@ SHAPES = (
 """Embedding, hidden layer and its bias, output layer and its bias."""
 
 SIZE = sum(rows * columns for rows, columns in SHAPES)
-"""How many weights there are."""
+"""The number of weights."""
 
 UNTRAINED_LOSS = math.log(len(ALPHABET))
-"""What guessing costs, in nats per character; training starts here."""
+"""The loss of guessing, in nats per character; training begins with it."""
 
 
 def read_text(path: Path) -> list[int]:
-    """A text as places in the alphabet; what the alphabet lacks reads as a space."""
+    """A text as indices into the alphabet; other characters become spaces."""
     places = {letter: place for place, letter in enumerate(ALPHABET)}
     return [places.get(c, places[" "]) for c in path.read_text(encoding="utf-8").lower()]
 
@@ -48,7 +48,7 @@ def shard(text: list[int], index: int, count: int) -> list[int]:
 
 
 def batch(text: list[int], size: int, dice: random.Random) -> list[list[int]]:
-    """``size`` random places of the text: each a context and the character that follows it."""
+    """``size`` random samples of the text: each a context and the character after it."""
     starts = [dice.randrange(len(text) - CONTEXT) for _ in range(size)]
     return [text[start : start + CONTEXT + 1] for start in starts]
 
@@ -95,10 +95,10 @@ def loss_and_gradient(weights: list[float], samples: list[list[int]]) -> tuple[f
 
 
 class Adagrad:
-    """Weights and how they learn; each weight slows down by what it has already moved.
+    """Weights and their updates; the more a weight has moved, the smaller its steps.
 
-    Adagrad is what asynchronous training with late gradients is known to be steady with (Dean et
-    al., "Large Scale Distributed Deep Networks", 2012).
+    Adagrad is known to be stable in asynchronous training with late gradients (Dean et al., "Large
+    Scale Distributed Deep Networks", 2012).
     """
 
     def __init__(self, seed: int, rate: float = 0.1) -> None:
@@ -107,7 +107,7 @@ class Adagrad:
         self._squares = [1e-8] * SIZE
 
     def apply(self, gradient: list[float], staleness: int) -> None:
-        """Move against ``gradient``, less far the more steps it is behind (``staleness``)."""
+        """Apply ``gradient``, with a smaller rate the more steps it is late (``staleness``)."""
         rate = self.rate / (1 + staleness)
         self._squares = [s + g * g for s, g in zip(self._squares, gradient)]
         self.weights = [
@@ -126,7 +126,7 @@ def _unflatten(weights: list[float]) -> list[Matrix]:
 
 
 def _times(a: Matrix, b: Matrix) -> Matrix:
-    """``a`` times ``b`` turned: every row of one by every row of the other."""
+    """``a`` times the transpose of ``b``."""
     return [[sum(map(mul, row, other)) for other in b] for row in a]
 
 

@@ -1,7 +1,7 @@
-"""The server: holds the weights, hands them out, and applies gradients as they come.
+"""The server: has the weights, sends them, and applies gradients as they come.
 
-Workers come and go as they like. Each connection has a thread of its own and a deadline on every
-read and write, so that a silent or broken client holds up nobody.
+Workers may join and leave at any time. Each connection has a thread of its own and a deadline on
+every read and write, so that a silent or broken client delays no other.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from wire import WireError, number_of, receive, send, text_of, whole_of
 
 HELLO_TIMEOUT_S = 5.0
 IDLE_TIMEOUT_S = 30.0
-"""A worker that says nothing for so long is lost; its node may have no power to say so."""
+"""A worker that sends nothing for this long is lost, as when its node has no power."""
 FAREWELL_S = 5.0
-"""After the last step the workers get so long to ask and be told that it is done."""
+"""How long after the last step workers can still ask, and are told that it is done."""
 MAX_CLIENTS = 64
 MEMORY = 0.98
-"""The loss shown is a running mean; each new one counts for the fiftieth part."""
+"""The loss shown is a running mean; each new value has the weight 1/50."""
 
 
 class Worker:
-    """A worker that has said hello."""
+    """A worker that has joined."""
 
     def __init__(self, sock: socket.socket, rank: int, node: str) -> None:
         self.sock = sock
@@ -45,8 +45,8 @@ class Server:
     """One training run.
 
     :param listen: the one address and port to listen on.
-    :param steps: end after so many; ``None``: run until stopped.
-    :param log_every: a line for every so many gradients of each worker.
+    :param steps: end after this many; ``None``: run until stopped.
+    :param log_every: gradients per log line, for each worker.
     """
 
     def __init__(self, listen: tuple[str, int], steps: int | None, log_every: int) -> None:
@@ -125,8 +125,8 @@ class Server:
                     del self._workers[worker.rank]
             self._wakeup.wake()
         if reason and not self._closing:
-            who = f"{worker} lost" if worker else f"client {_shown(address)} dropped"
-            log(f"{who}: {reason}")
+            what = f"{worker} lost" if worker else f"client {_shown(address)} dropped"
+            log(f"{what}: {reason}")
 
     def _welcome(self, sock: socket.socket, address: tuple[str, int]) -> Worker:
         hello, _ = receive(sock, HELLO_TIMEOUT_S)
@@ -146,14 +146,14 @@ class Server:
         if reason:
             send(sock, {"kind": "refused", "reason": reason}, [], IDLE_TIMEOUT_S)
             raise WireError(f"{worker} was refused, {reason}")
-        if before:  # its old connection died with its node, and nobody could say so
+        if before:  # its old connection was lost without a close, as when its node has no power
             _shut(before.sock)
         log(f"{worker} joined from {_shown(address)}; ranks here: {ranks}")
         send(sock, {"kind": "welcome"}, [], IDLE_TIMEOUT_S)
         return worker
 
     def _answer(self, worker: Worker) -> bool:
-        """One request of a worker; false once it was told that the run is done."""
+        """Answer one request of a worker; false once it was told that the run is done."""
         message, gradient = receive(worker.sock, IDLE_TIMEOUT_S)
         kind = message.get("kind")
         if kind == "pull":
@@ -214,7 +214,7 @@ class Server:
 
 
 class Wakeup:
-    """What interrupts the wait for connections: SIGINT, SIGTERM, or a thread that has news."""
+    """Interrupts the wait for connections: on SIGINT, SIGTERM, or from a thread."""
 
     signal: str | None = None
     """Name of the signal that arrived."""
@@ -239,7 +239,7 @@ class Wakeup:
         self._writer.close()
 
     def wake(self) -> None:
-        # Full: it wakes anyway. Closed: nobody waits any more.
+        # Full: it wakes anyway. Closed: the wait is over.
         with contextlib.suppress(OSError):
             self._writer.send(b"\0")
 

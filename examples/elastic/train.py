@@ -16,7 +16,7 @@ from server import Server
 from worker import Worker
 
 ADDRESS = "10.10.0.1:65432"
-"""Where the server listens unless ``SMOL_SERVER`` or an option says otherwise."""
+"""The server's address without ``SMOL_SERVER`` or an option."""
 
 
 def main() -> int:
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _launcher() -> str:
-    """Who started this process and as what, when it was fleetctl."""
+    """The fleetctl instance that this process is, if fleetctl started it."""
     names = ("FLEET", "JOB", "SERVICE", "NODE", "RANK", "WORLD_SIZE")
     said = {name: os.environ.get(f"FLEETCTL_{name}") for name in names}
     if None in said.values():
@@ -105,7 +105,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _own_address(text: str) -> tuple[str, int]:
-    """One address of this machine; the run is not open to every network it is on."""
+    """One address of this machine; not all, so that only one network reaches the server."""
     host, port = _address(text)
     try:
         number = socket.gethostbyname(host)

@@ -1,8 +1,8 @@
-"""What server and workers send each other: frames of one JSON object and a row of numbers.
+"""The protocol of server and workers: frames of one JSON object and an array of numbers.
 
 A frame is the mark ``EDP1``, the length of the JSON and the length of the numbers in bytes (both
-32 bits, network order), then both: UTF-8 JSON and little-endian 32-bit floats. Whatever does not
-begin with the mark, is longer than the limits or does not arrive in time ends the connection.
+32 bits, network order), then both: UTF-8 JSON and little-endian 32-bit floats. A frame that does
+not begin with the mark, is too long or does not arrive in time ends the connection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_NUMBERS_BYTES = 1 << 20
 
 
 class WireError(Exception):
-    """The other side is gone, silent, or says what it must not; the text is a clause."""
+    """The other side is gone, silent, or violates the protocol; the text is a clause."""
 
 
 def send(
@@ -42,9 +42,9 @@ def send(
 
 
 def receive(sock: socket.socket, timeout_s: float) -> tuple[dict[str, object], list[float]]:
-    """Wait for one whole frame; a sender that dribbles gets no more time than a silent one.
+    """Wait for one whole frame, ``timeout_s`` at most however slowly it arrives.
 
-    :raises WireError: no frame within ``timeout_s``, or none that is well formed.
+    :raises WireError: there is no frame within ``timeout_s``, or it is malformed.
     """
     deadline = time.monotonic() + timeout_s
     mark, text_bytes, numbers_bytes = HEAD.unpack(_read(sock, HEAD.size, deadline, timeout_s))

@@ -1,4 +1,4 @@
-"""A worker: pulls the weights, computes a gradient on its part of the text, pushes it, again."""
+"""A worker: pulls the weights, computes a gradient on its part of the text, pushes it; repeats."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Stopped(BaseException):
 class Worker:
     """One worker of a training run.
 
-    :param server: where the server listens.
-    :param pause_s: rest after each step.
-    :param patience_s: give up when no server has been there for so long.
-    :param log_every: a line for every so many steps of this worker.
+    :param server: the address of the server.
+    :param pause_s: pause after each step.
+    :param patience_s: give up after this time without a server.
+    :param log_every: steps per log line.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Worker:
         return 0 if done else 1
 
     def _stay_connected(self) -> bool:
-        """Connect, train, and connect again whenever that breaks; true at the end of the run."""
+        """Connect, train, and connect again after an error; true at the end of the run."""
         where = f"{self._server[0]}:{self._server[1]}"
         delay_s = FIRST_DELAY_S
         while True:
@@ -91,7 +91,7 @@ class Worker:
     def _train(self, where: str) -> None:
         """One connection; returns once the server says that the run is done.
 
-        :raises WireError: the server is gone, or not one of ours.
+        :raises WireError: the server is gone, or not a server of this example.
         :raises OSError: it cannot be connected to.
         """
         with socket.create_connection(self._server, CONNECT_TIMEOUT_S) as sock:
