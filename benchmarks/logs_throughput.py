@@ -154,7 +154,7 @@ def main() -> None:
     say()
     show(f"{PULSES} lines, {ROUNDS} rounds", latencies, "ms, each round's median")
     ours, peer = latencies.values()
-    judge("a line's way to our stdout", statistics.median(ours), LATENCY_TARGET_MS, " ms")
+    judge("a line's way to stdout", statistics.median(ours), LATENCY_TARGET_MS, " ms")
     say(f"against ssh tail -f: {ratio(ours, peer):.2f}x its time")
 
 

@@ -287,10 +287,7 @@ class Lab:
         started.append(process)
         for missed in early:
             process.send_signal(missed)
-        for number in (
-            signal.SIGINT,
-            signal.SIGQUIT,
-        ):  # last: the command would inherit it
+        for number in (signal.SIGINT, signal.SIGQUIT):  # last: the command would inherit it
             signal.signal(number, signal.SIG_IGN)
         status = process.wait()
         raise SystemExit(128 - status if status < 0 else status)
