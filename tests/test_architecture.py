@@ -1,4 +1,4 @@
-"""The contracts in pyproject.toml refuse what they are there to refuse; the page says the same."""
+"""The contracts in pyproject.toml refuse wrong imports; docs/architecture.md says the same."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Refused = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package and its contracts, to do wrong to."""
+    """A copy of the package and its contracts, to add wrong imports to."""
     folder = tmp_path_factory.mktemp("copy")
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "fleetctl", folder / "fleetctl", ignore=ignore)
@@ -52,7 +52,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def refused(copy: Path) -> Refused:
-    """Adds lines to a module of the copy, which the contracts then refuse; gives what they say."""
+    """Adds lines to a module of the copy, which the contracts refuse; returns their message."""
 
     def add(module: str, *lines: str) -> str:
         path = copy / f"{module.replace('.', '/')}.py"

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PLACES = ("fleetctl", "tests", "benchmarks", "scripts", "examples", "docs", ".ci")
 WRITTEN = {".md", ".py", ".sh", ".yaml", ".toml", ".conf", ".txt", ".tcss", ""}
 SAMPLES = ROOT / "tests" / "fixtures"
-"""What commands printed; of that folder only the README is ours."""
+"""Output of commands; of that folder only the README is checked."""
 
 NAMED = re.compile(r"(?<![\w{}/.-])((?:\.{0,2}/)?[\w-][\w./-]*\.md)\b")
 QUOTED = re.compile(r'([\w./-]+\.md),\s+"([^"]+)"')
@@ -20,7 +20,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def files() -> Iterator[Path]:
-    """Every text that somebody wrote."""
+    """Every text that is written by hand."""
     yield from (file for file in ROOT.iterdir() if file.suffix in WRITTEN - {""})
     for place in PLACES:
         for file in (ROOT / place).rglob("*"):
@@ -55,7 +55,7 @@ def headings(page: Path) -> list[str]:
 
 
 def anchor(heading: str) -> str:
-    """As GitHub makes it of a heading."""
+    """The anchor that GitHub makes of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 

@@ -1,4 +1,4 @@
-"""What the project's own scripts say to somebody who runs them for the first time."""
+"""What the project's scripts say when they run for the first time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """No function is longer than a screen or two, unless it says why.
 
-How many branches one may have is ruff's to check: C901 in pyproject.toml.
+The number of branches is checked by ruff: C901 in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import fleetctl
 MAX_LINES = 60
 PACKAGE = Path(fleetctl.__file__).parent
 STAND_INS = PACKAGE / "lab" / "programs"
-"""What a lab's nodes run in place of their system's programs: long as those are."""
+"""Programs of a lab's nodes, which are as long as those they replace."""
 
 
 def too_long(text: str) -> Iterator[tuple[str, int]]:

@@ -18,7 +18,7 @@ LOCAL = "fleet: here\nnodes:\n  here: {connection: local}\n"
 
 
 def typed(folder: Path, command: Sequence[str] = FLEETCTL) -> Terminal:
-    """A command on a terminal, by somebody at home in ``folder``."""
+    """A command on a terminal, with ``folder`` as home."""
     return Terminal(Outside(folder, HOME=str(folder)), command)
 
 
@@ -34,7 +34,7 @@ def test_without_a_terminal_one_line_names_status(tmp_path: Path) -> None:
     ]
 
 
-def test_a_mistake_in_the_file_is_said_before_any_screen(tmp_path: Path) -> None:
+def test_a_mistake_in_the_file_is_reported_before_any_screen(tmp_path: Path) -> None:
     (tmp_path / "nodes.yaml").write_text("fleet: here\nnodes:\n  here: {conection: local}\n")
     with typed(tmp_path) as run:
         assert run.wait_for_end() == 2
@@ -57,7 +57,7 @@ def test_it_opens_and_gives_the_terminal_back(tmp_path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("told", [True, False])
 def test_it_ends_with_its_terminal(tmp_path: Path, told: bool) -> None:
-    """Not everybody is sent SIGHUP then, and who reads or writes would wait for ever."""
+    """Not every process gets SIGHUP then, and reading or writing would block forever."""
     (tmp_path / "nodes.yaml").write_text(LOCAL)
     deaf = ["sh", "-c", f"trap '' HUP; exec {shlex.join(FLEETCTL)}"]
     with typed(tmp_path, FLEETCTL if told else deaf) as run:
@@ -93,7 +93,7 @@ def test_a_first_run_writes_an_example_and_harms_none(tmp_path: Path) -> None:
         assert (tmp_path / "nodes.yaml").read_text() == shipped.read_text()
 
 
-def test_a_bug_ends_it_without_telling_values(tmp_path: Path) -> None:
+def test_a_bug_ends_it_without_printing_values(tmp_path: Path) -> None:
     """The environment of a job may hold secrets, and a traceback with values would print it."""
     service = "{on: here, command: 'true', env: {KEY: s3cret}}"
     (tmp_path / "nodes.yaml").write_text(f"{LOCAL}jobs: {{j: {{services: {{s: {service}}}}}}}\n")

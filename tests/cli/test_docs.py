@@ -1,4 +1,4 @@
-"""docs/cli.md held against the code: every command, every option, every field of the JSON."""
+"""docs/cli.md compared with the code: every command, every option, every field of the JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fleetctl.model.status import FleetStatus
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^#{2,4} (.+)\n((?:(?!#{2,4} ).*\n)*)", PAGE, re.M))
-"""Heading to what stands below it, up to the next heading of whatever level."""
+"""The text below each heading, up to the next heading of any level."""
 SCHEMA = msgspec.json.schema(FleetStatus)["$defs"]
 
 
@@ -47,19 +47,19 @@ COMMANDS = dict(commands(cli.command))
 
 
 def code(text: str) -> list[str]:
-    """What stands in backticks in the text, but not in its blocks."""
+    """The text in backticks, but not in code blocks."""
     return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
 
 
 def example(heading: str) -> str:
-    """The JSON below a heading, without its remarks."""
+    """The JSON below a heading, without comments."""
     found = re.search(r"^```jsonc?\n(.*?)^```", SECTIONS[heading], re.M | re.S)
     assert found is not None
     return re.sub(r" +// .*", "", found[1])
 
 
 def again(shown: object, kind: type[FleetStatus | LogLine]) -> object:
-    """``shown`` as fleetctl would print it: without fields it does not know, with all it has."""
+    """``shown`` as fleetctl would print it: with all of its fields and no others."""
     return json.loads(msgspec.json.encode(msgspec.convert(shown, kind)))
 
 

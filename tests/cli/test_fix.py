@@ -58,7 +58,7 @@ def has_route(lab: Lab) -> bool:
     return "10.10.0.0/24 via 192.168.50.1" in sh(lab, "pi", "ip route")
 
 
-def test_where_all_is_well_there_is_nothing_to_repair_and_nothing_to_undo(lab: Lab) -> None:
+def test_without_problems_there_is_nothing_to_repair_and_nothing_to_undo(lab: Lab) -> None:
     said = fleetctl(lab, "fix")
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("nothing to repair")
@@ -163,7 +163,7 @@ def test_what_cannot_be_repaired_is_told_with_where_to_read_on(lab: Lab) -> None
     assert "done" not in said.out
 
 
-def test_a_lost_node_keeps_no_other_from_its_repair(lab: Lab) -> None:
+def test_other_nodes_are_repaired_although_one_is_lost(lab: Lab) -> None:
     lab.fault("route-missing", "pi")
     lab.fault("power-off", "mini")
     said = fleetctl(lab, "fix", "--apply", "--yes")

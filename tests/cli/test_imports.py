@@ -1,4 +1,4 @@
-"""What a command loads: nothing that it does not need, seen in a process of its own."""
+"""Which modules a command loads: only those it needs, seen in a process of its own."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ def test_status_of_a_local_node(folder: Path) -> None:
 
 
 def test_the_test_would_see_it(folder: Path) -> None:
-    """Stopping drives tmux, so libtmux is there, and is seen."""
+    """Stopping uses tmux, so libtmux is loaded, and seen."""
     assert "libtmux" in loaded(folder, "start")
     assert "libtmux" in loaded(folder, "stop")
 
 
 def test_ctrl_c_while_modules_are_loaded(folder: Path) -> None:
-    """The moment is made certain by the import of click that raises what Ctrl-C raises."""
+    """The moment is certain: the import of click raises what Ctrl-C raises."""
     interrupted = """
 import sys
 class Typed:
@@ -116,7 +116,7 @@ main()
 
 
 def test_loading_asyncssh_starts_no_process() -> None:
-    """Its search for libraries would run ldconfig and gcc, each time."""
+    """Its search for libraries would run ldconfig and gcc each time."""
     watched = """
 import sys
 sys.addaudithook(lambda event, args: print(event, args) if event.startswith(STARTS) else None)

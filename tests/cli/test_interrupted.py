@@ -1,4 +1,4 @@
-"""Ctrl-C and other signals, whatever exception they come out as."""
+"""Ctrl-C and other signals, whichever exception they raise."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ __main__.main()
 
 
 def test_the_exit_code_of_a_signal_stays_when_the_terminal_is_gone() -> None:
-    """Python itself would make 120 of it, for what it cannot write any more."""
+    """Python itself would exit with 120, as it cannot flush its output."""
     reader, writer = os.pipe()
     os.close(reader)
     env = {**os.environ, "PYTHONUNBUFFERED": ""}

@@ -1,4 +1,4 @@
-"""nodes.yaml while it is in use, and is written."""
+"""nodes.yaml that changes while it is in use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_news_is_told_once_and_what_was_read_is_none(tmp_path: Path) -> None:
     assert not file.news()
 
 
-def test_an_editor_may_take_it_away_for_a_moment(tmp_path: Path) -> None:
+def test_an_editor_may_remove_it_for_a_moment(tmp_path: Path) -> None:
     path = tmp_path / "nodes.yaml"
     path.write_text(TEXT)
     file = NodesFile(Context(path, None))

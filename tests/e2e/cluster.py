@@ -1,4 +1,4 @@
-"""A small cluster on the lab, and somebody at its controller who types fleetctl commands."""
+"""A small cluster on the lab, and a user who types fleetctl commands at its controller."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Services = Mapping[str, Mapping[str, Any]]
 
 
 class Said(Struct, frozen=True):
-    """What a command left."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -62,7 +62,7 @@ class Said(Struct, frozen=True):
 
 
 class User:
-    """Somebody at the lab's controller with one fleet of a name of its own.
+    """A user at the lab's controller, with one fleet of its own name.
 
     Fleets of different names share the nodes without seeing each other.
     """
@@ -75,7 +75,7 @@ class User:
         self.write(services)
 
     def write(self, services: Services) -> None:
-        """Make the job consist of ``services``."""
+        """Write a nodes.yaml with ``services`` as its job."""
         whole = {"fleet": self.fleet, **NODES, "jobs": {"job": {"services": dict(services)}}}
         self.path.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
 
@@ -118,7 +118,7 @@ class User:
             process.communicate()
 
     def start(self, *targets: str) -> Said:
-        """Start, and insist that all becomes ready."""
+        """Start; all must become ready."""
         said = self.type("start", *targets)
         assert said.code == 0, said.err
         return said
@@ -174,7 +174,7 @@ def sh(lab: Lab, node: str, script: str, *, user: str | None = None) -> str:
 
 
 def commands(lab: Lab, node: str) -> dict[int, str]:
-    """Process id to command line of all that runs on a node."""
+    """The command lines of all processes on a node, by process id."""
     lines = sh(lab, node, "ps -eo pid=,args=", user="root").splitlines()
     pairs = (line.strip().partition(" ") for line in lines)
     return {int(pid): command.strip() for pid, _, command in pairs}

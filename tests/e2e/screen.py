@@ -45,7 +45,7 @@ class Screen:
         self._run("send-keys", *keys)
 
     def back(self) -> None:
-        """Escape, to the dashboard; with another key right behind it, it would be Alt and that."""
+        """Escape to the dashboard, and wait: a key right after Escape would be Alt and that key."""
         self.type("Escape")
         self.until("─ Nodes ─")
 
@@ -58,7 +58,7 @@ class Screen:
 
     @property
     def pid(self) -> int:
-        """Of the shell that runs the program."""
+        """The process id of the shell that runs the program."""
         return int(self._run("list-panes", "-F", "#{pane_pid}"))
 
     def until(self, *parts: str, gone: str = "", timeout_s: float = 20.0) -> str:

@@ -1,4 +1,4 @@
-"""A real terminal at the lab's controller: a pseudo-terminal with what a person would see on it."""
+"""A pseudo-terminal at the lab's controller, with the text that a user would see on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ESCAPES = re.compile(
 
 
 class Place(Protocol):
-    """Where commands run: a lab, for one."""
+    """Where commands run, such as a lab."""
 
     def popen(self, where: str, argv: Sequence[str], **kwargs: Any) -> subprocess.Popen[bytes]:
         """Start a command; ``kwargs`` as for :class:`subprocess.Popen`."""
@@ -61,7 +61,7 @@ class Terminal:
         )
         os.close(follower)
         self.raw = ""
-        """Everything that came, escape sequences included."""
+        """All output so far, with escape sequences."""
 
     def __enter__(self) -> Terminal:
         return self
@@ -85,7 +85,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What came, without escape sequences."""
+        """All output so far, without escape sequences."""
         return _ESCAPES.sub("", self.raw)
 
     def wait_for(self, text: str, timeout_s: float = 10.0) -> None:
@@ -98,7 +98,7 @@ class Terminal:
                 raise AssertionError(f"ended before {text!r} appeared: {self.text!r}")
 
     def wait_for_end(self, timeout_s: float = 10.0) -> int:
-        """Read to the end; the command's exit code."""
+        """Read to the end; returns the command's exit code."""
         deadline = time.monotonic() + timeout_s
         while self.read(max(0.0, deadline - time.monotonic())):
             assert time.monotonic() < deadline, f"it does not end: {self.text!r}"
@@ -108,7 +108,7 @@ class Terminal:
             raise AssertionError(f"it does not end: {self.text!r}") from None
 
     def detach(self, timeout_s: float = 10.0) -> int:
-        """Type Ctrl-b d until the command ends; its exit code.
+        """Type Ctrl-b d until the command ends; returns its exit code.
 
         tmux takes keys that come within a millisecond of others for pasted text.
         """
@@ -129,7 +129,7 @@ class Terminal:
             return True
         try:
             data = os.read(self._fd, 65536)
-        except OSError:  # EIO: nobody has the other side open any more
+        except OSError:  # EIO: the other side is closed
             return False
         self.raw += data.decode("utf-8", "replace")
         return bool(data)

@@ -37,7 +37,7 @@ def screen(job: User, where: str) -> str:
 
 
 def asked_for_size(terminal: Terminal, job: User, where: str) -> str:
-    """The last size that the instance "echo" told, and ask it for another."""
+    """The last size that the instance "echo" printed; then ask it again."""
     terminal.type("size\r")
     terminal.read(0.2)
     sizes = [line for line in screen(job, where).splitlines() if line.replace(" ", "").isdigit()]
@@ -51,7 +51,7 @@ def test_attach_shows_the_live_window_and_detach_leaves_it(
     argv = ["env", "COLUMNS=70", "LINES=20", *job.argv("attach", f"echo@{node}")]  # not the size
     with Terminal(lab, argv) as terminal:
         before = termios.tcgetattr(terminal._fd)
-        terminal.wait_for("ready now")  # what was printed before we came
+        terminal.wait_for("ready now")  # printed before attach
         terminal.type("hello there\r")
         terminal.wait_for("got <hello there>")
         eventually(
@@ -81,7 +81,7 @@ def test_read_only_sends_nothing(lab: Lab, job: User) -> None:
     assert job.type("stop").code == 0
 
 
-def test_two_look_at_different_windows(lab: Lab, job: User) -> None:
+def test_two_users_look_at_different_windows(lab: Lab, job: User) -> None:
     with (
         Terminal(lab, job.argv("attach", "echo@mini")) as first,
         Terminal(lab, job.argv("attach", "other@mini")) as second,
@@ -95,7 +95,7 @@ def test_two_look_at_different_windows(lab: Lab, job: User) -> None:
         assert second.detach() == 0
         first.type("still\r")
         first.wait_for("got <still>")
-        # the instance ends while it is looked at
+        # the instance ends while it is attached to
         first.type("quit\r")
         eventually(lambda: job.states()["echo@mini"] == "failed", "it is seen to have ended")
         assert first.detach() == 0

@@ -1,4 +1,4 @@
-"""Nodes that are lost or half broken: everything else works, within that node's deadline."""
+"""Nodes that are lost or partly broken: everything else works, within that node's deadline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.e2e.conftest import MakeUser
 pytestmark = pytest.mark.lab
 
 A_LITTLE_S = 4.0
-"""What a command on this small cluster takes at the most on a busy machine, Python included."""
+"""The longest time of a command on this small cluster on a busy machine, with Python's start."""
 QUICK = {"grace": 1}
 SLEEPERS: dict[str, dict[str, Any]] = {
     "server": {"on": "hub", "command": "exec sleep 4600", "stop": QUICK},
@@ -261,7 +261,7 @@ def test_start_refuses_where_the_network_would_break_the_job(lab: Lab, user: Mak
     assert (refused["ok"], refused["services"]) == (False, {})
     assert [p["code"] for p in refused["problems"]] == ["interface-down"]
 
-    # whoever knows better may; and what runs is not stopped where it could not be started again
+    # --no-check starts it; and what runs is not stopped if it could not be started again
     assert job.type("start", "--no-check").code == 0
     assert job.type("restart").code == 1
     assert set(job.states().values()) == {"ready"}
@@ -295,7 +295,7 @@ def test_nothing_is_left_on_a_node_by_a_lost_controller(lab: Lab, user: MakeUser
     assert isinstance(following, subprocess.Popen)
 
 
-def test_a_tmux_that_is_too_old_is_told(lab: Lab, user: MakeUser) -> None:
+def test_a_tmux_that_is_too_old_is_reported(lab: Lab, user: MakeUser) -> None:
     job = user({"worker": {"on": "mini", "command": "exec sleep 4890", "stop": {"grace": 1}}})
     # a server that runs already has the version that counts, and it is a new one
     sh(lab, "mini", "tmux -L fleetctl kill-server || true")

@@ -1,4 +1,4 @@
-"""check on the shipped cluster, Macs and Pis: each fault is named, repaired, undone and healed."""
+"""check on the shipped cluster of Macs and Pis: faults are named, repaired, undone and healed."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ pytestmark = pytest.mark.lab
 TIMEOUT = f"defaults: {{ssh: {{connect_timeout: {CONNECT_TIMEOUT_S}}}}}\n"
 GUIDE_MACS = re.sub(r"(  mini\d:\n)", r"\1    os: macos\n", GUIDE) + TIMEOUT
 BUSY_S = 4.0
-"""What a check of this cluster may take on a busy machine beyond what it waits for."""
+"""How long a check of this cluster may take on a busy machine, besides its waits."""
 
 Errors = set[tuple[str, str | None]]
 
 
 @pytest.fixture(scope="module")
 def guide(make_lab: MakeLab) -> Lab:
-    """The shipped cluster, as it must be."""
+    """The shipped cluster, without faults."""
     return make_lab(GUIDE_MACS)
 
 
 @pytest.fixture
 def lab(guide: Lab) -> Iterator[Lab]:
-    """Healthy again after each test, by its own account."""
+    """Healthy again after each test, which a check confirms."""
     yield guide
     guide.heal()
     eventually(lambda: check(guide)["problems"] == [], "all is well again", timeout_s=20)
@@ -79,7 +79,7 @@ def test_status_leaves_to_check_what_takes_waiting(lab: Lab) -> None:
     assert all(r["ok"] and r["loss_percent"] is None for r in rows if r["expected"])
 
 
-def test_what_people_see(lab: Lab) -> None:
+def test_output_for_people(lab: Lab) -> None:
     lab.fault("return-route-missing", "mini1")
     done = lab.run("controller", ["fleetctl", "check"], timeout_s=45)
     shown = done.stdout.decode()
@@ -93,8 +93,8 @@ def test_what_people_see(lab: Lab) -> None:
     assert "    → sudo route -n add -net 192.168.51.0/24 10.10.0.3" in shown
     assert "fleetctl fix" in shown.splitlines()[-1]
     only = lab.run("controller", ["fleetctl", "check", "pi5"], timeout_s=45)
-    assert b"return-route-missing" not in only.stdout  # pi5 is not hit
-    assert only.returncode == 1  # and the fleet is not well all the same
+    assert b"return-route-missing" not in only.stdout  # pi5 is not affected
+    assert only.returncode == 1  # the fleet is not healthy all the same
 
 
 def test_an_unknown_target_is_a_wrong_call(lab: Lab) -> None:

@@ -43,7 +43,7 @@ def loaded(process: subprocess.Popen[bytes]) -> bool:
 
 
 def wait_for_line(process: subprocess.Popen[bytes], pattern: str, timeout_s: float = 10.0) -> None:
-    """Read a command's stderr until a line matches, and perhaps a little further."""
+    """Read a command's stderr until a line matches; may read a little more."""
     assert process.stderr
     watchdog = Timer(timeout_s, process.kill)
     watchdog.start()
@@ -75,7 +75,7 @@ def counts(lab: Lab) -> list[int]:
 
 
 def assert_tidy(lab: Lab) -> None:
-    """No lock and no window that is nobody's on any node."""
+    """No node has a lock, or a window without an instance."""
     for node in ("hub", "mini", "pi"):
         assert sh(lab, node, "find .local/state/fleetctl -name lock 2>/dev/null || true") == ""
         windows = "tmux -L fleetctl list-windows -a -F '#{@fleetctl_instance}.' 2>/dev/null || true"
@@ -106,7 +106,7 @@ def test_ctrl_c_during_start(lab: Lab, user: MakeUser, moment: str) -> None:
     assert counts(lab) == [0, 0, 0]
 
 
-def test_ctrl_c_while_nobody_answers(lab: Lab, user: MakeUser) -> None:
+def test_ctrl_c_while_no_node_answers(lab: Lab, user: MakeUser) -> None:
     job = user(JOB)
     lab.fault("wifi-blackhole", "hub")
     for arguments in (["start"], ["status"], ["stop"], ["logs"], ["exec", "hub", "--", "true"]):
@@ -158,7 +158,7 @@ def test_stop_while_another_starts(lab: Lab, user: MakeUser) -> None:
     eventually(lambda: running(lab, "hub", "python3 -m http.server 7300"), "the server runs")
     assert job.type("stop").code == 0
     said = finish(starting)
-    assert said.code in (0, 1)  # whoever came last has won, and says how it is
+    assert said.code in (0, 1)  # the last one wins, and reports the outcome
     job.type("stop")
     assert counts(lab) == [0, 0, 0]
     assert_tidy(lab)

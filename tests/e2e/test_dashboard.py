@@ -1,4 +1,4 @@
-"""The dashboard as its users have it: in a terminal, over SSH, with things that break."""
+"""The real dashboard: in a terminal, over SSH, with faults."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_start_attach_and_return_resize_and_leave(lab: Lab, job: User) -> None:
     assert job.type("stop").code == 0
 
 
-def test_what_dies_and_what_is_cut_off_shows_and_passes(lab: Lab, job: User) -> None:
+def test_killed_processes_and_lost_nodes_show_and_recover(lab: Lab, job: User) -> None:
     job.start()
     with on_screen(job) as screen:
         screen.until("3/3 ready")
@@ -129,7 +129,7 @@ def test_leaving_while_starting_lets_the_start_go_on(lab: Lab, user: MakeUser, h
             screen.type("q")
             screen.until("goes on with the start", "left with 0")
         else:
-            # before that, who is caught in a write to a terminal that is gone leaves a lock
+            # before that, a process blocked in a write to the closed terminal leaves a lock
             screen.until("◐ running")
     log = lab.home / f".local/state/fleetctl/{job.fleet}/.start.log"
 

@@ -80,7 +80,7 @@ def test_wrong_calls(job: User) -> None:
     )
 
 
-def test_a_reader_that_leaves(lab: Lab, job: User) -> None:
+def test_a_reader_that_closes_the_pipe(lab: Lab, job: User) -> None:
     pipe = f"{' '.join(job.argv('exec', 'pi', '--', 'seq 300000'))} | head -n 1"
     pipe = pipe.replace("seq 300000", "'seq 300000'")
     done = lab.run("controller", ["sh", "-c", pipe])

@@ -1,4 +1,4 @@
-"""logs: what was printed, and what is being printed, nothing lost and nothing twice."""
+"""logs: past and new lines, none lost and none twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def talker(command: str, *nodes: str, **more: Any) -> dict[str, dict[str, Any]]:
 
 
 class Reader:
-    """Collects what a command that goes on prints."""
+    """Collects the output of a running command."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process

@@ -1,4 +1,4 @@
-"""When an instance is ready, and what is said of those that never are."""
+"""When an instance is ready, and what is reported of those that never are."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ BAD: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def stranger(lab: Lab) -> Iterator[subprocess.Popen[bytes]]:
-    """Somebody else's server on a port of the job."""
+    """Another server on a port of the job."""
     process = lab.popen(
         "hub",
         ["python3", "-m", "http.server", "7105", "--bind", "10.10.0.1"],
@@ -233,7 +233,7 @@ def test_a_worker_is_killed(lab: Lab, user: MakeUser) -> None:
 
 
 def test_readiness_is_found_again_by_a_second_controller(lab: Lab, user: MakeUser) -> None:
-    """The first one gave up before the line came; the line is older than the second one."""
+    """The first one gave up before the line was printed; the second one begins after it."""
     job = user(
         {
             "late": {

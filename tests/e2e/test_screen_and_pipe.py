@@ -124,7 +124,7 @@ def test_ascii_where_nothing_else_can_be_shown(user: MakeUser) -> None:
     assert "worker@mini  o stopped" in said.out or "worker@mini  - stopped" in said.out
 
 
-def test_a_reader_that_leaves(lab: Lab, user: MakeUser) -> None:
+def test_a_reader_that_closes_the_pipe(lab: Lab, user: MakeUser) -> None:
     job = user(JOB)
     job.start("mini", "pi")
     for arguments in ("status", "logs", "status --watch 0.2 --json", *["logs -f"] * 3):

@@ -1,4 +1,4 @@
-"""status --watch on the lab: deaths and losses show while all else goes on, and they pass."""
+"""status --watch on the lab: killed processes and lost nodes show, and so does their return."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JOB: dict[str, dict[str, Any]] = {
 
 
 class Screen:
-    """The lines of a command that watches, as they come."""
+    """The lines of a running status --watch."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.lines: list[dict[str, Any]] = []
@@ -45,7 +45,7 @@ class Screen:
         return time.monotonic() - began
 
 
-def test_deaths_and_losses_show_and_pass(lab: Lab, user: MakeUser) -> None:
+def test_killed_processes_and_lost_nodes_show_and_recover(lab: Lab, user: MakeUser) -> None:
     job = user(JOB)
     job.start()
     screen = Screen(job.begin("status", "--watch", str(INTERVAL_S), "--json"))

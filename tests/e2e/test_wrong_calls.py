@@ -1,4 +1,4 @@
-"""Calls that cannot be: one clear sentence, exit code 2, nothing changed."""
+"""Wrong calls: one clear sentence, exit code 2, nothing changed."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def test_workers_go_on_with_a_server_that_came_back(where: str) -> None:
 
 
 def test_a_returning_worker_replaces_its_dead_connection(running: Program, where: str) -> None:
-    """After a power cut the old connection looks alive to the server, and holds the rank."""
+    """After a loss of power the old connection looks alive to the server, and keeps the rank."""
     with socket.create_connection(endpoint(where)) as old:
         say_hello(old, rank=4, node="pi4")
         assert answer(old) == {"kind": "welcome"}
@@ -181,7 +181,7 @@ def test_another_node_does_not_take_a_rank(running: Program, where: str) -> None
         running.wait_for_line("rank 1$", after=seen)
 
 
-def test_the_text_is_shared_among_those_who_are_here(running: Program, where: str) -> None:
+def test_the_text_is_shared_among_the_workers_that_are_here(running: Program, where: str) -> None:
     with socket.create_connection(endpoint(where)) as one:
         say_hello(one, rank=7)
         answer(one)
@@ -197,10 +197,10 @@ def test_the_text_is_shared_among_those_who_are_here(running: Program, where: st
         assert pull(one)["shards"] == 1
 
 
-def test_silent_clients_hold_up_nobody(running: Program, where: str) -> None:
+def test_silent_clients_delay_no_other(running: Program, where: str) -> None:
     silent = [socket.create_connection(endpoint(where)) for _ in range(10)]
     try:
-        silent[0].sendall(b"EDP1\0")  # a frame that never gets whole
+        silent[0].sendall(b"EDP1\0")  # a frame that is never completed
         with worker(1, where):
             running.wait_for(lambda _: len(running.steps()) >= 3)
         assert not any("dropped" in line for line in running.lines)  # their time was not over
@@ -343,9 +343,9 @@ def test_a_worker_gives_up_when_no_server_ever_comes(where: str) -> None:
         assert f"no server at {where} for 0.4 s: Connection refused" in "\n".join(w.lines)
 
 
-def test_the_environment_says_where_and_who(where: str) -> None:
-    who = {"FLEET": "f", "JOB": "edp", "SERVICE": "server", "NODE": "mini1", "RANK": "1"}
-    env = {f"FLEETCTL_{key}": value for key, value in who.items()}
+def test_the_environment_names_address_and_instance(where: str) -> None:
+    names = {"FLEET": "f", "JOB": "edp", "SERVICE": "server", "NODE": "mini1", "RANK": "1"}
+    env = {f"FLEETCTL_{key}": value for key, value in names.items()}
     env |= {"FLEETCTL_WORLD_SIZE": "1", "SMOL_SERVER": where}
     with Program("server", "mini1", env=env) as s:
         s.wait_for_line(re.escape(f"listening on {where}"))

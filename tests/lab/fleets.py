@@ -34,7 +34,7 @@ nodes:
 """Two hops, one fabric of three, one cable, an SSH alias, another port, a local and a mute node."""
 
 MACS = re.sub(r"(  mini\d:\n)", r"\1    os: macos\n", SMALL)
-"""The same with Macs: two personalities that meet on every network."""
+"""The same with Macs: both operating systems on every network."""
 
 PAIR = """\
 fleet: pair

@@ -1,4 +1,4 @@
-"""Looking at a lab from the tests."""
+"""Observing a lab in tests."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def ssh(
 
 
 def answers(lab: Lab, node: str, address: str) -> bool:
-    """Whether ``node`` gets an echo from ``address`` within a second."""
+    """Whether ``node`` gets an echo reply from ``address`` within a second."""
     return lab.run(node, echo(lab, node, address)).returncode == 0
 
 
 def echo(lab: Lab, node: str, address: str) -> list[str]:
-    """The command that sends one echo from ``node`` and waits a second: milliseconds on a Mac."""
+    """The command for one echo request with a wait of a second: -W is in milliseconds on a Mac."""
     wait = "-W1000" if is_mac(lab.blueprint.machine(node)) else "-W1"
     return ["ping", "-n", "-c1", wait, address]
 
 
 def carrier(lab: Lab, node: str, interface: str) -> bool:
-    """Whether the interface of a node has a link."""
+    """Whether the interface of a node has a carrier."""
     folder = personality("macos" if is_mac(lab.blueprint.machine(node)) else "linux").sys
     return lab.run(node, ["cat", f"{folder}/class/net/{interface}/carrier"]).stdout == b"1\n"
 

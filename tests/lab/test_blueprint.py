@@ -1,4 +1,4 @@
-"""What the lab would build, for fleets written in every way nodes.yaml allows."""
+"""Blueprints of fleets in every form that nodes.yaml allows."""
 
 from __future__ import annotations
 

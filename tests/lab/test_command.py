@@ -60,7 +60,7 @@ def test_run_on_a_node(folder: Path) -> None:
     assert fleetctl(folder, *run, "--user", "root", "id", "-un").stdout == "root\n"
 
 
-def test_a_signal_to_run_reaches_the_command_and_its_end_is_ours(folder: Path) -> None:
+def test_a_signal_to_run_reaches_the_command_and_run_ends_with_it(folder: Path) -> None:
     script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done"
     argv = [*ARGV, "lab", "run", "--name", NAME, "--", "sh", "-c", script]
     with bounded(subprocess.Popen(argv, cwd=folder, stdout=subprocess.PIPE)) as running:

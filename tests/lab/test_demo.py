@@ -1,4 +1,4 @@
-"""`fleetctl demo` from the outside: in a terminal, with a stand-in in the dashboard's place."""
+"""`fleetctl demo` in a terminal, with a script in place of the dashboard."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.lab
 
 ARGV = (sys.executable, "-m", "fleetctl")
 
-# In place of the dashboard: what it does with the tour, told line by line.
+# In place of the dashboard: plays a scenario of the tour, and prints a line for each step.
 STAND_IN = """\
 import asyncio, json, subprocess, sys
 from fleetctl import demo
@@ -79,13 +79,13 @@ class Demo(Terminal):
             lab.down()  # of a test that failed
 
     def left(self) -> list[str]:
-        """What is still there of its lab, of either kind."""
+        """What is left of its lab, of either kind."""
         return [n for n in (*state.left_behind(), *LoopbackLab.left_behind()) if n == self.name]
 
 
 @pytest.fixture
 def stand_in(tmp_path: Path) -> str:
-    """The command of the stand-in."""
+    """The command in place of the dashboard."""
     (tmp_path / "stand_in.py").write_text(STAND_IN)
     return f"{sys.executable} {tmp_path}/stand_in.py"
 
@@ -110,7 +110,7 @@ def test_the_shipped_fleet_comes_up_is_broken_mended_and_gone(
         assert not keeper.alive
 
 
-def test_somebody_who_never_read_a_line_about_it(tmp_path: Path) -> None:
+def test_a_first_time_user(tmp_path: Path) -> None:
     """Sees what runs, breaks something, repairs it, attaches, comes back, leaves."""
 
     def here(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
@@ -173,7 +173,7 @@ with _ended_by_signals():
 
 
 def test_a_child_that_ended_before_the_signal_does_not_keep_the_lab_from_ending() -> None:
-    """The kernel ends a lab's PID namespace only when nobody in it is left to be waited for."""
+    """The kernel ends a lab's PID namespace only after all zombies in it were reaped."""
     argv = [sys.executable, "-c", _ENDED_CHILD]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout == "143 False\n"
@@ -196,7 +196,7 @@ def test_ctrl_c_while_it_comes_up_leaves_nothing(
     )
     with Demo(tmp_path, *options, "--then", stand_in) as shown:
         shown.wait_for(moment, 20)
-        shown.type("\x03\x03")  # an impatient one
+        shown.type("\x03\x03")  # pressed twice
         assert shown.wait_for_end(20) == 130
         assert "stand-in" not in shown.text
         assert "Traceback" not in shown.text
@@ -257,7 +257,7 @@ def test_without_a_terminal_and_kept(tmp_path: Path) -> None:
     done = without_a_terminal(tmp_path, "--loopback", "--keep")
     name = done.stderr.rsplit("fleetctl lab down ", 1)[1].strip()
     try:
-        assert done.returncode == 1  # as status has it
+        assert done.returncode == 1  # as status exits
         assert "s@a" in done.stdout
         assert "failed" in done.stdout
         assert "s@b | hello" in done.stdout

@@ -1,4 +1,4 @@
-"""What faults make of ports and routes, without a kernel."""
+"""The effect of faults on ports and routes, without a kernel."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_wrong_gateway_is_a_neighbour_that_does_not_forward() -> None:
     ("cidr", "expected"),
     [("192.168.50.0/29", ("192.168.50.3", "eth0")), ("192.168.50.0/30", ("192.168.1.1", "wlan0"))],
 )
-def test_on_a_cable_nobody_else_is_the_gateway(cidr: str, expected: tuple[str, str]) -> None:
+def test_on_a_cable_no_other_node_can_be_the_gateway(cidr: str, expected: tuple[str, str]) -> None:
     plan = drawn(SMALL.replace("192.168.50.0/24", cidr))
     pi5 = plan.machines["pi5"]
     assert wrong_gateway(plan, pi5, pi5.routes[0]) == expected

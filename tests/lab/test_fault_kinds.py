@@ -1,4 +1,4 @@
-"""Every kind of fault is whole: it fits somewhere, is described, does something and is undone."""
+"""Every kind of fault fits a machine, is described, has an effect and can be undone."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ PROGRAMS = ("usr/bin/tmux", "opt/homebrew/bin/tmux")
 
 
 def seen(lab: Lab, node: str) -> dict[str, object]:
-    """What a fault of ``node`` can change, seen from outside."""
+    """What a fault of ``node`` can change, read from outside the node."""
     now = lab.state
     ports = _ip(now.keeper, "link", "show", "type", "veth")
     found: dict[str, object] = {
@@ -76,7 +76,7 @@ def seen(lab: Lab, node: str) -> dict[str, object]:
     root, machine = process.root, now.blueprint.machines[node]
     files = [*PROGRAMS, ".lab/throttled", *(str(f) for f in _settings(root, machine.home))]
     found |= {name: _content(root / name) for name in files}
-    found[".lab/throttled"] = found[".lab/throttled"] or b"0x0\n"  # as vcgencmd takes it
+    found[".lab/throttled"] = found[".lab/throttled"] or b"0x0\n"  # as vcgencmd reads it
     found["addresses"] = {
         i["ifname"]: [a["local"] for a in i["addr_info"]] for i in _ip(process, "-4", "address")
     }
@@ -95,7 +95,7 @@ def _settings(root: Path, home: str) -> Iterator[Path]:
 
 
 def _content(file: Path) -> bytes | str | None:
-    """A link leads somewhere in the node, and not here."""
+    """The content, or the target of a symbolic link, which is a path in the node."""
     if file.is_symlink():
         return str(file.readlink())
     return file.read_bytes() if file.exists() else None

@@ -1,4 +1,4 @@
-"""Every fault breaks what it says and nothing else, and heals; seen by its effects."""
+"""Every fault has the effect that it names and no other, and heals."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def lab(built: Lab) -> Iterator[Lab]:
 
 
 def reach(lab: Lab) -> dict[tuple[str, str], bool]:
-    """Who gets an answer from whom, where it matters."""
+    """Which node gets an answer from which, where it matters."""
     pairs = [
         ("pi5", "192.168.50.1"),
         ("pi5", "10.10.0.1"),
@@ -82,7 +82,7 @@ NETWORK_FAULTS = {
 @pytest.mark.parametrize(("kind", "node"), NETWORK_FAULTS, ids=lambda value: str(value))
 def test_network_faults_cut_exactly_what_they_say(lab: Lab, kind: str, node: str) -> None:
     assert lost(lab) == set()
-    # mini2 answers a pi5 without its route by no way, and the ping to mini2 needs both ways.
+    # mini2 has no path back to a pi5 without its route, and a ping needs both ways.
     also = {("mini2", "192.168.50.2")} if kind in ("route-missing", "wrong-gateway") else set()
     for _ in range(2):  # a second time changes nothing
         lab.fault(kind, node)
@@ -131,7 +131,7 @@ def test_a_black_hole_keeps_connections_open(lab: Lab) -> None:
 
 
 class TestPower:
-    def test_everything_dies_at_once_and_says_no_goodbye(self, lab: Lab) -> None:
+    def test_all_processes_end_at_once_and_send_nothing(self, lab: Lab) -> None:
         ssh(lab, PI5, "echo kept >kept; echo lost >/tmp/lost; tmux -L x new -d 'sleep 4444'")
         argv = ["ssh", "-oBatchMode=yes", "-i", str(lab.home / ".ssh/cluster"), PI5, "echo; cat"]
         with bounded(
@@ -146,7 +146,7 @@ class TestPower:
             assert b"sleep 4444" not in subprocess.check_output(["ps", "axww"])
             assert b"timed out" in ssh(lab, PI5, "true").stderr
             with pytest.raises(subprocess.TimeoutExpired):
-                session.wait(timeout=0.5)  # nobody told it
+                session.wait(timeout=0.5)  # it was sent nothing
             session.kill()
         with pytest.raises(LabError, match="powered off"):
             lab.run("pi5", ["true"])
@@ -161,7 +161,7 @@ class TestPower:
         assert again.stdout == b"kept\n" + key
         assert lost(lab) == set()
 
-    def test_what_is_in_memory_is_cured_and_what_is_broken_outside_is_not(self, lab: Lab) -> None:
+    def test_faults_in_memory_are_gone_and_those_outside_are_not(self, lab: Lab) -> None:
         for kind in ("route-missing", "sshd-hang", "tmux-missing", "edge-down"):
             lab.fault(kind, "pi5")
         lab.fault("power-off", "pi5")
@@ -287,7 +287,7 @@ class TestCombinations:
         lab.heal(first)
         assert routes() == healthy
 
-    def test_a_cable_stays_dark_until_both_reasons_are_gone(self, lab: Lab) -> None:
+    def test_a_cable_has_no_carrier_until_both_reasons_are_gone(self, lab: Lab) -> None:
         lab.fault("edge-down", "pi5")
         lab.fault("power-off", "mini1")
         lab.heal("edge-down")

@@ -46,8 +46,8 @@ class TestLogins:
     ) -> None:
         done = ssh(lab, target, "hostname; id -un; echo $HOME; id -u")
         assert done.returncode == 0, done.stderr
-        host, who, home, uid = done.stdout.decode().split()
-        assert (host, who, home) == (name, user, f"/home/{user}")
+        host, account, home, uid = done.stdout.decode().split()
+        assert (host, account, home) == (name, user, f"/home/{user}")
         assert int(uid) > 1000
 
     def test_another_port(self, lab: Lab) -> None:
@@ -212,7 +212,7 @@ class TestCommands:
         done = lab.run("pi5", ["sh", "-c", "cat; echo err >&2; exit 7"], input=b"in $(x) \xff\n")
         assert (done.returncode, done.stdout, done.stderr) == (7, b"in $(x) \xff\n", b"err\n")
 
-    def test_who_where_and_environment(self, lab: Lab) -> None:
+    def test_account_folder_and_environment(self, lab: Lab) -> None:
         show = ["sh", "-c", "id -un; pwd; echo $HOME $A"]
         assert lab.run("pi5", show, env={"A": "1 2"}).stdout == b"pi\n/home/pi\n/home/pi 1 2\n"
         assert lab.run("pi5", show, user="root").stdout == b"root\n/root\n/root\n"
@@ -294,7 +294,7 @@ class TestEnd:
         assert not any(psutil.pid_exists(p) for p in processes if p != keeper.pid)
         assert not state.folder(name).exists()
         assert name not in Path("/proc/self/mountinfo").read_text()
-        lab.down()  # again changes nothing
+        lab.down()  # a second time changes nothing
         with pytest.raises(LabError, match="no lab"):
             Lab.open(name)
 

@@ -1,4 +1,4 @@
-"""The small lab on the loopback: by the real command line, as a user without rights."""
+"""The lab on the loopback: by the real command line, as an unprivileged user."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ NAME = f"loop-{os.getpid()}"
 NOBODY = 65534
 ROOT = os.geteuid() == 0
 UID = NOBODY if ROOT else os.geteuid()
-# Root becomes nobody, who may read what root may read (this Python may lie in root's home), and
-# may do nothing else.
+# Root becomes the user nobody, with root's right to read (this Python may be in root's home) and no
+# other.
 AS_USER: tuple[str, ...] = (
     (
         "setpriv",
@@ -109,7 +109,7 @@ class Looped:
 
 
 def members(folder: Path) -> list[psutil.Process]:
-    """Every process that carries the lab's mark."""
+    """Every process with the lab's variable in its environment."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -121,7 +121,7 @@ def members(folder: Path) -> list[psutil.Process]:
 
 
 def runs(process: psutil.Process) -> bool:
-    """Whether it does more than wait for process 1 to notice its end."""
+    """Whether it is not a zombie."""
     with suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
@@ -162,7 +162,7 @@ def test_the_real_program_starts_watches_and_stops_a_job() -> None:
     assert (FOLDER / "nodes/two/job/file").read_text() == "copied\n"
 
 
-def test_everything_belongs_to_a_user_without_rights() -> None:
+def test_everything_belongs_to_the_unprivileged_user() -> None:
     owners, servers = set(), 0
     for process in members(FOLDER):
         with suppress(psutil.NoSuchProcess):  # a short one
@@ -233,7 +233,7 @@ def test_only_its_own_key_opens_and_only_its_own_host_key_is_shown(tmp_path: Pat
     assert b"Host key verification failed" in unknown.stderr
 
 
-def test_a_node_falls_silent_and_speaks_again() -> None:
+def test_a_node_stops_answering_and_answers_again() -> None:
     before = status()["services"]["echo@two"]["pid"]
     broken = call("lab", "fault", "--name", NAME, "node-down", "two")
     assert broken.returncode == 0, broken.stderr
@@ -319,7 +319,7 @@ def test_without_rights_up_chooses_the_loopback_and_a_killed_keeper_is_cleared_a
         keeper.kill()
         eventually(lambda: not keeper.is_running(), "the keeper is gone")
         assert "no lab" in call("lab", "status", "--name", name).stderr
-        assert all(runs(stray) for stray in strays)  # what was started outlives it …
+        assert all(runs(stray) for stray in strays)  # its processes outlive it …
     finally:
         assert call("lab", "down", name).returncode == 0
         left = [stray for stray in strays if runs(stray)]
@@ -414,7 +414,7 @@ def test_derived_texts_keep_what_yaml_would_change() -> None:
     base, s, watched = config.load_text(derived(text).text, "/x").jobs["job"].instances
     assert base.env == s.env == {"A": "yes", "B": "012", "C": "012", "D": "1e3"}
     assert (str(base.listen), str(s.listen)) == ("127.0.0.1:40000", "127.0.0.1:40001")
-    assert watched.ready.value == "127.0.0.1:40002"  # nobody's, rather than one of this machine's
+    assert watched.ready.value == "127.0.0.1:40002"  # unused, rather than one of this machine's
 
 
 def test_derived_environment_is_for_jobs_that_mean_the_address() -> None:

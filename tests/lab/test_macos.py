@@ -1,4 +1,4 @@
-"""A Mac of the lab answers as a Mac does, from the kernel's state, and changes it for real."""
+"""Commands of the lab's Macs print and change the kernel's state as on a real Mac."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def out(lab: Lab, node: str, command: str) -> str:
 
 
 def outside(lab: Lab, node: str, *argv: str) -> str:
-    """What the real `ip` says of a node, asked from outside of it."""
+    """The output of the real `ip` for a node, run from outside."""
     with network_of(lab.state.processes[node]):
         return subprocess.check_output(["ip", *argv], text=True)
 
@@ -242,14 +242,14 @@ class TestRoutes:
         defaults = "netstat -rn -f inet | grep ^default"
         lab.fault("default-route-stolen", "mini1")
         rows = [line.split()[1:4] for line in out(lab, "mini1", defaults).splitlines()]
-        assert rows[1:] == [["192.168.1.1", "UGScIg", "en1"]]  # scoped: only for who asks for it
+        assert rows[1:] == [["192.168.1.1", "UGScIg", "en1"]]  # only for packets bound to en1
         assert not answers(lab, "mini1", "8.8.8.8")
         out(lab, "mini1", "sudo route -n change default 192.168.1.1")
         assert answers(lab, "mini1", "8.8.8.8")
         lab.heal()
         assert out(lab, "mini1", defaults).split()[1:4] == ["192.168.1.1", "UGScg", "en1"]
 
-    def test_changes_and_their_lying_exit_statuses(self, lab: Lab) -> None:
+    def test_changes_and_their_misleading_exit_statuses(self, lab: Lab) -> None:
         add = "sudo route -n add -net 10.77.0.0/24 10.10.0.1 2>&1"
         assert out(lab, "mini2", add) == "add net 10.77.0.0: gateway 10.10.0.1\n"
         assert "10.77.0.0/24 via 10.10.0.1 dev bridge0" in outside(lab, "mini2", "route")

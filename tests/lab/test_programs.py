@@ -121,7 +121,7 @@ class TestProfiles:
             "route replace default via 10.0.0.1 dev eth0 metric 200",
         ]
 
-    def test_of_twins_the_one_that_was_up_last_wins(self) -> None:
+    def test_of_two_profiles_the_one_that_was_up_last_is_chosen(self) -> None:
         one = profiles.parse("one", KEYFILE)
         two = profiles.parse("two", KEYFILE.replace("u-1", "u-2"))
         assert profiles.chosen([one, two], "eth0", {"u-2": 5.0}) is two

@@ -1,4 +1,4 @@
-"""A Pi of the lab has NetworkManager's profiles and the firmware's words, and they act for real."""
+"""NetworkManager's profiles and firmware values on the lab's Pis, and their real effect."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class TestProfiles:
         out(lab, f"sudo nmcli con up {ETH}")
         assert answers(lab, "pi5", "10.10.0.2")
 
-    def test_the_guides_recipe_makes_a_twin(self, lab: Lab) -> None:
+    def test_the_guides_recipe_makes_a_second_profile(self, lab: Lab) -> None:
         add = (
             f"sudo nmcli con add type ethernet ifname eth0 con-name {ETH} ipv4.method manual "
             "ipv4.addresses 192.168.50.2/24 ipv4.never-default yes"
@@ -188,5 +188,5 @@ class TestSettings:
         lab.heal()
         assert answers(lab, "pi5", "10.10.0.2")
         lab.fault("address-missing", "pi5")
-        out(lab, f"sudo nmcli con up {ETH}")  # as a user would repair it
+        out(lab, f"sudo nmcli con up {ETH}")  # as a user repairs it
         assert answers(lab, "pi5", "10.10.0.2")

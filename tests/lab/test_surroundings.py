@@ -58,7 +58,7 @@ class TestProcess:
         assert own.alive
         other = Process(own.pid, own.started - 1)
         assert not other.alive
-        assert other.kill(timeout_s=1)  # gone already; we, who have its number, live on
+        assert other.kill(timeout_s=1)  # gone already; this process, which has its id, goes on
 
     def test_a_lab_of_an_earlier_boot_is_not_running(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -71,7 +71,7 @@ class TestProcess:
             state.write(state.State("x", boot_id, own, plan, ""))
             assert [state.living_keeper(name) for name in state.names()] == running
         assert state.left_behind() == ["x"]
-        Lab("x").down()  # and does not end us
+        Lab("x").down()  # and does not end this process
         assert state.left_behind() == []
 
     def test_a_lab_of_another_version_is_found_and_can_be_ended(
@@ -159,7 +159,7 @@ def _python_of_its_own(prefix: Path) -> Path:
 
 
 @pytest.mark.lab
-def test_nodes_without_a_python_of_the_system_are_lent_ours(
+def test_nodes_without_a_python_of_the_system_get_this_one(
     make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     ours = _python_of_its_own(tmp_path / "python")

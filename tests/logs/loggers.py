@@ -51,7 +51,7 @@ class Logger:
 
 
 def segments(folder: Path) -> dict[int, bytes]:
-    """Offset to content, in order."""
+    """Content by offset, in order."""
     return {
         int(p.stem): p.read_bytes() for p in sorted(folder.glob("*.log"), key=lambda p: int(p.stem))
     }
@@ -65,7 +65,7 @@ def assert_contiguous(found: dict[int, bytes]) -> None:
 
 
 def write_segments(folder: Path, parts: dict[int, bytes], index: dict[int, str]) -> None:
-    """Segments as a logger would have left them."""
+    """Write segments as a logger would."""
     folder.mkdir(parents=True, exist_ok=True)
     for offset, data in parts.items():
         (folder / f"{offset}.log").write_bytes(data)

@@ -1,4 +1,4 @@
-"""What is kept of several logs, and what falls out."""
+"""What the buffer keeps of several logs, and what it drops."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_each_log_stays_in_its_own_order_whatever_its_clock_says() -> None:
     assert [chunk.written for chunk in buffer.chunks("worker@b")] == [NOW - 2, NOW - 60, None]
 
 
-def test_a_talkative_log_never_pushes_out_a_quiet_one() -> None:
+def test_a_fast_log_never_displaces_a_quiet_one() -> None:
     buffer = LogBuffer(NAMES, limit_bytes=200_000)
     buffer.take([batch("worker@b", 0, b"quiet\n", NOW - 1000)])
     line = b"x" * 99 + b"\n"
@@ -63,7 +63,7 @@ def test_a_talkative_log_never_pushes_out_a_quiet_one() -> None:
     assert next(iter(buffer.chunks("server@a"))).offset == buffer.fallen_lines("server@a") * 100
 
 
-def test_what_fell_out_holds_nothing_that_followed() -> None:
+def test_a_dropped_chunk_keeps_no_later_one_alive() -> None:
     buffer = LogBuffer(NAMES, limit_bytes=10_000)
     buffer.take([batch("server@a", 0, b"first\n")])
     (first,) = buffer.chunks("server@a")
@@ -112,7 +112,7 @@ def test_small_batches_of_one_moment_become_one() -> None:
     assert len(buffer.take(later).added) == 2
 
 
-def test_a_bar_that_was_redrawn_for_hours_takes_the_memory_of_its_last_state() -> None:
+def test_of_a_redrawn_progress_bar_only_the_last_state_takes_memory() -> None:
     buffer = LogBuffer(NAMES)
     bar = b"".join(b"\r%3d%% done" % (i % 100) for i in range(50_000))
     assert len(bar) > SHOWN_BYTES
@@ -120,7 +120,7 @@ def test_a_bar_that_was_redrawn_for_hours_takes_the_memory_of_its_last_state() -
     assert (chunk.data, chunk.offset, chunk.lines) == (b" 99% done\n", 0, 1)
 
 
-def test_the_torn_last_line_is_replaced_and_ends_with_the_next_whole_one() -> None:
+def test_the_unfinished_last_line_is_replaced_and_ends_with_the_next_whole_one() -> None:
     buffer = LogBuffer(NAMES)
     assert buffer.take([LogTail("worker@b", "10%")]).tails
     assert buffer.tail("worker@b") == "10%"
@@ -131,7 +131,7 @@ def test_the_torn_last_line_is_replaced_and_ends_with_the_next_whole_one() -> No
     assert buffer.tail("worker@b") == ""
 
 
-def test_marks_stand_where_they_happened_and_are_no_lines() -> None:
+def test_marks_are_in_order_of_time_and_are_no_lines() -> None:
     buffer = LogBuffer(NAMES)
     buffer.take([batch("worker@b", 0, b"b1\n", NOW - 5), LogNotice("worker@b", "lost", NOW - 4)])
     buffer.take([batch("worker@b", 3, b"b2\n", NOW - 3), batch("server@a", 0, b"a\n", NOW - 4.5)])
@@ -157,7 +157,7 @@ def test_whether_the_log_is_older_than_what_is_held() -> None:
     st.integers(3_000, 40_000),
 )
 def test_memory_is_bounded_and_shared(events: list[tuple[str, int, int]], limit: int) -> None:
-    """Who takes no more than a third of the limit never loses anything."""
+    """A log of at most a third of the limit loses nothing."""
     buffer = LogBuffer(NAMES, limit_bytes=limit)
     given_lines = dict.fromkeys(NAMES, 0)
     cost = dict.fromkeys(NAMES, 0)

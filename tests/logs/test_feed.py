@@ -1,4 +1,4 @@
-"""The logs of several instances at once: past lines with their times, marks, torn last lines."""
+"""Following several logs at once: past lines with times, marks, unfinished last lines."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def test_past_lines_have_their_times_and_new_ones_the_moment(server: Server, fol
     bounded(body())
 
 
-def test_a_last_line_without_end_is_told_as_it_changes(server: Server, folder: Path) -> None:
-    """As a progress bar draws it; not at every stroke, and its last state for certain."""
+def test_an_unfinished_last_line_is_reported_as_it_changes(server: Server, folder: Path) -> None:
+    """As of a progress bar: not every change, but its last state."""
     logger = Logger(folder)
     logger.write(b"before\n")
 
@@ -139,7 +139,7 @@ def test_a_lost_node_is_a_mark_and_delays_no_other(server: Server, folder: Path)
     bounded(body())
 
 
-def test_an_error_of_the_taker_ends_all_of_it(server: Server, folder: Path) -> None:
+def test_an_error_of_the_callback_ends_all_followers(server: Server, folder: Path) -> None:
     write_segments(folder, {0: b"one\n"}, {})
 
     def broken(_: LogEvent) -> None:

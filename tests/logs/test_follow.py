@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("client_home")
 
 @pytest.fixture
 def server(make_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> Server:
-    # cuts are many here, and the jitter is tested by nobody's patience
+    # there are many cuts here, so the pauses between attempts are short
     monkeypatch.setattr(module, "_BACKOFF_S", (0.05,))
     return make_sshd()
 
@@ -44,13 +44,13 @@ def folder(server: Server) -> Path:
 
 @contextmanager
 def _writing(write: Callable[[], None]) -> Iterator[None]:
-    """``write`` runs in a thread of its own meanwhile."""
+    """While inside, ``write`` runs in a thread."""
     failed: list[BaseException] = []
 
     def guarded() -> None:
         try:
             write()
-        except BaseException as error:  # noqa: BLE001  # told in the test's own thread
+        except BaseException as error:  # noqa: BLE001  # raised in the test's own thread
             failed.append(error)
 
     thread = threading.Thread(target=guarded)
@@ -80,7 +80,7 @@ async def _next(events: AsyncIterator[Event]) -> Event:
 
 
 async def _lines(events: AsyncIterator[Event], until_text: bytes) -> bytes:
-    """The lines that come up to and with ``until_text``, and nothing else may come."""
+    """The lines up to and with ``until_text``; no other event may come."""
     got = b""
     while until_text not in got:
         event = await _next(events)
@@ -116,7 +116,7 @@ def test_every_byte_once_and_in_order_through_rotations_and_cuts(
                     got += event.data
                 else:
                     others.append(event)
-                # what came before the last cut may still be read when nothing is connected
+                # what arrived before the last cut may still be read after it
                 if cuts and len(got) > cuts[0] and server.cut():
                     cuts.pop(0)
         assert not cuts
@@ -132,7 +132,7 @@ def test_every_byte_once_and_in_order_through_rotations_and_cuts(
 def test_a_slow_reader_learns_of_every_byte_that_was_rotated_away(
     server: Server, folder: Path
 ) -> None:
-    """Offsets of lines and gaps go on without a hole, and the end is reached, whatever is lost."""
+    """Offsets of lines and gaps are contiguous, and the end is reached, whatever is lost."""
     logger = Logger(folder, limit=20_000, keep=2)
     count = 60_000
 
@@ -190,7 +190,7 @@ def test_a_segment_lost_under_the_reader_is_a_gap_and_no_standstill(
     async def body() -> None:
         async with server.links() as links, _following(PLACE, "pi4", links, 0) as events:
             assert await _next(events) == Lines(0, b"one\n")
-            # what came between went away before anybody saw it
+            # the segment in between was removed before it was read
             write_segments(folder, {500: b"far\n"}, {})
             if removed:
                 remove()
@@ -217,7 +217,7 @@ def test_a_log_that_is_not_there_yet_is_waited_for(server: Server, folder: Path)
 def test_a_log_that_is_shorter_than_what_was_read_goes_on_at_its_end(
     server: Server, folder: Path
 ) -> None:
-    """As after a power cut, when the node's last bytes had not reached its disk."""
+    """As after a loss of power, when the node's last bytes were not on its disk yet."""
     write_segments(folder, {0: b"kept\n"}, {})
 
     async def body() -> None:
@@ -231,7 +231,7 @@ def test_a_log_that_is_shorter_than_what_was_read_goes_on_at_its_end(
     bounded(body())
 
 
-def test_a_torn_line_waits_until_it_is_whole_also_across_segments(
+def test_an_unfinished_line_waits_until_it_is_whole_also_across_segments(
     server: Server, folder: Path
 ) -> None:
     write_segments(folder, {0: b"whole\nto"}, {})
@@ -245,7 +245,7 @@ def test_a_torn_line_waits_until_it_is_whole_also_across_segments(
     bounded(body())
 
 
-def test_a_cut_is_told_and_so_is_the_return_even_when_nothing_is_written(
+def test_a_cut_and_its_end_are_reported_even_when_nothing_is_written(
     server: Server, folder: Path
 ) -> None:
     write_segments(folder, {0: b"one\ntw"}, {})
@@ -265,7 +265,7 @@ def test_a_cut_is_told_and_so_is_the_return_even_when_nothing_is_written(
     bounded(body())
 
 
-def test_a_node_that_stays_away_is_told_once(server: Server, folder: Path) -> None:
+def test_a_node_that_stays_unreachable_is_reported_once(server: Server, folder: Path) -> None:
     write_segments(folder, {0: b"one\n"}, {})
 
     async def body() -> None:
@@ -297,7 +297,7 @@ def test_a_tail_that_is_killed_on_the_node_is_replaced(server: Server, folder: P
     bounded(body())
 
 
-def test_a_log_that_cannot_be_read_is_told_and_tried_again(
+def test_a_log_that_cannot_be_read_is_reported_and_tried_again(
     server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_segments(folder, {0: b"one\n"}, {})
@@ -321,7 +321,7 @@ def test_a_log_that_cannot_be_read_is_told_and_tried_again(
 
 
 def test_a_hole_between_two_segments_is_a_gap(server: Server, folder: Path) -> None:
-    """As after a power cut that took the end of a segment."""
+    """As after a loss of power, when the end of a segment was not on the disk yet."""
     write_segments(folder, {0: b"one\n", 100: b"two\n", 104: b"three\n", 500: b"last\n"}, {})
 
     async def body() -> None:
@@ -375,7 +375,7 @@ def test_this_machine_s_own_log_is_followed_without_ssh(
     bounded(body())
 
 
-# what stays on the node
+# Processes left on the node
 
 
 def _inside(folder: Path) -> list[psutil.Process]:

@@ -1,4 +1,4 @@
-"""launch/logger.sh: every byte to segments that are named by offset, whatever happens."""
+"""launch/logger.sh: every byte is written to segments that are named by offset."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_the_index_goes_on_where_the_log_is_after_a_restart(tmp_path: Path, shel
 
 
 def _group(logger: Logger) -> list[psutil.Process]:
-    """Everything the logger started that is still there, itself included."""
+    """The logger and its processes that still run."""
     found = []
     for process in psutil.process_iter():
         try:

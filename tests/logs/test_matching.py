@@ -32,7 +32,7 @@ def test_the_whole_text_at_once_finds_what_line_by_line_does(
     assert list(found_in(wanted, "\n".join(lines))) == expected
 
 
-def test_what_would_take_for_ever_gives_up_for_good() -> None:
+def test_a_search_that_takes_too_long_is_given_up_for_good() -> None:
     slow = Pattern("(a|aa)+$")
     assert slow.search("aaa") == (0, 3)
     assert slow.search("a" * 100 + "b") is None

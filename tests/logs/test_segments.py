@@ -21,7 +21,7 @@ PLACE = LogLocation("flotte", "edp", "worker@pi4")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the log is; not made yet."""
+    """The log's folder, which does not exist yet."""
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path / ".local/state/fleetctl/flotte/edp/worker@pi4/log"
 
@@ -224,10 +224,10 @@ def test_a_log_that_cannot_be_read_is_an_error_with_its_reason(
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 @pytest.mark.parametrize("gone", [0, 8, 16])
-def test_a_segment_that_is_rotated_away_just_now_is_asked_for_anew(
+def test_a_segment_that_is_rotated_away_meanwhile_is_asked_for_again(
     folder: Path, shell: str, gone: int
 ) -> None:
-    """It was listed and cannot be opened, as a link that leads nowhere is and can not."""
+    """It is listed and cannot be opened, like the broken link here."""
     write_segments(folder, THREE, INDEX)
     (folder / f"{gone}.log").unlink()
     (folder / f"{gone}.log").symlink_to("nowhere")

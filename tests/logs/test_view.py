@@ -1,4 +1,4 @@
-"""What is shown of the buffer: instances, filter, context, search; and walking along it."""
+"""What is shown of the buffer: instances, filter, context, search, iteration."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ NUMBERS = "".join(f"line {i}\n" for i in range(10))
     ],
 )
 def test_filters_with_context(filter_: str, context: int, shown: str) -> None:
-    """However the lines are cut into chunks, and whichever chunk is looked at first."""
+    """However lines are cut into chunks, and whichever chunk is filtered first."""
     lines = NUMBERS.splitlines(keepends=True)
     for size in (10, 3, 1):
         events = [
@@ -126,20 +126,20 @@ def test_instances_are_chosen() -> None:
     assert words(view) == ["a", "b", "c", "b2", "a2"]
 
 
-def test_a_place_stays_the_same_line_when_lines_come_late_and_fall_out() -> None:
+def test_a_position_stays_the_same_line_when_lines_come_late_and_are_dropped() -> None:
     line = "z" * 100 + "\n"
     buffer, view = made([batch("a", i * 101, line, NOW + i) for i in range(20)], 20 * 620)
     place = list(view.after(None))[15]
     assert (place.chunk.offset, view.index(place)) == (15 * 101, 15)
     view.update(buffer.take([batch("b", 0, "early\n", NOW - 1)]))
-    assert view.index(place) == 15  # one came before it, and one fell out for it
+    assert view.index(place) == 15  # one came before it, and one was dropped
     view.update(buffer.take([batch("a", 2020 + i * 101, line, NOW + 20 + i) for i in range(10)]))
     assert view.text(place) == "z" * 100
     assert view.at(view.index(place)) == place
     assert buffer.fallen_lines("a") == 11
     view.update(buffer.take([batch("a", 3030 + i * 101, line, NOW + 30 + i) for i in range(10)]))
     assert place.chunk.gone
-    assert view.text(place) == "z" * 100, "who still shows it can go on"
+    assert view.text(place) == "z" * 100, "a screen that still shows it can go on"
     assert not view.contains(place)
     assert next(view.after(place)).chunk.offset == 21 * 101
     assert words(view, list(view.before(place))) == ["early"]
@@ -164,7 +164,7 @@ def test_search_goes_to_the_nearest_in_its_direction(
     assert [view.text(p) for p in results] == ([] if found is None else [f"line {found}"])
 
 
-def test_search_goes_on_when_lines_fall_out_meanwhile() -> None:
+def test_search_goes_on_when_lines_are_dropped_meanwhile() -> None:
     buffer, view = made(
         [batch("a", i * 101, "z" * 99 + f"{i % 10}\n", NOW + i) for i in range(20)], 20 * 620
     )
@@ -220,11 +220,11 @@ def test_a_filter_over_a_full_buffer_works_in_short_slices_newest_first() -> Non
             assert view.matched > 0
             assert next(view.before(None)).chunk.at == NOW + 19
     assert len(slices) > 3
-    assert sorted(slices)[-2] < 0.02  # one may have met the garbage collector
+    assert sorted(slices)[-2] < 0.02  # one slice may include a garbage collection
     assert view.matched == view.rows == sum(1 for i in range(5000) if i % 7 == 3) * 60
 
 
-# By property: whatever comes in whatever order, the view is what a look at all lines anew shows.
+# By property: after any events in any order, the view is that of filtering all lines again.
 
 TEXT = st.lists(st.sampled_from(["x", "y", "xy", "", "z\x1b[1mz"]), min_size=1, max_size=5).map(
     lambda lines: "".join(line + "\n" for line in lines)

@@ -1,7 +1,7 @@
-"""A dashboard on a stage: the app as it is, over a fleet whose packets are simulated.
+"""A dashboard for tests: the real app on a fleet whose packets are simulated.
 
-The machines are those of tests/health/world.py; what runs on them is said by the test. Looks,
-assessment, diagnosis and watching are the real ones; only SSH is not there.
+The machines are those of tests/health/world.py; the test says what runs on them. Looks, assessment,
+diagnosis and watching are the real ones; only SSH is not.
 """
 
 from __future__ import annotations
@@ -55,28 +55,28 @@ JOB = FLEET.jobs["edp"]
 
 
 class Stage:
-    """The service that the app talks to."""
+    """The service of the app."""
 
     def __init__(self, fleet: Fleet = FLEET, job: Job = JOB) -> None:
         self.fleet = fleet
         self.job = job
         self.world = World(fleet)
         self.states: dict[str, str] = {i.name: "ready" for i in job.instances}
-        """What runs: ready, failed or stopped."""
+        """The state of each instance: ready, failed or stopped."""
         self.began: list[tuple[str, tuple[str, ...]]] = []
-        """What was started, stopped and attached to."""
+        """What the app started, stopped and attached to."""
         self.go_on = asyncio.Event()
-        """While clear, a start does not go on."""
+        """While this is not set, a start does not go on."""
         self.go_on.set()
         self.refused: tuple[Problem, ...] = ()
         self.told: dict[str, str] = {}
-        """What nodes tell that is only shown."""
+        """Facts of nodes that are only shown."""
         self.stubborn: set[str] = set()
-        """What does not end when it is stopped."""
+        """Instances that do not end when they are stopped."""
         self.broken: Exception | None = None
-        """What the next look at any node raises."""
+        """The error of the next look at any node."""
         self.bugs: dict[str, Exception] = {}
-        """What an action raises: start, fix, attach or raw."""
+        """The error of an action: start, fix, attach or raw."""
         self.links = Links(fleet)
         self._changed: dict[str, asyncio.Event] = {n: asyncio.Event() for n in fleet.nodes}
         self._logs: asyncio.Queue[LogEvent] = asyncio.Queue()
@@ -88,11 +88,11 @@ class Stage:
         await self.links.close()
 
     def change(self) -> None:
-        """Every node is seen anew, at once."""
+        """Look at every node again, at once."""
         for event in self._changed.values():
             event.set()
 
-    # what the nodes say
+    # what nodes answer
 
     def _look_at(self, node: Node, depth: Depth) -> Look:
         if self.broken:
@@ -176,7 +176,7 @@ class Stage:
             raise ConnectTimedOut(node, "no answer")
         return (RawAnswer("routes", "ip route", "default via 192.168.1.1", 0),)
 
-    # what is done to them
+    # actions
 
     def plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         return plan(self.job, chosen)
@@ -268,7 +268,7 @@ class Stage:
     # logs
 
     def write(self, instance: str, *lines: str) -> None:
-        """Lines that the instance prints."""
+        """Let the instance print lines."""
         data = "".join(f"{line}\n" for line in lines).encode()
         self._logs.put_nowait(LogBatch(instance, 0, data, 1e9, 1e9))
 
@@ -316,7 +316,7 @@ class EditedFile:
 
 
 class Screen:
-    """What somebody in front of it sees, and types."""
+    """The screen as text, and keys to type."""
 
     def __init__(self, app: FleetApp, pilot: Pilot[Any], stage: Stage) -> None:
         self.app = app
@@ -326,7 +326,7 @@ class Screen:
     def lines(self) -> list[str]:
         """The screen as text."""
         width, height = self.app.size
-        # every widget is drawn as for a terminal, and the styles are left out
+        # every widget is drawn as for a terminal, without styles
         screen = self.app.screen
         strips = screen._compositor.render_strips(self.app.size)
         return ["".join(s.text for s in strip)[:width].rstrip() for strip in strips[:height]]
@@ -356,7 +356,7 @@ async def opened(
     stage: Stage | None = None,
     file: EditedFile | None = None,
 ) -> AsyncIterator[Screen]:
-    """The dashboard, with every node seen once."""
+    """The dashboard, after one look at every node."""
     stage = stage or Stage()
     app = FleetApp(stage, file=file)
     async with app.run_test(size=size, notifications=True) as pilot:

@@ -1,4 +1,4 @@
-"""What keys do: start, stop, restart, attach, leave; what is destructive asks first."""
+"""Actions of keys: start, stop, restart, attach, leave; destructive ones ask first."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def test_a_start_that_is_refused_says_why() -> None:
 
 
 @pytest.mark.parametrize(("key", "kind"), [("x", "stop"), ("r", "restart")])
-def test_what_hits_a_running_job_asks_with_cancel_preselected(key: str, kind: str) -> None:
+def test_what_affects_a_running_job_asks_with_cancel_preselected(key: str, kind: str) -> None:
     async def act(screen: Screen) -> None:
         await screen.type(key)
         text = await screen.until("Cancel", f"{kind} all of edp")
-        # whom it hits, since the cursor is on the server
+        # what it affects, since the cursor is on the server
         assert "stops server@mini1: worker@mini2, worker@mini3, worker@pi5, worker@pi4 lose it" in (
             " ".join(text.replace("│", " ").split())
         )

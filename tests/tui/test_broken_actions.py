@@ -1,4 +1,4 @@
-"""A mistake of ours in any action is something to see: the dashboard goes on."""
+"""A bug in any action is shown, and the dashboard goes on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAID = "ZeroDivisionError"
         ("raw", ["enter", "o"]),
     ],
 )
-def test_an_action_that_breaks_is_told(action: str, keys: Sequence[str]) -> None:
+def test_an_error_of_an_action_is_shown(action: str, keys: Sequence[str]) -> None:
     async def act(screen: Screen) -> None:
         screen.stage.bugs[action] = BUG
         for key in keys:
@@ -76,7 +76,7 @@ async def _no_setup() -> str:
     return "not asked here"
 
 
-def test_logs_that_cannot_be_saved_are_no_end_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_that_cannot_be_saved_do_not_end_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise BUG
 

@@ -1,4 +1,4 @@
-"""The one glance: what the dashboard shows of a fleet in every state."""
+"""What the dashboard shows of a fleet in every state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def row(text: str, *parts: str) -> str:
     return found[0]
 
 
-def test_who_serves_whether_it_runs_and_what_is_wrong() -> None:
+def test_which_node_serves_whether_it_runs_and_what_is_wrong() -> None:
     async def act(screen: Screen) -> None:
         text = await screen.until("nothing is wrong")
         assert "smolcluster · edp" in text.splitlines()[0]
@@ -44,7 +44,7 @@ def test_before_any_node_has_answered_nothing_is_claimed() -> None:
     async def body() -> None:
         stage = Stage()
         app = FleetApp(stage)
-        app._begin = lambda: None  # type: ignore[method-assign]  # nobody asks anything yet
+        app._begin = lambda: None  # type: ignore[method-assign]  # nothing is asked yet
         async with app.run_test(size=(120, 40)) as pilot:
             text = Screen(app, pilot, stage).text
             assert "asking …" in text.splitlines()[0]
@@ -56,7 +56,7 @@ def test_before_any_node_has_answered_nothing_is_claimed() -> None:
     asyncio.run(asyncio.wait_for(body(), 20))
 
 
-def test_wifi_off_and_a_healthy_fabric_is_one_lamp_and_not_two() -> None:
+def test_wifi_off_and_a_healthy_fabric_is_one_bad_mark_and_not_two() -> None:
     async def act(screen: Screen) -> None:
         screen.stage.world.hosts["mini2"].enabled["wifi"] = False
         screen.stage.change()
@@ -130,14 +130,14 @@ def test_no_colour_and_light_themes_lose_nothing(monkeypatch: pytest.MonkeyPatch
     played(act)
 
 
-def test_a_source_that_breaks_is_something_to_see_and_not_the_end() -> None:
+def test_an_error_of_a_source_is_shown_and_does_not_end_it() -> None:
     async def act(screen: Screen) -> None:
         screen.stage.broken = ZeroDivisionError("whatever")
         screen.stage.change()
         text = await screen.until("Watching the fleet broke", "begun anew in 5 seconds")
         assert "mini1" in text
         await screen.type("question_mark")
-        await screen.until("Leaving stops nothing")  # it lives
+        await screen.until("Leaving stops nothing")  # it goes on
 
     played(act)
 

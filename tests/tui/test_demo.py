@@ -39,7 +39,7 @@ FORWARDING = Scenario(
 
 
 class Outside:
-    """The demo's process: writes down what it is asked."""
+    """The demo's process: records requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []

@@ -33,7 +33,7 @@ def test_a_node_expected_beside_observed_and_the_commands_behind_it() -> None:
     played(act)
 
 
-def test_what_a_node_tells_is_shown_by_its_label() -> None:
+def test_facts_of_a_node_are_shown_by_their_labels() -> None:
     async def act(screen: Screen) -> None:
         screen.stage.told = {"hardware": "Raspberry Pi 5 Model B"}
         screen.stage.change()
@@ -76,14 +76,14 @@ def test_a_problem_explained() -> None:
     played(act)
 
 
-def test_the_check_shows_who_reaches_whom() -> None:
+def test_the_check_shows_which_node_reaches_which() -> None:
     async def act(screen: Screen) -> None:
         screen.stage.world.hosts["pi4"].carrier["edge51"] = False
         screen.stage.change()
         await screen.until("interface-down")
         await screen.type("c")
         text = await screen.until("fabric: rows ask, columns answer", "✖ silent")
-        assert "○" in text  # who must not be reached is not
+        assert "○" in text  # an address that must not answer does not
         assert "interface-down" in text
 
     played(act)
@@ -135,7 +135,7 @@ class OneNode:
 
 
 class Links:
-    """Only mini3 can be talked to."""
+    """Only mini3 can be reached."""
 
     def __init__(self, stage: Stage) -> None:
         self.mini3 = OneNode(stage, "mini3")
@@ -153,7 +153,7 @@ def test_fix_shows_the_commands_and_runs_them_when_told() -> None:
     async def act(screen: Screen) -> None:
         stage = screen.stage
         links = Links(stage)
-        stage.links = links  # type: ignore[assignment]  # nobody is to be connected to
+        stage.links = links  # type: ignore[assignment]  # no node is to be connected to
 
         async def check(*_: object, **__: object) -> object:
             return stage.world.check()

@@ -1,4 +1,4 @@
-"""What the topology looks like: drawings that were looked at, and what holds of every drawing."""
+"""Drawings of the topology: some as they must look, and properties of all."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ wifi 192.168.1.0/24 · control
     )
 
 
-def test_before_any_answer_everything_stands_where_it_will_and_nothing_is_claimed() -> None:
+def test_before_any_answer_everything_is_at_its_place_and_nothing_is_claimed() -> None:
     assert (
         guide(None, 36, 8)
         == """\
@@ -361,7 +361,7 @@ e0 10.0.0.0/24 · ethernet
     )
 
 
-def test_hosts_of_which_no_network_is_said() -> None:
+def test_hosts_without_a_network() -> None:
     plain = fleet({}, {f"host{i}": {} for i in range(1, 6)})
     assert (
         draw(plain, None, None, 36, 8).plain
@@ -372,7 +372,7 @@ on no network of the file
     )
 
 
-def test_200_nodes_are_counted_and_who_is_not_well_is_named_first_the_worst() -> None:
+def test_200_nodes_are_counted_and_those_not_well_are_named_worst_first() -> None:
     nodes = {
         f"n{i}": {"addresses": {"lan": f"10.0.0.{i}", "ib": f"10.1.0.{i}"}} for i in range(1, 201)
     }
@@ -410,7 +410,7 @@ def test_wide_and_strange_letters_keep_the_columns() -> None:
     assert draw(wide, None, None, 28, 14).plain.splitlines()[0].endswith("· 光纤??[31m")
 
 
-def test_tones_say_what_marks_say_and_nothing_alarms_before_the_first_answer() -> None:
+def test_tones_match_marks_and_nothing_alarms_before_the_first_answer() -> None:
     def tones(drawing: Drawing, marks: str) -> set[str | None]:
         return {c.tone for row in drawing.rows for c in row if c.text.strip() in set(marks)}
 
@@ -422,11 +422,11 @@ def test_tones_say_what_marks_say_and_nothing_alarms_before_the_first_answer() -
     assert tones(drawing, "●") == {"good"}
     assert {"bad"} == {c.tone for row in drawing.rows for c in row if c.text == "✖ pi4"}
     assert {None} == {c.tone for row in drawing.rows for c in row if c.text.strip() == "mini2"}
-    # itself, its wifi, and mini3's end of the cable; its own end nobody can ask
+    # itself, its wifi, and mini3's end of the cable; its own end cannot be asked
     assert drawing.plain.count("✖") == 3
 
 
-def test_where_there_are_only_control_networks_everybody_hangs_on_them() -> None:
+def test_with_only_control_networks_every_node_is_on_them() -> None:
     two = fleet(
         {
             "a": {"cidr": "10.0.0.0/24", "control": True},
@@ -476,7 +476,7 @@ def test_nothing_moves_when_the_state_does(name: str, size: tuple[int, int]) -> 
 
 
 def _names(drawing: Drawing) -> list[list[tuple[int, str]]]:
-    """Every word with its place, but those that tell of the state."""
+    """Every word with its place, without those of the state."""
     words = re.compile(r"[\w./-]+")
     return [
         [(m.start(), m[0]) for m in words.finditer(row) if not re.search(r"\dms$", m[0])]
@@ -486,7 +486,7 @@ def _names(drawing: Drawing) -> list[list[tuple[int, str]]]:
 
 @st.composite
 def fleets(draw_: st.DrawFn) -> Fleet:
-    """Any wiring: nodes on none, some or all of a few networks, gateways where the dice say so."""
+    """Any wiring: nodes on none, some or all of a few networks, with random gateways."""
     count = draw_(st.integers(0, 5))
     networks = {
         f"net{i}" + "x" * draw_(st.integers(0, 9)): {

@@ -147,7 +147,7 @@ def test_the_links_of_the_node_under_the_mouse_stand_out() -> None:
     run(act, SMALL)
 
 
-def test_a_click_chooses_the_node_or_the_node_of_the_link_and_else_nobody() -> None:
+def test_a_click_chooses_the_node_or_the_node_of_the_link_and_else_none() -> None:
     places = {
         (2, 2): "mini1",
         (15, 2): "mini2",

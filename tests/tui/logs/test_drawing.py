@@ -1,4 +1,4 @@
-"""Lines of logs as cells."""
+"""Drawing lines of logs as cells."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_long_lines_break_between_characters(text: str, width: int | None, rows:
     assert all(strip.cell_length <= max(width or 99, 2) for strip in made)
 
 
-def test_colours_stay_and_stand_on_the_base() -> None:
+def test_colours_stay_on_the_base_style() -> None:
     (strip,) = strips(drawing("a \x1b[1;31mred\x1b[0m b", BASE), CONSOLE, None)
     looks = {segment.text: segment.style for segment in strip if segment.style}
     assert looks["red"].color and looks["red"].color.number == 1
@@ -98,7 +98,7 @@ def test_any_bytes_are_drawn_without_controls(data: bytes) -> None:
 
 
 def test_every_cell_has_the_screens_colours() -> None:
-    """A terminal's own would show through, on a theme that is light where the terminal is dark."""
+    """The terminal's own colours would be wrong with a light theme on a dark terminal."""
     base = Style.parse("black on white")
     for text in ("plain", "\x1b[31mred\x1b[0m and plain"):
         (strip,) = strips(drawing(text, base), Console(), None)

@@ -1,4 +1,4 @@
-"""The panel of logs, used as people use it."""
+"""The panel of logs, used by keys and mouse."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Screen(App[None]):
         return self.drawn()[0].strip("╭╮─ ")
 
     def rows(self) -> list[str]:
-        """What stands in the panel, without border, bar and blank end."""
+        """The rows of the panel, without border, scrollbar and trailing blanks."""
         return [
             row[1:-1].rstrip("┃ ").rstrip() for row in self.drawn()[1:-1] if row[1:-1].strip("┃ ")
         ]
@@ -142,7 +142,7 @@ def test_merged_logs_with_names_in_the_order_of_time() -> None:
     run(body)
 
 
-def test_it_follows_until_the_reader_goes_up_and_then_nothing_moves() -> None:
+def test_it_follows_until_the_user_goes_up_and_then_nothing_moves() -> None:
     async def body(app: Screen, user: User) -> None:
         app.panel.show([SERVER])
         app.write(SERVER, numbered(0, 20))
@@ -174,7 +174,7 @@ def test_it_follows_until_the_reader_goes_up_and_then_nothing_moves() -> None:
     run(body)
 
 
-def test_what_is_read_stays_when_it_falls_out_and_when_older_lines_come() -> None:
+def test_what_is_read_stays_when_lines_are_dropped_and_when_older_ones_come() -> None:
     async def body(app: Screen, user: User) -> None:
         line = "{} " + "z" * 20 + "\n"
         for i in range(20):
@@ -224,7 +224,7 @@ def test_filter_as_it_is_typed() -> None:
     run(body, (70, 8))
 
 
-def test_what_would_take_for_ever_is_said() -> None:
+def test_a_search_that_takes_too_long_is_reported() -> None:
     async def body(app: Screen, user: User) -> None:
         app.panel.show([SERVER])
         app.write(SERVER, "a" * 50 + "b\n")
@@ -330,11 +330,11 @@ def test_lines_that_come_before_the_screen_is_there_and_no_instances_at_all() ->
         app.write(WORKER, "not shown\n")
         async with app.run_test(size=(60, 6)) as pilot:
             await User(app, pilot).rows("early")
-        nobody = Screen()
-        nobody.panel = LogPanel([])
-        async with nobody.run_test(size=(60, 6)) as pilot:
+        empty = Screen()
+        empty.panel = LogPanel([])
+        async with empty.run_test(size=(60, 6)) as pilot:
             await pilot.press("]", "k", "g", "G", "y", "slash", "x", "enter")
-            await User(nobody, pilot).title("Logs · all · following · filter /x/ 0 of 0")
+            await User(empty, pilot).title("Logs · all · following · filter /x/ 0 of 0")
 
     asyncio.run(main())
 
@@ -424,7 +424,7 @@ def test_every_size(size: tuple[int, int]) -> None:
     run(body, size)
 
 
-def test_nothing_is_drawn_when_nothing_that_is_seen_changed() -> None:
+def test_nothing_is_drawn_when_nothing_visible_changed() -> None:
     async def body(app: Screen, user: User) -> None:
         app.panel.show([SERVER])
         app.write(SERVER, numbered(0, 50))

@@ -1,4 +1,4 @@
-"""Lines of logs to a file."""
+"""Saving lines of logs to a file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_only_what_the_filter_keeps_as_it_was_when_it_was_asked() -> None:
     assert list(lines_of(parts, ["a"], times=False)) == ["red\n", "── lost ──\n"]
 
 
-def test_a_file_is_never_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved = [save([f"{i}\n"], tmp_path, "worker@pi4") for i in range(3)]
     assert [path.read_text() for path, _ in saved] == ["0\n", "1\n", "2\n"]
     assert [count for _, count in saved] == [1, 1, 1]
