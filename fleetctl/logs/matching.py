@@ -15,7 +15,7 @@ from fleetctl.logs.lines import shown, tidy_lines
 _LOOKS_AROUND = re.compile(r"[$^]|\(\?|\\[AZz]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 PATIENCE_S = 0.1
-"""The most time for one search. What takes longer often never ends: ``(a|aa)+$``."""
+"""The most processor time for one search. What takes longer often never ends: ``(a|aa)+$``."""
 
 
 class Pattern:
