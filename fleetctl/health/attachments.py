@@ -25,7 +25,7 @@ from fleetctl.model.status import AddressStatus, FleetStatus, NodeStatus, ReachS
 from fleetctl.model.topology import Fleet
 
 
-class Lamp(Struct, frozen=True):
+class DataState(Struct, frozen=True):
     """Whether the networks that the job's traffic uses work for a node."""
 
     ok: bool | None
@@ -76,30 +76,30 @@ def data_networks(fleet: Fleet, job: Job | None) -> tuple[str, ...]:
     return tuple(name for name in fleet.networks if name in used or not used)
 
 
-def data_lamps(fleet: Fleet, job: Job | None, status: FleetStatus) -> dict[str, Lamp]:
+def data_states(fleet: Fleet, job: Job | None, status: FleetStatus) -> dict[str, DataState]:
     """Whether the networks of ``job`` work for each node.
 
     They do not if one of its attachments fails, or if it gets no answer from a peer with a working
     attachment. A peer that is off its network makes only itself wrong, though the other nodes'
-    pings to it count in :attr:`Lamp.wrong`.
+    pings to it count in :attr:`DataState.wrong`.
     """
     networks = data_networks(fleet, job)
     on = {name: _attached(fleet, status, name) for name in networks}
-    return {node: _lamp(fleet, job, status, node, networks, on) for node in fleet.nodes}
+    return {node: _data_state(fleet, job, status, node, networks, on) for node in fleet.nodes}
 
 
-def _lamp(
+def _data_state(
     fleet: Fleet,
     job: Job | None,
     status: FleetStatus,
     node: str,
     networks: tuple[str, ...],
     on: Mapping[str, Mapping[str, bool | None]],
-) -> Lamp:
+) -> DataState:
     attached = [on[name][node] for name in networks if node in on[name]]
     own = status.nodes.get(node)
     if own is None:
-        return Lamp(False if False in attached else None)
+        return DataState(False if False in attached else None)
     pings = [r for r in own.reachability if r.network in networks]
     failed = [r for r in pings if r.ok is False and on[r.network].get(r.node) is not False]
     routed = [name for name in networks if name in fleet.nodes[node].via]
@@ -109,7 +109,7 @@ def _lamp(
         ok = False
     elif None in attached or unknown or not (attached or routed):
         ok = None
-    return Lamp(ok, _wrong(fleet, own, networks), _needed_rtt(job, own, node))
+    return DataState(ok, _wrong(fleet, own, networks), _needed_rtt(job, own, node))
 
 
 def _wrong(fleet: Fleet, own: NodeStatus, networks: tuple[str, ...]) -> int:

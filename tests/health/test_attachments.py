@@ -10,10 +10,10 @@ import pytest
 
 from fleetctl.config import load_text
 from fleetctl.health.attachments import (
-    Lamp,
+    DataState,
     attachments,
-    data_lamps,
     data_networks,
+    data_states,
     link_rtts,
 )
 from fleetctl.model.status import (
@@ -192,11 +192,11 @@ def test_in_a_healthy_fleet_all_attachments_and_job_networks_work(fleet: str) ->
             (n.name, net) for n in world.fleet.nodes.values() for net in n.addresses
         }
         assert set(held.values()) == {True}
-        for name, lamp in data_lamps(world.fleet, None, seen).items():
+        for name, state in data_states(world.fleet, None, seen).items():
             placed = any(
                 not world.fleet.networks[n].control for n in world.fleet.nodes[name].addresses
             )
-            assert lamp == Lamp(True if placed else None), name
+            assert state == DataState(True if placed else None), name
 
 
 def test_a_node_without_wifi_still_works_on_the_fabric() -> None:
@@ -206,7 +206,7 @@ def test_a_node_without_wifi_still_works_on_the_fabric() -> None:
     assert seen.nodes["mini2"].ssh.reachable is False
     assert place(world.fleet, seen, "mini2", "wifi") is False
     assert place(world.fleet, seen, "mini2", "fabric") is True
-    assert data_lamps(world.fleet, None, seen)["mini2"] == Lamp(True)
+    assert data_states(world.fleet, None, seen)["mini2"] == DataState(True)
 
 
 def test_a_pulled_cable_fails_at_both_ends_and_nowhere_else() -> None:
@@ -215,18 +215,18 @@ def test_a_pulled_cable_fails_at_both_ends_and_nowhere_else() -> None:
     seen = world.check().status
     wrong = {place for place, holds in attachments(world.fleet, seen).items() if not holds}
     assert wrong == {("mini3", "edge51"), ("pi4", "edge51")}
-    lamps = data_lamps(world.fleet, None, seen)
-    assert {name for name, lamp in lamps.items() if lamp.ok is False} == {"mini3", "pi4"}
-    assert lamps["pi4"].wrong > lamps["mini3"].wrong > 0
+    states = data_states(world.fleet, None, seen)
+    assert {name for name, state in states.items() if state.ok is False} == {"mini3", "pi4"}
+    assert states["pi4"].wrong > states["mini3"].wrong > 0
 
 
 def test_a_node_off_the_fabric_does_not_make_the_others_wrong() -> None:
     world = World(FLEETS["guide"])
     world.hosts["mini2"].carrier["fabric"] = False
     seen = world.check().status
-    lamps = data_lamps(world.fleet, None, seen)
-    assert {name for name, lamp in lamps.items() if lamp.ok is False} == {"mini2"}
-    assert lamps["mini1"] == Lamp(True, wrong=1)
+    states = data_states(world.fleet, None, seen)
+    assert {name for name, state in states.items() if state.ok is False} == {"mini2"}
+    assert states["mini1"] == DataState(True, wrong=1)
 
 
 def test_a_gateway_that_does_not_forward_makes_nodes_behind_it_wrong() -> None:
@@ -234,8 +234,8 @@ def test_a_gateway_that_does_not_forward_makes_nodes_behind_it_wrong() -> None:
     world.hosts["mini3"].forwarding = False
     seen = world.check().status
     assert place(world.fleet, seen, "pi4", "edge51") is True
-    assert data_lamps(world.fleet, None, seen)["pi4"].ok is False
-    assert data_lamps(world.fleet, None, seen)["mini3"].ok is True
+    assert data_states(world.fleet, None, seen)["pi4"].ok is False
+    assert data_states(world.fleet, None, seen)["mini3"].ok is True
 
 
 def test_behind_a_gateway_what_was_not_measured_is_unknown() -> None:
@@ -243,20 +243,20 @@ def test_behind_a_gateway_what_was_not_measured_is_unknown() -> None:
     world.hosts["pi5"].carrier["wifi"] = False
     seen = world.check().status
     assert place(world.fleet, seen, "pi5", "edge50") is True
-    assert data_lamps(world.fleet, None, seen)["pi5"].ok is None
+    assert data_states(world.fleet, None, seen)["pi5"].ok is None
 
 
 def test_the_round_trip_is_the_one_to_a_dependency() -> None:
     seen = status(WELL, {"ba": 0.7, "bc": 0.9, "cb": 0.2, "ab": 0.4})
-    assert data_lamps(LAN, JOB, seen)["b"] == Lamp(True, 0, 0.7)
-    assert data_lamps(LAN, JOB, seen)["c"].rtt_ms is None  # its ping to a was not measured
-    assert data_lamps(LAN, JOB, seen)["a"].rtt_ms is None  # depends on nothing
+    assert data_states(LAN, JOB, seen)["b"] == DataState(True, 0, 0.7)
+    assert data_states(LAN, JOB, seen)["c"].rtt_ms is None  # its ping to a was not measured
+    assert data_states(LAN, JOB, seen)["a"].rtt_ms is None  # depends on nothing
 
 
 def test_of_several_dependencies_the_longest_round_trip_counts() -> None:
     job = LAN.jobs["several"]
     for echoes in ({"ca": 0.7, "cb": 0.9}, {"ca": 0.9, "cb": 0.7}):
-        assert data_lamps(LAN, job, status(WELL, echoes))["c"].rtt_ms == 0.9
+        assert data_states(LAN, job, status(WELL, echoes))["c"].rtt_ms == 0.9
 
 
 def test_of_several_round_trips_on_a_link_the_shortest_counts() -> None:
@@ -281,9 +281,9 @@ def test_an_answer_of_a_gateway_at_its_far_address_proves_no_link_there() -> Non
 def test_wrong_rows_count_only_on_the_jobs_networks() -> None:
     world = World(FLEETS["guide"])
     world.hosts["pi4"].routes.clear()
-    lamps = data_lamps(world.fleet, None, world.check().status)
+    states = data_states(world.fleet, None, world.check().status)
     # its route to the fabric, and each of the three there
-    assert lamps["pi4"] == Lamp(False, wrong=4)
+    assert states["pi4"] == DataState(False, wrong=4)
 
 
 SHARED = """\

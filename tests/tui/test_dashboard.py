@@ -61,9 +61,9 @@ def test_wifi_off_and_a_healthy_fabric_is_one_bad_mark_and_not_two() -> None:
         screen.stage.world.hosts["mini2"].enabled["wifi"] = False
         screen.stage.change()
         text = await screen.until("5/6 nodes", "1 problem", "lost")
-        lamps = row(text, "mini2", "worker")
-        assert lamps.split()[:2] == ["✖", "●"]  # ssh, data
-        assert "? unknown" in lamps
+        states = row(text, "mini2", "worker")
+        assert states.split()[:2] == ["✖", "●"]  # ssh, data
+        assert "? unknown" in states
         screen.stage.world.hosts["mini2"].enabled["wifi"] = True
         screen.stage.change()
         text = await screen.until("6/6 nodes", "nothing is wrong")
@@ -77,8 +77,8 @@ def test_a_cable_that_is_out_counts_what_it_breaks() -> None:
         screen.stage.world.hosts["pi4"].carrier["edge51"] = False
         screen.stage.change()
         text = await screen.until("1 problem", "interface-down")
-        lamps = row(text, "pi4", "worker")
-        assert lamps.split()[:2] == ["●", "✖"]
+        states = row(text, "pi4", "worker")
+        assert states.split()[:2] == ["●", "✖"]
         assert row(text, "pi5", "worker").split()[:2] == ["●", "●"]
 
     played(act)

@@ -16,7 +16,7 @@ from textual.events import Resize
 from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 
-from fleetctl.health.attachments import Lamp, data_lamps, data_networks
+from fleetctl.health.attachments import DataState, data_networks, data_states
 from fleetctl.marks import mark, verdict
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import FleetStatus, NodeStatus
@@ -96,7 +96,7 @@ class NodesPanel(Vertical):
         self._data_networks = frozenset(data_networks(fleet, job))
         self._by_key = {place.key: place for place in self._node_rows}
         self._snapshot: Snapshot | None = None
-        self._lamps: Mapping[str, Lamp] = {}
+        self._data: Mapping[str, DataState] = {}
         self._rtts: dict[str, deque[float | None]] = {}
         self._sort = "file"
         self._filter = ""
@@ -131,11 +131,11 @@ class NodesPanel(Vertical):
     def show(self, snapshot: Snapshot) -> None:
         """Draw ``snapshot``."""
         self._snapshot = snapshot
-        self._lamps = data_lamps(self._fleet, self._job, snapshot.status)
-        for node, lamp in self._lamps.items():
+        self._data = data_states(self._fleet, self._job, snapshot.status)
+        for node, data in self._data.items():
             history = self._rtts.setdefault(node, deque(maxlen=HISTORY))
-            if lamp.rtt_ms is not None or history:
-                history.append(lamp.rtt_ms)
+            if data.rtt_ms is not None or history:
+                history.append(data.rtt_ms)
         self._draw()
 
     @on(OptionList.OptionSelected)
@@ -279,8 +279,8 @@ class NodesPanel(Vertical):
         if not first:
             return cells
         cells["node"] = Content(place.node)
-        cells["ssh"] = _ssh_lamp(node)
-        cells["data"] = self._data_lamp(place.node)
+        cells["ssh"] = _ssh_mark(node)
+        cells["data"] = self._data_mark(place.node)
         if late := self._late(place.node, node):
             cells["rtt"] = toned(late, "doubt")
         else:
@@ -288,14 +288,14 @@ class NodesPanel(Vertical):
         cells.update(_system(node))
         return cells
 
-    def _data_lamp(self, name: str) -> Content:
+    def _data_mark(self, name: str) -> Content:
         node = self._fleet.nodes[name]
         if self._data_networks.isdisjoint((*node.addresses, *node.via)):
             return toned("-", "quiet")
-        lamp = self._lamps[name]
-        if lamp.ok is False and lamp.wrong:
-            return toned(f"✖ {lamp.wrong}", "bad")
-        return drawn(verdict(lamp.ok))
+        data = self._data[name]
+        if data.ok is False and data.wrong:
+            return toned(f"✖ {data.wrong}", "bad")
+        return drawn(verdict(data.ok))
 
     def _late(self, name: str, node: NodeStatus) -> str:
         """The age of a node's facts, when they are old; else empty."""
@@ -319,7 +319,7 @@ class NodesPanel(Vertical):
         return Content.assemble(figure.ljust(8), toned(sparkline(tuple(history), 8), "busy"))
 
 
-def _ssh_lamp(node: NodeStatus) -> Content:
+def _ssh_mark(node: NodeStatus) -> Content:
     if node.state == "external":
         return drawn(mark("external"))
     return drawn(verdict(node.ssh.reachable))
