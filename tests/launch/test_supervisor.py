@@ -176,6 +176,8 @@ def test_sigint_to_the_command_alone_is_an_ordinary_exit(node: Node) -> None:
     one = instance(command="exec sleep 100", restart=policy("on-failure"))
     node.start(one)
     first = pid(node, one)
+    name = Path(f"/proc/{first}/comm")
+    eventually(lambda: name.read_text() == "sleep\n", "it replaces the shell")
     os.kill(first, signal.SIGINT)
     eventually(lambda: node.state(one).get("restarts") == "1", "it is restarted")
     assert pid(node, one) != first
