@@ -14,7 +14,7 @@ from loopback import Loopback, loopback
 from measure import FLEETCTL, cannot, environment, interleave, judge, ratio, run, say, show
 
 from fleetctl.config import load
-from fleetctl.link.shell import command_line
+from fleetctl.link.shell import NoiseFilter, command_line
 from fleetctl.model.expectations import derive
 from fleetctl.observe.questions import questions
 from fleetctl.probes.node import node_script, read_node
@@ -60,7 +60,8 @@ def peer(servers: Loopback, count: int, argv: tuple[str, ...]) -> Callable[[], f
             host, _, text = line.partition(": ")
             answers.setdefault(host.removesuffix(":"), []).append(text)
         for host in hosts:
-            facts = read_node(script, "\n".join(answers.get(host, ())))
+            output = NoiseFilter().feed("\n".join(answers.get(host, ())).encode())
+            facts = read_node(script, output.decode())
             if facts.system is None or facts.system.cpus is None or facts.listeners is None:
                 cannot(f"{argv[0]} brought no whole answer from {host}: {dict(facts.unknown)}")
         return done.wall_s
