@@ -10,8 +10,9 @@ import msgspec
 
 from fleetctl.cli.progress import ProgressLines
 from fleetctl.cli.render import problem_lines
+from fleetctl.health.services import not_asked_yet
 from fleetctl.model.jobs import Instance
-from fleetctl.model.progress import SETTLED, ActionResult
+from fleetctl.model.progress import ActionResult
 from fleetctl.model.status import ALIVE_STATES, ServiceStatus
 from fleetctl.service import Action, Report, StartRefused
 
@@ -37,19 +38,22 @@ async def carry_out(
         async with lines.live(), asyncio.timeout(timeout_s):
             result = await action.run()
     except TimeoutError:
-        names = [i.name for i in chosen]
-        waiting = [n for n in names if action.known[n].state not in SETTLED["start"]]
-        click.echo(f"gave up after {timeout_s:g} s, not ready: {', '.join(waiting)}", err=True)
-        result = ActionResult("start", {name: action.known[name] for name in names})
+        result = ActionResult("start", _statuses(action, chosen))
+        click.echo(f"gave up after {timeout_s:g} s, not ready: {', '.join(result.bad)}", err=True)
     except asyncio.CancelledError:
         if doing == "starting":
-            _say_what_runs(action.known)
+            _say_what_runs(_statuses(action, chosen))
         raise
     except StartRefused as refused:
         return _refuse(refused, as_json)
     if result.stage == "start":
         _say_what_changed(result.services)
     return _report_result(result, as_json)
+
+
+def _statuses(action: Action, chosen: Sequence[Instance]) -> dict[str, ServiceStatus]:
+    """The newest status of each instance, also if the action ended before any node answered."""
+    return {i.name: action.known.get(i.name) or not_asked_yet(i) for i in chosen}
 
 
 def _refuse(refused: StartRefused, as_json: bool) -> int:
@@ -107,3 +111,5 @@ def _say_what_runs(known: Mapping[str, ServiceStatus]) -> None:
     running = [name for name, status in known.items() if status.state in ALIVE_STATES]
     what = ", ".join(running) if running else "nothing"
     click.echo(f"stopped waiting; running on: {what}", err=True)
+    if unknown := [name for name, status in known.items() if status.state == "unknown"]:
+        click.echo(f"not known: {', '.join(unknown)}; ask with: fleetctl status", err=True)

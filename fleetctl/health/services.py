@@ -52,6 +52,11 @@ def unknown_status(instance: Instance, reason: str) -> ServiceStatus:
     )
 
 
+def not_asked_yet(instance: Instance) -> ServiceStatus:
+    """The status of an instance before its node has answered."""
+    return unknown_status(instance, f"{instance.node} has not answered yet")
+
+
 def strangers(
     instance: Instance, listeners: tuple[Listener, ...] | None, own: Collection[int] = ()
 ) -> tuple[Listener, ...]:

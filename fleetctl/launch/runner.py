@@ -10,7 +10,7 @@ import msgspec
 
 from fleetctl.errors import FleetctlError, LaunchError, LinkError, TmuxError
 from fleetctl.finishing import to_the_end
-from fleetctl.health.services import unknown_status
+from fleetctl.health.services import not_asked_yet, unknown_status
 from fleetctl.launch.birth import Birth
 from fleetctl.launch.node_files import LOCK_STALE_MINUTES
 from fleetctl.launch.secrets import Secrets
@@ -203,8 +203,7 @@ class Runner:
     # statuses and progress
 
     def _placeholder(self, instance: Instance) -> None:
-        asked = unknown_status(instance, f"{instance.node} has not answered yet")
-        self.statuses.setdefault(instance.name, asked)
+        self.statuses.setdefault(instance.name, not_asked_yet(instance))
 
     def _is_ready(self, instance: Instance) -> bool:
         status = self.statuses.get(instance.name)
