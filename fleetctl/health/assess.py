@@ -233,7 +233,7 @@ def _node(
         routes=tuple(row.status() for row in rows.routes),
         forwarding=rows.forwarding,
         reachability=tuple(row.status() for row in rows.reachability),
-        services=tuple(i.name for i in job.instances if i.node == node.name) if job else (),
+        services=tuple(i.name for i in job.on(node.name)) if job else (),
     )
 
 

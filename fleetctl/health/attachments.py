@@ -122,10 +122,11 @@ def _wrong(fleet: Fleet, own: NodeStatus, networks: tuple[str, ...]) -> int:
 
 
 def _needed_rtt(job: Job | None, own: NodeStatus, node: str) -> float | None:
+    if job is None:
+        return None
     wanted = {
         str(need.listen.address)
-        for instance in (job.instances if job else ())
-        if instance.node == node and job
+        for instance in job.on(node)
         for need in job.needs(instance)
         if need.listen
     }

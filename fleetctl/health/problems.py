@@ -57,7 +57,7 @@ def _carried(node: Node, job: Job | None) -> tuple[str, ...]:
     """The instances on ``node`` and those that wait for them."""
     if job is None:
         return ()
-    mine = (i for i in job.instances if i.node == node.name)
+    mine = job.on(node.name)
     return tuple(dict.fromkeys(name for i in mine for name in (i.name, *_after(job, i))))
 
 
@@ -128,7 +128,7 @@ def _power(node: Node, facts: NodeFacts) -> Iterator[Problem]:
 
 def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
     """Local Network privacy: reported only if ping is answered, which macOS always allows."""
-    mine = [i for i in job.instances if i.node == node.name]
+    mine = job.on(node.name)
     wanted = dict.fromkeys(
         need.listen.address for i in mine for need in job.needs(i) if need.listen
     )

@@ -12,7 +12,7 @@ from fleetctl.health.repairs.target import RepairTarget
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import RepairStep
-from fleetctl.model.topology import OSES, Fleet
+from fleetctl.model.topology import Fleet, supported_os
 
 
 class Plan(Struct, frozen=True):
@@ -39,7 +39,7 @@ def plan(
 
     :param setup: of the node; without it only what works until the next boot is planned.
     """
-    os = next((os for os in OSES if facts.system and facts.system.os == os), None)
+    os = supported_os(facts.system.os) if facts.system else None
     if os is None:
         return Plan(notes=(f"it is not known what system {finding.node} runs",), setup=setup)
     remedy = FINDING_KINDS[finding.code].remedies[os]

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from fleetctl.health.repairs import linux, macos
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.topology import OS, OSES
+from fleetctl.model.topology import OS, supported_os
 
 
 class Wording(Struct, frozen=True):
@@ -45,5 +45,5 @@ WORDING: Mapping[OS, Wording] = {
 
 def wording(facts: NodeFacts | None) -> Wording:
     """That of the node's system; Linux's if that is not known."""
-    own = facts.system.os if facts and facts.system else None
-    return WORDING[next((os for os in OSES if os == own), "linux")]
+    own = supported_os(facts.system.os) if facts and facts.system else None
+    return WORDING[own or "linux"]

@@ -150,6 +150,10 @@ class Job(Struct, frozen=True):
     def instances(self) -> tuple[Instance, ...]:
         return tuple(i for service in self.services.values() for i in service.instances)
 
+    def on(self, node: str) -> tuple[Instance, ...]:
+        """The instances on ``node``."""
+        return tuple(i for i in self.instances if i.node == node)
+
     def needs(self, instance: Instance) -> tuple[Instance, ...]:
         """The instances that ``instance`` starts after."""
         return tuple(i for name in instance.after for i in self.services[name].instances)

@@ -12,6 +12,13 @@ from fleetctl.model.jobs import Job
 
 OS = Literal["linux", "macos"]
 OSES: tuple[OS, ...] = get_args(OS)
+
+
+def supported_os(name: str | None) -> OS | None:
+    """``name`` as an operating system; None if it is none that fleetctl supports."""
+    return next((os for os in OSES if os == name), None)
+
+
 Connection = Literal["ssh", "local", "none"]
 
 DEFAULT_CONNECT_TIMEOUT_S = 10.0

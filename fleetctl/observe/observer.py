@@ -79,5 +79,5 @@ class Observer:
         done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
         return (*read_raw(script, done.text), RawAnswer("echoes", "ping", done.error_text, 0))
 
-    def _instances(self, node: Node) -> list[Instance]:
-        return [i for i in self._job.instances if i.node == node.name] if self._job else []
+    def _instances(self, node: Node) -> tuple[Instance, ...]:
+        return self._job.on(node.name) if self._job else ()

@@ -23,7 +23,7 @@ def questions(
     if fleet.internet and has_internet(fleet, node):
         echoes[fleet.internet] = None
         ways.append(fleet.internet)
-    mine = tuple(i for i in job.instances if i.node == node.name) if job else ()
+    mine = job.on(node.name) if job else ()
     return Questions(
         fleet=fleet.name,
         node=node.name,

@@ -138,25 +138,27 @@ def read_node(script: NodeScript, output: str, errors: str = "") -> NodeFacts:
 
 def _values(script: NodeScript, answers: Answers, errors: str) -> Iterator[tuple[str, Any]]:
     os = answers.machine.known_os
-    why = f"{NOT_SUPPORTED}: {answers.machine.os}" if answers.machine.os else CUT_OFF
+    if os is None:
+        why = f"{NOT_SUPPORTED}: {answers.machine.os}" if answers.machine.os else CUT_OFF
+        yield from ((probe.name, Unanswered(why)) for probe in script.asked)
+        return
 
     def told(answer: Answer) -> Told:
         return Told(answer, answers.machine, script.questions, errors, script.script.token)
 
     for probe in script.asked:
-        way = probe.on[os] if os else NotAsked(why)
-        match way:
+        match probe.on[os]:
             case Beside(_, reader):
                 yield probe.name, reader(told(Answer("", 0)))
             case Ask(_, reader):
-                if os and probe.name in script.script.texts[os].asked:
+                if probe.name in script.script.texts[os].asked:
                     answer = answers.by_name.get(probe.name)
                     yield probe.name, reader(told(answer)) if answer else Unanswered(CUT_OFF)
             case PartOf(other, reader):
                 if answer := answers.by_name.get(other):
                     yield probe.name, reader(told(answer))
-            case NotAsked() if os is None:
-                yield probe.name, Unanswered(why)
+            case NotAsked():
+                pass
 
 
 def read_raw(script: NodeScript, output: str) -> tuple[RawAnswer, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from fleetctl.model.topology import OS, OSES
+from fleetctl.model.topology import OS, supported_os
 from fleetctl.probes.parsers.number import whole
 
 TOKEN = "@FLEETCTL_TOKEN@"
@@ -34,7 +34,7 @@ class Machine(Struct, frozen=True):
     @property
     def known_os(self) -> OS | None:
         """Its operating system, if fleetctl supports it."""
-        return next((os for os in OSES if os == self.os), None)
+        return supported_os(self.os)
 
 
 class Answers(Struct, frozen=True):

@@ -42,13 +42,13 @@ def _linux(questions: Questions) -> str:
     return f"ip -j -force -batch - <<'EOF'\n{batch}\nEOF"
 
 
-def _part(told: Told, place: int) -> str:
-    """The output of one command of the batch."""
-    return _batch(told.answer.text, _WAYS_FROM + len(told.questions.ways))[place]
+def _parts(told: Told) -> tuple[str, ...]:
+    """The output of each command of the batch."""
+    return _batch(told.answer.text, _WAYS_FROM + len(told.questions.ways))
 
 
 @lru_cache(maxsize=4)  # four probes read one answer
-def _batch(text: str, commands: int) -> list[str]:
+def _batch(text: str, commands: int) -> tuple[str, ...]:
     """The output of each command of an `ip -batch`; for one that failed, the errors."""
     lines = text.splitlines()
     failed = {
@@ -58,7 +58,7 @@ def _batch(text: str, commands: int) -> list[str]:
     }
     errors = "\n".join(line for line in lines if not line.startswith("[")) or "no output"
     said = (line for line in lines if line.startswith("["))
-    return [errors if place in failed else next(said, errors) for place in range(commands)]
+    return tuple(errors if place in failed else next(said, errors) for place in range(commands))
 
 
 # ways
@@ -91,8 +91,8 @@ def _ways(said: Iterator[tuple[IPv4Address, str]], parse: Callable[[str], _Way |
 
 
 def _ways_of_linux(told: Told) -> Ways:
-    parts = _batch(told.answer.text, _WAYS_FROM + len(told.questions.ways))[_WAYS_FROM:]
-    return _ways(zip(told.questions.ways, parts, strict=True), parse_ip_route_get)
+    said = zip(told.questions.ways, _parts(told)[_WAYS_FROM:], strict=True)
+    return _ways(said, parse_ip_route_get)
 
 
 def _ways_text_of_macos(questions: Questions) -> str:
@@ -147,7 +147,7 @@ PROBES = (
         name="interfaces",
         when="status",
         on={
-            "linux": Ask(_linux, lambda told: or_why(parse_ip_addr(_part(told, _ADDRESSES)))),
+            "linux": Ask(_linux, lambda told: or_why(parse_ip_addr(_parts(told)[_ADDRESSES]))),
             "macos": Ask("ifconfig", lambda told: or_why(parse_ifconfig(told.answer.text))),
         },
         into=_interfaces_into,
@@ -157,7 +157,7 @@ PROBES = (
         when="status",
         on={
             "linux": PartOf(
-                "interfaces", lambda told: or_why(parse_ip_route(_part(told, _ROUTES)))
+                "interfaces", lambda told: or_why(parse_ip_route(_parts(told)[_ROUTES]))
             ),
             "macos": Ask("netstat -rn -f inet", _routes_of_macos),
         },
@@ -168,7 +168,7 @@ PROBES = (
         when="status",
         on={
             "linux": PartOf(
-                "interfaces", lambda told: or_why(parse_ip_neigh(_part(told, _NEIGHBOURS)))
+                "interfaces", lambda told: or_why(parse_ip_neigh(_parts(told)[_NEIGHBOURS]))
             ),
             "macos": Ask("arp -an", lambda told: or_why(parse_arp(told.answer.text))),
         },

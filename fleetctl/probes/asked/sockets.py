@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from fleetctl.model.facts import Listener, NodeFacts, TcpConnection
 from fleetctl.model.questions import Questions
-from fleetctl.model.topology import OS
+from fleetctl.model.topology import OS, supported_os
 from fleetctl.probes.parsers.lsof import parse_lsof, parse_lsof_connections
 from fleetctl.probes.parsers.ss import parse_ss, parse_ss_connections
 from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
@@ -37,10 +37,10 @@ class Sockets(Struct, frozen=True):
 def read_listeners(os: str, answer: Answer) -> tuple[Listener, ...] | None:
     """The output of :data:`LISTENING`; None if the tool is missing or failed, or the system is not
     known."""
-    if answer.exit_status != 0:
+    known = supported_os(os)
+    if known is None or answer.exit_status != 0:
         return None
-    parse = next((parse for known, parse in PARSERS.items() if known == os), None)
-    return parse(answer.text) if parse else None
+    return PARSERS[known](answer.text)
 
 
 def _linux(questions: Questions) -> str:

@@ -49,10 +49,9 @@ class NodeRow(Struct, frozen=True):
 
 def node_rows(fleet: Fleet, job: Job | None) -> tuple[NodeRow, ...]:
     """A row for each instance, and for each node without one, in the order of nodes.yaml."""
-    instances = job.instances if job else ()
     found: list[NodeRow] = []
     for node in fleet.nodes:
-        mine = [i for i in instances if i.node == node]
+        mine = job.on(node) if job else ()
         found += [NodeRow(node, i) for i in mine] or [NodeRow(node, None)]
     return tuple(found)
 
