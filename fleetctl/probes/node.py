@@ -13,7 +13,17 @@ from fleetctl.model.facts import CUT_OFF, NOT_SUPPORTED, NodeFacts
 from fleetctl.model.look import RawAnswer
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS, OSES
-from fleetctl.probes.probe import AnyProbe, Ask, Beside, NotAsked, PartOf, Told, Unanswered, When
+from fleetctl.probes.probe import (
+    AnyProbe,
+    Ask,
+    Beside,
+    NotAsked,
+    PartOf,
+    Read,
+    Told,
+    Unanswered,
+    When,
+)
 from fleetctl.probes.registry import BY_NAME, PROBES, RANK
 from fleetctl.probes.script import Answer, Answers, Script, Texts, compose, read
 
@@ -146,17 +156,20 @@ def _values(script: NodeScript, answers: Answers, errors: str) -> Iterator[tuple
     def told(answer: Answer) -> Told:
         return Told(answer, answers.machine, script.questions, errors, script.script.token)
 
+    def value(source: str, reader: Read[Any]) -> Any:
+        """What ``reader`` finds in the answer of the probe ``source``; None: that was not asked."""
+        if answer := answers.by_name.get(source):
+            return reader(told(answer))
+        return Unanswered(CUT_OFF) if source in script.script.texts[os].asked else None
+
     for probe in script.asked:
         match probe.on[os]:
             case Beside(_, reader):
                 yield probe.name, reader(told(Answer("", 0)))
             case Ask(_, reader):
-                if probe.name in script.script.texts[os].asked:
-                    answer = answers.by_name.get(probe.name)
-                    yield probe.name, reader(told(answer)) if answer else Unanswered(CUT_OFF)
-            case PartOf(other, reader):
-                if answer := answers.by_name.get(other):
-                    yield probe.name, reader(told(answer))
+                yield probe.name, value(probe.name, reader)
+            case PartOf(source, reader):
+                yield probe.name, value(source, reader)
             case NotAsked():
                 pass
 

@@ -187,6 +187,8 @@ def test_an_answer_that_is_cut_off_says_what_is_not_known() -> None:
         answered = set(read(script.script, text[:cut]).by_name)
         assert script.script.texts["linux"].asked.keys() - answered <= set(facts.unknown)
         assert (facts.network.interfaces is None) == ("interfaces" not in answered)
+        if "interfaces" not in answered:  # whose answer holds these, too
+            assert {"routes", "neighbours", "ways"} <= facts.unknown.keys()
         assert (facts.panes is None) == ("tmux" not in answered)
         assert (facts.listeners is None) == ("listeners" not in answered)
         assert (facts.runs is None) == ("runs" not in answered)
