@@ -11,6 +11,7 @@ from typing import Any, Self
 from fleetctl.errors import LaunchError, LinkError
 from fleetctl.health.assess import Checked, assess, instance_status
 from fleetctl.health.obstacles import obstacles
+from fleetctl.health.orphans import orphans as orphans_on
 from fleetctl.health.services import pane_of
 from fleetctl.link.links import Links
 from fleetctl.link.protocol import Completed
@@ -25,7 +26,16 @@ from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.observer import Observer
-from fleetctl.service import Action, Answered, Attached, Repairs, Report, StartRefused, Watching
+from fleetctl.service import (
+    Action,
+    Answered,
+    Attached,
+    Repairs,
+    Report,
+    StartRefused,
+    WantedOrphans,
+    Watching,
+)
 
 STRAGGLERS_WAIT_S = 4.0
 """How long a start waits for further nodes after the first answer: longer than an unanswered ping
@@ -134,8 +144,10 @@ class LiveFleet:
     def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
         return Action(lambda known: self._start(chosen, report, known, check=check))
 
-    def stop(self, chosen: Sequence[Instance], report: Report) -> Action:
-        return Action(lambda known: self._stop(chosen, report, known))
+    def stop(
+        self, chosen: Sequence[Instance], report: Report, *, orphans: WantedOrphans | None = None
+    ) -> Action:
+        return Action(lambda known: self._stop(chosen, report, known, orphans=orphans))
 
     def restart(self, chosen: Sequence[Instance], report: Report) -> Action:
         async def work(known: dict[str, ServiceStatus]) -> ActionResult:
@@ -186,15 +198,46 @@ class LiveFleet:
         report: Report,
         known: dict[str, ServiceStatus],
         began_s: float | None = None,
+        *,
+        orphans: WantedOrphans | None = None,
     ) -> ActionResult:
         from fleetctl.launch.stopper import Stopper
 
-        if self.job:
-            status_of = self._status_of(self._begin_looks())
-            stopper = Stopper(self.fleet.name, self.links, status_of, report, began_s)
-            with self.changing():
+        looks = self._begin_looks()
+        status_of = self._status_of(looks)
+        unasked: dict[str, str] = {}
+
+        async def stop_chosen() -> None:
+            if self.job and chosen:
+                stopper = Stopper(self.fleet.name, self.links, status_of, report, began_s)
                 known.update(await stopper.stop(stop_order(self.job, chosen)))
-        return ActionResult("stop", dict(known))
+
+        async def stop_orphans(node: Node, wanted: WantedOrphans) -> None:
+            look = await asyncio.shield(looks[node.name])
+            if look.facts is None:
+                if node.connection != "none":
+                    why = look.error.reason if look.error else "it has not answered"
+                    unasked[node.name] = why
+                return
+            found = orphans_on(self.fleet, self.job, node.name, look.facts)
+            group = [instance for instance, orphan in found if wanted(orphan)]
+            stopper = Stopper(
+                self.fleet.name, self.links, status_of, report, began_s, name=self._orphan_name
+            )
+            known.update(await stopper.stop([group]))
+
+        with self.changing():
+            also = (
+                [stop_orphans(node, orphans) for node in self.fleet.nodes.values()]
+                if orphans
+                else []
+            )
+            await asyncio.gather(stop_chosen(), *also)
+        return ActionResult("stop", dict(known), unasked)
+
+    def _orphan_name(self, orphan: Instance) -> str:
+        mine = self.job is not None and orphan.job == self.job.name
+        return orphan.name if mine else f"{orphan.job}/{orphan.name}"
 
     def _begin_looks(self) -> dict[str, asyncio.Task[Look]]:
         ask = self.observer.look

@@ -22,11 +22,12 @@ from fleetctl.model.plan import PlanStep
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
 from fleetctl.model.repairs import KeptRecord, Proposal, Repair, StepOutcome
-from fleetctl.model.status import FleetStatus, Problem, RepairStep, ServiceStatus
+from fleetctl.model.status import FleetStatus, OrphanStatus, Problem, RepairStep, ServiceStatus
 from fleetctl.model.topology import Fleet
 
 Answered = Callable[[str, Look], object]
 """Called with each node's answer as it comes in."""
+WantedOrphans = Callable[[OrphanStatus], bool]
 Report = Callable[[Progress], object]
 """Called in the event loop for every change of an instance."""
 
@@ -243,8 +244,14 @@ class FleetService(Protocol):
         :param check: refuse if the network would break them, and wait for paths.
         """
 
-    def stop(self, chosen: Sequence[Instance], report: Report) -> Action:
-        """Stop ``chosen``, dependents first."""
+    def stop(
+        self, chosen: Sequence[Instance], report: Report, *, orphans: WantedOrphans | None = None
+    ) -> Action:
+        """Stop ``chosen``, dependents first.
+
+        :param orphans: says of each orphan that is found whether it is stopped, too. An orphan of
+            another job is called ``JOB/SERVICE@NODE`` in progress and results.
+        """
 
     def restart(self, chosen: Sequence[Instance], report: Report) -> Action:
         """Stop ``chosen``, and start them as nodes.yaml says now.

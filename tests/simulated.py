@@ -216,7 +216,9 @@ class SimulatedNode(ScriptedNode):
             case "listeners":
                 return self._listening(), 0
             case "runs":
-                lines = (f"{pid} {run}\n" for run, pids in self.runs.items() for pid in pids)
+                lines = (
+                    f"{run} {pid} {pid} own\n" for run, pids in self.runs.items() for pid in pids
+                )
                 return "".join(lines), 0
             case "tmux":
                 if not self.panes:

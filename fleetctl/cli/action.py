@@ -25,12 +25,15 @@ async def carry_out(
     doing: str,
     as_json: bool,
     timeout_s: float | None = None,
+    *,
+    nothing: str = "",
 ) -> int:
     """Run a start, stop or restart of ``chosen``, print progress and result; returns the exit code.
 
     :param begin: makes the action, given the callback for its progress.
     :param doing: what is done first: "starting", "stopping".
     :param timeout_s: seconds to wait at most.
+    :param nothing: what is said if there was nothing to do.
     """
     lines = ProgressLines([i.name for i in chosen], doing)
     action = begin(lines.report)
@@ -48,7 +51,10 @@ async def carry_out(
         return _refuse(refused, as_json)
     if result.stage == "start":
         _say_what_changed(result.services)
-    return _report_result(result, as_json)
+    for node, why in result.unasked.items():
+        if not any(status.node == node for status in result.services.values()):
+            click.echo(f"what else runs on {node} is not known: {why}", err=True)
+    return _report_result(result, as_json, nothing)
 
 
 def _statuses(action: Action, chosen: Sequence[Instance]) -> dict[str, ServiceStatus]:
@@ -73,7 +79,7 @@ def _refuse(refused: StartRefused, as_json: bool) -> int:
     return refused.exit_code
 
 
-def _report_result(result: ActionResult, as_json: bool) -> int:
+def _report_result(result: ActionResult, as_json: bool, nothing: str) -> int:
     """Print the result; returns the exit code."""
     services, bad = result.services, result.bad
     if as_json:
@@ -91,6 +97,8 @@ def _report_result(result: ActionResult, as_json: bool) -> int:
             status = services[name]
             reason = f": {status.reason}" if status.reason else ""
             click.echo(f"{name} is {status.state}{reason}", err=True)
+    elif nothing and not services:
+        click.echo(nothing, err=True)
     else:
         word = "ready" if result.stage == "start" else "stopped"
         click.echo(f"all {len(services)} {word}", err=True)

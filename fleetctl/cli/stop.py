@@ -4,28 +4,77 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
+from fnmatch import fnmatchcase
 
 import click
 
 from fleetctl.cli.action import carry_out
-from fleetctl.cli.context import Context, instances
+from fleetctl.cli.context import Context
+from fleetctl.errors import UsageError
+from fleetctl.model.jobs import Instance
+from fleetctl.model.status import FleetStatus, OrphanStatus
+from fleetctl.model.targets import choose_instances, unknown_targets
+from fleetctl.service import Action, Report
 
 
 @click.command(short_help="stop services, dependents first; leave nothing of them running")
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option(
+    "--orphans",
+    is_flag=True,
+    help="Only what runs though the job in nodes.yaml no longer has it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on stdout.")
 @click.pass_obj
-def command(context: Context, targets: tuple[str, ...], as_json: bool) -> int:
+def command(context: Context, targets: tuple[str, ...], orphans: bool, as_json: bool) -> int:
     """Stop the job, or only the TARGETs.
 
     Each gets its stop signal, its grace period, then KILL; it counts as stopped when its processes,
     whatever they forked, and its listening socket are gone. Logs stay on the nodes.
+
+    What runs though nodes.yaml no longer has it is stopped, too: all of it, or what the TARGETs
+    name. With --job, services of other jobs run on.
     """
-    return asyncio.run(_stop(context, targets, as_json))
+    return asyncio.run(_stop(context, targets, orphans, as_json))
 
 
-async def _stop(context: Context, targets: Sequence[str], as_json: bool) -> int:
+async def _stop(context: Context, targets: Sequence[str], only: bool, as_json: bool) -> int:
     async with context.service() as service:
-        chosen = [i for i in instances(service, targets) if i.command is not None]
-        return await carry_out(partial(service.stop, chosen), chosen, "stopping", as_json)
+        strange = unknown_targets(service.fleet, service.job, targets)
+        if strange:  # nothing is stopped before it is known that all of them mean something
+            _refuse_unless_found(strange, await service.observe())
+        known = [target for target in targets if target not in strange]
+        chosen: list[Instance] = []
+        if not only and (known or not targets):
+            found = choose_instances(service.fleet, service.job, known)
+            chosen = [i for i in found if i.command is not None]
+
+        def wanted(orphan: OrphanStatus) -> bool:
+            mine = service.job is not None and orphan.job == service.job.name
+            if context.job and orphan.job in service.fleet.jobs and not mine:
+                return False
+            return not targets or any(_names(orphan, target) for target in targets)
+
+        def begin(report: Report) -> Action:
+            return service.stop(chosen, report, orphans=wanted)
+
+        what = f" on {', '.join(targets)}" if targets else ""
+        nothing = f"there is nothing to stop{what}"
+        return await carry_out(begin, chosen, "stopping", as_json, nothing=nothing)
+
+
+def _names(orphan: OrphanStatus, target: str) -> bool:
+    return any(fnmatchcase(n, target) for n in (orphan.node, orphan.service, orphan.name))
+
+
+def _refuse_unless_found(targets: Sequence[str], status: FleetStatus) -> None:
+    """:raises UsageError: one of ``targets`` names no orphan."""
+    unasked = [name for name, node in status.nodes.items() if node.state == "unreachable"]
+    hint = f"{', '.join(unasked)} could not be asked." if unasked else ""
+    for target in targets:
+        if not any(_names(orphan, target) for orphan in status.orphans):
+            raise UsageError(
+                f"{target!r} is no node, service or instance of nodes.yaml, and nothing of that "
+                "name runs",
+                hint=hint,
+            )

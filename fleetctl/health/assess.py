@@ -12,8 +12,10 @@ from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
+from fleetctl.health.orphans import orphan_problem, orphans
 from fleetctl.health.problems import link_problem, node_problems, service_problems
-from fleetctl.health.services import own_pids, service_status, unknown_status
+from fleetctl.health.services import service_status, unknown_status
+from fleetctl.health.sockets import own_pids
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
@@ -82,7 +84,11 @@ def assess(
         if not (cut_off and root.problem.code == NO_INTERNET.code)
     ]
     if job:
-        problems.extend(service_problems(job, statuses, facts, tuple(problems)))
+        problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
+    left = [
+        orphan for name, known in facts.items() for _, orphan in orphans(fleet, job, name, known)
+    ]
+    problems.extend(orphan_problem(orphan) for orphan in left)
     problems.sort(key=lambda problem: problem.severity != "error")
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
     status = FleetStatus(
@@ -98,6 +104,7 @@ def assess(
         },
         services={name: status for name, status in statuses.items() if name in shown},
         problems=tuple(problems),
+        orphans=tuple(left),
     )
     return Checked(status, diagnosis.roots, facts)
 

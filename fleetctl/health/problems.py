@@ -8,9 +8,7 @@ from fleetctl.errors import LinkError
 from fleetctl.health.kinds.instances import (
     COMMAND_MISSING,
     DEPENDENCY_NOT_READY,
-    PORT_IN_USE,
     PORT_NOT_LISTENING,
-    PORT_WRONG_ADDRESS,
     SERVICE_CHANGED,
     SERVICE_CRASH_LOOP,
     SERVICE_FAILED,
@@ -24,13 +22,13 @@ from fleetctl.health.kinds.machine import (
     UNDERVOLTAGE,
 )
 from fleetctl.health.kinds.registry import KINDS
-from fleetctl.health.services import ANY_ADDRESSES, own_pids, strangers
+from fleetctl.health.port_problems import exposed, port_problem
 from fleetctl.health.wording import wording
-from fleetctl.model.facts import CUT_OFF, UNANSWERED, Listener, NodeFacts
+from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.plan import dependents, plan
 from fleetctl.model.status import Fix, Problem, ServiceStatus
-from fleetctl.model.topology import Node
+from fleetctl.model.topology import Fleet, Node
 
 DISK_FULL_BYTES = 16 * 1024 * 1024
 """With less free space than this a disk counts as full: the next log segment does not fit."""
@@ -152,6 +150,7 @@ def too_old(version: str) -> bool:
 
 
 def service_problems(
+    fleet: Fleet,
     job: Job,
     statuses: Mapping[str, ServiceStatus],
     facts: Mapping[str, NodeFacts],
@@ -169,6 +168,9 @@ def service_problems(
         if problem := _service_problem(job, instance, status, facts.get(instance.node)):
             explained.update(problem.affects)
             yield problem
+        known_facts = facts.get(instance.node)
+        if known_facts and (open_too := exposed(fleet, job, instance, known_facts)):
+            yield open_too
         if status.changed and status.state in ("starting", "running", "ready", "restarting"):
             yield SERVICE_CHANGED.problem(
                 instance.node,
@@ -194,19 +196,9 @@ def _service_problem(
     job: Job, instance: Instance, status: ServiceStatus, facts: NodeFacts | None
 ) -> Problem | None:
     hit = (instance.name, *_after(job, instance))
-    if facts and instance.listen and status.state not in ("stopped", "unknown"):
-        own = [one for one in facts.listeners or () if own_pids(instance, facts) & set(one.pids)]
-        if wrong := _wrong_address(instance, own):
-            return PORT_WRONG_ADDRESS.problem(
-                instance.node,
-                instance=instance.name,
-                bound=wrong,
-                listen=instance.listen,
-                evidence=f"listening sockets of its processes: {', '.join(map(str, own))}",
-                affects=hit,
-            )
-        if taken := strangers(instance, facts.listeners, own_pids(instance, facts)):
-            return port_in_use(instance, taken[0], hit)
+    runs = facts is not None and status.state not in ("stopped", "unknown")
+    if facts and runs and (problem := port_problem(instance, facts, hit)):
+        return problem
     if status.state in ("stopped", "waiting") and (
         problem := _workplace_problem(instance, facts, hit)
     ):
@@ -310,34 +302,6 @@ def _waiting_problem(
         reason=statuses[instance.name].reason,
         affects=(*names, *_after(job, instance)),
         fix=Fix(("fleetctl start",), "controller"),
-    )
-
-
-def port_in_use(instance: Instance, taken: Listener, hit: Sequence[str]) -> Problem:
-    """A process that fleetctl did not start has the instance's port; it is named, never ended.
-
-    :param hit: the instance, and those that wait for it.
-    """
-    pid = f" (pid {taken.pids[0]})" if taken.pids else ""
-    owner = f"{taken.process or 'a process of another user'}{pid}"
-    return PORT_IN_USE.problem(
-        instance.node,
-        port=taken.port,
-        owner=owner,
-        listener=taken,
-        instance=instance.name,
-        evidence=f"{taken} {owner}",
-        affects=hit,
-    )
-
-
-def _wrong_address(instance: Instance, own: Sequence[Listener]) -> Listener | None:
-    """The socket of the instance on the right port, but on another address."""
-    wanted = instance.listen
-    if wanted is None or str(wanted.address) in ANY_ADDRESSES:
-        return None
-    return next(
-        (one for one in own if one.port == wanted.port and one.address != str(wanted.address)), None
     )
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
-from fleetctl.model.facts import CUT_OFF, UNANSWERED, Listener, NodeFacts, Pane, Record
+from fleetctl.health.sockets import own_sockets, satisfies
+from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts, Pane, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.ready import ALIVE_S
 from fleetctl.model.status import ServiceState, ServiceStatus
-
-ANY_ADDRESSES = frozenset({"0.0.0.0", "*", "::"})
 
 
 def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceStatus:
@@ -34,7 +33,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         started_at=_started_at(pane, current) if state not in ("stopped", "unknown") else None,
         exit_code=_exit_code(pane, current, state),
         restarts=current.restarts if current else 0,
-        listening=_listening(facts, own),
+        listening=_listening(instance, facts, own),
         tmux=f"{fleet}:{instance.service}" if pane else None,
         log_bytes=facts.log_bytes.get(key, 0),
         changed=pane.definition_hash != instance.definition_hash if pane else None,
@@ -57,34 +56,6 @@ def not_asked_yet(instance: Instance) -> ServiceStatus:
     return unknown_status(instance, f"{instance.node} has not answered yet")
 
 
-def strangers(
-    instance: Instance, listeners: tuple[Listener, ...] | None, own: Collection[int] = ()
-) -> tuple[Listener, ...]:
-    """Sockets of other processes on the address and port on which ``instance`` must listen.
-
-    :param own: the processes of the instance itself.
-    """
-    if instance.listen is None:
-        return ()
-    wanted = str(instance.listen.address)
-    return tuple(
-        listener
-        for listener in listeners or ()
-        if listener.port == instance.listen.port
-        and (listener.address in (wanted, *ANY_ADDRESSES) or wanted in ANY_ADDRESSES)
-        and not set(own).intersection(listener.pids)
-    )
-
-
-def own_pids(instance: Instance, facts: NodeFacts) -> frozenset[int]:
-    """All processes on the node that carry the id of one of the instance's runs."""
-    key = (instance.job, instance.name)
-    runs = {pane.run for pane in facts.panes or () if (pane.job, pane.instance) == key}
-    if record := facts.records.get(key):
-        runs.add(record.run)
-    return frozenset(pid for run in runs for pid in (facts.runs or {}).get(run, ()))
-
-
 def pane_of(fleet: str, instance: Instance, facts: NodeFacts) -> Pane | None:
     """The instance's window; of several (a dead one is about to be replaced) the live one."""
     mine = [
@@ -100,10 +71,9 @@ def _own_pids(facts: NodeFacts, pane: Pane | None, record: Record | None) -> fro
     return frozenset(pid for run in runs for pid in (facts.runs or {}).get(run, ()))
 
 
-def _listening(facts: NodeFacts, own: frozenset[int]) -> tuple[str, ...] | None:
-    if facts.listeners is None or facts.runs is None:
-        return None
-    return tuple(str(one) for one in facts.listeners if own.intersection(one.pids))
+def _listening(instance: Instance, facts: NodeFacts, own: frozenset[int]) -> tuple[str, ...] | None:
+    sockets = own_sockets(instance, facts, own)
+    return None if sockets is None else tuple(map(str, sockets))
 
 
 def _state(
@@ -120,41 +90,58 @@ def _state(
         return _without_pane(facts, record)
     own = record if record and record.run == pane.run else None
     if pane.dead:
-        return _ended(instance, pane, own)
+        return _ended(instance, facts, pane, own)
     if own is None:
         return "starting", None
     if own.phase == "backoff":
         return "restarting", f"ended with exit code {own.exit_code}"
     if own.phase == "ended":  # the supervisor is about to exit
-        return _ended(instance, pane, own)
+        return _ended(instance, facts, pane, own)
+    behind = _in_the_background(facts, own)
     if _is_ready(instance, facts, pane, own):
-        return "ready", None
-    return "running", _not_ready_reason(instance, facts, pane, own)
+        return "ready", behind
+    return "running", behind or _not_ready_reason(instance, facts, pane, own)
+
+
+def _in_the_background(facts: NodeFacts, record: Record) -> str | None:
+    """The supervisor goes on as long as anything runs that the command left behind."""
+    if record.exit_code is None:
+        return None
+    left = (facts.runs or {}).get(record.run, ())
+    many = f"{len(left)} of its processes run" if len(left) > 1 else "a process of it runs"
+    return f"its command ended with exit code {record.exit_code}, {many} on in the background"
 
 
 def _without_pane(facts: NodeFacts, record: Record | None) -> tuple[ServiceState, str | None]:
     if record is None or record.phase == "stopped":
         return "stopped", None
-    left = (facts.runs or {}).get(record.run, ())
+    left = still_run((facts.runs or {}).get(record.run, ()))
     if record.phase == "ended" and not left:
         return ("exited", None) if record.exit_code == 0 else ("failed", _exit_reason(record))
     reason = "its tmux window is gone: the node restarted, or tmux was ended"
-    if left:
-        reason += f"; {len(left)} of its processes still run"
-    return "failed", reason
+    return "failed", f"{reason}; {left}" if left else reason
 
 
 def _ended(
-    instance: Instance, pane: Pane, record: Record | None
+    instance: Instance, facts: NodeFacts, pane: Pane, record: Record | None
 ) -> tuple[ServiceState, str | None]:
-    if record and record.phase == "ended":
-        if record.exit_code == 0:
-            return "exited", None
-        return "failed", _exit_reason(record, instance)
     if record and record.phase == "stopped":
         return "stopped", None
+    left = still_run((facts.runs or {}).get(pane.run, ()))
+    if record and record.phase == "ended":
+        if record.exit_code == 0:
+            return "exited", left or None
+        return "failed", _exit_reason(record, instance) + (f"; {left}" if left else "")
     status = "unknown" if pane.dead_status is None else str(pane.dead_status)
-    return "failed", f"its supervisor was ended from outside (status {status})"
+    reason = f"its supervisor was ended from outside (status {status})"
+    return "failed", reason + (f"; {left}" if left else "")
+
+
+def still_run(pids: Sequence[int]) -> str:
+    """What is left of an instance without a supervisor, as a clause; empty: nothing."""
+    if len(pids) > 1:
+        return f"{len(pids)} of its processes still run"
+    return f"its process {pids[0]} still runs" if pids else ""
 
 
 def _exit_reason(record: Record, instance: Instance | None = None) -> str:
@@ -186,7 +173,7 @@ def _is_ready(instance: Instance, facts: NodeFacts, pane: Pane, record: Record) 
         case None:
             return record.ready
         case "listening":
-            return _listens(instance, facts, pane)
+            return _listens(instance, facts, pane, record)
         case "alive":
             return _age_s(facts, pane, record) >= ALIVE_S
         case "delay":
@@ -195,16 +182,10 @@ def _is_ready(instance: Instance, facts: NodeFacts, pane: Pane, record: Record) 
             assert_never(other)
 
 
-def _listens(instance: Instance, facts: NodeFacts, pane: Pane) -> bool:
-    if instance.listen is None or facts.listeners is None or facts.runs is None:
-        return False
-    own = set(facts.runs.get(pane.run, ()))
-    return any(
-        listener.port == instance.listen.port
-        and listener.address == str(instance.listen.address)
-        and own.intersection(listener.pids)
-        for listener in facts.listeners
-    )
+def _listens(instance: Instance, facts: NodeFacts, pane: Pane, record: Record) -> bool:
+    sockets = own_sockets(instance, facts, _own_pids(facts, pane, record))
+    listen = instance.listen
+    return listen is not None and any(satisfies(one, listen) for one in sockets or ())
 
 
 def _not_ready_reason(
@@ -214,8 +195,9 @@ def _not_ready_reason(
         return instance.ready.not_yet
     if facts.listeners is None:
         return f"what listens is not known: {facts.unknown.get('listeners')}"
-    own = _own_pids(facts, pane, record)
-    bound = [str(one) for one in facts.listeners if own.intersection(one.pids)]
+    if facts.runs is None:
+        return f"which processes are its own is not known: {facts.unknown.get('runs')}"
+    bound = _listening(instance, facts, _own_pids(facts, pane, record))
     others = f"; it listens on {', '.join(bound)}" if bound else ""
     return f"does not listen on {instance.listen} yet{others}"
 

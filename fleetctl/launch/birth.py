@@ -14,15 +14,18 @@ from contextlib import suppress
 from msgspec import Struct
 
 from fleetctl.errors import LaunchError, LinkError, TmuxError
-from fleetctl.health.problems import OLDEST_TMUX_TEXT, port_in_use, too_old
-from fleetctl.health.services import strangers
+from fleetctl.health.port_problems import port_in_use
+from fleetctl.health.problems import OLDEST_TMUX_TEXT, too_old
+from fleetctl.health.sockets import strangers
 from fleetctl.launch import node_files
 from fleetctl.launch.secrets import Secrets
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import Listener
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import TMUX_OPTIONS
+from fleetctl.observe.look import look
 from fleetctl.probes.asked.sockets import read_listeners
+from fleetctl.probes.node import services_script
 from fleetctl.probes.script import Answer
 from fleetctl.tmux.server import NodeTmux
 
@@ -67,12 +70,7 @@ class Birth:
                     hint="Install a newer one on the node.",
                 )
             if taken := strangers(instance, prepared.listeners):
-                raise LaunchError(
-                    instance.name,
-                    port_in_use(instance, taken[0], (instance.name,)).summary,
-                    hint="End it, or give the service another port in nodes.yaml.",
-                    code="port-in-use",
-                )
+                raise await self._port_taken(instance, taken[0])
             await self._run(instance, run, prepared)
         except BaseException:
             with suppress(LinkError):
@@ -82,6 +80,14 @@ class Birth:
         for window_id in prepared.old_windows:
             await self._tmux.close_window(window_id)
         return True
+
+    async def _port_taken(self, instance: Instance, taken: Listener) -> LaunchError:
+        facts = await look(self._link, services_script(self._fleet, instance.node))
+        problem = port_in_use(instance, taken, facts, (instance.name,))
+        hint = "End it, or give the service another port in nodes.yaml."
+        if problem.fix:
+            hint = f"Stop it: {problem.fix.commands[0]}"
+        return LaunchError(instance.name, problem.summary, hint=hint, code=problem.code)
 
     def close(self) -> None:
         self._tmux.close()

@@ -8,6 +8,7 @@ from importlib.resources import files
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.layout import instance_dir
 from fleetctl.probes.asked.sockets import LISTENING
+from fleetctl.probes.members import members_text
 from fleetctl.probes.script import UNAME
 from fleetctl.quoting import quote, quote_path
 
@@ -76,7 +77,7 @@ cd "$dir" || give_up {NO_DISK}
 put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NO_DISK}; }}; }}
 put spec
 put supervisor <<'SUPERVISOR_ENDS'
-{_shipped("supervisor.sh")}SUPERVISOR_ENDS
+{members_text()}{_shipped("supervisor.sh")}SUPERVISOR_ENDS
 put logger <<'LOGGER_ENDS'
 {_shipped("logger.sh")}LOGGER_ENDS
 put tmux.conf <<'TMUX_ENDS'
@@ -108,5 +109,5 @@ def stop_script(fleet: str, instance: Instance) -> str:
     return (
         f"dir={folder} fleet={quote(fleet)} job={quote(instance.job)} "
         f"instance={quote(instance.name)} signal={instance.stop.signal} "
-        f"grace={instance.stop.grace_s:g}\n{_shipped('stop.sh')}"
+        f"grace={instance.stop.grace_s:g}\n{members_text()}{_shipped('stop.sh')}"
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
 
 import msgspec
 
 from fleetctl.errors import LinkError, TmuxError
-from fleetctl.health.services import service_status, strangers, unknown_status
+from fleetctl.health.services import service_status, unknown_status
+from fleetctl.health.sockets import strangers
 from fleetctl.launch.node_files import stop_script
 from fleetctl.link.links import Links
 from fleetctl.link.protocol import Link
@@ -32,6 +34,7 @@ class Stopper:
     :param known: gives an instance's status before the stop, once its node has answered.
     :param report: called in the event loop for every step of an instance.
     :param began_s: when the whole action began, by ``time.monotonic()``; by default now.
+    :param name: how an instance is called in results and progress.
     """
 
     def __init__(
@@ -41,11 +44,14 @@ class Stopper:
         known: Callable[[Instance], Awaitable[ServiceStatus]],
         report: Callable[[Progress], object],
         began_s: float | None = None,
+        *,
+        name: Callable[[Instance], str] = attrgetter("name"),
     ) -> None:
         self._fleet = fleet
         self._links = links
         self._known = known
         self._report = report
+        self._name = name
         self._began_s = time.monotonic() if began_s is None else began_s
 
     async def stop(self, groups: Sequence[Sequence[Instance]]) -> dict[str, ServiceStatus]:
@@ -57,7 +63,7 @@ class Stopper:
         for group in groups:
             ours = [instance for instance in group if instance.command is not None]
             done = await asyncio.gather(*(self._stop(instance) for instance in ours))
-            results.update({i.name: status for i, status in zip(ours, done, strict=True)})
+            results.update({self._name(i): status for i, status in zip(ours, done, strict=True)})
         return results
 
     async def _stop(self, instance: Instance) -> ServiceStatus:
@@ -111,7 +117,7 @@ class Stopper:
 
     def _tell(self, instance: Instance, state: ServiceState, reason: str | None) -> None:
         elapsed_s = time.monotonic() - self._began_s
-        self._report(Progress("stop", instance.name, state, reason, elapsed_s))
+        self._report(Progress("stop", self._name(instance), state, reason, elapsed_s))
 
 
 def _in_words(instance: Instance, key: str, rest: Sequence[str]) -> str | None:
@@ -129,7 +135,8 @@ def _port_freed(
     instance: Instance, before: ServiceStatus, status: ServiceStatus, facts: NodeFacts
 ) -> ServiceStatus:
     """Fail the stop if the instance had its port before, and another process has it now."""
-    held = str(instance.listen) in (before.listening or ())
+    port = f":{instance.listen.port}" if instance.listen else "-"
+    held = any(socket.endswith(port) for socket in before.listening or ())
     taken = strangers(instance, facts.listeners)
     if not held or not taken:
         return status

@@ -1,8 +1,10 @@
 # fleetctl's supervisor: runs one instance's command, records how it ended, restarts it by policy.
 # It is the process of a tmux pane, and needs no connection to the controller.
 #   sh supervisor DIR          supervises what DIR/spec says, and records it in DIR/state
-#   sh supervisor DIR RESTARTS leads the command's process group, and exits with its exit code
-#   sh supervisor DIR RESTARTS command becomes the command
+#   sh supervisor DIR RESTARTS SUPERVISOR leads the command's process group, exits with its exit code
+#   sh supervisor DIR RESTARTS SUPERVISOR GROUP becomes the command
+# SUPERVISOR and GROUP are "PID START" of the first and the second, by which the processes of the run
+# are found (members.sh, which is put before this text).
 # If DIR/stop exists, `fleetctl stop` ends the command: do not restart it.
 dir=$1
 . "$dir/spec"
@@ -11,19 +13,20 @@ record() { # PHASE KEY=VALUE...
   phase=$1; shift
   { printf 'run=%s\nphase=%s\nrestarts=%s\nstarted=%s\npid=%s\nlog=%s\n' \
       "$run" "$phase" "$restarts" "$started" "$pid" "$log"
+    printf 'boot=%s\nsupervisor=%s\ngroup=%s\n' "$(this_boot)" "$supervisor" "$group"
     for line in "$@"; do printf '%s\n' "$line"; done
   } >"$dir/state.new" 2>/dev/null && mv "$dir/state.new" "$dir/state"
 }
 
-if [ $# -eq 2 ]; then
+if [ $# -eq 3 ]; then
   # Signals to the group are for the command, not for this shell. This level has no job control:
   # with it, a stopped command would count as ended, and Ctrl-C would end the loop below in bash.
   trap : HUP INT QUIT ABRT USR1 USR2 ALRM TERM
-  sh "$dir/supervisor" "$dir" "$2" command
+  sh "$dir/supervisor" "$dir" "$2" "$3" "$(birth $$)"
   exit $?
 fi
-if [ $# -gt 2 ]; then
-  restarts=$2 pid=$$ started=$(date +%s)
+if [ $# -gt 3 ]; then
+  restarts=$2 supervisor=$3 group=$4 pid=$$ started=$(date +%s)
   # the present end of the log: the output of this attempt begins there, or a little later
   log=$(ls "$dir/log" 2>/dev/null | sed -n 's/^\([0-9]*\)\.log$/\1/p' | sort -n | tail -n 1)
   [ ! -r "$dir/log/$log.log" ] || log=$((log + $(wc -c <"$dir/log/$log.log")))
@@ -35,6 +38,29 @@ if [ $# -gt 2 ]; then
 fi
 
 say() { printf 'fleetctl: %s\n' "$*"; }
+
+recorded() { sed -n "s/^$1=//p" "$dir/state" 2>/dev/null; }
+
+left() { members "$dir/state" | cut -d ' ' -f 2; } # processes of the run, without this one
+
+# A command may have put its server into the background: what runs on is the instance.
+outlast() {
+  for pause in 0 0.2 0.3 0.5; do # what is about to end does not count
+    sleep "$pause"
+    [ -n "$(left)" ] || return
+  done
+  set -- $(left)
+  [ $# -gt 0 ] || return
+  pid=$1
+  say "ended with exit code 0, but $# of its processes run on in the background"
+  record running "ended=$ended" "exit=$code"
+  while [ -z "$stopping" ] && [ ! -e "$dir/stop" ] && [ -n "$(left)" ]; do
+    sleep 1 &
+    wait $! 2>/dev/null
+  done
+  ended=$(date +%s)
+  say "its processes in the background have ended"
+}
 
 finish() { # record the end, remove the spec, exit with the command's code
   record ended "ended=$ended" "exit=$code"
@@ -49,16 +75,15 @@ trap : INT QUIT # a typed Ctrl-C is for the command
 stopping=
 trap 'stopping=1' TERM HUP
 
-restarts=0 row=0
+restarts=0 row=0 supervisor=$(birth $$)
 set -- $pauses
 while :; do
   began=$(date +%s)
-  sh "$dir/supervisor" "$dir" "$restarts"
+  sh "$dir/supervisor" "$dir" "$restarts" "$supervisor"
   code=$? ended=$(date +%s)
-  started=$(sed -n 's/^started=//p' "$dir/state" 2>/dev/null)
-  pid=$(sed -n 's/^pid=//p' "$dir/state" 2>/dev/null)
-  log=$(sed -n 's/^log=//p' "$dir/state" 2>/dev/null)
+  started=$(recorded started) pid=$(recorded pid) log=$(recorded log) group=$(recorded group)
   [ -n "$stopping" ] || [ -e "$dir/stop" ] && finish
+  [ "$code" -ne 0 ] || { outlast; [ -n "$stopping" ] || [ -e "$dir/stop" ] && finish; }
   case $policy in
     never) say "ended with exit code $code"; finish ;;
     on-failure) [ "$code" -ne 0 ] || { say "ended with exit code 0"; finish; } ;;

@@ -62,7 +62,7 @@ class Listener(Struct, frozen=True):
     """A listening TCP socket."""
 
     address: str
-    """``0.0.0.0`` for all IPv4 addresses, ``*`` or ``::`` for all addresses."""
+    """``0.0.0.0``: all IPv4 addresses; ``*``: all of IPv4 and IPv6; ``::``: all of IPv6."""
     port: int
     pids: tuple[int, ...]
     """Empty if the processes belong to another user."""
@@ -169,6 +169,8 @@ class NodeFacts(Struct, frozen=True):
     listeners: tuple[Listener, ...] | None
     runs: Mapping[str, tuple[int, ...]] | None
     """By run id: the processes that belong to it."""
+    foreign: frozenset[int] = frozenset()
+    """Those of ``runs`` that belong to another user, such as root; their sockets cannot be seen."""
     unsupported: str = ""
     """What ``uname -s`` says on a system that fleetctl does not support; else empty."""
     network: NetworkFacts = NetworkFacts()

@@ -8,10 +8,6 @@ TMUX_SOCKET = "fleetctl"
 
 STATE = "~/.local/state/fleetctl"
 
-RUN_VARIABLE = "FLEETCTL_RUN"
-"""Environment variable of all processes of an instance, by which they are found even outside its
-process group."""
-
 TMUX_OPTIONS = ("job", "instance", "run", "hash", "started")
 """Window options ``@fleetctl_NAME``, from which every controller knows what a window is."""
 

@@ -48,6 +48,9 @@ class ActionResult(Struct, frozen=True):
     """The last stage: a restart that could not stop everything ends with ``stop``."""
     services: Mapping[str, ServiceStatus]
     """The status of each instance after that stage."""
+    unasked: Mapping[str, str] = {}
+    """Nodes of which it is not known what else runs there, with the reason; only if a stop was to
+    end orphans, too."""
 
     @property
     def bad(self) -> tuple[str, ...]:

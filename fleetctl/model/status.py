@@ -164,6 +164,27 @@ class ServiceStatus(Struct, frozen=True):
     """Whether it runs with another definition than nodes.yaml has now; ``restart`` renews it."""
 
 
+class OrphanStatus(Struct, frozen=True):
+    """An instance that runs, though the chosen job of nodes.yaml does not have it."""
+
+    job: str
+    """The job that it was started for."""
+    service: str
+    node: str
+    state: ServiceState
+    """What would make it ready is not known."""
+    reason: str
+    """Why it is none of the job's instances."""
+    pid: int | None = None
+    started_at: datetime | None = None
+    listening: tuple[str, ...] | None = None
+    tmux: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}@{self.node}"
+
+
 class RepairStep(Struct, frozen=True):
     """One command of a repair."""
 
@@ -215,6 +236,8 @@ class FleetStatus(Struct, frozen=True):
     nodes: Mapping[str, NodeStatus]
     services: Mapping[str, ServiceStatus]
     problems: tuple[Problem, ...]
+    orphans: tuple[OrphanStatus, ...] = ()
+    """What fleetctl started and still runs, beside the chosen job's instances."""
 
     @property
     def reached(self) -> tuple[int, int]:

@@ -33,19 +33,29 @@ def choose_instances(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> l
     instances = list(job.instances) if job else []
     if not targets:
         return instances
-    names = [*fleet.nodes, *(job.services if job else ()), *(i.name for i in instances)]
+    names = _names(fleet, job)
     chosen = {
         i.name
         for target in targets
         for i in instances
         if any(fnmatchcase(name, target) for name in (i.node, i.service, i.name))
     }
-    for target in targets:
-        if not any(fnmatchcase(name, target) for name in names):
-            raise UsageError(
-                f"{target!r} is no node, service or instance", hint=_nearest(target, names)
-            )
+    for target in unknown_targets(fleet, job, targets):
+        raise UsageError(
+            f"{target!r} is no node, service or instance", hint=_nearest(target, names)
+        )
     return [i for i in instances if i.name in chosen]
+
+
+def unknown_targets(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> list[str]:
+    """The ``targets`` that match nothing that is in nodes.yaml."""
+    names = _names(fleet, job)
+    return [t for t in targets if not any(fnmatchcase(name, t) for name in names)]
+
+
+def _names(fleet: Fleet, job: Job | None) -> list[str]:
+    instances = job.instances if job else ()
+    return [*fleet.nodes, *(job.services if job else ()), *(i.name for i in instances)]
 
 
 def choose_nodes(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Protocol
 
@@ -19,7 +19,8 @@ from fleetctl.errors import FleetctlError
 from fleetctl.health.changes import changes
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import ActionKind, Progress
-from fleetctl.service import FleetService, Watching
+from fleetctl.model.status import OrphanStatus
+from fleetctl.service import Action, FleetService, Watching
 from fleetctl.tui.background import in_background
 from fleetctl.tui.guide import Guide
 from fleetctl.tui.host import Host, Left
@@ -197,9 +198,11 @@ class FleetApp(Host):
 
         def answered(answer: str | None) -> None:
             if answer:
-                self._act(kind, [this] if this and answer == THIS else list(job.instances))
+                self._act(kind, [this] if this and answer == THIS else list(job.instances), answer)
 
-        title, body, choices = question(kind, job, this, services)
+        left = self.snapshot.status.orphans if self.snapshot else ()
+        orphans = [orphan for orphan in left if self._is_left_over(orphan)]
+        title, body, choices = question(kind, job, this, services, orphans)
         self.push_screen(ChoiceScreen(title, body, choices, preselected), answered)
 
     def action_start(self) -> None:
@@ -214,7 +217,13 @@ class FleetApp(Host):
         """Restart, after asking."""
         self._ask_which("restart", "")
 
-    def _act(self, kind: ActionKind, chosen: list[Instance]) -> None:
+    def _is_left_over(self, orphan: OrphanStatus) -> bool:
+        """Whether no job of nodes.yaml has ``orphan``: other jobs are meant to run on."""
+        job = self.service.job
+        mine = job is not None and orphan.job == job.name
+        return mine or orphan.job not in self.service.fleet.jobs
+
+    def _act(self, kind: ActionKind, chosen: list[Instance], answer: str) -> None:
         if kind == "stop":  # fleetctl does not stop what it does not start
             chosen = [i for i in chosen if i.command is not None]
         number = self.job_action.number + 1 if self.job_action else 1
@@ -230,13 +239,15 @@ class FleetApp(Host):
             self.post_message(JobActionEnded(number, error))
 
         async def run() -> None:
-            ended(await carry_out(kind, begin(chosen, report)))
+            ended(await carry_out(kind, begin[kind]()))
 
-        begin = {
-            "start": self.service.start,
-            "stop": self.service.stop,
-            "restart": self.service.restart,
-        }[kind]
+        begin: Mapping[ActionKind, Callable[[], Action]] = {
+            "start": lambda: self.service.start(chosen, report),
+            "stop": lambda: self.service.stop(
+                chosen, report, orphans=self._is_left_over if answer == ALL else None
+            ),
+            "restart": lambda: self.service.restart(chosen, report),
+        }
         in_background(self, run(), title=kind, group="job", failed=ended)
 
     @on(JobProgressed)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.plan import dependents
 from fleetctl.model.progress import ActionKind
-from fleetctl.model.status import ALIVE_STATES, ServiceStatus
+from fleetctl.model.status import ALIVE_STATES, OrphanStatus, ServiceStatus
 from fleetctl.tui.screens.choice import CANCEL, Choice
 
 ALL, THIS = "all", "this"
@@ -16,14 +16,22 @@ Services = Mapping[str, ServiceStatus]
 
 
 def question(
-    kind: ActionKind, job: Job, this: Instance | None, services: Services
+    kind: ActionKind,
+    job: Job,
+    this: Instance | None,
+    services: Services,
+    orphans: Sequence[OrphanStatus] = (),
 ) -> tuple[str, str, Sequence[Choice]]:
     """Title, text and answers of the question what to start, stop or restart.
 
     :param this: the instance under the cursor.
+    :param orphans: what stopping all stops besides the job's instances.
     """
     running = [name for name, service in services.items() if service.state in ALIVE_STATES]
     body = [f"Running now: {', '.join(running) or 'nothing'}."]
+    if kind == "stop" and orphans:
+        names = ", ".join(orphan.name for orphan in orphans)
+        body.append(f"All includes {names}, no longer in nodes.yaml.")
     if kind != "start" and this:
         body += filter(None, [hit_by_stop(job, [this], services)])
     choices = [Choice(ALL, f"{kind} all of {job.name} ({len(job.instances)} instances)")]

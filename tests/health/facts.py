@@ -50,7 +50,9 @@ def record(of: Instance, **more: Any) -> Record:
 
 
 def facts(*found: Pane | Record | Listener, **more: Any) -> NodeFacts:
-    """Facts of a node with tmux, on which RUN has the single process PID."""
+    """Facts of a node with tmux, on which RUN has the single process PID, or none if its window is
+    dead."""
+    dead = any(isinstance(x, Pane) and x.dead for x in found)
     fields: dict[str, Any] = {
         "measured_at": NOW,
         "system": None,
@@ -59,7 +61,7 @@ def facts(*found: Pane | Record | Listener, **more: Any) -> NodeFacts:
         "records": {(x.job, x.instance): x for x in found if isinstance(x, Record)},
         "log_bytes": {},
         "listeners": tuple(x for x in found if isinstance(x, Listener)),
-        "runs": {RUN: (PID,)},
+        "runs": {} if dead else {RUN: (PID,)},
         "unknown": {},
     }
     return NodeFacts(**{**fields, **more})

@@ -210,18 +210,18 @@ def test_an_overdue_server_explains_its_workers() -> None:
 
 
 def test_a_server_on_the_wrong_address() -> None:
-    found = {**well(), "a": facts(*parts("server@a"), listener("0.0.0.0", 6000, PID))}
+    found = {**well(), "a": facts(*parts("server@a"), listener("127.0.0.1", 6000, PID))}
     status = look(found)
     assert told(status) == [("port-wrong-address", "a", tuple(ALL))]
     assert status.problems[0].summary == (
-        "server@a listens on 0.0.0.0:6000, but must listen on 10.0.0.1:6000 and on no other address"
+        "server@a listens on 127.0.0.1:6000, but must listen on 10.0.0.1:6000"
     )
 
 
-def test_a_further_address_is_wrong_too() -> None:
+def test_a_further_address_on_the_machine_itself_is_well() -> None:
     found = well(*ALL)
-    found["a"] = facts(*parts("server@a"), LISTENS, listener("192.168.1.1", 6000, PID))
-    assert [p.code for p in look(found).problems] == ["port-wrong-address"]
+    found["a"] = facts(*parts("server@a"), LISTENS, listener("127.0.0.1", 6000, PID))
+    assert told(look(found)) == []
 
 
 def test_another_process_on_the_port_is_named() -> None:

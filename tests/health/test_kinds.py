@@ -17,7 +17,8 @@ from fleetctl.health.assess import assess
 from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.registry import FINDING_KINDS, KINDS, STOPS_START
 from fleetctl.health.network.across_nodes import problems_across_nodes
-from fleetctl.health.problems import node_problems, port_in_use
+from fleetctl.health.port_problems import port_in_use
+from fleetctl.health.problems import node_problems
 from fleetctl.health.repairs.target import Remedy
 from fleetctl.health.status_schema import status_schema
 from fleetctl.model.facts import LocalNetwork, NetworkFacts, Reliability, ThunderboltPort, Workplace
@@ -28,6 +29,7 @@ from fleetctl.model.status import Problem, SystemStatus
 from fleetctl.model.topology import OSES
 from tests.health.facts import HAS_TMUX, PID, ago, facts, listener, pane, record
 from tests.health.test_node_problems import JOB, NODE, SERVER, WORKER, checked
+from tests.health.test_port_problems import open_too
 from tests.health.test_unexplained import CLUSTER, MINI3, Filtered, between
 from tests.health.world import World
 from tests.lab.fleets import GUIDE
@@ -167,6 +169,11 @@ def leak() -> Iterable[Problem]:
     return Leaking(CLUSTER).check().status.problems
 
 
+def everywhere() -> Iterable[Problem]:
+    problem = open_too("0.0.0.0")
+    return [problem] if problem else []
+
+
 def no_uplink() -> Iterable[Problem]:
     class Cut(World):
         def answers(self, asker: str, to: IPv4Address) -> bool:
@@ -226,8 +233,9 @@ RAISED: dict[str, Raise] = {
     "port-not-listening": server(pane(SERVER, **LATE), record(SERVER, **LATE)),
     "port-wrong-address": server(pane(SERVER), record(SERVER), BOUND),
     "port-in-use": lambda: [
-        port_in_use(SERVER, listener("10.0.0.1", 6000, 7, process="nginx"), (SERVER.name,))
+        port_in_use(SERVER, listener("10.0.0.1", 6000, 7, process="nginx"), None, (SERVER.name,))
     ],
+    "listen-exposed": everywhere,
     "service-failed": server(
         pane(SERVER, dead=True, dead_status=1), record(SERVER, phase="ended", exit_code=1, pid=None)
     ),
@@ -238,6 +246,7 @@ RAISED: dict[str, Raise] = {
         pane(SERVER, started_at=ago(5)), record(SERVER, started_at=ago(5))
     ),
     "service-changed": server(replace(OWN[0], definition_hash="other"), *OWN[1:]),
+    "service-orphaned": server(pane(WORKER, instance="old@a"), record(WORKER, instance="old@a")),
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from fleetctl.health.services import own_pids, service_status, strangers, unknown_status
+from fleetctl.health.services import service_status, unknown_status
+from fleetctl.health.sockets import own_pids, own_sockets, strangers
 from fleetctl.model.facts import Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.ready import Ready
@@ -68,7 +70,7 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
     ),
     "ended, supervisor about to leave": (
         PLAIN,
-        facts(pane(PLAIN), record(PLAIN, phase="ended", exit_code=4)),
+        facts(pane(PLAIN), record(PLAIN, phase="ended", exit_code=4), runs={}),
         "failed",
         "exit code 4",
     ),
@@ -113,7 +115,7 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         PLAIN,
         facts(record(PLAIN)),
         "failed",
-        f"{GONE}; 1 of its processes still run",
+        f"{GONE}; its process {PID} still runs",
     ),
     "ended before the window went away": (
         PLAIN,
@@ -131,7 +133,7 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         PLAIN,
         facts(record(PLAIN, phase="ended", exit_code=0)),
         "failed",
-        f"{GONE}; 1 of its processes still run",
+        f"{GONE}; its process {PID} still runs",
     ),
     "a window of another fleet": (PLAIN, facts(pane(PLAIN, session="other")), "stopped", None),
     "a window of another job": (PLAIN, facts(pane(PLAIN, job="other")), "stopped", None),
@@ -148,12 +150,6 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         running(SERVER),
         "running",
         "does not listen on 10.0.0.1:6000 yet",
-    ),
-    "listens on every address": (
-        SERVER,
-        running(SERVER, listener("0.0.0.0", 6000, PID)),
-        "running",
-        "does not listen on 10.0.0.1:6000 yet; it listens on 0.0.0.0:6000",
     ),
     "listens on another address and port": (
         SERVER,
@@ -254,24 +250,73 @@ def test_what_is_not_known_is_null() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "bound", "own", "taken"),
+    ("wanted", "bound", "taken"),
     [
-        ("10.0.0.1", ("10.0.0.1", 6000), (), True),
-        ("10.0.0.1", ("0.0.0.0", 6000), (), True),
-        ("10.0.0.1", ("*", 6000), (), True),
-        ("10.0.0.1", ("::", 6000), (), True),
-        ("10.0.0.1", ("10.0.0.2", 6000), (), False),
-        ("10.0.0.1", ("10.0.0.1", 6001), (), False),
-        ("10.0.0.1", ("10.0.0.1", 6000), (7,), False),
-        ("0.0.0.0", ("10.0.0.2", 6000), (), True),
+        ("10.0.0.1", ("10.0.0.1", 6000), True),
+        ("10.0.0.1", ("0.0.0.0", 6000), True),
+        ("10.0.0.1", ("*", 6000), True),
+        ("10.0.0.1", ("::", 6000), False),  # IPv6 only
+        ("10.0.0.1", ("10.0.0.2", 6000), False),
+        ("10.0.0.1", ("10.0.0.1", 6001), False),
+        ("0.0.0.0", ("10.0.0.2", 6000), True),
+        ("0.0.0.0", ("::", 6000), False),
+        ("0.0.0.0", ("fe80::1", 6000), False),
     ],
 )
-def test_strangers(wanted: str, bound: tuple[str, int], own: tuple[int, ...], taken: bool) -> None:
+def test_strangers(wanted: str, bound: tuple[str, int], taken: bool) -> None:
     of = instance(listen=listen(address=wanted))
     found: tuple[Listener, ...] = (listener(*bound, 7),)
-    assert strangers(of, found, own) == (found if taken else ())
+    assert strangers(of, found) == (found if taken else ())
+    assert strangers(of, found, found) == ()
     assert strangers(instance(), found) == ()
     assert strangers(of, None) == ()
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "0.0.0.0", "*"])
+def test_a_socket_on_all_addresses_is_ready(address: str) -> None:
+    assert service_status("fleet", SERVER, running(SERVER, listener(address, 6000, PID))).state == (
+        "ready"
+    )
+
+
+@pytest.mark.parametrize("address", ["::", "10.0.0.2", "127.0.0.1"])
+def test_a_socket_elsewhere_is_not_ready(address: str) -> None:
+    found = running(SERVER, listener(address, 6000, PID))
+    assert service_status("fleet", SERVER, found).state == "running"
+
+
+def test_a_socket_of_root_is_that_of_an_instance_under_sudo() -> None:
+    of_root = listener("10.0.0.1", 6000, process=None)
+    known = running(SERVER, of_root)
+    assert service_status("fleet", SERVER, known).state == "running"
+    assert strangers(SERVER, (of_root,), own_sockets(SERVER, known, {PID}) or ()) == (of_root,)
+    under_sudo = replace(known, foreign=frozenset({PID}))
+    assert service_status("fleet", SERVER, under_sudo).state == "ready"
+    # only on its own port
+    other = replace(under_sudo, listeners=(listener("10.0.0.1", 22, process=None),))
+    assert own_sockets(SERVER, other, {PID}) == ()
+
+
+def test_a_command_that_left_its_server_in_the_background_runs_on() -> None:
+    behind = running(SERVER, listener("10.0.0.1", 6000, PID), exit_code=0)
+    status = service_status("fleet", SERVER, behind)
+    assert (status.state, status.reason) == (
+        "ready",
+        "its command ended with exit code 0, a process of it runs on in the background",
+    )
+    status = service_status("fleet", SERVER, running(SERVER, exit_code=0))
+    assert status.state == "running"
+    assert "in the background" in (status.reason or "")
+
+
+@pytest.mark.parametrize("phase", ["ended", "running"])
+def test_what_still_runs_after_a_failure_is_told(phase: str) -> None:
+    code = 3 if phase == "ended" else None
+    dead = pane(PLAIN, dead=True, dead_status=3)
+    found = facts(dead, record(PLAIN, phase=phase, exit_code=code), runs={RUN: (PID,)})
+    status = service_status("fleet", PLAIN, found)
+    assert status.state == "failed"
+    assert (status.reason or "").endswith(f"; its process {PID} still runs")
 
 
 def test_own_processes_are_those_of_its_window_and_its_record() -> None:

@@ -127,11 +127,16 @@ class TestSurroundings:
 
 class TestProcesses:
     def test_ps_in_columns_and_with_environment(self, lab: Lab) -> None:
-        assert on(lab, "mini1", "MARK=of-mine sleep 4747 >/dev/null 2>&1 &").returncode == 0
+        python = "python3 -c 'import time\ntime.sleep(4748)'"
+        for start in ("sleep 4747", python):
+            assert on(lab, "mini1", f"MARK=of-mine {start} >/dev/null 2>&1 &").returncode == 0
         lines = out(lab, "mini1", "ps -Eaxww -o pid=,command=").splitlines()
-        mine = next(line for line in lines if " sleep 4747 " in line)
-        assert " MARK=of-mine" in mine
+        shown = next(line for line in lines if "sleep(4748)" in line)
+        assert "import time\\012time.sleep(4748) " in shown and " MARK=of-mine" in shown
+        # a program of macOS itself
+        mine = next(line for line in lines if line.endswith(" sleep 4747"))
         pid = mine.split()[0]
+        out(lab, "mini1", "kill $(pgrep -f 'sleep.4748')")
         fields = out(lab, "mini1", f"ps -o pid=,ppid=,pgid=,stat=,comm= -p {pid}").split()
         assert fields[0] == pid
         assert fields[3].startswith("S")

@@ -222,10 +222,11 @@ def test_polling_is_fast_at_first_and_then_at_the_given_interval(interval_s: flo
 def test_a_timeout_says_what_was_waited_for() -> None:
     async def body() -> None:
         waited = Waited(worker(Ready("listening", timeout_s=9), listen=listen()))
-        status = await waited.wait(listening("0.0.0.0", 6000))
+        status = await waited.wait(listening("127.0.0.1", 6000))
         assert (status.state, status.reason) == (
             "running",
-            "not ready after 9 s: does not listen on 10.0.0.1:6000 yet; it listens on 0.0.0.0:6000",
+            "not ready after 9 s: does not listen on 10.0.0.1:6000 yet; "
+            "it listens on 127.0.0.1:6000",
         )
 
     jumping(body())

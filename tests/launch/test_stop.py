@@ -110,7 +110,7 @@ def test_a_daemon_is_found_by_the_run_id_in_its_environment(
 
 def test_a_daemon_of_an_instance_that_ended_is_found_too(node: Node) -> None:
     (node.home / "daemon.py").write_text(DAEMON)
-    one = instance(command="python3 ~/daemon.py ~/daemon.pid")
+    one = instance(command="python3 ~/daemon.py ~/daemon.pid; exit 3")
     node.start(one)
     node.await_phase(one, "ended")
     daemon = read_pid(node.home / "daemon.pid")
@@ -118,7 +118,7 @@ def test_a_daemon_of_an_instance_that_ended_is_found_too(node: Node) -> None:
     assert alive(daemon)
     # while the tmux server exits, nothing is known
     eventually(lambda: "still run" in (node.status(one).reason or ""), "it is told")
-    assert node.stop(one)["done"] == ["0"]
+    assert node.stop(one)["done"] == ["3"]
     assert not alive(daemon)
     assert node.status(one).state == "stopped"
 

@@ -7,20 +7,22 @@ tool's output.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetctl.model.facts import Listener
+from fleetctl.model.facts import Listener, TcpConnection
 from fleetctl.probes.asked.records import read_records
-from fleetctl.probes.asked.runs import read_runs
+from fleetctl.probes.asked.runs import Runs, read_runs
 from fleetctl.probes.asked.sockets import read_listeners
 from fleetctl.probes.asked.system import read_system
 from fleetctl.probes.asked.tmux import TmuxServer, read_tmux
-from fleetctl.probes.parsers.lsof import parse_lsof
-from fleetctl.probes.parsers.ss import parse_ss
+from fleetctl.probes.parsers.lsof import parse_lsof, parse_lsof_connections
+from fleetctl.probes.parsers.ss import parse_ss, parse_ss_connections
+from fleetctl.probes.probe import Unanswered
 from fleetctl.probes.script import Answer, Machine
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -142,11 +144,32 @@ def test_a_process_name_with_quotes() -> None:
     assert parse_ss(line) == (Listener("0.0.0.0", 80, (12,), 'x",pid=7,'),)
 
 
+# captured: gRPC, which binds IPv4 addresses with an IPv6 socket (iproute2 4.15 to 7.1)
+MAPPED = """\
+LISTEN 0      4096   [::ffff:192.168.50.2]:50051            *:*    users:(("python3",pid=1974,fd=7))
+ESTAB  0      0      [::ffff:192.168.50.2]:50051 [::ffff:192.168.50.1]:49976 users:(("python3",pid=1974,fd=9))
+"""  # noqa: E501  # as ss prints it
+
+
+def test_ipv4_over_ipv6_sockets() -> None:
+    assert parse_ss(MAPPED) == (Listener("192.168.50.2", 50051, (1974,), "python3"),)
+    own, peer = IPv4Address("192.168.50.2"), IPv4Address("192.168.50.1")
+    assert parse_ss_connections(MAPPED) == (TcpConnection(own, peer, 49976, (1974,)),)
+    lsof = "p7\ncx\nf3\ntIPv6\nn[::ffff:192.168.50.2]:50051->[::ffff:192.168.50.1]:49976\n"
+    assert parse_lsof_connections(lsof) == (TcpConnection(own, peer, 49976, (7,)),)
+
+
 LSOF = """\
 p501
 cControlCe
+f9
+tIPv4
 n*:7000
+f10
+tIPv6
 n*:7000
+f11
+tIPv6
 n[::1]:5000
 p777
 cpython3.11
@@ -160,8 +183,29 @@ n10.10.0.1:65432
 def test_listeners_of_macos() -> None:
     assert parse_lsof(LSOF) == (
         Listener("0.0.0.0", 7000, (501,), "ControlCe"),
+        Listener("*", 7000, (501,), "ControlCe"),
         Listener("::1", 5000, (501,), "ControlCe"),
         Listener("10.10.0.1", 65432, (777, 778), "python3.11"),
+    )
+
+
+def test_macos_tells_the_sockets_of_others_by_netstat_alone() -> None:
+    netstat = (
+        "tcp4       0      0  10.10.0.1.65432        *.*                    LISTEN     \n"
+        "tcp4       0      0  *.22                   *.*                    LISTEN     \n"
+        "tcp6       0      0  *.22                   *.*                    LISTEN     \n"
+        "tcp46      0      0  *.5201                 *.*                    LISTEN     \n"
+        "tcp6       0      0  *.8080                 *.*                    LISTEN     \n"
+        "tcp6       0      0  fe80::1%lo0.631        *.*                    LISTEN     \n"
+    )
+    lsof = "p7\ncpython3\nf3\ntIPv4\nn10.10.0.1:65432\nf4\ntIPv6\nn*:5201\nf5\ntIPv6\nn*:8080\n"
+    assert read_listeners("macos", Answer(netstat + lsof, 0)) == (
+        Listener("10.10.0.1", 65432, (7,), "python3"),
+        Listener("*", 5201, (7,), "python3"),
+        Listener("::", 8080, (7,), "python3"),  # by IPV6_V6ONLY
+        Listener("0.0.0.0", 22, (), None),
+        Listener("::", 22, (), None),
+        Listener("fe80::1", 631, (), None),
     )
 
 
@@ -257,13 +301,10 @@ def test_records_and_the_ends_of_logs() -> None:
     assert ends == {("edp", "worker@pi4"): 8388728, ("edp", "api@pi4"): 107}
 
 
-def test_processes_of_runs_on_both_systems() -> None:
-    linux = (
-        "/proc/12/environ:FLEETCTL_RUN=0a1b\n/proc/13/environ:FLEETCTL_RUN=0a1b\n"
-        "/proc/99/environ:FLEETCTL_RUN=ff\n/proc/100/environ:FLEETCTL_RUN=\n"
-    )
-    assert read_runs(Answer(linux, 2)) == {"0a1b": (12, 13), "ff": (99,)}
-    assert read_runs(Answer("12 0a1b\n 7 ff\n13 0a1b\n", 0)) == {"0a1b": (12, 13)}
+def test_processes_of_runs() -> None:
+    found = read_runs(Answer("0a1b 12 12 own\nff 99 - other\n0a1b 13 12 own\ncut 7", 0))
+    assert found == Runs({"0a1b": (12, 13), "ff": (99,)}, frozenset({99}))
+    assert isinstance(read_runs(Answer("awk: not found", 1)), Unanswered)
 
 
 # any text at all

@@ -8,6 +8,7 @@ from typing import Any
 
 from fleetctl.model.network import Echo
 from fleetctl.probes.asked.echoes import Echoes
+from fleetctl.probes.asked.runs import Runs
 from fleetctl.probes.node import Answered
 from fleetctl.probes.probe import Unanswered
 
@@ -28,8 +29,8 @@ def echoes(**by_name: Echo) -> Echoes:
 
 
 def test_answers_that_are_not_asked_again_are_kept() -> None:
-    deep = said(MORNING, clock=7.0, runs={"r": (1,)})
-    known = deep.renewed(said(NOON, runs={"r": (2,)})).facts()
+    deep = said(MORNING, clock=7.0, runs=Runs({"r": (1,)}, frozenset()))
+    known = deep.renewed(said(NOON, runs=Runs({"r": (2,)}, frozenset()))).facts()
     assert (known.reliability.clock_offset_s, known.runs, known.measured_at) == (
         7.0,
         {"r": (2,)},

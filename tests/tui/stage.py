@@ -41,6 +41,7 @@ from fleetctl.service import (
     Repairs,
     Report,
     StartRefused,
+    WantedOrphans,
     Watching,
 )
 from fleetctl.tui.app import FleetApp
@@ -184,7 +185,9 @@ class Stage:
     def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
         return Action(lambda known: self._start(chosen, report, known))
 
-    def stop(self, chosen: Sequence[Instance], report: Report) -> Action:
+    def stop(
+        self, chosen: Sequence[Instance], report: Report, *, orphans: WantedOrphans | None = None
+    ) -> Action:
         return Action(lambda known: self._stop(chosen, report, known))
 
     def restart(self, chosen: Sequence[Instance], report: Report) -> Action:

@@ -11,7 +11,7 @@ _THE_JOB = no_remedy("the job is the user's")
 PORT_WRONG_ADDRESS = ProblemKind(
     "port-wrong-address",
     "error",
-    "{instance} listens on {bound}, but must listen on {listen} and on no other address",
+    "{instance} listens on {bound}, but must listen on {listen}",
     _WAITING,
     _THE_JOB,
 )
@@ -21,6 +21,14 @@ PORT_IN_USE = ProblemKind(
     "port {port} on {node} is taken by {owner}, which listens on {listener} and is not {instance}",
     _WAITING,
     no_remedy("fleetctl ends only what it started"),
+)
+LISTEN_EXPOSED = ProblemKind(
+    "listen-exposed",
+    "warning",
+    "{instance} listens on {bound}, so also on {elsewhere}, though all that use it are on "
+    "{network}: let it bind to {listen} only",
+    "nothing: the job works",
+    _THE_JOB,
 )
 PORT_NOT_LISTENING = ProblemKind(
     "port-not-listening",
@@ -72,14 +80,24 @@ SERVICE_CHANGED = ProblemKind(
     no_remedy("`fleetctl restart` renews it"),
 )
 
+SERVICE_ORPHANED = ProblemKind(
+    "service-orphaned",
+    "warning",
+    "{instance} runs{since}, but {why}",
+    "the instance",
+    no_remedy("`fleetctl stop --orphans` ends it"),
+)
+
 KINDS = (
     COMMAND_MISSING,
     WORKDIR_MISSING,
     PORT_NOT_LISTENING,
     PORT_WRONG_ADDRESS,
     PORT_IN_USE,
+    LISTEN_EXPOSED,
     SERVICE_FAILED,
     SERVICE_CRASH_LOOP,
     DEPENDENCY_NOT_READY,
     SERVICE_CHANGED,
+    SERVICE_ORPHANED,
 )

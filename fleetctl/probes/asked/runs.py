@@ -1,55 +1,63 @@
-"""The processes of each run: those that have its id in their environment."""
+"""The processes of each run that was recorded on a node."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.layout import RUN_VARIABLE
 from fleetctl.model.questions import Questions
-from fleetctl.probes.probe import Ask, Probe, Told
+from fleetctl.probes.members import members_text
+from fleetctl.probes.parsers.number import whole
+from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
 from fleetctl.probes.script import Answer
-from fleetctl.probes.started import if_started
+from fleetctl.probes.started import base, if_started
 
 
-def _linux(questions: Questions) -> str:
-    text = (
-        f"grep -aoHz '^{RUN_VARIABLE}=[0-9a-f]*' /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'"
-    )
-    return if_started(questions.fleet, questions.node, text)
+def _text(questions: Questions) -> str:
+    node = questions.node
+    text = f"cd {base(questions.fleet)} || exit\n{members_text()}members */*@{node}/state"
+    return if_started(questions.fleet, node, text)
 
 
-def _macos(questions: Questions) -> str:
-    text = (
-        "ps -Eaxww -o pid=,command= | sed -n "
-        f"'s/^ *\\([0-9]*\\) .* {RUN_VARIABLE}=\\([0-9a-f][0-9a-f]*\\).*/\\1 \\2/p'"
-    )
-    return if_started(questions.fleet, questions.node, text)
+class Runs(Struct, frozen=True):
+    """Processes by run id."""
+
+    pids: Mapping[str, tuple[int, ...]]
+    foreign: frozenset[int]
+    """Those that belong to another user."""
 
 
-def read_runs(answer: Answer) -> dict[str, tuple[int, ...]]:
-    """Run id to process ids."""
+def read_runs(answer: Answer) -> Runs | Unanswered:
+    """Lines of ``members`` (members.sh)."""
+    if answer.exit_status != 0:
+        return cannot_read(answer)
     runs: dict[str, list[int]] = {}
-    pid = r"([0-9]{1,18})"
-    pattern = rf"^/proc/{pid}/environ:{RUN_VARIABLE}=([0-9a-f]+)$|^{pid} ([0-9a-f]+)$"
-    for match in re.finditer(pattern, answer.text, re.M):
-        runs.setdefault(match[2] or match[4], []).append(int(match[1] or match[3]))
-    return {run: tuple(pids) for run, pids in runs.items()}
+    foreign = set()
+    for line in answer.text.splitlines():
+        words = line.split()
+        pid = whole(words[1]) if len(words) == 4 else None
+        if pid is None:
+            continue
+        runs.setdefault(words[0], []).append(pid)
+        if words[3] == "other":
+            foreign.add(pid)
+    return Runs({run: tuple(sorted(pids)) for run, pids in runs.items()}, frozenset(foreign))
 
 
-def _read(told: Told) -> dict[str, tuple[int, ...]]:
+def _read(told: Told) -> Runs | Unanswered:
     return read_runs(told.answer)
 
 
-def _into(facts: NodeFacts, runs: dict[str, tuple[int, ...]]) -> NodeFacts:
-    return replace(facts, runs=runs)
+def _into(facts: NodeFacts, runs: Runs) -> NodeFacts:
+    return replace(facts, runs=runs.pids, foreign=runs.foreign)
 
 
 PROBE = Probe(
     name="runs",
     when="services",
-    on={"linux": Ask(_linux, _read), "macos": Ask(_macos, _read)},
+    on={"linux": Ask(_text, _read), "macos": Ask(_text, _read)},
     into=_into,
 )

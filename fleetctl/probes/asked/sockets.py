@@ -11,19 +11,36 @@ from fleetctl.model.facts import Listener, NodeFacts, TcpConnection
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS, supported_os
 from fleetctl.probes.parsers.lsof import parse_lsof, parse_lsof_connections
+from fleetctl.probes.parsers.netstat_tcp import parse_netstat_listeners
 from fleetctl.probes.parsers.ss import parse_ss, parse_ss_connections
 from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
 from fleetctl.probes.script import Answer
 from fleetctl.probes.started import if_started
 
-LISTENING: Mapping[OS, str] = {
-    "linux": "ss -ltnpH",
-    "macos": "lsof -nP -iTCP -sTCP:LISTEN -Fpcn || [ $? -eq 1 ]",  # 1: nothing listens
-}
+# lsof shows the sockets of this user only; it fails with 1 if there is nothing to list
+_MACOS = (
+    "netstat -an -p tcp 2>/dev/null | grep LISTEN\nlsof -nP -iTCP -sTCP:{} -Fpctn || [ $? -eq 1 ]"
+)
+LISTENING: Mapping[OS, str] = {"linux": "ss -ltnpH", "macos": _MACOS.format("LISTEN")}
 """Lists every listening TCP socket."""
+
+
+def _macos_listeners(text: str) -> tuple[Listener, ...]:
+    """What lsof shows, and those of other users, which only netstat shows."""
+    everyones = dict.fromkeys(parse_netstat_listeners(text))
+    own = {}
+    for one in parse_lsof(text):
+        only_ipv6 = one.address == "*" and ("*", one.port) not in everyones
+        if only_ipv6 and ("::", one.port) in everyones:
+            one = replace(one, address="::")
+        own[one.address, one.port] = one
+    others = [Listener(*key, (), None) for key in everyones if key not in own]
+    return (*own.values(), *others)
+
+
 PARSERS: Mapping[OS, Callable[[str], tuple[Listener, ...]]] = {
     "linux": parse_ss,
-    "macos": parse_lsof,
+    "macos": _macos_listeners,
 }
 
 
@@ -49,8 +66,7 @@ def _linux(questions: Questions) -> str:
 
 
 def _macos(questions: Questions) -> str:
-    text = "lsof -nP -iTCP -sTCP:LISTEN,ESTABLISHED -Fpcn || [ $? -eq 1 ]"  # 1: none
-    return if_started(questions.fleet, questions.node, text)
+    return if_started(questions.fleet, questions.node, _MACOS.format("LISTEN,ESTABLISHED"))
 
 
 def _read_linux(told: Told) -> Sockets | Unanswered:
@@ -62,7 +78,8 @@ def _read_linux(told: Told) -> Sockets | Unanswered:
 def _read_macos(told: Told) -> Sockets | Unanswered:
     if told.answer.exit_status != 0:
         return cannot_read(told.answer)
-    return Sockets(parse_lsof(told.answer.text), parse_lsof_connections(told.answer.text))
+    text = told.answer.text
+    return Sockets(_macos_listeners(text), parse_lsof_connections(text))
 
 
 def _into(facts: NodeFacts, sockets: Sockets) -> NodeFacts:

@@ -25,6 +25,12 @@ def _ipv4(text: str) -> IPv4Address | None:
         return None
 
 
+def unmapped(text: str) -> str:
+    """``text``, the address of a socket; IPv4 of an IPv6 socket (RFC 4291, 2.5.5.2) as IPv4."""
+    mapped = ipv4(text[7:]) if text.lower().startswith("::ffff:") else None
+    return str(mapped) if mapped else text
+
+
 def ipv6(text: object) -> str | None:
     """``text`` as an IPv6 address, without a zone."""
     if not isinstance(text, str):

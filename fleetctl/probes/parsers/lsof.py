@@ -1,9 +1,14 @@
-"""``lsof -nP -iTCP -Fpcn``: one field per line; p is a process, c its command, n a socket."""
+"""``lsof -nP -iTCP -Fpctn`` of macOS: TCP sockets of this user's processes.
+
+One field per line: p is a process, c its command, t IPv4 or IPv6, n a socket. IPv4 addresses of
+IPv6 sockets are shown as IPv4. Of a socket on all addresses of IPv6 it does not tell whether that
+takes IPv4, too.
+"""
 
 from __future__ import annotations
 
 from fleetctl.model.facts import Listener, TcpConnection
-from fleetctl.probes.parsers.address import ipv4
+from fleetctl.probes.parsers.address import ipv4, unmapped
 from fleetctl.probes.parsers.number import whole
 
 
@@ -12,18 +17,21 @@ def parse_lsof(text: str) -> tuple[Listener, ...]:
     pids: dict[tuple[str, int], list[int]] = {}
     names: dict[tuple[str, int], str] = {}
     pid: int | None = None
-    command = ""
+    command = family = ""
     for line in text.splitlines():
         kind, value = line[:1], line[1:]
         if kind == "p":
             pid, command = whole(value), ""
         elif kind == "c":
             command = value
+        elif kind in "ft":  # f: a file begins
+            family = value if kind == "t" else ""
         elif kind == "n" and pid is not None and "->" not in value:
             address, _, port_text = value.rpartition(":")
             port = whole(port_text)
             if port is not None:
-                key = (address.strip("[]").replace("*", "0.0.0.0"), port)
+                every = "*" if family == "IPv6" else "0.0.0.0"
+                key = (every if address == "*" else unmapped(address.strip("[]")), port)
                 pids.setdefault(key, []).append(pid)
                 names.setdefault(key, command)
     return tuple(
@@ -44,7 +52,7 @@ def parse_lsof_connections(text: str) -> tuple[TcpConnection, ...]:
         if line[:1] != "n" or not arrow or pid is None:
             continue
         address, _, port_text = remote.rpartition(":")
-        ends = ipv4(local.rpartition(":")[0]), ipv4(address)
+        ends = [ipv4(unmapped(end.strip("[]"))) for end in (local.rpartition(":")[0], address)]
         port = whole(port_text)
         if ends[0] is not None and ends[1] is not None and port is not None:
             found.append(TcpConnection(ends[0], ends[1], port, (pid,)))

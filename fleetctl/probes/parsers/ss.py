@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fleetctl.model.facts import Listener, TcpConnection
-from fleetctl.probes.parsers.address import ipv4
+from fleetctl.probes.parsers.address import ipv4, unmapped
 from fleetctl.probes.parsers.number import whole
 
 _PROCESS = re.compile(r'\("(?P<name>.*?)",pid=(?P<pid>[0-9]{1,18}),fd=[0-9]+\)')
@@ -19,15 +19,13 @@ def parse_ss(text: str) -> tuple[Listener, ...]:
         fields = line.split()
         if len(fields) < 5 or fields[0] != "LISTEN":
             continue
-        address, _, port_text = fields[3].rpartition(":")
-        port = whole(port_text)
+        address, port = _end(fields[3])
         if port is None:
             continue
         processes = list(_PROCESS.finditer(line))
         found.append(
             Listener(
-                # IPv6 is in brackets, and "%interface" may follow inside or after them
-                address=address.partition("%")[0].strip("[]"),
+                address=address,
                 port=port,
                 pids=tuple(sorted({int(p["pid"]) for p in processes})),
                 process=processes[0]["name"] if processes else None,
@@ -43,12 +41,17 @@ def parse_ss_connections(text: str) -> tuple[TcpConnection, ...]:
         fields = line.split()
         if len(fields) < 5 or fields[0] != "ESTAB":
             continue
-        local, _, _ = fields[3].rpartition(":")
-        remote, _, port_text = fields[4].rpartition(":")
-        ends = ipv4(local.partition("%")[0]), ipv4(remote.partition("%")[0])
-        port = whole(port_text)
-        if ends[0] is None or ends[1] is None or port is None:
+        local, remote = ipv4(_end(fields[3])[0]), ipv4(_end(fields[4])[0])
+        port = _end(fields[4])[1]
+        if local is None or remote is None or port is None:
             continue
         pids = tuple(sorted({int(p["pid"]) for p in _PROCESS.finditer(line)}))
-        found.append(TcpConnection(ends[0], ends[1], port, pids))
+        found.append(TcpConnection(local, remote, port, pids))
     return tuple(found)
+
+
+def _end(text: str) -> tuple[str, int | None]:
+    """Address and port of one end: IPv6 is in brackets, ``%interface`` may follow inside or after
+    them."""
+    address, _, port = text.rpartition(":")
+    return unmapped(address.partition("%")[0].strip("[]")), whole(port)

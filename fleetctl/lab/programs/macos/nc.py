@@ -1,4 +1,4 @@
-"""nc(1) of macOS: -z with -G (connect timeout), -w and -v, and data over TCP."""
+"""nc(1) of macOS: -z with -G (connect timeout), -w and -v, -l with -k, and data over TCP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def main(argv: list[str], _name: str) -> int:
                 complain(f"nc: illegal option -- {letter}\n{USAGE}")
                 return 1
             flags += letter
-    if len(places) != 2 or "l" in flags:
+    if "l" in flags and 1 <= len(places) <= 2:
+        return _listen(places, "k" in flags)
+    if len(places) != 2:
         complain(USAGE)
         return 1
     try:
@@ -82,6 +84,26 @@ def _connect(
         sock.close()
         return None
     return sock
+
+
+def _listen(places: list[str], again: bool) -> int:
+    """Accept a connection, or one after the other, on [host] port."""
+    server = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    server.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+    try:
+        server.bind((_resolve(places[0]) if len(places) == 2 else "0.0.0.0", int(places[-1])))
+        server.listen(1)
+    except (OSError, ValueError, Refused) as error:
+        complain(f"nc: {getattr(error, 'strerror', None) or error}")
+        return 1
+    while True:
+        # socket.socket.accept is made of it; importing that is slow
+        number, _ = server._accept()  # type: ignore[attr-defined]  # not in typeshed
+        taken = _socket.socket(fileno=number)
+        _talk(taken, 0)
+        taken.close()
+        if not again:
+            return 0
 
 
 def _greet(host: str, port: int) -> None:

@@ -21,6 +21,8 @@ SIGNALS = {
     "STOP": 17,
     "CONT": 19,
 }
+SHOWN = ("python", "node", "tmux")
+"""Programs that come from Homebrew or Xcode, whose environment macOS shows."""
 LINUX_SIGNALS = {**SIGNALS, "USR1": 10, "USR2": 12, "STOP": 19, "CONT": 18}
 
 
@@ -47,17 +49,35 @@ class Process:
 
     @property
     def arguments(self) -> str:
-        words = read(f"{PROC}/{self.pid}/cmdline").rstrip("\0").replace("\0", " ")
-        return words or f"({self.name})"
+        return _shown(self._words()) or f"({self.name})"
+
+    def _words(self) -> list[str]:
+        words = read(f"{PROC}/{self.pid}/cmdline").rstrip("\0").split("\0")
+        if words[:2] == ["/.lab/python", "-IS"]:  # one of the lab's own programs
+            words = [words[2].rpartition("/")[2], *words[3:]]
+        return words
 
     @property
     def environment(self) -> str:
-        return read(f"{PROC}/{self.pid}/environ").rstrip("\0").replace("\0", " ")
+        """Empty for programs of macOS itself: the kernel withholds theirs, also from root
+        (`cs_restricted`: xnu bsd/kern/kern_sysctl.c, sysctl_procargsx)."""
+        if self._restricted:
+            return ""
+        return _shown(read(f"{PROC}/{self.pid}/environ").rstrip("\0").split("\0"))
+
+    @property
+    def _restricted(self) -> bool:
+        try:
+            folder, _, name = os.readlink(f"{PROC}/{self.pid}/exe").rpartition("/")
+        except OSError:
+            return True
+        called = self.program.rpartition("/")[2]  # differs for the lab's own programs
+        shown = name.startswith(SHOWN) and called.startswith(SHOWN)
+        return folder.endswith(("/bin", "/sbin")) and not shown
 
     @property
     def program(self) -> str:
-        first = read(f"{PROC}/{self.pid}/cmdline").partition("\0")[0]
-        return first or self.name
+        return self._words()[0] or self.name
 
     @property
     def status(self) -> str:
@@ -65,6 +85,18 @@ class Process:
         lead = "s" if self.session == self.pid else ""
         front = "+" if self.terminal and self.foreground == self.pgid else ""
         return letter + lead + front
+
+
+def _booted_s() -> int:
+    """When the machine started; the same at each call, unlike now minus the uptime."""
+    lines = [line.split() for line in read(f"{PROC}/stat").splitlines()]
+    return next((int(line[1]) for line in lines if line[:1] == ["btime"]), 0)
+
+
+def _shown(words: list[str]) -> str:
+    """Strings as ps prints them: strvis(3) with VIS_TAB, VIS_NL and VIS_NOSLASH (adv_cmds,
+    ps/print.c)."""
+    return " ".join(words).replace("\n", "\\012").replace("\t", "\\011")
 
 
 def everything() -> list[Process]:
@@ -142,7 +174,7 @@ def _value(p: Process, key: str, environment: bool) -> str:
         total = os.sysconf("SC_PHYS_PAGES") * PAGE // 1024
         return f"{p.resident_kb * 100 / total:.1f}"
     if key in ("lstart", "start"):
-        began = time.time() - seconds_up() + p.started_s
+        began = _booted_s() + p.started_s
         return time.strftime(
             "%a %b %e %H:%M:%S %Y" if key == "lstart" else "%l:%M%p", time.localtime(began)
         )

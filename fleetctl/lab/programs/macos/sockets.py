@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..node import PROC, dotted, read
+from ..node import PROC, ROOT, dotted, read, run
 
 # by number of include/net/tcp_states.h, with the names of BSD's tcp_fsm.h
 STATES = (
@@ -22,6 +22,7 @@ STATES = (
     "CLOSING",
     "SYN_RCVD",
 )
+SS = f"{ROOT}/usr/bin/ss"
 MAPPED = "0000000000000000FFFF0000"
 
 
@@ -47,12 +48,13 @@ def tcp() -> list[Socket]:
     for name in ("tcp", "tcp6"):
         lines += read(f"{PROC}/net/{name}").splitlines()[1:]
     found = [Socket(line.split()) for line in lines]
-    # A socket on :: takes IPv4, too, unless another one listens on that port of 0.0.0.0 (a guess:
-    # /proc does not say).
-    taken = {s.local[1] for s in found if s.local[0] == "0.0.0.0" and s.state == "LISTEN"}
-    for one in found:
-        if one.family == "46" and one.local[1] in taken:
-            one.family = "6"
+    if any(one.family == "46" for one in found):
+        # only the real ss is told which of them take no IPv4
+        said = run(SS, "-6ltnH")[1].splitlines()
+        ports = {line.split()[3].rpartition(":")[2] for line in said if " [::]:" in line}
+        for one in found:
+            if one.family == "46" and str(one.local[1]) in ports:
+                one.family = "6"
     return found
 
 

@@ -1,0 +1,91 @@
+"""What fleetctl started and still runs beside the instances of the chosen job. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleetctl.health.kinds.instances import SERVICE_ORPHANED
+from fleetctl.health.services import service_status
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.jobs import Instance, Job, Restart, Stop
+from fleetctl.model.ready import Ready
+from fleetctl.model.status import ALIVE_STATES, Fix, OrphanStatus, Problem
+from fleetctl.model.topology import Fleet
+
+
+def orphans(
+    fleet: Fleet, job: Job | None, node: str, facts: NodeFacts
+) -> Iterator[tuple[Instance, OrphanStatus]]:
+    """The orphans on ``node``, by its own facts, each also as an instance that can be stopped."""
+    known = {(job.name, i.name) for i in job.instances} if job else set()
+    panes = [pane for pane in facts.panes or () if pane.session == fleet.name]
+    keys = [*((pane.job, pane.instance) for pane in panes), *facts.records]
+    for job_name, name in dict.fromkeys(keys):
+        service, _, at = name.rpartition("@")
+        if at != node or (job_name, name) in known:
+            continue
+        instance = _unnamed(job_name, service, node)
+        status = service_status(fleet.name, instance, facts)
+        record = facts.records.get((job_name, name))
+        left = (facts.runs or {}).get(record.run, ()) if record else ()
+        if status.state not in ALIVE_STATES and not left:
+            continue
+        # what makes it ready is no longer known
+        state = "running" if status.state in ("ready", "exited", "stopped") else status.state
+        found = OrphanStatus(
+            job=job_name,
+            service=service,
+            node=node,
+            state=state,
+            reason=_why(fleet, job, job_name, service, node),
+            pid=status.pid or (left[0] if left else None),
+            started_at=status.started_at or (record.started_at if record else None),
+            listening=status.listening,
+            tmux=status.tmux,
+        )
+        yield instance, found
+
+
+def orphan_problem(orphan: OrphanStatus) -> Problem:
+    """The warning about one orphan."""
+    since = f" since {orphan.started_at:%Y-%m-%d %H:%M} UTC" if orphan.started_at else ""
+    return SERVICE_ORPHANED.problem(
+        orphan.node,
+        instance=orphan.name,
+        since=since,
+        why=orphan.reason,
+        evidence=f"job {orphan.job}, pid {orphan.pid or 'not known'}",
+        affects=(orphan.name,),
+        fix=Fix((f"fleetctl stop --orphans {orphan.node}",), "controller"),
+    )
+
+
+def _why(fleet: Fleet, job: Job | None, job_name: str, service: str, node: str) -> str:
+    named = fleet.jobs.get(job_name)
+    if named is None:
+        return f"nodes.yaml has no job {job_name}"
+    if service not in named.services:
+        return f"its job {job_name} has no service {service} in nodes.yaml"
+    if all(i.node != node for i in named.services[service].instances):
+        return f"{service} of job {job_name} is not on {node} in nodes.yaml"
+    return f"it belongs to job {job_name}, not to {job.name if job else 'this one'}"
+
+
+def _unnamed(job: str, service: str, node: str) -> Instance:
+    """An instance of which only the name is known."""
+    return Instance(
+        job=job,
+        service=service,
+        node=node,
+        rank=0,
+        world_size=0,
+        command="",
+        workdir=None,
+        listen=None,
+        ready=Ready("alive"),
+        after=(),
+        env={},
+        env_file=None,
+        restart=Restart(),
+        stop=Stop(),
+    )
