@@ -53,7 +53,7 @@ class LiveFleet:
         self.fleet = fleet
         self.job = job
         self.links = Links(fleet)
-        self._expectations = derive(fleet)
+        self._expectations = derive(fleet, job)
         self.observer = Observer(fleet, job, self._expectations, self.links)
         self._looking: set[asyncio.Task[Look]] = set()
         """Looks that may still run when the action that began them has ended."""
@@ -152,8 +152,9 @@ class LiveFleet:
     def restart(self, chosen: Sequence[Instance], report: Report) -> Action:
         async def work(known: dict[str, ServiceStatus]) -> ActionResult:
             began_s = time.monotonic()
-            if problems := await self._obstacles(chosen, self._begin_looks(), anew=True):
-                raise StartRefused(problems)
+            problems = await self._obstacles(chosen, self._begin_looks(), anew=True)
+            if problems and not (self.job and self.job.elastic):
+                raise StartRefused(_each_once(problems))
             stopped = await self._stop(chosen, report, known, began_s)
             return stopped if stopped.bad else await self._start(chosen, report, known, began_s)
 
@@ -173,8 +174,12 @@ class LiveFleet:
 
         secrets = Secrets(chosen)
         looks = self._begin_looks()
+        left_out: dict[str, str] = {}
         if check and (problems := await self._obstacles(chosen, looks)):
-            raise StartRefused(problems)
+            elastic = self.job is not None and self.job.elastic
+            left_out = {name: found[0].summary for name, found in problems.items()}
+            if not elastic or all(i.name in left_out for i in chosen if i.command is not None):
+                raise StartRefused(_each_once(problems))
         runner = Runner(
             self.fleet.name,
             self.links,
@@ -184,6 +189,8 @@ class LiveFleet:
             check_paths=check,
             ssh_ports={node.name: node.ssh_port for node in self.fleet.nodes.values()},
             began_s=began_s,
+            elastic=self.job is not None and self.job.elastic,
+            left_out=left_out,
         )
         try:
             with self.changing():
@@ -264,8 +271,8 @@ class LiveFleet:
         looks: Mapping[str, asyncio.Task[Look]],
         *,
         anew: bool = False,
-    ) -> tuple[Problem, ...]:
-        """The problems of the network that would make ``chosen`` fail.
+    ) -> dict[str, tuple[Problem, ...]]:
+        """The problems of the network that would make ``chosen`` fail, by instance.
 
         Nodes that are lost or slow to answer are not waited for, and left out.
 
@@ -369,3 +376,10 @@ class LiveFleet:
             return await self.check(answered=answered, depth=depth)
 
         return Rounds(self.fleet, self.links, check, self.changing, nodes, persistent=persistent)
+
+
+def _each_once(problems: Mapping[str, Sequence[Problem]]) -> tuple[Problem, ...]:
+    found: list[Problem] = []
+    for several in problems.values():
+        found += [problem for problem in several if problem not in found]
+    return tuple(found)

@@ -74,13 +74,14 @@ def _route(route: ExpectedRoute) -> dict[str, str]:
 
 def _job(job: Job) -> dict[str, Any]:
     return {
+        **({"elastic": True} if job.elastic else {}),
         "services": {
             name: {
                 "after": list(service.after),
                 "instances": {i.name: _instance(i) for i in service.instances},
             }
             for name, service in job.services.items()
-        }
+        },
     }
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Protocol
+
+from msgspec import structs
 
 from fleetctl.config.listen import check_ports, read_listen
 from fleetctl.config.nodes import read_workdir
@@ -53,7 +56,7 @@ def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: R
     reader = _JobReader(name, entry, fleet, locate, report)
     services = {service: reader.service(service) for service in entry.services}
     check_order(path, {n: s.after for n, s in services.items()}, report)
-    job = Job(name, services)
+    job = Job(name, services, elastic=given(entry.elastic, False))
     check_ports(job.instances, report)
     return job
 
@@ -64,6 +67,7 @@ class _JobReader:
     ) -> None:
         self._job = job
         self._entries = entry.services
+        self._elastic = given(entry.elastic, False)
         self._fleet = fleet
         self._locate = locate
         self._report = report
@@ -144,19 +148,28 @@ class _JobReader:
     def _instance(
         self, name: str, entry: ServiceEntry, after: tuple[str, ...], node: Node, rank: int
     ) -> Instance:
-        report = self._report
+        self._check_command(name, entry, node)
         scope = Scope(self._fleet, self._places, node, rank, len(self._nodes[name]))
+        instance = self._filled(name, entry, after, scope)
+        if self._elastic:
+            unranked = self._filled(name, entry, after, replace(scope, rank=0, world_size=0))
+            instance = structs.replace(instance, unranked=unranked)
+        return instance
+
+    def _filled(
+        self, name: str, entry: ServiceEntry, after: tuple[str, ...], scope: Scope
+    ) -> Instance:
+        report, node = self._report, scope.node
 
         def fill(text: str, *path: str) -> str:
             return scope.fill(text, self._path(name, *path), report)
 
         command = given(entry.command, None)
-        self._check_command(name, entry, node)
         return Instance(
             job=self._job,
             service=name,
             node=node.name,
-            rank=rank,
+            rank=scope.rank,
             world_size=scope.world_size,
             command=None if command is None else fill(command, "command"),
             workdir=self._workdir(name, entry, node, scope),

@@ -266,6 +266,13 @@ class JobEntry(Entry):
     """Services that are started and stopped together."""
 
     services: Annotated[dict[Name, ServiceEntry], _SOME, _means("In the order they are shown.")]
+    elastic: Annotated[
+        bool | UnsetType,
+        _means(
+            "Members may come and go: start starts those that can work, and a changed rank or "
+            "world size renews nothing; default false."
+        ),
+    ] = UNSET
 
 
 class FileEntry(Entry):

@@ -19,19 +19,18 @@ def obstacles(
     steps: Sequence[PlanStep],
     *,
     anew: bool = False,
-) -> tuple[Problem, ...]:
-    """The problems of ``status`` that would make ``steps`` fail, each once.
+) -> dict[str, tuple[Problem, ...]]:
+    """By instance: the problems of ``status`` on the ways that it uses, which would make it fail.
 
     :param anew: running instances are going to be restarted.
     """
     errors = [p for p in status.problems if p.severity == "error" and p.code in STOPS_START]
-    found = [
-        problem
+    found = {
+        step.instance.name: tuple(_of_step(fleet, expectations, status, step, errors))
         for step in steps
         if anew or status.services[step.instance.name].state not in ALIVE_STATES
-        for problem in _of_step(fleet, expectations, status, step, errors)
-    ]
-    return tuple(p for p in errors if p in found)
+    }
+    return {name: problems for name, problems in found.items() if problems}
 
 
 def _of_step(
@@ -51,7 +50,9 @@ def _of_step(
         if reach.to not in wanted or not reach.expected or row.observed is not False:
             continue
         stations = Way(fleet, expectations, reach).stations
-        yield from (p for p in errors if p.node in stations or name in p.affects)
+        yield from (
+            p for p in errors if p.node in stations or (p.node is None and name in p.affects)
+        )
 
 
 def _addresses(status: FleetStatus, node: str, address: str) -> Iterator[AddressStatus]:

@@ -38,6 +38,9 @@ class Runner:
         dependencies listen.
     :param ssh_ports: the port of each node's SSH server, for nodes that have one.
     :param began_s: when the whole action began, by ``time.monotonic()``; by default now.
+    :param elastic: whether an instance starts as soon as one instance of each service that it
+        starts after is ready and the rest has failed to be.
+    :param left_out: instances that are not started, with the reason.
     """
 
     def __init__(
@@ -51,7 +54,11 @@ class Runner:
         check_paths: bool = True,
         ssh_ports: Mapping[str, int | None] | None = None,
         began_s: float | None = None,
+        elastic: bool = False,
+        left_out: Mapping[str, str] | None = None,
     ) -> None:
+        self._elastic = elastic
+        self._left_out = left_out or {}
         self._fleet = fleet
         self._ssh_ports = ssh_ports or {}
         self._check_paths = check_paths
@@ -103,6 +110,8 @@ class Runner:
         if known.state == "unknown":
             return self._become(instance, known)
         if known.state not in ALIVE_STATES:
+            if reason := self._left_out.get(instance.name):
+                return self._change(instance, "waiting", f"left out: {reason}")
             if reason := await self._wait_for(step):
                 return self._change(instance, "waiting", reason)
             self._change(instance, "starting", None)
@@ -150,14 +159,23 @@ class Runner:
         missing = [i.name for i in step.needs if not self._is_ready(i)]
         if missing:
             self._change(step.instance, "waiting", f"waits for {', '.join(missing)}")
+        ready: list[Instance] = []
+        unmet: dict[str, str] = {}
         for need in step.needs:
             status = await self._outcome(need)
-            if not met(need, status):
-                # a waiting instance gives its own reason elsewhere
-                quoted = status.reason and status.state != "waiting"
-                why = f" ({status.reason})" if quoted else ""
-                return f"{need.name} is {status.state}{why}"
-        return await self._wait_for_path(step) if self._check_paths else None
+            if met(need, status):
+                ready.append(need)
+                continue
+            # a waiting instance gives its own reason elsewhere
+            quoted = status.reason and status.state != "waiting"
+            why = f" ({status.reason})" if quoted else ""
+            unmet.setdefault(need.service, f"{need.name} is {status.state}{why}")
+            if not self._elastic:
+                break
+        served = {need.service for need in ready} if self._elastic else frozenset[str]()
+        if missing := [reason for service, reason in unmet.items() if service not in served]:
+            return missing[0]
+        return await self._wait_for_path(step.instance, ready) if self._check_paths else None
 
     async def _outcome(self, need: Instance) -> ServiceStatus:
         """The final status of ``need``, whether this start starts it or something else did."""
@@ -171,15 +189,14 @@ class Runner:
             return await self._until_ready(need)
         return status
 
-    async def _wait_for_path(self, step: PlanStep) -> str | None:
-        """Wait until the node reaches the address of each need; if it does not, the reason.
+    async def _wait_for_path(self, instance: Instance, needs: Sequence[Instance]) -> str | None:
+        """Wait until the node reaches the address of each of ``needs``; if not, the reason.
 
         An answered ping, or an answer of the SSH port there, proves the way there and back; the
         port on which the need listens is not touched.
         """
-        instance = step.instance
         deadline = time.monotonic() + instance.ready.timeout_s
-        for need in step.needs:
+        for need in needs:
             address = need.listen.address if need.listen else None
             if address is None or need.node == instance.node:
                 continue

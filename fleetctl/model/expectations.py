@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from fleetctl.model.jobs import Job
 from fleetctl.model.topology import Fleet, Network, Node
 
 RouteKind = Literal["route", "return"]
@@ -39,6 +40,8 @@ class ExpectedReach(Struct, frozen=True):
     peer: str
     network: str
     expected: bool
+    optional: bool = False
+    """``peer`` cannot be logged into and the job has nothing there: it may be asleep or away."""
 
 
 class Expectations(Struct, frozen=True):
@@ -56,8 +59,10 @@ class Expectations(Struct, frozen=True):
         return tuple(r for r in self.reach if r.node == node)
 
 
-def derive(fleet: Fleet) -> Expectations:
+def derive(fleet: Fleet, job: Job | None = None) -> Expectations:
     """Derive routes, return routes, forwarding and reachability of ``fleet``.
+
+    :param job: decides which members have to be awake.
 
     The config reader must have accepted ``fleet``: every ``via`` leads to its network, hop by hop
     through neighbours.
@@ -81,7 +86,7 @@ def derive(fleet: Fleet) -> Expectations:
     return Expectations(
         routes=tuple(ordered),
         forwarding=frozenset(forwarding),
-        reach=tuple(_reach(fleet, ordered)),
+        reach=tuple(_reach(fleet, ordered, job)),
     )
 
 
@@ -144,7 +149,7 @@ def _returns(
             yield ExpectedRoute(peer.name, home.cidr, home.name, back, last, "return")
 
 
-def _reach(fleet: Fleet, routes: list[ExpectedRoute]) -> Iterator[ExpectedReach]:
+def _reach(fleet: Fleet, routes: list[ExpectedRoute], job: Job | None) -> Iterator[ExpectedReach]:
     """Which nodes must, and which must not, get an answer from which addresses.
 
     On small networks these are all pairs. On larger ones their number grows with the nodes, not
@@ -176,7 +181,8 @@ def _reach(fleet: Fleet, routes: list[ExpectedRoute]) -> Iterator[ExpectedReach]
                 )
             for peer in others:
                 to = peer.addresses[network.name]
-                yield ExpectedReach(node.name, to, peer.name, network.name, expected)
+                spare = peer.connection == "none" and not (job and job.on(peer.name))
+                yield ExpectedReach(node.name, to, peer.name, network.name, expected, spare)
 
 
 def _needed(

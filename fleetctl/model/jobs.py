@@ -75,6 +75,8 @@ class Instance(Struct, frozen=True):
     """A path on the controller."""
     restart: Restart
     stop: Stop
+    unranked: Instance | None = None
+    """In an elastic job: itself without rank and world size; its hash is this one's."""
 
     @property
     def name(self) -> str:
@@ -119,6 +121,8 @@ class Instance(Struct, frozen=True):
         Of ``env_file`` only the file's name counts: a hash of secrets, readable in tmux's options,
         would reveal something of them, and the folder differs between controllers.
         """
+        if self.unranked is not None:
+            return self.unranked.definition_hash
         what = {
             "command": self.command,
             "workdir": self.workdir,
@@ -145,6 +149,8 @@ class Job(Struct, frozen=True):
 
     name: str
     services: Mapping[str, Service]
+    elastic: bool = False
+    """Members may come and go: one that cannot work does not keep the others from it."""
 
     @property
     def instances(self) -> tuple[Instance, ...]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from fleetctl.config import load_text
 from fleetctl.errors import AuthFailed, ConnectFailed, LinkError
 from fleetctl.health.assess import assess
+from fleetctl.model.expectations import derive
 from fleetctl.model.look import Look
 from fleetctl.model.network import Neighbour, NeighbourState
 from fleetctl.model.questions import Depth
@@ -107,6 +108,18 @@ def test_a_machine_that_cannot_be_logged_into_may_be_asleep() -> None:
     problem = only(world)
     assert (problem.code, problem.node) == ("unreachable", "ipad")
     assert "no node reaches ipad at 192.168.1.40 on wifi: it may be asleep" in problem.summary
+
+
+def test_a_machine_that_no_job_needs_may_sleep() -> None:
+    world = Filtered(CLUSTER, lambda _, to: to == IPAD)
+    world.expectations = derive(CLUSTER)
+    checked = assess(
+        CLUSTER, None, world.expectations, world.looks(), duration_s=1.0, depth="check"
+    )
+    assert checked.status.problems == ()
+    [row] = [r for r in checked.status.nodes["mini1"].reachability if r.node == "ipad"]
+    assert (row.observed, row.ok) == (None, None)
+    assert row.reason == "ipad may be asleep or away: the job does not need it"
 
 
 def test_two_addresses_that_no_node_reaches_are_two_problems() -> None:

@@ -13,6 +13,7 @@ from fleetctl.errors import ConnectTimedOut, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NetworkFacts
+from fleetctl.model.jobs import Job
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Route, RouteTaken
 from fleetctl.model.questions import Depth
@@ -20,6 +21,7 @@ from fleetctl.model.status import SystemStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.observe.questions import questions
 from tests.health.facts import facts
+from tests.launch.jobs import job
 
 ROUTER = IPv4Address("192.168.1.1")
 ANY = IPv4Network("0.0.0.0/0")
@@ -49,12 +51,18 @@ class Host:
         )
 
 
+def needing_all(fleet: Fleet) -> Job:
+    """A job that needs the machines that cannot be logged into."""
+    mute = [name for name, node in fleet.nodes.items() if node.connection == "none"]
+    return job({"by-hand": (mute, [])})
+
+
 class World:
     """The machines of a fleet, at first without faults."""
 
     def __init__(self, fleet: Fleet, *, as_guide: bool = False) -> None:
         self.fleet = fleet
-        self.expectations = derive(fleet)
+        self.expectations = derive(fleet, needing_all(fleet))
         self.hosts = {
             name: Host(
                 addresses=dict(node.addresses),

@@ -156,6 +156,44 @@ def test_an_instance_that_did_its_work_counts_as_ready() -> None:
 # what goes wrong
 
 
+FOUR = job({"worker": (["pi4", "pi5"], []), "view": (["mini1"], ["worker"])})
+
+
+@pytest.mark.parametrize(
+    ("failing", "elastic", "view"),
+    [
+        (["worker@pi4"], False, "waiting"),
+        (["worker@pi4"], True, "ready"),
+        (["worker@pi4", "worker@pi5"], True, "waiting"),
+    ],
+)
+def test_an_elastic_job_goes_on_with_what_is_there(
+    failing: list[str], elastic: bool, view: str
+) -> None:
+    async def body() -> None:
+        links = nodes(FOUR)
+        for name in failing:
+            links.node[name.partition("@")[2]].programs[name] = ends(3)
+        start = Start(links, FOUR, elastic=elastic)
+        await start.run()
+        assert start.states()["view@mini1"] == view
+        assert {start.states()[name] for name in failing} == {"failed"}
+
+    jumping(body())
+
+
+def test_what_is_left_out_says_why_and_is_not_waited_for() -> None:
+    async def body() -> None:
+        start = Start(nodes(FOUR), FOUR, elastic=True, left_out={"worker@pi4": "it has no route"})
+        await start.run()
+        assert start.states() == {
+            "worker@pi4": "waiting", "worker@pi5": "ready", "view@mini1": "ready",
+        }  # fmt: skip
+        assert start.reasons()["worker@pi4"] == "left out: it has no route"
+
+    jumping(body())
+
+
 def test_dependents_of_a_failed_instance_wait_and_say_why() -> None:
     three = job(
         {"server": (["mini1"], []), "worker": (["pi4"], ["server"]), "view": (["pi5"], ["worker"])},

@@ -142,7 +142,7 @@ class Stage:
         return assess(
             self.fleet,
             self.job,
-            derive(self.fleet),
+            derive(self.fleet, self.job),
             looks,
             duration_s=0.0,
             depth=depth,
@@ -153,7 +153,7 @@ class Stage:
         return Watch(
             self.fleet,
             self.job,
-            derive(self.fleet),
+            derive(self.fleet, self.job),
             self._attend,
             interval_s=interval_s,
             depth=depth,

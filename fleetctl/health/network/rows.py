@@ -244,6 +244,8 @@ def _reach(facts: NodeFacts, expected: ExpectedReach, depth: Depth) -> ReachRow:
         why = facts.unknown.get(f"echo {expected.to}") or facts.unknown.get("echoes", "not told")
         return _with(row, reason=why)
     answered = facts.network.answers_tcp.get(expected.to)
+    if expected.optional and not (echo.received or answered):
+        return _with(row, reason=f"{expected.peer} may be asleep or away: the job does not need it")
     reason = echo.error
     if not echo.received and answered:
         reason = "no echo came back, but its SSH port answers: a firewall drops pings"
