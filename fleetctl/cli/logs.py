@@ -22,7 +22,7 @@ from fleetctl.logs.events import (
     Wanted,
     sentence,
 )
-from fleetctl.logs.lines import LogLine, log_lines, tidy_lines
+from fleetctl.logs.lines import LogLine, log_lines, plain, tidy_lines
 from fleetctl.model.jobs import Instance
 from fleetctl.service import FleetService
 
@@ -112,7 +112,7 @@ class _Printer:
     def lines(self, lines: Iterable[LogLine]) -> None:
         asked = self._asked
         for line in lines:
-            if asked.grep and not asked.grep.search(line.text):
+            if asked.grep and not asked.grep.search(plain(line.text)):
                 continue
             if asked.as_json:
                 self._out.write(msgspec.json.encode(line) + b"\n")
