@@ -23,6 +23,7 @@ from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
+from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.observer import Observer
 from fleetctl.service import Action, Answered, Attached, Repairs, Report, StartRefused, Watching
@@ -319,10 +320,19 @@ class LiveFleet:
         *,
         persistent: bool = False,
         answered: Answered | None = None,
+        password: SudoPassword | None = None,
     ) -> Repairs:
         from fleetctl.repair.rounds import Rounds
 
         async def check(depth: Depth) -> Checked:
             return await self.check(answered=answered, depth=depth)
 
-        return Rounds(self.fleet, self.links, check, self.changing, nodes, persistent=persistent)
+        return Rounds(
+            self.fleet,
+            self.links,
+            check,
+            self.changing,
+            nodes,
+            persistent=persistent,
+            password=password,
+        )

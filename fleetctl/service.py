@@ -23,6 +23,7 @@ from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
 from fleetctl.model.repairs import KeptRecord, Proposal, Repair, StepOutcome
 from fleetctl.model.status import FleetStatus, Problem, RepairStep, ServiceStatus
+from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet
 
 Answered = Callable[[str, Look], object]
@@ -300,9 +301,11 @@ class FleetService(Protocol):
         *,
         persistent: bool = False,
         answered: Answered | None = None,
+        password: SudoPassword | None = None,
     ) -> Repairs:
         """The repair of ``nodes``.
 
         :param persistent: on macOS also run what lasts over a reboot.
+        :param password: for a sudo that wants one; None: such a sudo refuses.
         :param answered: called for each node as it answers a check.
         """

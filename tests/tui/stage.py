@@ -29,6 +29,7 @@ from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceState, ServiceStatus, SystemStatus
+from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.attention import Wake
 from fleetctl.observe.watch import Watch
@@ -258,12 +259,21 @@ class Stage:
         *,
         persistent: bool = False,
         answered: Answered | None = None,
+        password: SudoPassword | None = None,
     ) -> Repairs:
         async def check(depth: Depth) -> Checked:
             self._fail("fix")
             return await self.check(depth=depth)
 
-        return Rounds(self.fleet, self.links, check, nullcontext, nodes, persistent=persistent)
+        return Rounds(
+            self.fleet,
+            self.links,
+            check,
+            nullcontext,
+            nodes,
+            persistent=persistent,
+            password=password,
+        )
 
     # logs
 
