@@ -245,13 +245,16 @@ class LiveFleet:
     async def past_logs(
         self, chosen: Sequence[Instance], wanted: Wanted
     ) -> dict[str, PastLog | LinkError]:
+        from fleetctl.logs.clocks import Clocks
         from fleetctl.logs.feed import past
         from fleetctl.logs.segments import LogLocation
+
+        clocks = Clocks(self.observer.clock_offset_s)
 
         async def read(instance: Instance) -> PastLog | LinkError:
             log = LogLocation(self.fleet.name, instance.job, instance.name)
             try:
-                return await past(self.links, log, instance.node, wanted)
+                return await past(self.links, log, instance.node, wanted, clocks)
             except LinkError as error:
                 return error
 
@@ -266,9 +269,11 @@ class LiveFleet:
         *,
         tails: bool = False,
     ) -> None:
+        from fleetctl.logs.clocks import Clocks
         from fleetctl.logs.feed import feed
 
-        await feed(self.links, self.fleet.name, chosen, wanted, took, tails=tails)
+        clocks = Clocks(self.observer.clock_offset_s)
+        await feed(self.links, self.fleet.name, chosen, wanted, took, tails=tails, clocks=clocks)
 
     async def _pane_of(self, instance: Instance) -> Pane | None:
         facts = await self.observer.instances_on(instance.node)

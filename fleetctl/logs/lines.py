@@ -153,9 +153,13 @@ class Framer:
 
 
 class TimeIndex:
-    """When a log had which size: the lines "SECOND OFFSET" that the logger writes."""
+    """When a log had which size: the lines "SECOND OFFSET" that the logger writes.
 
-    def __init__(self, text: str) -> None:
+    :param ahead_s: by how much the clock is ahead that the seconds are of.
+    """
+
+    def __init__(self, text: str, ahead_s: float = 0.0) -> None:
+        self._ahead_s = ahead_s
         pairs = [line.split() for line in text.splitlines()]
         known = sorted(
             (int(p[1]), int(p[0])) for p in pairs if len(p) == 2 and all(map(_digits, p))
@@ -164,9 +168,9 @@ class TimeIndex:
         self._seconds = [second for _, second in known]
 
     def at(self, end_offset: int) -> float | None:
-        """The second, since the epoch, by which the log had grown to ``end_offset``."""
+        """The moment, in seconds since the epoch, by which the log had grown to ``end_offset``."""
         place = bisect.bisect_left(self._offsets, end_offset)
-        return float(self._seconds[place]) if place < len(self._seconds) else None
+        return self._seconds[place] - self._ahead_s if place < len(self._seconds) else None
 
 
 def _digits(text: str) -> bool:
