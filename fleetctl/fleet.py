@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Self
 
-from fleetctl.errors import LaunchError, LinkError
+from fleetctl.errors import LaunchError, LinkError, LinkHung
 from fleetctl.health.assess import Checked, assess, instance_status
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.services import pane_of
 from fleetctl.link.links import Links
-from fleetctl.link.protocol import Completed
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
+from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Failure, Said
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import Pane
 from fleetctl.model.jobs import Instance, Job
@@ -307,17 +307,44 @@ class LiveFleet:
     # commands and repairs
 
     async def execute(
-        self, nodes: Sequence[str], script: str, timeout_s: float
-    ) -> dict[str, Completed | LinkError]:
-        async def run(name: str) -> Completed | LinkError:
-            try:
-                link = await self.links.get(name)
-                return await link.run(script, timeout_s=timeout_s)
-            except LinkError as error:
-                return error
+        self,
+        nodes: Sequence[str],
+        script: str,
+        timeout_s: float,
+        took: Callable[[ExecutionEvent], object],
+    ) -> None:
+        running = [asyncio.create_task(self._execute(n, script, timeout_s, took)) for n in nodes]
+        try:
+            await asyncio.gather(*running)
+        finally:  # an error of ``took`` ends all
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
-        done = await asyncio.gather(*(run(name) for name in nodes))
-        return dict(zip(nodes, done, strict=True))
+    async def _execute(
+        self,
+        node: str,
+        script: str,
+        timeout_s: float,
+        took: Callable[[ExecutionEvent], object],
+    ) -> None:
+        how: Failure = "not reached"
+        try:
+            link = await self.links.get(node)
+            async with asyncio.timeout(timeout_s), link.stream(script, both=True) as stream:
+                how = "cut off"
+                stream.write_eof()
+                while any(said := await stream.read_both()):
+                    for data, error in zip(said, (False, True), strict=True):
+                        if data:
+                            took(Said(node, data, error))
+        except TimeoutError:
+            late = LinkHung(node, f"a command did not end within {timeout_s:g} s")
+            took(Broken(node, "timed out", late))
+        except LinkError as error:
+            took(Broken(node, how, error))
+        else:
+            took(Ended(node, stream.exit_status or 0))
 
     def fix(
         self,

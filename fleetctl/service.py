@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.health.assess import Checked
-from fleetctl.link.protocol import Completed
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
+from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.plan import PlanStep
@@ -288,11 +288,16 @@ class FleetService(Protocol):
         """
 
     async def execute(
-        self, nodes: Sequence[str], script: str, timeout_s: float
-    ) -> Mapping[str, Completed | LinkError]:
-        """Run a POSIX sh script on all ``nodes`` at once.
+        self,
+        nodes: Sequence[str],
+        script: str,
+        timeout_s: float,
+        took: Callable[[ExecutionEvent], object],
+    ) -> None:
+        """Run a POSIX sh script on all ``nodes`` at once; cancelling this ends it there.
 
         :param timeout_s: timeout of each node, in seconds.
+        :param took: called in the event loop with output as it comes, and then how it ended.
         """
 
     def fix(

@@ -20,8 +20,8 @@ from fleetctl.config import load
 from fleetctl.errors import ConnectTimedOut, FleetctlError, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.link.links import Links
-from fleetctl.link.protocol import Completed
 from fleetctl.logs.events import LogBatch, LogEvent, PastLog, Wanted
+from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look, RawAnswer
@@ -249,8 +249,12 @@ class Stage:
         return Attached(0, runs=True)
 
     async def execute(
-        self, nodes: Sequence[str], script: str, timeout_s: float
-    ) -> dict[str, Completed | LinkError]:
+        self,
+        nodes: Sequence[str],
+        script: str,
+        timeout_s: float,
+        took: Callable[[ExecutionEvent], object],
+    ) -> None:
         raise NotImplementedError("the dashboard runs no commands of people's")
 
     def fix(
