@@ -13,7 +13,9 @@ _SUDO = re.compile(
     r"|is not in the sudoers file|is not allowed to (?:execute|run)",
     re.I | re.M,
 )
-_PASSWORD_WANTED = re.compile(r"^sudo: .*(?:password is required|terminal is required)", re.M)
+_PASSWORD_WANTED = re.compile(
+    r"^sudo: .*(?:password|terminal|interactive authentication) is required", re.M
+)
 _PASSWORD_WRONG = re.compile(
     r"^sudo: (?:no password was provided|\d+ incorrect password attempt)|^Sorry, try again", re.M
 )

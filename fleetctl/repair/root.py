@@ -107,7 +107,7 @@ class Root:
             raise RepairRefused(
                 f"{node} was not asked to accept the sudo password, since {password.refused_by} "
                 "refused it",
-                hint=f"Where nodes have different ones: fleetctl fix --apply --ask-sudo {node}",
+                hint="Where nodes have different ones, repair them one by one.",
             )
         done = await self._shell(
             bare_script(f"{WITH_PASSWORD}-v", stdin=True), stdin=password.stdin
@@ -136,8 +136,8 @@ class Root:
             )
         return RepairRefused(
             f"{node} does not allow commands as root without a password ({said})",
-            hint=f"Give it with `fleetctl fix --apply --ask-sudo {node}`, or allow these commands "
-            "without one (NOPASSWD): docs/sudo.md has the least rule.",
+            hint="`fleetctl fix --ask-sudo` asks for it, with --apply or --undo; or allow these "
+            "commands there without one (NOPASSWD): docs/sudo.md has the least rule.",
         )
 
 
