@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -84,13 +85,15 @@ class AsItComes:
 class _Kept:
     """The output of one node.
 
-    :param limit_bytes: of both streams together; what goes beyond is only counted.
+    :param limit_bytes: of both streams together; what goes beyond is counted, and only its hash
+        is kept, so that nodes are not told to have printed the same that have not.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self.stdout = bytearray()
         self.stderr = bytearray()
         self.missing_bytes = 0
+        self._rest = {False: hashlib.blake2b(), True: hashlib.blake2b()}
         self._limit_bytes = limit_bytes
 
     def add(self, event: Said) -> None:
@@ -98,6 +101,13 @@ class _Kept:
         into = self.stderr if event.error else self.stdout
         into += event.data[:room]
         self.missing_bytes += max(0, len(event.data) - room)
+        self._rest[event.error].update(event.data[room:])
+
+    @property
+    def rest(self) -> bytes:
+        """A hash of what is missing; empty: nothing is."""
+        both = b"".join(rest.digest() for rest in self._rest.values())
+        return both if self.missing_bytes else b""
 
 
 class _Group(Struct):
@@ -150,15 +160,15 @@ class Folded:
                 )
 
     def _groups(self, outcomes: Mapping[str, Outcome]) -> list[_Group]:
-        groups: dict[tuple[bytes, bytes, str, bool], _Group] = {}
+        groups: dict[tuple[bytes, bytes, str, bytes], _Group] = {}
         for name, kept in self._kept.items():
             outcome = outcomes[name]
             stdout, stderr = bytes(kept.stdout), bytes(kept.stderr)
             if not (isinstance(outcome, Ended) or stdout or stderr):
                 continue
-            said = (stdout, stderr, remark(outcome), bool(kept.missing_bytes))
+            said = (stdout, stderr, remark(outcome), kept.rest)
             failed = isinstance(outcome, Broken | None) or outcome.exit_status != 0
-            group = groups.setdefault(said, _Group([], *said[:3], failed, said[3]))
+            group = groups.setdefault(said, _Group([], *said[:3], failed, bool(kept.rest)))
             group.names.append(name)
         return list(groups.values())
 

@@ -101,6 +101,16 @@ def test_output_beyond_the_bound_is_cut_with_a_sentence(
     )
 
 
+def test_nodes_whose_missing_output_differs_are_not_one_group(
+    show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exec_output, "NODE_BYTES", 2)
+    folded = Folded(["a", "b", "c"])
+    assert show(folded, ("a", "x\n1"), ("b", "x\n2"), ("c", "x"), ("c", "\n"), ("c", "1")).out == (
+        "── a, c\nx\n── b\nx\n"
+    )
+
+
 def test_what_is_no_text_stays_as_it_is(show: Show) -> None:
     nasty = "\udcff\x00\x1b[2J\n"
     assert show(AsItComes(()), ("a", nasty)).out == nasty
