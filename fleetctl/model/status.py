@@ -161,8 +161,8 @@ class ServiceStatus(Struct, frozen=True):
     tmux: str | None = None
     log_bytes: int | None = None
     last_lines: tuple[str, ...] | None = None
-    """After a start of it that failed: what its process printed last, without control sequences;
-    null: not asked."""
+    """After it failed: what its process printed last, without control sequences; one line, more in
+    the outcome of a start; null: nothing, or not asked."""
     changed: bool | None = None
     """Whether it runs with another definition than nodes.yaml has now; ``restart`` renews it."""
 
