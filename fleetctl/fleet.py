@@ -8,14 +8,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Self
 
-from fleetctl.errors import LaunchError, LinkError
+from fleetctl.errors import LaunchError, LinkError, LinkHung
 from fleetctl.health.assess import Checked, assess, instance_status
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.orphans import orphans as orphans_on
 from fleetctl.health.services import pane_of
 from fleetctl.link.links import Links
-from fleetctl.link.protocol import Completed
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
+from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Failure, Said
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import Pane
 from fleetctl.model.jobs import Instance, Job
@@ -24,6 +24,7 @@ from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
+from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.observer import Observer
 from fleetctl.service import (
@@ -294,13 +295,16 @@ class LiveFleet:
     async def past_logs(
         self, chosen: Sequence[Instance], wanted: Wanted
     ) -> dict[str, PastLog | LinkError]:
+        from fleetctl.logs.clocks import Clocks
         from fleetctl.logs.feed import past
         from fleetctl.logs.segments import LogLocation
+
+        clocks = Clocks(self.observer.clock_offset_s)
 
         async def read(instance: Instance) -> PastLog | LinkError:
             log = LogLocation(self.fleet.name, instance.job, instance.name)
             try:
-                return await past(self.links, log, instance.node, wanted)
+                return await past(self.links, log, instance.node, wanted, clocks)
             except LinkError as error:
                 return error
 
@@ -315,9 +319,11 @@ class LiveFleet:
         *,
         tails: bool = False,
     ) -> None:
+        from fleetctl.logs.clocks import Clocks
         from fleetctl.logs.feed import feed
 
-        await feed(self.links, self.fleet.name, chosen, wanted, took, tails=tails)
+        clocks = Clocks(self.observer.clock_offset_s)
+        await feed(self.links, self.fleet.name, chosen, wanted, took, tails=tails, clocks=clocks)
 
     async def _pane_of(self, instance: Instance) -> Pane | None:
         facts = await self.observer.instances_on(instance.node)
@@ -351,17 +357,44 @@ class LiveFleet:
     # commands and repairs
 
     async def execute(
-        self, nodes: Sequence[str], script: str, timeout_s: float
-    ) -> dict[str, Completed | LinkError]:
-        async def run(name: str) -> Completed | LinkError:
-            try:
-                link = await self.links.get(name)
-                return await link.run(script, timeout_s=timeout_s)
-            except LinkError as error:
-                return error
+        self,
+        nodes: Sequence[str],
+        script: str,
+        timeout_s: float,
+        took: Callable[[ExecutionEvent], object],
+    ) -> None:
+        running = [asyncio.create_task(self._execute(n, script, timeout_s, took)) for n in nodes]
+        try:
+            await asyncio.gather(*running)
+        finally:  # an error of ``took`` ends all
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
-        done = await asyncio.gather(*(run(name) for name in nodes))
-        return dict(zip(nodes, done, strict=True))
+    async def _execute(
+        self,
+        node: str,
+        script: str,
+        timeout_s: float,
+        took: Callable[[ExecutionEvent], object],
+    ) -> None:
+        how: Failure = "not reached"
+        try:
+            link = await self.links.get(node)
+            async with asyncio.timeout(timeout_s), link.stream(script, both=True) as stream:
+                how = "cut off"
+                stream.write_eof()
+                while any(said := await stream.read_both()):
+                    for data, error in zip(said, (False, True), strict=True):
+                        if data:
+                            took(Said(node, data, error))
+        except TimeoutError:
+            late = LinkHung(node, f"a command did not end within {timeout_s:g} s")
+            took(Broken(node, "timed out", late))
+        except LinkError as error:
+            took(Broken(node, how, error))
+        else:
+            took(Ended(node, stream.exit_status or 0))
 
     def fix(
         self,
@@ -369,13 +402,22 @@ class LiveFleet:
         *,
         persistent: bool = False,
         answered: Answered | None = None,
+        password: SudoPassword | None = None,
     ) -> Repairs:
         from fleetctl.repair.rounds import Rounds
 
         async def check(depth: Depth) -> Checked:
             return await self.check(answered=answered, depth=depth)
 
-        return Rounds(self.fleet, self.links, check, self.changing, nodes, persistent=persistent)
+        return Rounds(
+            self.fleet,
+            self.links,
+            check,
+            self.changing,
+            nodes,
+            persistent=persistent,
+            password=password,
+        )
 
 
 def _each_once(problems: Mapping[str, Sequence[Problem]]) -> tuple[Problem, ...]:

@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.health.assess import Checked
-from fleetctl.link.protocol import Completed
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
+from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.plan import PlanStep
@@ -23,6 +23,7 @@ from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
 from fleetctl.model.repairs import KeptRecord, Proposal, Repair, StepOutcome
 from fleetctl.model.status import FleetStatus, OrphanStatus, Problem, RepairStep, ServiceStatus
+from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet
 
 Answered = Callable[[str, Look], object]
@@ -294,11 +295,16 @@ class FleetService(Protocol):
         """
 
     async def execute(
-        self, nodes: Sequence[str], script: str, timeout_s: float
-    ) -> Mapping[str, Completed | LinkError]:
-        """Run a POSIX sh script on all ``nodes`` at once.
+        self,
+        nodes: Sequence[str],
+        script: str,
+        timeout_s: float,
+        took: Callable[[ExecutionEvent], object],
+    ) -> None:
+        """Run a POSIX sh script on all ``nodes`` at once; cancelling this ends it there.
 
         :param timeout_s: timeout of each node, in seconds.
+        :param took: called in the event loop with output as it comes, and then how it ended.
         """
 
     def fix(
@@ -307,9 +313,11 @@ class FleetService(Protocol):
         *,
         persistent: bool = False,
         answered: Answered | None = None,
+        password: SudoPassword | None = None,
     ) -> Repairs:
         """The repair of ``nodes``.
 
         :param persistent: on macOS also run what lasts over a reboot.
+        :param password: for a sudo that wants one; None: such a sudo refuses.
         :param answered: called for each node as it answers a check.
         """

@@ -67,6 +67,7 @@ class Script:
         self.exit_status: int | None = None
         self.size: tuple[int, int] | None = None
         """Of its terminal: columns and rows."""
+        self._read_errors = 0
         self._given = asyncio.StreamReader()
         self._printed = asyncio.StreamReader()
 
@@ -106,6 +107,12 @@ class Script:
                 return await self._printed.read(1 << 16)
         except TimeoutError:
             raise LinkHung(self.node, f"nothing came within {timeout_s:g} s") from None
+
+    async def read_both(self) -> tuple[bytes, bytes]:
+        """Stderr comes together with what is printed after it, or at the end."""
+        data = await self.read()
+        errors, self._read_errors = self.stderr[self._read_errors :], len(self.stderr)
+        return data, errors
 
     def write(self, data: bytes) -> None:
         self.stdin += data
@@ -245,7 +252,7 @@ class ScriptedLink:
             script.break_off(error)
 
     @asynccontextmanager
-    async def stream(self, script: str) -> AsyncIterator[Script]:
+    async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[Script]:
         if self._error:
             raise self._error
         running = Script(self.node, script)

@@ -340,6 +340,7 @@ class SimulatedNode(ScriptedNode):
             phase = "backoff" if again and restarts < int(spec["max"]) else "ended"
             self.records[key] = replace(record, phase=phase, exit_code=code, ended_at=_now())
             if phase == "ended":
+                self.logs[key].write(f"fleetctl: ended with exit code {code}\r\n".encode())
                 break
             await asyncio.sleep(pauses[min(restarts, len(pauses) - 1)])
             restarts += 1

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from fleetctl.cli.progress import ProgressLines
-from fleetctl.cli.render import problem_lines
+from fleetctl.cli.render import plain, problem_lines
 from fleetctl.health.services import not_asked_yet
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import ActionResult
@@ -97,6 +97,8 @@ def _report_result(result: ActionResult, as_json: bool, nothing: str) -> int:
             status = services[name]
             reason = f": {status.reason}" if status.reason else ""
             click.echo(f"{name} is {status.state}{reason}", err=True)
+            for line in status.last_lines or ():
+                click.echo(plain(f"    {line}", err=True), err=True)
     elif nothing and not services:
         click.echo(nothing, err=True)
     else:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
 from fleetctl.cli.context import Context, nodes
-from fleetctl.cli.render import plain, style
-from fleetctl.errors import LinkError, UsageError
+from fleetctl.cli.exec_outcomes import Outcome, exit_code, summary, word
+from fleetctl.cli.exec_output import AsItComes, Folded, Output
+from fleetctl.errors import UsageError
+from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Said
 from fleetctl.quoting import join
-
-UNREACHABLE = 255
-"""The exit code for a node that was not reached, as with ssh."""
 
 
 class _AfterDashes(click.Command):
@@ -35,13 +34,23 @@ class _AfterDashes(click.Command):
     metavar="S",
     help="Give a node up after S seconds.",
 )
+@click.option(
+    "--stream", is_flag=True, help="Print each line as it comes, with its node's name before it."
+)
+@click.option(
+    "--diff", is_flag=True, help="Print what differs from the output that most nodes have."
+)
 @click.argument("targets", nargs=-1, metavar="TARGET... -- CMD...")
 @click.pass_context
-def command(ctx: click.Context, timeout: float, targets: tuple[str, ...]) -> int:
+def command(
+    ctx: click.Context, timeout: float, stream: bool, diff: bool, targets: tuple[str, ...]
+) -> int:
     """Run CMD on every node that TARGET names, at the same time.
 
     With one word, CMD is a shell line for the node's sh; with several it is run as given, every
-    word arriving unchanged. The exit code is the worst of all; 255 for a node that was not reached.
+    word arriving unchanged. Identical output of several nodes is printed once, when all have ended;
+    Ctrl-C and --timeout keep what was said until then. The exit code is the worst of all; 255 for a
+    node that was not reached or given up.
     """
     context: Context = ctx.obj
     argv: list[str] = ctx.meta.get("argv", [])
@@ -50,11 +59,31 @@ def command(ctx: click.Context, timeout: float, targets: tuple[str, ...]) -> int
             "exec needs targets, then --, then a command",
             hint="For example: fleetctl exec 'pi*' -- uptime",
         )
+    if stream and diff:
+        raise UsageError("--stream and --diff exclude each other")
     script = argv[0] if len(argv) == 1 else f"exec {join(argv)}"
-    return asyncio.run(_execute(context, targets, script, timeout))
+
+    def output(names: Sequence[str]) -> Output:
+        if stream:
+            return AsItComes(names)
+        return Folded(names, compared=diff) if len(names) > 1 else AsItComes(())
+
+    return asyncio.run(_execute(context, targets, script, timeout, output, always=stream))
 
 
-async def _execute(context: Context, targets: Sequence[str], script: str, timeout_s: float) -> int:
+async def _execute(
+    context: Context,
+    targets: Sequence[str],
+    script: str,
+    timeout_s: float,
+    output: Callable[[Sequence[str]], Output],
+    *,
+    always: bool,
+) -> int:
+    """Run it, and print what the nodes say.
+
+    :param always: print the summary also if all is well.
+    """
     async with context.service() as service:
         names = [
             name
@@ -63,27 +92,29 @@ async def _execute(context: Context, targets: Sequence[str], script: str, timeou
         ]
         if not names:
             raise UsageError("none of these nodes can be logged into")
-        results = await service.execute(names, script, timeout_s)
-    groups: dict[tuple[bytes, bytes, int], list[str]] = {}
-    worst = 0
-    for name in names:
-        result = results[name]
-        if isinstance(result, LinkError):
-            click.echo(f"fleetctl: {result}", err=True)
-            worst = UNREACHABLE
-        else:
-            groups.setdefault((result.stdout, result.stderr, result.exit_status), []).append(name)
-            worst = max(worst, result.exit_status)
-    for (stdout, stderr, status), members in groups.items():
-        _show(members, stdout, stderr, status, alone=len(names) == 1)
-    return worst
+        printer = output(names)
+        outcomes: dict[str, Outcome] = dict.fromkeys(names)
 
+        def took(event: ExecutionEvent) -> None:
+            match event:
+                case Said():
+                    printer.said(event)
+                case Broken(node, _, error):
+                    outcomes[node] = event
+                    click.echo(f"fleetctl: {error}", err=True)
+                case Ended(node, _):
+                    outcomes[node] = event
 
-def _show(names: list[str], stdout: bytes, stderr: bytes, status: int, *, alone: bool) -> None:
-    if not alone:
-        failed = f" (exit code {status})" if status else ""
-        head = plain(f"── {', '.join(names)}{failed}")
-        click.echo(style(head, "red" if status else "cyan"))
-    click.echo(stdout, nl=not stdout.endswith(b"\n") and bool(stdout))
-    if stderr:
-        click.echo(stderr, err=True, nl=not stderr.endswith(b"\n"))
+        def finish() -> None:
+            printer.finish(outcomes)
+            well = all(word(outcome) == "ok" for outcome in outcomes.values())
+            if len(names) > 1 and (always or not well):
+                click.echo(summary(outcomes), err=True)
+
+        try:
+            await service.execute(names, script, timeout_s, took)
+        except asyncio.CancelledError:
+            finish()
+            raise
+        finish()
+        return exit_code(outcomes)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import warnings
 from collections.abc import Awaitable, Iterable, Sequence
+from getpass import GetPassWarning, getpass
 
 import click
 import msgspec
@@ -18,6 +20,7 @@ from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.link.readiness import readable
 from fleetctl.model.repairs import KeptRecord, Repair, StepOutcome
 from fleetctl.model.status import RepairStep
+from fleetctl.model.sudo import SudoPassword
 from fleetctl.service import Repairs
 from fleetctl.words.repairs import ALL_IS_WELL, outcome_line, proposal_lines, repair_lines
 
@@ -43,6 +46,11 @@ class _Options(Struct, frozen=True):
     help="On macOS also run what lasts over a reboot; on Linux that is always run.",
 )
 @click.option("--undo", is_flag=True, help="Bring back what was before the repairs, newest first.")
+@click.option(
+    "--ask-sudo",
+    is_flag=True,
+    help="Ask once, here, for the password that sudo on the nodes wants; it goes there over stdin.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, alone on stdout.")
 @click.pass_obj
 def command(
@@ -52,14 +60,16 @@ def command(
     yes: bool,
     persistent: bool,
     undo: bool,
+    ask_sudo: bool,
     as_json: bool,
 ) -> int:
     """Print the exact commands that would repair what `check` finds on the TARGETs, what each
     changes, how it is undone, and whether it lasts over a reboot.
 
-    Commands are run by `sudo -n` and never on the interface that carries a node's own SSH. What
-    is run is written down on the node first, so that any laptop can undo it. Exit code 0: nothing
-    is wrong any more that is an error or could be repaired.
+    Commands are run by `sudo -n`, or with --ask-sudo by a sudo that wants a password, and never on
+    the interface that carries a node's own SSH. What is run is written down on the node first, so
+    that any laptop can undo it. docs/sudo.md has the least rule for sudo without a password. Exit
+    code 0: nothing is wrong any more that is an error or could be repaired.
     """
     if apply and undo:
         raise UsageError("--apply and --undo exclude each other")
@@ -67,16 +77,35 @@ def command(
         raise UsageError(
             "there is no terminal to ask on before nodes are changed", hint="Add --yes."
         )
+    if ask_sudo and not (apply or undo):
+        raise UsageError("--ask-sudo is for running commands", hint="Add --apply or --undo.")
     options = _Options(apply, yes, persistent, undo, as_json)
-    return asyncio.run(_fix(context, targets, options))
+    password = _ask_password() if ask_sudo else None
+    return asyncio.run(_fix(context, targets, options, password))
 
 
-async def _fix(context: Context, targets: Sequence[str], options: _Options) -> int:
+def _ask_password() -> SudoPassword:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)  # it would be shown while it is typed
+        try:
+            typed = getpass("password for sudo on the nodes: ")
+        except (GetPassWarning, EOFError):
+            raise UsageError("--ask-sudo needs a terminal to ask for the password on") from None
+    if not typed:
+        raise UsageError("no password was given, so nothing was changed")
+    return SudoPassword(typed)
+
+
+async def _fix(
+    context: Context, targets: Sequence[str], options: _Options, password: SudoPassword | None
+) -> int:
     async with context.service() as service:
         inside = [n for n, node in service.fleet.nodes.items() if node.connection != "none"]
         chosen = [name for name in nodes(service, targets) if name in inside]
         watch = _Watch(inside)
-        repairs = service.fix(chosen, persistent=options.persistent, answered=watch.answered)
+        repairs = service.fix(
+            chosen, persistent=options.persistent, answered=watch.answered, password=password
+        )
         run = _Run(repairs, options, chosen, watch)
         try:
             return await (run.undo() if options.undo else run.repair())

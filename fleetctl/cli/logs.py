@@ -14,15 +14,17 @@ import msgspec
 from fleetctl.cli.context import Context, instances
 from fleetctl.cli.render import moment, prefixes
 from fleetctl.errors import LinkError, UsageError
+from fleetctl.logs.clocks import clock_sentence
 from fleetctl.logs.events import (
     DEFAULT_LINES,
     LogBatch,
     LogEvent,
     LogNotice,
+    PastLog,
     Wanted,
     sentence,
 )
-from fleetctl.logs.lines import LogLine, log_lines, tidy_lines
+from fleetctl.logs.lines import LogLine, log_lines, plain, tidy_lines
 from fleetctl.model.jobs import Instance
 from fleetctl.service import FleetService
 
@@ -112,7 +114,7 @@ class _Printer:
     def lines(self, lines: Iterable[LogLine]) -> None:
         asked = self._asked
         for line in lines:
-            if asked.grep and not asked.grep.search(line.text):
+            if asked.grep and not asked.grep.search(plain(line.text)):
                 continue
             if asked.as_json:
                 self._out.write(msgspec.json.encode(line) + b"\n")
@@ -163,14 +165,19 @@ async def _past(
     service: FleetService, chosen: Sequence[Instance], printer: _Printer, asked: _Asked
 ) -> int:
     """Print the lines so far, of all instances by time."""
-    logs = await service.past_logs(chosen, Wanted(asked.lines, asked.since_s))
+    by_line = len(chosen) > 1 or not asked.plain
+    logs = await service.past_logs(chosen, Wanted(asked.lines, asked.since_s, times=by_line))
+    clocks = {i.node: log.ahead_s for i in chosen if isinstance(log := logs[i.name], PastLog)}
+    for node, ahead_s in clocks.items():
+        if ahead_s:
+            click.echo(f"fleetctl: {clock_sentence(node, ahead_s)}", err=True)
     failed = 0
     lines: list[LogLine] = []
     for name, log in logs.items():
         if isinstance(log, LinkError):
             failed += 1
             printer.mark(name, sentence(log))
-        elif asked.plain and len(chosen) == 1 and log.data:
+        elif not by_line and log.data:
             printer.chunk(name, _closed(log.data))
         else:
             lines += log_lines(name, log.start, log.data, log.index)

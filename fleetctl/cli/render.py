@@ -173,11 +173,11 @@ def problem_lines(
     return lines
 
 
-def prefixes(names: Sequence[str]) -> dict[str, str]:
-    """A coloured, aligned prefix for the lines of each instance."""
+def prefixes(names: Sequence[str], *, err: bool = False) -> dict[str, str]:
+    """A coloured, aligned prefix for the lines of each instance or node."""
     wide = max(map(len, names), default=0)
     return {
-        name: style(name.ljust(wide), _PREFIX_COLOURS[i % len(_PREFIX_COLOURS)]) + " | "
+        name: style(name.ljust(wide), _PREFIX_COLOURS[i % len(_PREFIX_COLOURS)], err=err) + " | "
         for i, name in enumerate(names)
     }
 

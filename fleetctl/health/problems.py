@@ -227,11 +227,12 @@ def _failed(instance: Instance, status: ServiceStatus, hit: Sequence[str], logs:
         return COMMAND_MISSING.problem(
             instance.node, what=what, evidence=evidence, affects=hit, fix=logs
         )
+    last = f"; it printed last: {status.last_lines[-1]}" if status.last_lines else ""
     return SERVICE_FAILED.problem(
         instance.node,
         instance=instance.name,
         what="failed",
-        reason=status.reason,
+        reason=f"{status.reason}{last}",
         evidence=evidence,
         affects=hit,
         fix=logs,

@@ -36,6 +36,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         listening=_listening(instance, facts, own),
         tmux=f"{fleet}:{instance.service}" if pane else None,
         log_bytes=facts.log_bytes.get(key, 0),
+        last_lines=(current.last_line,) if current and current.last_line else None,
         changed=pane.definition_hash != instance.definition_hash if pane else None,
     )
 

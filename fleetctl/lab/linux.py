@@ -39,6 +39,13 @@ root ALL=(ALL:ALL) ALL
 @includedir /etc/sudoers.d
 """
 SUDO_RULE = "etc/sudoers.d/90-lab"
+PASSWORD = "lab"
+"""Of every node's account, for sudo; SSH takes keys only."""
+_PASSWORD_HASH = (
+    "$6$fleetctl$"
+    "8rOviUIIidMHZzrxetzr5WIhRETE3f0aPo60rP752wHfMhTvyE8aJKbO2OoHeBN0zD2hWsgKJvoeEnTCRhvtp."
+)
+"""By ``openssl passwd -6``."""
 LINUX_ONLY = ("debian_version", "lsb-release", "os-release", "issue", "issue.net", "apt", "dpkg")
 """Names in the host's /etc that a Mac does not have."""
 
@@ -167,7 +174,9 @@ def write_accounts(machine: Machine, etc: Path) -> None:
     groups += _system_entries("group", {"root", user})
     names = [line.partition(":")[0] for line in passwd]
     # '*': no password matches; with '!' sshd would refuse the account altogether.
-    shadow = [f"{name}:*:19000:0:99999:7:::" for name in names]
+    shadow = [
+        f"{name}:{_PASSWORD_HASH if name == user else '*'}:19000:0:99999:7:::" for name in names
+    ]
     for file, lines, mode in (
         ("passwd", passwd, 0o644),
         ("group", groups, 0o644),

@@ -237,5 +237,7 @@ class Runner:
         if new or instance.name not in self._reported:
             self._reported.add(instance.name)
             elapsed_s = time.monotonic() - self._began_s
-            self._report(Progress("start", instance.name, status.state, status.reason, elapsed_s))
+            said = status.last_lines or ()
+            name, state, reason = instance.name, status.state, status.reason
+            self._report(Progress("start", name, state, reason, elapsed_s, said))
         return status

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import msgspec
 
 from fleetctl.health.services import service_status
+from fleetctl.launch.last_lines import last_lines
 from fleetctl.link.links import Links
 from fleetctl.model.jobs import Instance
+from fleetctl.model.progress import GOOD
 from fleetctl.model.status import ServiceStatus
 from fleetctl.observe.conditions import Condition
 from fleetctl.observe.look import look
@@ -55,14 +57,17 @@ class Settling:
             if status.state == "running" and record and await condition.holds(link, record):
                 await condition.mark(link, record)
                 status = msgspec.structs.replace(status, state="ready", reason=None)
+            over = status.state not in ("starting", "running", "restarting")
+            if not over and time.monotonic() > deadline:
+                over = True
+                why = f": {status.reason}" if status.reason else ""
+                late = f"not ready after {instance.ready.timeout_s:g} s{why}"
+                status = msgspec.structs.replace(status, reason=late)
+            if over and status.state not in GOOD["start"]:
+                said = await last_lines(link, self._fleet, instance, facts)
+                status = msgspec.structs.replace(status, last_lines=said)
             self._seen(status)
-            if status.state not in ("starting", "running", "restarting"):
+            if over:
                 return status
-            if time.monotonic() > deadline:
-                return msgspec.structs.replace(
-                    status,
-                    reason=f"not ready after {instance.ready.timeout_s:g} s"
-                    + (f": {status.reason}" if status.reason else ""),
-                )
             await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic()) + 0.01))
             pause = min(pause * 1.5, instance.ready.interval_s)

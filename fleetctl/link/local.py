@@ -20,6 +20,8 @@ from fleetctl.link.shell import NoiseFilter, local_argv
 
 _CHUNK = 256 * 1024
 _STDERR_KEPT = 64 * 1024
+_QUEUED = 8
+"""Chunks that wait to be read; then the script's writing waits."""
 
 
 def _status(returncode: int) -> int:
@@ -50,13 +52,37 @@ async def _collect(pipe: asyncio.StreamReader, into: bytearray) -> None:
 
 
 class _LocalStream:
-    def __init__(self, node: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, node: str, process: asyncio.subprocess.Process, *, both: bool = False
+    ) -> None:
         self._node = node
         self._process = process
         self._noise = NoiseFilter()
         self._stderr_noise = NoiseFilter()
         self._stderr = bytearray()
-        self._collector = asyncio.create_task(self._collect_stderr())
+        self._said: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(_QUEUED)
+        """For :meth:`read_both`: some of stdout and some of stderr; at the end neither."""
+        collect = self._collect_both() if both else self._collect_stderr()
+        self._collector = asyncio.create_task(collect)
+
+    async def _collect_both(self) -> None:
+        async def stdout() -> None:
+            assert self._process.stdout is not None
+            while data := await self._process.stdout.read(_CHUNK):
+                if mine := self._noise.feed(data):
+                    await self._said.put((mine, b""))
+
+        async def stderr() -> None:
+            assert self._process.stderr is not None
+            while data := await self._process.stderr.read(_CHUNK):
+                if mine := self._stderr_noise.feed(data):
+                    await self._said.put((b"", mine))
+
+        await asyncio.gather(stdout(), stderr(), self._process.wait())
+        await self._said.put((b"", b""))
+
+    async def read_both(self) -> tuple[bytes, bytes]:
+        return await self._said.get()
 
     async def _collect_stderr(self) -> None:
         assert self._process.stderr is not None
@@ -216,8 +242,8 @@ class LocalLink:
         )
 
     @asynccontextmanager
-    async def stream(self, script: str) -> AsyncIterator[_LocalStream]:
-        stream = _LocalStream(self.node, await self._spawn(script))
+    async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[_LocalStream]:
+        stream = _LocalStream(self.node, await self._spawn(script), both=both)
         try:
             yield stream
         finally:

@@ -40,6 +40,13 @@ class Stream(Protocol):
         :raises LinkHung: nothing came within ``timeout_s`` seconds.
         """
 
+    async def read_both(self) -> tuple[bytes, bytes]:
+        """The next bytes of stdout and of stderr, of one of them at least; both are empty at the
+        end. For a stream that was opened with ``both``.
+
+        :raises LinkLost: the connection broke.
+        """
+
     def write(self, data: bytes) -> None:
         """Send ``data`` to the script's stdin."""
 
@@ -48,7 +55,7 @@ class Stream(Protocol):
 
     @property
     def stderr(self) -> bytes:
-        """The stderr so far."""
+        """The end of the stderr so far; with ``both``, what :meth:`read_both` has not read."""
 
     @property
     def exit_status(self) -> int | None:
@@ -96,8 +103,11 @@ class Link(Protocol):
         :raises LinkLost: the connection broke first.
         """
 
-    def stream(self, script: str) -> AbstractAsyncContextManager[Stream]:
-        """Run a script and read its output as it comes; leaving the context ends the script."""
+    def stream(self, script: str, *, both: bool = False) -> AbstractAsyncContextManager[Stream]:
+        """Run a script and read its output as it comes; leaving the context ends the script.
+
+        :param both: read stderr, too, by :meth:`Stream.read_both`: no byte of it is dropped.
+        """
 
     def terminal(
         self, script: str, *, term: str, columns: int, rows: int

@@ -20,6 +20,11 @@ class Wanted(Struct, frozen=True):
     times: bool = True
     """Whether the times of lines are wanted."""
 
+    @property
+    def by_clock(self) -> bool:
+        """Whether the nodes' clocks matter."""
+        return self.times or self.since_s is not None
+
 
 class PastLog(Struct, frozen=True):
     """The past lines of a log."""
@@ -29,7 +34,9 @@ class PastLog(Struct, frozen=True):
     data: bytes
     """Whole lines, and an unfinished last one."""
     index: TimeIndex | None
-    """When each line was written; None when not wanted."""
+    """When each line was written, by this machine's clock; None when not wanted."""
+    ahead_s: float = 0.0
+    """By how much the node's clock is ahead, for which times were corrected."""
 
 
 class LogBatch(Struct, frozen=True):

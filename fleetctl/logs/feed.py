@@ -10,6 +10,7 @@ import msgspec
 
 from fleetctl.errors import LinkError
 from fleetctl.link.links import Links
+from fleetctl.logs.clocks import Clocks
 from fleetctl.logs.events import (
     DEFAULT_LINES,
     LogBatch,
@@ -38,6 +39,7 @@ async def feed(
     took: Callable[[LogEvent], object],
     *,
     tails: bool = False,
+    clocks: Clocks | None = None,
 ) -> None:
     """Call ``took`` with the wanted lines of every instance that has a command, then with new
     lines: each once, across restarts, rotation and lost connections.
@@ -46,6 +48,7 @@ async def feed(
     it is cancelled, or with an error raised by ``took``.
 
     :param tails: whether unfinished lines are reported too, as :class:`LogTail`.
+    :param clocks: for the times of past lines; a correction is a :class:`LogNotice`, once a node.
     """
     chosen = [instance for instance in instances if instance.command is not None]
     nodes = [instance.node for instance in chosen]
@@ -54,7 +57,8 @@ async def feed(
         instance = chosen[place]
         lane = nodes[:place].count(instance.node) // LOGS_PER_LANE
         log = LogLocation(fleet, instance.job, instance.name)
-        async for event in _events(links, log, instance.node, wanted, lane=lane, tails=tails):
+        node = instance.node
+        async for event in _events(links, log, node, wanted, clocks, lane=lane, tails=tails):
             took(event)
 
     followers = [asyncio.create_task(one(place)) for place in range(len(chosen))]
@@ -66,14 +70,17 @@ async def feed(
         await asyncio.gather(*followers, return_exceptions=True)
 
 
-async def past(links: Links, log: LogLocation, node: str, wanted: Wanted) -> PastLog:
+async def past(
+    links: Links, log: LogLocation, node: str, wanted: Wanted, clocks: Clocks | None = None
+) -> PastLog:
     """The past lines, with an unfinished last one.
 
     :raises LinkError: the node is lost, or the log cannot be read.
     """
     link = await links.get(node)
+    ahead_s = await clocks.ahead_s(node) if clocks and wanted.by_clock else 0.0
     if wanted.since_s is not None:
-        second = int(time.time() - wanted.since_s)
+        second = int(time.time() - wanted.since_s + ahead_s)
         head = await read_span(link, log.script("since", seconds=second))
         span = await read_span(link, log.script("from", offset=head.start, limit=_WHOLE))
         if wanted.lines is not None:
@@ -81,8 +88,8 @@ async def past(links: Links, log: LogLocation, node: str, wanted: Wanted) -> Pas
     else:
         lines = DEFAULT_LINES if wanted.lines is None else wanted.lines
         span = await read_span(link, log.script("last", lines=lines))
-    index = TimeIndex(await read_index(link, log, span.start)) if wanted.times else None
-    return PastLog(span.start, span.data, index)
+    index = TimeIndex(await read_index(link, log, span.start), ahead_s) if wanted.times else None
+    return PastLog(span.start, span.data, index, ahead_s)
 
 
 def _last(span: Span, lines: int) -> Span:
@@ -91,14 +98,21 @@ def _last(span: Span, lines: int) -> Span:
 
 
 async def _events(
-    links: Links, log: LogLocation, node: str, wanted: Wanted, *, lane: int, tails: bool
+    links: Links,
+    log: LogLocation,
+    node: str,
+    wanted: Wanted,
+    clocks: Clocks | None,
+    *,
+    lane: int,
+    tails: bool,
 ) -> AsyncIterator[LogEvent]:
     """One log's past lines, then its new ones."""
     name = log.instance
     lost = False
     while True:
         try:
-            found = await past(links, log, node, wanted)
+            found = await past(links, log, node, wanted, clocks)
             break
         except LinkError as error:
             if not lost:
@@ -107,6 +121,8 @@ async def _events(
             await asyncio.sleep(RETRY_S)
     if lost:
         yield LogNotice(name, "reached again", time.time())
+    if clocks and (differs := clocks.news(node)):
+        yield LogNotice(name, differs, time.time())
     whole = found.data[: found.data.rfind(b"\n") + 1]
     for batch in _stamped(name, found.start, whole, found.index):
         yield batch

@@ -20,6 +20,7 @@ _CONTROL = re.compile(
     rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
 )
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 # U+009B and U+009D begin sequences, too. Replaced, since removing them could form a new sequence.
 _CONTROLS = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
 
@@ -30,6 +31,10 @@ MAX_LINE_BYTES = 4 * 1024 * 1024
 
 SHOWN_BYTES = 64 * 1024
 """The most that a screen shows of a line."""
+
+
+READ_CHARACTERS = 400
+"""The most of a line that is shown beside something else."""
 
 
 class LogLine(Struct, frozen=True):
@@ -61,6 +66,26 @@ def tidy(line: bytes) -> bytes:
     if b"\r" in line:
         line = line.rpartition(b"\r")[2]
     return _C1.sub("\N{REPLACEMENT CHARACTER}".encode(), _CONTROL.sub(b"", line))
+
+
+def plain(text: str) -> str:
+    """Tidied ``text`` without colours."""
+    return _COLOUR.sub("", text) if "\x1b" in text else text
+
+
+def read(line: bytes) -> str:
+    """One line as a person reads it: :func:`tidy`, without colours."""
+    return plain(tidy(line).decode("utf-8", "replace"))
+
+
+def read_last(data: bytes, count: int) -> tuple[str, ...]:
+    """The last ``count`` lines of ``data`` as a person reads them, without blank ones after them;
+    each cut after :data:`READ_CHARACTERS`."""
+    lines = [read(line).expandtabs().rstrip() for line in data.split(b"\n")]
+    while lines and not lines[-1]:
+        del lines[-1]
+    long = READ_CHARACTERS
+    return tuple(line[: long - 1] + "…" if len(line) > long else line for line in lines[-count:])
 
 
 def shown(line: bytes) -> str:
@@ -128,9 +153,13 @@ class Framer:
 
 
 class TimeIndex:
-    """When a log had which size: the lines "SECOND OFFSET" that the logger writes."""
+    """When a log had which size: the lines "SECOND OFFSET" that the logger writes.
 
-    def __init__(self, text: str) -> None:
+    :param ahead_s: by how much the clock is ahead that the seconds are of.
+    """
+
+    def __init__(self, text: str, ahead_s: float = 0.0) -> None:
+        self._ahead_s = ahead_s
         pairs = [line.split() for line in text.splitlines()]
         known = sorted(
             (int(p[1]), int(p[0])) for p in pairs if len(p) == 2 and all(map(_digits, p))
@@ -139,9 +168,9 @@ class TimeIndex:
         self._seconds = [second for _, second in known]
 
     def at(self, end_offset: int) -> float | None:
-        """The second, since the epoch, by which the log had grown to ``end_offset``."""
+        """The moment, in seconds since the epoch, by which the log had grown to ``end_offset``."""
         place = bisect.bisect_left(self._offsets, end_offset)
-        return float(self._seconds[place]) if place < len(self._seconds) else None
+        return self._seconds[place] - self._ahead_s if place < len(self._seconds) else None
 
 
 def _digits(text: str) -> bool:

@@ -10,10 +10,9 @@ from msgspec import Struct
 
 from fleetctl.errors import UsageError
 from fleetctl.logs.buffer import Chunk
-from fleetctl.logs.lines import shown, tidy_lines
+from fleetctl.logs.lines import plain, shown, tidy_lines
 
 _LOOKS_AROUND = re.compile(r"[$^]|\(\?|\\[AZz]")
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 PATIENCE_S = 0.1
 """The most processor time for one search. What takes longer often never ends: ``(a|aa)+$``."""
 
@@ -106,11 +105,6 @@ def found_in(pattern: Pattern, text: str) -> Sequence[int]:
 def whole_texts(chunk: Chunk) -> str:
     """The lines of a chunk without colours, however long they are."""
     return plain(tidy_lines(chunk.data.removesuffix(b"\n")).decode("utf-8", "replace"))
-
-
-def plain(text: str) -> str:
-    """``text`` without colours."""
-    return _COLOUR.sub("", text) if "\x1b" in text else text
 
 
 def texts(chunk: Chunk) -> str:

@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from fleetctl.logs.buffer import Changes, Chunk, LogBuffer
-from fleetctl.logs.lines import shown
-from fleetctl.logs.matching import Filter, Pattern, plain, texts
+from fleetctl.logs.lines import plain, shown
+from fleetctl.logs.matching import Filter, Pattern, texts
 
 _KEY = attrgetter("key")
 _SPLIT_CHUNKS = 32

@@ -53,6 +53,8 @@ class Record(Struct, frozen=True):
     """A controller saw the ready condition met by the present attempt."""
     log_start: int | None = None
     """Offset in the log at which the output of the present attempt begins."""
+    last_line: str = ""
+    """What the last attempt printed last, if it ended with another exit code than 0."""
     searched: str = ""
     """How far the present attempt's log was searched for the ready line, in the format of
     :mod:`fleetctl.observe.conditions`; empty: not at all."""

@@ -34,6 +34,8 @@ class Progress(Struct, frozen=True):
     reason: str | None
     elapsed_s: float
     """Since the start, stop or restart began."""
+    last_lines: tuple[str, ...] = ()
+    """After a start that failed: what the process printed last."""
 
     @property
     def settled(self) -> bool:

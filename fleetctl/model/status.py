@@ -160,6 +160,9 @@ class ServiceStatus(Struct, frozen=True):
     """Its open connections to instances that it starts after; null: not known."""
     tmux: str | None = None
     log_bytes: int | None = None
+    last_lines: tuple[str, ...] | None = None
+    """After it failed: what its process printed last, without control sequences; one line, more in
+    the outcome of a start; null: nothing, or not asked."""
     changed: bool | None = None
     """Whether it runs with another definition than nodes.yaml has now; ``restart`` renews it."""
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from fleetctl.errors import LinkError
 from fleetctl.health.services import service_status
 from fleetctl.link.protocol import Link
+from fleetctl.logs.lines import read
 from fleetctl.logs.segments import PIECE_BYTES, LogLocation, LogReader
 from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
@@ -192,7 +193,8 @@ class _LogSearch:
         return self._matches_line(last_line)
 
     def _matches_line(self, line: bytes) -> bool:
-        return self._pattern.search(line.decode("utf-8", "replace").rstrip("\r")) is not None
+        """Whether it matches as a person reads it; of a line that redraws itself, each state."""
+        return any(self._pattern.search(read(state)) for state in line.rstrip(b"\r").split(b"\r"))
 
 
 class OpenConditions:

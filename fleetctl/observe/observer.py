@@ -16,7 +16,7 @@ from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.conditions import OpenConditions, external_answers
 from fleetctl.observe.look import LOOK_TIMEOUT_S, look
 from fleetctl.observe.questions import questions
-from fleetctl.probes.node import node_script, read_raw, services_script
+from fleetctl.probes.node import clock_script, node_script, read_raw, services_script
 
 
 class Observer:
@@ -68,6 +68,15 @@ class Observer:
         """
         link = await self._links.get(node)
         return await look(link, services_script(self.fleet.name, node))
+
+    async def clock_offset_s(self, node: str) -> float | None:
+        """The clock of ``node`` minus the controller's; None: not known.
+
+        :raises LinkError: it cannot be asked.
+        """
+        link = await self._links.get(node)
+        facts = await look(link, clock_script(self.fleet.name, node))
+        return facts.reliability.clock_offset_s
 
     async def raw_answers(self, node: Node) -> tuple[RawAnswer, ...]:
         """What ``check`` asks ``node``, and the literal answers.

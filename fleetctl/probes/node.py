@@ -109,6 +109,11 @@ def services_script(fleet: str, node: str) -> NodeScript:
     return _script(Questions(fleet, node), "services", frozenset())
 
 
+def clock_script(fleet: str, node: str) -> NodeScript:
+    """The script that asks only how far the clock of ``node`` is from the controller's."""
+    return _script(Questions(fleet, node), "check", frozenset(BY_NAME) - {"clock"})
+
+
 def _script(questions: Questions, depth: When, without: frozenset[str]) -> NodeScript:
     asked = tuple(p for p in PROBES if RANK[p.when] <= RANK[depth] and p.name not in without)
     texts = {os: _texts(asked, os, questions) for os in OSES}

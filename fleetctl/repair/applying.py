@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from fleetctl.errors import LinkError, RepairRefused
 from fleetctl.finishing import to_the_end
-from fleetctl.link.protocol import Completed, Link
+from fleetctl.link.protocol import Link
 from fleetctl.model.layout import fixes_dir
 from fleetctl.model.repairs import (
     KeptRecord,
@@ -19,22 +19,18 @@ from fleetctl.model.repairs import (
     refusal,
 )
 from fleetctl.model.status import RepairStep
+from fleetctl.model.sudo import SudoPassword
 from fleetctl.quoting import quote_path
 from fleetctl.repair.judging import complaint, sudo_refused, undone_already
 from fleetctl.repair.records import (
-    CANNOT_WRITE,
-    bare_script,
     file_name,
     forget_script,
     list_script,
     number_of,
     read_records,
-    run_script,
+    write_script,
 )
-
-STEP_TIMEOUT_S = 30.0
-"""The slowest command, networksetup, may take some seconds."""
-ASK_TIMEOUT_S = 10.0
+from fleetctl.repair.root import ASK_TIMEOUT_S, Root
 
 Report = Callable[[StepOutcome], object]
 
@@ -46,40 +42,34 @@ class Repairer:
         :func:`fleetctl.health.routing.ssh_interfaces`.
     :param report: called for every command that ended, even if the caller was cancelled while it
         ran.
+    :param password: for a sudo that wants one.
     """
 
-    def __init__(self, link: Link, fleet: str, protected: frozenset[str], report: Report) -> None:
+    def __init__(
+        self,
+        link: Link,
+        fleet: str,
+        protected: frozenset[str],
+        report: Report,
+        password: SudoPassword | None = None,
+    ) -> None:
         self._link = link
         self._fleet = fleet
         self._protected = protected
         self._report = report
-        self._sudo = "sudo -n "
+        self._root = Root(link, password)
         self._number = 0
 
-    async def prepare(self) -> None:
-        """Make sure that commands can be run as root on the node.
+    async def prepare(self, commands: Sequence[str]) -> None:
+        """Make sure that ``commands``, those that are going to be run, can be run on the node.
 
-        :raises RepairRefused: they cannot; the hint says what to do.
+        :raises RepairRefused: none that needs root can; the hint says what to do.
         :raises LinkError: the node is lost.
         """
+        await self._root.prepare(commands)
         folder = quote_path(fixes_dir(self._fleet))
-        done = await self._link.run(
-            f"ls {folder} 2>/dev/null; echo\n"
-            "if command -v sudo >/dev/null; then exec sudo -n true </dev/null; fi\n"
-            '[ "$(id -u)" = 0 ] && echo root',
-            timeout_s=ASK_TIMEOUT_S,
-        )
-        if done.exit_status != 0:
-            said = (done.error_text.splitlines() or ["there is no sudo"])[-1]
-            raise RepairRefused(
-                f"{self._link.node} does not allow commands as root without a password ({said})",
-                hint="Allow it there with `sudo visudo -f /etc/sudoers.d/fleetctl` and a line "
-                "`USER ALL=(ALL) NOPASSWD: ALL`, or run the commands on it by hand.",
-            )
-        lines = done.text.splitlines()
-        if lines[-1:] == ["root"]:  # a system without sudo, logged in as root
-            self._sudo = ""
-        self._number = max(map(number_of, lines), default=0)
+        done = await self._link.run(f"ls {folder} 2>/dev/null\ntrue\n", timeout_s=ASK_TIMEOUT_S)
+        self._number = max(map(number_of, done.text.splitlines()), default=0)
 
     async def apply(self, code: str, step: RepairStep) -> StepOutcome:
         """Run one step of the repair of ``code``. Its record is kept unless it is known to have
@@ -93,15 +83,23 @@ class Repairer:
         node = self._link.node
         if why := refusal(node, step, self._protected):
             return self._tell(code, step.command, "refused", why)
+        if why := self._root.refusal(step.command):
+            return self._tell(code, step.command, "failed", why)
         record = RepairRecord(node=node, code=code, at=datetime.now(UTC), step=step)
         self._number += 1
         name = file_name(self._number, record)
-        script = run_script(self._fleet, name, self._as_root(step.command))
         try:
             done = await self._link.run(
-                script, stdin=msgspec.json.encode(record), timeout_s=STEP_TIMEOUT_S
+                write_script(self._fleet, name),
+                stdin=msgspec.json.encode(record),
+                timeout_s=ASK_TIMEOUT_S,
             )
-            failed = self._failed(step.command, done)
+            if done.exit_status != 0:
+                why = (
+                    f"how to undo it cannot be written down: {done.error_text or done.exit_status}"
+                )
+                return self._tell(code, step.command, "failed", why)
+            failed = await self._run(step.command)
             if failed is None:
                 return self._tell(code, step.command, "done")
             await self._forget(name)
@@ -125,27 +123,25 @@ class Repairer:
         code, step = kept.record.code, kept.record.step
         if why := refusal(self._link.node, step, self._protected):
             return self._tell(code, step.undo, "refused", why)
+        if why := self._root.refusal(step.undo):
+            return self._tell(code, step.undo, "failed", why)
         try:
-            if step.undo:
-                script = bare_script(self._as_root(step.undo))
-                done = await self._link.run(script, timeout_s=STEP_TIMEOUT_S)
-                failed = self._failed(step.undo, done)
-                if failed is not None and not undone_already(done.text):
-                    return self._tell(code, step.undo, "failed", failed)
+            failed = await self._run(step.undo, undo=True) if step.undo else None
+            if failed is not None:
+                return self._tell(code, step.undo, "failed", failed)
             await self._forget(kept.name)
         except LinkError as error:
             return self._tell(code, step.undo, "unknown", error.reason)
         return self._tell(code, step.undo, "done")
 
-    def _as_root(self, command: str) -> str:
-        """With ``sudo -n``, which never asks for a password, or as it is."""
-        if not command.startswith("sudo "):
-            return command
-        return self._sudo + command.removeprefix("sudo ")
-
-    def _failed(self, command: str, done: Completed) -> str | None:
-        if done.exit_status == CANNOT_WRITE and done.error_text:
-            return f"how to undo it cannot be written down: {done.error_text}"
+    async def _run(self, command: str, *, undo: bool = False) -> str | None:
+        """Run a command; why it failed, None: it did not."""
+        try:
+            done = await self._root.run(command)
+        except RepairRefused as error:
+            return error.message
+        if undo and undone_already(done.text):
+            return None
         if sudo_refused(done.text):
             return f"sudo refuses it without a password: {done.text.strip()}"
         return complaint(command, done.text, done.exit_status)

@@ -13,6 +13,12 @@ _SUDO = re.compile(
     r"|is not in the sudoers file|is not allowed to (?:execute|run)",
     re.I | re.M,
 )
+_PASSWORD_WANTED = re.compile(
+    r"^sudo: .*(?:password|terminal|interactive authentication) is required", re.M
+)
+_PASSWORD_WRONG = re.compile(
+    r"^sudo: (?:no password was provided|\d+ incorrect password attempt)|^Sorry, try again", re.M
+)
 _NETWORKSETUP = re.compile(
     r"^.*(?:\*\* Error|is not a recognized network service|is not a valid).*$", re.I | re.M
 )
@@ -23,6 +29,16 @@ _NO_ADDRESS = re.compile(r"address not found", re.I)  # the kernel's words since
 def sudo_refused(text: str) -> bool:
     """Whether sudo refused: it wants a password, or the account may not run this."""
     return _SUDO.search(text) is not None
+
+
+def password_wanted(text: str) -> bool:
+    """Whether ``sudo -n`` refused since it must ask for a password."""
+    return _PASSWORD_WANTED.search(text) is not None
+
+
+def password_wrong(text: str) -> bool:
+    """Whether ``sudo -S`` refused the password that it read."""
+    return _PASSWORD_WRONG.search(text) is not None
 
 
 def complaint(command: str, text: str, exit_status: int) -> str | None:

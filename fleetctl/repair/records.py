@@ -10,9 +10,6 @@ from fleetctl.model.layout import fixes_dir
 from fleetctl.model.repairs import KeptRecord, RepairRecord
 from fleetctl.quoting import quote, quote_path
 
-CANNOT_WRITE = 61
-"""Exit status of :func:`run_script` if the record could not be written, so nothing was run."""
-
 
 def file_name(number: int, record: RepairRecord) -> str:
     """Sorts by ``number``, since the clock of a node or a controller may be set back."""
@@ -46,18 +43,21 @@ def read_records(output: str) -> Iterator[KeptRecord]:
     yield from sorted(found, key=lambda kept: kept.name)
 
 
-def run_script(fleet: str, name: str, command: str) -> str:
-    """Writes stdin as a record, then runs ``command``; see :func:`bare_script`."""
+def write_script(fleet: str, name: str) -> str:
+    """Writes stdin as a record; fails where that cannot be done."""
     return (
         f"umask 077; d={quote_path(fixes_dir(fleet))}; f=$d/{quote(name)}\n"
-        f'{{ mkdir -p "$d" && cat >"$f.new" && mv "$f.new" "$f"; }} || exit {CANNOT_WRITE}\n'
-        f"{bare_script(command)}"
+        f'mkdir -p "$d" && cat >"$f.new" && mv "$f.new" "$f"\n'
     )
 
 
-def bare_script(command: str) -> str:
-    """Runs ``command`` in English, with stderr joined to stdout; exits with its status."""
-    return f"umask 022; LC_ALL=C; export LC_ALL\n( {command}\n) </dev/null 2>&1\n"
+def bare_script(command: str, *, stdin: bool = False) -> str:
+    """Runs ``command`` in English, with stderr joined to stdout; exits with its status.
+
+    :param stdin: let it read the script's stdin.
+    """
+    given = "" if stdin else "</dev/null "
+    return f"umask 022; LC_ALL=C; export LC_ALL\n( {command}\n) {given}2>&1\n"
 
 
 def forget_script(fleet: str, name: str) -> str:

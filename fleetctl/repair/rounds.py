@@ -17,6 +17,7 @@ from fleetctl.link.links import Links
 from fleetctl.model.questions import Depth
 from fleetctl.model.repairs import KeptRecord, Proposal, Repair, StepOutcome
 from fleetctl.model.status import Problem, RepairStep
+from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet
 from fleetctl.repair.applying import Repairer, Report
 from fleetctl.repair.proposals import propose
@@ -32,6 +33,7 @@ class Rounds:
     :param check: asks every node of the fleet.
     :param changing: entered while a node is being changed.
     :param persistent: on macOS also run what lasts over a reboot.
+    :param password: for a sudo that wants one.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Rounds:
         nodes: Sequence[str],
         *,
         persistent: bool = False,
+        password: SudoPassword | None = None,
     ) -> None:
         self._fleet = fleet
         self._links = links
@@ -50,6 +53,7 @@ class Rounds:
         self._changing = changing
         self._nodes = nodes
         self._persistent = persistent
+        self._password = password
         self._tried: set[tuple[str, str]] = set()
         """Node and command of steps that were run or declined already."""
         self.checked: Checked | None = None
@@ -105,7 +109,7 @@ class Rounds:
         planned = [(repair, self.steps_of(repair)) for repair in repairs]
         self.decline(repairs)
         repairer = await self._repairer(node, report)
-        await repairer.prepare()
+        await repairer.prepare([step.command for _, steps in planned for step in steps])
         with self._changing():
             for repair, steps in planned:
                 for step in steps:
@@ -120,7 +124,7 @@ class Rounds:
 
     async def undo(self, node: str, records: Sequence[KeptRecord], report: Report) -> None:
         repairer = await self._repairer(node, report)
-        await repairer.prepare()
+        await repairer.prepare([kept.record.step.undo for kept in records])
         with self._changing():
             for kept in records:
                 if (await repairer.undo(kept)).state == "unknown":
@@ -144,4 +148,4 @@ class Rounds:
             self.outcomes.append(outcome)
             report(outcome)
 
-        return Repairer(link, self._fleet.name, protected, ended)
+        return Repairer(link, self._fleet.name, protected, ended, self._password)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.cli.action import carry_out
 from fleetctl.model.progress import ActionResult
@@ -80,4 +81,18 @@ def test_an_interrupted_start_tells_what_is_not_known(
     asyncio.run(body())
     assert capsys.readouterr().err.endswith(
         f"stopped waiting; running on: {runs}\nnot known: {unknown}; ask with: fleetctl status\n"
+    )
+
+
+def test_the_last_lines_of_a_failed_instance_stand_below_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed = replace(SERVER, state="failed", reason="exit code 1", last_lines=("a:", "  b"))
+
+    async def work(_: dict[str, ServiceStatus]) -> ActionResult:
+        return ActionResult("start", {"server@mini1": failed})
+
+    assert begin(Action(work)) == 1
+    assert capsys.readouterr().err.endswith(
+        "server@mini1 is failed: exit code 1\n    a:\n      b\n"
     )

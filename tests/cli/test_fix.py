@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from fleetctl.lab import Lab
+from fleetctl.lab.linux import PASSWORD
+from fleetctl.quoting import quote
 from tests.conftest import MakeLab
 from tests.e2e.cluster import NODES, Said, eventually, sh
 from tests.e2e.terminal import Terminal
@@ -19,6 +23,7 @@ from tests.e2e.terminal import Terminal
 pytestmark = pytest.mark.lab
 
 MISSING = "sudo ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0"
+SUDO_PAGE = Path(__file__).parents[2] / "docs/sudo.md"
 FORWARDING = "sudo sysctl -w net.inet.ip.forwarding=1"
 
 
@@ -182,6 +187,96 @@ def test_sudo_that_wants_a_password_is_one_clear_sentence(lab: Lab) -> None:
     assert not has_route(lab)
 
 
+ASKED = "password for sudo on the nodes: "
+
+
+def broken_behind_passwords(lab: Lab) -> None:
+    lab.fault("route-missing", "pi")
+    lab.fault("forwarding-off", "hub")
+    for node in ("hub", "pi"):
+        lab.fault("sudo-password", node)
+
+
+def typed(lab: Lab, password: str, *arguments: str) -> tuple[int, str]:
+    """The exit code and output of fix, after the password was typed."""
+    argv = ["fleetctl", "fix", "--yes", "--ask-sudo", *arguments]
+    with Terminal(lab, argv, columns=250) as terminal:
+        terminal.wait_for(ASKED)
+        terminal.type(f"{password}\r")
+        code = terminal.wait_for_end(40)
+        assert "Traceback" not in terminal.text
+        return code, terminal.text
+
+
+def test_a_password_for_sudo_is_asked_for_once_and_is_not_shown(lab: Lab) -> None:
+    broken_behind_passwords(lab)
+    code, text = typed(lab, PASSWORD, "--apply")
+    assert code == 0, text
+    assert text.count(ASKED) == 1
+    assert not re.search(rf"\b{PASSWORD}\b", text)
+    assert f"pi: {MISSING} done" in text
+    assert f"hub: {FORWARDING} done" in text
+    assert has_route(lab)
+    assert typed(lab, PASSWORD, "--undo")[0] == 0
+    assert not has_route(lab)
+
+
+def test_a_wrong_password_for_sudo_is_tried_once_in_the_whole_fleet(lab: Lab) -> None:
+    broken_behind_passwords(lab)
+    log = "/var/log/sudo.log"
+    rule = (
+        f"echo 'Defaults logfile={log}' >/etc/sudoers.d/99-log && chmod 440 /etc/sudoers.d/99-log"
+    )
+    for node in ("hub", "pi"):
+        sh(lab, node, rule, user="root")
+    try:
+        code, text = typed(lab, "wrong", "--apply")
+        said = "".join(sh(lab, node, f"cat {log}", user="root") for node in ("hub", "pi"))
+    finally:
+        for node in ("hub", "pi"):
+            sh(lab, node, f"rm -f {log} /etc/sudoers.d/99-log", user="root")
+    assert code == 1
+    assert "fleetctl: hub: sudo does not accept the password. It is not tried again" in text
+    assert "fleetctl: pi was not asked to accept the sudo password, since hub refused it" in text
+    assert said.count("incorrect password attempt") == 1
+    assert not has_route(lab)
+
+
+def test_a_password_is_asked_for_on_a_terminal_only_and_only_to_run_commands(lab: Lab) -> None:
+    for arguments, sentence in (
+        (["--apply", "--yes"], "--ask-sudo needs a terminal to ask for the password on"),
+        ([], "--ask-sudo is for running commands. Add --apply or --undo."),
+    ):
+        argv = ["fleetctl", "fix", "--ask-sudo", *arguments]
+        process = lab.popen(
+            "controller", argv, stdin=-3, stdout=-1, stderr=-1, start_new_session=True
+        )
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (2, b"")
+        assert err.decode() == f"fleetctl: {sentence}\n"
+
+
+@pytest.mark.parametrize(
+    ("system", "node", "user"), [("Linux", "pi", "pi"), ("macOS", "hub", "me")]
+)
+def test_the_least_rule_of_the_page_suffices(lab: Lab, system: str, node: str, user: str) -> None:
+    broken_behind_passwords(lab)
+    _, section = SUDO_PAGE.read_text("utf-8").split(f"## The least rule on {system}")
+    found = re.search(r"^```sudoers\n(.*?)^```", section, re.M | re.S)
+    assert found
+    account = sh(lab, node, "id -un").strip()
+    rule = re.sub(rf"^{user} ALL", f"{account} ALL", found[1], flags=re.M)
+    file = "/etc/sudoers.d/fleetctl"
+    sh(lab, node, f"printf %s {quote(rule)} >{file}; chmod 440 {file}; visudo -c", user="root")
+    try:
+        said = fleetctl(lab, "fix", "--apply", "--yes", node)
+        assert f"{node}: {MISSING if node == 'pi' else FORWARDING} done" in said.out
+        assert said.err == ""
+        assert fleetctl(lab, "fix", "--undo", "--yes", node).code == 0
+    finally:
+        sh(lab, node, f"rm -f {file}", user="root")
+
+
 @pytest.mark.parametrize("option", ["--apply", "--undo"])
 def test_without_a_terminal_nothing_is_changed_unless_told_so(lab: Lab, option: str) -> None:
     lab.fault("route-missing", "pi")
@@ -217,7 +312,7 @@ def test_ctrl_c_waits_for_the_command_that_runs_and_says_what_was_done(lab: Lab)
     sudo = sh(lab, "pi", "command -v sudo").strip()
     slow = f"""mv {sudo} {sudo}.real && cat >{sudo} <<'EOF'
 #!/bin/sh
-case "$*" in *"ip route replace"*) touch /tmp/begun; sleep 2 ;; esac
+case "$*" in *"-n ip route replace"*) touch /tmp/begun; sleep 2 ;; esac
 exec {sudo}.real "$@"
 EOF
 chmod 755 {sudo}"""

@@ -8,8 +8,9 @@ import subprocess
 import pytest
 
 from fleetctl.lab import Lab
-from tests.e2e.cluster import User, running
+from tests.e2e.cluster import User, eventually, finish, interrupt, running
 from tests.e2e.conftest import MakeUser
+from tests.e2e.terminal import Terminal
 
 pytestmark = pytest.mark.lab
 
@@ -63,6 +64,54 @@ def test_a_deadline(lab: Lab, job: User) -> None:
     for node in ("pi", "mini"):
         assert f"fleetctl: {node}: a command did not end within 1 s" in said.err
     assert running(lab, "pi", "sleep 4950") == []
+    said = job.type("exec", "--timeout", "1", "pi", "mini", "--", "echo begun; exec sleep 4950")
+    why = "cut off: a command did not end within 1 s"
+    assert said.out == f"── mini, pi ({why})\nbegun\n"
+    assert said.err.endswith("2 nodes: 2 timed out (mini, pi)\n")
+
+
+def test_ctrl_c_keeps_what_was_said_and_ends_the_commands(lab: Lab, job: User) -> None:
+    process = job.begin("exec", "--stream", "pi", "mini", "--", "echo begun; exec sleep 4951")
+    assert process.stdout
+    assert {process.stdout.readline() for _ in range(2)} == {b"pi   | begun\n", b"mini | begun\n"}
+    said = interrupt(process)
+    assert said.code == 130
+    assert said.err.split("\n")[0] == "2 nodes: 2 interrupted (mini, pi)"
+    eventually(lambda: not running(lab, "pi", "sleep 4951"), "it is ended")
+
+    process = job.begin("exec", "pi", "mini", "--", "echo begun; exec sleep 4952")
+    eventually(lambda: running(lab, "pi", "sleep 4952"), "it runs")
+    eventually(lambda: running(lab, "mini", "sleep 4952"), "it runs")
+    said = interrupt(process)
+    assert (said.code, said.out) == (130, "── mini, pi (cut off: interrupted)\nbegun\n")
+
+
+def test_lines_come_at_once_with_their_nodes(job: User) -> None:
+    process = job.begin("exec", "--stream", "pi", "--", "echo first; echo odd >&2; cat; echo last")
+    said = finish(process)
+    assert (said.code, said.out, said.err) == (0, "pi | first\npi | last\n", "pi | odd\n")
+
+
+def test_what_differs_from_most_nodes(job: User) -> None:
+    line = "seq 1 5; test $(hostname) != pi || { echo more; exit 2; }; echo end"
+    said = job.type("exec", "--diff", "hub", "mini", "pi", "--", line)
+    same = "".join(f"{number}\n" for number in range(1, 6))
+    assert said.out == (
+        f"── hub, mini\n{same}end\n"
+        "--- hub, mini\n+++ pi (exit code 2)\n@@ -3,4 +3,4 @@\n 3\n 4\n 5\n-end\n+more\n"
+    )
+    assert (said.code, said.err) == (2, "3 nodes: 2 ok, 1 failed (pi)\n")
+
+
+def test_a_node_cannot_set_the_terminal_s_title_or_move_its_cursor(lab: Lab, job: User) -> None:
+    nasty = r"printf '\033]0;title\007\033[2J\033[32mgreen\033[0m\n'"
+    for options, nodes in (([], ["pi"]), ([], ["pi", "mini"]), (["--stream"], ["pi"])):
+        argv = job.argv("exec", *options, *nodes, "--", nasty)
+        with Terminal(lab, argv) as terminal:
+            assert terminal.wait_for_end(20) == 0
+            assert "\x1b[32mgreen\x1b[0m" in terminal.raw
+            assert "title" not in terminal.raw
+            assert "\x1b[2J" not in terminal.raw
 
 
 def test_wrong_calls(job: User) -> None:
@@ -73,6 +122,8 @@ def test_wrong_calls(job: User) -> None:
             "fleetctl: exec needs targets, then --, then a command. "
             "For example: fleetctl exec 'pi*' -- uptime\n"
         )
+    said = job.type("exec", "--stream", "--diff", "pi", "--", "true")
+    assert (said.code, said.err) == (2, "fleetctl: --stream and --diff exclude each other\n")
     said = job.type("exec", "pii", "--", "true")
     assert (said.code, said.err) == (
         2,

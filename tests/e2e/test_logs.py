@@ -58,6 +58,8 @@ def test_past_lines(lab: Lab, user: MakeUser) -> None:
         text[1],
         text[3],
     ]
+    seen = "^two: red ünï"  # colours are not among what a person reads
+    assert job.type("logs", "--grep", seen, "talker@mini").out.splitlines() == [text[1]]
     both = job.type("logs", "-n", "1").out.splitlines()
     assert sorted(both) == ["talker@here | last without end", "talker@mini | last without end"]
     stamped = job.type("logs", "-n", "1", "--timestamps", "talker@here").out

@@ -125,7 +125,9 @@ def test_each_way_not_to_be_ready(
     assert said.code == 1
     summary = said.err[said.err.index("start: ") :].splitlines()
     assert summary[0] == "start: 1 of 10 done"
-    outcome = dict(line.split(" is ", 1) for line in summary[1:])
+    assert summary[summary.index("dies@mini is failed: exit code 3") + 1] == "    no luck"
+    indented = [line for line in summary if line.startswith("    ")]
+    outcome = dict(line.split(" is ", 1) for line in summary[1:] if line not in indented)
     pid = running(lab, "hub", "python3 -m http.server 7105")[0]
     assert outcome == {
         "wide@hub": "running: not ready after 2 s: does not listen on 10.10.0.1:7104 yet; "

@@ -243,3 +243,28 @@ def test_secrets_are_in_the_environment_and_nowhere_else(node: Node, tmp_path: P
     assert "hunter2" not in node.tmux("show-environment", "-g")
     node.stop(one)
     assert not list(folder.glob("spec*"))
+
+
+@pytest.mark.parametrize(
+    ("command", "last"),
+    [
+        (r"printf 'one\n\033[31;1mno \033[0mluck\033[K\n\n'; exit 3", ("no luck",)),
+        (r"printf '10%%\r20%%'; exit 3", ("20%",)),
+        ("exit 3", None),
+        ("echo fine", None),
+    ],
+)
+def test_a_status_has_the_last_line_of_what_failed(
+    node: Node, command: str, last: tuple[str, ...] | None
+) -> None:
+    it = instance(command=command)
+    node.start(it)
+    node.await_phase(it, "ended")
+    eventually(lambda: "fleetctl: ended" in node.log(it) or last is None, "its output is logged")
+    assert node.status(it).last_lines == last
+    dead = ("list-panes", "-a", "-F", "#{pane_dead}")
+    eventually(lambda: node.tmux(*dead) == "1\n", "its window is dead")
+    again = instance(command="exit 4")
+    node.start(again)
+    eventually(lambda: node.state(again).get("exit") == "4", "it ended again")
+    assert node.status(again).last_lines is None, "an earlier run's is not its own"

@@ -352,3 +352,32 @@ def test_an_ssh_link_has_its_address_and_connect_time(
         await link.close()
 
     with_link(body)
+
+
+def test_both_streams_are_read_as_they_come_and_whole(with_link: WithLink[None]) -> None:
+    flood = "head -c 3000000 /dev/zero"
+
+    async def body(link: Link) -> None:
+        script = f"echo err >&2; read go; echo out; {flood}; {flood} >&2; exit 7"
+        async with link.stream(script, both=True) as stream:
+            assert await stream.read_both() == (b"", b"err\n")
+            stream.write(b"go\n")
+            stdout = stderr = b""
+            while any(said := await stream.read_both()):
+                stdout, stderr = stdout + said[0], stderr + said[1]
+            assert stream.exit_status == 7
+        assert stdout == b"out\n" + bytes(3000000)
+        assert stderr == bytes(3000000)
+
+    with_link(body)
+
+
+def test_leaving_a_stream_of_both_ends_a_script_that_floods_it(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        async with link.stream("echo $$; exec cat /dev/zero >&2", both=True) as stream:
+            said = b""
+            while not said.endswith(b"\n"):
+                said += (await stream.read_both())[0]
+        await until(lambda: not alive(int(said)), "it has ended")
+
+    with_link(body)

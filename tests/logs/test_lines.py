@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from fleetctl.logs.lines import (
     MAX_LINE_BYTES,
+    READ_CHARACTERS,
     SHOWN_BYTES,
     Framer,
     TimeIndex,
     log_lines,
+    read,
+    read_last,
     shown,
     tidy,
     tidy_lines,
@@ -224,3 +227,24 @@ def test_the_framer_knows_what_the_unfinished_line_shows(pieces: list[bytes], la
 )
 def test_of_a_very_long_line_the_beginning_is_shown(line: bytes, text: str) -> None:
     assert shown(line) == text
+
+
+@given(NASTY)
+def test_what_a_person_reads_has_no_escape_sequences(line: bytes) -> None:
+    assert "\x1b" not in read(line)
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", ()),
+        (b"\r\n \n", ()),
+        (b"a\nb\nc\n", ("b", "c")),
+        (b"a\n\nb", ("", "b")),
+        (b"a\nb\r\n\x1b[0m\r\n\n", ("a", "b")),
+        (b"\x1b[31ma\x1b[0m\tb\n10%\r20%\n", ("a       b", "20%")),
+        (b"x" * 1000, ("x" * (READ_CHARACTERS - 1) + "…",)),
+    ],
+)
+def test_the_last_lines_as_a_person_reads_them(data: bytes, lines: tuple[str, ...]) -> None:
+    assert read_last(data, 2) == lines

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleetctl.errors import UsageError
-from fleetctl.logs.matching import Pattern, found_in, plain
+from fleetctl.logs.lines import plain
+from fleetctl.logs.matching import Pattern, found_in
 
 PARTS = ["a", "b", "ab", "", ".", "[^a]", r"\s", r"\S+", r"\b", r"\B", "^", "$", r"\A", r"\Z",
          r"\n", "a*", "b?", "(?=b)", "(?<!a)", "(?!a)", "(?i:A)", "|", r"\W"]  # fmt: skip

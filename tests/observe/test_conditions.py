@@ -226,6 +226,39 @@ def test_a_line_is_not_joined_over_a_gap() -> None:
     jumping(body())
 
 
+@pytest.mark.parametrize(
+    ("pattern", "printed"),
+    [
+        (
+            "running on http://h:80$",
+            "\x1b[32mINFO\x1b[0m: running on \x1b[1mhttp://h:80\x1b[0m\r\n",
+        ),
+        ("^ready$", "\x1b]0;title\x07\x1b[2K\x1b[1Gready\n"),
+        ("^ready$", "10%\r50%\rready\x1b[K\rgone"),
+        ("^ready$", "\x1b[32mready\x1b[0m"),
+    ],
+)
+def test_a_line_matches_as_a_person_reads_it(pattern: str, printed: str) -> None:
+    async def body() -> None:
+        world = World(pattern)
+        world.log.write(printed.encode())
+        assert await world.once() == "ready"
+
+    jumping(body())
+
+
+def test_a_colour_that_is_split_between_two_looks_is_still_one() -> None:
+    async def body() -> None:
+        world = World("^it is ready$")
+        states = world.watch()
+        world.log.write(b"it is \x1b[3")
+        assert await anext(states) == "running"
+        world.log.write(b"2mready\x1b[0m\n")
+        assert await anext(states) == "ready"
+
+    jumping(body())
+
+
 # lost links
 
 

@@ -30,6 +30,7 @@ class Machine:
         self.stub(
             "sudo",
             '[ "$1" = -n ] || { echo "sudo: a terminal is required" >&2; exit 1; }\n'
+            '[ "$2" != -l ] || exit 0\n'
             f'shift; exec nsenter --net=/proc/{pid}/ns/net "$@"\n',
         )
 

@@ -55,7 +55,7 @@ finding = pi5
 def applied(machine: Machine, code: str, planned: tuple[RepairStep, ...]) -> list[StepOutcome]:
     async def body() -> list[StepOutcome]:
         repairer = Repairer(machine.link(), "smol", NONE, lambda outcome: None)
-        await repairer.prepare()
+        await repairer.prepare([step.command for step in planned])
         return [await repairer.apply(code, step) for step in planned]
 
     return bounded(body())
@@ -64,8 +64,9 @@ def applied(machine: Machine, code: str, planned: tuple[RepairStep, ...]) -> lis
 def undone(machine: Machine, protected: frozenset[str] = NONE) -> list[StepOutcome]:
     async def body() -> list[StepOutcome]:
         repairer = Repairer(machine.link(), "smol", protected, lambda outcome: None)
-        await repairer.prepare()
-        return [await repairer.undo(kept) for kept in await repairer.records()]
+        records = await repairer.records()
+        await repairer.prepare([kept.record.step.undo for kept in records])
+        return [await repairer.undo(kept) for kept in records]
 
     return bounded(body())
 
@@ -247,7 +248,7 @@ def test_nothing_is_run_or_undone_on_the_interface_that_carries_ssh(machine: Mac
 
     async def body() -> StepOutcome:
         repairer = Repairer(machine.link(), "smol", frozenset({"eth0"}), lambda outcome: None)
-        await repairer.prepare()
+        await repairer.prepare([step.command])
         return await repairer.apply("route-missing", step)
 
     outcome = bounded(body())
@@ -301,7 +302,7 @@ def test_sudo_that_asks_for_a_password_is_an_error_before_anything_is_run(machin
 def test_sudo_that_refuses_only_this_command(machine: Machine) -> None:
     machine.stub(
         "sudo",
-        '[ "$2" = true ] && exit 0\necho "sudo: a password is required" >&2; exit 1\n',
+        '[ "$2" = -l ] && exit 0\necho "sudo: a password is required" >&2; exit 1\n',
     )
     [outcome] = applied(machine, "forwarding-off", steps(FLEET, finding("forwarding-off"), PI5))
     assert outcome.state == "failed"

@@ -20,8 +20,8 @@ from fleetctl.config import load
 from fleetctl.errors import ConnectTimedOut, FleetctlError, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.link.links import Links
-from fleetctl.link.protocol import Completed
 from fleetctl.logs.events import LogBatch, LogEvent, PastLog, Wanted
+from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look, RawAnswer
@@ -29,6 +29,7 @@ from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceState, ServiceStatus, SystemStatus
+from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.attention import Wake
 from fleetctl.observe.watch import Watch
@@ -251,8 +252,12 @@ class Stage:
         return Attached(0, runs=True)
 
     async def execute(
-        self, nodes: Sequence[str], script: str, timeout_s: float
-    ) -> dict[str, Completed | LinkError]:
+        self,
+        nodes: Sequence[str],
+        script: str,
+        timeout_s: float,
+        took: Callable[[ExecutionEvent], object],
+    ) -> None:
         raise NotImplementedError("the dashboard runs no commands of people's")
 
     def fix(
@@ -261,12 +266,21 @@ class Stage:
         *,
         persistent: bool = False,
         answered: Answered | None = None,
+        password: SudoPassword | None = None,
     ) -> Repairs:
         async def check(depth: Depth) -> Checked:
             self._fail("fix")
             return await self.check(depth=depth)
 
-        return Rounds(self.fleet, self.links, check, nullcontext, nodes, persistent=persistent)
+        return Rounds(
+            self.fleet,
+            self.links,
+            check,
+            nullcontext,
+            nodes,
+            persistent=persistent,
+            password=password,
+        )
 
     # logs
 

@@ -118,7 +118,7 @@ def _may_doze(plan: Blueprint, machine: Machine) -> list[str | None]:
 KINDS = (
     FaultKind(
         name="sudo-password",
-        sentence="sudo asks the account for its password.",
+        sentence=f"sudo asks the account for its password, which is {linux.PASSWORD!r}.",
         places=_with_sudo,
         lacks="it has no SSH server, or one logs in as root",
         lives="disk",

@@ -25,7 +25,7 @@ _REFUSED_PAUSE_S = 0.05
 class _Channel(asyncssh.SSHClientSession[bytes]):
     """The buffered output of one channel, with flow control."""
 
-    def __init__(self, bounded: bool) -> None:
+    def __init__(self, bounded: bool, both: bool) -> None:
         self.buffer = bytearray()
         self.stderr = bytearray()
         self.noise = NoiseFilter()
@@ -34,6 +34,8 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         self.ended = False
         self.broken: Exception | None = None
         self.bounded = bounded
+        self.both = both
+        """Whether stderr is read, and not only its end kept."""
         self.status: int | None = None
         self._chan: asyncssh.SSHClientChannel[bytes] | None = None
         self._paused = False
@@ -44,15 +46,18 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if datatype is None:
             self.buffer += self.noise.feed(data)
-            if self.bounded and len(self.buffer) > _STREAM_BUFFER and not self._paused:
-                assert self._chan is not None
-                self._paused = True
-                self._chan.pause_reading()
             self.arrived.set()
         else:
             self.stderr += self.stderr_noise.feed(data)
-            if self.bounded:
+            if self.both:
+                self.arrived.set()
+            elif self.bounded:
                 del self.stderr[:-_STDERR_KEPT]
+        waiting = len(self.buffer) + len(self.stderr)
+        if self.bounded and waiting > _STREAM_BUFFER and not self._paused:
+            assert self._chan is not None
+            self._paused = True
+            self._chan.pause_reading()
 
     def exit_status_received(self, status: int) -> None:
         self.status = status
@@ -103,6 +108,18 @@ class _SSHStream:
             return session.take()
         _raise_if_lost(self._node, session)
         return b""
+
+    async def read_both(self) -> tuple[bytes, bytes]:
+        session = self._session
+        while not (session.buffer or session.stderr or session.ended):
+            session.arrived.clear()
+            await session.arrived.wait()
+        errors = bytes(session.stderr)
+        session.stderr.clear()
+        data = session.take()
+        if not (data or errors):
+            _raise_if_lost(self._node, session)
+        return data, errors
 
     def write(self, data: bytes) -> None:
         with suppress(BrokenPipeError, OSError):
@@ -177,9 +194,15 @@ class SSHLink:
 
     @asynccontextmanager
     async def _channel(
-        self, command: str, *, bounded: bool, deadline: float, **options: Any
+        self,
+        command: str,
+        *,
+        bounded: bool,
+        deadline: float,
+        both: bool = False,
+        **options: Any,
     ) -> AsyncIterator[tuple[asyncssh.SSHClientChannel[bytes], _Channel]]:
-        session = _Channel(bounded)
+        session = _Channel(bounded, both)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._channels.acquire()
@@ -253,9 +276,9 @@ class SSHLink:
         return Completed(bytes(session.buffer), bytes(session.stderr), session.status)
 
     @asynccontextmanager
-    async def stream(self, script: str) -> AsyncIterator[_SSHStream]:
+    async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[_SSHStream]:
         async with self._channel(
-            command_line(script), bounded=True, deadline=_opening_deadline()
+            command_line(script), bounded=True, both=both, deadline=_opening_deadline()
         ) as opened:
             yield _SSHStream(self.node, *opened)
 

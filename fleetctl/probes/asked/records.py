@@ -22,7 +22,30 @@ def _text(questions: Questions) -> str:
     return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
 grep -H '' */*@{node}/state */*@{node}/ready */*@{node}/searched 2>/dev/null
 ls -ln */*@{node}/log/*.log 2>/dev/null
+for f in */*@{node}/state; do
+[ -r "$f" ] || continue
+phase= code=0 start=
+while IFS='=' read -r key value; do
+case $key in phase) phase=$value;; exit) code=$value;; log) start=$value;; esac
+done <"$f"
+[ "$phase" = ended ] && [ "$code" != 0 ] || continue
+{_LAST_LINE}
+done
 true"""
+
+
+_LAST_LINE = r"""f=${f%/state} esc=$(printf '\033')
+log=$(ls "$f/log" | sed -n 's/^\([0-9]*\)\.log$/\1/p' | sort -n | tail -n 1)
+from=$(($(wc -c <"$f/log/$log.log") - 2000)) start=$((${start:-0} - ${log:-0}))
+[ "$from" -ge "$start" ] || from=$start
+[ "$from" -ge 0 ] || from=0
+tail -c +$((from + 1)) "$f/log/$log.log" 2>/dev/null | tr '\r' '\n' |
+sed -e "s/$esc[[][0-9;:?]*[A-Za-z]//g" \
+-e 's/fleetctl: ended with exit code .*//' -e '/^[[:space:]]*$/d' |
+tail -n 1 | sed "s|^|$f/last:|" """
+"""The last line that the newest attempt printed; only of what failed, so that it costs others
+nothing."""
+LAST_CHARACTERS = 200
 
 
 class Records(Struct, frozen=True):
@@ -34,7 +57,7 @@ class Records(Struct, frozen=True):
 
 
 _FILE_LINE = re.compile(
-    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched):(?P<line>.*)"
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last):(?P<line>.*)"
 )
 _LOG_LINE = re.compile(
     r"\S+\s+[0-9]+\s+[0-9]+\s+[0-9]+\s+(?P<size>[0-9]{1,18})\s.*?"
@@ -87,6 +110,7 @@ def _record(job: str, instance: str, phase: Phase, values: Mapping[str, str]) ->
         restarts=restarts,
         ready=values.get("ready") == attempt,
         log_start=whole(values.get("log")),
+        last_line=values.get("last", "")[:LAST_CHARACTERS].strip(),
         searched=searched[len(attempt) + 1 :] if searched.startswith(f"{attempt} ") else "",
     )
 

@@ -69,6 +69,7 @@ def action_rows(action: JobAction, elapsed_s: float, width: int) -> list[tuple[s
         steps = action.steps.get(name, ())
         end_s = steps[-1].elapsed_s if action.settled(name) else total_s
         reason = steps[-1].reason if steps else None
+        said = steps[-1].last_lines if steps else ()
         rows.append(
             (
                 name,
@@ -78,6 +79,7 @@ def action_rows(action: JobAction, elapsed_s: float, width: int) -> list[tuple[s
                     f" {end_s:5.1f}s ",
                     state(action.state_of(name)),
                     f"  {reason}" if reason else "",
+                    *(toned(f"\n    {line}", "quiet") for line in said),
                 ),
             )
         )
