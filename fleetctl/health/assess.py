@@ -260,5 +260,7 @@ def _ssh(node: Node, look: Look) -> SSHStatus:
         return SSHStatus(reachable=None, error="cannot be logged into (connection: none)")
     if look.error:
         return SSHStatus(reachable=False, address=node.ssh.host, error=str(look.error.reason))
+    if look.facts is None:  # not asked yet
+        return SSHStatus(reachable=None)
     ms = None if look.connect_ms is None else round(look.connect_ms, 1)
     return SSHStatus(reachable=True, address=look.address, connect_ms=ms)

@@ -41,6 +41,11 @@ class SSHStatus(Struct, frozen=True):
     connect_ms: float | None = None
     error: str | None = None
 
+    @property
+    def unasked(self) -> bool:
+        """Whether the node has neither answered nor failed to yet."""
+        return self.reachable is None and self.error is None
+
 
 class SystemStatus(Struct, frozen=True):
     """The machine; null: not known."""
@@ -247,6 +252,11 @@ class FleetStatus(Struct, frozen=True):
         """How many nodes answer over SSH, and how many should."""
         asked = [node for node in self.nodes.values() if node.state != "external"]
         return sum(node.ssh.reachable is True for node in asked), len(asked)
+
+    @property
+    def unasked(self) -> int:
+        """How many nodes have neither answered nor failed to yet."""
+        return sum(node.ssh.unasked for node in self.nodes.values())
 
     @property
     def ready(self) -> int:

@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
 import textual
@@ -16,7 +17,7 @@ from textual.screen import Screen
 
 from fleetctl import demo
 from fleetctl.errors import FleetctlError
-from fleetctl.health.changes import changes
+from fleetctl.health.changes import FleetChange, changes
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import ActionKind, Progress
 from fleetctl.model.status import OrphanStatus
@@ -43,7 +44,7 @@ from fleetctl.tui.screens.fix import FixScreen
 from fleetctl.tui.screens.help import HelpScreen
 from fleetctl.tui.screens.node import NodeScreen
 from fleetctl.tui.sources import follow_logs, watch_fleet
-from fleetctl.tui.targets import ALL, THIS, question
+from fleetctl.tui.targets import ALL, THIS, choices, situation
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
 
 INTERVAL_S = 2.0
@@ -157,10 +158,12 @@ class FleetApp(Host):
                 return  # a new watch has not asked every node yet
             if message.snapshot.complete and not self.snapshot.complete:
                 gc.freeze()  # as in _begin: connections stay, too
-            new = tuple(changes(self.snapshot.status, message.snapshot.status))
-            if new:
-                self.events = (*self.events, *new)[-EVENTS_KEPT:]
+            self._tell(changes(self.snapshot.status, message.snapshot.status))
         self.snapshot = message.snapshot
+
+    def _tell(self, new: Iterable[FleetChange]) -> None:
+        if events := tuple(new):
+            self.events = (*self.events, *events)[-EVENTS_KEPT:]
 
     @on(LogsArrived)
     def _logs_arrived(self, message: LogsArrived) -> None:
@@ -194,16 +197,18 @@ class FleetApp(Host):
             self.push_screen(ActionScreen())
             return
         this = self._dashboard.query_one(NodesPanel).chosen.instance
-        services = self.snapshot.status.services if self.snapshot else {}
+
+        def body() -> str:
+            status = self.snapshot.status if self.snapshot else None
+            return situation(kind, job, this, status, self._is_left_over)
 
         def answered(answer: str | None) -> None:
             if answer:
                 self._act(kind, [this] if this and answer == THIS else list(job.instances), answer)
 
-        left = self.snapshot.status.orphans if self.snapshot else ()
-        orphans = [orphan for orphan in left if self._is_left_over(orphan)]
-        title, body, choices = question(kind, job, this, services, orphans)
-        self.push_screen(ChoiceScreen(title, body, choices, preselected), answered)
+        title = f"{kind.capitalize()} {job.name}"
+        screen = ChoiceScreen(title, body, choices(kind, job, this), preselected)
+        self.push_screen(screen, answered)
 
     def action_start(self) -> None:
         """Start the job, or what the cursor is on."""
@@ -258,7 +263,9 @@ class FleetApp(Host):
     @on(JobActionEnded)
     def _action_ended(self, message: JobActionEnded) -> None:
         if self.job_action and self.job_action.number == message.number:
-            self.job_action = self.job_action.over(message.error)
+            self.job_action = action = self.job_action.over(message.error)
+            said = FleetChange(datetime.now(UTC), action.outcome, action.summary)
+            self._tell([said])
             self.hurry()
 
     def action_open_action(self) -> None:

@@ -50,6 +50,10 @@ class Host(App[Left]):
         """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
         raise NotImplementedError
 
+    def action_open_action(self) -> None:
+        """Show the current or last start or stop."""
+        raise NotImplementedError
+
     def action_fix(self) -> None:
         """Show the commands that repair what is wrong."""
         raise NotImplementedError

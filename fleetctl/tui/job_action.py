@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from fleetctl.errors import FleetctlError
 from fleetctl.model.progress import GOOD, ActionKind, ActionStage, Progress
+from fleetctl.model.status import ServiceStatus
 from fleetctl.service import Action, StartRefused
 
 
@@ -55,9 +56,37 @@ class JobAction(Struct, frozen=True):
         if not self.ended:
             doing = {"start": "starting", "stop": "stopping", "restart": "restarting"}[self.kind]
             return f"{doing} … {sum(map(self.settled, self.targets))} of {of}"
+        return f"{self.kind}: {self.well} of {of} {'stopped' if self.kind == 'stop' else 'ready'}"
+
+    @property
+    def well(self) -> int:
+        """How many instances are as it was to make them, by its own progress."""
+        return len(self.targets) - len(self._bad)
+
+    @property
+    def _bad(self) -> tuple[str, ...]:
         good = GOOD[self._last_stage]
-        well = sum(self.state_of(name) in good for name in self.targets)
-        return f"{self.kind}: {well} of {of} {'stopped' if self.kind == 'stop' else 'ready'}"
+        return tuple(name for name in self.targets if self.state_of(name) not in good)
+
+    def well_now(self, services: Mapping[str, ServiceStatus]) -> int:
+        """How many of its instances are so by ``services``."""
+        good = GOOD[self._last_stage]
+        return sum(services[n].state in good for n in self.targets if n in services)
+
+    def left(self, services: Mapping[str, ServiceStatus]) -> tuple[str, ...]:
+        """The instances for which it failed, and which are not so by ``services`` either."""
+        if not self.ended:
+            return ()
+        good = GOOD[self._last_stage]
+        known = {name: status.state for name, status in services.items()}
+        return tuple(name for name in self._bad if known.get(name) not in good)
+
+    @property
+    def outcome(self) -> str:
+        """``starting`` while it goes on, then ``ok`` or ``failed``: words of fleetctl.marks."""
+        if not self.ended:
+            return "failed" if self.error else "starting"
+        return "failed" if self.error or self._bad else "ok"
 
 
 async def carry_out(kind: ActionKind, action: Action) -> str:

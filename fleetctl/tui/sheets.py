@@ -12,6 +12,7 @@ from fleetctl.marks import Tone, mark, verdict
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import (
     FleetStatus,
+    OrphanStatus,
     Problem,
     ReachStatus,
     ServiceStatus,
@@ -92,6 +93,7 @@ def node_sheet(
     figures = _figures(node.system) if node.system else {}
     yield from _part("System", _named({**figures, **(facts.told if facts else {})}))
     yield from _services(status, node.services)
+    yield from _orphans([orphan for orphan in status.orphans if orphan.node == name])
     yield from _part("Not known, and why", _named(facts.unknown if facts else {}))
 
 
@@ -110,7 +112,7 @@ def _named(values: Mapping[str, str]) -> list[list[Content]]:
 
 
 def _ssh(ssh: SSHStatus) -> Content:
-    how = ssh.error or ssh.address or "this machine"
+    how = ssh.error or ssh.address or ("not asked yet" if ssh.unasked else "this machine")
     if not ssh.error and ssh.connect_ms is not None:
         how += f" connected in {ssh.connect_ms:.0f} ms"
     return Content.assemble(toned("ssh ", "quiet"), drawn(verdict(ssh.reachable)), " ", how)
@@ -160,6 +162,21 @@ def _services(status: FleetStatus, names: Sequence[str]) -> Iterator[Content]:
         yield Content.assemble(
             state(service.state), f"  {name}  ", toned(service_words(service), "quiet")
         )
+    yield Content("")
+
+
+def _orphans(orphans: Sequence[OrphanStatus]) -> Iterator[Content]:
+    if not orphans:
+        return
+    yield heading("Runs beside the job")
+    for orphan in orphans:
+        parts = [orphan.reason, f"pid {orphan.pid}" if orphan.pid else "pid not known"]
+        if orphan.started_at:
+            parts.append(f"since {orphan.started_at:%Y-%m-%d %H:%M} UTC")
+        if orphan.listening:
+            parts.append(f"listens on {', '.join(orphan.listening)}")
+        words = toned(" · ".join(parts), "quiet")
+        yield Content.assemble(state(orphan.state), f"  {orphan.name}  ", words)
     yield Content("")
 
 

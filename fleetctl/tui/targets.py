@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.plan import dependents
 from fleetctl.model.progress import ActionKind
-from fleetctl.model.status import ALIVE_STATES, OrphanStatus, ServiceStatus
+from fleetctl.model.status import ALIVE_STATES, FleetStatus, OrphanStatus, ServiceStatus
 from fleetctl.tui.screens.choice import CANCEL, Choice
 
 ALL, THIS = "all", "this"
@@ -15,30 +15,61 @@ ALL, THIS = "all", "this"
 Services = Mapping[str, ServiceStatus]
 
 
-def question(
+def choices(kind: ActionKind, job: Job, this: Instance | None) -> Sequence[Choice]:
+    """The answers of the question what to start, stop or restart.
+
+    :param this: the instance under the cursor.
+    """
+    found = [Choice(ALL, f"{kind} all of {job.name} ({len(job.instances)} instances)")]
+    if this:
+        found.append(Choice(THIS, f"{kind} only {this.name}"))
+    return [*found, CANCEL] if kind == "start" else [CANCEL, *reversed(found)]
+
+
+def situation(
     kind: ActionKind,
     job: Job,
     this: Instance | None,
-    services: Services,
-    orphans: Sequence[OrphanStatus] = (),
-) -> tuple[str, str, Sequence[Choice]]:
-    """Title, text and answers of the question what to start, stop or restart.
+    status: FleetStatus | None,
+    left_over: Callable[[OrphanStatus], bool],
+) -> str:
+    """What runs, what is not known to run, and what a stop affects, as lines.
 
-    :param this: the instance under the cursor.
-    :param orphans: what stopping all stops besides the job's instances.
+    :param status: None before any node answered.
+    :param left_over: whether stopping all stops this orphan, too.
     """
+    if status is None:
+        return "Running now: not known yet."
+    lines = list(_running(status))
+    if kind == "stop":
+        ended = [o for o in status.orphans if left_over(o)]
+        if ended:
+            lines.append(f"All also ends {_with_reasons(ended)}.")
+        if others := [o for o in status.orphans if o not in ended]:
+            lines.append(f"Runs on: {_with_reasons(others)}.")
+    if kind != "start" and this and (hit := hit_by_stop(job, [this], status.services)):
+        lines.append(hit)
+    return "\n".join(lines)
+
+
+def _running(status: FleetStatus) -> Iterator[str]:
+    services = status.services
     running = [name for name, service in services.items() if service.state in ALIVE_STATES]
-    body = [f"Running now: {', '.join(running) or 'nothing'}."]
-    if kind == "stop" and orphans:
-        names = ", ".join(orphan.name for orphan in orphans)
-        body.append(f"All includes {names}, no longer in nodes.yaml.")
-    if kind != "start" and this:
-        body += filter(None, [hit_by_stop(job, [this], services)])
-    choices = [Choice(ALL, f"{kind} all of {job.name} ({len(job.instances)} instances)")]
-    if this:
-        choices.append(Choice(THIS, f"{kind} only {this.name}"))
-    choices = [*choices, CANCEL] if kind == "start" else [CANCEL, *reversed(choices)]
-    return f"{kind.capitalize()} {job.name}", "\n".join(body), choices
+    unknown = [name for name, service in services.items() if service.state == "unknown"]
+    unasked = [n for n in unknown if status.nodes[services[n].node].ssh.unasked]
+    if len(unasked) == len(services) > 0:
+        yield "Running now: not known yet."
+        return
+    none = "nothing that is known" if unknown else "nothing"
+    yield f"Running now: {', '.join(running) or none}."
+    if unasked:
+        yield f"Not known yet: {', '.join(unasked)}."
+    if lost := [name for name in unknown if name not in unasked]:
+        yield f"Not known, for it cannot be asked: {', '.join(lost)}."
+
+
+def _with_reasons(orphans: Sequence[OrphanStatus]) -> str:
+    return ", ".join(f"{orphan.name} ({orphan.reason})" for orphan in orphans)
 
 
 def hit_by_stop(job: Job, chosen: Sequence[Instance], services: Services) -> str:

@@ -73,6 +73,10 @@ class Stage:
         self.refused: tuple[Problem, ...] = ()
         self.told: dict[str, str] = {}
         """Facts of nodes that are only shown."""
+        self.unasked: set[str] = set()
+        """Nodes that have not answered yet."""
+        self.orphans: dict[str, Instance] = {}
+        """By node: what runs there beside the job's instances."""
         self.stubborn: set[str] = set()
         """Instances that do not end when they are stopped."""
         self.broken: Exception | None = None
@@ -116,6 +120,8 @@ class Stage:
             parts.append(record(instance, phase=phase, ready=not dead, **more))
             if instance.listen and not dead:
                 parts.append(listener(str(instance.listen.address), instance.listen.port, PID))
+        if orphan := self.orphans.get(node.name):
+            parts += [pane(orphan, session=self.fleet.name), record(orphan)]
         told = facts(*parts, measured_at=datetime.now(UTC), told=self.told)
         system = SystemStatus(
             os=node.os or "linux",
@@ -163,7 +169,8 @@ class Stage:
     async def _attend(self, node: Node, wake: Wake) -> AsyncGenerator[Look, None]:
         while True:
             self._changed[node.name].clear()
-            yield replace(self._look_at(node, "check"), unasked=True)
+            if node.name not in self.unasked:
+                yield replace(self._look_at(node, "check"), unasked=True)
             waits = [
                 asyncio.ensure_future(self._changed[node.name].wait()),
                 asyncio.ensure_future(wake.wait(60)),

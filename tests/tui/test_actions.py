@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec.structs import replace
 from textual.widgets import OptionList
 
-from fleetctl.errors import ConfigError
+from fleetctl.errors import ConfigError, LinkError
+from fleetctl.model.jobs import Job
 from fleetctl.model.status import Problem
 from fleetctl.tui import app as app_module
 from fleetctl.tui.host import Left
+from fleetctl.tui.widgets import headline
 from tests.tui.stage import JOB, EditedFile, Screen, Stage, opened, played
 
 ALL = tuple(i.name for i in JOB.instances)
@@ -94,6 +97,88 @@ def test_stop_of_one_and_of_all() -> None:
         await screen.type("escape", "x", "down", "down", "enter")
         await screen.until("Stop: 5 of 5 stopped")
         assert screen.stage.began[1] == ("stop", ALL)
+
+    played(act)
+
+
+def test_the_question_says_what_is_not_known_and_what_else_runs() -> None:
+    job = JOB.name
+
+    async def act(screen: Screen) -> None:
+        old = replace(JOB.instances[1], service="old")
+        other = replace(old, service="idle", job="other", node="mini3")
+        screen.stage.orphans = {"mini2": old, "mini3": other}
+        screen.stage.world.hosts["pi4"].powered = False
+        screen.stage.change()
+        await screen.until("5/6 nodes", "service-orphaned")
+        await screen.type("x")
+        text = await screen.until("Cancel", "Not known, for it cannot be asked: worker@pi4.")
+        said = " ".join(text.replace("│", " ").split())
+        assert f"All also ends old@mini2 (its job {job} has no service old in nodes.yaml)." in said
+        assert "Runs on: idle@mini3 (its job other has no service idle in nodes.yaml)." in said
+        await screen.type("escape", "down", "enter")
+        await screen.until("Runs beside the job", "old@mini2", f"its job {job} has no service old")
+
+    stage = Stage()
+
+    async def body() -> None:
+        fleet = replace(stage.fleet, jobs={**stage.fleet.jobs, "other": Job("other", {})})
+        stage.fleet = fleet
+        async with opened(stage=stage) as screen:
+            await act(screen)
+
+    asyncio.run(asyncio.wait_for(body(), 40))
+
+
+def test_the_line_of_an_action_goes_when_it_is_no_longer_true() -> None:
+    async def act(screen: Screen) -> None:
+        await screen.type("x", "down", "down", "enter")
+        await screen.until("Stop: 5 of 5 stopped")
+        await screen.type("escape")
+        await screen.until("stop: 5 of 5 stopped", "0/5 ready")
+        screen.stage.states["worker@pi4"] = "ready"
+        screen.stage.change()
+        await screen.until("1/5 ready", gone="stop: 5 of 5 stopped")
+        await screen.type("e")
+        await screen.until("stop: 5 of 5 stopped")
+
+    played(act)
+
+
+def test_the_line_of_an_action_goes_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headline, "STAYS_S", 0.3)
+
+    async def act(screen: Screen) -> None:
+        await screen.type("x", "down", "down", "enter")
+        await screen.until("Stop: 5 of 5 stopped")
+        await screen.type("escape")
+        await screen.until("0/5 ready", gone="stop: 5 of 5 stopped")
+
+    played(act)
+
+
+def test_a_start_that_failed_is_seen_after_its_line_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(headline, "STAYS_S", 0.3)
+
+    async def act(screen: Screen) -> None:
+        down(screen.stage)
+        await screen.until("0/5 ready")
+        screen.stage.bugs["start"] = LinkError("pi4", "env_file edp.env is not there")
+        await screen.type("s", "enter")
+        await screen.until("env_file edp.env is not there")
+        await screen.type("escape")
+        await screen.until(
+            "✖ start: pi4: env_file edp.env is not there  [o] opens it", gone="o opens it"
+        )
+        await screen.type("e")
+        await screen.until("start: pi4: env_file edp.env is not there")
+        del screen.stage.bugs["start"]
+        await screen.type("escape", "s", "enter")
+        await screen.until("Start: 5 of 5 ready")
+        await screen.type("escape")
+        await screen.until("5/5 ready", "nothing is wrong", gone="env_file")
 
     played(act)
 

@@ -56,6 +56,28 @@ def test_before_any_node_has_answered_nothing_is_claimed() -> None:
     asyncio.run(asyncio.wait_for(body(), 20))
 
 
+def test_nodes_that_were_not_asked_yet_are_not_counted_as_well() -> None:
+    async def body() -> None:
+        stage = Stage()
+        stage.unasked = {"pi4", "pi5"}
+        async with FleetApp(stage).run_test(size=(120, 40)) as pilot:
+            assert isinstance(pilot.app, FleetApp)
+            screen = Screen(pilot.app, pilot, stage)
+            text = await screen.until("4/6 nodes, 2 not asked yet", "3/5 ready", "asking …")
+            assert "no problem" not in text
+            assert "nothing is wrong" not in text
+            assert row(text, "pi4", "worker").split()[0] == "?"
+            await screen.type("s")
+            await screen.until("Running now: server@mini1", "Not known yet: worker@pi5, worker@pi4")
+            stage.unasked = set()
+            stage.change()
+            await screen.until("worker@pi4.", gone="Not known yet")  # the open question follows
+            await screen.type("escape")
+            await screen.until("6/6 nodes · 5/5 ready · no problem")
+
+    asyncio.run(asyncio.wait_for(body(), 30))
+
+
 def test_wifi_off_and_a_healthy_fabric_is_one_bad_mark_and_not_two() -> None:
     async def act(screen: Screen) -> None:
         screen.stage.world.hosts["mini2"].enabled["wifi"] = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
@@ -29,6 +29,7 @@ CANCEL = Choice("", "Cancel")
 class ChoiceScreen(ModalScreen[str]):
     """Asks the question; returns the chosen key, empty for Cancel.
 
+    :param body: the text; as a function it is made anew with each snapshot of the fleet.
     :param preselected: the key that Enter alone would choose.
     """
 
@@ -46,7 +47,11 @@ class ChoiceScreen(ModalScreen[str]):
     """
 
     def __init__(
-        self, title: str, body: Content | str, choices: Sequence[Choice], preselected: str = ""
+        self,
+        title: str,
+        body: Content | str | Callable[[], str],
+        choices: Sequence[Choice],
+        preselected: str = "",
     ) -> None:
         super().__init__()
         self._title = title
@@ -58,7 +63,8 @@ class ChoiceScreen(ModalScreen[str]):
         with Vertical() as box:
             box.border_title = self._title
             with VerticalScroll(can_focus=False):
-                yield Static(self._body, markup=False)
+                body = self._body() if callable(self._body) else self._body
+                yield Static(body, markup=False, id="body")
             yield OptionList(
                 *(Option(c.label, c.key or "cancel") for c in self._choices), markup=False
             )
@@ -69,6 +75,12 @@ class ChoiceScreen(ModalScreen[str]):
         keys = [c.key for c in self._choices]
         answers.highlighted = keys.index(self._preselected)
         answers.focus()
+        if callable(self._body):
+            self.watch(self.app, "snapshot", self._renew, init=False)
+
+    def _renew(self) -> None:
+        if callable(self._body):
+            self.query_one("#body", Static).update(self._body())
 
     @on(OptionList.OptionSelected)
     def _answered(self, event: OptionList.OptionSelected) -> None:

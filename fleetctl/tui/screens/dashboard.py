@@ -87,10 +87,17 @@ class Dashboard(Screen[None]):
         self.query_one(Headline).show(snapshot.status)
         self.query_one(TopologyPanel).update_status(snapshot.status)
         self.query_one(NodesPanel).show(snapshot)
-        self.query_one(ProblemsPanel).show(snapshot.status, complete=snapshot.complete)
+        self.query_one(ActionLine).agree(snapshot.status.services)
+        self._show_problems()
 
     def _show_action(self, action: JobAction | None) -> None:
         self.query_one(ActionLine).show(action)
+        self._show_problems()
+
+    def _show_problems(self) -> None:
+        if snapshot := self.app.snapshot:
+            panel = self.query_one(ProblemsPanel)
+            panel.show(snapshot.status, complete=snapshot.complete, action=self.app.job_action)
 
     @on(NodesPanel.NodeOpened)
     def _open_node(self, event: NodesPanel.NodeOpened) -> None:
@@ -104,6 +111,10 @@ class Dashboard(Screen[None]):
     @on(ProblemsPanel.ProblemOpened)
     def _explain(self, event: ProblemsPanel.ProblemOpened) -> None:
         self.app.push_screen(ProblemScreen(event.problem))
+
+    @on(ProblemsPanel.ActionOpened)
+    def _open_action(self) -> None:
+        self.app.action_open_action()
 
     def action_logs(self) -> None:
         """Focus the logs."""

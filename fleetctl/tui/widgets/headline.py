@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 from textual.content import Content
 from textual.widgets import Static
 
 from fleetctl.marks import Tone, mark
-from fleetctl.model.status import FleetStatus
+from fleetctl.model.status import FleetStatus, ServiceStatus
 from fleetctl.quantities import count
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.tones import drawn, toned
+
+STAYS_S = 10.0
+"""How long the line of an action that is over stays."""
 
 
 def headline(fleet: str, job: str | None, status: FleetStatus | None, width: int) -> Content:
@@ -27,6 +33,8 @@ def _figures(status: FleetStatus) -> list[Content]:
     reached, nodes = status.reached
     ready = status.ready
     parts = [toned(f"{reached}/{nodes} nodes", _tone(reached, nodes))]
+    if unasked := status.unasked:
+        parts[0] = Content.assemble(parts[0], toned(f", {unasked} not asked yet", "busy"))
     if status.services:
         parts.append(
             toned(f"{ready}/{len(status.services)} ready", _tone(ready, len(status.services)))
@@ -35,6 +43,8 @@ def _figures(status: FleetStatus) -> list[Content]:
     if status.problems:
         worst = mark("error" if errors else "warning")
         found = Content.assemble(drawn(worst), " ", count(len(status.problems), "problem"))
+    elif unasked:
+        found = toned("asking …", "busy")
     else:
         found = toned("no problem", "quiet")
     return [*parts, found, Content(status.generated_at.astimezone().strftime("%H:%M:%S"))]
@@ -68,19 +78,42 @@ class Headline(Static):
 
 
 class ActionLine(Static):
-    """One line about the current or last start or stop; hidden without one."""
+    """One line about a start or stop: while it goes on, and for :data:`STAYS_S` after its end.
+
+    It goes earlier when it is no longer true, by what nodes answer.
+    """
 
     DEFAULT_CSS = "ActionLine { height: 1; display: none; background: $boost; text-wrap: nowrap; }"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._action: JobAction | None = None
+        self._seen_true = False
+        """Whether a snapshot agreed with it: the first ones may be older than its end."""
+
+    def agree(self, services: Mapping[str, ServiceStatus]) -> None:
+        """Hide what it says of an end that is no longer so."""
+        action = self._action
+        if action is None or not action.ended or action.error:
+            return
+        if action.well_now(services) == action.well:
+            self._seen_true = True
+        elif self._seen_true:
+            self.display = False
+
+    def _expire(self, action: JobAction) -> None:
+        if self._action == action:
+            self.display = False
+
     def show(self, action: JobAction | None) -> None:
         self.display = action is not None
+        self._action = action
+        self._seen_true = False
         if action is None:
             return
-        failed = action.error or (
-            action.ended
-            and any(action.state_of(n) in ("failed", "unknown") for n in action.targets)
-        )
-        what = mark("failed" if failed else "ok" if action.ended else "starting")
+        if action.ended:
+            self.set_timer(STAYS_S, partial(self._expire, action))
+        what = mark(action.outcome)
         line = Content.assemble(
             " ", drawn(what), " ", action.summary, toned("   o opens it", "quiet")
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -11,12 +14,18 @@ from textual.widgets import OptionList
 
 from fleetctl.marks import mark
 from fleetctl.model.status import FleetStatus, Problem
+from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.tui.widgets.rows import Rows
+from fleetctl.words.problems import groups, nodes_of
+
+_ACTION = "action"
+"""The key of the row of a start or stop that failed."""
 
 
 class ProblemsPanel(Vertical):
-    """A line per problem; Enter explains it, f repairs."""
+    """A line per problem; Enter explains it, f repairs. The same cause on many nodes is one line,
+    which Enter opens."""
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Problems"
@@ -34,9 +43,17 @@ class ProblemsPanel(Vertical):
             super().__init__()
             self.problem = problem
 
+    class ActionOpened(Message):
+        """The screen of the start or stop that failed was asked for."""
+
     def __init__(self) -> None:
         super().__init__()
         self._problems: dict[str, Problem] = {}
+        """By key of the row; that of a group stands for the first of its problems."""
+        self._group: dict[str, str] = {}
+        """By key of a row: that of its group; of the group's own row, too."""
+        self._open: set[str] = set()
+        self._shown: tuple[FleetStatus, bool, JobAction | None] | None = None
 
     def compose(self) -> ComposeResult:
         yield Rows()
@@ -46,34 +63,104 @@ class ProblemsPanel(Vertical):
             [("", toned("? nothing is known yet: asking every node …", "quiet"))]
         )
 
-    @property
-    def chosen(self) -> Problem | None:
-        """The problem under the cursor; the worst without a cursor."""
-        key = self.query_one(Rows).key
-        return self._problems.get(key or "", next(iter(self._problems.values()), None))
-
-    def show(self, status: FleetStatus, *, complete: bool) -> None:
+    def show(self, status: FleetStatus, *, complete: bool, action: JobAction | None = None) -> None:
         """Show the problems of ``status``.
 
         :param complete: whether every node was asked. Until then "no problem" is not shown.
+        :param action: the last start or stop; it has a row as long as what failed in it shows
+            nowhere else.
         """
-        self._problems = {f"{p.code} {p.node} {n}": p for n, p in enumerate(status.problems)}
-        rows = [(key, problem_line(problem)) for key, problem in self._problems.items()]
+        self._shown = status, complete, action
+        self._problems, self._group = {}, {}
+        rows = list(self._rows(status))
+        if action and (line := failed_action(action, status)):
+            rows.insert(0, (_ACTION, line))
         if not rows and complete:
             rows = [("", Content.assemble(drawn(mark("ok")), " nothing is wrong"))]
         elif not rows:
             rows = [("", toned("? asking every node …", "quiet"))]
         self.query_one(Rows).show(rows)
-        title = f"Problems · {len(self._problems)}" if self._problems else "Problems"
+        number = len(status.problems)
+        title = f"Problems · {number}" if number else "Problems"
         if self.border_title != title:
             self.border_title = title
+
+    def _rows(self, status: FleetStatus) -> Iterator[tuple[str, Content]]:
+        seen: Counter[str] = Counter()
+        for group in groups(status.problems):
+            name = f"{group[0].severity} {group[0].code}"
+            if len(group) > 1:
+                self._problems[name], self._group[name] = group[0], name
+                yield name, group_line(group, opened=name in self._open)
+                if name not in self._open:
+                    continue
+            for problem in group:
+                key = f"{problem.code} {problem.node}"
+                seen[key] += 1
+                key += f" {seen[key]}"
+                self._problems[key] = problem
+                line = problem_line(problem)
+                if len(group) > 1:
+                    self._group[key] = name
+                    line = Content.assemble("    ", line)
+                yield key, line
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        problem = self._problems.get(event.option_id or "")
-        if problem:
+        key = event.option_id or ""
+        if key == _ACTION:
+            self.post_message(self.ActionOpened())
+        elif self._group.get(key) == key:
+            self._fold(key, opened=key not in self._open)
+        elif problem := self._problems.get(key):
             self.post_message(self.ProblemOpened(problem))
+
+    def key_right(self) -> None:
+        """Open the group under the cursor."""
+        if group := self._group.get(self.query_one(Rows).key or ""):
+            self._fold(group, opened=True)
+
+    def key_left(self) -> None:
+        """Close the group under the cursor."""
+        if group := self._group.get(self.query_one(Rows).key or ""):
+            self._fold(group, opened=False)
+
+    def _fold(self, group: str, *, opened: bool) -> None:
+        (self._open.add if opened else self._open.discard)(group)
+        if self._shown is None:
+            return
+        status, complete, action = self._shown
+        self.show(status, complete=complete, action=action)
+        rows = self.query_one(Rows)
+        if not opened:
+            rows.highlighted = rows.get_option_index(group)
+
+
+def failed_action(action: JobAction, status: FleetStatus) -> Content | None:
+    """The line of a start or stop that failed; None once another problem tells what it left."""
+    left = action.left(status.services)
+    told = {name for p in status.problems if p.severity == "error" for name in p.affects}
+    if not left or (not action.error and told.issuperset(left)):
+        return None
+    said = action.summary.splitlines()[0]
+    which = "" if action.error else f"; not so: {', '.join(left)}"
+    return Content.assemble(
+        drawn(mark("failed")), f" {said.rstrip(':')}{which}", toned("  [o] opens it", "busy")
+    )
+
+
+def group_line(group: Sequence[Problem], *, opened: bool) -> Content:
+    """One line for the same cause on many nodes."""
+    problem, names = group[0], nodes_of(group)
+    others = dict.fromkeys(n for p in group for n in p.affects if n not in names)
+    hit = f" → {', '.join(others)}" if others else ""
+    return Content.assemble(
+        drawn(mark(problem.severity)),
+        " ",
+        (problem.code, "bold"),
+        f" on {len(names)} nodes {'▾' if opened else '▸'} {', '.join(names)}{hit}",
+    )
 
 
 def problem_line(problem: Problem) -> Content:
