@@ -12,10 +12,12 @@ from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
+from fleetctl.health.order import in_order
 from fleetctl.health.orphans import orphan_problem, orphans
 from fleetctl.health.problems import link_problem, node_problems, service_problems
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.sockets import own_pids
+from fleetctl.health.uneven import Prints, uneven
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
@@ -58,8 +60,14 @@ def assess(
     duration_s: float,
     depth: Depth = "status",
     chosen: Sequence[Instance] | None = None,
+    printed: Mapping[str, Prints] | None = None,
+    now_s: float = 0.0,
 ) -> Checked:
-    """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them)."""
+    """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them).
+
+    :param printed: by instance: what a watch saw of its output.
+    :param now_s: the time by the clock of ``printed``.
+    """
     statuses: dict[str, ServiceStatus] = {}
     for instance in job.instances if job else ():
         statuses[instance.name] = instance_status(fleet, instance, looks[instance.node])
@@ -69,27 +77,14 @@ def assess(
     facts = {name: look.facts for name, look in looks.items() if look.facts}
     lost = {name: look.error for name, look in looks.items() if look.error}
     diagnosis = diagnose(fleet, expectations, facts, lost, depth)
-    problems: list[Problem] = []
-    for node in fleet.nodes.values():
-        if node.name in lost and node.name not in diagnosis.explained:
-            problems.append(_lost(node, lost[node.name], job, diagnosis))
-        elif node.name in facts:
-            problems.extend(node_problems(node, facts[node.name], job))
-    if cut_off := _all_lost(fleet, lost, facts, problems):
-        problems = [cut_off, *(p for p in problems if p.node not in lost)]
-    problems += [
-        root.problem
-        for root in diagnosis.roots
-        # a machine that is cut off has no internet either
-        if not (cut_off and root.problem.code == NO_INTERNET.code)
-    ]
+    problems = _of_nodes(fleet, job, diagnosis, facts, lost)
     if job:
         problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
+        problems.extend(uneven(job, statuses, facts, printed or {}, now_s))
     left = [
         orphan for name, known in facts.items() for _, orphan in orphans(fleet, job, name, known)
     ]
     problems.extend(orphan_problem(orphan) for orphan in left)
-    problems.sort(key=lambda problem: problem.severity != "error")
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
     status = FleetStatus(
         schema=SCHEMA,
@@ -103,10 +98,35 @@ def assess(
             for node in fleet.nodes.values()
         },
         services={name: status for name, status in statuses.items() if name in shown},
-        problems=tuple(problems),
+        problems=(),
         orphans=tuple(left),
     )
+    status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
     return Checked(status, diagnosis.roots, facts)
+
+
+def _of_nodes(
+    fleet: Fleet,
+    job: Job | None,
+    diagnosis: Diagnosis,
+    facts: Mapping[str, NodeFacts],
+    lost: Mapping[str, LinkError],
+) -> list[Problem]:
+    """What is wrong with connections, machines and networks."""
+    problems: list[Problem] = []
+    for node in fleet.nodes.values():
+        if node.name in lost and node.name not in diagnosis.explained:
+            problems.append(_lost(node, lost[node.name], job, diagnosis))
+        elif node.name in facts:
+            problems.extend(node_problems(node, facts[node.name], job))
+    if cut_off := _all_lost(fleet, lost, facts, problems):
+        problems = [cut_off, *(p for p in problems if p.node not in lost)]
+    return problems + [
+        root.problem
+        for root in diagnosis.roots
+        # a machine that is cut off has no internet either
+        if not (cut_off and root.problem.code == NO_INTERNET.code)
+    ]
 
 
 def _lost(node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosis) -> Problem:

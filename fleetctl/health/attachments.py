@@ -34,6 +34,8 @@ class DataState(Struct, frozen=True):
     """The node's failed rows (addresses, routes, pings) on these networks."""
     rtt_ms: float | None = None
     """The longest round trip to an instance that it depends on; None if there is none."""
+    expect_rtt_ms: float | None = None
+    """What nodes.yaml expects of it: the sum over the networks on the way; None if one has none."""
 
 
 def attachments(fleet: Fleet, status: FleetStatus) -> dict[tuple[str, str], bool | None]:
@@ -109,7 +111,11 @@ def _data_state(
         ok = False
     elif None in attached or unknown or not (attached or routed):
         ok = None
-    return DataState(ok, _wrong(fleet, own, networks), _needed_rtt(job, own, node))
+    longest = _needed(job, own, node)
+    if longest is None:
+        return DataState(ok, _wrong(fleet, own, networks))
+    expected_ms = _expected_ms(fleet, node, longest.network)
+    return DataState(ok, _wrong(fleet, own, networks), longest.rtt_ms, expected_ms)
 
 
 def _wrong(fleet: Fleet, own: NodeStatus, networks: tuple[str, ...]) -> int:
@@ -121,7 +127,15 @@ def _wrong(fleet: Fleet, own: NodeStatus, networks: tuple[str, ...]) -> int:
     )
 
 
-def _needed_rtt(job: Job | None, own: NodeStatus, node: str) -> float | None:
+def _expected_ms(fleet: Fleet, node: str, target: str) -> float | None:
+    crossed = dict.fromkeys([*_crossed(fleet, node, target), target])
+    expected = [fleet.networks[name].expect_rtt_ms for name in crossed]
+    known = [ms for ms in expected if ms is not None]
+    return sum(known) if len(known) == len(expected) else None
+
+
+def _needed(job: Job | None, own: NodeStatus, node: str) -> ReachStatus | None:
+    """The row with the longest round trip of those to instances that ``node`` depends on."""
     if job is None:
         return None
     wanted = {
@@ -130,8 +144,8 @@ def _needed_rtt(job: Job | None, own: NodeStatus, node: str) -> float | None:
         for need in job.needs(instance)
         if need.listen
     }
-    measured = [r.rtt_ms for r in own.reachability if r.to in wanted and r.rtt_ms is not None]
-    return max(measured, default=None)
+    measured = [r for r in own.reachability if r.to in wanted and r.rtt_ms is not None]
+    return max(measured, key=lambda row: row.rtt_ms or 0.0, default=None)
 
 
 def _crossed(fleet: Fleet, node: str, target: str) -> Iterator[str]:

@@ -7,7 +7,16 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from fleetctl.health.kinds import connection, instances, network, reachability
 from fleetctl.model.status import FleetStatus, NodeStatus, Problem, ServiceStatus
+
+_ASKED_OF_OTHERS = frozenset(kind.code for kind in reachability.KINDS)
+"""Shown by what other nodes get no answer from."""
+_SYMPTOMS = frozenset(kind.code for kind in connection.KINDS) | _ASKED_OF_OTHERS
+"""What is seen of a cause that is not known yet."""
+_OF_WAYS = frozenset(kind.code for kind in network.KINDS) | _SYMPTOMS
+_OF_INSTANCES = frozenset(kind.code for kind in instances.KINDS)
+_UNHEARD = ("unreachable", "unknown")
 
 
 class FleetChange(Struct, frozen=True):
@@ -28,19 +37,70 @@ def changes(before: FleetStatus, after: FleetStatus) -> Iterator[FleetChange]:
     for name, service in after.services.items():
         if name in before.services and (said := _service(name, before.services[name], service)):
             yield FleetChange(at, service.state, said)
+    yield from _problems(before, after)
+
+
+def _problems(before: FleetStatus, after: FleetStatus) -> Iterator[FleetChange]:
+    """New problems, then those that are over.
+
+    A cause that is known better now is one change: what it was called before is not over.
+    """
     old = {_key(problem): problem for problem in before.problems}
     new = {_key(problem): problem for problem in after.problems}
+    gone = {key: problem for key, problem in old.items() if key not in new}
     for key, problem in new.items():
-        if key not in old:
-            text = f"{problem.code}: {problem.summary}"
-            yield FleetChange(at, problem.severity, text)
-    for key, problem in old.items():
-        if key not in new:
-            yield FleetChange(at, "ok", f"{problem.code} is over")
+        if key in old:
+            continue
+        former = {k: p for k, p in gone.items() if _same_cause(p, problem)}
+        was = f" (before: {', '.join(_named(p) for p in former.values())})" if former else ""
+        text = f"{problem.code}: {problem.summary}{was}"
+        yield FleetChange(after.generated_at, problem.severity, text)
+        gone = {k: p for k, p in gone.items() if k not in former}
+    for problem in gone.values():
+        if _over(problem, after):
+            yield FleetChange(after.generated_at, "ok", f"{_named(problem)} is over")
 
 
 def _key(problem: Problem) -> tuple[str, str | None, tuple[str, ...]]:
-    return problem.code, problem.node, problem.affects if problem.node is None else ()
+    if problem.node is None:
+        return problem.code, None, problem.affects
+    return problem.code, problem.node, tuple(filter(None, [_instance(problem)]))
+
+
+def _instance(problem: Problem) -> str:
+    """The instance that a problem of instances is about; empty for any other."""
+    if problem.code not in _OF_INSTANCES:
+        return ""
+    return next((name for name in problem.affects if name.endswith(f"@{problem.node}")), "")
+
+
+def _named(problem: Problem) -> str:
+    """The problem with its place."""
+    where = _instance(problem) or problem.node or ", ".join(problem.affects)
+    return f"{where}: {problem.code}" if where else problem.code
+
+
+def _same_cause(old: Problem, new: Problem) -> bool:
+    """Whether ``new`` is what ``old`` turned out to be, now that more is known."""
+    if old.code in _OF_INSTANCES:
+        return new.code in _OF_INSTANCES and _instance(old) in (_instance(new), *new.affects)
+    if new.severity != "error" or new.code not in _OF_WAYS:
+        return False
+    touched = {new.node, *new.affects}
+    mine = {old.node} if old.node else set(old.affects)
+    if old.code in _SYMPTOMS:
+        return not touched.isdisjoint(mine) or new.node in old.affects
+    # found on the node itself: now at the other end of a cable, or on the same node
+    related = old.code == new.code and not touched.isdisjoint({old.node, *old.affects})
+    return old.severity == "error" and old.code in _OF_WAYS and (related or old.node == new.node)
+
+
+def _over(problem: Problem, after: FleetStatus) -> bool:
+    """Whether it is over, not only no longer seen because a node cannot be asked."""
+    places = [problem.node] if problem.node else [n.rpartition("@")[2] for n in problem.affects]
+    if problem.code in _ASKED_OF_OTHERS:
+        places += [name for name in problem.affects if name in after.nodes]
+    return all(after.nodes[n].state not in _UNHEARD for n in places if n in after.nodes)
 
 
 def _node(name: str, before: NodeStatus, after: NodeStatus) -> str:

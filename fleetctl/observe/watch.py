@@ -10,6 +10,7 @@ from contextlib import aclosing, suppress
 from datetime import datetime
 
 from fleetctl.health.assess import assess
+from fleetctl.health.uneven import Prints, prints
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
@@ -55,6 +56,8 @@ class Watch:
         self._depth: Depth = depth
         self._looks: dict[str, Look] = {}
         self._heard_at: dict[str, datetime] = {}
+        self._on = {name: job.on(name) if job else () for name in fleet.nodes}
+        self._printed: dict[str, Prints] = {}
         self._wakes = {name: Wake() for name in fleet.nodes}
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -88,6 +91,10 @@ class Watch:
         self._looks[node] = look
         if look.facts:
             self._heard_at[node] = look.facts.measured_at
+            now_s = time.monotonic()
+            for instance in self._on[node]:
+                seen = self._printed.get(instance.name)
+                self._printed[instance.name] = prints(seen, instance, look.facts, now_s)
         self._news.set()
 
     def _pause_s(self, failures: int, took_s: float) -> float:
@@ -153,5 +160,7 @@ class Watch:
             duration_s=max((look.took_s for look in looks.values()), default=0.0),
             depth=self._depth,
             chosen=chosen,
+            printed=self._printed,
+            now_s=time.monotonic(),
         )
         return Snapshot(checked, dict(self._heard_at), self.complete)

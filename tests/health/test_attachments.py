@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import pytest
+from msgspec.structs import replace
 
-from fleetctl.config import load_text
+from fleetctl.config import load, load_text
 from fleetctl.health.attachments import (
     DataState,
     attachments,
@@ -29,6 +31,7 @@ from fleetctl.model.topology import Fleet
 from tests.health.test_diagnosis import FLEETS
 from tests.health.world import World
 
+NODES_YAML = Path(__file__).parents[2] / "nodes.yaml"
 LAN = load_text(
     """\
 fleet: lan
@@ -251,6 +254,18 @@ def test_the_round_trip_is_the_one_to_a_dependency() -> None:
     assert data_states(LAN, JOB, seen)["b"] == DataState(True, 0, 0.7)
     assert data_states(LAN, JOB, seen)["c"].rtt_ms is None  # its ping to a was not measured
     assert data_states(LAN, JOB, seen)["a"].rtt_ms is None  # depends on nothing
+
+
+def test_what_is_expected_of_a_round_trip_is_the_sum_over_its_way() -> None:
+    world = World(load(NODES_YAML))
+    states = data_states(world.fleet, world.fleet.jobs["edp"], world.check().status)
+    assert states["mini2"].expect_rtt_ms == 0.5
+    assert states["pi4"].expect_rtt_ms == 2.5  # the cable to its gateway, and the fabric
+    networks = {**world.fleet.networks}
+    networks["edge51"] = replace(networks["edge51"], expect_rtt_ms=None)
+    fleet = replace(world.fleet, networks=networks)
+    states = data_states(fleet, fleet.jobs["edp"], world.check().status)
+    assert (states["pi4"].rtt_ms, states["pi4"].expect_rtt_ms) == (0.1, None)
 
 
 def test_of_several_dependencies_the_longest_round_trip_counts() -> None:

@@ -30,6 +30,7 @@ from fleetctl.model.topology import OSES
 from tests.health.facts import HAS_TMUX, PID, ago, facts, listener, pane, record
 from tests.health.test_node_problems import JOB, NODE, SERVER, WORKER, checked
 from tests.health.test_port_problems import open_too
+from tests.health.test_uneven import PRINTING, SILENT, problems_of
 from tests.health.test_unexplained import CLUSTER, MINI3, Filtered, between
 from tests.health.world import World
 from tests.lab.fleets import GUIDE
@@ -246,6 +247,8 @@ RAISED: dict[str, Raise] = {
         pane(SERVER, started_at=ago(5)), record(SERVER, started_at=ago(5))
     ),
     "service-changed": server(replace(OWN[0], definition_hash="other"), *OWN[1:]),
+    "service-ended-early": lambda: problems_of(ended_s_ago=31),
+    "service-silent": lambda: problems_of(printed={"w@a": SILENT, "w@b": PRINTING}),
     "service-orphaned": server(pane(WORKER, instance="old@a"), record(WORKER, instance="old@a")),
 }
 

@@ -270,7 +270,7 @@ def test_a_node_that_answers_shows_that_the_network_is_there() -> None:
     world = cut_off(CLUSTER)
     world.hosts["pi4"].powered = True
     lost = [p.node for p in world.problems() if p.code == "ssh-timeout"]
-    assert lost == ["mini1", "mini2", "mini3", "pi5"]
+    assert set(lost) == {"mini1", "mini2", "mini3", "pi5"}
 
 
 def test_without_this_machine_in_the_fleet_no_node_is_named() -> None:

@@ -42,7 +42,7 @@ async def _cut_off(screen: Screen) -> None:
 
 
 async def _explained(screen: Screen) -> None:
-    await screen.type("tab", "tab", "down", "enter")
+    await screen.type("tab", "tab", "enter")
     await screen.until("What repairs it")
 
 

@@ -153,6 +153,42 @@ def broken() -> World:
     return world
 
 
+def test_a_node_behind_a_gateway_that_is_broken_is_not_well() -> None:
+    world = World(GUIDE)
+    world.hosts["mini3"].forwarding = False
+    text = guide(world, 58, 12)
+    assert "▲ mini3" in text
+    assert "▲ pi4" in text  # its own links work
+    assert "● pi5" in text
+
+
+def test_a_round_trip_is_coloured_by_what_its_network_expects_and_else_not() -> None:
+    def tones(fleet: Fleet, rtt_ms: float) -> dict[str, str | None]:
+        status = seen(World(GUIDE))
+        nodes = {
+            name: replace(
+                node,
+                reachability=tuple(
+                    replace(row, rtt_ms=rtt_ms if row.rtt_ms else None) for row in node.reachability
+                ),
+            )
+            for name, node in status.nodes.items()
+        }
+        drawing = draw(fleet, EDP, replace(status, nodes=nodes), 80, 20)
+        return {
+            cell.target.network: cell.tone
+            for row in drawing.rows
+            for cell in row
+            if cell.target and cell.target.network and cell.text.rstrip().endswith(f"{rtt_ms:g}ms")
+        }
+
+    assert tones(GUIDE, 0.1) == {"fabric": "good", "edge50": "good", "edge51": "good"}
+    assert tones(GUIDE, 3.5) == {"fabric": "doubt", "edge50": "good", "edge51": "good"}
+    edge51 = replace(GUIDE.networks["edge51"], expect_rtt_ms=None)
+    fleet = replace(GUIDE, networks={**GUIDE.networks, "edge51": edge51})
+    assert tones(fleet, 9) == {"fabric": "doubt", "edge50": "doubt", "edge51": "quiet"}
+
+
 def test_where_the_picture_is_too_wide_each_network_is_a_line_of_names() -> None:
     assert (
         guide(broken(), 30, 20)

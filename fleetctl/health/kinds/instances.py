@@ -88,6 +88,21 @@ SERVICE_ORPHANED = ProblemKind(
     no_remedy("`fleetctl stop --orphans` ends it"),
 )
 
+SERVICE_ENDED_EARLY = ProblemKind(
+    "service-ended-early",
+    "warning",
+    "{instance} ended with exit code 0, while {others} {verb} on",
+    "the instance",
+    _THE_JOB,
+)
+SERVICE_SILENT = ProblemKind(
+    "service-silent",
+    "warning",
+    "{instance} runs but has printed nothing for {minutes} min, while {others} {verb}",
+    "the instance",
+    _THE_JOB,
+)
+
 KINDS = (
     COMMAND_MISSING,
     WORKDIR_MISSING,
@@ -100,4 +115,6 @@ KINDS = (
     DEPENDENCY_NOT_READY,
     SERVICE_CHANGED,
     SERVICE_ORPHANED,
+    SERVICE_ENDED_EARLY,
+    SERVICE_SILENT,
 )

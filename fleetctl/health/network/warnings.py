@@ -10,15 +10,13 @@ from fleetctl.health.kinds.machine import CLOCK_SKEW, SLEEP_ENABLED, WIFI_POWER_
 from fleetctl.health.kinds.network import FORWARDING_NOT_PERSISTENT, RP_FILTER_STRICT
 from fleetctl.health.kinds.reachability import RTT_HIGH
 from fleetctl.health.network.rows import Rows
+from fleetctl.health.round_trips import highest
 from fleetctl.health.wording import wording
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet, Node
 
 CLOCK_SKEW_S = 5.0
-RTT_FACTOR = 2.0
-RTT_SLACK_MS = 1.0
-"""A round-trip time is high if it exceeds the expected one by this factor and by this much."""
 
 
 def warnings(
@@ -104,7 +102,7 @@ def _slow(fleet: Fleet, node: Node, rows: Rows) -> Iterator[Problem]:
             if r.expected.network == network.name
             and r.loss_percent is not None
             and r.rtt_ms is not None
-            and r.rtt_ms > max(limit_ms * RTT_FACTOR, limit_ms + RTT_SLACK_MS)
+            and r.rtt_ms > highest(limit_ms)
         ]
         if slow:
             rtt_ms, worst = max(slow, key=lambda pair: pair[0])

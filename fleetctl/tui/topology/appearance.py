@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from rich.cells import cell_len
 
+from fleetctl.health.round_trips import highest
 from fleetctl.marks import Mark, Tone, mark, verdict
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import FleetStatus
@@ -41,6 +42,9 @@ class Appearance(Struct, frozen=True):
     status: FleetStatus | None
     attachments: Attachments
     rtts: Rtts
+    cut_off: frozenset[str]
+    """Nodes with links that work, and which a network of the job does not work for all the same:
+    because of a gateway on the way, say."""
     instances: Mapping[str, tuple[Instance, ...]]
     """Of the job, by node; nodes without one are left out."""
 
@@ -56,6 +60,8 @@ class Appearance(Struct, frozen=True):
         if known is None:
             return self._unasked()
         if known.state == "unreachable" and self._heard(name):
+            return mark("degraded")
+        if known.state == "ok" and name in self.cut_off:
             return mark("degraded")
         return mark(known.state)
 
@@ -76,6 +82,14 @@ class Appearance(Struct, frozen=True):
         """None, the terminal's own colour, for a node that is well."""
         tone = self.node(node).tone
         return tone if tone in ("bad", "doubt") and self.status else None
+
+    def rtt_tone(self, node: str, network: str) -> Tone:
+        """The tone of :meth:`rtt`; without an expectation of the network it is not coloured."""
+        measured = self.rtts.get((node, network))
+        expected_ms = self.fleet.networks[network].expect_rtt_ms
+        if measured is None or expected_ms is None:
+            return "quiet"
+        return "good" if measured <= highest(expected_ms) else "doubt"
 
     def rtt(self, node: str, network: str) -> str:
         """At most RTT_COLUMNS wide; empty when not measured."""
@@ -126,9 +140,10 @@ def appearance(
     status: FleetStatus | None,
     attachments: Attachments,
     rtts: Rtts,
+    cut_off: frozenset[str],
 ) -> Appearance:
     """The :class:`Appearance` of ``fleet``."""
     instances: dict[str, tuple[Instance, ...]] = {}
     for instance in job.instances if job else ():
         instances[instance.node] = (*instances.get(instance.node, ()), instance)
-    return Appearance(fleet, status, attachments, rtts, instances)
+    return Appearance(fleet, status, attachments, rtts, cut_off, instances)

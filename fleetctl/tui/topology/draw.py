@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from fleetctl.health.attachments import attachments, link_rtts
+from fleetctl.health.attachments import attachments, data_states, link_rtts
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
@@ -68,7 +68,10 @@ class Topology:
     def _look(self, status: FleetStatus | None) -> Appearance:
         held = attachments(self._fleet, status) if status else {}
         rtts = link_rtts(self._fleet, status) if status else {}
-        return appearance(self._fleet, self._job, status, held, rtts)
+        data = data_states(self._fleet, self._job, status) if status else {}
+        off = {node for (node, _), works in held.items() if works is False}
+        cut_off = frozenset(n for n, state in data.items() if state.ok is False and n not in off)
+        return appearance(self._fleet, self._job, status, held, rtts, cut_off)
 
     def _composed(self, look: Appearance, form: _Form, columns: int) -> _Composition:
         return _Composition(look, self._parts, form, columns, self._pads)

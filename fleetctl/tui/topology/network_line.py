@@ -122,7 +122,8 @@ def _hung(
             if end - column >= RTT_COLUMNS + 3:
                 # as wide with a round trip as without, so that nothing beside it moves
                 sheet.width = max(sheet.width, column + 2 + RTT_COLUMNS)
-                sheet.put(row, column + 2, look.rtt(name, network), "quiet", link)
+                tone = look.rtt_tone(name, network)
+                sheet.put(row, column + 2, look.rtt(name, network), tone, link)
 
 
 def _controller(look: Appearance, network: str | None) -> tuple[str, ...]:

@@ -142,20 +142,21 @@ class _Picture:
         level = self._levels[line.level]
         beside = [p for li in self._layering.lines if li.level == line.level for p in li.ports]
         for port in line.ports:
-            words, room = [], 0
+            address, figure, room = "", "", 0
             if self._detail >= ADDRESSES:
-                words.append(str(self._look.fleet.nodes[port.node].addresses[line.network]))
-                room = len(words[0]) + 1
+                address = f"{self._look.fleet.nodes[port.node].addresses[line.network]} "
+                room = len(address)
             if not _cable(line) or port is _lower(line):
-                words.append(self._look.rtt(port.node, line.network))
+                figure = self._look.rtt(port.node, line.network).ljust(RTT_COLUMNS)
                 room += RTT_COLUMNS
             near = range(port.column + 1, port.column + 2 + room + 1)
             if any(other.below == port.below and other.column in near for other in beside):
                 continue
             row = level.nodes - 1 if port.below else level.lines - 1
             target = Target(port.node, line.network)
-            text = " ".join(words).ljust(room)
-            self.sheet.put(row, INDENT + port.column + 2, text, "quiet", target)
+            tone = self._look.rtt_tone(port.node, line.network)
+            after = self.sheet.put(row, INDENT + port.column + 2, address, "quiet", target)
+            self.sheet.put(row, after, figure, tone, target)
 
     def _say_along(self, line: Line) -> None:
         """Put round trips on the line itself; the end of lower lines is left to the label."""
@@ -170,7 +171,9 @@ class _Picture:
                 continue
             if all(self.sheet.text(row, c) != CROSSING for c in range(begin, begin + RTT_COLUMNS)):
                 text = self._look.rtt(port.node, line.network)
-                self.sheet.put(row, begin, text, "quiet", Target(port.node, line.network))
+                target = Target(port.node, line.network)
+                tone = self._look.rtt_tone(port.node, line.network)
+                self.sheet.put(row, begin, text, tone, target)
 
     def _label(self, line: Line) -> int:
         """Name the line: the topmost above it, the others at their right end.
@@ -197,7 +200,8 @@ class _Picture:
             if timed:
                 lower = _lower(line).node
                 text = look.rtt(lower, line.network)
-                sheet.put(row, after + 1, text, "quiet", Target(lower, line.network))
+                tone = look.rtt_tone(lower, line.network)
+                sheet.put(row, after + 1, text, tone, Target(lower, line.network))
                 after += 1 + RTT_COLUMNS
             return after - start
         return 0

@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 
 from fleetctl.health.attachments import DataState, data_networks, data_states
+from fleetctl.health.round_trips import highest
 from fleetctl.marks import mark, verdict
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import FleetStatus, NodeStatus
@@ -315,7 +316,12 @@ class NodesPanel(Vertical):
             return toned("-", "quiet")
         newest = history[-1]
         figure = rtt(newest) if newest is not None else "-"
-        return Content.assemble(figure.ljust(8), toned(sparkline(tuple(history), 8), "busy"))
+        expected_ms = self._data[node].expect_rtt_ms
+        if newest is None or expected_ms is None:
+            return Content(figure.ljust(8) + sparkline(tuple(history), 8))
+        most_ms = highest(expected_ms)
+        text = figure.ljust(8) + sparkline(tuple(history), 8, most_ms)
+        return toned(text, "good" if newest <= most_ms else "doubt")
 
 
 def _ssh_mark(node: NodeStatus) -> Content:

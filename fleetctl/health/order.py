@@ -1,0 +1,55 @@
+"""The order of problems: by what they hit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleetctl.health.attachments import DataState, data_states
+from fleetctl.health.kinds import connection
+from fleetctl.model.jobs import Job
+from fleetctl.model.plan import dependents
+from fleetctl.model.status import FleetStatus, Problem
+from fleetctl.model.topology import Fleet
+
+_CONNECTION = frozenset(kind.code for kind in connection.KINDS)
+
+
+def in_order(
+    fleet: Fleet, job: Job | None, status: FleetStatus, problems: Sequence[Problem]
+) -> tuple[Problem, ...]:
+    """``problems``: first what stops the job, then other errors, then warnings; in each of these
+    what affects the most first, then as they came.
+
+    :param status: what nodes say of their networks.
+    """
+    if len(problems) < 2:
+        return tuple(problems)
+    data = data_states(fleet, job, status)
+
+    def place(problem: Problem) -> tuple[bool, bool, int]:
+        error = problem.severity == "error"
+        stops = error and job is not None and _stops(job, data, problem)
+        return not stops, not error, -len(problem.affects)
+
+    return tuple(sorted(problems, key=place))
+
+
+def _stops(job: Job, data: dict[str, DataState], problem: Problem) -> bool:
+    """Whether it keeps an instance that the job needs from working.
+
+    What only keeps this machine from asking a node does not, where others reach the node; nor does
+    a network that the job does not use.
+    """
+    needed = {i.name: i.node for i in job.instances if _needed(job, i.service)}
+    if problem.code in _CONNECTION and problem.node in data and data[problem.node].ok:
+        return False
+    if not needed.keys().isdisjoint(problem.affects):
+        return True
+    hosts = {problem.node, *problem.affects}.intersection(needed.values())
+    return any(name in data and data[name].ok is False for name in hosts)
+
+
+def _needed(job: Job, service: str) -> bool:
+    """An elastic job goes on without some of the instances of a service that nothing waits for."""
+    alone = len(job.services[service].instances) == 1
+    return not job.elastic or alone or bool(dependents(job, service))
