@@ -13,6 +13,7 @@ import click
 from fleetctl.marks import Mark, Tone, mark
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.quantities import count, duration
+from fleetctl.words.problems import groups, nodes_of
 from fleetctl.words.system import disk_free, load, memory, uptime
 
 _COLOURS: Mapping[Tone, str | None] = {
@@ -157,19 +158,29 @@ def problem_lines(
 ) -> list[str]:
     """The lines of each problem: what is wrong, what it affects, what repairs it.
 
+    The same cause on many nodes stands together under one line.
+
     :param evidence: also what shows it.
     :param err: the lines are for stderr.
     """
     lines = []
-    for problem in problems:
-        styled = marked(mark(problem.severity), err=err)
-        lines.append(f"{styled} {problem.code}: {problem.summary}")
-        if problem.affects:
-            lines.append(f"    affects {', '.join(problem.affects)}")
-        if evidence and problem.evidence:
-            lines.append(f"    shown by {problem.evidence}")
-        if problem.fix:
-            lines += [f"    {plain('→', err)} {command}" for command in problem.fix.commands]
+    for group in groups(tuple(problems)):
+        first = group[0]
+        styled = marked(mark(first.severity), err=err)
+        inset = ""
+        if len(group) > 1:
+            lines.append(f"{styled} {first.code} on {', '.join(nodes_of(group))}:")
+            inset = "    "
+        for problem in group:
+            head = inset if inset else f"{styled} {problem.code}: "
+            lines.append(f"{head}{problem.summary}")
+            if problem.affects:
+                lines.append(f"{inset}    affects {', '.join(problem.affects)}")
+            if evidence and problem.evidence:
+                lines.append(f"{inset}    shown by {problem.evidence}")
+            if problem.fix:
+                commands = problem.fix.commands
+                lines += [f"{inset}    {plain('→', err)} {command}" for command in commands]
     return lines
 
 
