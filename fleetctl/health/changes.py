@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from msgspec import Struct
 
 from fleetctl.health.kinds import connection, instances, network, reachability
+from fleetctl.health.network.findings import LINK_CODES
 from fleetctl.model.status import FleetStatus, NodeStatus, Problem, ServiceStatus
 
 _ASKED_OF_OTHERS = frozenset(kind.code for kind in reachability.KINDS)
 """Shown by what other nodes get no answer from."""
-_SYMPTOMS = frozenset(kind.code for kind in connection.KINDS) | _ASKED_OF_OTHERS
+_CONNECTIONS = frozenset(kind.code for kind in connection.KINDS)
+_SYMPTOMS = _CONNECTIONS | _ASKED_OF_OTHERS
 """What is seen of a cause that is not known yet."""
 _OF_WAYS = frozenset(kind.code for kind in network.KINDS) | _SYMPTOMS
 _OF_INSTANCES = frozenset(kind.code for kind in instances.KINDS)
@@ -51,7 +53,7 @@ def _problems(before: FleetStatus, after: FleetStatus) -> Iterator[FleetChange]:
     for key, problem in new.items():
         if key in old:
             continue
-        former = {k: p for k, p in gone.items() if _same_cause(p, problem)}
+        former = {k: p for k, p in gone.items() if _same_cause(p, problem, after)}
         was = f" (before: {', '.join(_named(p) for p in former.values())})" if former else ""
         text = f"{problem.code}: {problem.summary}{was}"
         yield FleetChange(after.generated_at, problem.severity, text)
@@ -80,14 +82,16 @@ def _named(problem: Problem) -> str:
     return f"{where}: {problem.code}" if where else problem.code
 
 
-def _same_cause(old: Problem, new: Problem) -> bool:
-    """Whether ``new`` is what ``old`` turned out to be, now that more is known."""
+def _same_cause(old: Problem, new: Problem, after: FleetStatus) -> bool:
+    """Whether ``new`` is what ``old`` turned out to be, now that more is known in ``after``."""
     if old.code in _OF_INSTANCES:
         return new.code in _OF_INSTANCES and _instance(old) in (_instance(new), *new.affects)
     if new.severity != "error" or new.code not in _OF_WAYS:
         return False
     touched = {new.node, *new.affects}
-    mine = {old.node} if old.node else set(old.affects)
+    mine: set[str | None] = {old.node} if old.node else set(old.affects)
+    if old.code in _CONNECTIONS and new.code in _ASKED_OF_OTHERS and _heard(mine, after):
+        return False  # the node answers again, and tells of something else
     if old.code in _SYMPTOMS:
         return not touched.isdisjoint(mine) or new.node in old.affects
     # found on the node itself: now at the other end of a cable, or on the same node
@@ -96,11 +100,26 @@ def _same_cause(old: Problem, new: Problem) -> bool:
 
 
 def _over(problem: Problem, after: FleetStatus) -> bool:
-    """Whether it is over, not only no longer seen because a node cannot be asked."""
-    places = [problem.node] if problem.node else [n.rpartition("@")[2] for n in problem.affects]
+    """Whether it is over: not only no longer seen because a node cannot be asked, and not only
+    told as a part of another problem."""
+    places = {problem.node} if problem.node else {n.rpartition("@")[2] for n in problem.affects}
+    nodes = after.nodes
+    if problem.code in LINK_CODES:
+        rows = [row for name in places if name in nodes for row in nodes[name].addresses]
+        if any(row.ok is False or row.up is False for row in rows):
+            return False
     if problem.code in _ASKED_OF_OTHERS:
-        places += [name for name in problem.affects if name in after.nodes]
-    return all(after.nodes[n].state not in _UNHEARD for n in places if n in after.nodes)
+        places |= set(problem.affects)
+        pings = [row for name in places if name in nodes for row in nodes[name].reachability]
+        if any(row.ok is False and row.node in places for row in pings):
+            return False
+    return _heard(places, after)
+
+
+def _heard(names: Collection[str | None], status: FleetStatus) -> bool:
+    """Whether all of these that are nodes can be asked, as far as they ever can."""
+    nodes = [node for name, node in status.nodes.items() if name in names]
+    return all(node.state not in _UNHEARD for node in nodes)
 
 
 def _node(name: str, before: NodeStatus, after: NodeStatus) -> str:

@@ -67,6 +67,27 @@ def test_what_is_over_beside_something_else_that_is_new_is_over() -> None:
     assert any(text.startswith("interface-down") and "before" not in text for text in texts)
 
 
+def test_what_is_told_as_a_part_of_another_problem_is_not_over() -> None:
+    def unplugged_at_mini3(world: World) -> None:
+        world.hosts["mini3"].enabled["edge51"] = False
+
+    def and_the_other_end_off(world: World) -> None:
+        unplugged_at_mini3(world)
+        world.hosts["mini3"].enabled["edge51"] = True
+        powered_off(world)
+
+    before, after = seen(unplugged_at_mini3), seen(and_the_other_end_off)
+    assert [(p.code, p.node) for p in before.problems] == [("interface-down", "mini3")]
+    assert "interface-down" not in {p.code for p in after.problems}
+    assert after.nodes["mini3"].addresses[-1].up is False
+    assert not any("is over" in text for _, text in told(before, after))
+
+
+def test_a_node_that_answers_again_is_told_so() -> None:
+    texts = [text for _, text in told(seen(powered_off), seen())]
+    assert texts == ["pi4 is reached again", "pi4: ssh-timeout is over"]
+
+
 @pytest.mark.parametrize("fault", [no_forwarding, cable_out, powered_off])
 def test_what_stays_is_no_change(fault: Fault) -> None:
     assert told(seen(fault), seen(fault)) == []

@@ -170,7 +170,8 @@ def test_a_start_that_failed_is_seen_after_its_line_is_gone(
         await screen.until("env_file edp.env is not there")
         await screen.type("escape")
         await screen.until(
-            "✖ start: pi4: env_file edp.env is not there  [o] opens it", gone="o opens it"
+            "✖ start of 5 instances: pi4: env_file edp.env is not there  [o] opens it",
+            gone="o opens it",
         )
         await screen.type("e")
         await screen.until("start: pi4: env_file edp.env is not there")

@@ -143,11 +143,12 @@ def failed_action(action: JobAction, status: FleetStatus) -> Content | None:
     told = {name for p in status.problems if p.severity == "error" for name in p.affects}
     if not left or (not action.error and told.issuperset(left)):
         return None
-    said = action.summary.splitlines()[0]
-    which = "" if action.error else f"; not so: {', '.join(left)}"
-    return Content.assemble(
-        drawn(mark("failed")), f" {said.rstrip(':')}{which}", toned("  [o] opens it", "busy")
-    )
+    if action.error:
+        which = left[0] if len(left) == 1 else f"{len(left)} instances"
+        said = f"{action.kind} of {which}: {action.error.splitlines()[0].rstrip(':')}"
+    else:
+        said = f"{action.summary}; not so: {', '.join(left)}"
+    return Content.assemble(drawn(mark("failed")), f" {said}", toned("  [o] opens it", "busy"))
 
 
 def group_line(group: Sequence[Problem], *, opened: bool) -> Content:
