@@ -18,18 +18,22 @@ def in_order(
     fleet: Fleet, job: Job | None, status: FleetStatus, problems: Sequence[Problem]
 ) -> tuple[Problem, ...]:
     """``problems``: first what stops the job, then other errors, then warnings; in each of these
-    what affects the most first, then as they came.
+    the cause that affects the most first, on all of its nodes together; then as they came.
 
     :param status: what nodes say of their networks.
     """
     if len(problems) < 2:
         return tuple(problems)
     data = data_states(fleet, job, status)
+    hit: dict[tuple[str, str], set[str]] = {}
+    for problem in problems:
+        hit.setdefault((problem.code, problem.severity), set()).update(problem.affects)
 
-    def place(problem: Problem) -> tuple[bool, bool, int]:
+    def place(problem: Problem) -> tuple[bool, bool, int, int]:
         error = problem.severity == "error"
         stops = error and job is not None and _stops(job, data, problem)
-        return not stops, not error, -len(problem.affects)
+        together = hit[problem.code, problem.severity]
+        return not stops, not error, -len(together), -len(problem.affects)
 
     return tuple(sorted(problems, key=place))
 

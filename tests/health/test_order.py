@@ -29,6 +29,12 @@ def test_what_stops_the_job_then_errors_then_warnings_and_by_how_many() -> None:
     ]  # fmt: skip
 
 
+def test_one_cause_on_many_nodes_counts_as_all_it_affects() -> None:
+    names = ("worker@mini2", "worker@mini3", "worker@pi4")
+    many = [Problem("many", "error", "", name.partition("@")[2], (name,)) for name in names]
+    assert order(ALL, *many) == ["many", "many", "many", "all"]
+
+
 def test_a_member_of_an_elastic_job_is_not_needed() -> None:
     assert order(ERROR, ONE, ALL, elastic=True) == ["all", "wrong", "one"]
 

@@ -41,6 +41,17 @@ async def _cut_off(screen: Screen) -> None:
     screen.stage.states["worker@pi5"] = "failed"
 
 
+async def _many(screen: Screen) -> None:
+    screen.stage.world.hosts["pi5"].powered = False
+    for name in ("worker@mini2", "worker@mini3", "worker@pi4"):
+        screen.stage.states[name] = "failed"
+
+
+async def _opened(screen: Screen) -> None:
+    await screen.type("tab", "tab", "right", "down")
+    await screen.until("on 3 nodes ▾")
+
+
 async def _explained(screen: Screen) -> None:
     await screen.type("tab", "tab", "enter")
     await screen.until("What repairs it")
@@ -71,6 +82,7 @@ Act = Callable[[Screen], Awaitable[None]]
     [
         ("healthy", (120, 32), _healthy, _healthy),
         ("small", (80, 24), _cut_off, _healthy),
+        ("grouped", (80, 24), _many, _opened),
         ("explained", (100, 30), _cut_off, _explained),
         ("starting", (80, 24), _healthy, _starting),
     ],

@@ -154,7 +154,8 @@ def failed_action(action: JobAction, status: FleetStatus) -> Content | None:
 def group_line(group: Sequence[Problem], *, opened: bool) -> Content:
     """One line for the same cause on many nodes."""
     problem, names = group[0], nodes_of(group)
-    others = dict.fromkeys(n for p in group for n in p.affects if n not in names)
+    hits = dict.fromkeys(name for p in group for name in p.affects)
+    others = [name for name in hits if name.rpartition("@")[2] not in names]
     hit = f" → {', '.join(others)}" if others else ""
     return Content.assemble(
         drawn(mark(problem.severity)),
