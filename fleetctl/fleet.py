@@ -13,6 +13,7 @@ from fleetctl.health.assess import Checked, assess, instance_status
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.orphans import orphans as orphans_on
 from fleetctl.health.services import pane_of
+from fleetctl.launch.started_nodes import StartedNodes
 from fleetctl.link.links import Links
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Failure, Said
@@ -26,6 +27,7 @@ from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.observe.former import FormerNodes
 from fleetctl.observe.observer import Observer
 from fleetctl.service import (
     Action,
@@ -56,6 +58,8 @@ class LiveFleet:
         self.links = Links(fleet)
         self._expectations = derive(fleet, job)
         self.observer = Observer(fleet, job, self._expectations, self.links)
+        self._started = StartedNodes(fleet.name)
+        self._former = FormerNodes(fleet, self._started.former(fleet.nodes))
         self._looking: set[asyncio.Task[Look]] = set()
         """Looks that may still run when the action that began them has ended."""
         self._changing: set[asyncio.Task[Any]] = set()
@@ -70,6 +74,7 @@ class LiveFleet:
             task.cancel()
         await asyncio.gather(*open_tasks, return_exceptions=True)
         await self.links.close()
+        await self._former.links.close()
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -104,7 +109,9 @@ class LiveFleet:
             return look
 
         nodes = self.fleet.nodes.values()
-        looks = await asyncio.gather(*(ask(node) for node in nodes))
+        former, looks = await asyncio.gather(
+            self._ask_former(), asyncio.gather(*(ask(node) for node in nodes))
+        )
         return assess(
             self.fleet,
             self.job,
@@ -113,7 +120,16 @@ class LiveFleet:
             duration_s=time.monotonic() - began,
             depth=depth,
             chosen=chosen,
+            former=former,
         )
+
+    async def _ask_former(self) -> dict[str, Look]:
+        """Looks at nodes that are no longer in nodes.yaml; forgets those on which nothing runs."""
+        looks = await self._former.looks()
+        for name, look in looks.items():
+            if look.facts and not any(orphans_on(self.fleet, self.job, name, look.facts)):
+                self._started.forget(name)
+        return looks
 
     def watch(self, interval_s: float, depth: Depth = "check") -> Watching:
         from fleetctl.observe.attention import Wake, attend
@@ -193,6 +209,7 @@ class LiveFleet:
             elastic=self.job is not None and self.job.elastic,
             left_out=left_out,
         )
+        self._started.add(self.fleet.nodes[i.node] for i in chosen if i.command is not None)
         try:
             with self.changing():
                 await runner.start(self.plan(chosen))
@@ -220,27 +237,30 @@ class LiveFleet:
                 stopper = Stopper(self.fleet.name, self.links, status_of, report, began_s)
                 known.update(await stopper.stop(stop_order(self.job, chosen)))
 
-        async def stop_orphans(node: Node, wanted: WantedOrphans) -> None:
-            look = await asyncio.shield(looks[node.name])
+        async def stop_orphans(name: str, look: Look, links: Links, wanted: WantedOrphans) -> None:
+            async def known_of(instance: Instance) -> ServiceStatus:
+                return instance_status(self.fleet, instance, look)
+
             if look.facts is None:
-                if node.connection != "none":
-                    why = look.error.reason if look.error else "it has not answered"
-                    unasked[node.name] = why
+                if look.error:
+                    unasked[name] = look.error.reason
                 return
-            found = orphans_on(self.fleet, self.job, node.name, look.facts)
+            found = orphans_on(self.fleet, self.job, name, look.facts)
             group = [instance for instance, orphan in found if wanted(orphan)]
-            stopper = Stopper(
-                self.fleet.name, self.links, status_of, report, began_s, name=self._orphan_name
-            )
+            label = self._orphan_name
+            stopper = Stopper(self.fleet.name, links, known_of, report, began_s, name=label)
             known.update(await stopper.stop([group]))
 
+        async def stop_all_orphans(wanted: WantedOrphans) -> None:
+            async def on(name: str) -> None:
+                await stop_orphans(name, await asyncio.shield(looks[name]), self.links, wanted)
+
+            former = await self._ask_former()
+            gone = (stop_orphans(n, k, self._former.links, wanted) for n, k in former.items())
+            await asyncio.gather(*map(on, looks), *gone)
+
         with self.changing():
-            also = (
-                [stop_orphans(node, orphans) for node in self.fleet.nodes.values()]
-                if orphans
-                else []
-            )
-            await asyncio.gather(stop_chosen(), *also)
+            await asyncio.gather(stop_chosen(), *([stop_all_orphans(orphans)] if orphans else []))
         return ActionResult("stop", dict(known), unasked)
 
     def _orphan_name(self, orphan: Instance) -> str:

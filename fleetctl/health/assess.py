@@ -12,7 +12,7 @@ from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
-from fleetctl.health.orphans import orphan_problem, orphans
+from fleetctl.health.orphans import orphan_problem, orphans, unasked_problem
 from fleetctl.health.problems import link_problem, node_problems, service_problems
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.sockets import own_pids
@@ -58,8 +58,12 @@ def assess(
     duration_s: float,
     depth: Depth = "status",
     chosen: Sequence[Instance] | None = None,
+    former: Mapping[str, Look] | None = None,
 ) -> Checked:
-    """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them)."""
+    """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them).
+
+    :param former: looks at nodes that are no longer in nodes.yaml.
+    """
     statuses: dict[str, ServiceStatus] = {}
     for instance in job.instances if job else ():
         statuses[instance.name] = instance_status(fleet, instance, looks[instance.node])
@@ -85,10 +89,13 @@ def assess(
     ]
     if job:
         problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
+    gone = former or {}
+    asked = {**facts, **{name: look.facts for name, look in gone.items() if look.facts}}
     left = [
-        orphan for name, known in facts.items() for _, orphan in orphans(fleet, job, name, known)
+        orphan for name, known in asked.items() for _, orphan in orphans(fleet, job, name, known)
     ]
     problems.extend(orphan_problem(orphan) for orphan in left)
+    problems.extend(unasked_problem(name, look.error) for name, look in gone.items() if look.error)
     problems.sort(key=lambda problem: problem.severity != "error")
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
     status = FleetStatus(

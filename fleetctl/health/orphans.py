@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fleetctl.errors import LinkError
 from fleetctl.health.kinds.instances import SERVICE_ORPHANED
 from fleetctl.health.services import service_status
 from fleetctl.model.facts import NodeFacts
@@ -52,6 +53,7 @@ def orphan_problem(orphan: OrphanStatus) -> Problem:
     return SERVICE_ORPHANED.problem(
         orphan.node,
         instance=orphan.name,
+        verb="runs",
         since=since,
         why=orphan.reason,
         evidence=f"job {orphan.job}, pid {orphan.pid or 'not known'}",
@@ -60,8 +62,22 @@ def orphan_problem(orphan: OrphanStatus) -> Problem:
     )
 
 
+def unasked_problem(node: str, error: LinkError) -> Problem:
+    """Something was started on a node that is no longer in nodes.yaml and cannot be asked."""
+    return SERVICE_ORPHANED.problem(
+        node,
+        instance=f"what was started on {node}",
+        since="",
+        verb="may still run",
+        why=f"{node} is no longer in nodes.yaml, and cannot be asked: {error.reason}",
+        evidence=error.reason,
+    )
+
+
 def _why(fleet: Fleet, job: Job | None, job_name: str, service: str, node: str) -> str:
     named = fleet.jobs.get(job_name)
+    if node not in fleet.nodes:
+        return f"{node} is no longer in nodes.yaml"
     if named is None:
         return f"nodes.yaml has no job {job_name}"
     if service not in named.services:

@@ -151,7 +151,7 @@ class LocalNetwork(Struct, frozen=True):
     """macOS 15 and later: whether the job's own Python, inside fleetctl's tmux server, may connect
     to its neighbours."""
 
-    allowed: bool | None
+    allowed: bool
     said: str
     """What the Python process printed."""
 

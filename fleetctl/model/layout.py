@@ -29,6 +29,12 @@ def fixes_dir(fleet: str) -> str:
     return f"{STATE}/{fleet}/.fixes"
 
 
+def started_nodes(fleet: str) -> str:
+    """The file on the controller, starting with ``~/``, with the nodes on which it started
+    something, and how they are reached."""
+    return f"{STATE}/{fleet}/.nodes.json"
+
+
 def start_log(fleet: str) -> str:
     """The file on the controller, starting with ``~/``, with the output of the newest start that
     went on after the dashboard was left."""

@@ -83,7 +83,7 @@ SERVICE_CHANGED = ProblemKind(
 SERVICE_ORPHANED = ProblemKind(
     "service-orphaned",
     "warning",
-    "{instance} runs{since}, but {why}",
+    "{instance} {verb}{since}, but {why}",
     "the instance",
     no_remedy("`fleetctl stop --orphans` ends it"),
 )
