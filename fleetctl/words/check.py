@@ -71,6 +71,8 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
             expected = f"{route.to} via {route.expected_via}"
         via = f"via {route.via}" if route.via else "directly"
         seen = f"{via} on {route.interface}" if route.interface else route.reason or "none"
+        if route.ok is None and route.reason:
+            seen = route.reason
         yield Line(route.ok, what, expected, seen)
     forwarding = node.forwarding
     if forwarding.expected:

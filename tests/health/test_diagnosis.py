@@ -7,8 +7,11 @@ from ipaddress import IPv4Address
 from itertools import combinations
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.config import load_text
+from fleetctl.health.assess import assess
+from fleetctl.model.look import Look
 from fleetctl.model.topology import Fleet
 from tests.health.world import World
 from tests.lab.fleets import GUIDE
@@ -294,3 +297,27 @@ def test_an_address_that_must_not_be_reached_is_reported() -> None:
     world.hosts["pi5"].routes[FLEETS["guide"].networks["edge51"].cidr] = IPv4Address("192.168.50.1")
     assert world.errors() == {("not-isolated", "pi5")}
     assert world.errors("status") == set()  # it does not ping what must not answer
+
+
+def test_a_way_that_is_not_told_is_unknown_and_no_fault() -> None:
+    """As by an `ip` that is too old: the table is right, but what is used is not known."""
+    why = "ip is too old to say"
+    world = World(FLEETS["guide"])
+    looks = {name: world.look(name, "check") for name in world.hosts}
+    told = looks["pi5"].facts
+    assert told
+    assert told.network.routes
+    unread = {f"way to {address}": why for address in told.network.taken}
+    network = replace(told.network, taken={})
+    looks["pi5"] = Look(facts=replace(told, network=network, unknown=unread))
+    checked = assess(world.fleet, None, world.expectations, looks, duration_s=1.0, depth="check")
+    assert checked.status.problems == ()
+    assert [(r.ok, r.reason) for r in checked.status.nodes["pi5"].routes] == [(None, why)] * 2
+    # what the table shows to be wrong is told all the same
+    looks["pi5"] = Look(
+        facts=replace(
+            told, network=replace(network, routes=told.network.routes[1:]), unknown=unread
+        )
+    )
+    checked = assess(world.fleet, None, world.expectations, looks, duration_s=1.0, depth="check")
+    assert [(p.code, p.node) for p in checked.status.problems] == [("route-missing", "pi5")]
