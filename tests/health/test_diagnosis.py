@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 
 import pytest
@@ -128,6 +128,35 @@ def _stolen(world: World, name: str) -> Expected:
     raise AssertionError(name)
 
 
+def _detour(link: Callable[[World, str], str]) -> Callable[[World, str], Expected]:
+    """A route takes the packets to a peer away from the network on which both are."""
+
+    def act(world: World, name: str) -> Expected:
+        network = _cluster_networks(world.fleet, name)[0]
+        peer = _peers(world.fleet, name, network)[0]
+        world.hosts[name].detours[IPv4Network(peer)] = (None, link(world, name))
+        return {("route-wrong-interface", name)}
+
+    return act
+
+
+def _control_link(world: World, name: str) -> str:
+    return next(n for n in world.hosts[name].addresses if world.fleet.networks[n].control)
+
+
+def _vpn(world: World, name: str) -> Expected:
+    """A VPN takes all of a network, also one behind gateways."""
+    networks = [*_cluster_networks(world.fleet, name), *world.fleet.nodes[name].via]
+    network = world.fleet.networks[networks[-1]]
+    world.hosts[name].detours[network.cidr] = (None, "tailscale0")
+    return {("route-wrong-interface", name)}
+
+
+def _peers(fleet: Fleet, name: str, network: str) -> list[IPv4Address]:
+    others = (n for n in fleet.nodes.values() if n.name != name)
+    return [n.addresses[network] for n in others if network in n.addresses]
+
+
 def _address(world: World, name: str) -> Expected:
     network = _cluster_networks(world.fleet, name)[0]
     world.hosts[name].missing.add(network)
@@ -185,6 +214,9 @@ def _of_node(world: World, name: str, connection: str) -> Iterator[tuple[str, st
         yield "wrong-gateway", name, of(_wrong)
     if cluster and _on_control(world.fleet, name):
         yield "default-route-stolen", name, of(_stolen)
+    if cluster and _on_control(world.fleet, name):
+        yield "detour", name, of(_detour(_control_link))
+        yield "vpn", name, of(_vpn)
     if cluster:
         yield "address-missing", name, of(_address)
     if any(_members(world.fleet, n) > 2 for n in cluster):

@@ -39,6 +39,8 @@ class Host:
     enabled: dict[str, bool] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     stolen: tuple[IPv4Address, str] | None = None
+    detours: dict[IPv4Network, tuple[IPv4Address | None, str]] = field(default_factory=dict)
+    """Routes that go before those to the same addresses: next hop, and a network or VPN."""
 
     def up(self, network: str) -> bool:
         return (
@@ -72,6 +74,9 @@ class World:
 
     def _way(self, host: Host, to: IPv4Address) -> tuple[IPv4Address | None, str] | None:
         """Next hop (None: directly on the link) and network, by longest prefix."""
+        for cidr in sorted(host.detours, key=lambda c: -c.prefixlen):
+            if to in cidr:
+                return host.detours[cidr]
         for network in host.addresses:
             if to in self.fleet.networks[network].cidr and network not in host.missing:
                 return None, network
@@ -119,7 +124,7 @@ class World:
                 return None
             way = self._way(host, to)
             if way is None or not host.up(way[1]):
-                return None
+                return None  # nor does a VPN carry it to another node
             via, network = way
             source = source or host.addresses[network]
             if via == ROUTER:
@@ -169,6 +174,13 @@ class World:
             for n in host.addresses
             if n not in host.missing
         ]
+        table += [
+            Route(cidr, via, self.interface(link)) for cidr, (via, link) in host.detours.items()
+        ]
+        interfaces += [
+            Interface(name=link, enabled=True, link=None)
+            for link in {link for _, link in host.detours.values()} - set(self.fleet.networks)
+        ]
         if host.stolen:
             table.append(Route(ANY, host.stolen[0], self.interface(host.stolen[1])))
         control = next((n for n in host.addresses if self.fleet.networks[n].control), None)
@@ -206,6 +218,8 @@ class World:
         return other is None or self.hosts[other].up(network)
 
     def interface(self, network: str) -> str:
+        if network not in self.fleet.networks:
+            return network  # a VPN's interface
         return NAMES.get(network) or f"eth{list(self.fleet.networks).index(network)}"
 
     def look(self, name: str, depth: Depth) -> Look:
