@@ -84,12 +84,14 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
 
 
 def connection_lines(status: FleetStatus, node: str) -> Iterator[Line]:
-    """Over which network the job's connections really go; shown only, never wrong."""
+    """Over which network the job's connections really go."""
     for instance, service in status.services.items():
         if service.node == node:
             for c in service.connections or ():
                 seen = f"over {c.network or 'no network of nodes.yaml'}, from {c.local}"
-                yield Line(True, instance, f"connected to {c.to}", seen)
+                if c.expected not in (None, c.to):
+                    seen += f" to {c.to}"
+                yield Line(c.ok, instance, f"connected to {c.expected or c.to}", seen)
 
 
 def matrices(status: FleetStatus, shown: Sequence[str]) -> Iterator[Matrix]:

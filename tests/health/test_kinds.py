@@ -158,6 +158,15 @@ def detour(made: World) -> None:
     made.hosts["mini2"].detours[IPv4Network("10.10.0.1/32")] = (None, "wifi")
 
 
+def over_wifi() -> Iterable[Problem]:
+    jobs = (
+        "jobs: {job: {services: {a: {on: mini1, command: a, listen: 'wifi:6000'}, "
+        "b: {on: mini2, command: b, after: [a]}}}}\n"
+    )
+    fleet = load_text(GUIDE + jobs, "nodes.yaml")
+    return World(fleet, job=fleet.jobs["job"]).check().status.problems
+
+
 def another_default(made: World) -> None:
     made.hosts["pi5"].stolen = (IPv4Address("192.168.50.1"), "edge50")
 
@@ -242,6 +251,7 @@ RAISED: dict[str, Raise] = {
     "dependency-not-ready": server(
         pane(SERVER, started_at=ago(5)), record(SERVER, started_at=ago(5))
     ),
+    "data-over-control": over_wifi,
     "service-changed": server(replace(OWN[0], definition_hash="other"), *OWN[1:]),
 }
 

@@ -6,20 +6,22 @@ in seconds. Nothing here knows the expected diagnosis.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from fleetctl.errors import ConnectTimedOut, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import NetworkFacts
+from fleetctl.model.facts import NetworkFacts, TcpConnection
+from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Route, RouteTaken
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import SystemStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.observe.questions import questions
-from tests.health.facts import facts
+from tests.health.facts import PID, facts, listener, pane, record
 
 ROUTER = IPv4Address("192.168.1.1")
 ANY = IPv4Network("0.0.0.0/0")
@@ -54,8 +56,10 @@ class Host:
 class World:
     """The machines of a fleet, at first without faults."""
 
-    def __init__(self, fleet: Fleet, *, as_guide: bool = False) -> None:
+    def __init__(self, fleet: Fleet, *, as_guide: bool = False, job: Job | None = None) -> None:
+        """:param job: runs, and what it starts after is connected to."""
         self.fleet = fleet
+        self.job = job
         self.expectations = derive(fleet)
         self.hosts = {
             name: Host(
@@ -207,7 +211,24 @@ class World:
             forwarding_persistent=True if asked.forwards else None,
             echoes=echoes,
         )
-        return Look(facts=facts(system=SystemStatus(os="linux"), network=network_facts))
+        mine = self.job.on(name) if self.job else ()
+        return Look(
+            facts=facts(
+                *(pane(i, session=self.fleet.name) for i in mine),
+                *(record(i, ready=True) for i in mine),
+                *(listener(str(i.listen.address), i.listen.port, PID) for i in mine if i.listen),
+                system=SystemStatus(os="linux"),
+                network=network_facts,
+                connections=tuple(c for i in mine for c in self._connections(i)),
+            )
+        )
+
+    def _connections(self, instance: Instance) -> Iterator[TcpConnection]:
+        """From the address that the way there has."""
+        for need in self.job.needs(instance) if self.job else ():
+            there = need.listen and self._arrives(instance.node, need.listen.address)
+            if need.listen and there and self.answers(instance.node, need.listen.address):
+                yield TcpConnection(there[1], need.listen.address, need.listen.port, (PID,))
 
     def _plugged(self, network: str, name: str) -> bool:
         """A cable loses its carrier with the other end; a larger network has a switch."""
@@ -241,7 +262,7 @@ class World:
 
     def check(self, depth: Depth = "check") -> Checked:
         looks = {name: self.look(name, depth) for name in self.hosts}
-        return assess(self.fleet, None, self.expectations, looks, duration_s=1.0, depth=depth)
+        return assess(self.fleet, self.job, self.expectations, looks, duration_s=1.0, depth=depth)
 
     def errors(self, depth: Depth = "check") -> set[tuple[str, str | None]]:
         problems = self.check(depth).status.problems

@@ -71,6 +71,14 @@ SERVICE_CHANGED = ProblemKind(
     "the instance",
     no_remedy("`fleetctl restart` renews it"),
 )
+DATA_OVER_CONTROL = ProblemKind(
+    "data-over-control",
+    "warning",
+    "{instances} {verb} data over {network}, a control network, to {to}: both ends are on a better "
+    "one, where {expected} is the address",
+    "the instances with such a connection",
+    no_remedy("which address a program uses is set in the job"),
+)
 
 KINDS = (
     COMMAND_MISSING,
@@ -82,4 +90,5 @@ KINDS = (
     SERVICE_CRASH_LOOP,
     DEPENDENCY_NOT_READY,
     SERVICE_CHANGED,
+    DATA_OVER_CONTROL,
 )

@@ -12,7 +12,7 @@ from fleetctl.lab.faults.kind import FaultKind
 from fleetctl.lab.personality import is_mac
 from fleetctl.lab.state import Fault, State
 
-VPN_ADDRESS = "100.101.102.103/32"
+VPN_ADDRESS = "100.70.80.90/32"
 
 
 class Detour(Struct, frozen=True):

@@ -1,0 +1,109 @@
+"""Over which networks a job's connections go, and over which they should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from fleetctl.health.kinds.instances import DATA_OVER_CONTROL
+from fleetctl.health.kinds.kind import listed
+from fleetctl.health.kinds.network import (
+    ADDRESS_MISSING,
+    INTERFACE_DOWN,
+    ROUTE_WRONG_INTERFACE,
+)
+from fleetctl.health.services import own_pids
+from fleetctl.model.facts import NodeFacts, TcpConnection
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.status import ConnectionStatus, Problem, ServiceStatus
+from fleetctl.model.topology import Fleet
+
+LEADS_ASTRAY = frozenset(
+    kind.code for kind in (ADDRESS_MISSING, INTERFACE_DOWN, ROUTE_WRONG_INTERFACE)
+)
+"""Problems of a node for which its packets leave by another network than their target's."""
+
+
+def with_connections(
+    fleet: Fleet, job: Job, statuses: Mapping[str, ServiceStatus], facts: Mapping[str, NodeFacts]
+) -> dict[str, ServiceStatus]:
+    """Add each instance's connections to what it needs, and the network that they really use."""
+    found = dict(statuses)
+    for instance in job.instances:
+        told = facts.get(instance.node)
+        if told is None or told.connections is None or instance.name not in found:
+            continue
+        own = own_pids(instance, told)
+        ports = {need.listen.port for need in job.needs(instance) if need.listen}
+        mine = tuple(
+            _judged(fleet, job, instance, c)
+            for c in told.connections
+            if c.remote_port in ports and own.intersection(c.pids)
+        )
+        found[instance.name] = replace(found[instance.name], connections=mine)
+    return found
+
+
+def _judged(fleet: Fleet, job: Job, instance: Instance, c: TcpConnection) -> ConnectionStatus:
+    network = fleet.network_of(c.local)
+    shown = ConnectionStatus(f"{c.remote}:{c.remote_port}", str(c.local), network)
+    peer = _peer(fleet, job, instance, c)
+    if peer is None:
+        return replace(shown, reason=f"{c.remote} is no address of what {instance.name} needs")
+    if peer == instance.node:
+        return replace(shown, ok=True)
+    if network is None:
+        return replace(shown, reason=f"{c.local} is on no network of nodes.yaml")
+    better = fleet.shared_network(instance.node, peer)
+    if not fleet.networks[network].control or better is None or better.control:
+        return replace(shown, ok=True)
+    address = fleet.nodes[peer].addresses[better.name]
+    return replace(
+        shown,
+        ok=False,
+        expected=f"{address}:{c.remote_port}",
+        reason=f"{network} is a control network, and both nodes are on {better.name}",
+    )
+
+
+def _peer(fleet: Fleet, job: Job, instance: Instance, c: TcpConnection) -> str | None:
+    """The node at the other end, one of those that ``instance`` needs."""
+    for need in job.needs(instance):
+        addresses = fleet.nodes[need.node].addresses.values()
+        listen = need.listen
+        if listen and listen.port == c.remote_port and c.remote in (*addresses, listen.address):
+            return need.node
+    return None
+
+
+def data_over_control(
+    job: Job, statuses: Mapping[str, ServiceStatus], known: Sequence[Problem]
+) -> Iterator[Problem]:
+    """One problem for each address that is connected to over a control network.
+
+    :param known: problems of the nodes; those that lead packets astray explain a connection to
+        the right address.
+    """
+    astray = {p.node for p in known if p.code in LEADS_ASTRAY}
+    used: dict[str, list[tuple[Instance, ConnectionStatus]]] = {}
+    for instance in job.instances:
+        status = statuses.get(instance.name)
+        for c in (status.connections if status else None) or ():
+            follows = c.to == c.expected and instance.node in astray
+            if c.ok is False and not follows:
+                used.setdefault(c.to, []).append((instance, c))
+    for to, found in used.items():
+        names = tuple(dict.fromkeys(instance.name for instance, _ in found))
+        nodes = {instance.node for instance, _ in found}
+        first = found[0][1]
+        yield DATA_OVER_CONTROL.problem(
+            found[0][0].node if len(nodes) == 1 else None,
+            instances=listed(names),
+            verb="sends" if len(names) == 1 else "send",
+            network=first.network,
+            to=to,
+            expected=" or ".join(dict.fromkeys(str(c.expected) for _, c in found)),
+            affects=names,
+            evidence="; ".join(f"{i.name}: {c.local} to {c.to}" for i, c in found[:4]),
+        )
