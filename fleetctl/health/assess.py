@@ -14,7 +14,7 @@ from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.problems import link_problem, node_problems, service_problems
 from fleetctl.health.services import service_status, unknown_status
-from fleetctl.health.traffic import data_over_control, with_connections
+from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
@@ -84,7 +84,7 @@ def assess(
     ]
     if job:
         problems.extend(service_problems(job, statuses, facts, tuple(problems)))
-        problems.extend(data_over_control(job, statuses, tuple(problems)))
+        problems = with_traffic(job, statuses, problems)
     problems.sort(key=lambda problem: problem.severity != "error")
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
     status = FleetStatus(

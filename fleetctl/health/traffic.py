@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -77,33 +77,47 @@ def _peer(fleet: Fleet, job: Job, instance: Instance, c: TcpConnection) -> str |
     return None
 
 
-def data_over_control(
+def with_traffic(
     job: Job, statuses: Mapping[str, ServiceStatus], known: Sequence[Problem]
-) -> Iterator[Problem]:
-    """One problem for each address that is connected to over a control network.
+) -> list[Problem]:
+    """Add a problem for each address that is connected to over a control network.
 
-    :param known: problems of the nodes; those that lead packets astray explain a connection to
-        the right address.
+    A connection to the right address over the wrong network follows from a problem of its node,
+    which then affects the instance.
+
+    :param known: problems of the nodes.
     """
     astray = {p.node for p in known if p.code in LEADS_ASTRAY}
+    following: dict[str, list[str]] = {}
     used: dict[str, list[tuple[Instance, ConnectionStatus]]] = {}
     for instance in job.instances:
         status = statuses.get(instance.name)
         for c in (status.connections if status else None) or ():
-            follows = c.to == c.expected and instance.node in astray
-            if c.ok is False and not follows:
+            if c.ok is not False:
+                continue
+            if c.to == c.expected and instance.node in astray:
+                following.setdefault(instance.node, []).append(instance.name)
+            else:
                 used.setdefault(c.to, []).append((instance, c))
-    for to, found in used.items():
-        names = tuple(dict.fromkeys(instance.name for instance, _ in found))
-        nodes = {instance.node for instance, _ in found}
-        first = found[0][1]
-        yield DATA_OVER_CONTROL.problem(
-            found[0][0].node if len(nodes) == 1 else None,
-            instances=listed(names),
-            verb="sends" if len(names) == 1 else "send",
-            network=first.network,
-            to=to,
-            expected=" or ".join(dict.fromkeys(str(c.expected) for _, c in found)),
-            affects=names,
-            evidence="; ".join(f"{i.name}: {c.local} to {c.to}" for i, c in found[:4]),
-        )
+    explained = (
+        replace(p, affects=tuple(dict.fromkeys((*p.affects, *following.get(p.node or "", ())))))
+        if p.code in LEADS_ASTRAY
+        else p
+        for p in known
+    )
+    return [*explained, *(_over_control(to, found) for to, found in used.items())]
+
+
+def _over_control(to: str, found: Sequence[tuple[Instance, ConnectionStatus]]) -> Problem:
+    names = tuple(dict.fromkeys(instance.name for instance, _ in found))
+    nodes = {instance.node for instance, _ in found}
+    return DATA_OVER_CONTROL.problem(
+        nodes.pop() if len(nodes) == 1 else None,
+        instances=listed(names),
+        verb="sends" if len(names) == 1 else "send",
+        network=found[0][1].network,
+        to=to,
+        expected=" or ".join(dict.fromkeys(str(c.expected) for _, c in found)),
+        affects=names,
+        evidence="; ".join(f"{i.name}: {c.local} to {c.to}" for i, c in found[:4]),
+    )

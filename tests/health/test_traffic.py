@@ -77,8 +77,8 @@ def test_a_detour_is_told_and_not_what_follows_from_it() -> None:
     found = world("fabric:6000")
     wifi = IPv4Address("192.168.1.11")
     found.hosts["mini2"].detours[IPv4Network(FABRIC1)] = (wifi, "wifi")
-    assert {(p.code, p.node) for p in found.check().status.problems} == {
-        ("route-wrong-interface", "mini2")
-    }
+    (problem,) = found.check().status.problems
+    assert (problem.code, problem.node) == ("route-wrong-interface", "mini2")
+    assert problem.affects == ("worker@mini2",)
     mini2 = connections(found)["worker@mini2"]
     assert (mini2.network, mini2.ok, mini2.expected) == ("wifi", False, "10.10.0.1:6000")

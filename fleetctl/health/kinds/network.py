@@ -168,7 +168,7 @@ ROUTE_WRONG_INTERFACE = FindingKind(
     "route-wrong-interface",
     "error",
     "{node}: {ways}",
-    _CUT_OFF_NODES,
+    f"{_CUT_OFF_NODES}; instances whose data takes the wrong way",
     {
         "linux": Remedy(linux.detour, networkmanager.detour, why_detour_stays),
         "macos": Remedy(macos.detour, network_services.detour, why_detour_stays),
