@@ -123,6 +123,8 @@ def cell(row: ReachStatus | None) -> Cell:
         lost = f" -{row.loss_percent:.0f}%" if row.loss_percent else ""
         figure = "tcp" if row.rtt_ms is None else rtt(row.rtt_ms)
         return Cell(verdict(True), f"{figure}{lost}")
+    if row.observed and row.expected:
+        return Cell(verdict(False), "wrong way")
     return Cell(verdict(False), "answers" if row.observed else "silent")
 
 
@@ -135,4 +137,6 @@ def sentence(asking: str, row: ReachStatus) -> str:
 def _said(row: ReachStatus) -> str:
     if row.observed is None:
         return row.reason or "not known"
+    if row.observed and row.expected and row.ok is False:
+        return f"answers, but {row.reason}"
     return "answers" if row.observed else "silent"

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from fleetctl.health.attachments import data_states
 from fleetctl.health.owners import owner
 from fleetctl.model.facts import NetworkFacts
 from fleetctl.model.network import Echo, Interface, Route, RouteTaken
 from fleetctl.model.status import Problem, SystemStatus
+from fleetctl.words.check import cell, sentence
 from tests.health.facts import facts
-from tests.health.test_warnings import Fabricated
+from tests.health.test_warnings import MEASURED, Fabricated
 
 ROUTER = IPv4Address("192.168.1.1")
 FABRIC1, FABRIC2, FABRIC3 = (IPv4Address(f"10.10.0.{n}") for n in (1, 2, 3))
@@ -62,6 +64,29 @@ def test_a_route_to_a_neighbour_over_wifi_is_wrong_though_it_answers(fleet: Fabr
     assert problem.evidence == "ip route get 10.10.0.1: via 192.168.1.1 on wlan0"
     assert problem.fix
     assert problem.fix.commands == ("sudo ip route del 10.10.0.1/32 via 192.168.1.1 dev wlan0",)
+
+
+def test_an_address_that_answers_over_the_wrong_network_is_not_well(fleet: Fabricated) -> None:
+    """Neither its row, nor the cell of the matrix, nor the lamp of the network."""
+    takes(fleet, "mini2", FABRIC1, "wlan0", ROUTER)
+    status = fleet.status()
+    row = next(r for r in status.nodes["mini2"].reachability if r.to == str(FABRIC1))
+    assert (row.observed, row.ok) == (True, False)
+    assert row.reason == "packets leave by wlan0 instead of by thunderbolt0"
+    assert cell(row).text == "wrong way"
+    assert sentence("mini2", row).endswith(
+        "which must answer: answers, but packets leave by wlan0 instead of by thunderbolt0"
+    )
+    lamps = data_states(fleet.fleet, None, status)
+    assert (lamps["mini2"].ok, lamps["mini3"].ok) == (False, True)
+
+
+def test_a_slow_answer_over_the_wrong_network_is_told_once() -> None:
+    fleet = Fabricated(MEASURED)
+    takes(fleet, "mini2", FABRIC1, "wlan0", ROUTER)
+    echoes = {**fleet.facts("mini2").network.echoes, FABRIC1: Echo(3, 3, 40.0)}
+    fleet.network("mini2", echoes=echoes)
+    assert {p.code for p in fleet.problems()} == {"route-wrong-interface"}
 
 
 def test_pings_that_go_astray_are_effects_also_on_the_way_back(fleet: Fabricated) -> None:
@@ -166,6 +191,22 @@ def test_a_route_that_drops_packets_to_a_neighbour(fleet: Fabricated) -> None:
         "mini2: packets to mini1 (10.10.0.1) do not leave by thunderbolt0: a route drops them"
     )
     assert problem.evidence == f"ip route get 10.10.0.1: {why}"
+
+
+def test_a_stolen_default_route_names_the_program(fleet: Fabricated) -> None:
+    """Internet Sharing gave its bridge the edge's cable, and with it the node's address."""
+    cards = fleet.facts("pi5").network.interfaces or ()
+    bridge = tuple(replace(c, name="bridge100") if c.name == "eth2" else c for c in cards)
+    taken = {to: RouteTaken(to, t.via, "bridge100" if t.interface == "eth2" else t.interface)
+             for to, t in fleet.facts("pi5").network.taken.items()}  # fmt: skip
+    internet = fleet.fleet.internet
+    assert internet
+    taken[internet] = RouteTaken(internet, IPv4Address("192.168.50.1"), "bridge100")
+    fleet.network("pi5", interfaces=bridge, taken=taken)
+    fleet.put("pi5", system=SystemStatus(os="macos"))
+    (problem,) = fleet.problems()
+    assert problem.code == "default-route-stolen"
+    assert "into edge50 by bridge100 (Internet Sharing or virtual machines) via" in problem.summary
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleetctl.health import routing
 from fleetctl.health.finding import Finding
@@ -65,6 +66,23 @@ def detours(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator[
             owner=program,
             shown_by=f"{wording(facts).asks_way} {first.to}: {first.error or way}",
         )
+
+
+def marked(rows: Rows, found: Iterable[Finding]) -> Rows:
+    """``rows`` with each address that goes astray: an answer over another network is not well."""
+    ways = {
+        to: f"packets leave by {f.interface or 'no interface'} instead of by {f.instead}"
+        for f in found
+        if f.code == ROUTE_WRONG_INTERFACE.code
+        for to in f.found
+    }
+    reach = tuple(
+        replace(row, astray=True, reason=ways[row.expected.to])
+        if row.expected.expected and row.expected.to in ways
+        else row
+        for row in rows.reachability
+    )
+    return replace(rows, reachability=reach)
 
 
 def _due(

@@ -80,9 +80,13 @@ class ReachRow(Struct, frozen=True):
     loss_percent: float | None = None
     """None if only one echo request was sent."""
     reason: str | None = None
+    astray: bool = False
+    """Packets to it leave by an interface that does not lead there, whether or not it answers."""
 
     @property
     def ok(self) -> bool | None:
+        if self.astray:
+            return False
         return None if self.observed is None else self.observed == self.expected.expected
 
     def status(self) -> ReachStatus:
