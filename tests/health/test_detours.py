@@ -117,6 +117,13 @@ def test_a_vpn_of_a_network_behind_a_gateway(fleet: Fabricated) -> None:
     assert problem.fix is None
 
 
+def test_a_rule_before_the_table_is_no_missing_route(fleet: Fabricated) -> None:
+    """It leads to the router, as the default route does, and the right route stands there."""
+    for to in (FABRIC1, FABRIC2, FABRIC3):
+        takes(fleet, "pi5", to, "wlan0", ROUTER)
+    assert "leave by wlan0 instead of by eth2" in the_problem(fleet).summary
+
+
 def test_a_vpn_as_default_route_makes_a_missing_route_no_wrong_interface(
     fleet: Fabricated,
 ) -> None:

@@ -141,4 +141,5 @@ def _silent(network: NetworkFacts, link: Network, interface: str) -> bool:
 
 def _for_want_of_a_route(fleet: Fleet, network: NetworkFacts, due: _Due, taken: RouteTaken) -> bool:
     """Whether packets only follow the default route because there is no other: a missing route."""
-    return due.next_hop is not None and routing.by_default(fleet, network, taken)
+    known = any(r.to.prefixlen > 1 and taken.to in r.to for r in routing.routes(network))
+    return due.next_hop is not None and not known and routing.by_default(fleet, network, taken)
