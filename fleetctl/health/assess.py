@@ -15,7 +15,7 @@ from fleetctl.health.network.rows import Rows
 from fleetctl.health.orphans import orphan_problem, orphans, unasked_problem
 from fleetctl.health.problems import link_problem, node_problems, service_problems
 from fleetctl.health.services import service_status, unknown_status
-from fleetctl.health.sockets import own_pids
+from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
@@ -25,7 +25,6 @@ from fleetctl.model.questions import Depth
 from fleetctl.model.status import (
     ALIVE_STATES,
     SCHEMA,
-    ConnectionStatus,
     FleetStatus,
     NodeState,
     NodeStatus,
@@ -69,8 +68,9 @@ def assess(
         statuses[instance.name] = instance_status(fleet, instance, looks[instance.node])
     if job:
         statuses = _with_waiting(job, statuses, looks)
-        statuses = _with_connections(fleet, job, statuses, looks)
     facts = {name: look.facts for name, look in looks.items() if look.facts}
+    if job:
+        statuses = with_connections(fleet, job, statuses, facts)
     lost = {name: look.error for name, look in looks.items() if look.error}
     diagnosis = diagnose(fleet, expectations, facts, lost, depth)
     problems: list[Problem] = []
@@ -89,6 +89,7 @@ def assess(
     ]
     if job:
         problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
+        problems = with_traffic(job, statuses, problems)
     gone = former or {}
     asked = {**facts, **{name: look.facts for name, look in gone.items() if look.facts}}
     left = [
@@ -200,26 +201,6 @@ def _with_waiting(
             found[instance.name] = msgspec.structs.replace(
                 status, state="waiting", reason=", ".join(missing)
             )
-    return found
-
-
-def _with_connections(
-    fleet: Fleet, job: Job, statuses: Mapping[str, ServiceStatus], looks: Mapping[str, Look]
-) -> dict[str, ServiceStatus]:
-    """Add each instance's connections to what it needs, and the network that they really use."""
-    found = dict(statuses)
-    for instance in job.instances:
-        facts = looks[instance.node].facts
-        if facts is None or facts.connections is None or instance.name not in found:
-            continue
-        own = own_pids(instance, facts)
-        ports = {need.listen.port for need in job.needs(instance) if need.listen}
-        mine = tuple(
-            ConnectionStatus(f"{c.remote}:{c.remote_port}", str(c.local), fleet.network_of(c.local))
-            for c in facts.connections
-            if c.remote_port in ports and own.intersection(c.pids)
-        )
-        found[instance.name] = msgspec.structs.replace(found[instance.name], connections=mine)
     return found
 
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from msgspec import Struct
 
 from fleetctl.model.facts import NetworkFacts, NodeFacts
-from fleetctl.model.network import Route
+from fleetctl.model.network import Route, RouteTaken
 from fleetctl.model.topology import Fleet, Network, Node
 
 
@@ -47,6 +47,32 @@ def wider(network: NetworkFacts, to: IPv4Network) -> list[Route]:
 def narrower(network: NetworkFacts, to: IPv4Network, via: IPv4Address) -> list[Route]:
     """Routes to parts of ``to`` through ``via``."""
     return [r for r in routes(network) if r.to != to and r.to.subnet_of(to) and r.via == via]
+
+
+def taking(network: NetworkFacts, taken: RouteTaken) -> Route | None:
+    """The narrowest entry of the table that leads packets this way, or drops them; no default
+    route, nor one for half of all addresses, which VPNs set in its place."""
+    fits = [
+        r
+        for r in routes(network)
+        if r.to.prefixlen > 1
+        and taken.to in r.to
+        and (
+            r.type != "unicast"
+            if taken.interface is None
+            else (r.interface, r.via) == (taken.interface, taken.via)
+        )
+    ]
+    return min(fits, key=lambda r: (-r.to.prefixlen, r.metric), default=None)
+
+
+def by_default(fleet: Fleet, network: NetworkFacts, taken: RouteTaken) -> bool:
+    """Whether packets go this way because nothing but a default route leads there."""
+    way = (taken.via, taken.interface)
+    usual = network.taken.get(fleet.internet) if fleet.internet else None
+    if usual is not None and (usual.via, usual.interface) == way:
+        return True
+    return any((r.via, r.interface) == way for r in network.routes or () if r.to.prefixlen <= 1)
 
 
 def defaults(network: NetworkFacts) -> list[Route]:

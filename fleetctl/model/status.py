@@ -138,6 +138,11 @@ class ConnectionStatus(Struct, frozen=True):
     local: str
     network: str | None = None
     """The network of nodes.yaml that it really uses on this node; null: none of them."""
+    ok: bool | None = None
+    """Whether it uses no control network, or there is no better one."""
+    expected: str | None = None
+    """``address:port`` that it should have used; null: where it is."""
+    reason: str | None = None
 
 
 class ServiceStatus(Struct, frozen=True):

@@ -71,6 +71,8 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
             expected = f"{route.to} via {route.expected_via}"
         via = f"via {route.via}" if route.via else "directly"
         seen = f"{via} on {route.interface}" if route.interface else route.reason or "none"
+        if route.ok is None and route.reason:
+            seen = route.reason
         yield Line(route.ok, what, expected, seen)
     forwarding = node.forwarding
     if forwarding.expected:
@@ -82,12 +84,14 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
 
 
 def connection_lines(status: FleetStatus, node: str) -> Iterator[Line]:
-    """Over which network the job's connections really go; shown only, never wrong."""
+    """Over which network the job's connections really go."""
     for instance, service in status.services.items():
         if service.node == node:
             for c in service.connections or ():
                 seen = f"over {c.network or 'no network of nodes.yaml'}, from {c.local}"
-                yield Line(True, instance, f"connected to {c.to}", seen)
+                if c.expected not in (None, c.to):
+                    seen += f" to {c.to}"
+                yield Line(c.ok, instance, f"connected to {c.expected or c.to}", seen)
 
 
 def matrices(status: FleetStatus, shown: Sequence[str]) -> Iterator[Matrix]:
@@ -119,6 +123,8 @@ def cell(row: ReachStatus | None) -> Cell:
         lost = f" -{row.loss_percent:.0f}%" if row.loss_percent else ""
         figure = "tcp" if row.rtt_ms is None else rtt(row.rtt_ms)
         return Cell(verdict(True), f"{figure}{lost}")
+    if row.observed and row.expected:
+        return Cell(verdict(False), "wrong way")
     return Cell(verdict(False), "answers" if row.observed else "silent")
 
 
@@ -131,4 +137,6 @@ def sentence(asking: str, row: ReachStatus) -> str:
 def _said(row: ReachStatus) -> str:
     if row.observed is None:
         return row.reason or "not known"
+    if row.observed and row.expected and row.ok is False:
+        return f"answers, but {row.reason}"
     return "answers" if row.observed else "silent"

@@ -108,6 +108,8 @@ REPAIRED = [
     ("route-missing", "pi5", "route-missing"),
     ("wrong-gateway", "pi4", "route-wrong-gateway"),
     ("return-route-missing", "mini2", "return-route-missing"),
+    ("detour", "mini2", "route-wrong-interface"),
+    ("detour", "pi5", "route-wrong-interface"),
     ("default-route-stolen", "mini3", "default-route-stolen"),
     ("default-route-stolen", "pi5", "default-route-stolen"),
     ("address-missing", "mini2", "address-missing"),
@@ -119,6 +121,8 @@ BY_HAND = [
     ("sshd-hang", "pi5", ("ssh-hung",)),
     ("fabric-down", "mini2", ("interface-down",)),
     ("edge-down", "pi4", ("interface-down",)),
+    ("vpn-route", "mini1", ("route-wrong-interface",)),
+    ("vpn-route", "pi4", ("route-wrong-interface",)),
     ("tmux-missing", "mini2", ("tmux-missing",)),
     ("disk-full", "pi5", ("disk-full",)),
     ("host-key-changed", "mini2", ("ssh-host-key-changed",)),
@@ -155,6 +159,15 @@ def test_a_fault_that_needs_hands_is_named_in_time(
     found = errors(check(lab))
     assert time.monotonic() - began < CONNECT_TIMEOUT_S + 1 + BUSY_S
     assert found in [{(code, node)} for code in codes]
+
+
+def test_an_old_ip_says_that_the_way_is_not_known_and_nothing_else(lab: Lab) -> None:
+    lab.fault("old-ip", "pi5")
+    found = check(lab)
+    assert found["problems"] == []
+    routes = found["nodes"]["pi5"]["routes"]
+    assert [r["ok"] for r in routes] == [None, None]
+    assert all("ip is too old to say" in r["reason"] for r in routes)
 
 
 def test_two_faults_are_two_problems(lab: Lab) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,19 @@ def another_gateway(made: World) -> None:
     routes[next(iter(routes))] = IPv4Address("192.168.50.9")
 
 
+def detour(made: World) -> None:
+    made.hosts["mini2"].detours[IPv4Network("10.10.0.1/32")] = (None, "wifi")
+
+
+def over_wifi() -> Iterable[Problem]:
+    jobs = (
+        "jobs: {job: {services: {a: {on: mini1, command: a, listen: 'wifi:6000'}, "
+        "b: {on: mini2, command: b, after: [a]}}}}\n"
+    )
+    fleet = load_text(GUIDE + jobs, "nodes.yaml")
+    return World(fleet, job=fleet.jobs["job"]).check().status.problems
+
+
 def another_default(made: World) -> None:
     made.hosts["pi5"].stolen = (IPv4Address("192.168.50.1"), "edge50")
 
@@ -201,6 +214,7 @@ RAISED: dict[str, Raise] = {
     "interface-down": world(lambda w: w.hosts["mini2"].enabled.update(fabric=False)),
     "route-missing": world(lambda w: w.hosts["pi5"].routes.clear()),
     "route-wrong-gateway": world(another_gateway),
+    "route-wrong-interface": world(detour),
     "return-route-missing": world(no_way_back),
     "forwarding-off": world(lambda w: setattr(w.hosts["mini3"], "forwarding", False)),
     "forwarding-not-persistent": changed("mini3", forwarding_persistent=False),
@@ -245,6 +259,7 @@ RAISED: dict[str, Raise] = {
     "dependency-not-ready": server(
         pane(SERVER, started_at=ago(5)), record(SERVER, started_at=ago(5))
     ),
+    "data-over-control": over_wifi,
     "service-changed": server(replace(OWN[0], definition_hash="other"), *OWN[1:]),
     "service-orphaned": server(pane(WORKER, instance="old@a"), record(WORKER, instance="old@a")),
 }
@@ -290,8 +305,8 @@ def test_every_error_of_a_connection_has_its_kind() -> None:
 def test_only_network_problems_stop_a_start() -> None:
     assert {
         "address-missing", "interface-down", "route-missing", "route-wrong-gateway",
-        "return-route-missing", "forwarding-off", "gateway-unreachable", "unreachable",
-        "arp-incomplete",
+        "route-wrong-interface", "return-route-missing", "forwarding-off", "gateway-unreachable",
+        "unreachable", "arp-incomplete",
     } == STOPS_START  # fmt: skip
 
 

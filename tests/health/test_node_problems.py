@@ -255,14 +255,22 @@ def connection(local: str, port: int = 6000, *pids: int) -> TcpConnection:
 def test_the_network_that_a_connection_really_uses() -> None:
     found = connections(connections=(connection("10.0.0.2"), connection("192.168.1.7")))
     assert found == (
-        ConnectionStatus("10.0.0.1:6000", "10.0.0.2", "lan"),
-        ConnectionStatus("10.0.0.1:6000", "192.168.1.7", "wifi"),
+        ConnectionStatus("10.0.0.1:6000", "10.0.0.2", "lan", ok=True),
+        ConnectionStatus(
+            "10.0.0.1:6000",
+            "192.168.1.7",
+            "wifi",
+            ok=False,
+            expected="10.0.0.1:6000",
+            reason="wifi is a control network, and lan leads there",
+        ),
     )
 
 
 def test_a_connection_over_no_network_of_the_fleet() -> None:
     found = connections(connections=(connection("172.17.0.2"),))
-    assert found == (ConnectionStatus("10.0.0.1:6000", "172.17.0.2", None),)
+    why = "172.17.0.2 is on no network of nodes.yaml"
+    assert found == (ConnectionStatus("10.0.0.1:6000", "172.17.0.2", None, reason=why),)
 
 
 def test_only_own_connections_to_dependencies_are_shown() -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.registry import FINDING_KINDS, KINDS
+from fleetctl.health.owners import owner
 from fleetctl.health.remedies import plan, plans, steps
 from fleetctl.health.repairs import boot_files, macos
 from fleetctl.health.repairs.boot_files import DAEMON_TEXT
@@ -162,7 +163,46 @@ WAY = pi5("route-missing", "fabric", expected="192.168.50.1")
 WRONG = pi5("route-wrong-gateway", "fabric", expected="192.168.50.1", found="192.168.50.9")
 NO_ADDRESS = pi5("address-missing", "edge50", expected="192.168.50.2", interface="eth0")
 
+
+def astray(node: str, network: str, entry: Route | None, **more: Any) -> Finding:
+    """Packets that leave by the interface of ``entry``."""
+    device = entry.interface if entry else "wg0"
+    fields: dict[str, Any] = {"interface": device, "entry": entry, **more}
+    return Finding("route-wrong-interface", node, FLEET.networks[network], **fields)
+
+
+TO_HOST = route("10.10.0.1/32", "192.168.1.1", "wlan0", 50)
+DETOUR = astray("pi5", "fabric", TO_HOST, address=IPv4Address("192.168.50.1"), instead="eth0")
+MAC_HOST = route("10.10.0.2/32", "192.168.1.1", "en1")
+MAC_DETOUR = astray("mini1", "fabric", MAC_HOST, instead="bridge0")
+MAC_LINK = route("10.10.0.0/24", None, "bridge0")
+TAKEN = route("10.10.0.0/16", None, "wg0")
+VPN = owner(facts("linux", ()), "wg0")
+
 LIVE = [
+    (DETOUR, facts("linux", PI5_CARDS, TO_HOST),
+     "sudo ip route del 10.10.0.1/32 via 192.168.1.1 dev wlan0 metric 50",
+     "sudo ip route add 10.10.0.1/32 via 192.168.1.1 dev wlan0 metric 50"),
+    (MAC_DETOUR, facts("macos", MINI1_CARDS, MAC_HOST, MAC_LINK),
+     "sudo route -n delete -host 10.10.0.2 192.168.1.1",
+     "sudo route -n add -host 10.10.0.2 192.168.1.1"),
+    (replace(MAC_DETOUR, entry=route("10.10.0.2/32", None, "en1")),
+     facts("macos", MINI1_CARDS, MAC_LINK),
+     "sudo route -n delete -host 10.10.0.2 -interface en1",
+     "sudo route -n add -host 10.10.0.2 -interface en1"),
+    # a wider route takes packets for want of the one that they need, which goes before it
+    (replace(DETOUR, entry=TAKEN, owner=VPN), facts("linux", PI5_CARDS, TAKEN),
+     "sudo ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0",
+     "sudo ip route del 10.10.0.0/24 via 192.168.50.1 dev eth0"),
+    (replace(DETOUR, entry=route("10.10.0.0/24", None, "wlan0")), PI5,
+     "sudo ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0",
+     "sudo ip route replace 10.10.0.0/24 dev wlan0"),
+    # the route that the node's own address brings is gone
+    (astray("pi5", "edge50", None, interface="wlan0", instead="eth0"), PI5,
+     "sudo ip route add 192.168.50.0/24 dev eth0", "sudo ip route del 192.168.50.0/24 dev eth0"),
+    (astray("pi5", "edge50", Route(IPv4Network("192.168.50.1/32"), None, "", type="blackhole"),
+            instead="eth0"), facts("linux", PI5_CARDS, route("192.168.50.0/24", None, "eth0")),
+     "sudo ip route del blackhole 192.168.50.1/32", "sudo ip route add blackhole 192.168.50.1/32"),
     (pi5("forwarding-off"), PI5, "sudo sysctl -w net.ipv4.ip_forward=1",
      "sudo sysctl -w net.ipv4.ip_forward=0"),
     (mini1("forwarding-off"), MINI1, "sudo sysctl -w net.inet.ip.forwarding=1",
@@ -300,6 +340,19 @@ def test_scoped_and_cloned_routes_of_macos_are_not_touched() -> None:
         (NO_ADDRESS, PI5, "eth0"),
         (pi5("default-route-stolen", "edge50", interface="eth0"), PI5, "eth0"),
         (pi5("forwarding-off"), PI5, ""),
+        # SSH comes over the control network, which such a route is not about
+        (DETOUR, PI5, ""),
+        (
+            replace(
+                DETOUR,
+                network=FLEET.networks["wifi"],
+                address=None,
+                instead="eth0",
+                entry=route("192.168.1.12/32", None, "wlan0"),
+            ),
+            facts("linux", PI5_CARDS, route("192.168.1.0/24", None, "eth0")),
+            "wlan0",
+        ),
         (pi5("wifi-power-save", interface="wlan0"), PI5, ""),
     ],
 )
@@ -308,6 +361,23 @@ def test_a_step_names_the_interface_that_it_could_cut(
 ) -> None:
     found = steps(FLEET, finding, known)
     assert {s.interface for s in found} == {interface}
+
+
+def test_no_route_is_taken_from_a_program_or_an_address() -> None:
+    """The reason says what to do instead."""
+    vpn = replace(DETOUR, entry=replace(TO_HOST, interface="wg0"), interface="wg0", owner=VPN)
+    by_rule = replace(DETOUR, entry=None, interface="eth7")
+    twin = astray("pi5", "edge50", route("192.168.50.0/24", None, "eth1"), instead="eth0")
+    cards = (*PI5_CARDS, interface("eth1", "192.168.50.77/24"))
+    known = facts("linux", cards, route("192.168.50.0/24", None, "eth0", 100))
+    for finding, why in (
+        (vpn, "wg0 belongs to WireGuard: leave WireGuard, or exclude the address in it"),
+        (by_rule, "no route in the table of pi5 leads there, so a rule before it does"),
+        (twin, "eth1 has an address of its own in 192.168.50.0/24: take that address away, or give "
+               "that network another number"),
+    ):  # fmt: skip
+        made = plan(FLEET, finding, known, LINUX)
+        assert (made.steps, made.notes) == ((), (why,))
 
 
 # lasting steps
@@ -337,7 +407,21 @@ def written(*lines: str) -> str:
     )
 
 
+HOME = replace(WIFI, routes=(ProfileRoute(TO_HOST.to, TO_HOST.via, "10.10.0.1/32 192.168.1.1 50"),))
+ASTRAY_SERVICE = NetworkService(
+    "Wi-Fi", True, "en1", "dhcp", routes=(ServiceRoute(MAC_HOST.to, IPv4Address("192.168.1.1")),)
+)
+
 LASTING = [
+    (DETOUR, PI5, NetworkSetup(profiles=(HOME,)),
+     "sudo nmcli con mod 7e0352de -ipv4.routes '10.10.0.1/32 192.168.1.1 50'",
+     "sudo nmcli con mod 7e0352de +ipv4.routes '10.10.0.1/32 192.168.1.1 50'"),
+    (replace(DETOUR, entry=TAKEN), PI5, LINUX,
+     f"sudo nmcli con mod {UUID} +ipv4.routes '10.10.0.0/24 192.168.50.1'",
+     f"sudo nmcli con mod {UUID} -ipv4.routes '10.10.0.0/24 192.168.50.1'"),
+    (MAC_DETOUR, MINI1, NetworkSetup(services=(ASTRAY_SERVICE,)),
+     "sudo networksetup -setadditionalroutes Wi-Fi",
+     "sudo networksetup -setadditionalroutes Wi-Fi 10.10.0.2 255.255.255.255 192.168.1.1"),
     (WAY, PI5, LINUX, f"sudo nmcli con mod {UUID} +ipv4.routes '10.10.0.0/24 192.168.50.1'",
      f"sudo nmcli con mod {UUID} -ipv4.routes '10.10.0.0/24 192.168.50.1'"),
     (WAY, PI5, NetworkSetup(profiles=(STALE,)),

@@ -14,7 +14,7 @@ from fleetctl.model.facts import NodeFacts
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import Problem, SystemStatus
+from fleetctl.model.status import FleetStatus, Problem, SystemStatus
 from fleetctl.model.topology import Fleet
 from tests.health.world import World
 from tests.lab.fleets import GUIDE, PAIR
@@ -53,11 +53,14 @@ class Fabricated:
         self.put(name, reliability=replace(self.facts(name).reliability, **more))
 
     def problems(self) -> tuple[Problem, ...]:
+        return self.status().problems
+
+    def status(self) -> FleetStatus:
         expectations = self.world.expectations
         checked = assess(
             self.fleet, None, expectations, self.looks, duration_s=0.1, depth=self.depth
         )
-        return checked.status.problems
+        return checked.status
 
     def warning(self) -> Problem:
         """The only problem, which must be a warning."""

@@ -6,22 +6,23 @@ in seconds. Nothing here knows the expected diagnosis.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from fleetctl.errors import ConnectTimedOut, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import NetworkFacts
-from fleetctl.model.jobs import Job
+from fleetctl.model.facts import NetworkFacts, TcpConnection
+from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Route, RouteTaken
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import SystemStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.observe.questions import questions
-from tests.health.facts import facts
-from tests.launch.jobs import job
+from tests.health.facts import PID, facts, listener, pane, record
+from tests.launch.jobs import job as made_job
 
 ROUTER = IPv4Address("192.168.1.1")
 ANY = IPv4Network("0.0.0.0/0")
@@ -41,6 +42,8 @@ class Host:
     enabled: dict[str, bool] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     stolen: tuple[IPv4Address, str] | None = None
+    detours: dict[IPv4Network, tuple[IPv4Address | None, str]] = field(default_factory=dict)
+    """Routes that go before those to the same addresses: next hop, and a network or VPN."""
 
     def up(self, network: str) -> bool:
         return (
@@ -54,14 +57,16 @@ class Host:
 def needing_all(fleet: Fleet) -> Job:
     """A job that needs the machines that cannot be logged into."""
     mute = [name for name, node in fleet.nodes.items() if node.connection == "none"]
-    return job({"by-hand": (mute, [])})
+    return made_job({"by-hand": (mute, [])})
 
 
 class World:
     """The machines of a fleet, at first without faults."""
 
-    def __init__(self, fleet: Fleet, *, as_guide: bool = False) -> None:
+    def __init__(self, fleet: Fleet, *, as_guide: bool = False, job: Job | None = None) -> None:
+        """:param job: runs, and what it starts after is connected to."""
         self.fleet = fleet
+        self.job = job
         self.expectations = derive(fleet, needing_all(fleet))
         self.hosts = {
             name: Host(
@@ -80,6 +85,9 @@ class World:
 
     def _way(self, host: Host, to: IPv4Address) -> tuple[IPv4Address | None, str] | None:
         """Next hop (None: directly on the link) and network, by longest prefix."""
+        for cidr in sorted(host.detours, key=lambda c: -c.prefixlen):
+            if to in cidr:
+                return host.detours[cidr]
         for network in host.addresses:
             if to in self.fleet.networks[network].cidr and network not in host.missing:
                 return None, network
@@ -127,7 +135,7 @@ class World:
                 return None
             way = self._way(host, to)
             if way is None or not host.up(way[1]):
-                return None
+                return None  # nor does a VPN carry it to another node
             via, network = way
             source = source or host.addresses[network]
             if via == ROUTER:
@@ -177,6 +185,13 @@ class World:
             for n in host.addresses
             if n not in host.missing
         ]
+        table += [
+            Route(cidr, via, self.interface(link)) for cidr, (via, link) in host.detours.items()
+        ]
+        interfaces += [
+            Interface(name=link, enabled=True, link=None)
+            for link in {link for _, link in host.detours.values()} - set(self.fleet.networks)
+        ]
         if host.stolen:
             table.append(Route(ANY, host.stolen[0], self.interface(host.stolen[1])))
         control = next((n for n in host.addresses if self.fleet.networks[n].control), None)
@@ -203,7 +218,24 @@ class World:
             forwarding_persistent=True if asked.forwards else None,
             echoes=echoes,
         )
-        return Look(facts=facts(system=SystemStatus(os="linux"), network=network_facts))
+        mine = self.job.on(name) if self.job else ()
+        return Look(
+            facts=facts(
+                *(pane(i, session=self.fleet.name) for i in mine),
+                *(record(i, ready=True) for i in mine),
+                *(listener(str(i.listen.address), i.listen.port, PID) for i in mine if i.listen),
+                system=SystemStatus(os="linux"),
+                network=network_facts,
+                connections=tuple(c for i in mine for c in self._connections(i)),
+            )
+        )
+
+    def _connections(self, instance: Instance) -> Iterator[TcpConnection]:
+        """From the address that the way there has."""
+        for need in self.job.needs(instance) if self.job else ():
+            there = need.listen and self._arrives(instance.node, need.listen.address)
+            if need.listen and there and self.answers(instance.node, need.listen.address):
+                yield TcpConnection(there[1], need.listen.address, need.listen.port, (PID,))
 
     def _plugged(self, network: str, name: str) -> bool:
         """A cable loses its carrier with the other end; a larger network has a switch."""
@@ -214,6 +246,8 @@ class World:
         return other is None or self.hosts[other].up(network)
 
     def interface(self, network: str) -> str:
+        if network not in self.fleet.networks:
+            return network  # a VPN's interface
         return NAMES.get(network) or f"eth{list(self.fleet.networks).index(network)}"
 
     def look(self, name: str, depth: Depth) -> Look:
@@ -235,7 +269,7 @@ class World:
 
     def check(self, depth: Depth = "check") -> Checked:
         looks = {name: self.look(name, depth) for name in self.hosts}
-        return assess(self.fleet, None, self.expectations, looks, duration_s=1.0, depth=depth)
+        return assess(self.fleet, self.job, self.expectations, looks, duration_s=1.0, depth=depth)
 
     def errors(self, depth: Depth = "check") -> set[tuple[str, str | None]]:
         problems = self.check(depth).status.problems

@@ -60,7 +60,7 @@ def lab(make_lab: MakeLab) -> Lab:
 
 
 SETTINGS = ("etc/NetworkManager", "etc/ssh", "etc/sudoers.d", "etc/sysctl.d", "Library", "run/iw")
-PROGRAMS = ("usr/bin/tmux", "opt/homebrew/bin/tmux")
+PROGRAMS = ("usr/bin/tmux", "opt/homebrew/bin/tmux", "usr/bin/ip", "usr/sbin/ip")
 
 
 def seen(lab: Lab, node: str) -> dict[str, object]:

@@ -79,6 +79,14 @@ SERVICE_CHANGED = ProblemKind(
     "the instance",
     no_remedy("`fleetctl restart` renews it"),
 )
+DATA_OVER_CONTROL = ProblemKind(
+    "data-over-control",
+    "warning",
+    "{instances} {verb} data over {network}, a control network, to {to}: a better one leads "
+    "there, on which {expected} is the address",
+    "the instances with such a connection",
+    no_remedy("which address a program uses is set in the job"),
+)
 
 SERVICE_ORPHANED = ProblemKind(
     "service-orphaned",
@@ -99,5 +107,6 @@ KINDS = (
     SERVICE_CRASH_LOOP,
     DEPENDENCY_NOT_READY,
     SERVICE_CHANGED,
+    DATA_OVER_CONTROL,
     SERVICE_ORPHANED,
 )

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 from fleetctl.health.finding import Finding
-from fleetctl.health.kinds.kind import FindingKind
+from fleetctl.health.kinds.kind import FindingKind, listed
 from fleetctl.health.repairs import boot_files, linux, macos, network_services, networkmanager
+from fleetctl.health.repairs.routes import why_detour_stays
 from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, nothing_live
 from fleetctl.model.topology import Fleet, Network
 
+_NAMED = 3
+"""Of addresses that fare alike, how many are named."""
 _CANNOT_PASS = "cannot reach it or what is behind it"
 _CUT_OFF_NODES = "nodes that get no answer from somewhere, because of this"
 
@@ -87,7 +90,25 @@ def _default(fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
     first = found[0]
     into = f" into {first.network.name}" if first.network else ""
     via = f"via {_owner(fleet, first.found[0])}" if first.found else "without a next hop"
-    return {"way": f"leads{into} by {first.interface} {via}"}
+    return {"way": f"leads{into} by {_device(first)} {via}"}
+
+
+def _device(finding: Finding) -> str:
+    """The finding's interface, and the program to which it belongs."""
+    return f"{finding.interface} ({finding.owner.name})" if finding.owner else finding.interface
+
+
+def _astray(fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        shown = [_owner(fleet, a) for a in f.found[:_NAMED]]
+        if len(f.found) > _NAMED:
+            shown.append(f"{len(f.found) - _NAMED} more")
+        where = f"leave by {_device(f)} instead of by {f.instead}"
+        if not f.interface:
+            where = f"do not leave by {f.instead}: a route drops them"
+        parts.append(f"packets to {listed(shown)} {where}")
+    return {"ways": "; ".join(parts)}
 
 
 # kinds
@@ -142,6 +163,19 @@ ROUTE_WRONG_GATEWAY = FindingKind(
     stops_start=True,
     words=_wrong_ways,
     consequence=_CANNOT_PASS,
+)
+ROUTE_WRONG_INTERFACE = FindingKind(
+    "route-wrong-interface",
+    "error",
+    "{node}: {ways}",
+    f"{_CUT_OFF_NODES}; instances whose data takes the wrong way",
+    {
+        "linux": Remedy(linux.detour, networkmanager.detour, why_detour_stays),
+        "macos": Remedy(macos.detour, network_services.detour, why_detour_stays),
+    },
+    stops_start=True,
+    words=_astray,
+    consequence="get no answer from it or through it",
 )
 RETURN_ROUTE_MISSING = FindingKind(
     "return-route-missing",
@@ -207,6 +241,7 @@ KINDS = (
     INTERFACE_DOWN,
     ROUTE_MISSING,
     ROUTE_WRONG_GATEWAY,
+    ROUTE_WRONG_INTERFACE,
     RETURN_ROUTE_MISSING,
     FORWARDING_OFF,
     FORWARDING_NOT_PERSISTENT,

@@ -19,6 +19,7 @@ from fleetctl.health.kinds.reachability import NO_INTERNET, NOT_ISOLATED
 from fleetctl.health.kinds.registry import FINDING_KINDS
 from fleetctl.health.network.across_nodes import problems_across_nodes
 from fleetctl.health.network.causes import Way, causes, lost_on
+from fleetctl.health.network.detours import marked
 from fleetctl.health.network.findings import findings
 from fleetctl.health.network.rows import Rows, compare
 from fleetctl.health.network.unexplained import unexplained
@@ -89,6 +90,10 @@ class _Diagnosis:
             if name in facts
             for finding in findings(fleet, node, facts[name], self.rows[name])
         ]
+        self.rows = {
+            name: marked(rows, [f for f in self.found if f.node == name])
+            for name, rows in self.rows.items()
+        }
         self.hit: dict[int, set[str]] = {}
         """By index in ``found``: the other nodes that the finding affects."""
         self.behind: dict[str, set[str]] = {}

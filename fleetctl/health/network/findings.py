@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from fleetctl.health import routing
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds import network as kinds
+from fleetctl.health.network.detours import detours
 from fleetctl.health.network.rows import AddressRow, RouteRow, Rows, state_of
+from fleetctl.health.owners import owner
 from fleetctl.health.wording import wording
-from fleetctl.model.expectations import ExpectedRoute
+from fleetctl.model.expectations import ExpectedRoute, sample
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import Interface
 from fleetctl.model.topology import Fleet, Network, Node
@@ -35,9 +37,14 @@ def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator
         if row.ok is False:
             dead.add(row.network.name)
             yield _address(node, facts, row)
+    wrong = tuple(detours(fleet, node, facts, rows))
+    yield from wrong
+    astray = {address for finding in wrong for address in finding.found}
     for route in rows.routes:
         expected = route.expected
         if route.ok is not False or expected is None:
+            continue
+        if sample(fleet, expected.network, node.name) in astray:
             continue
         link = fleet.network_of(expected.via) or ""
         if route.via == expected.via and routing.exact(facts.network, expected.to):
@@ -69,6 +76,7 @@ def _stolen_default(fleet: Fleet, node: Node, facts: NodeFacts, row: RouteRow) -
         routing.default_taken_by(fleet, node, facts.network),
         found=(row.via,) if row.via else (),
         interface=row.interface or "",
+        owner=owner(facts, row.interface or ""),
         shown_by=f"{wording(facts).asks_way} {fleet.internet}: via {row.via} on {row.interface}",
     )
 

@@ -80,9 +80,13 @@ class ReachRow(Struct, frozen=True):
     loss_percent: float | None = None
     """None if only one echo request was sent."""
     reason: str | None = None
+    astray: bool = False
+    """Packets to it leave by an interface that does not lead there, whether or not it answers."""
 
     @property
     def ok(self) -> bool | None:
+        if self.astray:
+            return False
         return None if self.observed is None else self.observed == self.expected.expected
 
     def status(self) -> ReachStatus:
@@ -177,15 +181,18 @@ def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> RouteRow:
     asked = sample(fleet, expected.network, expected.node)
     taken = facts.network.taken.get(asked)
     entry = routing.exact(facts.network, expected.to)
+    not_told = facts.unknown.get(f"way to {asked}")
     if taken is None and facts.network.routes is None:
-        why = facts.unknown.get(f"way to {asked}") or facts.unknown.get("routes", "not told")
-        return _with(row, reason=why)
+        return _with(row, reason=not_told or facts.unknown.get("routes", "not told"))
     if taken is None:
+        right = entry is not None and entry.via == expected.via
         return _with(
             row,
             via=entry.via if entry else None,
             interface=entry.interface if entry else None,
-            ok=entry is not None and entry.via == expected.via,
+            # a table that is wrong says enough; one that is right does not say what is used
+            ok=None if right and not_told else right,
+            reason=not_told if right else None,
         )
     if taken.error is not None:
         return _with(row, ok=False, reason=taken.error)
@@ -218,7 +225,9 @@ def _default(fleet: Fleet, node: Node, facts: NodeFacts) -> RouteRow:
         why = "there is no default route" if known else facts.unknown.get("routes", "not told")
         return RouteRow(None, ok=False if known else None, reason=why)
     taken_by = routing.default_taken_by(fleet, node, facts.network)
-    return RouteRow(None, via=way.via, interface=way.interface, ok=taken_by is None)
+    row = RouteRow(None, via=way.via, interface=way.interface, ok=taken_by is None)
+    not_told = facts.unknown.get(f"way to {fleet.internet}")
+    return _with(row, ok=None, reason=not_told) if row.ok and not_told else row
 
 
 def _forwarding(facts: NodeFacts, expected: bool) -> ForwardingStatus:

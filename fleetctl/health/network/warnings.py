@@ -102,6 +102,7 @@ def _slow(fleet: Fleet, node: Node, rows: Rows) -> Iterator[Problem]:
             (r.rtt_ms, r.expected)
             for r in rows.reachability
             if r.expected.network == network.name
+            and not r.astray  # it measures another network, and that is told
             and r.loss_percent is not None
             and r.rtt_ms is not None
             and r.rtt_ms > max(limit_ms * RTT_FACTOR, limit_ms + RTT_SLACK_MS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from fleetctl.health import routing
-from fleetctl.health.repairs.routes import Commands, route_steps
+from fleetctl.health.repairs.routes import Commands, detour_steps, route_steps
 from fleetctl.health.repairs.target import RepairTarget
 from fleetctl.model.network import Route
 from fleetctl.model.status import RepairStep
@@ -82,6 +82,11 @@ def link_up(target: RepairTarget) -> Iterator[RepairStep]:
 def routes(target: RepairTarget) -> Iterator[RepairStep]:
     """Route a network through its next hop."""
     return route_steps(target, _delete, _set)
+
+
+def detour(target: RepairTarget) -> Iterator[RepairStep]:
+    """Take away the route by which packets leave by a wrong interface."""
+    return detour_steps(target, _delete, _set)
 
 
 def _delete(route: Route) -> Commands:

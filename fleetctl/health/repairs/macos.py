@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from fleetctl.health import routing
-from fleetctl.health.repairs.routes import Commands, route_steps
+from fleetctl.health.repairs.routes import Commands, detour_steps, route_steps
 from fleetctl.health.repairs.target import RepairTarget
 from fleetctl.model.network import Route
 from fleetctl.model.status import RepairStep
@@ -52,9 +52,16 @@ def routes(target: RepairTarget) -> Iterator[RepairStep]:
     return route_steps(target, _delete, _set)
 
 
+def detour(target: RepairTarget) -> Iterator[RepairStep]:
+    """Take away the route by which packets leave by a wrong interface."""
+    return detour_steps(target, _delete, _set)
+
+
 def _delete(route: Route) -> Commands:
-    entry = f"-net {route.to} {route.via}"
-    return Commands(f"sudo route -n delete {entry}", f"sudo route -n add {entry}")
+    host = route.to.prefixlen == route.to.max_prefixlen
+    to = f"-host {route.to.network_address}" if host else f"-net {route.to}"
+    way = str(route.via) if route.via else f"-interface {route.interface}"
+    return Commands(f"sudo route -n delete {to} {way}", f"sudo route -n add {to} {way}")
 
 
 def _set(to: IPv4Network, next_hop: IPv4Address, _interface: str, wrong: Route | None) -> Commands:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from fleetctl.health.repairs.routes import needs_own_route
 from fleetctl.health.repairs.target import RepairTarget, SetupChange
 from fleetctl.model.setup import NetworkService, NetworkSetup, ServiceRoute
 from fleetctl.model.status import RepairStep
@@ -39,6 +40,29 @@ def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
         _set_routes(service),
         lasts=True,
         interface=interface,
+        sets=f"additional routes of {service.name}",
+    )
+    return _changed(setup, service, changed, step)
+
+
+def detour(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Keep the service of the wrong interface from bringing its route again."""
+    if needs_own_route(target):
+        return routes(target, setup)
+    entry = target.finding.entry
+    service, note = _service(target.finding.node, entry.interface if entry else "", setup)
+    if service is None or entry is None:
+        return _nothing(setup, note)
+    kept = tuple(r for r in service.routes or () if (r.to, r.via) != (entry.to, entry.via))
+    if len(kept) == len(service.routes or ()):
+        return SetupChange(setup)
+    changed = replace(service, routes=kept)
+    step = RepairStep(
+        _set_routes(changed),
+        f'keeps the service "{service.name}" from bringing the route to {entry.to}',
+        _set_routes(service),
+        lasts=True,
+        interface=entry.interface,
         sets=f"additional routes of {service.name}",
     )
     return _changed(setup, service, changed, step)

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fleetctl.health.repairs.routes import needs_own_route
 from fleetctl.health.repairs.target import RepairTarget, SetupChange
 from fleetctl.model.setup import NetworkSetup, Profile, ProfileRoute
 from fleetctl.model.status import RepairStep
@@ -37,6 +38,13 @@ _MakeEdit = Callable[[RepairTarget, Profile], _Edit | None]
 def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Add the route to the profile of the interface towards the next hop."""
     return _edit(target, setup, target.route_interface, _route)
+
+
+def detour(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Keep the profile of the wrong interface from bringing its route again."""
+    if needs_own_route(target):
+        return routes(target, setup)
+    return _edit(target, setup, target.finding.interface, _no_route)
 
 
 def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
@@ -119,6 +127,21 @@ def _route(target: RepairTarget, profile: Profile) -> _Edit | None:
     routes = kept if there else (*kept, ProfileRoute(to, next_hop, text))
     does = f"lets {profile.name} bring the route to {to} via {next_hop}"
     return _Edit(replace(profile, routes=routes), words, back, does)
+
+
+def _no_route(target: RepairTarget, profile: Profile) -> _Edit | None:
+    entry = target.finding.entry
+    wrong = [r for r in profile.routes if entry and (r.to, r.via) == (entry.to, entry.via)]
+    if not wrong:
+        return None
+    kept = tuple(r for r in profile.routes if r not in wrong)
+    return _Edit(
+        replace(profile, routes=kept),
+        [word for r in wrong for word in ("-ipv4.routes", r.text)],
+        [word for r in wrong for word in ("+ipv4.routes", r.text)],
+        f"keeps {profile.name} from bringing the route to {wrong[0].to}",
+        protects=False,  # it takes effect at the next activation
+    )
 
 
 def _address(target: RepairTarget, profile: Profile) -> _Edit | None:

@@ -25,6 +25,28 @@ for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/
     if [ -e "$folder/.tmux-away" ]; then mv "$folder/.tmux-away" "$folder/tmux" || exit 1; fi
 done
 """
+_IP_OLD = r"""
+ip=$(readlink -f "$(command -v ip)") && [ ! -e "${ip%/*}/.ip-away" ] || exit 0
+mv "$ip" "${ip%/*}/.ip-away" && cat >"$ip" <<'END' && chmod 755 "$ip"
+#!/bin/sh
+# iproute2 4.20: no JSON of `route get`, and broken JSON of routes with a type.
+real=$(dirname "$(readlink -f "$0")")/.ip-away
+case " $* " in *" -batch "*) ;; *) exec "$real" "$@" ;; esac
+line=0 status=0
+while read -r words; do
+    line=$((line + 1))
+    case $words in
+    "route get "*) "$real" $words ;;
+    *) "$real" -j $words | sed 's/{"type":"\([a-z]*\)",/{"\1",/g' ;;
+    esac || { status=1; echo "Command failed -:$line" >&2; }
+done
+exit $status
+END
+"""
+_IP_BACK = """
+ip=$(readlink -f "$(command -v ip)") && [ -e "${ip%/*}/.ip-away" ] || exit 0
+mv "${ip%/*}/.ip-away" "$ip"
+"""
 THROTTLED = "0x50005"
 """Under-voltage and throttled, now and since boot: bits 0, 2, 16 and 18 of get_throttled."""
 _DENIED = f"{toolbox.PROGRAMS}/macos/denied"
@@ -41,6 +63,11 @@ chmod 755 $tmux"""
 def _hide_tmux(now: State, machine: Machine, hidden: bool) -> None:
     """Rename the tmux program wherever it is, or put it back."""
     as_root(now, machine, ["sh", "-c", _TMUX_AWAY if hidden else _TMUX_BACK])
+
+
+def _age_ip(now: State, machine: Machine, old: bool) -> None:
+    """Let the account's `ip` answer as one before 5.0 does, or give back what was there."""
+    as_root(now, machine, ["sh", "-c", _IP_OLD if old else _IP_BACK])
 
 
 def _fill_disk(now: State, machine: Machine, full: bool) -> None:
@@ -157,6 +184,14 @@ KINDS = (
         lacks="it has no SSH server",
         lives="disk",
         apply=on_machine(_hide_tmux),
+    ),
+    FaultKind(
+        name="old-ip",
+        sentence="ip is one before iproute2 5.0, which does not say the way as JSON.",
+        places=_pi,
+        lacks="it is no Linux machine",
+        lives="disk",
+        apply=on_machine(_age_ip),
     ),
     FaultKind(
         name="disk-full",
