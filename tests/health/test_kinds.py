@@ -191,6 +191,8 @@ RAISED: dict[str, Raise] = {
     "ssh-host-key-changed": lost(errors.HostKeyChanged),
     "ssh-hung": lost(errors.LinkHung),
     "address-missing": world(lambda w: w.hosts["mini2"].missing.add("fabric")),
+    "address-wrong-prefix": world(lambda w: w.hosts["mini2"].prefixes.update(fabric=16)),
+    "address-duplicate": world(lambda w: w.hosts["mini2"].twins.update(fabric=MINI3)),
     "interface-down": world(lambda w: w.hosts["mini2"].enabled.update(fabric=False)),
     "route-missing": world(lambda w: w.hosts["pi5"].routes.clear()),
     "route-wrong-gateway": world(another_gateway),
@@ -280,7 +282,8 @@ def test_every_error_of_a_connection_has_its_kind() -> None:
 
 def test_only_network_problems_stop_a_start() -> None:
     assert {
-        "address-missing", "interface-down", "route-missing", "route-wrong-gateway",
+        "address-missing", "address-wrong-prefix", "address-duplicate",
+        "interface-down", "route-missing", "route-wrong-gateway",
         "return-route-missing", "forwarding-off", "gateway-unreachable", "unreachable",
         "arp-incomplete",
     } == STOPS_START  # fmt: skip

@@ -162,7 +162,26 @@ WAY = pi5("route-missing", "fabric", expected="192.168.50.1")
 WRONG = pi5("route-wrong-gateway", "fabric", expected="192.168.50.1", found="192.168.50.9")
 NO_ADDRESS = pi5("address-missing", "edge50", expected="192.168.50.2", interface="eth0")
 
+MASK = replace(pi5("address-wrong-prefix", "edge50", expected="192.168.50.2", interface="eth0"),
+               masks=(16,))  # fmt: skip
+MAC_MASK = replace(mini1("address-wrong-prefix", "fabric", expected="10.10.0.1",
+                         interface="bridge0"), masks=(8,))  # fmt: skip
+TWIN_OF_PI5 = replace(pi5("address-duplicate", "edge50", found="192.168.50.1", interface="eth0"),
+                      owner="mini1")  # fmt: skip
+TWIN_OF_MAC = replace(mini1("address-duplicate", "fabric", found="10.10.0.9",
+                            interface="bridge0"), owner="x")  # fmt: skip
+
 LIVE = [
+    (MASK, facts("linux", (interface("eth0", "192.168.50.2/16", "192.168.50.2/24"),)),
+     "sudo ip addr del 192.168.50.2/16 dev eth0", "sudo ip addr add 192.168.50.2/16 dev eth0"),
+    (MAC_MASK, facts("macos", (interface("bridge0", "10.10.0.1/8"),)),
+     "sudo ifconfig bridge0 inet 10.10.0.1 netmask 255.255.255.0 alias",
+     "sudo ifconfig bridge0 inet 10.10.0.1 netmask 255.0.0.0 alias"),
+    (TWIN_OF_PI5, facts("linux", (interface("eth0", "192.168.50.2/24", "192.168.50.1/28"),)),
+     "sudo ip addr del 192.168.50.1/28 dev eth0", "sudo ip addr add 192.168.50.1/28 dev eth0"),
+    (TWIN_OF_MAC, facts("macos", (interface("bridge0", "10.10.0.1/24", "10.10.0.9/24"),)),
+     "sudo ifconfig bridge0 inet 10.10.0.9 -alias",
+     "sudo ifconfig bridge0 inet 10.10.0.9 netmask 255.255.255.0 alias"),
     (pi5("forwarding-off"), PI5, "sudo sysctl -w net.ipv4.ip_forward=1",
      "sudo sysctl -w net.ipv4.ip_forward=0"),
     (mini1("forwarding-off"), MINI1, "sudo sysctl -w net.inet.ip.forwarding=1",
@@ -251,6 +270,24 @@ def test_no_live_step(finding: Finding, known: NodeFacts) -> None:
     assert steps(FLEET, finding, known) == ()
 
 
+def test_the_right_mask_is_added_before_the_wrong_one_goes() -> None:
+    """So the interface is never without an address, which would take its routes away."""
+    known = facts("linux", (interface("eth0", "192.168.50.2/16"),))
+    assert [s.command for s in steps(FLEET, MASK, known)] == [
+        "sudo ip addr add 192.168.50.2/24 dev eth0",
+        "sudo ip addr del 192.168.50.2/16 dev eth0",
+    ]
+
+
+def test_the_own_address_is_there_before_the_other_nodes_goes() -> None:
+    instead = replace(TWIN_OF_PI5, address=IPv4Address("192.168.50.2"))
+    known = facts("linux", (interface("eth0", "192.168.50.1/24"),))
+    assert [s.command for s in steps(FLEET, instead, known)] == [
+        "sudo ip addr add 192.168.50.2/24 dev eth0",
+        "sudo ip addr del 192.168.50.1/24 dev eth0",
+    ]
+
+
 def test_without_a_live_repair_there_is_no_lasting_one() -> None:
     cable = pi5("interface-down", "edge50", interface="eth0", enabled=True)
     made = plan(FLEET, cable, PI5, LINUX)
@@ -337,7 +374,22 @@ def written(*lines: str) -> str:
     )
 
 
+TWIN_PROFILE = replace(ETH, addresses=("192.168.50.2/24", "192.168.50.1/24"))
 LASTING = [
+    (TWIN_OF_PI5, PI5, NetworkSetup(profiles=(TWIN_PROFILE,)),
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24 ipv4.method manual "
+     "ipv4.never-default yes",
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24,192.168.50.1/24 ipv4.method manual "
+     "ipv4.never-default yes"),
+    (TWIN_OF_PI5, PI5, NetworkSetup(profiles=(replace(ETH, addresses=("192.168.50.1/24",)),)),
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24 ipv4.method manual "
+     "ipv4.never-default yes",
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.1/24 ipv4.method manual "
+     "ipv4.never-default yes"),
+    (TWIN_OF_MAC, MINI1,
+     NetworkSetup(services=(replace(BRIDGE, address=IPv4Address("10.10.0.9")),)),
+     "sudo networksetup -setmanual 'Thunderbolt Bridge' 10.10.0.1 255.255.255.0",
+     "sudo networksetup -setmanual 'Thunderbolt Bridge' 10.10.0.9 255.255.255.0"),
     (WAY, PI5, LINUX, f"sudo nmcli con mod {UUID} +ipv4.routes '10.10.0.0/24 192.168.50.1'",
      f"sudo nmcli con mod {UUID} -ipv4.routes '10.10.0.0/24 192.168.50.1'"),
     (WAY, PI5, NetworkSetup(profiles=(STALE,)),

@@ -55,6 +55,25 @@ def _addresses(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
     return {"addresses": " and ".join(parts)}
 
 
+def _masks(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        had = " and ".join(f"/{length}" for length in f.masks)
+        right = f.network.cidr.prefixlen if f.network else "?"
+        name = f.network.name if f.network else "?"
+        parts.append(f"{f.address} on {name} with the mask {had}, and not /{right}")
+    return {"addresses": " and ".join(parts)}
+
+
+def _twins(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        own = f", and not its own {f.address}" if f.address else ""
+        on = f.network.name if f.network else "?"
+        parts.append(f"{f.found[0]} on {f.interface}, the address of {f.owner} on {on}{own}")
+    return {"what": f"{found[0].node} has {' and '.join(parts)}"}
+
+
 def _links(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
     parts = []
     for f in found:
@@ -104,6 +123,32 @@ ADDRESS_MISSING = FindingKind(
     stops_start=True,
     words=_addresses,
     consequence=_CANNOT_PASS,
+)
+ADDRESS_WRONG_PREFIX = FindingKind(
+    "address-wrong-prefix",
+    "error",
+    "{node} has its address {addresses}",
+    _CUT_OFF_NODES,
+    {
+        "linux": Remedy(linux.prefix, networkmanager.address),
+        "macos": Remedy(macos.prefix, network_services.address),
+    },
+    stops_start=True,
+    words=_masks,
+    consequence=_CANNOT_PASS,
+)
+ADDRESS_DUPLICATE = FindingKind(
+    "address-duplicate",
+    "error",
+    "{what}",
+    "nodes that talk to that address, and the one that it belongs to",
+    {
+        "linux": Remedy(linux.single_address, networkmanager.single_address),
+        "macos": Remedy(macos.single_address, network_services.single_address),
+    },
+    stops_start=True,
+    words=_twins,
+    consequence="may talk to the wrong one of the two",
 )
 _NOT_AT_BOOT = "what switches an interface off at boot is not known, and most boots switch it on"
 INTERFACE_DOWN = FindingKind(
@@ -204,6 +249,8 @@ RP_FILTER_STRICT = FindingKind(
 
 KINDS = (
     ADDRESS_MISSING,
+    ADDRESS_WRONG_PREFIX,
+    ADDRESS_DUPLICATE,
     INTERFACE_DOWN,
     ROUTE_MISSING,
     ROUTE_WRONG_GATEWAY,

@@ -163,8 +163,14 @@ def _address(facts: NodeFacts, row: AddressRow) -> AddressRow:
     interface = facts.network.interface_of(row.expected)
     if interface is None:
         return _with(row, ok=False, reason="no interface has it")
-    why = None if interface.up else f"{interface.name} {state_of(interface)}"
-    return _with(row, interface=interface, ok=interface.up, reason=why)
+    if not interface.up:
+        why = f"{interface.name} {state_of(interface)}"
+        return _with(row, interface=interface, ok=False, reason=why)
+    if wrong := routing.wrong_prefixes(interface, row.expected, row.network):
+        had = ", ".join(f"/{own.network.prefixlen}" for own in wrong)
+        why = f"{interface.name} has it with {had}, not /{row.network.cidr.prefixlen}"
+        return _with(row, interface=interface, ok=False, reason=why)
+    return _with(row, interface=interface, ok=True)
 
 
 def state_of(interface: Interface) -> str:

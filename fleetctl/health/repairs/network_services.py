@@ -71,6 +71,20 @@ def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     return _changed(setup, service, changed, step)
 
 
+def single_address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Give the service the node's own address, where it has the other node's."""
+    finding = target.finding
+    service, note = _service(finding.node, finding.interface, setup)
+    if service is None:
+        return _nothing(setup, note)
+    if service.address not in finding.found:
+        return SetupChange(setup)
+    if finding.network is None or finding.network.name not in target.node.addresses:
+        why = f'what else the service "{service.name}" should have is not in nodes.yaml'
+        return _nothing(setup, f"{finding.node}: not for good, because {why}")
+    return address(target, setup)
+
+
 def _service(node: str, interface: str, setup: NetworkSetup) -> tuple[NetworkService | None, str]:
     """The service of ``interface``, or why it is not known; without an interface, neither."""
     if not interface:

@@ -44,6 +44,11 @@ def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     return _edit(target, setup, target.finding.interface, _address)
 
 
+def single_address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Let the interface's profile no longer bring the address of another node."""
+    return _edit(target, setup, target.finding.interface, _single_address)
+
+
 def no_default_route(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Keep the interface's profile from setting a default route."""
     return _edit(target, setup, target.finding.interface, _never_default)
@@ -133,6 +138,25 @@ def _address(target: RepairTarget, profile: Profile) -> _Edit | None:
         _ipv4(wanted, "manual", never_default=True),
         _ipv4(profile.addresses, profile.method or "auto", never_default=profile.never_default),
         f"gives {profile.name} the fixed address {given} and no default route",
+    )
+
+
+def _single_address(target: RepairTarget, profile: Profile) -> _Edit | None:
+    finding = target.finding
+    own = target.node.addresses.get(finding.network.name) if finding.network else None
+    kept = tuple(
+        a for a in profile.addresses if IPv4Address(a.partition("/")[0]) not in finding.found
+    )
+    if kept == profile.addresses:
+        return None
+    if not kept and own:
+        kept = (f"{own}/{target.cidr.prefixlen}",)
+    method = "manual" if kept else "auto"
+    return _Edit(
+        replace(profile, method=method, addresses=kept),
+        _ipv4(kept, method, never_default=profile.never_default),
+        _ipv4(profile.addresses, profile.method or "auto", never_default=profile.never_default),
+        f"lets {profile.name} no longer bring {', '.join(map(str, finding.found))}",
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Callable, Collection, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from msgspec import Struct
 
@@ -44,6 +44,21 @@ class RepairTarget(Struct, frozen=True):
         """The address or the next hop that is missing."""
         assert self.finding.address is not None, self.finding.code
         return self.finding.address
+
+    def entries(self, addresses: Collection[IPv4Address]) -> tuple[IPv4Interface, ...]:
+        """Those of ``addresses`` that the finding's interface has, each with its mask."""
+        return tuple(
+            own
+            for interface in self.facts.network.interfaces or ()
+            if interface.name == self.finding.interface
+            for own in interface.addresses
+            if own.ip in addresses
+        )
+
+    @property
+    def has_address(self) -> bool:
+        """Whether the interface has the address with the right mask, besides a wrong one."""
+        return any(own.network == self.cidr for own in self.entries((self.address,)))
 
 
 class SetupChange(Struct, frozen=True):

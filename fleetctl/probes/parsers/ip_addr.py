@@ -38,6 +38,7 @@ class IpLink(Struct, frozen=True):
             link=self.carrier,
             addresses=self.inet,
             mtu=self.mtu,
+            mac=self.mac,
         )
 
 
