@@ -39,6 +39,8 @@ def prefix(target: RepairTarget) -> Iterator[RepairStep]:
     """Give an address its right mask; macOS changes that of an address that is there."""
     interface, right = target.finding.interface, target.cidr.netmask
     for entry in target.entries((target.address,)):
+        if entry.network == target.cidr:
+            continue
         command = f"sudo ifconfig {interface} inet {target.address} netmask {{}} alias"
         yield RepairStep(
             command.format(right),

@@ -40,6 +40,7 @@ def test_bridge_without_a_cable_is_enabled_and_has_no_link() -> None:
             addresses=(IPv4Interface("10.10.0.1/24"),),
             mtu=9000,
             members=("en2",),
+            mac="36:1a:4c:2f:88:02",
         ),
     )
 
@@ -143,7 +144,7 @@ def test_way_taken_on_linux() -> None:
 )
 def test_neighbour_states(word: str, state: NeighbourState) -> None:
     found = parse_ip_neigh(f'[{{"dst":"10.10.0.2","dev":"eth0","state":["{word}"]}}]')
-    assert found == (Neighbour(ASKED, "eth0", None, state),)
+    assert found == (Neighbour(ASKED, "eth0", None, state, reachable=word == "REACHABLE"),)
 
 
 def test_neighbours_on_two_interfaces_of_a_mac() -> None:
