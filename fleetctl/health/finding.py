@@ -33,6 +33,8 @@ class Finding(Struct, frozen=True):
     """Minutes without use after which the node goes to sleep."""
     masks: tuple[int, ...] = ()
     """The prefix lengths that the address has, and must not have."""
+    at_boot: str = ""
+    """What the next boot brings instead, or what sets it up: the end of a sentence."""
     owner: str = ""
     """The node whose address this one has as well."""
     setting: str = ""

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from fleetctl.model.network import Echo, Interface, Neighbour, Route, RouteTaken
+from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import SystemStatus
 
 CUT_OFF = "the node's answer was cut off"
@@ -178,6 +179,8 @@ class NodeFacts(Struct, frozen=True):
     connections: tuple[TcpConnection, ...] | None = None
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None
+    setup: NetworkSetup | None = None
+    """What its next boot brings; None: not asked."""
     told: Mapping[str, str] = {}
     """Values that are only shown: a line of text, by label."""
     unknown: Mapping[str, str] = {}

@@ -26,6 +26,9 @@ class Interface(Struct, frozen=True):
     """Of a bridge, if the tool names them."""
     mac: str | None = None
     """Its hardware address in use, lower case, two digits a byte; None: not told, or none."""
+    leased: tuple[IPv4Address, ...] = ()
+    """Linux: the addresses with a lifetime, as DHCP clients set them (ip-address(8), ``dynamic``).
+    macOS does not tell."""
 
     @property
     def up(self) -> bool:

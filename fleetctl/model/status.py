@@ -76,6 +76,10 @@ class AddressStatus(Struct, frozen=True):
     up: bool | None = None
     ok: bool | None = None
     reason: str | None = None
+    persistent: bool | None = None
+    """Whether the node has it after its next boot, too."""
+    persistent_reason: str | None = None
+    """What sets it at boot, what will be there instead, or why that is not known."""
 
 
 class RouteStatus(Struct, frozen=True):
@@ -88,6 +92,8 @@ class RouteStatus(Struct, frozen=True):
     interface: str | None = None
     ok: bool | None = None
     reason: str | None = None
+    persistent: bool | None = None
+    persistent_reason: str | None = None
 
 
 class ForwardingStatus(Struct, frozen=True):
@@ -98,6 +104,7 @@ class ForwardingStatus(Struct, frozen=True):
     persistent: bool | None = None
     ok: bool | None = None
     reason: str | None = None
+    persistent_reason: str | None = None
 
 
 class ReachStatus(Struct, frozen=True):

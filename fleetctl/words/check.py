@@ -8,7 +8,14 @@ from msgspec import Struct
 
 from fleetctl.marks import MARKS, Mark, verdict
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import FleetStatus, NodeStatus, ReachStatus
+from fleetctl.model.status import (
+    AddressStatus,
+    FleetStatus,
+    ForwardingStatus,
+    NodeStatus,
+    ReachStatus,
+    RouteStatus,
+)
 from fleetctl.quantities import rtt
 
 SILENT = Mark("○", "quiet")
@@ -23,6 +30,8 @@ class Line(Struct, frozen=True):
     what: str
     expected: str
     seen: str
+    later: str = ""
+    """After the next boot."""
 
 
 class Cell(Struct, frozen=True):
@@ -63,7 +72,8 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
         seen = address.interface or ("?" if address.ok is None else "no interface")
         if address.reason and address.ok is not True:
             seen = address.reason
-        yield Line(address.ok, f"address {address.network}", address.expected, seen)
+        what = f"address {address.network}"
+        yield Line(_both(address), what, address.expected, seen, _later(address))
     for route in node.routes:
         what = {"route": "route", "return": "return route", "default": "default route"}[route.kind]
         expected = "by the control network"
@@ -71,14 +81,27 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
             expected = f"{route.to} via {route.expected_via}"
         via = f"via {route.via}" if route.via else "directly"
         seen = f"{via} on {route.interface}" if route.interface else route.reason or "none"
-        yield Line(route.ok, what, expected, seen)
+        yield Line(_both(route), what, expected, seen, _later(route))
     forwarding = node.forwarding
     if forwarding.expected:
         now = {True: "on", False: "off", None: forwarding.reason or "?"}[forwarding.ipv4]
-        later = {True: "on", False: "off", None: "?"}[forwarding.persistent]
         ok = forwarding.ok and (None if forwarding.persistent is None else forwarding.persistent)
-        seen = f"{now}, after a reboot {later}"
-        yield Line(ok, "forwarding", "on, and after a reboot", seen)
+        yield Line(ok, "forwarding", "on, and after a reboot", now, _later(forwarding))
+
+
+def _both(row: AddressStatus | RouteStatus) -> bool | None:
+    """Whether it is right now, and known not to be wrong after the next boot."""
+    return False if row.persistent is False else row.ok
+
+
+def _later(row: AddressStatus | RouteStatus | ForwardingStatus) -> str:
+    """What is there after the next boot."""
+    if row.persistent:
+        return "the same"
+    reason = row.persistent_reason
+    if row.persistent is False:
+        return f"no: {reason}"
+    return f"? {reason}" if reason and reason != row.reason else "?"
 
 
 def connection_lines(status: FleetStatus, node: str) -> Iterator[Line]:

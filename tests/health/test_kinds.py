@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +199,10 @@ RAISED: dict[str, Raise] = {
     "return-route-missing": world(no_way_back),
     "forwarding-off": world(lambda w: setattr(w.hosts["mini3"], "forwarding", False)),
     "forwarding-not-persistent": changed("mini3", forwarding_persistent=False),
+    "address-not-persistent": world(
+        lambda w: w.hosts["pi5"].stored_addresses.update(edge50=IPv4Interface("192.168.50.9/24"))
+    ),
+    "route-not-persistent": world(lambda w: w.hosts["mini2"].stored_routes.clear()),
     "default-route-stolen": world(another_default),
     "rp-filter-strict": changed("pi5", strict_filters=("wlan0",)),
     "gateway-unreachable": lambda: Filtered(
@@ -263,7 +267,7 @@ def test_a_raised_problem_is_as_its_kind_says(code: str) -> None:
 def test_a_remedy_is_proposed_where_the_kind_has_one(code: str) -> None:
     """All nodes here are Linux."""
     [problem, *_] = [p for p in RAISED[code]() if p.code == code]
-    live = code not in ("forwarding-not-persistent", "sleep-enabled")
+    live = not code.endswith("-not-persistent") and code != "sleep-enabled"
     assert bool(problem.fix) == live
 
 

@@ -16,6 +16,7 @@ from fleetctl.model.facts import NetworkFacts
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Route, RouteTaken
 from fleetctl.model.questions import Depth
+from fleetctl.model.setup import NetworkSetup, Profile, ProfileRoute
 from fleetctl.model.status import SystemStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.observe.questions import questions
@@ -44,6 +45,9 @@ class Host:
     twins: dict[str, IPv4Address] = field(default_factory=dict)
     """By network: another machine's address, which this one has as well."""
     stolen: tuple[IPv4Address, str] | None = None
+    stored_addresses: dict[str, IPv4Interface] = field(default_factory=dict)
+    """By network: what is written down for the next boot; nothing for a network with DHCP."""
+    stored_routes: dict[IPv4Network, IPv4Address] = field(default_factory=dict)
 
     def up(self, network: str) -> bool:
         return (
@@ -72,6 +76,11 @@ class World:
             )
             for name, node in fleet.nodes.items()
         }
+        for host in self.hosts.values():
+            host.stored_routes = dict(host.routes)
+            host.stored_addresses = {
+                n: self._own(host, n) for n in host.addresses if not fleet.networks[n].control
+            }
 
     # packets
 
@@ -217,7 +226,35 @@ class World:
             forwarding_persistent=True if asked.forwards else None,
             echoes=echoes,
         )
-        return Look(facts=facts(system=SystemStatus(os="linux"), network=network_facts))
+        setup = self._setup(host) if depth == "check" else None
+        return Look(
+            facts=facts(system=SystemStatus(os="linux"), network=network_facts, setup=setup)
+        )
+
+    def _setup(self, host: Host) -> NetworkSetup:
+        """A profile for each network, whose next hops are the profile's."""
+        profiles = []
+        for network in self.fleet.networks:
+            stored = host.stored_addresses.get(network)
+            if stored is None and network not in host.addresses:
+                continue
+            routes = [
+                ProfileRoute(to, via, f"{to} {via}")
+                for to, via in host.stored_routes.items()
+                if via in self.fleet.networks[network].cidr
+            ]
+            profiles.append(
+                Profile(
+                    f"uuid-{network}",
+                    f"profile-{network}",
+                    self.interface(network),
+                    method="manual" if stored else "auto",
+                    addresses=(str(stored),) if stored else (),
+                    routes=tuple(routes),
+                    never_default=stored is not None,
+                )
+            )
+        return NetworkSetup(profiles=tuple(profiles))
 
     def _addresses(self, host: Host, network: str) -> tuple[IPv4Interface, ...]:
         own = () if network in host.missing else (self._own(host, network),)

@@ -74,6 +74,25 @@ def _twins(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
     return {"what": f"{found[0].node} has {' and '.join(parts)}"}
 
 
+def _not_kept(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    own = [f"{f.address} on {f.network.name}" if f.network else str(f.address) for f in found]
+    return {"addresses": " and ".join(own), "instead": _at_boot(found)}
+
+
+def _ways_not_kept(fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    own = [
+        f"route to {_named(f.network)} via {_owner(fleet, f.address)}"
+        if f.network
+        else "default route"
+        for f in found
+    ]
+    return {"routes": " and its ".join(own), "instead": _at_boot(found)}
+
+
+def _at_boot(found: Sequence[Finding]) -> str:
+    return "; ".join(dict.fromkeys(f.at_boot for f in found))
+
+
 def _links(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
     parts = []
     for f in found:
@@ -222,6 +241,28 @@ FORWARDING_NOT_PERSISTENT = FindingKind(
     },
     words=_setting,
 )
+ADDRESS_NOT_PERSISTENT = FindingKind(
+    "address-not-persistent",
+    "warning",
+    "{node} has its address {addresses} now, but not after its next boot: {instead}",
+    "nothing yet",
+    {
+        "linux": Remedy(nothing_live, networkmanager.address),
+        "macos": Remedy(nothing_live, network_services.address),
+    },
+    words=_not_kept,
+)
+ROUTE_NOT_PERSISTENT = FindingKind(
+    "route-not-persistent",
+    "warning",
+    "{node} has its {routes} now, but not after its next boot: {instead}",
+    "nothing yet",
+    {
+        "linux": Remedy(nothing_live, networkmanager.routes),
+        "macos": Remedy(nothing_live, network_services.routes),
+    },
+    words=_ways_not_kept,
+)
 DEFAULT_ROUTE_STOLEN = FindingKind(
     "default-route-stolen",
     "error",
@@ -257,6 +298,8 @@ KINDS = (
     RETURN_ROUTE_MISSING,
     FORWARDING_OFF,
     FORWARDING_NOT_PERSISTENT,
+    ADDRESS_NOT_PERSISTENT,
+    ROUTE_NOT_PERSISTENT,
     DEFAULT_ROUTE_STOLEN,
     RP_FILTER_STRICT,
 )

@@ -34,6 +34,19 @@ class RepairTarget(Struct, frozen=True):
         return routing.interface_towards(self.fleet, self.node, self.facts.network, self.address)
 
     @property
+    def on_control(self) -> bool:
+        """Whether the finding is about a control network, to which the default route belongs."""
+        return self.finding.network is not None and self.finding.network.control
+
+    @property
+    def no_default_at_boot(self) -> str:
+        """Why a default route is not made to last."""
+        return (
+            f"{self.finding.node}: which router the control network has at the next boot is the "
+            f"user's to say: let {self.finding.interface} use DHCP, or give it a router"
+        )
+
+    @property
     def cidr(self) -> IPv4Network:
         """Of the network that the finding is about."""
         assert self.finding.network is not None, self.finding.code

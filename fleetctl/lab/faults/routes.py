@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_interface
 
-from fleetctl.lab import wiring
+from fleetctl.lab import persistence, wiring
 from fleetctl.lab.blueprint import CONTROLLER, ROUTER, Blueprint, Machine, Route
-from fleetctl.lab.faults.kind import Apply, FaultKind, Places
+from fleetctl.lab.faults.kind import Apply, FaultKind, Lives, Places
 from fleetctl.lab.state import Fault, State
 
 STOLEN_METRIC = 100
@@ -147,6 +147,18 @@ def _settle_addresses(now: State, fault: Fault, active: bool) -> State:
     return _settle_routes(now, fault, active)
 
 
+def _settle_disk(now: State, fault: Fault, _active: bool) -> State:
+    machine = now.blueprint.machines[fault.node]
+    persistence.keep_network(
+        now.blueprint,
+        machine,
+        now.processes[machine.key].root,
+        _networks(now.faults, machine, "address-not-persistent"),
+        routes=not _networks(now.faults, machine, "route-not-persistent"),
+    )
+    return now
+
+
 def _ip(now: State, machine: Machine, lines: Iterable[str]) -> None:
     wiring.ip_batch(now.processes[machine.key], lines, machine.hostname)
 
@@ -181,11 +193,21 @@ def _has_twin(plan: Blueprint, machine: Machine) -> list[str | None]:
     return [network for network in _cluster(plan, machine) if twin(plan, machine, network)]
 
 
+def _has_routes(plan: Blueprint, machine: Machine) -> list[str | None]:
+    on_cluster = [r for r in machine.routes if not plan.segments[r.network].control]
+    return [None] if machine.role == "ssh" and on_cluster else []
+
+
 def _kind(
-    name: str, sentence: str, places: Places, lacks: str, apply: Apply = _settle_routes
+    name: str,
+    sentence: str,
+    places: Places,
+    lacks: str,
+    apply: Apply = _settle_routes,
+    lives: Lives = "memory",
 ) -> FaultKind:
     return FaultKind(
-        name=name, sentence=sentence, places=places, lacks=lacks, lives="memory", apply=apply
+        name=name, sentence=sentence, places=places, lacks=lacks, lives=lives, apply=apply
     )
 
 
@@ -233,5 +255,21 @@ KINDS = (
         "The machine has another one's address on a cluster network, too.",
         _has_twin,
         "it has no neighbour on a cluster network, or no SSH server",
+    ),
+    _kind(
+        "address-not-persistent",
+        "The machine has its address on a cluster network; its next boot brings another one.",
+        _cluster,
+        "it has an address on no cluster network, or no SSH server",
+        _settle_disk,
+        "disk",
+    ),
+    _kind(
+        "route-not-persistent",
+        "The machine has its routes through gateways, but no longer after its next boot.",
+        _has_routes,
+        "it has no route through a gateway of the cluster, or no SSH server",
+        _settle_disk,
+        "disk",
     ),
 )
