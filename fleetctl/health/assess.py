@@ -12,6 +12,7 @@ from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
+from fleetctl.health.power import is_mac, reboot_status, sleep_status
 from fleetctl.health.problems import link_problem, node_problems, service_problems
 from fleetctl.health.services import own_pids, service_status, unknown_status
 from fleetctl.model.expectations import Expectations
@@ -234,6 +235,8 @@ def _node(
         forwarding=rows.forwarding,
         reachability=tuple(row.status() for row in rows.reachability),
         services=tuple(i.name for i in job.on(node.name)) if job else (),
+        sleep=sleep_status(look.facts) if look.facts and is_mac(look.facts) else None,
+        reboot=reboot_status(look.facts) if look.facts and is_mac(look.facts) else None,
     )
 
 

@@ -120,6 +120,12 @@ class Reliability(Struct, frozen=True):
     """The node's clock minus the controller's."""
     sleep_minutes: int | None = None
     """macOS: idle minutes until it sleeps; 0: never."""
+    sleep_disabled: bool = False
+    """macOS: it never sleeps because of ``pmset disablesleep``, whatever else is set."""
+    restarts: bool | None = None
+    """macOS: it starts again by itself when power returns (``pmset autorestart``)."""
+    filevault: bool | None = None
+    """macOS: FileVault is on, so at a boot it waits for a password."""
     wifi_power_save: tuple[str, ...] = ()
     """Linux Wi-Fi interfaces that save power, which makes SSH lag or drop."""
     undervoltage: bool | None = None

@@ -107,6 +107,27 @@ class ForwardingStatus(Struct, frozen=True):
     persistent_reason: str | None = None
 
 
+class SleepStatus(Struct, frozen=True):
+    """Whether a Mac stays awake, now and after a reboot."""
+
+    minutes: int | None = None
+    """Idle minutes until it goes to sleep; 0: never."""
+    ok: bool | None = None
+    reason: str | None = None
+    persistent: bool | None = None
+    persistent_reason: str | None = None
+
+
+class RebootStatus(Struct, frozen=True):
+    """Whether a Mac is there again after its next boot without anybody touching it."""
+
+    restarts: bool | None = None
+    """It starts again by itself when power returns after a failure."""
+    unattended: bool | None = None
+    """It can be logged into without a password being typed at it first."""
+    reason: str | None = None
+
+
 class ReachStatus(Struct, frozen=True):
     """Whether the node gets an answer from an address, and whether it should."""
 
@@ -135,6 +156,10 @@ class NodeStatus(Struct, frozen=True):
     reachability: tuple[ReachStatus, ...]
     services: tuple[str, ...]
     """Names of the chosen job's instances on it."""
+    sleep: SleepStatus | None = None
+    """Null: no Mac, or not known what it is."""
+    reboot: RebootStatus | None = None
+    """Null: no Mac, or not known what it is."""
 
 
 class ConnectionStatus(Struct, frozen=True):

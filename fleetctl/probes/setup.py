@@ -194,7 +194,7 @@ def _macos(answers: Mapping[str, Answer]) -> NetworkSetup:
         if not isinstance(power, Unparsed):
             setup = replace(
                 setup,
-                sleep_minutes=power.sleep_minutes,
+                sleep_minutes=power.set_sleep_minutes,
                 disk_sleep_minutes=power.disk_sleep_minutes,
             )
     said = answers.get("connections")

@@ -15,6 +15,7 @@ from fleetctl.model.status import (
     NodeStatus,
     ReachStatus,
     RouteStatus,
+    SleepStatus,
 )
 from fleetctl.quantities import rtt
 
@@ -88,13 +89,32 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
         ok = forwarding.ok and (None if forwarding.persistent is None else forwarding.persistent)
         yield Line(ok, "forwarding", "on, and after a reboot", now, _later(forwarding))
 
+    yield from _power_lines(node)
+
+
+def _power_lines(node: NodeStatus) -> Iterator[Line]:
+    """Sleep, and what follows a reboot of a Mac; the latter is shown only, never wrong."""
+    if (sleep := node.sleep) is not None:
+        seen = "never" if sleep.minutes == 0 else sleep.reason or "?"
+        yield Line(sleep.ok, "sleep", "never", seen, _later(sleep))
+    if (reboot := node.reboot) is not None:
+        power = {True: "starts by itself", False: "stays off", None: "?"}[reboot.restarts]
+        yield Line(_shown(reboot.restarts), "power failure", "", "", power)
+        login = reboot.reason or "without a password typed at it"
+        yield Line(_shown(reboot.unattended), "log in", "", "", login)
+
+
+def _shown(known: bool | None) -> bool | None:
+    """For what is shown only: right, or not known."""
+    return None if known is None else True
+
 
 def _both(row: AddressStatus | RouteStatus) -> bool | None:
     """Whether it is right now, and known not to be wrong after the next boot."""
     return False if row.persistent is False else row.ok
 
 
-def _later(row: AddressStatus | RouteStatus | ForwardingStatus) -> str:
+def _later(row: AddressStatus | RouteStatus | ForwardingStatus | SleepStatus) -> str:
     """What is there after the next boot."""
     if row.persistent:
         return "the same"

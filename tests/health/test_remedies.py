@@ -19,6 +19,8 @@ from fleetctl.health.repairs.target import Remedy, nothing_live
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Interface, Route
 from fleetctl.model.setup import (
+    InterfaceSetup,
+    Manager,
     NetworkService,
     NetworkSetup,
     Profile,
@@ -429,6 +431,93 @@ LASTING = [
     (mini1("sleep-enabled", found="1"), MINI1, MACOS, "sudo pmset -a sleep 0 disksleep 0",
      "sudo pmset -a sleep 1 disksleep 10"),
 ]  # fmt: skip
+
+
+RESTING = replace(ETH, autoconnect=False)
+LASTING += [
+    (pi5("address-not-persistent", "edge50", expected="192.168.50.2", interface="eth0"), PI5,
+     NetworkSetup(profiles=(RESTING,)),
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24 ipv4.method manual "
+     "ipv4.never-default yes connection.autoconnect yes",
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24 ipv4.method manual "
+     "ipv4.never-default yes connection.autoconnect no"),
+    (pi5("address-not-persistent", "wifi", expected="192.168.1.25", interface="wlan0"), PI5, LINUX,
+     "sudo nmcli con mod 7e0352de ipv4.addresses 192.168.1.25/24 ipv4.method manual "
+     "ipv4.never-default no",
+     "sudo nmcli con mod 7e0352de ipv4.addresses '' ipv4.method auto ipv4.never-default no"),
+    (pi5("route-not-persistent", "fabric", expected="192.168.50.1", interface="eth0"), PI5, LINUX,
+     f"sudo nmcli con mod {UUID} +ipv4.routes '10.10.0.0/24 192.168.50.1'",
+     f"sudo nmcli con mod {UUID} -ipv4.routes '10.10.0.0/24 192.168.50.1'"),
+    (mini1("route-not-persistent", "edge51", expected="10.10.0.3", interface="bridge0"), MINI1,
+     MACOS, "sudo networksetup -setadditionalroutes 'Thunderbolt Bridge' "
+     "192.168.51.0 255.255.255.0 10.10.0.3",
+     "sudo networksetup -setadditionalroutes 'Thunderbolt Bridge'"),
+    (mini1("address-not-persistent", "wifi", expected="192.168.1.11", interface="en1"), MINI1,
+     NetworkSetup(services=(NetworkService("Wi-Fi", True, "en1", "manual",
+                  IPv4Address("192.168.1.12"), IPv4Address("255.255.255.0"),
+                  IPv4Address("192.168.1.1"), ()),)),
+     "sudo networksetup -setmanual Wi-Fi 192.168.1.11 255.255.255.0 192.168.1.1",
+     "sudo networksetup -setmanual Wi-Fi 192.168.1.12 255.255.255.0 192.168.1.1"),
+]  # fmt: skip
+
+
+def managed(manager: Manager, where: str) -> NetworkSetup:
+    eth0 = InterfaceSetup("eth0", manager, where)
+    return NetworkSetup(unknown={"profiles": "none"}, interfaces={"eth0": eth0})
+
+
+@pytest.mark.parametrize(
+    ("setup", "address", "route"),
+    [
+        (
+            managed("systemd-networkd", "/usr/lib/systemd/network/eth0.network"),
+            "write into /etc/systemd/network/eth0.network: `[Network]`, `Address=192.168.50.2/24`",
+            "write into /etc/systemd/network/eth0.network: `[Route]`, "
+            "`Destination=10.10.0.0/24`, `Gateway=192.168.50.1`",
+        ),
+        (
+            managed("systemd-networkd", "/run/systemd/network/10-netplan-eth0.network"),
+            "write into a file of /etc/netplan, under `ethernets:`, `eth0:`: "
+            "`addresses: [192.168.50.2/24]`",
+            "write into a file of /etc/netplan, under `ethernets:`, `eth0:`: "
+            "`routes: [{to: 10.10.0.0/24, via: 192.168.50.1}]`",
+        ),
+        (
+            managed("dhcpcd", "/etc/dhcpcd.conf"),
+            "write into /etc/dhcpcd.conf: `interface eth0`, `static ip_address=192.168.50.2/24`",
+            "write into /etc/dhcpcd.conf: `interface eth0`, "
+            "`static routes=10.10.0.0/24 192.168.50.1`",
+        ),
+        (
+            managed("ifupdown", "/etc/network/interfaces"),
+            "write into /etc/network/interfaces: `auto eth0`, `iface eth0 inet static`, "
+            "`address 192.168.50.2/24`",
+            "write into /etc/network/interfaces: "
+            "`up ip route add 10.10.0.0/24 via 192.168.50.1 dev eth0`, below `iface eth0 inet …`",
+        ),
+    ],
+)
+def test_the_lines_to_write_where_there_is_no_lasting_repair(
+    setup: NetworkSetup, address: str, route: str
+) -> None:
+    of_address = pi5("address-not-persistent", "edge50", expected="192.168.50.2", interface="eth0")
+    of_route = pi5("route-not-persistent", "fabric", expected="192.168.50.1", interface="eth0")
+    for finding, said in ((of_address, address), (of_route, route), (NO_ADDRESS, address)):
+        made = plan(FLEET, finding, PI5, setup)
+        assert not any(s.lasts for s in made.steps)
+        [note] = made.notes
+        assert note.startswith("pi5: for good by hand, because ")
+        assert note.endswith(said)
+
+
+def test_a_default_route_at_boot_is_the_users_to_say() -> None:
+    for finding, known, setup in (
+        (pi5("route-not-persistent", interface="wlan0"), PI5, LINUX),
+        (mini1("route-not-persistent", interface="en1"), MINI1, MACOS),
+    ):
+        made = plan(FLEET, finding, known, setup)
+        assert made.steps == ()
+        assert "which router the control network has" in made.notes[0]
 
 
 @pytest.mark.parametrize(("finding", "known", "setup", "command", "undo"), LASTING)

@@ -48,6 +48,8 @@ class Host:
     stored_addresses: dict[str, IPv4Interface] = field(default_factory=dict)
     """By network: what is written down for the next boot; nothing for a network with DHCP."""
     stored_routes: dict[IPv4Network, IPv4Address] = field(default_factory=dict)
+    resting: set[str] = field(default_factory=set)
+    """Networks with a profile that does not come up by itself."""
 
     def up(self, network: str) -> bool:
         return (
@@ -248,6 +250,7 @@ class World:
                     f"uuid-{network}",
                     f"profile-{network}",
                     self.interface(network),
+                    autoconnect=network not in host.resting,
                     method="manual" if stored else "auto",
                     addresses=(str(stored),) if stored else (),
                     routes=tuple(routes),
