@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from msgspec import Struct
 
+from fleetctl.model.facts import UNANSWERED
 from fleetctl.model.network import Interface
 from fleetctl.model.setup import BootRoute, InterfaceSetup, NetworkService, NetworkSetup, Profile
 
@@ -51,10 +52,8 @@ class Boot(Struct, frozen=True):
         return Kept(None, f"which comes up at boot is not certain: {names}")
 
 
-def boot(setup: NetworkSetup | None, interface: str) -> Boot:
+def boot(setup: NetworkSetup, interface: str) -> Boot:
     """What comes up on ``interface`` at boot."""
-    if setup is None:
-        return Boot(unknown=LEFT_TO_CHECK)
     if setup.services is not None:
         return _of_services(setup.services, interface)
     if "services" in setup.unknown:
@@ -126,6 +125,9 @@ def managed_elsewhere(setup: NetworkSetup, interface: str) -> InterfaceSetup | N
 
 
 def _on_linux(setup: NetworkSetup, interface: str) -> Boot:
+    why = setup.unknown.get("profiles", "")
+    if why.startswith(UNANSWERED):
+        return Boot(unknown=why)
     found = profiles_of(setup, interface)
     coming = [p for p in found if p.autoconnect]
     if coming:

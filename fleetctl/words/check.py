@@ -117,7 +117,7 @@ def _both(row: AddressStatus | RouteStatus) -> bool | None:
 def _later(row: AddressStatus | RouteStatus | ForwardingStatus | SleepStatus) -> str:
     """What is there after the next boot."""
     if row.persistent:
-        return "the same"
+        return "yes"
     reason = row.persistent_reason
     if row.persistent is False:
         return f"no: {reason}"

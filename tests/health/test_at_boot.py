@@ -33,7 +33,7 @@ SERVICE = NetworkService(
 NETWORKD = InterfaceSetup("eth0", "systemd-networkd", "/etc/systemd/network/eth0.network")
 
 
-def kept(setup: NetworkSetup | None, *, leased: bool = False) -> Kept:
+def kept(setup: NetworkSetup, *, leased: bool = False) -> Kept:
     return boot(setup, "eth0").of(lambda way: at_boot.address(way, OWN, leased=leased))
 
 
@@ -84,10 +84,10 @@ NO_PROFILES = {"unknown": {"profiles": "there is no NetworkManager"}, "profiles"
         (mac(replace(SERVICE, address=IPv4Address("10.0.0.1")), replace(SERVICE, name="B")), True,
          'the service "B"'),
         (NetworkSetup(unknown={"services": "odd text"}), None, "odd text"),
-        (None, None, "left to `fleetctl check`"),
+        (linux(ETH, unknown={"profiles": "the node's answer was cut off"}), None, "was cut off"),
     ],
 )  # fmt: skip
-def test_an_address(setup: NetworkSetup | None, persistent: bool | None, said: str) -> None:
+def test_an_address(setup: NetworkSetup, persistent: bool | None, said: str) -> None:
     found = kept(setup)
     assert found.persistent is persistent
     assert said in found.reason
@@ -181,6 +181,16 @@ def test_what_is_missing_now_and_at_boot_is_one_problem() -> None:
     world.hosts["pi5"].prefixes["edge50"] = 16
     world.hosts["pi5"].stored_addresses["edge50"] = IPv4Interface("192.168.50.2/16")
     assert [p.code for p in found(world)] == ["address-wrong-prefix"]
+
+
+def test_what_is_missing_now_may_be_there_after_a_reboot() -> None:
+    world = World(CLUSTER)
+    world.hosts["pi5"].missing.add("edge50")
+    node = world.check().status.nodes["pi5"]
+    row = next(row for row in node.addresses if row.network == "edge50")
+    assert (row.ok, row.persistent) == (False, True)
+    assert row.persistent_reason == "the profile profile-edge50"
+    assert node.routes[0].persistent
 
 
 def test_an_interface_that_gets_nothing_is_one_problem() -> None:

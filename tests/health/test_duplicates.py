@@ -72,6 +72,20 @@ def test_an_address_in_place_of_the_own_one_is_one_problem() -> None:
     )
 
 
+def test_one_machine_under_two_names_is_no_duplicate() -> None:
+    world = World(CLUSTER)
+    looks = {name: world.look(name, "check") for name in world.hosts}
+    told, owner = looks["mini2"].facts, looks["mini3"].facts
+    assert told
+    assert owner
+    cards = tuple(replace(i, mac=FOREIGN) for i in owner.network.interfaces or ())
+    both = replace(owner, network=replace(owner.network, interfaces=cards))
+    looks["mini2"] = Look(facts=replace(told, network=replace(both.network, echoes={})))
+    looks["mini3"] = Look(facts=both)
+    found = assess(CLUSTER, None, world.expectations, looks, duration_s=1.0, depth="check")
+    assert "address-duplicate" not in {p.code for p in found.status.problems}
+
+
 def test_a_switched_off_interface_has_no_address_for_anybody() -> None:
     world = World(CLUSTER)
     world.hosts["pi5"].twins["edge50"] = MINI3

@@ -65,7 +65,7 @@ def test_a_mac_has_rows_of_its_own() -> None:
     assert node.ssh == SSHStatus(True)
     mac = replace(node, sleep=SleepStatus(0, True, None, True), reboot=RebootStatus(True, True))
     rows = {line.what: (line.ok, line.seen, line.later) for line in node_lines(mac)}
-    assert rows["sleep"] == (True, "never", "the same")
+    assert rows["sleep"] == (True, "never", "yes")
     assert rows["power failure"] == (True, "", "starts by itself")
     assert rows["log in"] == (True, "", "without a password typed at it")
     assert rows["address wifi"] == (True, "wlan0", "? by DHCP")

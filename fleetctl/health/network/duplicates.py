@@ -27,7 +27,7 @@ def twins(fleet: Fleet, facts: Mapping[str, NodeFacts]) -> Iterator[Finding]:
         for interface in known.network.interfaces or ():
             for address in interface.addresses if interface.enabled else ():
                 owner, network = owners.get(address.ip, ("", ""))
-                if not owner or owner == name:
+                if not owner or owner == name or _same_machine(facts, owner, address.ip, interface):
                     continue
                 lost = own.get(network)
                 if lost and (known.network.interface_of(lost) or mine & _ips(interface)):
@@ -108,6 +108,15 @@ def _stranger(
         affects=tuple(name for name, _ in entries),
         evidence=f"{shown}; {owner}: {own.name if own else '?'} {own.mac if own else '?'}",
     )
+
+
+def _same_machine(
+    facts: Mapping[str, NodeFacts], owner: str, address: IPv4Address, interface: Interface
+) -> bool:
+    """Whether the owner is this machine, under another name in nodes.yaml."""
+    known = facts.get(owner)
+    own = known.network.interface_of(address) if known else None
+    return own is not None and own.mac is not None and own.mac == interface.mac
 
 
 def _ips(interface: Interface) -> set[IPv4Address]:

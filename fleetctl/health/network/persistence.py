@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Interface
 
 from fleetctl.health import at_boot, routing
-from fleetctl.health.at_boot import Boot, Kept
+from fleetctl.health.at_boot import LEFT_TO_CHECK, Boot, Kept
 from fleetctl.model.expectations import ExpectedRoute
 from fleetctl.model.facts import NodeFacts
+from fleetctl.model.setup import InterfaceSetup
 from fleetctl.model.topology import Fleet, Network, Node
 
 _NO_INTERFACE = "which interface it belongs to is not known"
@@ -23,22 +25,35 @@ def address_kept(node: Node, facts: NodeFacts, network: Network) -> Kept:
     interface = facts.network.interface_of(own)
     wanted = IPv4Interface((own, network.cidr.prefixlen))
     leased = network.control or at_boot.lease(interface, own)
-    boot = _boot(facts, interface.name if interface else "")
-    return boot.of(lambda way: at_boot.address(way, wanted, leased=leased))
+
+    def judge(way: Sequence[InterfaceSetup]) -> Kept:
+        return at_boot.address(way, wanted, leased=leased)
+
+    if interface is not None:
+        return _boot(facts, interface.name).of(judge)
+    return _anywhere(facts, judge) or _boot(facts, "").of(judge)
 
 
 def route_kept(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> Kept:
     """Of the route on the interface towards its next hop, or on any that brings it."""
     node, to, via = fleet.nodes[expected.node], expected.to, expected.via
     towards = routing.interface_towards(fleet, node, facts.network, via)
-    found = _boot(facts, towards).of(lambda way: at_boot.route(way, to, via))
-    if found.persistent is False:
-        for interface in facts.network.interfaces or ():
-            other = _boot(facts, interface.name)
-            kept = other.of(lambda way: at_boot.route(way, to, via)) if other.ways else found
-            if kept.persistent:
-                return kept
-    return found
+
+    def judge(way: Sequence[InterfaceSetup]) -> Kept:
+        return at_boot.route(way, to, via)
+
+    found = _boot(facts, towards).of(judge)
+    return found if found.persistent else _anywhere(facts, judge) or found
+
+
+def _anywhere(facts: NodeFacts, judge: at_boot.Judge) -> Kept | None:
+    """A verdict that it is there after a boot, of any interface."""
+    for interface in facts.network.interfaces or ():
+        boot = _boot(facts, interface.name)
+        kept = boot.of(judge) if boot.ways else None
+        if kept is not None and kept.persistent:
+            return kept
+    return None
 
 
 def default_kept(fleet: Fleet, node: Node, facts: NodeFacts) -> Kept:
@@ -54,6 +69,6 @@ def default_kept(fleet: Fleet, node: Node, facts: NodeFacts) -> Kept:
 
 
 def _boot(facts: NodeFacts, interface: str) -> Boot:
-    if facts.setup is not None and not interface:
-        return Boot(unknown=_NO_INTERFACE)
-    return at_boot.boot(facts.setup, interface)
+    if facts.setup is None:
+        return Boot(unknown=facts.unknown.get("connections-at-boot", LEFT_TO_CHECK))
+    return at_boot.boot(facts.setup, interface) if interface else Boot(unknown=_NO_INTERFACE)

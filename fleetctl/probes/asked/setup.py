@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from fleetctl.model.facts import NodeFacts
+from fleetctl.model.facts import CUT_OFF, NodeFacts
 from fleetctl.model.setup import NetworkSetup
 from fleetctl.probes.probe import Ask, NotAsked, Probe, Told
 from fleetctl.probes.setup import (
@@ -38,7 +38,7 @@ def _connections_into(facts: NodeFacts, found: NetworkSetup) -> NodeFacts:
 
 
 def _managers_into(facts: NodeFacts, found: NetworkSetup) -> NodeFacts:
-    setup = facts.setup or NetworkSetup(unknown={"profiles": "not told"})
+    setup = facts.setup or NetworkSetup(unknown={"profiles": CUT_OFF})
     return replace(facts, setup=replace(setup, interfaces=found.interfaces))
 
 
