@@ -43,6 +43,6 @@ def still_wrong_lines(proposal: Proposal, *, persistent: bool) -> Iterator[str]:
         if any(
             r.os == "macos" and r.problem.code.endswith(NOT_PERSISTENT) for r in proposal.repairs
         ):
-            yield plain("gone at the next boot, unless: fleetctl fix --apply --persistent")
+            yield plain("gone at the next boot; to keep it: fleetctl fix --apply --persistent")
     else:
         yield plain(f"{style('●', 'green')} {ALL_IS_WELL}")

@@ -110,6 +110,12 @@ def test_an_entry_that_nothing_just_confirmed_is_a_warning() -> None:
     assert "may have" in problem.summary
 
 
+def test_on_wifi_it_may_be_a_repeater() -> None:
+    of_pi5 = Neighbour(IPv4Address("192.168.1.25"), "wlan0", FOREIGN, "known", reachable=True)
+    [problem] = problems(World(CLUSTER), {"mini1": [of_pi5]})
+    assert (problem.node, problem.severity) == ("pi5", "warning")
+
+
 def test_an_old_entry_of_a_silent_address_proves_nothing() -> None:
     world = World(CLUSTER)
     world.hosts["mini3"].carrier["fabric"] = False

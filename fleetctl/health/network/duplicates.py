@@ -58,7 +58,8 @@ def strangers(
     An entry counts if the owner's hardware addresses are known and its own is none of theirs, nor
     of another node, which may be a proxy (proxy ARP), nor one that answers for several addresses,
     as a repeater does. An entry that was not confirmed just now may be old, and a replaced adapter
-    explains it, too: it counts as a warning, and only if that address just answered a ping.
+    explains it, too: it counts as a warning, and only if that address just answered a ping. So does
+    any on Wi-Fi, where a repeater in front of one node alone cannot be told from another machine.
 
     :param told: addresses that two nodes have by their own words.
     """
@@ -85,7 +86,8 @@ def strangers(
                 seen.setdefault(entry.address, []).append((name, entry))
     for address, entries in seen.items():
         owner, network = owners[address]
-        yield _stranger(facts[owner], owner, network, address, entries)
+        sure = fleet.networks[network].kind != "wifi" and any(e.reachable for _, e in entries)
+        yield _stranger(facts[owner], owner, network, address, entries, sure=sure)
 
 
 def _stranger(
@@ -94,8 +96,9 @@ def _stranger(
     network: str,
     address: IPv4Address,
     entries: list[tuple[str, Neighbour]],
+    *,
+    sure: bool,
 ) -> Problem:
-    sure = any(entry.reachable for _, entry in entries)
     own = facts.network.interface_of(address)
     shown = "; ".join(
         f"{name}: {entry.address} at {entry.mac} on {entry.interface}" for name, entry in entries
