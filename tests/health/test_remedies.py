@@ -281,6 +281,21 @@ def test_the_right_mask_is_added_before_the_wrong_one_goes() -> None:
     ]
 
 
+def test_a_mask_that_a_router_gives_is_left_to_it() -> None:
+    by_router = mini1("address-wrong-prefix", "wifi", expected="192.168.1.11", interface="en1")
+    known = facts("macos", (interface("en1", "192.168.1.11/23"),))
+    of_pi5 = pi5("address-wrong-prefix", "wifi", expected="192.168.1.25", interface="wlan0")
+    of_linux = facts("linux", (interface("wlan0", "192.168.1.25/23"),))
+    for finding, told, setup in (
+        (replace(by_router, masks=(23,)), known, MACOS),
+        (replace(of_pi5, masks=(23,)), of_linux, LINUX),
+    ):
+        made = plan(FLEET, finding, told, setup)
+        assert made.steps == ()
+        assert "by DHCP, and the mask with it: change 192.168.1.0/24 in nodes.yaml" in made.notes[0]
+        assert plan(FLEET, finding, replace(told, setup=setup)).steps == ()
+
+
 def test_the_own_address_is_there_before_the_other_nodes_goes() -> None:
     instead = replace(TWIN_OF_PI5, address=IPv4Address("192.168.50.2"))
     known = facts("linux", (interface("eth0", "192.168.50.1/24"),))

@@ -24,6 +24,16 @@ def _interface_unknown(target: RepairTarget) -> str:
     return f"which interface of {finding.node} belongs to {finding.network.name} is not known"
 
 
+def _routers_mask(target: RepairTarget) -> str:
+    finding = target.finding
+    if not target.by_dhcp or finding.network is None:
+        return ""
+    return (
+        f"{finding.node} gets its address on {finding.network.name} by DHCP, and the mask with it: "
+        f"change {finding.network.cidr} in nodes.yaml, or the router"
+    )
+
+
 def _is_a_cable(target: RepairTarget) -> str:
     finding = target.finding
     return f"{finding.interface} is switched on: look at its cable" if finding.enabled else ""
@@ -149,8 +159,8 @@ ADDRESS_WRONG_PREFIX = FindingKind(
     "{node} has its address {addresses}",
     _CUT_OFF_NODES,
     {
-        "linux": Remedy(linux.prefix, networkmanager.address),
-        "macos": Remedy(macos.prefix, network_services.address),
+        "linux": Remedy(linux.prefix, networkmanager.address, _routers_mask),
+        "macos": Remedy(macos.prefix, network_services.address, _routers_mask),
     },
     stops_start=True,
     words=_masks,

@@ -69,6 +69,8 @@ def address(target: RepairTarget) -> Iterator[RepairStep]:
 
 def prefix(target: RepairTarget) -> Iterator[RepairStep]:
     """Give an address its right mask: first it is added with that, so that routes stay."""
+    if target.by_dhcp:
+        return
     yield from () if target.has_address else address(target)
     for length in target.finding.masks:
         yield _without(target, f"{target.address}/{length}")

@@ -37,6 +37,8 @@ def address(target: RepairTarget) -> Iterator[RepairStep]:
 
 def prefix(target: RepairTarget) -> Iterator[RepairStep]:
     """Give an address its right mask; macOS changes that of an address that is there."""
+    if target.by_dhcp:
+        return
     interface, right = target.finding.interface, target.cidr.netmask
     for entry in target.entries((target.address,)):
         if entry.network == target.cidr:

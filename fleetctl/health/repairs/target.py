@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from msgspec import Struct
 
-from fleetctl.health import routing
+from fleetctl.health import at_boot, routing
 from fleetctl.health.finding import Finding
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.setup import NetworkSetup
@@ -37,6 +37,17 @@ class RepairTarget(Struct, frozen=True):
     def on_control(self) -> bool:
         """Whether the finding is about a control network, to which the default route belongs."""
         return self.finding.network is not None and self.finding.network.control
+
+    @property
+    def by_dhcp(self) -> bool:
+        """Whether a router's DHCP gives the control network's address, and so its mask."""
+        setup = self.setup or self.facts.setup
+        if setup is None or not self.on_control:
+            return False
+        wanted = IPv4Interface((self.address, self.cidr.prefixlen))
+        coming = at_boot.boot(setup, self.finding.interface)
+        kept = coming.of(lambda way: at_boot.address(way, wanted, leased=True))
+        return kept.reason == at_boot.BY_DHCP
 
     @property
     def no_default_at_boot(self) -> str:
