@@ -12,7 +12,8 @@ from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
-from fleetctl.health.orphans import orphan_problem, orphans, unasked_problem
+from fleetctl.health.orphans import orphaned
+from fleetctl.health.power import is_mac, reboot_status, sleep_status
 from fleetctl.health.problems import link_problem, node_problems, service_problems
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.traffic import with_connections, with_traffic
@@ -90,13 +91,8 @@ def assess(
     if job:
         problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
         problems = with_traffic(job, statuses, problems)
-    gone = former or {}
-    asked = {**facts, **{name: look.facts for name, look in gone.items() if look.facts}}
-    left = [
-        orphan for name, known in asked.items() for _, orphan in orphans(fleet, job, name, known)
-    ]
-    problems.extend(orphan_problem(orphan) for orphan in left)
-    problems.extend(unasked_problem(name, look.error) for name, look in gone.items() if look.error)
+    left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
+    problems += of_orphans
     problems.sort(key=lambda problem: problem.severity != "error")
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
     status = FleetStatus(
@@ -112,7 +108,7 @@ def assess(
         },
         services={name: status for name, status in statuses.items() if name in shown},
         problems=tuple(problems),
-        orphans=tuple(left),
+        orphans=left,
     )
     return Checked(status, diagnosis.roots, facts)
 
@@ -229,6 +225,8 @@ def _node(
         forwarding=rows.forwarding,
         reachability=tuple(row.status() for row in rows.reachability),
         services=tuple(i.name for i in job.on(node.name)) if job else (),
+        sleep=sleep_status(look.facts) if look.facts and is_mac(look.facts) else None,
+        reboot=reboot_status(look.facts) if look.facts and is_mac(look.facts) else None,
     )
 
 

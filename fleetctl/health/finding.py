@@ -38,6 +38,12 @@ class Finding(Struct, frozen=True):
     """Of a dead interface: it is switched on, so the cable is the cause and not a setting."""
     idle_minutes: int | None = None
     """Minutes without use after which the node goes to sleep."""
+    masks: tuple[int, ...] = ()
+    """The prefix lengths that the address has, and must not have."""
+    at_boot: str = ""
+    """What the next boot brings instead, or what sets it up: the end of a sentence."""
+    twin_of: str = ""
+    """The node whose address this one has as well."""
     setting: str = ""
     """The sysctl that has the wrong value."""
     shown_by: str = ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fleetctl.errors import LinkError
 from fleetctl.health.kinds.instances import SERVICE_ORPHANED
 from fleetctl.health.services import service_status
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job, Restart, Stop
+from fleetctl.model.look import Look
 from fleetctl.model.ready import Ready
 from fleetctl.model.status import ALIVE_STATES, Fix, OrphanStatus, Problem
 from fleetctl.model.topology import Fleet
@@ -47,7 +48,27 @@ def orphans(
         yield instance, found
 
 
-def orphan_problem(orphan: OrphanStatus) -> Problem:
+def orphaned(
+    fleet: Fleet, job: Job | None, looks: Mapping[str, Look]
+) -> tuple[tuple[OrphanStatus, ...], list[Problem]]:
+    """All orphans, and the problems about them.
+
+    :param looks: at the nodes, also at those that are no longer in nodes.yaml.
+    """
+    found = tuple(
+        orphan
+        for name, look in looks.items()
+        if look.facts
+        for _, orphan in orphans(fleet, job, name, look.facts)
+    )
+    problems = [_orphan_problem(orphan) for orphan in found]
+    for name, look in looks.items():
+        if look.error and name not in fleet.nodes:
+            problems.append(_unasked_problem(name, look.error))
+    return found, problems
+
+
+def _orphan_problem(orphan: OrphanStatus) -> Problem:
     """The warning about one orphan."""
     since = f" since {orphan.started_at:%Y-%m-%d %H:%M} UTC" if orphan.started_at else ""
     return SERVICE_ORPHANED.problem(
@@ -62,7 +83,7 @@ def orphan_problem(orphan: OrphanStatus) -> Problem:
     )
 
 
-def unasked_problem(node: str, error: LinkError) -> Problem:
+def _unasked_problem(node: str, error: LinkError) -> Problem:
     """Something was started on a node that is no longer in nodes.yaml and cannot be asked."""
     return SERVICE_ORPHANED.problem(
         node,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from msgspec import Struct
 
 from fleetctl.model.facts import NetworkFacts, NodeFacts
-from fleetctl.model.network import Route, RouteTaken
+from fleetctl.model.network import Interface, Route, RouteTaken
 from fleetctl.model.topology import Fleet, Network, Node
 
 
@@ -117,6 +117,17 @@ def control_interfaces(fleet: Fleet, node: Node, network: NetworkFacts) -> froze
     """The interfaces that have the node's addresses on control networks."""
     control = (a for name, a in node.addresses.items() if fleet.networks[name].control)
     return frozenset(i.name for a in control if (i := network.interface_of(a)) is not None)
+
+
+def wrong_prefixes(
+    interface: Interface, address: IPv4Address, network: Network
+) -> list[IPv4Interface]:
+    """The entries of ``address`` on its interface with another mask than the network's."""
+    return [
+        own
+        for own in interface.addresses
+        if own.network.prefixlen != network.cidr.prefixlen and own.ip == address
+    ]
 
 
 def ssh_interfaces(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from fleetctl.model.network import Echo, Interface, Neighbour, Route, RouteTaken
+from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import SystemStatus
 
 CUT_OFF = "the node's answer was cut off"
@@ -121,6 +122,12 @@ class Reliability(Struct, frozen=True):
     """The node's clock minus the controller's."""
     sleep_minutes: int | None = None
     """macOS: idle minutes until it sleeps; 0: never."""
+    sleep_disabled: bool = False
+    """macOS: it never sleeps because of ``pmset disablesleep``, whatever else is set."""
+    restarts: bool | None = None
+    """macOS: it starts again by itself when power returns (``pmset autorestart``)."""
+    filevault: bool | None = None
+    """macOS: FileVault is on, so at a boot it waits for a password."""
     wifi_power_save: tuple[str, ...] = ()
     """Linux Wi-Fi interfaces that save power, which makes SSH lag or drop."""
     undervoltage: bool | None = None
@@ -182,6 +189,8 @@ class NodeFacts(Struct, frozen=True):
     connections: tuple[TcpConnection, ...] | None = None
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None
+    setup: NetworkSetup | None = None
+    """What its next boot brings; None: not asked."""
     told: Mapping[str, str] = {}
     """Values that are only shown: a line of text, by label."""
     unknown: Mapping[str, str] = {}

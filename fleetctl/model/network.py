@@ -24,6 +24,11 @@ class Interface(Struct, frozen=True):
     mtu: int | None = None
     members: tuple[str, ...] = ()
     """Of a bridge, if the tool names them."""
+    mac: str | None = None
+    """Its hardware address in use, lower case, two digits a byte; None: not told, or none."""
+    leased: tuple[IPv4Address, ...] = ()
+    """Linux: the addresses with a lifetime, as DHCP clients set them (ip-address(8), ``dynamic``).
+    macOS does not tell."""
 
     @property
     def up(self) -> bool:
@@ -66,6 +71,9 @@ class Neighbour(Struct, frozen=True):
     interface: str
     mac: str | None
     state: NeighbourState
+    reachable: bool = False
+    """Linux ``REACHABLE``: it was confirmed within seconds. macOS does not tell how old an entry
+    is."""
 
 
 class Echo(Struct, frozen=True):

@@ -76,6 +76,10 @@ class AddressStatus(Struct, frozen=True):
     up: bool | None = None
     ok: bool | None = None
     reason: str | None = None
+    persistent: bool | None = None
+    """Whether the node has it after its next boot, too."""
+    persistent_reason: str | None = None
+    """What sets it at boot, what will be there instead, or why that is not known."""
 
 
 class RouteStatus(Struct, frozen=True):
@@ -88,6 +92,8 @@ class RouteStatus(Struct, frozen=True):
     interface: str | None = None
     ok: bool | None = None
     reason: str | None = None
+    persistent: bool | None = None
+    persistent_reason: str | None = None
 
 
 class ForwardingStatus(Struct, frozen=True):
@@ -97,6 +103,28 @@ class ForwardingStatus(Struct, frozen=True):
     ipv4: bool | None = None
     persistent: bool | None = None
     ok: bool | None = None
+    reason: str | None = None
+    persistent_reason: str | None = None
+
+
+class SleepStatus(Struct, frozen=True):
+    """Whether a Mac stays awake, now and after a reboot."""
+
+    minutes: int | None = None
+    """Idle minutes until it goes to sleep; 0: never."""
+    ok: bool | None = None
+    reason: str | None = None
+    persistent: bool | None = None
+    persistent_reason: str | None = None
+
+
+class RebootStatus(Struct, frozen=True):
+    """Whether a Mac is there again after its next boot without anybody touching it."""
+
+    restarts: bool | None = None
+    """It starts again by itself when power returns after a failure."""
+    unattended: bool | None = None
+    """It can be logged into without a password being typed at it first."""
     reason: str | None = None
 
 
@@ -128,6 +156,10 @@ class NodeStatus(Struct, frozen=True):
     reachability: tuple[ReachStatus, ...]
     services: tuple[str, ...]
     """Names of the chosen job's instances on it."""
+    sleep: SleepStatus | None = None
+    """Null: no Mac, or not known what it is."""
+    reboot: RebootStatus | None = None
+    """Null: no Mac, or not known what it is."""
 
 
 class ConnectionStatus(Struct, frozen=True):

@@ -62,6 +62,7 @@ def line_row(line: Line) -> list[Content]:
         Content(line.what),
         Content(line.expected),
         Content(line.seen) if line.ok else toned(line.seen, tone),
+        toned(line.later, "quiet"),
     ]
 
 
@@ -84,7 +85,9 @@ def node_sheet(
     yield Content("")
     lines = [line_row(x) for x in (*node_lines(node), *connection_lines(status, name))]
     yield from _part(
-        "Network: expected beside observed", lines, ("", "what", "expected", "observed")
+        "Network: expected beside observed",
+        lines,
+        ("", "what", "expected", "observed", "after a reboot"),
     )
     reach = [_reach_row(r) for r in node.reachability]
     yield from _part("What answers it", reach, ("", "address", "network", "must", "observed"))

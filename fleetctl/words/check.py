@@ -8,7 +8,15 @@ from msgspec import Struct
 
 from fleetctl.marks import MARKS, Mark, verdict
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import FleetStatus, NodeStatus, ReachStatus
+from fleetctl.model.status import (
+    AddressStatus,
+    FleetStatus,
+    ForwardingStatus,
+    NodeStatus,
+    ReachStatus,
+    RouteStatus,
+    SleepStatus,
+)
 from fleetctl.quantities import rtt
 
 SILENT = Mark("○", "quiet")
@@ -23,6 +31,8 @@ class Line(Struct, frozen=True):
     what: str
     expected: str
     seen: str
+    later: str = ""
+    """After the next boot."""
 
 
 class Cell(Struct, frozen=True):
@@ -63,7 +73,8 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
         seen = address.interface or ("?" if address.ok is None else "no interface")
         if address.reason and address.ok is not True:
             seen = address.reason
-        yield Line(address.ok, f"address {address.network}", address.expected, seen)
+        what = f"address {address.network}"
+        yield Line(_both(address), what, address.expected, seen, _later(address))
     for route in node.routes:
         what = {"route": "route", "return": "return route", "default": "default route"}[route.kind]
         expected = "by the control network"
@@ -73,14 +84,46 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
         seen = f"{via} on {route.interface}" if route.interface else route.reason or "none"
         if route.ok is None and route.reason:
             seen = route.reason
-        yield Line(route.ok, what, expected, seen)
+        yield Line(_both(route), what, expected, seen, _later(route))
     forwarding = node.forwarding
     if forwarding.expected:
         now = {True: "on", False: "off", None: forwarding.reason or "?"}[forwarding.ipv4]
-        later = {True: "on", False: "off", None: "?"}[forwarding.persistent]
         ok = forwarding.ok and (None if forwarding.persistent is None else forwarding.persistent)
-        seen = f"{now}, after a reboot {later}"
-        yield Line(ok, "forwarding", "on, and after a reboot", seen)
+        yield Line(ok, "forwarding", "on, and after a reboot", now, _later(forwarding))
+
+    yield from _power_lines(node)
+
+
+def _power_lines(node: NodeStatus) -> Iterator[Line]:
+    """Sleep, and what follows a reboot of a Mac; the latter is shown only, never wrong."""
+    if (sleep := node.sleep) is not None:
+        seen = "never" if sleep.minutes == 0 else sleep.reason or "?"
+        yield Line(sleep.ok, "sleep", "never", seen, _later(sleep))
+    if (reboot := node.reboot) is not None:
+        power = {True: "starts by itself", False: "stays off", None: "?"}[reboot.restarts]
+        yield Line(_shown(reboot.restarts), "power failure", "", "", power)
+        login = reboot.reason or "without a password typed at it"
+        yield Line(_shown(reboot.unattended), "log in", "", "", login)
+
+
+def _shown(known: bool | None) -> bool | None:
+    """For what is shown only: right, or not known."""
+    return None if known is None else True
+
+
+def _both(row: AddressStatus | RouteStatus) -> bool | None:
+    """Whether it is right now, and known not to be wrong after the next boot."""
+    return False if row.persistent is False else row.ok
+
+
+def _later(row: AddressStatus | RouteStatus | ForwardingStatus | SleepStatus) -> str:
+    """What is there after the next boot."""
+    if row.persistent:
+        return "yes"
+    reason = row.persistent_reason
+    if row.persistent is False:
+        return f"no: {reason}"
+    return f"? {reason}" if reason and reason != row.reason else "?"
 
 
 def connection_lines(status: FleetStatus, node: str) -> Iterator[Line]:

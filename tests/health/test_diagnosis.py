@@ -165,6 +165,40 @@ def _address(world: World, name: str) -> Expected:
     return {("address-missing" if inside else "ssh-timeout", name)}
 
 
+def _narrow(world: World, name: str) -> Expected:
+    return _mask(world, name, 30)
+
+
+def _wide(world: World, name: str) -> Expected:
+    return _mask(world, name, 16)
+
+
+def _mask(world: World, name: str, length: int) -> Expected:
+    network = _cluster_networks(world.fleet, name)[0]
+    world.hosts[name].prefixes[network] = length
+    inside = _on_control(world.fleet, name) or world.reached(name)
+    return {("address-wrong-prefix" if inside else "ssh-timeout", name)}
+
+
+def _twin(world: World, name: str) -> Expected:
+    """The node has the address of another one, too."""
+    network = _cluster_networks(world.fleet, name)[0]
+    owner = _twin_of(world.fleet, name)
+    assert owner
+    world.hosts[name].twins[network] = owner
+    return {("address-duplicate" if world.reached(name) else "ssh-timeout", name)}
+
+
+def _twin_of(fleet: Fleet, name: str) -> IPv4Address | None:
+    """The address of a neighbour that keeps its SSH when it has a twin."""
+    for network in _cluster_networks(fleet, name)[:1]:
+        for peer in fleet.nodes.values():
+            inside = _on_control(fleet, peer.name) and peer.connection == "ssh"
+            if peer.name != name and network in peer.addresses and inside:
+                return peer.addresses[network]
+    return None
+
+
 def _port(world: World, name: str) -> Expected:
     """A port of a shared network is dead; the other nodes keep their carrier."""
     shared = [n for n in _cluster_networks(world.fleet, name) if _members(world.fleet, n) > 2]
@@ -219,6 +253,10 @@ def _of_node(world: World, name: str, connection: str) -> Iterator[tuple[str, st
         yield "vpn", name, of(_vpn)
     if cluster:
         yield "address-missing", name, of(_address)
+        yield "wide-prefix", name, of(_wide)
+        yield "narrow-prefix", name, of(_narrow)
+    if _twin_of(world.fleet, name):
+        yield "twin-address", name, of(_twin)
     if any(_members(world.fleet, n) > 2 for n in cluster):
         yield "fabric-down", name, of(_port)
 
@@ -280,9 +318,10 @@ def _hidden(world: World, expected: Expected) -> Expected:
 
 def _dead_cable(world: World, code: str, name: str) -> bool:
     """NetworkManager may have removed the address with the carrier: wait for the power."""
-    return code == "address-missing" and any(
+    host = world.hosts[name]
+    return code in ("address-missing", "address-wrong-prefix") and any(
         network in far.addresses and not far.powered and _members(world.fleet, network) == 2
-        for network in world.hosts[name].missing
+        for network in (*host.missing, *host.prefixes)
         for other, far in world.hosts.items()
         if other != name
     )

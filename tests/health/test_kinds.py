@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +211,8 @@ RAISED: dict[str, Raise] = {
     "ssh-host-key-changed": lost(errors.HostKeyChanged),
     "ssh-hung": lost(errors.LinkHung),
     "address-missing": world(lambda w: w.hosts["mini2"].missing.add("fabric")),
+    "address-wrong-prefix": world(lambda w: w.hosts["mini2"].prefixes.update(fabric=16)),
+    "address-duplicate": world(lambda w: w.hosts["mini2"].twins.update(fabric=MINI3)),
     "interface-down": world(lambda w: w.hosts["mini2"].enabled.update(fabric=False)),
     "route-missing": world(lambda w: w.hosts["pi5"].routes.clear()),
     "route-wrong-gateway": world(another_gateway),
@@ -218,6 +220,10 @@ RAISED: dict[str, Raise] = {
     "return-route-missing": world(no_way_back),
     "forwarding-off": world(lambda w: setattr(w.hosts["mini3"], "forwarding", False)),
     "forwarding-not-persistent": changed("mini3", forwarding_persistent=False),
+    "address-not-persistent": world(
+        lambda w: w.hosts["pi5"].stored_addresses.update(edge50=IPv4Interface("192.168.50.9/24"))
+    ),
+    "route-not-persistent": world(lambda w: w.hosts["mini2"].stored_routes.clear()),
     "default-route-stolen": world(another_default),
     "rp-filter-strict": changed("pi5", strict_filters=("wlan0",)),
     "gateway-unreachable": lambda: Filtered(
@@ -285,7 +291,7 @@ def test_a_raised_problem_is_as_its_kind_says(code: str) -> None:
 def test_a_remedy_is_proposed_where_the_kind_has_one(code: str) -> None:
     """All nodes here are Linux."""
     [problem, *_] = [p for p in RAISED[code]() if p.code == code]
-    live = code not in ("forwarding-not-persistent", "sleep-enabled")
+    live = not code.endswith("-not-persistent") and code != "sleep-enabled"
     assert bool(problem.fix) == live
 
 
@@ -304,9 +310,10 @@ def test_every_error_of_a_connection_has_its_kind() -> None:
 
 def test_only_network_problems_stop_a_start() -> None:
     assert {
-        "address-missing", "interface-down", "route-missing", "route-wrong-gateway",
-        "route-wrong-interface", "return-route-missing", "forwarding-off", "gateway-unreachable",
-        "unreachable", "arp-incomplete",
+        "address-missing", "address-wrong-prefix", "address-duplicate",
+        "interface-down", "route-missing", "route-wrong-gateway", "route-wrong-interface",
+        "return-route-missing", "forwarding-off", "gateway-unreachable", "unreachable",
+        "arp-incomplete",
     } == STOPS_START  # fmt: skip
 
 

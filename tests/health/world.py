@@ -18,6 +18,7 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Route, RouteTaken
 from fleetctl.model.questions import Depth
+from fleetctl.model.setup import NetworkSetup, Profile, ProfileRoute
 from fleetctl.model.status import SystemStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.observe.questions import questions
@@ -41,9 +42,19 @@ class Host:
     carrier: dict[str, bool] = field(default_factory=dict)
     enabled: dict[str, bool] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
+    prefixes: dict[str, int] = field(default_factory=dict)
+    """By network: the mask of the machine's address there, where it is another than the
+    network's."""
+    twins: dict[str, IPv4Address] = field(default_factory=dict)
+    """By network: another machine's address, which this one has as well."""
     stolen: tuple[IPv4Address, str] | None = None
     detours: dict[IPv4Network, tuple[IPv4Address | None, str]] = field(default_factory=dict)
     """Routes that go before those to the same addresses: next hop, and a network or VPN."""
+    stored_addresses: dict[str, IPv4Interface] = field(default_factory=dict)
+    """By network: what is written down for the next boot; nothing for a network with DHCP."""
+    stored_routes: dict[IPv4Network, IPv4Address] = field(default_factory=dict)
+    resting: set[str] = field(default_factory=set)
+    """Networks with a profile that does not come up by itself."""
 
     def up(self, network: str) -> bool:
         return (
@@ -80,6 +91,11 @@ class World:
             )
             for name, node in fleet.nodes.items()
         }
+        for host in self.hosts.values():
+            host.stored_routes = dict(host.routes)
+            host.stored_addresses = {
+                n: self._own(host, n) for n in host.addresses if not fleet.networks[n].control
+            }
 
     # packets
 
@@ -88,12 +104,18 @@ class World:
         for cidr in sorted(host.detours, key=lambda c: -c.prefixlen):
             if to in cidr:
                 return host.detours[cidr]
-        for network in host.addresses:
-            if to in self.fleet.networks[network].cidr and network not in host.missing:
-                return None, network
-        for cidr, via in host.routes.items():
-            if to in cidr and (link := self._link(host, via)):
-                return via, link
+        ways: list[tuple[IPv4Network, IPv4Address | None, str]] = [
+            (self._on_link(host, n), None, n) for n in host.addresses if n not in host.missing
+        ]
+        ways += [
+            (cidr, via, link)
+            for cidr, via in host.routes.items()
+            if (link := self._link(host, via)) is not None
+        ]
+        fitting = [way for way in ways if to in way[0]]
+        if fitting:
+            _, via, network = max(fitting, key=lambda way: way[0].prefixlen)
+            return via, network
         if host.stolen:
             return host.stolen
         control = next((n for n in host.addresses if self.fleet.networks[n].control), None)
@@ -101,16 +123,25 @@ class World:
 
     def _link(self, host: Host, via: IPv4Address) -> str | None:
         return next(
-            (
-                n
-                for n in host.addresses
-                if via in self.fleet.networks[n].cidr and n not in host.missing
-            ),
+            (n for n in host.addresses if via in self._on_link(host, n) and n not in host.missing),
             None,
         )
 
+    def _on_link(self, host: Host, network: str) -> IPv4Network:
+        """What the machine takes for its link's network, by the mask of its address."""
+        return self._own(host, network).network
+
+    def _own(self, host: Host, network: str) -> IPv4Interface:
+        length = host.prefixes.get(network, self.fleet.networks[network].cidr.prefixlen)
+        return IPv4Interface((host.addresses[network], length))
+
     def _owner(self, network: str, address: IPv4Address) -> str | None:
-        return next(
+        """Which machine answers for the address there; of two the one that must not have it."""
+        twin = next(
+            (n for n, h in self.hosts.items() if h.twins.get(network) == address and h.up(network)),
+            None,
+        )
+        return twin or next(
             (
                 name
                 for name, host in self.hosts.items()
@@ -126,9 +157,7 @@ class World:
         at, source = start, None
         for _ in range(HOPS):
             host = self.hosts[at]
-            if at != start and any(
-                to == a and n not in host.missing for n, a in host.addresses.items()
-            ):
+            if at != start and to in self._has(host):
                 assert source is not None
                 return at, source
             if at != start and not host.forwarding:
@@ -147,10 +176,16 @@ class World:
             at = following
         return None
 
+    def _has(self, host: Host) -> set[IPv4Address]:
+        own = {a for n, a in host.addresses.items() if n not in host.missing}
+        return own | set(host.twins.values())
+
     def answers(self, asker: str, to: IPv4Address) -> bool:
         """Whether an echo request arrives and its reply comes back."""
         if not self.hosts[asker].addresses and to == self.fleet.internet:
             return True  # nodes.yaml does not say on which networks it is
+        if to in self.hosts[asker].twins.values():
+            return True
         there = self._arrives(asker, to)
         if there is None:
             return False
@@ -169,11 +204,9 @@ class World:
                 name=self.interface(network),
                 enabled=host.enabled.get(network, True),
                 link=host.up(network) and self._plugged(network, name),
-                addresses=()
-                if network in host.missing
-                else (IPv4Interface((address, self.fleet.networks[network].cidr.prefixlen)),),
+                addresses=self._addresses(host, network),
             )
-            for network, address in host.addresses.items()
+            for network in host.addresses
         ]
         table = [
             Route(to=cidr, via=via, interface=self.interface(link), dead=not host.up(link))
@@ -181,7 +214,7 @@ class World:
             if (link := self._link(host, via))
         ]
         table += [
-            Route(self.fleet.networks[n].cidr, None, self.interface(n))
+            Route(self._on_link(host, n), None, self.interface(n))
             for n in host.addresses
             if n not in host.missing
         ]
@@ -218,6 +251,7 @@ class World:
             forwarding_persistent=True if asked.forwards else None,
             echoes=echoes,
         )
+        setup = self._setup(host) if depth == "check" else None
         mine = self.job.on(name) if self.job else ()
         return Look(
             facts=facts(
@@ -226,6 +260,7 @@ class World:
                 *(listener(str(i.listen.address), i.listen.port, PID) for i in mine if i.listen),
                 system=SystemStatus(os="linux"),
                 network=network_facts,
+                setup=setup,
                 connections=tuple(c for i in mine for c in self._connections(i)),
             )
         )
@@ -236,6 +271,38 @@ class World:
             there = need.listen and self._arrives(instance.node, need.listen.address)
             if need.listen and there and self.answers(instance.node, need.listen.address):
                 yield TcpConnection(there[1], need.listen.address, need.listen.port, (PID,))
+
+    def _setup(self, host: Host) -> NetworkSetup:
+        """A profile for each network, whose next hops are the profile's."""
+        profiles = []
+        for network in self.fleet.networks:
+            stored = host.stored_addresses.get(network)
+            if stored is None and network not in host.addresses:
+                continue
+            routes = [
+                ProfileRoute(to, via, f"{to} {via}")
+                for to, via in host.stored_routes.items()
+                if via in self.fleet.networks[network].cidr
+            ]
+            profiles.append(
+                Profile(
+                    f"uuid-{network}",
+                    f"profile-{network}",
+                    self.interface(network),
+                    autoconnect=network not in host.resting,
+                    method="manual" if stored else "auto",
+                    addresses=(str(stored),) if stored else (),
+                    routes=tuple(routes),
+                    never_default=stored is not None,
+                )
+            )
+        return NetworkSetup(profiles=tuple(profiles))
+
+    def _addresses(self, host: Host, network: str) -> tuple[IPv4Interface, ...]:
+        own = () if network in host.missing else (self._own(host, network),)
+        if (twin := host.twins.get(network)) is None:
+            return own
+        return (*own, IPv4Interface((twin, self.fleet.networks[network].cidr.prefixlen)))
 
     def _plugged(self, network: str, name: str) -> bool:
         """A cable loses its carrier with the other end; a larger network has a switch."""

@@ -78,7 +78,8 @@ def seen(lab: Lab, node: str) -> dict[str, object]:
     found |= {name: _content(root / name) for name in files}
     found[".lab/throttled"] = found[".lab/throttled"] or b"0x0\n"  # as vcgencmd reads it
     found["addresses"] = {
-        i["ifname"]: [a["local"] for a in i["addr_info"]] for i in _ip(process, "-4", "address")
+        i["ifname"]: sorted(f"{a['local']}/{a['prefixlen']}" for a in i["addr_info"])
+        for i in _ip(process, "-4", "address")
     }
     found["routes"] = sorted(map(str, _ip(process, "route")))
     found["forwarding"] = _in_network(process, "cat", "/proc/sys/net/ipv4/ip_forward")

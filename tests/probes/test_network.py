@@ -101,6 +101,7 @@ def test_one_process_answers_everything_on_linux() -> None:
             link=True,
             addresses=(IPv4Interface("192.168.50.2/24"),),
             mtu=1500,
+            mac="2c:cf:67:00:00:05",
         ),
     )
     default, fabric = facts.routes or ()
@@ -109,7 +110,9 @@ def test_one_process_answers_everything_on_linux() -> None:
         IPv4Network("10.10.0.0/24"), IPv4Address("192.168.50.1"), True,
     )  # fmt: skip
     assert facts.neighbours == (
-        Neighbour(IPv4Address("192.168.50.1"), "eth0", "a0:b1:c2:00:00:01", "known"),
+        Neighbour(
+            IPv4Address("192.168.50.1"), "eth0", "a0:b1:c2:00:00:01", "known", reachable=True
+        ),
     )
     assert facts.taken == {
         FABRIC: RouteTaken(FABRIC, IPv4Address("192.168.50.1"), "eth0"),

@@ -7,7 +7,11 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 
 from fleetctl.health.finding import Finding
-from fleetctl.health.kinds.network import FORWARDING_OFF, ROUTE_WRONG_INTERFACE
+from fleetctl.health.kinds.network import (
+    ADDRESS_DUPLICATE,
+    FORWARDING_OFF,
+    ROUTE_WRONG_INTERFACE,
+)
 from fleetctl.health.network.findings import LINK_CODES, ROUTE_CODES
 from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.topology import Fleet
@@ -99,11 +103,19 @@ def causes(way: Way, found: Sequence[Finding]) -> Iterator[int]:
         place = (finding.node, finding.network.name if finding.network else "")
         if (
             (finding.code in LINK_CODES and place in way.links)
+            or (finding.code == ADDRESS_DUPLICATE.code and _on_twin(way, finding, place))
             or (finding.code in ROUTE_CODES and place in way.routes)
             or (finding.code == ROUTE_WRONG_INTERFACE.code and way.goes_astray(finding))
             or (finding.code == FORWARDING_OFF.code and finding.node in way.forwarders)
         ):
             yield number
+
+
+def _on_twin(way: Way, twin: Finding, place: tuple[str, str]) -> bool:
+    """Whether a way begins or ends at the address, or at the own one that the node lacks."""
+    return (twin.twin_of, place[1]) in way.links or (
+        twin.address is not None and place in way.links
+    )
 
 
 def lost_on(way: Way, lost: Mapping[str, object]) -> list[str]:

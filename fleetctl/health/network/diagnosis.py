@@ -11,6 +11,7 @@ from fleetctl.errors import LinkError
 from fleetctl.health import routing
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.network import (
+    ADDRESS_MISSING,
     DEFAULT_ROUTE_STOLEN,
     INTERFACE_DOWN,
     ROUTE_WRONG_GATEWAY,
@@ -20,6 +21,7 @@ from fleetctl.health.kinds.registry import FINDING_KINDS
 from fleetctl.health.network.across_nodes import problems_across_nodes
 from fleetctl.health.network.causes import Way, causes, lost_on
 from fleetctl.health.network.detours import marked
+from fleetctl.health.network.duplicates import strangers, talking, twins
 from fleetctl.health.network.findings import findings
 from fleetctl.health.network.rows import Rows, compare
 from fleetctl.health.network.unexplained import unexplained
@@ -94,9 +96,24 @@ class _Diagnosis:
             name: marked(rows, [f for f in self.found if f.node == name])
             for name, rows in self.rows.items()
         }
-        self.hit: dict[int, set[str]] = {}
+        self.twins = tuple(twins(fleet, facts))
+        self.twin_addresses = {address for twin in self.twins for address in twin.found}
+        self.found = [*(f for f in self.found if not self._told_as_twin(f)), *self.twins]
+        self.hit: dict[int, set[str]] = {
+            place: talking(expectations, finding)
+            for place, finding in enumerate(self.found)
+            if finding.twin_of
+        }
         """By index in ``found``: the other nodes that the finding affects."""
         self.behind: dict[str, set[str]] = {}
+
+    def _told_as_twin(self, finding: Finding) -> bool:
+        """Whether the node lacks its own address because it has another node's there."""
+        return finding.code == ADDRESS_MISSING.code and any(
+            (twin.node, twin.network, twin.address)
+            == (finding.node, finding.network, finding.address)
+            for twin in self.twins
+        )
 
     def _why(self, node: Node) -> str:
         if node.connection == "none":
@@ -118,6 +135,7 @@ class _Diagnosis:
                 for problem, found in warnings(self.fleet, node, self.facts[node.name], rows):
                     roots.append(Root(self._with_fix(problem, found), tuple(found)))
         roots += [Root(p) for p in problems_across_nodes(self.fleet, self.facts)]
+        roots += [Root(p) for p in strangers(self.fleet, self.facts, self.twin_addresses)]
         return Diagnosis(
             rows=self.rows,
             roots=tuple(roots),
@@ -134,7 +152,7 @@ class _Diagnosis:
         for name, rows in self.rows.items():
             for row in rows.reachability:
                 to = row.expected
-                if to.peer in self.lost and row.observed:
+                if to.peer in self.lost and row.observed and to.to not in self.twin_addresses:
                     answers.setdefault(to.peer, []).append(f"{name} at {to.to} on {to.network}")
         return {name: tuple(askers) for name, askers in answers.items()}
 

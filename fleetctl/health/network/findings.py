@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Interface
 
 from fleetctl.health import routing
 from fleetctl.health.finding import Finding
@@ -20,7 +21,9 @@ ROUTE_CODES = frozenset(
     kind.code
     for kind in (kinds.ROUTE_MISSING, kinds.ROUTE_WRONG_GATEWAY, kinds.RETURN_ROUTE_MISSING)
 )
-LINK_CODES = frozenset(kind.code for kind in (kinds.ADDRESS_MISSING, kinds.INTERFACE_DOWN))
+LINK_CODES = frozenset(
+    kind.code for kind in (kinds.ADDRESS_MISSING, kinds.ADDRESS_WRONG_PREFIX, kinds.INTERFACE_DOWN)
+)
 
 _STEMS: Mapping[str, tuple[str, ...]] = {
     "wifi": ("wl", "en"),
@@ -33,13 +36,25 @@ _STEMS: Mapping[str, tuple[str, ...]] = {
 def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator[Finding]:
     """What is wrong on ``node``, without what follows from a dead link of its own."""
     dead: set[str] = set()
+    links: dict[str, tuple[IPv4Interface, ...]] = {}
+    """By network: the wrong masks of the node's address there."""
     for row in rows.addresses:
-        if row.ok is False:
+        if row.ok is not False:
+            continue
+        if wrong := _wrong_prefixes(row):
+            links[row.network.name] = wrong
+            yield _wrong_prefix(node, row, wrong)
+        else:
             dead.add(row.network.name)
             yield _address(node, facts, row)
-    wrong = tuple(detours(fleet, node, facts, rows))
-    yield from wrong
-    astray = {address for finding in wrong for address in finding.found}
+    by_masks = {own.network for masks in links.values() for own in masks}
+    strays = [
+        found
+        for found in detours(fleet, node, facts, rows)
+        if not (found.entry and found.entry.to in by_masks)  # the route that a wrong mask brings
+    ]
+    yield from strays
+    astray = {address for finding in strays for address in finding.found}
     for route in rows.routes:
         expected = route.expected
         if route.ok is not False or expected is None:
@@ -51,6 +66,8 @@ def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator
             continue  # the route is right, and its dead link is reported already
         if link in dead and not _keeps_routes(fleet, facts, link):
             continue
+        if any(expected.via not in own.network for own in links.get(link, ())):
+            continue  # with that mask its next hop is not on the link
         yield _route(fleet, facts, expected)
     if rows.forwarding.ok is False:
         key = wording(facts).forwarding
@@ -99,6 +116,25 @@ def _address(node: Node, facts: NodeFacts, row: AddressRow) -> Finding:
         found=tuple(a.ip for i in table for a in i.addresses if a.ip in row.network.cidr),
         interface=candidates[0].name if len(candidates) == 1 else "",
         shown_by=f"interfaces: {seen}",
+    )
+
+
+def _wrong_prefixes(row: AddressRow) -> tuple[IPv4Interface, ...]:
+    if row.interface is None or not row.interface.up:
+        return ()
+    return tuple(routing.wrong_prefixes(row.interface, row.expected, row.network))
+
+
+def _wrong_prefix(node: Node, row: AddressRow, wrong: Sequence[IPv4Interface]) -> Finding:
+    assert row.interface is not None
+    return Finding(
+        kinds.ADDRESS_WRONG_PREFIX.code,
+        node.name,
+        row.network,
+        address=row.expected,
+        masks=tuple(own.network.prefixlen for own in wrong),
+        interface=row.interface.name,
+        shown_by=f"{row.interface.name} {' '.join(map(str, wrong))}",
     )
 
 

@@ -8,6 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace as _with
 
 from fleetctl.health import routing
+from fleetctl.health.at_boot import Kept
+from fleetctl.health.network.persistence import address_kept, default_kept, route_kept
+from fleetctl.health.wording import wording
 from fleetctl.model.expectations import (
     Expectations,
     ExpectedReach,
@@ -22,6 +25,7 @@ from fleetctl.model.status import AddressStatus, ForwardingStatus, ReachStatus, 
 from fleetctl.model.topology import Fleet, Network, Node
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
+NOT_JUDGED = Kept(None, "")
 LEFT_TO_CHECK = "left to `fleetctl check`, which waits until the ping times out"
 
 
@@ -34,6 +38,7 @@ class AddressRow(Struct, frozen=True):
     """The one that has it."""
     ok: bool | None = None
     reason: str | None = None
+    kept: Kept = NOT_JUDGED
 
     def status(self) -> AddressStatus:
         own = self.interface
@@ -44,6 +49,8 @@ class AddressRow(Struct, frozen=True):
             up=own.up if own else None,
             ok=self.ok,
             reason=self.reason,
+            persistent=self.kept.persistent,
+            persistent_reason=self.kept.reason or None,
         )
 
 
@@ -56,6 +63,7 @@ class RouteRow(Struct, frozen=True):
     interface: str | None = None
     ok: bool | None = None
     reason: str | None = None
+    kept: Kept = NOT_JUDGED
 
     def status(self) -> RouteStatus:
         expected = self.expected
@@ -67,6 +75,8 @@ class RouteRow(Struct, frozen=True):
             interface=self.interface,
             ok=self.ok,
             reason=self.reason,
+            persistent=self.kept.persistent,
+            persistent_reason=self.kept.reason or None,
         )
 
 
@@ -137,18 +147,29 @@ def compare(
     default = [RouteRow(None)] if has_default(fleet, node) else []
     if facts is None:
         return Rows(
-            addresses=tuple(_with(row, reason=why_unknown) for row in addresses),
-            routes=tuple(
-                _with(row, reason=why_unknown) for row in [*map(RouteRow, routes), *default]
+            addresses=tuple(
+                _with(row, reason=why_unknown, kept=Kept(None, why_unknown)) for row in addresses
             ),
-            forwarding=ForwardingStatus(expected=forwards, reason=why_unknown),
+            routes=tuple(
+                _with(row, reason=why_unknown, kept=Kept(None, why_unknown))
+                for row in [*map(RouteRow, routes), *default]
+            ),
+            forwarding=ForwardingStatus(
+                expected=forwards, reason=why_unknown, persistent_reason=why_unknown
+            ),
             reachability=tuple(ReachRow(r, reason=why_unknown) for r in reach),
         )
     return Rows(
-        addresses=tuple(_address(facts, row) for row in addresses),
+        addresses=tuple(
+            _with(row, kept=address_kept(node, facts, row.network))
+            for row in (_address(facts, row) for row in addresses)
+        ),
         routes=(
-            *(_route(fleet, facts, r) for r in routes),
-            *(_default(fleet, node, facts) for _ in default),
+            *(_with(_route(fleet, facts, r), kept=route_kept(fleet, facts, r)) for r in routes),
+            *(
+                _with(_default(fleet, node, facts), kept=default_kept(fleet, node, facts))
+                for _ in default
+            ),
         ),
         forwarding=_forwarding(facts, forwards),
         reachability=tuple(_reach(facts, r, depth) for r in reach),
@@ -167,8 +188,14 @@ def _address(facts: NodeFacts, row: AddressRow) -> AddressRow:
     interface = facts.network.interface_of(row.expected)
     if interface is None:
         return _with(row, ok=False, reason="no interface has it")
-    why = None if interface.up else f"{interface.name} {state_of(interface)}"
-    return _with(row, interface=interface, ok=interface.up, reason=why)
+    if not interface.up:
+        why = f"{interface.name} {state_of(interface)}"
+        return _with(row, interface=interface, ok=False, reason=why)
+    if wrong := routing.wrong_prefixes(interface, row.expected, row.network):
+        had = ", ".join(f"/{own.network.prefixlen}" for own in wrong)
+        why = f"{interface.name} has it with {had}, not /{row.network.cidr.prefixlen}"
+        return _with(row, interface=interface, ok=False, reason=why)
+    return _with(row, interface=interface, ok=True)
 
 
 def state_of(interface: Interface) -> str:
@@ -234,14 +261,24 @@ def _forwarding(facts: NodeFacts, expected: bool) -> ForwardingStatus:
     now = facts.network.forwarding
     if now is None:
         reason = facts.unknown.get("forwarding", "not told")
-        return ForwardingStatus(expected=expected, reason=reason)
+        return ForwardingStatus(expected=expected, reason=reason, persistent_reason=reason)
     return ForwardingStatus(
         expected=expected,
         ipv4=now,
         persistent=facts.network.forwarding_persistent,
         # forwarding without need is no fault: every machine with containers does it
         ok=now or not expected,
+        persistent_reason=_forwarding_kept(facts, expected),
     )
+
+
+def _forwarding_kept(facts: NodeFacts, expected: bool) -> str:
+    if not expected:
+        return "not asked, since it need not forward"
+    nothing = f"{wording(facts).not_at_boot} switches it on"
+    if facts.network.forwarding_persistent is None:
+        return facts.unknown.get("forwarding", "not told")
+    return facts.network.persistence or nothing
 
 
 def _reach(facts: NodeFacts, expected: ExpectedReach, depth: Depth) -> ReachRow:

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.machine import CLOCK_SKEW, SLEEP_ENABLED, WIFI_POWER_SAVE
-from fleetctl.health.kinds.network import FORWARDING_NOT_PERSISTENT, RP_FILTER_STRICT
+from fleetctl.health.kinds.network import (
+    ADDRESS_NOT_PERSISTENT,
+    FORWARDING_NOT_PERSISTENT,
+    ROUTE_NOT_PERSISTENT,
+    RP_FILTER_STRICT,
+)
 from fleetctl.health.kinds.reachability import RTT_HIGH
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.wording import wording
@@ -25,7 +30,7 @@ def warnings(
     fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows
 ) -> Iterator[tuple[Problem, tuple[Finding, ...]]]:
     """The warnings about one node that answered, each with the findings behind it."""
-    for kind, found in _findings(node, facts, rows):
+    for kind, found in _findings(fleet, node, facts, rows):
         yield kind.of(fleet, found), found
     offset_s = facts.reliability.clock_offset_s
     if offset_s is not None and abs(offset_s) > CLOCK_SKEW_S:
@@ -41,9 +46,10 @@ def warnings(
 
 
 def _findings(
-    node: Node, facts: NodeFacts, rows: Rows
+    fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows
 ) -> Iterator[tuple[FindingKind, tuple[Finding, ...]]]:
     network, reliability = facts.network, facts.reliability
+    yield from _gone_at_boot(fleet, node, rows)
     if rows.forwarding.expected and rows.forwarding.ipv4 and rows.forwarding.persistent is False:
         where = wording(facts).not_at_boot
         said = network.persistence or f"{where} switches it on"
@@ -63,6 +69,54 @@ def _findings(
     if minutes := reliability.sleep_minutes:
         said = f"pmset -g: sleep {minutes}"
         yield _one(SLEEP_ENABLED, node, idle_minutes=minutes, shown_by=said)
+
+
+def _gone_at_boot(
+    fleet: Fleet, node: Node, rows: Rows
+) -> Iterator[tuple[FindingKind, tuple[Finding, ...]]]:
+    """Addresses and routes that are right now and not after the next boot.
+
+    Where an interface gets nothing at all, that is told once, of its address.
+    """
+    addresses = [row for row in rows.addresses if row.ok and row.kept.persistent is False]
+    bare = {row.interface.name for row in addresses if row.interface and not row.kept.at_all}
+    routes = [
+        row
+        for row in rows.routes
+        if row.ok and row.kept.persistent is False and row.interface not in bare
+    ]
+    if addresses:
+        yield (
+            ADDRESS_NOT_PERSISTENT,
+            tuple(
+                Finding(
+                    ADDRESS_NOT_PERSISTENT.code,
+                    node.name,
+                    row.network,
+                    address=row.expected,
+                    interface=row.interface.name if row.interface else "",
+                    at_boot=row.kept.reason,
+                    shown_by=row.kept.reason,
+                )
+                for row in addresses
+            ),
+        )
+    if routes:
+        yield (
+            ROUTE_NOT_PERSISTENT,
+            tuple(
+                Finding(
+                    ROUTE_NOT_PERSISTENT.code,
+                    node.name,
+                    fleet.networks[row.expected.network] if row.expected else None,
+                    address=row.expected.via if row.expected else None,
+                    interface=row.interface or "",
+                    at_boot=row.kept.reason,
+                    shown_by=row.kept.reason,
+                )
+                for row in routes
+            ),
+        )
 
 
 def _one(

@@ -67,6 +67,33 @@ def address(target: RepairTarget) -> Iterator[RepairStep]:
         )
 
 
+def prefix(target: RepairTarget) -> Iterator[RepairStep]:
+    """Give an address its right mask: first it is added with that, so that routes stay."""
+    if target.by_dhcp:
+        return
+    yield from () if target.has_address else address(target)
+    for length in target.finding.masks:
+        yield _without(target, f"{target.address}/{length}")
+
+
+def single_address(target: RepairTarget) -> Iterator[RepairStep]:
+    """Take away an address that belongs to another node, after the own one is there."""
+    if target.finding.address is not None:
+        yield from address(target)
+    for entry in target.entries(target.finding.found):
+        yield _without(target, str(entry))
+
+
+def _without(target: RepairTarget, given: str) -> RepairStep:
+    interface = target.finding.interface
+    return RepairStep(
+        f"sudo ip addr del {given} dev {interface}",
+        f"takes the address {given} away from {interface}",
+        f"sudo ip addr add {given} dev {interface}",
+        interface=interface,
+    )
+
+
 def link_up(target: RepairTarget) -> Iterator[RepairStep]:
     """Switch an interface on that is switched off."""
     finding = target.finding

@@ -35,6 +35,37 @@ def address(target: RepairTarget) -> Iterator[RepairStep]:
         )
 
 
+def prefix(target: RepairTarget) -> Iterator[RepairStep]:
+    """Give an address its right mask; macOS changes that of an address that is there."""
+    if target.by_dhcp:
+        return
+    interface, right = target.finding.interface, target.cidr.netmask
+    for entry in target.entries((target.address,)):
+        if entry.network == target.cidr:
+            continue
+        command = f"sudo ifconfig {interface} inet {target.address} netmask {{}} alias"
+        yield RepairStep(
+            command.format(right),
+            f"gives the address {target.address} the mask {right}",
+            command.format(entry.netmask),
+            interface=interface,
+        )
+
+
+def single_address(target: RepairTarget) -> Iterator[RepairStep]:
+    """Take away an address that belongs to another node, after the own one is there."""
+    if target.finding.address is not None:
+        yield from address(target)
+    interface = target.finding.interface
+    for entry in target.entries(target.finding.found):
+        yield RepairStep(
+            f"sudo ifconfig {interface} inet {entry.ip} -alias",
+            f"takes the address {entry.ip} away from {interface}",
+            f"sudo ifconfig {interface} inet {entry.ip} netmask {entry.netmask} alias",
+            interface=interface,
+        )
+
+
 def link_up(target: RepairTarget) -> Iterator[RepairStep]:
     """Switch an interface on that is switched off."""
     finding = target.finding
