@@ -65,24 +65,34 @@ class LinkError(FleetctlError):
 
     :param node: the node's name in nodes.yaml.
     :param reason: why, as a clause without the node's name ("connection refused by …").
+    :param silent: nothing was heard of the node, so that this machine may be what is cut off;
+        ``None``: as is usual for the class.
     """
 
     code = "ssh-unreachable"
+    silent = False
 
-    def __init__(self, node: str, reason: str, *, hint: str = "") -> None:
+    def __init__(
+        self, node: str, reason: str, *, hint: str = "", silent: bool | None = None
+    ) -> None:
         super().__init__(f"{node}: {reason}", hint=hint)
         self.node = node
         self.reason = reason
+        if silent is not None:
+            self.silent = silent
 
 
 class ConnectFailed(LinkError):
     """Refused, no route to the host, or its name is not known."""
+
+    silent = True
 
 
 class ConnectTimedOut(LinkError):
     """Nothing answered at the address within ``connect_timeout``."""
 
     code = "ssh-timeout"
+    silent = True
 
 
 class AuthFailed(LinkError):
@@ -113,15 +123,24 @@ class LinkHung(LinkError):
     code = "ssh-hung"
 
     def __init__(
-        self, node: str, reason: str, *, hint: str = "", output: bytes = b"", errors: bytes = b""
+        self,
+        node: str,
+        reason: str,
+        *,
+        hint: str = "",
+        silent: bool | None = None,
+        output: bytes = b"",
+        errors: bytes = b"",
     ) -> None:
-        super().__init__(node, reason, hint=hint)
+        super().__init__(node, reason, hint=hint, silent=silent)
         self.output = output
         self.errors = errors
 
 
 class LinkLost(LinkError):
     """The connection broke while it was in use."""
+
+    silent = True
 
 
 class TmuxError(FleetctlError):

@@ -125,7 +125,7 @@ def _all_lost(
 ) -> Problem | None:
     """If this machine is cut off: one problem in place of one for each node."""
     remote = [n.name for n in fleet.nodes.values() if n.connection == "ssh"]
-    if len(remote) < 2 or not all(isinstance(lost.get(n), SILENT) for n in remote):
+    if len(remote) < 2 or not all((e := lost.get(n)) and e.silent for n in remote):
         return None
     local = next((n.name for n in fleet.nodes.values() if n.connection == "local"), None)
     if local and local in facts and fleet.internet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 import asyncssh
 
@@ -152,6 +152,13 @@ def reason_of(error: BaseException | None) -> str:
     return str(error) or type(error).__name__
 
 
+class Closing(Protocol):
+    """What a connection goes through."""
+
+    async def close(self) -> None:
+        """No longer use it; never raises."""
+
+
 class SSHLink:
     """Implements :class:`fleetctl.link.protocol.Link`; opened by
     :class:`fleetctl.link.ssh.connect.Connector`."""
@@ -162,12 +169,18 @@ class SSHLink:
         connection: asyncssh.SSHClientConnection,
         address: str | None,
         connect_ms: float,
-        jump: SSHLink | None = None,
+        jump: Closing | None = None,
+        *,
+        target: str = "",
+        ignored: tuple[str, ...] = (),
     ) -> None:
         self.node = node
         self.address = address
         self.connect_ms: float | None = connect_ms
         self.connection = connection
+        self.target = target
+        """How ssh's ``-J`` is told to go through it."""
+        self.ignored = ignored
         self._jump = jump
         self._channels = asyncio.Semaphore(_CHANNELS)
 
