@@ -12,7 +12,12 @@ from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
-from fleetctl.health.problems import link_problem, node_problems, service_problems
+from fleetctl.health.problems import (
+    link_problem,
+    login_problems,
+    node_problems,
+    service_problems,
+)
 from fleetctl.health.services import own_pids, service_status, unknown_status
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
@@ -73,6 +78,7 @@ def assess(
             problems.append(_lost(node, lost[node.name], job, diagnosis))
         elif node.name in facts:
             problems.extend(node_problems(node, facts[node.name], job))
+    problems.extend(login_problems(looks))
     if cut_off := _all_lost(fleet, lost, facts, problems):
         problems = [cut_off, *(p for p in problems if p.node not in lost)]
     problems += [

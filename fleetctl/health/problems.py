@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fleetctl.errors import LinkError
+from fleetctl.health.kinds.connection import LOGIN_SHELL_SLOW, SSH_CONFIG_IGNORED
 from fleetctl.health.kinds.instances import (
     COMMAND_MISSING,
     DEPENDENCY_NOT_READY,
@@ -16,6 +17,7 @@ from fleetctl.health.kinds.instances import (
     SERVICE_FAILED,
     WORKDIR_MISSING,
 )
+from fleetctl.health.kinds.kind import listed
 from fleetctl.health.kinds.machine import (
     DISK_FULL,
     LOCAL_NETWORK_DENIED,
@@ -28,12 +30,15 @@ from fleetctl.health.services import ANY_ADDRESSES, own_pids, strangers
 from fleetctl.health.wording import wording
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.look import Look
 from fleetctl.model.plan import dependents, plan
 from fleetctl.model.status import Fix, Problem, ServiceStatus
 from fleetctl.model.topology import Node
 
 DISK_FULL_BYTES = 16 * 1024 * 1024
 """With less free space than this a disk counts as full: the next log segment does not fit."""
+SLOW_SHELL_S = 4.0
+"""A login shell that takes longer is told; it is usually there within a few tenths of a second."""
 CRASH_LOOP_RESTARTS = 3
 COMMAND_NOT_FOUND = 127
 """The exit code of a shell that does not find a command (POSIX, Shell Command Language, 2.8.2)."""
@@ -51,6 +56,29 @@ def link_problem(node: Node, error: LinkError, job: Job | None) -> Problem:
         affects=_carried(node, job),
         evidence=error.reason,
     )
+
+
+def login_problems(looks: Mapping[str, Look]) -> Iterator[Problem]:
+    """What logging in shows of ``~/.ssh/config`` here, and of the accounts there."""
+    directives: dict[str, list[str]] = {}
+    for name, look in looks.items():
+        for directive in look.ignored:
+            directives.setdefault(directive, []).append(name)
+        if look.shell_s is not None and look.shell_s > SLOW_SHELL_S:
+            yield LOGIN_SHELL_SLOW.problem(
+                name,
+                seconds=look.shell_s,
+                evidence=f"{look.shell_s:.1f} s from the request to the script's first byte",
+            )
+    if directives:
+        nodes = tuple(dict.fromkeys(n for names in directives.values() for n in names))
+        yield SSH_CONFIG_IGNORED.problem(
+            None,
+            nodes=listed(nodes),
+            directives=", ".join(directives),
+            affects=nodes,
+            evidence="; ".join(f"{d}: {', '.join(names)}" for d, names in directives.items()),
+        )
 
 
 def _carried(node: Node, job: Job | None) -> tuple[str, ...]:

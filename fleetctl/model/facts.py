@@ -56,6 +56,8 @@ class Record(Struct, frozen=True):
     searched: str = ""
     """How far the present attempt's log was searched for the ready line, in the format of
     :mod:`fleetctl.observe.conditions`; empty: not at all."""
+    unasked: str = ""
+    """Why its ready condition could not be asked, as a clause; empty: it could, or was not yet."""
 
 
 class Listener(Struct, frozen=True):

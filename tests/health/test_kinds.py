@@ -81,6 +81,19 @@ def lost(error: type[errors.LinkError]) -> Raise:
     return problems
 
 
+def told(**of_login: Any) -> Raise:
+    """A node with such a login."""
+
+    def problems() -> Iterable[Problem]:
+        made = World(CLUSTER)
+        looks = {name: made.look(name, "check") for name in made.hosts}
+        looks["pi5"] = replace(looks["pi5"], **of_login)
+        found = assess(CLUSTER, None, made.expectations, looks, duration_s=1.0, depth="check")
+        return found.status.problems
+
+    return problems
+
+
 def alone(**more: Any) -> Raise:
     """Node b alone."""
     return lambda: node_problems(NODE, facts(**more), JOB)
@@ -222,6 +235,8 @@ RAISED: dict[str, Raise] = {
         replace(NODE, os="macos"), facts(system=SystemStatus(os="linux")), None
     ),
     "command-missing": workplace("ok"),
+    "login-shell-slow": told(shell_s=6.2),
+    "ssh-config-ignored": told(ignored=("PKCS11Provider /usr/lib/opensc.so",)),
     "workdir-missing": workplace("missing"),
     "port-not-listening": server(pane(SERVER, **LATE), record(SERVER, **LATE)),
     "port-wrong-address": server(pane(SERVER), record(SERVER), BOUND),

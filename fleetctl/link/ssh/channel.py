@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import asyncssh
 
 from fleetctl.errors import LinkError, LinkHung, LinkLost
-from fleetctl.link.protocol import Completed
+from fleetctl.link.protocol import SHELL_START_S, Completed, ForwardingForbidden
 from fleetctl.link.shell import NoiseFilter, command_line
 
 _CHANNELS = 8
@@ -31,6 +32,10 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         self.noise = NoiseFilter()
         self.stderr_noise = NoiseFilter()
         self.arrived = asyncio.Event()
+        self.begun = asyncio.Event()
+        """The script runs, or never will."""
+        self.shell_s: float | None = None
+        """How long the login shell took until then."""
         self.ended = False
         self.broken: Exception | None = None
         self.bounded = bounded
@@ -40,6 +45,7 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._chan = chan
+        self._made_s = time.monotonic()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if datatype is None:
@@ -54,6 +60,10 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
             if self.bounded:
                 del self.stderr[:-_STDERR_KEPT]
 
+        if not self.begun.is_set() and (self.noise.started or self.stderr_noise.started):
+            self.shell_s = time.monotonic() - self._made_s
+            self.begun.set()
+
     def exit_status_received(self, status: int) -> None:
         self.status = status
 
@@ -63,6 +73,7 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended, self.broken = True, exc
         self.arrived.set()
+        self.begun.set()
 
     def take(self) -> bytes:
         data = bytes(self.buffer)
@@ -84,11 +95,15 @@ class _SSHStream:
     """Implements Stream and Terminal of :mod:`fleetctl.link.protocol`."""
 
     def __init__(
-        self, node: str, chan: asyncssh.SSHClientChannel[bytes], session: _Channel
+        self, link: SSHLink, chan: asyncssh.SSHClientChannel[bytes], session: _Channel
     ) -> None:
-        self._node = node
+        self._link = link
+        self._node = link.node
         self._chan = chan
         self._session = session
+
+    async def begun(self) -> None:
+        await self._link.begin(self._session)
 
     async def read(self, timeout_s: float | None = None) -> bytes:
         session = self._session
@@ -177,6 +192,7 @@ class SSHLink:
         self.node = node
         self.address = address
         self.connect_ms: float | None = connect_ms
+        self.shell_s: float | None = None
         self.connection = connection
         self.target = target
         """How ssh's ``-J`` is told to go through it."""
@@ -241,18 +257,17 @@ class SSHLink:
         deadline = asyncio.get_running_loop().time() + timeout_s
         session: _Channel | None = None
         try:
-            async with (
-                self._channel(command_line(script), bounded=False, deadline=deadline) as (
-                    chan,
-                    session,
-                ),
-                asyncio.timeout_at(deadline),
+            async with self._channel(command_line(script), bounded=False, deadline=deadline) as (
+                chan,
+                session,
             ):
                 with suppress(BrokenPipeError):  # a script need not read its stdin
                     if stdin:
                         chan.write(stdin)
                     chan.write_eof()
-                await chan.wait_closed()
+                await self.begin(session)
+                async with asyncio.timeout(timeout_s):
+                    await chan.wait_closed()
         except TimeoutError:
             raise LinkHung(
                 self.node,
@@ -265,12 +280,29 @@ class SSHLink:
         assert session.status is not None
         return Completed(bytes(session.buffer), bytes(session.stderr), session.status)
 
+    async def begin(self, session: _Channel) -> None:
+        """For a channel of it: wait until the login shell runs the script, or has ended without.
+
+        :raises LinkHung: it does neither within :data:`SHELL_START_S`.
+        """
+        try:
+            async with asyncio.timeout(SHELL_START_S):
+                await session.begun.wait()
+        except TimeoutError:
+            raise LinkHung(
+                self.node,
+                f"the account's login shell ran no command within {SHELL_START_S:g} s",
+                hint="A start-up file of the account there hangs, or the node is overloaded.",
+            ) from None
+        if session.shell_s is not None:
+            self.shell_s = min(session.shell_s, self.shell_s or session.shell_s)
+
     @asynccontextmanager
     async def stream(self, script: str) -> AsyncIterator[_SSHStream]:
         async with self._channel(
             command_line(script), bounded=True, deadline=_opening_deadline()
         ) as opened:
-            yield _SSHStream(self.node, *opened)
+            yield _SSHStream(self, *opened)
 
     @asynccontextmanager
     async def terminal(
@@ -284,7 +316,7 @@ class SSHLink:
             term_type=term,
             term_size=(columns, rows),
         ) as opened:
-            yield _SSHStream(self.node, *opened)
+            yield _SSHStream(self, *opened)
 
     async def open_connection(
         self, host: str, port: int, *, timeout_s: float
@@ -296,6 +328,8 @@ class SSHLink:
         except asyncssh.ChannelOpenError as error:
             if self.closed:
                 raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
+            if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+                raise ForwardingForbidden(str(error)) from None
             raise ConnectionError(str(error)) from None
         except asyncssh.Error as error:
             raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
