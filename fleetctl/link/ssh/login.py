@@ -28,6 +28,7 @@ from fleetctl.link.ssh.user_config import ignored, without_keys
 from fleetctl.quoting import quote
 
 _HUNG_HINT = "sshd on the node is stuck or overloaded; restart it, or the node, at its screen."
+_DEFAULT_FILE = "~/.ssh/known_hosts"
 _HEARD_BYTES = 4096
 _TOLD = 200
 
@@ -356,6 +357,8 @@ def _host_key_error(
     shown = client.shown.get_fingerprint()
     if known.knows(recorded_as, options.port):
         entry = recorded_as if options.port == 22 else f"'[{recorded_as}]:{options.port}'"
+        if known.where not in (_DEFAULT_FILE, "any known_hosts file"):
+            entry += f" -f {_path(known.where)}"
         return HostKeyChanged(
             name,
             f"{login.where} shows the host key {shown}, which is not the one recorded for it in "
@@ -372,15 +375,23 @@ def _host_key_error(
 
 
 def _accepting(login: Login) -> str:
-    """How to record a host key, where ``~/.ssh/config`` makes plain ssh ask and record nothing."""
+    """How to record a host key where fleetctl looks for it.
+
+    Plain ssh may ask nothing (``StrictHostKeyChecking no``), keep nothing (``UserKnownHostsFile
+    /dev/null``), or keep it in another file than nodes.yaml names.
+    """
     options = ""
     strict = str(login.config.get("StrictHostKeyChecking", "")).lower()
     if strict not in ("", "ask", "accept-new"):
         options += "-o StrictHostKeyChecking=ask "
+    file = login.known.where if login.known.keeps else _DEFAULT_FILE
+    of_ssh = login.config.get("UserKnownHostsFile")
+    if (_DEFAULT_FILE if of_ssh is None else " ".join(of_ssh[:1])) != file:
+        options += f"-o UserKnownHostsFile={_path(file)} "
+    accept = f"accept it once with: ssh {options}{login.target}"
     if login.known.keeps:
-        return f"accept it once with: ssh {options}{login.target}"
-    file = "~/.ssh/known_hosts"
+        return accept
     return (
-        f"accept it once with: ssh {options}-o UserKnownHostsFile={file} {login.target}; then set "
-        f"ssh.known_hosts: {file} in nodes.yaml, since ~/.ssh/config keeps no host keys for it"
+        f"{accept}; then set ssh.known_hosts: {file} in nodes.yaml, since ~/.ssh/config keeps no "
+        "host keys for it"
     )
