@@ -105,7 +105,9 @@ class NetworkFacts(Struct, frozen=True):
     answers_tcp: Mapping[IPv4Address, bool] = {}
     """For unanswered pings: whether the SSH port there answered or refused the connection."""
     ssh_address: IPv4Address | None = None
-    """The node's own address of the SSH connection."""
+    """The node's own address of the SSH connection; None: not known, or IPv6."""
+    ssh_interface: str | None = None
+    """The interface that carries the SSH connection, if that is over IPv6."""
 
     def interface_of(self, address: IPv4Address) -> Interface | None:
         """The interface that has ``address``."""

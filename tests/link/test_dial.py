@@ -13,6 +13,7 @@ import pytest
 
 from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError
 from fleetctl.link.ssh.connect import Connector
+from fleetctl.link.ssh.dial import numeric, written
 from fleetctl.model.topology import SSH, Node
 from tests.link.test_contract import full_backlog
 from tests.openssh import Server, bounded
@@ -143,3 +144,45 @@ def test_a_name_that_nothing_resolves_in_time(monkeypatch: pytest.MonkeyPatch) -
     error = _error(SSH(NAME, port=22, connect_timeout_s=0.3))
     assert error.code == "ssh-timeout"
     assert error.reason == f"the name '{NAME}' was not resolved within its connect_timeout"
+
+
+# IPv6
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6 on its loopback")
+def test_ipv6(make_sshd: Callable[..., Server]) -> None:
+    server = make_sshd("ListenAddress ::1\n")
+    key = server.known_hosts.read_text().split(" ", 1)[1]
+    server.known_hosts.write_text(f"[::1]:{server.port} {key}")
+
+    async def body() -> None:
+        link = await Connector({}).connect(server.node(host="::1"))
+        assert link.address == "::1"
+        told = await link.run('echo "$SSH_CONNECTION"', timeout_s=10)
+        assert told.text.split()[2] == "::1"
+        await link.close()
+
+    bounded(body())
+
+
+def test_a_link_local_address_has_its_zone() -> None:
+    first = socket.if_indextoname(1)
+    assert numeric(("fe80::1", 22, 0, 1)) == f"fe80::1%{first}"
+    assert numeric((f"fe80::1%{first}", 22, 0, 1)) == f"fe80::1%{first}"
+    assert numeric(("fe80::1", 22, 0, 99999)) == "fe80::1%99999"
+    assert numeric(("fd00::1", 22, 0, 0)) == "fd00::1"
+    assert numeric(("10.0.0.1", 22)) == "10.0.0.1"
+
+
+def test_ports_stand_behind_brackets() -> None:
+    assert written("fe80::1%en1", 22) == "[fe80::1%en1]:22"
+    assert written("mini1.local", 22) == "mini1.local:22"

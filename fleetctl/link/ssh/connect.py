@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from fleetctl.errors import ConnectFailed, LinkError
 from fleetctl.link.ssh.channel import SSHLink
-from fleetctl.link.ssh.dial import dial
+from fleetctl.link.ssh.dial import dial, numeric
 from fleetctl.link.ssh.gate import Gate
 from fleetctl.link.ssh.identities import Identities
 from fleetctl.link.ssh.jumps import Jump, Jumps
@@ -244,7 +244,7 @@ async def _open(
     options = login.options
     sock = await dial(name, options.host, options.port, options.family, deadline)
     try:
-        address = sock.getpeername()[0]
+        address = numeric(sock.getpeername())
         return await log_in(name, login, {"sock": sock}, deadline), address
     except BaseException:
         sock.close()

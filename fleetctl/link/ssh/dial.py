@@ -123,8 +123,8 @@ async def _first_to_answer(
         while waiting or trying:
             if waiting:
                 family, address = waiting.pop(0)
-                asked[address[0]] = errno.ETIMEDOUT
-                trying[asyncio.create_task(_connect(family, address))] = address[0]
+                asked[numeric(address)] = errno.ETIMEDOUT
+                trying[asyncio.create_task(_connect(family, address))] = numeric(address)
             done, _ = await asyncio.wait(
                 trying,
                 timeout=stagger_s if waiting else None,
@@ -184,6 +184,18 @@ def _short(failure: int | str) -> str:
 def _list(addresses: Sequence[str]) -> str:
     *others, last = addresses
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def numeric(address: Any) -> str:
+    """The address in a socket address, with its zone if it is link-local (RFC 4007, section 11)."""
+    host: str = address[0].partition("%")[0]
+    zone = address[3] if len(address) == 4 else 0
+    if not zone:
+        return host
+    try:
+        return f"{host}%{socket.if_indextoname(zone)}"
+    except OSError:
+        return f"{host}%{zone}"
 
 
 def written(host: str, port: int) -> str:
