@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Self
 
-from fleetctl.errors import LaunchError, LinkError
+from fleetctl.errors import LaunchError, LinkError, TmuxError
 from fleetctl.health.assess import Checked, assess, instance_status
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.services import pane_of
@@ -16,13 +16,14 @@ from fleetctl.link.links import Links
 from fleetctl.link.protocol import Completed
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import Pane
+from fleetctl.model.facts import CUT_OFF, Pane
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
+from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.observer import Observer
 from fleetctl.service import Action, Answered, Attached, Repairs, Report, StartRefused, Watching
@@ -270,7 +271,15 @@ class LiveFleet:
         await feed(self.links, self.fleet.name, chosen, wanted, took, tails=tails)
 
     async def _pane_of(self, instance: Instance) -> Pane | None:
+        """
+        :raises TmuxError: the node's tmux cannot be asked.
+        """
         facts = await self.observer.instances_on(instance.node)
+        if facts.panes is None and facts.tmux_version is not None:
+            told = refusal(facts.unknown.get("tmux", CUT_OFF))
+            raise TmuxError(
+                instance.node, f"tmux: {told.reason}", hint=told.hint, code="tmux-unusable"
+            )
         return pane_of(self.fleet.name, instance, facts)
 
     async def attach(
@@ -294,7 +303,7 @@ class LiveFleet:
         script = attach_script(self.fleet.name, pane.window_id, read_only=read_only)
         with lent or nullcontext():
             status = await lend(link, script)
-        with suppress(LinkError):
+        with suppress(LinkError, TmuxError):
             pane = await self._pane_of(instance)
         return Attached(status, bool(pane and not pane.dead))
 

@@ -23,6 +23,7 @@ from fleetctl.health.kinds.machine import (
     LOCAL_NETWORK_DENIED,
     OS_MISMATCH,
     TMUX_MISSING,
+    TMUX_UNUSABLE,
     UNDERVOLTAGE,
 )
 from fleetctl.health.kinds.registry import KINDS
@@ -33,6 +34,7 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.plan import dependents, plan
 from fleetctl.model.status import Fix, Problem, ServiceStatus
+from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Node
 
 DISK_FULL_BYTES = 16 * 1024 * 1024
@@ -136,6 +138,14 @@ def _tmux(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Proble
             node.name,
             what=f"tmux {version} on {node.name} is too old: {OLDEST_TMUX_TEXT} is needed",
             evidence=f"tmux -V: {version}",
+            affects=names,
+        )
+    elif facts.tmux_version and facts.panes is None and not why.startswith(UNANSWERED):
+        told = refusal(why)
+        yield TMUX_UNUSABLE.problem(
+            node.name,
+            reason=f"{told.reason}. {told.hint}".rstrip(". "),
+            evidence=f"tmux list-panes: {why}",
             affects=names,
         )
 

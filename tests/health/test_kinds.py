@@ -225,6 +225,7 @@ RAISED: dict[str, Raise] = {
     "local-network-denied": alone(
         system=SystemStatus(os="macos"), network=HEARD, local_network=DENIED
     ),
+    "tmux-unusable": alone(panes=None, unknown={"tmux": "server exited unexpectedly"}),
     "tmux-missing": alone(tmux_version=None, unknown={"tmux": "not installed"}),
     "disk-full": alone(system=HOT),
     "undervoltage": alone(reliability=Reliability(undervoltage=True)),

@@ -91,6 +91,15 @@ def test_without_an_answer_tmux_is_not_missing(unknown: dict[str, str]) -> None:
     assert told(tmux_version=None, unknown=unknown) == []
 
 
+def test_a_tmux_that_does_not_fit_its_server() -> None:
+    said = "protocol version mismatch (client 8, server 7)"
+    (problem,) = told(panes=None, unknown={"tmux": said})
+    assert (problem.code, problem.severity, problem.node) == ("tmux-unusable", "error", "b")
+    assert f"tmux was updated since that server was started ({said}). " in problem.summary
+    assert problem.affects == ("worker@b", "web@c")
+    assert told(panes=None, unknown={"tmux": NO_ANSWER}) == []
+
+
 @pytest.mark.parametrize(("version", "old"), [("2.9a", True), ("3.0", False), ("3.3a", False)])
 def test_old_tmux(version: str, old: bool) -> None:
     problems = told(tmux_version=version)
