@@ -41,6 +41,8 @@ DISK_FULL_BYTES = 16 * 1024 * 1024
 """With less free space than this a disk counts as full: the next log segment does not fit."""
 SLOW_SHELL_S = 4.0
 """A login shell that takes longer is told; it is usually there within a few tenths of a second."""
+NODES_TOLD = 5
+"""More nodes than this are counted in a sentence; ``affects`` has their names."""
 CRASH_LOOP_RESTARTS = 3
 COMMAND_NOT_FOUND = 127
 """The exit code of a shell that does not find a command (POSIX, Shell Command Language, 2.8.2)."""
@@ -76,7 +78,7 @@ def login_problems(looks: Mapping[str, Look]) -> Iterator[Problem]:
         nodes = tuple(dict.fromkeys(n for names in directives.values() for n in names))
         yield SSH_CONFIG_IGNORED.problem(
             None,
-            nodes=listed(nodes),
+            nodes=listed(nodes) if len(nodes) <= NODES_TOLD else f"{len(nodes)} nodes",
             directives=", ".join(directives),
             affects=nodes,
             evidence="; ".join(f"{d}: {', '.join(names)}" for d, names in directives.items()),

@@ -41,7 +41,8 @@ class Unasked(Exception):
 def _forbidden(link: Link) -> Unasked:
     return Unasked(
         f"it cannot be asked here: TCP forwarding is forbidden by the SSH server of {link.node}, "
-        "where none of bash, nc, curl and python3 can ask either"
+        "where none of bash, nc, curl and python3 can ask either; allow it in its sshd_config "
+        "(AllowTcpForwarding local), or use another ready condition"
     )
 
 

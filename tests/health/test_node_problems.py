@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from fleetctl.health.assess import Checked, assess
-from fleetctl.health.problems import node_problems
+from fleetctl.health.problems import login_problems, node_problems
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import (
     CUT_OFF,
@@ -63,6 +63,29 @@ def checked(of_job: Job = JOB, **by_node: NodeFacts) -> Checked:
 def told(of_job: Job | None = JOB, **more: Any) -> list[Problem]:
     """The problems of node b alone."""
     return list(node_problems(NODE, facts(**more), of_job))
+
+
+# logging in
+
+
+def test_what_the_config_says_in_vain_is_told_once_for_all_nodes() -> None:
+    both, one = "BindAddress 192.168.1.2", "KnownHostsCommand /usr/bin/known %H"
+    looks = {"a": Look(ignored=(both,)), "b": Look(), "c": Look(ignored=(both, one))}
+    (problem,) = login_problems(looks)
+    assert (problem.code, problem.severity, problem.node) == ("ssh-config-ignored", "warning", None)
+    assert problem.summary == (
+        f"fleetctl does not do what ~/.ssh/config says for a and c: {both}, {one}"
+    )
+    assert problem.affects == ("a", "c")
+    assert problem.evidence == f"{both}: a, c; {one}: c"
+    (many,) = login_problems({f"n{i}": Look(ignored=(both,)) for i in range(24)})
+    assert "for 24 nodes:" in many.summary
+
+
+def test_a_slow_login_shell_is_a_warning() -> None:
+    (problem,) = login_problems({"a": Look(shell_s=0.4), "b": Look(shell_s=6.2), "c": Look()})
+    assert (problem.code, problem.severity, problem.node) == ("login-shell-slow", "warning", "b")
+    assert "takes 6 s until it runs a command" in problem.summary
 
 
 # tmux

@@ -162,6 +162,12 @@ def test_identity_agent(
         other.stop()
 
 
+def test_identity_file_none_leaves_the_default_keys_out(sshd: Server, client_home: Path) -> None:
+    make_key(client_home / ".ssh" / "id_ed25519")
+    _config(client_home, "Host *\n  IdentityFile none\n")
+    assert "(no key file, no SSH agent)" in _fails(sshd.node(identity_file=None)).reason
+
+
 def test_an_agent_that_is_gone_is_told(sshd: Server, agent: Agent) -> None:
     agent.stop()
     agent.sock.unlink(missing_ok=True)

@@ -432,6 +432,17 @@ def test_a_line_that_is_far_into_a_real_log_is_found_by_the_second_look(
         assert 18 + PIECE_BYTES - 1000 < int(offset) <= 18 + PIECE_BYTES
 
 
+def test_a_command_that_does_not_end_in_time_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(conditions, "ASK_TIMEOUT_S", 0.3)
+    world = World()
+    condition = Condition("fleet", instance(ready=Ready("command", "exec sleep 4506")))
+    assert bounded(condition.holds(LocalLink("pi4"), world.record)) is False
+    assert condition.unasked == "its ready command: a command did not end within 0.3 s"
+
+
 # unexpected answers
 
 

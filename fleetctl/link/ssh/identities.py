@@ -101,8 +101,11 @@ class Identities:
         only: bool,
         agent: str | None,
     ) -> Identity:
-        """The keys in ``files``, or OpenSSH's default ones; see :class:`Identity`."""
-        wanted = list(files) if files else [f for f in _DEFAULTS if Path(f).expanduser().exists()]
+        """The keys in ``files``, or with ``None`` OpenSSH's default ones; see :class:`Identity`."""
+        if files is None:
+            wanted = [file for file in _DEFAULTS if Path(file).expanduser().exists()]
+        else:
+            wanted = list(files)
         loaded: list[Any] = []
         missing: list[str] = []
         for file in certificates:

@@ -192,7 +192,7 @@ class _Client(asyncssh.SSHClient):
         text = self.heard.decode("utf-8", "replace") or self.banner
         return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_TOLD]
 
-    async def close(self) -> None:
+    def close(self) -> None:
         if self.agent:
             self.agent.close()
 
@@ -229,7 +229,7 @@ async def log_in(
             raise _auth_error(name, login, client, too_many=True) from None
         raise _closed(name, login, client, error) from None
     finally:
-        await client.close()
+        client.close()
 
 
 def _late(name: str, login: Login, client: _Client) -> LinkError:
@@ -366,9 +366,11 @@ def _host_key_error(
             hint=f"If the node was reinstalled, forget the old key with ssh-keygen -R {entry}; "
             "otherwise somebody may be listening in.",
         )
+    commands = [one for one in login.ignored if one.startswith("KnownHostsCommand")]
+    unused = f"; {commands[0]} of ~/.ssh/config is not run" if commands else ""
     return HostKeyUnknown(
         name,
-        f"the host key of {login.where} ({shown}) is not in {known.where}",
+        f"the host key of {login.where} ({shown}) is not in {known.where}{unused}",
         hint="Compare it with the node's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) "
         f"and {_accepting(login)}",
     )
