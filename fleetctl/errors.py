@@ -11,6 +11,7 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 │   ├── HostKeyUnknown       the host is in no known_hosts file         (ssh-host-key-unknown)
 │   ├── HostKeyChanged       the host shows another key than recorded   (ssh-host-key-changed)
 │   ├── LinkHung             TCP answers, SSH or the command does not   (ssh-hung)
+│   │   └── ShellHung        the login shell does not run the command   (ssh-hung)
 │   └── LinkLost             the connection broke while in use          (ssh-unreachable)
 ├── TmuxError                tmux on a node is missing, too old or refused a command
 ├── LaunchError              an instance cannot be started or stopped
@@ -135,6 +136,10 @@ class LinkHung(LinkError):
         super().__init__(node, reason, hint=hint, silent=silent)
         self.output = output
         self.errors = errors
+
+
+class ShellHung(LinkHung):
+    """The account's login shell does not get as far as the command."""
 
 
 class LinkLost(LinkError):

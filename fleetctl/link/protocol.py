@@ -44,7 +44,7 @@ class Stream(Protocol):
     async def begun(self) -> None:
         """Return once the script runs; the login shell before it has :data:`SHELL_START_S`.
 
-        :raises LinkHung: it does not within that time.
+        :raises ShellHung: it does not within that time.
         """
 
     async def read(self, timeout_s: float | None = None) -> bytes:
@@ -113,6 +113,7 @@ class Link(Protocol):
         :param timeout_s: seconds, from its own start on, after which it gets TERM, and its channel
             is closed. The login shell before it has :data:`SHELL_START_S` for itself.
         :raises LinkHung: it did not end in time.
+        :raises ShellHung: it did not begin.
         :raises LinkLost: the connection broke first.
         """
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from fleetctl.errors import LinkError, LinkHung
+from fleetctl.errors import LinkError, ShellHung
 from fleetctl.health.services import service_status
 from fleetctl.link.protocol import ForwardingForbidden, Link
 from fleetctl.logs.segments import PIECE_BYTES, LogLocation, LogReader
@@ -102,7 +102,7 @@ async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
 
     The secrets of its ``env_file`` are not passed, since the command runs again and again.
 
-    :raises Unasked: it does not end in time.
+    :raises Unasked: the login shell does not run it.
     """
     exports = "".join(
         f"export {key}={quote(value)}\n" for key, value in instance.environment(fleet, {}).items()
@@ -113,8 +113,8 @@ async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
     )
     try:
         done = await link.run(script, timeout_s=ASK_TIMEOUT_S)
-    except LinkHung as hung:
-        raise Unasked(f"its ready command: {hung.reason}") from None
+    except ShellHung as hung:
+        raise Unasked(f"its ready command was not run: {hung.reason}") from None
     except LinkError:
         return False
     return done.exit_status == 0

@@ -132,7 +132,8 @@ def _error(node: Node, *others: Node) -> LinkError:
 class _Turning:
     """A relay to ``server`` that turns the first ``times`` connections away with ``words``."""
 
-    def __init__(self, server: Server, words: bytes, times: int) -> None:
+    def __init__(self, server: Server, words: bytes, times: int, within_s: float) -> None:
+        self._within_s = within_s
         self._server = server
         self._words = words
         self._times = times
@@ -144,7 +145,8 @@ class _Turning:
         known = self._server.folder / f"known_hosts_{port}"
         key = self._server.known_hosts.read_text().split(" ", 1)[1]
         known.write_text(f"[127.0.0.1]:{port} {key}")
-        return self._server.node(port=port, known_hosts=str(known), connect_timeout_s=3)
+        within_s = self._within_s
+        return self._server.node(port=port, known_hosts=str(known), connect_timeout_s=within_s)
 
     async def __aexit__(self, *_: object) -> None:
         self._relay.close()
@@ -189,12 +191,12 @@ def test_what_passes_is_waited_out_and_told(
 
     async def body() -> None:
         connector = Connector({"gate": sshd.node("gate")})
-        async with (turning := _Turning(sshd, words, 3)) as node:
+        async with (turning := _Turning(sshd, words, 3, 15.0)) as node:
             link = await connector.connect(Node("pi4", replace(node.ssh, **jump)))
             assert (await link.run("echo in", timeout_s=10)).text == "in\n"
             assert turning.seen == 4
             await link.close()
-        async with (turning := _Turning(sshd, words, 1000)) as node:
+        async with (turning := _Turning(sshd, words, 1000, 2.0)) as node:
             with pytest.raises(ConnectFailed) as caught:
                 await connector.connect(Node("pi4", replace(node.ssh, **jump)))
         assert turning.seen < 20

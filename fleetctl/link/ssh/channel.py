@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import asyncssh
 
-from fleetctl.errors import LinkError, LinkHung, LinkLost
+from fleetctl.errors import LinkError, LinkHung, LinkLost, ShellHung
 from fleetctl.link.protocol import SHELL_START_S, Completed, ForwardingForbidden
 from fleetctl.link.shell import NoiseFilter, command_line
 
@@ -283,13 +283,13 @@ class SSHLink:
     async def begin(self, session: _Channel) -> None:
         """For a channel of it: wait until the login shell runs the script, or has ended without.
 
-        :raises LinkHung: it does neither within :data:`SHELL_START_S`.
+        :raises ShellHung: it does neither within :data:`SHELL_START_S`.
         """
         try:
             async with asyncio.timeout(SHELL_START_S):
                 await session.begun.wait()
         except TimeoutError:
-            raise LinkHung(
+            raise ShellHung(
                 self.node,
                 f"the account's login shell ran no command within {SHELL_START_S:g} s",
                 hint="A start-up file of the account there hangs, or the node is overloaded.",

@@ -18,7 +18,7 @@ import asyncssh
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.errors import ConnectFailed, LinkError
+from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkHung
 from fleetctl.link.ssh.channel import SSHLink
 from fleetctl.link.ssh.dial import dial, numeric
 from fleetctl.link.ssh.gate import Gate
@@ -107,6 +107,7 @@ class Connector:
         loop = asyncio.get_running_loop()
         server = (login.where, login.jump.link.node if login.jump else "")
         deadline = None
+        away: TurnedAway | None = None
         tries = 0
         while True:
             async with self._gate.enter(server):
@@ -116,6 +117,10 @@ class Connector:
                     connection, address = await _open(hop.name, login, deadline)
                 except TurnedAway as turned:
                     away = turned
+                except (ConnectTimedOut, LinkHung):
+                    if away and away.told:  # the time was over in the midst of another try
+                        raise away.error from None
+                    raise
                 else:
                     connect_ms = (loop.time() - started) * 1000
                     return SSHLink(
