@@ -22,7 +22,7 @@ _KNOWN = (
         "the tmux in PATH and the tmux server that runs do not fit: tmux was updated since that "
         "server was started ({said})",
         "Instances run on in it. When they may end, end it on the node: "
-        "pkill -f 'tmux.*-L fleetctl' || pkill -f 'tmux: server'; then fleetctl start.",
+        "pkill -f 'tmux .*-Lfleetctl '; then fleetctl start.",
     ),
     (
         re.compile(r"server exited unexpectedly|lost server"),
