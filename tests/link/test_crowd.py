@@ -84,6 +84,24 @@ def test_a_jump_that_was_lost_is_opened_again_for_all(make_sshd: Callable[..., S
     bounded(body())
 
 
+def test_a_lost_node_leaves_no_use_of_the_jump_behind(make_sshd: Callable[..., Server]) -> None:
+    outer, inner = make_sshd(), make_sshd()
+    nodes = {"gate": outer.node("gate"), "a": inner.node("a", proxy_jump="gate")}
+
+    async def body() -> None:
+        async with Links(Fleet("test", {}, nodes)) as links:
+            first = await links.get("a")
+            await first.run("true", timeout_s=10)  # sshd has forked for the session
+            inner.cut()
+            await until(lambda: first.closed, "the loss is known")
+            second = await links.get("a")
+            assert (await second.run("echo back", timeout_s=10)).text == "back\n"
+            assert _logins(outer) == 1
+        await until(lambda: not outer.sessions(), "the way is closed")
+
+    bounded(body())
+
+
 def test_a_chain_of_jumps(make_sshd: Callable[..., Server], client_home: Path) -> None:
     first, second, inner = make_sshd(), make_sshd(), make_sshd()
     hosts = {"one": first, "two": second}

@@ -339,5 +339,6 @@ class SSHLink:
         with suppress(asyncssh.Error, OSError, TimeoutError):
             async with asyncio.timeout(1):
                 await self.connection.wait_closed()
-        if self._jump:
-            await self._jump.close()
+        jump, self._jump = self._jump, None  # once, for others may use it
+        if jump:
+            await jump.close()

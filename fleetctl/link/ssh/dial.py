@@ -103,6 +103,8 @@ async def _resolve(name: str, host: str, port: int, family: int) -> Sequence[_Ad
             f"the name {host!r} is not known ({getattr(error, 'strerror', error)})",
             hint="Set ssh.host in nodes.yaml, or add a Host entry to ~/.ssh/config.",
         ) from None
+    if not found:
+        raise ConnectFailed(name, f"the name {host!r} has no address")
     families: dict[int, list[_Address]] = {}
     for kind, _, _, _, address in found:
         families.setdefault(kind, []).append((kind, address))
