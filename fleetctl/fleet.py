@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Self
 
-from fleetctl.errors import LaunchError, LinkError, LinkHung
+from fleetctl.errors import LaunchError, LinkError, LinkHung, TmuxError
 from fleetctl.health.assess import Checked, assess, instance_status
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.orphans import orphans as orphans_on
@@ -18,7 +18,7 @@ from fleetctl.link.links import Links
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Failure, Said
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import Pane
+from fleetctl.model.facts import CUT_OFF, Pane
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.plan import PlanStep, plan, stop_order
@@ -26,6 +26,7 @@ from fleetctl.model.progress import ActionResult
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.sudo import SudoPassword
+from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.former import FormerNodes
 from fleetctl.observe.observer import Observer
@@ -346,7 +347,15 @@ class LiveFleet:
         await feed(self.links, self.fleet.name, chosen, wanted, took, tails=tails, clocks=clocks)
 
     async def _pane_of(self, instance: Instance) -> Pane | None:
+        """
+        :raises TmuxError: the node's tmux cannot be asked.
+        """
         facts = await self.observer.instances_on(instance.node)
+        if facts.panes is None and facts.tmux_version is not None:
+            told = refusal(facts.unknown.get("tmux", CUT_OFF))
+            raise TmuxError(
+                instance.node, f"tmux: {told.reason}", hint=told.hint, code="tmux-unusable"
+            )
         return pane_of(self.fleet.name, instance, facts)
 
     async def attach(
@@ -370,7 +379,7 @@ class LiveFleet:
         script = attach_script(self.fleet.name, pane.window_id, read_only=read_only)
         with lent or nullcontext():
             status = await lend(link, script)
-        with suppress(LinkError):
+        with suppress(LinkError, TmuxError):
             pane = await self._pane_of(instance)
         return Attached(status, bool(pane and not pane.dead))
 

@@ -14,7 +14,12 @@ from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.orphans import orphaned
 from fleetctl.health.power import is_mac, reboot_status, sleep_status
-from fleetctl.health.problems import link_problem, node_problems, service_problems
+from fleetctl.health.problems import (
+    link_problem,
+    login_problems,
+    node_problems,
+    service_problems,
+)
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.model.expectations import Expectations
@@ -64,14 +69,8 @@ def assess(
 
     :param former: looks at nodes that are no longer in nodes.yaml.
     """
-    statuses: dict[str, ServiceStatus] = {}
-    for instance in job.instances if job else ():
-        statuses[instance.name] = instance_status(fleet, instance, looks[instance.node])
-    if job:
-        statuses = _with_waiting(job, statuses, looks)
     facts = {name: look.facts for name, look in looks.items() if look.facts}
-    if job:
-        statuses = with_connections(fleet, job, statuses, facts)
+    statuses = _statuses(fleet, job, looks, facts) if job else {}
     lost = {name: look.error for name, look in looks.items() if look.error}
     diagnosis = diagnose(fleet, expectations, facts, lost, depth)
     problems: list[Problem] = []
@@ -80,6 +79,7 @@ def assess(
             problems.append(_lost(node, lost[node.name], job, diagnosis))
         elif node.name in facts:
             problems.extend(node_problems(node, facts[node.name], job))
+    problems.extend(login_problems(looks))
     if cut_off := _all_lost(fleet, lost, facts, problems):
         problems = [cut_off, *(p for p in problems if p.node not in lost)]
     problems += [
@@ -113,6 +113,13 @@ def assess(
     return Checked(status, diagnosis.roots, facts)
 
 
+def _statuses(
+    fleet: Fleet, job: Job, looks: Mapping[str, Look], facts: Mapping[str, NodeFacts]
+) -> dict[str, ServiceStatus]:
+    found = {i.name: instance_status(fleet, i, looks[i.node]) for i in job.instances}
+    return with_connections(fleet, job, _with_waiting(job, found, looks), facts)
+
+
 def _lost(node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosis) -> Problem:
     """The node cannot be asked. Affects its instances, and the nodes reached only through it."""
     jumped = [name for name, jump in diagnosis.explained.items() if jump == node.name]
@@ -136,7 +143,7 @@ def _all_lost(
 ) -> Problem | None:
     """If this machine is cut off: one problem in place of one for each node."""
     remote = [n.name for n in fleet.nodes.values() if n.connection == "ssh"]
-    if len(remote) < 2 or not all(isinstance(lost.get(n), SILENT) for n in remote):
+    if len(remote) < 2 or not all((e := lost.get(n)) and e.silent for n in remote):
         return None
     local = next((n.name for n in fleet.nodes.values() if n.connection == "local"), None)
     if local and local in facts and fleet.internet:

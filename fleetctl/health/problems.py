@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fleetctl.errors import LinkError
+from fleetctl.health.kinds.connection import LOGIN_SHELL_SLOW, SSH_CONFIG_IGNORED
 from fleetctl.health.kinds.instances import (
     COMMAND_MISSING,
     DEPENDENCY_NOT_READY,
@@ -14,11 +15,13 @@ from fleetctl.health.kinds.instances import (
     SERVICE_FAILED,
     WORKDIR_MISSING,
 )
+from fleetctl.health.kinds.kind import listed
 from fleetctl.health.kinds.machine import (
     DISK_FULL,
     LOCAL_NETWORK_DENIED,
     OS_MISMATCH,
     TMUX_MISSING,
+    TMUX_UNUSABLE,
     UNDERVOLTAGE,
 )
 from fleetctl.health.kinds.registry import KINDS
@@ -26,12 +29,18 @@ from fleetctl.health.port_problems import exposed, port_problem
 from fleetctl.health.wording import wording
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.look import Look
 from fleetctl.model.plan import dependents, plan
 from fleetctl.model.status import Fix, Problem, ServiceStatus
+from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
 
 DISK_FULL_BYTES = 16 * 1024 * 1024
 """With less free space than this a disk counts as full: the next log segment does not fit."""
+SLOW_SHELL_S = 4.0
+"""A login shell that takes longer is told; it is usually there within a few tenths of a second."""
+NODES_TOLD = 5
+"""More nodes than this are counted in a sentence; ``affects`` has their names."""
 CRASH_LOOP_RESTARTS = 3
 COMMAND_NOT_FOUND = 127
 """The exit code of a shell that does not find a command (POSIX, Shell Command Language, 2.8.2)."""
@@ -49,6 +58,29 @@ def link_problem(node: Node, error: LinkError, job: Job | None) -> Problem:
         affects=_carried(node, job),
         evidence=error.reason,
     )
+
+
+def login_problems(looks: Mapping[str, Look]) -> Iterator[Problem]:
+    """What logging in shows of ``~/.ssh/config`` here, and of the accounts there."""
+    directives: dict[str, list[str]] = {}
+    for name, look in looks.items():
+        for directive in look.ignored:
+            directives.setdefault(directive, []).append(name)
+        if look.shell_s is not None and look.shell_s > SLOW_SHELL_S:
+            yield LOGIN_SHELL_SLOW.problem(
+                name,
+                seconds=look.shell_s,
+                evidence=f"{look.shell_s:.1f} s from the request to the script's first byte",
+            )
+    if directives:
+        nodes = tuple(dict.fromkeys(n for names in directives.values() for n in names))
+        yield SSH_CONFIG_IGNORED.problem(
+            None,
+            nodes=listed(nodes) if len(nodes) <= NODES_TOLD else f"{len(nodes)} nodes",
+            directives=", ".join(directives),
+            affects=nodes,
+            evidence="; ".join(f"{d}: {', '.join(names)}" for d, names in directives.items()),
+        )
 
 
 def _carried(node: Node, job: Job | None) -> tuple[str, ...]:
@@ -106,6 +138,14 @@ def _tmux(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Proble
             node.name,
             what=f"tmux {version} on {node.name} is too old: {OLDEST_TMUX_TEXT} is needed",
             evidence=f"tmux -V: {version}",
+            affects=names,
+        )
+    elif facts.tmux_version and facts.panes is None and not why.startswith(UNANSWERED):
+        told = refusal(why)
+        yield TMUX_UNUSABLE.problem(
+            node.name,
+            reason=f"{told.reason}. {told.hint}".rstrip(". "),
+            evidence=f"tmux list-panes: {why}",
             affects=names,
         )
 

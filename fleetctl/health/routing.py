@@ -134,6 +134,8 @@ def ssh_interfaces(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]
     """The interfaces that must not be changed: the one that carries SSH to the node, or, if that
     is not known, those on its control networks."""
     network = facts.network
+    if network.ssh_interface:
+        return frozenset({network.ssh_interface})
     own = network.interface_of(network.ssh_address) if network.ssh_address else None
     if own is not None:
         return frozenset({own.name})

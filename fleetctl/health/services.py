@@ -193,7 +193,7 @@ def _not_ready_reason(
     instance: Instance, facts: NodeFacts, pane: Pane, record: Record
 ) -> str | None:
     if instance.ready.kind != "listening":
-        return instance.ready.not_yet
+        return record.unasked or instance.ready.not_yet
     if facts.listeners is None:
         return f"what listens is not known: {facts.unknown.get('listeners')}"
     if facts.runs is None:

@@ -54,9 +54,12 @@ class Settling:
             status = service_status(self._fleet, instance, facts)
             # while "running", the record is of the present attempt
             record = facts.records.get((instance.job, instance.name))
-            if status.state == "running" and record and await condition.holds(link, record):
-                await condition.mark(link, record)
-                status = msgspec.structs.replace(status, state="ready", reason=None)
+            if status.state == "running" and record:
+                if await condition.holds(link, record):
+                    await condition.mark(link, record)
+                    status = msgspec.structs.replace(status, state="ready", reason=None)
+                elif condition.unasked:
+                    status = msgspec.structs.replace(status, reason=condition.unasked)
             over = status.state not in ("starting", "running", "restarting")
             if not over and time.monotonic() > deadline:
                 over = True

@@ -59,6 +59,8 @@ class Record(Struct, frozen=True):
     searched: str = ""
     """How far the present attempt's log was searched for the ready line, in the format of
     :mod:`fleetctl.observe.conditions`; empty: not at all."""
+    unasked: str = ""
+    """Why its ready condition could not be asked, as a clause; empty: it could, or was not yet."""
 
 
 class Listener(Struct, frozen=True):
@@ -106,7 +108,9 @@ class NetworkFacts(Struct, frozen=True):
     answers_tcp: Mapping[IPv4Address, bool] = {}
     """For unanswered pings: whether the SSH port there answered or refused the connection."""
     ssh_address: IPv4Address | None = None
-    """The node's own address of the SSH connection."""
+    """The node's own address of the SSH connection; None: not known, or IPv6."""
+    ssh_interface: str | None = None
+    """The interface that carries the SSH connection, if that is over IPv6."""
 
     def interface_of(self, address: IPv4Address) -> Interface | None:
         """The interface that has ``address``."""

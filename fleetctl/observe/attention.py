@@ -161,5 +161,7 @@ class _Asking:
             facts=facts,
             address=self._link.address,
             connect_ms=self._link.connect_ms,
+            shell_s=self._link.shell_s,
+            ignored=self._link.ignored,
             took_s=time.monotonic() - began_s,
         )

@@ -95,9 +95,15 @@ class Conversation:
         """What one of the questions printed on stdout and on stderr.
 
         :raises LinkLost: the connection broke.
-        :raises LinkHung: no answer came in time; the conversation cannot be used any more.
+        :raises LinkHung: no answer came in time, the login shell's own time not counted; the
+            conversation cannot be used any more.
         """
         self._stream.write(f"{name}\n".encode())
+        try:
+            await self._stream.begun()
+        except LinkHung as hung:
+            self.lost = hung
+            raise
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
                 while not (found := self._found()):

@@ -52,7 +52,13 @@ class Observer:
         except LinkError as error:
             return Look(error=error)
         facts = await self.conditions(node, passing=True).ask(link, facts)
-        return Look(facts=facts, address=link.address, connect_ms=link.connect_ms)
+        return Look(
+            facts=facts,
+            address=link.address,
+            connect_ms=link.connect_ms,
+            shell_s=link.shell_s,
+            ignored=link.ignored,
+        )
 
     async def look_from_here(self, node: Node) -> Look:
         """Look at a node that cannot be logged into: only the ready conditions of its instances."""

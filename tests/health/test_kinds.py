@@ -83,6 +83,19 @@ def lost(error: type[errors.LinkError]) -> Raise:
     return problems
 
 
+def told(**of_login: Any) -> Raise:
+    """A node with such a login."""
+
+    def problems() -> Iterable[Problem]:
+        made = World(CLUSTER)
+        looks = {name: made.look(name, "check") for name in made.hosts}
+        looks["pi5"] = replace(looks["pi5"], **of_login)
+        found = assess(CLUSTER, None, made.expectations, looks, duration_s=1.0, depth="check")
+        return found.status.problems
+
+    return problems
+
+
 def alone(**more: Any) -> Raise:
     """Node b alone."""
     return lambda: node_problems(NODE, facts(**more), JOB)
@@ -239,6 +252,7 @@ RAISED: dict[str, Raise] = {
     "local-network-denied": alone(
         system=SystemStatus(os="macos"), network=HEARD, local_network=DENIED
     ),
+    "tmux-unusable": alone(panes=None, unknown={"tmux": "server exited unexpectedly"}),
     "tmux-missing": alone(tmux_version=None, unknown={"tmux": "not installed"}),
     "disk-full": alone(system=HOT),
     "undervoltage": alone(reliability=Reliability(undervoltage=True)),
@@ -249,6 +263,8 @@ RAISED: dict[str, Raise] = {
         replace(NODE, os="macos"), facts(system=SystemStatus(os="linux")), None
     ),
     "command-missing": workplace("ok"),
+    "login-shell-slow": told(shell_s=6.2),
+    "ssh-config-ignored": told(ignored=("PKCS11Provider /usr/lib/opensc.so",)),
     "workdir-missing": workplace("missing"),
     "port-not-listening": server(pane(SERVER, **LATE), record(SERVER, **LATE)),
     "port-wrong-address": server(pane(SERVER), record(SERVER), BOUND),

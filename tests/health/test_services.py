@@ -20,6 +20,7 @@ SERVER = instance("server", listen=listen(), ready=Ready("listening"))
 ASKED = instance("asked", ready=Ready("log", "up"))
 GONE = "its tmux window is gone: the node restarted, or tmux was ended"
 
+CONNECTING = instance(ready=Ready("connect", "10.0.0.1:80"))
 STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
     "never started": (PLAIN, facts(), "stopped", None),
     "stopped": (PLAIN, facts(record(PLAIN, phase="stopped", exit_code=143)), "stopped", None),
@@ -40,6 +41,18 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         facts(panes=None, unknown={"tmux": "server exited"}),
         "unknown",
         "server exited",
+    ),
+    "its condition cannot be asked": (
+        CONNECTING,
+        facts(pane(CONNECTING), record(CONNECTING, unasked="TCP forwarding is forbidden")),
+        "running",
+        "TCP forwarding is forbidden",
+    ),
+    "its condition does not hold": (
+        CONNECTING,
+        facts(pane(CONNECTING), record(CONNECTING)),
+        "running",
+        "10.0.0.1:80 does not accept connections yet",
     ),
     "the window is there, the record not yet": (PLAIN, facts(pane(PLAIN)), "starting", None),
     "the record is of an earlier run": (

@@ -257,7 +257,11 @@ def test_a_machine_with_internet_is_not_cut_off() -> None:
 
 @pytest.mark.parametrize(
     ("error", "one"),
-    [(ConnectFailed("pi5", "no route to host"), True), (AuthFailed("pi5", "no key"), False)],
+    [
+        (ConnectFailed("pi5", "no route to host"), True),
+        (ConnectFailed("pi5", "takes no logins now", silent=False), False),
+        (AuthFailed("pi5", "no key"), False),
+    ],
 )
 def test_any_reply_of_a_node_shows_that_the_network_is_there(error: LinkError, one: bool) -> None:
     world = cut_off(CLUSTER)

@@ -299,6 +299,41 @@ def test_the_nodes_own_address_of_the_ssh_connection(
     assert facts.ssh_address == (IPv4Address(address) if address else None)
 
 
+IF_INET6 = """\
+00000000000000000000000000000001 01 80 10 80       lo
+fd000000000000000000000000000012 02 40 00 80     eth0
+fd000000000000010000000000000012 03 40 00 80    wlan0
+"""
+IFCONFIG6 = """\
+lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> mtu 16384
+\tinet6 ::1 prefixlen 128
+en0: flags=8863<UP,BROADCAST,SMART,RUNNING,SIMPLEX,MULTICAST> mtu 1500
+\tinet6 fe80::10%en0 prefixlen 64 secured scopeid 0xe
+\tinet6 fd00::12 prefixlen 64 autoconf secured
+wlan0: flags=8863<UP,BROADCAST,SMART,RUNNING,SIMPLEX,MULTICAST> mtu 1500
+\tinet6 fd00:0:0:1::12 prefixlen 64 autoconf secured
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "interface"),
+    [
+        ("fe80::2%en1", "en1"),
+        ("fd00:0:0:1::12", "wlan0"),
+        ("fd00::99", None),
+        ("192.168.50.2", None),
+    ],
+)
+@pytest.mark.parametrize(("os", "text"), [("linux", IF_INET6), ("macos", IFCONFIG6)])
+def test_the_interface_of_an_ssh_connection_over_ipv6(
+    os: OS, text: str, own: str, interface: str | None
+) -> None:
+    said = f"ip_forward 1\nssh fd00::1 51234 {own} 22\n{text}"
+    facts, _ = read_network(os, ASKED, {"forwarding": Answer(said, 0)})
+    assert facts.ssh_interface == interface
+    assert facts.forwarding is True
+
+
 # after the next boot
 
 ETC, RUN = "/etc/sysctl.d", "/run/sysctl.d"

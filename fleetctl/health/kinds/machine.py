@@ -22,6 +22,13 @@ TMUX_MISSING = ProblemKind(
     _CARRIED,
     no_remedy("programs are installed by the node's owner"),
 )
+TMUX_UNUSABLE = ProblemKind(
+    "tmux-unusable",
+    "error",
+    "tmux on {node} cannot be asked: {reason}",
+    _CARRIED,
+    no_remedy("ending a tmux server ends what runs in it"),
+)
 DISK_FULL = ProblemKind(
     "disk-full",
     "error",
@@ -86,6 +93,7 @@ def _minutes(number: int) -> str:
 KINDS = (
     LOCAL_NETWORK_DENIED,
     TMUX_MISSING,
+    TMUX_UNUSABLE,
     DISK_FULL,
     UNDERVOLTAGE,
     CLOCK_SKEW,
