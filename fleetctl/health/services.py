@@ -6,11 +6,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import assert_never
 
+from fleetctl.health.liveness import liveness_status
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, Listener, NodeFacts, Pane, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.ready import ALIVE_S
-from fleetctl.model.status import ServiceState, ServiceStatus
+from fleetctl.model.status import LivenessStatus, ServiceState, ServiceStatus
 
+_RUNS = frozenset({"running", "ready", "unhealthy"})
 ANY_ADDRESSES = frozenset({"0.0.0.0", "*", "::"})
 
 
@@ -19,7 +21,8 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
     key = (instance.job, instance.name)
     record = facts.records.get(key)
     pane = pane_of(fleet, instance, facts)
-    state, reason = _state(instance, facts, pane, record)
+    works = _liveness(instance, facts, pane, record)
+    state, reason = _state(instance, facts, pane, record, works)
     current = record if record and pane and record.run == pane.run else None
     if pane is None:
         current = record
@@ -30,7 +33,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         rank=instance.rank,
         state=state,
         reason=reason,
-        pid=current.pid if current and state in ("running", "ready") else None,
+        pid=current.pid if current and state in _RUNS else None,
         started_at=_started_at(pane, current) if state not in ("stopped", "unknown") else None,
         exit_code=_exit_code(pane, current, state),
         restarts=current.restarts if current else 0,
@@ -38,6 +41,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         tmux=f"{fleet}:{instance.service}" if pane else None,
         log_bytes=facts.log_bytes.get(key, 0),
         changed=pane.definition_hash != instance.definition_hash if pane else None,
+        liveness=works if state in _RUNS else None,
     )
 
 
@@ -106,8 +110,27 @@ def _listening(facts: NodeFacts, own: frozenset[int]) -> tuple[str, ...] | None:
     return tuple(str(one) for one in facts.listeners if own.intersection(one.pids))
 
 
-def _state(
+def _liveness(
     instance: Instance, facts: NodeFacts, pane: Pane | None, record: Record | None
+) -> LivenessStatus | None:
+    """What is known of a running attempt, if its service has a ``liveness``."""
+    if instance.liveness is None or pane is None or record is None or record.run != pane.run:
+        return None
+    return liveness_status(
+        instance.liveness,
+        record.health,
+        age_s=_age_s(facts, pane, record),
+        changed=pane.definition_hash != instance.definition_hash,
+        now=facts.measured_at,
+    )
+
+
+def _state(
+    instance: Instance,
+    facts: NodeFacts,
+    pane: Pane | None,
+    record: Record | None,
+    works: LivenessStatus | None,
 ) -> tuple[ServiceState, str | None]:
     if facts.panes is None:
         why = facts.unknown.get("tmux")
@@ -124,12 +147,18 @@ def _state(
     if own is None:
         return "starting", None
     if own.phase == "backoff":
-        return "restarting", f"ended with exit code {own.exit_code}"
+        why = f"{own.unwell}; " if own.unwell else ""
+        return "restarting", f"{why}ended with exit code {own.exit_code}"
     if own.phase == "ended":  # the supervisor is about to exit
         return _ended(instance, pane, own)
-    if _is_ready(instance, facts, pane, own):
-        return "ready", None
-    return "running", _not_ready_reason(instance, facts, pane, own)
+    restarted = f"restarted: {own.unwell}" if own.unwell else None
+    if not _is_ready(instance, facts, pane, own):
+        return "running", _not_ready_reason(instance, facts, pane, own) or restarted
+    if works and works.state == "failing":
+        return "unhealthy", own.health.why if own.health else None
+    if works and works.state == "unknown":
+        return "running", f"whether it works is not known: {works.reason}"
+    return "ready", restarted
 
 
 def _without_pane(facts: NodeFacts, record: Record | None) -> tuple[ServiceState, str | None]:
@@ -137,7 +166,7 @@ def _without_pane(facts: NodeFacts, record: Record | None) -> tuple[ServiceState
         return "stopped", None
     left = (facts.runs or {}).get(record.run, ())
     if record.phase == "ended" and not left:
-        return ("exited", None) if record.exit_code == 0 else ("failed", _exit_reason(record))
+        return _ended_by_itself(record, None)
     reason = "its tmux window is gone: the node restarted, or tmux was ended"
     if left:
         reason += f"; {len(left)} of its processes still run"
@@ -148,13 +177,18 @@ def _ended(
     instance: Instance, pane: Pane, record: Record | None
 ) -> tuple[ServiceState, str | None]:
     if record and record.phase == "ended":
-        if record.exit_code == 0:
-            return "exited", None
-        return "failed", _exit_reason(record, instance)
+        return _ended_by_itself(record, instance)
     if record and record.phase == "stopped":
         return "stopped", None
     status = "unknown" if pane.dead_status is None else str(pane.dead_status)
     return "failed", f"its supervisor was ended from outside (status {status})"
+
+
+def _ended_by_itself(record: Record, instance: Instance | None) -> tuple[ServiceState, str | None]:
+    reason = _exit_reason(record, instance)
+    if record.unwell:
+        return "failed", f"{reason}; it was ended, for {record.unwell}"
+    return ("exited", None) if record.exit_code == 0 else ("failed", reason)
 
 
 def _exit_reason(record: Record, instance: Instance | None = None) -> str:

@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import msgspec
+from msgspec.structs import replace
 
 from fleetctl.health.services import service_status
 from fleetctl.link.links import Links
 from fleetctl.model.jobs import Instance
-from fleetctl.model.status import ServiceStatus
+from fleetctl.model.status import UNREADY_STATES, ServiceStatus
 from fleetctl.observe.conditions import Condition
 from fleetctl.observe.look import look
 from fleetctl.probes.node import services_script
@@ -43,6 +43,7 @@ class Settling:
         :raises LinkError: the node is lost.
         """
         instance = self._instance
+        key = (instance.job, instance.name)
         condition = Condition(self._fleet, instance)
         deadline = time.monotonic() + instance.ready.timeout_s
         pause = _FIRST_POLL_S
@@ -51,15 +52,16 @@ class Settling:
             facts = await look(link, services_script(self._fleet, instance.node))
             status = service_status(self._fleet, instance, facts)
             # while "running", the record is of the present attempt
-            record = facts.records.get((instance.job, instance.name))
-            if status.state == "running" and record and await condition.holds(link, record):
+            record = facts.records.get(key) if status.state == "running" else None
+            if record and not record.ready and await condition.holds(link, record):
                 await condition.mark(link, record)
-                status = msgspec.structs.replace(status, state="ready", reason=None)
+                records = {**facts.records, key: replace(record, ready=True)}
+                status = service_status(self._fleet, instance, replace(facts, records=records))
             self._seen(status)
-            if status.state not in ("starting", "running", "restarting"):
+            if status.state not in UNREADY_STATES:
                 return status
             if time.monotonic() > deadline:
-                return msgspec.structs.replace(
+                return replace(
                     status,
                     reason=f"not ready after {instance.ready.timeout_s:g} s"
                     + (f": {status.reason}" if status.reason else ""),

@@ -19,6 +19,7 @@ UNANSWERED = (CUT_OFF, NO_ANSWER, NOT_SUPPORTED)
 """Beginnings of reasons that say only that there was no answer."""
 
 Phase = Literal["running", "backoff", "ended", "stopped"]
+HealthState = Literal["ok", "failing", "unknown"]
 
 
 class Pane(Struct, frozen=True):
@@ -34,6 +35,23 @@ class Pane(Struct, frozen=True):
     run: str
     definition_hash: str
     started_at: datetime | None
+
+
+class Health(Struct, frozen=True):
+    """What the prober wrote down of an attempt."""
+
+    state: HealthState
+    """Of the last answer; ``unknown``: it could not be asked."""
+    failures: int
+    """In a row."""
+    alike: int
+    """How many of these, the last ones, were for the same reason."""
+    for_s: float | None
+    """Seconds since when it is so, by the node's clock."""
+    why: str
+    """What was asked and what came back."""
+    asks: bool
+    """Whether the prober still runs."""
 
 
 class Record(Struct, frozen=True):
@@ -56,6 +74,11 @@ class Record(Struct, frozen=True):
     searched: str = ""
     """How far the present attempt's log was searched for the ready line, in the format of
     :mod:`fleetctl.observe.conditions`; empty: not at all."""
+    health: Health | None = None
+    """Of the present attempt; None: nothing was written down."""
+    unwell: str = ""
+    """Why the prober ended the attempt: the last one, once another was begun or is waited for; this
+    one, once the instance has ended for good. Empty: it did not."""
 
 
 class Listener(Struct, frozen=True):

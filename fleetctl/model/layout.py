@@ -21,8 +21,8 @@ def instance_dir(fleet: str, job: str, instance: str) -> str:
 
     It contains ``spec`` (what to run, with its environment and secrets; mode 0600, deleted by
     stop), ``supervisor`` and ``logger`` (sh), ``state`` (written by the supervisor), ``ready`` (the
-    run that met its ready condition) and ``log/`` (segments named by the offset of their first
-    byte).
+    run that met its ready condition), ``prober`` (sh) with its ``health`` and ``unwell``, and
+    ``log/`` (segments named by the offset of their first byte).
     """
     return f"{STATE}/{fleet}/{job}/{instance}"
 

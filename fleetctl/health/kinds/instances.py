@@ -50,6 +50,13 @@ WORKDIR_MISSING = ProblemKind(
     _WAITING,
     no_remedy("the job's files are the user's"),
 )
+SERVICE_UNHEALTHY = ProblemKind(
+    "service-unhealthy",
+    "error",
+    "{what}: {reason}",
+    _WAITING,
+    _THE_JOB,
+)
 SERVICE_CRASH_LOOP = ProblemKind(
     "service-crash-loop",
     "error",
@@ -79,6 +86,7 @@ KINDS = (
     PORT_WRONG_ADDRESS,
     PORT_IN_USE,
     SERVICE_FAILED,
+    SERVICE_UNHEALTHY,
     SERVICE_CRASH_LOOP,
     DEPENDENCY_NOT_READY,
     SERVICE_CHANGED,
