@@ -20,8 +20,11 @@ def times(number: int) -> str:
 def in_a_row(why: str, failures: int, alike: int) -> str:
     """A failure and how often it came: "http://… answered 503 three times".
 
-    :param alike: how many of the failures in a row, the last ones, were for the reason ``why``.
+    :param alike: how many of the failures in a row, the last ones, were for the reason ``why``;
+        0: it is one long failure, which is not counted.
     """
+    if alike == 0:
+        return why
     if alike < failures:
         return f"{why}, the last of {failures} failures in a row"
     return why if failures == 1 else f"{why} {times(failures)}"

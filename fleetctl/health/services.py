@@ -153,7 +153,8 @@ def _state(
         return _ended(instance, pane, own)
     restarted = f"restarted: {own.unwell}" if own.unwell else None
     if not _is_ready(instance, facts, pane, own):
-        return "running", _not_ready_reason(instance, facts, pane, own) or restarted
+        why = _not_ready_reason(instance, facts, pane, own)
+        return "running", "; ".join(said for said in (why, restarted) if said) or None
     if works and works.state == "failing":
         return "unhealthy", own.health.why if own.health else None
     if works and works.state == "unknown":

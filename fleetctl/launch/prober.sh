@@ -3,8 +3,8 @@
 # The supervisor starts it with each attempt and ends it with that; it ends by itself when the process
 # SUPERVISOR is gone. What it asks, and what follows, is `asks` in DIR/spec. It writes
 #   DIR/health  RUN RESTARTS PROBER ok|failing|unknown COUNT ALIKE SINCE WHY
-#     COUNT: failures in a row, of which the last ALIKE were for the reason WHY; SINCE: the epoch
-#     second from which on it is so
+#     COUNT: failures in a row, of which the last ALIKE were for the reason WHY (0: it is one long
+#     failure, a silence); SINCE: the epoch second from which on it is so
 #   DIR/unwell  RUN RESTARTS COUNT ALIKE WHY: it ends this attempt, for the supervisor to start another
 dir=$1 restarts=$2 supervisor=$3
 . "$dir/spec"
@@ -111,6 +111,7 @@ note() { # STATE
   if [ "$1" = failing ]; then
     count=$((count + 1))
     [ "$why" = "$before" ] && alike=$((alike + 1)) || alike=1
+    [ "$liveness" != silence ] || alike=0
   else
     count=0 alike=0
   fi

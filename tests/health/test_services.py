@@ -227,6 +227,12 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         "ready",
         f"restarted: {REFUSED} three times",
     ),
+    "restarted for it, and not ready": (
+        instance(ready=Ready("connect", "x:1"), liveness=Liveness("connect", "x:1")),
+        running(PLAIN, restarts=1, unwell=REFUSED),
+        "running",
+        f"x:1 does not accept connections yet; restarted: {REFUSED}",
+    ),
     "about to be restarted for it": (
         PROBED,
         facts(pane(PROBED), record(PROBED, phase="backoff", exit_code=0, unwell=REFUSED)),
