@@ -153,8 +153,12 @@ send() { # SIGNAL
 
 living() { for group in $groups; do kill -s 0 -- "-$group" && return; done; false; }
 
+orphaned() { # one that ended may linger as a zombie, which `kill -0` takes for alive
+  [ $(($(ps -o ppid= -p $$) + 0)) -ne "$supervisor" ]
+}
+
 end_attempt() {
-  kill -0 "$supervisor" && [ ! -e "$dir/stop" ] || exit 0
+  ! orphaned && [ ! -e "$dir/stop" ] || exit 0
   groups=$(groups)
   printf '%s\n' "$run $restarts $count $alike $why" >"$dir/unwell.new" &&
     mv "$dir/unwell.new" "$dir/unwell" || return
@@ -166,6 +170,8 @@ end_attempt() {
   exit 0
 }
 
+newline='
+'
 state= noted= since= count=0 alike=0 before= worked= end= quiet=0
 began=$(date +%s)
 while :; do
@@ -175,8 +181,11 @@ while :; do
     kill -0 "$supervisor" || exit 0
     left=$((left - 1))
   done
+  ! orphaned || exit 0
   if [ "$liveness" = silence ]; then listen; else why=$(ask "$liveness"); fi
-  case $? in
+  came=$?
+  why=${why##*"$newline"} # the last line: the time may be over just when an answer was told
+  case $came in
     0) worked=1; note ok ;;
     1)
       note failing
