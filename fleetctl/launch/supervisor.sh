@@ -29,9 +29,10 @@ if [ $# -gt 2 ]; then
   [ ! -r "$dir/log/$log.log" ] || log=$((log + $(wc -c <"$dir/log/$log.log")))
   cd "$workdir" || exit 126
   record running
+  set -- "$run" "$command" # which the instance may have as variables of its own
   environment
-  FLEETCTL_RUN=$run; export FLEETCTL_RUN
-  exec sh -c "$command"
+  FLEETCTL_RUN=$1; export FLEETCTL_RUN
+  exec sh -c "$2"
 fi
 
 say() { printf 'fleetctl: %s\n' "$*"; }
