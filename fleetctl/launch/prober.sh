@@ -42,6 +42,7 @@ to.sendall(sys.stdin.buffer.read())
 print(to.makefile("rb").readline(9999).decode("latin1") if sys.argv[4:] else "")'
 
 ask_http() {
+  LC_ALL=C; export LC_ALL
   unset http_proxy all_proxy ALL_PROXY # it is on the node, or beside it
   case $(first_of curl wget python3 bash nc) in
     curl) said=$(curl -q -sS -o /dev/null -m "$limit" -w 'HTTP/ %{http_code}\n' "$asked" 2>&1) ;;
@@ -60,6 +61,7 @@ ask_http() {
 }
 
 ask_connect() {
+  LC_ALL=C; export LC_ALL
   case $(first_of bash nc python3) in
     bash) said=$(bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$host" "$port" 2>&1) ;;
     nc) said=$(nc -z -v -w 5 "$host" "$port" 2>&1) ;;
