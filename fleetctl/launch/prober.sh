@@ -72,10 +72,14 @@ ask_connect() {
 }
 
 ask_command() {
-  (set -- "$asked"; cd "$workdir" && environment && exec sh -c "$1") >/dev/null 2>&1
+  cd "$workdir" || { echo "its folder cannot be entered, to run $named"; return 2; }
+  (set -- "$asked"; environment; exec sh -c "$1") >/dev/null 2>&1
   code=$?
-  echo "$named ended with exit code $code"
-  [ "$code" -eq 0 ]
+  case $code in
+    0) echo "$named ended with exit code 0" ;;
+    126 | 127) echo "$named cannot be run (exit code $code)"; return 2 ;;
+    *) echo "$named ended with exit code $code"; return 1 ;;
+  esac
 }
 
 tree() { # PID: it and all that descend from it, parents first: they start nothing more, then

@@ -214,6 +214,16 @@ def test_a_command_runs_in_the_folder_and_environment_of_the_instance(node: Node
     node.stop(one)
 
 
+def test_a_command_that_cannot_be_run_is_no_failure(node: Node) -> None:
+    one = asked("command", "no-such-program --at all", failures=1, restart=True)
+    node.start(one)
+    why = "no-such-program --at all cannot be run (exit code 127)"
+    until(node, one, "running", f"whether it works is not known: {why}")
+    assert (told(node, one).state, told(node, one).failures) == ("unknown", 0)
+    assert node.state(one)["restarts"] == "0"
+    node.stop(one)
+
+
 def test_a_command_that_hangs_is_ended_with_all_that_it_started(node: Node) -> None:
     line = "sh -c 'echo $$ >pid; trap : TERM; sleep 1001; sleep 1002'; true"
     one = asked("command", line)
