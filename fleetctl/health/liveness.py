@@ -45,7 +45,7 @@ def _judged(
             return "pending", "it was not asked yet"
         return "unknown", "its prober has written nothing down"
     if not health.asks:
-        return "unknown", "its prober has ended"
+        return "unknown", "its prober does not run"
     match health.state:
         case "ok" | "unknown":
             return health.state, health.why

@@ -51,7 +51,7 @@ class Health(Struct, frozen=True):
     why: str
     """What was asked and what came back."""
     asks: bool
-    """Whether the prober still runs."""
+    """Whether the prober runs, and is not stopped."""
 
 
 class Record(Struct, frozen=True):

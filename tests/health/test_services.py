@@ -206,7 +206,7 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         PROBED,
         running(PROBED, health=health("ok", 0, asks=False)),
         "running",
-        "whether it works is not known: its prober has ended",
+        "whether it works is not known: its prober does not run",
     ),
     "nothing was written down for long": (
         PROBED,

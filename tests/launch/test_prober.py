@@ -318,13 +318,15 @@ def test_the_prober_does_not_outlive_its_supervisor(node: Node) -> None:
     node.stop(one)
 
 
-def test_a_prober_that_was_killed_is_told(node: Node) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_prober_that_asks_no_more_is_told(node: Node, how: signal.Signals) -> None:
     one = asked("command", "true")
     node.start(one)
     until(node, one, "ready", None)
-    os.killpg(probers(node)[0], signal.SIGKILL)
-    until(node, one, "running", "whether it works is not known: its prober has ended")
+    os.killpg(probers(node)[0], how)
+    until(node, one, "running", "whether it works is not known: its prober does not run")
     node.stop(one)
+    assert not probers(node)
 
 
 def test_the_prober_holds_neither_the_terminal_nor_the_log(node: Node) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.model.facts import Health, HealthState, NodeFacts, Phase, Record
 from fleetctl.model.questions import Questions
+from fleetctl.model.topology import OS
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.probe import Ask, Probe, Told
 from fleetctl.probes.script import Answer
@@ -17,21 +18,32 @@ from fleetctl.probes.started import base
 from fleetctl.probes.times import epoch_time
 from fleetctl.quantities import in_a_row
 
+_ASKS: Mapping[OS, str] = {
+    "linux": """IFS= read -r state <"/proc/$prober/stat" && state=${state##*) }""",
+    "macos": "state=$(ps -o stat= -p $prober)",
+}
+"""Sets the state of the process ``$prober``, whose first letter is Z for a zombie, T for a stopped
+one: proc_pid_stat(5), ps(1)."""
 
-def _text(questions: Questions) -> str:
-    node = questions.node
-    return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
+
+def _text(os: OS) -> Callable[[Questions], str]:
+    def text(questions: Questions) -> str:
+        node = questions.node
+        return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
 grep -H '' */*@{node}/state */*@{node}/ready */*@{node}/searched \\
 */*@{node}/health */*@{node}/unwell 2>/dev/null
 asked=
 for f in */*@{node}/health; do
 read -r run attempt prober rest <"$f" || continue
-asked=1
-kill -0 "$prober" && echo "${{f%health}}asks:yes"
+asked=1 state=
+{_ASKS[os]}
+case $state in '' | [TtXZ]*) ;; *) echo "${{f%health}}asks:yes" ;; esac
 done 2>/dev/null
 [ -z "$asked" ] || date +now:%s
 ls -ln */*@{node}/log/*.log 2>/dev/null
 true"""
+
+    return text
 
 
 class Records(Struct, frozen=True):
@@ -157,6 +169,6 @@ def _into(facts: NodeFacts, found: Records) -> NodeFacts:
 PROBE = Probe(
     name="records",
     when="services",
-    on={"linux": Ask(_text, _read), "macos": Ask(_text, _read)},
+    on={"linux": Ask(_text("linux"), _read), "macos": Ask(_text("macos"), _read)},
     into=_into,
 )
