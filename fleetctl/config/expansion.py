@@ -100,6 +100,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
             timeout_s=ready.timeout_s,
             interval_s=ready.interval_s,
         ),
+        liveness=_given(**msgspec.structs.asdict(instance.liveness)) if instance.liveness else None,
         env=dict(instance.env),
         env_file=instance.env_file,
         restart=_given(**msgspec.structs.asdict(instance.restart)),

@@ -13,6 +13,7 @@ from fleetctl.health.kinds.instances import (
     SERVICE_CHANGED,
     SERVICE_CRASH_LOOP,
     SERVICE_FAILED,
+    SERVICE_UNHEALTHY,
     WORKDIR_MISSING,
 )
 from fleetctl.health.kinds.kind import listed
@@ -31,9 +32,10 @@ from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.plan import dependents, plan
-from fleetctl.model.status import Fix, Problem, ServiceStatus
+from fleetctl.model.status import ALIVE_STATES, Fix, Problem, ServiceStatus
 from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.quantities import duration
 
 DISK_FULL_BYTES = 16 * 1024 * 1024
 """With less free space than this a disk counts as full: the next log segment does not fit."""
@@ -211,7 +213,7 @@ def service_problems(
         known_facts = facts.get(instance.node)
         if known_facts and (open_too := exposed(fleet, job, instance, known_facts)):
             yield open_too
-        if status.changed and status.state in ("starting", "running", "ready", "restarting"):
+        if status.changed and status.state in ALIVE_STATES:
             yield SERVICE_CHANGED.problem(
                 instance.node,
                 instance=instance.name,
@@ -255,6 +257,8 @@ def _service_problem(
             affects=hit,
             fix=logs,
         )
+    if unhealthy := _unhealthy(instance, status, facts, hit):
+        return unhealthy
     if status.state == "running" and facts and _overdue(instance, status, facts):
         return _not_ready(instance, status, hit)
     return None
@@ -276,6 +280,32 @@ def _failed(instance: Instance, status: ServiceStatus, hit: Sequence[str], logs:
         evidence=evidence,
         affects=hit,
         fix=logs,
+    )
+
+
+def _unhealthy(
+    instance: Instance, status: ServiceStatus, facts: NodeFacts | None, hit: Sequence[str]
+) -> Problem | None:
+    """It runs, but does not do what ``liveness`` asks of it, or that cannot be asked."""
+    asked, told = instance.liveness, status.liveness
+    if asked is None or told is None:
+        return None
+    if status.state == "unhealthy":
+        what = f"{instance.name} is unhealthy"
+        if told.since and facts:
+            what += f" for {duration((facts.measured_at - told.since).total_seconds())}"
+    elif status.state == "running" and told.state == "unknown":
+        what = f"whether {instance.name} works is not known"
+    else:
+        return None
+    then = "is restarted for it" if asked.restart else "is not restarted for it"
+    return SERVICE_UNHEALTHY.problem(
+        instance.node,
+        what=what,
+        reason=told.reason,
+        evidence=f"asked every {asked.interval_s:g} s on {instance.node}: {told.asked}; it {then}",
+        affects=hit,
+        fix=Fix((f"fleetctl restart {instance.name}",), "controller"),
     )
 
 

@@ -20,6 +20,7 @@ UNANSWERED = (CUT_OFF, NO_ANSWER, NOT_SUPPORTED)
 """Beginnings of reasons that say only that there was no answer."""
 
 Phase = Literal["running", "backoff", "ended", "stopped"]
+HealthState = Literal["ok", "failing", "unknown"]
 
 
 class Pane(Struct, frozen=True):
@@ -35,6 +36,23 @@ class Pane(Struct, frozen=True):
     run: str
     definition_hash: str
     started_at: datetime | None
+
+
+class Health(Struct, frozen=True):
+    """What the prober wrote down of an attempt."""
+
+    state: HealthState
+    """Of the last answer; ``unknown``: it could not be asked."""
+    failures: int
+    """In a row."""
+    alike: int
+    """How many of these, the last ones, were for the same reason."""
+    for_s: float | None
+    """Seconds since when it is so, by the node's clock."""
+    why: str
+    """What was asked and what came back."""
+    asks: bool
+    """Whether the prober runs, and is not stopped."""
 
 
 class Record(Struct, frozen=True):
@@ -61,6 +79,11 @@ class Record(Struct, frozen=True):
     :mod:`fleetctl.observe.conditions`; empty: not at all."""
     unasked: str = ""
     """Why its ready condition could not be asked, as a clause; empty: it could, or was not yet."""
+    health: Health | None = None
+    """Of the present attempt; None: nothing was written down."""
+    unwell: str = ""
+    """Why the prober ended the attempt: the last one, once another was begun or is waited for; this
+    one, once the instance has ended for good. Empty: it did not."""
 
 
 class Listener(Struct, frozen=True):

@@ -22,6 +22,7 @@ ServiceState = Literal[
     "starting",
     "running",
     "ready",
+    "unhealthy",
     "restarting",
     "exited",
     "failed",
@@ -29,7 +30,11 @@ ServiceState = Literal[
 ]
 Severity = Literal["error", "warning"]
 
-ALIVE_STATES = frozenset({"starting", "running", "ready", "restarting"})
+LivenessState = Literal["ok", "pending", "failing", "unknown"]
+
+UNREADY_STATES = frozenset({"starting", "running", "unhealthy", "restarting"})
+"""States of an instance that may yet become ready by itself."""
+ALIVE_STATES = frozenset({*UNREADY_STATES, "ready"})
 """States of an instance that runs, or that its supervisor will restart."""
 
 
@@ -177,6 +182,21 @@ class ConnectionStatus(Struct, frozen=True):
     reason: str | None = None
 
 
+class LivenessStatus(Struct, frozen=True):
+    """Whether a running instance works, by what its node asks it again and again."""
+
+    asked: str
+    """Such as ``GET http://127.0.0.1:8080/health``."""
+    state: LivenessState
+    """``pending``: not asked yet, or too few failures in a row; ``unknown``: it cannot be asked."""
+    failures: int = 0
+    """In a row."""
+    since: datetime | None = None
+    """When the first of these failures came, or it began to work; null: not known."""
+    reason: str | None = None
+    """What came back, or why it cannot be asked."""
+
+
 class ServiceStatus(Struct, frozen=True):
     """One instance, such as ``worker@pi4``."""
 
@@ -202,6 +222,8 @@ class ServiceStatus(Struct, frozen=True):
     the outcome of a start; null: nothing, or not asked."""
     changed: bool | None = None
     """Whether it runs with another definition than nodes.yaml has now; ``restart`` renews it."""
+    liveness: LivenessStatus | None = None
+    """Null: nodes.yaml has none for it, or it does not run."""
 
 
 class OrphanStatus(Struct, frozen=True):

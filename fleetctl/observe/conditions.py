@@ -275,6 +275,7 @@ class OpenConditions:
             key
             for key, (instance, _) in self._conditions.items()
             if service_status(self._fleet, instance, facts).state == "running"
+            and not facts.records[key].ready
         ]
         if not running:
             return facts

@@ -32,6 +32,7 @@ changes() {
       [ -r "$f" ] || continue
       now="$now$f"
       [ ! -e "${f%%state}ready" ] || now="$now ready"
+      [ ! -r "${f%%state}health" ] || IFS= read -r line <"${f%%state}health" && now="$now $line"
       while IFS= read -r line; do
         case $line in
         pid=[0-9]*) kill -0 "${line#pid=}" 2>/dev/null || now="$now gone" ;;

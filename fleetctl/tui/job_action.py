@@ -43,6 +43,12 @@ class JobAction(Struct, frozen=True):
         return any(step.stage == self._last_stage and step.settled for step in newest)
 
     @property
+    def succeeded(self) -> bool:
+        """Whether every instance is in a good state; asked once it has ended."""
+        good = GOOD[self._last_stage]
+        return not self.error and all(self.state_of(name) in good for name in self.targets)
+
+    @property
     def _last_stage(self) -> ActionStage:
         return "stop" if self.kind == "stop" else "start"
 

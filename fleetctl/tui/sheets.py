@@ -177,6 +177,8 @@ def service_words(service: ServiceStatus) -> str:
         parts.append(count(service.restarts, "restart"))
     if service.listening:
         parts.append(f"listens on {', '.join(service.listening)}")
+    if service.liveness:
+        parts.append(f"liveness {service.liveness.state}: {service.liveness.reason}")
     if service.log_bytes is not None:
         parts.append(f"log {size(service.log_bytes)}")
     if service.changed:

@@ -18,16 +18,19 @@ from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.registry import FINDING_KINDS, KINDS, STOPS_START
 from fleetctl.health.network.across_nodes import problems_across_nodes
 from fleetctl.health.port_problems import port_in_use
-from fleetctl.health.problems import node_problems
+from fleetctl.health.problems import node_problems, service_problems
 from fleetctl.health.repairs.target import Remedy
+from fleetctl.health.services import service_status
 from fleetctl.health.status_schema import status_schema
 from fleetctl.model.facts import LocalNetwork, NetworkFacts, Reliability, ThunderboltPort, Workplace
+from fleetctl.model.jobs import Job, Service
+from fleetctl.model.liveness import Liveness
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Neighbour
 from fleetctl.model.ready import Ready
 from fleetctl.model.status import Problem, SystemStatus
 from fleetctl.model.topology import OSES
-from tests.health.facts import HAS_TMUX, PID, ago, facts, listener, pane, record
+from tests.health.facts import HAS_TMUX, PID, ago, facts, health, listener, pane, record
 from tests.health.test_node_problems import JOB, NODE, SERVER, WORKER, checked
 from tests.health.test_port_problems import open_too
 from tests.health.test_unexplained import CLUSTER, MINI3, Filtered, between
@@ -104,6 +107,15 @@ def alone(**more: Any) -> Raise:
 def server(*found: Any, **more: Any) -> Raise:
     """The server's node; the others are all right and idle."""
     return lambda: checked(a=facts(*found, **more)).status.problems
+
+
+def unhealthy() -> Iterable[Problem]:
+    one = replace(SERVER, liveness=Liveness("connect", "x:1"), ready=Ready("alive"))
+    found = facts(pane(one), record(one, health=health()))
+    work = Job("job", {"server": Service((), (one,))})
+    return service_problems(
+        CLUSTER, work, {one.name: service_status("fleet", one, found)}, {one.node: found}
+    )
 
 
 def slow() -> Iterable[Problem]:
@@ -275,6 +287,7 @@ RAISED: dict[str, Raise] = {
     "service-failed": server(
         pane(SERVER, dead=True, dead_status=1), record(SERVER, phase="ended", exit_code=1, pid=None)
     ),
+    "service-unhealthy": unhealthy,
     "service-crash-loop": server(
         pane(SERVER), record(SERVER, phase="backoff", exit_code=1, restarts=5, pid=None)
     ),

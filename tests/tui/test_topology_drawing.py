@@ -207,16 +207,17 @@ def test_what_nearly_fits_is_drawn_to_be_scrolled() -> None:
     assert guide(broken(), 36, 4) == guide(broken(), 36, 8)
 
 
-def test_of_several_services_the_worst_state_is_marked() -> None:
+@pytest.mark.parametrize(("worst", "sign"), [("failed", "✖"), ("unhealthy", "▲")])
+def test_of_several_services_the_worst_state_is_marked(worst: ServiceState, sign: str) -> None:
     job = GUIDE.jobs["ipad-inference"]
-    states: dict[str, ServiceState] = {"frontend": "failed"}
+    states: dict[str, ServiceState] = {"frontend": worst}
     services = {
         i.name: ServiceStatus(i.service, i.node, i.rank, states.get(i.service, "ready"))
         for i in job.instances
     }
     status = replace(World(GUIDE).check().status, services=services)
     last = draw(GUIDE, job, status, 60, 12).plain.splitlines()[-1]
-    assert last == "━● macbook (api, frontend ✖) ━━□ ipad (rank1 ●)"
+    assert last == f"━● macbook (api, frontend {sign}) ━━□ ipad (rank1 ●)"
 
 
 def test_four_gateways_two_fabrics_and_an_edge_behind_an_edge() -> None:

@@ -58,6 +58,13 @@ WORKDIR_MISSING = ProblemKind(
     _WAITING,
     no_remedy("the job's files are the user's"),
 )
+SERVICE_UNHEALTHY = ProblemKind(
+    "service-unhealthy",
+    "error",
+    "{what}: {reason}",
+    _WAITING,
+    _THE_JOB,
+)
 SERVICE_CRASH_LOOP = ProblemKind(
     "service-crash-loop",
     "error",
@@ -104,6 +111,7 @@ KINDS = (
     PORT_IN_USE,
     LISTEN_EXPOSED,
     SERVICE_FAILED,
+    SERVICE_UNHEALTHY,
     SERVICE_CRASH_LOOP,
     DEPENDENCY_NOT_READY,
     SERVICE_CHANGED,

@@ -76,10 +76,7 @@ class ActionLine(Static):
         self.display = action is not None
         if action is None:
             return
-        failed = action.error or (
-            action.ended
-            and any(action.state_of(n) in ("failed", "unknown") for n in action.targets)
-        )
+        failed = action.error or (action.ended and not action.succeeded)
         what = mark("failed" if failed else "ok" if action.ended else "starting")
         line = Content.assemble(
             " ", drawn(what), " ", action.summary, toned("   o opens it", "quiet")
