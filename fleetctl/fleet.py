@@ -24,6 +24,7 @@ from fleetctl.model.progress import ActionResult
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.observe.again import asked_again
 from fleetctl.observe.observer import Observer
 from fleetctl.service import Action, Answered, Attached, Repairs, Report, StartRefused, Watching
 
@@ -93,12 +94,15 @@ class LiveFleet:
             return look
 
         nodes = self.fleet.nodes.values()
-        looks = await asyncio.gather(*(ask(node) for node in nodes))
+        asked = await asyncio.gather(*(ask(node) for node in nodes))
+        looks = dict(zip(self.fleet.nodes, asked, strict=True))
+        if depth == "check":
+            looks = await asked_again(self.observer, self._expectations, looks)
         return assess(
             self.fleet,
             self.job,
             self._expectations,
-            dict(zip(self.fleet.nodes, looks, strict=True)),
+            looks,
             duration_s=time.monotonic() - began,
             depth=depth,
             chosen=chosen,

@@ -11,6 +11,7 @@ from msgspec import Struct
 from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
+from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.problems import link_problem, node_problems, service_problems
 from fleetctl.health.services import own_pids, service_status, unknown_status
@@ -45,6 +46,8 @@ class Checked(Struct, frozen=True):
     """The network's problems in ``status``, with the findings behind them."""
     facts: Mapping[str, NodeFacts]
     """Of the nodes that answered."""
+    degraded: frozenset[Degraded] = frozenset()
+    """The links that work, but badly."""
 
 
 def assess(
@@ -56,8 +59,13 @@ def assess(
     duration_s: float,
     depth: Depth = "status",
     chosen: Sequence[Instance] | None = None,
+    standing: frozenset[Degraded] = frozenset(),
 ) -> Checked:
-    """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them)."""
+    """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them).
+
+    :param standing: the links that worked badly before: they still do unless they are clearly
+        better.
+    """
     statuses: dict[str, ServiceStatus] = {}
     for instance in job.instances if job else ():
         statuses[instance.name] = instance_status(fleet, instance, looks[instance.node])
@@ -66,7 +74,7 @@ def assess(
         statuses = _with_connections(fleet, job, statuses, looks)
     facts = {name: look.facts for name, look in looks.items() if look.facts}
     lost = {name: look.error for name, look in looks.items() if look.error}
-    diagnosis = diagnose(fleet, expectations, facts, lost, depth)
+    diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing)
     problems: list[Problem] = []
     for node in fleet.nodes.values():
         if node.name in lost and node.name not in diagnosis.explained:
@@ -99,7 +107,7 @@ def assess(
         services={name: status for name, status in statuses.items() if name in shown},
         problems=tuple(problems),
     )
-    return Checked(status, diagnosis.roots, facts)
+    return Checked(status, diagnosis.roots, facts, diagnosis.degraded)
 
 
 def _lost(node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosis) -> Problem:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from fleetctl.model.network import Echo, Interface, Neighbour, Route, RouteTaken
+from fleetctl.model.network import Echo, EchoRound, Interface, Neighbour, Route, RouteTaken
 from fleetctl.model.status import SystemStatus
 
 CUT_OFF = "the node's answer was cut off"
@@ -100,6 +100,10 @@ class NetworkFacts(Struct, frozen=True):
     arrive by another interface than answers would leave by."""
     echoes: Mapping[IPv4Address, Echo] = {}
     """The results of pings, by address."""
+    rounds: Mapping[IPv4Address, tuple[EchoRound, ...]] = {}
+    """By address, oldest first: the echoes by which loss and delay are judged. Those of this look,
+    or of the last minutes while the node is watched; none from before the address was last
+    silent."""
     answers_tcp: Mapping[IPv4Address, bool] = {}
     """For unanswered pings: whether the SSH port there answered or refused the connection."""
     ssh_address: IPv4Address | None = None

@@ -104,6 +104,11 @@ def node_script(questions: Questions, without: frozenset[str] = frozenset()) -> 
     return _script(questions, questions.depth, without)
 
 
+def echoes_script(questions: Questions) -> NodeScript:
+    """The script that only sends the echoes of ``questions``."""
+    return node_script(questions, without=frozenset(BY_NAME) - {"echoes"})
+
+
 def services_script(fleet: str, node: str) -> NodeScript:
     """The script that asks only for the state of the instances on ``node``: cheap to run often."""
     return _script(Questions(fleet, node), "services", frozenset())

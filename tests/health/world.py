@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from random import Random
 
 from fleetctl.errors import ConnectTimedOut, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NetworkFacts
 from fleetctl.model.look import Look
-from fleetctl.model.network import Echo, Interface, Route, RouteTaken
+from fleetctl.model.network import Echo, EchoRound, Interface, Route, RouteTaken
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import SystemStatus
 from fleetctl.model.topology import Fleet
@@ -24,6 +25,7 @@ from tests.health.facts import facts
 ROUTER = IPv4Address("192.168.1.1")
 ANY = IPv4Network("0.0.0.0/0")
 HOPS = 8
+ECHOES = 10
 NAMES = {"wifi": "wlan0", "fabric": "thunderbolt0"}
 
 
@@ -39,6 +41,10 @@ class Host:
     enabled: dict[str, bool] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     stolen: tuple[IPv4Address, str] | None = None
+    loses: dict[str, float] = field(default_factory=dict)
+    """By network: of the echoes that cross its link there, the share that is lost."""
+    delays_ms: dict[str, float] = field(default_factory=dict)
+    """By network: by how much its link there delays a packet."""
 
     def up(self, network: str) -> bool:
         return (
@@ -55,6 +61,7 @@ class World:
     def __init__(self, fleet: Fleet, *, as_guide: bool = False) -> None:
         self.fleet = fleet
         self.expectations = derive(fleet)
+        self.chance = Random(1)
         self.hosts = {
             name: Host(
                 addresses=dict(node.addresses),
@@ -105,8 +112,13 @@ class World:
             None,
         )
 
-    def _arrives(self, start: str, to: IPv4Address) -> tuple[str, IPv4Address] | None:
-        """The node that gets the packet, and the source address; None: it is lost."""
+    def _arrives(
+        self, start: str, to: IPv4Address, crossed: list[tuple[str, str]] | None = None
+    ) -> tuple[str, IPv4Address] | None:
+        """The node that gets the packet, and the source address; None: it is lost.
+
+        :param crossed: gets the links on the way, as nodes and networks.
+        """
         at, source = start, None
         for _ in range(HOPS):
             host = self.hosts[at]
@@ -128,6 +140,8 @@ class World:
             following = self._owner(network, via or to)
             if following is None:
                 return None
+            if crossed is not None:
+                crossed += [(at, network), (following, network)]
             at = following
         return None
 
@@ -142,6 +156,23 @@ class World:
             return True
         back = self._arrives(there[0], there[1])
         return back is not None and back[0] == asker
+
+    def rounds(self, asker: str, to: IPv4Address) -> tuple[EchoRound, ...]:
+        """Two rounds of ten echoes to an address that answers."""
+        crossed: list[tuple[str, str]] = []
+        if there := self._arrives(asker, to, crossed):
+            self._arrives(there[0], there[1], crossed)
+        links = [(self.hosts[name], network) for name, network in crossed]
+        rtt_ms = 0.1 + sum(host.delays_ms.get(network, 0.0) for host, network in links)
+        passes = 1.0
+        for host, network in {(id(h), n): (h, n) for h, n in links}.values():
+            passes *= 1 - host.loses.get(network, 0.0)
+        return tuple(
+            EchoRound(
+                slot, ECHOES, sum(self.chance.random() < passes for _ in range(ECHOES)), rtt_ms
+            )
+            for slot in range(2)
+        )
 
     # what the nodes say
 
@@ -182,10 +213,13 @@ class World:
                 if way
                 else RouteTaken(to, error="RTNETLINK answers: Network is unreachable")
             )
-        echoes = {}
+        echoes, rounds = {}, {}
+        measured = depth == "check" and any(h.loses or h.delays_ms for h in self.hosts.values())
         for to in (*asked.echoes, *asked.silent):
             came = 3 if self.answers(name, to) else 0
             echoes[to] = Echo(3, came, 0.1 if came else None)
+            if came and measured and to != self.fleet.internet:
+                rounds[to] = self.rounds(name, to)
         network_facts = NetworkFacts(
             interfaces=tuple(interfaces),
             routes=tuple(table),
@@ -194,6 +228,7 @@ class World:
             forwarding=host.forwarding,
             forwarding_persistent=True if asked.forwards else None,
             echoes=echoes,
+            rounds=rounds,
         )
         return Look(facts=facts(system=SystemStatus(os="linux"), network=network_facts))
 
