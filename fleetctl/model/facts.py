@@ -129,7 +129,7 @@ class Reliability(Struct, frozen=True):
     """Raspberry Pi: the supply voltage is too low now."""
     undervoltage_since_boot: bool | None = None
     stealth: bool | None = None
-    """macOS: its firewall answers no ping."""
+    """macOS: its firewall is on, and answers no ping."""
 
 
 class Workplace(Struct, frozen=True):

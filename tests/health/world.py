@@ -13,7 +13,7 @@ from random import Random
 from fleetctl.errors import ConnectTimedOut, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import NetworkFacts
+from fleetctl.model.facts import NetworkFacts, Reliability
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, EchoRound, Interface, Route, RouteTaken
 from fleetctl.model.questions import Depth
@@ -41,6 +41,8 @@ class Host:
     enabled: dict[str, bool] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     stolen: tuple[IPv4Address, str] | None = None
+    stealth: bool = False
+    """It answers no ping; its SSH port answers."""
     loses: dict[str, float] = field(default_factory=dict)
     """By network: of the echoes that cross its link there, the share that is lost."""
     delays_ms: dict[str, float] = field(default_factory=dict)
@@ -154,8 +156,16 @@ class World:
             return False
         if there[0] == "@internet":
             return True
+        return not self.hosts[there[0]].stealth and self._comes_back(asker, there)
+
+    def _comes_back(self, asker: str, there: tuple[str, IPv4Address]) -> bool:
         back = self._arrives(there[0], there[1])
         return back is not None and back[0] == asker
+
+    def answers_tcp(self, asker: str, to: IPv4Address) -> bool:
+        """Whether the SSH port there answers."""
+        there = self._arrives(asker, to)
+        return there is not None and self._comes_back(asker, there)
 
     def rounds(self, asker: str, to: IPv4Address) -> tuple[EchoRound, ...]:
         """Two rounds of ten echoes to an address that answers."""
@@ -213,11 +223,14 @@ class World:
                 if way
                 else RouteTaken(to, error="RTNETLINK answers: Network is unreachable")
             )
-        echoes, rounds = {}, {}
+        echoes, rounds, ports = {}, {}, {}
+        hidden = {a for h in self.hosts.values() if h.stealth for a in h.addresses.values()}
         measured = depth == "check" and any(h.loses or h.delays_ms for h in self.hosts.values())
         for to in (*asked.echoes, *asked.silent):
             came = 3 if self.answers(name, to) else 0
             echoes[to] = Echo(3, came, 0.1 if came else None)
+            if to in hidden and asked.echoes.get(to):
+                ports[to] = self.answers_tcp(name, to)
             if came and measured and to != self.fleet.internet:
                 rounds[to] = self.rounds(name, to)
         network_facts = NetworkFacts(
@@ -229,8 +242,15 @@ class World:
             forwarding_persistent=True if asked.forwards else None,
             echoes=echoes,
             rounds=rounds,
+            answers_tcp=ports,
         )
-        return Look(facts=facts(system=SystemStatus(os="linux"), network=network_facts))
+        return Look(
+            facts=facts(
+                system=SystemStatus(os="linux"),
+                network=network_facts,
+                reliability=Reliability(stealth=host.stealth),
+            )
+        )
 
     def _plugged(self, network: str, name: str) -> bool:
         """A cable loses its carrier with the other end; a larger network has a switch."""

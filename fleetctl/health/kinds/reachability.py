@@ -49,8 +49,7 @@ NO_INTERNET = ProblemKind(
 PACKET_LOSS = ProblemKind(
     "packet-loss",
     "warning",
-    "{percent} % of the echoes between {between} on {network} are lost, where {expected:g} % are "
-    "expected",
+    "{percent} % of the echoes {which} on {network} are lost, where {expected:g} % are expected",
     "the nodes at the other ends of the lossy paths",
     no_remedy("what loses packets is a cable, a port or the air, and no setting"),
 )

@@ -7,7 +7,6 @@ from ipaddress import IPv4Address
 
 from msgspec import Struct
 
-from fleetctl.health.kinds.kind import listed
 from fleetctl.health.kinds.reachability import PACKET_LOSS, RTT_HIGH
 from fleetctl.health.network.delays import Slow, slow_places, too_long
 from fleetctl.health.network.loss import Lossy, doubtful_losses, lossy_places
@@ -82,13 +81,19 @@ def _loss(fleet: Fleet, lossy: Lossy, blamed: Mapping[str, int]) -> Problem:
         node,
         severity="error" if share >= HARDLY_ANYTHING else None,
         percent=round(100 * share),
-        between=f"{node} and {listed(neighbours)}" if node else "all nodes",
+        which=_which(node, neighbours),
         network=place.network,
         expected=round(fleet.networks[place.network].expect_loss_percent, 2),
         also="; no connection gets anything done over it" if share >= HARDLY_ANYTHING else "",
         affects=ends,
         evidence=f"{lossy.lost} of {lossy.sent} echoes were lost; {'; '.join(said)}",
     )
+
+
+def _which(node: str | None, neighbours: Sequence[str]) -> str:
+    if node is None:
+        return "between all nodes"
+    return f"between {node} and {neighbours[0]}" if len(neighbours) == 1 else f"to and from {node}"
 
 
 def _delay(fleet: Fleet, slow: Slow, blamed: Mapping[str, int]) -> Problem:
