@@ -121,6 +121,8 @@ class Reliability(Struct, frozen=True):
 
     clock_offset_s: float | None = None
     """The node's clock minus the controller's."""
+    clock_error_s: float | None = None
+    """By how much more or less it may be: half the time in which the node read its clock."""
     sleep_minutes: int | None = None
     """macOS: idle minutes until it sleeps; 0: never."""
     wifi_power_save: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ import pytest
 
 from fleetctl.model.questions import Questions
 from fleetctl.probes.asked.firewall import PROBE
+from fleetctl.probes.parsers.socketfilterfw import Firewall
 from fleetctl.probes.probe import Ask, Told, Unanswered
 from fleetctl.probes.script import Answer, Machine
 from tests.health.facts import facts
@@ -30,6 +31,7 @@ def read(text: str) -> object:
 )
 def test_it_counts_only_while_the_firewall_is_on(text: str, stealth: bool) -> None:
     value = read(text)
+    assert isinstance(value, Firewall)
     assert PROBE.into(facts(), value).reliability.stealth is stealth
 
 

@@ -15,6 +15,7 @@ from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet, Node
 
 CLOCK_SKEW_S = 5.0
+"""So far may a clock be off, beyond what the measurement leaves open."""
 
 
 def warnings(
@@ -24,12 +25,14 @@ def warnings(
     for kind, found in _findings(node, facts, rows):
         yield kind.of(fleet, found), found
     offset_s = facts.reliability.clock_offset_s
-    if offset_s is not None and abs(offset_s) > CLOCK_SKEW_S:
+    error_s = facts.reliability.clock_error_s or 0.0
+    if offset_s is not None and abs(offset_s) - error_s > CLOCK_SKEW_S:
+        sure = f", give or take {error_s:.1f} s" if error_s else ""
         skew = CLOCK_SKEW.problem(
             node.name,
             offset_s=abs(offset_s),
             way="ahead of" if offset_s > 0 else "behind",
-            evidence=f"date: {offset_s:+.0f} s",
+            evidence=f"date: {offset_s:+.0f} s{sure}",
         )
         yield skew, ()
 
