@@ -18,6 +18,9 @@ NOT_SUPPORTED = "not supported"
 UNANSWERED = (CUT_OFF, NO_ANSWER, NOT_SUPPORTED)
 """Beginnings of reasons that say only that there was no answer."""
 
+LOST_BY_CHANCE = 3
+"""So many echoes in a row, and no answer of the SSH port either, are no chance any more."""
+
 Phase = Literal["running", "backoff", "ended", "stopped"]
 
 
@@ -104,10 +107,23 @@ class NetworkFacts(Struct, frozen=True):
     """By address, oldest first: the echoes by which loss and delay are judged. Those of this look,
     or of the last minutes while the node is watched; none from before the address was last
     silent."""
+    unheard: Mapping[IPv4Address, int] = {}
+    """By address: how many echoes in a row were lost up to now, its SSH port being silent too."""
     answers_tcp: Mapping[IPv4Address, bool] = {}
     """For unanswered pings: whether the SSH port there answered or refused the connection."""
     ssh_address: IPv4Address | None = None
     """The node's own address of the SSH connection."""
+
+    def heard(self, address: IPv4Address) -> bool:
+        """Whether the address answers a ping, or at its SSH port.
+
+        While a node is watched, it still does if a few echoes are lost: these may be chance.
+        """
+        echo = self.echoes.get(address)
+        if (echo and echo.received) or self.answers_tcp.get(address):
+            return True
+        lately = any(r.received for r in self.rounds.get(address, ()))
+        return lately and self.unheard.get(address, 0) < LOST_BY_CHANCE
 
     def interface_of(self, address: IPv4Address) -> Interface | None:
         """The interface that has ``address``."""

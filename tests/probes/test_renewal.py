@@ -104,3 +104,19 @@ def test_after_ten_lost_echoes_in_a_row_the_rounds_begin_anew() -> None:
 
 def test_a_ping_that_sent_nothing_is_no_round() -> None:
     assert kept(looked(1, 0, sent=0)) == ()
+
+
+def test_a_watched_address_is_heard_until_several_echoes_in_a_row_are_lost() -> None:
+    def heard(*looks: Echoes) -> bool:
+        known = said(MORNING, echoes=looks[0])
+        for look in looks[1:]:
+            known = known.renewed(said(NOON, echoes=look))
+        return known.facts().network.heard(A)
+
+    assert not heard(looked(1, 0))  # asked once
+    assert heard(looked(1, 1), looked(1, 0), looked(1, 0))
+    assert not heard(looked(1, 1), *[looked(1, 0)] * 3)
+    assert not heard(looked(1, 1), looked(1, 0, sent=10))
+    assert heard(looked(1, 1), *[looked(1, 0)] * 2, looked(1, 1), looked(1, 0))
+    by_port = measured(frozenset([A]), {A: Echo(1, 0)}, {A: True}, {}, 1)
+    assert heard(looked(1, 1), *[looked(1, 0)] * 2, by_port, looked(1, 0))

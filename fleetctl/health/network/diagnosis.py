@@ -285,11 +285,11 @@ class _Diagnosis:
         if address is None:
             return
         asked = {
-            name: echo
+            name: facts.network.heard(address)
             for name, facts in self.facts.items()
-            if (echo := facts.network.echoes.get(address)) is not None
+            if address in facts.network.echoes
         }
-        offline = [n for n, echo in asked.items() if not echo.received and not self._misrouted(n)]
+        offline = [n for n, heard in asked.items() if not heard and not self._misrouted(n)]
         evidence = f"ping {address}: no answer"
         if len(offline) > 1 and len(offline) == len(asked):
             yield NO_INTERNET.problem(

@@ -34,6 +34,8 @@ class Echoes(Struct, frozen=True):
     """Oldest first, since the address was last silent."""
     silent: Mapping[IPv4Address, int] = {}
     """How many echoes in a row were lost up to now, where any was."""
+    unheard: Mapping[IPv4Address, int] = {}
+    """The same, where the SSH port did not answer either."""
 
 
 def _linux(questions: Questions) -> str:
@@ -63,7 +65,8 @@ def measured(
         if e.sent
     }
     silent = {address: e.sent for address, e in echoes.items() if not e.received}
-    return Echoes(asked, echoes, ports, unread, _of_answering(rounds, silent), silent)
+    unheard = {address: sent for address, sent in silent.items() if not ports.get(address)}
+    return Echoes(asked, echoes, ports, unread, _of_answering(rounds, silent), silent, unheard)
 
 
 def _of_answering(
@@ -75,7 +78,11 @@ def _of_answering(
 
 def _into(facts: NodeFacts, found: Echoes) -> NodeFacts:
     network = replace(
-        facts.network, echoes=found.echoes, answers_tcp=found.answers_tcp, rounds=found.rounds
+        facts.network,
+        echoes=found.echoes,
+        answers_tcp=found.answers_tcp,
+        rounds=found.rounds,
+        unheard=found.unheard,
     )
     unread = {f"echo {address}": said for address, said in found.unread.items()}
     return replace(facts, network=network, unknown={**facts.unknown, **unread})
@@ -87,7 +94,12 @@ def _renew(old: Echoes, new: Echoes) -> Echoes:
     def kept(values: Mapping[IPv4Address, T]) -> dict[IPv4Address, T]:
         return {a: value for a, value in values.items() if a not in new.asked}
 
-    silent = {**kept(old.silent), **{a: n + old.silent.get(a, 0) for a, n in new.silent.items()}}
+    def counted(
+        before: Mapping[IPv4Address, int], now: Mapping[IPv4Address, int]
+    ) -> dict[IPv4Address, int]:
+        return {**kept(before), **{a: n + before.get(a, 0) for a, n in now.items()}}
+
+    silent = counted(old.silent, new.silent)
     rounds = {**old.rounds}
     for address, latest in new.rounds.items():
         rounds[address] = _appended(old.rounds.get(address, ()), latest[-1])
@@ -98,6 +110,7 @@ def _renew(old: Echoes, new: Echoes) -> Echoes:
         {**kept(old.unread), **new.unread},
         _of_answering(rounds, silent),
         silent,
+        counted(old.unheard, new.unheard),
     )
 
 
