@@ -361,3 +361,14 @@ def test_a_delay_is_raised_at_another_threshold_than_it_is_cleared() -> None:
     assert judged(world, looks, standing=raised.degraded).degraded == raised.degraded
     takes(2.9)
     assert judged(world, looks, standing=raised.degraded).degraded == frozenset()
+
+
+def test_a_path_alone_is_told_only_if_it_was_slow_all_the_time() -> None:
+    """While a link becomes slow, or fast again, its paths do so one after the other."""
+    world = World(FLAT)
+    for last_ms, told_of in ((9.0, [("rtt-high", "mini1")]), (0.1, [])):
+        looks = looks_of(world)
+        times = [9.0, 9.0, last_ms]
+        put(looks, "mini1", MINI2, tuple(EchoRound(n, 10, 10, ms) for n, ms in enumerate(times)))
+        problems = judged(world, looks).status.problems
+        assert [(p.code, p.node) for p in problems] == told_of

@@ -63,7 +63,9 @@ def slow_places(
         left = [path for path in left if best not in path.places]
         suspects.remove(best)
     groups: dict[tuple[str, str], list[Path]] = {}
-    for path in left:
+    # only what was slow all the time: while a link becomes slow, or fast again, its paths do so one
+    # after the other
+    for path in (p for p in left if _too_long(p, p.shortest_ms, standing)):
         groups.setdefault((path.reach.node, path.reach.network), []).append(path)
     for (node, _), group in groups.items():
         first = Place(group[0].hops[0][2], (node,))
@@ -72,10 +74,14 @@ def slow_places(
 
 def too_long(path: Path, standing: Collection[Place] = ()) -> bool:
     """Whether the round trip takes longer than it may."""
-    if path.rtt_ms is None or path.expected_rtt_ms is None:
+    return _too_long(path, path.rtt_ms, standing)
+
+
+def _too_long(path: Path, rtt_ms: float | None, standing: Collection[Place]) -> bool:
+    if rtt_ms is None or path.expected_rtt_ms is None:
         return False
     known = any(place in path.places for place in standing)
-    return path.rtt_ms > _limit_ms(path.expected_rtt_ms, known=known)
+    return rtt_ms > _limit_ms(path.expected_rtt_ms, known=known)
 
 
 def _limit_ms(expected_ms: float, *, known: bool) -> float:

@@ -51,8 +51,16 @@ class Path(Struct, frozen=True):
     def rtt_ms(self) -> float | None:
         """The shortest of a round: the first echo may include ARP, and a busy machine is late. Of
         several rounds the middle one, or the shorter of two."""
-        times = [r.rtt_min_ms for r in self.rounds if r.sent > 1 and r.rtt_min_ms is not None]
-        return median_low(times) if times else None
+        return median_low(self._times_ms) if self._times_ms else None
+
+    @property
+    def shortest_ms(self) -> float | None:
+        """The shortest of all rounds."""
+        return min(self._times_ms, default=None)
+
+    @property
+    def _times_ms(self) -> list[float]:
+        return [r.rtt_min_ms for r in self.rounds if r.sent > 1 and r.rtt_min_ms is not None]
 
 
 def paths(
