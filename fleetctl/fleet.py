@@ -28,6 +28,7 @@ from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.observe.again import asked_again
 from fleetctl.observe.former import FormerNodes
 from fleetctl.observe.observer import Observer
 from fleetctl.service import (
@@ -110,14 +111,17 @@ class LiveFleet:
             return look
 
         nodes = self.fleet.nodes.values()
-        former, looks = await asyncio.gather(
+        former, asked = await asyncio.gather(
             self._ask_former(), asyncio.gather(*(ask(node) for node in nodes))
         )
+        looks = dict(zip(self.fleet.nodes, asked, strict=True))
+        if depth == "check":
+            looks = await asked_again(self.observer, self._expectations, looks)
         return assess(
             self.fleet,
             self.job,
             self._expectations,
-            dict(zip(self.fleet.nodes, looks, strict=True)),
+            looks,
             duration_s=time.monotonic() - began,
             depth=depth,
             chosen=chosen,

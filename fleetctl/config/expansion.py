@@ -29,6 +29,7 @@ def expand(fleet: Fleet) -> dict[str, Any]:
 def _network(network: Network) -> dict[str, Any]:
     expect = {
         "rtt_ms": network.expect_rtt_ms,
+        "loss_percent": network.expect_loss_percent,
         "bandwidth_mbps": network.expect_bandwidth_mbps,
     }
     return _given(

@@ -75,6 +75,7 @@ PositiveSeconds = Annotated[
     float, _says("a number of seconds above 0, at most a week", gt=0, le=MAX_SECONDS)
 ]
 Positive = Annotated[float, _says("a number above 0", gt=0, le=1e12)]
+Percent = Annotated[float, _says("a number from 0 to 100", ge=0, le=100)]
 Count = Annotated[int, _says("a whole number from 0 to 1000000", ge=0, le=1_000_000)]
 PositiveCount = Annotated[int, _says("a whole number from 1 to 1000000", ge=1, le=1_000_000)]
 Signal = Literal[
@@ -94,6 +95,10 @@ class ExpectEntry(Entry):
     rtt_ms: Annotated[
         Positive | UnsetType,
         _means("Round-trip time between neighbours, milliseconds; a check warns of twice as much."),
+    ] = UNSET
+    loss_percent: Annotated[
+        Percent | UnsetType,
+        _means("Echoes that may be lost between neighbours, there and back, percent; default 1."),
     ] = UNSET
     bandwidth_mbps: Annotated[
         Positive | UnsetType,

@@ -11,6 +11,7 @@ from msgspec import Struct
 from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
+from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.orphans import orphaned
 from fleetctl.health.power import is_mac, reboot_status, sleep_status
@@ -52,6 +53,8 @@ class Checked(Struct, frozen=True):
     """The network's problems in ``status``, with the findings behind them."""
     facts: Mapping[str, NodeFacts]
     """Of the nodes that answered."""
+    degraded: frozenset[Degraded] = frozenset()
+    """The links that work, but badly."""
 
 
 def assess(
@@ -64,15 +67,18 @@ def assess(
     depth: Depth = "status",
     chosen: Sequence[Instance] | None = None,
     former: Mapping[str, Look] | None = None,
+    standing: frozenset[Degraded] = frozenset(),
 ) -> Checked:
     """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them).
 
     :param former: looks at nodes that are no longer in nodes.yaml.
+    :param standing: the links that worked badly before: they still do unless they are clearly
+        better.
     """
     facts = {name: look.facts for name, look in looks.items() if look.facts}
     statuses = _statuses(fleet, job, looks, facts) if job else {}
     lost = {name: look.error for name, look in looks.items() if look.error}
-    diagnosis = diagnose(fleet, expectations, facts, lost, depth)
+    diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing)
     problems: list[Problem] = []
     for node in fleet.nodes.values():
         if node.name in lost and node.name not in diagnosis.explained:
@@ -110,7 +116,7 @@ def assess(
         problems=tuple(problems),
         orphans=left,
     )
-    return Checked(status, diagnosis.roots, facts)
+    return Checked(status, diagnosis.roots, facts, diagnosis.degraded)
 
 
 def _statuses(

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from fleetctl.model.network import Echo, Interface, Neighbour, Route, RouteTaken
+from fleetctl.model.network import Echo, EchoRound, Interface, Neighbour, Route, RouteTaken
 from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import SystemStatus
 
@@ -18,6 +18,9 @@ NO_ANSWER = "the question had no answer"
 NOT_SUPPORTED = "not supported"
 UNANSWERED = (CUT_OFF, NO_ANSWER, NOT_SUPPORTED)
 """Beginnings of reasons that say only that there was no answer."""
+
+LOST_BY_CHANCE = 3
+"""So many echoes in a row, and no answer of the SSH port either, are no chance any more."""
 
 Phase = Literal["running", "backoff", "ended", "stopped"]
 HealthState = Literal["ok", "failing", "unknown"]
@@ -128,12 +131,29 @@ class NetworkFacts(Struct, frozen=True):
     arrive by another interface than answers would leave by."""
     echoes: Mapping[IPv4Address, Echo] = {}
     """The results of pings, by address."""
+    rounds: Mapping[IPv4Address, tuple[EchoRound, ...]] = {}
+    """By address, oldest first: the echoes by which loss and delay are judged. Those of this look,
+    or of the last minutes while the node is watched; none from before the address was last
+    silent."""
+    unheard: Mapping[IPv4Address, int] = {}
+    """By address: how many echoes in a row were lost up to now, its SSH port being silent too."""
     answers_tcp: Mapping[IPv4Address, bool] = {}
     """For unanswered pings: whether the SSH port there answered or refused the connection."""
     ssh_address: IPv4Address | None = None
     """The node's own address of the SSH connection; None: not known, or IPv6."""
     ssh_interface: str | None = None
     """The interface that carries the SSH connection, if that is over IPv6."""
+
+    def heard(self, address: IPv4Address) -> bool:
+        """Whether the address answers a ping, or at its SSH port.
+
+        While a node is watched, it still does if a few echoes are lost: these may be chance.
+        """
+        echo = self.echoes.get(address)
+        if (echo and echo.received) or self.answers_tcp.get(address):
+            return True
+        lately = any(r.received for r in self.rounds.get(address, ()))
+        return lately and self.unheard.get(address, 0) < LOST_BY_CHANCE
 
     def interface_of(self, address: IPv4Address) -> Interface | None:
         """The interface that has ``address``."""
@@ -147,6 +167,8 @@ class Reliability(Struct, frozen=True):
 
     clock_offset_s: float | None = None
     """The node's clock minus the controller's."""
+    clock_error_s: float | None = None
+    """By how much more or less it may be: half the time in which the node read its clock."""
     sleep_minutes: int | None = None
     """macOS: idle minutes until it sleeps; 0: never."""
     sleep_disabled: bool = False
@@ -161,7 +183,7 @@ class Reliability(Struct, frozen=True):
     """Raspberry Pi: the supply voltage is too low now."""
     undervoltage_since_boot: bool | None = None
     stealth: bool | None = None
-    """macOS: its firewall answers no ping."""
+    """macOS: its firewall is on, and answers no ping."""
 
 
 class Workplace(Struct, frozen=True):

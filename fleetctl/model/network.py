@@ -84,3 +84,23 @@ class Echo(Struct, frozen=True):
     rtt_min_ms: float | None = None
     error: str | None = None
     """The error of ping, or of a router on the way, if there was one."""
+
+
+class EchoRound(Struct, frozen=True):
+    """Echo requests to one address that were sent in one stretch of time, some of them answered."""
+
+    slot: int
+    """The number of the stretch; it is the same for all nodes that are asked together."""
+    sent: int
+    received: int
+    rtt_min_ms: float | None = None
+
+    def with_more(self, later: EchoRound) -> EchoRound:
+        """Both as one, in the stretch of this one."""
+        times = [t for t in (self.rtt_min_ms, later.rtt_min_ms) if t is not None]
+        return EchoRound(
+            self.slot,
+            self.sent + later.sent,
+            self.received + later.received,
+            min(times, default=None),
+        )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -90,7 +91,8 @@ class Conversation:
 
     async def ask(self, name: str) -> Answered:
         """The answer to one of the questions; raises as :meth:`words`."""
-        return answered(self._scripts[name], *await self.words(name))
+        asked_s = time.time()
+        return answered(self._scripts[name], *await self.words(name), asked_s)
 
     async def words(self, name: str) -> tuple[str, str]:
         """What one of the questions printed on stdout and on stderr.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import IPv4Address
+
+from msgspec.structs import replace
 
 from fleetctl.errors import LinkError
 from fleetctl.link.links import Links
@@ -16,7 +19,13 @@ from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.conditions import OpenConditions, external_answers
 from fleetctl.observe.look import LOOK_TIMEOUT_S, look
 from fleetctl.observe.questions import questions
-from fleetctl.probes.node import clock_script, node_script, read_raw, services_script
+from fleetctl.probes.node import (
+    clock_script,
+    echoes_script,
+    node_script,
+    read_raw,
+    services_script,
+)
 
 
 class Observer:
@@ -59,6 +68,16 @@ class Observer:
             shell_s=link.shell_s,
             ignored=link.ignored,
         )
+
+    async def echoes(self, node: Node, addresses: frozenset[IPv4Address]) -> NodeFacts:
+        """Only the echoes of ``check`` to some addresses that must answer.
+
+        :raises LinkError: ``node`` cannot be asked.
+        """
+        link = await self.link(node)
+        asked = self.questions(node, "check")
+        echoes = {a: port for a, port in asked.echoes.items() if a in addresses}
+        return await look(link, echoes_script(replace(asked, echoes=echoes, silent=())))
 
     async def look_from_here(self, node: Node) -> Look:
         """Look at a node that cannot be logged into: only the ready conditions of its instances."""

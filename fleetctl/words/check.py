@@ -60,7 +60,8 @@ def about(node: NodeStatus, facts: NodeFacts | None) -> str:
     if facts and facts.tmux_version:
         parts.append(f"tmux {facts.tmux_version}")
     offset_s = facts.reliability.clock_offset_s if facts else None
-    if offset_s is not None and abs(offset_s) >= 2:  # the node's answer has whole seconds
+    error_s = facts.reliability.clock_error_s if facts else None
+    if offset_s is not None and abs(offset_s) - (error_s or 0.0) >= 2:
         parts.append(f"clock {offset_s:+.0f} s")
     if system.temperature_c is not None:
         parts.append(f"{system.temperature_c:g} °C")

@@ -260,6 +260,7 @@ RAISED: dict[str, Raise] = {
     "arp-incomplete": no_ethernet_address,
     "mtu-mismatch": sizes,
     "thunderbolt-loop": ring,
+    "packet-loss": world(lambda w: w.hosts["mini2"].loses.update(fabric=0.3)),
     "rtt-high": slow,
     "local-network-denied": alone(
         system=SystemStatus(os="macos"), network=HEARD, local_network=DENIED

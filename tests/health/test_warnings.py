@@ -170,6 +170,15 @@ def test_a_clock_that_differs(fleet: Fabricated, offset_s: float, words: str) ->
     assert problem.summary == f"the clock of pi5 {words} this machine's"
 
 
+@pytest.mark.parametrize(("offset_s", "told"), [(-14.0, False), (-16.0, True), (16.0, True)])
+def test_a_slow_answer_leaves_a_clock_open(fleet: Fabricated, offset_s: float, told: bool) -> None:
+    fleet.reliability("pi5", clock_offset_s=offset_s, clock_error_s=10.0)
+    assert [p.code for p in fleet.problems()] == (["clock-skew"] if told else [])
+    if told:
+        evidence = f"date: {offset_s:+.0f} s, give or take 10.0 s"
+        assert fleet.warning().evidence == evidence
+
+
 @pytest.mark.parametrize("offset_s", [None, 0.0, 5.0, -5.0])
 def test_a_clock_that_is_good_enough(fleet: Fabricated, offset_s: float | None) -> None:
     fleet.reliability("pi5", clock_offset_s=offset_s)

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from random import Random
 
 from fleetctl.errors import ConnectTimedOut, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import NetworkFacts, TcpConnection
+from fleetctl.model.facts import NetworkFacts, Reliability, TcpConnection
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
-from fleetctl.model.network import Echo, Interface, Route, RouteTaken
+from fleetctl.model.network import Echo, EchoRound, Interface, Route, RouteTaken
 from fleetctl.model.questions import Depth
 from fleetctl.model.setup import NetworkSetup, Profile, ProfileRoute
 from fleetctl.model.status import SystemStatus
@@ -28,6 +29,7 @@ from tests.launch.jobs import job as made_job
 ROUTER = IPv4Address("192.168.1.1")
 ANY = IPv4Network("0.0.0.0/0")
 HOPS = 8
+ECHOES = 10
 NAMES = {"wifi": "wlan0", "fabric": "thunderbolt0"}
 
 
@@ -55,6 +57,12 @@ class Host:
     stored_routes: dict[IPv4Network, IPv4Address] = field(default_factory=dict)
     resting: set[str] = field(default_factory=set)
     """Networks with a profile that does not come up by itself."""
+    stealth: bool = False
+    """It answers no ping; its SSH port answers."""
+    loses: dict[str, float] = field(default_factory=dict)
+    """By network: of the echoes that cross its link there, the share that is lost."""
+    delays_ms: dict[str, float] = field(default_factory=dict)
+    """By network: by how much its link there delays a packet."""
 
     def up(self, network: str) -> bool:
         return (
@@ -79,6 +87,7 @@ class World:
         self.fleet = fleet
         self.job = job
         self.expectations = derive(fleet, needing_all(fleet))
+        self.chance = Random(1)
         self.hosts = {
             name: Host(
                 addresses=dict(node.addresses),
@@ -152,8 +161,13 @@ class World:
             None,
         )
 
-    def _arrives(self, start: str, to: IPv4Address) -> tuple[str, IPv4Address] | None:
-        """The node that gets the packet, and the source address; None: it is lost."""
+    def _arrives(
+        self, start: str, to: IPv4Address, crossed: list[tuple[str, str]] | None = None
+    ) -> tuple[str, IPv4Address] | None:
+        """The node that gets the packet, and the source address; None: it is lost.
+
+        :param crossed: gets the links on the way, as nodes and networks.
+        """
         at, source = start, None
         for _ in range(HOPS):
             host = self.hosts[at]
@@ -173,6 +187,8 @@ class World:
             following = self._owner(network, via or to)
             if following is None:
                 return None
+            if crossed is not None:
+                crossed += [(at, network), (following, network)]
             at = following
         return None
 
@@ -191,8 +207,33 @@ class World:
             return False
         if there[0] == "@internet":
             return True
+        return not self.hosts[there[0]].stealth and self._comes_back(asker, there)
+
+    def _comes_back(self, asker: str, there: tuple[str, IPv4Address]) -> bool:
         back = self._arrives(there[0], there[1])
         return back is not None and back[0] == asker
+
+    def answers_tcp(self, asker: str, to: IPv4Address) -> bool:
+        """Whether the SSH port there answers."""
+        there = self._arrives(asker, to)
+        return there is not None and self._comes_back(asker, there)
+
+    def rounds(self, asker: str, to: IPv4Address) -> tuple[EchoRound, ...]:
+        """Two rounds of ten echoes to an address that answers."""
+        crossed: list[tuple[str, str]] = []
+        if there := self._arrives(asker, to, crossed):
+            self._arrives(there[0], there[1], crossed)
+        links = [(self.hosts[name], network) for name, network in crossed]
+        rtt_ms = 0.1 + sum(host.delays_ms.get(network, 0.0) for host, network in links)
+        passes = 1.0
+        for host, network in {(id(h), n): (h, n) for h, n in links}.values():
+            passes *= 1 - host.loses.get(network, 0.0)
+        return tuple(
+            EchoRound(
+                slot, ECHOES, sum(self.chance.random() < passes for _ in range(ECHOES)), rtt_ms
+            )
+            for slot in range(2)
+        )
 
     # what the nodes say
 
@@ -238,10 +279,16 @@ class World:
                 if way
                 else RouteTaken(to, error="RTNETLINK answers: Network is unreachable")
             )
-        echoes = {}
+        echoes, rounds, ports = {}, {}, {}
+        hidden = {a for h in self.hosts.values() if h.stealth for a in h.addresses.values()}
+        measured = depth == "check" and any(h.loses or h.delays_ms for h in self.hosts.values())
         for to in (*asked.echoes, *asked.silent):
             came = 3 if self.answers(name, to) else 0
             echoes[to] = Echo(3, came, 0.1 if came else None)
+            if to in hidden and asked.echoes.get(to):
+                ports[to] = self.answers_tcp(name, to)
+            if came and measured and to != self.fleet.internet:
+                rounds[to] = self.rounds(name, to)
         network_facts = NetworkFacts(
             interfaces=tuple(interfaces),
             routes=tuple(table),
@@ -250,6 +297,8 @@ class World:
             forwarding=host.forwarding,
             forwarding_persistent=True if asked.forwards else None,
             echoes=echoes,
+            rounds=rounds,
+            answers_tcp=ports,
         )
         setup = self._setup(host) if depth == "check" else None
         mine = self.job.on(name) if self.job else ()
@@ -261,6 +310,7 @@ class World:
                 system=SystemStatus(os="linux"),
                 network=network_facts,
                 setup=setup,
+                reliability=Reliability(stealth=host.stealth),
                 connections=tuple(c for i in mine for c in self._connections(i)),
             )
         )

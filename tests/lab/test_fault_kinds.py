@@ -87,6 +87,8 @@ def seen(lab: Lab, node: str) -> dict[str, object]:
     }
     found["routes"] = sorted(map(str, _ip(process, "route")))
     found["forwarding"] = _in_network(process, "cat", "/proc/sys/net/ipv4/ip_forward")
+    silent = "/proc/sys/net/ipv4/icmp_echo_ignore_all"
+    found["stealth"] = _in_network(process, "cat", silent)
     found["sshd"] = set(_states(process, "sshd"))
     found["instance"] = set(_states(process, INSTANCE[0]))
     found["full"] = os.statvfs(disk_of(now, node)).f_bavail == 0

@@ -26,11 +26,15 @@ class Way:
         """The nodes in order; the last one has the address."""
         self.links: list[tuple[str, str]] = []
         """Node and network, for both ends of every link."""
+        self.hops: list[tuple[str, str, str]] = []
+        """Two neighbours and their network, in order, on the way there."""
         self.routes: list[tuple[str, str]] = []
         """Node and the network to which it needs a route, there or back."""
         self.to = reach.to
         self.source: IPv4Address | None = None
         """The asker's address on the first link, to which the answer goes."""
+        self.symmetric = True
+        """Answers come back the same way, hop by hop."""
         node = fleet.nodes[reach.node]
         self.links.append((reach.peer, reach.network))  # may be a gateway's address on its far side
         if reach.network in node.addresses:
@@ -67,6 +71,7 @@ class Way:
 
     def _hop(self, here: str, there: str, network: str) -> None:
         self.stations.append(there)
+        self.hops.append((here, there, network))
         self.links += [(here, network), (there, network)]
 
     def _need_routes(self, fleet: Fleet, reach: ExpectedReach) -> None:
@@ -80,6 +85,7 @@ class Way:
                 continue
             if home in addresses:
                 self.links.append((station, home))  # its answer goes straight there
+                self.symmetric &= station in self.stations[:2]
             else:
                 self.routes.append((station, home))
 
@@ -91,6 +97,12 @@ class Way:
         there = finding.node != self.stations[-1] and all(self.to in c for c in cidrs)
         source = self.source if finding.node != self.stations[0] else None
         return there or (source is not None and all(source in c for c in cidrs))
+
+    @property
+    def crossed(self) -> Sequence[tuple[str, str]]:
+        """The links that packets really cross: not that of an address which a gateway answers for
+        on its near side."""
+        return tuple(dict.fromkeys(self.links[1:]))
 
     @property
     def forwarders(self) -> Sequence[str]:

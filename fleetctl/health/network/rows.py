@@ -295,13 +295,16 @@ def _reach(facts: NodeFacts, expected: ExpectedReach, depth: Depth) -> ReachRow:
     reason = echo.error
     if not echo.received and answered:
         reason = "no echo came back, but its SSH port answers: a firewall drops pings"
+    rounds = facts.network.rounds.get(expected.to, ())
+    sent = sum(r.sent for r in rounds) or echo.sent
+    came = sum(r.received for r in rounds) if rounds else echo.received
     lost = None
-    if echo.sent > 1 and echo.received:
-        lost = round(100 * (1 - min(1, echo.received / echo.sent)), 1)
+    if sent > 1 and came:
+        lost = round(100 * (1 - min(1, came / sent)), 1)
     return _with(
         row,
-        observed=echo.received > 0 or bool(answered),
-        rtt_ms=echo.rtt_min_ms,
+        observed=facts.network.heard(expected.to),
+        rtt_ms=echo.rtt_min_ms if echo.received or not rounds else rounds[-1].rtt_min_ms,
         loss_percent=lost,
         reason=None if echo.received else reason,
     )

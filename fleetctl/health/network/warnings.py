@@ -13,7 +13,6 @@ from fleetctl.health.kinds.network import (
     ROUTE_NOT_PERSISTENT,
     RP_FILTER_STRICT,
 )
-from fleetctl.health.kinds.reachability import RTT_HIGH
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.wording import wording
 from fleetctl.model.facts import NodeFacts
@@ -21,9 +20,7 @@ from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet, Node
 
 CLOCK_SKEW_S = 5.0
-RTT_FACTOR = 2.0
-RTT_SLACK_MS = 1.0
-"""A round-trip time is high if it exceeds the expected one by this factor and by this much."""
+"""So far may a clock be off, beyond what the measurement leaves open."""
 
 
 def warnings(
@@ -33,16 +30,16 @@ def warnings(
     for kind, found in _findings(fleet, node, facts, rows):
         yield kind.of(fleet, found), found
     offset_s = facts.reliability.clock_offset_s
-    if offset_s is not None and abs(offset_s) > CLOCK_SKEW_S:
+    error_s = facts.reliability.clock_error_s or 0.0
+    if offset_s is not None and abs(offset_s) - error_s > CLOCK_SKEW_S:
+        sure = f", give or take {error_s:.1f} s" if error_s else ""
         skew = CLOCK_SKEW.problem(
             node.name,
             offset_s=abs(offset_s),
             way="ahead of" if offset_s > 0 else "behind",
-            evidence=f"date: {offset_s:+.0f} s",
+            evidence=f"date: {offset_s:+.0f} s{sure}",
         )
         yield skew, ()
-    for problem in _slow(fleet, node, rows):
-        yield problem, ()
 
 
 def _findings(
@@ -144,31 +141,3 @@ def _of_cluster(node: Node, facts: NodeFacts, interface: str) -> bool:
         (own := facts.network.interface_of(address)) is not None and own.name == interface
         for address in node.addresses.values()
     )
-
-
-def _slow(fleet: Fleet, node: Node, rows: Rows) -> Iterator[Problem]:
-    """Only the shortest of several round trips is judged: the first one includes ARP."""
-    for network in fleet.networks.values():
-        limit_ms = network.expect_rtt_ms
-        if limit_ms is None or network.name not in node.addresses:
-            continue
-        slow = [
-            (r.rtt_ms, r.expected)
-            for r in rows.reachability
-            if r.expected.network == network.name
-            and not r.astray  # it measures another network, and that is told
-            and r.loss_percent is not None
-            and r.rtt_ms is not None
-            and r.rtt_ms > max(limit_ms * RTT_FACTOR, limit_ms + RTT_SLACK_MS)
-        ]
-        if slow:
-            rtt_ms, worst = max(slow, key=lambda pair: pair[0])
-            yield RTT_HIGH.problem(
-                node.name,
-                rtt_ms=rtt_ms,
-                peer=worst.peer,
-                network=network.name,
-                limit_ms=limit_ms,
-                affects=tuple(dict.fromkeys(to.peer for _, to in slow)),
-                evidence=f"ping {worst.to}: shortest of several {rtt_ms:g} ms",
-            )

@@ -14,7 +14,7 @@ from fleetctl.lab.blueprint import Blueprint, Machine
 from fleetctl.lab.faults.commands import as_root, refusal
 from fleetctl.lab.faults.kind import FaultKind, on_machine, own_machine, with_ssh
 from fleetctl.lab.namespaces import Process, tool
-from fleetctl.lab.personality import HIDDEN, is_mac
+from fleetctl.lab.personality import HIDDEN, is_mac, personality
 from fleetctl.lab.state import State
 from fleetctl.model.layout import RUN_VARIABLE
 
@@ -132,6 +132,12 @@ def _weaken_power(now: State, machine: Machine, weak: bool) -> None:
     report.write_text(f"{THROTTLED if weak else '0x0'}\n")
 
 
+def _hide_from_pings(now: State, machine: Machine, hidden: bool) -> None:
+    """Switch the stealth mode of a Mac's firewall on or off."""
+    setting = f"{personality(machine.os).proc}/sys/net/ipv4/icmp_echo_ignore_all"
+    as_root(now, machine, ["sh", "-c", f"echo {int(hidden)} >{setting}"])
+
+
 def _deny_local_network(now: State, machine: Machine, denied: bool) -> None:
     """Deny Python in the account's tmux servers connections to on-link addresses, or allow them.
 
@@ -196,6 +202,14 @@ KINDS = (
         lacks="it is no Linux machine",
         lives="disk",
         apply=on_machine(_weaken_power),
+    ),
+    FaultKind(
+        name="stealth",
+        sentence="The firewall of a Mac is in stealth mode: it answers no ping.",
+        places=_mac,
+        lacks="it is no Mac",
+        lives="memory",
+        apply=on_machine(_hide_from_pings),
     ),
     FaultKind(
         name="local-network-denied",
