@@ -89,6 +89,12 @@ class ConnectFailed(LinkError):
     silent = True
 
 
+class LocalNetworkDenied(ConnectFailed):
+    """macOS on this machine does not let the program connect to its neighbours."""
+
+    code = "local-network-denied"
+
+
 class ConnectTimedOut(LinkError):
     """Nothing answered at the address within ``connect_timeout``."""
 

@@ -8,7 +8,13 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
-from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
+from fleetctl.errors import (
+    ConnectFailed,
+    ConnectTimedOut,
+    LinkError,
+    LinkLost,
+    LocalNetworkDenied,
+)
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
 from fleetctl.health.network.quality import Degraded
@@ -152,17 +158,21 @@ def _all_lost(
     if len(remote) < 2 or not all((e := lost.get(n)) and e.silent for n in remote):
         return None
     local = next((n.name for n in fleet.nodes.values() if n.connection == "local"), None)
-    if local and local in facts and fleet.internet:
+    first = lost[remote[0]]
+    denied = isinstance(first, LocalNetworkDenied)
+    if not denied and local and local in facts and fleet.internet:
         echo = facts[local].network.echoes.get(fleet.internet)
         if echo is None or echo.received:
             return None
-    first = lost[remote[0]]
+    why = "this machine is not on their network"
+    if denied:
+        why = "allow it under System Settings, Privacy & Security, Local Network"
     carried = (name for p in problems if p.node in lost for name in p.affects)
     return Problem(
         code=first.code,
         severity="error",
         node=local,
-        summary=f"no node can be reached ({first.reason}): this machine is not on their network",
+        summary=f"no node can be reached ({first.reason}): {why}",
         affects=tuple(dict.fromkeys((*remote, *carried))),
         evidence="; ".join(f"{name}: {lost[name].reason}" for name in remote[:4]),
     )

@@ -57,6 +57,7 @@ def link_problem(node: Node, error: LinkError, job: Job | None) -> Problem:
     return KINDS[error.code].problem(
         node.name,
         reason=f"{error.reason}{hint}",
+        what=f"{node.name} cannot be reached: {error.reason}",
         affects=_carried(node, job),
         evidence=error.reason,
     )
@@ -176,7 +177,8 @@ def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
     if reached and facts.local_network is not None:
         yield LOCAL_NETWORK_DENIED.problem(
             node.name,
-            address=reached[0],
+            what=f"macOS on {node.name} does not let programs in tmux connect to the local "
+            f"network: ping reaches {reached[0]}, the job's Python does not",
             evidence=f"in tmux: {facts.local_network.said}",
             affects=tuple(i.name for i in mine if i.after),
         )

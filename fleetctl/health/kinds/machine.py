@@ -46,10 +46,8 @@ UNDERVOLTAGE = ProblemKind(
 LOCAL_NETWORK_DENIED = ProblemKind(
     "local-network-denied",
     "error",
-    "macOS on {node} does not let programs in tmux connect to the local network: ping reaches "
-    "{address}, the job's Python does not. Allow it under System Settings, Privacy & Security, "
-    "Local Network",
-    "the node's instances that connect to others",
+    "{what}. Allow it under System Settings, Privacy & Security, Local Network",
+    "the node's instances that connect to others; or what runs on a node that is not reached",
     {
         "linux": "Linux has no such permission",
         "macos": "macOS lets only a person at the Mac allow it",

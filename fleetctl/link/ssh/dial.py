@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError
+from fleetctl.link.ssh.privacy import explained
 
 STAGGER_S = 0.25
 """After so long without an answer the next address is tried, too (RFC 8305, section 5)."""
@@ -89,7 +90,9 @@ async def dial(name: str, host: str, port: int, family: int, deadline: float) ->
             ) from None
         raise _error(name, host, port, asked, late=" within its connect_timeout") from None
     except OSError:
-        raise _error(name, host, port, asked) from None
+        error = _error(name, host, port, asked)
+    denied = [address for address, number in asked.items() if number == errno.EHOSTUNREACH]
+    raise await explained(error, denied[0]) if denied else error
 
 
 async def _resolve(name: str, host: str, port: int, family: int) -> Sequence[_Address]:
