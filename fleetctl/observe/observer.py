@@ -95,13 +95,16 @@ class Observer:
         return await look(link, services_script(self.fleet.name, node))
 
     async def clock_offset_s(self, node: str) -> float | None:
-        """The clock of ``node`` minus the controller's; None: not known.
+        """The clock of ``node`` minus the controller's; 0 if the reading cannot tell them apart.
+
+        None: not known.
 
         :raises LinkError: it cannot be asked.
         """
         link = await self._links.get(node)
         facts = await look(link, clock_script(self.fleet.name, node))
-        return facts.reliability.clock_offset_s
+        offset_s, error_s = facts.reliability.clock_offset_s, facts.reliability.clock_error_s
+        return 0.0 if offset_s is not None and abs(offset_s) <= (error_s or 0.0) else offset_s
 
     async def raw_answers(self, node: Node) -> tuple[RawAnswer, ...]:
         """What ``check`` asks ``node``, and the literal answers.
