@@ -11,6 +11,7 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 │   ├── HostKeyUnknown       the host is in no known_hosts file         (ssh-host-key-unknown)
 │   ├── HostKeyChanged       the host shows another key than recorded   (ssh-host-key-changed)
 │   ├── LinkHung             TCP answers, SSH or the command does not   (ssh-hung)
+│   │   └── ShellHung        the login shell does not run the command   (ssh-hung)
 │   └── LinkLost             the connection broke while in use          (ssh-unreachable)
 ├── TmuxError                tmux on a node is missing, too old or refused a command
 ├── LaunchError              an instance cannot be started or stopped
@@ -65,24 +66,40 @@ class LinkError(FleetctlError):
 
     :param node: the node's name in nodes.yaml.
     :param reason: why, as a clause without the node's name ("connection refused by …").
+    :param silent: nothing was heard of the node, so that this machine may be what is cut off;
+        ``None``: as is usual for the class.
     """
 
     code = "ssh-unreachable"
+    silent = False
 
-    def __init__(self, node: str, reason: str, *, hint: str = "") -> None:
+    def __init__(
+        self, node: str, reason: str, *, hint: str = "", silent: bool | None = None
+    ) -> None:
         super().__init__(f"{node}: {reason}", hint=hint)
         self.node = node
         self.reason = reason
+        if silent is not None:
+            self.silent = silent
 
 
 class ConnectFailed(LinkError):
     """Refused, no route to the host, or its name is not known."""
+
+    silent = True
+
+
+class LocalNetworkDenied(ConnectFailed):
+    """macOS on this machine does not let the program connect to its neighbours."""
+
+    code = "local-network-denied"
 
 
 class ConnectTimedOut(LinkError):
     """Nothing answered at the address within ``connect_timeout``."""
 
     code = "ssh-timeout"
+    silent = True
 
 
 class AuthFailed(LinkError):
@@ -113,15 +130,28 @@ class LinkHung(LinkError):
     code = "ssh-hung"
 
     def __init__(
-        self, node: str, reason: str, *, hint: str = "", output: bytes = b"", errors: bytes = b""
+        self,
+        node: str,
+        reason: str,
+        *,
+        hint: str = "",
+        silent: bool | None = None,
+        output: bytes = b"",
+        errors: bytes = b"",
     ) -> None:
-        super().__init__(node, reason, hint=hint)
+        super().__init__(node, reason, hint=hint, silent=silent)
         self.output = output
         self.errors = errors
 
 
+class ShellHung(LinkHung):
+    """The account's login shell does not get as far as the command."""
+
+
 class LinkLost(LinkError):
     """The connection broke while it was in use."""
+
+    silent = True
 
 
 class TmuxError(FleetctlError):

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
-from fleetctl.errors import LaunchError, LinkError, LinkHung
-from fleetctl.health.assess import Checked, assess, instance_status
-from fleetctl.health.obstacles import obstacles
-from fleetctl.health.orphans import orphans as orphans_on
+from fleetctl.errors import LaunchError, LinkError, LinkHung, TmuxError
+from fleetctl.health.assess import Checked, assess
 from fleetctl.health.services import pane_of
 from fleetctl.link.links import Links
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Failure, Said
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import Pane
+from fleetctl.model.facts import CUT_OFF, Pane
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look, RawAnswer
-from fleetctl.model.plan import PlanStep, plan, stop_order
-from fleetctl.model.progress import ActionResult
+from fleetctl.model.plan import PlanStep, plan
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
+from fleetctl.model.status import FleetStatus
 from fleetctl.model.sudo import SudoPassword
+from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.observe.again import asked_again
+from fleetctl.observe.former import FormerNodes
 from fleetctl.observe.observer import Observer
 from fleetctl.service import (
     Action,
@@ -33,14 +34,12 @@ from fleetctl.service import (
     Attached,
     Repairs,
     Report,
-    StartRefused,
     WantedOrphans,
     Watching,
 )
 
-STRAGGLERS_WAIT_S = 4.0
-"""How long a start waits for further nodes after the first answer: longer than an unanswered ping
-takes, shorter than a lost node's connect_timeout."""
+if TYPE_CHECKING:
+    from fleetctl.launch.launcher import Launcher
 
 
 class LiveFleet:
@@ -56,8 +55,7 @@ class LiveFleet:
         self.links = Links(fleet)
         self._expectations = derive(fleet, job)
         self.observer = Observer(fleet, job, self._expectations, self.links)
-        self._looking: set[asyncio.Task[Look]] = set()
-        """Looks that may still run when the action that began them has ended."""
+        self._former = FormerNodes(fleet)
         self._changing: set[asyncio.Task[Any]] = set()
         """Tasks that are changing something on a node."""
 
@@ -65,11 +63,13 @@ class LiveFleet:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        open_tasks = (self._looking | self._changing) - {asyncio.current_task()}
+        looking = self._launcher.looking if "_launcher" in vars(self) else set()
+        open_tasks = (looking | self._changing) - {asyncio.current_task()}
         for task in open_tasks:
             task.cancel()
         await asyncio.gather(*open_tasks, return_exceptions=True)
         await self.links.close()
+        await self._former.links.close()
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -104,15 +104,21 @@ class LiveFleet:
             return look
 
         nodes = self.fleet.nodes.values()
-        looks = await asyncio.gather(*(ask(node) for node in nodes))
+        former, asked = await asyncio.gather(
+            self._former.looks(self.job), asyncio.gather(*(ask(node) for node in nodes))
+        )
+        looks = dict(zip(self.fleet.nodes, asked, strict=True))
+        if depth == "check":
+            looks = await asked_again(self.observer, self._expectations, looks)
         return assess(
             self.fleet,
             self.job,
             self._expectations,
-            dict(zip(self.fleet.nodes, looks, strict=True)),
+            looks,
             duration_s=time.monotonic() - began,
             depth=depth,
             chosen=chosen,
+            former=former,
         )
 
     def watch(self, interval_s: float, depth: Depth = "check") -> Watching:
@@ -143,151 +149,28 @@ class LiveFleet:
         return plan(self.job, chosen) if self.job else ()
 
     def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
-        return Action(lambda known: self._start(chosen, report, known, check=check))
+        return Action(lambda known: self._launcher.start(chosen, report, known, check=check))
 
     def stop(
         self, chosen: Sequence[Instance], report: Report, *, orphans: WantedOrphans | None = None
     ) -> Action:
-        return Action(lambda known: self._stop(chosen, report, known, orphans=orphans))
+        return Action(lambda known: self._launcher.stop(chosen, report, known, orphans=orphans))
 
     def restart(self, chosen: Sequence[Instance], report: Report) -> Action:
-        async def work(known: dict[str, ServiceStatus]) -> ActionResult:
-            began_s = time.monotonic()
-            problems = await self._obstacles(chosen, self._begin_looks(), anew=True)
-            if problems and not (self.job and self.job.elastic):
-                raise StartRefused(_each_once(problems))
-            stopped = await self._stop(chosen, report, known, began_s)
-            return stopped if stopped.bad else await self._start(chosen, report, known, began_s)
+        return Action(lambda known: self._launcher.restart(chosen, report, known))
 
-        return Action(work)
+    @cached_property
+    def _launcher(self) -> Launcher:
+        from fleetctl.launch.launcher import Launcher
 
-    async def _start(
-        self,
-        chosen: Sequence[Instance],
-        report: Report,
-        known: dict[str, ServiceStatus],
-        began_s: float | None = None,
-        *,
-        check: bool = True,
-    ) -> ActionResult:
-        from fleetctl.launch.runner import Runner
-        from fleetctl.launch.secrets import Secrets
-
-        secrets = Secrets(chosen)
-        looks = self._begin_looks()
-        left_out: dict[str, str] = {}
-        if check and (problems := await self._obstacles(chosen, looks)):
-            elastic = self.job is not None and self.job.elastic
-            left_out = {name: found[0].summary for name, found in problems.items()}
-            if not elastic or all(i.name in left_out for i in chosen if i.command is not None):
-                raise StartRefused(_each_once(problems))
-        runner = Runner(
-            self.fleet.name,
+        return Launcher(
+            self.fleet,
+            self.job,
+            self._expectations,
             self.links,
-            self._status_of(looks),
-            secrets,
-            report,
-            check_paths=check,
-            ssh_ports={node.name: node.ssh_port for node in self.fleet.nodes.values()},
-            began_s=began_s,
-            elastic=self.job is not None and self.job.elastic,
-            left_out=left_out,
-        )
-        try:
-            with self.changing():
-                await runner.start(self.plan(chosen))
-        finally:
-            known.update({i.name: runner.statuses[i.name] for i in chosen})
-        return ActionResult("start", dict(known))
-
-    async def _stop(
-        self,
-        chosen: Sequence[Instance],
-        report: Report,
-        known: dict[str, ServiceStatus],
-        began_s: float | None = None,
-        *,
-        orphans: WantedOrphans | None = None,
-    ) -> ActionResult:
-        from fleetctl.launch.stopper import Stopper
-
-        looks = self._begin_looks()
-        status_of = self._status_of(looks)
-        unasked: dict[str, str] = {}
-
-        async def stop_chosen() -> None:
-            if self.job and chosen:
-                stopper = Stopper(self.fleet.name, self.links, status_of, report, began_s)
-                known.update(await stopper.stop(stop_order(self.job, chosen)))
-
-        async def stop_orphans(node: Node, wanted: WantedOrphans) -> None:
-            look = await asyncio.shield(looks[node.name])
-            if look.facts is None:
-                if node.connection != "none":
-                    why = look.error.reason if look.error else "it has not answered"
-                    unasked[node.name] = why
-                return
-            found = orphans_on(self.fleet, self.job, node.name, look.facts)
-            group = [instance for instance, orphan in found if wanted(orphan)]
-            stopper = Stopper(
-                self.fleet.name, self.links, status_of, report, began_s, name=self._orphan_name
-            )
-            known.update(await stopper.stop([group]))
-
-        with self.changing():
-            also = (
-                [stop_orphans(node, orphans) for node in self.fleet.nodes.values()]
-                if orphans
-                else []
-            )
-            await asyncio.gather(stop_chosen(), *also)
-        return ActionResult("stop", dict(known), unasked)
-
-    def _orphan_name(self, orphan: Instance) -> str:
-        mine = self.job is not None and orphan.job == self.job.name
-        return orphan.name if mine else f"{orphan.job}/{orphan.name}"
-
-    def _begin_looks(self) -> dict[str, asyncio.Task[Look]]:
-        ask = self.observer.look
-        looks = {n: asyncio.create_task(ask(node)) for n, node in self.fleet.nodes.items()}
-        for task in looks.values():
-            self._looking.add(task)
-            task.add_done_callback(self._looking.discard)
-        return looks
-
-    def _status_of(
-        self, looks: Mapping[str, asyncio.Task[Look]]
-    ) -> Callable[[Instance], Awaitable[ServiceStatus]]:
-        """A function that gives an instance's status once its node has answered."""
-
-        async def status_of(instance: Instance) -> ServiceStatus:
-            look = await asyncio.shield(looks[instance.node])
-            return instance_status(self.fleet, instance, look)
-
-        return status_of
-
-    async def _obstacles(
-        self,
-        chosen: Sequence[Instance],
-        looks: Mapping[str, asyncio.Task[Look]],
-        *,
-        anew: bool = False,
-    ) -> dict[str, tuple[Problem, ...]]:
-        """The problems of the network that would make ``chosen`` fail, by instance.
-
-        Nodes that are lost or slow to answer are not waited for, and left out.
-
-        :param anew: running instances are going to be restarted.
-        """
-        pending = set(looks.values())
-        await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        if pending := {task for task in pending if not task.done()}:
-            await asyncio.wait(pending, timeout=STRAGGLERS_WAIT_S)
-        late = Look(error=LinkError("", "it has not answered yet"))
-        known = {name: task.result() if task.done() else late for name, task in looks.items()}
-        checked = assess(self.fleet, self.job, self._expectations, known, duration_s=0.0)
-        return obstacles(
-            self.fleet, self._expectations, checked.status, self.plan(chosen), anew=anew
+            self.observer,
+            self._former,
+            self.changing,
         )
 
     # logs and windows
@@ -326,7 +209,15 @@ class LiveFleet:
         await feed(self.links, self.fleet.name, chosen, wanted, took, tails=tails, clocks=clocks)
 
     async def _pane_of(self, instance: Instance) -> Pane | None:
+        """
+        :raises TmuxError: the node's tmux cannot be asked.
+        """
         facts = await self.observer.instances_on(instance.node)
+        if facts.panes is None and facts.tmux_version is not None:
+            told = refusal(facts.unknown.get("tmux", CUT_OFF))
+            raise TmuxError(
+                instance.node, f"tmux: {told.reason}", hint=told.hint, code="tmux-unusable"
+            )
         return pane_of(self.fleet.name, instance, facts)
 
     async def attach(
@@ -350,7 +241,7 @@ class LiveFleet:
         script = attach_script(self.fleet.name, pane.window_id, read_only=read_only)
         with lent or nullcontext():
             status = await lend(link, script)
-        with suppress(LinkError):
+        with suppress(LinkError, TmuxError):
             pane = await self._pane_of(instance)
         return Attached(status, bool(pane and not pane.dead))
 
@@ -418,10 +309,3 @@ class LiveFleet:
             persistent=persistent,
             password=password,
         )
-
-
-def _each_once(problems: Mapping[str, Sequence[Problem]]) -> tuple[Problem, ...]:
-    found: list[Problem] = []
-    for several in problems.values():
-        found += [problem for problem in several if problem not in found]
-    return tuple(found)

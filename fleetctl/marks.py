@@ -21,6 +21,7 @@ MARKS = {
     "ok": Mark("●", "good"),
     "ready": Mark("●", "good"),
     "degraded": Mark("▲", "doubt"),
+    "unhealthy": Mark("▲", "bad"),
     "running": Mark("◐", "busy"),
     "starting": Mark("◐", "busy"),
     "restarting": Mark("↻", "doubt"),

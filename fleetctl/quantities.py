@@ -8,6 +8,28 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+_TIMES = ("", "once", "twice", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def times(number: int) -> str:
+    """How often: once, twice, three times, 11 times."""
+    word = _TIMES[number] if 0 < number < len(_TIMES) else str(number)
+    return word if number in (1, 2) else f"{word} times"
+
+
+def in_a_row(why: str, failures: int, alike: int) -> str:
+    """A failure and how often it came: "http://… answered 503 three times".
+
+    :param alike: how many of the failures in a row, the last ones, were for the reason ``why``;
+        0: it is one long failure, which is not counted.
+    """
+    if alike == 0:
+        return why
+    if alike < failures:
+        return f"{why}, the last of {failures} failures in a row"
+    return why if failures == 1 else f"{why} {times(failures)}"
+
+
 def duration(seconds: float) -> str:
     """About two significant places: 12s, 4m10s, 3h05m, 12d4h."""
     whole = int(seconds)

@@ -54,7 +54,8 @@ find_python() {
 missing_packages() {
   local pair
   for pair in tmux:tmux sshd:openssh-server ssh:openssh-client ping:iputils-ping ip:iproute2 \
-    ps:procps unshare:util-linux nft:nftables lsof:lsof sudo:sudo zsh:zsh; do
+    ps:procps unshare:util-linux nft:nftables lsof:lsof sudo:sudo zsh:zsh \
+    curl:curl wget:wget; do
     command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
   done
   "$1" -c 'import ensurepip, venv' 2>/dev/null || echo "$1-venv"

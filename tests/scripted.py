@@ -101,6 +101,9 @@ class Script:
         """All of its stdout, once it has ended."""
         return await self._printed.read()
 
+    async def begun(self) -> None:
+        pass
+
     async def read(self, timeout_s: float | None = None) -> bytes:
         try:
             async with asyncio.timeout(timeout_s):
@@ -233,6 +236,8 @@ class ScriptedLink:
 
     address: str | None = None
     connect_ms: float | None = None
+    shell_s: float | None = None
+    ignored: tuple[str, ...] = ()
 
     def __init__(self, far: ScriptedNode) -> None:
         self.node = far.name

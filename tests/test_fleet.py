@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleetctl.errors import ConnectTimedOut
-from fleetctl.fleet import STRAGGLERS_WAIT_S
+from fleetctl.launch.launcher import STRAGGLERS_WAIT_S
 from fleetctl.link.protocol import Link
 from fleetctl.model.progress import Progress
 from fleetctl.model.ready import Ready

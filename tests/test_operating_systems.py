@@ -22,7 +22,7 @@ from fleetctl.model.look import Look
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OSES, SSH, Fleet, Node
 from fleetctl.probes import echoes, setup
-from fleetctl.probes.asked import sockets, workplaces
+from fleetctl.probes.asked import records, sockets, workplaces
 from fleetctl.probes.node import node_script, read_node
 from fleetctl.probes.probe import Ask, Beside, NotAsked, PartOf
 from fleetctl.probes.registry import BY_NAME, PROBES
@@ -36,6 +36,7 @@ TABLES: Mapping[str, Mapping[Any, object]] = {
     "listing listeners": sockets.LISTENING,
     "reading that list": sockets.PARSERS,
     "looking into a folder": workplaces._LISTING,
+    "whether a prober runs": records._ASKS,
     "what the next boot brings": setup.TEXTS,
     "the words of problems": WORDING,
     **{f"the probe {probe.name}": probe.on for probe in PROBES},

@@ -32,6 +32,8 @@ async def _attach(context: Context, target: str, read_only: bool) -> int:
             names = ", ".join(i.name for i in chosen) or "nothing of the job"
             raise UsageError(f"{target} is {names}", hint="Name one instance, as service@node.")
         left = await service.attach(chosen[0], read_only=read_only)
+    if left.exit_status:
+        click.echo(f"tmux ended with status {left.exit_status}; what it said is above", err=True)
     click.echo(
         f"left the window of {chosen[0].name}{'; it runs on' if left.runs else ''}", err=True
     )

@@ -25,7 +25,7 @@ def check(context: Context) -> None:
     path = find(context.config_path)
     fleet, notes = load_with_notes(path)
     for note in notes:
-        click.echo(f"{path}: note: {note}", err=True)
+        click.echo(note, err=True)
     parts = [
         _count(len(fleet.nodes), "node"),
         _count(len(fleet.networks), "network"),

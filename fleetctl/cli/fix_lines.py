@@ -8,6 +8,8 @@ from fleetctl.cli.render import marked, plain, style
 from fleetctl.model.repairs import KeptRecord, Proposal
 from fleetctl.words.repairs import ALL_IS_WELL, Hints, RepairLine, proposal_lines
 
+NOT_PERSISTENT = "-not-persistent"
+"""The end of the codes of what is right only until the next boot."""
 HINTS = Hints(
     persistent="printed only: it changes what the Mac brings up; add --persistent",
     by_hand="no repair that fix can run; what to do: fleetctl explain {}".format,
@@ -38,5 +40,9 @@ def still_wrong_lines(proposal: Proposal, *, persistent: bool) -> Iterator[str]:
     if proposal.repairs or proposal.by_hand:
         yield "still wrong:"
         yield from drawn(proposal_lines(proposal, HINTS, persistent=persistent))
+        if any(
+            r.os == "macos" and r.problem.code.endswith(NOT_PERSISTENT) for r in proposal.repairs
+        ):
+            yield plain("gone at the next boot; to keep it: fleetctl fix --apply --persistent")
     else:
         yield plain(f"{style('●', 'green')} {ALL_IS_WELL}")

@@ -110,7 +110,8 @@ def _nodes(
             continue
         yield style(name, None, bold=True) + plain("  " + about(node, facts.get(name)))
         lines = [*node_lines(node), *connection_lines(status, name)]
-        rows = [(_mark(line.ok), line.what, line.expected, line.seen) for line in lines]
+        rows = [(_mark(line.ok), line.what, line.expected, line.seen, line.later) for line in lines]
         if rows:
-            yield from (f"  {line}" for line in table(("", "WHAT", "EXPECTED", "OBSERVED"), rows))
+            head = ("", "WHAT", "EXPECTED", "OBSERVED", "AFTER A REBOOT")
+            yield from (f"  {line}" for line in table(head, rows))
         yield ""

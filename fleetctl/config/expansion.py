@@ -29,6 +29,7 @@ def expand(fleet: Fleet) -> dict[str, Any]:
 def _network(network: Network) -> dict[str, Any]:
     expect = {
         "rtt_ms": network.expect_rtt_ms,
+        "loss_percent": network.expect_loss_percent,
         "bandwidth_mbps": network.expect_bandwidth_mbps,
     }
     return _given(
@@ -100,6 +101,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
             timeout_s=ready.timeout_s,
             interval_s=ready.interval_s,
         ),
+        liveness=_given(**msgspec.structs.asdict(instance.liveness)) if instance.liveness else None,
         env=dict(instance.env),
         env_file=instance.env_file,
         restart=_given(**msgspec.structs.asdict(instance.restart)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fleetctl.config.clients import check_clients
 from fleetctl.config.gateways import check_gateways
 from fleetctl.config.jobs import read_job
 from fleetctl.config.networks import read_internet, read_networks
@@ -53,7 +54,7 @@ def load(path: Path) -> Fleet:
 
 
 def load_with_notes(path: Path) -> tuple[Fleet, list[str]]:
-    """As :func:`load`, with notes for the user that are no mistakes.
+    """As :func:`load`, with lines for the user about what is no mistake: notes and warnings.
 
     :raises ConfigError: as :func:`load`.
     """
@@ -113,7 +114,9 @@ def _read(text: str, report: Report, folder: Path) -> tuple[Fleet, list[str]]:
     fleet = read_older(tree, report) if older else _read_fleet(tree, report, folder)
     if not report.clean:
         report.fail()
-    return fleet, list(NOTES) if older else []
+    check_clients(fleet, report)
+    notes = NOTES if older else ()
+    return fleet, [*(f"{report.source}: note: {note}" for note in notes), *report.warnings]
 
 
 def _found(tree: Tree | None) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import structs
 
 from fleetctl.config.listen import check_ports, read_listen
+from fleetctl.config.liveness import read_liveness
 from fleetctl.config.nodes import read_workdir
 from fleetctl.config.order import check_order
 from fleetctl.config.placeholders import ANY_NODE, OF_NODE, Scope, ServicePlace
@@ -25,6 +26,7 @@ from fleetctl.config.shape import (
     given,
 )
 from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
+from fleetctl.model.liveness import Liveness
 from fleetctl.model.topology import SSH, Fleet, Node
 
 RESERVED_ENV = "FLEETCTL_"
@@ -181,12 +183,28 @@ class _JobReader:
                 self._path(name, "ready"),
                 report,
             ),
+            liveness=self._liveness(name, entry, scope),
             after=after,
             env={key: fill(value, "env", key) for key, value in _texts(entry.env).items()},
             env_file=self._env_file(name, entry),
             restart=self._restart(name, entry),
             stop=_stop(entry.stop or StopEntry()),
         )
+
+    def _liveness(self, name: str, entry: ServiceEntry, scope: Scope) -> Liveness | None:
+        path = self._path(name, "liveness")
+        lacks_command = (
+            given(entry.command, None) is None
+            and not self._incomplete(name)
+            and not self._report.wrong(*self._path(name, "command"))
+        )
+        if entry.liveness and lacks_command:
+            what = (
+                f"service {name!r} has no command, and liveness is asked beside one that fleetctl "
+                "started; remove the liveness: its ready is asked each time"
+            )
+            self._report.mistake(path, what, key=True)
+        return read_liveness(entry.liveness, scope, path, self._report)
 
     def _check_command(self, name: str, entry: ServiceEntry, node: Node) -> None:
         if given(entry.command, None) is not None:

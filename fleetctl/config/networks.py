@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from fleetctl.config.report import Report, TreePath, dotted, quoted
 from fleetctl.config.shape import ExpectEntry, NetworkEntry, given
-from fleetctl.model.topology import Network
+from fleetctl.model.topology import DEFAULT_LOSS_PERCENT, Network
 
 DEFAULT_INTERNET = IPv4Address("8.8.8.8")
 _STAND_IN = IPv4Network("0.0.0.0/0")
@@ -28,6 +28,7 @@ def read_networks(entries: Mapping[str, NetworkEntry], report: Report) -> dict[s
             kind=given(entry.kind, "ethernet"),
             control=given(entry.control, False),
             expect_rtt_ms=given(expect.rtt_ms, None),
+            expect_loss_percent=given(expect.loss_percent, DEFAULT_LOSS_PERCENT),
             expect_bandwidth_mbps=given(expect.bandwidth_mbps, None),
         )
     right = [n for n in networks.values() if not report.wrong("networks", n.name, "cidr")]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import get_args
-from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
-from fleetctl.config.listen import read_port
+from fleetctl.config.endpoints import unfit_endpoint, unfit_url
 from fleetctl.config.placeholders import Scope
 from fleetctl.config.report import Report, TreePath, choices, quoted
 from fleetctl.config.shape import ReadyEntry, given
@@ -88,26 +87,7 @@ def _unfit(kind: ReadyKind, text: str) -> Iterator[str]:
         except (re.error, RecursionError, OverflowError) as error:
             yield f"ready.log is {quoted(text)}, which is no regular expression: {error}"
     elif kind == "http":
-        if why := _unfit_url(text):
-            yield f"ready.http is {quoted(text)}; it must be {why}"
-    elif kind == "connect":
-        host, _, port = text.rpartition(":")
-        if not re.fullmatch(r"[\w.-]+", host) or read_port(port) is None:
-            why = "IPv6 is not supported" if ":" in host else "such as 192.168.1.40:8000"
-            yield f"ready.connect is {quoted(text)}; it must be host:port, {why}"
-
-
-def _unfit_url(text: str) -> str:
-    allowed = "a URL such as http://127.0.0.1:8080/health"
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        return allowed
-    if url.scheme == "https":
-        return f"an http:// URL, for https:// is not supported; {allowed}"
-    if any(c.isspace() or not c.isprintable() for c in text):
-        return f"{allowed}, without blanks"
-    if url.scheme != "http" or not url.hostname or port == 0 or "@" in url.netloc:
-        return allowed
-    return "" if ":" not in url.hostname else "an http:// URL without IPv6"
+        if must_be := unfit_url(text):
+            yield f"ready.http is {quoted(text)}; it must be {must_be}"
+    elif kind == "connect" and (must_be := unfit_endpoint(text)):
+        yield f"ready.connect is {quoted(text)}; it must be {must_be}"

@@ -33,6 +33,7 @@ class Report:
     def __init__(self, source: str) -> None:
         self.source = source
         self._mistakes: dict[tuple[Position, str], None] = {}
+        self._warnings: dict[tuple[Position, str], None] = {}
         self._keys: dict[TreePath, Position] = {}
         self._values: dict[TreePath, Position] = {}
         self._wrong: dict[TreePath, set[str | int]] = {}
@@ -53,6 +54,18 @@ class Report:
     def mistake_at(self, mark: Position, text: str) -> None:
         """Add a mistake at ``mark``; the same mistake at the same place counts once."""
         self._mistakes[mark, " ".join(text.split())] = None
+
+    def warning(self, path: TreePath, text: str) -> None:
+        """Add what is allowed and hardly meant, at the value of ``path``."""
+        self._warnings[self._mark(path, False), " ".join(text.split())] = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """All warnings with their places, in file order."""
+        return [
+            f"{self.source}:{mark.line}:{mark.column}: warning: {text}"
+            for mark, text in sorted(self._warnings)
+        ]
 
     def wrong(self, *path: str | int) -> bool:
         """Whether a mistake was found at ``path`` or below it."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from fleetctl.config.liveness import KINDS as LIVENESS_KINDS
 from fleetctl.config.ready import KINDS
 from fleetctl.config.shape import FileEntry
 
@@ -21,6 +22,7 @@ def schema() -> dict[str, Any]:
     definitions = {name: _plain(value) for name, value in sorted(entries.items())}
     one_of_these = [{"required": [kind]} for kind in KINDS]
     definitions["Ready"]["oneOf"] = [*one_of_these, {"not": {"anyOf": one_of_these}}]
+    definitions["Liveness"]["oneOf"] = [{"required": [kind]} for kind in LIVENESS_KINDS]
     return {
         "$schema": DIALECT,
         **top,

@@ -75,7 +75,9 @@ PositiveSeconds = Annotated[
     float, _says("a number of seconds above 0, at most a week", gt=0, le=MAX_SECONDS)
 ]
 Positive = Annotated[float, _says("a number above 0", gt=0, le=1e12)]
+Percent = Annotated[float, _says("a number from 0 to 100", ge=0, le=100)]
 Count = Annotated[int, _says("a whole number from 0 to 1000000", ge=0, le=1_000_000)]
+PositiveCount = Annotated[int, _says("a whole number from 1 to 1000000", ge=1, le=1_000_000)]
 Signal = Literal[
     "HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "ALRM", "TERM",
     "SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTERM",
@@ -93,6 +95,10 @@ class ExpectEntry(Entry):
     rtt_ms: Annotated[
         Positive | UnsetType,
         _means("Round-trip time between neighbours, milliseconds; a check warns of twice as much."),
+    ] = UNSET
+    loss_percent: Annotated[
+        Percent | UnsetType,
+        _means("Echoes that may be lost between neighbours, there and back, percent; default 1."),
     ] = UNSET
     bandwidth_mbps: Annotated[
         Positive | UnsetType,
@@ -198,6 +204,30 @@ class ReadyEntry(Entry):
     ] = UNSET
 
 
+class LivenessEntry(Entry):
+    """What a running instance is asked again and again: exactly one question, on its node."""
+
+    http: Annotated[Text | UnsetType, _means("An http:// URL that answers with 2xx.")] = UNSET
+    connect: Annotated[Text | UnsetType, _means("host:port that accepts a TCP connection.")] = UNSET
+    command: Annotated[
+        Text | UnsetType, _means("A shell line, run in its folder, that exits with 0.")
+    ] = UNSET
+    silence: Annotated[
+        PositiveSeconds | UnsetType, _means("Seconds without new output in its log: too long.")
+    ] = UNSET
+    interval: Annotated[
+        PositiveSeconds | UnsetType, _means("Seconds between two questions; default 10.")
+    ] = UNSET
+    failures: Annotated[
+        PositiveCount | UnsetType,
+        _means("After so many failures in a row it is unhealthy; default 3."),
+    ] = UNSET
+    restart: Annotated[
+        bool | UnsetType,
+        _means("Whether it is then ended and started again on the node; default false."),
+    ] = UNSET
+
+
 class RestartEntry(Entry):
     """What the supervisor on the node does when the process ends."""
 
@@ -247,6 +277,9 @@ class ServiceEntry(Entry):
         _means("NETWORK:PORT or ADDRESS:PORT: the one address it must listen on."),
     ] = UNSET
     ready: Annotated[ReadyEntry | None, _means("When it counts as ready.")] = None
+    liveness: Annotated[
+        LivenessEntry | None, _means("What it is asked while it runs, to know that it still works.")
+    ] = None
     env: Annotated[dict[EnvName, Value] | None, _means("Environment variables.")] = None
     env_file: Annotated[
         Text | UnsetType,

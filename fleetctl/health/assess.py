@@ -8,15 +8,28 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
-from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost
+from fleetctl.errors import (
+    ConnectFailed,
+    ConnectTimedOut,
+    LinkError,
+    LinkLost,
+    LocalNetworkDenied,
+)
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
+from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.order import in_order
-from fleetctl.health.orphans import orphan_problem, orphans
-from fleetctl.health.problems import link_problem, node_problems, service_problems
+from fleetctl.health.orphans import orphaned
+from fleetctl.health.power import is_mac, reboot_status, sleep_status
+from fleetctl.health.problems import (
+    link_problem,
+    login_problems,
+    node_problems,
+    service_problems,
+)
 from fleetctl.health.services import service_status, unknown_status
-from fleetctl.health.sockets import own_pids
+from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.health.uneven import Prints, uneven
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
@@ -27,7 +40,6 @@ from fleetctl.model.questions import Depth
 from fleetctl.model.status import (
     ALIVE_STATES,
     SCHEMA,
-    ConnectionStatus,
     FleetStatus,
     NodeState,
     NodeStatus,
@@ -49,6 +61,8 @@ class Checked(Struct, frozen=True):
     """The network's problems in ``status``, with the findings behind them."""
     facts: Mapping[str, NodeFacts]
     """Of the nodes that answered."""
+    degraded: frozenset[Degraded] = frozenset()
+    """The links that work, but badly."""
 
 
 def assess(
@@ -60,31 +74,30 @@ def assess(
     duration_s: float,
     depth: Depth = "status",
     chosen: Sequence[Instance] | None = None,
+    former: Mapping[str, Look] | None = None,
+    standing: frozenset[Degraded] = frozenset(),
     printed: Mapping[str, Prints] | None = None,
     now_s: float = 0.0,
 ) -> Checked:
     """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them).
 
+    :param former: looks at nodes that are no longer in nodes.yaml.
+    :param standing: the links that worked badly before: they still do unless they are clearly
+        better.
     :param printed: by instance: what a watch saw of its output.
     :param now_s: the time by the clock of ``printed``.
     """
-    statuses: dict[str, ServiceStatus] = {}
-    for instance in job.instances if job else ():
-        statuses[instance.name] = instance_status(fleet, instance, looks[instance.node])
-    if job:
-        statuses = _with_waiting(job, statuses, looks)
-        statuses = _with_connections(fleet, job, statuses, looks)
     facts = {name: look.facts for name, look in looks.items() if look.facts}
+    statuses = _statuses(fleet, job, looks, facts) if job else {}
     lost = {name: look.error for name, look in looks.items() if look.error}
-    diagnosis = diagnose(fleet, expectations, facts, lost, depth)
-    problems = _of_nodes(fleet, job, diagnosis, facts, lost)
+    diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing)
+    problems = _of_nodes(fleet, job, diagnosis, looks)
     if job:
         problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
+        problems = with_traffic(job, statuses, problems)
         problems.extend(uneven(job, statuses, facts, printed or {}, now_s))
-    left = [
-        orphan for name, known in facts.items() for _, orphan in orphans(fleet, job, name, known)
-    ]
-    problems.extend(orphan_problem(orphan) for orphan in left)
+    left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
+    problems += of_orphans
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
     status = FleetStatus(
         schema=SCHEMA,
@@ -99,26 +112,35 @@ def assess(
         },
         services={name: status for name, status in statuses.items() if name in shown},
         problems=(),
-        orphans=tuple(left),
+        orphans=left,
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
-    return Checked(status, diagnosis.roots, facts)
+    return Checked(status, diagnosis.roots, facts, diagnosis.degraded)
+
+
+def _statuses(
+    fleet: Fleet, job: Job, looks: Mapping[str, Look], facts: Mapping[str, NodeFacts]
+) -> dict[str, ServiceStatus]:
+    found = {i.name: instance_status(fleet, i, looks[i.node]) for i in job.instances}
+    return with_connections(fleet, job, _with_waiting(job, found, looks), facts)
 
 
 def _of_nodes(
     fleet: Fleet,
     job: Job | None,
     diagnosis: Diagnosis,
-    facts: Mapping[str, NodeFacts],
-    lost: Mapping[str, LinkError],
+    looks: Mapping[str, Look],
 ) -> list[Problem]:
     """What is wrong with connections, machines and networks."""
+    facts = {name: look.facts for name, look in looks.items() if look.facts}
+    lost = {name: look.error for name, look in looks.items() if look.error}
     problems: list[Problem] = []
     for node in fleet.nodes.values():
         if node.name in lost and node.name not in diagnosis.explained:
             problems.append(_lost(node, lost[node.name], job, diagnosis))
         elif node.name in facts:
             problems.extend(node_problems(node, facts[node.name], job))
+    problems.extend(login_problems(looks))
     if cut_off := _all_lost(fleet, lost, facts, problems):
         problems = [cut_off, *(p for p in problems if p.node not in lost)]
     return problems + [
@@ -152,20 +174,24 @@ def _all_lost(
 ) -> Problem | None:
     """If this machine is cut off: one problem in place of one for each node."""
     remote = [n.name for n in fleet.nodes.values() if n.connection == "ssh"]
-    if len(remote) < 2 or not all(isinstance(lost.get(n), SILENT) for n in remote):
+    if len(remote) < 2 or not all((e := lost.get(n)) and e.silent for n in remote):
         return None
     local = next((n.name for n in fleet.nodes.values() if n.connection == "local"), None)
-    if local and local in facts and fleet.internet:
+    first = lost[remote[0]]
+    denied = isinstance(first, LocalNetworkDenied)
+    if not denied and local and local in facts and fleet.internet:
         echo = facts[local].network.echoes.get(fleet.internet)
         if echo is None or echo.received:
             return None
-    first = lost[remote[0]]
+    why = "this machine is not on their network"
+    if denied:
+        why = "allow it under System Settings, Privacy & Security, Local Network"
     carried = (name for p in problems if p.node in lost for name in p.affects)
     return Problem(
         code=first.code,
         severity="error",
         node=local,
-        summary=f"no node can be reached ({first.reason}): this machine is not on their network",
+        summary=f"no node can be reached ({first.reason}): {why}",
         affects=tuple(dict.fromkeys((*remote, *carried))),
         evidence="; ".join(f"{name}: {lost[name].reason}" for name in remote[:4]),
     )
@@ -216,26 +242,6 @@ def _with_waiting(
     return found
 
 
-def _with_connections(
-    fleet: Fleet, job: Job, statuses: Mapping[str, ServiceStatus], looks: Mapping[str, Look]
-) -> dict[str, ServiceStatus]:
-    """Add each instance's connections to what it needs, and the network that they really use."""
-    found = dict(statuses)
-    for instance in job.instances:
-        facts = looks[instance.node].facts
-        if facts is None or facts.connections is None or instance.name not in found:
-            continue
-        own = own_pids(instance, facts)
-        ports = {need.listen.port for need in job.needs(instance) if need.listen}
-        mine = tuple(
-            ConnectionStatus(f"{c.remote}:{c.remote_port}", str(c.local), fleet.network_of(c.local))
-            for c in facts.connections
-            if c.remote_port in ports and own.intersection(c.pids)
-        )
-        found[instance.name] = msgspec.structs.replace(found[instance.name], connections=mine)
-    return found
-
-
 def _stopped_since(
     instance: Instance,
     look: Look,
@@ -261,6 +267,8 @@ def _node(
         forwarding=rows.forwarding,
         reachability=tuple(row.status() for row in rows.reachability),
         services=tuple(i.name for i in job.on(node.name)) if job else (),
+        sleep=sleep_status(look.facts) if look.facts and is_mac(look.facts) else None,
+        reboot=reboot_status(look.facts) if look.facts and is_mac(look.facts) else None,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from fleetctl.errors import LinkError
 from fleetctl.health.kinds.instances import SERVICE_ORPHANED
 from fleetctl.health.services import service_status
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job, Restart, Stop
+from fleetctl.model.look import Look
 from fleetctl.model.ready import Ready
 from fleetctl.model.status import ALIVE_STATES, Fix, OrphanStatus, Problem
 from fleetctl.model.topology import Fleet
@@ -46,12 +48,33 @@ def orphans(
         yield instance, found
 
 
-def orphan_problem(orphan: OrphanStatus) -> Problem:
+def orphaned(
+    fleet: Fleet, job: Job | None, looks: Mapping[str, Look]
+) -> tuple[tuple[OrphanStatus, ...], list[Problem]]:
+    """All orphans, and the problems about them.
+
+    :param looks: at the nodes, also at those that are no longer in nodes.yaml.
+    """
+    found = tuple(
+        orphan
+        for name, look in looks.items()
+        if look.facts
+        for _, orphan in orphans(fleet, job, name, look.facts)
+    )
+    problems = [_orphan_problem(orphan) for orphan in found]
+    for name, look in looks.items():
+        if look.error and name not in fleet.nodes:
+            problems.append(_unasked_problem(name, look.error))
+    return found, problems
+
+
+def _orphan_problem(orphan: OrphanStatus) -> Problem:
     """The warning about one orphan."""
     since = f" since {orphan.started_at:%Y-%m-%d %H:%M} UTC" if orphan.started_at else ""
     return SERVICE_ORPHANED.problem(
         orphan.node,
         instance=orphan.name,
+        verb="runs",
         since=since,
         why=orphan.reason,
         evidence=f"job {orphan.job}, pid {orphan.pid or 'not known'}",
@@ -60,8 +83,22 @@ def orphan_problem(orphan: OrphanStatus) -> Problem:
     )
 
 
+def _unasked_problem(node: str, error: LinkError) -> Problem:
+    """Something was started on a node that is no longer in nodes.yaml and cannot be asked."""
+    return SERVICE_ORPHANED.problem(
+        node,
+        instance=f"what was started on {node}",
+        since="",
+        verb="may still run",
+        why=f"{node} is no longer in nodes.yaml, and cannot be asked: {error.reason}",
+        evidence=error.reason,
+    )
+
+
 def _why(fleet: Fleet, job: Job | None, job_name: str, service: str, node: str) -> str:
     named = fleet.jobs.get(job_name)
+    if node not in fleet.nodes:
+        return f"{node} is no longer in nodes.yaml"
     if named is None:
         return f"nodes.yaml has no job {job_name}"
     if service not in named.services:

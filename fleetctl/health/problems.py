@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fleetctl.errors import LinkError
+from fleetctl.health.kinds.connection import LOGIN_SHELL_SLOW, SSH_CONFIG_IGNORED
 from fleetctl.health.kinds.instances import (
     COMMAND_MISSING,
     DEPENDENCY_NOT_READY,
@@ -12,13 +13,16 @@ from fleetctl.health.kinds.instances import (
     SERVICE_CHANGED,
     SERVICE_CRASH_LOOP,
     SERVICE_FAILED,
+    SERVICE_UNHEALTHY,
     WORKDIR_MISSING,
 )
+from fleetctl.health.kinds.kind import listed
 from fleetctl.health.kinds.machine import (
     DISK_FULL,
     LOCAL_NETWORK_DENIED,
     OS_MISMATCH,
     TMUX_MISSING,
+    TMUX_UNUSABLE,
     UNDERVOLTAGE,
 )
 from fleetctl.health.kinds.registry import KINDS
@@ -26,12 +30,19 @@ from fleetctl.health.port_problems import exposed, port_problem
 from fleetctl.health.wording import wording
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.look import Look
 from fleetctl.model.plan import dependents, plan
-from fleetctl.model.status import Fix, Problem, ServiceStatus
+from fleetctl.model.status import ALIVE_STATES, Fix, Problem, ServiceStatus
+from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.quantities import duration
 
 DISK_FULL_BYTES = 16 * 1024 * 1024
 """With less free space than this a disk counts as full: the next log segment does not fit."""
+SLOW_SHELL_S = 4.0
+"""A login shell that takes longer is told; it is usually there within a few tenths of a second."""
+NODES_TOLD = 5
+"""More nodes than this are counted in a sentence; ``affects`` has their names."""
 CRASH_LOOP_RESTARTS = 3
 COMMAND_NOT_FOUND = 127
 """The exit code of a shell that does not find a command (POSIX, Shell Command Language, 2.8.2)."""
@@ -46,9 +57,33 @@ def link_problem(node: Node, error: LinkError, job: Job | None) -> Problem:
     return KINDS[error.code].problem(
         node.name,
         reason=f"{error.reason}{hint}",
+        what=f"{node.name} cannot be reached: {error.reason}",
         affects=_carried(node, job),
         evidence=error.reason,
     )
+
+
+def login_problems(looks: Mapping[str, Look]) -> Iterator[Problem]:
+    """What logging in shows of ``~/.ssh/config`` here, and of the accounts there."""
+    directives: dict[str, list[str]] = {}
+    for name, look in looks.items():
+        for directive in look.ignored:
+            directives.setdefault(directive, []).append(name)
+        if look.shell_s is not None and look.shell_s > SLOW_SHELL_S:
+            yield LOGIN_SHELL_SLOW.problem(
+                name,
+                seconds=look.shell_s,
+                evidence=f"{look.shell_s:.1f} s from the request to the script's first byte",
+            )
+    if directives:
+        nodes = tuple(dict.fromkeys(n for names in directives.values() for n in names))
+        yield SSH_CONFIG_IGNORED.problem(
+            None,
+            nodes=listed(nodes) if len(nodes) <= NODES_TOLD else f"{len(nodes)} nodes",
+            directives=", ".join(directives),
+            affects=nodes,
+            evidence="; ".join(f"{d}: {', '.join(names)}" for d, names in directives.items()),
+        )
 
 
 def _carried(node: Node, job: Job | None) -> tuple[str, ...]:
@@ -108,6 +143,14 @@ def _tmux(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Proble
             evidence=f"tmux -V: {version}",
             affects=names,
         )
+    elif facts.tmux_version and facts.panes is None and not why.startswith(UNANSWERED):
+        told = refusal(why)
+        yield TMUX_UNUSABLE.problem(
+            node.name,
+            reason=f"{told.reason}. {told.hint}".rstrip(". "),
+            evidence=f"tmux list-panes: {why}",
+            affects=names,
+        )
 
 
 def _power(node: Node, facts: NodeFacts) -> Iterator[Problem]:
@@ -134,7 +177,8 @@ def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
     if reached and facts.local_network is not None:
         yield LOCAL_NETWORK_DENIED.problem(
             node.name,
-            address=reached[0],
+            what=f"macOS on {node.name} does not let programs in tmux connect to the local "
+            f"network: ping reaches {reached[0]}, the job's Python does not",
             evidence=f"in tmux: {facts.local_network.said}",
             affects=tuple(i.name for i in mine if i.after),
         )
@@ -171,7 +215,7 @@ def service_problems(
         known_facts = facts.get(instance.node)
         if known_facts and (open_too := exposed(fleet, job, instance, known_facts)):
             yield open_too
-        if status.changed and status.state in ("starting", "running", "ready", "restarting"):
+        if status.changed and status.state in ALIVE_STATES:
             yield SERVICE_CHANGED.problem(
                 instance.node,
                 instance=instance.name,
@@ -215,6 +259,8 @@ def _service_problem(
             affects=hit,
             fix=logs,
         )
+    if unhealthy := _unhealthy(instance, status, facts, hit):
+        return unhealthy
     if status.state == "running" and facts and _overdue(instance, status, facts):
         return _not_ready(instance, status, hit)
     return None
@@ -236,6 +282,32 @@ def _failed(instance: Instance, status: ServiceStatus, hit: Sequence[str], logs:
         evidence=evidence,
         affects=hit,
         fix=logs,
+    )
+
+
+def _unhealthy(
+    instance: Instance, status: ServiceStatus, facts: NodeFacts | None, hit: Sequence[str]
+) -> Problem | None:
+    """It runs, but does not do what ``liveness`` asks of it, or that cannot be asked."""
+    asked, told = instance.liveness, status.liveness
+    if asked is None or told is None:
+        return None
+    if status.state == "unhealthy":
+        what = f"{instance.name} is unhealthy"
+        if told.since and facts:
+            what += f" for {duration((facts.measured_at - told.since).total_seconds())}"
+    elif status.state == "running" and told.state == "unknown":
+        what = f"whether {instance.name} works is not known"
+    else:
+        return None
+    then = "is restarted for it" if asked.restart else "is not restarted for it"
+    return SERVICE_UNHEALTHY.problem(
+        instance.node,
+        what=what,
+        reason=told.reason,
+        evidence=f"asked every {asked.interval_s:g} s on {instance.node}: {told.asked}; it {then}",
+        affects=hit,
+        fix=Fix((f"fleetctl restart {instance.name}",), "controller"),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from msgspec import Struct
 
 from fleetctl.model.facts import NetworkFacts, NodeFacts
-from fleetctl.model.network import Route
+from fleetctl.model.network import Interface, Route, RouteTaken
 from fleetctl.model.topology import Fleet, Network, Node
 
 
@@ -47,6 +47,32 @@ def wider(network: NetworkFacts, to: IPv4Network) -> list[Route]:
 def narrower(network: NetworkFacts, to: IPv4Network, via: IPv4Address) -> list[Route]:
     """Routes to parts of ``to`` through ``via``."""
     return [r for r in routes(network) if r.to != to and r.to.subnet_of(to) and r.via == via]
+
+
+def taking(network: NetworkFacts, taken: RouteTaken) -> Route | None:
+    """The narrowest entry of the table that leads packets this way, or drops them; no default
+    route, nor one for half of all addresses, which VPNs set in its place."""
+    fits = [
+        r
+        for r in routes(network)
+        if r.to.prefixlen > 1
+        and taken.to in r.to
+        and (
+            r.type != "unicast"
+            if taken.interface is None
+            else (r.interface, r.via) == (taken.interface, taken.via)
+        )
+    ]
+    return min(fits, key=lambda r: (-r.to.prefixlen, r.metric), default=None)
+
+
+def by_default(fleet: Fleet, network: NetworkFacts, taken: RouteTaken) -> bool:
+    """Whether packets go this way because nothing but a default route leads there."""
+    way = (taken.via, taken.interface)
+    usual = network.taken.get(fleet.internet) if fleet.internet else None
+    if usual is not None and (usual.via, usual.interface) == way:
+        return True
+    return any((r.via, r.interface) == way for r in network.routes or () if r.to.prefixlen <= 1)
 
 
 def defaults(network: NetworkFacts) -> list[Route]:
@@ -93,10 +119,23 @@ def control_interfaces(fleet: Fleet, node: Node, network: NetworkFacts) -> froze
     return frozenset(i.name for a in control if (i := network.interface_of(a)) is not None)
 
 
+def wrong_prefixes(
+    interface: Interface, address: IPv4Address, network: Network
+) -> list[IPv4Interface]:
+    """The entries of ``address`` on its interface with another mask than the network's."""
+    return [
+        own
+        for own in interface.addresses
+        if own.network.prefixlen != network.cidr.prefixlen and own.ip == address
+    ]
+
+
 def ssh_interfaces(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:
     """The interfaces that must not be changed: the one that carries SSH to the node, or, if that
     is not known, those on its control networks."""
     network = facts.network
+    if network.ssh_interface:
+        return frozenset({network.ssh_interface})
     own = network.interface_of(network.ssh_address) if network.ssh_address else None
     if own is not None:
         return frozenset({own.name})

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
+from fleetctl.health.liveness import liveness_status
 from fleetctl.health.sockets import own_sockets, satisfies
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts, Pane, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.ready import ALIVE_S
-from fleetctl.model.status import ServiceState, ServiceStatus
+from fleetctl.model.status import LivenessStatus, ServiceState, ServiceStatus
+
+_RUNS = frozenset({"running", "ready", "unhealthy"})
 
 
 def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceStatus:
@@ -18,7 +21,8 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
     key = (instance.job, instance.name)
     record = facts.records.get(key)
     pane = pane_of(fleet, instance, facts)
-    state, reason = _state(instance, facts, pane, record)
+    works = _liveness(instance, facts, pane, record)
+    state, reason = _state(instance, facts, pane, record, works)
     current = record if record and pane and record.run == pane.run else None
     if pane is None:
         current = record
@@ -29,7 +33,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         rank=instance.rank,
         state=state,
         reason=reason,
-        pid=current.pid if current and state in ("running", "ready") else None,
+        pid=current.pid if current and state in _RUNS else None,
         started_at=_started_at(pane, current) if state not in ("stopped", "unknown") else None,
         exit_code=_exit_code(pane, current, state),
         restarts=current.restarts if current else 0,
@@ -38,6 +42,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         log_bytes=facts.log_bytes.get(key, 0),
         last_lines=(current.last_line,) if current and current.last_line else None,
         changed=pane.definition_hash != instance.definition_hash if pane else None,
+        liveness=works if state in _RUNS else None,
     )
 
 
@@ -77,8 +82,27 @@ def _listening(instance: Instance, facts: NodeFacts, own: frozenset[int]) -> tup
     return None if sockets is None else tuple(map(str, sockets))
 
 
-def _state(
+def _liveness(
     instance: Instance, facts: NodeFacts, pane: Pane | None, record: Record | None
+) -> LivenessStatus | None:
+    """What is known of a running attempt, if its service has a ``liveness``."""
+    if instance.liveness is None or pane is None or record is None or record.run != pane.run:
+        return None
+    return liveness_status(
+        instance.liveness,
+        record.health,
+        age_s=_age_s(facts, pane, record),
+        changed=pane.definition_hash != instance.definition_hash,
+        now=facts.measured_at,
+    )
+
+
+def _state(
+    instance: Instance,
+    facts: NodeFacts,
+    pane: Pane | None,
+    record: Record | None,
+    works: LivenessStatus | None,
 ) -> tuple[ServiceState, str | None]:
     if facts.panes is None:
         why = facts.unknown.get("tmux")
@@ -95,13 +119,22 @@ def _state(
     if own is None:
         return "starting", None
     if own.phase == "backoff":
-        return "restarting", f"ended with exit code {own.exit_code}"
+        why = f"{own.unwell}; " if own.unwell else ""
+        return "restarting", f"{why}ended with exit code {own.exit_code}"
     if own.phase == "ended":  # the supervisor is about to exit
         return _ended(instance, facts, pane, own)
-    behind = _in_the_background(facts, own)
-    if _is_ready(instance, facts, pane, own):
-        return "ready", behind
-    return "running", behind or _not_ready_reason(instance, facts, pane, own)
+    remarks = [_in_the_background(facts, own), f"restarted: {own.unwell}" if own.unwell else None]
+    if not _is_ready(instance, facts, pane, own):
+        return "running", _joined(_not_ready_reason(instance, facts, pane, own), *remarks)
+    if works and works.state == "failing":
+        return "unhealthy", own.health.why if own.health else None
+    if works and works.state == "unknown":
+        return "running", f"whether it works is not known: {works.reason}"
+    return "ready", _joined(*remarks)
+
+
+def _joined(*clauses: str | None) -> str | None:
+    return "; ".join(filter(None, clauses)) or None
 
 
 def _in_the_background(facts: NodeFacts, record: Record) -> str | None:
@@ -118,9 +151,8 @@ def _without_pane(facts: NodeFacts, record: Record | None) -> tuple[ServiceState
         return "stopped", None
     left = still_run((facts.runs or {}).get(record.run, ()))
     if record.phase == "ended" and not left:
-        return ("exited", None) if record.exit_code == 0 else ("failed", _exit_reason(record))
-    reason = "its tmux window is gone: the node restarted, or tmux was ended"
-    return "failed", f"{reason}; {left}" if left else reason
+        return _ended_by_itself(record, None)
+    return "failed", _joined("its tmux window is gone: the node restarted, or tmux was ended", left)
 
 
 def _ended(
@@ -130,12 +162,10 @@ def _ended(
         return "stopped", None
     left = still_run((facts.runs or {}).get(pane.run, ()))
     if record and record.phase == "ended":
-        if record.exit_code == 0:
-            return "exited", left or None
-        return "failed", _exit_reason(record, instance) + (f"; {left}" if left else "")
+        state, reason = _ended_by_itself(record, instance)
+        return state, _joined(reason, left)
     status = "unknown" if pane.dead_status is None else str(pane.dead_status)
-    reason = f"its supervisor was ended from outside (status {status})"
-    return "failed", reason + (f"; {left}" if left else "")
+    return "failed", _joined(f"its supervisor was ended from outside (status {status})", left)
 
 
 def still_run(pids: Sequence[int]) -> str:
@@ -143,6 +173,13 @@ def still_run(pids: Sequence[int]) -> str:
     if len(pids) > 1:
         return f"{len(pids)} of its processes still run"
     return f"its process {pids[0]} still runs" if pids else ""
+
+
+def _ended_by_itself(record: Record, instance: Instance | None) -> tuple[ServiceState, str | None]:
+    reason = _exit_reason(record, instance)
+    if record.unwell:
+        return "failed", f"{reason}; it was ended, for {record.unwell}"
+    return ("exited", None) if record.exit_code == 0 else ("failed", reason)
 
 
 def _exit_reason(record: Record, instance: Instance | None = None) -> str:
@@ -193,7 +230,7 @@ def _not_ready_reason(
     instance: Instance, facts: NodeFacts, pane: Pane, record: Record
 ) -> str | None:
     if instance.ready.kind != "listening":
-        return instance.ready.not_yet
+        return record.unasked or instance.ready.not_yet
     if facts.listeners is None:
         return f"what listens is not known: {facts.unknown.get('listeners')}"
     if facts.runs is None:

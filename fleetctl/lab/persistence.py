@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import plistlib
 import uuid
-from collections.abc import Sequence
-from ipaddress import IPv4Network, ip_interface
+from collections.abc import Collection, Sequence
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_interface
 from pathlib import Path
 
 from fleetctl.lab.blueprint import Blueprint, Machine, Port
@@ -147,6 +147,52 @@ def _unload(loaded: Path, name: str) -> None:
     """Remove the daemon with the file ``name`` from a running launchd."""
     lines = _text(loaded).splitlines(keepends=True)
     _write(loaded, "".join(line for line in lines if f"/{name}\t" not in line))
+
+
+def keep_network(
+    plan: Blueprint, machine: Machine, root: Path, bare: Collection[str | None], *, routes: bool
+) -> None:
+    """Write what sets up the machine's cluster interfaces at boot, as for a healthy fleet.
+
+    :param root: the machine's root file system.
+    :param bare: networks on which another address is written down.
+    :param routes: whether its routes are written down.
+    """
+    interfaces = {
+        port.interface: port.network in bare
+        for port in machine.ports
+        if not plan.segments[port.network].control
+    }
+    if is_mac(machine):
+        new = {s.device: s for s in _services(machine) if s.device in interfaces}
+        for device, service in new.items():
+            service.routes = service.routes if routes else []
+            if interfaces[device]:
+                own = ip_interface(f"{service.addresses[0]}/{service.mask}")
+                service.addresses = [str(_another(own).ip)]
+        file = root / services.FILE.strip("/")
+        kept = [new.get(s.device, s) for s in services.parse(_text(file))]
+        _write(file, services.text_of(kept))
+        return
+    for profile in _profiles(plan, machine):
+        if profile.device in interfaces:
+            if not routes:
+                profile.put_numbered("route", [])
+            if interfaces[profile.device]:
+                own = ip_interface(profile.addresses[0])
+                profile.put_numbered("address", [str(_another(own))])
+            name = f"{profile.id}.nmconnection"
+            _write(root / profiles.FOLDER.strip("/") / name, profile.text)
+
+
+def _another(own: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
+    """Another address of the same network."""
+    length = own.network.prefixlen
+    return next(
+        other
+        for number in (-2, -3)
+        if (other := ip_interface(f"{own.network[number]}/{length}")) != own
+    )
 
 
 def keep_awake(machine: Machine, root: Path, *, awake: bool) -> None:

@@ -38,8 +38,8 @@ MAC_BORROWED = {
 MAC_PROGRAMS = {
     "bin": "date df hostname launchctl ps",
     "sbin": "ifconfig ping route",
-    "usr/bin": "base64 caffeinate egrep fgrep grep memory_pressure nc pgrep pkill pmset sed stat "
-    "sw_vers uname uptime vm_stat wc",
+    "usr/bin": "base64 caffeinate egrep fdesetup fgrep grep memory_pressure nc pgrep pkill pmset "
+    "sed stat sw_vers uname uptime vm_stat wc",
     "usr/sbin": "arp ipconfig lsof netstat networksetup scutil sysctl system_profiler systemsetup "
     "traceroute",
     "usr/libexec/ApplicationFirewall": "socketfilterfw",

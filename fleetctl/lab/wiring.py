@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
 from fleetctl.errors import LabError
 from fleetctl.lab.blueprint import Blueprint, Machine, Port
-from fleetctl.lab.namespaces import Process, tool
+from fleetctl.lab.namespaces import Process, popen, tool
 from fleetctl.lab.personality import MACOS
 
 IP_TIMEOUT_S = 30
+_RELAY = (sys.executable, "-I", "-S", str(Path(__file__).with_name("relay.py")))
 
 
 def ip_batch(process: Process, lines: Iterable[str], what: str, *, lenient: bool = False) -> None:
@@ -85,6 +88,15 @@ class PortState(Struct, frozen=True):
     """Whether the machine's interface has a carrier."""
     joined: bool = True
     """Whether its packets reach the network."""
+    loss: float = 0.0
+    """The share of its frames that is lost, each way."""
+    delay_ms: float = 0.0
+    """By how much its frames are late, each way."""
+
+    @property
+    def relayed(self) -> bool:
+        """Whether a relay stands between it and the network, which loses or delays frames."""
+        return self.joined and bool(self.loss or self.delay_ms)
 
 
 def set_links(
@@ -101,9 +113,20 @@ def set_links(
     for _, port, link in links:
         bridge = blueprint.segments[port.network].bridge
         lines.append(f"link set {port.switch_port} {'up' if link.carrier else 'down'}")
-        membership = f"master {bridge}" if link.joined else "nomaster"
+        joined = link.joined and not link.relayed
+        membership = f"master {bridge}" if joined else "nomaster"
         lines.append(f"link set {port.switch_port} {membership}")
+        outer, inner = _relay_ends(port)
+        if (keeper.root / "sys/class/net" / outer).exists():
+            lines.append(f"link delete {outer}")  # its relay ends by that
+        if link.relayed:
+            lines.append(f"link add {outer} type veth peer name {inner}")
+            lines.append(f"link set {outer} master {bridge}")
+            lines += [f"link set {end} up" for end in (outer, inner)]
     ip_batch(keeper, lines, "the switch")
+    for _, port, link in links:
+        if link.relayed:
+            _start_relay(keeper, port, link)
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
     for process, port, link in links:
         while not _settled(keeper, process, port, link):
@@ -113,6 +136,31 @@ def set_links(
                     hint="Look at it: fleetctl lab status",
                 )
             time.sleep(0.005)
+
+
+def _relay_ends(port: Port) -> tuple[str, str]:
+    """The names of the cable from a port's relay to the network's bridge: its end there, and the
+    relay's."""
+    number = port.switch_port.removeprefix("p")
+    return f"r{number}", f"q{number}"
+
+
+def _start_relay(keeper: Process, port: Port, link: PortState) -> None:
+    """Start the program that passes the port's frames on; it ends with its cable, or the lab."""
+    inner = _relay_ends(port)[1]
+    argv = [*_RELAY, port.switch_port, inner, str(link.loss), str(link.delay_ms)]
+    relay = popen(
+        keeper,
+        argv,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        cwd="/",
+    )
+    _, err = relay.communicate(timeout=IP_TIMEOUT_S)
+    if relay.returncode != 0:
+        reason = err.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+        raise LabError(f"the relay of {port.interface} ({port.network}): {reason[0]}")
 
 
 def _settled(keeper: Process, process: Process, port: Port, link: PortState) -> bool:
@@ -128,7 +176,8 @@ def _settled(keeper: Process, process: Process, port: Port, link: PortState) -> 
         ends = (interface, switch_port)
         if any((end / "operstate").read_text().strip() != "up" for end in ends):
             return False
-        state = switch_port / "brport/state"
+        member = _relay_ends(port)[0] if link.relayed else port.switch_port
+        state = keeper.root / "sys/class/net" / member / "brport/state"
         return not link.joined or int(state.read_text()) == BRIDGE_PORT_FORWARDING
     except FileNotFoundError:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 
+from fleetctl.launch.prober import asks_text
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.layout import instance_dir
 from fleetctl.probes.asked.sockets import LISTENING
@@ -47,6 +48,7 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
         f"policy={restart.policy} max={restart.max} reset_after={int(restart.reset_after_s)}\n"
         f"pauses='{' '.join(f'{pause:g}' for pause in pauses(restart))}'\n"
         f"environment() {{\n:\n{exports}}}\n"
+        f"{asks_text(instance)}"
     )
 
 
@@ -61,6 +63,9 @@ def prepare_script(fleet: str, instance: Instance) -> str:
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     workdir = quote_path(instance.workdir or "~")
     whole = f"{fleet}|{instance.job}|{instance.name}"
+    prober = ""
+    if instance.liveness:
+        prober = f"put prober <<'PROBER_ENDS'\n{members_text()}{_shipped('prober.sh')}PROBER_ENDS\n"
     listening = "".join(f"{UNAME[os]}) echo {os}; {text};;\n" for os, text in LISTENING.items())
     return f"""umask 077
 dir={folder}
@@ -80,9 +85,9 @@ put supervisor <<'SUPERVISOR_ENDS'
 {members_text()}{_shipped("supervisor.sh")}SUPERVISOR_ENDS
 put logger <<'LOGGER_ENDS'
 {_shipped("logger.sh")}LOGGER_ENDS
-put tmux.conf <<'TMUX_ENDS'
+{prober}put tmux.conf <<'TMUX_ENDS'
 {_shipped("tmux.conf")}TMUX_ENDS
-rm -f stop ready searched
+rm -f stop ready searched health unwell
 pwd -P
 echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
 tmux -V 2>&1
@@ -98,7 +103,7 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     return (
         f"cd {folder} 2>/dev/null || exit 0\n"
-        + ("rm -f spec supervisor logger\n" if forget else "")
+        + ("rm -f spec supervisor logger prober\n" if forget else "")
         + "rmdir lock 2>/dev/null\ntrue\n"
     )
 

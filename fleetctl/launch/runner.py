@@ -19,7 +19,7 @@ from fleetctl.link.links import Links
 from fleetctl.model.jobs import Instance
 from fleetctl.model.plan import PlanStep, met
 from fleetctl.model.progress import Progress
-from fleetctl.model.status import ALIVE_STATES, ServiceState, ServiceStatus
+from fleetctl.model.status import ALIVE_STATES, UNREADY_STATES, ServiceState, ServiceStatus
 from fleetctl.observe.conditions import external_answers
 from fleetctl.probes.echoes import path_text
 
@@ -185,7 +185,7 @@ class Runner:
         if need.command is None:
             return await self._watch(need)
         status = self.statuses[need.name] = await self._known(need)
-        if status.state in ("starting", "running", "restarting"):
+        if status.state in UNREADY_STATES:
             return await self._until_ready(need)
         return status
 

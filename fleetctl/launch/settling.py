@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import msgspec
+from msgspec.structs import replace
 
 from fleetctl.health.services import service_status
 from fleetctl.launch.last_lines import last_lines
 from fleetctl.link.links import Links
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import GOOD
-from fleetctl.model.status import ServiceStatus
+from fleetctl.model.status import UNREADY_STATES, ServiceStatus
 from fleetctl.observe.conditions import Condition
 from fleetctl.observe.look import look
 from fleetctl.probes.node import services_script
@@ -45,6 +45,7 @@ class Settling:
         :raises LinkError: the node is lost.
         """
         instance = self._instance
+        key = (instance.job, instance.name)
         condition = Condition(self._fleet, instance)
         deadline = time.monotonic() + instance.ready.timeout_s
         pause = _FIRST_POLL_S
@@ -53,19 +54,23 @@ class Settling:
             facts = await look(link, services_script(self._fleet, instance.node))
             status = service_status(self._fleet, instance, facts)
             # while "running", the record is of the present attempt
-            record = facts.records.get((instance.job, instance.name))
-            if status.state == "running" and record and await condition.holds(link, record):
-                await condition.mark(link, record)
-                status = msgspec.structs.replace(status, state="ready", reason=None)
-            over = status.state not in ("starting", "running", "restarting")
+            record = facts.records.get(key) if status.state == "running" else None
+            if record and not record.ready:
+                if await condition.holds(link, record):
+                    await condition.mark(link, record)
+                    records = {**facts.records, key: replace(record, ready=True)}
+                    status = service_status(self._fleet, instance, replace(facts, records=records))
+                elif condition.unasked:
+                    status = replace(status, reason=condition.unasked)
+            over = status.state not in UNREADY_STATES
             if not over and time.monotonic() > deadline:
                 over = True
                 why = f": {status.reason}" if status.reason else ""
                 late = f"not ready after {instance.ready.timeout_s:g} s{why}"
-                status = msgspec.structs.replace(status, reason=late)
+                status = replace(status, reason=late)
             if over and status.state not in GOOD["start"]:
                 said = await last_lines(link, self._fleet, instance, facts)
-                status = msgspec.structs.replace(status, last_lines=said)
+                status = replace(status, last_lines=said)
             self._seen(status)
             if over:
                 return status

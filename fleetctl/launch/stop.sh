@@ -97,7 +97,7 @@ left=$(ours | awk '{ print $2 }')
 rm -f spec spec.new ready
 code=$(sed -n 's/^exit=//p' state 2>/dev/null)
 if [ -n "$left" ]; then echo "left" $left; else
-  rm -f supervisor logger stop
+  rm -f supervisor logger prober health unwell stop
   { sed '/^phase=/d;/^pid=/d;/^ended=/d' state && echo phase=stopped &&
     echo "ended=$(date +%s)"; } 2>/dev/null >state.new && mv state.new state ||
     rm -f state state.new # without a record it counts as stopped too

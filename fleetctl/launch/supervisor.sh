@@ -32,9 +32,10 @@ if [ $# -gt 3 ]; then
   [ ! -r "$dir/log/$log.log" ] || log=$((log + $(wc -c <"$dir/log/$log.log")))
   cd "$workdir" || exit 126
   record running
+  set -- "$run" "$command" # which the instance may have as variables of its own
   environment
-  FLEETCTL_RUN=$run; export FLEETCTL_RUN
-  exec sh -c "$command"
+  FLEETCTL_RUN=$1; export FLEETCTL_RUN
+  exec sh -c "$2"
 fi
 
 say() { printf 'fleetctl: %s\n' "$*"; }
@@ -75,26 +76,37 @@ trap : INT QUIT # a typed Ctrl-C is for the command
 stopping=
 trap 'stopping=1' TERM HUP
 
-restarts=0 row=0 supervisor=$(birth $$)
+restarts=0 row=0 supervisor=$(birth $$) prober=
 set -- $pauses
 while :; do
   began=$(date +%s)
+  if [ -n "$liveness" ]; then
+    sh "$dir/prober" "$dir" "$restarts" $$ </dev/null >/dev/null 2>&1 &
+    prober=$!
+  fi
   sh "$dir/supervisor" "$dir" "$restarts" "$supervisor"
-  code=$? ended=$(date +%s)
+  code=$? ended=$(date +%s) unwell=
   started=$(recorded started) pid=$(recorded pid) log=$(recorded log) group=$(recorded group)
+  [ "$code" -ne 0 ] || [ -n "$stopping" ] || [ -e "$dir/stop" ] || outlast
+  end="ended with exit code $code"
+  if [ -n "$prober" ]; then # it ends this attempt, to the last process, or it ends with it
+    of=; read -r of attempt count alike why <"$dir/unwell"
+    [ "$of $attempt" = "$run $restarts" ] && unwell=1 || kill -s TERM -- "-$prober"
+    wait "$prober"
+  fi 2>/dev/null
+  [ -z "$unwell" ] || end="$why ($count in a row): $end"
   [ -n "$stopping" ] || [ -e "$dir/stop" ] && finish
-  [ "$code" -ne 0 ] || { outlast; [ -n "$stopping" ] || [ -e "$dir/stop" ] && finish; }
-  case $policy in
-    never) say "ended with exit code $code"; finish ;;
-    on-failure) [ "$code" -ne 0 ] || { say "ended with exit code 0"; finish; } ;;
+  case $policy$unwell in
+    never) say "$end"; finish ;;
+    on-failure) [ "$code" -ne 0 ] || { say "$end"; finish; } ;;
   esac
   [ $((ended - began)) -lt "$reset_after" ] || { row=0; set -- $pauses; }
   if [ "$row" -ge "$max" ]; then
-    say "ended with exit code $code; not restarted again after $row restarts in a row"
+    say "$end; not restarted again after $row restarts in a row"
     finish
   fi
   row=$((row + 1)) restarts=$((restarts + 1))
-  say "ended with exit code $code; restart $restarts in $1 s"
+  say "$end; restart $restarts in $1 s"
   record backoff "ended=$ended" "exit=$code"
   sleep "$1" &
   wait $! 2>/dev/null

@@ -37,10 +37,15 @@ class Links:
         :raises LinkError: it cannot be reached; the next call tries again.
         """
         task = self._opening.get((node, lane))
-        if task is None or self._is_over(task):
-            task = asyncio.create_task(self._open(self._fleet.nodes[node]))
-            self._opening[node, lane] = task
-        return await asyncio.shield(task)
+        if task is not None and not self._is_over(task):
+            return await asyncio.shield(task)
+        lost, task = task, asyncio.create_task(self._open(self._fleet.nodes[node]))
+        self._opening[node, lane] = task
+        try:
+            return await asyncio.shield(task)
+        finally:
+            if lost and not lost.cancelled() and lost.exception() is None:
+                await lost.result().close()  # it no longer uses a jump host
 
     @staticmethod
     def _is_over(task: asyncio.Task[Link]) -> bool:

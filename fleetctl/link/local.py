@@ -90,6 +90,9 @@ class _LocalStream:
             self._stderr += self._stderr_noise.feed(data)
             del self._stderr[:-_STDERR_KEPT]
 
+    async def begun(self) -> None:
+        """There is no login shell in between."""
+
     async def read(self, timeout_s: float | None = None) -> bytes:
         assert self._process.stdout is not None
         try:
@@ -191,6 +194,8 @@ class LocalLink:
         self.node = node
         self.address: str | None = None
         self.connect_ms: float | None = None
+        self.shell_s: float | None = None
+        self.ignored: tuple[str, ...] = ()
         self.closed = False
 
     async def _spawn(self, script: str) -> asyncio.subprocess.Process:

@@ -8,6 +8,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
+SHELL_START_S = 20.0
+"""How long a login shell may take until it runs a script. On a slow disk, version managers in
+start-up files take ten seconds and more."""
+
+
+class ForwardingForbidden(ConnectionError):
+    """The node's SSH server forbids TCP forwarding: nothing is known of what was to be reached."""
+
 
 class Completed(Struct, frozen=True):
     """The result of a script: its output, without what the login shell printed before it."""
@@ -32,6 +40,12 @@ class Stream(Protocol):
     Its stdin is closed by :meth:`write_eof`, by the end of the context, and by a lost connection: a
     script that waits for that (``cat >/dev/null``) leaves no orphan.
     """
+
+    async def begun(self) -> None:
+        """Return once the script runs; the login shell before it has :data:`SHELL_START_S`.
+
+        :raises ShellHung: it does not within that time.
+        """
 
     async def read(self, timeout_s: float | None = None) -> bytes:
         """The next bytes of stdout; empty at its end.
@@ -88,6 +102,11 @@ class Link(Protocol):
     """The address of the other end; ``None``: this machine."""
     connect_ms: float | None
     """How long connecting took, from the first packet to the accepted key."""
+    shell_s: float | None
+    """How long the account's login shell takes at the least until it runs a script; None: not known
+    yet, or there is no login shell in between."""
+    ignored: tuple[str, ...]
+    """Directives of ``~/.ssh/config`` for the node that matter and are not honoured."""
 
     @property
     def closed(self) -> bool:
@@ -98,8 +117,10 @@ class Link(Protocol):
 
         :param script: reaches ``sh`` unchanged; see :mod:`fleetctl.link.shell` for quoting.
         :param stdin: what the script reads. Secrets must go here, never into arguments.
-        :param timeout_s: seconds after which it gets TERM, and its channel is closed.
+        :param timeout_s: seconds, from its own start on, after which it gets TERM, and its channel
+            is closed. The login shell before it has :data:`SHELL_START_S` for itself.
         :raises LinkHung: it did not end in time.
+        :raises ShellHung: it did not begin.
         :raises LinkLost: the connection broke first.
         """
 
@@ -119,6 +140,7 @@ class Link(Protocol):
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A TCP connection made from the node, for ready conditions.
 
+        :raises ForwardingForbidden: its SSH server does not allow it.
         :raises OSError: the node could not connect.
         """
 

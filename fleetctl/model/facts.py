@@ -9,7 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from fleetctl.model.network import Echo, Interface, Neighbour, Route, RouteTaken
+from fleetctl.model.network import Echo, EchoRound, Interface, Neighbour, Route, RouteTaken
+from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import SystemStatus
 
 CUT_OFF = "the node's answer was cut off"
@@ -18,7 +19,11 @@ NOT_SUPPORTED = "not supported"
 UNANSWERED = (CUT_OFF, NO_ANSWER, NOT_SUPPORTED)
 """Beginnings of reasons that say only that there was no answer."""
 
+LOST_BY_CHANCE = 3
+"""So many echoes in a row, and no answer of the SSH port either, are no chance any more."""
+
 Phase = Literal["running", "backoff", "ended", "stopped"]
+HealthState = Literal["ok", "failing", "unknown"]
 
 
 class Pane(Struct, frozen=True):
@@ -34,6 +39,23 @@ class Pane(Struct, frozen=True):
     run: str
     definition_hash: str
     started_at: datetime | None
+
+
+class Health(Struct, frozen=True):
+    """What the prober wrote down of an attempt."""
+
+    state: HealthState
+    """Of the last answer; ``unknown``: it could not be asked."""
+    failures: int
+    """In a row."""
+    alike: int
+    """How many of these, the last ones, were for the same reason."""
+    for_s: float | None
+    """Seconds since when it is so, by the node's clock."""
+    why: str
+    """What was asked and what came back."""
+    asks: bool
+    """Whether the prober runs, and is not stopped."""
 
 
 class Record(Struct, frozen=True):
@@ -58,6 +80,13 @@ class Record(Struct, frozen=True):
     searched: str = ""
     """How far the present attempt's log was searched for the ready line, in the format of
     :mod:`fleetctl.observe.conditions`; empty: not at all."""
+    unasked: str = ""
+    """Why its ready condition could not be asked, as a clause; empty: it could, or was not yet."""
+    health: Health | None = None
+    """Of the present attempt; None: nothing was written down."""
+    unwell: str = ""
+    """Why the prober ended the attempt: the last one, once another was begun or is waited for; this
+    one, once the instance has ended for good. Empty: it did not."""
 
 
 class Listener(Struct, frozen=True):
@@ -102,10 +131,29 @@ class NetworkFacts(Struct, frozen=True):
     arrive by another interface than answers would leave by."""
     echoes: Mapping[IPv4Address, Echo] = {}
     """The results of pings, by address."""
+    rounds: Mapping[IPv4Address, tuple[EchoRound, ...]] = {}
+    """By address, oldest first: the echoes by which loss and delay are judged. Those of this look,
+    or of the last minutes while the node is watched; none from before the address was last
+    silent."""
+    unheard: Mapping[IPv4Address, int] = {}
+    """By address: how many echoes in a row were lost up to now, its SSH port being silent too."""
     answers_tcp: Mapping[IPv4Address, bool] = {}
     """For unanswered pings: whether the SSH port there answered or refused the connection."""
     ssh_address: IPv4Address | None = None
-    """The node's own address of the SSH connection."""
+    """The node's own address of the SSH connection; None: not known, or IPv6."""
+    ssh_interface: str | None = None
+    """The interface that carries the SSH connection, if that is over IPv6."""
+
+    def heard(self, address: IPv4Address) -> bool:
+        """Whether the address answers a ping, or at its SSH port.
+
+        While a node is watched, it still does if a few echoes are lost: these may be chance.
+        """
+        echo = self.echoes.get(address)
+        if (echo and echo.received) or self.answers_tcp.get(address):
+            return True
+        lately = any(r.received for r in self.rounds.get(address, ()))
+        return lately and self.unheard.get(address, 0) < LOST_BY_CHANCE
 
     def interface_of(self, address: IPv4Address) -> Interface | None:
         """The interface that has ``address``."""
@@ -119,15 +167,23 @@ class Reliability(Struct, frozen=True):
 
     clock_offset_s: float | None = None
     """The node's clock minus the controller's."""
+    clock_error_s: float | None = None
+    """By how much more or less it may be: half the time in which the node read its clock."""
     sleep_minutes: int | None = None
     """macOS: idle minutes until it sleeps; 0: never."""
+    sleep_disabled: bool = False
+    """macOS: it never sleeps because of ``pmset disablesleep``, whatever else is set."""
+    restarts: bool | None = None
+    """macOS: it starts again by itself when power returns (``pmset autorestart``)."""
+    filevault: bool | None = None
+    """macOS: FileVault is on, so at a boot it waits for a password."""
     wifi_power_save: tuple[str, ...] = ()
     """Linux Wi-Fi interfaces that save power, which makes SSH lag or drop."""
     undervoltage: bool | None = None
     """Raspberry Pi: the supply voltage is too low now."""
     undervoltage_since_boot: bool | None = None
     stealth: bool | None = None
-    """macOS: its firewall answers no ping."""
+    """macOS: its firewall is on, and answers no ping."""
 
 
 class Workplace(Struct, frozen=True):
@@ -151,7 +207,7 @@ class LocalNetwork(Struct, frozen=True):
     """macOS 15 and later: whether the job's own Python, inside fleetctl's tmux server, may connect
     to its neighbours."""
 
-    allowed: bool | None
+    allowed: bool
     said: str
     """What the Python process printed."""
 
@@ -182,6 +238,8 @@ class NodeFacts(Struct, frozen=True):
     connections: tuple[TcpConnection, ...] | None = None
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None
+    setup: NetworkSetup | None = None
+    """What its next boot brings; None: not asked."""
     told: Mapping[str, str] = {}
     """Values that are only shown: a line of text, by label."""
     unknown: Mapping[str, str] = {}

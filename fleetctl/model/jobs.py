@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
 
 RestartPolicy = Literal["never", "on-failure", "always"]
@@ -75,6 +76,8 @@ class Instance(Struct, frozen=True):
     """A path on the controller."""
     restart: Restart
     stop: Stop
+    liveness: Liveness | None = None
+    """``None``: it is asked nothing while it runs."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 
@@ -134,6 +137,8 @@ class Instance(Struct, frozen=True):
             "restart": msgspec.to_builtins(self.restart),
             "stop": msgspec.to_builtins(self.stop),
         }
+        if self.liveness:  # else the hashes of definitions without it would change
+            what["liveness"] = msgspec.to_builtins(self.liveness)
         return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()[:12]
 
 

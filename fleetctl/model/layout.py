@@ -8,6 +8,9 @@ TMUX_SOCKET = "fleetctl"
 
 STATE = "~/.local/state/fleetctl"
 
+RUN_VARIABLE = "FLEETCTL_RUN"
+"""Environment variable of all processes of an instance: the mark of its run (probes/members.sh)."""
+
 TMUX_OPTIONS = ("job", "instance", "run", "hash", "started")
 """Window options ``@fleetctl_NAME``, from which every controller knows what a window is."""
 
@@ -17,8 +20,8 @@ def instance_dir(fleet: str, job: str, instance: str) -> str:
 
     It contains ``spec`` (what to run, with its environment and secrets; mode 0600, deleted by
     stop), ``supervisor`` and ``logger`` (sh), ``state`` (written by the supervisor), ``ready`` (the
-    run that met its ready condition) and ``log/`` (segments named by the offset of their first
-    byte).
+    run that met its ready condition), ``prober`` (sh) with its ``health`` and ``unwell``, and
+    ``log/`` (segments named by the offset of their first byte).
     """
     return f"{STATE}/{fleet}/{job}/{instance}"
 
@@ -27,6 +30,12 @@ def fixes_dir(fleet: str) -> str:
     """The folder on the node, starting with ``~/``, with one file for each command by which ``fix``
     changed the node: what was run and how it is undone. Names sort by age."""
     return f"{STATE}/{fleet}/.fixes"
+
+
+def started_nodes(fleet: str) -> str:
+    """The file on the controller, starting with ``~/``, with the nodes on which it started
+    something, and how they are reached."""
+    return f"{STATE}/{fleet}/.nodes.json"
 
 
 def start_log(fleet: str) -> str:

@@ -27,6 +27,11 @@ class Look(Struct, frozen=True):
     address: str | None = None
     """Where the connection goes to; None: this machine."""
     connect_ms: float | None = None
+    shell_s: float | None = None
+    """How long the account's login shell takes at the least until it runs a script; None: not known
+    or this machine."""
+    ignored: tuple[str, ...] = ()
+    """Directives of ``~/.ssh/config`` for the node that matter and are not honoured."""
     answers: Mapping[str, bool] = {}
     """For a node that cannot be logged into: whether ready conditions hold, by instance name."""
     took_s: float = 0.0

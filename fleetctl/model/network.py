@@ -24,6 +24,11 @@ class Interface(Struct, frozen=True):
     mtu: int | None = None
     members: tuple[str, ...] = ()
     """Of a bridge, if the tool names them."""
+    mac: str | None = None
+    """Its hardware address in use, lower case, two digits a byte; None: not told, or none."""
+    leased: tuple[IPv4Address, ...] = ()
+    """Linux: the addresses with a lifetime, as DHCP clients set them (ip-address(8), ``dynamic``).
+    macOS does not tell."""
 
     @property
     def up(self) -> bool:
@@ -66,6 +71,9 @@ class Neighbour(Struct, frozen=True):
     interface: str
     mac: str | None
     state: NeighbourState
+    reachable: bool = False
+    """Linux ``REACHABLE``: it was confirmed within seconds. macOS does not tell how old an entry
+    is."""
 
 
 class Echo(Struct, frozen=True):
@@ -76,3 +84,23 @@ class Echo(Struct, frozen=True):
     rtt_min_ms: float | None = None
     error: str | None = None
     """The error of ping, or of a router on the way, if there was one."""
+
+
+class EchoRound(Struct, frozen=True):
+    """Echo requests to one address that were sent in one stretch of time, some of them answered."""
+
+    slot: int
+    """The number of the stretch; it is the same for all nodes that are asked together."""
+    sent: int
+    received: int
+    rtt_min_ms: float | None = None
+
+    def with_more(self, later: EchoRound) -> EchoRound:
+        """Both as one, in the stretch of this one."""
+        times = [t for t in (self.rtt_min_ms, later.rtt_min_ms) if t is not None]
+        return EchoRound(
+            self.slot,
+            self.sent + later.sent,
+            self.received + later.received,
+            min(times, default=None),
+        )

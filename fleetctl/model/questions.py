@@ -11,7 +11,7 @@ from msgspec import Struct
 from fleetctl.model.jobs import Instance
 
 Depth = Literal["status", "check"]
-"""``status`` asks what one quick round trip can answer; ``check`` also what takes longer: three
+"""``status`` asks what one quick round trip can answer; ``check`` also what takes longer: ten
 pings instead of one, addresses that must not answer, and slow commands of macOS."""
 
 

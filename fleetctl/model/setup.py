@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Literal
 
 from msgspec import Struct
@@ -12,6 +12,8 @@ SYSCTL_FILE = "/etc/sysctl.d/90-fleet.conf"
 DAEMON_LABEL = "dev.fleetctl.forwarding"
 DAEMON_FILE = f"/Library/LaunchDaemons/{DAEMON_LABEL}.plist"
 
+Manager = Literal["NetworkManager", "systemd-networkd", "dhcpcd", "ifupdown", "macOS"]
+"""What sets up an interface at boot. netplan writes files for the first two."""
 Method = Literal["manual", "dhcp", "bootp", "manual_with_dhcp_router", "off"]
 
 
@@ -38,6 +40,9 @@ class Profile(Struct, frozen=True):
     addresses: tuple[str, ...] = ()
     routes: tuple[ProfileRoute, ...] = ()
     never_default: bool = False
+    gateway: IPv4Address | None = None
+    volatile: bool = False
+    """It is not on the disk: NetworkManager made it of addresses that were set by other means."""
     power_save: int | None = None
     """Of a Wi-Fi profile: 0 default, 1 ignore, 2 disable, 3 enable."""
 
@@ -63,11 +68,41 @@ class NetworkService(Struct, frozen=True):
     """None: not known, so the list must not be replaced."""
 
 
+class BootRoute(Struct, frozen=True):
+    """A route that an interface's setup brings."""
+
+    to: IPv4Network
+    via: IPv4Address | None
+
+
+class InterfaceSetup(Struct, frozen=True):
+    """What one interface gets at boot."""
+
+    interface: str
+    manager: Manager
+    where: str
+    """The file, profile or service that says it, for a sentence."""
+    dhcp: bool = False
+    """It asks a DHCP server, perhaps besides what follows."""
+    addresses: tuple[IPv4Interface, ...] = ()
+    routes: tuple[BootRoute, ...] = ()
+    lease: IPv4Address | None = None
+    """The address that the DHCP server gave, where that is told."""
+    takes_default: bool = True
+    """It takes a default route from the DHCP server."""
+    unknown: str = ""
+    """Why nothing of that is known; then it is all empty."""
+
+
 class NetworkSetup(Struct, frozen=True):
     """The network setup of one node. ``None``: not there, or not known; see ``unknown``."""
 
     profiles: tuple[Profile, ...] | None = None
     services: tuple[NetworkService, ...] | None = None
+    devices: Mapping[str, str] = {}
+    """By interface: NetworkManager's word for its state, such as ``unmanaged``."""
+    interfaces: Mapping[str, InterfaceSetup] = {}
+    """Of a Linux node: what systemd-networkd, dhcpcd and ifupdown set up, by interface."""
     sysctl: str | None = None
     """The text of :data:`SYSCTL_FILE`; None: no such file."""
     daemon: str | None = None

@@ -22,6 +22,7 @@ ServiceState = Literal[
     "starting",
     "running",
     "ready",
+    "unhealthy",
     "restarting",
     "exited",
     "failed",
@@ -29,7 +30,11 @@ ServiceState = Literal[
 ]
 Severity = Literal["error", "warning"]
 
-ALIVE_STATES = frozenset({"starting", "running", "ready", "restarting"})
+LivenessState = Literal["ok", "pending", "failing", "unknown"]
+
+UNREADY_STATES = frozenset({"starting", "running", "unhealthy", "restarting"})
+"""States of an instance that may yet become ready by itself."""
+ALIVE_STATES = frozenset({*UNREADY_STATES, "ready"})
 """States of an instance that runs, or that its supervisor will restart."""
 
 
@@ -81,6 +86,10 @@ class AddressStatus(Struct, frozen=True):
     up: bool | None = None
     ok: bool | None = None
     reason: str | None = None
+    persistent: bool | None = None
+    """Whether the node has it after its next boot, too."""
+    persistent_reason: str | None = None
+    """What sets it at boot, what will be there instead, or why that is not known."""
 
 
 class RouteStatus(Struct, frozen=True):
@@ -93,6 +102,8 @@ class RouteStatus(Struct, frozen=True):
     interface: str | None = None
     ok: bool | None = None
     reason: str | None = None
+    persistent: bool | None = None
+    persistent_reason: str | None = None
 
 
 class ForwardingStatus(Struct, frozen=True):
@@ -102,6 +113,28 @@ class ForwardingStatus(Struct, frozen=True):
     ipv4: bool | None = None
     persistent: bool | None = None
     ok: bool | None = None
+    reason: str | None = None
+    persistent_reason: str | None = None
+
+
+class SleepStatus(Struct, frozen=True):
+    """Whether a Mac stays awake, now and after a reboot."""
+
+    minutes: int | None = None
+    """Idle minutes until it goes to sleep; 0: never."""
+    ok: bool | None = None
+    reason: str | None = None
+    persistent: bool | None = None
+    persistent_reason: str | None = None
+
+
+class RebootStatus(Struct, frozen=True):
+    """Whether a Mac is there again after its next boot without anybody touching it."""
+
+    restarts: bool | None = None
+    """It starts again by itself when power returns after a failure."""
+    unattended: bool | None = None
+    """It can be logged into without a password being typed at it first."""
     reason: str | None = None
 
 
@@ -133,6 +166,10 @@ class NodeStatus(Struct, frozen=True):
     reachability: tuple[ReachStatus, ...]
     services: tuple[str, ...]
     """Names of the chosen job's instances on it."""
+    sleep: SleepStatus | None = None
+    """Null: no Mac, or not known what it is."""
+    reboot: RebootStatus | None = None
+    """Null: no Mac, or not known what it is."""
 
 
 class ConnectionStatus(Struct, frozen=True):
@@ -143,6 +180,26 @@ class ConnectionStatus(Struct, frozen=True):
     local: str
     network: str | None = None
     """The network of nodes.yaml that it really uses on this node; null: none of them."""
+    ok: bool | None = None
+    """Whether it uses no control network, or there is no better one."""
+    expected: str | None = None
+    """``address:port`` that it should have used; null: where it is."""
+    reason: str | None = None
+
+
+class LivenessStatus(Struct, frozen=True):
+    """Whether a running instance works, by what its node asks it again and again."""
+
+    asked: str
+    """Such as ``GET http://127.0.0.1:8080/health``."""
+    state: LivenessState
+    """``pending``: not asked yet, or too few failures in a row; ``unknown``: it cannot be asked."""
+    failures: int = 0
+    """In a row."""
+    since: datetime | None = None
+    """When the first of these failures came, or it began to work; null: not known."""
+    reason: str | None = None
+    """What came back, or why it cannot be asked."""
 
 
 class ServiceStatus(Struct, frozen=True):
@@ -170,6 +227,8 @@ class ServiceStatus(Struct, frozen=True):
     the outcome of a start; null: nothing, or not asked."""
     changed: bool | None = None
     """Whether it runs with another definition than nodes.yaml has now; ``restart`` renews it."""
+    liveness: LivenessStatus | None = None
+    """Null: nodes.yaml has none for it, or it does not run."""
 
 
 class OrphanStatus(Struct, frozen=True):

@@ -22,6 +22,7 @@ def supported_os(name: str | None) -> OS | None:
 Connection = Literal["ssh", "local", "none"]
 
 DEFAULT_CONNECT_TIMEOUT_S = 10.0
+DEFAULT_LOSS_PERCENT = 1.0
 SSH_PORT = 22
 
 
@@ -35,6 +36,8 @@ class Network(Struct, frozen=True):
     control: bool = False
     """Whether SSH and default routes use it."""
     expect_rtt_ms: float | None = None
+    expect_loss_percent: float = DEFAULT_LOSS_PERCENT
+    """Of echoes over the network and back, the share that may be lost."""
     expect_bandwidth_mbps: float | None = None
 
 

@@ -22,7 +22,7 @@ from fleetctl.observe.observer import Observer
 from fleetctl.probes.node import Answered, NodeScript, hanging, node_script, services_script
 
 DEEP_EVERY_S = 30.0
-"""Interval of the questions that take longer: three pings each, addresses that must not answer."""
+"""Interval of the questions that take longer: ten pings each, addresses that must not answer."""
 HANGING_TIMEOUT_S = 5.0
 """A probe that timed out before, and does not answer within this either, hangs."""
 STUCK_FOR_S = 60.0
@@ -161,5 +161,7 @@ class _Asking:
             facts=facts,
             address=self._link.address,
             connect_ms=self._link.connect_ms,
+            shell_s=self._link.shell_s,
+            ignored=self._link.ignored,
             took_s=time.monotonic() - began_s,
         )

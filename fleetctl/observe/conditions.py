@@ -6,22 +6,25 @@ import asyncio
 import re
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from typing import assert_never
+from typing import TypeVar, assert_never
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from fleetctl.errors import LinkError
+from fleetctl.errors import LinkError, ShellHung
 from fleetctl.health.services import service_status
-from fleetctl.link.protocol import Link
+from fleetctl.link.protocol import ForwardingForbidden, Link
 from fleetctl.logs.lines import read
 from fleetctl.logs.segments import PIECE_BYTES, LogLocation, LogReader
 from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import instance_dir
+from fleetctl.observe import on_node
 from fleetctl.quoting import quote, quote_path
+
+_T = TypeVar("_T")
 
 ASK_TIMEOUT_S = 5.0
 SEARCH_S = 1.0
@@ -32,8 +35,24 @@ _LINES_AT_ONCE = 1000
 """After so many lines the search lets other tasks run."""
 
 
+class Unasked(Exception):
+    """A condition could not be asked; the text says why, as a clause."""
+
+
+def _forbidden(link: Link) -> Unasked:
+    return Unasked(
+        f"it cannot be asked here: TCP forwarding is forbidden by the SSH server of {link.node}, "
+        "where none of bash, nc, curl and python3 can ask either; allow it in its sshd_config "
+        "(AllowTcpForwarding local), or use another ready condition"
+    )
+
+
 async def answers_http(link: Link, url: str, timeout_s: float = ASK_TIMEOUT_S) -> bool:
-    """Whether a GET of ``url``, made from the node, is answered with 2xx."""
+    """Whether a GET of ``url``, made from the node, is answered with 2xx.
+
+    :raises Unasked: the node cannot be asked to connect.
+    :raises LinkError: the node is lost.
+    """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -41,30 +60,50 @@ async def answers_http(link: Link, url: str, timeout_s: float = ASK_TIMEOUT_S) -
     # ValueError: the URL is not ASCII, or the answer's first line is too long
     with suppress(OSError, TimeoutError, ValueError):
         async with asyncio.timeout(timeout_s):
-            reader, writer = await link.open_connection(host, port, timeout_s=timeout_s)
             try:
-                writer.write(request.encode("ascii"))
-                status = await reader.readline()
-            finally:
-                writer.close()
+                reader, writer = await link.open_connection(host, port, timeout_s=timeout_s)
+            except ForwardingForbidden:
+                asked = on_node.first_line(link, host, port, path, request, timeout_s)
+                status = await _where_allowed(link, asked)
+            else:
+                try:
+                    writer.write(request.encode("ascii"))
+                    status = await reader.readline()
+                finally:
+                    writer.close()
         return re.match(rb"HTTP/\d\.\d 2\d\d\b", status) is not None
     return False
 
 
 async def accepts_connection(link: Link, target: str, timeout_s: float = ASK_TIMEOUT_S) -> bool:
-    """Whether ``host:port`` accepts a TCP connection made from the node."""
+    """Whether ``host:port`` accepts a TCP connection made from the node; raises as
+    :func:`answers_http`."""
     host, _, port = target.rpartition(":")
-    with suppress(OSError, TimeoutError):
-        _, writer = await link.open_connection(host.strip("[]"), int(port), timeout_s=timeout_s)
-        writer.close()
-        return True
-    return False
+    host = host.strip("[]")
+    try:
+        _, writer = await link.open_connection(host, int(port), timeout_s=timeout_s)
+    except ForwardingForbidden:
+        return await _where_allowed(link, on_node.connects(link, host, int(port), timeout_s))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def _where_allowed(link: Link, asked: Awaitable[_T]) -> _T:
+    """What the node's own tools say, since its SSH server does not connect."""
+    try:
+        return await asked
+    except on_node.NoTool:
+        raise _forbidden(link) from None
 
 
 async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
     """Whether the ready command exits with 0, in the instance's folder and environment.
 
     The secrets of its ``env_file`` are not passed, since the command runs again and again.
+
+    :raises Unasked: the login shell does not run it.
     """
     exports = "".join(
         f"export {key}={quote(value)}\n" for key, value in instance.environment(fleet, {}).items()
@@ -73,10 +112,13 @@ async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
         f"cd {quote_path(instance.workdir or '~')} || exit 1\n{exports}"
         f"exec sh -c {quote(instance.ready.value)} </dev/null"
     )
-    with suppress(LinkError):
+    try:
         done = await link.run(script, timeout_s=ASK_TIMEOUT_S)
-        return done.exit_status == 0
-    return False
+    except ShellHung as hung:
+        raise Unasked(f"its ready command was not run: {hung.reason}") from None
+    except LinkError:
+        return False
+    return done.exit_status == 0
 
 
 async def external_answers(link: Link, instance: Instance) -> bool:
@@ -87,13 +129,17 @@ async def external_answers(link: Link, instance: Instance) -> bool:
 
 
 class Condition:
-    """The ready condition of one instance."""
+    """The ready condition of one instance.
+
+    ``unasked`` is why it could not be asked the last time, as a clause; empty: it could.
+    """
 
     def __init__(self, fleet: str, instance: Instance) -> None:
         self._fleet = fleet
         self._instance = instance
         self._attempt: tuple[str, int] | None = None
         self._log: _LogSearch | None = None
+        self.unasked = ""
 
     async def holds(self, link: Link, record: Record) -> bool:
         """Whether the attempt that ``record`` describes meets it now.
@@ -102,6 +148,14 @@ class Condition:
 
         :raises LinkError: the node is lost, or its log cannot be read.
         """
+        self.unasked = ""
+        try:
+            return await self._ask(link, record)
+        except Unasked as error:
+            self.unasked = str(error)
+            return False
+
+    async def _ask(self, link: Link, record: Record) -> bool:
         ready = self._instance.ready
         match ready.asked:
             case None:
@@ -221,14 +275,14 @@ class OpenConditions:
             key
             for key, (instance, _) in self._conditions.items()
             if service_status(self._fleet, instance, facts).state == "running"
+            and not facts.records[key].ready
         ]
         if not running:
             return facts
         met = await asyncio.gather(*(self._met(link, key, facts.records[key]) for key in running))
         records = {
-            key: replace(facts.records[key], ready=True)
+            key: replace(facts.records[key], ready=yes, unasked=self._conditions[key][1].unasked)
             for key, yes in zip(running, met, strict=True)
-            if yes
         }
         return replace(facts, records={**facts.records, **records})
 

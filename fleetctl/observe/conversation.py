@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -32,6 +33,7 @@ changes() {
       [ -r "$f" ] || continue
       now="$now$f"
       [ ! -e "${f%%state}ready" ] || now="$now ready"
+      [ ! -r "${f%%state}health" ] || IFS= read -r line <"${f%%state}health" && now="$now $line"
       while IFS= read -r line; do
         case $line in
         pid=[0-9]*) kill -0 "${line#pid=}" 2>/dev/null || now="$now gone" ;;
@@ -89,15 +91,22 @@ class Conversation:
 
     async def ask(self, name: str) -> Answered:
         """The answer to one of the questions; raises as :meth:`words`."""
-        return answered(self._scripts[name], *await self.words(name))
+        asked_s = time.time()
+        return answered(self._scripts[name], *await self.words(name), asked_s)
 
     async def words(self, name: str) -> tuple[str, str]:
         """What one of the questions printed on stdout and on stderr.
 
         :raises LinkLost: the connection broke.
-        :raises LinkHung: no answer came in time; the conversation cannot be used any more.
+        :raises LinkHung: no answer came in time, the login shell's own time not counted; the
+            conversation cannot be used any more.
         """
         self._stream.write(f"{name}\n".encode())
+        try:
+            await self._stream.begun()
+        except LinkHung as hung:
+            self.lost = hung
+            raise
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
                 while not (found := self._found()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from fleetctl.errors import LinkHung
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import NO_ANSWER, NodeFacts
@@ -23,18 +25,22 @@ async def look(link: Link, script: NodeScript) -> NodeFacts:
 
     :raises LinkError: the node is lost, or does not answer in time.
     """
+    asked_s = time.time()
     try:
         done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
-        return answered(script, done.text, done.stderr.decode("utf-8", "replace")).facts()
+        errors = done.stderr.decode("utf-8", "replace")
+        return answered(script, done.text, errors, asked_s).facts()
     except LinkHung as error:
         stuck = hanging(script, error.output.decode("utf-8", "replace"))
         if stuck is None or script.depth == "services":
             raise
         again = node_script(script.questions, without=frozenset({stuck}))
+        asked_s = time.time()
         try:
             done = await link.run(again.text, timeout_s=LOOK_TIMEOUT_S)
-            output, errors = done.stdout, done.stderr
+            output, said = done.stdout, done.stderr
         except LinkHung as second:
-            output, errors = second.output, second.errors
-        said = answered(again, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
-        return said.without_answer(frozenset({stuck}), no_answer()).facts()
+            output, said = second.output, second.errors
+        texts = (output.decode("utf-8", "replace"), said.decode("utf-8", "replace"))
+        known = answered(again, *texts, asked_s)
+        return known.without_answer(frozenset({stuck}), no_answer()).facts()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import IPv4Address
+
+from msgspec.structs import replace
 
 from fleetctl.errors import LinkError
 from fleetctl.link.links import Links
@@ -16,7 +19,13 @@ from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.conditions import OpenConditions, external_answers
 from fleetctl.observe.look import LOOK_TIMEOUT_S, look
 from fleetctl.observe.questions import questions
-from fleetctl.probes.node import clock_script, node_script, read_raw, services_script
+from fleetctl.probes.node import (
+    clock_script,
+    echoes_script,
+    node_script,
+    read_raw,
+    services_script,
+)
 
 
 class Observer:
@@ -52,7 +61,23 @@ class Observer:
         except LinkError as error:
             return Look(error=error)
         facts = await self.conditions(node, passing=True).ask(link, facts)
-        return Look(facts=facts, address=link.address, connect_ms=link.connect_ms)
+        return Look(
+            facts=facts,
+            address=link.address,
+            connect_ms=link.connect_ms,
+            shell_s=link.shell_s,
+            ignored=link.ignored,
+        )
+
+    async def echoes(self, node: Node, addresses: frozenset[IPv4Address]) -> NodeFacts:
+        """Only the echoes of ``check`` to some addresses that must answer.
+
+        :raises LinkError: ``node`` cannot be asked.
+        """
+        link = await self.link(node)
+        asked = self.questions(node, "check")
+        echoes = {a: port for a, port in asked.echoes.items() if a in addresses}
+        return await look(link, echoes_script(replace(asked, echoes=echoes, silent=())))
 
     async def look_from_here(self, node: Node) -> Look:
         """Look at a node that cannot be logged into: only the ready conditions of its instances."""
@@ -70,13 +95,16 @@ class Observer:
         return await look(link, services_script(self.fleet.name, node))
 
     async def clock_offset_s(self, node: str) -> float | None:
-        """The clock of ``node`` minus the controller's; None: not known.
+        """The clock of ``node`` minus the controller's; 0 if the reading cannot tell them apart.
+
+        None: not known.
 
         :raises LinkError: it cannot be asked.
         """
         link = await self._links.get(node)
         facts = await look(link, clock_script(self.fleet.name, node))
-        return facts.reliability.clock_offset_s
+        offset_s, error_s = facts.reliability.clock_offset_s, facts.reliability.clock_error_s
+        return 0.0 if offset_s is not None and abs(offset_s) <= (error_s or 0.0) else offset_s
 
     async def raw_answers(self, node: Node) -> tuple[RawAnswer, ...]:
         """What ``check`` asks ``node``, and the literal answers.

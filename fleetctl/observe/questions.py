@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 
-from fleetctl.model.expectations import Expectations, has_internet, sample
+from fleetctl.model.expectations import (
+    MATRIX_MEMBERS,
+    Expectations,
+    has_internet,
+    sample,
+)
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.questions import Depth, Questions
 from fleetctl.model.topology import Fleet, Node
@@ -19,7 +24,10 @@ def questions(
     echoes: dict[IPv4Address, int | None] = {
         r.to: fleet.nodes[r.peer].ssh_port for r in reach if r.expected
     }
-    ways = [sample(fleet, r.network, node.name) for r in expectations.routes_of(node.name)]
+    routes = expectations.routes_of(node.name)
+    ways = [sample(fleet, r.network, node.name) for r in routes]
+    ways += echoes
+    ways += (to for r in routes if r.kind == "return" for to in _behind(fleet, node, r.network))
     if fleet.internet and has_internet(fleet, node):
         echoes[fleet.internet] = None
         ways.append(fleet.internet)
@@ -35,6 +43,13 @@ def questions(
         instances=mine,
         neighbours=tuple(_neighbours(fleet, job, mine)) if job else (),
     )
+
+
+def _behind(fleet: Fleet, node: Node, network: str) -> list[IPv4Address]:
+    """Addresses to which ``node`` answers over a return route; of a large network the first."""
+    others = (n for n in fleet.nodes.values() if n.name != node.name)
+    found = [n.addresses[network] for n in others if network in n.addresses]
+    return found[:MATRIX_MEMBERS]
 
 
 def _neighbours(

@@ -10,6 +10,7 @@ from contextlib import aclosing, suppress
 from datetime import datetime
 
 from fleetctl.health.assess import assess
+from fleetctl.health.network.quality import Degraded
 from fleetctl.health.uneven import Prints, prints
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.jobs import Instance, Job
@@ -61,6 +62,7 @@ class Watch:
         self._wakes = {name: Wake() for name in fleet.nodes}
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
+        self._degraded: frozenset[Degraded] = frozenset()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Watch:
@@ -160,7 +162,9 @@ class Watch:
             duration_s=max((look.took_s for look in looks.values()), default=0.0),
             depth=self._depth,
             chosen=chosen,
+            standing=self._degraded,
             printed=self._printed,
             now_s=time.monotonic(),
         )
+        self._degraded = checked.degraded
         return Snapshot(checked, dict(self._heard_at), self.complete)

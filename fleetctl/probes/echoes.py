@@ -23,15 +23,19 @@ LINE_END = "\x1f"
 _RECORD = re.compile(
     r"\x1e([0-9a-f]{12}) ([0-9.]{7,15}) (ping|tcp) ([0-9]{1,3}) ([^\n\x1e]*)\n"
 )  # matches any token, so that it is compiled only once
-CHECK_COUNT = 3
+CHECK_COUNT = 10
+"""Echoes to an address that must answer, by which loss and delay are judged."""
+SILENT_COUNT = 3
+"""Echoes to an address that must not answer: each of them is waited for."""
 _INTERVAL_S = 0.2  # the shortest that every ping allows without root
 WAIT_S = 1
 
 # The flags differ: -W is in seconds on Linux, in milliseconds on macOS (docs/operating-systems.md,
-# "Ping"). -q: only the summary is needed, and it fits one write to a pipe.
+# "Ping"). -q: only the summary is needed, and it fits one write to a pipe. $4: the seconds, whole,
+# after which macOS ends ping.
 _PING: Mapping[OS, str] = {
     "linux": f"ping -q -c $2 -i {_INTERVAL_S} -W {WAIT_S} $1",
-    "macos": f"ping -n -q -c $2 -i {_INTERVAL_S} -W {WAIT_S * 1000} -t {WAIT_S + 1} $1",
+    "macos": f"ping -n -q -c $2 -i {_INTERVAL_S} -W {WAIT_S * 1000} -t $4 $1",
 }
 # A firewall may drop echo requests and let SSH through. A refused connection proves the way too.
 _CONNECT: Mapping[OS, str] = {
@@ -53,14 +57,22 @@ $address $kind $status "$*" >&2; unset IFS; set +f; }
 
 def echoes_text(questions: Questions, os: OS) -> str:
     """The sh text that starts all pings of ``questions`` and does not wait for them."""
-    asked: list[tuple[IPv4Address, int]] = [(a, port or 0) for a, port in questions.echoes.items()]
-    asked += [(address, 0) for address in questions.silent if address not in questions.echoes]
+    check = questions.depth == "check"
+    count = CHECK_COUNT if check else 1
+    asked = [(address, count, port) for address, port in questions.echoes.items()]
+    count = SILENT_COUNT if check else 1
+    asked += [(a, count, None) for a in questions.silent if a not in questions.echoes]
     if not asked:
         return ""
-    count = CHECK_COUNT if questions.depth == "check" else 1
-    starts = "".join(f"ask {address} {count} {port} </dev/null &\n" for address, port in asked)
+    starts = "".join(f"ask {_arguments(*one)} </dev/null &\n" for one in asked)
     texts = {"ping": _PING[os], "connect": _CONNECT[os], "token": TOKEN, "line_end": LINE_END}
     return _TEXT % texts + starts
+
+
+def _arguments(address: IPv4Address, count: int, port: int | None) -> str:
+    """What the texts above find in $1 to $4."""
+    longest_s = (count - 1) * _INTERVAL_S + WAIT_S
+    return f"{address} {count} {port or 0} {int(longest_s) + 1}"
 
 
 def path_text(address: IPv4Address, port: int | None) -> str:
@@ -76,7 +88,7 @@ def path_text(address: IPv4Address, port: int | None) -> str:
         cases += f"{system}) {_PING[os]}{connect if port else ''} ;;\n"
     return (
         "command -v ping >/dev/null || exit 0\n"
-        f"set -- {address} 1 {port or 0}\ncase $(uname -s) in\n{cases}esac >/dev/null 2>&1"
+        f"set -- {_arguments(address, 1, port)}\ncase $(uname -s) in\n{cases}esac >/dev/null 2>&1"
     )
 
 

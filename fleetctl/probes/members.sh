@@ -12,6 +12,7 @@
 # shows no environment of its own programs, and a program may write over its own.
 # Process ids count only together with the moment of birth and the boot; a group outlives its leader,
 # and the kernel gives its number to no other process meanwhile.
+also= # further lines "NAME:KEY=VALUE" for members, as if they stood in a file of that name
 
 this_boot() {
   if [ -r /proc/sys/kernel/random/boot_id ]; then read -r boot </proc/sys/kernel/random/boot_id
@@ -35,18 +36,18 @@ members() {
   me=
   [ -d /proc/self ] || me=$(id -u)
   {
-    echo "$also" # further lines "NAME:KEY=VALUE", as if they stood in a file of that name
+    echo "$also"
     for file in "$@"; do
       { while IFS= read -r line; do echo "$file:$line"; done <"$file"; } 2>/dev/null
     done
     if [ -d /proc/self ]; then
-      echo =processes; cat /proc/[0-9]*/stat 2>/dev/null
+      echo '=processes'; cat /proc/[0-9]*/stat 2>/dev/null
       # with -z the expression is compared with each variable, whatever lines it has
-      echo =marks; grep -aoHz '^FLEETCTL_RUN=[0-9a-f]*' /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n'
+      echo '=marks'; grep -aoHz '^FLEETCTL_RUN=[0-9a-f]*' /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n'
     else
       # twice, because only both together tell the environment from the arguments before it
-      echo =commands; ps -axww -o pid=,ppid=,pgid=,tty=,uid=,stat=,lstart=,command=
-      echo =environments; ps -Eaxww -o pid=,command=
+      echo '=commands'; ps -axww -o pid=,ppid=,pgid=,tty=,uid=,stat=,lstart=,command=
+      echo '=environments'; ps -Eaxww -o pid=,command=
     fi
   } | awk -v boot="$(this_boot)" -v me="$me" '
     function word(   w) { # takes the first word off line

@@ -104,6 +104,11 @@ def node_script(questions: Questions, without: frozenset[str] = frozenset()) -> 
     return _script(questions, questions.depth, without)
 
 
+def echoes_script(questions: Questions) -> NodeScript:
+    """The script that only sends the echoes of ``questions``."""
+    return node_script(questions, without=frozenset(BY_NAME) - {"echoes"})
+
+
 def services_script(fleet: str, node: str) -> NodeScript:
     """The script that asks only for the state of the instances on ``node``: cheap to run often."""
     return _script(Questions(fleet, node), "services", frozenset())
@@ -135,10 +140,15 @@ def _texts(probes: tuple[AnyProbe, ...], os: OS, questions: Questions) -> Texts:
     return Texts(asked, background)
 
 
-def answered(script: NodeScript, output: str, errors: str = "") -> Answered:
-    """The values in the script's output; never raises, whatever that is."""
+def answered(
+    script: NodeScript, output: str, errors: str = "", asked_s: float | None = None
+) -> Answered:
+    """The values in the script's output; never raises, whatever that is.
+
+    :param asked_s: when the script was sent, by the controller's clock.
+    """
     answers = read(script.script, output.translate(_CONTROLS))
-    values = _values(script, answers, errors.translate(_CONTROLS))
+    values = _values(script, answers, errors.translate(_CONTROLS), asked_s)
     told = {name: value for name, value in values if value is not None}
     machine = answers.machine
     unsupported = "" if machine.known_os else machine.os
@@ -151,7 +161,9 @@ def read_node(script: NodeScript, output: str, errors: str = "") -> NodeFacts:
     return answered(script, output, errors).facts()
 
 
-def _values(script: NodeScript, answers: Answers, errors: str) -> Iterator[tuple[str, Any]]:
+def _values(
+    script: NodeScript, answers: Answers, errors: str, asked_s: float | None
+) -> Iterator[tuple[str, Any]]:
     os = answers.machine.known_os
     if os is None:
         why = f"{NOT_SUPPORTED}: {answers.machine.os}" if answers.machine.os else CUT_OFF
@@ -159,7 +171,8 @@ def _values(script: NodeScript, answers: Answers, errors: str) -> Iterator[tuple
         return
 
     def told(answer: Answer) -> Told:
-        return Told(answer, answers.machine, script.questions, errors, script.script.token)
+        token = script.script.token
+        return Told(answer, answers.machine, script.questions, errors, token, asked_s)
 
     def value(source: str, reader: Read[Any]) -> Any:
         """What ``reader`` finds in the answer of the probe ``source``; None: that was not asked."""

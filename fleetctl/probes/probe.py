@@ -30,6 +30,9 @@ class Told(Struct, frozen=True):
     """The whole script's stderr, where background probes write their answers."""
     token: str = ""
     """The token that frames those answers."""
+    asked_s: float | None = None
+    """When the script was sent, in seconds since 1970 by the controller's clock; None: not
+    known."""
 
 
 class Unanswered(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -101,9 +102,11 @@ def read(script: Script, output: str) -> Answers:
 
 
 def _machine(answer: Answer | None) -> Machine:
-    """``uname -snm`` prints system, host name and machine, whatever the order of its flags."""
-    words = answer.text.split() if answer else []
-    if len(words) != 3:
+    """``uname -snm`` prints system, host name and machine, whatever the order of its flags. A Mac's
+    host name may have blanks in it."""
+    found = re.fullmatch(r"(\S+) +(\S.*?) +(\S+)", answer.text.strip()) if answer else None
+    if found is None:
         return Machine()
-    os = next((os for os, system in UNAME.items() if system == words[0]), words[0])
-    return Machine(os, *words[1:])
+    system, name, machine = found.groups()
+    os = next((os for os, its in UNAME.items() if its == system), system)
+    return Machine(os, name, machine)

@@ -1,4 +1,4 @@
-"""How a node's network is set up after its next boot; asked only before a repair."""
+"""How a node's network is set up after its next boot: asked by a check, and before a repair."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fleetctl.model.facts import CUT_OFF, NOT_SUPPORTED
 from fleetctl.model.setup import (
     DAEMON_FILE,
     SYSCTL_FILE,
+    InterfaceSetup,
     NetworkService,
     NetworkSetup,
     Profile,
@@ -19,12 +20,15 @@ from fleetctl.model.setup import (
 )
 from fleetctl.model.topology import OS
 from fleetctl.probes.parsers import address
+from fleetctl.probes.parsers.dhcpcd_conf import parse_dhcpcd
+from fleetctl.probes.parsers.interfaces_file import parse_interfaces
+from fleetctl.probes.parsers.networkd import parse_network_file
 from fleetctl.probes.parsers.networksetup import (
     parse_additional_routes,
     parse_service_info,
     parse_service_order,
 )
-from fleetctl.probes.parsers.nmcli import parse_connections, parse_properties
+from fleetctl.probes.parsers.nmcli import parse_connections, parse_properties, split_terse
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.pmset import parse_pmset
 from fleetctl.probes.parsers.unparsed import Unparsed
@@ -32,18 +36,37 @@ from fleetctl.probes.script import Answer, Script, Texts, compose, read
 
 _PROPERTIES = (
     "connection.interface-name,connection.autoconnect,"
-    "ipv4.method,ipv4.addresses,ipv4.routes,ipv4.never-default"
+    "ipv4.method,ipv4.addresses,ipv4.routes,ipv4.never-default,ipv4.gateway"
 )
-_PROFILES_LINUX = f"""command -v nmcli >/dev/null || exit 0
+PROFILES_LINUX = f"""command -v nmcli >/dev/null || exit 0
 known=$(nmcli -t -f NAME,UUID,TYPE,DEVICE connection show); echo "$known"
 for id in $(nmcli -t -f UUID connection show); do
 printf '\\036profile %s\\n' "$id"
 nmcli -t -f {_PROPERTIES} connection show "$id"
 case $(printf '%s\\n' "$known" | grep -F ":$id:") in *:$id:*wireless:*)
 nmcli -t -f 802-11-wireless.powersave connection show "$id";; esac
-done"""
+done
+printf '\\036files\\n'; nmcli -t -f UUID,FILENAME connection show
+printf '\\036devices\\n'; nmcli -t -f DEVICE,STATE device"""
+# networkd names the file that it took for an interface in its public state (sd-network, links).
+MANAGERS_LINUX = """for d in /sys/class/net/*; do
+read -r n <"$d/ifindex" && [ -r "/run/systemd/netif/links/$n" ] || continue
+file= state=
+while IFS== read -r key value; do case $key in
+NETWORK_FILE) file=$value;; ADMIN_STATE) state=$value;; esac; done <"/run/systemd/netif/links/$n"
+[ -n "$file" ] && [ "$state" != unmanaged ] || continue
+printf '\\036networkd %s %s\\n' "${d##*/}" "$file"; cat "$file"
+for part in /usr/lib /run /etc; do
+for part in "$part/systemd/network/${file##*/}.d"/*.conf; do [ ! -e "$part" ] || cat "$part"; done
+done; done
+for pid in /run/dhcpcd.pid /run/dhcpcd/pid /run/dhcpcd-*.pid; do [ -e "$pid" ] || continue
+printf '\\036dhcpcd\\n'; cat /etc/dhcpcd.conf; break; done
+if [ -e /sbin/ifup ] || [ -e /usr/sbin/ifup ]; then printf '\\036ifupdown\\n'
+cat /etc/network/interfaces
+for part in /etc/network/interfaces.d/*; do [ ! -f "$part" ] || cat "$part"; done; fi
+for d in /sys/class/net/*; do printf '\\036interface %s\\n' "${d##*/}"; done"""
 # Names of services may contain anything except a newline, so they are read line by line.
-_SERVICES_MACOS = """networksetup -listnetworkserviceorder
+SERVICES_MACOS = """networksetup -listnetworkserviceorder
 networksetup -listallnetworkservices | sed 1d | sed 's/^\\*//' | while IFS= read -r name; do
 printf '\\036info %s\\n' "$name"; networksetup -getinfo "$name" </dev/null
 printf '\\036routes %s\\n' "$name"; networksetup -getadditionalroutes "$name" </dev/null
@@ -56,9 +79,15 @@ def _file(path: str) -> str:
 
 
 TEXTS: Mapping[OS, Texts] = {
-    "linux": Texts({"connections": _PROFILES_LINUX, "boot": _file(SYSCTL_FILE)}),
+    "linux": Texts(
+        {
+            "connections": PROFILES_LINUX,
+            "managers": MANAGERS_LINUX,
+            "boot": _file(SYSCTL_FILE),
+        }
+    ),
     "macos": Texts(
-        {"connections": _SERVICES_MACOS, "boot": _file(DAEMON_FILE), "power": "pmset -g"}
+        {"connections": SERVICES_MACOS, "boot": _file(DAEMON_FILE), "power": "pmset -g"}
     ),
 }
 
@@ -84,16 +113,26 @@ def read_setup(script: Script, output: str) -> NetworkSetup:
 
 def _linux(answers: Mapping[str, Answer]) -> NetworkSetup:
     setup = _with_file(NetworkSetup(), "sysctl", answers.get("boot"))
+    if managers := answers.get("managers"):
+        setup = with_managers(setup, managers.text)
     said = answers.get("connections")
     if said is None:
         return _unknown(setup, "profiles", "the node's answer was cut off")
-    listed, *parts = said.text.split("\x1eprofile ")
+    return with_profiles(setup, said.text)
+
+
+def with_profiles(setup: NetworkSetup, text: str) -> NetworkSetup:
+    """``setup`` with NetworkManager's profiles, as :data:`PROFILES_LINUX` prints them."""
+    text, _, states = text.partition("\x1edevices\n")
+    text, _, files = text.partition("\x1efiles\n")
+    listed, *parts = text.split("\x1eprofile ")
     if not listed.strip():
         return _unknown(setup, "profiles", "there is no NetworkManager")
     rows = parse_connections(listed)
     if isinstance(rows, Unparsed):
         return _unknown(setup, "profiles", _why(rows))
     details = dict(_parts(parts))
+    made = dict(_pairs(files))
     profiles = []
     for row in rows:
         properties = parse_properties(details.get(row.uuid, ""))
@@ -110,10 +149,42 @@ def _linux(answers: Mapping[str, Answer]) -> NetworkSetup:
                 addresses=tuple(_items(properties.get("ipv4.addresses"))),
                 routes=tuple(_routes(properties.get("ipv4.routes"))),
                 never_default=properties.get("ipv4.never-default") in ("yes", "true"),
+                gateway=address.ipv4(properties.get("ipv4.gateway")),
+                volatile=_volatile(made.get(row.uuid, "")),
                 power_save=_number(properties.get("802-11-wireless.powersave")),
             )
         )
-    return replace(setup, profiles=tuple(profiles))
+    return replace(setup, profiles=tuple(profiles), devices=dict(_pairs(states)))
+
+
+def with_managers(setup: NetworkSetup, text: str) -> NetworkSetup:
+    """``setup`` with what others than NetworkManager set up, as :data:`MANAGERS_LINUX` prints it.
+
+    networkd says which interfaces are its own. ifupdown has those that it names, dhcpcd the others.
+    """
+    found: dict[str, InterfaceSetup] = {}
+    dhcpcd: str | None = None
+    for head, said in _parts(text.split("\x1e")[1:]):
+        kind, _, about = head.partition(" ")
+        name, _, file = about.partition(" ")
+        failed = re.search(r"^cat: .*", said, re.M)
+        if kind == "networkd":
+            if failed:
+                found[name] = InterfaceSetup(name, "systemd-networkd", file, unknown=failed[0])
+            else:
+                found[name] = parse_network_file(said, name, file)
+        elif kind == "ifupdown":
+            found = {**parse_interfaces(said), **found}
+        elif kind == "dhcpcd":
+            dhcpcd = said
+        elif (
+            kind == "interface"
+            and dhcpcd is not None
+            and name not in (*found, "lo")
+            and (own := parse_dhcpcd(dhcpcd, name))
+        ):
+            found[name] = own
+    return replace(setup, interfaces=found)
 
 
 def _macos(answers: Mapping[str, Answer]) -> NetworkSetup:
@@ -123,13 +194,18 @@ def _macos(answers: Mapping[str, Answer]) -> NetworkSetup:
         if not isinstance(power, Unparsed):
             setup = replace(
                 setup,
-                sleep_minutes=power.sleep_minutes,
+                sleep_minutes=power.set_sleep_minutes,
                 disk_sleep_minutes=power.disk_sleep_minutes,
             )
     said = answers.get("connections")
     if said is None:
         return _unknown(setup, "services", "the node's answer was cut off")
-    listed, *parts = re.split(r"^\x1e", said.text, flags=re.M)
+    return with_services(setup, said.text)
+
+
+def with_services(setup: NetworkSetup, text: str) -> NetworkSetup:
+    """``setup`` with the network services, as :data:`SERVICES_MACOS` prints them."""
+    listed, *parts = re.split(r"^\x1e", text, flags=re.M)
     rows = parse_service_order(listed)
     if isinstance(rows, Unparsed):
         return _unknown(setup, "services", _why(rows))
@@ -169,6 +245,19 @@ def _parts(parts: list[str]) -> Iterator[tuple[str, str]]:
     for part in parts:
         head, _, text = part.partition("\n")
         yield head, text
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """``nmcli -t`` with two fields."""
+    for line in text.splitlines():
+        match split_terse(line):
+            case [key, value]:
+                yield key, value
+
+
+def _volatile(file: str) -> bool:
+    """netplan's profiles are in /run, too, and made anew at each boot."""
+    return file.startswith("/run/") and "/netplan-" not in file
 
 
 def _items(text: str | None) -> list[str]:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from fleetctl.errors import LinkHung, TmuxError
 from fleetctl.link.protocol import Link
 from fleetctl.model.layout import TMUX_SOCKET
+from fleetctl.model.tmux_refusals import refusal
 from fleetctl.quoting import join, quote
 from fleetctl.tmux import seam
 
@@ -37,6 +38,8 @@ _GONE = re.compile(
     r"|error connecting to .*\(No such file or directory\)"
 )
 # Other errors, such as a socket without permission, do not mean that the window is gone.
+
+_CRASHED = re.compile(r"exited unexpectedly")
 
 _T = TypeVar("_T")
 _numbers = itertools.count()
@@ -143,25 +146,33 @@ class NodeTmux:
                 return Window(*opened.stdout[0].split())
             said = " ".join(opened.stderr)
             if not _RACE.search(said):
-                raise TmuxError(self._node, f"tmux: {said or 'no window was opened'}")
-        raise TmuxError(self._node, f"session {session} comes and goes: {said}")
+                raise self._refused("", said or "no window was opened")
+        if not _CRASHED.search(said):
+            said = f"session {session} comes and goes: {said}"
+        raise self._refused("", said)
 
     def _command(self, *argv: str) -> None:
         done = self._server().cmd(argv[0], *argv[1:])
         if done.returncode != 0 or done.stderr:
-            raise TmuxError(self._node, f"tmux {argv[0]}: {' '.join(done.stderr) or 'failed'}")
+            raise self._refused(f" {argv[0]}", " ".join(done.stderr) or "failed")
 
     def _close(self, window_id: str) -> None:
         done = self._server().cmd("kill-window", target=window_id)
         said = " ".join(done.stderr)
         if said and not _GONE.search(said):
-            raise TmuxError(self._node, f"tmux kill-window: {said}")
+            raise self._refused(" kill-window", said)
+
+    def _refused(self, command: str, said: str) -> TmuxError:
+        told = refusal(said)
+        return TmuxError(
+            self._node, f"tmux{command}: {told.reason}", hint=told.hint, code="tmux-unusable"
+        )
 
     async def _in_thread(self, call: Callable[[], _T]) -> _T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)
         except libtmux.exc.LibTmuxException as error:
-            raise TmuxError(self._node, f"tmux: {error}") from None
+            raise self._refused("", str(error)) from None
 
 
 def _argument(text: str) -> str:

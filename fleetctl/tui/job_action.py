@@ -44,6 +44,11 @@ class JobAction(Struct, frozen=True):
         return any(step.stage == self._last_stage and step.settled for step in newest)
 
     @property
+    def succeeded(self) -> bool:
+        """Whether every instance is in a good state; asked once it has ended."""
+        return not self.error and not self._bad
+
+    @property
     def _last_stage(self) -> ActionStage:
         return "stop" if self.kind == "stop" else "start"
 
@@ -86,7 +91,7 @@ class JobAction(Struct, frozen=True):
         """``starting`` while it goes on, then ``ok`` or ``failed``: words of fleetctl.marks."""
         if not self.ended:
             return "failed" if self.error else "starting"
-        return "failed" if self.error or self._bad else "ok"
+        return "ok" if self.succeeded else "failed"
 
 
 async def carry_out(kind: ActionKind, action: Action) -> str:

@@ -63,6 +63,7 @@ def line_row(line: Line) -> list[Content]:
         Content(line.what),
         Content(line.expected),
         Content(line.seen) if line.ok else toned(line.seen, tone),
+        toned(line.later, "quiet"),
     ]
 
 
@@ -85,7 +86,9 @@ def node_sheet(
     yield Content("")
     lines = [line_row(x) for x in (*node_lines(node), *connection_lines(status, name))]
     yield from _part(
-        "Network: expected beside observed", lines, ("", "what", "expected", "observed")
+        "Network: expected beside observed",
+        lines,
+        ("", "what", "expected", "observed", "after a reboot"),
     )
     reach = [_reach_row(r) for r in node.reachability]
     yield from _part("What answers it", reach, ("", "address", "network", "must", "observed"))
@@ -191,6 +194,8 @@ def service_words(service: ServiceStatus) -> str:
         parts.append(count(service.restarts, "restart"))
     if service.listening:
         parts.append(f"listens on {', '.join(service.listening)}")
+    if service.liveness:
+        parts.append(f"liveness {service.liveness.state}: {service.liveness.reason}")
     if service.log_bytes is not None:
         parts.append(f"log {size(service.log_bytes)}")
     if service.changed:

@@ -8,7 +8,15 @@ from msgspec import Struct
 
 from fleetctl.marks import MARKS, Mark, verdict
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import FleetStatus, NodeStatus, ReachStatus
+from fleetctl.model.status import (
+    AddressStatus,
+    FleetStatus,
+    ForwardingStatus,
+    NodeStatus,
+    ReachStatus,
+    RouteStatus,
+    SleepStatus,
+)
 from fleetctl.quantities import rtt
 
 SILENT = Mark("○", "quiet")
@@ -23,6 +31,8 @@ class Line(Struct, frozen=True):
     what: str
     expected: str
     seen: str
+    later: str = ""
+    """After the next boot."""
 
 
 class Cell(Struct, frozen=True):
@@ -50,7 +60,8 @@ def about(node: NodeStatus, facts: NodeFacts | None) -> str:
     if facts and facts.tmux_version:
         parts.append(f"tmux {facts.tmux_version}")
     offset_s = facts.reliability.clock_offset_s if facts else None
-    if offset_s is not None and abs(offset_s) >= 2:  # the node's answer has whole seconds
+    error_s = facts.reliability.clock_error_s if facts else None
+    if offset_s is not None and abs(offset_s) - (error_s or 0.0) >= 2:
         parts.append(f"clock {offset_s:+.0f} s")
     if system.temperature_c is not None:
         parts.append(f"{system.temperature_c:g} °C")
@@ -63,7 +74,8 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
         seen = address.interface or ("?" if address.ok is None else "no interface")
         if address.reason and address.ok is not True:
             seen = address.reason
-        yield Line(address.ok, f"address {address.network}", address.expected, seen)
+        what = f"address {address.network}"
+        yield Line(_both(address), what, address.expected, seen, _later(address))
     for route in node.routes:
         what = {"route": "route", "return": "return route", "default": "default route"}[route.kind]
         expected = "by the control network"
@@ -71,23 +83,59 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
             expected = f"{route.to} via {route.expected_via}"
         via = f"via {route.via}" if route.via else "directly"
         seen = f"{via} on {route.interface}" if route.interface else route.reason or "none"
-        yield Line(route.ok, what, expected, seen)
+        if route.ok is None and route.reason:
+            seen = route.reason
+        yield Line(_both(route), what, expected, seen, _later(route))
     forwarding = node.forwarding
     if forwarding.expected:
         now = {True: "on", False: "off", None: forwarding.reason or "?"}[forwarding.ipv4]
-        later = {True: "on", False: "off", None: "?"}[forwarding.persistent]
         ok = forwarding.ok and (None if forwarding.persistent is None else forwarding.persistent)
-        seen = f"{now}, after a reboot {later}"
-        yield Line(ok, "forwarding", "on, and after a reboot", seen)
+        yield Line(ok, "forwarding", "on, and after a reboot", now, _later(forwarding))
+
+    yield from _power_lines(node)
+
+
+def _power_lines(node: NodeStatus) -> Iterator[Line]:
+    """Sleep, and what follows a reboot of a Mac; the latter is shown only, never wrong."""
+    if (sleep := node.sleep) is not None:
+        seen = "never" if sleep.minutes == 0 else sleep.reason or "?"
+        yield Line(sleep.ok, "sleep", "never", seen, _later(sleep))
+    if (reboot := node.reboot) is not None:
+        power = {True: "starts by itself", False: "stays off", None: "?"}[reboot.restarts]
+        yield Line(_shown(reboot.restarts), "power failure", "", "", power)
+        login = reboot.reason or "without a password typed at it"
+        yield Line(_shown(reboot.unattended), "log in", "", "", login)
+
+
+def _shown(known: bool | None) -> bool | None:
+    """For what is shown only: right, or not known."""
+    return None if known is None else True
+
+
+def _both(row: AddressStatus | RouteStatus) -> bool | None:
+    """Whether it is right now, and known not to be wrong after the next boot."""
+    return False if row.persistent is False else row.ok
+
+
+def _later(row: AddressStatus | RouteStatus | ForwardingStatus | SleepStatus) -> str:
+    """What is there after the next boot."""
+    if row.persistent:
+        return "yes"
+    reason = row.persistent_reason
+    if row.persistent is False:
+        return f"no: {reason}"
+    return f"? {reason}" if reason and reason != row.reason else "?"
 
 
 def connection_lines(status: FleetStatus, node: str) -> Iterator[Line]:
-    """Over which network the job's connections really go; shown only, never wrong."""
+    """Over which network the job's connections really go."""
     for instance, service in status.services.items():
         if service.node == node:
             for c in service.connections or ():
                 seen = f"over {c.network or 'no network of nodes.yaml'}, from {c.local}"
-                yield Line(True, instance, f"connected to {c.to}", seen)
+                if c.expected not in (None, c.to):
+                    seen += f" to {c.to}"
+                yield Line(c.ok, instance, f"connected to {c.expected or c.to}", seen)
 
 
 def matrices(status: FleetStatus, shown: Sequence[str]) -> Iterator[Matrix]:
@@ -119,6 +167,8 @@ def cell(row: ReachStatus | None) -> Cell:
         lost = f" -{row.loss_percent:.0f}%" if row.loss_percent else ""
         figure = "tcp" if row.rtt_ms is None else rtt(row.rtt_ms)
         return Cell(verdict(True), f"{figure}{lost}")
+    if row.observed and row.expected:
+        return Cell(verdict(False), "wrong way")
     return Cell(verdict(False), "answers" if row.observed else "silent")
 
 
@@ -131,4 +181,6 @@ def sentence(asking: str, row: ReachStatus) -> str:
 def _said(row: ReachStatus) -> str:
     if row.observed is None:
         return row.reason or "not known"
+    if row.observed and row.expected and row.ok is False:
+        return f"answers, but {row.reason}"
     return "answers" if row.observed else "silent"

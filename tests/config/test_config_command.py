@@ -86,6 +86,23 @@ def test_show_prints_what_is_derived() -> None:
     }
 
 
+def test_show_prints_what_a_service_is_asked(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.yaml"
+    path.write_text(
+        RIGHT.replace("command: serve", "command: serve\n        liveness: {silence: 90}")
+    )
+    shown = yaml.safe_load(run(path, "show").stdout)
+    server, worker = shown["jobs"]["train"]["services"]["server"], "worker@pi5"
+    assert server["instances"]["server@mini1"]["liveness"] == {
+        "kind": "silence",
+        "value": "90",
+        "interval_s": 10,
+        "failures": 3,
+        "restart": False,
+    }
+    assert "liveness" not in shown["jobs"]["train"]["services"]["worker"]["instances"][worker]
+
+
 def test_show_as_json_is_the_same() -> None:
     as_json = msgspec.json.decode(run(SHIPPED, "show", "--json").stdout)
     assert as_json == yaml.safe_load(run(SHIPPED, "show").stdout)

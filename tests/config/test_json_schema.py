@@ -119,6 +119,8 @@ def test_it_accepts_what_is_right(text: str) -> None:
         ("{cidr: 10.10.0.0/24}", "§{}"),
         ("listening: true", "listening: true, §log: x"),
         ("timeout: 60", "§timout: 60"),
+        ("stop: {signal: INT", "liveness: {§interval: 5}\n        stop: {signal: INT"),
+        ("stop: {signal: INT", "liveness: {http: x, §silence: 5}\n        stop: {signal: INT"),
         ("on: [mini2, pi5]", "on: §[]"),
         ("LEVEL: debug", "§1LEVEL: debug"),
         ("signal: INT", "signal: §STOP"),
@@ -132,7 +134,7 @@ def test_it_refuses_what_is_wrong(old: str, new: str) -> None:
 
 def test_every_key_is_described() -> None:
     entries = [SCHEMA, *SCHEMA["definitions"].values()]
-    assert len(entries) == 11
+    assert len(entries) == 12
     for entry in entries:
         assert entry["additionalProperties"] is False
         for key, rule in entry["properties"].items():

@@ -372,6 +372,33 @@ READY = [
     case("zero-interval", ("timeout: 60", "interval: §0"), says="above 0"),
 ]
 
+LIVENESS = [
+    case(
+        "nothing",
+        ("command: serve", "command: serve\n        §liveness: {interval: 5}"),
+        says="liveness asks nothing|exactly one of http, connect, command, silence",
+    ),
+    case(
+        "two",
+        (SERVER_READY, "liveness: {http: 'http://127.0.0.1/', §silence: 60}"),
+        says="2 things (http, silence)|exactly one",
+    ),
+    case("live-https", (SERVER_READY, "liveness: {http: §'https://x/'}"), says="https:// is not"),
+    case("live-connect", (SERVER_READY, "liveness: {connect: §'x:0'}"), says="host:port"),
+    case("live-silence", (SERVER_READY, "liveness: {silence: §0}"), says="above 0"),
+    case("live-failures", (SERVER_READY, "liveness: {silence: 9, failures: §0}"), says="from 1 to"),
+    case("live-restart", (SERVER_READY, "liveness: {silence: 9, restart: §3}"), says="true or"),
+    case("live-word", (SERVER_READY, "liveness: {§htpp: x}"), says="did you mean 'http'"),
+    case(
+        "in-liveness", (SERVER_READY, "liveness: {command: §'{hst}'}"), says="placeholder '{hst}'"
+    ),
+    case(
+        "by-hand",
+        (CONNECT, CONNECT + "\n        §liveness: {silence: 9}"),
+        says="service 'screen' has no command|remove the liveness",
+    ),
+]
+
 PLACEHOLDERS = [
     case(
         "unknown",
@@ -407,7 +434,7 @@ PLACEHOLDERS = [
     ),
 ]
 
-ALL = [*YAML, *SHAPE, *NAMES, *NETWORKS, *GATEWAYS, *JOBS, *PORTS, *READY, *PLACEHOLDERS]
+ALL = [*YAML, *SHAPE, *NAMES, *NETWORKS, *GATEWAYS, *JOBS, *PORTS, *READY, *LIVENESS, *PLACEHOLDERS]
 
 
 def mistakes_in(text: str) -> list[str]:

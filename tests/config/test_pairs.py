@@ -43,6 +43,7 @@ RIGHT: dict[str, Any] = {
                     "command": "work {server.host} {server.port} {address.edge}",
                     "listen": "edge:8080",
                     "ready": {"log": "up"},
+                    "liveness": {"http": "http://127.0.0.1:{worker.port}/"},
                     "env": {"LEVEL": "debug"},
                     "restart": {"policy": "always", "delay": 3},
                 },
@@ -78,6 +79,10 @@ MISTAKES: dict[str, tuple[str, Any]] = {
     "condition": (f"{WORKER}.ready.log", "up("),
     "two conditions": (f"{WORKER}.ready.http", "http://127.0.0.1:80/"),
     "timeout": (f"{WORKER}.ready.timeout", 0),
+    "liveness": (f"{WORKER}.liveness.http", "127.0.0.1:{nosuch}"),
+    "two questions": (f"{WORKER}.liveness.silence", 60),
+    "liveness's failures": (f"{WORKER}.liveness.failures", 0),
+    "liveness by hand": (f"{WATCH}.liveness", {"silence": 60}),
     "workdir": (f"{WORKER}.workdir", "~you"),
     "env's name": (f"{WORKER}.env.LOG-LEVEL", "debug"),
     "reserved env": (f"{WORKER}.env.FLEETCTL_RANK", "1"),
@@ -115,6 +120,9 @@ FOLLOWS: dict[tuple[str, str], str] = {
     ("address's network", "same port"): "twin@pi cannot listen",
     # instead of it a command was required
     ("no way to watch", "command on none"): "service 'watch' has no command",
+    # the misspelt key may be the command
+    ("liveness by hand", "misspelt key"): "service 'watch' has no command, and liveness",
+    ("liveness by hand", "command on none"): "service 'watch' has no command, and liveness",
     # the misspelt key may be the ready with connect or http
     ("no way to watch", "misspelt key"): "service 'watch' has no command",
 }

@@ -9,6 +9,7 @@ import pytest
 
 from fleetctl.config import load_text
 from fleetctl.model.jobs import Instance, Listen, Restart, Stop
+from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from tests.config.texts import RIGHT, edited
@@ -233,6 +234,20 @@ def test_restart_and_stop() -> None:
 def test_ready(ready: str, listen: str, comes_to: Ready) -> None:
     body = "command: x" + (f"\nready: {ready}" if ready else "")
     assert service(body + (f"\nlisten: {listen}" if listen else "")).ready == comes_to
+
+
+@pytest.mark.parametrize(
+    ("liveness", "comes_to"),
+    [
+        ("{http: 'http://{node}:8080/x?y=1'}", Liveness("http", "http://n:8080/x?y=1")),
+        ("{connect: 'localhost:80', interval: 0.5}", Liveness("connect", "localhost:80", 0.5)),
+        ("{command: 'pgrep {node}', failures: 1}", Liveness("command", "pgrep n", failures=1)),
+        ("{silence: 300, restart: true}", Liveness("silence", "300", restart=True)),
+        ("", None),
+    ],
+)
+def test_liveness(liveness: str, comes_to: Liveness | None) -> None:
+    assert service(f"command: x\nliveness: {liveness}").liveness == comes_to
 
 
 def test_two_jobs_may_use_one_port_and_two_services_one_port_of_two_addresses() -> None:

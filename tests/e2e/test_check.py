@@ -108,10 +108,16 @@ REPAIRED = [
     ("route-missing", "pi5", "route-missing"),
     ("wrong-gateway", "pi4", "route-wrong-gateway"),
     ("return-route-missing", "mini2", "return-route-missing"),
+    ("detour", "mini2", "route-wrong-interface"),
+    ("detour", "pi5", "route-wrong-interface"),
     ("default-route-stolen", "mini3", "default-route-stolen"),
     ("default-route-stolen", "pi5", "default-route-stolen"),
     ("address-missing", "mini2", "address-missing"),
     ("address-missing", "pi4", "address-missing"),
+    ("wrong-prefix", "mini2", "address-wrong-prefix"),
+    ("wrong-prefix", "pi4", "address-wrong-prefix"),
+    ("twin-address", "mini1", "address-duplicate"),
+    ("twin-address", "pi5", "address-duplicate"),
 ]
 BY_HAND = [
     ("power-off", "mini3", ("ssh-timeout", "ssh-unreachable")),
@@ -119,6 +125,8 @@ BY_HAND = [
     ("sshd-hang", "pi5", ("ssh-hung",)),
     ("fabric-down", "mini2", ("interface-down",)),
     ("edge-down", "pi4", ("interface-down",)),
+    ("vpn-route", "mini1", ("route-wrong-interface",)),
+    ("vpn-route", "pi4", ("route-wrong-interface",)),
     ("tmux-missing", "mini2", ("tmux-missing",)),
     ("disk-full", "pi5", ("disk-full",)),
     ("host-key-changed", "mini2", ("ssh-host-key-changed",)),
@@ -157,6 +165,15 @@ def test_a_fault_that_needs_hands_is_named_in_time(
     assert found in [{(code, node)} for code in codes]
 
 
+def test_an_old_ip_says_that_the_way_is_not_known_and_nothing_else(lab: Lab) -> None:
+    lab.fault("old-ip", "pi5")
+    found = check(lab)
+    assert found["problems"] == []
+    routes = found["nodes"]["pi5"]["routes"]
+    assert [r["ok"] for r in routes] == [None, None]
+    assert all("ip is too old to say" in r["reason"] for r in routes)
+
+
 def test_two_faults_are_two_problems(lab: Lab) -> None:
     lab.fault("forwarding-off", "mini3")
     lab.fault("return-route-missing", "mini2")
@@ -176,4 +193,54 @@ def test_as_the_guide_says_return_routes_are_missing_and_are_repaired(make_lab: 
     assert check(lab)["problems"] == found["problems"]  # showing changes nothing
     fixed = lab.run("controller", ["fleetctl", "fix", "--apply", "--yes"], timeout_s=60)
     assert fixed.returncode == 0, fixed.stderr.decode()
+    end = fixed.stdout.decode().splitlines()[-1]
+    assert end == "gone at the next boot; to keep it: fleetctl fix --apply --persistent"
+    left = check(lab)["problems"]
+    assert {(p["code"], p["node"], p["severity"]) for p in left} == {
+        ("route-not-persistent", f"mini{number}", "warning") for number in (1, 2, 3)
+    }
+    kept = lab.run(
+        "controller", ["fleetctl", "fix", "--apply", "--persistent", "--yes"], timeout_s=60
+    )
+    assert kept.returncode == 0, kept.stderr.decode()
     assert check(lab)["problems"] == []
+    for node in ("mini1", "mini2", "mini3"):
+        lab.fault("power-off", node)
+    lab.heal()
+    eventually(lambda: check(lab)["problems"] == [], "it lasts over a reboot", timeout_s=20)
+
+
+@pytest.mark.parametrize("node", ["mini2", "pi4"])
+def test_what_the_next_boot_brings_instead_is_told_and_is_so(lab: Lab, node: str) -> None:
+    lab.fault("address-not-persistent", node)
+    lab.fault("route-not-persistent", node)
+    status = check(lab)
+    codes = {"address-not-persistent", "route-not-persistent"}
+    assert {(p["code"], p["node"]) for p in status["problems"]} == {(c, node) for c in codes}
+    told = status["nodes"][node]
+    [row] = [row for row in told["addresses"] if row["persistent"] is False]
+    assert row["ok"] is True
+    lab.fault("power-off", node)
+    lab.heal("power-off")
+    eventually(
+        lambda: ("address-missing", node) in errors(check(lab)), "it came true", timeout_s=20
+    )
+    instead = row["persistent_reason"].rpartition(" ")[2].partition("/")[0]
+    [problem] = [p for p in check(lab)["problems"] if p["code"] == "address-missing"]
+    assert f"(it has {instead} there)" in problem["summary"]
+    lab.heal()
+    lab.fault("power-off", node)  # what is written down again comes with the next boot
+
+
+@pytest.mark.parametrize("node", ["mini2", "pi4"])
+def test_what_is_not_written_down_is_written_down(lab: Lab, node: str) -> None:
+    lab.fault("address-not-persistent", node)
+    lab.fault("route-not-persistent", node)
+    fixed = lab.run(
+        "controller", ["fleetctl", "fix", "--apply", "--persistent", "--yes"], timeout_s=60
+    )
+    assert fixed.returncode == 0, (fixed.stdout.decode(), fixed.stderr.decode())
+    assert check(lab)["problems"] == []
+    lab.fault("power-off", node)
+    lab.heal("power-off")
+    eventually(lambda: check(lab)["problems"] == [], "it lasts over a reboot", timeout_s=20)

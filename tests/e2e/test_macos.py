@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -144,3 +145,36 @@ def test_a_daemon_that_forked_twice(user: MakeUser) -> None:
     assert one.status()["services"]["server@hub"]["listening"] == ["10.10.0.1:7503"]
     assert one.type("stop").code == 0
     assert running(one.lab, "hub", "python3 -c") == []
+
+
+def test_local_network_privacy_is_asked_where_the_worker_lives(user: MakeUser) -> None:
+    """Before fleetctl's tmux server runs there, nothing is known of it."""
+    one = user(
+        {
+            "server": {
+                "on": "hub",
+                "command": "exec python3 -m http.server 7504 --bind 10.10.0.1",
+                "listen": "fabric:7504",
+                "stop": QUICK,
+            },
+            "worker": {
+                "on": "mini",
+                "after": ["server"],
+                "command": "exec python3 -c 'import time; time.sleep(4909)'",
+                "stop": QUICK,
+            },
+        }
+    )
+
+    def told() -> list[tuple[str, str]]:
+        problems = json.loads(one.type("check", "--json").out)["problems"]
+        return [(p["code"], p["node"]) for p in problems]
+
+    sh(one.lab, "mini", "/opt/homebrew/bin/tmux -L fleetctl kill-server; true", user="two")
+    one.lab.fault("local-network-denied", "mini")
+    assert told() == []
+    one.start()
+    assert told() == [("local-network-denied", "mini")]
+    one.lab.heal()
+    assert told() == []
+    assert one.type("stop").code == 0

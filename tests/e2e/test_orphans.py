@@ -115,3 +115,45 @@ def test_the_port_of_a_service_that_was_renamed(user: MakeUser) -> None:
     assert one.type("stop", "server@hub").code == 0
     one.start()
     eventually(lambda: one.states() == {"master@hub": "ready"}, "its port is free")
+
+
+def without_pi(user: User) -> None:
+    """Take pi out of the file, and its part of the job."""
+    whole = yaml.safe_load(user.path.read_text())
+    del whole["nodes"]["pi"]
+    whole["jobs"]["job"]["services"]["worker"]["on"] = ["mini"]
+    user.path.write_text(yaml.safe_dump(whole, sort_keys=False))
+
+
+def test_a_node_was_taken_out_of_the_file_as_a_whole(user: MakeUser) -> None:
+    one = user({"worker": worker(4851, "mini", "pi")})
+    one.start()
+    without_pi(one)
+    status = one.status()
+    [orphan] = status["orphans"]
+    assert (orphan["node"], orphan["reason"]) == ("pi", "pi is no longer in nodes.yaml")
+    assert ("service-orphaned", "pi") in [(p["code"], p["node"]) for p in status["problems"]]
+    assert "worker@pi runs since" in one.type("check").out
+    said = one.type("stop", "pi")
+    assert said.code == 0 and "all 1 stopped" in said.err
+    assert not running(one.lab, "pi", "sleep 4851") and running(one.lab, "mini", "sleep 4851")
+    assert one.status()["orphans"] == []
+    assert one.type("stop").code == 0
+
+
+def test_a_former_node_that_cannot_be_asked_is_not_well(user: MakeUser) -> None:
+    one = user({"worker": worker(4861, "mini", "pi")})
+    one.start()
+    without_pi(one)
+    one.lab.fault("power-off", "pi")
+    [problem] = [p for p in one.status()["problems"] if p["code"] == "service-orphaned"]
+    assert problem["node"] == "pi"
+    assert (
+        "may still run, but pi is no longer in nodes.yaml, and cannot be asked"
+        in (problem["summary"])
+    )
+    said = one.type("stop")
+    assert said.code == 0
+    assert "what else runs on pi is not known" in said.err
+    one.lab.heal()
+    assert one.status()["problems"] == []  # it does not run after the power cut

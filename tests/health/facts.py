@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fleetctl.model.facts import Listener, NodeFacts, Pane, Record
+from fleetctl.model.facts import Health, Listener, NodeFacts, Pane, Record
 from fleetctl.model.jobs import Instance
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -74,3 +74,16 @@ def running(of: Instance, *found: Listener, **of_record: Any) -> NodeFacts:
 
 def listener(address: str, port: int, *pids: int, process: str | None = "python3") -> Listener:
     return Listener(address, port, pids, process)
+
+
+def health(state: Any = "failing", failures: int = 3, **more: Any) -> Health:
+    """What a prober that runs wrote down: the same failure, again and again for 25 s."""
+    fields: dict[str, Any] = {
+        "state": state,
+        "failures": failures,
+        "alike": failures,
+        "for_s": 25.0,
+        "why": "x:1 refused the connection" if state == "failing" else "x:1 accepted a connection",
+        "asks": True,
+    }
+    return Health(**{**fields, **more})

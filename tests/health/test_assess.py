@@ -14,11 +14,12 @@ from fleetctl.health.problems import too_old
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NodeFacts, Pane, Record
 from fleetctl.model.jobs import Job
+from fleetctl.model.liveness import Liveness
 from fleetctl.model.look import Look
 from fleetctl.model.ready import Ready
 from fleetctl.model.status import FleetStatus, SystemStatus
 from fleetctl.model.topology import SSH, Fleet, Network, Node
-from tests.health.facts import NOW, PID, ago, facts, listener, pane, record
+from tests.health.facts import NOW, PID, ago, facts, health, listener, pane, record
 from tests.launch.jobs import job, listen
 
 SERVER = {"listen": listen(), "ready": Ready("listening", timeout_s=20)}
@@ -246,6 +247,44 @@ def test_a_crash_loop() -> None:
     few = record(server, phase="backoff", exit_code=1, restarts=2)
     status = look({**well(), "a": facts(pane(server), few)})
     assert "service-crash-loop" not in [p.code for p in status.problems]
+
+
+def probed(**more: Any) -> Job:
+    asks = {"liveness": Liveness("http", "http://x/", **more)}
+    return job({"server": (["a"], []), "worker": (["b"], ["server"])}, server={**SERVER, **asks})
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_unhealthy_instance_is_an_error_and_nothing_starts_after_it(restart: bool) -> None:
+    work = probed(restart=restart)
+    server = work.services["server"].instances[0]
+    failing = health(failures=13, for_s=130, why="http://x/ answered 503")
+    found = {**well(), "a": facts(pane(server), record(server, health=failing), LISTENS)}
+    status = look(found, of_job=work)
+    assert told(status) == [("service-unhealthy", "a", ("server@a", "worker@b"))]
+    [problem] = status.problems
+    assert problem.summary == ("server@a is unhealthy for 2m10s: http://x/ answered 503 13 times")
+    assert problem.evidence == (
+        f"asked every 10 s on a: GET http://x/; it is {'' if restart else 'not '}restarted for it"
+    )
+    assert problem.fix
+    assert problem.fix.commands == ("fleetctl restart server@a",)
+    assert states(status) == {"server@a": "unhealthy", "worker@b": "waiting"}
+    assert status.services["worker@b"].reason == "server@a is unhealthy"
+    assert (status.healthy, status.ready, status.nodes["a"].state) == (False, 0, "degraded")
+
+
+def test_an_instance_that_cannot_be_asked_is_an_error() -> None:
+    work = probed()
+    server = work.services["server"].instances[0]
+    unknown = health("unknown", 0, why="its node has no curl")
+    found = {**well(), "a": facts(pane(server), record(server, health=unknown), LISTENS)}
+    status = look(found, of_job=work)
+    assert told(status) == [("service-unhealthy", "a", ("server@a", "worker@b"))]
+    assert status.problems[0].summary == (
+        "whether server@a works is not known: its node has no curl"
+    )
+    assert not status.healthy
 
 
 def test_a_changed_definition_is_a_warning() -> None:

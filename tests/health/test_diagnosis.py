@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.config import load_text
+from fleetctl.health.assess import assess
+from fleetctl.model.look import Look
 from fleetctl.model.topology import Fleet
 from tests.health.world import World
 from tests.lab.fleets import GUIDE
@@ -125,12 +128,75 @@ def _stolen(world: World, name: str) -> Expected:
     raise AssertionError(name)
 
 
+def _detour(link: Callable[[World, str], str]) -> Callable[[World, str], Expected]:
+    """A route takes the packets to a peer away from the network on which both are."""
+
+    def act(world: World, name: str) -> Expected:
+        network = _cluster_networks(world.fleet, name)[0]
+        peer = _peers(world.fleet, name, network)[0]
+        world.hosts[name].detours[IPv4Network(peer)] = (None, link(world, name))
+        return {("route-wrong-interface", name)}
+
+    return act
+
+
+def _control_link(world: World, name: str) -> str:
+    return next(n for n in world.hosts[name].addresses if world.fleet.networks[n].control)
+
+
+def _vpn(world: World, name: str) -> Expected:
+    """A VPN takes all of a network, also one behind gateways."""
+    networks = [*_cluster_networks(world.fleet, name), *world.fleet.nodes[name].via]
+    network = world.fleet.networks[networks[-1]]
+    world.hosts[name].detours[network.cidr] = (None, "tailscale0")
+    return {("route-wrong-interface", name)}
+
+
+def _peers(fleet: Fleet, name: str, network: str) -> list[IPv4Address]:
+    others = (n for n in fleet.nodes.values() if n.name != name)
+    return [n.addresses[network] for n in others if network in n.addresses]
+
+
 def _address(world: World, name: str) -> Expected:
     network = _cluster_networks(world.fleet, name)[0]
     world.hosts[name].missing.add(network)
     # if SSH itself uses that address, the node cannot be asked any more
     inside = _on_control(world.fleet, name)
     return {("address-missing" if inside else "ssh-timeout", name)}
+
+
+def _narrow(world: World, name: str) -> Expected:
+    return _mask(world, name, 30)
+
+
+def _wide(world: World, name: str) -> Expected:
+    return _mask(world, name, 16)
+
+
+def _mask(world: World, name: str, length: int) -> Expected:
+    network = _cluster_networks(world.fleet, name)[0]
+    world.hosts[name].prefixes[network] = length
+    inside = _on_control(world.fleet, name) or world.reached(name)
+    return {("address-wrong-prefix" if inside else "ssh-timeout", name)}
+
+
+def _twin(world: World, name: str) -> Expected:
+    """The node has the address of another one, too."""
+    network = _cluster_networks(world.fleet, name)[0]
+    owner = _twin_of(world.fleet, name)
+    assert owner
+    world.hosts[name].twins[network] = owner
+    return {("address-duplicate" if world.reached(name) else "ssh-timeout", name)}
+
+
+def _twin_of(fleet: Fleet, name: str) -> IPv4Address | None:
+    """The address of a neighbour that keeps its SSH when it has a twin."""
+    for network in _cluster_networks(fleet, name)[:1]:
+        for peer in fleet.nodes.values():
+            inside = _on_control(fleet, peer.name) and peer.connection == "ssh"
+            if peer.name != name and network in peer.addresses and inside:
+                return peer.addresses[network]
+    return None
 
 
 def _port(world: World, name: str) -> Expected:
@@ -182,8 +248,15 @@ def _of_node(world: World, name: str, connection: str) -> Iterator[tuple[str, st
         yield "wrong-gateway", name, of(_wrong)
     if cluster and _on_control(world.fleet, name):
         yield "default-route-stolen", name, of(_stolen)
+    if cluster and _on_control(world.fleet, name):
+        yield "detour", name, of(_detour(_control_link))
+        yield "vpn", name, of(_vpn)
     if cluster:
         yield "address-missing", name, of(_address)
+        yield "wide-prefix", name, of(_wide)
+        yield "narrow-prefix", name, of(_narrow)
+    if _twin_of(world.fleet, name):
+        yield "twin-address", name, of(_twin)
     if any(_members(world.fleet, n) > 2 for n in cluster):
         yield "fabric-down", name, of(_port)
 
@@ -245,9 +318,10 @@ def _hidden(world: World, expected: Expected) -> Expected:
 
 def _dead_cable(world: World, code: str, name: str) -> bool:
     """NetworkManager may have removed the address with the carrier: wait for the power."""
-    return code == "address-missing" and any(
+    host = world.hosts[name]
+    return code in ("address-missing", "address-wrong-prefix") and any(
         network in far.addresses and not far.powered and _members(world.fleet, network) == 2
-        for network in world.hosts[name].missing
+        for network in (*host.missing, *host.prefixes)
         for other, far in world.hosts.items()
         if other != name
     )
@@ -294,3 +368,27 @@ def test_an_address_that_must_not_be_reached_is_reported() -> None:
     world.hosts["pi5"].routes[FLEETS["guide"].networks["edge51"].cidr] = IPv4Address("192.168.50.1")
     assert world.errors() == {("not-isolated", "pi5")}
     assert world.errors("status") == set()  # it does not ping what must not answer
+
+
+def test_a_way_that_is_not_told_is_unknown_and_no_fault() -> None:
+    """As by an `ip` that is too old: the table is right, but what is used is not known."""
+    why = "ip is too old to say"
+    world = World(FLEETS["guide"])
+    looks = {name: world.look(name, "check") for name in world.hosts}
+    told = looks["pi5"].facts
+    assert told
+    assert told.network.routes
+    unread = {f"way to {address}": why for address in told.network.taken}
+    network = replace(told.network, taken={})
+    looks["pi5"] = Look(facts=replace(told, network=network, unknown=unread))
+    checked = assess(world.fleet, None, world.expectations, looks, duration_s=1.0, depth="check")
+    assert checked.status.problems == ()
+    assert [(r.ok, r.reason) for r in checked.status.nodes["pi5"].routes] == [(None, why)] * 2
+    # what the table shows to be wrong is told all the same
+    looks["pi5"] = Look(
+        facts=replace(
+            told, network=replace(network, routes=told.network.routes[1:]), unknown=unread
+        )
+    )
+    checked = assess(world.fleet, None, world.expectations, looks, duration_s=1.0, depth="check")
+    assert [(p.code, p.node) for p in checked.status.problems] == [("route-missing", "pi5")]

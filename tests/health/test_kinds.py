@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,19 @@ from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.registry import FINDING_KINDS, KINDS, STOPS_START
 from fleetctl.health.network.across_nodes import problems_across_nodes
 from fleetctl.health.port_problems import port_in_use
-from fleetctl.health.problems import node_problems
+from fleetctl.health.problems import node_problems, service_problems
 from fleetctl.health.repairs.target import Remedy
+from fleetctl.health.services import service_status
 from fleetctl.health.status_schema import status_schema
 from fleetctl.model.facts import LocalNetwork, NetworkFacts, Reliability, ThunderboltPort, Workplace
+from fleetctl.model.jobs import Job, Service
+from fleetctl.model.liveness import Liveness
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Neighbour
 from fleetctl.model.ready import Ready
 from fleetctl.model.status import Problem, SystemStatus
 from fleetctl.model.topology import OSES
-from tests.health.facts import HAS_TMUX, PID, ago, facts, listener, pane, record
+from tests.health.facts import HAS_TMUX, PID, ago, facts, health, listener, pane, record
 from tests.health.test_node_problems import JOB, NODE, SERVER, WORKER, checked
 from tests.health.test_port_problems import open_too
 from tests.health.test_uneven import PRINTING, SILENT, problems_of
@@ -84,6 +87,19 @@ def lost(error: type[errors.LinkError]) -> Raise:
     return problems
 
 
+def told(**of_login: Any) -> Raise:
+    """A node with such a login."""
+
+    def problems() -> Iterable[Problem]:
+        made = World(CLUSTER)
+        looks = {name: made.look(name, "check") for name in made.hosts}
+        looks["pi5"] = replace(looks["pi5"], **of_login)
+        found = assess(CLUSTER, None, made.expectations, looks, duration_s=1.0, depth="check")
+        return found.status.problems
+
+    return problems
+
+
 def alone(**more: Any) -> Raise:
     """Node b alone."""
     return lambda: node_problems(NODE, facts(**more), JOB)
@@ -92,6 +108,15 @@ def alone(**more: Any) -> Raise:
 def server(*found: Any, **more: Any) -> Raise:
     """The server's node; the others are all right and idle."""
     return lambda: checked(a=facts(*found, **more)).status.problems
+
+
+def unhealthy() -> Iterable[Problem]:
+    one = replace(SERVER, liveness=Liveness("connect", "x:1"), ready=Ready("alive"))
+    found = facts(pane(one), record(one, health=health()))
+    work = Job("job", {"server": Service((), (one,))})
+    return service_problems(
+        CLUSTER, work, {one.name: service_status("fleet", one, found)}, {one.node: found}
+    )
 
 
 def slow() -> Iterable[Problem]:
@@ -157,6 +182,19 @@ def another_gateway(made: World) -> None:
     routes[next(iter(routes))] = IPv4Address("192.168.50.9")
 
 
+def detour(made: World) -> None:
+    made.hosts["mini2"].detours[IPv4Network("10.10.0.1/32")] = (None, "wifi")
+
+
+def over_wifi() -> Iterable[Problem]:
+    jobs = (
+        "jobs: {job: {services: {a: {on: mini1, command: a, listen: 'wifi:6000'}, "
+        "b: {on: mini2, command: b, after: [a]}}}}\n"
+    )
+    fleet = load_text(GUIDE + jobs, "nodes.yaml")
+    return World(fleet, job=fleet.jobs["job"]).check().status.problems
+
+
 def another_default(made: World) -> None:
     made.hosts["pi5"].stolen = (IPv4Address("192.168.50.1"), "edge50")
 
@@ -199,12 +237,19 @@ RAISED: dict[str, Raise] = {
     "ssh-host-key-changed": lost(errors.HostKeyChanged),
     "ssh-hung": lost(errors.LinkHung),
     "address-missing": world(lambda w: w.hosts["mini2"].missing.add("fabric")),
+    "address-wrong-prefix": world(lambda w: w.hosts["mini2"].prefixes.update(fabric=16)),
+    "address-duplicate": world(lambda w: w.hosts["mini2"].twins.update(fabric=MINI3)),
     "interface-down": world(lambda w: w.hosts["mini2"].enabled.update(fabric=False)),
     "route-missing": world(lambda w: w.hosts["pi5"].routes.clear()),
     "route-wrong-gateway": world(another_gateway),
+    "route-wrong-interface": world(detour),
     "return-route-missing": world(no_way_back),
     "forwarding-off": world(lambda w: setattr(w.hosts["mini3"], "forwarding", False)),
     "forwarding-not-persistent": changed("mini3", forwarding_persistent=False),
+    "address-not-persistent": world(
+        lambda w: w.hosts["pi5"].stored_addresses.update(edge50=IPv4Interface("192.168.50.9/24"))
+    ),
+    "route-not-persistent": world(lambda w: w.hosts["mini2"].stored_routes.clear()),
     "default-route-stolen": world(another_default),
     "rp-filter-strict": changed("pi5", strict_filters=("wlan0",)),
     "gateway-unreachable": lambda: Filtered(
@@ -216,10 +261,12 @@ RAISED: dict[str, Raise] = {
     "arp-incomplete": no_ethernet_address,
     "mtu-mismatch": sizes,
     "thunderbolt-loop": ring,
+    "packet-loss": world(lambda w: w.hosts["mini2"].loses.update(fabric=0.3)),
     "rtt-high": slow,
     "local-network-denied": alone(
         system=SystemStatus(os="macos"), network=HEARD, local_network=DENIED
     ),
+    "tmux-unusable": alone(panes=None, unknown={"tmux": "server exited unexpectedly"}),
     "tmux-missing": alone(tmux_version=None, unknown={"tmux": "not installed"}),
     "disk-full": alone(system=HOT),
     "undervoltage": alone(reliability=Reliability(undervoltage=True)),
@@ -230,6 +277,8 @@ RAISED: dict[str, Raise] = {
         replace(NODE, os="macos"), facts(system=SystemStatus(os="linux")), None
     ),
     "command-missing": workplace("ok"),
+    "login-shell-slow": told(shell_s=6.2),
+    "ssh-config-ignored": told(ignored=("PKCS11Provider /usr/lib/opensc.so",)),
     "workdir-missing": workplace("missing"),
     "port-not-listening": server(pane(SERVER, **LATE), record(SERVER, **LATE)),
     "port-wrong-address": server(pane(SERVER), record(SERVER), BOUND),
@@ -240,12 +289,14 @@ RAISED: dict[str, Raise] = {
     "service-failed": server(
         pane(SERVER, dead=True, dead_status=1), record(SERVER, phase="ended", exit_code=1, pid=None)
     ),
+    "service-unhealthy": unhealthy,
     "service-crash-loop": server(
         pane(SERVER), record(SERVER, phase="backoff", exit_code=1, restarts=5, pid=None)
     ),
     "dependency-not-ready": server(
         pane(SERVER, started_at=ago(5)), record(SERVER, started_at=ago(5))
     ),
+    "data-over-control": over_wifi,
     "service-changed": server(replace(OWN[0], definition_hash="other"), *OWN[1:]),
     "service-ended-early": lambda: problems_of(ended_s_ago=31),
     "service-silent": lambda: problems_of(printed={"w@a": SILENT, "w@b": PRINTING}),
@@ -273,7 +324,7 @@ def test_a_raised_problem_is_as_its_kind_says(code: str) -> None:
 def test_a_remedy_is_proposed_where_the_kind_has_one(code: str) -> None:
     """All nodes here are Linux."""
     [problem, *_] = [p for p in RAISED[code]() if p.code == code]
-    live = code not in ("forwarding-not-persistent", "sleep-enabled")
+    live = not code.endswith("-not-persistent") and code != "sleep-enabled"
     assert bool(problem.fix) == live
 
 
@@ -292,7 +343,8 @@ def test_every_error_of_a_connection_has_its_kind() -> None:
 
 def test_only_network_problems_stop_a_start() -> None:
     assert {
-        "address-missing", "interface-down", "route-missing", "route-wrong-gateway",
+        "address-missing", "address-wrong-prefix", "address-duplicate",
+        "interface-down", "route-missing", "route-wrong-gateway", "route-wrong-interface",
         "return-route-missing", "forwarding-off", "gateway-unreachable", "unreachable",
         "arp-incomplete",
     } == STOPS_START  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from fleetctl.health.assess import Checked, assess
-from fleetctl.health.problems import node_problems
+from fleetctl.health.problems import login_problems, node_problems
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import (
     CUT_OFF,
@@ -65,6 +65,29 @@ def told(of_job: Job | None = JOB, **more: Any) -> list[Problem]:
     return list(node_problems(NODE, facts(**more), of_job))
 
 
+# logging in
+
+
+def test_what_the_config_says_in_vain_is_told_once_for_all_nodes() -> None:
+    both, one = "BindAddress 192.168.1.2", "KnownHostsCommand /usr/bin/known %H"
+    looks = {"a": Look(ignored=(both,)), "b": Look(), "c": Look(ignored=(both, one))}
+    (problem,) = login_problems(looks)
+    assert (problem.code, problem.severity, problem.node) == ("ssh-config-ignored", "warning", None)
+    assert problem.summary == (
+        f"fleetctl does not do what ~/.ssh/config says for a and c: {both}, {one}"
+    )
+    assert problem.affects == ("a", "c")
+    assert problem.evidence == f"{both}: a, c; {one}: c"
+    (many,) = login_problems({f"n{i}": Look(ignored=(both,)) for i in range(24)})
+    assert "for 24 nodes:" in many.summary
+
+
+def test_a_slow_login_shell_is_a_warning() -> None:
+    (problem,) = login_problems({"a": Look(shell_s=0.4), "b": Look(shell_s=6.2), "c": Look()})
+    assert (problem.code, problem.severity, problem.node) == ("login-shell-slow", "warning", "b")
+    assert "takes 6 s until it runs a command" in problem.summary
+
+
 # tmux
 
 
@@ -89,6 +112,15 @@ def test_no_tmux(system: SystemStatus | None, install: str) -> None:
 )  # fmt: skip
 def test_without_an_answer_tmux_is_not_missing(unknown: dict[str, str]) -> None:
     assert told(tmux_version=None, unknown=unknown) == []
+
+
+def test_a_tmux_that_does_not_fit_its_server() -> None:
+    said = "protocol version mismatch (client 8, server 7)"
+    (problem,) = told(panes=None, unknown={"tmux": said})
+    assert (problem.code, problem.severity, problem.node) == ("tmux-unusable", "error", "b")
+    assert f"tmux was updated since that server was started ({said}). " in problem.summary
+    assert problem.affects == ("worker@b", "web@c")
+    assert told(panes=None, unknown={"tmux": NO_ANSWER}) == []
 
 
 @pytest.mark.parametrize(("version", "old"), [("2.9a", True), ("3.0", False), ("3.3a", False)])
@@ -159,7 +191,6 @@ def test_what_ping_may_and_the_jobs_python_may_not() -> None:
         (DENIED, SILENT),  # ping is not answered either
         (DENIED, None),
         (LocalNetwork(True, "connected"), HEARD),
-        (LocalNetwork(None, "no Python there"), HEARD),
         (None, HEARD),
     ],
 )
@@ -256,14 +287,22 @@ def connection(local: str, port: int = 6000, *pids: int) -> TcpConnection:
 def test_the_network_that_a_connection_really_uses() -> None:
     found = connections(connections=(connection("10.0.0.2"), connection("192.168.1.7")))
     assert found == (
-        ConnectionStatus("10.0.0.1:6000", "10.0.0.2", "lan"),
-        ConnectionStatus("10.0.0.1:6000", "192.168.1.7", "wifi"),
+        ConnectionStatus("10.0.0.1:6000", "10.0.0.2", "lan", ok=True),
+        ConnectionStatus(
+            "10.0.0.1:6000",
+            "192.168.1.7",
+            "wifi",
+            ok=False,
+            expected="10.0.0.1:6000",
+            reason="wifi is a control network, and lan leads there",
+        ),
     )
 
 
 def test_a_connection_over_no_network_of_the_fleet() -> None:
     found = connections(connections=(connection("172.17.0.2"),))
-    assert found == (ConnectionStatus("10.0.0.1:6000", "172.17.0.2", None),)
+    why = "172.17.0.2 is on no network of nodes.yaml"
+    assert found == (ConnectionStatus("10.0.0.1:6000", "172.17.0.2", None, reason=why),)
 
 
 def test_only_own_connections_to_dependencies_are_shown() -> None:

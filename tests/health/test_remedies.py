@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.registry import FINDING_KINDS, KINDS
+from fleetctl.health.owners import owner
 from fleetctl.health.remedies import plan, plans, steps
 from fleetctl.health.repairs import boot_files, macos
 from fleetctl.health.repairs.boot_files import DAEMON_TEXT
@@ -19,6 +20,8 @@ from fleetctl.health.repairs.target import Remedy, nothing_live
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Interface, Route
 from fleetctl.model.setup import (
+    InterfaceSetup,
+    Manager,
     NetworkService,
     NetworkSetup,
     Profile,
@@ -162,7 +165,65 @@ WAY = pi5("route-missing", "fabric", expected="192.168.50.1")
 WRONG = pi5("route-wrong-gateway", "fabric", expected="192.168.50.1", found="192.168.50.9")
 NO_ADDRESS = pi5("address-missing", "edge50", expected="192.168.50.2", interface="eth0")
 
+
+def astray(node: str, network: str, entry: Route | None, **more: Any) -> Finding:
+    """Packets that leave by the interface of ``entry``."""
+    device = entry.interface if entry else "wg0"
+    fields: dict[str, Any] = {"interface": device, "entry": entry, **more}
+    return Finding("route-wrong-interface", node, FLEET.networks[network], **fields)
+
+
+TO_HOST = route("10.10.0.1/32", "192.168.1.1", "wlan0", 50)
+DETOUR = astray("pi5", "fabric", TO_HOST, address=IPv4Address("192.168.50.1"), instead="eth0")
+MAC_HOST = route("10.10.0.2/32", "192.168.1.1", "en1")
+MAC_DETOUR = astray("mini1", "fabric", MAC_HOST, instead="bridge0")
+MAC_LINK = route("10.10.0.0/24", None, "bridge0")
+TAKEN = route("10.10.0.0/16", None, "wg0")
+VPN = owner(facts("linux", ()), "wg0")
+
+MASK = replace(pi5("address-wrong-prefix", "edge50", expected="192.168.50.2", interface="eth0"),
+               masks=(16,))  # fmt: skip
+MAC_MASK = replace(mini1("address-wrong-prefix", "fabric", expected="10.10.0.1",
+                         interface="bridge0"), masks=(8,))  # fmt: skip
+TWIN_OF_PI5 = replace(pi5("address-duplicate", "edge50", found="192.168.50.1", interface="eth0"),
+                      owner="mini1")  # fmt: skip
+TWIN_OF_MAC = replace(mini1("address-duplicate", "fabric", found="10.10.0.9",
+                            interface="bridge0"), owner="x")  # fmt: skip
+
 LIVE = [
+    (DETOUR, facts("linux", PI5_CARDS, TO_HOST),
+     "sudo ip route del 10.10.0.1/32 via 192.168.1.1 dev wlan0 metric 50",
+     "sudo ip route add 10.10.0.1/32 via 192.168.1.1 dev wlan0 metric 50"),
+    (MAC_DETOUR, facts("macos", MINI1_CARDS, MAC_HOST, MAC_LINK),
+     "sudo route -n delete -host 10.10.0.2 192.168.1.1",
+     "sudo route -n add -host 10.10.0.2 192.168.1.1"),
+    (replace(MAC_DETOUR, entry=route("10.10.0.2/32", None, "en1")),
+     facts("macos", MINI1_CARDS, MAC_LINK),
+     "sudo route -n delete -host 10.10.0.2 -interface en1",
+     "sudo route -n add -host 10.10.0.2 -interface en1"),
+    # a wider route takes packets for want of the one that they need, which goes before it
+    (replace(DETOUR, entry=TAKEN, owner=VPN), facts("linux", PI5_CARDS, TAKEN),
+     "sudo ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0",
+     "sudo ip route del 10.10.0.0/24 via 192.168.50.1 dev eth0"),
+    (replace(DETOUR, entry=route("10.10.0.0/24", None, "wlan0")), PI5,
+     "sudo ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0",
+     "sudo ip route replace 10.10.0.0/24 dev wlan0"),
+    # the route that the node's own address brings is gone
+    (astray("pi5", "edge50", None, interface="wlan0", instead="eth0"), PI5,
+     "sudo ip route add 192.168.50.0/24 dev eth0", "sudo ip route del 192.168.50.0/24 dev eth0"),
+    (astray("pi5", "edge50", Route(IPv4Network("192.168.50.1/32"), None, "", type="blackhole"),
+            instead="eth0"), facts("linux", PI5_CARDS, route("192.168.50.0/24", None, "eth0")),
+     "sudo ip route del blackhole 192.168.50.1/32", "sudo ip route add blackhole 192.168.50.1/32"),
+    (MASK, facts("linux", (interface("eth0", "192.168.50.2/16", "192.168.50.2/24"),)),
+     "sudo ip addr del 192.168.50.2/16 dev eth0", "sudo ip addr add 192.168.50.2/16 dev eth0"),
+    (MAC_MASK, facts("macos", (interface("bridge0", "10.10.0.1/8"),)),
+     "sudo ifconfig bridge0 inet 10.10.0.1 netmask 255.255.255.0 alias",
+     "sudo ifconfig bridge0 inet 10.10.0.1 netmask 255.0.0.0 alias"),
+    (TWIN_OF_PI5, facts("linux", (interface("eth0", "192.168.50.2/24", "192.168.50.1/28"),)),
+     "sudo ip addr del 192.168.50.1/28 dev eth0", "sudo ip addr add 192.168.50.1/28 dev eth0"),
+    (TWIN_OF_MAC, facts("macos", (interface("bridge0", "10.10.0.1/24", "10.10.0.9/24"),)),
+     "sudo ifconfig bridge0 inet 10.10.0.9 -alias",
+     "sudo ifconfig bridge0 inet 10.10.0.9 netmask 255.255.255.0 alias"),
     (pi5("forwarding-off"), PI5, "sudo sysctl -w net.ipv4.ip_forward=1",
      "sudo sysctl -w net.ipv4.ip_forward=0"),
     (mini1("forwarding-off"), MINI1, "sudo sysctl -w net.inet.ip.forwarding=1",
@@ -251,6 +312,39 @@ def test_no_live_step(finding: Finding, known: NodeFacts) -> None:
     assert steps(FLEET, finding, known) == ()
 
 
+def test_the_right_mask_is_added_before_the_wrong_one_goes() -> None:
+    """So the interface is never without an address, which would take its routes away."""
+    known = facts("linux", (interface("eth0", "192.168.50.2/16"),))
+    assert [s.command for s in steps(FLEET, MASK, known)] == [
+        "sudo ip addr add 192.168.50.2/24 dev eth0",
+        "sudo ip addr del 192.168.50.2/16 dev eth0",
+    ]
+
+
+def test_a_mask_that_a_router_gives_is_left_to_it() -> None:
+    by_router = mini1("address-wrong-prefix", "wifi", expected="192.168.1.11", interface="en1")
+    known = facts("macos", (interface("en1", "192.168.1.11/23"),))
+    of_pi5 = pi5("address-wrong-prefix", "wifi", expected="192.168.1.25", interface="wlan0")
+    of_linux = facts("linux", (interface("wlan0", "192.168.1.25/23"),))
+    for finding, told, setup in (
+        (replace(by_router, masks=(23,)), known, MACOS),
+        (replace(of_pi5, masks=(23,)), of_linux, LINUX),
+    ):
+        made = plan(FLEET, finding, told, setup)
+        assert made.steps == ()
+        assert "by DHCP, and the mask with it: change 192.168.1.0/24 in nodes.yaml" in made.notes[0]
+        assert plan(FLEET, finding, replace(told, setup=setup)).steps == ()
+
+
+def test_the_own_address_is_there_before_the_other_nodes_goes() -> None:
+    instead = replace(TWIN_OF_PI5, address=IPv4Address("192.168.50.2"))
+    known = facts("linux", (interface("eth0", "192.168.50.1/24"),))
+    assert [s.command for s in steps(FLEET, instead, known)] == [
+        "sudo ip addr add 192.168.50.2/24 dev eth0",
+        "sudo ip addr del 192.168.50.1/24 dev eth0",
+    ]
+
+
 def test_without_a_live_repair_there_is_no_lasting_one() -> None:
     cable = pi5("interface-down", "edge50", interface="eth0", enabled=True)
     made = plan(FLEET, cable, PI5, LINUX)
@@ -300,6 +394,19 @@ def test_scoped_and_cloned_routes_of_macos_are_not_touched() -> None:
         (NO_ADDRESS, PI5, "eth0"),
         (pi5("default-route-stolen", "edge50", interface="eth0"), PI5, "eth0"),
         (pi5("forwarding-off"), PI5, ""),
+        # SSH comes over the control network, which such a route is not about
+        (DETOUR, PI5, ""),
+        (
+            replace(
+                DETOUR,
+                network=FLEET.networks["wifi"],
+                address=None,
+                instead="eth0",
+                entry=route("192.168.1.12/32", None, "wlan0"),
+            ),
+            facts("linux", PI5_CARDS, route("192.168.1.0/24", None, "eth0")),
+            "wlan0",
+        ),
         (pi5("wifi-power-save", interface="wlan0"), PI5, ""),
     ],
 )
@@ -308,6 +415,23 @@ def test_a_step_names_the_interface_that_it_could_cut(
 ) -> None:
     found = steps(FLEET, finding, known)
     assert {s.interface for s in found} == {interface}
+
+
+def test_no_route_is_taken_from_a_program_or_an_address() -> None:
+    """The reason says what to do instead."""
+    vpn = replace(DETOUR, entry=replace(TO_HOST, interface="wg0"), interface="wg0", owner=VPN)
+    by_rule = replace(DETOUR, entry=None, interface="eth7")
+    twin = astray("pi5", "edge50", route("192.168.50.0/24", None, "eth1"), instead="eth0")
+    cards = (*PI5_CARDS, interface("eth1", "192.168.50.77/24"))
+    known = facts("linux", cards, route("192.168.50.0/24", None, "eth0", 100))
+    for finding, why in (
+        (vpn, "wg0 belongs to WireGuard: leave WireGuard, or exclude the address in it"),
+        (by_rule, "no route in the table of pi5 leads there, so a rule before it does"),
+        (twin, "eth1 has an address of its own in 192.168.50.0/24: take that address away, or give "
+               "that network another number"),
+    ):  # fmt: skip
+        made = plan(FLEET, finding, known, LINUX)
+        assert (made.steps, made.notes) == ((), (why,))
 
 
 # lasting steps
@@ -337,7 +461,36 @@ def written(*lines: str) -> str:
     )
 
 
+HOME = replace(WIFI, routes=(ProfileRoute(TO_HOST.to, TO_HOST.via, "10.10.0.1/32 192.168.1.1 50"),))
+ASTRAY_SERVICE = NetworkService(
+    "Wi-Fi", True, "en1", "dhcp", routes=(ServiceRoute(MAC_HOST.to, IPv4Address("192.168.1.1")),)
+)
+
+TWIN_PROFILE = replace(ETH, addresses=("192.168.50.2/24", "192.168.50.1/24"))
 LASTING = [
+    (DETOUR, PI5, NetworkSetup(profiles=(HOME,)),
+     "sudo nmcli con mod 7e0352de -ipv4.routes '10.10.0.1/32 192.168.1.1 50'",
+     "sudo nmcli con mod 7e0352de +ipv4.routes '10.10.0.1/32 192.168.1.1 50'"),
+    (replace(DETOUR, entry=TAKEN), PI5, LINUX,
+     f"sudo nmcli con mod {UUID} +ipv4.routes '10.10.0.0/24 192.168.50.1'",
+     f"sudo nmcli con mod {UUID} -ipv4.routes '10.10.0.0/24 192.168.50.1'"),
+    (MAC_DETOUR, MINI1, NetworkSetup(services=(ASTRAY_SERVICE,)),
+     "sudo networksetup -setadditionalroutes Wi-Fi",
+     "sudo networksetup -setadditionalroutes Wi-Fi 10.10.0.2 255.255.255.255 192.168.1.1"),
+    (TWIN_OF_PI5, PI5, NetworkSetup(profiles=(TWIN_PROFILE,)),
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24 ipv4.method manual "
+     "ipv4.never-default yes",
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24,192.168.50.1/24 ipv4.method manual "
+     "ipv4.never-default yes"),
+    (TWIN_OF_PI5, PI5, NetworkSetup(profiles=(replace(ETH, addresses=("192.168.50.1/24",)),)),
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24 ipv4.method manual "
+     "ipv4.never-default yes",
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.1/24 ipv4.method manual "
+     "ipv4.never-default yes"),
+    (TWIN_OF_MAC, MINI1,
+     NetworkSetup(services=(replace(BRIDGE, address=IPv4Address("10.10.0.9")),)),
+     "sudo networksetup -setmanual 'Thunderbolt Bridge' 10.10.0.1 255.255.255.0",
+     "sudo networksetup -setmanual 'Thunderbolt Bridge' 10.10.0.9 255.255.255.0"),
     (WAY, PI5, LINUX, f"sudo nmcli con mod {UUID} +ipv4.routes '10.10.0.0/24 192.168.50.1'",
      f"sudo nmcli con mod {UUID} -ipv4.routes '10.10.0.0/24 192.168.50.1'"),
     (WAY, PI5, NetworkSetup(profiles=(STALE,)),
@@ -377,6 +530,93 @@ LASTING = [
     (mini1("sleep-enabled", found="1"), MINI1, MACOS, "sudo pmset -a sleep 0 disksleep 0",
      "sudo pmset -a sleep 1 disksleep 10"),
 ]  # fmt: skip
+
+
+RESTING = replace(ETH, autoconnect=False)
+LASTING += [
+    (pi5("address-not-persistent", "edge50", expected="192.168.50.2", interface="eth0"), PI5,
+     NetworkSetup(profiles=(RESTING,)),
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24 ipv4.method manual "
+     "ipv4.never-default yes connection.autoconnect yes",
+     f"sudo nmcli con mod {UUID} ipv4.addresses 192.168.50.2/24 ipv4.method manual "
+     "ipv4.never-default yes connection.autoconnect no"),
+    (pi5("address-not-persistent", "wifi", expected="192.168.1.25", interface="wlan0"), PI5, LINUX,
+     "sudo nmcli con mod 7e0352de ipv4.addresses 192.168.1.25/24 ipv4.method manual "
+     "ipv4.never-default no",
+     "sudo nmcli con mod 7e0352de ipv4.addresses '' ipv4.method auto ipv4.never-default no"),
+    (pi5("route-not-persistent", "fabric", expected="192.168.50.1", interface="eth0"), PI5, LINUX,
+     f"sudo nmcli con mod {UUID} +ipv4.routes '10.10.0.0/24 192.168.50.1'",
+     f"sudo nmcli con mod {UUID} -ipv4.routes '10.10.0.0/24 192.168.50.1'"),
+    (mini1("route-not-persistent", "edge51", expected="10.10.0.3", interface="bridge0"), MINI1,
+     MACOS, "sudo networksetup -setadditionalroutes 'Thunderbolt Bridge' "
+     "192.168.51.0 255.255.255.0 10.10.0.3",
+     "sudo networksetup -setadditionalroutes 'Thunderbolt Bridge'"),
+    (mini1("address-not-persistent", "wifi", expected="192.168.1.11", interface="en1"), MINI1,
+     NetworkSetup(services=(NetworkService("Wi-Fi", True, "en1", "manual",
+                  IPv4Address("192.168.1.12"), IPv4Address("255.255.255.0"),
+                  IPv4Address("192.168.1.1"), ()),)),
+     "sudo networksetup -setmanual Wi-Fi 192.168.1.11 255.255.255.0 192.168.1.1",
+     "sudo networksetup -setmanual Wi-Fi 192.168.1.12 255.255.255.0 192.168.1.1"),
+]  # fmt: skip
+
+
+def managed(manager: Manager, where: str) -> NetworkSetup:
+    eth0 = InterfaceSetup("eth0", manager, where)
+    return NetworkSetup(unknown={"profiles": "none"}, interfaces={"eth0": eth0})
+
+
+@pytest.mark.parametrize(
+    ("setup", "address", "route"),
+    [
+        (
+            managed("systemd-networkd", "/usr/lib/systemd/network/eth0.network"),
+            "write into /etc/systemd/network/eth0.network: `[Network]`, `Address=192.168.50.2/24`",
+            "write into /etc/systemd/network/eth0.network: `[Route]`, "
+            "`Destination=10.10.0.0/24`, `Gateway=192.168.50.1`",
+        ),
+        (
+            managed("systemd-networkd", "/run/systemd/network/10-netplan-eth0.network"),
+            "write into a file of /etc/netplan, under `ethernets:`, `eth0:`: "
+            "`addresses: [192.168.50.2/24]`",
+            "write into a file of /etc/netplan, under `ethernets:`, `eth0:`: "
+            "`routes: [{to: 10.10.0.0/24, via: 192.168.50.1}]`",
+        ),
+        (
+            managed("dhcpcd", "/etc/dhcpcd.conf"),
+            "write into /etc/dhcpcd.conf: `interface eth0`, `static ip_address=192.168.50.2/24`",
+            "write into /etc/dhcpcd.conf: `interface eth0`, "
+            "`static routes=10.10.0.0/24 192.168.50.1`",
+        ),
+        (
+            managed("ifupdown", "/etc/network/interfaces"),
+            "write into /etc/network/interfaces: `auto eth0`, `iface eth0 inet static`, "
+            "`address 192.168.50.2/24`",
+            "write into /etc/network/interfaces: "
+            "`up ip route add 10.10.0.0/24 via 192.168.50.1 dev eth0`, below `iface eth0 inet …`",
+        ),
+    ],
+)
+def test_the_lines_to_write_where_there_is_no_lasting_repair(
+    setup: NetworkSetup, address: str, route: str
+) -> None:
+    of_address = pi5("address-not-persistent", "edge50", expected="192.168.50.2", interface="eth0")
+    of_route = pi5("route-not-persistent", "fabric", expected="192.168.50.1", interface="eth0")
+    for finding, said in ((of_address, address), (of_route, route), (NO_ADDRESS, address)):
+        made = plan(FLEET, finding, PI5, setup)
+        assert not any(s.lasts for s in made.steps)
+        [note] = made.notes
+        assert note.startswith("pi5: for good by hand, because ")
+        assert note.endswith(said)
+
+
+def test_a_default_route_at_boot_is_the_users_to_say() -> None:
+    for finding, known, setup in (
+        (pi5("route-not-persistent", interface="wlan0"), PI5, LINUX),
+        (mini1("route-not-persistent", interface="en1"), MINI1, MACOS),
+    ):
+        made = plan(FLEET, finding, known, setup)
+        assert made.steps == ()
+        assert "which router the control network has" in made.notes[0]
 
 
 @pytest.mark.parametrize(("finding", "known", "setup", "command", "undo"), LASTING)

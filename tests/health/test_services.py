@@ -9,17 +9,22 @@ from msgspec.structs import replace
 
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.sockets import own_pids, own_sockets, strangers
-from fleetctl.model.facts import Listener, NodeFacts
+from fleetctl.model.facts import Health, Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Restart
+from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
-from tests.health.facts import PID, RUN, ago, facts, listener, pane, record, running
+from fleetctl.model.status import LivenessStatus
+from tests.health.facts import PID, RUN, ago, facts, health, listener, pane, record, running
 from tests.launch.jobs import instance, listen
 
 PLAIN = instance()
 SERVER = instance("server", listen=listen(), ready=Ready("listening"))
 ASKED = instance("asked", ready=Ready("log", "up"))
+PROBED = instance("probed", liveness=Liveness("connect", "x:1"))
+REFUSED = "x:1 refused the connection"
 GONE = "its tmux window is gone: the node restarted, or tmux was ended"
 
+CONNECTING = instance(ready=Ready("connect", "10.0.0.1:80"))
 STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
     "never started": (PLAIN, facts(), "stopped", None),
     "stopped": (PLAIN, facts(record(PLAIN, phase="stopped", exit_code=143)), "stopped", None),
@@ -40,6 +45,18 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         facts(panes=None, unknown={"tmux": "server exited"}),
         "unknown",
         "server exited",
+    ),
+    "its condition cannot be asked": (
+        CONNECTING,
+        facts(pane(CONNECTING), record(CONNECTING, unasked="TCP forwarding is forbidden")),
+        "running",
+        "TCP forwarding is forbidden",
+    ),
+    "its condition does not hold": (
+        CONNECTING,
+        facts(pane(CONNECTING), record(CONNECTING)),
+        "running",
+        "10.0.0.1:80 does not accept connections yet",
     ),
     "the window is there, the record not yet": (PLAIN, facts(pane(PLAIN)), "starting", None),
     "the record is of an earlier run": (
@@ -177,6 +194,72 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         "its log has no line matching 'up' yet",
     ),
     "a controller saw it": (ASKED, running(ASKED, ready=True), "ready", None),
+    # what liveness asks
+    "not asked yet": (PROBED, running(PROBED), "ready", None),
+    "it works": (PROBED, running(PROBED, health=health("ok", 0)), "ready", None),
+    "it failed twice": (PROBED, running(PROBED, health=health(failures=2)), "ready", None),
+    "it failed three times": (PROBED, running(PROBED, health=health()), "unhealthy", REFUSED),
+    "it fails and is not ready": (
+        PROBED,
+        running(PROBED, started_at=ago(0), restarts=1, health=health()),
+        "running",
+        None,
+    ),
+    "nothing can ask it": (
+        PROBED,
+        running(PROBED, health=health("unknown", 0, why="its node has no curl")),
+        "running",
+        "whether it works is not known: its node has no curl",
+    ),
+    "its prober is gone": (
+        PROBED,
+        running(PROBED, health=health("ok", 0, asks=False)),
+        "running",
+        "whether it works is not known: its prober does not run",
+    ),
+    "nothing was written down for long": (
+        PROBED,
+        facts(pane(PROBED, started_at=ago(60)), record(PROBED)),
+        "running",
+        "whether it works is not known: its prober has written nothing down",
+    ),
+    "it was started before it was to be asked": (
+        PROBED,
+        facts(pane(PROBED, started_at=ago(60), definition_hash="old"), record(PROBED)),
+        "ready",
+        None,
+    ),
+    "nobody wants to know": (PLAIN, running(PLAIN, health=health()), "ready", None),
+    "restarted for it": (
+        PROBED,
+        running(PROBED, restarts=1, started_at=ago(5), unwell=f"{REFUSED} three times"),
+        "ready",
+        f"restarted: {REFUSED} three times",
+    ),
+    "restarted for it, and not ready": (
+        instance(ready=Ready("connect", "x:1"), liveness=Liveness("connect", "x:1")),
+        running(PLAIN, restarts=1, unwell=REFUSED),
+        "running",
+        f"x:1 does not accept connections yet; restarted: {REFUSED}",
+    ),
+    "about to be restarted for it": (
+        PROBED,
+        facts(pane(PROBED), record(PROBED, phase="backoff", exit_code=0, unwell=REFUSED)),
+        "restarting",
+        f"{REFUSED}; ended with exit code 0",
+    ),
+    "ended for it, for good": (
+        PROBED,
+        facts(pane(PROBED, dead=True), record(PROBED, phase="ended", exit_code=0, unwell=REFUSED)),
+        "failed",
+        f"exit code 0; it was ended, for {REFUSED}",
+    ),
+    "ended for it, and the window is gone": (
+        PROBED,
+        facts(record(PROBED, phase="ended", exit_code=0, unwell=REFUSED), runs={}),
+        "failed",
+        f"exit code 0; it was ended, for {REFUSED}",
+    ),
 }
 
 
@@ -324,3 +407,38 @@ def test_own_processes_are_those_of_its_window_and_its_record() -> None:
         pane(PLAIN), record(PLAIN, run="old"), runs={RUN: (1, 2), "old": (3,), "else": (4,)}
     )
     assert own_pids(PLAIN, found) == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("found", "known"),
+    [
+        (
+            health(failures=5, alike=2),
+            LivenessStatus(
+                "a connection to x:1",
+                "failing",
+                5,
+                ago(25),
+                f"{REFUSED}, the last of 5 failures in a row",
+            ),
+        ),
+        (
+            health(failures=1),
+            LivenessStatus("a connection to x:1", "pending", 1, ago(25), REFUSED),
+        ),
+        (
+            health("ok", 0, for_s=None),
+            LivenessStatus("a connection to x:1", "ok", 0, None, "x:1 accepted a connection"),
+        ),
+        (None, LivenessStatus("a connection to x:1", "pending", reason="it was not asked yet")),
+    ],
+)
+def test_what_is_known_of_its_liveness(found: Health | None, known: LivenessStatus) -> None:
+    assert service_status("fleet", PROBED, running(PROBED, health=found)).liveness == known
+
+
+def test_liveness_is_of_what_runs_and_is_to_be_asked() -> None:
+    assert service_status("fleet", PLAIN, running(PLAIN, health=health())).liveness is None
+    ended = facts(pane(PROBED, dead=True), record(PROBED, phase="ended", health=health()))
+    assert service_status("fleet", PROBED, ended).liveness is None
+    assert service_status("fleet", PROBED, running(PROBED, health=health())).pid == PID

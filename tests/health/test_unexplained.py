@@ -227,6 +227,38 @@ def test_stealth_of_one_does_not_hide_another() -> None:
     assert only(world, looks).node == "mini3"
 
 
+def stealthy(drops: Callable[[str, IPv4Address], bool]) -> Filtered:
+    """All minis are in stealth mode."""
+
+    class Silent(Filtered):
+        def answers_tcp(self, asker: str, to: IPv4Address) -> bool:
+            return not self.drops(asker, to) and super().answers_tcp(asker, to)
+
+    world = Silent(FLAT, drops)
+    for name in ("mini1", "mini2", "mini3"):
+        world.hosts[name].stealth = True
+    return world
+
+
+def test_a_stealthy_mac_whose_ssh_port_answers_is_all_right() -> None:
+    assert stealthy(lambda *_: False).problems() == ()
+
+
+def test_stealth_explains_no_silent_ssh_port() -> None:
+    cidr = FLAT.networks["fabric"].cidr
+    problem = only(stealthy(lambda _, to: to in cidr))
+    assert (problem.code, problem.node, problem.affects) == (
+        "unreachable", None, ("mini1", "mini2", "mini3"),
+    )  # fmt: skip
+    problem = only(stealthy(lambda _, to: to == MINI2))
+    assert (problem.code, problem.node, problem.affects) == (
+        "unreachable", "mini2", ("mini1", "mini3"),
+    )  # fmt: skip
+    assert problem.evidence.startswith(
+        "mini1: ping 10.10.0.2: 0 of 3 echoes came back, and its SSH port is silent; mini3: "
+    )
+
+
 # no node can be asked
 
 
@@ -257,7 +289,11 @@ def test_a_machine_with_internet_is_not_cut_off() -> None:
 
 @pytest.mark.parametrize(
     ("error", "one"),
-    [(ConnectFailed("pi5", "no route to host"), True), (AuthFailed("pi5", "no key"), False)],
+    [
+        (ConnectFailed("pi5", "no route to host"), True),
+        (ConnectFailed("pi5", "takes no logins now", silent=False), False),
+        (AuthFailed("pi5", "no key"), False),
+    ],
 )
 def test_any_reply_of_a_node_shows_that_the_network_is_there(error: LinkError, one: bool) -> None:
     world = cut_off(CLUSTER)

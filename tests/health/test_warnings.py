@@ -14,7 +14,7 @@ from fleetctl.model.facts import NodeFacts
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import Problem, SystemStatus
+from fleetctl.model.status import FleetStatus, Problem, SystemStatus
 from fleetctl.model.topology import Fleet
 from tests.health.world import World
 from tests.lab.fleets import GUIDE, PAIR
@@ -53,11 +53,14 @@ class Fabricated:
         self.put(name, reliability=replace(self.facts(name).reliability, **more))
 
     def problems(self) -> tuple[Problem, ...]:
+        return self.status().problems
+
+    def status(self) -> FleetStatus:
         expectations = self.world.expectations
         checked = assess(
             self.fleet, None, expectations, self.looks, duration_s=0.1, depth=self.depth
         )
-        return checked.status.problems
+        return checked.status
 
     def warning(self) -> Problem:
         """The only problem, which must be a warning."""
@@ -165,6 +168,15 @@ def test_a_clock_that_differs(fleet: Fabricated, offset_s: float, words: str) ->
     problem = fleet.warning()
     assert (problem.code, problem.node) == ("clock-skew", "pi5")
     assert problem.summary == f"the clock of pi5 {words} this machine's"
+
+
+@pytest.mark.parametrize(("offset_s", "told"), [(-14.0, False), (-16.0, True), (16.0, True)])
+def test_a_slow_answer_leaves_a_clock_open(fleet: Fabricated, offset_s: float, told: bool) -> None:
+    fleet.reliability("pi5", clock_offset_s=offset_s, clock_error_s=10.0)
+    assert [p.code for p in fleet.problems()] == (["clock-skew"] if told else [])
+    if told:
+        evidence = f"date: {offset_s:+.0f} s, give or take 10.0 s"
+        assert fleet.warning().evidence == evidence
 
 
 @pytest.mark.parametrize("offset_s", [None, 0.0, 5.0, -5.0])

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -15,12 +16,13 @@ from typing import Any
 import pytest
 
 from fleetctl import config
+from fleetctl.errors import LabError
 from fleetctl.lab import Lab, faults, shipped
 from fleetctl.lab.building import disk_of
 from fleetctl.lab.draft import draw
 from fleetctl.lab.faults.kind import FaultKind
 from fleetctl.lab.faults.registry import KINDS
-from fleetctl.lab.namespaces import Process, network_of
+from fleetctl.lab.namespaces import Process, network_of, popen
 from tests.conftest import MakeLab
 from tests.lab.fleets import MACS
 from tests.lab.observe import eventually
@@ -60,7 +62,9 @@ def lab(make_lab: MakeLab) -> Lab:
 
 
 SETTINGS = ("etc/NetworkManager", "etc/ssh", "etc/sudoers.d", "etc/sysctl.d", "Library", "run/iw")
-PROGRAMS = ("usr/bin/tmux", "opt/homebrew/bin/tmux")
+INSTANCE = ("sleep", "1000")
+"""The command of an instance that runs where a fault is about instances."""
+PROGRAMS = ("usr/bin/tmux", "opt/homebrew/bin/tmux", "usr/bin/ip", "usr/sbin/ip")
 
 
 def seen(lab: Lab, node: str) -> dict[str, object]:
@@ -78,11 +82,15 @@ def seen(lab: Lab, node: str) -> dict[str, object]:
     found |= {name: _content(root / name) for name in files}
     found[".lab/throttled"] = found[".lab/throttled"] or b"0x0\n"  # as vcgencmd reads it
     found["addresses"] = {
-        i["ifname"]: [a["local"] for a in i["addr_info"]] for i in _ip(process, "-4", "address")
+        i["ifname"]: sorted(f"{a['local']}/{a['prefixlen']}" for a in i["addr_info"])
+        for i in _ip(process, "-4", "address")
     }
     found["routes"] = sorted(map(str, _ip(process, "route")))
     found["forwarding"] = _in_network(process, "cat", "/proc/sys/net/ipv4/ip_forward")
+    silent = "/proc/sys/net/ipv4/icmp_echo_ignore_all"
+    found["stealth"] = _in_network(process, "cat", silent)
     found["sshd"] = set(_states(process, "sshd"))
+    found["instance"] = set(_states(process, INSTANCE[0]))
     found["full"] = os.statvfs(disk_of(now, node)).f_bavail == 0
     return found
 
@@ -128,8 +136,31 @@ def _states(process: Process, program: str) -> Iterator[str]:
 def test_a_kind_changes_something_that_healing_brings_back(lab: Lab, kind: FaultKind) -> None:
     plan = lab.blueprint
     node = next(key for key in plan.nodes if kind.places(plan, plan.machines[key]))
-    before = seen(lab, node)
-    lab.fault(kind.name, node)
-    assert seen(lab, node) != before, f"nothing that {__name__}.seen looks at"
-    assert [fault.kind for fault in lab.heal(kind.name, node)] == [kind.name]
-    eventually(lambda: seen(lab, node) == before, "all is as before")
+    with instance_on(lab, node) if kind.name == "silent-process" else nullcontext():
+        before = seen(lab, node)
+        lab.fault(kind.name, node)
+        assert seen(lab, node) != before, f"nothing that {__name__}.seen looks at"
+        assert [fault.kind for fault in lab.heal(kind.name, node)] == [kind.name]
+        eventually(lambda: seen(lab, node) == before, "all is as before")
+
+
+@contextmanager
+def instance_on(lab: Lab, node: str) -> Iterator[None]:
+    """A process with the mark of a run."""
+    process = popen(
+        lab.state.processes[node], INSTANCE, env={"PATH": "/usr/bin:/bin", "FLEETCTL_RUN": "ab12"}
+    )
+    try:
+        eventually(lambda: set(_states(lab.state.processes[node], INSTANCE[0])) == {"S"}, "it runs")
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.lab
+def test_where_nothing_runs_nothing_falls_silent(lab: Lab) -> None:
+    node = next(iter(lab.blueprint.nodes))
+    with pytest.raises(LabError, match=f"{node}: no instance runs there"):
+        lab.fault("silent-process", node)
+    assert not lab.state.faults

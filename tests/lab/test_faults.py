@@ -328,3 +328,29 @@ class TestRefusals:
     def test_a_network_that_the_fault_is_not_about(self, lab: Lab) -> None:
         with pytest.raises(LabError, match="It can be fabric"):
             lab.fault("fabric-down", "mini1", network="edge")
+
+
+def test_a_slow_link_delays_and_a_lossy_one_loses(lab: Lab) -> None:
+    def pinged(count: int = 100) -> str:
+        argv = ["ping", "-q", "-c", str(count), "-i", "0.01", "-W", "1", "192.168.50.1"]
+        return lab.run("pi5", argv).stdout.decode()
+
+    lab.fault("link-slow", "pi5", network="edge")
+    said = pinged(10)
+    assert "10 received" in said
+    assert float(said.rpartition("= ")[2].split("/")[0]) > 10
+    lab.fault("link-lossy", "pi5", network="edge")
+    came = int(pinged().partition(" received")[0].rpartition(" ")[2])
+    assert 50 < came < 99
+    lab.fault("power-off", "pi5")
+    lab.heal("power-off")
+    assert int(pinged().partition(" received")[0].rpartition(" ")[2]) < 99
+    lab.heal("link-lossy")
+    lab.heal("link-slow")
+    assert float(pinged(10).rpartition("= ")[2].split("/")[0]) < 5
+
+
+def test_a_black_hole_on_a_cluster_link(lab: Lab) -> None:
+    lab.fault("link-blackhole", "mini2")
+    assert carrier(lab, "mini2", "thunderbolt0")
+    assert lost(lab) == NETWORK_FAULTS["fabric-down", "mini2"]

@@ -301,6 +301,9 @@ class TestInterfaces:
     def test_changes(self, lab: Lab) -> None:
         out(lab, "mini2", "sudo ifconfig bridge0 alias 10.10.0.99 netmask 255.255.255.0")
         assert answers(lab, "mini1", "10.10.0.99")
+        out(lab, "mini2", "sudo ifconfig bridge0 inet 10.10.0.99 netmask 255.255.0.0 alias")
+        text = out(lab, "mini2", "ifconfig bridge0")
+        assert re.findall(r"inet 10.10.0.99 netmask (\S+)", text) == ["0xffff0000"]
         out(lab, "mini2", "sudo ifconfig bridge0 -alias 10.10.0.99")
         assert "10.10.0.99" not in outside(lab, "mini2", "address")
         out(lab, "mini2", "sudo ifconfig bridge0 down")

@@ -14,6 +14,7 @@ from fleetctl.launch.birth import Birth
 from fleetctl.launch.secrets import Secrets
 from fleetctl.launch.settling import Settling
 from fleetctl.model.jobs import Instance, Restart
+from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
 from fleetctl.model.status import ServiceStatus
 from tests.clock import jumping
@@ -312,6 +313,44 @@ def test_an_instance_that_is_restarted_too_often_has_failed() -> None:
         status = await waited.wait(ends(1, after_s=1))
         assert (status.state, status.restarts) == ("failed", 3)
         assert status.reason == "exit code 1, after 3 restarts"
+
+    jumping(body())
+
+
+# liveness
+
+
+def test_an_unhealthy_instance_may_yet_become_ready() -> None:
+    async def body() -> None:
+        asked = Liveness("connect", "x:1")
+        waited = Waited(worker(Ready("log", "up", timeout_s=20), liveness=asked))
+        record = waited.node.already_runs(waited.instance)
+        files = waited.node.has(waited.instance).files
+        files["ready"], files["asks"] = f"{record.run} 0", "yes"
+        files["health"] = f"{record.run} 0 1 failing 3 3 1000 x:1 refused the connection"
+        status = await waited.again()
+        assert status.state == "unhealthy"
+        assert status.reason == "not ready after 20 s: x:1 refused the connection"
+        waiting = asyncio.create_task(waited.again())
+        await asyncio.sleep(5)
+        files["health"] = f"{record.run} 0 1 ok 0 0 1000 x:1 accepted a connection"
+        assert (await waiting).state == "ready"
+
+    jumping(body())
+
+
+def test_an_instance_that_cannot_be_asked_is_not_ready_though_its_condition_holds() -> None:
+    async def body() -> None:
+        asked = Liveness("connect", "x:1")
+        waited = Waited(worker(Ready("log", "up", timeout_s=20), liveness=asked))
+        record = waited.node.already_runs(waited.instance)
+        waited.node.log_of(waited.instance).write(b"up\n")
+        files = waited.node.has(waited.instance).files
+        files["health"] = f"{record.run} 0 1 unknown 0 0 1000 its node has no curl"
+        files["asks"] = "yes"
+        status = await waited.again()
+        assert status.state == "running"
+        assert "whether it works is not known: its node has no curl" in (status.reason or "")
 
     jumping(body())
 

@@ -53,6 +53,15 @@ def test_the_exit_code_is_kept(node: Node, command: str, code: int) -> None:
     node.stop(one)
 
 
+def test_variables_of_the_instance_may_have_any_name(node: Node) -> None:
+    env = dict.fromkeys(("command", "run", "dir", "restarts", "liveness"), "mine")
+    one = instance(command='echo "$command $run $dir $restarts $liveness"; exit 3', env=env)
+    node.start(one)
+    assert node.await_phase(one, "ended")["exit"] == "3"
+    eventually(lambda: "mine mine mine mine mine" in node.log(one), "it has them")
+    node.stop(one)
+
+
 def test_a_folder_that_cannot_be_entered(node: Node) -> None:
     (node.home / "work").mkdir()
     one = instance(

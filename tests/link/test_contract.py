@@ -320,9 +320,12 @@ def test_a_connection_that_is_not_accepted_ends_at_its_deadline(with_link: WithL
 class full_backlog:
     """A listening loopback address with a full queue: connecting there gets no answer."""
 
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._address = (host, port)
+
     def __enter__(self) -> tuple[str, int]:
         self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
+        self._listener.bind(self._address)
         self._listener.listen(0)
         address: tuple[str, int] = self._listener.getsockname()
         self._waiting = []

@@ -13,7 +13,7 @@ import pytest
 
 from fleetctl.errors import LinkError, LinkHung, LinkLost
 from fleetctl.link.protocol import Link
-from fleetctl.link.ssh import connect
+from fleetctl.link.ssh import channel, connect
 from fleetctl.link.ssh.connect import Connector
 from tests.openssh import Server, alive, bounded, until
 
@@ -234,8 +234,11 @@ def test_a_login_shell_that_complains_on_stderr_is_quoted_too(sshd: Server) -> N
     bounded(body())
 
 
-def test_a_login_shell_that_never_runs_the_command_hangs(sshd: Server) -> None:
+def test_a_login_shell_that_never_runs_the_command_hangs(
+    sshd: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = sshd.forced("stuck", "echo loading...; sleep 300")
+    monkeypatch.setattr(channel, "SHELL_START_S", 0.5)
 
     async def body() -> None:
         link = await Connector({}).connect(sshd.node(identity_file=str(key)))

@@ -4,7 +4,7 @@ is noted on the node."""
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from msgspec.structs import replace
 
 from fleetctl.errors import LinkError
 from fleetctl.link.local import LocalLink
+from fleetctl.link.ssh import channel
+from fleetctl.link.ssh.connect import Connector
 from fleetctl.logs.segments import PIECE_BYTES
 from fleetctl.model.facts import Record
 from fleetctl.model.jobs import Instance, Job, Service
@@ -25,7 +27,7 @@ from fleetctl.probes.node import services_script
 from tests.clock import jumping
 from tests.launch.jobs import instance
 from tests.logs.loggers import write_segments
-from tests.openssh import bounded
+from tests.openssh import Server, bounded
 from tests.scripted import Script
 from tests.simulated import FLEET, Log, SimulatedFleet, SimulatedNode
 
@@ -463,6 +465,26 @@ def test_a_line_that_is_far_into_a_real_log_is_found_by_the_second_look(
         run, restarts, offset, _ = (folder / "searched").read_text().split()
         assert (run, restarts) == ("feed", "0")
         assert 18 + PIECE_BYTES - 1000 < int(offset) <= 18 + PIECE_BYTES
+
+
+def test_a_login_shell_that_runs_no_command_is_told(
+    make_sshd: Callable[..., Server], client_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "SHELL_START_S", 0.5)
+    server = make_sshd()
+    (server.home / ".bashrc").write_text("sleep 20\n")
+    condition = Condition("fleet", instance(ready=Ready("command", "true")))
+
+    async def body() -> bool:
+        link = await Connector({}).connect(server.node())
+        holds = await condition.holds(link, World().record)
+        await link.close()
+        return holds
+
+    assert bounded(body()) is False
+    assert condition.unasked == (
+        "its ready command was not run: the account's login shell ran no command within 0.5 s"
+    )
 
 
 # unexpected answers

@@ -54,6 +54,9 @@ class State:
     def mark_ready(self) -> None:
         (self.path.parent / "ready").write_text("1\n")
 
+    def write_health(self, line: str) -> None:
+        (self.path.parent / "health").write_text(f"{line}\n")
+
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
@@ -103,6 +106,8 @@ def test_the_node_reports_a_change_by_itself(state: State) -> None:
             state.write("backoff", pid=999999999)  # its process is gone
             await next_change()
             state.mark_ready()
+            await next_change()
+            state.write_health("0a 0 1 failing 1 1 1000 x:1 refused the connection")
             await next_change()
             count = len(told)
             state.write("backoff", pid=999999999)  # written again, unchanged

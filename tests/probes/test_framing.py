@@ -57,6 +57,8 @@ def test_the_macos_texts_are_asked_where_uname_says_so(shell: str) -> None:
     script = composed(A, B)
     answers = read(script, _with_uname(shell, script, "Darwin mini1 arm64"))
     assert answers.machine == Machine("macos", "mini1", "arm64")
+    answers = read(script, _with_uname(shell, script, "Darwin Office Mac mini arm64"))
+    assert answers.machine == Machine("macos", "Office Mac mini", "arm64")
     assert answers.by_name["a"] == Answer("mac A\n", 0)
 
 

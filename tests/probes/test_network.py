@@ -13,6 +13,7 @@ from fleetctl.model.network import Interface, Neighbour, Route, RouteTaken
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS
 from fleetctl.probes.node import answered, node_script
+from fleetctl.probes.parsers.ip_batch import TOO_OLD
 from fleetctl.probes.script import Answer
 
 FABRIC, INTERNET = IPv4Address("10.10.0.1"), IPv4Address("8.8.8.8")
@@ -100,6 +101,7 @@ def test_one_process_answers_everything_on_linux() -> None:
             link=True,
             addresses=(IPv4Interface("192.168.50.2/24"),),
             mtu=1500,
+            mac="2c:cf:67:00:00:05",
         ),
     )
     default, fabric = facts.routes or ()
@@ -108,7 +110,9 @@ def test_one_process_answers_everything_on_linux() -> None:
         IPv4Network("10.10.0.0/24"), IPv4Address("192.168.50.1"), True,
     )  # fmt: skip
     assert facts.neighbours == (
-        Neighbour(IPv4Address("192.168.50.1"), "eth0", "a0:b1:c2:00:00:01", "known"),
+        Neighbour(
+            IPv4Address("192.168.50.1"), "eth0", "a0:b1:c2:00:00:01", "known", reachable=True
+        ),
     )
     assert facts.taken == {
         FABRIC: RouteTaken(FABRIC, IPv4Address("192.168.50.1"), "eth0"),
@@ -144,6 +148,52 @@ def test_a_failed_command_is_unknown_with_its_reason() -> None:
     assert facts.interfaces is not None
     assert facts.routes is not None
     assert set(facts.taken) == {FABRIC, INTERNET}
+
+
+def test_every_failed_line_has_its_own_reason() -> None:
+    """In the order of the lines, wherever stderr is in the answer."""
+    blocked = "RTNETLINK answers: No route to host"
+    errors = [NO_WAY, "Command failed -:4", blocked, "Command failed -:5"]
+    for lines in ([*EVERY[:3], *errors], [*errors, *EVERY[:3]]):
+        facts, unknown = linux(*lines)
+        assert facts.taken[FABRIC].error == NO_WAY
+        assert facts.taken[INTERNET].error == blocked
+        assert unknown == {}
+
+
+def test_a_way_is_only_taken_for_the_address_that_it_names() -> None:
+    facts, unknown = linux(*EVERY[:3], TO_INTERNET)
+    assert set(facts.taken) == {INTERNET}
+    assert unknown == {"way to 10.10.0.1": "no output"}
+    facts, unknown = linux(*EVERY[:3], TO_INTERNET, TO_FABRIC)
+    assert facts.taken[FABRIC].interface == "eth0"
+    assert facts.taken[INTERNET].interface == "wlan0"
+
+
+WAYS_IN_TEXT = (
+    "10.10.0.1 via 192.168.50.1 dev eth0 src 192.168.50.2 uid 0 ",
+    "    cache ",
+    "RTNETLINK answers: No route to host",
+    "Command failed -:5",
+)
+"""`route get` of iproute2 before 5.0, with -j; the form is iproute.c's."""
+
+
+def test_an_ip_without_json_ways_is_too_old_to_say() -> None:
+    typed = '[{"unreachable","dst":"10.99.0.0/16","flags":[]}]'  # 4.20 prints this, no JSON
+    facts, unknown = linux(ADDRESSES, typed, NEIGHBOURS, *WAYS_IN_TEXT)
+    assert facts.taken == {}
+    assert facts.interfaces is not None
+    assert facts.neighbours is not None
+    assert unknown == dict.fromkeys(("routes", "way to 10.10.0.1", "way to 8.8.8.8"), TOO_OLD)
+
+
+def test_an_ip_with_less_json_is_not_guessed_at() -> None:
+    """Routes in text: the neighbours' JSON must not be taken for them."""
+    table = "default via 192.168.1.1 dev wlan0 metric 600 "
+    facts, unknown = linux(ADDRESSES, table, NEIGHBOURS, *WAYS_IN_TEXT)
+    assert (facts.interfaces, facts.routes, facts.neighbours) == (None, None, None)
+    assert set(unknown.values()) == {TOO_OLD}
 
 
 def test_answers_that_were_cut_off_are_unknown() -> None:
@@ -247,6 +297,41 @@ def test_the_nodes_own_address_of_the_ssh_connection(
     answers = {"forwarding": Answer(f"ip_forward 1\nssh {said}\n", 0)}
     facts, _ = read_network(os, ASKED, answers)
     assert facts.ssh_address == (IPv4Address(address) if address else None)
+
+
+IF_INET6 = """\
+00000000000000000000000000000001 01 80 10 80       lo
+fd000000000000000000000000000012 02 40 00 80     eth0
+fd000000000000010000000000000012 03 40 00 80    wlan0
+"""
+IFCONFIG6 = """\
+lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> mtu 16384
+\tinet6 ::1 prefixlen 128
+en0: flags=8863<UP,BROADCAST,SMART,RUNNING,SIMPLEX,MULTICAST> mtu 1500
+\tinet6 fe80::10%en0 prefixlen 64 secured scopeid 0xe
+\tinet6 fd00::12 prefixlen 64 autoconf secured
+wlan0: flags=8863<UP,BROADCAST,SMART,RUNNING,SIMPLEX,MULTICAST> mtu 1500
+\tinet6 fd00:0:0:1::12 prefixlen 64 autoconf secured
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "interface"),
+    [
+        ("fe80::2%en1", "en1"),
+        ("fd00:0:0:1::12", "wlan0"),
+        ("fd00::99", None),
+        ("192.168.50.2", None),
+    ],
+)
+@pytest.mark.parametrize(("os", "text"), [("linux", IF_INET6), ("macos", IFCONFIG6)])
+def test_the_interface_of_an_ssh_connection_over_ipv6(
+    os: OS, text: str, own: str, interface: str | None
+) -> None:
+    said = f"ip_forward 1\nssh fd00::1 51234 {own} 22\n{text}"
+    facts, _ = read_network(os, ASKED, {"forwarding": Answer(said, 0)})
+    assert facts.ssh_interface == interface
+    assert facts.forwarding is True
 
 
 # after the next boot

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetctl.model.facts import Listener, TcpConnection
+from fleetctl.model.facts import Health, Listener, TcpConnection
 from fleetctl.probes.asked.records import read_records
 from fleetctl.probes.asked.runs import Runs, read_runs
 from fleetctl.probes.asked.sockets import read_listeners
@@ -301,6 +301,46 @@ def test_records_and_the_ends_of_logs() -> None:
     assert ends == {("edp", "worker@pi4"): 8388728, ("edp", "api@pi4"): 107}
 
 
+HEALTH = """\
+edp/api@pi4/state:run=0a1b
+edp/api@pi4/state:phase=running
+edp/api@pi4/state:restarts=2
+edp/api@pi4/health:0a1b 2 4711 failing 5 2 1769000000 http://x/ answered 503
+edp/api@pi4/unwell:0a1b 1 3 3 http://x/ answered 503
+edp/api@pi4/asks:yes
+now:1769000060
+"""
+
+
+def test_what_a_prober_wrote_down() -> None:
+    [api] = read_records(Answer(HEALTH, 0)).records.values()
+    assert api.health == Health("failing", 5, 2, 60.0, "http://x/ answered 503", asks=True)
+    assert api.unwell == "http://x/ answered 503 three times"
+    [api] = read_records(Answer(HEALTH.replace("asks:yes", "asks:"), 0)).records.values()
+    assert api.health
+    assert not api.health.asks
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("0a1b 2 4711", "0a1b 1 4711"), ("health:0a1b", "health:ff"), ("failing", "x")]
+)
+def test_of_another_attempt_nothing_is_known(old: str, new: str) -> None:
+    [api] = read_records(Answer(HEALTH.replace(old, new), 0)).records.values()
+    assert api.health is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "attempt", "told"),
+    [("running", 1, True), ("running", 2, False), ("running", 0, False), ("backoff", 1, True),
+     ("ended", 2, True), ("ended", 1, False)],
+)  # fmt: skip
+def test_why_an_attempt_was_ended(phase: str, attempt: int, told: bool) -> None:
+    text = HEALTH.replace("phase=running", f"phase={phase}")
+    text = text.replace("unwell:0a1b 1", f"unwell:0a1b {attempt}")
+    [api] = read_records(Answer(text, 0)).records.values()
+    assert bool(api.unwell) == told
+
+
 def test_processes_of_runs() -> None:
     found = read_runs(Answer("0a1b 12 12 own\nff 99 - other\n0a1b 13 12 own\ncut 7", 0))
     assert found == Runs({"0a1b": (12, 13), "ff": (99,)}, frozenset({99}))
@@ -314,6 +354,7 @@ SHAPED = st.lists(
         ["²", "٣", "9" * 5000, "1e999", "nan", "LISTEN 0 1 ", ":", "*:", "\n", " ", "p", "n", "c",
          "0.0.0.0:", 'users:(("', '",pid=', ",fd=1))", "|", "edp/w@n/state:", "phase=running\n",
          "started=", "pid=", "restarts=", "exit=", "/log/", ".log\n", "- 1 1 1 ", "/proc/",
+         "edp/w@n/health:", "edp/w@n/unwell:", " failing ", "now:",
          "/environ:FLEETCTL_RUN=", "0a", "uptime ", "load ", "online ", "-", ",", "cpus ",
          "MemTotal: ", "MemAvailable: ", "millidegrees ", "throttled=0x", "boottime sec = ", "%",
          "memsize ", "page size of ", " bytes", "Pages active: ", ".", "\u2028", "\x85", "7"]

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.errors import RepairRefused
 from fleetctl.health.finding import Finding
@@ -287,6 +288,11 @@ def test_the_interface_that_carries_ssh(ssh_address: str | None, carrying: str) 
         network=network,
     )
     assert ssh_interfaces(FLEET, FLEET.nodes["pi5"], known) == {carrying}
+
+
+def test_the_interface_that_carries_ssh_over_ipv6() -> None:
+    network = replace(PI5.network, ssh_address=None, ssh_interface="wlan7")
+    assert ssh_interfaces(FLEET, FLEET.nodes["pi5"], replace(PI5, network=network)) == {"wlan7"}
 
 
 def test_sudo_that_asks_for_a_password_is_an_error_before_anything_is_run(machine: Machine) -> None:

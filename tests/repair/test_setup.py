@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetctl.model.setup import NetworkService, NetworkSetup, Profile, ProfileRoute, ServiceRoute
-from fleetctl.probes.setup import read_setup, setup_script
+from fleetctl.probes.setup import read_setup, setup_script, with_managers
 
 UUID, WIFI = "ff0105dc-9593-4086-994f-97ae65055201", "7e0352de-5006-4359-8113-805499f1b390"
 
@@ -130,6 +130,40 @@ def test_profiles_that_cannot_be_read(tmp_path: Path, nmcli: str, said: str) -> 
     setup = asked(tmp_path, {"nmcli": nmcli})
     assert setup.profiles is None
     assert said in setup.unknown["profiles"]
+
+
+def test_a_profile_that_is_not_on_the_disk(tmp_path: Path) -> None:
+    """NetworkManager makes one of addresses that were set by other means; netplan's are kept."""
+    files = f"printf '%s\\n' {UUID}:/run/NetworkManager/system-connections/eth0.nmconnection"
+    files += f" {WIFI}:/run/NetworkManager/system-connections/netplan-wlan0.nmconnection"
+    case = f'case "$*" in\n"-t -f UUID,FILENAME connection show") {files} ;;\n'
+    case += '"-t -f DEVICE,STATE device") echo eth0:unmanaged; echo "wlan0:connected" ;;\n'
+    setup = asked(tmp_path, {"nmcli": NMCLI.replace('case "$*" in\n', case)})
+    assert setup.profiles
+    assert {p.uuid: p.volatile for p in setup.profiles} == {WIFI: False, UUID: True}
+    assert setup.devices == {"eth0": "unmanaged", "wlan0": "connected"}
+
+
+def test_what_others_than_network_manager_set_up() -> None:
+    text = (
+        "\x1enetworkd eth0 /etc/systemd/network/e.network\n[Network]\nAddress=10.0.0.2/24\n"
+        "\x1enetworkd eth1 /run/systemd/network/10-netplan-eth1.network\n"
+        "cat: /run/systemd/network/10-netplan-eth1.network: Permission denied\n"
+        "\x1edhcpcd\ninterface eth3\nstatic ip_address=10.0.3.2/24\n"
+        "\x1eifupdown\nauto eth0 eth2\niface eth0 inet dhcp\niface eth2 inet dhcp\n"
+        "\x1einterface eth0\n\x1einterface eth2\n\x1einterface eth3\n\x1einterface lo\n"
+    )
+    found = with_managers(NetworkSetup(), text).interfaces
+    assert {name: own.manager for name, own in found.items()} == {
+        "eth0": "systemd-networkd",
+        "eth1": "systemd-networkd",
+        "eth2": "ifupdown",
+        "eth3": "dhcpcd",
+    }
+    assert found["eth0"].addresses == (IPv4Interface("10.0.0.2/24"),)
+    assert found["eth0"].where == "/etc/systemd/network/e.network"
+    assert found["eth1"].unknown.endswith("Permission denied")
+    assert found["eth3"].addresses == (IPv4Interface("10.0.3.2/24"),)
 
 
 def test_services_of_macos(tmp_path: Path) -> None:

@@ -341,6 +341,28 @@ def test_no_tmux_on_the_node(config: str) -> None:
     assert error.code == "tmux-missing"
 
 
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        (b"protocol version mismatch (client 8, server 7)", "do not fit"),
+        (b"server exited unexpectedly", "went away"),
+        (b"open terminal failed: not a terminal", "this kind of terminal"),
+    ],
+)
+def test_a_tmux_that_does_not_fit_says_what_to_do(said: bytes, means: str, config: str) -> None:
+    async def body() -> TmuxError:
+        async with _node(_Answering(lambda: Completed(b"", said + b"\n", 1))) as tmux:
+            with pytest.raises(TmuxError) as caught:
+                await tmux.open_window("flotte", "w", config=config)
+            return caught.value
+
+    error = bounded(body())
+    assert error.code == "tmux-unusable"
+    assert means in error.reason
+    assert said.decode() in error.reason
+    assert error.hint
+
+
 def test_a_tmux_that_refuses_is_quoted(config: str) -> None:
     error = _refused(
         lambda: Completed(b"", b"create window failed: fork failed: out of memory\n", 1),

@@ -46,7 +46,7 @@ from fleetctl.service import (
     Watching,
 )
 from fleetctl.tui.app import FleetApp
-from tests.health.facts import PID, facts, listener, pane, record
+from tests.health.facts import PID, facts, health, listener, pane, record
 from tests.health.world import World
 
 _T = TypeVar("_T")
@@ -64,7 +64,7 @@ class Stage:
         self.job = job
         self.world = World(fleet)
         self.states: dict[str, str] = {i.name: "ready" for i in job.instances}
-        """The state of each instance: ready, failed or stopped."""
+        """The state of each instance: ready, failed or stopped; unhealthy with a liveness."""
         self.began: list[tuple[str, tuple[str, ...]]] = []
         """What the app started, stopped and attached to."""
         self.go_on = asyncio.Event()
@@ -114,7 +114,12 @@ class Stage:
                 continue
             dead = self.states[instance.name] == "failed"
             phase = "ended" if dead else "running"
-            more = {"exit_code": 137, "ended_at": datetime.now(UTC), "pid": None} if dead else {}
+            more: dict[str, Any] = {}
+            if dead:
+                more = {"exit_code": 137, "ended_at": datetime.now(UTC), "pid": None}
+            elif instance.liveness:
+                well = self.states[instance.name] != "unhealthy"
+                more = {"health": health("ok", 0) if well else health()}
             status = 137 if dead else None
             parts.append(pane(instance, session=self.fleet.name, dead=dead, dead_status=status))
             parts.append(record(instance, phase=phase, ready=not dead, **more))

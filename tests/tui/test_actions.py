@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -11,9 +12,11 @@ from textual.widgets import OptionList
 
 from fleetctl.errors import ConfigError, LinkError
 from fleetctl.model.jobs import Job
+from fleetctl.model.progress import Progress
 from fleetctl.model.status import Problem
 from fleetctl.tui import app as app_module
 from fleetctl.tui.host import Left
+from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.widgets import headline
 from tests.tui.stage import JOB, EditedFile, Screen, Stage, opened, played
 
@@ -334,3 +337,24 @@ def test_the_mouse_chooses_and_opens() -> None:
         await screen.until("192.168.51.4", "expected", "observed")
 
     played(act)
+
+
+@pytest.mark.parametrize(
+    ("kind", "states", "well"),
+    [
+        ("start", ("ready", "exited"), True),
+        ("start", ("ready", "unhealthy"), False),
+        ("start", ("ready", "running"), False),
+        ("start", ("ready",), False),
+        ("stop", ("stopped", "stopped"), True),
+        ("stop", ("stopped", "ready"), False),
+    ],
+)
+def test_an_action_succeeded_if_all_is_as_it_should_be(
+    kind: Any, states: tuple[Any, ...], well: bool
+) -> None:
+    action = JobAction(1, kind, ("a", "b"))
+    for name, state in zip("ab", states, strict=False):
+        action = action.with_progress(Progress(kind, name, state, None, 1.0))
+    assert action.over().succeeded == well
+    assert not action.over("it broke").succeeded

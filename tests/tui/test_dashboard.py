@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from fleetctl.model.liveness import Liveness
 from fleetctl.tui.app import FleetApp
-from tests.tui.stage import Screen, Stage, played
+from tests.tui.stage import JOB, Screen, Stage, played
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text("utf-8")
 
@@ -115,6 +117,31 @@ def test_a_worker_that_failed_shows_with_its_exit_code() -> None:
         assert "137" in text
 
     played(act)
+
+
+def test_a_worker_that_does_not_do_its_work_is_shown_everywhere() -> None:
+    worker = JOB.services["worker"]
+    asked = [replace(i, liveness=Liveness("connect", "x:1")) for i in worker.instances]
+    services = {**JOB.services, "worker": replace(worker, instances=tuple(asked))}
+
+    async def body() -> None:
+        stage = Stage(job=replace(JOB, services=services))
+        app = FleetApp(stage)
+        async with app.run_test(size=(140, 40)) as pilot:
+            screen = Screen(app, pilot, stage)
+            await screen.until("5/5 ready")
+            stage.states["worker@pi4"] = "unhealthy"
+            stage.change()
+            text = await screen.until("4/5 ready", "service-unhealthy", "worker@pi4 is unhealthy")
+            assert "▲ unhealthy" in row(text, "pi4", "worker")
+            assert "worker ▲" in text  # in the topology
+            assert "x:1 refused the connection three times" in text
+            await screen.type("e")
+            await screen.until("worker@pi4 is unhealthy: x:1 refused the connection")
+            await screen.type("escape", "n", *"unhealthy")
+            await screen.until("1 of 7")
+
+    asyncio.run(asyncio.wait_for(body(), 30))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (200, 60), (400, 100), (40, 12)])

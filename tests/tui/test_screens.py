@@ -22,6 +22,7 @@ def test_a_node_expected_beside_observed_and_the_commands_behind_it() -> None:
         text = await screen.until("expected", "observed", "return route")
         assert "192.168.51.0/24 via 10.10.0.3" in text
         assert "heard 0s ago" in text
+        assert "after a reboot" in text
         assert "✖  return route" in text
         await screen.type("o")
         text = await screen.until("ip route", "default via 192.168.1.1", "exit status 0")

@@ -183,7 +183,7 @@ def test_a_round_trip_is_coloured_by_what_its_network_expects_and_else_not() -> 
         }
 
     assert tones(GUIDE, 0.1) == {"fabric": "good", "edge50": "good", "edge51": "good"}
-    assert tones(GUIDE, 3.5) == {"fabric": "doubt", "edge50": "good", "edge51": "good"}
+    assert tones(GUIDE, 2.9) == {"fabric": "doubt", "edge50": "good", "edge51": "good"}
     edge51 = replace(GUIDE.networks["edge51"], expect_rtt_ms=None)
     fleet = replace(GUIDE, networks={**GUIDE.networks, "edge51": edge51})
     assert tones(fleet, 9) == {"fabric": "doubt", "edge50": "doubt", "edge51": "quiet"}
@@ -243,16 +243,17 @@ def test_what_nearly_fits_is_drawn_to_be_scrolled() -> None:
     assert guide(broken(), 36, 4) == guide(broken(), 36, 8)
 
 
-def test_of_several_services_the_worst_state_is_marked() -> None:
+@pytest.mark.parametrize(("worst", "sign"), [("failed", "✖"), ("unhealthy", "▲")])
+def test_of_several_services_the_worst_state_is_marked(worst: ServiceState, sign: str) -> None:
     job = GUIDE.jobs["ipad-inference"]
-    states: dict[str, ServiceState] = {"frontend": "failed"}
+    states: dict[str, ServiceState] = {"frontend": worst}
     services = {
         i.name: ServiceStatus(i.service, i.node, i.rank, states.get(i.service, "ready"))
         for i in job.instances
     }
     status = replace(World(GUIDE).check().status, services=services)
     last = draw(GUIDE, job, status, 60, 12).plain.splitlines()[-1]
-    assert last == "━● macbook (api, frontend ✖) ━━□ ipad (rank1 ●)"
+    assert last == f"━● macbook (api, frontend {sign}) ━━□ ipad (rank1 ●)"
 
 
 def test_four_gateways_two_fabrics_and_an_edge_behind_an_edge() -> None:

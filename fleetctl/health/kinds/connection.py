@@ -18,7 +18,24 @@ def _kind(code: str, why: str) -> ProblemKind:
 
 _LOST = "what cannot be reached cannot be repaired from here"
 _KEY = "a host key is accepted by a person who knows it"
+SSH_CONFIG_IGNORED = ProblemKind(
+    "ssh-config-ignored",
+    "warning",
+    "fleetctl does not do what ~/.ssh/config says for {nodes}: {directives}",
+    "the nodes that it says it for",
+    no_remedy("the file is the user's"),
+)
+LOGIN_SHELL_SLOW = ProblemKind(
+    "login-shell-slow",
+    "warning",
+    "the account's login shell on {node} takes {seconds:.0f} s until it runs a command, and all "
+    "that fleetctl does there waits for it: see what its start-up files do",
+    "nothing",
+    no_remedy("start-up files are the account's own"),
+)
 KINDS = (
+    SSH_CONFIG_IGNORED,
+    LOGIN_SHELL_SLOW,
     _kind("ssh-unreachable", _LOST),
     _kind("ssh-timeout", _LOST),
     _kind("ssh-auth-failed", "a key is given to a node by its owner"),

@@ -58,6 +58,13 @@ WORKDIR_MISSING = ProblemKind(
     _WAITING,
     no_remedy("the job's files are the user's"),
 )
+SERVICE_UNHEALTHY = ProblemKind(
+    "service-unhealthy",
+    "error",
+    "{what}: {reason}",
+    _WAITING,
+    _THE_JOB,
+)
 SERVICE_CRASH_LOOP = ProblemKind(
     "service-crash-loop",
     "error",
@@ -79,11 +86,19 @@ SERVICE_CHANGED = ProblemKind(
     "the instance",
     no_remedy("`fleetctl restart` renews it"),
 )
+DATA_OVER_CONTROL = ProblemKind(
+    "data-over-control",
+    "warning",
+    "{instances} {verb} data over {network}, a control network, to {to}: a better one leads "
+    "there, on which {expected} is the address",
+    "the instances with such a connection",
+    no_remedy("which address a program uses is set in the job"),
+)
 
 SERVICE_ORPHANED = ProblemKind(
     "service-orphaned",
     "warning",
-    "{instance} runs{since}, but {why}",
+    "{instance} {verb}{since}, but {why}",
     "the instance",
     no_remedy("`fleetctl stop --orphans` ends it"),
 )
@@ -111,9 +126,11 @@ KINDS = (
     PORT_IN_USE,
     LISTEN_EXPOSED,
     SERVICE_FAILED,
+    SERVICE_UNHEALTHY,
     SERVICE_CRASH_LOOP,
     DEPENDENCY_NOT_READY,
     SERVICE_CHANGED,
+    DATA_OVER_CONTROL,
     SERVICE_ORPHANED,
     SERVICE_ENDED_EARLY,
     SERVICE_SILENT,

@@ -22,6 +22,13 @@ TMUX_MISSING = ProblemKind(
     _CARRIED,
     no_remedy("programs are installed by the node's owner"),
 )
+TMUX_UNUSABLE = ProblemKind(
+    "tmux-unusable",
+    "error",
+    "tmux on {node} cannot be asked: {reason}",
+    _CARRIED,
+    no_remedy("ending a tmux server ends what runs in it"),
+)
 DISK_FULL = ProblemKind(
     "disk-full",
     "error",
@@ -39,10 +46,8 @@ UNDERVOLTAGE = ProblemKind(
 LOCAL_NETWORK_DENIED = ProblemKind(
     "local-network-denied",
     "error",
-    "macOS on {node} does not let programs in tmux connect to the local network: ping reaches "
-    "{address}, the job's Python does not. Allow it under System Settings, Privacy & Security, "
-    "Local Network",
-    "the node's instances that connect to others",
+    "{what}. Allow it under System Settings, Privacy & Security, Local Network",
+    "the node's instances that connect to others; or what runs on a node that is not reached",
     {
         "linux": "Linux has no such permission",
         "macos": "macOS lets only a person at the Mac allow it",
@@ -86,6 +91,7 @@ def _minutes(number: int) -> str:
 KINDS = (
     LOCAL_NETWORK_DENIED,
     TMUX_MISSING,
+    TMUX_UNUSABLE,
     DISK_FULL,
     UNDERVOLTAGE,
     CLOCK_SKEW,

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 from fleetctl.health.finding import Finding
-from fleetctl.health.kinds.kind import FindingKind
+from fleetctl.health.kinds.kind import FindingKind, listed
 from fleetctl.health.repairs import boot_files, linux, macos, network_services, networkmanager
+from fleetctl.health.repairs.routes import why_detour_stays
 from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, nothing_live
 from fleetctl.model.topology import Fleet, Network
 
+_NAMED = 3
+"""Of addresses that fare alike, how many are named."""
 _CANNOT_PASS = "cannot reach it or what is behind it"
 _CUT_OFF_NODES = "nodes that get no answer from somewhere, because of this"
 
@@ -22,6 +25,16 @@ def _interface_unknown(target: RepairTarget) -> str:
     if finding.interface or finding.network is None:
         return ""
     return f"which interface of {finding.node} belongs to {finding.network.name} is not known"
+
+
+def _routers_mask(target: RepairTarget) -> str:
+    finding = target.finding
+    if not target.by_dhcp or finding.network is None:
+        return ""
+    return (
+        f"{finding.node} gets its address on {finding.network.name} by DHCP, and the mask with it: "
+        f"change {finding.network.cidr} in nodes.yaml, or the router"
+    )
 
 
 def _is_a_cable(target: RepairTarget) -> str:
@@ -53,6 +66,44 @@ def _addresses(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
         there = f" (it has {', '.join(map(str, f.found))} there)" if f.found else ""
         parts.append(f"{f.address} on {f.network.name if f.network else '?'}{there}")
     return {"addresses": " and ".join(parts)}
+
+
+def _masks(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        had = " and ".join(f"/{length}" for length in f.masks)
+        right = f.network.cidr.prefixlen if f.network else "?"
+        name = f.network.name if f.network else "?"
+        parts.append(f"{f.address} on {name} with the mask {had}, and not /{right}")
+    return {"addresses": " and ".join(parts)}
+
+
+def _twins(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        own = f", and not its own {f.address}" if f.address else ""
+        on = f.network.name if f.network else "?"
+        parts.append(f"{f.found[0]} on {f.interface}, the address of {f.twin_of} on {on}{own}")
+    return {"what": f"{found[0].node} has {' and '.join(parts)}"}
+
+
+def _not_kept(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    own = [f"{f.address} on {f.network.name}" if f.network else str(f.address) for f in found]
+    return {"addresses": " and ".join(own), "instead": _at_boot(found)}
+
+
+def _ways_not_kept(fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    own = [
+        f"route to {_named(f.network)} via {_owner(fleet, f.address)}"
+        if f.network
+        else "default route"
+        for f in found
+    ]
+    return {"routes": " and its ".join(own), "instead": _at_boot(found)}
+
+
+def _at_boot(found: Sequence[Finding]) -> str:
+    return "; ".join(dict.fromkeys(f.at_boot for f in found))
 
 
 def _links(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
@@ -87,7 +138,25 @@ def _default(fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
     first = found[0]
     into = f" into {first.network.name}" if first.network else ""
     via = f"via {_owner(fleet, first.found[0])}" if first.found else "without a next hop"
-    return {"way": f"leads{into} by {first.interface} {via}"}
+    return {"way": f"leads{into} by {_device(first)} {via}"}
+
+
+def _device(finding: Finding) -> str:
+    """The finding's interface, and the program to which it belongs."""
+    return f"{finding.interface} ({finding.owner.name})" if finding.owner else finding.interface
+
+
+def _astray(fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        shown = [_owner(fleet, a) for a in f.found[:_NAMED]]
+        if len(f.found) > _NAMED:
+            shown.append(f"{len(f.found) - _NAMED} more")
+        where = f"leave by {_device(f)} instead of by {f.instead}"
+        if not f.interface:
+            where = f"do not leave by {f.instead}: a route drops them"
+        parts.append(f"packets to {listed(shown)} {where}")
+    return {"ways": "; ".join(parts)}
 
 
 # kinds
@@ -104,6 +173,32 @@ ADDRESS_MISSING = FindingKind(
     stops_start=True,
     words=_addresses,
     consequence=_CANNOT_PASS,
+)
+ADDRESS_WRONG_PREFIX = FindingKind(
+    "address-wrong-prefix",
+    "error",
+    "{node} has its address {addresses}",
+    _CUT_OFF_NODES,
+    {
+        "linux": Remedy(linux.prefix, networkmanager.address, _routers_mask),
+        "macos": Remedy(macos.prefix, network_services.address, _routers_mask),
+    },
+    stops_start=True,
+    words=_masks,
+    consequence=_CANNOT_PASS,
+)
+ADDRESS_DUPLICATE = FindingKind(
+    "address-duplicate",
+    "error",
+    "{what}",
+    "nodes that talk to that address, and the one that it belongs to",
+    {
+        "linux": Remedy(linux.single_address, networkmanager.single_address),
+        "macos": Remedy(macos.single_address, network_services.single_address),
+    },
+    stops_start=True,
+    words=_twins,
+    consequence="may talk to the wrong one of the two",
 )
 _NOT_AT_BOOT = "what switches an interface off at boot is not known, and most boots switch it on"
 INTERFACE_DOWN = FindingKind(
@@ -143,6 +238,19 @@ ROUTE_WRONG_GATEWAY = FindingKind(
     words=_wrong_ways,
     consequence=_CANNOT_PASS,
 )
+ROUTE_WRONG_INTERFACE = FindingKind(
+    "route-wrong-interface",
+    "error",
+    "{node}: {ways}",
+    f"{_CUT_OFF_NODES}; instances whose data takes the wrong way",
+    {
+        "linux": Remedy(linux.detour, networkmanager.detour, why_detour_stays),
+        "macos": Remedy(macos.detour, network_services.detour, why_detour_stays),
+    },
+    stops_start=True,
+    words=_astray,
+    consequence="get no answer from it or through it",
+)
 RETURN_ROUTE_MISSING = FindingKind(
     "return-route-missing",
     "error",
@@ -177,6 +285,28 @@ FORWARDING_NOT_PERSISTENT = FindingKind(
     },
     words=_setting,
 )
+ADDRESS_NOT_PERSISTENT = FindingKind(
+    "address-not-persistent",
+    "warning",
+    "{node} has its address {addresses} now, but not after its next boot: {instead}",
+    "nothing yet",
+    {
+        "linux": Remedy(nothing_live, networkmanager.address),
+        "macos": Remedy(nothing_live, network_services.address),
+    },
+    words=_not_kept,
+)
+ROUTE_NOT_PERSISTENT = FindingKind(
+    "route-not-persistent",
+    "warning",
+    "{node} has its {routes} now, but not after its next boot: {instead}",
+    "nothing yet",
+    {
+        "linux": Remedy(nothing_live, networkmanager.routes),
+        "macos": Remedy(nothing_live, network_services.routes),
+    },
+    words=_ways_not_kept,
+)
 DEFAULT_ROUTE_STOLEN = FindingKind(
     "default-route-stolen",
     "error",
@@ -204,12 +334,17 @@ RP_FILTER_STRICT = FindingKind(
 
 KINDS = (
     ADDRESS_MISSING,
+    ADDRESS_WRONG_PREFIX,
+    ADDRESS_DUPLICATE,
     INTERFACE_DOWN,
     ROUTE_MISSING,
     ROUTE_WRONG_GATEWAY,
+    ROUTE_WRONG_INTERFACE,
     RETURN_ROUTE_MISSING,
     FORWARDING_OFF,
     FORWARDING_NOT_PERSISTENT,
+    ADDRESS_NOT_PERSISTENT,
+    ROUTE_NOT_PERSISTENT,
     DEFAULT_ROUTE_STOLEN,
     RP_FILTER_STRICT,
 )

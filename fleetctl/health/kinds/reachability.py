@@ -46,12 +46,18 @@ NO_INTERNET = ProblemKind(
     "all nodes, where none reaches it any more",
     no_remedy("the way out belongs to the router"),
 )
+PACKET_LOSS = ProblemKind(
+    "packet-loss",
+    "warning",
+    "{percent} % of the echoes {which} on {network} are lost, where {expected:g} % are expected",
+    "the nodes at the other ends of the lossy paths",
+    no_remedy("what loses packets is a cable, a port or the air, and no setting"),
+)
 RTT_HIGH = ProblemKind(
     "rtt-high",
     "warning",
-    "{node} needs {rtt_ms:g} ms to {peer} and back on {network}, where {limit_ms:g} ms are "
-    "expected",
-    "the nodes at the other end",
+    "{which} {rtt_ms:g} ms to {peer} and back on {network}, where {limit_ms:g} ms are expected",
+    "the nodes at the other ends of the slow paths",
     no_remedy("what makes a link slow is no setting that is known to be wrong"),
 )
 MTU_MISMATCH = ProblemKind(
@@ -79,5 +85,6 @@ KINDS = (
     ARP_INCOMPLETE,
     MTU_MISMATCH,
     THUNDERBOLT_LOOP,
+    PACKET_LOSS,
     RTT_HIGH,
 )

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address
 from itertools import pairwise
 
 from fleetctl.health.finding import Finding
-from fleetctl.health.kinds.network import FORWARDING_OFF
+from fleetctl.health.kinds.network import (
+    ADDRESS_DUPLICATE,
+    FORWARDING_OFF,
+    ROUTE_WRONG_INTERFACE,
+)
 from fleetctl.health.network.findings import LINK_CODES, ROUTE_CODES
 from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.topology import Fleet
@@ -21,12 +26,20 @@ class Way:
         """The nodes in order; the last one has the address."""
         self.links: list[tuple[str, str]] = []
         """Node and network, for both ends of every link."""
+        self.hops: list[tuple[str, str, str]] = []
+        """Two neighbours and their network, in order, on the way there."""
         self.routes: list[tuple[str, str]] = []
         """Node and the network to which it needs a route, there or back."""
+        self.to = reach.to
+        self.source: IPv4Address | None = None
+        """The asker's address on the first link, to which the answer goes."""
+        self.symmetric = True
+        """Answers come back the same way, hop by hop."""
         node = fleet.nodes[reach.node]
         self.links.append((reach.peer, reach.network))  # may be a gateway's address on its far side
         if reach.network in node.addresses:
             self._hop(reach.node, reach.peer, reach.network)
+            self.source = node.addresses[reach.network]
             return
         chain = self._chain(fleet, expectations, reach)
         for here, there in pairwise([reach.node, *chain]):
@@ -58,10 +71,12 @@ class Way:
 
     def _hop(self, here: str, there: str, network: str) -> None:
         self.stations.append(there)
+        self.hops.append((here, there, network))
         self.links += [(here, network), (there, network)]
 
     def _need_routes(self, fleet: Fleet, reach: ExpectedReach) -> None:
         home = next((network for node, network in self.links if node == reach.node), "")
+        self.source = fleet.nodes[reach.node].addresses.get(home)
         for station in self.stations:
             addresses = fleet.nodes[station].addresses
             if reach.network not in addresses and station != self.stations[-1]:
@@ -70,8 +85,24 @@ class Way:
                 continue
             if home in addresses:
                 self.links.append((station, home))  # its answer goes straight there
+                self.symmetric &= station in self.stations[:2]
             else:
                 self.routes.append((station, home))
+
+    def goes_astray(self, finding: Finding) -> bool:
+        """Whether ``finding``, a wrong interface, takes its packets or those of its answer."""
+        if finding.node not in self.stations or finding.network is None:
+            return False
+        cidrs = [finding.network.cidr, *([finding.entry.to] if finding.entry else [])]
+        there = finding.node != self.stations[-1] and all(self.to in c for c in cidrs)
+        source = self.source if finding.node != self.stations[0] else None
+        return there or (source is not None and all(source in c for c in cidrs))
+
+    @property
+    def crossed(self) -> Sequence[tuple[str, str]]:
+        """The links that packets really cross: not that of an address which a gateway answers for
+        on its near side."""
+        return tuple(dict.fromkeys(self.links[1:]))
 
     @property
     def forwarders(self) -> Sequence[str]:
@@ -84,10 +115,19 @@ def causes(way: Way, found: Sequence[Finding]) -> Iterator[int]:
         place = (finding.node, finding.network.name if finding.network else "")
         if (
             (finding.code in LINK_CODES and place in way.links)
+            or (finding.code == ADDRESS_DUPLICATE.code and _on_twin(way, finding, place))
             or (finding.code in ROUTE_CODES and place in way.routes)
+            or (finding.code == ROUTE_WRONG_INTERFACE.code and way.goes_astray(finding))
             or (finding.code == FORWARDING_OFF.code and finding.node in way.forwarders)
         ):
             yield number
+
+
+def _on_twin(way: Way, twin: Finding, place: tuple[str, str]) -> bool:
+    """Whether a way begins or ends at the address, or at the own one that the node lacks."""
+    return (twin.twin_of, place[1]) in way.links or (
+        twin.address is not None and place in way.links
+    )
 
 
 def lost_on(way: Way, lost: Mapping[str, object]) -> list[str]:

@@ -11,15 +11,20 @@ from fleetctl.errors import LinkError
 from fleetctl.health import routing
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.network import (
+    ADDRESS_MISSING,
     DEFAULT_ROUTE_STOLEN,
     INTERFACE_DOWN,
     ROUTE_WRONG_GATEWAY,
 )
-from fleetctl.health.kinds.reachability import NO_INTERNET, NOT_ISOLATED
+from fleetctl.health.kinds.reachability import NO_INTERNET, NOT_ISOLATED, PACKET_LOSS
 from fleetctl.health.kinds.registry import FINDING_KINDS
 from fleetctl.health.network.across_nodes import problems_across_nodes
 from fleetctl.health.network.causes import Way, causes, lost_on
+from fleetctl.health.network.detours import marked
+from fleetctl.health.network.duplicates import strangers, talking, twins
 from fleetctl.health.network.findings import findings
+from fleetctl.health.network.paths import Place, crossed_places, members
+from fleetctl.health.network.quality import Degraded, degraded
 from fleetctl.health.network.rows import Rows, compare
 from fleetctl.health.network.unexplained import unexplained
 from fleetctl.health.network.warnings import warnings
@@ -49,6 +54,8 @@ class Diagnosis(Struct, frozen=True):
     """By lost node: where it still answers other nodes: "mini2 at 10.10.0.1 on fabric"."""
     explained: Mapping[str, str]
     """By lost node: its proxy jump, if that is lost too."""
+    degraded: frozenset[Degraded]
+    """The links that work, but badly."""
 
 
 def diagnose(
@@ -57,13 +64,15 @@ def diagnose(
     facts: Mapping[str, NodeFacts],
     lost: Mapping[str, LinkError],
     depth: Depth,
+    standing: frozenset[Degraded] = frozenset(),
 ) -> Diagnosis:
     """Explain all that is wrong with the network of ``fleet``.
 
     :param facts: of the nodes that answered.
     :param lost: the nodes that could not be asked, with the reason.
+    :param standing: the links that worked badly before.
     """
-    return _Diagnosis(fleet, expectations, facts, lost, depth).result()
+    return _Diagnosis(fleet, expectations, facts, lost, depth).result(standing)
 
 
 class _Diagnosis:
@@ -89,9 +98,28 @@ class _Diagnosis:
             if name in facts
             for finding in findings(fleet, node, facts[name], self.rows[name])
         ]
-        self.hit: dict[int, set[str]] = {}
+        self.rows = {
+            name: marked(rows, [f for f in self.found if f.node == name])
+            for name, rows in self.rows.items()
+        }
+        self.twins = tuple(twins(fleet, facts))
+        self.twin_addresses = {address for twin in self.twins for address in twin.found}
+        self.found = [*(f for f in self.found if not self._told_as_twin(f)), *self.twins]
+        self.hit: dict[int, set[str]] = {
+            place: talking(expectations, finding)
+            for place, finding in enumerate(self.found)
+            if finding.twin_of
+        }
         """By index in ``found``: the other nodes that the finding affects."""
         self.behind: dict[str, set[str]] = {}
+
+    def _told_as_twin(self, finding: Finding) -> bool:
+        """Whether the node lacks its own address because it has another node's there."""
+        return finding.code == ADDRESS_MISSING.code and any(
+            (twin.node, twin.network, twin.address)
+            == (finding.node, finding.network, finding.address)
+            for twin in self.twins
+        )
 
     def _why(self, node: Node) -> str:
         if node.connection == "none":
@@ -99,12 +127,16 @@ class _Diagnosis:
         error = self.lost.get(node.name)
         return error.reason if error else "not asked"
 
-    def result(self) -> Diagnosis:
+    def result(self, standing: frozenset[Degraded]) -> Diagnosis:
         elsewhere = self._elsewhere()
         merged = self._cables(elsewhere)
-        silent = list(self._unexplained(merged))
+        bad = dict(self._degraded(standing))
+        silent = list(
+            self._unexplained(merged, {d.place for d in bad if d.code == PACKET_LOSS.code})
+        )
         roots = [*self._roots(merged)]
         roots += [Root(p) for p in unexplained(self.fleet, self.expectations, self.facts, silent)]
+        roots += [Root(p) for p in bad.values()]
         roots += [Root(p) for p in self._not_isolated()]
         roots += [Root(p) for p in self._no_internet()]
         for node in self.fleet.nodes.values():
@@ -113,12 +145,14 @@ class _Diagnosis:
                 for problem, found in warnings(self.fleet, node, self.facts[node.name], rows):
                     roots.append(Root(self._with_fix(problem, found), tuple(found)))
         roots += [Root(p) for p in problems_across_nodes(self.fleet, self.facts)]
+        roots += [Root(p) for p in strangers(self.fleet, self.facts, self.twin_addresses)]
         return Diagnosis(
             rows=self.rows,
             roots=tuple(roots),
             behind={name: self._ordered(nodes) for name, nodes in self.behind.items()},
             elsewhere=elsewhere,
             explained=self._jumps(),
+            degraded=frozenset(bad),
         )
 
     # what follows from something else
@@ -129,7 +163,7 @@ class _Diagnosis:
         for name, rows in self.rows.items():
             for row in rows.reachability:
                 to = row.expected
-                if to.peer in self.lost and row.observed:
+                if to.peer in self.lost and row.observed and to.to not in self.twin_addresses:
                     answers.setdefault(to.peer, []).append(f"{name} at {to.to} on {to.network}")
         return {name: tuple(askers) for name, askers in answers.items()}
 
@@ -183,8 +217,22 @@ class _Diagnosis:
     def _members(self, network: str) -> list[str]:
         return [n.name for n in self.fleet.nodes.values() if network in n.addresses]
 
-    def _unexplained(self, merged: Mapping[int, int | None]) -> Iterator[ExpectedReach]:
-        """The unanswered pings that no finding explains; the others count as effects of theirs."""
+    def _degraded(self, standing: frozenset[Degraded]) -> Iterator[tuple[Degraded, Problem]]:
+        """The links that work badly, by the paths that no finding breaks."""
+        broken = set()
+        for reach in self.expectations.reach if self.found else ():
+            way = Way(self.fleet, self.expectations, reach)
+            if next(causes(way, self.found), None) is not None:
+                broken.add(reach)
+        return degraded(self.fleet, self.expectations, self.facts, broken, standing)
+
+    def _unexplained(
+        self, merged: Mapping[int, int | None], lossy: set[Place]
+    ) -> Iterator[ExpectedReach]:
+        """The unanswered pings that no finding explains; the others count as effects of theirs.
+
+        :param lossy: where packets are lost, by the paths on which some came back.
+        """
         for name, rows in self.rows.items():
             for row in rows.reachability:
                 reach = row.expected
@@ -201,7 +249,9 @@ class _Diagnosis:
                     explained = True
                     if station in way.forwarders:
                         self.behind.setdefault(station, set()).add(name)
-                if not explained:
+                if not explained and not (
+                    lossy and lossy & crossed_places(way, members(self.fleet))
+                ):
                     yield reach
 
     # problems
@@ -258,11 +308,11 @@ class _Diagnosis:
         if address is None:
             return
         asked = {
-            name: echo
+            name: facts.network.heard(address)
             for name, facts in self.facts.items()
-            if (echo := facts.network.echoes.get(address)) is not None
+            if address in facts.network.echoes
         }
-        offline = [n for n, echo in asked.items() if not echo.received and not self._misrouted(n)]
+        offline = [n for n, heard in asked.items() if not heard and not self._misrouted(n)]
         evidence = f"ping {address}: no answer"
         if len(offline) > 1 and len(offline) == len(asked):
             yield NO_INTERNET.problem(

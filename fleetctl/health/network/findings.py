@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Interface
 
 from fleetctl.health import routing
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds import network as kinds
+from fleetctl.health.network.detours import detours
 from fleetctl.health.network.rows import AddressRow, RouteRow, Rows, state_of
+from fleetctl.health.owners import owner
 from fleetctl.health.wording import wording
-from fleetctl.model.expectations import ExpectedRoute
+from fleetctl.model.expectations import ExpectedRoute, sample
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import Interface
 from fleetctl.model.topology import Fleet, Network, Node
@@ -18,7 +21,9 @@ ROUTE_CODES = frozenset(
     kind.code
     for kind in (kinds.ROUTE_MISSING, kinds.ROUTE_WRONG_GATEWAY, kinds.RETURN_ROUTE_MISSING)
 )
-LINK_CODES = frozenset(kind.code for kind in (kinds.ADDRESS_MISSING, kinds.INTERFACE_DOWN))
+LINK_CODES = frozenset(
+    kind.code for kind in (kinds.ADDRESS_MISSING, kinds.ADDRESS_WRONG_PREFIX, kinds.INTERFACE_DOWN)
+)
 
 _STEMS: Mapping[str, tuple[str, ...]] = {
     "wifi": ("wl", "en"),
@@ -31,19 +36,38 @@ _STEMS: Mapping[str, tuple[str, ...]] = {
 def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator[Finding]:
     """What is wrong on ``node``, without what follows from a dead link of its own."""
     dead: set[str] = set()
+    links: dict[str, tuple[IPv4Interface, ...]] = {}
+    """By network: the wrong masks of the node's address there."""
     for row in rows.addresses:
-        if row.ok is False:
+        if row.ok is not False:
+            continue
+        if wrong := _wrong_prefixes(row):
+            links[row.network.name] = wrong
+            yield _wrong_prefix(node, row, wrong)
+        else:
             dead.add(row.network.name)
             yield _address(node, facts, row)
+    by_masks = {own.network for masks in links.values() for own in masks}
+    strays = [
+        found
+        for found in detours(fleet, node, facts, rows)
+        if not (found.entry and found.entry.to in by_masks)  # the route that a wrong mask brings
+    ]
+    yield from strays
+    astray = {address for finding in strays for address in finding.found}
     for route in rows.routes:
         expected = route.expected
         if route.ok is not False or expected is None:
+            continue
+        if sample(fleet, expected.network, node.name) in astray:
             continue
         link = fleet.network_of(expected.via) or ""
         if route.via == expected.via and routing.exact(facts.network, expected.to):
             continue  # the route is right, and its dead link is reported already
         if link in dead and not _keeps_routes(fleet, facts, link):
             continue
+        if any(expected.via not in own.network for own in links.get(link, ())):
+            continue  # with that mask its next hop is not on the link
         yield _route(fleet, facts, expected)
     if rows.forwarding.ok is False:
         key = wording(facts).forwarding
@@ -69,6 +93,7 @@ def _stolen_default(fleet: Fleet, node: Node, facts: NodeFacts, row: RouteRow) -
         routing.default_taken_by(fleet, node, facts.network),
         found=(row.via,) if row.via else (),
         interface=row.interface or "",
+        owner=owner(facts, row.interface or ""),
         shown_by=f"{wording(facts).asks_way} {fleet.internet}: via {row.via} on {row.interface}",
     )
 
@@ -91,6 +116,25 @@ def _address(node: Node, facts: NodeFacts, row: AddressRow) -> Finding:
         found=tuple(a.ip for i in table for a in i.addresses if a.ip in row.network.cidr),
         interface=candidates[0].name if len(candidates) == 1 else "",
         shown_by=f"interfaces: {seen}",
+    )
+
+
+def _wrong_prefixes(row: AddressRow) -> tuple[IPv4Interface, ...]:
+    if row.interface is None or not row.interface.up:
+        return ()
+    return tuple(routing.wrong_prefixes(row.interface, row.expected, row.network))
+
+
+def _wrong_prefix(node: Node, row: AddressRow, wrong: Sequence[IPv4Interface]) -> Finding:
+    assert row.interface is not None
+    return Finding(
+        kinds.ADDRESS_WRONG_PREFIX.code,
+        node.name,
+        row.network,
+        address=row.expected,
+        masks=tuple(own.network.prefixlen for own in wrong),
+        interface=row.interface.name,
+        shown_by=f"{row.interface.name} {' '.join(map(str, wrong))}",
     )
 
 

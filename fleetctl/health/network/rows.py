@@ -8,6 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace as _with
 
 from fleetctl.health import routing
+from fleetctl.health.at_boot import Kept
+from fleetctl.health.network.persistence import address_kept, default_kept, route_kept
+from fleetctl.health.wording import wording
 from fleetctl.model.expectations import (
     Expectations,
     ExpectedReach,
@@ -22,6 +25,7 @@ from fleetctl.model.status import AddressStatus, ForwardingStatus, ReachStatus, 
 from fleetctl.model.topology import Fleet, Network, Node
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
+NOT_JUDGED = Kept(None, "")
 LEFT_TO_CHECK = "left to `fleetctl check`, which waits until the ping times out"
 
 
@@ -34,6 +38,7 @@ class AddressRow(Struct, frozen=True):
     """The one that has it."""
     ok: bool | None = None
     reason: str | None = None
+    kept: Kept = NOT_JUDGED
 
     def status(self) -> AddressStatus:
         own = self.interface
@@ -44,6 +49,8 @@ class AddressRow(Struct, frozen=True):
             up=own.up if own else None,
             ok=self.ok,
             reason=self.reason,
+            persistent=self.kept.persistent,
+            persistent_reason=self.kept.reason or None,
         )
 
 
@@ -56,6 +63,7 @@ class RouteRow(Struct, frozen=True):
     interface: str | None = None
     ok: bool | None = None
     reason: str | None = None
+    kept: Kept = NOT_JUDGED
 
     def status(self) -> RouteStatus:
         expected = self.expected
@@ -67,6 +75,8 @@ class RouteRow(Struct, frozen=True):
             interface=self.interface,
             ok=self.ok,
             reason=self.reason,
+            persistent=self.kept.persistent,
+            persistent_reason=self.kept.reason or None,
         )
 
 
@@ -80,9 +90,13 @@ class ReachRow(Struct, frozen=True):
     loss_percent: float | None = None
     """None if only one echo request was sent."""
     reason: str | None = None
+    astray: bool = False
+    """Packets to it leave by an interface that does not lead there, whether or not it answers."""
 
     @property
     def ok(self) -> bool | None:
+        if self.astray:
+            return False
         return None if self.observed is None else self.observed == self.expected.expected
 
     def status(self) -> ReachStatus:
@@ -133,18 +147,29 @@ def compare(
     default = [RouteRow(None)] if has_default(fleet, node) else []
     if facts is None:
         return Rows(
-            addresses=tuple(_with(row, reason=why_unknown) for row in addresses),
-            routes=tuple(
-                _with(row, reason=why_unknown) for row in [*map(RouteRow, routes), *default]
+            addresses=tuple(
+                _with(row, reason=why_unknown, kept=Kept(None, why_unknown)) for row in addresses
             ),
-            forwarding=ForwardingStatus(expected=forwards, reason=why_unknown),
+            routes=tuple(
+                _with(row, reason=why_unknown, kept=Kept(None, why_unknown))
+                for row in [*map(RouteRow, routes), *default]
+            ),
+            forwarding=ForwardingStatus(
+                expected=forwards, reason=why_unknown, persistent_reason=why_unknown
+            ),
             reachability=tuple(ReachRow(r, reason=why_unknown) for r in reach),
         )
     return Rows(
-        addresses=tuple(_address(facts, row) for row in addresses),
+        addresses=tuple(
+            _with(row, kept=address_kept(node, facts, row.network))
+            for row in (_address(facts, row) for row in addresses)
+        ),
         routes=(
-            *(_route(fleet, facts, r) for r in routes),
-            *(_default(fleet, node, facts) for _ in default),
+            *(_with(_route(fleet, facts, r), kept=route_kept(fleet, facts, r)) for r in routes),
+            *(
+                _with(_default(fleet, node, facts), kept=default_kept(fleet, node, facts))
+                for _ in default
+            ),
         ),
         forwarding=_forwarding(facts, forwards),
         reachability=tuple(_reach(facts, r, depth) for r in reach),
@@ -163,8 +188,14 @@ def _address(facts: NodeFacts, row: AddressRow) -> AddressRow:
     interface = facts.network.interface_of(row.expected)
     if interface is None:
         return _with(row, ok=False, reason="no interface has it")
-    why = None if interface.up else f"{interface.name} {state_of(interface)}"
-    return _with(row, interface=interface, ok=interface.up, reason=why)
+    if not interface.up:
+        why = f"{interface.name} {state_of(interface)}"
+        return _with(row, interface=interface, ok=False, reason=why)
+    if wrong := routing.wrong_prefixes(interface, row.expected, row.network):
+        had = ", ".join(f"/{own.network.prefixlen}" for own in wrong)
+        why = f"{interface.name} has it with {had}, not /{row.network.cidr.prefixlen}"
+        return _with(row, interface=interface, ok=False, reason=why)
+    return _with(row, interface=interface, ok=True)
 
 
 def state_of(interface: Interface) -> str:
@@ -177,15 +208,18 @@ def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> RouteRow:
     asked = sample(fleet, expected.network, expected.node)
     taken = facts.network.taken.get(asked)
     entry = routing.exact(facts.network, expected.to)
+    not_told = facts.unknown.get(f"way to {asked}")
     if taken is None and facts.network.routes is None:
-        why = facts.unknown.get(f"way to {asked}") or facts.unknown.get("routes", "not told")
-        return _with(row, reason=why)
+        return _with(row, reason=not_told or facts.unknown.get("routes", "not told"))
     if taken is None:
+        right = entry is not None and entry.via == expected.via
         return _with(
             row,
             via=entry.via if entry else None,
             interface=entry.interface if entry else None,
-            ok=entry is not None and entry.via == expected.via,
+            # a table that is wrong says enough; one that is right does not say what is used
+            ok=None if right and not_told else right,
+            reason=not_told if right else None,
         )
     if taken.error is not None:
         return _with(row, ok=False, reason=taken.error)
@@ -218,21 +252,33 @@ def _default(fleet: Fleet, node: Node, facts: NodeFacts) -> RouteRow:
         why = "there is no default route" if known else facts.unknown.get("routes", "not told")
         return RouteRow(None, ok=False if known else None, reason=why)
     taken_by = routing.default_taken_by(fleet, node, facts.network)
-    return RouteRow(None, via=way.via, interface=way.interface, ok=taken_by is None)
+    row = RouteRow(None, via=way.via, interface=way.interface, ok=taken_by is None)
+    not_told = facts.unknown.get(f"way to {fleet.internet}")
+    return _with(row, ok=None, reason=not_told) if row.ok and not_told else row
 
 
 def _forwarding(facts: NodeFacts, expected: bool) -> ForwardingStatus:
     now = facts.network.forwarding
     if now is None:
         reason = facts.unknown.get("forwarding", "not told")
-        return ForwardingStatus(expected=expected, reason=reason)
+        return ForwardingStatus(expected=expected, reason=reason, persistent_reason=reason)
     return ForwardingStatus(
         expected=expected,
         ipv4=now,
         persistent=facts.network.forwarding_persistent,
         # forwarding without need is no fault: every machine with containers does it
         ok=now or not expected,
+        persistent_reason=_forwarding_kept(facts, expected),
     )
+
+
+def _forwarding_kept(facts: NodeFacts, expected: bool) -> str:
+    if not expected:
+        return "not asked, since it need not forward"
+    nothing = f"{wording(facts).not_at_boot} switches it on"
+    if facts.network.forwarding_persistent is None:
+        return facts.unknown.get("forwarding", "not told")
+    return facts.network.persistence or nothing
 
 
 def _reach(facts: NodeFacts, expected: ExpectedReach, depth: Depth) -> ReachRow:
@@ -249,13 +295,16 @@ def _reach(facts: NodeFacts, expected: ExpectedReach, depth: Depth) -> ReachRow:
     reason = echo.error
     if not echo.received and answered:
         reason = "no echo came back, but its SSH port answers: a firewall drops pings"
+    rounds = facts.network.rounds.get(expected.to, ())
+    sent = sum(r.sent for r in rounds) or echo.sent
+    came = sum(r.received for r in rounds) if rounds else echo.received
     lost = None
-    if echo.sent > 1 and echo.received:
-        lost = round(100 * (1 - min(1, echo.received / echo.sent)), 1)
+    if sent > 1 and came:
+        lost = round(100 * (1 - min(1, came / sent)), 1)
     return _with(
         row,
-        observed=echo.received > 0 or bool(answered),
-        rtt_ms=echo.rtt_min_ms,
+        observed=facts.network.heard(expected.to),
+        rtt_ms=echo.rtt_min_ms if echo.received or not rounds else rounds[-1].rtt_min_ms,
         loss_percent=lost,
         reason=None if echo.received else reason,
     )

@@ -19,7 +19,7 @@ def unexplained(
     silent: Sequence[ExpectedReach],
 ) -> Iterator[Problem]:
     """Problems for ``silent``, the unanswered pings with no cause on any node that was asked."""
-    left = [r for r in silent if not _hidden(facts.get(r.peer))]
+    left = [r for r in silent if not _hidden(facts, r)]
     ways = {r: Way(fleet, expectations, r) for r in left}
 
     def explained_by(pairs: Iterable[ExpectedReach]) -> None:
@@ -79,9 +79,12 @@ def _asked(
     )
 
 
-def _hidden(facts: NodeFacts | None) -> bool:
-    """Whether it is a Mac in stealth mode, which answers no ping."""
-    return facts is not None and facts.reliability.stealth is True
+def _hidden(facts: Mapping[str, NodeFacts], reach: ExpectedReach) -> bool:
+    """Whether it is a Mac in stealth mode, which answers no ping, and nothing else was asked: an
+    SSH port that stays silent as well is no matter of stealth."""
+    peer, asker = facts.get(reach.peer), facts.get(reach.node)
+    stealth = peer is not None and peer.reliability.stealth is True
+    return stealth and not (asker and reach.to in asker.network.answers_tcp)
 
 
 def _network(fleet: Fleet, network: str, pairs: Sequence[ExpectedReach]) -> Problem:
@@ -167,5 +170,7 @@ def _evidence(pairs: Sequence[ExpectedReach], facts: Mapping[str, NodeFacts]) ->
         known = facts.get(r.node)
         echo = known.network.echoes.get(r.to) if known else None
         count = f"{echo.received} of {echo.sent} echoes came back" if echo else "no echo"
+        if known and known.network.answers_tcp.get(r.to) is False:
+            count += ", and its SSH port is silent"
         said.append(f"{r.node}: ping {r.to}: {count}")
     return "; ".join(said)

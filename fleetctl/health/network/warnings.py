@@ -7,41 +7,46 @@ from collections.abc import Iterator
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.machine import CLOCK_SKEW, SLEEP_ENABLED, WIFI_POWER_SAVE
-from fleetctl.health.kinds.network import FORWARDING_NOT_PERSISTENT, RP_FILTER_STRICT
-from fleetctl.health.kinds.reachability import RTT_HIGH
+from fleetctl.health.kinds.network import (
+    ADDRESS_NOT_PERSISTENT,
+    FORWARDING_NOT_PERSISTENT,
+    ROUTE_NOT_PERSISTENT,
+    RP_FILTER_STRICT,
+)
 from fleetctl.health.network.rows import Rows
-from fleetctl.health.round_trips import highest
 from fleetctl.health.wording import wording
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet, Node
 
 CLOCK_SKEW_S = 5.0
+"""So far may a clock be off, beyond what the measurement leaves open."""
 
 
 def warnings(
     fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows
 ) -> Iterator[tuple[Problem, tuple[Finding, ...]]]:
     """The warnings about one node that answered, each with the findings behind it."""
-    for kind, found in _findings(node, facts, rows):
+    for kind, found in _findings(fleet, node, facts, rows):
         yield kind.of(fleet, found), found
     offset_s = facts.reliability.clock_offset_s
-    if offset_s is not None and abs(offset_s) > CLOCK_SKEW_S:
+    error_s = facts.reliability.clock_error_s or 0.0
+    if offset_s is not None and abs(offset_s) - error_s > CLOCK_SKEW_S:
+        sure = f", give or take {error_s:.1f} s" if error_s else ""
         skew = CLOCK_SKEW.problem(
             node.name,
             offset_s=abs(offset_s),
             way="ahead of" if offset_s > 0 else "behind",
-            evidence=f"date: {offset_s:+.0f} s",
+            evidence=f"date: {offset_s:+.0f} s{sure}",
         )
         yield skew, ()
-    for problem in _slow(fleet, node, rows):
-        yield problem, ()
 
 
 def _findings(
-    node: Node, facts: NodeFacts, rows: Rows
+    fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows
 ) -> Iterator[tuple[FindingKind, tuple[Finding, ...]]]:
     network, reliability = facts.network, facts.reliability
+    yield from _gone_at_boot(fleet, node, rows)
     if rows.forwarding.expected and rows.forwarding.ipv4 and rows.forwarding.persistent is False:
         where = wording(facts).not_at_boot
         said = network.persistence or f"{where} switches it on"
@@ -61,6 +66,54 @@ def _findings(
     if minutes := reliability.sleep_minutes:
         said = f"pmset -g: sleep {minutes}"
         yield _one(SLEEP_ENABLED, node, idle_minutes=minutes, shown_by=said)
+
+
+def _gone_at_boot(
+    fleet: Fleet, node: Node, rows: Rows
+) -> Iterator[tuple[FindingKind, tuple[Finding, ...]]]:
+    """Addresses and routes that are right now and not after the next boot.
+
+    Where an interface gets nothing at all, that is told once, of its address.
+    """
+    addresses = [row for row in rows.addresses if row.ok and row.kept.persistent is False]
+    bare = {row.interface.name for row in addresses if row.interface and not row.kept.at_all}
+    routes = [
+        row
+        for row in rows.routes
+        if row.ok and row.kept.persistent is False and row.interface not in bare
+    ]
+    if addresses:
+        yield (
+            ADDRESS_NOT_PERSISTENT,
+            tuple(
+                Finding(
+                    ADDRESS_NOT_PERSISTENT.code,
+                    node.name,
+                    row.network,
+                    address=row.expected,
+                    interface=row.interface.name if row.interface else "",
+                    at_boot=row.kept.reason,
+                    shown_by=row.kept.reason,
+                )
+                for row in addresses
+            ),
+        )
+    if routes:
+        yield (
+            ROUTE_NOT_PERSISTENT,
+            tuple(
+                Finding(
+                    ROUTE_NOT_PERSISTENT.code,
+                    node.name,
+                    fleet.networks[row.expected.network] if row.expected else None,
+                    address=row.expected.via if row.expected else None,
+                    interface=row.interface or "",
+                    at_boot=row.kept.reason,
+                    shown_by=row.kept.reason,
+                )
+                for row in routes
+            ),
+        )
 
 
 def _one(
@@ -88,30 +141,3 @@ def _of_cluster(node: Node, facts: NodeFacts, interface: str) -> bool:
         (own := facts.network.interface_of(address)) is not None and own.name == interface
         for address in node.addresses.values()
     )
-
-
-def _slow(fleet: Fleet, node: Node, rows: Rows) -> Iterator[Problem]:
-    """Only the shortest of several round trips is judged: the first one includes ARP."""
-    for network in fleet.networks.values():
-        limit_ms = network.expect_rtt_ms
-        if limit_ms is None or network.name not in node.addresses:
-            continue
-        slow = [
-            (r.rtt_ms, r.expected)
-            for r in rows.reachability
-            if r.expected.network == network.name
-            and r.loss_percent is not None
-            and r.rtt_ms is not None
-            and r.rtt_ms > highest(limit_ms)
-        ]
-        if slow:
-            rtt_ms, worst = max(slow, key=lambda pair: pair[0])
-            yield RTT_HIGH.problem(
-                node.name,
-                rtt_ms=rtt_ms,
-                peer=worst.peer,
-                network=network.name,
-                limit_ms=limit_ms,
-                affects=tuple(dict.fromkeys(to.peer for _, to in slow)),
-                evidence=f"ping {worst.to}: shortest of several {rtt_ms:g} ms",
-            )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from fleetctl.health import routing
-from fleetctl.health.repairs.routes import Commands, route_steps
+from fleetctl.health.repairs.routes import Commands, detour_steps, route_steps
 from fleetctl.health.repairs.target import RepairTarget
 from fleetctl.model.network import Route
 from fleetctl.model.status import RepairStep
@@ -67,6 +67,33 @@ def address(target: RepairTarget) -> Iterator[RepairStep]:
         )
 
 
+def prefix(target: RepairTarget) -> Iterator[RepairStep]:
+    """Give an address its right mask: first it is added with that, so that routes stay."""
+    if target.by_dhcp:
+        return
+    yield from () if target.has_address else address(target)
+    for length in target.finding.masks:
+        yield _without(target, f"{target.address}/{length}")
+
+
+def single_address(target: RepairTarget) -> Iterator[RepairStep]:
+    """Take away an address that belongs to another node, after the own one is there."""
+    if target.finding.address is not None:
+        yield from address(target)
+    for entry in target.entries(target.finding.found):
+        yield _without(target, str(entry))
+
+
+def _without(target: RepairTarget, given: str) -> RepairStep:
+    interface = target.finding.interface
+    return RepairStep(
+        f"sudo ip addr del {given} dev {interface}",
+        f"takes the address {given} away from {interface}",
+        f"sudo ip addr add {given} dev {interface}",
+        interface=interface,
+    )
+
+
 def link_up(target: RepairTarget) -> Iterator[RepairStep]:
     """Switch an interface on that is switched off."""
     finding = target.finding
@@ -82,6 +109,11 @@ def link_up(target: RepairTarget) -> Iterator[RepairStep]:
 def routes(target: RepairTarget) -> Iterator[RepairStep]:
     """Route a network through its next hop."""
     return route_steps(target, _delete, _set)
+
+
+def detour(target: RepairTarget) -> Iterator[RepairStep]:
+    """Take away the route by which packets leave by a wrong interface."""
+    return detour_steps(target, _delete, _set)
 
 
 def _delete(route: Route) -> Commands:

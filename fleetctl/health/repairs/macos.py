@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from fleetctl.health import routing
-from fleetctl.health.repairs.routes import Commands, route_steps
+from fleetctl.health.repairs.routes import Commands, detour_steps, route_steps
 from fleetctl.health.repairs.target import RepairTarget
 from fleetctl.model.network import Route
 from fleetctl.model.status import RepairStep
@@ -35,6 +35,37 @@ def address(target: RepairTarget) -> Iterator[RepairStep]:
         )
 
 
+def prefix(target: RepairTarget) -> Iterator[RepairStep]:
+    """Give an address its right mask; macOS changes that of an address that is there."""
+    if target.by_dhcp:
+        return
+    interface, right = target.finding.interface, target.cidr.netmask
+    for entry in target.entries((target.address,)):
+        if entry.network == target.cidr:
+            continue
+        command = f"sudo ifconfig {interface} inet {target.address} netmask {{}} alias"
+        yield RepairStep(
+            command.format(right),
+            f"gives the address {target.address} the mask {right}",
+            command.format(entry.netmask),
+            interface=interface,
+        )
+
+
+def single_address(target: RepairTarget) -> Iterator[RepairStep]:
+    """Take away an address that belongs to another node, after the own one is there."""
+    if target.finding.address is not None:
+        yield from address(target)
+    interface = target.finding.interface
+    for entry in target.entries(target.finding.found):
+        yield RepairStep(
+            f"sudo ifconfig {interface} inet {entry.ip} -alias",
+            f"takes the address {entry.ip} away from {interface}",
+            f"sudo ifconfig {interface} inet {entry.ip} netmask {entry.netmask} alias",
+            interface=interface,
+        )
+
+
 def link_up(target: RepairTarget) -> Iterator[RepairStep]:
     """Switch an interface on that is switched off."""
     finding = target.finding
@@ -52,9 +83,16 @@ def routes(target: RepairTarget) -> Iterator[RepairStep]:
     return route_steps(target, _delete, _set)
 
 
+def detour(target: RepairTarget) -> Iterator[RepairStep]:
+    """Take away the route by which packets leave by a wrong interface."""
+    return detour_steps(target, _delete, _set)
+
+
 def _delete(route: Route) -> Commands:
-    entry = f"-net {route.to} {route.via}"
-    return Commands(f"sudo route -n delete {entry}", f"sudo route -n add {entry}")
+    host = route.to.prefixlen == route.to.max_prefixlen
+    to = f"-host {route.to.network_address}" if host else f"-net {route.to}"
+    way = str(route.via) if route.via else f"-interface {route.interface}"
+    return Commands(f"sudo route -n delete {to} {way}", f"sudo route -n add {to} {way}")
 
 
 def _set(to: IPv4Network, next_hop: IPv4Address, _interface: str, wrong: Route | None) -> Commands:

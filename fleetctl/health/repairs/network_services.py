@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from fleetctl.health.repairs.routes import needs_own_route
 from fleetctl.health.repairs.target import RepairTarget, SetupChange
 from fleetctl.model.setup import NetworkService, NetworkSetup, ServiceRoute
 from fleetctl.model.status import RepairStep
@@ -21,6 +22,8 @@ def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
 
     ``-setadditionalroutes`` replaces the list, so the whole list is given each time.
     """
+    if target.finding.network is None:
+        return _nothing(setup, target.no_default_at_boot)
     interface = target.route_interface
     service, note = _service(target.finding.node, interface, setup)
     if service is None:
@@ -44,6 +47,29 @@ def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     return _changed(setup, service, changed, step)
 
 
+def detour(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Keep the service of the wrong interface from bringing its route again."""
+    if needs_own_route(target):
+        return routes(target, setup)
+    entry = target.finding.entry
+    service, note = _service(target.finding.node, entry.interface if entry else "", setup)
+    if service is None or entry is None:
+        return _nothing(setup, note)
+    kept = tuple(r for r in service.routes or () if (r.to, r.via) != (entry.to, entry.via))
+    if len(kept) == len(service.routes or ()):
+        return SetupChange(setup)
+    changed = replace(service, routes=kept)
+    step = RepairStep(
+        _set_routes(changed),
+        f'keeps the service "{service.name}" from bringing the route to {entry.to}',
+        _set_routes(service),
+        lasts=True,
+        interface=entry.interface,
+        sets=f"additional routes of {service.name}",
+    )
+    return _changed(setup, service, changed, step)
+
+
 def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Give the service a fixed address and no router: with one, it could become the primary
     service."""
@@ -53,22 +79,40 @@ def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
         return _nothing(setup, note)
     assert finding.network is not None
     given, mask = target.node.addresses[finding.network.name], finding.network.cidr.netmask
-    right = service.method == "manual" and service.router is None
+    # the default route belongs to the control network
+    router = service.router if target.on_control else None
+    right = service.method == "manual" and service.router == router
     if right and (service.address, service.mask) == (given, mask):
         return SetupChange(setup)
     undo = _set_back(service)
     if undo is None:
         why = f'how the service "{service.name}" is set up cannot be read'
         return _nothing(setup, f"{finding.node}: not for good, because {why}")
+    words = ["-setmanual", service.name, str(given), str(mask), *([str(router)] if router else [])]
+    with_router = f"the router {router}" if router else "no router"
     step = RepairStep(
-        join(["sudo", "networksetup", "-setmanual", service.name, str(given), str(mask)]),
-        f'gives the service "{service.name}" the fixed address {given} and no router',
+        join(["sudo", "networksetup", *words]),
+        f'gives the service "{service.name}" the fixed address {given} and {with_router}',
         undo,
         lasts=True,
         interface=finding.interface,
     )
-    changed = replace(service, method="manual", address=given, mask=mask, router=None)
+    changed = replace(service, method="manual", address=given, mask=mask, router=router)
     return _changed(setup, service, changed, step)
+
+
+def single_address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Give the service the node's own address, where it has the other node's."""
+    finding = target.finding
+    service, note = _service(finding.node, finding.interface, setup)
+    if service is None:
+        return _nothing(setup, note)
+    if service.address not in finding.found:
+        return SetupChange(setup)
+    if finding.network is None or finding.network.name not in target.node.addresses:
+        why = f'what else the service "{service.name}" should have is not in nodes.yaml'
+        return _nothing(setup, f"{finding.node}: not for good, because {why}")
+    return address(target, setup)
 
 
 def _service(node: str, interface: str, setup: NetworkSetup) -> tuple[NetworkService | None, str]:

@@ -7,13 +7,16 @@ the same. A setting that is right already is not touched.
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fleetctl.health import at_boot
+from fleetctl.health.repairs import by_hand
+from fleetctl.health.repairs.routes import needs_own_route
 from fleetctl.health.repairs.target import RepairTarget, SetupChange
-from fleetctl.model.setup import NetworkSetup, Profile, ProfileRoute
+from fleetctl.model.setup import InterfaceSetup, NetworkSetup, Profile, ProfileRoute
 from fleetctl.model.status import RepairStep
 from fleetctl.quoting import join
 
@@ -36,12 +39,38 @@ _MakeEdit = Callable[[RepairTarget, Profile], _Edit | None]
 
 def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Add the route to the profile of the interface towards the next hop."""
+    if target.finding.network is None:
+        return SetupChange(setup, notes=(target.no_default_at_boot,))
+    if own := at_boot.managed_elsewhere(setup, target.route_interface):
+        note = by_hand.route_note(own, target.cidr, target.address)
+        return SetupChange(setup, notes=(_elsewhere(target, own, note),))
     return _edit(target, setup, target.route_interface, _route)
+
+
+def detour(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Keep the profile of the wrong interface from bringing its route again."""
+    if needs_own_route(target):
+        return routes(target, setup)
+    return _edit(target, setup, target.finding.interface, _no_route)
 
 
 def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Let the interface's profile give it the address that it must have, and no default route."""
+    if own := at_boot.managed_elsewhere(setup, target.finding.interface):
+        given = IPv4Interface((target.address, target.cidr.prefixlen))
+        note = by_hand.address_note(own, given)
+        return SetupChange(setup, notes=(_elsewhere(target, own, note),))
     return _edit(target, setup, target.finding.interface, _address)
+
+
+def single_address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """Let the interface's profile no longer bring the address of another node."""
+    return _edit(target, setup, target.finding.interface, _single_address)
+
+
+def _elsewhere(target: RepairTarget, own: InterfaceSetup, note: str) -> str:
+    node, manager = target.finding.node, own.manager
+    return f"{node}: for good by hand, because {manager} sets up {own.interface}: {note}"
 
 
 def no_default_route(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
@@ -83,11 +112,10 @@ def _profile(node: str, interface: str, setup: NetworkSetup) -> tuple[Profile | 
     if setup.profiles is None:
         why = setup.unknown.get("profiles", "its profiles are not known")
         return None, f"{node}: not for good, because {why}; set it where {interface} is set up"
-    active = [p for p in setup.profiles if p.device == interface]
-    bound = [p for p in setup.profiles if p.bound_to == interface and p not in active]
-    names = {p.name for p in active}
-    rivals = [p for p in setup.profiles if p in bound or (p.name in names and p not in active)]
-    twins = [p for p in rivals if p.autoconnect]
+    known = at_boot.profiles_of(setup, interface)
+    active = [p for p in known if p.device == interface]
+    bound = [p for p in known if p.bound_to == interface and p not in active]
+    twins = [p for p in known if p not in active and p.autoconnect]
     found = active or bound
     if len(found) != 1:
         listed = ", ".join(f"{p.name} ({p.uuid})" for p in found) or "none"
@@ -121,18 +149,59 @@ def _route(target: RepairTarget, profile: Profile) -> _Edit | None:
     return _Edit(replace(profile, routes=routes), words, back, does)
 
 
+def _no_route(target: RepairTarget, profile: Profile) -> _Edit | None:
+    entry = target.finding.entry
+    wrong = [r for r in profile.routes if entry and (r.to, r.via) == (entry.to, entry.via)]
+    if not wrong:
+        return None
+    kept = tuple(r for r in profile.routes if r not in wrong)
+    return _Edit(
+        replace(profile, routes=kept),
+        [word for r in wrong for word in ("-ipv4.routes", r.text)],
+        [word for r in wrong for word in ("+ipv4.routes", r.text)],
+        f"keeps {profile.name} from bringing the route to {wrong[0].to}",
+        protects=False,  # it takes effect at the next activation
+    )
+
+
 def _address(target: RepairTarget, profile: Profile) -> _Edit | None:
     cidr = target.cidr
     given = f"{target.address}/{cidr.prefixlen}"
     others = [a for a in profile.addresses if IPv4Address(a.partition("/")[0]) not in cidr]
     wanted = (*others, given)
-    if profile.method == "manual" and profile.addresses == wanted and profile.never_default:
+    # the default route belongs to the control network
+    never = profile.never_default or not target.on_control
+    changed = replace(
+        profile, method="manual", addresses=wanted, never_default=never, autoconnect=True
+    )
+    if profile == changed:
         return None
+    words = _ipv4(wanted, "manual", never_default=never)
+    back = _ipv4(profile.addresses, profile.method or "auto", never_default=profile.never_default)
+    if not profile.autoconnect:
+        words += ["connection.autoconnect", "yes"]
+        back += ["connection.autoconnect", "no"]
+    end = " and no default route" if never else ""
+    does = f"gives {profile.name} the fixed address {given}{end}"
+    return _Edit(changed, words, back, does)
+
+
+def _single_address(target: RepairTarget, profile: Profile) -> _Edit | None:
+    finding = target.finding
+    own = target.node.addresses.get(finding.network.name) if finding.network else None
+    kept = tuple(
+        a for a in profile.addresses if IPv4Address(a.partition("/")[0]) not in finding.found
+    )
+    if kept == profile.addresses:
+        return None
+    if not kept and own:
+        kept = (f"{own}/{target.cidr.prefixlen}",)
+    method = "manual" if kept else "auto"
     return _Edit(
-        replace(profile, method="manual", addresses=wanted, never_default=True),
-        _ipv4(wanted, "manual", never_default=True),
+        replace(profile, method=method, addresses=kept),
+        _ipv4(kept, method, never_default=profile.never_default),
         _ipv4(profile.addresses, profile.method or "auto", never_default=profile.never_default),
-        f"gives {profile.name} the fixed address {given} and no default route",
+        f"lets {profile.name} no longer bring {', '.join(map(str, finding.found))}",
     )
 
 

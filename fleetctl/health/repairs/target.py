@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Callable, Collection, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from msgspec import Struct
 
-from fleetctl.health import routing
+from fleetctl.health import at_boot, routing
 from fleetctl.health.finding import Finding
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.setup import NetworkSetup
@@ -34,6 +34,30 @@ class RepairTarget(Struct, frozen=True):
         return routing.interface_towards(self.fleet, self.node, self.facts.network, self.address)
 
     @property
+    def on_control(self) -> bool:
+        """Whether the finding is about a control network, to which the default route belongs."""
+        return self.finding.network is not None and self.finding.network.control
+
+    @property
+    def by_dhcp(self) -> bool:
+        """Whether a router's DHCP gives the control network's address, and so its mask."""
+        setup = self.setup or self.facts.setup
+        if setup is None or not self.on_control:
+            return False
+        wanted = IPv4Interface((self.address, self.cidr.prefixlen))
+        coming = at_boot.boot(setup, self.finding.interface)
+        kept = coming.of(lambda way: at_boot.address(way, wanted, leased=True))
+        return kept.reason == at_boot.BY_DHCP
+
+    @property
+    def no_default_at_boot(self) -> str:
+        """Why a default route is not made to last."""
+        return (
+            f"{self.finding.node}: which router the control network has at the next boot is the "
+            f"user's to say: let {self.finding.interface} use DHCP, or give it a router"
+        )
+
+    @property
     def cidr(self) -> IPv4Network:
         """Of the network that the finding is about."""
         assert self.finding.network is not None, self.finding.code
@@ -44,6 +68,21 @@ class RepairTarget(Struct, frozen=True):
         """The address or the next hop that is missing."""
         assert self.finding.address is not None, self.finding.code
         return self.finding.address
+
+    def entries(self, addresses: Collection[IPv4Address]) -> tuple[IPv4Interface, ...]:
+        """Those of ``addresses`` that the finding's interface has, each with its mask."""
+        return tuple(
+            own
+            for interface in self.facts.network.interfaces or ()
+            if interface.name == self.finding.interface
+            for own in interface.addresses
+            if own.ip in addresses
+        )
+
+    @property
+    def has_address(self) -> bool:
+        """Whether the interface has the address with the right mask, besides a wrong one."""
+        return any(own.network == self.cidr for own in self.entries((self.address,)))
 
 
 class SetupChange(Struct, frozen=True):

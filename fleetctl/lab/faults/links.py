@@ -7,11 +7,16 @@ from fleetctl.lab.faults.kind import FaultKind, Places
 from fleetctl.lab.state import Fault, State
 from fleetctl.lab.wiring import PortState, set_links
 
+LOSS = 0.12
+"""Of frames, each way: about a fifth of the echoes do not come back."""
+DELAY_MS = 5.0
+
 
 def port_state(plan: Blueprint, faults: tuple[Fault, ...], key: str, port: Port) -> PortState:
     """Whether a machine's port has a carrier, and whether its packets arrive, under ``faults``."""
     others = {end for end in plan.ends(port.network) if end != key}
     carrier = joined = True
+    loss = delay_ms = 0.0
     for fault in faults:
         here = fault.network == port.network
         match fault.kind:
@@ -21,9 +26,13 @@ def port_state(plan: Blueprint, faults: tuple[Fault, ...], key: str, port: Port)
                 carrier &= not here
             case "power-off":
                 carrier &= not (plan.segments[port.network].cable and fault.node in others)
-            case "wifi-blackhole":
+            case "wifi-blackhole" | "link-blackhole":
                 joined &= not (here and fault.node == key)
-    return PortState(carrier=carrier, joined=joined)
+            case "link-lossy" if here and fault.node == key:
+                loss = LOSS
+            case "link-slow" if here and fault.node == key:
+                delay_ms = DELAY_MS
+    return PortState(carrier=carrier, joined=joined, loss=loss, delay_ms=delay_ms)
 
 
 def settle_ports(now: State) -> None:
@@ -57,6 +66,14 @@ def _fabric(plan: Blueprint, machine: Machine) -> list[str | None]:
 def _edge(plan: Blueprint, machine: Machine) -> list[str | None]:
     own = [plan.segments[p.network] for p in machine.ports]
     return [s.name for s in own if s.cable and not s.control]
+
+
+def _cluster(plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [*_fabric(plan, machine), *_edge(plan, machine)]
+
+
+def _any_link(plan: Blueprint, machine: Machine) -> list[str | None]:
+    return [*_cluster(plan, machine), *_control(plan, machine)]
 
 
 def _kind(
@@ -98,5 +115,23 @@ KINDS = (
         _edge,
         "it has no two-ended link",
         both_ends=True,
+    ),
+    _kind(
+        "link-blackhole",
+        "Packets on one of the machine's cluster links vanish; its carrier stays.",
+        _cluster,
+        "it is on no cluster network",
+    ),
+    _kind(
+        "link-lossy",
+        "One of the machine's links loses an eighth of the packets, each way.",
+        _any_link,
+        "it is on no network",
+    ),
+    _kind(
+        "link-slow",
+        "Packets on one of the machine's links are 5 ms late, each way.",
+        _any_link,
+        "it is on no network",
     ),
 )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from fleetctl.errors import LabError
 from fleetctl.lab import building, linux, persistence, toolbox
 from fleetctl.lab.blueprint import Blueprint, Machine
 from fleetctl.lab.faults.commands import as_root, refusal
 from fleetctl.lab.faults.kind import FaultKind, on_machine, own_machine, with_ssh
-from fleetctl.lab.namespaces import tool
-from fleetctl.lab.personality import HIDDEN, is_mac
+from fleetctl.lab.namespaces import Process, tool
+from fleetctl.lab.personality import HIDDEN, is_mac, personality
 from fleetctl.lab.state import State
+from fleetctl.model.layout import RUN_VARIABLE
 
 FULL_TRIES = 20
 
@@ -24,6 +29,28 @@ _TMUX_BACK = """\
 for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/games /opt/*/bin; do
     if [ -e "$folder/.tmux-away" ]; then mv "$folder/.tmux-away" "$folder/tmux" || exit 1; fi
 done
+"""
+_IP_OLD = r"""
+ip=$(readlink -f "$(command -v ip)") && [ ! -e "${ip%/*}/.ip-away" ] || exit 0
+mv "$ip" "${ip%/*}/.ip-away" && cat >"$ip" <<'END' && chmod 755 "$ip"
+#!/bin/sh
+# iproute2 4.20: no JSON of `route get`, and broken JSON of routes with a type.
+real=$(dirname "$(readlink -f "$0")")/.ip-away
+case " $* " in *" -batch "*) ;; *) exec "$real" "$@" ;; esac
+line=0 status=0
+while read -r words; do
+    line=$((line + 1))
+    case $words in
+    "route get "*) "$real" $words ;;
+    *) "$real" -j $words | sed 's/{"type":"\([a-z]*\)",/{"\1",/g' ;;
+    esac || { status=1; echo "Command failed -:$line" >&2; }
+done
+exit $status
+END
+"""
+_IP_BACK = """
+ip=$(readlink -f "$(command -v ip)") && [ -e "${ip%/*}/.ip-away" ] || exit 0
+mv "${ip%/*}/.ip-away" "$ip"
 """
 THROTTLED = "0x50005"
 """Under-voltage and throttled, now and since boot: bits 0, 2, 16 and 18 of get_throttled."""
@@ -43,6 +70,11 @@ def _hide_tmux(now: State, machine: Machine, hidden: bool) -> None:
     as_root(now, machine, ["sh", "-c", _TMUX_AWAY if hidden else _TMUX_BACK])
 
 
+def _age_ip(now: State, machine: Machine, old: bool) -> None:
+    """Let the account's `ip` answer as one before 5.0 does, or give back what was there."""
+    as_root(now, machine, ["sh", "-c", _IP_OLD if old else _IP_BACK])
+
+
 def _fill_disk(now: State, machine: Machine, full: bool) -> None:
     """Shrink the disk to what is on it, or give it its size again."""
     disk = building.disk_inside(now, machine.key)
@@ -59,6 +91,31 @@ def _fill_disk(now: State, machine: Machine, full: bool) -> None:
     raise LabError(f"{machine.key}: its disk cannot be resized: {refused}")
 
 
+def _silence(now: State, machine: Machine, silent: bool) -> None:
+    """Stop all processes of instances, or let them go on.
+
+    From outside, where a Mac's processes can be seen, too.
+    """
+    found = list(_instances(now.processes[machine.key]))
+    if silent and not found:
+        raise LabError(f"{machine.key}: no instance runs there", hint="Start one: fleetctl start")
+    for process in found:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGSTOP if silent else signal.SIGCONT)
+
+
+def _instances(machine: Process) -> Iterator[int]:
+    """Processes in the PID namespace of ``machine`` that carry the mark of a run."""
+    namespace = Path(f"/proc/{machine.pid}/ns/pid").readlink()
+    mark = f"{RUN_VARIABLE}=".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            marked = any(variable.startswith(mark) for variable in variables)
+            if marked and (folder / "ns/pid").readlink() == namespace:
+                yield int(folder.name)
+
+
 def _guard_sudo(now: State, machine: Machine, asks: bool) -> None:
     """Make sudo ask for a password, or not."""
     linux.write_sudo_rule(machine, now.processes[machine.key].root, asks=asks)
@@ -73,6 +130,12 @@ def _weaken_power(now: State, machine: Machine, weak: bool) -> None:
     """Make a Pi's firmware report under-voltage, or that all is well."""
     report = now.processes[machine.key].root / HIDDEN.strip("/") / "throttled"
     report.write_text(f"{THROTTLED if weak else '0x0'}\n")
+
+
+def _hide_from_pings(now: State, machine: Machine, hidden: bool) -> None:
+    """Switch the stealth mode of a Mac's firewall on or off."""
+    setting = f"{personality(machine.os).proc}/sys/net/ipv4/icmp_echo_ignore_all"
+    as_root(now, machine, ["sh", "-c", f"echo {int(hidden)} >{setting}"])
 
 
 def _deny_local_network(now: State, machine: Machine, denied: bool) -> None:
@@ -141,6 +204,14 @@ KINDS = (
         apply=on_machine(_weaken_power),
     ),
     FaultKind(
+        name="stealth",
+        sentence="The firewall of a Mac is in stealth mode: it answers no ping.",
+        places=_mac,
+        lacks="it is no Mac",
+        lives="memory",
+        apply=on_machine(_hide_from_pings),
+    ),
+    FaultKind(
         name="local-network-denied",
         sentence=(
             "macOS keeps Python in tmux from its neighbours: no route to host, while ping answers."
@@ -159,11 +230,27 @@ KINDS = (
         apply=on_machine(_hide_tmux),
     ),
     FaultKind(
+        name="old-ip",
+        sentence="ip is one before iproute2 5.0, which does not say the way as JSON.",
+        places=_pi,
+        lacks="it is no Linux machine",
+        lives="disk",
+        apply=on_machine(_age_ip),
+    ),
+    FaultKind(
         name="disk-full",
         sentence="The file system of the home folder has no space left.",
         places=own_machine,
         lacks="it is this very controller",
         lives="disk",
         apply=on_machine(_fill_disk),
+    ),
+    FaultKind(
+        name="silent-process",
+        sentence="Whatever fleetctl started there is stopped: it lives, and answers nothing.",
+        places=with_ssh,
+        lacks="it has no SSH server",
+        lives="memory",
+        apply=on_machine(_silence),
     ),
 )

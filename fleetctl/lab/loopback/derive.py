@@ -156,7 +156,7 @@ class _Mover:
 
     def _texts(self, entry: yaml.Node, services: list[str]) -> None:
         for key, node in _items(entry):
-            if key in ("command", "env", "ready", "workdir"):
+            if key in ("command", "env", "ready", "liveness", "workdir"):
                 for scalar in _scalars(node):
                     scalar.value = self._text(scalar.value, services)
 

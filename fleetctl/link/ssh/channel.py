@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 import asyncssh
 
-from fleetctl.errors import LinkError, LinkHung, LinkLost
-from fleetctl.link.protocol import Completed
+from fleetctl.errors import LinkError, LinkHung, LinkLost, ShellHung
+from fleetctl.link.protocol import SHELL_START_S, Completed, ForwardingForbidden
 from fleetctl.link.shell import NoiseFilter, command_line
 
 _CHANNELS = 8
@@ -31,6 +32,10 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         self.noise = NoiseFilter()
         self.stderr_noise = NoiseFilter()
         self.arrived = asyncio.Event()
+        self.begun = asyncio.Event()
+        """The script runs, or never will."""
+        self.shell_s: float | None = None
+        """How long the login shell took until then."""
         self.ended = False
         self.broken: Exception | None = None
         self.bounded = bounded
@@ -42,6 +47,7 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._chan = chan
+        self._made_s = time.monotonic()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if datatype is None:
@@ -59,6 +65,10 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
             self._paused = True
             self._chan.pause_reading()
 
+        if not self.begun.is_set() and (self.noise.started or self.stderr_noise.started):
+            self.shell_s = time.monotonic() - self._made_s
+            self.begun.set()
+
     def exit_status_received(self, status: int) -> None:
         self.status = status
 
@@ -68,6 +78,7 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended, self.broken = True, exc
         self.arrived.set()
+        self.begun.set()
 
     def take(self) -> bytes:
         data = bytes(self.buffer)
@@ -89,11 +100,15 @@ class _SSHStream:
     """Implements Stream and Terminal of :mod:`fleetctl.link.protocol`."""
 
     def __init__(
-        self, node: str, chan: asyncssh.SSHClientChannel[bytes], session: _Channel
+        self, link: SSHLink, chan: asyncssh.SSHClientChannel[bytes], session: _Channel
     ) -> None:
-        self._node = node
+        self._link = link
+        self._node = link.node
         self._chan = chan
         self._session = session
+
+    async def begun(self) -> None:
+        await self._link.begin(self._session)
 
     async def read(self, timeout_s: float | None = None) -> bytes:
         session = self._session
@@ -169,6 +184,13 @@ def reason_of(error: BaseException | None) -> str:
     return str(error) or type(error).__name__
 
 
+class Closing(Protocol):
+    """What a connection goes through."""
+
+    async def close(self) -> None:
+        """No longer use it; never raises."""
+
+
 class SSHLink:
     """Implements :class:`fleetctl.link.protocol.Link`; opened by
     :class:`fleetctl.link.ssh.connect.Connector`."""
@@ -179,12 +201,19 @@ class SSHLink:
         connection: asyncssh.SSHClientConnection,
         address: str | None,
         connect_ms: float,
-        jump: SSHLink | None = None,
+        jump: Closing | None = None,
+        *,
+        target: str = "",
+        ignored: tuple[str, ...] = (),
     ) -> None:
         self.node = node
         self.address = address
         self.connect_ms: float | None = connect_ms
+        self.shell_s: float | None = None
         self.connection = connection
+        self.target = target
+        """How ssh's ``-J`` is told to go through it."""
+        self.ignored = ignored
         self._jump = jump
         self._channels = asyncio.Semaphore(_CHANNELS)
 
@@ -251,18 +280,17 @@ class SSHLink:
         deadline = asyncio.get_running_loop().time() + timeout_s
         session: _Channel | None = None
         try:
-            async with (
-                self._channel(command_line(script), bounded=False, deadline=deadline) as (
-                    chan,
-                    session,
-                ),
-                asyncio.timeout_at(deadline),
+            async with self._channel(command_line(script), bounded=False, deadline=deadline) as (
+                chan,
+                session,
             ):
                 with suppress(BrokenPipeError):  # a script need not read its stdin
                     if stdin:
                         chan.write(stdin)
                     chan.write_eof()
-                await chan.wait_closed()
+                await self.begin(session)
+                async with asyncio.timeout(timeout_s):
+                    await chan.wait_closed()
         except TimeoutError:
             raise LinkHung(
                 self.node,
@@ -275,12 +303,29 @@ class SSHLink:
         assert session.status is not None
         return Completed(bytes(session.buffer), bytes(session.stderr), session.status)
 
+    async def begin(self, session: _Channel) -> None:
+        """For a channel of it: wait until the login shell runs the script, or has ended without.
+
+        :raises ShellHung: it does neither within :data:`SHELL_START_S`.
+        """
+        try:
+            async with asyncio.timeout(SHELL_START_S):
+                await session.begun.wait()
+        except TimeoutError:
+            raise ShellHung(
+                self.node,
+                f"the account's login shell ran no command within {SHELL_START_S:g} s",
+                hint="A start-up file of the account there hangs, or the node is overloaded.",
+            ) from None
+        if session.shell_s is not None:
+            self.shell_s = min(session.shell_s, self.shell_s or session.shell_s)
+
     @asynccontextmanager
     async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[_SSHStream]:
         async with self._channel(
             command_line(script), bounded=True, both=both, deadline=_opening_deadline()
         ) as opened:
-            yield _SSHStream(self.node, *opened)
+            yield _SSHStream(self, *opened)
 
     @asynccontextmanager
     async def terminal(
@@ -294,7 +339,7 @@ class SSHLink:
             term_type=term,
             term_size=(columns, rows),
         ) as opened:
-            yield _SSHStream(self.node, *opened)
+            yield _SSHStream(self, *opened)
 
     async def open_connection(
         self, host: str, port: int, *, timeout_s: float
@@ -306,6 +351,8 @@ class SSHLink:
         except asyncssh.ChannelOpenError as error:
             if self.closed:
                 raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
+            if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+                raise ForwardingForbidden(str(error)) from None
             raise ConnectionError(str(error)) from None
         except asyncssh.Error as error:
             raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
@@ -315,5 +362,6 @@ class SSHLink:
         with suppress(asyncssh.Error, OSError, TimeoutError):
             async with asyncio.timeout(1):
                 await self.connection.wait_closed()
-        if self._jump:
-            await self._jump.close()
+        jump, self._jump = self._jump, None  # once, for others may use it
+        if jump:
+            await jump.close()

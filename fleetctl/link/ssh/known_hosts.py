@@ -20,6 +20,8 @@ class Known(Struct, frozen=True):
     """asyncssh's parsed form; never None, which would mean "accept any key"."""
     where: str
     """The first file, for messages."""
+    keeps: bool = True
+    """Whether ssh can record keys in that file."""
 
     def knows(self, host: str, port: int) -> bool:
         """Whether any key is recorded for ``host``."""
@@ -59,7 +61,8 @@ class KnownHosts:
                         entries.load(line)
                     except ValueError:
                         continue
-            known = Known(entries, user[0] if user else "any known_hosts file")
+            keeps = bool(user) and user[0] != "/dev/null"
+            known = Known(entries, user[0] if user else "any known_hosts file", keeps)
             self._loaded[files] = (stamps, known)
         return self._loaded[files][1]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from ipaddress import IPv4Address
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv6Address
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Questions
-from fleetctl.probes.parsers.address import ipv4
+from fleetctl.probes.parsers.address import ipv4, ipv6
 from fleetctl.probes.probe import Ask, Probe, Told
 
 # dash reads byte by byte, and these files then give only their first byte: a digit, which is
@@ -19,6 +19,7 @@ from fleetctl.probes.probe import Ask, Probe, Told
 _NOW_LINUX = """read -r f </proc/sys/net/ipv4/ip_forward; echo "ip_forward $f"
 for d in /proc/sys/net/ipv4/conf/*; do read -r f <"$d/rp_filter"; echo "rp_filter ${d##*/} $f"; done
 echo "ssh $SSH_CONNECTION"
+case $SSH_CONNECTION in *:*) cat /proc/net/if_inet6 ;; esac
 """
 # Debian's systemd-sysctl reads these folders at boot, and no /etc/sysctl.conf unless 99-sysctl.conf
 # leads to it (sysctl.d(5)).
@@ -31,6 +32,7 @@ _SETTING = re.compile(
 )
 _NOW_MACOS = """echo "ip_forward $(sysctl -n net.inet.ip.forwarding)"
 echo "ssh $SSH_CONNECTION"
+case $SSH_CONNECTION in *:*) ifconfig ;; esac
 """
 # A LaunchDaemon, since /etc/sysctl.conf was reported as ignored (docs/operating-systems.md,
 # "Forwarding").
@@ -48,6 +50,7 @@ class Forwarding(Struct, frozen=True):
     persistence: str
     strict_filters: tuple[str, ...]
     ssh_address: IPv4Address | None
+    ssh_interface: str | None
 
 
 def _linux(questions: Questions) -> str:
@@ -77,7 +80,8 @@ def _read(told: Told, read_persistence: Callable[[str], tuple[bool, str]]) -> Fo
         persistent=persistent if told.questions.forwards else None,
         persistence=persistence,
         strict_filters=_strict_filters(text),
-        ssh_address=_ssh_address(text),
+        ssh_address=ipv4(_own_end(text)),
+        ssh_interface=_ssh_interface(_own_end(text), text),
     )
 
 
@@ -89,15 +93,39 @@ def _into(facts: NodeFacts, found: Forwarding) -> NodeFacts:
         persistence=found.persistence,
         strict_filters=found.strict_filters,
         ssh_address=found.ssh_address,
+        ssh_interface=found.ssh_interface,
     )
     unknown = {} if found.now is not None else {"forwarding": found.why_not_known}
     return replace(facts, network=network, unknown={**facts.unknown, **unknown})
 
 
-def _ssh_address(text: str) -> IPv4Address | None:
+def _own_end(text: str) -> str:
     """SSH_CONNECTION: client address, client port, server address, server port (ssh(1))."""
     match = re.search(r"^ssh \S+ \S+ (\S+) \S+$", text, re.M)
-    return ipv4(match[1]) if match else None
+    return match[1] if match else ""
+
+
+def _ssh_interface(address: str, text: str) -> str | None:
+    """The interface that has an IPv6 ``address``, which names it itself if it is link-local."""
+    own = ipv6(address)
+    if own is None:
+        return None
+    if zone := address.partition("%")[2]:
+        return zone
+    return next((name for other, name in _ipv6_addresses(text) if other == own), None)
+
+
+def _ipv6_addresses(text: str) -> Iterator[tuple[str, str]]:
+    """Each address with its interface, from /proc/net/if_inet6 (32 hexadecimal digits, four
+    numbers, the name) or from ifconfig(8)."""
+    name = ""
+    for line in text.splitlines():
+        if kernel := re.fullmatch(r"([0-9a-f]{32})(?: +[0-9a-f]+){4} +(\S+)", line):
+            yield str(IPv6Address(int(kernel[1], 16))), kernel[2]
+        elif begin := re.match(r"(\S+): flags=", line):
+            name = begin[1]
+        elif (told := re.match(r"\s+inet6 (\S+)", line)) and (address := ipv6(told[1])):
+            yield address, name
 
 
 def _strict_filters(text: str) -> tuple[str, ...]:

@@ -6,8 +6,7 @@ Costs one process on Linux, and one for each of these on macOS.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import Protocol
 
@@ -21,20 +20,17 @@ from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.parsers.arp import parse_arp
 from fleetctl.probes.parsers.ifconfig import parse_ifconfig
 from fleetctl.probes.parsers.ip_addr import parse_ip_addr
+from fleetctl.probes.parsers.ip_batch import IpBatch, parse_ip_batch
 from fleetctl.probes.parsers.ip_neigh import parse_ip_neigh
 from fleetctl.probes.parsers.ip_route import parse_ip_route
 from fleetctl.probes.parsers.ip_route_get import parse_ip_route_get
 from fleetctl.probes.parsers.netstat_routes import parse_netstat_routes, routes
-from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.route_get import parse_route_get
 from fleetctl.probes.parsers.unparsed import Unparsed
 from fleetctl.probes.probe import Ask, PartOf, Probe, Told, Unanswered, or_why
 
-# `-force` goes on after a command that fails, which prints "Command failed -:LINE" and no JSON
-# (iproute2's ip.c, do_batch).
 _ADDRESSES, _ROUTES, _NEIGHBOURS = range(3)
 _HEAD = ("addr show", "route show table main", "neigh show")
-_WAYS_FROM = len(_HEAD)
 
 
 def _linux(questions: Questions) -> str:
@@ -42,23 +38,8 @@ def _linux(questions: Questions) -> str:
     return f"ip -j -force -batch - <<'EOF'\n{batch}\nEOF"
 
 
-def _parts(told: Told) -> tuple[str, ...]:
-    """The output of each command of the batch."""
-    return _batch(told.answer.text, _WAYS_FROM + len(told.questions.ways))
-
-
-@lru_cache(maxsize=4)  # four probes read one answer
-def _batch(text: str, commands: int) -> tuple[str, ...]:
-    """The output of each command of an `ip -batch`; for one that failed, the errors."""
-    lines = text.splitlines()
-    failed = {
-        number - 1
-        for line in lines
-        if line.startswith("Command failed -:") and (number := whole(line[17:])) is not None
-    }
-    errors = "\n".join(line for line in lines if not line.startswith("[")) or "no output"
-    said = (line for line in lines if line.startswith("["))
-    return tuple(errors if place in failed else next(said, errors) for place in range(commands))
+def _said(told: Told) -> IpBatch:
+    return parse_ip_batch(told.answer.text, len(_HEAD), told.questions.ways)
 
 
 # ways
@@ -78,7 +59,7 @@ class _Way(Protocol):
     def taken(self, asked: IPv4Address) -> RouteTaken: ...
 
 
-def _ways(said: Iterator[tuple[IPv4Address, str]], parse: Callable[[str], _Way | Unparsed]) -> Ways:
+def _ways(said: Iterable[tuple[IPv4Address, str]], parse: Callable[[str], _Way | Unparsed]) -> Ways:
     taken: dict[IPv4Address, RouteTaken] = {}
     unread: dict[IPv4Address, str] = {}
     for address, text in said:
@@ -91,8 +72,7 @@ def _ways(said: Iterator[tuple[IPv4Address, str]], parse: Callable[[str], _Way |
 
 
 def _ways_of_linux(told: Told) -> Ways:
-    said = zip(told.questions.ways, _parts(told)[_WAYS_FROM:], strict=True)
-    return _ways(said, parse_ip_route_get)
+    return _ways(_said(told).ways.items(), parse_ip_route_get)
 
 
 def _ways_text_of_macos(questions: Questions) -> str:
@@ -147,7 +127,9 @@ PROBES = (
         name="interfaces",
         when="status",
         on={
-            "linux": Ask(_linux, lambda told: or_why(parse_ip_addr(_parts(told)[_ADDRESSES]))),
+            "linux": Ask(
+                _linux, lambda told: or_why(parse_ip_addr(_said(told).tables[_ADDRESSES]))
+            ),
             "macos": Ask("ifconfig", lambda told: or_why(parse_ifconfig(told.answer.text))),
         },
         into=_interfaces_into,
@@ -157,7 +139,7 @@ PROBES = (
         when="status",
         on={
             "linux": PartOf(
-                "interfaces", lambda told: or_why(parse_ip_route(_parts(told)[_ROUTES]))
+                "interfaces", lambda told: or_why(parse_ip_route(_said(told).tables[_ROUTES]))
             ),
             "macos": Ask("netstat -rn -f inet", _routes_of_macos),
         },
@@ -168,7 +150,7 @@ PROBES = (
         when="status",
         on={
             "linux": PartOf(
-                "interfaces", lambda told: or_why(parse_ip_neigh(_parts(told)[_NEIGHBOURS]))
+                "interfaces", lambda told: or_why(parse_ip_neigh(_said(told).tables[_NEIGHBOURS]))
             ),
             "macos": Ask("arp -an", lambda told: or_why(parse_arp(told.answer.text))),
         },

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.model.facts import NodeFacts, Phase, Record
+from fleetctl.model.facts import Health, HealthState, NodeFacts, Phase, Record
 from fleetctl.model.questions import Questions
+from fleetctl.model.topology import OS
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.probe import Ask, Probe, Told
 from fleetctl.probes.script import Answer
 from fleetctl.probes.started import base
 from fleetctl.probes.times import epoch_time
+from fleetctl.quantities import in_a_row
+
+_ASKS: Mapping[OS, str] = {
+    "linux": """IFS= read -r state <"/proc/$prober/stat" && state=${state##*) }""",
+    "macos": "state=$(ps -o stat= -p $prober)",
+}
+"""Sets the state of the process ``$prober``, whose first letter is Z for a zombie, T for a stopped
+one: proc_pid_stat(5), ps(1)."""
 
 
-def _text(questions: Questions) -> str:
-    node = questions.node
-    return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
-grep -H '' */*@{node}/state */*@{node}/ready */*@{node}/searched 2>/dev/null
+def _text(os: OS) -> Callable[[Questions], str]:
+    def text(questions: Questions) -> str:
+        node = questions.node
+        return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
+grep -H '' */*@{node}/state */*@{node}/ready */*@{node}/searched \\
+*/*@{node}/health */*@{node}/unwell 2>/dev/null
+asked=
+for f in */*@{node}/health; do
+read -r run attempt prober rest <"$f" || continue
+asked=1 state=
+{_ASKS[os]}
+case $state in '' | [TtXZ]*) ;; *) echo "${{f%health}}asks:yes" ;; esac
+done 2>/dev/null
+[ -z "$asked" ] || date +now:%s
 ls -ln */*@{node}/log/*.log 2>/dev/null
 for f in */*@{node}/state; do
 [ -r "$f" ] || continue
@@ -32,6 +51,8 @@ done <"$f"
 {_LAST_LINE}
 done
 true"""
+
+    return text
 
 
 _LAST_LINE = r"""f=${f%/state} esc=$(printf '\033')
@@ -57,17 +78,29 @@ class Records(Struct, frozen=True):
 
 
 _FILE_LINE = re.compile(
-    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last):(?P<line>.*)"
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|asks):"
+    r"(?P<line>.*)"
 )
 _LOG_LINE = re.compile(
     r"\S+\s+[0-9]+\s+[0-9]+\s+[0-9]+\s+(?P<size>[0-9]{1,18})\s.*?"
     r"(?P<job>[^/\s]+)/(?P<instance>[^/]+)/log/(?P<offset>[0-9]{1,18})\.log$"
 )
+_NOW_LINE = re.compile(r"now:(?P<now>[0-9]{1,15})")
+_HEALTH = re.compile(
+    r"(?P<state>ok|failing|unknown) (?P<failures>[0-9]{1,9}) (?P<alike>[0-9]{1,9}) "
+    r"(?P<since>[0-9]{1,15}) (?P<why>.*)"
+)
+_UNWELL = re.compile(r"(?P<failures>[0-9]{1,9}) (?P<alike>[0-9]{1,9}) (?P<why>.*)")
 _PHASES: Mapping[str, Phase] = {
     "running": "running",
     "backoff": "backoff",
     "ended": "ended",
     "stopped": "stopped",
+}
+_HEALTH_STATES: Mapping[str, HealthState] = {
+    "ok": "ok",
+    "failing": "failing",
+    "unknown": "unknown",
 }
 
 
@@ -75,6 +108,7 @@ def read_records(answer: Answer) -> Records:
     """Records and log ends by job and instance, without incomplete records."""
     files: dict[tuple[str, str], dict[str, str]] = {}
     ends: dict[tuple[str, str], int] = {}
+    now: int | None = None
     for line in answer.text.splitlines():
         if found := _FILE_LINE.match(line):
             values = files.setdefault((found["job"], found["instance"]), {})
@@ -86,18 +120,21 @@ def read_records(answer: Answer) -> Records:
         elif found := _LOG_LINE.match(line):
             key2 = (found["job"], found["instance"])
             ends[key2] = max(ends.get(key2, 0), int(found["offset"]) + int(found["size"]))
+        elif found := _NOW_LINE.fullmatch(line):
+            now = int(found["now"])
     records = {}
     for (job, instance), values in files.items():
         if phase := _PHASES.get(values.get("phase", "")):
-            records[job, instance] = _record(job, instance, phase, values)
+            records[job, instance] = _record(job, instance, phase, values, now)
     return Records(records, ends)
 
 
-def _record(job: str, instance: str, phase: Phase, values: Mapping[str, str]) -> Record:
+def _record(
+    job: str, instance: str, phase: Phase, values: Mapping[str, str], now: int | None
+) -> Record:
     restarts = whole(values.get("restarts")) or 0
     run = values.get("run", "")
     attempt = f"{run} {restarts}"
-    searched = values.get("searched", "")
     return Record(
         job=job,
         instance=instance,
@@ -111,8 +148,39 @@ def _record(job: str, instance: str, phase: Phase, values: Mapping[str, str]) ->
         ready=values.get("ready") == attempt,
         log_start=whole(values.get("log")),
         last_line=values.get("last", "")[:LAST_CHARACTERS].strip(),
-        searched=searched[len(attempt) + 1 :] if searched.startswith(f"{attempt} ") else "",
+        searched=_of(attempt, values.get("searched")),
+        health=_health(attempt, values, now),
+        unwell=_unwell(f"{run} {restarts if phase == 'ended' else restarts - 1}", values),
     )
+
+
+def _of(attempt: str, line: str | None) -> str:
+    """The rest of a line that begins with ``RUN RESTARTS``; empty: it is of another attempt."""
+    return line[len(attempt) + 1 :] if line and line.startswith(f"{attempt} ") else ""
+
+
+def _health(attempt: str, values: Mapping[str, str], now: int | None) -> Health | None:
+    """What the prober wrote (launch/prober.sh)."""
+    _, _, told = _of(attempt, values.get("health")).partition(" ")
+    found = _HEALTH.fullmatch(told)
+    if found is None:
+        return None
+    return Health(
+        state=_HEALTH_STATES[found["state"]],
+        failures=int(found["failures"]),
+        alike=int(found["alike"]),
+        for_s=None if now is None else float(max(0, now - int(found["since"]))),
+        why=found["why"],
+        asks=values.get("asks") == "yes",
+    )
+
+
+def _unwell(attempt: str, values: Mapping[str, str]) -> str:
+    """Why the prober ended that attempt, as a clause."""
+    found = _UNWELL.fullmatch(_of(attempt, values.get("unwell")))
+    if found is None:
+        return ""
+    return in_a_row(found["why"], int(found["failures"]), int(found["alike"]))
 
 
 def _read(told: Told) -> Records:
@@ -126,6 +194,6 @@ def _into(facts: NodeFacts, found: Records) -> NodeFacts:
 PROBE = Probe(
     name="records",
     when="services",
-    on={"linux": Ask(_text, _read), "macos": Ask(_text, _read)},
+    on={"linux": Ask(_text("linux"), _read), "macos": Ask(_text("macos"), _read)},
     into=_into,
 )

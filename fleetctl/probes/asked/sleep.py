@@ -14,9 +14,13 @@ def _read(told: Told) -> PowerSettings | Unanswered:
 
 
 def _into(facts: NodeFacts, settings: PowerSettings) -> NodeFacts:
-    return replace(
-        facts, reliability=replace(facts.reliability, sleep_minutes=settings.sleep_minutes)
+    reliability = replace(
+        facts.reliability,
+        sleep_minutes=settings.sleep_minutes,
+        sleep_disabled=settings.sleep_disabled,
+        restarts=settings.restarts,
     )
+    return replace(facts, reliability=reliability)
 
 
 PROBE = Probe(

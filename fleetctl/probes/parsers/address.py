@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
 
 from fleetctl.probes.parsers.number import whole
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:([:.])[0-9a-fA-F]{1,2})(?:\1[0-9a-fA-F]{1,2}){4}")
+EVERYWHERE = IPv4Network((0, 0))
+"""The destination of a default route."""
 _INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.@:-]*")
 
 
@@ -46,9 +48,19 @@ def network(text: object) -> IPv4Network | None:
     if not isinstance(text, str):
         return None
     if text in ("default", "any", "all"):
-        return IPv4Network((0, 0))
+        return EVERYWHERE
     address, slash, length_text = text.partition("/")
     return prefix(ipv4(address), whole(length_text) if slash else 32)
+
+
+def interface(text: object) -> IPv4Interface | None:
+    """``A.B.C.D/N``, or without a length ``A.B.C.D``, as an address with its mask."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return IPv4Interface(text)
+    except ValueError:
+        return None
 
 
 def prefix(address: IPv4Address | None, length: int | None) -> IPv4Network | None:

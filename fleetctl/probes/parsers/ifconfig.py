@@ -56,6 +56,7 @@ class Block(Struct, frozen=True):
             ),
             mtu=self.mtu,
             members=self.members,
+            mac=self.ether,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from msgspec import Struct
@@ -30,6 +30,8 @@ class IpLink(Struct, frozen=True):
     inet: tuple[IPv4Interface, ...]
     inet6: tuple[tuple[str, int], ...]
     """Addresses with their prefix lengths."""
+    leased: tuple[IPv4Address, ...]
+    """Those of ``inet`` with a lifetime."""
 
     def interface(self) -> Interface:
         return Interface(
@@ -38,6 +40,8 @@ class IpLink(Struct, frozen=True):
             link=self.carrier,
             addresses=self.inet,
             mtu=self.mtu,
+            mac=self.mac,
+            leased=self.leased,
         )
 
 
@@ -69,6 +73,7 @@ def _link(item: dict[str, Any]) -> IpLink | None:
     operstate = json_text.string(item.get("operstate"))
     inet: list[IPv4Interface] = []
     inet6: list[tuple[str, int]] = []
+    leased: list[IPv4Address] = []
     infos = item.get("addr_info")
     for info in infos if isinstance(infos, list) else ():
         if not isinstance(info, dict):
@@ -79,6 +84,7 @@ def _link(item: dict[str, Any]) -> IpLink | None:
             continue
         if four is not None and length <= 32:
             inet.append(IPv4Interface((int(four), length)))
+            leased += [four] if info.get("dynamic") is True else []
         elif six is not None and length <= 128:
             inet6.append((six, length))
     return IpLink(
@@ -90,6 +96,7 @@ def _link(item: dict[str, Any]) -> IpLink | None:
         operstate=operstate,
         inet=tuple(inet),
         inet6=tuple(inet6),
+        leased=tuple(leased),
     )
 
 

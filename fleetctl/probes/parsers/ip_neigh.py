@@ -34,7 +34,13 @@ class Entry(Struct, frozen=True):
         four, state = address.ipv4(self.address), _STATES.get(self.state)
         if four is None or state is None:
             return None
-        return Neighbour(address=four, interface=self.interface, mac=self.mac, state=state)
+        return Neighbour(
+            address=four,
+            interface=self.interface,
+            mac=self.mac,
+            state=state,
+            reachable=self.state == "REACHABLE",
+        )
 
 
 def parse_ip_neigh(text: str) -> tuple[Neighbour, ...] | Unparsed:

@@ -1,4 +1,8 @@
-"""``pmset -g`` of macOS: the power settings in use, a name and a value per line."""
+"""``pmset -g`` of macOS: the power settings in use, a name and a value per line.
+
+Before them may stand one for the whole system, parted by tabs: ``SleepDisabled 1``, which
+``pmset -a disablesleep 1`` sets. It outranks the rest.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,23 @@ class PowerSettings(Struct, frozen=True):
     """The settings by their printed names."""
 
     values: dict[str, str]
+    sleep_disabled: bool = False
+    """It never sleeps, whatever ``sleep`` says."""
 
     @property
     def sleep_minutes(self) -> int | None:
         """Idle minutes before the host sleeps; 0: never."""
+        return 0 if self.sleep_disabled else self.set_sleep_minutes
+
+    @property
+    def set_sleep_minutes(self) -> int | None:
+        """What ``sleep`` is set to."""
         return whole(self.values.get("sleep"))
+
+    @property
+    def restarts(self) -> bool | None:
+        """It starts again by itself when power returns; a portable has no such setting."""
+        return {"0": False, "1": True}.get(self.values.get("autorestart", ""))
 
     @property
     def disk_sleep_minutes(self) -> int | None:
@@ -38,4 +54,7 @@ def parse_pmset(text: str) -> PowerSettings | Unparsed:
         match = _LINE.fullmatch(line)
         if match is not None:
             values.setdefault(match[1], match[2])
-    return PowerSettings(values) if "sleep" in values or start >= 0 else unparsed(text)
+    if "sleep" not in values and start < 0:
+        return unparsed(text)
+    disabled = any(line.split() == ["SleepDisabled", "1"] for line in lines[: max(start, 0)])
+    return PowerSettings(values, disabled)

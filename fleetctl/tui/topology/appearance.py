@@ -24,7 +24,10 @@ RTT_COLUMNS = 7
 
 ROLE_COLUMNS = 20
 
-_WORST = ("failed", "unknown", "restarting", "waiting", "starting", "running", "exited", "stopped")
+_WORST = (
+    "failed", "unhealthy", "unknown", "restarting", "waiting", "starting", "running", "exited",
+    "stopped",
+)  # fmt: skip
 
 NAMES, ROLES, LINKS, ADDRESSES = 1, 2, 3, 4
 """Levels of detail: names; and roles; and a row for each link; and addresses in it."""

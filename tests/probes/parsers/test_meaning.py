@@ -9,6 +9,7 @@ import pytest
 from fleetctl.model.network import Echo, Interface, Neighbour, NeighbourState, Route, RouteTaken
 from fleetctl.probes.parsers import failures
 from fleetctl.probes.parsers.arp import parse_arp
+from fleetctl.probes.parsers.fdesetup import parse_filevault
 from fleetctl.probes.parsers.ifconfig import parse_ifconfig
 from fleetctl.probes.parsers.ip_addr import parse_ip_addr
 from fleetctl.probes.parsers.ip_neigh import parse_ip_neigh
@@ -16,6 +17,7 @@ from fleetctl.probes.parsers.ip_route import parse_ip_route
 from fleetctl.probes.parsers.ip_route_get import Way, parse_ip_route_get
 from fleetctl.probes.parsers.netstat_routes import parse_netstat_routes, routes
 from fleetctl.probes.parsers.ping import PingSummary, parse_ping
+from fleetctl.probes.parsers.pmset import PowerSettings, parse_pmset
 from fleetctl.probes.parsers.route_get import RouteGet, parse_route_get
 from fleetctl.probes.parsers.unparsed import Unparsed
 from fleetctl.probes.parsers.vcgencmd import Throttled
@@ -40,6 +42,7 @@ def test_bridge_without_a_cable_is_enabled_and_has_no_link() -> None:
             addresses=(IPv4Interface("10.10.0.1/24"),),
             mtu=9000,
             members=("en2",),
+            mac="36:1a:4c:2f:88:02",
         ),
     )
 
@@ -143,7 +146,7 @@ def test_way_taken_on_linux() -> None:
 )
 def test_neighbour_states(word: str, state: NeighbourState) -> None:
     found = parse_ip_neigh(f'[{{"dst":"10.10.0.2","dev":"eth0","state":["{word}"]}}]')
-    assert found == (Neighbour(ASKED, "eth0", None, state),)
+    assert found == (Neighbour(ASKED, "eth0", None, state, reachable=word == "REACHABLE"),)
 
 
 def test_neighbours_on_two_interfaces_of_a_mac() -> None:
@@ -222,3 +225,38 @@ def test_command_that_is_absent(text: str) -> None:
 )
 def test_something_else_is_absent(text: str) -> None:
     assert failures.failure(text) != "command_not_found"
+
+
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [
+        ("FileVault is On.\n", True),
+        ("FileVault is Off.\n", False),
+        ("FileVault is On.\nEncryption in progress: Percent completed = 12\n", True),
+        ("FileVault is Off.\nDeferred enablement appears to be active for user 'me'.\n", False),
+    ],
+)
+def test_filevault(text: str, on: bool) -> None:
+    assert parse_filevault(text) is on
+
+
+def test_sleep_disabled_outranks_the_minutes() -> None:
+    text = "System-wide power settings:\n SleepDisabled\t\t{}\nCurrently in use:\n sleep  1\n"
+    found = [parse_pmset(text.format(value)) for value in (0, 1)]
+    assert [f.sleep_minutes for f in found if isinstance(f, PowerSettings)] == [1, 0]
+    assert [f.set_sleep_minutes for f in found if isinstance(f, PowerSettings)] == [1, 1]
+
+
+def test_whether_a_mac_starts_again_when_power_returns() -> None:
+    for line, restarts in ((" autorestart  1", True), (" autorestart  0", False), ("", None)):
+        found = parse_pmset(f"Currently in use:\n sleep  0\n{line}\n")
+        assert isinstance(found, PowerSettings)
+        assert found.restarts is restarts
+
+
+def test_an_address_of_dhcp_is_leased() -> None:
+    info = '{{"local":"10.10.0.{}","prefixlen":24{}}}'
+    infos = ",".join((info.format(1, ',"dynamic":true'), info.format(2, "")))
+    found = parse_ip_addr(f'[{{"ifname":"eth0","flags":["UP"],"addr_info":[{infos}]}}]')
+    assert not isinstance(found, Unparsed)
+    assert found[0].leased == (IPv4Address("10.10.0.1"),)

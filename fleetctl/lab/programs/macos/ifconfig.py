@@ -182,7 +182,12 @@ def _change(name: str, words: list[str], cards: Cards) -> int:
     if not marks:
         ip("address", "flush", "dev", device)
     add = ("address", "replace", f"{address}/{length}", "broadcast", "+", "dev", device)
-    return _done(ip(*add)) or _done(ip("link", "set", device, "up"))
+    status = _done(ip(*add)) or _done(ip("link", "set", device, "up"))
+    # On a Mac an address is there once: given again, it gets the new mask.
+    for there, former in cards[name].addresses if marks and name in cards else ():
+        if there == address and former != length:
+            ip("address", "del", f"{address}/{former}", "dev", device)
+    return status
 
 
 def _done(answer: tuple[int, str]) -> int:

@@ -1,0 +1,82 @@
+"""Warnings about services that what starts after them cannot reach."""
+
+from __future__ import annotations
+
+from fleetctl.config.report import Report, choices
+from fleetctl.model.jobs import Instance, Job, Listen
+from fleetctl.model.topology import Fleet, Node
+
+
+def check_clients(fleet: Fleet, report: Report) -> None:
+    """Warn of each ``listen`` that an instance on another node needs and cannot reach.
+
+    Left out are nodes without addresses, for nodes.yaml does not say on which networks they are,
+    and those with an instance of their own to ask.
+    """
+    for job in fleet.jobs.values():
+        _loopback(job, report)
+        for name, service in job.services.items():
+            for needed in service.after:
+                cut_off: dict[str, Instance] = {}
+                own = {i.node for i in job.services[needed].instances}
+                for instance in (i for i in service.instances if i.node not in own):
+                    for need in job.services[needed].instances:
+                        if not _reaches(fleet, instance, need):
+                            cut_off.setdefault(instance.node, need)
+                if cut_off:
+                    need = next(iter(cut_off.values()))
+                    path = ("jobs", job.name, "services", name, "after")
+                    report.warning(
+                        path,
+                        f"service {name!r} starts after {needed!r}, but {choices(cut_off)} cannot "
+                        f"reach {_where(fleet, need)}: it is not on that network and has no via "
+                        "to it",
+                    )
+
+
+def _loopback(job: Job, report: Report) -> None:
+    """Warn of services that only their own node reaches, and others need."""
+    for name, service in job.services.items():
+        inside = {i.node: i for i in service.instances if i.listen and _is_loopback(i.listen)}
+        clients = [
+            client.name
+            for client in job.instances
+            if inside and name in client.after and client.node not in inside
+        ]
+        if clients:
+            listen = next(iter(inside.values())).listen
+            report.warning(
+                ("jobs", job.name, "services", name, "listen"),
+                f"service {name!r} listens on {listen}, which only its own node reaches, and is "
+                f"needed on other nodes, by {choices(dict.fromkeys(clients))}: name a network, "
+                f"such as 'NETWORK:{listen.port if listen else ''}'",
+            )
+
+
+def _reaches(fleet: Fleet, client: Instance, server: Instance) -> bool:
+    node, listen = fleet.nodes[client.node], server.listen
+    if listen is None or not node.addresses:
+        return True
+    if _is_loopback(listen):
+        return True  # told of the service itself
+    networks = _listening(fleet, fleet.nodes[server.node], listen)
+    return not networks or any(n in node.addresses or n in node.via for n in networks)
+
+
+def _listening(fleet: Fleet, node: Node, listen: Listen) -> list[str]:
+    """The networks on which it can be reached; empty: nodes.yaml does not know."""
+    if listen.address.is_unspecified:
+        return list(node.addresses)
+    network = fleet.network_of(listen.address)
+    return [network] if network else []
+
+
+def _where(fleet: Fleet, server: Instance) -> str:
+    listen = server.listen
+    assert listen is not None
+    network = fleet.network_of(listen.address)
+    return f"{listen} of {server.name}" + (f" on {network!r}" if network else "")
+
+
+def _is_loopback(listen: Listen) -> bool:
+    return listen.address.is_loopback

@@ -1,0 +1,219 @@
+"""Starts, stops and restarts instances of one job, each after one look at every node."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+from fleetctl.errors import LinkError
+from fleetctl.health.assess import assess, instance_status
+from fleetctl.health.obstacles import obstacles
+from fleetctl.health.orphans import orphans as orphans_on
+from fleetctl.launch.runner import Runner
+from fleetctl.launch.secrets import Secrets
+from fleetctl.launch.stopper import Stopper
+from fleetctl.link.links import Links
+from fleetctl.model.expectations import Expectations
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.look import Look
+from fleetctl.model.plan import PlanStep, plan, stop_order
+from fleetctl.model.progress import ActionResult
+from fleetctl.model.status import Problem, ServiceStatus
+from fleetctl.model.topology import Fleet
+from fleetctl.observe.former import FormerNodes
+from fleetctl.observe.observer import Observer
+from fleetctl.service import Report, StartRefused, WantedOrphans
+
+STRAGGLERS_WAIT_S = 4.0
+"""How long a start waits for further nodes after the first answer: longer than an unanswered ping
+takes, shorter than a lost node's connect_timeout."""
+
+Known = dict[str, ServiceStatus]
+"""The newest status of each instance of an action, which it updates as it goes on."""
+
+
+class Launcher:
+    """What acts on the instances of ``job``.
+
+    :param changing: a context that is entered while a node is being changed.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        job: Job | None,
+        expectations: Expectations,
+        links: Links,
+        observer: Observer,
+        former: FormerNodes,
+        changing: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self.fleet = fleet
+        self.job = job
+        self._expectations = expectations
+        self._links = links
+        self._observer = observer
+        self._former = former
+        self._changing = changing
+        self.looking: set[asyncio.Task[Look]] = set()
+        """Looks that may still run when the action that began them has ended."""
+
+    async def start(
+        self,
+        chosen: Sequence[Instance],
+        report: Report,
+        known: Known,
+        began_s: float | None = None,
+        *,
+        check: bool = True,
+    ) -> ActionResult:
+        """Start ``chosen``.
+
+        :raises UsageError: an env_file cannot be read; nothing was started.
+        :raises StartRefused: the network would break them; nothing was started.
+        """
+        secrets = Secrets(chosen)
+        looks = self._begin_looks()
+        left_out: dict[str, str] = {}
+        if check and (problems := await self._obstacles(chosen, looks)):
+            elastic = self.job is not None and self.job.elastic
+            left_out = {name: found[0].summary for name, found in problems.items()}
+            if not elastic or all(i.name in left_out for i in chosen if i.command is not None):
+                raise StartRefused(_each_once(problems))
+        runner = Runner(
+            self.fleet.name,
+            self._links,
+            self._status_of(looks),
+            secrets,
+            report,
+            check_paths=check,
+            ssh_ports={node.name: node.ssh_port for node in self.fleet.nodes.values()},
+            began_s=began_s,
+            elastic=self.job is not None and self.job.elastic,
+            left_out=left_out,
+        )
+        self._former.started.add(self.fleet.nodes[i.node] for i in chosen if i.command is not None)
+        try:
+            with self._changing():
+                await runner.start(self._plan(chosen))
+        finally:
+            known.update({i.name: runner.statuses[i.name] for i in chosen})
+        return ActionResult("start", dict(known))
+
+    async def stop(
+        self,
+        chosen: Sequence[Instance],
+        report: Report,
+        known: Known,
+        began_s: float | None = None,
+        *,
+        orphans: WantedOrphans | None = None,
+    ) -> ActionResult:
+        """Stop ``chosen``, and the orphans for which ``orphans`` is true."""
+        looks = self._begin_looks()
+        status_of = self._status_of(looks)
+        unasked: dict[str, str] = {}
+
+        async def stop_chosen() -> None:
+            if self.job and chosen:
+                stopper = Stopper(self.fleet.name, self._links, status_of, report, began_s)
+                known.update(await stopper.stop(stop_order(self.job, chosen)))
+
+        async def stop_orphans(name: str, look: Look, links: Links, wanted: WantedOrphans) -> None:
+            async def known_of(instance: Instance) -> ServiceStatus:
+                return instance_status(self.fleet, instance, look)
+
+            if look.facts is None:
+                if look.error:
+                    unasked[name] = look.error.reason
+                return
+            found = orphans_on(self.fleet, self.job, name, look.facts)
+            group = [instance for instance, orphan in found if wanted(orphan)]
+            label = self._orphan_name
+            stopper = Stopper(self.fleet.name, links, known_of, report, began_s, name=label)
+            known.update(await stopper.stop([group]))
+
+        async def stop_all_orphans(wanted: WantedOrphans) -> None:
+            async def on(name: str) -> None:
+                await stop_orphans(name, await asyncio.shield(looks[name]), self._links, wanted)
+
+            former = await self._former.looks(self.job)
+            gone = (stop_orphans(n, k, self._former.links, wanted) for n, k in former.items())
+            await asyncio.gather(*map(on, looks), *gone)
+
+        with self._changing():
+            await asyncio.gather(stop_chosen(), *([stop_all_orphans(orphans)] if orphans else []))
+        return ActionResult("stop", dict(known), unasked)
+
+    async def restart(
+        self, chosen: Sequence[Instance], report: Report, known: Known
+    ) -> ActionResult:
+        """Stop and start ``chosen``.
+
+        :raises StartRefused: the network would break them; nothing was stopped.
+        """
+        began_s = time.monotonic()
+        problems = await self._obstacles(chosen, self._begin_looks(), anew=True)
+        if problems and not (self.job and self.job.elastic):
+            raise StartRefused(_each_once(problems))
+        stopped = await self.stop(chosen, report, known, began_s)
+        return stopped if stopped.bad else await self.start(chosen, report, known, began_s)
+
+    def _orphan_name(self, orphan: Instance) -> str:
+        mine = self.job is not None and orphan.job == self.job.name
+        return orphan.name if mine else f"{orphan.job}/{orphan.name}"
+
+    def _begin_looks(self) -> dict[str, asyncio.Task[Look]]:
+        ask = self._observer.look
+        looks = {n: asyncio.create_task(ask(node)) for n, node in self.fleet.nodes.items()}
+        for task in looks.values():
+            self.looking.add(task)
+            task.add_done_callback(self.looking.discard)
+        return looks
+
+    def _status_of(
+        self, looks: Mapping[str, asyncio.Task[Look]]
+    ) -> Callable[[Instance], Awaitable[ServiceStatus]]:
+        """A function that gives an instance's status once its node has answered."""
+
+        async def status_of(instance: Instance) -> ServiceStatus:
+            look = await asyncio.shield(looks[instance.node])
+            return instance_status(self.fleet, instance, look)
+
+        return status_of
+
+    async def _obstacles(
+        self,
+        chosen: Sequence[Instance],
+        looks: Mapping[str, asyncio.Task[Look]],
+        *,
+        anew: bool = False,
+    ) -> dict[str, tuple[Problem, ...]]:
+        """The problems of the network that would make ``chosen`` fail, by instance.
+
+        Nodes that are lost or slow to answer are not waited for, and left out.
+
+        :param anew: running instances are going to be restarted.
+        """
+        pending = set(looks.values())
+        await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        if pending := {task for task in pending if not task.done()}:
+            await asyncio.wait(pending, timeout=STRAGGLERS_WAIT_S)
+        late = Look(error=LinkError("", "it has not answered yet"))
+        known = {name: task.result() if task.done() else late for name, task in looks.items()}
+        checked = assess(self.fleet, self.job, self._expectations, known, duration_s=0.0)
+        return obstacles(
+            self.fleet, self._expectations, checked.status, self._plan(chosen), anew=anew
+        )
+
+    def _plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
+        return plan(self.job, chosen) if self.job else ()
+
+
+def _each_once(problems: Mapping[str, Sequence[Problem]]) -> tuple[Problem, ...]:
+    found: list[Problem] = []
+    for several in problems.values():
+        found += [problem for problem in several if problem not in found]
+    return tuple(found)
