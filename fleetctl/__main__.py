@@ -15,8 +15,10 @@ def main() -> None:
         sys.stdout.write(f"fleetctl {__version__}\n")
         return
     try:
-        from fleetctl.cli import run
+        from fleetctl.interrupts import held_back
 
+        with held_back():
+            from fleetctl.cli import run
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # Ctrl-C while modules are still being imported
         sys.stderr.write("interrupted\n")

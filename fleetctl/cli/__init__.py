@@ -12,6 +12,7 @@ import click
 from fleetctl import __version__
 from fleetctl.cli.context import Context
 from fleetctl.errors import ConfigError, FleetctlError
+from fleetctl.interrupts import held_back
 
 INTERRUPTED = 130
 
@@ -41,7 +42,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"fleetctl.cli.{cmd_name}").command
+        with held_back():
+            command = import_module(f"fleetctl.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -88,7 +90,8 @@ def command(ctx: click.Context, file: Path | None, job: str | None) -> None:
     """
     ctx.obj = Context(config_path=file, job=job)
     if ctx.invoked_subcommand is None:
-        from fleetctl.cli.dashboard import run as show_dashboard
+        with held_back():
+            from fleetctl.cli.dashboard import run as show_dashboard
 
         ctx.exit(show_dashboard(ctx.obj))
 

@@ -10,11 +10,10 @@ import click
 
 from fleetctl.cli.action import carry_out
 from fleetctl.cli.context import Context
-from fleetctl.errors import UsageError
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import FleetStatus, OrphanStatus
-from fleetctl.model.targets import choose_instances, unknown_targets
-from fleetctl.service import Action, Report
+from fleetctl.model.targets import choose_instances, unknown_target, unknown_targets
+from fleetctl.service import Action, FleetService, Report
 
 
 @click.command(short_help="stop services, dependents first; leave nothing of them running")
@@ -42,7 +41,7 @@ async def _stop(context: Context, targets: Sequence[str], only: bool, as_json: b
     async with context.service() as service:
         strange = unknown_targets(service.fleet, service.job, targets)
         if strange:  # nothing is stopped before it is known that all of them mean something
-            _refuse_unless_found(strange, await service.observe())
+            _refuse_unless_found(service, strange, await service.observe())
         known = [target for target in targets if target not in strange]
         chosen: list[Instance] = []
         if not only and (known or not targets):
@@ -67,14 +66,14 @@ def _names(orphan: OrphanStatus, target: str) -> bool:
     return any(fnmatchcase(n, target) for n in (orphan.node, orphan.service, orphan.name))
 
 
-def _refuse_unless_found(targets: Sequence[str], status: FleetStatus) -> None:
-    """:raises UsageError: one of ``targets`` names no orphan."""
+def _refuse_unless_found(
+    service: FleetService, targets: Sequence[str], status: FleetStatus
+) -> None:
+    """:raises UsageError: one of ``targets`` names no orphan either."""
     unasked = [name for name, node in status.nodes.items() if node.state == "unreachable"]
-    hint = f"{', '.join(unasked)} could not be asked." if unasked else ""
     for target in targets:
         if not any(_names(orphan, target) for orphan in status.orphans):
-            raise UsageError(
-                f"{target!r} is no node, service or instance of nodes.yaml, and nothing of that "
-                "name runs",
-                hint=hint,
-            )
+            error = unknown_target(service.fleet, service.job, target)
+            if unasked:
+                error.hint += f" What runs on {', '.join(unasked)} is not known."
+            raise error

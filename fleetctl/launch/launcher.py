@@ -78,9 +78,8 @@ class Launcher:
         looks = self._begin_looks()
         left_out: dict[str, str] = {}
         if check and (problems := await self._obstacles(chosen, looks)):
-            elastic = self.job is not None and self.job.elastic
             left_out = {name: found[0].summary for name, found in problems.items()}
-            if not elastic or all(i.name in left_out for i in chosen if i.command is not None):
+            if self._hopeless(chosen, left_out):
                 raise StartRefused(_each_once(problems))
         runner = Runner(
             self.fleet.name,
@@ -160,6 +159,20 @@ class Launcher:
             raise StartRefused(_each_once(problems))
         stopped = await self.stop(chosen, report, known, began_s)
         return stopped if stopped.bad else await self.start(chosen, report, known, began_s)
+
+    def _hopeless(self, chosen: Sequence[Instance], left_out: Mapping[str, str]) -> bool:
+        """Whether none of ``chosen`` could be started without those that are left out: then, or
+        if the job is not elastic, nothing is."""
+        if self.job is None or not self.job.elastic:
+            return True
+        out = set(left_out)
+        for step in self._plan(chosen):  # what an instance needs comes before it
+            needs: dict[str, list[Instance]] = {}
+            for need in step.needs:
+                needs.setdefault(need.service, []).append(need)
+            if any(all(i.name in out for i in several) for several in needs.values()):
+                out.add(step.instance.name)
+        return all(i.name in out for i in chosen if i.command is not None)
 
     def _orphan_name(self, orphan: Instance) -> str:
         mine = self.job is not None and orphan.job == self.job.name

@@ -33,7 +33,6 @@ def choose_instances(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> l
     instances = list(job.instances) if job else []
     if not targets:
         return instances
-    names = _names(fleet, job)
     chosen = {
         i.name
         for target in targets
@@ -41,9 +40,7 @@ def choose_instances(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> l
         if any(fnmatchcase(name, target) for name in (i.node, i.service, i.name))
     }
     for target in unknown_targets(fleet, job, targets):
-        raise UsageError(
-            f"{target!r} is no node, service or instance", hint=_nearest(target, names)
-        )
+        raise unknown_target(fleet, job, target)
     return [i for i in instances if i.name in chosen]
 
 
@@ -51,6 +48,12 @@ def unknown_targets(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> li
     """The ``targets`` that match nothing that is in nodes.yaml."""
     names = _names(fleet, job)
     return [t for t in targets if not any(fnmatchcase(name, t) for name in names)]
+
+
+def unknown_target(fleet: Fleet, job: Job | None, target: str) -> UsageError:
+    """The error for a target that matches nothing."""
+    nearest = _nearest(target, _names(fleet, job))
+    return UsageError(f"{target!r} is no node, service or instance", hint=nearest)
 
 
 def _names(fleet: Fleet, job: Job | None) -> list[str]:

@@ -71,7 +71,7 @@ def test_what_is_not_there_is_said(user: MakeUser) -> None:
     one.start()
     said = one.type("stop", "mini", "wroker")
     assert said.code == 2
-    assert "'wroker' is no node, service or instance of nodes.yaml, and nothing" in said.err
+    assert "'wroker' is no node, service or instance. Did you mean 'worker'?" in said.err
     assert running(one.lab, "mini", "sleep 4831")  # nothing was stopped
     one.write({"other": worker(4832, "mini")})
     said = one.type("stop", "worker")

@@ -80,9 +80,9 @@ def test_each_ready_condition(lab: Lab, user: MakeUser) -> None:
 
 
 BAD: dict[str, dict[str, Any]] = {
-    "wide": {  # the server that binds every address
+    "inner": {  # the server that binds an address of its machine alone
         "on": "hub",
-        "command": serve("wide", "0.0.0.0"),
+        "command": serve("inner", "127.0.0.1"),
         "listen": "fabric:7104",
         "ready": {"listening": True, "timeout": 2},
     },
@@ -130,8 +130,8 @@ def test_each_way_not_to_be_ready(
     outcome = dict(line.split(" is ", 1) for line in summary[1:] if line not in indented)
     pid = running(lab, "hub", "python3 -m http.server 7105")[0]
     assert outcome == {
-        "wide@hub": "running: not ready after 2 s: does not listen on 10.10.0.1:7104 yet; "
-        "it listens on 0.0.0.0:7104",
+        "inner@hub": "running: not ready after 2 s: does not listen on 10.10.0.1:7104 yet; "
+        "it listens on 127.0.0.1:7104",
         "taken@hub": f"failed: port 7105 on hub is taken by python3 (pid {pid}), which listens on "
         "10.10.0.1:7105 and is not taken@hub. End it, or give the service another port "
         "in nodes.yaml.",
@@ -152,10 +152,10 @@ def test_each_way_not_to_be_ready(
     services = status["services"]
     codes = {name: services[name]["exit_code"] for name in ("dies@mini", "missing@mini")}
     assert codes == {"dies@mini": 3, "missing@mini": 127}
-    assert services["wide@hub"]["listening"] == ["0.0.0.0:7104"]
+    assert services["inner@hub"]["listening"] == ["127.0.0.1:7104"]
     problems = {(p["code"], (p["affects"] or [None])[0]) for p in status["problems"]}
     assert problems == {
-        ("port-wrong-address", "wide@hub"),
+        ("port-wrong-address", "inner@hub"),
         ("service-failed", "dies@mini"),
         ("command-missing", "missing@mini"),
         ("service-failed", "killed@mini"),

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -98,8 +99,12 @@ async def dial(name: str, host: str, port: int, family: int, deadline: float) ->
 async def _resolve(name: str, host: str, port: int, family: int) -> Sequence[_Address]:
     """The addresses of ``host``, families in turn, beginning with the one the system prefers."""
     loop = asyncio.get_running_loop()
+    kind_of = {"family": family, "type": socket.SOCK_STREAM}
     try:
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        with suppress(socket.gaierror, UnicodeError):  # a number needs no DNS, and no thread for it
+            numbers = socket.getaddrinfo(host, port, **kind_of, flags=socket.AI_NUMERICHOST)
+            return [(family, address) for family, _, _, _, address in numbers]
+        found = await loop.getaddrinfo(host, port, **kind_of)
     except (socket.gaierror, UnicodeError) as error:
         raise ConnectFailed(
             name,
