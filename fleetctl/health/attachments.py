@@ -19,10 +19,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from fleetctl.health.kinds.reachability import PACKET_LOSS, RTT_HIGH
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import AddressStatus, FleetStatus, NodeStatus, ReachStatus
 from fleetctl.model.topology import Fleet
+
+_POOR = frozenset(kind.code for kind in (PACKET_LOSS, RTT_HIGH))
 
 
 class DataState(Struct, frozen=True):
@@ -36,6 +40,8 @@ class DataState(Struct, frozen=True):
     """The longest round trip to an instance that it depends on; None if there is none."""
     expect_rtt_ms: float | None = None
     """What nodes.yaml expects of it: the sum over the networks on the way; None if one has none."""
+    poor: bool = False
+    """The node's link to one of them loses packets, or delays them."""
 
 
 def attachments(fleet: Fleet, status: FleetStatus) -> dict[tuple[str, str], bool | None]:
@@ -87,7 +93,9 @@ def data_states(fleet: Fleet, job: Job | None, status: FleetStatus) -> dict[str,
     """
     networks = data_networks(fleet, job)
     on = {name: _attached(fleet, status, name) for name in networks}
-    return {node: _data_state(fleet, job, status, node, networks, on) for node in fleet.nodes}
+    poor = {p.node for p in status.problems if p.code in _POOR}
+    states = {node: _data_state(fleet, job, status, node, networks, on) for node in fleet.nodes}
+    return {node: replace(state, poor=node in poor) for node, state in states.items()}
 
 
 def _data_state(

@@ -18,6 +18,7 @@ from fleetctl.health.attachments import (
     data_states,
     link_rtts,
 )
+from fleetctl.health.kinds.reachability import PACKET_LOSS
 from fleetctl.model.status import (
     SCHEMA,
     AddressStatus,
@@ -210,6 +211,11 @@ def test_a_node_without_wifi_still_works_on_the_fabric() -> None:
     assert place(world.fleet, seen, "mini2", "wifi") is False
     assert place(world.fleet, seen, "mini2", "fabric") is True
     assert data_states(world.fleet, None, seen)["mini2"] == DataState(True)
+    lossy = PACKET_LOSS.problem(
+        "mini2", percent=9, which="to and from mini2", network="fabric", expected=1
+    )
+    states = data_states(world.fleet, None, replace(seen, problems=(lossy,)))
+    assert (states["mini2"].poor, states["mini3"].poor) == (True, False)
 
 
 def test_a_pulled_cable_fails_at_both_ends_and_nowhere_else() -> None:

@@ -295,7 +295,7 @@ class NodesPanel(Vertical):
         data = self._data[name]
         if data.ok is False and data.wrong:
             return toned(f"✖ {data.wrong}", "bad")
-        return drawn(verdict(data.ok))
+        return drawn(mark("degraded") if data.ok and data.poor else verdict(data.ok))
 
     def _late(self, name: str, node: NodeStatus) -> str:
         """The age of a node's facts, when they are old; else empty."""
