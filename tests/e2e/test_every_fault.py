@@ -15,10 +15,8 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from fleetctl.lab import Lab
-from fleetctl.lab.faults.registry import KINDS
 from tests.conftest import MakeLab
 from tests.e2e.trials import (
-    EXPECTED,
     NODES_YAML,
     Trial,
     check,
@@ -45,10 +43,6 @@ def lab(make_lab: MakeLab) -> Lab:
     made = make_lab(NODES_YAML)
     start(made)
     return made
-
-
-def test_each_kind_has_its_name() -> None:
-    assert set(EXPECTED) == set(KINDS)
 
 
 @pytest.mark.parametrize("trial", trials(), ids=str)

@@ -90,7 +90,9 @@ EXPECTED = {
     "wifi-blackhole": Says(LOST),
     "fabric-down": Says(("interface-down",)),
     "edge-down": Says(("interface-down",), either_end=True),
-    "link-blackhole": Says(("arp-incomplete",), either_end=True),
+    "link-blackhole": Says(
+        ("arp-incomplete", "gateway-unreachable", "unreachable"), either_end=True
+    ),
     "link-lossy": Says(("packet-loss",), "warning", either_end=True),
     "link-slow": Says(("rtt-high",), "warning", either_end=True),
     "forwarding-off": Says(("forwarding-off",)),

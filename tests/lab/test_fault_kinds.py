@@ -24,6 +24,7 @@ from fleetctl.lab.faults.kind import FaultKind
 from fleetctl.lab.faults.registry import KINDS
 from fleetctl.lab.namespaces import Process, network_of, popen
 from tests.conftest import MakeLab
+from tests.e2e.trials import EXPECTED
 from tests.lab.fleets import MACS
 from tests.lab.observe import eventually
 
@@ -51,6 +52,10 @@ def test_a_kind_is_described_and_fits_the_shipped_fleet(kind: FaultKind) -> None
 def test_the_page_has_every_kind_and_where_it_lives() -> None:
     told = re.findall(r"^\| `([a-z-]+)` \| .+ \| (\w+) \|$", PAGE, re.M)
     assert told == [(kind.name, kind.lives) for kind in KINDS.values()]
+
+
+def test_it_is_written_down_what_each_kind_must_be_called() -> None:
+    assert sorted(EXPECTED) == sorted(KINDS)
 
 
 # -- on a real lab ---------------------------------------------------------------------------------
