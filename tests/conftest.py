@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any, Protocol
 
 import pytest
@@ -21,6 +22,20 @@ def pytest_configure() -> None:
     """Tests that run in a script's background are born deaf to Ctrl-C, and so would be all that
     they start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured in seconds, as properties of their own, whichever process ran them."""
+    measured: dict[str, list[float]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", None) == "call":
+                for name, value in report.user_properties:
+                    measured.setdefault(name, []).append(value)
+    for name, values in measured.items():
+        longest = max(values)
+        line = f"{name}: {len(values)} times, median {median(values):.1f}, longest {longest:.1f}"
+        terminalreporter.write_line(line)
 
 
 class MakeLab(Protocol):

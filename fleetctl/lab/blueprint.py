@@ -95,6 +95,8 @@ class Machine(Struct, frozen=True):
     default: DefaultRoute | None = None
     forwarding: bool = False
     login: Login | None = None
+    listens: tuple[str, ...] = ()
+    """ADDRESS:PORT of each instance of a job that must listen on the machine."""
 
     def port_on(self, network: str) -> Port | None:
         return next((port for port in self.ports if port.network == network), None)

@@ -235,6 +235,7 @@ class _Draft:
             default=self._default(ports),
             forwarding=forwarding,
             login=self._login(node) if node.connection == "ssh" else None,
+            listens=self._listens(key),
         )
 
     def _expected(self, key: str, ports: tuple[Port, ...]) -> tuple[tuple[Route, ...], bool]:
@@ -254,6 +255,10 @@ class _Draft:
                 )
             )
         return tuple(routes), bool(own & self.expectations.forwarding)
+
+    def _listens(self, key: str) -> tuple[str, ...]:
+        instances = (i for job in self.fleet.jobs.values() for i in job.on(key))
+        return tuple(str(i.listen) for i in instances if i.listen)
 
     def _default(self, ports: tuple[Port, ...]) -> DefaultRoute | None:
         routed = [p for p in ports if p.network in self.placed[ROUTER]]

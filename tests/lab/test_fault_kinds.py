@@ -24,6 +24,7 @@ from fleetctl.lab.faults.kind import FaultKind
 from fleetctl.lab.faults.registry import KINDS
 from fleetctl.lab.namespaces import Process, network_of, popen
 from tests.conftest import MakeLab
+from tests.e2e.trials import EXPECTED
 from tests.lab.fleets import MACS
 from tests.lab.observe import eventually
 
@@ -53,12 +54,24 @@ def test_the_page_has_every_kind_and_where_it_lives() -> None:
     assert told == [(kind.name, kind.lives) for kind in KINDS.values()]
 
 
+def test_it_is_written_down_what_each_kind_must_be_called() -> None:
+    assert sorted(EXPECTED) == sorted(KINDS)
+
+
 # -- on a real lab ---------------------------------------------------------------------------------
+
+
+JOB = """\
+jobs:
+  job:
+    services:
+      server: {on: mini1, command: exec sleep 1000, listen: "fabric:7000"}
+"""
 
 
 @pytest.fixture(scope="module")
 def lab(make_lab: MakeLab) -> Lab:
-    return make_lab(MACS)
+    return make_lab(MACS + JOB)
 
 
 SETTINGS = ("etc/NetworkManager", "etc/ssh", "etc/sudoers.d", "etc/sysctl.d", "Library", "run/iw")
@@ -89,8 +102,10 @@ def seen(lab: Lab, node: str) -> dict[str, object]:
     found["forwarding"] = _in_network(process, "cat", "/proc/sys/net/ipv4/ip_forward")
     silent = "/proc/sys/net/ipv4/icmp_echo_ignore_all"
     found["stealth"] = _in_network(process, "cat", silent)
+    sockets = _in_network(process, "ss", "-Htln").splitlines()
+    found["listening"] = sorted(line.split()[3] for line in sockets)
     found["sshd"] = set(_states(process, "sshd"))
-    found["instance"] = set(_states(process, INSTANCE[0]))
+    found["instance"] = sorted(_states(process, INSTANCE[0]))
     found["full"] = os.statvfs(disk_of(now, node)).f_bavail == 0
     return found
 
@@ -139,7 +154,7 @@ def test_a_kind_changes_something_that_healing_brings_back(lab: Lab, kind: Fault
     with instance_on(lab, node) if kind.name == "silent-process" else nullcontext():
         before = seen(lab, node)
         lab.fault(kind.name, node)
-        assert seen(lab, node) != before, f"nothing that {__name__}.seen looks at"
+        eventually(lambda: seen(lab, node) != before, "something that `seen` looks at changes")
         assert [fault.kind for fault in lab.heal(kind.name, node)] == [kind.name]
         eventually(lambda: seen(lab, node) == before, "all is as before")
 

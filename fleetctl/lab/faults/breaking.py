@@ -46,13 +46,19 @@ def heal(name: str, kind: str | None = None, node: str | None = None) -> tuple[F
             for f in now.faults
             if kind in (None, f.kind) and (key is None or _concerns(plan, f, key))
         ]
-        # Power is among the first: a machine must be on for its other faults to be mended.
-        for fault in sorted(chosen, key=lambda f: KINDS[f.kind].lives != "outside"):
+        for fault in sorted(chosen, key=_turn):
             _require_power(now, fault)
             now = replace(now, faults=tuple(f for f in now.faults if f != fault))
             now = KINDS[fault.kind].apply(now, fault, False)
             state.write(now)
     return tuple(chosen)
+
+
+def _turn(fault: Fault) -> tuple[bool, bool]:
+    """Power is healed among the first, for a machine must be on for its other faults to be mended;
+    what needs a login to it, last."""
+    kind = KINDS[fault.kind]
+    return kind.lives != "outside", kind.by_login
 
 
 def _remembered(now: State) -> State:

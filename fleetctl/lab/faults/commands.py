@@ -1,9 +1,11 @@
-"""Commands as root on a running machine."""
+"""Commands on a running machine, and its processes as they are seen from outside."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from fleetctl.errors import LabError
 from fleetctl.lab.blueprint import Machine
@@ -24,22 +26,49 @@ def as_root(now: State, machine: Machine, argv: Sequence[str]) -> None:
         raise LabError(f"{machine.key}: {refused}")
 
 
-def refusal(process: Process, argv: Sequence[str]) -> str:
-    """Run a command in the namespaces of ``process``. Returns its error; empty: it succeeded."""
+def refusal(
+    process: Process,
+    argv: Sequence[str],
+    *,
+    uid: int | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> str:
+    """Run a command in the namespaces of ``process``. Returns its error; empty: it succeeded.
+
+    :param uid: the account; None: root.
+    :param env: its whole environment; None: a PATH as root has.
+    """
     running = popen(
         process,
         argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={"PATH": LINUX.root_path},
+        env={"PATH": LINUX.root_path} if env is None else env,
+        uid=uid,
     )
     try:
-        _, err = running.communicate(timeout=TIMEOUT_S)
+        _, err = running.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         running.kill()
         running.communicate()
-        return f"{argv[0]} had not ended after {TIMEOUT_S:g} s"
+        return f"{argv[0]} had not ended after {timeout_s:g} s"
     if running.returncode == 0:
         return ""
     return err.decode(errors="replace").strip() or f"{argv[0]}: status {running.returncode}"
+
+
+def marked(machine: Process, variable: str) -> Iterator[int]:
+    """Processes in the PID namespace of ``machine`` that have a variable in their environment.
+
+    From outside, where a Mac's processes can be seen, too.
+    """
+    namespace = Path(f"/proc/{machine.pid}/ns/pid").readlink()
+    mark = f"{variable}=".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            has = any(entry.startswith(mark) for entry in variables)
+            if has and (folder / "ns/pid").readlink() == namespace:
+                yield int(folder.name)

@@ -33,6 +33,8 @@ class FaultKind(Struct, frozen=True, kw_only=True):
     with the same."""
     both_ends: bool = False
     """Whether it also affects the machine at the other end of the link."""
+    by_login: bool = False
+    """Whether it is set and undone over SSH, so that others are healed before it."""
 
 
 def on_machine(act: Callable[[State, Machine, bool], None]) -> Apply:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from fleetctl.errors import LabError
 from fleetctl.lab import building, linux, persistence, toolbox
 from fleetctl.lab.blueprint import Blueprint, Machine
-from fleetctl.lab.faults.commands import as_root, refusal
+from fleetctl.lab.faults.commands import as_root, marked, refusal
 from fleetctl.lab.faults.kind import FaultKind, on_machine, own_machine, with_ssh
-from fleetctl.lab.namespaces import Process, tool
+from fleetctl.lab.namespaces import tool
 from fleetctl.lab.personality import HIDDEN, is_mac, personality
 from fleetctl.lab.state import State
 from fleetctl.model.layout import RUN_VARIABLE
@@ -92,28 +90,13 @@ def _fill_disk(now: State, machine: Machine, full: bool) -> None:
 
 
 def _silence(now: State, machine: Machine, silent: bool) -> None:
-    """Stop all processes of instances, or let them go on.
-
-    From outside, where a Mac's processes can be seen, too.
-    """
-    found = list(_instances(now.processes[machine.key]))
+    """Stop all processes of instances, or let them go on."""
+    found = list(marked(now.processes[machine.key], RUN_VARIABLE))
     if silent and not found:
         raise LabError(f"{machine.key}: no instance runs there", hint="Start one: fleetctl start")
     for process in found:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGSTOP if silent else signal.SIGCONT)
-
-
-def _instances(machine: Process) -> Iterator[int]:
-    """Processes in the PID namespace of ``machine`` that carry the mark of a run."""
-    namespace = Path(f"/proc/{machine.pid}/ns/pid").readlink()
-    mark = f"{RUN_VARIABLE}=".encode()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it ended meanwhile
-            variables = (folder / "environ").read_bytes().split(b"\0")
-            marked = any(variable.startswith(mark) for variable in variables)
-            if marked and (folder / "ns/pid").readlink() == namespace:
-                yield int(folder.name)
 
 
 def _guard_sudo(now: State, machine: Machine, asks: bool) -> None:
