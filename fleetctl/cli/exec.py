@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from fleetctl.cli.context import Context, nodes
-from fleetctl.cli.exec_outcomes import Outcome, exit_code, summary, word
+from fleetctl.cli.exec_outcomes import Outcome, exit_code, summary
 from fleetctl.cli.exec_output import AsItComes, Folded, Output
 from fleetctl.errors import UsageError
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Said
@@ -68,7 +68,7 @@ def command(
             return AsItComes(names)
         return Folded(names, compared=diff) if len(names) > 1 else AsItComes(())
 
-    return asyncio.run(_execute(context, targets, script, timeout, output, always=stream))
+    return asyncio.run(_execute(context, targets, script, timeout, output))
 
 
 async def _execute(
@@ -77,13 +77,8 @@ async def _execute(
     script: str,
     timeout_s: float,
     output: Callable[[Sequence[str]], Output],
-    *,
-    always: bool,
 ) -> int:
-    """Run it, and print what the nodes say.
-
-    :param always: print the summary also if all is well.
-    """
+    """Run it, and print what the nodes say, and of several how they ended."""
     async with context.service() as service:
         names = [
             name
@@ -107,8 +102,7 @@ async def _execute(
 
         def finish() -> None:
             printer.finish(outcomes)
-            well = all(word(outcome) == "ok" for outcome in outcomes.values())
-            if len(names) > 1 and (always or not well):
+            if len(names) > 1:
                 click.echo(summary(outcomes), err=True)
 
         try:

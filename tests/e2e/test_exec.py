@@ -25,7 +25,7 @@ def job(user: MakeUser) -> User:
 def test_identical_output_is_folded_and_the_exit_code_is_the_worst(job: User) -> None:
     said = job.type("exec", "*", "--", "echo same; echo odd >&2")
     assert (said.code, said.out) == (0, "── hub, mini, pi, here\nsame\n")
-    assert said.err == "odd\n"
+    assert said.err == "odd\n4 nodes: 4 ok\n"
     line = "case $(hostname) in hub) exit 3 ;; pi) echo mine; exit 5 ;; *) echo fine ;; esac"
     said = job.type("exec", "hub", "worker", "here", "--", line)
     assert said.code == 5
