@@ -338,3 +338,17 @@ def test_a_node_that_neither_answers_nor_gets_answers_is_one_problem() -> None:
     mini2 = CLUSTER.nodes["mini2"].addresses["fabric"]
     problem = only(Filtered(CLUSTER, lambda a, to: to == mini2 or (a == "mini2" and to in fabric)))
     assert (problem.code, problem.node) == ("unreachable", "mini2")
+
+
+@pytest.mark.parametrize(("gateway", "behind"), [("mini1", "pi5"), ("mini3", "pi4")])
+def test_a_gateway_whose_fabric_is_silent_is_one_problem(gateway: str, behind: str) -> None:
+    """Though its address there answers the node behind it, over the cable."""
+    wifi = CLUSTER.networks["wifi"].cidr
+    side = {gateway, behind}
+    own = {a for name in side for a in CLUSTER.nodes[name].addresses.values()}
+
+    def drops(asker: str, to: IPv4Address) -> bool:
+        return to not in wifi and to != CLUSTER.internet and (asker in side) != (to in own)
+
+    problem = only(Filtered(CLUSTER, drops))
+    assert (problem.code, problem.node) == ("unreachable", gateway)

@@ -47,19 +47,27 @@ def unexplained(
             )
     for address in dict.fromkeys(r.to for r in left):
         unheard = [r for r in left if r.to == address]
-        answered = [
-            name for name, f in facts.items() if (e := f.network.echoes.get(address)) and e.received
-        ]
-        if not unheard or answered:
+        if not unheard:
             continue
         first = unheard[0]
+        # A gateway's address also answers those behind it, over another one of its links.
+        answered = [
+            name
+            for name, f in facts.items()
+            if (e := f.network.echoes.get(address)) and e.received
+            if first.network in fleet.nodes[name].addresses
+            or first.peer not in fleet.nodes[name].via.values()
+        ]
+        if answered:
+            continue
         if len(unheard) > 1 or fleet.nodes[first.peer].connection == "none":
             yield _target(fleet, unheard, facts)
-            # the pings that the target itself sends there fail for the same reason
+            # what the target sends there, or forwards over that link, fails for the same reason
+            link = (first.peer, first.network)
             explained_by(
                 r
                 for r in left
-                if r in unheard or (r.node, r.network) == (first.peer, first.network)
+                if r in unheard or (r.node, r.network) == link or link in ways[r].links
             )
     for name in dict.fromkeys(r.node for r in left):
         yield _asker([r for r in left if r.node == name], facts[name])
