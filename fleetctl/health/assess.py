@@ -31,7 +31,7 @@ from fleetctl.health.problems import (
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.health.uneven import Prints, uneven
-from fleetctl.model.expectations import Expectations
+from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
@@ -63,6 +63,8 @@ class Checked(Struct, frozen=True):
     """Of the nodes that answered."""
     degraded: frozenset[Degraded] = frozenset()
     """The links that work, but badly."""
+    broken: frozenset[ExpectedReach] = frozenset()
+    """The ways that a finding breaks: what is lost on them says nothing of their links."""
 
 
 def assess(
@@ -115,7 +117,7 @@ def assess(
         orphans=left,
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
-    return Checked(status, diagnosis.roots, facts, diagnosis.degraded)
+    return Checked(status, diagnosis.roots, facts, diagnosis.degraded, diagnosis.broken)
 
 
 def _statuses(

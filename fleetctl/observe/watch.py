@@ -8,6 +8,9 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
+from ipaddress import IPv4Address
+
+from msgspec.structs import replace
 
 from fleetctl.health.assess import assess
 from fleetctl.health.network.quality import Degraded
@@ -63,6 +66,8 @@ class Watch:
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
         self._degraded: frozenset[Degraded] = frozenset()
+        self._outages: dict[tuple[str, IPv4Address], int] = {}
+        """By node and address: the newest round of echoes while a finding broke the way there."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Watch:
@@ -147,13 +152,25 @@ class Watch:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
+    def _judged(self, name: str) -> Look:
+        """The newest look, without rounds of echoes in which a finding broke the way."""
+        look = self._looks.get(name, Look())
+        if look.facts is None or not self._outages:
+            return look
+        rounds = {
+            to: tuple(r for r in found if r.slot > self._outages.get((name, to), -1))
+            for to, found in look.facts.network.rounds.items()
+        }
+        network = replace(look.facts.network, rounds=rounds)
+        return replace(look, facts=replace(look.facts, network=network))
+
     def snapshot(self, chosen: Sequence[Instance] | None = None) -> Snapshot:
         """The fleet by the newest looks; nodes that have not answered yet are unknown.
 
         :param chosen: the instances to show; all of the job's by default.
         """
         self._raise_if_broken()
-        looks = {name: self._looks.get(name, Look()) for name in self._fleet.nodes}
+        looks = {name: self._judged(name) for name in self._fleet.nodes}
         checked = assess(
             self._fleet,
             self._job,
@@ -167,4 +184,8 @@ class Watch:
             now_s=time.monotonic(),
         )
         self._degraded = checked.degraded
+        for reach in checked.broken:
+            known = checked.facts.get(reach.node)
+            if known and (rounds := known.network.rounds.get(reach.to)):
+                self._outages[reach.node, reach.to] = rounds[-1].slot
         return Snapshot(checked, dict(self._heard_at), self.complete)

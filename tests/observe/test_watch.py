@@ -9,16 +9,20 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.config import load_text
 from fleetctl.errors import ConnectTimedOut
 from fleetctl.model.expectations import derive
 from fleetctl.model.look import Look
+from fleetctl.model.network import EchoRound
 from fleetctl.model.questions import Depth
 from fleetctl.model.topology import Node
 from fleetctl.observe.attention import Wake
 from fleetctl.observe.watch import LONGEST_PAUSE_S, Watch
 from tests.health.facts import facts
+from tests.health.world import World
+from tests.lab.fleets import GUIDE
 
 FLEET = load_text(
     """\
@@ -125,3 +129,42 @@ def test_leaving_ends_the_polling() -> None:
         return asked
 
     assert bounded(body()) == asked
+
+
+def test_what_was_lost_in_an_outage_does_not_make_a_lossy_link() -> None:
+    """mini3 does not forward for a while; then it does."""
+    fleet = load_text(GUIDE, "nodes.yaml")
+    world = World(fleet)
+
+    def looked(*rounds: EchoRound) -> dict[str, Look]:
+        found = {name: world.look(name, "check") for name in world.hosts}
+        for name in ("pi4", "mini1", "mini2"):
+            told = found[name].facts
+            assert told
+            pi4 = fleet.nodes["pi4"].addresses["edge51"]
+            fabric = [fleet.nodes[n].addresses["fabric"] for n in ("mini1", "mini2")]
+            crossing = fabric if name == "pi4" else [pi4]
+            seen = {**told.network.rounds, **dict.fromkeys(crossing, rounds)}
+            network = replace(told.network, rounds=seen)
+            found[name] = replace(found[name], facts=replace(told, network=network))
+        return found
+
+    async def nobody(_node: Node, _wake: Wake) -> AsyncGenerator[Look, None]:
+        return
+        yield
+
+    def problems(watch: Watch, looks: dict[str, Look]) -> set[str]:
+        watch._looks = looks
+        return {p.code for p in watch.snapshot().status.problems}
+
+    cut = (EchoRound(1, 10, 2, 0.2), EchoRound(2, 10, 3, 0.2))
+    watch, fresh = (
+        Watch(fleet, None, world.expectations, nobody, interval_s=2, depth="check")
+        for _ in range(2)
+    )
+    world.hosts["mini3"].forwarding = False
+    assert "forwarding-off" in problems(watch, looked(*cut))
+    world.hosts["mini3"].forwarding = True
+    after = looked(*cut, EchoRound(3, 10, 10, 0.2))
+    assert "packet-loss" in problems(fresh, after)
+    assert problems(watch, after) == set()

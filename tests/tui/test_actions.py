@@ -120,6 +120,7 @@ def test_the_question_says_what_is_not_known_and_what_else_runs() -> None:
         assert f"All also ends old@mini2 (its job {job} has no service old in nodes.yaml)." in said
         assert "Runs on: idle@mini3 (its job other has no service idle in nodes.yaml)." in said
         await screen.type("escape", "down", "enter")
+        await screen.type("end")  # below what a terminal of this height shows
         await screen.until("Runs beside the job", "old@mini2", f"its job {job} has no service old")
 
     stage = Stage()

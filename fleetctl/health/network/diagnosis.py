@@ -56,6 +56,8 @@ class Diagnosis(Struct, frozen=True):
     """By lost node: its proxy jump, if that is lost too."""
     degraded: frozenset[Degraded]
     """The links that work, but badly."""
+    broken: frozenset[ExpectedReach]
+    """The ways that a finding breaks."""
 
 
 def diagnose(
@@ -130,7 +132,8 @@ class _Diagnosis:
     def result(self, standing: frozenset[Degraded]) -> Diagnosis:
         elsewhere = self._elsewhere()
         merged = self._cables(elsewhere)
-        bad = dict(self._degraded(standing))
+        broken = self._broken()
+        bad = dict(degraded(self.fleet, self.expectations, self.facts, broken, standing))
         silent = list(
             self._unexplained(merged, {d.place for d in bad if d.code == PACKET_LOSS.code})
         )
@@ -153,6 +156,7 @@ class _Diagnosis:
             elsewhere=elsewhere,
             explained=self._jumps(),
             degraded=frozenset(bad),
+            broken=broken,
         )
 
     # what follows from something else
@@ -217,14 +221,14 @@ class _Diagnosis:
     def _members(self, network: str) -> list[str]:
         return [n.name for n in self.fleet.nodes.values() if network in n.addresses]
 
-    def _degraded(self, standing: frozenset[Degraded]) -> Iterator[tuple[Degraded, Problem]]:
-        """The links that work badly, by the paths that no finding breaks."""
+    def _broken(self) -> frozenset[ExpectedReach]:
+        """The ways that a finding breaks."""
         broken = set()
         for reach in self.expectations.reach if self.found else ():
             way = Way(self.fleet, self.expectations, reach)
             if next(causes(way, self.found), None) is not None:
                 broken.add(reach)
-        return degraded(self.fleet, self.expectations, self.facts, broken, standing)
+        return frozenset(broken)
 
     def _unexplained(
         self, merged: Mapping[int, int | None], lossy: set[Place]
