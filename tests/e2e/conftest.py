@@ -10,7 +10,8 @@ import pytest
 
 from fleetctl.lab import Lab
 from tests.conftest import MakeLab
-from tests.e2e.cluster import NODES_YAML, Services, User
+from tests.e2e.cluster import NODES_YAML, Services, User, eventually
+from tests.e2e.guide import GUIDE_MACS, check
 
 _numbers = itertools.count(1)
 
@@ -44,3 +45,17 @@ def user(lab: Lab) -> Iterator[MakeUser]:
     yield make
     for one in users:
         one.leave()
+
+
+@pytest.fixture(scope="module")
+def guide(make_lab: MakeLab) -> Lab:
+    """The shipped cluster of Macs and Pis, without faults."""
+    return make_lab(GUIDE_MACS)
+
+
+@pytest.fixture
+def healed_guide(guide: Lab) -> Iterator[Lab]:
+    """Healthy again after each test, which a check confirms."""
+    yield guide
+    guide.heal()
+    eventually(lambda: check(guide)["problems"] == [], "all is well again", timeout_s=20)

@@ -10,7 +10,7 @@ import pytest
 from fleetctl.lab import Lab
 from tests.conftest import MakeLab
 from tests.e2e.cluster import eventually
-from tests.e2e.test_check import GUIDE_MACS, check
+from tests.e2e.guide import GUIDE_MACS, check
 
 pytestmark = pytest.mark.lab
 

@@ -1,55 +1,26 @@
-"""check on the shipped cluster of Macs and Pis: faults are named, repaired, undone and healed."""
+"""check on the shipped cluster of Macs and Pis: faults are named and healed."""
 
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from fleetctl.lab import Lab
-from tests.conftest import MakeLab
-from tests.e2e.cluster import CONNECT_TIMEOUT_S, eventually
-from tests.lab.fleets import GUIDE
+from tests.e2e.cluster import CONNECT_TIMEOUT_S
+from tests.e2e.guide import check, errors
 
 pytestmark = pytest.mark.lab
 
-TIMEOUT = f"defaults: {{ssh: {{connect_timeout: {CONNECT_TIMEOUT_S}}}}}\n"
-GUIDE_MACS = re.sub(r"(  mini\d:\n)", r"\1    os: macos\n", GUIDE) + TIMEOUT
 BUSY_S = 4.0
 """How long a check of this cluster may take on a busy machine, besides its waits."""
 
-Errors = set[tuple[str, str | None]]
-
-
-@pytest.fixture(scope="module")
-def guide(make_lab: MakeLab) -> Lab:
-    """The shipped cluster, without faults."""
-    return make_lab(GUIDE_MACS)
-
 
 @pytest.fixture
-def lab(guide: Lab) -> Iterator[Lab]:
+def lab(healed_guide: Lab) -> Lab:
     """Healthy again after each test, which a check confirms."""
-    yield guide
-    guide.heal()
-    eventually(lambda: check(guide)["problems"] == [], "all is well again", timeout_s=20)
-
-
-def check(lab: Lab) -> dict[str, Any]:
-    """``check --json``, decoded; its exit code must say whether it is healthy."""
-    done = lab.run("controller", ["fleetctl", "check", "--json"], timeout_s=45)
-    assert b"Traceback" not in done.stderr, done.stderr.decode()
-    decoded: dict[str, Any] = json.loads(done.stdout)
-    assert done.returncode == (0 if decoded["healthy"] else 1)
-    return decoded
-
-
-def errors(status: dict[str, Any]) -> Errors:
-    return {(p["code"], p["node"]) for p in status["problems"] if p["severity"] == "error"}
+    return healed_guide
 
 
 def test_a_healthy_fleet_yields_nothing_and_is_checked_quickly(lab: Lab) -> None:
@@ -103,22 +74,6 @@ def test_an_unknown_target_is_a_wrong_call(lab: Lab) -> None:
     assert b"Did you mean 'mini" in done.stderr
 
 
-REPAIRED = [
-    ("forwarding-off", "mini1", "forwarding-off"),
-    ("route-missing", "pi5", "route-missing"),
-    ("wrong-gateway", "pi4", "route-wrong-gateway"),
-    ("return-route-missing", "mini2", "return-route-missing"),
-    ("detour", "mini2", "route-wrong-interface"),
-    ("detour", "pi5", "route-wrong-interface"),
-    ("default-route-stolen", "mini3", "default-route-stolen"),
-    ("default-route-stolen", "pi5", "default-route-stolen"),
-    ("address-missing", "mini2", "address-missing"),
-    ("address-missing", "pi4", "address-missing"),
-    ("wrong-prefix", "mini2", "address-wrong-prefix"),
-    ("wrong-prefix", "pi4", "address-wrong-prefix"),
-    ("twin-address", "mini1", "address-duplicate"),
-    ("twin-address", "pi5", "address-duplicate"),
-]
 BY_HAND = [
     ("power-off", "mini3", ("ssh-timeout", "ssh-unreachable")),
     ("wifi-down", "mini1", ("ssh-timeout", "ssh-unreachable")),
@@ -132,26 +87,6 @@ BY_HAND = [
     ("host-key-changed", "mini2", ("ssh-host-key-changed",)),
     ("key-revoked", "pi4", ("ssh-auth-failed",)),
 ]
-
-
-@pytest.mark.parametrize(("kind", "node", "code"), REPAIRED)
-def test_a_fault_is_named_repaired_once_and_brought_back(
-    lab: Lab, kind: str, node: str, code: str
-) -> None:
-    lab.fault(kind, node)
-    before = check(lab)
-    assert errors(before) == {(code, node)}
-    (problem,) = [p for p in before["problems"] if p["severity"] == "error"]
-    assert problem["fix"]["on"] == node
-
-    fixed = lab.run("controller", ["fleetctl", "fix", "--apply", "--yes"], timeout_s=60)
-    assert fixed.returncode == 0, (fixed.stdout.decode(), fixed.stderr.decode())
-    assert check(lab)["problems"] == []
-    again = lab.run("controller", ["fleetctl", "fix", "--apply", "--yes"], timeout_s=60)
-    assert again.returncode == 0
-    undone = lab.run("controller", ["fleetctl", "fix", "--undo", "--yes"], timeout_s=60)
-    assert undone.returncode == 0, (undone.stdout.decode(), undone.stderr.decode())
-    assert errors(check(lab)) == {(code, node)}
 
 
 @pytest.mark.parametrize(("kind", "node", "codes"), BY_HAND)
@@ -178,69 +113,3 @@ def test_two_faults_are_two_problems(lab: Lab) -> None:
     lab.fault("forwarding-off", "mini3")
     lab.fault("return-route-missing", "mini2")
     assert errors(check(lab)) == {("forwarding-off", "mini3"), ("return-route-missing", "mini2")}
-
-
-def test_as_the_guide_says_return_routes_are_missing_and_are_repaired(make_lab: MakeLab) -> None:
-    lab = make_lab(GUIDE_MACS, as_guide=True)
-    found = check(lab)
-    assert {(p["code"], p["node"], tuple(p["affects"])) for p in found["problems"]} == {
-        ("return-route-missing", "mini1", ("pi4",)),
-        ("return-route-missing", "mini2", ("pi5", "pi4")),
-        ("return-route-missing", "mini3", ("pi5",)),
-    }
-    shown = lab.run("controller", ["fleetctl", "fix"], timeout_s=60)
-    assert b"route -n add -net 192.168.51.0/24 10.10.0.3" in shown.stdout
-    assert check(lab)["problems"] == found["problems"]  # showing changes nothing
-    fixed = lab.run("controller", ["fleetctl", "fix", "--apply", "--yes"], timeout_s=60)
-    assert fixed.returncode == 0, fixed.stderr.decode()
-    end = fixed.stdout.decode().splitlines()[-1]
-    assert end == "gone at the next boot; to keep it: fleetctl fix --apply --persistent"
-    left = check(lab)["problems"]
-    assert {(p["code"], p["node"], p["severity"]) for p in left} == {
-        ("route-not-persistent", f"mini{number}", "warning") for number in (1, 2, 3)
-    }
-    kept = lab.run(
-        "controller", ["fleetctl", "fix", "--apply", "--persistent", "--yes"], timeout_s=60
-    )
-    assert kept.returncode == 0, kept.stderr.decode()
-    assert check(lab)["problems"] == []
-    for node in ("mini1", "mini2", "mini3"):
-        lab.fault("power-off", node)
-    lab.heal()
-    eventually(lambda: check(lab)["problems"] == [], "it lasts over a reboot", timeout_s=20)
-
-
-@pytest.mark.parametrize("node", ["mini2", "pi4"])
-def test_what_the_next_boot_brings_instead_is_told_and_is_so(lab: Lab, node: str) -> None:
-    lab.fault("address-not-persistent", node)
-    lab.fault("route-not-persistent", node)
-    status = check(lab)
-    codes = {"address-not-persistent", "route-not-persistent"}
-    assert {(p["code"], p["node"]) for p in status["problems"]} == {(c, node) for c in codes}
-    told = status["nodes"][node]
-    [row] = [row for row in told["addresses"] if row["persistent"] is False]
-    assert row["ok"] is True
-    lab.fault("power-off", node)
-    lab.heal("power-off")
-    eventually(
-        lambda: ("address-missing", node) in errors(check(lab)), "it came true", timeout_s=20
-    )
-    instead = row["persistent_reason"].rpartition(" ")[2].partition("/")[0]
-    [problem] = [p for p in check(lab)["problems"] if p["code"] == "address-missing"]
-    assert f"(it has {instead} there)" in problem["summary"]
-    lab.heal()
-    lab.fault("power-off", node)  # what is written down again comes with the next boot
-
-
-@pytest.mark.parametrize("node", ["mini2", "pi4"])
-def test_what_is_not_written_down_is_written_down(lab: Lab, node: str) -> None:
-    lab.fault("address-not-persistent", node)
-    lab.fault("route-not-persistent", node)
-    fixed = lab.run(
-        "controller", ["fleetctl", "fix", "--apply", "--persistent", "--yes"], timeout_s=60
-    )
-    assert fixed.returncode == 0, (fixed.stdout.decode(), fixed.stderr.decode())
-    assert check(lab)["problems"] == []
-    lab.fault("power-off", node)
-    lab.heal("power-off")
-    eventually(lambda: check(lab)["problems"] == [], "it lasts over a reboot", timeout_s=20)

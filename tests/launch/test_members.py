@@ -71,6 +71,7 @@ def test_without_its_environment_in_a_group_of_its_own(node: Node) -> None:
     eventually(lambda: os.getsid(child) == child, "it is in a session of its own")
     assert b"FLEETCTL_RUN" not in environment(child)
     assert members(node, one) == {child, leader}
+    node.stop(one)
 
 
 def test_the_supervisor_is_not_a_process_of_the_instance(node: Node) -> None:
@@ -159,6 +160,7 @@ def test_a_number_that_another_process_has_now(node: Node) -> None:
         assert members(node, one) == {int(node.state(one)["pid"])}  # by its mark
         state.write_text(real)
         stranger.kill()
+    node.stop(one)
 
 
 def test_a_group_of_others_is_left_alone(node: Node) -> None:
@@ -182,6 +184,7 @@ def test_a_daemon_that_forked_twice(node: Node) -> None:
     (node.home / "daemon.py").write_text(DAEMON)
     one = started(node, "python3 ~/daemon.py ~/daemon.pid; exec sleep 1000")
     assert read_pid(node.home / "daemon.pid") in members(node, one)
+    node.stop(one)
 
 
 def test_without_awk_nothing_is_said(node: Node) -> None:
