@@ -48,7 +48,7 @@ def test_as_the_guide_says_return_routes_are_missing_and_are_repaired(make_lab: 
     eventually(lambda: check(lab)["problems"] == [], "it lasts over a reboot", timeout_s=20)
 
 
-@pytest.mark.parametrize("node", ["mini2", "pi4"])
+@pytest.mark.parametrize("node", ["mini2", pytest.param("pi4", marks=pytest.mark.long)])
 def test_what_the_next_boot_brings_instead_is_told_and_is_so(lab: Lab, node: str) -> None:
     lab.fault("address-not-persistent", node)
     lab.fault("route-not-persistent", node)
@@ -70,7 +70,7 @@ def test_what_the_next_boot_brings_instead_is_told_and_is_so(lab: Lab, node: str
     lab.fault("power-off", node)  # what is written down again comes with the next boot
 
 
-@pytest.mark.parametrize("node", ["mini2", "pi4"])
+@pytest.mark.parametrize("node", [pytest.param("mini2", marks=pytest.mark.long), "pi4"])
 def test_what_is_not_written_down_is_written_down(lab: Lab, node: str) -> None:
     lab.fault("address-not-persistent", node)
     lab.fault("route-not-persistent", node)

@@ -16,21 +16,22 @@ def lab(healed_guide: Lab) -> Lab:
     return healed_guide
 
 
+LONG = pytest.mark.long  # the same on the other system
 REPAIRED = [
     ("forwarding-off", "mini1", "forwarding-off"),
     ("route-missing", "pi5", "route-missing"),
     ("wrong-gateway", "pi4", "route-wrong-gateway"),
     ("return-route-missing", "mini2", "return-route-missing"),
     ("detour", "mini2", "route-wrong-interface"),
-    ("detour", "pi5", "route-wrong-interface"),
-    ("default-route-stolen", "mini3", "default-route-stolen"),
+    pytest.param("detour", "pi5", "route-wrong-interface", marks=LONG),
+    pytest.param("default-route-stolen", "mini3", "default-route-stolen", marks=LONG),
     ("default-route-stolen", "pi5", "default-route-stolen"),
     ("address-missing", "mini2", "address-missing"),
-    ("address-missing", "pi4", "address-missing"),
-    ("wrong-prefix", "mini2", "address-wrong-prefix"),
+    pytest.param("address-missing", "pi4", "address-missing", marks=LONG),
+    pytest.param("wrong-prefix", "mini2", "address-wrong-prefix", marks=LONG),
     ("wrong-prefix", "pi4", "address-wrong-prefix"),
     ("twin-address", "mini1", "address-duplicate"),
-    ("twin-address", "pi5", "address-duplicate"),
+    pytest.param("twin-address", "pi5", "address-duplicate", marks=LONG),
 ]
 
 
