@@ -164,8 +164,11 @@ def _ended(
     if record and record.phase == "ended":
         state, reason = _ended_by_itself(record, instance)
         return state, _joined(reason, left)
-    status = "unknown" if pane.dead_status is None else str(pane.dead_status)
-    return "failed", _joined(f"its supervisor was ended from outside (status {status})", left)
+    if pane.dead_status is None:
+        return "failed", _joined("its supervisor was ended from outside", left)
+    # It ended by itself, after its record was read, or without room on the disk for its last one.
+    state, reason = _ended_with(pane.dead_status)
+    return state, _joined(reason, left)
 
 
 def still_run(pids: Sequence[int]) -> str:
@@ -182,12 +185,19 @@ def _ended_by_itself(record: Record, instance: Instance | None) -> tuple[Service
     return ("exited", None) if record.exit_code == 0 else ("failed", reason)
 
 
-def _exit_reason(record: Record, instance: Instance | None = None) -> str:
-    code = record.exit_code
+def _ended_with(code: int) -> tuple[ServiceState, str | None]:
+    return ("failed", _code_and_meaning(code)) if code else ("exited", None)
+
+
+def _code_and_meaning(code: int | None) -> str:
     meaning = {126: "it could not be run", 127: "command not found"}.get(code or 0, "")
     if code is not None and code > 128 and not meaning:
         meaning = f"signal {code - 128}"
-    text = f"exit code {code}" + (f" ({meaning})" if meaning else "")
+    return f"exit code {code}" + (f" ({meaning})" if meaning else "")
+
+
+def _exit_reason(record: Record, instance: Instance | None = None) -> str:
+    text = _code_and_meaning(record.exit_code)
     if record.restarts and instance and record.restarts >= instance.restart.max:
         text += f", after {record.restarts} restarts"
     return text
@@ -243,4 +253,4 @@ def _not_ready_reason(
 def _exit_code(pane: Pane | None, record: Record | None, state: ServiceState) -> int | None:
     if record and record.exit_code is not None:
         return record.exit_code
-    return pane.dead_status if pane and pane.dead and state == "failed" else None
+    return pane.dead_status if pane and pane.dead and state in ("failed", "exited") else None

@@ -117,15 +117,21 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
     ),
     "its supervisor was killed": (
         PLAIN,
-        facts(pane(PLAIN, dead=True, dead_status=137), record(PLAIN)),
+        facts(pane(PLAIN, dead=True), record(PLAIN), runs={}),
         "failed",
-        "its supervisor was ended from outside (status 137)",
+        "its supervisor was ended from outside",
     ),
-    "its supervisor was killed, status not known yet": (
+    "it failed after its record was read": (
         PLAIN,
-        facts(pane(PLAIN, dead=True)),
+        facts(pane(PLAIN, dead=True, dead_status=139), record(PLAIN), runs={}),
         "failed",
-        "its supervisor was ended from outside (status unknown)",
+        "exit code 139 (signal 11)",
+    ),
+    "it ended well after its record was read": (
+        PLAIN,
+        facts(pane(PLAIN, dead=True, dead_status=0), record(PLAIN), runs={}),
+        "exited",
+        None,
     ),
     "the node restarted": (PLAIN, facts(record(PLAIN), runs={}), "failed", GONE),
     "tmux was killed": (
