@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 import click
+from msgspec.structs import replace
 
 from fleetctl.cli.action import carry_out
 from fleetctl.cli.context import Context
+from fleetctl.errors import UsageError
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import FleetStatus, OrphanStatus
 from fleetctl.model.targets import choose_instances, unknown_target, unknown_targets
@@ -32,13 +34,18 @@ def command(context: Context, targets: tuple[str, ...], orphans: bool, as_json: 
     whatever they forked, and its listening socket are gone. Logs stay on the nodes.
 
     What runs though nodes.yaml no longer has it is stopped, too: all of it, or what the TARGETs
-    name. With --job, services of other jobs run on.
+    name. With --job, services of other jobs run on; it may also name a job that nodes.yaml had
+    before.
     """
     return asyncio.run(_stop(context, targets, orphans, as_json))
 
 
 async def _stop(context: Context, targets: Sequence[str], only: bool, as_json: bool) -> int:
-    async with context.service() as service:
+    service, gone = _opened(context)
+    async with service:
+        if gone:
+            only = True
+            _refuse_unless_runs(context.job, gone, await service.observe())
         strange = unknown_targets(service.fleet, service.job, targets)
         if strange:  # nothing is stopped before it is known that all of them mean something
             _refuse_unless_found(service, strange, await service.observe())
@@ -49,8 +56,8 @@ async def _stop(context: Context, targets: Sequence[str], only: bool, as_json: b
             chosen = [i for i in found if i.command is not None]
 
         def wanted(orphan: OrphanStatus) -> bool:
-            mine = service.job is not None and orphan.job == service.job.name
-            if context.job and orphan.job in service.fleet.jobs and not mine:
+            other = context.job is not None and orphan.job != context.job
+            if other and (gone or orphan.job in service.fleet.jobs):
                 return False
             return not targets or any(_names(orphan, target) for target in targets)
 
@@ -62,6 +69,28 @@ async def _stop(context: Context, targets: Sequence[str], only: bool, as_json: b
         return await carry_out(begin, chosen, "stopping", as_json, nothing=nothing)
 
 
+def _opened(context: Context) -> tuple[FleetService, UsageError | None]:
+    """The fleet, and the error if nodes.yaml does not have the job of ``--job``, whose services may
+    still run."""
+    try:
+        return context.service(), None
+    except UsageError as error:
+        return replace(context, job=None).service(), error
+
+
+def _refuse_unless_runs(job: str | None, gone: UsageError, status: FleetStatus) -> None:
+    """:raises UsageError: nothing of ``job`` runs."""
+    if not any(orphan.job == job for orphan in status.orphans):
+        raise _with_unasked(gone, status)
+
+
+def _with_unasked(error: UsageError, status: FleetStatus) -> UsageError:
+    unasked = [name for name, node in status.nodes.items() if node.state == "unreachable"]
+    if unasked:
+        error.hint += f" What runs on {', '.join(unasked)} is not known."
+    return error
+
+
 def _names(orphan: OrphanStatus, target: str) -> bool:
     return any(fnmatchcase(n, target) for n in (orphan.node, orphan.service, orphan.name))
 
@@ -70,10 +99,6 @@ def _refuse_unless_found(
     service: FleetService, targets: Sequence[str], status: FleetStatus
 ) -> None:
     """:raises UsageError: one of ``targets`` names no orphan either."""
-    unasked = [name for name, node in status.nodes.items() if node.state == "unreachable"]
     for target in targets:
         if not any(_names(orphan, target) for orphan in status.orphans):
-            error = unknown_target(service.fleet, service.job, target)
-            if unasked:
-                error.hint += f" What runs on {', '.join(unasked)} is not known."
-            raise error
+            raise _with_unasked(unknown_target(service.fleet, service.job, target), status)

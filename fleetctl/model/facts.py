@@ -33,7 +33,8 @@ class Pane(Struct, frozen=True):
     window_id: str
     dead: bool
     dead_status: int | None
-    """tmux may show a dead pane a moment before its status."""
+    """None: a signal ended its process, or tmux, which shows a dead pane a moment before it has the
+    status, does not know it yet."""
     job: str
     instance: str
     run: str

@@ -97,6 +97,21 @@ def test_other_jobs_of_the_fleet(user: MakeUser) -> None:
     assert not running(one.lab, "pi", "sleep 4841")
 
 
+def test_a_job_that_nodes_yaml_had_before_is_stopped_by_its_name(user: MakeUser) -> None:
+    one = user({"worker": worker(4845, "pi"), "other": worker(4846, "mini")})
+    one.start()
+    rename_job(one, new={"services": {"worker": worker(4847, "pi")}})
+    one.start()
+    said = one.type("--job", "jbo", "stop")
+    assert said.code == 2 and "there is no job 'jbo'" in said.err
+    assert one.type("--job", "job", "stop", "worker@pi").code == 0
+    assert not running(one.lab, "pi", "sleep 4845")
+    assert running(one.lab, "mini", "sleep 4846") and running(one.lab, "pi", "sleep 4847")
+    said = one.type("--job", "job", "stop")
+    assert said.code == 0 and "all 1 stopped" in said.err
+    assert running(one.lab, "pi", "sleep 4847") and not running(one.lab, "mini", "sleep 4846")
+
+
 def test_the_port_of_a_service_that_was_renamed(user: MakeUser) -> None:
     server = {
         "on": "hub",
