@@ -29,7 +29,7 @@ def echoes(**by_name: Echo) -> Echoes:
 
 
 def test_answers_that_are_not_asked_again_are_kept() -> None:
-    deep = said(MORNING, clock=7.0, runs=Runs({"r": (1,)}, frozenset()))
+    deep = said(MORNING, clock=(7.0, 0.5), runs=Runs({"r": (1,)}, frozenset()))
     known = deep.renewed(said(NOON, runs=Runs({"r": (2,)}, frozenset()))).facts()
     assert (known.reliability.clock_offset_s, known.runs, known.measured_at) == (
         7.0,
@@ -39,15 +39,15 @@ def test_answers_that_are_not_asked_again_are_kept() -> None:
 
 
 def test_a_later_reason_replaces_an_earlier_value_and_vice_versa() -> None:
-    known = said(MORNING, clock=7.0).renewed(said(NOON, clock=Unanswered("date: not found")))
+    known = said(MORNING, clock=(7.0, 0.5)).renewed(said(NOON, clock=Unanswered("date: not found")))
     assert known.facts().reliability.clock_offset_s is None
     assert known.facts().unknown == {"clock": "date: not found"}
-    again = known.renewed(said(NOON, clock=3.0)).facts()
+    again = known.renewed(said(NOON, clock=(3.0, 0.5))).facts()
     assert (again.reliability.clock_offset_s, again.unknown) == (3.0, {})
 
 
 def test_a_value_that_is_gone_is_not_kept() -> None:
-    known = said(MORNING, clock=7.0).renewed(said(NOON, "clock"))
+    known = said(MORNING, clock=(7.0, 0.5)).renewed(said(NOON, "clock"))
     assert known.facts().reliability.clock_offset_s is None
 
 
@@ -66,7 +66,7 @@ def test_a_later_ping_that_was_not_understood_replaces_the_earlier_one() -> None
 
 
 def test_a_probe_that_is_left_out_is_unknown_with_the_reason() -> None:
-    known = said(MORNING, clock=7.0).without_answer(frozenset({"clock"}), "it hangs").facts()
+    known = said(MORNING, clock=(7.0, 0.5)).without_answer(frozenset({"clock"}), "it hangs").facts()
     assert (known.reliability.clock_offset_s, known.unknown) == (None, {"clock": "it hangs"})
 
 

@@ -31,18 +31,15 @@ def measured(told: Told) -> tuple[float, float] | Unanswered:
     return round(offset_s, 3), round((now_s - asked_s + spread_s) / 2, 3)
 
 
-def _read(told: Told) -> float | Unanswered:
-    found = measured(told)
-    return found if isinstance(found, Unanswered) else found[0]
-
-
-def _into(facts: NodeFacts, offset_s: float) -> NodeFacts:
-    return replace(facts, reliability=replace(facts.reliability, clock_offset_s=offset_s))
+def _into(facts: NodeFacts, clock: tuple[float, float]) -> NodeFacts:
+    offset_s, error_s = clock
+    now = replace(facts.reliability, clock_offset_s=offset_s, clock_error_s=error_s)
+    return replace(facts, reliability=now)
 
 
 PROBE = Probe(
     name="clock",
     when="check",
-    on={"linux": Ask(_LINUX, _read), "macos": Ask(_MACOS, _read)},
+    on={"linux": Ask(_LINUX, measured), "macos": Ask(_MACOS, measured)},
     into=_into,
 )
