@@ -6,6 +6,7 @@ command itself would find it on its stdin.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Literal
 
@@ -142,9 +143,13 @@ class Root:
 
 
 def _ask_script(commands: Sequence[str]) -> str:
-    """Prints what ``sudo -l`` says of each command and its exit status, each before a mark."""
+    """Prints what ``sudo -l`` says of each command and its exit status, each before a mark.
+
+    Its words are quoted, so that nothing of a command can be run by asking for it.
+    """
     asked = "".join(
-        f"sudo -n -l {command.removeprefix(SUDO)} </dev/null 2>&1; printf '\\036%s\\036' $?\n"
+        f"sudo -n -l {shlex.join(shlex.split(command.removeprefix(SUDO)))} </dev/null 2>&1; "
+        "printf '\\036%s\\036' $?\n"
         for command in commands
     )
     return (

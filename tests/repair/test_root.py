@@ -167,3 +167,19 @@ def test_an_account_that_may_not_use_sudo_at_all(machine: Machine) -> None:
     assert "not in the sudoers file" in refused.value.message
     with pytest.raises(RepairRefused, match=r"docs/sudo\.md"):
         applied(SudoPassword(SECRET), FORWARD)
+
+
+def test_nothing_of_a_command_is_run_by_asking_whether_it_may(
+    asking: Callable[..., Machine],
+) -> None:
+    machine = asking(listed="*")
+
+    touch = f"touch {machine.home}/ran"
+
+    async def body() -> None:
+        repairer = Repairer(LocalLink("pi5"), "smol", frozenset(), lambda o: None)
+        await repairer.prepare([f"sudo sysctl -w a=1; {touch}", f"sudo sh -c '{touch}' $({touch})"])
+
+    bounded(body())
+    assert not (machine.home / "ran").exists()
+    assert f"-n -l sysctl -w a=1; {touch}" in (machine.home / "seen").read_text()
