@@ -84,10 +84,10 @@ def test_the_supervisor_is_not_a_process_of_the_instance(node: Node) -> None:
 
 @pytest.mark.parametrize("what", ["supervisor", "tmux"])
 def test_what_outlives_its_supervisor(node: Node, what: str) -> None:
-    one = started(node, "trap '' HUP; touch set; env -i sleep 1000 & wait")
-    eventually((node.home / "set").exists, "the trap is set")
-    eventually(lambda: len(members(node, one)) == 2, "the child is there")
+    one = started(node, "trap '' HUP; env -i sleep 1000 & echo $! >~/pid; wait")
+    child = read_pid(node.home / "pid")
     left = members(node, one)
+    assert len(left) == 2 and child in left
     os.kill(pane_pid(node), signal.SIGKILL) if what == "supervisor" else node.tmux("kill-server")
     eventually(lambda: "still run" in (node.status(one).reason or ""), "it is told")
     assert node.status(one).state == "failed"
