@@ -78,6 +78,16 @@ def name_of(value: object) -> str | None:
     return "-".join(value) if isinstance(value, tuple) else None
 
 
+EVERY = pytest.mark.parametrize(
+    ("fleet", "share"),
+    [
+        ("guide", 1),
+        ("many", 5),
+        pytest.param("many", 1, marks=pytest.mark.long),
+    ],
+)
+"""Of the larger fleet one pair of five; all of them take a minute."""
+
 ALL = [(fleet, link) for fleet, f in FLEETS.items() for link in links(f)]
 
 
@@ -104,10 +114,10 @@ def test_a_link_that_loses_a_tenth_is_mostly_found_and_never_taken_for_another(f
     assert found * 2 > len(list(links(FLEETS[fleet])))
 
 
-@pytest.mark.parametrize("fleet", FLEETS)
-def test_two_bad_links_are_two_problems(fleet: str) -> None:
+@EVERY
+def test_two_bad_links_are_two_problems(fleet: str, share: int) -> None:
     wrong = []
-    for one, other in combinations(links(FLEETS[fleet]), 2):
+    for one, other in list(combinations(links(FLEETS[fleet]), 2))[::share]:
         if one[1] == other[1]:
             continue  # what is lost between the two cannot be told apart
         for act, second in ((lossy, lossy), (slow, slow), (lossy, slow)):
@@ -118,10 +128,10 @@ def test_two_bad_links_are_two_problems(fleet: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("fleet", FLEETS)
-def test_a_bad_link_beside_another_fault_changes_nothing_of_it(fleet: str) -> None:
+@EVERY
+def test_a_bad_link_beside_another_fault_changes_nothing_of_it(fleet: str, share: int) -> None:
     wrong = []
-    for (kind, node, act), link in product_of(FLEETS[fleet]):
+    for (kind, node, act), link in product_of(FLEETS[fleet], 7 * share):
         world = World(FLEETS[fleet])
         act(world)
         alone = world.errors()
@@ -139,10 +149,10 @@ def _two_left(world: World, network: str) -> bool:
     return sum(host.up(network) and network not in host.missing for host in hosts) == 2
 
 
-def product_of(fleet: Fleet) -> Iterator[tuple[tuple[str, str, Break], Link]]:
-    """Every fault with every seventh link, so that each link comes with many faults."""
+def product_of(fleet: Fleet, every: int) -> Iterator[tuple[tuple[str, str, Break], Link]]:
+    """Each fault with some links."""
     pairs = [(f, link) for f in faults(fleet) for link in links(fleet) if link[0] != f[1]]
-    yield from pairs[::7]
+    yield from pairs[::every]
 
 
 def test_a_slow_cable_names_what_it_affects() -> None:
