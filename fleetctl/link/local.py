@@ -179,12 +179,16 @@ class _LocalTerminal:
         asyncio.get_running_loop().remove_writer(self._fd)
 
     def resize(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        _set_size(self._fd, columns, rows)
 
     @property
     def exit_status(self) -> int | None:
         code = self._process.returncode
         return None if code is None else _status(code)
+
+
+def _set_size(fd: int, columns: int, rows: int) -> None:
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
 class LocalLink:
@@ -259,6 +263,7 @@ class LocalLink:
         self, script: str, *, term: str, columns: int, rows: int
     ) -> AsyncIterator[_LocalTerminal]:
         controller, follower = pty.openpty()
+        _set_size(controller, columns, rows)  # before anything can ask for it
         env = {k: v for k, v in os.environ.items() if k not in ("TMUX", "TMUX_PANE")}
         try:
             process = await asyncio.create_subprocess_exec(
@@ -273,7 +278,6 @@ class LocalLink:
             )
             os.close(follower)
             terminal = _LocalTerminal(process, controller)
-            terminal.resize(columns, rows)
             try:
                 yield terminal
             finally:
