@@ -74,18 +74,19 @@ def test_an_unknown_target_is_a_wrong_call(lab: Lab) -> None:
     assert b"Did you mean 'mini" in done.stderr
 
 
+LONG = pytest.mark.long  # test_every_fault tries all of them, too
 BY_HAND = [
     ("power-off", "mini3", ("ssh-timeout", "ssh-unreachable")),
-    ("wifi-down", "mini1", ("ssh-timeout", "ssh-unreachable")),
+    pytest.param("wifi-down", "mini1", ("ssh-timeout", "ssh-unreachable"), marks=LONG),
     ("sshd-hang", "pi5", ("ssh-hung",)),
-    ("fabric-down", "mini2", ("interface-down",)),
-    ("edge-down", "pi4", ("interface-down",)),
-    ("vpn-route", "mini1", ("route-wrong-interface",)),
+    pytest.param("fabric-down", "mini2", ("interface-down",), marks=LONG),
+    pytest.param("edge-down", "pi4", ("interface-down",), marks=LONG),
+    pytest.param("vpn-route", "mini1", ("route-wrong-interface",), marks=LONG),
     ("vpn-route", "pi4", ("route-wrong-interface",)),
-    ("tmux-missing", "mini2", ("tmux-missing",)),
-    ("disk-full", "pi5", ("disk-full",)),
+    pytest.param("tmux-missing", "mini2", ("tmux-missing",), marks=LONG),
+    pytest.param("disk-full", "pi5", ("disk-full",), marks=LONG),
     ("host-key-changed", "mini2", ("ssh-host-key-changed",)),
-    ("key-revoked", "pi4", ("ssh-auth-failed",)),
+    pytest.param("key-revoked", "pi4", ("ssh-auth-failed",), marks=LONG),
 ]
 
 

@@ -45,6 +45,7 @@ class Screen:
         return time.monotonic() - began
 
 
+@pytest.mark.long  # test_dashboard sees the same through the dashboard
 def test_killed_processes_and_lost_nodes_show_and_recover(lab: Lab, user: MakeUser) -> None:
     job = user(JOB)
     job.start()

@@ -242,6 +242,7 @@ def without_a_terminal(folder: Path, *options: str) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.long  # test_a_first_time_user sees it, too
 def test_without_a_terminal_training_is_seen(tmp_path: Path) -> None:
     done = without_a_terminal(tmp_path)
     assert done.returncode == 0, done.stderr
