@@ -55,12 +55,21 @@ jobs:
 """
 
 
+def asked(lab: Lab, job: str, command: str) -> dict[str, Any]:
+    told = lab.run("controller", ["fleetctl", "--job", job, command, "--json"], timeout_s=45).stdout
+    found: dict[str, Any] = json.loads(told)
+    return found
+
+
+def connections(status: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = status["services"]["worker@pi2"]["connections"]
+    return found
+
+
 def state(lab: Lab, job: str) -> tuple[list[tuple[str, str | None]], dict[str, Any] | None]:
     """The problems, and the worker's connection."""
-    status = json.loads(
-        lab.run("controller", ["fleetctl", "--job", job, "check", "--json"], timeout_s=45).stdout
-    )
-    found = status["services"]["worker@pi2"]["connections"]
+    status = asked(lab, job, "check")
+    found = connections(status)
     other_job = "service-orphaned"
     problems = [(p["code"], p["node"]) for p in status["problems"] if p["code"] != other_job]
     return problems, found[0] if found else None
@@ -69,7 +78,9 @@ def state(lab: Lab, job: str) -> tuple[list[tuple[str, str | None]], dict[str, A
 def start(lab: Lab, job: str) -> None:
     done = lab.run("controller", ["fleetctl", "--job", job, "start"], timeout_s=60)
     assert done.returncode == 0, (done.stdout.decode(), done.stderr.decode())
-    eventually(lambda: state(lab, job)[1] is not None, "the worker is connected", timeout_s=20)
+    eventually(
+        lambda: connections(asked(lab, job, "status")), "the worker is connected", timeout_s=20
+    )
 
 
 def test_a_connection_says_whether_it_uses_the_best_network(make_lab: MakeLab) -> None:

@@ -15,7 +15,11 @@ def test_starting_again_replaces_its_own_window_only(node: Node) -> None:
     failed = instance("failed", command="exit 3")
     others = [instance(f"other{number}", command="exec sleep 1000") for number in range(3)]
     node.start(failed)
-    node.await_phase(failed, "ended")
+    dead = "#{pane_dead} #{@fleetctl_instance}"
+    eventually(
+        lambda: node.tmux("list-panes", "-a", "-F", dead).strip() == f"1 {failed.name}",
+        "the supervisor has left",
+    )
     for other in others:
         node.start(other)
     pids = [int(node.await_phase(other, "running")["pid"]) for other in others]
