@@ -202,7 +202,9 @@ class Connector:
         way: dict[str, Any] = {"tunnel": None, "proxy_command": None} if jump else {}
         options = asyncssh.SSHClientConnectionOptions(
             base,
-            known_hosts=known.entries,
+            known_hosts=([], [], []),  # the client judges the key, by ``known``
+            server_host_key_algs=config.get("HostKeyAlgorithms")
+            or known.algorithms(base.host, base.port, base.host_key_alias),
             # faster: one call into OpenSSL per packet, while asyncssh's ChaCha20 needs several
             encryption_algs=config.get("Ciphers") or "^aes128-gcm@openssh.com",
             **way,
