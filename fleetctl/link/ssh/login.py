@@ -21,10 +21,10 @@ from fleetctl.errors import (
 )
 from fleetctl.link.ssh.channel import reason_of
 from fleetctl.link.ssh.dial import written
+from fleetctl.link.ssh.host_config import HostConfig
 from fleetctl.link.ssh.identities import LOCKED, Identity
 from fleetctl.link.ssh.jumps import Jump
 from fleetctl.link.ssh.known_hosts import Entry, Judged, Known, decoded
-from fleetctl.link.ssh.user_config import ignored, without_keys
 from fleetctl.quoting import quote
 
 _HUNG_HINT = "sshd on the node is stuck or overloaded; restart it, or the node, at its screen."
@@ -70,6 +70,9 @@ class Login(Struct, frozen=True):
     """How to log in to one node."""
 
     options: asyncssh.SSHClientConnectionOptions
+    config: HostConfig
+    original: str
+    """The host as nodes.yaml has it, which ssh would be given."""
     known: Known
     identity: Identity
     jump: Jump | None
@@ -86,19 +89,10 @@ class Login(Struct, frozen=True):
         return not (self.jump or self.options.proxy_command)
 
     @property
-    def config(self) -> Any:
-        """asyncssh types its values as object."""
-        return self.options.config
-
-    @property
-    def ignored(self) -> tuple[str, ...]:
-        return ignored(self.config)
-
-    @property
     def as_jump(self) -> str:
         """This host as ssh's ``-J`` takes it, with those before it."""
         options = self.options
-        host = f"{options.username}@{written(options.orig_host, options.port)}"
+        host = f"{options.username}@{written(self.original, options.port)}"
         return f"{self.route},{host}" if self.route else host
 
     @property
@@ -106,7 +100,7 @@ class Login(Struct, frozen=True):
         """The end of an ssh command line that goes the same way."""
         jump = f"-o ProxyJump={quote(self.route)} " if self.route else ""
         port = "" if self.options.port == 22 else f"-p {self.options.port} "
-        return f"{jump}{port}{quote(f'{self.options.username}@{self.options.orig_host}')}"
+        return f"{jump}{port}{quote(f'{self.options.username}@{self.original}')}"
 
 
 class _Agent(asyncssh.SSHAgentClient):
@@ -220,11 +214,14 @@ async def log_in(
     """
     client = _Client(login)
     options = login.options
+    if login.config.without_keys:
+        raise _auth_error(name, login, client, too_many=False)
     try:
         async with asyncio.timeout_at(deadline):
             return await asyncssh.connect(
                 options.host,
                 options.port,
+                config=None,  # by default it would read the user's file again
                 options=options,
                 client_factory=lambda: client,
                 **transport,
@@ -311,8 +308,8 @@ def _jump_error(name: str, login: Login, error: asyncssh.ChannelOpenError) -> Li
 def _auth_error(name: str, login: Login, client: _Client, *, too_many: bool) -> LinkError:
     account = f"{login.options.username}@{login.where}"
     identity = login.identity
-    if exclusive := without_keys(login.config):
-        host = login.options.orig_host
+    if exclusive := login.config.without_keys:
+        host = login.original
         return AuthFailed(
             name,
             f"~/.ssh/config says {' and '.join(exclusive)} for {host}, but fleetctl logs in by "
@@ -320,9 +317,9 @@ def _auth_error(name: str, login: Login, client: _Client, *, too_many: bool) -> 
             hint=f"Allow publickey for {host} in ~/.ssh/config, and install a key there.",
         )
     tried = identity.tried(client.agent_state)
-    unused = [one for one in login.ignored if one.startswith(("PKCS11", "SecurityKey"))]
+    unused = [one for one in login.config.ignored if one.startswith(("PKCS11", "SecurityKey"))]
     if unused:
-        tried += f"; {' and '.join(unused)} of ~/.ssh/config is not used"
+        tried += f"; {' and '.join(unused)} is not used"
     known = [file for file in identity.files if not file.lacks or _held(file.public, client)]
     if too_many and not (identity.named and known):
         return AuthFailed(
@@ -384,8 +381,8 @@ def _host_key_error(
             hint=f"If the node was reinstalled, {_forgetting(login, judged.entries[0])}; "
             "otherwise somebody may be listening in.",
         )
-    commands = [one for one in login.ignored if one.startswith("KnownHostsCommand")]
-    unused = f"; {commands[0]} of ~/.ssh/config is not run" if commands else ""
+    commands = [one for one in login.config.ignored if one.startswith("KnownHostsCommand")]
+    unused = f"; {commands[0]} is not run" if commands else ""
     refused = f", and its certificate does not count: {judged.why_not}" if judged.why_not else ""
     return HostKeyUnknown(
         name,
@@ -421,11 +418,10 @@ def _accepting(login: Login) -> str:
     /dev/null``), or keep it in another file than nodes.yaml names.
     """
     options = ""
-    strict = str(login.config.get("StrictHostKeyChecking", "")).lower()
-    if strict not in ("", "ask", "accept-new"):
+    if login.config.strict not in ("ask", "accept-new"):
         options += "-o StrictHostKeyChecking=ask "
     file = login.known.where if login.known.keeps else _DEFAULT_FILE
-    of_ssh = login.config.get("UserKnownHostsFile")
+    of_ssh = login.config.known_hosts
     if (_DEFAULT_FILE if of_ssh is None else " ".join(of_ssh[:1])) != file:
         options += f"-o UserKnownHostsFile={_path(file)} "
     accept = f"accept it once with: ssh {options}{login.target}"
