@@ -26,9 +26,13 @@ into a finding. A bug raises something else, and keeps its traceback.
 
 from __future__ import annotations
 
+from fleetctl.escaping import visible
+
 
 class FleetctlError(Exception):
     """The base class.
+
+    Both texts may quote what a node or a file says, so they are made safe for a terminal.
 
     :param message: one sentence that says what failed, where and why, without a trailing newline.
     :param hint: what the user can do next; empty: nothing useful is known.
@@ -37,9 +41,9 @@ class FleetctlError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = "\n".join(map(visible, message.split("\n")))
+        self.hint = visible(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message
@@ -76,9 +80,9 @@ class LinkError(FleetctlError):
     def __init__(
         self, node: str, reason: str, *, hint: str = "", silent: bool | None = None
     ) -> None:
-        super().__init__(f"{node}: {reason}", hint=hint)
         self.node = node
-        self.reason = reason
+        self.reason = visible(reason)
+        super().__init__(f"{node}: {self.reason}", hint=hint)
         if silent is not None:
             self.silent = silent
 
@@ -163,7 +167,7 @@ class TmuxError(FleetctlError):
     def __init__(self, node: str, reason: str, *, hint: str = "", code: str = "tmux-missing"):
         super().__init__(f"{node}: {reason}", hint=hint)
         self.node = node
-        self.reason = reason
+        self.reason = visible(reason)
         self.code = code
 
 
@@ -176,7 +180,7 @@ class LaunchError(FleetctlError):
 
     def __init__(self, instance: str, reason: str, *, hint: str = "", code: str = "service-failed"):
         super().__init__(f"{instance}: {reason}", hint=hint)
-        self.reason = reason
+        self.reason = visible(reason)
         self.code = code
 
 
