@@ -12,6 +12,7 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 │   ├── HostKeyChanged       the host shows another key than recorded   (ssh-host-key-changed)
 │   ├── LinkHung             TCP answers, SSH or the command does not   (ssh-hung)
 │   │   └── ShellHung        the login shell does not run the command   (ssh-hung)
+│   ├── AnswerCut            a command's answer has no end              (answer-incomplete)
 │   └── LinkLost             the connection broke while in use          (ssh-unreachable)
 ├── TmuxError                tmux on a node is missing, too old or refused a command
 ├── LaunchError              an instance cannot be started or stopped
@@ -146,6 +147,23 @@ class LinkHung(LinkError):
 
 class ShellHung(LinkHung):
     """The account's login shell does not get as far as the command."""
+
+
+class AnswerCut(LinkError):
+    """A command's shell ended before it, or it said more than an answer can be long.
+
+    :param output: its stdout until then.
+    :param errors: its stderr until then.
+    """
+
+    code = "answer-incomplete"
+
+    def __init__(
+        self, node: str, reason: str, *, hint: str = "", output: bytes = b"", errors: bytes = b""
+    ) -> None:
+        super().__init__(node, reason, hint=hint)
+        self.output = output
+        self.errors = errors
 
 
 class LinkLost(LinkError):

@@ -21,6 +21,7 @@ _IDLE_CHECK_S = 1.0
 # a log is rotated only while it grows, so an idle one is checked less often
 _GIVEN_UP_S = 1.0
 _HEAD_TIMEOUT_S = 60.0
+_HEAD_BYTES = 8 * 1024 * 1024  # with what follows the head in the same read
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOGS_PER_LANE = 6
 TORN_EVERY_S = 0.2
@@ -142,6 +143,8 @@ async def _head(node: str, stream: Stream) -> tuple[int, bytes]:
         if not more:
             raise _unreadable(node, stream)
         data += more
+        if len(data) > _HEAD_BYTES:
+            break
     head, _, data = data.partition(b"\n")
     try:
         return int(head.split()[0]), data

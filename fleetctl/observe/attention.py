@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from fleetctl.errors import LinkError, LinkHung
+from fleetctl.errors import AnswerCut, LinkError, LinkHung
 from fleetctl.link.protocol import Link
 from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
@@ -128,6 +128,8 @@ class _Asking:
             return None
         try:
             await self._link.run(script.text, timeout_s=HANGING_TIMEOUT_S)
+        except AnswerCut:
+            return None
         except LinkHung as hung:
             probe = hanging(script, hung.output.decode("utf-8", "replace"))
             return None if probe in self._stuck else probe
