@@ -25,6 +25,7 @@ from fleetctl.health.kinds.machine import (
     DISK_FULL,
     LOCAL_NETWORK_DENIED,
     OS_MISMATCH,
+    STATE_UNWRITABLE,
     TMUX_MISSING,
     TMUX_UNUSABLE,
     UNDERVOLTAGE,
@@ -39,6 +40,7 @@ from fleetctl.model.plan import dependents, plan
 from fleetctl.model.status import ALIVE_STATES, Fix, Problem, ServiceStatus
 from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.model.write_refusals import write_refusal
 from fleetctl.quantities import duration
 
 DISK_FULL_BYTES = 16 * 1024 * 1024
@@ -125,6 +127,15 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
     if free is not None and free < DISK_FULL_BYTES:
         evidence = f"df: {free} bytes free"
         yield DISK_FULL.problem(node.name, free_kib=free // 1024, evidence=evidence, affects=names)
+    if bad := facts.unwritable:
+        owner = f" (it belongs to {bad.owner})" if bad.owner else ""
+        yield STATE_UNWRITABLE.problem(
+            node.name,
+            folder=bad.folder,
+            reason=f"{bad.why}{owner}. {write_refusal(node.name, bad.why).hint}",
+            evidence=bad.listing,
+            affects=names,
+        )
     yield from _power(node, facts)
     if job and facts.local_network and facts.local_network.allowed is False:
         yield from _denied(node, facts, job)

@@ -89,9 +89,10 @@ class Repairer:
         self._number += 1
         name = file_name(self._number, record)
         try:
+            text = msgspec.json.encode(record)
             done = await self._link.run(
-                write_script(self._fleet, name),
-                stdin=msgspec.json.encode(record),
+                write_script(self._fleet, name, len(text)),
+                stdin=text,
                 timeout_s=ASK_TIMEOUT_S,
             )
             if done.exit_status != 0:

@@ -28,6 +28,7 @@ from fleetctl.model.facts import (
     NetworkFacts,
     Reliability,
     ThunderboltPort,
+    Unwritable,
     Workplace,
 )
 from fleetctl.model.jobs import Job, Service
@@ -277,6 +278,9 @@ RAISED: dict[str, Raise] = {
     "tmux-unusable": alone(panes=None, unknown={"tmux": "server exited unexpectedly"}),
     "tmux-missing": alone(tmux_version=None, unknown={"tmux": "not installed"}),
     "disk-full": alone(system=HOT),
+    "state-unwritable": alone(
+        unwritable=Unwritable("/home/pi/.local", "root", "Permission denied", "drwxr-xr-x 2 root")
+    ),
     "undervoltage": alone(reliability=Reliability(undervoltage=True)),
     "clock-skew": changed("pi4", reliability=Reliability(clock_offset_s=60.0)),
     "sleep-enabled": changed("mini1", reliability=Reliability(sleep_minutes=10)),

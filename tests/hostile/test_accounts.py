@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +11,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fleetctl.errors import AnswerCut
+from fleetctl.errors import AnswerCut, LaunchError
+from fleetctl.health.problems import node_problems
+from fleetctl.launch.birth import Birth
+from fleetctl.launch.secrets import Secrets
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import CUT_OFF
 from fleetctl.model.questions import Questions
+from fleetctl.model.status import Problem
+from fleetctl.model.write_refusals import write_refusal
 from fleetctl.observe.look import look
 from fleetctl.probes.node import node_script
+from tests.launch.jobs import instance
 from tests.openssh import Server, bounded
 
 MakeServer = Callable[..., Server]
@@ -125,3 +132,78 @@ def test_a_start_up_file_that_eats_of_a_long_script_is_told(
     with start_up(server, "head -c 1000 >/dev/null\n"):
         bounded(body())
     assert not (server.home / "ran").exists()
+
+
+# what a start needs
+
+
+async def _start(server: Server) -> None:
+    one = instance(node="pi4", command="touch ran")
+    link = await _open(server)
+    birth = Birth("fleet", link, Secrets([one]))
+    try:
+        await birth.start(one)
+    finally:
+        birth.close()
+        await link.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["read -r answer\n", "cat >/dev/null\n", "head -c 40 >/dev/null\n"]
+)
+def test_a_start_up_file_that_reads_stdin_is_the_reason_why_nothing_is_started(
+    make_sshd: MakeServer, client_home: Path, text: str
+) -> None:
+    server = make_sshd()
+    with start_up(server, text), pytest.raises(LaunchError) as caught:
+        bounded(_start(server))
+    assert "less of what it is to run arrived on pi4 than was sent" in str(caught.value)
+    assert "start-up files" in caught.value.hint
+    left = [path.name for path in server.home.rglob("*") if path.is_file()]
+    assert "spec" not in left
+    assert "ran" not in left
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a folder that belongs to root is made by root")
+def test_a_folder_of_roots_is_told_before_and_at_the_start(
+    make_sshd: MakeServer, client_home: Path
+) -> None:
+    server = make_sshd()
+    (server.home / ".local").mkdir(mode=0o755)
+
+    async def problems() -> list[Problem]:
+        link = await _open(server)
+        facts = await look(link, node_script(Questions("fleet", "pi4")))
+        await link.close()
+        return list(node_problems(server.node(), facts, None))
+
+    [problem] = [p for p in bounded(problems()) if p.code == "state-unwritable"]
+    assert f"pi4 cannot write in {server.home}/.local" in problem.summary
+    assert "Permission denied (it belongs to root)" in problem.summary
+    assert "sudo chown" in problem.summary
+    with pytest.raises(LaunchError) as caught:
+        bounded(_start(server))
+    assert caught.value.code == "state-unwritable"
+    assert "Permission denied" in caught.value.reason
+    assert "sudo chown" in caught.value.hint
+    (server.home / ".local").rmdir()
+    (server.home / ".local").write_text("a file")
+    [problem] = [p for p in bounded(problems()) if p.code == "state-unwritable"]
+    assert "Not a directory" in problem.summary
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "words"),
+    [
+        ("cat: write error: No space left on device", "disk-full", "df -h"),
+        ("mkdir: cannot create directory: Disk quota exceeded", "disk-full", "df -h"),
+        ("mkdir: cannot create: Read-only file system", "state-unwritable", "mounted read-only"),
+        ("mkdir: .local/state: Permission denied", "state-unwritable", "sudo chown"),
+        ("mkdir: .local: Not a directory", "state-unwritable", "Move away"),
+        ("", "state-unwritable", "must own"),
+    ],
+)
+def test_words_fit_the_reason(said: str, code: str, words: str) -> None:
+    told = write_refusal("pi4", said)
+    assert told.code == code
+    assert words in told.hint

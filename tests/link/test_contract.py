@@ -52,9 +52,9 @@ def test_stdin_arrives_whole_and_output_of_megabytes_comes_back(
         payload = os.urandom(3 * 1024 * 1024 + 17)
         done = await link.run("cat", stdin=payload, timeout_s=20, most_bytes=len(payload))
         assert done.stdout == payload
-        with pytest.raises(AnswerCut, match="more than 2.0M in answer"):
+        with pytest.raises(AnswerCut, match=r"more than 2\.0M in answer"):
             await link.run("cat", stdin=payload, timeout_s=20)
-        with pytest.raises(AnswerCut, match="more than 1.0K in answer"):
+        with pytest.raises(AnswerCut, match=r"more than 1\.0K in answer"):
             await link.run("while :; do echo y >&2; done", timeout_s=20, most_bytes=1024)
         secret = await link.run("read word; echo ${#word}", stdin=b"s3cr3t\n", timeout_s=10)
         assert secret.text == "6\n"
