@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from fleetctl.errors import LinkError, LinkHung
 from fleetctl.link.links import Links
+from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Stream
 from fleetctl.logs.lines import Framer
 from fleetctl.logs.segments import LogLocation
@@ -76,14 +77,15 @@ async def follow(
     failures = 0
     while True:
         try:
-            link = await links.get(node, lane)
-            async with link.stream(place.script("follow", offset=framer.position)) as stream:
-                async for event in _segment(node, stream, framer, torn):
-                    if failures:
-                        failures = 0
-                        yield Resumed()
-                    if not isinstance(event, Resumed):
-                        yield event
+            with of_node(node):
+                link = await links.get(node, lane)
+                async with link.stream(place.script("follow", offset=framer.position)) as stream:
+                    async for event in _segment(node, stream, framer, torn):
+                        if failures:
+                            failures = 0
+                            yield Resumed()
+                        if not isinstance(event, Resumed):
+                            yield event
         except LinkError as error:
             if not failures:
                 yield Cut(error.reason)

@@ -244,6 +244,7 @@ RAISED: dict[str, Raise] = {
     "ssh-host-key-unknown": lost(errors.HostKeyUnknown),
     "ssh-host-key-changed": lost(errors.HostKeyChanged),
     "ssh-hung": lost(errors.LinkHung),
+    "internal-error": lost(errors.OwnMistake),
     "answer-incomplete": alone(unknown={"interfaces": CUT_OFF}),
     "address-missing": world(lambda w: w.hosts["mini2"].missing.add("fabric")),
     "address-wrong-prefix": world(lambda w: w.hosts["mini2"].prefixes.update(fabric=16)),

@@ -40,7 +40,15 @@ ANSWER_INCOMPLETE = ProblemKind(
     "the node's instances, and those that wait for them",
     no_remedy("what is not known cannot be repaired"),
 )
+INTERNAL_ERROR = ProblemKind(
+    "internal-error",
+    "error",
+    "{node} was not asked to the end: {reason}",
+    "the node's instances, those that wait for them, and nodes reached only through it",
+    no_remedy("the mistake is in fleetctl"),
+)
 KINDS = (
+    INTERNAL_ERROR,
     ANSWER_INCOMPLETE,
     SSH_CONFIG_IGNORED,
     LOGIN_SHELL_SLOW,
