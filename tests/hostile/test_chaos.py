@@ -90,7 +90,7 @@ class ChaoticFleet(SimulatedFleet):
         if node.name != "bad":
             return link
         self._fuse.burn()
-        chaotic: Link = Chaotic(link, self._fuse)  # type: ignore[assignment]  # by __getattr__
+        chaotic: Link = Chaotic(link, self._fuse)
         return chaotic
 
 
