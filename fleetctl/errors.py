@@ -12,6 +12,8 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 │   ├── HostKeyChanged       the host shows another key than recorded   (ssh-host-key-changed)
 │   ├── LinkHung             TCP answers, SSH or the command does not   (ssh-hung)
 │   │   └── ShellHung        the login shell does not run the command   (ssh-hung)
+│   ├── AnswerCut            a command's answer has no end              (answer-incomplete)
+│   ├── OwnMistake           a bug of ours, while one node was asked    (internal-error)
 │   └── LinkLost             the connection broke while in use          (ssh-unreachable)
 ├── TmuxError                tmux on a node is missing, too old or refused a command
 ├── LaunchError              an instance cannot be started or stopped
@@ -21,7 +23,7 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 ```
 
 One node's trouble is data: layers above ``link`` catch :class:`LinkError` per node and turn it
-into a finding. A bug raises something else, and keeps its traceback.
+into a finding. A bug raises something else: while one node is asked, it becomes an OwnMistake.
 """
 
 from __future__ import annotations
@@ -150,6 +152,29 @@ class LinkHung(LinkError):
 
 class ShellHung(LinkHung):
     """The account's login shell does not get as far as the command."""
+
+
+class AnswerCut(LinkError):
+    """A command's shell ended before it, or it said more than an answer can be long.
+
+    :param output: its stdout until then.
+    :param errors: its stderr until then.
+    """
+
+    code = "answer-incomplete"
+
+    def __init__(
+        self, node: str, reason: str, *, hint: str = "", output: bytes = b"", errors: bytes = b""
+    ) -> None:
+        super().__init__(node, reason, hint=hint)
+        self.output = output
+        self.errors = errors
+
+
+class OwnMistake(LinkError):
+    """A mistake of fleetctl's own while it asked a node; the reason says where its report is."""
+
+    code = "internal-error"
 
 
 class LinkLost(LinkError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +13,7 @@ from fleetctl.errors import LaunchError, LinkError, LinkHung, TmuxError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.health.services import pane_of
 from fleetctl.link.links import Links
+from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Failure, Said
 from fleetctl.model.expectations import derive
@@ -141,7 +142,8 @@ class LiveFleet:
         )
 
     async def raw_answers(self, node: str) -> tuple[RawAnswer, ...]:
-        return await self.observer.raw_answers(self.fleet.nodes[node])
+        with of_node(node):
+            return await self.observer.raw_answers(self.fleet.nodes[node])
 
     # start, stop, restart
 
@@ -187,7 +189,8 @@ class LiveFleet:
         async def read(instance: Instance) -> PastLog | LinkError:
             log = LogLocation(self.fleet.name, instance.job, instance.name)
             try:
-                return await past(self.links, log, instance.node, wanted, clocks)
+                with of_node(instance.node):
+                    return await past(self.links, log, instance.node, wanted, clocks)
             except LinkError as error:
                 return error
 
@@ -269,23 +272,32 @@ class LiveFleet:
         timeout_s: float,
         took: Callable[[ExecutionEvent], object],
     ) -> None:
+        async with aclosing(self._run(node, script, timeout_s)) as events:
+            async for event in events:
+                took(event)
+
+    async def _run(
+        self, node: str, script: str, timeout_s: float
+    ) -> AsyncGenerator[ExecutionEvent, None]:
         how: Failure = "not reached"
         try:
-            link = await self.links.get(node)
-            async with asyncio.timeout(timeout_s), link.stream(script, both=True) as stream:
-                how = "cut off"
-                stream.write_eof()
-                while any(said := await stream.read_both()):
-                    for data, error in zip(said, (False, True), strict=True):
-                        if data:
-                            took(Said(node, data, error))
-        except TimeoutError:
-            late = LinkHung(node, f"a command did not end within {timeout_s:g} s")
-            took(Broken(node, "timed out", late))
+            with of_node(node):
+                link = await self.links.get(node)
+                try:
+                    async with asyncio.timeout(timeout_s), link.stream(script, both=True) as stream:
+                        how = "cut off"
+                        stream.write_eof()
+                        while any(said := await stream.read_both()):
+                            for data, error in zip(said, (False, True), strict=True):
+                                if data:
+                                    yield Said(node, data, error)
+                except TimeoutError:
+                    how = "timed out"
+                    raise LinkHung(node, f"a command did not end within {timeout_s:g} s") from None
         except LinkError as error:
-            took(Broken(node, how, error))
+            yield Broken(node, how, error)
         else:
-            took(Ended(node, stream.exit_status or 0))
+            yield Ended(node, stream.exit_status or 0)
 
     def fix(
         self,

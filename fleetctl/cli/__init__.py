@@ -129,10 +129,15 @@ def run(arguments: list[str]) -> int:
     except BaseException as error:
         # Ctrl-C while asyncio's Runner installs its handler comes out as CancelledError
         asyncio = sys.modules.get("asyncio")
-        if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        if asyncio is not None and isinstance(error, asyncio.CancelledError):
+            _complain("interrupted")
+            return INTERRUPTED
+        if not isinstance(error, Exception):
             raise
-        _complain("interrupted")
-        return INTERRUPTED
+        from fleetctl.link.mistakes import told
+
+        _complain(f"fleetctl: this is {told(error)}")
+        return 1
     return result if isinstance(result, int) else 0
 
 

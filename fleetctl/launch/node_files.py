@@ -21,7 +21,7 @@ LOCK_STALE_MINUTES = 1
 """An older lock is left over from a start that died, and is ignored."""
 
 # exit statuses of the prepare script
-LOCKED, NO_WORKDIR, NO_DISK, RUNNING = 61, 62, 63, 64
+LOCKED, NO_WORKDIR, NOT_WRITTEN, RUNNING, TORN = 61, 62, 63, 64, 65
 
 
 def _shipped(name: str) -> str:
@@ -52,8 +52,9 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
     )
 
 
-def prepare_script(fleet: str, instance: Instance) -> str:
-    """The script that prepares the start of an instance; its stdin is :func:`spec_text`.
+def prepare_script(fleet: str, instance: Instance, spec_bytes: int) -> str:
+    """The script that prepares the start of an instance; its stdin is :func:`spec_text`, of which
+    ``spec_bytes`` must arrive.
 
     It takes the instance's lock, so that two controllers cannot both start it. It prints the
     absolute folder, "windows" and the ids of earlier runs' windows, ``tmux -V`` and the operating
@@ -69,7 +70,7 @@ def prepare_script(fleet: str, instance: Instance) -> str:
     listening = "".join(f"{UNAME[os]}) echo {os}; {text};;\n" for os, text in LISTENING.items())
     return f"""umask 077
 dir={folder}
-mkdir -p "$dir/log" 2>&1 || exit {NO_DISK}
+mkdir -p "$dir/log" 2>&1 || exit {NOT_WRITTEN}
 find "$dir/lock" -prune -mmin +{LOCK_STALE_MINUTES} -exec rmdir {{}} \\; 2>/dev/null
 mkdir "$dir/lock" 2>/dev/null || exit {LOCKED}
 give_up() {{ rmdir "$dir/lock"; exit "$1"; }}
@@ -78,9 +79,10 @@ windows=$(tmux -u -L fleetctl list-panes -a -F \
 '#{{session_name}}|#{{@fleetctl_job}}|#{{@fleetctl_instance}}|#{{pane_dead}} #{{window_id}}' \
 2>/dev/null | sed -n 's/^'{quote(whole)}'|//p')
 case $windows in *"0 @"*) give_up {RUNNING};; esac
-cd "$dir" || give_up {NO_DISK}
-put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NO_DISK}; }}; }}
+cd "$dir" || give_up {NOT_WRITTEN}
+put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NOT_WRITTEN}; }}; }}
 put spec
+[ $(($(wc -c <spec))) -eq {spec_bytes} ] || {{ rm -f spec; give_up {TORN}; }}
 put supervisor <<'SUPERVISOR_ENDS'
 {members_text()}{_shipped("supervisor.sh")}SUPERVISOR_ENDS
 put logger <<'LOGGER_ENDS'

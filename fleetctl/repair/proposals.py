@@ -13,6 +13,7 @@ from fleetctl.health.remedies import plans
 from fleetctl.health.repairs.network_services import merged
 from fleetctl.health.routing import ssh_interfaces
 from fleetctl.link.links import Links
+from fleetctl.link.mistakes import of_node
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.repairs import ByHand, Proposal, Repair
 from fleetctl.model.setup import NetworkSetup
@@ -52,11 +53,12 @@ async def _ask(links: Links, node: str) -> NetworkSetup | str:
     """The node's setup, or why it could not be asked."""
     script = setup_script()
     try:
-        link = await links.get(node)
-        done = await link.run(script.text, timeout_s=SETUP_TIMEOUT_S)
+        with of_node(node):
+            link = await links.get(node)
+            done = await link.run(script.text, timeout_s=SETUP_TIMEOUT_S)
+            return read_setup(script, done.text)
     except LinkError as error:
         return f"{node}: not for good, because its setup could not be asked: {error.reason}"
-    return read_setup(script, done.text)
 
 
 class _Planner:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
-import textual
+from rich.text import Text
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
@@ -18,6 +19,7 @@ from textual.screen import Screen
 from fleetctl import demo
 from fleetctl.errors import FleetctlError
 from fleetctl.health.changes import FleetChange, changes
+from fleetctl.link.mistakes import told
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import ActionKind, Progress
 from fleetctl.model.status import OrphanStatus
@@ -111,13 +113,10 @@ class FleetApp(Host):
         self.set_interval(FILE_EVERY_S, self._look_at_file)
 
     def _fatal_error(self) -> None:
-        """A bug ends the dashboard with a traceback, without local values: some are secret."""
-        import rich
-        from rich.traceback import Traceback
-
-        self._exit_renderables.append(
-            Traceback(show_locals=False, width=None, suppress=[rich, textual])
-        )
+        """A bug ends the dashboard with a sentence; its traceback is in a file."""
+        error = sys.exception()
+        sentence = f"fleetctl: this is {told(error or RuntimeError())}"
+        self._exit_renderables.append(Text(sentence))
         self._close_messages_no_wait()
 
     # sources

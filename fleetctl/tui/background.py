@@ -9,6 +9,7 @@ from textual.app import App
 from textual.widget import Widget
 
 from fleetctl.errors import FleetctlError
+from fleetctl.link.mistakes import told
 
 
 def in_background(
@@ -43,4 +44,4 @@ def in_background(
 
 def a_bug(error: BaseException) -> str:
     """The sentence for an unexpected error."""
-    return f"This is a mistake in fleetctl: {type(error).__name__}: {error}."
+    return f"This is {told(error)}."

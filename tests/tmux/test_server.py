@@ -15,7 +15,7 @@ import pytest
 
 from fleetctl.errors import LinkError, LinkHung, LinkLost, TmuxError
 from fleetctl.link.local import LocalLink
-from fleetctl.link.protocol import Completed
+from fleetctl.link.protocol import ANSWER_BYTES, Completed
 from fleetctl.tmux import server as module
 from fleetctl.tmux.server import NodeTmux, Window, attach_script
 from tests.openssh import bounded, until
@@ -252,7 +252,14 @@ def test_an_exiting_server_has_no_window_and_is_started_again(
     class Ending(LocalLink):
         ending = 0
 
-        async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+        async def run(
+            self,
+            script: str,
+            *,
+            stdin: bytes = b"",
+            timeout_s: float,
+            most_bytes: int = ANSWER_BYTES,
+        ) -> Completed:
             if self.ending:
                 self.ending -= 1
                 return Completed(b"", b"server exited unexpectedly\n", 1)
@@ -311,7 +318,14 @@ class _Answering(LocalLink):
         super().__init__("pi4")
         self._answer = answer
 
-    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+    async def run(
+        self,
+        script: str,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> Completed:
         return self._answer()
 
 
@@ -395,7 +409,14 @@ def test_a_node_that_is_lost_between_commands_gets_no_second_session(config: str
     count = 0
 
     class Fading(LocalLink):
-        async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+        async def run(
+            self,
+            script: str,
+            *,
+            stdin: bytes = b"",
+            timeout_s: float,
+            most_bytes: int = ANSWER_BYTES,
+        ) -> Completed:
             nonlocal count
             count += 1
             if count > allowed:
@@ -416,7 +437,14 @@ def test_a_node_that_hangs_times_out(config: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "COMMAND_TIMEOUT_S", 0.3)
 
     class Stuck(LocalLink):
-        async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+        async def run(
+            self,
+            script: str,
+            *,
+            stdin: bytes = b"",
+            timeout_s: float,
+            most_bytes: int = ANSWER_BYTES,
+        ) -> Completed:
             return await super().run("sleep 60", timeout_s=timeout_s)
 
     async def body() -> None:

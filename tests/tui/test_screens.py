@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from fleetctl.errors import LinkError
-from fleetctl.link.protocol import Completed
+from fleetctl.link.protocol import ANSWER_BYTES, Completed
 from fleetctl.tui.welcome import WelcomeApp
 from tests.tui.stage import Screen, Stage, played
 
@@ -127,7 +127,9 @@ class OneNode:
         self._stage = stage
         self.ran = 0
 
-    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+    async def run(
+        self, script: str, *, stdin: bytes = b"", timeout_s: float, most_bytes: int = ANSWER_BYTES
+    ) -> Completed:
         if "sudo -n sysctl -w net.ipv4.ip_forward=1" in script:
             self.ran += 1
             self._stage.world.hosts[self.node].forwarding = True
