@@ -21,7 +21,7 @@ LOCK_STALE_MINUTES = 1
 """An older lock is left over from a start that died, and is ignored."""
 
 # exit statuses of the prepare script
-LOCKED, NO_WORKDIR, NO_DISK, RUNNING = 61, 62, 63, 64
+LOCKED, NO_WORKDIR, NO_DISK, RUNNING, LEFT, UNREAD = 61, 62, 63, 64, 65, 66
 
 
 def _shipped(name: str) -> str:
@@ -55,7 +55,9 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
 def prepare_script(fleet: str, instance: Instance) -> str:
     """The script that prepares the start of an instance; its stdin is :func:`spec_text`.
 
-    It takes the instance's lock, so that two controllers cannot both start it. It prints the
+    It takes the instance's lock, so that two controllers cannot both start it. Where processes of
+    an earlier run are left, it exits with ``LEFT`` and prints their ids on stderr, and where that
+    cannot be told with ``UNREAD``. It prints the
     absolute folder, "windows" and the ids of earlier runs' windows, ``tmux -V`` and the operating
     system, each on a line, and the node's listeners; or it exits with one of this module's
     statuses, with the reason on stderr.
@@ -67,18 +69,26 @@ def prepare_script(fleet: str, instance: Instance) -> str:
     if instance.liveness:
         prober = f"put prober <<'PROBER_ENDS'\n{members_text()}{_shipped('prober.sh')}PROBER_ENDS\n"
     listening = "".join(f"{UNAME[os]}) echo {os}; {text};;\n" for os, text in LISTENING.items())
-    return f"""umask 077
+    return f"""{members_text()}{_shipped("reach.sh")}umask 077
 dir={folder}
 mkdir -p "$dir/log" 2>&1 || exit {NO_DISK}
 find "$dir/lock" -prune -mmin +{LOCK_STALE_MINUTES} -exec rmdir {{}} \\; 2>/dev/null
 mkdir "$dir/lock" 2>/dev/null || exit {LOCKED}
 give_up() {{ rmdir "$dir/lock"; exit "$1"; }}
 cd {workdir} 2>/dev/null || give_up {NO_WORKDIR}
+reach_tmux "${{dir%/*/*/*}}"/*/*/*/state
 windows=$(tmux -u -L fleetctl list-panes -a -F \
 '#{{session_name}}|#{{@fleetctl_job}}|#{{@fleetctl_instance}}|#{{pane_dead}} #{{window_id}}' \
 2>/dev/null | sed -n 's/^'{quote(whole)}'|//p')
 case $windows in *"0 @"*) give_up {RUNNING};; esac
 cd "$dir" || give_up {NO_DISK}
+roots=1 folder=$(pwd -P)
+for pause in 0 0.2 0.5 0.8; do # what is about to end does not count
+sleep "$pause"
+left=$(members state) || give_up {UNREAD}
+[ -n "$left" ] || break
+done
+[ -z "$left" ] || {{ echo "$left" | cut -d ' ' -f 2 | sort -nu >&2; give_up {LEFT}; }}
 put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NO_DISK}; }}; }}
 put spec
 put supervisor <<'SUPERVISOR_ENDS'
@@ -114,5 +124,6 @@ def stop_script(fleet: str, instance: Instance) -> str:
     return (
         f"dir={folder} fleet={quote(fleet)} job={quote(instance.job)} "
         f"instance={quote(instance.name)} signal={instance.stop.signal} "
-        f"grace={instance.stop.grace_s:g}\n{members_text()}{_shipped('stop.sh')}"
+        f"grace={instance.stop.grace_s:g}\n"
+        f"{members_text()}{_shipped('reach.sh')}{_shipped('stop.sh')}"
     )

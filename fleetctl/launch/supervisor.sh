@@ -32,9 +32,9 @@ if [ $# -gt 3 ]; then
   [ ! -r "$dir/log/$log.log" ] || log=$((log + $(wc -c <"$dir/log/$log.log")))
   cd "$workdir" || exit 126
   record running
-  set -- "$run" "$command" # which the instance may have as variables of its own
+  set -- "$run" "$command" "$dir" # which the instance may have as variables of its own
   environment
-  FLEETCTL_RUN=$1; export FLEETCTL_RUN
+  FLEETCTL_RUN=$1 FLEETCTL_STATE=$3; export FLEETCTL_RUN FLEETCTL_STATE
   exec sh -c "$2"
 fi
 
