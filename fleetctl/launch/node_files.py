@@ -11,7 +11,7 @@ from fleetctl.model.layout import instance_dir
 from fleetctl.probes.asked.sockets import LISTENING
 from fleetctl.probes.members import members_text
 from fleetctl.probes.script import UNAME
-from fleetctl.quoting import quote, quote_path
+from fleetctl.quoting import environment_text, quote, quote_path
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 SEGMENTS_KEPT = 8
@@ -40,14 +40,13 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
     """The file that the supervisor sources. It contains secrets, so it goes to the node by stdin
     only."""
     restart = instance.restart
-    exports = "".join(f"export {key}={quote(value)}\n" for key, value in environment.items())
     return (
         f"run={run}\n"
         f"command={quote(instance.command or '')}\n"
         f"workdir={quote_path(instance.workdir or '~')}\n"
         f"policy={restart.policy} max={restart.max} reset_after={int(restart.reset_after_s)}\n"
         f"pauses='{' '.join(f'{pause:g}' for pause in pauses(restart))}'\n"
-        f"environment() {{\n:\n{exports}}}\n"
+        f"{environment_text(environment)}"
         f"{asks_text(instance)}"
     )
 

@@ -73,7 +73,9 @@ ask_connect() {
 
 ask_command() {
   cd "$workdir" || { echo "its folder cannot be entered, to run $named"; return 2; }
-  (set -- "$asked"; environment; exec sh -c "$1") >/dev/null 2>&1
+  (set -- "$asked" "$(command -v env)" "$(command -v sh)"
+    environment
+    become "$2" "$3" "$1") >/dev/null 2>&1
   code=$?
   case $code in
     0) echo "$named ended with exit code 0" ;;

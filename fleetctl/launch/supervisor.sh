@@ -32,10 +32,11 @@ if [ $# -gt 3 ]; then
   [ ! -r "$dir/log/$log.log" ] || log=$((log + $(wc -c <"$dir/log/$log.log")))
   cd "$workdir" || exit 126
   record running
-  set -- "$run" "$command" "$dir" # which the instance may have as variables of its own
+  # which the instance may have as variables of its own
+  set -- "$run" "$command" "$dir" "$(command -v env)" "$(command -v sh)"
   environment
   FLEETCTL_RUN=$1 FLEETCTL_STATE=$3; export FLEETCTL_RUN FLEETCTL_STATE
-  exec sh -c "$2"
+  become "$4" "$5" "$2"
 fi
 
 say() { printf 'fleetctl: %s\n' "$*"; }
