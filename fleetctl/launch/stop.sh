@@ -114,7 +114,7 @@ end_all() { # of the last look
 
 lives() { # PID: a zombie does not
   kill -0 "$1" 2>/dev/null || return
-  if [ -d /proc/self ]; then { read -r line <"/proc/$1/stat"; } 2>/dev/null && line=${line##*) }
+  if [ -d /proc/self ]; then { read -r line <"/proc/$1/stat"; } 2>/dev/null && line=${line##*\) }
   else line=$(ps -o stat= -p "$1")
   fi
   case $line in Z*) false ;; esac

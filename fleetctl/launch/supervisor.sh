@@ -21,7 +21,8 @@ record() { # PHASE KEY=VALUE...
 if [ $# -eq 3 ]; then
   # Signals to the group are for the command, not for this shell. This level has no job control:
   # with it, a stopped command would count as ended, and Ctrl-C would end the loop below in bash.
-  trap : HUP INT QUIT ABRT USR1 USR2 ALRM TERM
+  trap : HUP INT QUIT USR1 USR2 ALRM TERM
+  trap : ABRT 2>/dev/null # which zsh calls IOT
   sh "$dir/supervisor" "$dir" "$2" "$3" "$(birth $$)"
   exit $?
 fi
@@ -71,8 +72,10 @@ finish() { # record the end, remove the spec, exit with the command's code
   exit "$code"
 }
 
+# A typed Ctrl-Z or Ctrl-S would halt the command, and nothing would continue it. Before set -m: as a
+# job in the background, which it is where sh is zsh, stty would be stopped itself.
+stty susp undef -ixon 2>/dev/null
 set -m # the command gets its own process group, and the terminal while it runs
-stty susp undef 2>/dev/null # a typed Ctrl-Z would stop the command, and nothing would continue it
 trap : INT QUIT # a typed Ctrl-C is for the command
 stopping=
 trap 'stopping=1' TERM HUP

@@ -30,7 +30,7 @@ birth() {
   for one in "$@"; do
     if [ -d /proc/self ]; then
       { line=$(tr '\n' ' ' <"/proc/$one/stat"); } 2>/dev/null && [ -n "$line" ] || continue
-      set -- ${line##*) } && shift 19 && echo "$one $1" # starttime of proc_pid_stat(5)
+      set -- ${line##*\) } && shift 19 && echo "$one $1" # starttime of proc_pid_stat(5)
     else
       line=$(ps -o lstart= -p "$one") && echo "$one $(echo $line | tr ' ' _)"
     fi

@@ -94,11 +94,12 @@ def socket_of(node: Node) -> Path:
 
 def test_a_removed_folder_and_a_removed_socket(node: Node) -> None:
     one = started(node, LONG)
-    pid = int(node.state(one)["pid"])
+    pid, server = int(node.state(one)["pid"]), int(node.tmux("display", "-p", "#{pid}"))
     shutil.rmtree(node.folder(one))
     socket_of(node).unlink()
     node.stop(one)
     assert not alive(pid)
+    os.kill(server, signal.SIGTERM)  # nothing tells that it is fleetctl's
 
 
 def test_what_an_earlier_run_left(node: Node) -> None:
