@@ -24,6 +24,13 @@ LOCK_STALE_MINUTES = 1
 LOCKED, NO_WORKDIR, NO_DISK, RUNNING, LEFT, UNREAD = 61, 62, 63, 64, 65, 66
 
 
+_NOT_OF_THE_ACCOUNT = (
+    "/^export([^=]* )?(TERM|TERM_PROGRAM|TERM_PROGRAM_VERSION|TMUX|TMUX_PANE|FLEETCTL_[A-Z_]*|_|UID"
+    "|EUID|PPID|SHELLOPTS|BASHOPTS)(=|$)/d"
+)
+"""A sed script for ``export -p``: what tmux sets in a window, and what bash lets nobody set."""
+
+
 def _shipped(name: str) -> str:
     return files("fleetctl.launch").joinpath(name).read_text("utf-8")
 
@@ -68,7 +75,8 @@ def prepare_script(fleet: str, instance: Instance) -> str:
     if instance.liveness:
         prober = f"put prober <<'PROBER_ENDS'\n{members_text()}{_shipped('prober.sh')}PROBER_ENDS\n"
     listening = "".join(f"{UNAME[os]}) echo {os}; {text};;\n" for os, text in LISTENING.items())
-    return f"""{members_text()}{_shipped("reach.sh")}umask 077
+    return f"""account=$(export -p)
+{members_text()}{_shipped("reach.sh")}umask 077
 dir={folder}
 mkdir -p "$dir/log" 2>&1 || exit {NO_DISK}
 find "$dir/lock" -prune -mmin +{LOCK_STALE_MINUTES} -exec rmdir {{}} \\; 2>/dev/null
@@ -90,6 +98,7 @@ done
 [ -z "$left" ] || {{ echo "$left" | cut -d ' ' -f 2 | sort -nu >&2; give_up {LEFT}; }}
 put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NO_DISK}; }}; }}
 put spec
+printf '%s\\n' "$account" | LC_ALL=C sed -E '{_NOT_OF_THE_ACCOUNT}' | put account
 put supervisor <<'SUPERVISOR_ENDS'
 {members_text()}{_shipped("supervisor.sh")}SUPERVISOR_ENDS
 put logger <<'LOGGER_ENDS'
@@ -112,7 +121,7 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     return (
         f"cd {folder} 2>/dev/null || exit 0\n"
-        + ("rm -f spec supervisor logger prober\n" if forget else "")
+        + ("rm -f spec account supervisor logger prober\n" if forget else "")
         + "rmdir lock 2>/dev/null\ntrue\n"
     )
 

@@ -1,11 +1,25 @@
 # fleetctl's supervisor: runs one instance's command, records how it ended, restarts it by policy.
 # It is the process of a tmux pane, and needs no connection to the controller.
-#   sh supervisor DIR          supervises what DIR/spec says, and records it in DIR/state
+#   sh supervisor DIR          supervises what DIR/spec says, and records it in DIR/state, with the
+#                              environment of DIR/account
 #   sh supervisor DIR RESTARTS SUPERVISOR leads the command's process group, exits with its exit code
 #   sh supervisor DIR RESTARTS SUPERVISOR GROUP becomes the command
 # SUPERVISOR and GROUP are "PID START" of the first and the second, by which the processes of the run
 # are found (members.sh, which is put before this text).
 # If DIR/stop exists, `fleetctl stop` ends the command: do not restart it.
+
+# tmux's server keeps the environment of the day it was started; the account's of now is in DIR/account.
+if [ $# -eq 1 ] && [ -r "$1/account" ]; then
+  for name in $(export -p | sed -n 's/^export \([A-Za-z_][A-Za-z_0-9]*\).*/\1/p'); do
+    case $name in
+      TERM* | TMUX | TMUX_PANE | _ | UID | EUID | PPID | SHELLOPTS | BASHOPTS) ;;
+      *) unset "$name" ;;
+    esac
+  done
+  . "$1/account"
+  rm -f "$1/account"
+  also= roots= folder=
+fi
 dir=$1
 . "$dir/spec"
 
