@@ -42,7 +42,7 @@ _SIGNS: Mapping[Kind, str] = {
     "unlock": r"^rmdir lock 2>/dev/null$",
     "tmux": r"\Aexec tmux ",
     "path": r"\Acommand -v ping ",
-    "command": r"^exec sh -c .*</dev/null\Z",
+    "command": r"^become .*</dev/null\Z",
 }
 
 

@@ -14,6 +14,12 @@ from fleetctl.model.ready import ALIVE_S
 from fleetctl.model.status import LivenessStatus, ServiceState, ServiceStatus
 
 _RUNS = frozenset({"running", "ready", "unhealthy"})
+_LAST_SIGNAL = 64
+"""signal(7), SIGRTMAX; macOS ends with 31."""
+UNATTACHABLE = (
+    "it runs, and cannot be attached to: the socket of its tmux server is gone; "
+    "`fleetctl start` gives it back"
+)
 
 
 def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceStatus:
@@ -22,7 +28,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
     record = facts.records.get(key)
     pane = pane_of(fleet, instance, facts)
     works = _liveness(instance, facts, pane, record)
-    state, reason = _state(instance, facts, pane, record, works)
+    state, reason = _not_told(facts, key) or _state(instance, facts, pane, record, works)
     current = record if record and pane and record.run == pane.run else None
     if pane is None:
         current = record
@@ -80,6 +86,16 @@ def _own_pids(facts: NodeFacts, pane: Pane | None, record: Record | None) -> fro
 def _listening(instance: Instance, facts: NodeFacts, own: frozenset[int]) -> tuple[str, ...] | None:
     sockets = own_sockets(instance, facts, own)
     return None if sockets is None else tuple(map(str, sockets))
+
+
+def _not_told(facts: NodeFacts, key: tuple[str, str]) -> tuple[ServiceState, str] | None:
+    """Without its record, or the list of processes, nothing is known of an instance."""
+    if key in facts.damaged:
+        return "unknown", "its record on the node is damaged: `fleetctl stop` ends it whatever runs"
+    for what, why in (("records", "its record"), ("runs", "which processes run")):
+        if said := facts.unknown.get(what):
+            return "unknown", said if said.startswith(UNANSWERED) else f"{why} is not known: {said}"
+    return None
 
 
 def _liveness(
@@ -164,6 +180,8 @@ def _without_pane(facts: NodeFacts, record: Record | None) -> tuple[ServiceState
     if record is None or record.phase == "stopped":
         return "stopped", None
     left = still_run((facts.runs or {}).get(record.run, ()))
+    if record.run in facts.supervised:
+        return "running", UNATTACHABLE
     if record.phase == "ended" and not left:
         return _ended_by_itself(record, None)
     return "failed", _joined("its tmux window is gone: the node restarted, or tmux was ended", left)
@@ -205,7 +223,7 @@ def _ended_with(code: int) -> tuple[ServiceState, str | None]:
 
 def _code_and_meaning(code: int | None) -> str:
     meaning = {126: "it could not be run", 127: "command not found"}.get(code or 0, "")
-    if code is not None and code > 128 and not meaning:
+    if code is not None and 128 < code <= 128 + _LAST_SIGNAL and not meaning:
         meaning = f"signal {code - 128}"
     return f"exit code {code}" + (f" ({meaning})" if meaning else "")
 

@@ -161,6 +161,20 @@ def _refusal(instance: Instance, status: int, said: str) -> LaunchError:
             hint="Look at its start-up files, such as ~/.bashrc: only a login at a terminal may "
             "be asked.",
         )
+    if status == node_files.LEFT:
+        pids = said.split()
+        many = f"{len(pids)} processes of an earlier run of it still run"
+        one = f"a process of an earlier run of it, {pids[0]}, still runs" if pids else many
+        named = f" ({', '.join(pids)})" if len(pids) > 1 else ""
+        return LaunchError(
+            instance.name,
+            f"{many if len(pids) > 1 else one} on {node}{named}, without their tmux window",
+            hint=f"End them: fleetctl stop {instance.name}",
+        )
+    if status == node_files.UNREAD:
+        return LaunchError(
+            instance.name, f"whether it runs on {node} already cannot be told: {said}"
+        )
     if status == node_files.NOT_WRITTEN:
         told = write_refusal(node, said)
         return LaunchError(

@@ -11,7 +11,7 @@ from fleetctl.model.layout import instance_dir
 from fleetctl.probes.asked.sockets import LISTENING
 from fleetctl.probes.members import members_text
 from fleetctl.probes.script import UNAME
-from fleetctl.quoting import quote, quote_path
+from fleetctl.quoting import environment_text, quote, quote_path
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 SEGMENTS_KEPT = 8
@@ -21,7 +21,14 @@ LOCK_STALE_MINUTES = 1
 """An older lock is left over from a start that died, and is ignored."""
 
 # exit statuses of the prepare script
-LOCKED, NO_WORKDIR, NOT_WRITTEN, RUNNING, TORN = 61, 62, 63, 64, 65
+LOCKED, NO_WORKDIR, NOT_WRITTEN, RUNNING, TORN, LEFT, UNREAD = 61, 62, 63, 64, 65, 66, 67
+
+
+_NOT_OF_THE_ACCOUNT = (
+    "/^export([^=]* )?(TERM|TERM_PROGRAM|TERM_PROGRAM_VERSION|TMUX|TMUX_PANE|FLEETCTL_[A-Z_]*|_|UID"
+    "|EUID|PPID|SHELLOPTS|BASHOPTS)(=|$)/d"
+)
+"""A sed script for ``export -p``: what tmux sets in a window, and what bash lets nobody set."""
 
 
 def _shipped(name: str) -> str:
@@ -40,14 +47,13 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
     """The file that the supervisor sources. It contains secrets, so it goes to the node by stdin
     only."""
     restart = instance.restart
-    exports = "".join(f"export {key}={quote(value)}\n" for key, value in environment.items())
     return (
         f"run={run}\n"
         f"command={quote(instance.command or '')}\n"
         f"workdir={quote_path(instance.workdir or '~')}\n"
         f"policy={restart.policy} max={restart.max} reset_after={int(restart.reset_after_s)}\n"
         f"pauses='{' '.join(f'{pause:g}' for pause in pauses(restart))}'\n"
-        f"environment() {{\n:\n{exports}}}\n"
+        f"{environment_text(environment)}"
         f"{asks_text(instance)}"
     )
 
@@ -56,7 +62,9 @@ def prepare_script(fleet: str, instance: Instance, spec_bytes: int) -> str:
     """The script that prepares the start of an instance; its stdin is :func:`spec_text`, of which
     ``spec_bytes`` must arrive.
 
-    It takes the instance's lock, so that two controllers cannot both start it. It prints the
+    It takes the instance's lock, so that two controllers cannot both start it. Where processes of
+    an earlier run are left, it exits with ``LEFT`` and prints their ids on stderr, and where that
+    cannot be told with ``UNREAD``. It prints the
     absolute folder, "windows" and the ids of earlier runs' windows, ``tmux -V`` and the operating
     system, each on a line, and the node's listeners; or it exits with one of this module's
     statuses, with the reason on stderr.
@@ -68,21 +76,31 @@ def prepare_script(fleet: str, instance: Instance, spec_bytes: int) -> str:
     if instance.liveness:
         prober = f"put prober <<'PROBER_ENDS'\n{members_text()}{_shipped('prober.sh')}PROBER_ENDS\n"
     listening = "".join(f"{UNAME[os]}) echo {os}; {text};;\n" for os, text in LISTENING.items())
-    return f"""umask 077
+    return f"""account=$(export -p)
+{members_text()}{_shipped("reach.sh")}umask 077
 dir={folder}
 mkdir -p "$dir/log" 2>&1 || exit {NOT_WRITTEN}
 find "$dir/lock" -prune -mmin +{LOCK_STALE_MINUTES} -exec rmdir {{}} \\; 2>/dev/null
 mkdir "$dir/lock" 2>/dev/null || exit {LOCKED}
 give_up() {{ rmdir "$dir/lock"; exit "$1"; }}
 cd {workdir} 2>/dev/null || give_up {NO_WORKDIR}
+reach_tmux "${{dir%/*/*/*}}"/*/*/*/state
 windows=$(tmux -u -L fleetctl list-panes -a -F \
 '#{{session_name}}|#{{@fleetctl_job}}|#{{@fleetctl_instance}}|#{{pane_dead}} #{{window_id}}' \
 2>/dev/null | sed -n 's/^'{quote(whole)}'|//p')
 case $windows in *"0 @"*) give_up {RUNNING};; esac
 cd "$dir" || give_up {NOT_WRITTEN}
+roots=1 folder=$(pwd -P)
+for pause in 0 0.2 0.5 0.8; do # what is about to end does not count
+sleep "$pause"
+left=$(members state) || give_up {UNREAD}
+[ -n "$left" ] || break
+done
+[ -z "$left" ] || {{ echo "$left" | cut -d ' ' -f 2 | sort -nu >&2; give_up {LEFT}; }}
 put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NOT_WRITTEN}; }}; }}
 put spec
 [ $(($(wc -c <spec))) -eq {spec_bytes} ] || {{ rm -f spec; give_up {TORN}; }}
+printf '%s\\n' "$account" | LC_ALL=C sed -E '{_NOT_OF_THE_ACCOUNT}' | put account
 put supervisor <<'SUPERVISOR_ENDS'
 {members_text()}{_shipped("supervisor.sh")}SUPERVISOR_ENDS
 put logger <<'LOGGER_ENDS'
@@ -105,7 +123,7 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     return (
         f"cd {folder} 2>/dev/null || exit 0\n"
-        + ("rm -f spec supervisor logger prober\n" if forget else "")
+        + ("rm -f spec account supervisor logger prober\n" if forget else "")
         + "rmdir lock 2>/dev/null\ntrue\n"
     )
 
@@ -116,5 +134,6 @@ def stop_script(fleet: str, instance: Instance) -> str:
     return (
         f"dir={folder} fleet={quote(fleet)} job={quote(instance.job)} "
         f"instance={quote(instance.name)} signal={instance.stop.signal} "
-        f"grace={instance.stop.grace_s:g}\n{members_text()}{_shipped('stop.sh')}"
+        f"grace={instance.stop.grace_s:g}\n"
+        f"{members_text()}{_shipped('reach.sh')}{_shipped('stop.sh')}"
     )

@@ -9,7 +9,8 @@
 dir=$1 restarts=$2 supervisor=$3
 . "$dir/spec"
 asks
-trap 'exit 0' HUP INT QUIT ABRT USR1 USR2 ALRM TERM
+trap 'exit 0' HUP INT QUIT USR1 USR2 ALRM TERM
+trap 'exit 0' ABRT 2>/dev/null # which zsh calls IOT
 
 # -- asking: each prints what came back, and returns 0 (well), 1 (failed) or 2 (it cannot be asked)
 
@@ -73,7 +74,9 @@ ask_connect() {
 
 ask_command() {
   cd "$workdir" || { echo "its folder cannot be entered, to run $named"; return 2; }
-  (set -- "$asked"; environment; exec sh -c "$1") >/dev/null 2>&1
+  (set -- "$asked" "$(command -v env)" "$(command -v sh)"
+    environment
+    become "$2" "$3" "$1") >/dev/null 2>&1
   code=$?
   case $code in
     0) echo "$named ended with exit code 0" ;;

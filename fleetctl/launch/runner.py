@@ -116,6 +116,8 @@ class Runner:
                 return self._change(instance, "waiting", reason)
             self._change(instance, "starting", None)
             await self._launch(instance)
+        elif known.tmux is None:  # tmux has lost its socket, which starting it gives back
+            await self._launch(instance)
         return await self._until_ready(instance)
 
     async def _launch(self, instance: Instance) -> None:

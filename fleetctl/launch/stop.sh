@@ -1,24 +1,47 @@
 # Ends one instance: its processes and all that they forked.
-# Set before this text: dir fleet job instance signal grace. Prints what it does, one of these a line:
+# Set before this text: dir fleet job instance signal grace (in seconds).
+# Prints what it does, one of these a line:
 #   "signalled N", "killed N", "left PID..." (not ended even by KILL), "done EXIT_CODE",
-#   "windows ID..."
-# Which processes belong to it: members.sh, which is put before this text.
-# Nothing here depends on being able to write: the disk may be full.
+#   "windows ID...", "unread PID" (it gave up, for the reason on stderr; PID: what the record names)
+# Which processes belong to it: members.sh, which is put before this text, as is reach.sh.
+# Nothing here depends on being able to write: the disk may be full. "done" is said only of a process
+# list that could be read and in which nothing of the instance is.
 window() { # FORMAT: printed for each window of this instance
   tmux -u -L fleetctl list-panes -a -F "#{session_name}|#{@fleetctl_job}|#{@fleetctl_instance}|$1" \
     2>/dev/null | sed -n "s/^$fleet|$job|$instance|//p"
 }
 
+recorded= over=
+give_up() {
+  [ -n "$over" ] || echo "unread $recorded"
+  rmdir lock 2>/dev/null
+}
+
+look() { # sets now, the processes of the instance
+  now=$(members state) || exit 1
+}
+
 umask 077
-[ -d "$dir" ] || [ -z "$(window x)" ] || mkdir -p "$dir" # the folder was removed while it ran
-cd "$dir" 2>/dev/null || { echo "done"; exit 0; }
+folder=$(cd && pwd -P)/${dir#"$HOME"/}
+if [ ! -d "$dir" ]; then
+  now=$(members) || { echo "unread"; exit 1; }
+  [ -n "$now" ] || [ -n "$(window x)" ] || { echo "done"; exit 0; }
+  mkdir -p "$dir" # the folder was removed while it ran
+fi
+cd "$dir" || { echo "unread"; exit 1; }
+folder=$(pwd -P)
 trap '' PIPE # go on if the controller no longer reads
+{ # without a fork, of which there may be none
+  while IFS='=' read -r key value; do
+    case $key in pid) recorded=$value ;; esac
+  done <state
+} 2>/dev/null
 tenths=50
 until mkdir lock 2>/dev/null || [ ! -d lock ]; do # another controller starts it, which is quick,
   [ "$tenths" -gt 0 ] || { touch lock; break; }   # or died and left its lock
   sleep 0.1; tenths=$((tenths - 1))
 done
-trap 'rmdir lock 2>/dev/null' EXIT
+trap give_up EXIT
 trap 'exit 1' HUP INT TERM
 { : >stop; } 2>/dev/null
 
@@ -32,75 +55,95 @@ $1:run=$2
 $1:boot=$boot
 $1:$3=${born:-$4}"
 }
+reach_tmux state
 for line in $(window '#{@fleetctl_run}=#{?pane_dead,,#{pane_pid}}'); do
   pid=${line#*=}
   note "window${line%%=*}" "${line%%=*}" supervisor "${pid:-0}"
-  supervisors="$supervisors $pid"
 done
-
-ours() { members state; }
-
-ours >/dev/null || { echo "awk cannot tell which of the processes are its own" >&2; exit 1; }
+roots=1
+look
+roots=
+supervisors=$(echo "$now" | awk '$4 == "supervised" { print $2 }' | sort -u)
 
 # Groups once seen are remembered: what is left in one may have no mark.
 note_groups() {
-  for line in $(ours | awk '$3 != "-" { print $1 "=" $3 }' | sort -u); do
+  for line in $(echo "$now" | awk '$3 != "-" { print $1 "=" $3 }' | sort -u); do
     note "group${line#*=}" "${line%%=*}" group "${line#*=}"
   done
 }
 
-send() { # SIGNAL: to every process of the instance; prints how many there are
-  now=$(ours)
+send() { # SIGNAL: to every process of the last look
   for group in $(echo "$now" | awk '$3 != "-" { print $3 }' | sort -u); do
     kill -s "$1" -- "-$group" 2>/dev/null
   done
   for pid in $(echo "$now" | awk '$3 == "-" { print $2 }'); do kill -s "$1" "$pid" 2>/dev/null; done
-  echo "$now" | awk 'NF { n++ } END { print n + 0 }'
 }
 
-gone_within() { # SECONDS
-  tenths=$(awk -v s="$1" 'BEGIN { print int(s * 10) }')
-  while [ -n "$(ours)" ]; do
-    [ "$tenths" -gt 0 ] || return 1
+count() { echo "$now" | awk 'NF { n++ } END { print n + 0 }'; }
+
+clock() { # hundredths of a second; by the clock of the day, where there is no other, whole seconds
+  if read -r up idle 2>/dev/null </proc/uptime; then
+    echo $((${up%.*} * 100 + 1${up#*.} - 100))
+  else
+    echo $(($(date +%s) * 100))
+  fi
+}
+
+gone_within() { # HUNDREDTHS
+  began=$(clock) slept=0 step=0
+  [ -r /proc/uptime ] || step=100 # a whole second may be over at once
+  while look; [ -n "$now" ]; do
+    [ $(($(clock) - began)) -lt $(($1 + step)) ] && [ "$slept" -lt "$1" ] || return 1
     touch lock # keep it from looking stale
-    sleep 0.1; tenths=$((tenths - 2))
+    sleep 0.1; slept=$((slept + 10))
   done
 }
 
-end_all() {
-  [ -n "$(ours)" ] || return
+end_all() { # of the last look
   note_groups
-  echo "signalled $(send "$signal")"
-  send CONT >/dev/null
-  gone_within "$grace" && return
+  send "$signal"
+  echo "signalled $(count)"
+  look
+  send CONT
+  gone_within "$(awk -v s="$grace" 'BEGIN { print int(s * 100) }')" && return
   note_groups
-  echo "killed $(send KILL)"
-  gone_within 5
+  send KILL
+  echo "killed $(count)"
+  gone_within 500
+}
+
+lives() { # PID: a zombie does not
+  kill -0 "$1" 2>/dev/null || return
+  if [ -d /proc/self ]; then { read -r line <"/proc/$1/stat"; } 2>/dev/null && line=${line##*\) }
+  else line=$(ps -o stat= -p "$1")
+  fi
+  case $line in Z*) false ;; esac
 }
 
 supervisors_end() {
   tenths=30
   for pid in $supervisors; do
-    while kill -0 "$pid" 2>/dev/null && [ "$tenths" -gt 0 ]; do
-      case $(ps -o stat= -p "$pid") in Z*) break ;; esac
-      sleep 0.1; tenths=$((tenths - 1))
-    done
+    while lives "$pid" && [ "$tenths" -gt 0 ]; do sleep 0.1; tenths=$((tenths - 1)); done
+    lives "$pid" && kill -s KILL "$pid" && sleep 0.1 # it would begin again
   done
 }
 
 # After TERM a supervisor restarts nothing; it exits once its command has ended.
-for pid in $supervisors; do kill -s TERM "$pid" 2>/dev/null; done
-end_all
+for pid in $supervisors; do kill -s TERM "$pid"; kill -s CONT "$pid"; done 2>/dev/null
+look
+[ -z "$now" ] || end_all
 supervisors_end
-[ -z "$(ours)" ] || { end_all; supervisors_end; } # its command was only just beginning
-left=$(ours | awk '{ print $2 }')
-rm -f spec spec.new ready
-code=$(sed -n 's/^exit=//p' state 2>/dev/null)
+look
+[ -z "$now" ] || { end_all; supervisors_end; look; } # its command was only just beginning
+left=$(echo "$now" | awk '{ print $2 }')
+rm -f spec spec.new account account.new ready
+code=$(sed -n 's/^exit=\([0-9]*\)$/\1/p' state 2>/dev/null)
 if [ -n "$left" ]; then echo "left" $left; else
   rm -f supervisor logger prober health unwell stop
-  { sed '/^phase=/d;/^pid=/d;/^ended=/d' state && echo phase=stopped &&
-    echo "ended=$(date +%s)"; } 2>/dev/null >state.new && mv state.new state ||
+  { tr -d '\0' <state | sed -n '/^phase=/d;/^pid=/d;/^ended=/d;/^[a-z]*=/p' &&
+    echo phase=stopped && echo "ended=$(date +%s)"; } 2>/dev/null >state.new && mv state.new state ||
     rm -f state state.new # without a record it counts as stopped too
   echo "done" $code
 fi
+over=1
 echo "windows" $(window '#{window_id}')

@@ -18,7 +18,7 @@ from fleetctl.link.protocol import Link
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import Progress
-from fleetctl.model.status import ServiceState, ServiceStatus
+from fleetctl.model.status import ALIVE_STATES, ServiceState, ServiceStatus
 from fleetctl.observe.look import look
 from fleetctl.probes.node import services_script
 from fleetctl.tmux.server import NodeTmux
@@ -109,6 +109,8 @@ class Stopper:
         if "done" not in words and left is None:
             said = stream.stderr.decode("utf-8", "replace").strip()
             reason = f"the stop script ended early: {said or 'no output'}"
+            if (named := words.get("unread")) is not None:
+                reason = _unread(instance, said, named)
             return msgspec.structs.replace(status, state="failed", reason=reason)
         if left:
             reason = f"processes {', '.join(left)} do not end, even by KILL"
@@ -131,14 +133,36 @@ def _in_words(instance: Instance, key: str, rest: Sequence[str]) -> str | None:
     return None
 
 
+def _unread(instance: Instance, said: str, named: Sequence[str]) -> str:
+    """Why it is not known whether its processes have ended.
+
+    :param named: the process that its record names, if any.
+    """
+    which = f" (its record names process {named[0]})" if named else ""
+    return (
+        f"whether its processes on {instance.node} have ended is not known{which}: "
+        f"{said or 'the stop script ended early'}"
+    )
+
+
 def _port_freed(
     instance: Instance, before: ServiceStatus, status: ServiceStatus, facts: NodeFacts
 ) -> ServiceStatus:
-    """Fail the stop if the instance had its port before, and another process has it now."""
+    """Fail the stop if the instance had its port before, and another process has it now, or that
+    is not known."""
     port = f":{instance.listen.port}" if instance.listen else "-"
-    held = any(socket.endswith(port) for socket in before.listening or ())
+    if before.listening is None:  # what it had is not known
+        held = before.state in ALIVE_STATES
+    else:
+        held = any(socket.endswith(port) for socket in before.listening)
+    if not held or instance.listen is None:
+        return status
+    if facts.listeners is None:
+        why = facts.unknown.get("listeners", "it was not asked")
+        reason = f"its processes are gone, but whether its port {port} is free is not known: {why}"
+        return msgspec.structs.replace(status, state="failed", reason=reason)
     taken = strangers(instance, facts.listeners)
-    if not held or not taken:
+    if not taken:
         return status
     owner = taken[0].process or "another user's process"
     reason = f"its processes are gone, but {owner} still listens on {taken[0]}"

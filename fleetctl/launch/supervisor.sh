@@ -1,11 +1,25 @@
 # fleetctl's supervisor: runs one instance's command, records how it ended, restarts it by policy.
 # It is the process of a tmux pane, and needs no connection to the controller.
-#   sh supervisor DIR          supervises what DIR/spec says, and records it in DIR/state
+#   sh supervisor DIR          supervises what DIR/spec says, and records it in DIR/state, with the
+#                              environment of DIR/account
 #   sh supervisor DIR RESTARTS SUPERVISOR leads the command's process group, exits with its exit code
 #   sh supervisor DIR RESTARTS SUPERVISOR GROUP becomes the command
 # SUPERVISOR and GROUP are "PID START" of the first and the second, by which the processes of the run
 # are found (members.sh, which is put before this text).
 # If DIR/stop exists, `fleetctl stop` ends the command: do not restart it.
+
+# tmux's server keeps the environment of the day it was started; the account's of now is in DIR/account.
+if [ $# -eq 1 ] && [ -r "$1/account" ]; then
+  for name in $(export -p | sed -n 's/^export \([A-Za-z_][A-Za-z_0-9]*\).*/\1/p'); do
+    case $name in
+      TERM* | TMUX | TMUX_PANE | _ | UID | EUID | PPID | SHELLOPTS | BASHOPTS) ;;
+      *) unset "$name" ;;
+    esac
+  done
+  . "$1/account"
+  rm -f "$1/account"
+  also= roots= folder=
+fi
 dir=$1
 . "$dir/spec"
 
@@ -21,7 +35,8 @@ record() { # PHASE KEY=VALUE...
 if [ $# -eq 3 ]; then
   # Signals to the group are for the command, not for this shell. This level has no job control:
   # with it, a stopped command would count as ended, and Ctrl-C would end the loop below in bash.
-  trap : HUP INT QUIT ABRT USR1 USR2 ALRM TERM
+  trap : HUP INT QUIT USR1 USR2 ALRM TERM
+  trap : ABRT 2>/dev/null # which zsh calls IOT
   sh "$dir/supervisor" "$dir" "$2" "$3" "$(birth $$)"
   exit $?
 fi
@@ -32,10 +47,11 @@ if [ $# -gt 3 ]; then
   [ ! -r "$dir/log/$log.log" ] || log=$((log + $(wc -c <"$dir/log/$log.log")))
   cd "$workdir" || exit 126
   record running
-  set -- "$run" "$command" # which the instance may have as variables of its own
+  # which the instance may have as variables of its own
+  set -- "$run" "$command" "$dir" "$(command -v env)" "$(command -v sh)"
   environment
-  FLEETCTL_RUN=$1; export FLEETCTL_RUN
-  exec sh -c "$2"
+  FLEETCTL_RUN=$1 FLEETCTL_STATE=$3; export FLEETCTL_RUN FLEETCTL_STATE
+  become "$4" "$5" "$2"
 fi
 
 say() { printf 'fleetctl: %s\n' "$*"; }
@@ -70,8 +86,10 @@ finish() { # record the end, remove the spec, exit with the command's code
   exit "$code"
 }
 
+# A typed Ctrl-Z or Ctrl-S would halt the command, and nothing would continue it. Before set -m: as a
+# job in the background, which it is where sh is zsh, stty would be stopped itself.
+stty susp undef -ixon 2>/dev/null
 set -m # the command gets its own process group, and the terminal while it runs
-stty susp undef 2>/dev/null # a typed Ctrl-Z would stop the command, and nothing would continue it
 trap : INT QUIT # a typed Ctrl-C is for the command
 stopping=
 trap 'stopping=1' TERM HUP

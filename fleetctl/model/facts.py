@@ -242,6 +242,10 @@ class NodeFacts(Struct, frozen=True):
     """By run id: the processes that belong to it."""
     foreign: frozenset[int] = frozenset()
     """Those of ``runs`` that belong to another user, such as root; their sockets cannot be seen."""
+    supervised: frozenset[str] = frozenset()
+    """Those of ``runs`` whose supervisor lives, in a tmux server that lives."""
+    damaged: frozenset[tuple[str, str]] = frozenset()
+    """By job and instance name: records that are there, and cannot be read."""
     unsupported: str = ""
     """What ``uname -s`` says on a system that fleetctl does not support; else empty."""
     network: NetworkFacts = NetworkFacts()

@@ -19,9 +19,10 @@ def instance_dir(fleet: str, job: str, instance: str) -> str:
     """The instance's folder on the node, starting with ``~/``.
 
     It contains ``spec`` (what to run, with its environment and secrets; mode 0600, deleted by
-    stop), ``supervisor`` and ``logger`` (sh), ``state`` (written by the supervisor), ``ready`` (the
-    run that met its ready condition), ``prober`` (sh) with its ``health`` and ``unwell``, and
-    ``log/`` (segments named by the offset of their first byte).
+    stop), ``account`` (the account's environment, until the supervisor has it), ``supervisor`` and
+    ``logger`` (sh), ``state`` (written by the supervisor), ``ready`` (the run that met its ready
+    condition), ``prober`` (sh) with its ``health`` and ``unwell``, and ``log/`` (segments named by
+    the offset of their first byte).
     """
     return f"{STATE}/{fleet}/{job}/{instance}"
 

@@ -23,7 +23,7 @@ from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import instance_dir
 from fleetctl.observe import on_node
-from fleetctl.quoting import quote, quote_path
+from fleetctl.quoting import environment_text, quote, quote_path
 
 _T = TypeVar("_T")
 
@@ -106,12 +106,11 @@ async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
 
     :raises Unasked: the login shell does not run it.
     """
-    exports = "".join(
-        f"export {key}={quote(value)}\n" for key, value in instance.environment(fleet, {}).items()
-    )
     script = (
-        f"cd {quote_path(instance.workdir or '~')} || exit 1\n{exports}"
-        f"exec sh -c {quote(instance.ready.value)} </dev/null"
+        f"cd {quote_path(instance.workdir or '~')} || exit 1\n"
+        f"{environment_text(instance.environment(fleet, {}))}"
+        f'set -- "$(command -v env)" "$(command -v sh)"\nenvironment\n'
+        f'become "$1" "$2" {quote(instance.ready.value)} </dev/null'
     )
     try:
         done = await link.run(script, timeout_s=ASK_TIMEOUT_S)

@@ -2,7 +2,10 @@
 #
 #   members STATE_FILE...   prints "RUN PID GROUP own|other" of every process of their runs.
 #                           GROUP: its process group, "-" if that is not the run's alone;
-#                           other: it belongs to another user. Fails if that could not be told.
+#                           other: it belongs to another user. Fails, with the reason on stderr, if
+#                           that could not be told: no list counts in which this shell is not.
+#                           With roots=1 also "RUN PID TMUX supervised" of each supervisor that
+#                           lives; TMUX: its tmux server, "-" if that is gone.
 #   birth PID...            prints "PID START" of each that lives; only one process ever has both
 #   this_boot               prints a word that differs after the next boot
 #
@@ -13,6 +16,8 @@
 # Process ids count only together with the moment of birth and the boot; a group outlives its leader,
 # and the kernel gives its number to no other process meanwhile.
 also= # further lines "NAME:KEY=VALUE" for members, as if they stood in a file of that name
+roots=
+folder= # of this instance all runs count, by FLEETCTL_STATE in their environment, also without a record
 
 this_boot() {
   if [ -r /proc/sys/kernel/random/boot_id ]; then read -r boot </proc/sys/kernel/random/boot_id
@@ -25,11 +30,24 @@ birth() {
   for one in "$@"; do
     if [ -d /proc/self ]; then
       { line=$(tr '\n' ' ' <"/proc/$one/stat"); } 2>/dev/null && [ -n "$line" ] || continue
-      set -- ${line##*) } && shift 19 && echo "$one $1" # starttime of proc_pid_stat(5)
+      set -- ${line##*\) } && shift 19 && echo "$one $1" # starttime of proc_pid_stat(5)
     else
       line=$(ps -o lstart= -p "$one") && echo "$one $(echo $line | tr ' ' _)"
     fi
   done
+}
+
+marks() { # of every process, and first of itself, to show that they can be read
+  # with -z the expression is compared with each variable, whatever lines it has
+  told=$(FLEETCTL_RUN=0 grep -aoHz '^FLEETCTL_[A-Z]*=[^[:cntrl:]]*' \
+    /proc/self/environ /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n')
+  case $told in
+    /proc/self/*) echo '=marks'; printf '%s\n' "$told" ;;
+    *) # BusyBox: its grep knows no -z, but head puts each file's name before it
+      echo '=variables'
+      FLEETCTL_RUN=0 head -c 4000000 /proc/self/environ /proc/[0-9]*/environ 2>/dev/null |
+        tr '\0\n' '\n\001' ;;
+  esac
 }
 
 members() {
@@ -42,14 +60,13 @@ members() {
     done
     if [ -d /proc/self ]; then
       echo '=processes'; cat /proc/[0-9]*/stat 2>/dev/null
-      # with -z the expression is compared with each variable, whatever lines it has
-      echo '=marks'; grep -aoHz '^FLEETCTL_RUN=[0-9a-f]*' /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n'
+      marks
     else
       # twice, because only both together tell the environment from the arguments before it
       echo '=commands'; ps -axww -o pid=,ppid=,pgid=,tty=,uid=,stat=,lstart=,command=
       echo '=environments'; ps -Eaxww -o pid=,command=
     fi
-  } | awk -v boot="$(this_boot)" -v me="$me" '
+  } | folder=$folder awk -v boot="$(this_boot)" -v me="$me" -v self=$$ -v roots="$roots" '
     function word(   w) { # takes the first word off line
       sub(/^ +/, "", line); w = line; sub(/ .*/, "", w); sub(/^[^ ]+ */, "", line); return w
     }
@@ -57,15 +74,21 @@ members() {
       if (state ~ /^Z/) return
       parent[pid] = p; group[pid] = g; session[pid] = s; born[pid] = b
     }
-    function environment(   at, text, run) { # of the Mac process in pid, line
+    function variable(pid, text) { # FLEETCTL_NAME=VALUE
+      text = substr(text, 10)
+      if (text ~ /^RUN=[0-9a-f]+$/) mark[pid] = substr(text, 5)
+      else if (text ~ /^STATE=/) state_of[pid] = substr(text, 7)
+    }
+    function environment(   at, text, one) { # of the Mac process in pid, line
+      listed[pid] = 1
       if (!(pid in command) || substr(line, 1, length(command[pid])) != command[pid]) return
       text = substr(line, length(command[pid]) + 1) " "
-      while (at = index(text, " FLEETCTL_RUN=")) {
-        text = substr(text, at + 14); run = text; sub(/ .*/, "", run); text = " " text
+      while (at = index(text, " FLEETCTL_")) {
+        text = substr(text, at + 1); one = text; sub(/ .*/, "", one); variable(pid, one)
+        sub(/^[^ ]*/, "", text)
       }
-      if (run ~ /^[0-9a-f]+$/) mark[pid] = run
     }
-    /^=(processes|marks|commands|environments)$/ { part = substr($0, 2); line = ""; pid = 0; next }
+    /^=(processes|marks|variables|commands|environments)$/ { part = substr($0, 2); line = ""; pid = 0; next }
     part == "" { # FILE:KEY=VALUE
       match($0, /:[a-z]+=/); if (!RSTART) next
       file = substr($0, 1, RSTART - 1); key = substr($0, RSTART + 1, RLENGTH - 2)
@@ -74,11 +97,19 @@ members() {
     part == "processes" { # proc_pid_stat(5); a name may contain anything
       line = line == "" ? $0 : line "\n" $0
       if (line !~ /^[0-9]+ \(.*\) [A-Za-z] [0-9]+ /) { if (length(line) > 999) line = ""; next }
-      pid = line + 0; sub(/^.*\) /, "", line); split(line, f, " "); line = ""
+      pid = line + 0; if (line ~ /^[0-9]+ \(tmux/) tmux[pid] = 1
+      sub(/^.*\) /, "", line); split(line, f, " "); line = ""
       process(pid, f[1], f[2], f[3], f[4], f[20]); next
     }
     part == "marks" { # /proc/PID/environ:FLEETCTL_RUN=ID
-      split($0, f, "[/=]"); mark[f[3]] = f[5]; next
+      split($0, f, "/"); variable(f[3], substr($0, index($0, ":") + 1)); next
+    }
+    part == "variables" { # each on a line; before the first of a file its name, between \001
+      if (match($0, /==> \/proc\/[0-9a-z]+\/environ <==\001/)) {
+        split(substr($0, RSTART), f, "/"); pid = f[3]; $0 = substr($0, RSTART + RLENGTH)
+      }
+      if (/^FLEETCTL_/) variable(pid, $0)
+      next
     }
     part == "commands" {
       if ($0 !~ /^ *[0-9]+ +[0-9]+ +[0-9]+ +[^ ]+ +[0-9]+ +[^ ]+ +[A-Z]/) { # the rest of an argument
@@ -87,7 +118,9 @@ members() {
       }
       line = $0; pid = word(); p = word(); g = word(); t = word(); user[pid] = word(); state = word()
       b = word() "_" word() "_" word() "_" word() "_" word()
-      process(pid, state, p, g, t ~ /^[?-]/ ? "" : t, b); command[pid] = line; next
+      process(pid, state, p, g, t ~ /^[?-]/ ? "" : t, b); command[pid] = line
+      if (line ~ /^([^ ]*\/)?tmux[: ]/) tmux[pid] = 1
+      next
     }
     part == "environments" {
       first = $1
@@ -98,16 +131,21 @@ members() {
     }
     END {
       if (part == "environments" && pid) environment()
+      if (!(self in parent) || !(me == "" ? "self" in mark : self in listed)) exit
       for (file in files) {
-        run = value[file, "run"]; asked[run] = 1
+        run = value[file, "run"]; if (run == "") continue
+        asked[run] = 1
         if (value[file, "boot"] != boot) continue
         split(value[file, "supervisor"], f, " "); root = f[1]
         if (root in born && born[root] != f[2]) root = 0 # another process has its number now
         split(value[file, "group"], f, " "); leader = f[1]
         if (leader in born && born[leader] != f[2]) leader = 0
-        if (root) { owned_session[root in parent && session[root] != "" ? session[root] : root] = run; ours[root] = 1 }
+        if (root) { owned_session[root in parent && session[root] != "" ? session[root] : root] = run; ours[root] = 1
+          if (roots && root in parent) print run, root, parent[root] in tmux ? parent[root] : "-", "supervised" }
         if (leader) { owned_group[leader] = run; ours[leader] = 1 }
       }
+      for (p in mark)
+        if (ENVIRON["folder"] != "" && state_of[p] == ENVIRON["folder"]) asked[mark[p]] = 1
       # what a supervisor runs for itself: its children, except the leader of the command
       do { grew = 0
         for (p in parent) if (!(p in ours) && !(p in helper) && !(p in mark) &&
@@ -145,6 +183,6 @@ members() {
       esac
       echo "$run $pid $group $whose"
     done
-    [ "$run" = "=" ]
+    [ "$run" = "=" ] || { echo "the process list cannot be read" >&2; false; }
   }
 }

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fleetctl.health.services import service_status, unknown_status
+from fleetctl.health.services import UNATTACHABLE, service_status, unknown_status
 from fleetctl.health.sockets import own_pids, own_sockets, strangers
-from fleetctl.model.facts import Health, Listener, NodeFacts
+from fleetctl.model.facts import CUT_OFF, Health, Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
@@ -45,6 +45,42 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         facts(panes=None, unknown={"tmux": "server exited"}),
         "unknown",
         "server exited",
+    ),
+    "its record is damaged": (
+        PLAIN,
+        facts(damaged=frozenset({(PLAIN.job, PLAIN.name)})),
+        "unknown",
+        "its record on the node is damaged: `fleetctl stop` ends it whatever runs",
+    ),
+    "the process list cannot be read": (
+        PLAIN,
+        facts(record(PLAIN), runs=None, unknown={"runs": "sh: ps: not found"}),
+        "unknown",
+        "which processes run is not known: sh: ps: not found",
+    ),
+    "the record was not told": (
+        PLAIN,
+        facts(unknown={"records": CUT_OFF}),
+        "unknown",
+        CUT_OFF,
+    ),
+    "tmux has lost its socket": (
+        PLAIN,
+        facts(record(PLAIN), supervised=frozenset({RUN})),
+        "running",
+        UNATTACHABLE,
+    ),
+    "its code is no signal": (
+        PLAIN,
+        facts(pane(PLAIN, dead=True), record(PLAIN, phase="ended", exit_code=255)),
+        "failed",
+        "exit code 255",
+    ),
+    "the last signal": (
+        PLAIN,
+        facts(pane(PLAIN, dead=True), record(PLAIN, phase="ended", exit_code=192)),
+        "failed",
+        "exit code 192 (signal 64)",
     ),
     "its condition cannot be asked": (
         CONNECTING,

@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
 
@@ -101,13 +102,20 @@ def node(
     """This machine, with dash (Debian) or bash in POSIX mode (macOS) as ``sh``."""
     shell = which(request.param)
     assert shell, f"{request.param} is not installed"
+    with node_in(tmp_path, shell, monkeypatch) as found:
+        yield found
+
+
+@contextmanager
+def node_in(home: Path, shell: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    """This machine as a node with its home in ``home``, and ``shell`` as ``sh``."""
     for name in ("bin", "tmux"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "bin/sh").symlink_to(shell)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("TMUX_TMPDIR", str(tmp_path / "tmux"))
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    found = Node(tmp_path)
+        (home / name).mkdir()
+    (home / "bin/sh").symlink_to(shell)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("TMUX_TMPDIR", str(home / "tmux"))
+    monkeypatch.setenv("PATH", f"{home}/bin:{os.environ['PATH']}")
+    found = Node(home)
     try:
         yield found
     finally:

@@ -160,7 +160,7 @@ def test_ready_by_a_command() -> None:
     async def exists(script: Script) -> int:
         assert script.text.startswith('cd "$HOME"/job || exit 1\n')
         assert "export WHERE='a b'\n" in script.text
-        assert script.text.endswith("exec sh -c 'test -e it' </dev/null")
+        assert script.text.endswith(" 'test -e it' </dev/null")
         return 0 if len(waited.node.of("command")) == 5 else 1
 
     async def body() -> None:

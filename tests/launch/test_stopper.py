@@ -185,6 +185,28 @@ def test_a_script_that_ends_early_is_a_failure(said: list[str]) -> None:
     jumping(body())
 
 
+@pytest.mark.parametrize(
+    ("said", "named"), [("unread 42\n", " (its record names process 42)"), ("unread\n", "")]
+)
+def test_a_process_list_that_cannot_be_read_is_a_failure(said: str, named: str) -> None:
+    async def body() -> None:
+        stopping = Stopping(ONE)
+
+        async def answer(script: Script) -> int:
+            script.prints(said)
+            script.complains("sh: 1: Cannot fork\n")
+            return 2
+
+        stopping.links.node["pi4"].answers["stop"] = answer
+        status = await stop_one(stopping)
+        assert status.state == "failed"
+        assert status.reason == (
+            f"whether its processes on pi4 have ended is not known{named}: sh: 1: Cannot fork"
+        )
+
+    jumping(body())
+
+
 def test_waiting_for_a_silent_script_ends() -> None:
     async def body() -> None:
         stopping = Stopping(ONE)
@@ -233,6 +255,26 @@ def test_a_port_that_it_never_had_does_not_count() -> None:
         stopping = Stopping(ONE)
         stopping.links.node["pi4"].listeners[:] = [Listener("10.0.0.1", 6000, (9,), "nginx")]
         assert (await stop_one(stopping)).state == "stopped"
+
+    jumping(body())
+
+
+def test_a_port_of_which_nothing_is_known_is_a_failure() -> None:
+    async def body() -> None:
+        stopping = Stopping(ONE)
+        pi4 = stopping.links.node["pi4"]
+        real = pi4.probe
+
+        def probe(name: str) -> tuple[str, int] | None:
+            return ("sh: ss: not found\n", 127) if name == "listeners" else real(name)
+
+        pi4.probe = probe  # type: ignore[method-assign]  # without ss
+        status = await stop_one(stopping)
+        assert status.state == "failed"
+        assert status.reason == (
+            "its processes are gone, but whether its port :6000 is free is not known: "
+            "sh: ss: not found (exit status 127)"
+        )
 
     jumping(body())
 

@@ -42,6 +42,8 @@ done 2>/dev/null
 [ -z "$asked" ] || date +now:%s
 ls -ln */*@{node}/log/*.log 2>/dev/null
 for f in */*@{node}/state; do
+[ -e "$f" ] || continue
+echo "${{f%state}}kept:yes"
 [ -r "$f" ] || continue
 phase= code=0 start=
 while IFS='=' read -r key value; do
@@ -75,10 +77,12 @@ class Records(Struct, frozen=True):
     records: Mapping[tuple[str, str], Record]
     log_bytes: Mapping[tuple[str, str], int]
     """Offset of the end of each log."""
+    damaged: frozenset[tuple[str, str]] = frozenset()
+    """Records that are there, and cannot be read."""
 
 
 _FILE_LINE = re.compile(
-    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|asks):"
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|asks|kept):"
     r"(?P<line>.*)"
 )
 _LOG_LINE = re.compile(
@@ -126,7 +130,8 @@ def read_records(answer: Answer) -> Records:
     for (job, instance), values in files.items():
         if phase := _PHASES.get(values.get("phase", "")):
             records[job, instance] = _record(job, instance, phase, values, now)
-    return Records(records, ends)
+    kept = {key for key, values in files.items() if "kept" in values}
+    return Records(records, ends, frozenset(kept - set(records)))
 
 
 def _record(
@@ -188,7 +193,7 @@ def _read(told: Told) -> Records:
 
 
 def _into(facts: NodeFacts, found: Records) -> NodeFacts:
-    return replace(facts, records=found.records, log_bytes=found.log_bytes)
+    return replace(facts, records=found.records, log_bytes=found.log_bytes, damaged=found.damaged)
 
 
 PROBE = Probe(

@@ -18,7 +18,7 @@ from fleetctl.probes.started import base, if_started
 
 def _text(questions: Questions) -> str:
     node = questions.node
-    text = f"cd {base(questions.fleet)} || exit\n{members_text()}members */*@{node}/state"
+    text = f"cd {base(questions.fleet)} || exit\n{members_text()}roots=1\nmembers */*@{node}/state"
     return if_started(questions.fleet, node, text)
 
 
@@ -28,6 +28,8 @@ class Runs(Struct, frozen=True):
     pids: Mapping[str, tuple[int, ...]]
     foreign: frozenset[int]
     """Those that belong to another user."""
+    supervised: frozenset[str] = frozenset()
+    """Runs whose supervisor lives, in a tmux server that lives."""
 
 
 def read_runs(answer: Answer) -> Runs | Unanswered:
@@ -36,15 +38,21 @@ def read_runs(answer: Answer) -> Runs | Unanswered:
         return cannot_read(answer)
     runs: dict[str, list[int]] = {}
     foreign = set()
+    supervised = set()
     for line in answer.text.splitlines():
         words = line.split()
         pid = whole(words[1]) if len(words) == 4 else None
         if pid is None:
             continue
+        if words[3] == "supervised":
+            if words[2] != "-":
+                supervised.add(words[0])
+            continue
         runs.setdefault(words[0], []).append(pid)
         if words[3] == "other":
             foreign.add(pid)
-    return Runs({run: tuple(sorted(pids)) for run, pids in runs.items()}, frozenset(foreign))
+    by_run = {run: tuple(sorted(set(pids))) for run, pids in runs.items()}
+    return Runs(by_run, frozenset(foreign), frozenset(supervised))
 
 
 def _read(told: Told) -> Runs | Unanswered:
@@ -52,7 +60,7 @@ def _read(told: Told) -> Runs | Unanswered:
 
 
 def _into(facts: NodeFacts, runs: Runs) -> NodeFacts:
-    return replace(facts, runs=runs.pids, foreign=runs.foreign)
+    return replace(facts, runs=runs.pids, foreign=runs.foreign, supervised=runs.supervised)
 
 
 PROBE = Probe(

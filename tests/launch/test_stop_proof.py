@@ -1,0 +1,139 @@
+"""`stop` says "done" only of what it has seen to be gone; else it says what it could not do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from fleetctl.launch.node_files import stop_script
+from fleetctl.link.local import LocalLink
+from fleetctl.model.jobs import Instance, Restart, Stop
+from tests.launch.conftest import FLEET, Node, alive, eventually
+from tests.launch.test_stop import pane_pid, read_pid, started
+
+LONG = "exec sleep 1000"
+
+
+def refused(node: Node, one: Instance) -> tuple[str, str]:
+    """What the stop script prints where it cannot say that all is done."""
+    script = stop_script(FLEET, one)
+    done = asyncio.run(LocalLink(one.node).run(script, timeout_s=40))
+    words = [line.split()[0] for line in done.text.splitlines()]
+    assert done.exit_status != 0
+    assert "done" not in words
+    return done.text, done.error_text
+
+
+def without(node: Node, *programs: str) -> None:
+    """Take programs away: what stands in their place fails without a word."""
+    for program in programs:
+        file = node.home / "bin" / program
+        file.write_text("#!/bin/sh\nexit 1\n")
+        file.chmod(0o755)
+
+
+@pytest.mark.parametrize("gone", [("ps",), ("tmux",), ("ps", "tmux")])
+def test_without_ps_or_tmux_it_ends_all_the_same(node: Node, gone: tuple[str, ...]) -> None:
+    one = started(node, LONG, restart=Restart("always", delay_s=0))
+    pid, supervisor = int(node.state(one)["pid"]), pane_pid(node)
+    without(node, *gone)
+    assert node.stop(one)["done"] == ["143"]
+    assert not alive(pid)
+    assert not alive(supervisor)
+
+
+@pytest.mark.parametrize(
+    "says",
+    ["exit 1", "exit 0", "echo '1 (init) S 0 1 1 0'", "echo 'cat: out of memory' >&2; exit 2"],
+)
+def test_a_process_list_that_cannot_be_read(node: Node, says: str) -> None:
+    one = started(node, LONG)
+    pid = int(node.state(one)["pid"])
+    cat = node.home / "bin/cat"
+    cat.write_text(f"#!/bin/sh\n{says}\n")
+    cat.chmod(0o755)
+    status = node.status(one)
+    assert (status.state, status.listening) == ("unknown", None)
+    assert "the process list cannot be read" in (status.reason or "")
+    said, why = refused(node, one)
+    assert f"unread {pid}" in said
+    assert "the process list cannot be read" in why
+    assert alive(pid)
+    cat.unlink()
+    assert node.stop(one)["done"] == ["143"]
+    assert not alive(pid)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 60, b"run=\nphase=\npid=\n", b"phase=run"])
+@pytest.mark.parametrize("socket", ["with its socket", "without its socket"])
+def test_a_damaged_record(node: Node, damage: bytes, socket: str) -> None:
+    one = started(node, LONG, restart=Restart("always", delay_s=0))
+    pid, supervisor = int(node.state(one)["pid"]), pane_pid(node)
+    (node.folder(one) / "state").write_bytes(damage)
+    if socket.startswith("without"):
+        socket_of(node).unlink()
+    status = node.status(one)
+    assert status.state == "unknown"
+    assert "damaged" in (status.reason or "")
+    node.stop(one)
+    assert not alive(pid)
+    eventually(lambda: not alive(supervisor), "its supervisor has ended")
+    assert node.status(one).state == "stopped"
+
+
+def socket_of(node: Node) -> Path:
+    (found,) = (node.home / "tmux").glob("tmux-*/fleetctl")
+    return found
+
+
+def test_a_removed_folder_and_a_removed_socket(node: Node) -> None:
+    one = started(node, LONG)
+    pid, server = int(node.state(one)["pid"]), int(node.tmux("display", "-p", "#{pid}"))
+    shutil.rmtree(node.folder(one))
+    socket_of(node).unlink()
+    node.stop(one)
+    assert not alive(pid)
+    os.kill(server, signal.SIGTERM)  # nothing tells that it is fleetctl's
+
+
+def test_what_an_earlier_run_left(node: Node) -> None:
+    """The record is of a later run; what the earlier one began has its mark."""
+    one = started(node, "env -u FLEETCTL_NODE setsid sleep 1000 & echo $! >~/pid; " + LONG)
+    left = read_pid(node.home / "pid")
+    state = node.folder(one) / "state"
+    state.write_text(state.read_text().replace(node.state(one)["run"], "0123456789abcdef"))
+    node.stop(one)
+    assert not alive(left)
+
+
+def test_a_supervisor_that_was_halted_does_not_begin_again(node: Node) -> None:
+    one = started(node, LONG, restart=Restart("always", delay_s=0))
+    supervisor = pane_pid(node)
+    os.kill(supervisor, signal.SIGSTOP)
+    node.stop(one)
+    assert not alive(supervisor)
+
+
+def test_the_grace_period_is_real_seconds(node: Node) -> None:
+    """What needs most of it to save a checkpoint has it, on a busy machine, too."""
+    command = "trap 'sleep 2; echo saved; exit 0' TERM; touch set; while :; do sleep 0.05; done"
+    one = started(node, command, stop=Stop(grace_s=3))
+    eventually((node.home / "set").exists, "the trap is set")
+    said = node.stop(one)
+    assert "killed" not in said
+    eventually(lambda: "saved" in node.log(one), "it saved")
+
+
+def test_the_grace_period_ends(node: Node) -> None:
+    command = "trap '' TERM; touch set; while :; do sleep 0.05; done"
+    one = started(node, command, stop=Stop(grace_s=2))
+    eventually((node.home / "set").exists, "the trap is set")
+    began = time.monotonic()
+    assert node.stop(one)["killed"]
+    assert time.monotonic() - began >= 2
