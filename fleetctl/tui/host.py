@@ -10,6 +10,7 @@ from fleetctl.health.changes import FleetChange
 from fleetctl.model.jobs import Instance
 from fleetctl.service import FleetService, Snapshot
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.under_cursor import UnderCursor
 
 
 class Left(Struct, frozen=True):
@@ -46,16 +47,21 @@ class Host(App[Left]):
         """Show all that is known of ``node``."""
         raise NotImplementedError
 
-    def attach(self, instance: Instance) -> None:
+    def attach(self, instance: Instance, *, read_only: bool) -> None:
         """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
+        raise NotImplementedError
+
+    @property
+    def under_cursor(self) -> UnderCursor:
+        """What keys of the dashboard act on."""
+        raise NotImplementedError
+
+    def fix(self, under: UnderCursor) -> None:
+        """Show the commands that repair ``under``."""
         raise NotImplementedError
 
     def action_open_action(self) -> None:
         """Show the current or last start or stop."""
-        raise NotImplementedError
-
-    def action_fix(self) -> None:
-        """Show the commands that repair what is wrong."""
         raise NotImplementedError
 
     def every(self, interval_s: float) -> None:
