@@ -122,7 +122,7 @@ async def carry_out(kind: ActionKind, action: Action) -> str:
         result = await action.run()
     except StartRefused as refused:
         said = "\n".join(f"{p.code}: {p.summary}" for p in refused.problems)
-        hint = "To repair it: f. To start all the same: fleetctl start --no-check."
+        hint = "To repair it: F. To start all the same: fleetctl start --no-check."
         return f"{refused.message}:\n{said}\n{hint}"
     except FleetctlError as error:
         return str(error)

@@ -69,7 +69,7 @@ def test_a_start_that_is_refused_says_why() -> None:
         screen.stage.refused = (Problem("return-route-missing", "error", summary, "mini1"),)
         await screen.type("s", "enter")
         text = await screen.until("nothing was started", summary)
-        assert "To repair it: f" in text
+        assert "To repair it: F" in text
 
     played(act)
 
