@@ -67,10 +67,11 @@ async def _show(
 ) -> tuple[int, FleetService | None]:
     """Show ``service`` until it is left; returns the exit code, and what to show next, if any."""
     async with service:
+        from fleetctl.tui import kept
         from fleetctl.tui.app import FleetApp
         from fleetctl.tui.host import Left
 
-        app = FleetApp(service, file=file)
+        app = FleetApp(service, file=file, kept=kept.read(), write=kept.write)
 
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:

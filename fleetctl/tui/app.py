@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
 import textual
+from msgspec.structs import replace
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.theme import Theme
 
 from fleetctl import demo
 from fleetctl.errors import FleetctlError
@@ -23,6 +25,7 @@ from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
 from fleetctl.tui.guide import Guide
 from fleetctl.tui.host import Host, Left
+from fleetctl.tui.kept import Kept
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import (
     JobActionEnded,
@@ -41,6 +44,7 @@ from fleetctl.tui.screens.fix import FixScreen
 from fleetctl.tui.screens.help import HelpScreen
 from fleetctl.tui.screens.node import NodeScreen
 from fleetctl.tui.screens.undo import UndoScreen
+from fleetctl.tui.sixteen import SIXTEEN, has_sixteen
 from fleetctl.tui.sources import follow_logs, watch_fleet
 from fleetctl.tui.targets import ALL
 from fleetctl.tui.under_cursor import UnderCursor
@@ -71,6 +75,8 @@ class FleetApp(Host):
 
     :param service: is not closed here.
     :param interval_s: seconds between two looks at a node.
+    :param kept: how it was left the last time; None: it looks the same in every terminal.
+    :param write: keeps how it looks now.
     """
 
     TITLE = "fleetctl"
@@ -86,10 +92,15 @@ class FleetApp(Host):
         interval_s: float = INTERVAL_S,
         *,
         file: NodesFile | None = None,
+        kept: Kept | None = None,
+        write: Callable[[Kept], object] = lambda kept: None,
     ) -> None:
-        super().__init__(service, interval_s)
+        super().__init__(service, interval_s, kept)
         self._file = file
+        self._write = write
         self._watch: Watching | None = None
+        if kept is not None:
+            self._take_theme(kept.theme)
         self.guide = Guide(self)
         self.acting = Acting(self)
 
@@ -97,7 +108,25 @@ class FleetApp(Host):
         """The dashboard is the bottom screen."""
         return Dashboard()
 
+    def _take_theme(self, name: str) -> None:
+        """Take the theme of that name, where the terminal has its colours."""
+        self.register_theme(SIXTEEN)
+        known = self.available_themes.get(name)
+        if known and (known.ansi or not has_sixteen(self.console)):
+            self.theme = name
+        elif has_sixteen(self.console):
+            self.theme = SIXTEEN.name
+
+    def keep(self, kept: Kept) -> None:
+        if kept != self.kept:
+            self.kept = kept
+            self._write(kept)
+
+    def _theme_chosen(self, theme: Theme) -> None:
+        self.keep(replace(self.kept, theme=theme.name))
+
     def on_mount(self) -> None:
+        self.theme_changed_signal.subscribe(self, self._theme_chosen)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

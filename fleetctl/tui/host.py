@@ -10,6 +10,7 @@ from fleetctl.health.changes import FleetChange
 from fleetctl.model.jobs import Instance
 from fleetctl.service import FleetService, Snapshot
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.kept import Kept
 from fleetctl.tui.under_cursor import UnderCursor
 
 
@@ -26,18 +27,24 @@ class Host(App[Left]):
     """Owns all state; screens watch it and draw what it holds.
 
     :param interval_s: seconds between two looks at a node.
+    :param kept: how it was left the last time.
     """
 
     snapshot: var[Snapshot | None] = var(None)
     events: var[tuple[FleetChange, ...]] = var(())
     job_action: var[JobAction | None] = var(None)
 
-    def __init__(self, service: FleetService, interval_s: float) -> None:
+    def __init__(self, service: FleetService, interval_s: float, kept: Kept | None = None) -> None:
         super().__init__()
+        self.kept = kept or Kept()
         self.service = service
         self.interval_s = interval_s
         self.action_began_s = 0.0
         """When :attr:`job_action` began, by ``time.monotonic()``."""
+
+    def keep(self, kept: Kept) -> None:
+        """Keep ``kept`` for the next time."""
+        raise NotImplementedError
 
     def hurry(self) -> None:
         """Ask every node everything at once."""

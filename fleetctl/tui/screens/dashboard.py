@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -96,6 +97,26 @@ class Dashboard(Screen[None]):
         self.query_one(NodesPanel).query_one(OptionList).focus()
         self.watch(self.app, "snapshot", self._show)
         self.watch(self.app, "job_action", self._show_action)
+        self.query_one(NodesPanel).sort(self.app.kept.sort)
+        self._zoom_as_kept()
+        self.watch(self, "maximized", self._zoomed, init=False)
+
+    def _zoom_as_kept(self) -> None:
+        panels = (TopologyPanel, NodesPanel, LogPanel, ProblemsPanel)
+        for panel in panels:
+            if panel.__name__ == self.app.kept.zoomed:
+                found = self.query_one(panel)
+                found.set_class(panel is TopologyPanel, "-asked-for")
+                self.maximize(found)
+                next(w for w in (found, *found.query("*")) if w.focusable).focus()
+
+    def _zoomed(self, panel: Widget | None) -> None:
+        zoomed = type(panel).__name__ if panel else ""
+        self.app.keep(replace(self.app.kept, zoomed=zoomed))
+
+    @on(NodesPanel.Sorted)
+    def _sorted(self, event: NodesPanel.Sorted) -> None:
+        self.app.keep(replace(self.app.kept, sort=event.by))
 
     @property
     def under_cursor(self) -> UnderCursor:

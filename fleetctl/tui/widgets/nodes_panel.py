@@ -90,6 +90,13 @@ class NodesPanel(Vertical):
             super().__init__()
             self.node = node
 
+    class Sorted(Message):
+        """The user chose another order."""
+
+        def __init__(self, by: str) -> None:
+            super().__init__()
+            self.by = by
+
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
         super().__init__()
         self._fleet = fleet
@@ -176,8 +183,14 @@ class NodesPanel(Vertical):
 
     def action_sort(self) -> None:
         """Sort by the next of :data:`SORTS`."""
-        self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
-        self._draw()
+        self.sort(SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)])
+        self.post_message(self.Sorted(self._sort))
+
+    def sort(self, by: str) -> None:
+        """Sort by one of :data:`SORTS`; any other word changes nothing."""
+        if by in SORTS:
+            self._sort = by
+            self._draw()
 
     def _shown(self) -> list[NodeRow]:
         found = [p for p in self._node_rows if self._filter in self._words(p)]
