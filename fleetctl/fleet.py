@@ -22,7 +22,7 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.plan import PlanStep, plan
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import FleetStatus
+from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
@@ -231,6 +231,7 @@ class LiveFleet:
         lent: AbstractContextManager[object] | None = None,
     ) -> Attached:
         from fleetctl.link.console import lend
+        from fleetctl.tmux.outer import detach_keys
         from fleetctl.tmux.server import attach_script
 
         link = await self.links.get(instance.node)
@@ -241,7 +242,8 @@ class LiveFleet:
                 "has no window: it is not started",
                 hint=f"Start it: fleetctl start {instance.name}",
             )
-        script = attach_script(self.fleet.name, pane.window_id, read_only=read_only)
+        detach = await asyncio.to_thread(detach_keys)
+        script = attach_script(self.fleet.name, pane.window_id, read_only=read_only, detach=detach)
         with lent or nullcontext():
             status = await lend(link, script)
         with suppress(LinkError, TmuxError):
@@ -306,6 +308,7 @@ class LiveFleet:
         persistent: bool = False,
         answered: Answered | None = None,
         password: SudoPassword | None = None,
+        problems: Sequence[Problem] | None = None,
     ) -> Repairs:
         from fleetctl.repair.rounds import Rounds
 
@@ -320,4 +323,5 @@ class LiveFleet:
             nodes,
             persistent=persistent,
             password=password,
+            problems=problems,
         )

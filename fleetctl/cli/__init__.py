@@ -13,6 +13,7 @@ from fleetctl import __version__
 from fleetctl.cli.context import Context
 from fleetctl.errors import ConfigError, FleetctlError
 from fleetctl.interrupts import held_back
+from fleetctl.streams import OutputLost
 
 INTERRUPTED = 130
 
@@ -114,6 +115,8 @@ def run(arguments: list[str]) -> int:
         if error.hint:
             _complain(error.hint)
         return error.exit_code
+    except OutputLost as lost:  # main() says so
+        return lost.exit_code
     except FleetctlError as error:
         _complain(f"fleetctl: {error}")
         return error.exit_code

@@ -24,12 +24,21 @@ from fleetctl.probes.setup import read_setup, setup_script
 SETUP_TIMEOUT_S = 20.0
 
 
-async def propose(fleet: Fleet, links: Links, checked: Checked, nodes: Sequence[str]) -> Proposal:
+async def propose(
+    fleet: Fleet,
+    links: Links,
+    checked: Checked,
+    nodes: Sequence[str],
+    problems: Sequence[Problem] | None = None,
+) -> Proposal:
     """Ask the nodes with something to repair for their setup, and plan the repairs.
 
     :param nodes: the nodes to repair; problems without a node are always included.
+    :param problems: only these, as long as ``checked`` still has them; None: all.
     """
+    wanted = None if problems is None else {_key(problem) for problem in problems}
     roots = [r for r in checked.roots if r.findings and r.problem.node in nodes]
+    roots = [r for r in roots if wanted is None or _key(r.problem) in wanted]
     touched = {f.node for r in roots for f in r.findings if f.node in checked.facts}
     asked = await asyncio.gather(*(_ask(links, node) for node in touched))
     planner = _Planner(fleet, checked.facts, dict(zip(touched, asked, strict=True)))
@@ -41,6 +50,7 @@ async def propose(fleet: Fleet, links: Links, checked: Checked, nodes: Sequence[
         ByHand(problem, planner.notes.get(_key(problem), ()))
         for problem in checked.status.problems
         if problem.node in (None, *nodes) and _key(problem) not in repairable
+        if wanted is None or _key(problem) in wanted
     ]
     return Proposal(tuple(repairs), tuple(by_hand))
 

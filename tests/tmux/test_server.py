@@ -475,7 +475,7 @@ def test_attaching_repeatedly_changes_nothing(tmp_path: Path, config: str) -> No
     """Detached by key, or by losing the terminal; the server never crashes."""
 
     async def look(window: Window, leave: bytes) -> None:
-        script = attach_script("flotte", window.window_id, read_only=False)
+        script = attach_script("flotte", window.window_id, read_only=False, detach="Ctrl-b d")
         async with LocalLink("pi4").terminal(
             script, term="xterm", columns=100, rows=30
         ) as terminal:
@@ -508,12 +508,35 @@ def test_attaching_repeatedly_changes_nothing(tmp_path: Path, config: str) -> No
     bounded(body())
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_the_last_line_names_the_keys_that_come_back(
+    tmp_path: Path, config: str, read_only: bool
+) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            window = await _run(tmux, config, "sleep", "60", log=tmp_path / "1", name="a")
+            script = attach_script(
+                "flotte", window.window_id, read_only=read_only, detach="Ctrl-b Ctrl-b d"
+            )
+            async with LocalLink("pi4").terminal(
+                script, term="xterm", columns=100, rows=30
+            ) as terminal:
+                shown = b""
+                while b"detach: Ctrl-b Ctrl-b d" not in shown:
+                    data = await asyncio.wait_for(terminal.read(), 10)
+                    assert data, shown
+                    shown += data
+                assert (b"read-only" in shown) == read_only
+
+    bounded(body())
+
+
 def test_attaching_to_a_window_that_is_gone_fails_and_leaves_no_view(config: str) -> None:
     async def body() -> None:
         async with _node() as tmux:
             await tmux.open_window("flotte", "a", config=config)
             done = await LocalLink("pi4").run(
-                attach_script("flotte", "@99", read_only=True), timeout_s=10
+                attach_script("flotte", "@99", read_only=True, detach="Ctrl-b d"), timeout_s=10
             )
             assert done.exit_status != 0
             assert ask("list-sessions", "-F", "#{session_name}") == "flotte"
