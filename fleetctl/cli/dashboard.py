@@ -20,6 +20,7 @@ from fleetctl.cli.context import Context, NodesFile
 from fleetctl.cli.terminal import given_back, require_screen
 from fleetctl.demo import present
 from fleetctl.errors import ConfigError, FleetctlError
+from fleetctl.local_files import private_folder
 from fleetctl.model.layout import start_log
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _go_on_starting(context: Context, fleet: str, instances: tuple[str, ...]) ->
     log = start_log(fleet)
     try:
         path = Path(log).expanduser()
-        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         said = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except (OSError, RuntimeError) as error:  # no space, or no home folder
         log, said = f"nowhere, since {error}", subprocess.DEVNULL
