@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetctl.escaping import harmless
 from fleetctl.link.local import LocalLink
 from fleetctl.link.protocol import Completed
-from fleetctl.escaping import harmless
 from fleetctl.model.questions import Questions
 from fleetctl.probes.node import NodeScript, hanging, node_script, read_node, services_script
 from fleetctl.probes.script import Answer, Machine, Script, Texts, compose, read
