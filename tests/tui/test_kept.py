@@ -16,7 +16,6 @@ from fleetctl.tui.kept import Kept
 from fleetctl.tui.sixteen import SIXTEEN, has_sixteen
 from tests.tui.stage import Screen, Stage
 
-
 RED, GREEN, BRIGHT_RED = "color(1)", "color(2)", "color(9)"
 
 

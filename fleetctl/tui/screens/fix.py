@@ -108,8 +108,8 @@ class FixScreen(CommandsPage):
     def _well(self) -> str:
         if self._problems is None:
             return ALL_IS_WELL
-        found = "; ".join(f"{p.code}: {p.summary}" for p in self._problems)
-        return f"the check does not find it any more: {found}"
+        found = ", ".join(f"{p.code} on {p.node}" if p.node else p.code for p in self._problems)
+        return f"the check no longer finds {found}"
 
     def _tried(self, repair: Repair, step: RepairStep) -> bool:
         return self._repairs is not None and step not in self._repairs.steps_of(repair)
