@@ -111,6 +111,18 @@ def test_a_fault_is_explained_and_repaired_by_keys(lab: Lab, job: User) -> None:
         screen.until("y runs 1 command on hub")
         screen.type("y")
         screen.until("● hub: sudo sysctl", "the check no longer finds forwarding-off on hub")
+        screen.type("u")
+        screen.until(
+            "Undo · hub", "sudo sysctl -w net.ipv4.ip_forward=0", "takes back, of", "y runs"
+        )
+        screen.type("y")
+        screen.until("● hub: sudo sysctl -w net.ipv4.ip_forward=0 done", "nothing to undo")
+        screen.back()
+        screen.until("✖ forwarding-off")
+        screen.type("F")
+        screen.until("Fix · all problems · 4 nodes", "y runs")
+        screen.type("y")
+        screen.until("all is as nodes.yaml wants it")
         screen.back()
         screen.until("nothing is wrong")
         assert sh(lab, "hub", "cat /proc/sys/net/ipv4/ip_forward").strip() == "1"
