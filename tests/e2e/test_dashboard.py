@@ -153,6 +153,26 @@ def test_leaving_while_starting_lets_the_start_go_on(lab: Lab, user: MakeUser, h
     assert job.type("stop").code == 0
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_start_is_ended_by_a_key(lab: Lab, user: MakeUser, stopped: bool) -> None:
+    slow = {**JOB["server"], "command": f"sleep 600; echo up; {TALK}", "ready": {"log": "up"}}
+    job = user({**JOB, "server": slow})
+    with on_screen(job) as screen:
+        screen.until("0/3 ready", "nothing is wrong")
+        screen.type("s", "Enter")
+        screen.until("waits for server@hub", "◐ running")
+        screen.type("C-c")
+        screen.until("A start goes on", "Begun by it: server@hub.")
+        screen.type("Down", *(["Down"] if stopped else []), "Enter")
+        screen.until("Stop: 1 of 1 stopped" if stopped else "Start: no longer waited for")
+        screen.back()
+        screen.type("q")
+        screen.until("left with 0", gone="goes on with the start")
+    assert job.states()["server@hub"] == ("stopped" if stopped else "running")
+    assert job.states()["worker@mini"] in ("stopped", "waiting")
+    assert job.type("stop").code == 0
+
+
 def test_killed_and_started_again(lab: Lab, job: User) -> None:
     job.start()
     with on_screen(job) as screen:
