@@ -41,7 +41,8 @@ def run(context: Context) -> int:
     """
     from fleetctl.config.file import VARIABLE, find
 
-    require_screen("the dashboard", instead="For a table, or JSON: fleetctl status [--json]")
+    instead = "For a table, or JSON: fleetctl status [--json]"
+    require_screen("the dashboard", instead=instead, fds=(0, 1, 2))  # Textual draws on stderr
     if context.config_path is None and not os.environ.get(VARIABLE):
         try:
             find(None)
