@@ -128,7 +128,14 @@ class Birth:
         script = node_files.prepare_script(self._fleet, instance, len(spec))
         done = await self._link.run(script, stdin=spec, timeout_s=SCRIPT_TIMEOUT_S)
         if done.exit_status == 0:
-            folder, windows, tmux, os_name, listening = done.text.split("\n", 4)
+            lines = done.text.split("\n", 4)
+            if len(lines) < 5 or not lines[0].startswith("/"):
+                raise LaunchError(
+                    instance.name,
+                    f"{instance.node} prepared it and said {done.text[:200]!r}, which is not what "
+                    "was asked",
+                )
+            folder, windows, tmux, os_name, listening = lines
             return _Prepared(
                 folder,
                 tuple(windows.split()[1:]),

@@ -361,7 +361,8 @@ class SSHLink:
             raise ShellHung(
                 self.node,
                 f"the account's login shell ran no command within {SHELL_START_S:g} s",
-                hint="A start-up file of the account there hangs, or the node is overloaded.",
+                hint="A start-up file of the account there hangs or waits for input, or the node "
+                "is overloaded.",
             ) from None
         if session.shell_s is not None:
             self.shell_s = min(session.shell_s, self.shell_s or session.shell_s)
