@@ -19,6 +19,7 @@ from fleetctl.health.problems import OLDEST_TMUX_TEXT, too_old
 from fleetctl.health.sockets import strangers
 from fleetctl.launch import node_files
 from fleetctl.launch.secrets import Secrets
+from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import Listener
 from fleetctl.model.jobs import Instance
@@ -59,6 +60,10 @@ class Birth:
         :raises TmuxError: tmux refuses.
         :raises LinkError: the node is lost.
         """
+        with of_node(instance.node):
+            return await self._start(instance)
+
+    async def _start(self, instance: Instance) -> bool:
         run = random.token_hex(8)
         prepared = await self._prepare(instance, run)
         if not isinstance(prepared, _Prepared):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fleetctl.errors import FleetctlError
+from fleetctl.errors import AnswerCut, FleetctlError
 from fleetctl.launch.birth import Birth
 from fleetctl.launch.env_file import parse_env
 from fleetctl.launch.secrets import Secrets
@@ -184,3 +184,16 @@ def test_an_env_file(text: str) -> None:
         parse_env(text, "env")
     except FleetctlError as error:
         assert str(error).startswith("env")
+
+
+def test_a_conversation_with_a_flood_ends() -> None:
+    class Flooding(Saying):
+        async def read(self, timeout_s: float | None = None) -> bytes:
+            await asyncio.sleep(0)
+            return b"y" * 64 * 1024
+
+    async def body() -> None:
+        with pytest.raises(AnswerCut, match="it sent more than"):
+            await _converse(Flooding(b"", b"", 0))
+
+    asyncio.run(body())

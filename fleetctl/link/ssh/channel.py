@@ -23,8 +23,8 @@ from fleetctl.link.shell import ScriptOutput, command_line, sent
 
 _CHANNELS = 8
 # OpenSSH's MaxSessions allows 10 channels per connection; two are a reserve.
-_WINDOW = 512 * 1024
-_STREAM_BUFFER = 512 * 1024
+_WINDOW = 256 * 1024
+_STREAM_BUFFER = 64 * 1024
 # both together, for each channel, are all that a node can make this process hold
 _STDERR_KEPT = 64 * 1024
 _OPEN_TIMEOUT_S = 30.0
