@@ -81,6 +81,9 @@ class Record(Struct, frozen=True):
     searched: str = ""
     """How far the present attempt's log was searched for the ready line, in the format of
     :mod:`fleetctl.observe.conditions`; empty: not at all."""
+    age_s: float | None = None
+    """For how long the present attempt had run when its node was asked, by the node's own clock: so
+    long at least. None: not known."""
     unasked: str = ""
     """Why its ready condition could not be asked, as a clause; empty: it could, or was not yet."""
     health: Health | None = None

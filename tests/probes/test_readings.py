@@ -288,6 +288,33 @@ edp/torn@pi4/state:run=0a
 """
 
 
+@pytest.mark.parametrize(
+    ("lines", "age_s"),
+    [
+        (["up:500.25", "state:up=499.50"], 0.75),
+        (["up:500.25", "state:up=x"], None),
+        (["up:500.25"], None),
+        (["now:1000", "state:started=995"], 4.0),
+        (["now:1000", "state:started=1000"], 0.0),
+        (["state:started=995"], None),
+    ],
+)
+def test_for_how_long_an_attempt_runs(lines: list[str], age_s: float | None) -> None:
+    state = ["state:run=r", "state:phase=running", *lines]
+    text = "\n".join(f"job/web@a/{x}" if x.startswith("state:") else x for x in state)
+    [record] = read_records(Answer(text, 0)).records.values()
+    assert record.age_s == age_s
+
+
+@pytest.mark.parametrize(
+    "lines", ["", "job/web@a/state:phase=\n", "Binary file job/web@a/state matches\n"]
+)
+def test_a_record_that_cannot_be_read_is_damaged(lines: str) -> None:
+    found = read_records(Answer(f"{lines}job/web@a/kept:yes", 0))
+    assert found.damaged == {("job", "web@a")}
+    assert found.records == {}
+
+
 def test_records_and_the_ends_of_logs() -> None:
     found = read_records(Answer(RECORDS, 0))
     records, ends = found.records, found.log_bytes
