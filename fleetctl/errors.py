@@ -12,6 +12,8 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 │   ├── HostKeyChanged       the host shows another key than recorded   (ssh-host-key-changed)
 │   ├── LinkHung             TCP answers, SSH or the command does not   (ssh-hung)
 │   │   └── ShellHung        the login shell does not run the command   (ssh-hung)
+│   ├── AnswerCut            a command's answer has no end              (answer-incomplete)
+│   ├── OwnMistake           a bug of ours, while one node was asked    (internal-error)
 │   └── LinkLost             the connection broke while in use          (ssh-unreachable)
 ├── TmuxError                tmux on a node is missing, too old or refused a command
 ├── LaunchError              an instance cannot be started or stopped
@@ -21,14 +23,18 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 ```
 
 One node's trouble is data: layers above ``link`` catch :class:`LinkError` per node and turn it
-into a finding. A bug raises something else, and keeps its traceback.
+into a finding. A bug raises something else: while one node is asked, it becomes an OwnMistake.
 """
 
 from __future__ import annotations
 
+from fleetctl.escaping import visible
+
 
 class FleetctlError(Exception):
     """The base class.
+
+    Both texts may quote what a node or a file says, so they are made safe for a terminal.
 
     :param message: one sentence that says what failed, where and why, without a trailing newline.
     :param hint: what the user can do next; empty: nothing useful is known.
@@ -37,9 +43,9 @@ class FleetctlError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = "\n".join(map(visible, message.split("\n")))
+        self.hint = visible(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message
@@ -76,9 +82,9 @@ class LinkError(FleetctlError):
     def __init__(
         self, node: str, reason: str, *, hint: str = "", silent: bool | None = None
     ) -> None:
-        super().__init__(f"{node}: {reason}", hint=hint)
         self.node = node
-        self.reason = reason
+        self.reason = visible(reason)
+        super().__init__(f"{node}: {self.reason}", hint=hint)
         if silent is not None:
             self.silent = silent
 
@@ -148,6 +154,29 @@ class ShellHung(LinkHung):
     """The account's login shell does not get as far as the command."""
 
 
+class AnswerCut(LinkError):
+    """A command's shell ended before it, or it said more than an answer can be long.
+
+    :param output: its stdout until then.
+    :param errors: its stderr until then.
+    """
+
+    code = "answer-incomplete"
+
+    def __init__(
+        self, node: str, reason: str, *, hint: str = "", output: bytes = b"", errors: bytes = b""
+    ) -> None:
+        super().__init__(node, reason, hint=hint)
+        self.output = output
+        self.errors = errors
+
+
+class OwnMistake(LinkError):
+    """A mistake of fleetctl's own while it asked a node; the reason says where its report is."""
+
+    code = "internal-error"
+
+
 class LinkLost(LinkError):
     """The connection broke while it was in use."""
 
@@ -163,7 +192,7 @@ class TmuxError(FleetctlError):
     def __init__(self, node: str, reason: str, *, hint: str = "", code: str = "tmux-missing"):
         super().__init__(f"{node}: {reason}", hint=hint)
         self.node = node
-        self.reason = reason
+        self.reason = visible(reason)
         self.code = code
 
 
@@ -176,7 +205,7 @@ class LaunchError(FleetctlError):
 
     def __init__(self, instance: str, reason: str, *, hint: str = "", code: str = "service-failed"):
         super().__init__(f"{instance}: {reason}", hint=hint)
-        self.reason = reason
+        self.reason = visible(reason)
         self.code = code
 
 

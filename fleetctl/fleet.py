@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +13,7 @@ from fleetctl.errors import LaunchError, LinkError, LinkHung, TmuxError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.health.services import pane_of
 from fleetctl.link.links import Links
+from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Failure, Said
 from fleetctl.model.expectations import derive
@@ -21,7 +22,7 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.plan import PlanStep, plan
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import FleetStatus
+from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
@@ -141,7 +142,8 @@ class LiveFleet:
         )
 
     async def raw_answers(self, node: str) -> tuple[RawAnswer, ...]:
-        return await self.observer.raw_answers(self.fleet.nodes[node])
+        with of_node(node):
+            return await self.observer.raw_answers(self.fleet.nodes[node])
 
     # start, stop, restart
 
@@ -187,7 +189,8 @@ class LiveFleet:
         async def read(instance: Instance) -> PastLog | LinkError:
             log = LogLocation(self.fleet.name, instance.job, instance.name)
             try:
-                return await past(self.links, log, instance.node, wanted, clocks)
+                with of_node(instance.node):
+                    return await past(self.links, log, instance.node, wanted, clocks)
             except LinkError as error:
                 return error
 
@@ -228,6 +231,7 @@ class LiveFleet:
         lent: AbstractContextManager[object] | None = None,
     ) -> Attached:
         from fleetctl.link.console import lend
+        from fleetctl.tmux.outer import detach_keys
         from fleetctl.tmux.server import attach_script
 
         link = await self.links.get(instance.node)
@@ -238,7 +242,8 @@ class LiveFleet:
                 "has no window: it is not started",
                 hint=f"Start it: fleetctl start {instance.name}",
             )
-        script = attach_script(self.fleet.name, pane.window_id, read_only=read_only)
+        detach = await asyncio.to_thread(detach_keys)
+        script = attach_script(self.fleet.name, pane.window_id, read_only=read_only, detach=detach)
         with lent or nullcontext():
             status = await lend(link, script)
         with suppress(LinkError, TmuxError):
@@ -269,23 +274,32 @@ class LiveFleet:
         timeout_s: float,
         took: Callable[[ExecutionEvent], object],
     ) -> None:
+        async with aclosing(self._run(node, script, timeout_s)) as events:
+            async for event in events:
+                took(event)
+
+    async def _run(
+        self, node: str, script: str, timeout_s: float
+    ) -> AsyncGenerator[ExecutionEvent, None]:
         how: Failure = "not reached"
         try:
-            link = await self.links.get(node)
-            async with asyncio.timeout(timeout_s), link.stream(script, both=True) as stream:
-                how = "cut off"
-                stream.write_eof()
-                while any(said := await stream.read_both()):
-                    for data, error in zip(said, (False, True), strict=True):
-                        if data:
-                            took(Said(node, data, error))
-        except TimeoutError:
-            late = LinkHung(node, f"a command did not end within {timeout_s:g} s")
-            took(Broken(node, "timed out", late))
+            with of_node(node):
+                link = await self.links.get(node)
+                try:
+                    async with asyncio.timeout(timeout_s), link.stream(script, both=True) as stream:
+                        how = "cut off"
+                        stream.write_eof()
+                        while any(said := await stream.read_both()):
+                            for data, error in zip(said, (False, True), strict=True):
+                                if data:
+                                    yield Said(node, data, error)
+                except TimeoutError:
+                    how = "timed out"
+                    raise LinkHung(node, f"a command did not end within {timeout_s:g} s") from None
         except LinkError as error:
-            took(Broken(node, how, error))
+            yield Broken(node, how, error)
         else:
-            took(Ended(node, stream.exit_status or 0))
+            yield Ended(node, stream.exit_status or 0)
 
     def fix(
         self,
@@ -294,6 +308,7 @@ class LiveFleet:
         persistent: bool = False,
         answered: Answered | None = None,
         password: SudoPassword | None = None,
+        problems: Sequence[Problem] | None = None,
     ) -> Repairs:
         from fleetctl.repair.rounds import Rounds
 
@@ -308,4 +323,5 @@ class LiveFleet:
             nodes,
             persistent=persistent,
             password=password,
+            problems=problems,
         )

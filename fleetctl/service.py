@@ -314,10 +314,12 @@ class FleetService(Protocol):
         persistent: bool = False,
         answered: Answered | None = None,
         password: SudoPassword | None = None,
+        problems: Sequence[Problem] | None = None,
     ) -> Repairs:
         """The repair of ``nodes``.
 
         :param persistent: on macOS also run what lasts over a reboot.
         :param password: for a sudo that wants one; None: such a sudo refuses.
         :param answered: called for each node as it answers a check.
+        :param problems: only these are repaired; None: all of ``nodes``.
         """

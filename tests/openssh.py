@@ -54,6 +54,12 @@ def public_key(path: Path) -> str:
     return " ".join(path.with_name(path.name + ".pub").read_text().split()[:2])
 
 
+def fingerprint(path: Path) -> str:
+    """Of the key at ``path``, as ``ssh-keygen -l`` prints it."""
+    said = subprocess.run(["ssh-keygen", "-lf", str(path)], capture_output=True, check=True)
+    return said.stdout.decode().split()[1]
+
+
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
     """Return once ``condition()`` is true; after the timeout, fail with ``what``."""
     deadline = time.monotonic() + timeout_s
@@ -163,8 +169,12 @@ class Server:
     def sessions(self) -> list[psutil.Process]:
         """The sshd process of each connection."""
         assert self._process is not None
-        listener = psutil.Process(self._process.pid)
-        return [p for p in listener.children(recursive=True) if _name(p).startswith("sshd")]
+        while True:
+            try:
+                children = psutil.Process(self._process.pid).children(recursive=True)
+            except psutil.NoSuchProcess:  # one ended while they were listed
+                continue
+            return [p for p in children if _name(p).startswith("sshd")]
 
     def cut(self) -> int:
         """End all connections at once, like a crash of the sshd; returns their number."""
@@ -213,7 +223,7 @@ class Server:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def open_folder() -> Iterator[Path]:
     """A folder that every account may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="fleetctl-sshd-", dir="/tmp") as name:
         Path(name).chmod(0o755)
@@ -262,7 +272,7 @@ def client_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def sshd() -> Iterator[Server]:
     """The server that tests share."""
-    with _folder() as folder:
+    with open_folder() as folder:
         server = Server(folder)
         server.start()
         yield server
@@ -273,7 +283,7 @@ def sshd() -> Iterator[Server]:
 def make_sshd() -> Iterator[Callable[..., Server]]:
     """A factory of servers for tests that break them."""
     made: list[Server] = []
-    with _folder() as folder:
+    with open_folder() as folder:
 
         def make(extra: str = "") -> Server:
             server = Server(folder / str(len(made)), extra)

@@ -16,7 +16,7 @@ from typing import Literal
 
 from fleetctl.errors import LinkError, LinkHung, LinkLost
 from fleetctl.link.links import Links
-from fleetctl.link.protocol import Completed, Link
+from fleetctl.link.protocol import ANSWER_BYTES, Completed, Link
 from fleetctl.model.topology import Fleet, Node
 
 Kind = Literal[
@@ -271,7 +271,9 @@ class ScriptedLink:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+    async def run(
+        self, script: str, *, stdin: bytes = b"", timeout_s: float, most_bytes: int = ANSWER_BYTES
+    ) -> Completed:
         async with self.stream(script) as running:
             running.write(stdin)
             running.write_eof()

@@ -28,7 +28,7 @@ PLACE = LogLocation("fleet", "job", "worker@pi4")
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("prepare", prepare_script("fleet", ONE)),
+        ("prepare", prepare_script("fleet", ONE, 1)),
         ("unlock", unlock_script("fleet", ONE)),
         ("unlock", unlock_script("fleet", ONE, forget=True)),
         ("stop", stop_script("fleet", ONE)),

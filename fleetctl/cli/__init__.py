@@ -13,6 +13,7 @@ from fleetctl import __version__
 from fleetctl.cli.context import Context
 from fleetctl.errors import ConfigError, FleetctlError
 from fleetctl.interrupts import held_back
+from fleetctl.streams import OutputLost
 
 INTERRUPTED = 130
 
@@ -114,6 +115,8 @@ def run(arguments: list[str]) -> int:
         if error.hint:
             _complain(error.hint)
         return error.exit_code
+    except OutputLost as lost:  # main() says so
+        return lost.exit_code
     except FleetctlError as error:
         _complain(f"fleetctl: {error}")
         return error.exit_code
@@ -129,10 +132,15 @@ def run(arguments: list[str]) -> int:
     except BaseException as error:
         # Ctrl-C while asyncio's Runner installs its handler comes out as CancelledError
         asyncio = sys.modules.get("asyncio")
-        if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        if asyncio is not None and isinstance(error, asyncio.CancelledError):
+            _complain("interrupted")
+            return INTERRUPTED
+        if not isinstance(error, Exception):
             raise
-        _complain("interrupted")
-        return INTERRUPTED
+        from fleetctl.link.mistakes import told
+
+        _complain(f"fleetctl: this is {told(error)}")
+        return 1
     return result if isinstance(result, int) else 0
 
 

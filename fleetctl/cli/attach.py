@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 import click
 
 from fleetctl.cli.context import Context, instances
+from fleetctl.cli.terminal import require_screen
 from fleetctl.errors import UsageError
 
 
@@ -18,10 +18,10 @@ from fleetctl.errors import UsageError
 def command(context: Context, target: str, read_only: bool) -> int:
     """Show the tmux window of one instance in this terminal, full size.
 
-    Ctrl-b d (or whatever detaches in tmux) comes back here and leaves it running.
+    Ctrl-b d comes back here and leaves it running; within a tmux of yours Ctrl-b Ctrl-b d. The
+    window's last line names the keys that work.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("attach needs a terminal", hint=f"See its output: fleetctl logs {target}")
+    require_screen("attach", instead=f"See its output: fleetctl logs {target}")
     return asyncio.run(_attach(context, target, read_only))
 
 

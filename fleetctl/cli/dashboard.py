@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import click
 
 from fleetctl.cli.context import Context, NodesFile
+from fleetctl.cli.terminal import given_back, require_screen
 from fleetctl.demo import present
-from fleetctl.errors import ConfigError, FleetctlError, UsageError
+from fleetctl.errors import ConfigError, FleetctlError
 from fleetctl.model.layout import start_log
 
 if TYPE_CHECKING:
@@ -35,20 +36,18 @@ def run(context: Context) -> int:
 
     Without a nodes.yaml, and none named, it offers the demo and an example.
 
-    :raises UsageError: there is no terminal.
+    :raises UsageError: there is no terminal for it.
     """
     from fleetctl.config.file import VARIABLE, find
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "the dashboard needs a terminal", hint="For a table, or JSON: fleetctl status [--json]"
-        )
+    require_screen("the dashboard", instead="For a table, or JSON: fleetctl status [--json]")
     if context.config_path is None and not os.environ.get(VARIABLE):
         try:
             find(None)
         except ConfigError as error:
             return _welcome(str(error))
-    return asyncio.run(_dashboard(context))
+    with given_back():
+        return asyncio.run(_dashboard(context))
 
 
 async def _dashboard(context: Context) -> int:
@@ -68,10 +67,11 @@ async def _show(
 ) -> tuple[int, FleetService | None]:
     """Show ``service`` until it is left; returns the exit code, and what to show next, if any."""
     async with service:
+        from fleetctl.tui import kept
         from fleetctl.tui.app import FleetApp
         from fleetctl.tui.host import Left
 
-        app = FleetApp(service, file=file)
+        app = FleetApp(service, file=file, kept=kept.read(), write=kept.write)
 
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:

@@ -18,6 +18,7 @@ import msgspec
 
 from fleetctl import config
 from fleetctl.cli.context import Context
+from fleetctl.cli.terminal import PLAIN_SCREEN
 from fleetctl.config.file import VARIABLE as CONFIG_VARIABLE
 from fleetctl.demo import VARIABLE, Demo
 from fleetctl.errors import ConfigError
@@ -33,8 +34,6 @@ GRACE_S = 5.0
 FOLLOW_S = 10.0
 """How long logs are followed without a terminal: some training steps of each worker."""
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PLAIN_SCREEN = "\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m"
-"""Leaves the alternate screen, shows the cursor, ends mouse and bracketed paste modes (xterm)."""
 
 
 @click.command(short_help="a virtual fleet with its job, and the dashboard on it")
@@ -204,7 +203,7 @@ def _terminal_kept() -> Iterator[None]:
         with suppress(termios.error, OSError):  # the terminal is gone
             termios.tcsetattr(0, termios.TCSADRAIN, before)
             if not orderly:
-                sys.stdout.write(_PLAIN_SCREEN)
+                sys.stdout.write(PLAIN_SCREEN)
                 sys.stdout.flush()
 
 

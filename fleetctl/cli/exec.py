@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
 from fleetctl.cli.context import Context, nodes
+from fleetctl.cli.exec_files import OutputFiles
 from fleetctl.cli.exec_outcomes import Outcome, exit_code, summary
 from fleetctl.cli.exec_output import AsItComes, Folded, Output
 from fleetctl.errors import UsageError
@@ -40,10 +42,22 @@ class _AfterDashes(click.Command):
 @click.option(
     "--diff", is_flag=True, help="Print what differs from the output that most nodes have."
 )
+@click.option(
+    "--output",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write all that nodes print into DIR: NODE.out, and NODE.err where there is any.",
+)
 @click.argument("targets", nargs=-1, metavar="TARGET... -- CMD...")
 @click.pass_context
 def command(
-    ctx: click.Context, timeout: float, stream: bool, diff: bool, targets: tuple[str, ...]
+    ctx: click.Context,
+    timeout: float,
+    stream: bool,
+    diff: bool,
+    folder: Path | None,
+    targets: tuple[str, ...],
 ) -> int:
     """Run CMD on every node that TARGET names, at the same time.
 
@@ -66,9 +80,13 @@ def command(
     def output(names: Sequence[str]) -> Output:
         if stream:
             return AsItComes(names)
-        return Folded(names, compared=diff) if len(names) > 1 else AsItComes(())
+        if len(names) == 1:
+            return AsItComes(())
+        if folder:
+            return Folded(names, compared=diff, all_of_it=f"all of it is in {folder}")
+        return Folded(names, compared=diff)
 
-    return asyncio.run(_execute(context, targets, script, timeout, output))
+    return asyncio.run(_execute(context, targets, script, timeout, output, folder))
 
 
 async def _execute(
@@ -77,6 +95,7 @@ async def _execute(
     script: str,
     timeout_s: float,
     output: Callable[[Sequence[str]], Output],
+    folder: Path | None,
 ) -> int:
     """Run it, and print what the nodes say, and of several how they ended."""
     async with context.service() as service:
@@ -88,11 +107,14 @@ async def _execute(
         if not names:
             raise UsageError("none of these nodes can be logged into")
         printer = output(names)
+        files = OutputFiles(folder, names) if folder else None
         outcomes: dict[str, Outcome] = dict.fromkeys(names)
 
         def took(event: ExecutionEvent) -> None:
             match event:
                 case Said():
+                    if files:
+                        files.said(event)
                     printer.said(event)
                 case Broken(node, _, error):
                     outcomes[node] = event
@@ -110,5 +132,8 @@ async def _execute(
         except asyncio.CancelledError:
             finish()
             raise
+        finally:
+            if files:
+                files.close()
         finish()
         return exit_code(outcomes)

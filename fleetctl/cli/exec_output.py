@@ -19,9 +19,9 @@ from fleetctl.quantities import size
 
 LINE_BYTES = 64 * 1024
 """A longer line is printed in pieces."""
-ALL_BYTES = 256 * 1024 * 1024
+ALL_BYTES = 16 * 1024 * 1024
 """The most that is kept of all nodes' output together …"""
-NODE_BYTES = 8 * 1024 * 1024
+NODE_BYTES = 4 * 1024 * 1024
 """… and of one node's."""
 COMPARED_LINES = 20_000
 """Longer output is not compared: that may take very long."""
@@ -129,9 +129,17 @@ class Folded:
     """Prints identical output of several nodes once, below a line with their names.
 
     :param compared: print the output of the largest group, and of the others what differs.
+    :param all_of_it: where all of an output is that is too long to be kept.
     """
 
-    def __init__(self, names: Sequence[str], *, compared: bool = False) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        compared: bool = False,
+        all_of_it: str = "--stream prints all of it",
+    ) -> None:
+        self._all_of_it = all_of_it
         limit = min(NODE_BYTES, ALL_BYTES // len(names))
         self._compared = compared
         self._kept = {name: _Kept(limit) for name in names}
@@ -155,7 +163,7 @@ class Folded:
             if kept.missing_bytes:
                 click.echo(
                     f"fleetctl: {name}: {size(kept.missing_bytes)} more of its output were not "
-                    "kept; --stream prints all of it",
+                    f"kept; {self._all_of_it}",
                     err=True,
                 )
 

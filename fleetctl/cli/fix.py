@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from fleetctl.cli.context import Context, nodes
-from fleetctl.cli.fix_lines import HINTS, drawn, record_lines, still_wrong_lines
+from fleetctl.cli.fix_lines import HINTS, drawn, still_wrong_lines
 from fleetctl.cli.progress import ProgressLines
 from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.link.readiness import readable
@@ -22,7 +22,14 @@ from fleetctl.model.repairs import KeptRecord, Repair, StepOutcome
 from fleetctl.model.status import RepairStep
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.service import Repairs
-from fleetctl.words.repairs import ALL_IS_WELL, outcome_line, proposal_lines, repair_lines
+from fleetctl.words.repairs import (
+    ALL_IS_WELL,
+    NOTHING_TO_UNDO,
+    outcome_line,
+    proposal_lines,
+    record_lines,
+    repair_lines,
+)
 
 SCHEMA = "fleetctl.fix/1"
 ROUNDS = 3
@@ -275,11 +282,11 @@ class _Run:
                 }
             )
         elif not found and not self._errors:
-            click.echo("nothing to undo: there is no record of a repair")
+            click.echo(NOTHING_TO_UNDO)
         return 1 if failed or self._errors else 0
 
     async def _undo_on(self, node: str, records: Sequence[KeptRecord]) -> None:
-        self._say(record_lines(node, records))
+        self._say(drawn(record_lines(node, records)))
         if await self._agreed(f"Run {_commands(len(records))} on {node}?"):
             await self._repairs.undo(node, records, self._report)
 

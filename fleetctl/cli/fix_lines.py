@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from fleetctl.cli.render import marked, plain, style
-from fleetctl.model.repairs import KeptRecord, Proposal
+from fleetctl.model.repairs import Proposal
 from fleetctl.words.repairs import ALL_IS_WELL, Hints, RepairLine, proposal_lines
 
 NOT_PERSISTENT = "-not-persistent"
@@ -22,17 +22,6 @@ def drawn(lines: Iterable[RepairLine]) -> Iterator[str]:
         mark = f"{marked(line.mark)} " if line.mark else ""
         strong = style(plain(line.strong), None, bold=True)
         yield f"{'  ' * line.depth}{mark}{plain(line.text)}{strong}{plain(line.after)}"
-
-
-def record_lines(node: str, records: Sequence[KeptRecord]) -> list[str]:
-    """The commands that an undo runs on a node, in order."""
-    lines = [f"{node}: {len(records)} to undo, the newest first"]
-    for kept in records:
-        record = kept.record
-        when = record.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        lines.append(f"  {record.step.undo or '(nothing to undo)'}")
-        lines.append(f"      takes back, of {when} for {record.code}: {record.step.command}")
-    return [plain(line) for line in lines]
 
 
 def still_wrong_lines(proposal: Proposal, *, persistent: bool) -> Iterator[str]:

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from fleetctl.cli.context import Context, instances
+from fleetctl.cli.reader import while_read
 from fleetctl.cli.render import moment, prefixes
 from fleetctl.errors import LinkError, UsageError
 from fleetctl.logs.clocks import clock_sentence
@@ -156,7 +157,7 @@ async def _logs(context: Context, targets: Sequence[str], asked: _Asked) -> int:
         printer = _Printer([i.name for i in chosen], asked)
         if asked.following:
             wanted = Wanted(asked.lines, asked.since_s, times=not asked.plain)
-            await service.follow_logs(chosen, wanted, printer.event)
+            await while_read(service.follow_logs(chosen, wanted, printer.event))
             return 0
         return await _past(service, chosen, printer, asked)
 

@@ -12,6 +12,7 @@ import msgspec
 from fleetctl.cli.action import carry_out
 from fleetctl.cli.context import Context, instances
 from fleetctl.errors import UsageError
+from fleetctl.hiding import hidden
 from fleetctl.model.plan import PlanStep
 
 
@@ -68,7 +69,7 @@ def _show_plan(steps: Sequence[PlanStep], as_json: bool) -> int:
                 "instance": s.instance.name,
                 "stage": s.stage,
                 "after": [need.name for need in s.needs],
-                "command": s.instance.command,
+                "command": hidden(s.instance.command) if s.instance.command else None,
                 "ready": s.instance.ready,
             }
             for s in steps
@@ -78,5 +79,5 @@ def _show_plan(steps: Sequence[PlanStep], as_json: bool) -> int:
     for step in steps:
         after = f"after {', '.join(need.name for need in step.needs)}" if step.needs else "at once"
         click.echo(f"{step.stage + 1}. {step.instance.name}  {after}")
-        click.echo(f"     {step.instance.command or 'started by hand, watched by us'}")
+        click.echo(f"     {hidden(step.instance.command or 'started by hand, watched by us')}")
     return 0

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 import click
 import msgspec
 
 from fleetctl.cli.context import Context, instances
+from fleetctl.cli.reader import while_read
 from fleetctl.cli.render import status_lines
 from fleetctl.health.status_schema import status_schema
+from fleetctl.model.jobs import Instance
 from fleetctl.model.status import FleetStatus
+from fleetctl.service import FleetService
 
 CLEAR = "\x1b[H\x1b[2J"
 
@@ -52,11 +56,18 @@ async def _status(
             _show(status, as_json, again=False)
             return 0 if status.healthy else 1
         # with --watch, wait also for the questions that a single quick look leaves out
-        async with service.watch(watch) as watched:
-            await watched.all_asked()
-            while True:
-                _show(watched.snapshot(chosen).status, as_json, again=True)
-                await asyncio.sleep(watch)
+        await while_read(_again_and_again(service, chosen, as_json, watch))
+        return 0
+
+
+async def _again_and_again(
+    service: FleetService, chosen: Sequence[Instance] | None, as_json: bool, interval_s: float
+) -> None:
+    async with service.watch(interval_s) as watched:
+        await watched.all_asked()
+        while True:
+            _show(watched.snapshot(chosen).status, as_json, again=True)
+            await asyncio.sleep(interval_s)
 
 
 def _show(status: FleetStatus, as_json: bool, *, again: bool) -> None:

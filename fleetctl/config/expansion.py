@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from fleetctl.hiding import hidden, hidden_value
 from fleetctl.model.expectations import Expectations, ExpectedRoute, derive
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.topology import SSH, Fleet, Network, Node
@@ -14,7 +15,7 @@ from fleetctl.model.topology import SSH, Fleet, Network, Node
 def expand(fleet: Fleet) -> dict[str, Any]:
     """``fleet`` with its expectations and instances, without what does not apply.
 
-    Of an ``env_file`` only the path is shown.
+    Of an ``env_file`` only the path is shown; what looks like a secret is hidden.
     """
     expectations = derive(fleet)
     return {
@@ -92,7 +93,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
         node=instance.node,
         rank=instance.rank,
         world_size=instance.world_size,
-        command=instance.command,
+        command=hidden(instance.command) if instance.command else instance.command,
         workdir=instance.workdir,
         listen=str(instance.listen) if instance.listen else None,
         ready=_given(
@@ -102,7 +103,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
             interval_s=ready.interval_s,
         ),
         liveness=_given(**msgspec.structs.asdict(instance.liveness)) if instance.liveness else None,
-        env=dict(instance.env),
+        env={name: hidden_value(name, value) for name, value in instance.env.items()},
         env_file=instance.env_file,
         restart=_given(**msgspec.structs.asdict(instance.restart)),
         stop=_given(**msgspec.structs.asdict(instance.stop)),

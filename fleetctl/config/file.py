@@ -16,6 +16,7 @@ from fleetctl.config.shape import FileEntry, given
 from fleetctl.config.tree import MAX_SIZE_BYTES, NULL, Mapping, Scalar, Tree, mark_of, parse
 from fleetctl.config.validation import read
 from fleetctl.errors import ConfigError
+from fleetctl.local_files import TooLarge, read_bounded
 from fleetctl.model.topology import Fleet
 
 NAME = "nodes.yaml"
@@ -59,15 +60,15 @@ def load_with_notes(path: Path) -> tuple[Fleet, list[str]]:
     :raises ConfigError: as :func:`load`.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SIZE_BYTES + 1)
+        content = read_bounded(path, MAX_SIZE_BYTES)
+    except TooLarge:
+        report = Report(str(path))
+        report.mistake_at(START, f"the file is larger than {MAX_SIZE_BYTES // 2**20} MiB")
+        report.fail()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError([f"{path}: cannot be read: {why}"], hint=_START_HINT) from error
     report = Report(str(path))
-    if len(content) > MAX_SIZE_BYTES:
-        report.mistake_at(START, f"the file is larger than {MAX_SIZE_BYTES // 2**20} MiB")
-        report.fail()
     return _read(_decode(content, report), report, path.parent)
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fleetctl.errors import LinkError
-from fleetctl.health.kinds.connection import LOGIN_SHELL_SLOW, SSH_CONFIG_IGNORED
+from fleetctl.health.kinds.connection import (
+    ANSWER_INCOMPLETE,
+    LOGIN_SHELL_SLOW,
+    SSH_CONFIG_IGNORED,
+)
 from fleetctl.health.kinds.instances import (
     COMMAND_MISSING,
     DEPENDENCY_NOT_READY,
@@ -21,6 +25,7 @@ from fleetctl.health.kinds.machine import (
     DISK_FULL,
     LOCAL_NETWORK_DENIED,
     OS_MISMATCH,
+    STATE_UNWRITABLE,
     TMUX_MISSING,
     TMUX_UNUSABLE,
     UNDERVOLTAGE,
@@ -28,13 +33,14 @@ from fleetctl.health.kinds.machine import (
 from fleetctl.health.kinds.registry import KINDS
 from fleetctl.health.port_problems import exposed, port_problem
 from fleetctl.health.wording import wording
-from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts
+from fleetctl.model.facts import CUT_OFF, NO_ANSWER, UNANSWERED, NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.plan import dependents, plan
 from fleetctl.model.status import ALIVE_STATES, Fix, Problem, ServiceStatus
 from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.model.write_refusals import write_refusal
 from fleetctl.quantities import duration
 
 DISK_FULL_BYTES = 16 * 1024 * 1024
@@ -115,14 +121,43 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
             evidence=f"uname: {system.os} {system.os_version or ''}".strip(),
             affects=names,
         )
+    yield from _incomplete(node, facts, names)
     yield from _tmux(node, facts, names)
     free = system.disk_free_bytes if system else None
     if free is not None and free < DISK_FULL_BYTES:
         evidence = f"df: {free} bytes free"
         yield DISK_FULL.problem(node.name, free_kib=free // 1024, evidence=evidence, affects=names)
+    if bad := facts.unwritable:
+        owner = f" (it belongs to {bad.owner})" if bad.owner else ""
+        yield STATE_UNWRITABLE.problem(
+            node.name,
+            folder=bad.folder,
+            reason=f"{bad.why}{owner}. {write_refusal(node.name, bad.why).hint}",
+            evidence=bad.listing,
+            affects=names,
+        )
     yield from _power(node, facts)
     if job and facts.local_network and facts.local_network.allowed is False:
         yield from _denied(node, facts, job)
+
+
+def _incomplete(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Problem]:
+    """The answer was cut off, or a question had none."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in facts.unknown.items():
+        if why.startswith((CUT_OFF, NO_ANSWER)):
+            by_reason.setdefault(why, []).append(name)
+    if by_reason:
+        yield ANSWER_INCOMPLETE.problem(
+            node.name,
+            what="; ".join(f"{_some(found)} ({why})" for why, found in by_reason.items()),
+            evidence="; ".join(f"{', '.join(found)}: {why}" for why, found in by_reason.items()),
+            affects=names,
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return listed(names) if len(names) <= NODES_TOLD else f"{len(names)} answers"
 
 
 def _tmux(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Problem]:

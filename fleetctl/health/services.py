@@ -127,6 +127,8 @@ def _state(
             return "unknown", f"{why}, but processes of it run"
         no_tmux = facts.tmux_version is None and not (why or CUT_OFF).startswith(UNANSWERED)
         return ("stopped" if no_tmux else "unknown"), why
+    if unread := _unread(facts, pane, record):
+        return "unknown", unread
     if pane is None:
         return _without_pane(facts, record)
     own = record if record and record.run == pane.run else None
@@ -147,6 +149,18 @@ def _state(
     if works and works.state == "unknown":
         return "running", f"whether it works is not known: {works.reason}"
     return "ready", _joined(*remarks)
+
+
+def _unread(facts: NodeFacts, pane: Pane | None, record: Record | None) -> str | None:
+    """Why what is needed to judge an instance by is not known; None: it is.
+
+    Without a record nothing of it can run outside its window; and while that lives, which processes
+    are its own only tells where it listens.
+    """
+    if why := facts.unknown.get("records"):
+        return why
+    lives = pane is not None and not pane.dead
+    return facts.unknown.get("runs") if record and not lives else None
 
 
 def _joined(*clauses: str | None) -> str | None:

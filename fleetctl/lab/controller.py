@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from fleetctl.errors import LabError
 from fleetctl.lab.blueprint import DEFAULT_USER, Blueprint, Login, Machine
@@ -58,10 +58,16 @@ class Home:
         :raises LabError: no file can be put there.
         """
         path = Path(written)
-        if path.parts[:1] == ("~",):
-            return self.path.joinpath(*path.parts[1:])
         if not path.is_absolute():
-            return self.path / path
+            below = PurePath(os.path.normpath(PurePath(*path.parts[path.parts[:1] == ("~",) :])))
+            if below.parts[:1] in ((), ("..",)):
+                raise LabError(
+                    f"the lab cannot put a file at {written}: that is not below the controller's "
+                    "home",
+                    hint="Write a path below ~/ in nodes.yaml.",
+                )
+            return self.path / below
+        path = Path(os.path.normpath(path))
         if path.is_relative_to(self.path):
             return path
         if not any(folder.is_dir() for folder in path.parents[:-1]):
@@ -107,7 +113,7 @@ class Home:
         copy = self.path / "nodes.yaml"
         shutil.copyfile(config, copy)
         for source in map(Path, env_files):
-            for folder in (config.parent, Path.home()):
+            for folder in (config.absolute().parent, Path.home()):
                 if source.is_relative_to(folder) and source.is_file():
                     target = self.path / source.relative_to(folder)
                     if not target.resolve().is_relative_to(self.path):

@@ -23,6 +23,7 @@ from fleetctl.link.protocol import Link
 from fleetctl.model.facts import Listener
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import TMUX_OPTIONS
+from fleetctl.model.write_refusals import write_refusal
 from fleetctl.observe.look import look
 from fleetctl.probes.asked.sockets import read_listeners
 from fleetctl.probes.node import services_script
@@ -124,7 +125,7 @@ class Birth:
         """Write the instance's files on the node; if not done: ``RUNNING`` or ``LOCKED``."""
         environment = instance.environment(self._fleet, self._secrets.of(instance))
         spec = node_files.spec_text(instance, run, environment).encode()
-        script = node_files.prepare_script(self._fleet, instance)
+        script = node_files.prepare_script(self._fleet, instance, len(spec))
         done = await self._link.run(script, stdin=spec, timeout_s=SCRIPT_TIMEOUT_S)
         if done.exit_status == 0:
             folder, windows, tmux, os_name, listening = done.text.split("\n", 4)
@@ -152,6 +153,14 @@ def _refusal(instance: Instance, status: int, said: str) -> LaunchError:
             hint="Create it there, or change workdir in nodes.yaml.",
             code="workdir-missing",
         )
+    if status == node_files.TORN:
+        return LaunchError(
+            instance.name,
+            f"less of what it is to run arrived on {node} than was sent: a start-up file of the "
+            "account there asks a question, or runs something that reads stdin",
+            hint="Look at its start-up files, such as ~/.bashrc: only a login at a terminal may "
+            "be asked.",
+        )
     if status == node_files.LEFT:
         pids = said.split()
         many = f"{len(pids)} processes of an earlier run of it still run"
@@ -166,12 +175,13 @@ def _refusal(instance: Instance, status: int, said: str) -> LaunchError:
         return LaunchError(
             instance.name, f"whether it runs on {node} already cannot be told: {said}"
         )
-    if status == node_files.NO_DISK:
+    if status == node_files.NOT_WRITTEN:
+        told = write_refusal(node, said)
         return LaunchError(
             instance.name,
             f"its files cannot be written on {node}: {said or 'unknown reason'}",
-            hint=f"Free some space: fleetctl exec {node} -- df -h",
-            code="disk-full",
+            hint=told.hint,
+            code=told.code,
         )
     return LaunchError(
         instance.name, f"it cannot be prepared on {node} (exit status {status}): {said}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from fleetctl.errors import UsageError
+from fleetctl.local_files import read_bounded
+
+MOST_BYTES = 1024 * 1024
+"""The most that an env_file may have; Linux gives a process two MiB for all its variables."""
 
 _ASSIGNMENT = re.compile(
     r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=[ \t]*
@@ -28,7 +31,7 @@ def read_env_file(path: str) -> dict[str, str]:
         value.
     """
     try:
-        text = Path(path).read_text("utf-8")
+        text = read_bounded(path, MOST_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"env_file {path} cannot be read: {why}") from None

@@ -16,6 +16,7 @@ from fleetctl.launch.secrets import Secrets
 from fleetctl.launch.stopper import Stopper
 from fleetctl.link.links import Links
 from fleetctl.model.expectations import Expectations
+from fleetctl.model.facts import CUT_OFF, NO_ANSWER, NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.plan import PlanStep, plan, stop_order
@@ -128,6 +129,8 @@ class Launcher:
                 if look.error:
                     unasked[name] = look.error.reason
                 return
+            if why := _not_told(look.facts):
+                unasked[name] = why
             found = orphans_on(self.fleet, self.job, name, look.facts)
             group = [instance for instance, orphan in found if wanted(orphan)]
             label = self._orphan_name
@@ -223,6 +226,12 @@ class Launcher:
 
     def _plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         return plan(self.job, chosen) if self.job else ()
+
+
+def _not_told(facts: NodeFacts) -> str:
+    """Why it is not known all that runs on the node; empty: it is."""
+    told = (facts.unknown.get(probe, "") for probe in ("records", "tmux", "runs"))
+    return next((why for why in told if why.startswith((CUT_OFF, NO_ANSWER))), "")
 
 
 def _each_once(problems: Mapping[str, Sequence[Problem]]) -> tuple[Problem, ...]:

@@ -21,7 +21,7 @@ LOCK_STALE_MINUTES = 1
 """An older lock is left over from a start that died, and is ignored."""
 
 # exit statuses of the prepare script
-LOCKED, NO_WORKDIR, NO_DISK, RUNNING, LEFT, UNREAD = 61, 62, 63, 64, 65, 66
+LOCKED, NO_WORKDIR, NOT_WRITTEN, RUNNING, TORN, LEFT, UNREAD = 61, 62, 63, 64, 65, 66, 67
 
 
 _NOT_OF_THE_ACCOUNT = (
@@ -58,8 +58,9 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
     )
 
 
-def prepare_script(fleet: str, instance: Instance) -> str:
-    """The script that prepares the start of an instance; its stdin is :func:`spec_text`.
+def prepare_script(fleet: str, instance: Instance, spec_bytes: int) -> str:
+    """The script that prepares the start of an instance; its stdin is :func:`spec_text`, of which
+    ``spec_bytes`` must arrive.
 
     It takes the instance's lock, so that two controllers cannot both start it. Where processes of
     an earlier run are left, it exits with ``LEFT`` and prints their ids on stderr, and where that
@@ -78,7 +79,7 @@ def prepare_script(fleet: str, instance: Instance) -> str:
     return f"""account=$(export -p)
 {members_text()}{_shipped("reach.sh")}umask 077
 dir={folder}
-mkdir -p "$dir/log" 2>&1 || exit {NO_DISK}
+mkdir -p "$dir/log" 2>&1 || exit {NOT_WRITTEN}
 find "$dir/lock" -prune -mmin +{LOCK_STALE_MINUTES} -exec rmdir {{}} \\; 2>/dev/null
 mkdir "$dir/lock" 2>/dev/null || exit {LOCKED}
 give_up() {{ rmdir "$dir/lock"; exit "$1"; }}
@@ -88,7 +89,7 @@ windows=$(tmux -u -L fleetctl list-panes -a -F \
 '#{{session_name}}|#{{@fleetctl_job}}|#{{@fleetctl_instance}}|#{{pane_dead}} #{{window_id}}' \
 2>/dev/null | sed -n 's/^'{quote(whole)}'|//p')
 case $windows in *"0 @"*) give_up {RUNNING};; esac
-cd "$dir" || give_up {NO_DISK}
+cd "$dir" || give_up {NOT_WRITTEN}
 roots=1 folder=$(pwd -P)
 for pause in 0 0.2 0.5 0.8; do # what is about to end does not count
 sleep "$pause"
@@ -96,8 +97,9 @@ left=$(members state) || give_up {UNREAD}
 [ -n "$left" ] || break
 done
 [ -z "$left" ] || {{ echo "$left" | cut -d ' ' -f 2 | sort -nu >&2; give_up {LEFT}; }}
-put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NO_DISK}; }}; }}
+put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NOT_WRITTEN}; }}; }}
 put spec
+[ $(($(wc -c <spec))) -eq {spec_bytes} ] || {{ rm -f spec; give_up {TORN}; }}
 printf '%s\\n' "$account" | LC_ALL=C sed -E '{_NOT_OF_THE_ACCOUNT}' | put account
 put supervisor <<'SUPERVISOR_ENDS'
 {members_text()}{_shipped("supervisor.sh")}SUPERVISOR_ENDS

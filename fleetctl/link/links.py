@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fleetctl.errors import LinkError
 from fleetctl.link.local import LocalLink
+from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
 from fleetctl.model.topology import Fleet, Node
 
@@ -63,7 +64,8 @@ class Links:
             from fleetctl.link.ssh.connect import Connector
 
             self._connector = Connector(self._fleet.nodes)
-        return await self._connector.connect(node)
+        with of_node(node.name):
+            return await self._connector.connect(node)
 
     def controller(self) -> Link:
         """A link to this machine, to ask for what nodes cannot be asked."""

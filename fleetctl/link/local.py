@@ -9,14 +9,14 @@ import pty
 import signal
 import struct
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from fleetctl.errors import LinkHung, LinkLost
-from fleetctl.link.protocol import Completed
+from fleetctl.link.protocol import ANSWER_BYTES, Completed, cut_off, cut_short
 from fleetctl.link.readiness import readable
-from fleetctl.link.shell import NoiseFilter, local_argv
+from fleetctl.link.shell import NoiseFilter, ScriptOutput, local_argv, sent
 
 _CHUNK = 256 * 1024
 _STDERR_KEPT = 64 * 1024
@@ -46,19 +46,59 @@ async def _feed(pipe: asyncio.StreamWriter, data: bytes) -> None:
         pipe.close()
 
 
-async def _collect(pipe: asyncio.StreamReader, into: bytearray) -> None:
-    while data := await pipe.read(_CHUNK):
-        into += data
+class _TooLong(Exception):
+    """More was printed than is read."""
+
+
+class _Collected:
+    """What a script prints, up to ``most_bytes`` on stdout and stderr together."""
+
+    def __init__(self, end: str, most_bytes: int) -> None:
+        self._outputs = ScriptOutput(end), ScriptOutput(end)
+        self._data = bytearray(), bytearray()
+        self._most_bytes = most_bytes
+
+    async def collect(self, pipe: asyncio.StreamReader, which: int) -> None:
+        """Read until the end mark, or the end.
+
+        :raises _TooLong: it is more.
+        """
+        output, into = self._outputs[which], self._data[which]
+        while not output.ended and (data := await pipe.read(_CHUNK)):
+            into += output.feed(data)
+            if sum(map(len, self._data)) > self._most_bytes:
+                raise _TooLong
+        into += output.rest()
+
+    @property
+    def said(self) -> tuple[bytes, bytes]:
+        """Stdout and stderr so far."""
+        return bytes(self._data[0]), bytes(self._data[1])
+
+    @property
+    def whole(self) -> bool:
+        """The end mark came."""
+        return self._outputs[0].ended
+
+
+def _let_go(process: asyncio.subprocess.Process) -> None:
+    """Close the pipes of a script that has ended: what it left behind may hold them open."""
+    process._transport.close()  # type: ignore[attr-defined]  # asyncio has no other way
 
 
 class _LocalStream:
     def __init__(
-        self, node: str, process: asyncio.subprocess.Process, *, both: bool = False
+        self,
+        node: str,
+        process: asyncio.subprocess.Process,
+        *,
+        both: bool = False,
+        mark: str = "",
     ) -> None:
         self._node = node
         self._process = process
-        self._noise = NoiseFilter()
-        self._stderr_noise = NoiseFilter()
+        self._noise = ScriptOutput(mark)
+        self._stderr_noise = ScriptOutput(mark)
         self._stderr = bytearray()
         self._said: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(_QUEUED)
         """For :meth:`read_both`: some of stdout and some of stderr; at the end neither."""
@@ -68,17 +108,20 @@ class _LocalStream:
     async def _collect_both(self) -> None:
         async def stdout() -> None:
             assert self._process.stdout is not None
-            while data := await self._process.stdout.read(_CHUNK):
+            while not self._noise.ended and (data := await self._process.stdout.read(_CHUNK)):
                 if mine := self._noise.feed(data):
                     await self._said.put((mine, b""))
 
         async def stderr() -> None:
             assert self._process.stderr is not None
-            while data := await self._process.stderr.read(_CHUNK):
-                if mine := self._stderr_noise.feed(data):
+            noise, pipe = self._stderr_noise, self._process.stderr
+            while not noise.ended and (data := await pipe.read(_CHUNK)):
+                if mine := noise.feed(data):
                     await self._said.put((b"", mine))
 
         await asyncio.gather(stdout(), stderr(), self._process.wait())
+        if any(rest := (self._noise.rest(), self._stderr_noise.rest())):
+            await self._said.put(rest)
         await self._said.put((b"", b""))
 
     async def read_both(self) -> tuple[bytes, bytes]:
@@ -131,6 +174,7 @@ class _LocalStream:
         self._collector.cancel()
         with suppress(asyncio.CancelledError):
             await self._collector
+        _let_go(self._process)
 
 
 class _LocalTerminal:
@@ -202,12 +246,12 @@ class LocalLink:
         self.ignored: tuple[str, ...] = ()
         self.closed = False
 
-    async def _spawn(self, script: str) -> asyncio.subprocess.Process:
+    async def _spawn(self, argv: Sequence[str]) -> asyncio.subprocess.Process:
         # If asyncio is cancelled while it starts a process, it may wait for that for ever (seen
         # with Python 3.11): so starting is never cancelled, and the process is ended afterwards.
         starting = asyncio.create_task(
             asyncio.create_subprocess_exec(
-                *local_argv(script),
+                *argv,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -224,35 +268,51 @@ class LocalLink:
         except OSError as error:
             raise LinkLost(self.node, f"cannot start a shell on this machine: {error}") from None
 
-    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
-        process = await self._spawn(script)
+    async def run(
+        self,
+        script: str,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> Completed:
+        how = sent(script, ends=True)
+        process = await self._spawn(("/bin/sh", "-c", how.line))
         assert process.stdin and process.stdout and process.stderr
-        stdout, stderr = bytearray(), bytearray()
+        found = _Collected(how.end, most_bytes)
         try:
             async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as work:
-                work.create_task(_feed(process.stdin, stdin))
-                work.create_task(_collect(process.stdout, stdout))
-                work.create_task(_collect(process.stderr, stderr))
+                work.create_task(_feed(process.stdin, how.first + stdin))
+                work.create_task(found.collect(process.stdout, 0))
+                work.create_task(found.collect(process.stderr, 1))
                 work.create_task(process.wait())
         except TimeoutError:
+            output, errors = found.said
             raise LinkHung(
                 self.node,
                 f"a command did not end within {timeout_s:g} s",
-                output=NoiseFilter().feed(bytes(stdout)),
-                errors=NoiseFilter().feed(bytes(stderr)),
+                output=output,
+                errors=errors,
             ) from None
+        except ExceptionGroup as group:
+            if group.subgroup(_TooLong) is None:
+                raise
+            raise cut_short(self.node, most_bytes, *found.said) from None
         finally:
             await _end(process)
+            _let_go(process)
         assert process.returncode is not None
-        return Completed(
-            NoiseFilter().feed(bytes(stdout)),
-            NoiseFilter().feed(bytes(stderr)),
-            _status(process.returncode),
-        )
+        status = _status(process.returncode)
+        if not found.whole:
+            raise cut_off(self.node, status, *found.said)
+        return Completed(*found.said, status)
 
     @asynccontextmanager
     async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[_LocalStream]:
-        stream = _LocalStream(self.node, await self._spawn(script), both=both)
+        how = sent(script, ends=both)
+        process = await self._spawn(("/bin/sh", "-c", how.line))
+        stream = _LocalStream(self.node, process, both=both, mark=how.end)
+        stream.write(how.first)
         try:
             yield stream
         finally:

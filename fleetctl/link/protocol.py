@@ -8,9 +8,40 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from fleetctl.errors import AnswerCut
+from fleetctl.quantities import size
+
 SHELL_START_S = 20.0
 """How long a login shell may take until it runs a script. On a slow disk, version managers in
 start-up files take ten seconds and more."""
+
+
+ANSWER_BYTES = 2 * 1024 * 1024
+"""The most that is read of what a script prints, unless more is asked for."""
+
+
+def cut_short(node: str, most_bytes: int, output: bytes, errors: bytes) -> AnswerCut:
+    """The error for a script that prints more than is read."""
+    return AnswerCut(
+        node,
+        f"it sent more than {size(most_bytes)} in answer to one question; the rest was cut off",
+        hint="A start-up file of the account or a program there prints without end.",
+        output=output,
+        errors=errors,
+    )
+
+
+def cut_off(node: str, status: int, output: bytes, errors: bytes) -> AnswerCut:
+    """The error for a shell that ended with ``status`` before its script."""
+    last = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
+    said = f", saying {last[0][-200:]!r}" if last else ""
+    return AnswerCut(
+        node,
+        f"the shell there ended with status {status} in the midst of a command{said}",
+        hint="Its memory or processes may be used up, or somebody ended it.",
+        output=output,
+        errors=errors,
+    )
 
 
 class ForwardingForbidden(ConnectionError):
@@ -112,13 +143,25 @@ class Link(Protocol):
     def closed(self) -> bool:
         """Whether the connection is lost or closed; a new one must be opened."""
 
-    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+    async def run(
+        self,
+        script: str,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> Completed:
         """Run a POSIX sh script to its end.
+
+        It has ended with its exit status and its end mark: what it, or a start-up file, left behind
+        may hold its output open for ever.
 
         :param script: reaches ``sh`` unchanged; see :mod:`fleetctl.link.shell` for quoting.
         :param stdin: what the script reads. Secrets must go here, never into arguments.
         :param timeout_s: seconds, from its own start on, after which it gets TERM, and its channel
             is closed. The login shell before it has :data:`SHELL_START_S` for itself.
+        :param most_bytes: of stdout and stderr together.
+        :raises AnswerCut: its shell ended before it, or it printed more than ``most_bytes``.
         :raises LinkHung: it did not end in time.
         :raises ShellHung: it did not begin.
         :raises LinkLost: the connection broke first.
@@ -127,7 +170,8 @@ class Link(Protocol):
     def stream(self, script: str, *, both: bool = False) -> AbstractAsyncContextManager[Stream]:
         """Run a script and read its output as it comes; leaving the context ends the script.
 
-        :param both: read stderr, too, by :meth:`Stream.read_both`: no byte of it is dropped.
+        :param both: read stderr, too, by :meth:`Stream.read_both`: no byte of it is dropped; and
+            end with the script, as :meth:`run` does.
         """
 
     def terminal(

@@ -10,6 +10,7 @@ import msgspec
 
 from fleetctl.errors import LinkError
 from fleetctl.link.links import Links
+from fleetctl.link.mistakes import of_node
 from fleetctl.logs.clocks import Clocks
 from fleetctl.logs.events import (
     DEFAULT_LINES,
@@ -112,7 +113,8 @@ async def _events(
     lost = False
     while True:
         try:
-            found = await past(links, log, node, wanted, clocks)
+            with of_node(node):
+                found = await past(links, log, node, wanted, clocks)
             break
         except LinkError as error:
             if not lost:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from fleetctl.errors import LinkError, LinkHung
 from fleetctl.link.links import Links
+from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Stream
 from fleetctl.logs.lines import Framer
 from fleetctl.logs.segments import LogLocation
@@ -21,6 +22,7 @@ _IDLE_CHECK_S = 1.0
 # a log is rotated only while it grows, so an idle one is checked less often
 _GIVEN_UP_S = 1.0
 _HEAD_TIMEOUT_S = 60.0
+_HEAD_BYTES = 8 * 1024 * 1024  # with what follows the head in the same read
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOGS_PER_LANE = 6
 TORN_EVERY_S = 0.2
@@ -75,14 +77,15 @@ async def follow(
     failures = 0
     while True:
         try:
-            link = await links.get(node, lane)
-            async with link.stream(place.script("follow", offset=framer.position)) as stream:
-                async for event in _segment(node, stream, framer, torn):
-                    if failures:
-                        failures = 0
-                        yield Resumed()
-                    if not isinstance(event, Resumed):
-                        yield event
+            with of_node(node):
+                link = await links.get(node, lane)
+                async with link.stream(place.script("follow", offset=framer.position)) as stream:
+                    async for event in _segment(node, stream, framer, torn):
+                        if failures:
+                            failures = 0
+                            yield Resumed()
+                        if not isinstance(event, Resumed):
+                            yield event
         except LinkError as error:
             if not failures:
                 yield Cut(error.reason)
@@ -142,6 +145,8 @@ async def _head(node: str, stream: Stream) -> tuple[int, bytes]:
         if not more:
             raise _unreadable(node, stream)
         data += more
+        if len(data) > _HEAD_BYTES:
+            break
     head, _, data = data.partition(b"\n")
     try:
         return int(head.split()[0]), data

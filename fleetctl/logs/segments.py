@@ -17,6 +17,8 @@ from fleetctl.quoting import quote_path
 
 READ_TIMEOUT_S = 30.0
 PIECE_BYTES = 4 * 1024 * 1024
+_MOST_BYTES = 160 * 1024 * 1024
+"""More than a whole log on its node (launch/node_files.py)."""
 
 
 class LogLocation(Struct, frozen=True):
@@ -53,7 +55,7 @@ async def read_span(link: Link, script: str) -> Span:
 
     :raises LinkError: the node is lost, or its output is not that of segments.sh.
     """
-    done = await link.run(script, timeout_s=READ_TIMEOUT_S)
+    done = await link.run(script, timeout_s=READ_TIMEOUT_S, most_bytes=_MOST_BYTES)
     head, _, data = done.stdout.partition(b"\n")
     try:
         start, _end = (int(word) for word in head.split())

@@ -198,6 +198,18 @@ class Workplace(Struct, frozen=True):
     """Where its command's program was found; None: nowhere."""
 
 
+class Unwritable(Struct, frozen=True):
+    """The folder of fleetctl's records, or one above it, which the account cannot write."""
+
+    folder: str
+    owner: str
+    """Empty: not known."""
+    why: str
+    """The system's words, such as ``Permission denied``."""
+    listing: str
+    """What ``ls -ld`` says of it."""
+
+
 class ThunderboltPort(Struct, frozen=True):
     """A Thunderbolt receptacle of a Mac."""
 
@@ -241,6 +253,8 @@ class NodeFacts(Struct, frozen=True):
     """What ``uname -s`` says on a system that fleetctl does not support; else empty."""
     network: NetworkFacts = NetworkFacts()
     reliability: Reliability = Reliability()
+    unwritable: Unwritable | None = None
+    """None: its records can be written, or that was not asked."""
     workplaces: Mapping[str, Workplace] = {}
     """By instance name."""
     connections: tuple[TcpConnection, ...] | None = None

@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 from msgspec.structs import replace
 
-from fleetctl.errors import LinkError, LinkHung
+from fleetctl.errors import AnswerCut, LinkError, LinkHung
+from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
 from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
@@ -66,26 +67,42 @@ async def attend(
     :param conditions: the ready conditions on the node, kept from one call to the next.
     :param interval_s: seconds from one question to the next.
     """
+    try:
+        with of_node(node.name):
+            found = _attend(observer, node, conditions, wake, interval_s, depth)
+            async with aclosing(found) as looks:
+                async for look in looks:
+                    yield look
+    except LinkError as error:
+        yield Look(error=error)
+
+
+async def _attend(
+    observer: Observer,
+    node: Node,
+    conditions: OpenConditions,
+    wake: Wake,
+    interval_s: float,
+    depth: Depth,
+) -> AsyncGenerator[Look, None]:
+    """:raises LinkError: the node is lost."""
     if node.connection == "none":
         yield await observer.look_from_here(node)
         return
-    try:
-        link = await observer.link(node)
-        stuck: frozenset[str] = frozenset()
-        while True:
-            asking = _Asking(observer, node, link, conditions, depth, stuck)
-            try:
-                async for found in asking.looks(wake, interval_s):
-                    yield found
-            except LinkHung:
-                probe = await asking.hanging()
-                if probe is None:
-                    raise
-                stuck |= {probe}
-            else:
-                return
-    except LinkError as error:
-        yield Look(error=error)
+    link = await observer.link(node)
+    stuck: frozenset[str] = frozenset()
+    while True:
+        asking = _Asking(observer, node, link, conditions, depth, stuck)
+        try:
+            async for found in asking.looks(wake, interval_s):
+                yield found
+        except LinkHung:
+            probe = await asking.hanging()
+            if probe is None:
+                raise
+            stuck |= {probe}
+        else:
+            return
 
 
 class _Asking:
@@ -128,6 +145,8 @@ class _Asking:
             return None
         try:
             await self._link.run(script.text, timeout_s=HANGING_TIMEOUT_S)
+        except AnswerCut:
+            return None
         except LinkHung as hung:
             probe = hanging(script, hung.output.decode("utf-8", "replace"))
             return None if probe in self._stuck else probe

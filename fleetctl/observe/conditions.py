@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from fleetctl.errors import LinkError, ShellHung
+from fleetctl.errors import LinkError, ShellHung, UsageError
 from fleetctl.health.services import service_status
 from fleetctl.link.protocol import ForwardingForbidden, Link
 from fleetctl.logs.lines import read
+from fleetctl.logs.matching import PATIENCE_S, Pattern
 from fleetctl.logs.segments import PIECE_BYTES, LogLocation, LogReader
 from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
@@ -176,7 +177,7 @@ class Condition:
 
     async def mark_searched(self, link: Link, record: Record) -> None:
         """Note on the node how far its log was searched, for the next command that asks."""
-        if self._log and self._log.progress != record.searched:
+        if self._log and not self.unasked and self._log.progress != record.searched:
             await self._note(link, record, "searched", f" {self._log.progress}")
 
     async def _note(self, link: Link, record: Record, name: str, more: str) -> None:
@@ -201,7 +202,10 @@ class _LogSearch:
     """
 
     def __init__(self, place: LogLocation, pattern: str, record: Record) -> None:
-        self._pattern = re.compile(pattern)
+        try:
+            self._pattern = Pattern(pattern)
+        except UsageError as error:
+            raise Unasked(f"its ready.log is {error}") from None
         self._digest = f"{zlib.crc32(pattern.encode('utf-8', 'surrogateescape')):08x}"
         self._reader = LogReader(place, self._start(record))
         self._last_line = b""
@@ -224,6 +228,7 @@ class _LogSearch:
         """Search what is new; whether a line matches, now or at an earlier call.
 
         :raises LinkError: the node is lost, or the log cannot be read.
+        :raises Unasked: the expression takes too long.
         """
         deadline = time.monotonic() + SEARCH_S
         while not self._met:
@@ -246,8 +251,17 @@ class _LogSearch:
         return self._matches_line(last_line)
 
     def _matches_line(self, line: bytes) -> bool:
-        """Whether it matches as a person reads it; of a line that redraws itself, each state."""
-        return any(self._pattern.search(read(state)) for state in line.rstrip(b"\r").split(b"\r"))
+        """Whether it matches as a person reads it; of a line that redraws itself, each state.
+
+        :raises Unasked: the expression takes too long.
+        """
+        found = any(self._pattern.search(read(one)) for one in line.rstrip(b"\r").split(b"\r"))
+        if self._pattern.gave_up:
+            raise Unasked(
+                f"its ready.log takes more than {PATIENCE_S:g} s on one line, and may take for "
+                "ever: repeat nothing that is a repetition itself, as in (a|aa)+"
+            )
+        return found
 
 
 class OpenConditions:

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from fleetctl.errors import LinkError, LinkHung
-from fleetctl.link.protocol import Link, Stream
+from fleetctl.link.protocol import ANSWER_BYTES, Link, Stream, cut_short
 from fleetctl.model.layout import STATE
 from fleetctl.observe.look import LOOK_TIMEOUT_S
 from fleetctl.probes.node import Answered, NodeScript, answered
@@ -144,6 +144,8 @@ class Conversation:
         try:
             while data := await self._stream.read():
                 self._data += data
+                if len(self._data) > ANSWER_BYTES:
+                    raise cut_short(self._node, ANSWER_BYTES, b"", b"")
                 if self._end not in self._data:
                     self._take_changes()
                 self._arrived.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from fleetctl.errors import LinkHung
+from fleetctl.errors import AnswerCut, LinkHung
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import NO_ANSWER, NodeFacts
 from fleetctl.probes.node import NodeScript, answered, hanging, node_script
@@ -23,13 +23,16 @@ async def look(link: Link, script: NodeScript) -> NodeFacts:
 
     If one probe hangs, only its own answer is missing: the script is run again without it.
 
+    What is missing of an answer that was cut is not known.
+
     :raises LinkError: the node is lost, or does not answer in time.
     """
     asked_s = time.time()
     try:
         done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
-        errors = done.stderr.decode("utf-8", "replace")
-        return answered(script, done.text, errors, asked_s).facts()
+        return _facts(script, done.stdout, done.stderr, asked_s)
+    except AnswerCut as cut:
+        return _facts(script, cut.output, cut.errors, asked_s)
     except LinkHung as error:
         stuck = hanging(script, error.output.decode("utf-8", "replace"))
         if stuck is None or script.depth == "services":
@@ -39,8 +42,13 @@ async def look(link: Link, script: NodeScript) -> NodeFacts:
         try:
             done = await link.run(again.text, timeout_s=LOOK_TIMEOUT_S)
             output, said = done.stdout, done.stderr
-        except LinkHung as second:
+        except (LinkHung, AnswerCut) as second:
             output, said = second.output, second.errors
         texts = (output.decode("utf-8", "replace"), said.decode("utf-8", "replace"))
         known = answered(again, *texts, asked_s)
         return known.without_answer(frozenset({stuck}), no_answer()).facts()
+
+
+def _facts(script: NodeScript, output: bytes, errors: bytes, asked_s: float) -> NodeFacts:
+    texts = (output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
+    return answered(script, *texts, asked_s).facts()

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from fleetctl.errors import LinkError
 from fleetctl.link.links import Links
+from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
@@ -53,13 +54,18 @@ class Observer:
 
     async def look(self, node: Node, depth: Depth = "status") -> Look:
         """Ask ``node`` once; errors are in the result."""
-        if node.connection == "none":
-            return await self.look_from_here(node)
         try:
-            link = await self.link(node)
-            facts = await look(link, node_script(self.questions(node, depth)))
+            with of_node(node.name):
+                return await self._look(node, depth)
         except LinkError as error:
             return Look(error=error)
+
+    async def _look(self, node: Node, depth: Depth) -> Look:
+        """:raises LinkError: it cannot be asked."""
+        if node.connection == "none":
+            return await self.look_from_here(node)
+        link = await self.link(node)
+        facts = await look(link, node_script(self.questions(node, depth)))
         facts = await self.conditions(node, passing=True).ask(link, facts)
         return Look(
             facts=facts,
@@ -74,6 +80,10 @@ class Observer:
 
         :raises LinkError: ``node`` cannot be asked.
         """
+        with of_node(node.name):
+            return await self._echoes(node, addresses)
+
+    async def _echoes(self, node: Node, addresses: frozenset[IPv4Address]) -> NodeFacts:
         link = await self.link(node)
         asked = self.questions(node, "check")
         echoes = {a: port for a, port in asked.echoes.items() if a in addresses}
@@ -101,8 +111,9 @@ class Observer:
 
         :raises LinkError: it cannot be asked.
         """
-        link = await self._links.get(node)
-        facts = await look(link, clock_script(self.fleet.name, node))
+        with of_node(node):
+            link = await self._links.get(node)
+            facts = await look(link, clock_script(self.fleet.name, node))
         offset_s, error_s = facts.reliability.clock_offset_s, facts.reliability.clock_error_s
         return 0.0 if offset_s is not None and abs(offset_s) <= (error_s or 0.0) else offset_s
 

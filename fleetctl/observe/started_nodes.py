@@ -14,11 +14,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from fleetctl.local_files import read_bounded
 from fleetctl.model.layout import started_nodes
 from fleetctl.model.topology import SSH, Connection, Node
 
 FEW_S = 3.0
 """The connect_timeout of a node that is no longer in nodes.yaml, and may be gone for good."""
+_MOST_BYTES = 4 * 1024 * 1024
 
 
 class _Kept(Struct, frozen=True):
@@ -67,7 +69,7 @@ class StartedNodes:
 
     def _read(self) -> dict[str, _Kept]:
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, _Kept])
+            return msgspec.json.decode(read_bounded(self._file, _MOST_BYTES), type=dict[str, _Kept])
         except (OSError, msgspec.MsgspecError):
             return {}
 

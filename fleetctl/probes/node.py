@@ -54,6 +54,8 @@ class Answered(Struct, frozen=True):
     """Names of the probes that were asked."""
     unsupported: str = ""
     """What ``uname -s`` says on a system that fleetctl does not support; else empty."""
+    whole: bool = True
+    """The newest answer has its end mark."""
 
     def facts(self) -> NodeFacts:
         """The facts in these answers."""
@@ -68,7 +70,7 @@ class Answered(Struct, frozen=True):
             listeners=None,
             runs=None,
         )
-        unknown: dict[str, str] = {}
+        unknown: dict[str, str] = {} if self.whole else {"the end": CUT_OFF}
         told: dict[str, str] = {}
         for probe in PROBES:
             value = self.values.get(probe.name)
@@ -89,7 +91,7 @@ class Answered(Struct, frozen=True):
                 values[name] = value
             else:
                 values[name] = BY_NAME[name].renew(old, value)
-        return Answered(later.at, values, self.asked | later.asked, later.unsupported)
+        return Answered(later.at, values, self.asked | later.asked, later.unsupported, later.whole)
 
     def without_answer(self, names: frozenset[str], why: str) -> Answered:
         """The same, with the reason ``why`` for the probes ``names``, which were left out."""
@@ -153,7 +155,7 @@ def answered(
     machine = answers.machine
     unsupported = "" if machine.known_os else machine.os
     asked = frozenset(probe.name for probe in script.asked)
-    return Answered(datetime.now(UTC), told, asked, unsupported)
+    return Answered(datetime.now(UTC), told, asked, unsupported, answers.whole)
 
 
 def read_node(script: NodeScript, output: str, errors: str = "") -> NodeFacts:

@@ -13,6 +13,7 @@ from fleetctl.probes.parsers.number import whole
 
 TOKEN = "@FLEETCTL_TOKEN@"
 """Placeholder for the script's token, in a text that frames records of its own."""
+_END = "end"
 UNAME: Mapping[OS, str] = {"linux": "Linux", "macos": "Darwin"}
 """The output of ``uname -s``."""
 
@@ -43,6 +44,8 @@ class Answers(Struct, frozen=True):
 
     machine: Machine
     by_name: Mapping[str, Answer]
+    whole: bool = True
+    """The end mark is there: the script ran to its end."""
 
 
 class Texts(Struct, frozen=True):
@@ -68,7 +71,8 @@ def compose(texts: Mapping[OS, Texts]) -> Script:
 
     Each probe's text runs in a subshell with stdin from /dev/null, LC_ALL=C, and stderr joined to
     stdout. After each answer follows a line with the record separator, a random token, the probe's
-    name and its exit status, so that no output can be mistaken for a frame.
+    name and its exit status, so that no output can be mistaken for a frame. A last such line, which
+    is named :data:`_END`, says that the script ran to its end.
     """
     token = secrets.token_hex(6)
     frame = rf"printf '\n\036{token} %s %s\n'"
@@ -82,7 +86,7 @@ def compose(texts: Mapping[OS, Texts]) -> Script:
             )
             background = texts[os].background.replace(TOKEN, token)
             text += f"{system}*)\n{background}{asked}{'wait' if background else ':'};;\n"
-    return Script(f"{text}esac\n", token, texts)
+    return Script(f"{text}esac\n{frame} {_END} 0\n", token, texts)
 
 
 def read(script: Script, output: str) -> Answers:
@@ -98,13 +102,15 @@ def read(script: Script, output: str) -> Answers:
         if (number := whole(status)) is not None:
             answers[name] = Answer(text.removesuffix("\n"), number)
         text = ""
-    return Answers(_machine(answers.pop("uname", None)), answers)
+    ended = answers.pop(_END, None) is not None
+    return Answers(_machine(answers.pop("uname", None)), answers, ended)
 
 
 def _machine(answer: Answer | None) -> Machine:
     """``uname -snm`` prints system, host name and machine, whatever the order of its flags. A Mac's
     host name may have blanks in it."""
-    found = re.fullmatch(r"(\S+) +(\S.*?) +(\S+)", answer.text.strip()) if answer else None
+    said = answer.text.strip() if answer and answer.exit_status == 0 else ""
+    found = re.fullmatch(r"(\S+) +(\S.*?) +(\S+)", said)
     if found is None:
         return Machine()
     system, name, machine = found.groups()

@@ -113,12 +113,10 @@ def read_setup(script: Script, output: str) -> NetworkSetup:
 
 def _linux(answers: Mapping[str, Answer]) -> NetworkSetup:
     setup = _with_file(NetworkSetup(), "sysctl", answers.get("boot"))
-    if managers := answers.get("managers"):
-        setup = with_managers(setup, managers.text)
-    said = answers.get("connections")
-    if said is None:
-        return _unknown(setup, "profiles", "the node's answer was cut off")
-    return with_profiles(setup, said.text)
+    managers, said = answers.get("managers"), answers.get("connections")
+    if managers is None or said is None:
+        return _unknown(setup, "profiles", CUT_OFF)
+    return with_profiles(with_managers(setup, managers.text), said.text)
 
 
 def with_profiles(setup: NetworkSetup, text: str) -> NetworkSetup:

@@ -9,7 +9,7 @@ import msgspec
 
 from fleetctl.errors import LinkError, RepairRefused
 from fleetctl.finishing import to_the_end
-from fleetctl.link.protocol import Link
+from fleetctl.link.protocol import Link, cut_off
 from fleetctl.model.layout import fixes_dir
 from fleetctl.model.repairs import (
     KeptRecord,
@@ -89,9 +89,10 @@ class Repairer:
         self._number += 1
         name = file_name(self._number, record)
         try:
+            text = msgspec.json.encode(record)
             done = await self._link.run(
-                write_script(self._fleet, name),
-                stdin=msgspec.json.encode(record),
+                write_script(self._fleet, name, len(text)),
+                stdin=text,
                 timeout_s=ASK_TIMEOUT_S,
             )
             if done.exit_status != 0:
@@ -113,6 +114,8 @@ class Repairer:
         :raises LinkError: the node is lost.
         """
         done = await self._link.run(list_script(self._fleet), timeout_s=ASK_TIMEOUT_S)
+        if done.exit_status != 0:
+            raise cut_off(self._link.node, done.exit_status, done.stdout, done.stderr)
         return tuple(reversed([*read_records(done.text)]))
 
     async def undo(self, kept: KeptRecord) -> StepOutcome:

@@ -13,6 +13,7 @@ from fleetctl.health.remedies import plans
 from fleetctl.health.repairs.network_services import merged
 from fleetctl.health.routing import ssh_interfaces
 from fleetctl.link.links import Links
+from fleetctl.link.mistakes import of_node
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.repairs import ByHand, Proposal, Repair
 from fleetctl.model.setup import NetworkSetup
@@ -23,12 +24,21 @@ from fleetctl.probes.setup import read_setup, setup_script
 SETUP_TIMEOUT_S = 20.0
 
 
-async def propose(fleet: Fleet, links: Links, checked: Checked, nodes: Sequence[str]) -> Proposal:
+async def propose(
+    fleet: Fleet,
+    links: Links,
+    checked: Checked,
+    nodes: Sequence[str],
+    problems: Sequence[Problem] | None = None,
+) -> Proposal:
     """Ask the nodes with something to repair for their setup, and plan the repairs.
 
     :param nodes: the nodes to repair; problems without a node are always included.
+    :param problems: only these, as long as ``checked`` still has them; None: all.
     """
+    wanted = None if problems is None else {_key(problem) for problem in problems}
     roots = [r for r in checked.roots if r.findings and r.problem.node in nodes]
+    roots = [r for r in roots if wanted is None or _key(r.problem) in wanted]
     touched = {f.node for r in roots for f in r.findings if f.node in checked.facts}
     asked = await asyncio.gather(*(_ask(links, node) for node in touched))
     planner = _Planner(fleet, checked.facts, dict(zip(touched, asked, strict=True)))
@@ -40,6 +50,7 @@ async def propose(fleet: Fleet, links: Links, checked: Checked, nodes: Sequence[
         ByHand(problem, planner.notes.get(_key(problem), ()))
         for problem in checked.status.problems
         if problem.node in (None, *nodes) and _key(problem) not in repairable
+        if wanted is None or _key(problem) in wanted
     ]
     return Proposal(tuple(repairs), tuple(by_hand))
 
@@ -52,11 +63,12 @@ async def _ask(links: Links, node: str) -> NetworkSetup | str:
     """The node's setup, or why it could not be asked."""
     script = setup_script()
     try:
-        link = await links.get(node)
-        done = await link.run(script.text, timeout_s=SETUP_TIMEOUT_S)
+        with of_node(node):
+            link = await links.get(node)
+            done = await link.run(script.text, timeout_s=SETUP_TIMEOUT_S)
+            return read_setup(script, done.text)
     except LinkError as error:
         return f"{node}: not for good, because its setup could not be asked: {error.reason}"
-    return read_setup(script, done.text)
 
 
 class _Planner:

@@ -43,11 +43,14 @@ def read_records(output: str) -> Iterator[KeptRecord]:
     yield from sorted(found, key=lambda kept: kept.name)
 
 
-def write_script(fleet: str, name: str) -> str:
-    """Writes stdin as a record; fails where that cannot be done."""
+def write_script(fleet: str, name: str, size: int) -> str:
+    """Writes stdin, ``size`` bytes, as a record; fails where that cannot be done."""
     return (
         f"umask 077; d={quote_path(fixes_dir(fleet))}; f=$d/{quote(name)}\n"
-        f'mkdir -p "$d" && cat >"$f.new" && mv "$f.new" "$f"\n'
+        f'mkdir -p "$d" && cat >"$f.new" || exit\n'
+        f'[ $(($(wc -c <"$f.new"))) -eq {size} ] || {{ rm -f "$f.new"\n'
+        "echo 'less of it arrived than was sent: a start-up file of the account reads stdin' >&2\n"
+        'exit 1; }\nmv "$f.new" "$f"\n'
     )
 
 

@@ -34,6 +34,7 @@ class Rounds:
     :param changing: entered while a node is being changed.
     :param persistent: on macOS also run what lasts over a reboot.
     :param password: for a sudo that wants one.
+    :param problems: only these are repaired; None: all.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Rounds:
         *,
         persistent: bool = False,
         password: SudoPassword | None = None,
+        problems: Sequence[Problem] | None = None,
     ) -> None:
         self._fleet = fleet
         self._links = links
@@ -54,6 +56,7 @@ class Rounds:
         self._nodes = nodes
         self._persistent = persistent
         self._password = password
+        self._problems = problems
         self._tried: set[tuple[str, str]] = set()
         """Node and command of steps that were run or declined already."""
         self.checked: Checked | None = None
@@ -68,7 +71,9 @@ class Rounds:
             repaired = {(o.node, o.code) for o in self.outcomes if o.state == "done"}
             if not repaired & {(p.node, p.code) for p in checked.status.problems}:
                 break
-        self.proposal = await propose(self._fleet, self._links, checked, self._nodes)
+        self.proposal = await propose(
+            self._fleet, self._links, checked, self._nodes, self._problems
+        )
         return self.proposal
 
     async def check(self) -> Checked:

@@ -180,8 +180,10 @@ def _argument(text: str) -> str:
     return f"{text[:-1]}\\;" if text.endswith(";") else text
 
 
-def attach_script(session: str, window_id: str, *, read_only: bool) -> str:
+def attach_script(session: str, window_id: str, *, read_only: bool, detach: str) -> str:
     """The script that shows one window in the terminal on which it runs, full size.
+
+    :param detach: the keys that come back, as the window's last line names them.
 
     It attaches through a new session in the same group, so that other viewers keep their own
     current window, and ends that session afterwards. It does not use tmux's destroy-unattached,
@@ -190,10 +192,13 @@ def attach_script(session: str, window_id: str, *, read_only: bool) -> str:
     view = f"{session}-view-$$"
     tmux = f"tmux -u -L {TMUX_SOCKET}"
     attach = "attach-session -r" if read_only else "attach-session"
+    hint = quote(f" {'read-only · ' if read_only else ''}detach: {detach} ")
     return f"""unset TMUX TMUX_PANE
 infocmp "$TERM" >/dev/null 2>&1 || TERM=xterm-256color; export TERM
 trap : HUP TERM # ends tmux only: this shell still ends the session when its terminal is gone
 {tmux} new-session -d -t {quote("=" + session)} -s "{view}" || exit 1
+{tmux} set-option -t "={view}:" status-right-length 60
+{tmux} set-option -t "={view}:" status-right {hint}
 {tmux} select-window -t "={view}:{window_id}" && {tmux} {attach} -t "={view}"
 status=$?
 {tmux} kill-session -t "={view}" 2>/dev/null

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import gc
-import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
-import textual
+from msgspec.structs import replace
+from rich.text import Text
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.theme import Theme
 
 from fleetctl import demo
 from fleetctl.errors import FleetctlError
 from fleetctl.health.changes import FleetChange, changes
+from fleetctl.link.mistakes import told
 from fleetctl.model.jobs import Instance
-from fleetctl.model.progress import ActionKind, Progress
-from fleetctl.model.status import OrphanStatus
-from fleetctl.service import Action, FleetService, Watching
+from fleetctl.service import FleetService, Watching
+from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
 from fleetctl.tui.guide import Guide
 from fleetctl.tui.host import Host, Left
-from fleetctl.tui.job_action import JobAction, carry_out
+from fleetctl.tui.kept import Kept
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import (
     JobActionEnded,
@@ -37,15 +39,17 @@ from fleetctl.tui.messages import (
 from fleetctl.tui.palette import commands
 from fleetctl.tui.screens.action import ActionScreen
 from fleetctl.tui.screens.check import CheckScreen
-from fleetctl.tui.screens.choice import Choice, ChoiceScreen
+from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
 from fleetctl.tui.screens.dashboard import Dashboard
 from fleetctl.tui.screens.events import EventsScreen
 from fleetctl.tui.screens.fix import FixScreen
 from fleetctl.tui.screens.help import HelpScreen
 from fleetctl.tui.screens.node import NodeScreen
+from fleetctl.tui.screens.undo import UndoScreen
+from fleetctl.tui.sixteen import SIXTEEN, has_sixteen
 from fleetctl.tui.sources import follow_logs, watch_fleet
-from fleetctl.tui.targets import ALL, THIS, choices, situation
-from fleetctl.tui.widgets.nodes_panel import NodesPanel
+from fleetctl.tui.targets import ALL
+from fleetctl.tui.under_cursor import UnderCursor
 
 INTERVAL_S = 2.0
 LOG_LINES = 1000
@@ -73,13 +77,15 @@ class FleetApp(Host):
 
     :param service: is not closed here.
     :param interval_s: seconds between two looks at a node.
+    :param kept: how it was left the last time; None: it looks the same in every terminal.
+    :param write: keeps how it looks now.
     """
 
     TITLE = "fleetctl"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "leave", "leave", show=False, priority=True),
-        Binding("ctrl+c", "leave", "leave", show=False),
+        Binding("ctrl+c", "interrupt", show=False),
     ]
 
     def __init__(
@@ -88,17 +94,41 @@ class FleetApp(Host):
         interval_s: float = INTERVAL_S,
         *,
         file: NodesFile | None = None,
+        kept: Kept | None = None,
+        write: Callable[[Kept], object] = lambda kept: None,
     ) -> None:
-        super().__init__(service, interval_s)
+        super().__init__(service, interval_s, kept)
         self._file = file
+        self._write = write
         self._watch: Watching | None = None
+        if kept is not None:
+            self._take_theme(kept.theme)
         self.guide = Guide(self)
+        self.acting = Acting(self)
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard is the bottom screen."""
         return Dashboard()
 
+    def _take_theme(self, name: str) -> None:
+        """Take the theme of that name, where the terminal has its colours."""
+        self.register_theme(SIXTEEN)
+        known = self.available_themes.get(name)
+        if known and (known.ansi or not has_sixteen(self.console)):
+            self.theme = name
+        elif has_sixteen(self.console):
+            self.theme = SIXTEEN.name
+
+    def keep(self, kept: Kept) -> None:
+        if kept != self.kept:
+            self.kept = kept
+            self._write(kept)
+
+    def _theme_chosen(self, theme: Theme) -> None:
+        self.keep(replace(self.kept, theme=theme.name))
+
     def on_mount(self) -> None:
+        self.theme_changed_signal.subscribe(self, self._theme_chosen)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -111,13 +141,10 @@ class FleetApp(Host):
         self.set_interval(FILE_EVERY_S, self._look_at_file)
 
     def _fatal_error(self) -> None:
-        """A bug ends the dashboard with a traceback, without local values: some are secret."""
-        import rich
-        from rich.traceback import Traceback
-
-        self._exit_renderables.append(
-            Traceback(show_locals=False, width=None, suppress=[rich, textual])
-        )
+        """A bug ends the dashboard with a sentence; its traceback is in a file."""
+        error = sys.exception()
+        sentence = f"fleetctl: this is {told(error or RuntimeError())}"
+        self._exit_renderables.append(Text(sentence))
         self._close_messages_no_wait()
 
     # sources
@@ -171,8 +198,14 @@ class FleetApp(Host):
             self._dashboard.query_one(LogPanel).take(message.events)
 
     @property
-    def _dashboard(self) -> Screen[Any]:
-        return self.screen_stack[0]
+    def _dashboard(self) -> Dashboard:
+        bottom = self.screen_stack[0]
+        assert isinstance(bottom, Dashboard)
+        return bottom
+
+    @property
+    def under_cursor(self) -> UnderCursor:
+        return self._dashboard.under_cursor
 
     def hurry(self) -> None:
         """Ask every node everything at once."""
@@ -188,72 +221,24 @@ class FleetApp(Host):
 
     # start, stop, restart
 
-    def _ask_which(self, kind: ActionKind, preselected: str) -> None:
-        job = self.service.job
-        if job is None:
-            self.notify("nodes.yaml has no job; describe one under jobs: in it.")
-            return
-        if self.job_action and not self.job_action.ended:
-            self.push_screen(ActionScreen())
-            return
-        this = self._dashboard.query_one(NodesPanel).chosen.instance
-
-        def body() -> str:
-            status = self.snapshot.status if self.snapshot else None
-            return situation(kind, job, this, status, self._is_left_over)
-
-        def answered(answer: str | None) -> None:
-            if answer:
-                self._act(kind, [this] if this and answer == THIS else list(job.instances), answer)
-
-        title = f"{kind.capitalize()} {job.name}"
-        screen = ChoiceScreen(title, body, choices(kind, job, this), preselected)
-        self.push_screen(screen, answered)
-
     def action_start(self) -> None:
         """Start the job, or what the cursor is on."""
-        self._ask_which("start", ALL)
+        self.acting.ask_which("start", ALL)
 
     def action_stop(self) -> None:
-        """Stop, after asking."""
-        self._ask_which("stop", "")
+        """Stop, after asking; while a start goes on: end that."""
+        self.acting.ask_which("stop", "")
 
     def action_restart(self) -> None:
         """Restart, after asking."""
-        self._ask_which("restart", "")
+        self.acting.ask_which("restart", "")
 
-    def _is_left_over(self, orphan: OrphanStatus) -> bool:
-        """Whether no job of nodes.yaml has ``orphan``: other jobs are meant to run on."""
-        job = self.service.job
-        mine = job is not None and orphan.job == job.name
-        return mine or orphan.job not in self.service.fleet.jobs
-
-    def _act(self, kind: ActionKind, chosen: list[Instance], answer: str) -> None:
-        if kind == "stop":  # fleetctl does not stop what it does not start
-            chosen = [i for i in chosen if i.command is not None]
-        number = self.job_action.number + 1 if self.job_action else 1
-        names = tuple(i.name for i in chosen)
-        self.action_began_s = time.monotonic()
-        self.job_action = JobAction(number, kind, names)
-        self.push_screen(ActionScreen())
-
-        def report(progress: Progress) -> None:
-            self.post_message(JobProgressed(number, progress))
-
-        def ended(error: str) -> None:
-            self.post_message(JobActionEnded(number, error))
-
-        async def run() -> None:
-            ended(await carry_out(kind, begin[kind]()))
-
-        begin: Mapping[ActionKind, Callable[[], Action]] = {
-            "start": lambda: self.service.start(chosen, report),
-            "stop": lambda: self.service.stop(
-                chosen, report, orphans=self._is_left_over if answer == ALL else None
-            ),
-            "restart": lambda: self.service.restart(chosen, report),
-        }
-        in_background(self, run(), title=kind, group="job", failed=ended)
+    def action_interrupt(self) -> None:
+        """Ctrl-C: ask how a start is to end; it does not leave."""
+        if self.acting.starting:
+            self.acting.ask_to_end()
+        else:
+            self.notify("To leave: q. What was started runs on.")
 
     @on(JobProgressed)
     def _progressed(self, message: JobProgressed) -> None:
@@ -263,10 +248,12 @@ class FleetApp(Host):
     @on(JobActionEnded)
     def _action_ended(self, message: JobActionEnded) -> None:
         if self.job_action and self.job_action.number == message.number:
-            self.job_action = action = self.job_action.over(message.error)
+            action = self.job_action.over(message.error, given_up=message.given_up)
+            self.job_action = action
             said = FleetChange(datetime.now(UTC), action.outcome, action.summary)
             self._tell([said])
             self.hurry()
+            self.acting.is_over()
 
     def action_open_action(self) -> None:
         """Show the current or last start or stop."""
@@ -287,9 +274,41 @@ class FleetApp(Host):
         self.push_screen(CheckScreen())
 
     def action_fix(self) -> None:
-        """Show the commands that repair what is wrong."""
-        fleet = self.service.fleet
-        self.push_screen(FixScreen([n for n, x in fleet.nodes.items() if x.connection != "none"]))
+        """Show the commands that repair what the cursor is on."""
+        self.fix(self.under_cursor)
+
+    def fix(self, under: UnderCursor) -> None:
+        if nodes := self._repairable(under, "F shows the repairs of all."):
+            self.push_screen(FixScreen(nodes, under.problems or None))
+
+    def action_fix_all(self) -> None:
+        """Show the commands that repair all that is wrong."""
+        self.push_screen(FixScreen(self._inside))
+
+    def action_undo(self) -> None:
+        """Show the commands that undo the repairs of the node under the cursor."""
+        if nodes := self._repairable(self.under_cursor, "U shows those of all nodes."):
+            self.push_screen(UndoScreen(nodes))
+
+    def action_undo_all(self) -> None:
+        """Show the commands that undo all repairs."""
+        self.push_screen(UndoScreen(self._inside))
+
+    @property
+    def _inside(self) -> list[str]:
+        nodes = self.service.fleet.nodes
+        return [name for name, node in nodes.items() if node.connection != "none"]
+
+    def _repairable(self, under: UnderCursor, instead: str) -> list[str]:
+        """The nodes of ``under`` that can be logged into; says so if there is none."""
+        nodes = [name for name in self._inside if name in under.nodes]
+        if under.problems:
+            return list(under.nodes) or self._inside
+        if not under.name:
+            self.notify(f"The cursor is on no node and no problem. {instead}")
+        elif not nodes:
+            self.notify(f"{under.name} cannot be logged into.")
+        return nodes
 
     def action_events(self) -> None:
         """Show what changed since the dashboard was opened."""
@@ -301,21 +320,38 @@ class FleetApp(Host):
 
     # attach
 
+    def action_look_at(self) -> None:
+        """Show the tmux window of the instance under the cursor; keys are not sent to it."""
+        self._attach_one(read_only=True)
+
     def action_attach(self) -> None:
-        """Attach the terminal to the tmux window of the instance under the cursor."""
-        place = self._dashboard.query_one(NodesPanel).chosen
-        if place.instance is None or place.instance.command is None:
-            self.notify(f"Nothing that fleetctl starts runs on {place.node}.")
-            return
-        self.attach(place.instance)
+        """Type into the tmux window of the instance under the cursor."""
+        self._attach_one(read_only=False)
 
-    def attach(self, instance: Instance) -> None:
+    def _attach_one(self, *, read_only: bool) -> None:
+        under = self.under_cursor
+        found = {i.name: i for i in under.started}
+        if not found:
+            where = f"on {under.name}" if under.name else "where the cursor is"
+            self.notify(f"Nothing that fleetctl starts runs {where}.")
+        elif len(found) == 1:
+            self.attach(*found.values(), read_only=read_only)
+        else:
+            title = "Look at which window" if read_only else "Type into which window"
+            answers = [*(Choice(name, name) for name in found), CANCEL]
+            self.push_screen(
+                ChoiceScreen(title, f"The cursor is on {under.name}.", answers),
+                lambda name: self.attach(found[name], read_only=read_only) if name else None,
+            )
+
+    def attach(self, instance: Instance, *, read_only: bool) -> None:
         """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
+        work = self._lend_to(instance, read_only=read_only)
         title = f"attach {instance.name}"
-        in_background(self, self._lend_to(instance), title=title, group="attach", exclusive=True)
+        in_background(self, work, title=title, group="attach", exclusive=True)
 
-    async def _lend_to(self, instance: Instance) -> None:
-        left = await self.service.attach(instance, lent=self._lend())
+    async def _lend_to(self, instance: Instance, *, read_only: bool) -> None:
+        left = await self.service.attach(instance, read_only=read_only, lent=self._lend())
         self.notify(f"Left the window of {instance.name}{'; it runs on' if left.runs else ''}.")
 
     @contextmanager

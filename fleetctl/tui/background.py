@@ -7,8 +7,10 @@ from typing import Any
 
 from textual.app import App
 from textual.widget import Widget
+from textual.worker import Worker
 
 from fleetctl.errors import FleetctlError
+from fleetctl.link.mistakes import told
 
 
 def in_background(
@@ -19,7 +21,7 @@ def in_background(
     group: str,
     exclusive: bool = False,
     failed: Callable[[str], object] | None = None,
-) -> None:
+) -> Worker[None]:
     """Run ``work`` as a worker of ``owner``, which ends with it.
 
     :param title: what is being done, for a notification of its failure.
@@ -38,9 +40,11 @@ def in_background(
         except Exception as error:  # noqa: BLE001 - the dashboard goes on, and shows it
             (failed or tell)(a_bug(error))
 
-    owner.run_worker(run(), name=title, group=group, exclusive=exclusive, exit_on_error=False)
+    return owner.run_worker(
+        run(), name=title, group=group, exclusive=exclusive, exit_on_error=False
+    )
 
 
 def a_bug(error: BaseException) -> str:
     """The sentence for an unexpected error."""
-    return f"This is a mistake in fleetctl: {type(error).__name__}: {error}."
+    return f"This is {told(error)}."

@@ -10,6 +10,8 @@ from fleetctl.health.changes import FleetChange
 from fleetctl.model.jobs import Instance
 from fleetctl.service import FleetService, Snapshot
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.kept import Kept
+from fleetctl.tui.under_cursor import UnderCursor
 
 
 class Left(Struct, frozen=True):
@@ -25,18 +27,24 @@ class Host(App[Left]):
     """Owns all state; screens watch it and draw what it holds.
 
     :param interval_s: seconds between two looks at a node.
+    :param kept: how it was left the last time.
     """
 
     snapshot: var[Snapshot | None] = var(None)
     events: var[tuple[FleetChange, ...]] = var(())
     job_action: var[JobAction | None] = var(None)
 
-    def __init__(self, service: FleetService, interval_s: float) -> None:
+    def __init__(self, service: FleetService, interval_s: float, kept: Kept | None = None) -> None:
         super().__init__()
+        self.kept = kept or Kept()
         self.service = service
         self.interval_s = interval_s
         self.action_began_s = 0.0
         """When :attr:`job_action` began, by ``time.monotonic()``."""
+
+    def keep(self, kept: Kept) -> None:
+        """Keep ``kept`` for the next time."""
+        raise NotImplementedError
 
     def hurry(self) -> None:
         """Ask every node everything at once."""
@@ -46,16 +54,21 @@ class Host(App[Left]):
         """Show all that is known of ``node``."""
         raise NotImplementedError
 
-    def attach(self, instance: Instance) -> None:
+    def attach(self, instance: Instance, *, read_only: bool) -> None:
         """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
+        raise NotImplementedError
+
+    @property
+    def under_cursor(self) -> UnderCursor:
+        """What keys of the dashboard act on."""
+        raise NotImplementedError
+
+    def fix(self, under: UnderCursor) -> None:
+        """Show the commands that repair ``under``."""
         raise NotImplementedError
 
     def action_open_action(self) -> None:
         """Show the current or last start or stop."""
-        raise NotImplementedError
-
-    def action_fix(self) -> None:
-        """Show the commands that repair what is wrong."""
         raise NotImplementedError
 
     def every(self, interval_s: float) -> None:

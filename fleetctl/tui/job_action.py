@@ -25,13 +25,30 @@ class JobAction(Struct, frozen=True):
     ended: bool = False
     error: str = ""
     """Why it failed; empty if it did not."""
+    given_up: bool = False
+    """Whether the user stopped waiting for its end."""
 
     def with_progress(self, progress: Progress) -> JobAction:
         before = self.steps.get(progress.instance, ())
         return replace(self, steps={**self.steps, progress.instance: (*before, progress)})
 
-    def over(self, error: str = "") -> JobAction:
-        return replace(self, ended=True, error=error)
+    def over(self, error: str = "", *, given_up: bool = False) -> JobAction:
+        return replace(self, ended=True, error=error, given_up=given_up)
+
+    @property
+    def starting(self) -> bool:
+        """Whether it is a start that goes on, or a restart that has stopped everything."""
+        begun = self.kind == "start" or (self.kind == "restart" and self.begun)
+        return bool(begun and not self.ended)
+
+    @property
+    def begun(self) -> tuple[str, ...]:
+        """The instances that it is starting or has started; such as ran before among them."""
+        return tuple(
+            name
+            for name, steps in self.steps.items()
+            if any(s.stage == "start" and s.state == "starting" for s in steps)
+        )
 
     def state_of(self, instance: str) -> str:
         """The newest state of ``instance``; ``waiting`` before there is one."""
@@ -61,6 +78,9 @@ class JobAction(Struct, frozen=True):
         if not self.ended:
             doing = {"start": "starting", "stop": "stopping", "restart": "restarting"}[self.kind]
             return f"{doing} … {sum(map(self.settled, self.targets))} of {of}"
+        if self.given_up:
+            well = sum(self.state_of(name) in GOOD["start"] for name in self.targets)
+            return f"{self.kind}: no longer waited for; {well} of {of} ready, the rest as it is"
         return f"{self.kind}: {self.well} of {of} {'stopped' if self.kind == 'stop' else 'ready'}"
 
     @property
@@ -80,7 +100,7 @@ class JobAction(Struct, frozen=True):
 
     def left(self, services: Mapping[str, ServiceStatus]) -> tuple[str, ...]:
         """The instances for which it failed, and which are not so by ``services`` either."""
-        if not self.ended:
+        if not self.ended or self.given_up:
             return ()
         good = GOOD[self._last_stage]
         known = {name: status.state for name, status in services.items()}
@@ -91,6 +111,8 @@ class JobAction(Struct, frozen=True):
         """``starting`` while it goes on, then ``ok`` or ``failed``: words of fleetctl.marks."""
         if not self.ended:
             return "failed" if self.error else "starting"
+        if self.given_up:
+            return "stopped"
         return "ok" if self.succeeded else "failed"
 
 
@@ -100,7 +122,7 @@ async def carry_out(kind: ActionKind, action: Action) -> str:
         result = await action.run()
     except StartRefused as refused:
         said = "\n".join(f"{p.code}: {p.summary}" for p in refused.problems)
-        hint = "To repair it: f. To start all the same: fleetctl start --no-check."
+        hint = "To repair it: F. To start all the same: fleetctl start --no-check."
         return f"{refused.message}:\n{said}\n{hint}"
     except FleetctlError as error:
         return str(error)

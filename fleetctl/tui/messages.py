@@ -56,9 +56,19 @@ class JobActionEnded(Message):
     """A start, stop or restart is over, or was refused.
 
     :param error: why it failed; empty if it did not.
+    :param given_up: it was not waited for to its end.
     """
 
-    def __init__(self, number: int, error: str = "") -> None:
+    def __init__(self, number: int, error: str = "", *, given_up: bool = False) -> None:
         super().__init__()
         self.number = number
         self.error = error
+        self.given_up = given_up
+
+
+class CursorMoved(Message):
+    """The cursor of a panel is on another row, or may be."""
+
+    def can_replace(self, message: Message) -> bool:
+        """One is enough."""
+        return isinstance(message, CursorMoved)

@@ -17,9 +17,17 @@ _FIRST = (
     ("Stop the job", "dependents first; asks", "stop"),
     ("Restart the job", "stops, then starts; asks", "restart"),
     ("Check", "which node reaches which, expected and observed", "check"),
-    ("Fix", "the commands that repair what is wrong", "fix"),
+    ("Fix", "the commands that repair what the cursor is on", "fix"),
+    ("Fix all", "the commands that repair all that is wrong", "fix_all"),
+    ("Undo", "the commands that undo repairs of the node under the cursor", "undo"),
+    ("Undo all", "the commands that undo repairs of all nodes", "undo_all"),
     ("Events", "what changed since this was opened", "events"),
 )
+_WINDOWS = (
+    ("Look at", "its real tmux window in this terminal; keys are not sent to it", True),
+    ("Attach", "its real tmux window in this terminal; keys are sent to it", False),
+)
+"""Title, what it shows, and whether it is read-only."""
 _LAST = (
     ("Read nodes.yaml again", "opens the dashboard anew; what runs on the nodes runs on", "reread"),
     ("Theme", "light, dark and others", "change_theme"),
@@ -44,8 +52,9 @@ def commands(app: Host, guide: Guide) -> Iterator[SystemCommand]:
             )
     for instance in app.service.job.instances if app.service.job else ():
         if instance.command:
-            what = "its real tmux window in this terminal"
-            yield SystemCommand(f"Attach {instance.name}", what, partial(app.attach, instance))
+            for title, what, read_only in _WINDOWS:
+                attach = partial(app.attach, instance, read_only=read_only)
+                yield SystemCommand(f"{title} {instance.name}", what, attach)
     for node in app.service.fleet.nodes:
         what = "all that is known of the node"
         yield SystemCommand(f"Show {node}", what, partial(app.show_node, node))

@@ -9,27 +9,38 @@ from fleetctl.model.plan import dependents
 from fleetctl.model.progress import ActionKind
 from fleetctl.model.status import ALIVE_STATES, FleetStatus, OrphanStatus, ServiceStatus
 from fleetctl.tui.screens.choice import CANCEL, Choice
+from fleetctl.tui.under_cursor import UnderCursor
 
 ALL, THIS = "all", "this"
 
 Services = Mapping[str, ServiceStatus]
 
 
-def choices(kind: ActionKind, job: Job, this: Instance | None) -> Sequence[Choice]:
+def choices(kind: ActionKind, job: Job, under: UnderCursor) -> Sequence[Choice]:
     """The answers of the question what to start, stop or restart.
 
-    :param this: the instance under the cursor.
+    :param under: what the cursor is on.
     """
     found = [Choice(ALL, f"{kind} all of {job.name} ({len(job.instances)} instances)")]
-    if this:
-        found.append(Choice(THIS, f"{kind} only {this.name}"))
+    names = [i.name for i in under.instances]
+    if names:
+        found.append(Choice(THIS, f"{kind} only {', '.join(names)}"))
+    if len(names) > 1:
+        found += [Choice(name, f"{kind} only {name}") for name in names]
     return [*found, CANCEL] if kind == "start" else [CANCEL, *reversed(found)]
+
+
+def chosen(answer: str, job: Job, under: UnderCursor) -> list[Instance]:
+    """The instances that ``answer``, a key of :func:`choices`, is about."""
+    if answer == ALL:
+        return list(job.instances)
+    return [i for i in under.instances if answer in (THIS, i.name)]
 
 
 def situation(
     kind: ActionKind,
     job: Job,
-    this: Instance | None,
+    under: UnderCursor,
     status: FleetStatus | None,
     left_over: Callable[[OrphanStatus], bool],
 ) -> str:
@@ -38,16 +49,18 @@ def situation(
     :param status: None before any node answered.
     :param left_over: whether stopping all stops this orphan, too.
     """
+    place = f"The cursor is on {under.name}" if under.name else "The cursor is on no row"
+    lines = [f"{place}{'' if under.instances else ', where nothing of the job runs'}."]
     if status is None:
-        return "Running now: not known yet."
-    lines = list(_running(status))
+        return "\n".join([*lines, "Running now: not known yet."])
+    lines += _running(status)
     if kind == "stop":
         ended = [o for o in status.orphans if left_over(o)]
         if ended:
             lines.append(f"All also ends {_with_reasons(ended)}.")
         if others := [o for o in status.orphans if o not in ended]:
             lines.append(f"Runs on: {_with_reasons(others)}.")
-    if kind != "start" and this and (hit := hit_by_stop(job, [this], status.services)):
+    if kind != "start" and (hit := hit_by_stop(job, under.instances, status.services)):
         lines.append(hit)
     return "\n".join(lines)
 

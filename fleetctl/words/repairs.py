@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from fleetctl.marks import Mark, mark
-from fleetctl.model.repairs import ByHand, Proposal, Repair, StepOutcome
+from fleetctl.model.repairs import ByHand, KeptRecord, Proposal, Repair, StepOutcome
 from fleetctl.model.status import Problem, RepairStep
 
 ALL_IS_WELL = "all is as nodes.yaml wants it"
+NOTHING_TO_UNDO = "nothing to undo: there is no record of a repair"
 
 Weight = Literal["plain", "quiet", "doubt"]
 
@@ -97,6 +98,17 @@ def outcome_line(outcome: StepOutcome) -> RepairLine:
         f"{outcome.node}: {outcome.command} {outcome.state}{why}",
         mark=mark("ok" if outcome.state == "done" else "failed"),
     )
+
+
+def record_lines(node: str, records: Sequence[KeptRecord]) -> Iterator[RepairLine]:
+    """The commands that an undo runs on a node, in order."""
+    yield RepairLine(0, f"{node}: {len(records)} to undo, the newest first")
+    for kept in records:
+        record = kept.record
+        when = record.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        yield RepairLine(1, record.step.undo or "(nothing to undo)")
+        back = f"takes back, of {when} for {record.code}: {record.step.command}"
+        yield RepairLine(3, back, weight="quiet")
 
 
 def _problem(problem: Problem) -> RepairLine:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,6 +57,60 @@ def test_it_opens_and_gives_the_terminal_back(tmp_path: Path, how: str) -> None:
             run.process.send_signal(signal.SIGTERM)
         assert run.wait_for_end() == (0 if how == "q" else 143)
         assert run.raw.rindex("\x1b[?1049l") > run.raw.rindex("\x1b[?1049h")
+
+
+MODES_SET = re.compile(r"\x1b\[\?(\d+)h")
+
+
+def still_set(raw: str) -> set[str]:
+    """The modes of the terminal that were switched on, and not off again."""
+    return {
+        mode
+        for mode in MODES_SET.findall(raw)
+        if raw.rfind(f"\x1b[?{mode}l") < raw.rfind(f"\x1b[?{mode}h")
+    } - {"25", "7"}  # on by default
+
+
+def test_killed_it_leaves_a_usable_terminal_to_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "nodes.yaml").write_text(LOCAL)
+    parent = ["sh", "-c", f"{shlex.join(FLEETCTL)} & echo pid $!.; fg >/dev/null; read line"]
+    parent[1:1] = ["-m"]
+    with typed(tmp_path, parent) as run:
+        before = termios.tcgetattr(run._fd)[:4]
+        run.wait_for("1/1 nodes")
+        assert termios.tcgetattr(run._fd)[:4] != before
+        assert "1049" in still_set(run.raw)
+        found = re.search(r"pid (\d+)\.", run.text)
+        assert found
+        os.kill(int(found[1]), signal.SIGKILL)
+        run.wait_for("the dashboard was killed; what was started runs on: fleetctl status")
+        assert still_set(run.raw) == set()
+        assert run.raw.rindex("\x1b[?25h") > run.raw.rindex("\x1b[?25l")
+        deadline = time.monotonic() + 10
+        while termios.tcgetattr(run._fd)[:4] != before:
+            assert time.monotonic() < deadline
+            run.read(0.05)
+
+
+def test_left_in_order_the_guard_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "nodes.yaml").write_text(LOCAL)
+    with typed(tmp_path) as run:
+        run.wait_for("1/1 nodes")
+        run.type("q")
+        assert run.wait_for_end() == 0
+        assert "was killed" not in run.text
+        assert still_set(run.raw) == set()
+
+
+@pytest.mark.parametrize("command", [[], ["attach", "w@here"]])
+def test_a_terminal_without_a_cursor_is_refused_in_a_sentence(
+    tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "nodes.yaml").write_text(LOCAL)
+    with typed(tmp_path, ["env", "TERM=dumb", *FLEETCTL, *command]) as run:
+        assert run.wait_for_end() == 2
+        assert "needs a terminal that can move its cursor, and TERM=dumb is none." in run.text
+        assert "\x1b" not in run.raw
 
 
 @pytest.mark.parametrize("told", [True, False])

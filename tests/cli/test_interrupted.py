@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -25,13 +26,28 @@ def test_it_is_one_word_and_130(
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise ZeroDivisionError
+def test_a_bug_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a file to attach; the user reads a sentence."""
 
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("s3cret")
+
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(cli.command, "main", broken)
-    with pytest.raises(ZeroDivisionError):
-        cli.run(["status"])
+    assert cli.run(["status"]) == 1
+    said = capsys.readouterr().err
+    assert "this is a mistake in fleetctl (ZeroDivisionError in " in said
+    assert len(said.splitlines()) == 1
+    (file,) = tmp_path.glob(".local/state/fleetctl/.mistakes/*.txt")
+    assert str(file) in said
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "ZeroDivisionError" in file.read_text()
+    assert f'File "{__file__}"' in file.read_text()
+    monkeypatch.setenv("HOME", "/dev/null")
+    assert cli.run(["status"]) == 1
+    assert "Please report it, with what was done before" in capsys.readouterr().err
 
 
 _ENDED_BY_A_SIGNAL = """

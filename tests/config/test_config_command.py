@@ -61,6 +61,19 @@ def test_check_notes_what_an_older_file_lacks(tmp_path: Path) -> None:
     assert "upgrade" in result.stderr
 
 
+def test_show_hides_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.yaml"
+    path.write_text(
+        "fleet: f\nnodes: {a: {}}\njobs:\n  j:\n    services:\n      s:\n        on: a\n"
+        "        command: serve --api-key abc123\n        env: {HF_TOKEN: hf, MODEL: m}\n"
+    )
+    for options in ((), ("--json",)):
+        shown = yaml.safe_load(run(path, "show", *options).stdout)
+        instance = shown["jobs"]["j"]["services"]["s"]["instances"]["s@a"]
+        assert instance["command"] == "serve --api-key (hidden)"
+        assert instance["env"] == {"HF_TOKEN": "(hidden)", "MODEL": "m"}
+
+
 def test_show_prints_what_is_derived() -> None:
     result = run(SHIPPED, "show")
     assert result.exit_code == 0

@@ -22,7 +22,15 @@ from fleetctl.health.problems import node_problems, service_problems
 from fleetctl.health.repairs.target import Remedy
 from fleetctl.health.services import service_status
 from fleetctl.health.status_schema import status_schema
-from fleetctl.model.facts import LocalNetwork, NetworkFacts, Reliability, ThunderboltPort, Workplace
+from fleetctl.model.facts import (
+    CUT_OFF,
+    LocalNetwork,
+    NetworkFacts,
+    Reliability,
+    ThunderboltPort,
+    Unwritable,
+    Workplace,
+)
 from fleetctl.model.jobs import Job, Service
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.look import Look
@@ -236,6 +244,8 @@ RAISED: dict[str, Raise] = {
     "ssh-host-key-unknown": lost(errors.HostKeyUnknown),
     "ssh-host-key-changed": lost(errors.HostKeyChanged),
     "ssh-hung": lost(errors.LinkHung),
+    "internal-error": lost(errors.OwnMistake),
+    "answer-incomplete": alone(unknown={"interfaces": CUT_OFF}),
     "address-missing": world(lambda w: w.hosts["mini2"].missing.add("fabric")),
     "address-wrong-prefix": world(lambda w: w.hosts["mini2"].prefixes.update(fabric=16)),
     "address-duplicate": world(lambda w: w.hosts["mini2"].twins.update(fabric=MINI3)),
@@ -269,6 +279,9 @@ RAISED: dict[str, Raise] = {
     "tmux-unusable": alone(panes=None, unknown={"tmux": "server exited unexpectedly"}),
     "tmux-missing": alone(tmux_version=None, unknown={"tmux": "not installed"}),
     "disk-full": alone(system=HOT),
+    "state-unwritable": alone(
+        unwritable=Unwritable("/home/pi/.local", "root", "Permission denied", "drwxr-xr-x 2 root")
+    ),
     "undervoltage": alone(reliability=Reliability(undervoltage=True)),
     "clock-skew": changed("pi4", reliability=Reliability(clock_offset_s=60.0)),
     "sleep-enabled": changed("mini1", reliability=Reliability(sleep_minutes=10)),

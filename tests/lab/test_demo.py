@@ -123,7 +123,7 @@ def test_a_first_time_user(tmp_path: Path) -> None:
         screen.until("3. mini3 stops forwarding")
         screen.type("Down", "Down", "Enter")
         screen.until("✖ forwarding-off  mini3 does not forward packets", "mini3 stops forwarding")
-        screen.type("f")
+        screen.type("F")
         screen.until("y runs 1 command on mini3")
         screen.type("y")
         screen.until("all is as nodes.yaml wants it")

@@ -16,6 +16,7 @@ import pytest
 from fleetctl import config
 from fleetctl.errors import LabError
 from fleetctl.lab import Lab, requirements, state
+from fleetctl.lab.controller import Home
 from fleetctl.lab.draft import draw
 from fleetctl.lab.namespaces import Process, tool
 from tests.conftest import MakeLab
@@ -120,6 +121,27 @@ jobs:
             assert not Path("/usr/share/lab-test").exists()
         finally:
             lab.down()
+
+    def test_a_file_is_only_put_below_the_home(self, tmp_path: Path) -> None:
+        home = Home(tmp_path / "home", tmp_path / "aside")
+        for written in ("~/../../x", "../../y", "~/a/../..", "a/../../b", "~", ".", "~/.."):
+            with pytest.raises(LabError, match="not below the controller's home"):
+                home.locate(written)
+        inside = {"~/k": "k", "k": "k", "~/a/../k": "k", "./a/k": "a/k", "~/..k": "..k"}
+        for written, place in inside.items():
+            assert home.locate(written) == home.path / place
+        outside = home.locate(f"{home.path}/../nodes.yaml")
+        assert outside.is_relative_to(tmp_path / "aside")
+
+    def test_an_env_file_beside_a_nodes_yaml_that_is_named_relatively(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "nodes.yaml").write_text("")
+        (tmp_path / "env").write_text("A=1\n")
+        monkeypatch.chdir(tmp_path)
+        home = Home(tmp_path / "home", tmp_path / "aside")
+        home.copy_config(Path("nodes.yaml"), [str(tmp_path / "env")])
+        assert (home.path / "env").read_text() == "A=1\n"
 
     def test_a_place_this_machine_cannot_have(self, make_lab: MakeLab) -> None:
         text = "fleet: f\nnodes: {a: {ssh: {host: 10.0.0.1, identity_file: /Nowhere/x/key}}}\n"

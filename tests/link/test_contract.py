@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fleetctl.errors import LinkHung
+from fleetctl.errors import AnswerCut, LinkHung
 from fleetctl.link.protocol import Link, Terminal
 from fleetctl.quoting import quote
 from tests.openssh import Server, WithLink, alive, until
@@ -50,8 +50,12 @@ def test_stdin_arrives_whole_and_output_of_megabytes_comes_back(
 ) -> None:
     async def body(link: Link) -> None:
         payload = os.urandom(3 * 1024 * 1024 + 17)
-        done = await link.run("cat", stdin=payload, timeout_s=20)
+        done = await link.run("cat", stdin=payload, timeout_s=20, most_bytes=len(payload))
         assert done.stdout == payload
+        with pytest.raises(AnswerCut, match=r"more than 2\.0M in answer"):
+            await link.run("cat", stdin=payload, timeout_s=20)
+        with pytest.raises(AnswerCut, match=r"more than 1\.0K in answer"):
+            await link.run("while :; do echo y >&2; done", timeout_s=20, most_bytes=1024)
         secret = await link.run("read word; echo ${#word}", stdin=b"s3cr3t\n", timeout_s=10)
         assert secret.text == "6\n"
 

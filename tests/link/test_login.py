@@ -19,7 +19,7 @@ from fleetctl.errors import (
 )
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.model.topology import SSH, Node
-from tests.openssh import Server, bounded, make_key, public_key, until
+from tests.openssh import Server, bounded, fingerprint, make_key, public_key, until
 
 
 async def _says(node: Node, *others: Node, script: str = "echo in") -> str:
@@ -78,7 +78,9 @@ def test_no_key_at_all(sshd: Server, client_home: Path) -> None:
 def test_the_default_keys_are_tried(sshd: Server, client_home: Path) -> None:
     for name in ("", ".pub"):
         text = sshd.key.with_name(sshd.key.name + name).read_text()
-        (client_home / ".ssh" / f"id_ed25519{name}").write_text(text)
+        file = client_home / ".ssh" / f"id_ed25519{name}"
+        file.write_text(text)
+        file.chmod(0o600)
     make_key(client_home / ".ssh" / "id_rsa", kind="rsa")
     assert bounded(_says(sshd.node(identity_file=None))) == "in\n"
 
@@ -111,9 +113,7 @@ def test_a_key_of_the_agent_is_used(
 def test_a_host_without_a_recorded_key(sshd: Server, client_home: Path) -> None:
     error = _fails(sshd.node(known_hosts=None), HostKeyUnknown)
     assert error.code == "ssh-host-key-unknown"
-    shown = subprocess.run(
-        ["ssh-keygen", "-lf", str(sshd.host_key)], capture_output=True, text=True, check=True
-    ).stdout.split()[1]
+    shown = fingerprint(sshd.host_key)
     assert error.reason == (
         f"the host key of 127.0.0.1:{sshd.port} ({shown}) is not in ~/.ssh/known_hosts"
     )
@@ -126,8 +126,21 @@ def test_a_host_with_another_key_than_recorded(sshd: Server, client_home: Path) 
     known.write_text(f"[127.0.0.1]:{sshd.port} {public_key(other)}\n")
     error = _fails(sshd.node(known_hosts=None), HostKeyChanged)
     assert error.code == "ssh-host-key-changed"
-    assert "which is not the one recorded for it in ~/.ssh/known_hosts" in error.reason
+    recorded = f"{fingerprint(other)} in line 1 of ~/.ssh/known_hosts"
+    assert error.reason == (
+        f"127.0.0.1:{sshd.port} shows the host key {fingerprint(sshd.host_key)}, which is not the "
+        f"one recorded for it: {recorded}"
+    )
     assert f"ssh-keygen -R '[127.0.0.1]:{sshd.port}'" in error.hint
+
+
+def test_a_key_that_is_recorded_for_a_pattern_is_corrected_by_hand(
+    sshd: Server, client_home: Path
+) -> None:
+    other = make_key(client_home / "other_host_key")
+    (client_home / "mine").write_text(f"\n[127.0.0.*]:* {public_key(other)}\n")
+    error = _fails(sshd.node(known_hosts="~/mine"), HostKeyChanged)
+    assert "If the node was reinstalled, correct line 2 of ~/mine;" in error.hint
 
 
 def test_a_revoked_host_key_is_not_trusted(sshd: Server, client_home: Path) -> None:
@@ -136,9 +149,9 @@ def test_a_revoked_host_key_is_not_trusted(sshd: Server, client_home: Path) -> N
         f"[127.0.0.1]:{sshd.port} {public_key(sshd.host_key)}\n"
         f"@revoked * {public_key(sshd.host_key)}\n"
     )
-    with pytest.raises(LinkError) as caught:
-        bounded(_says(sshd.node(known_hosts=None)))
-    assert isinstance(caught.value, HostKeyChanged | HostKeyUnknown)
+    error = _fails(sshd.node(known_hosts=None), HostKeyChanged)
+    assert "line 2 of ~/.ssh/known_hosts revokes" in error.reason
+    assert "ssh-keygen -R" not in error.hint
 
 
 def test_a_hashed_entry_counts(sshd: Server, client_home: Path) -> None:
@@ -213,7 +226,8 @@ def test_nodes_yaml_has_priority_over_the_config(sshd: Server, client_home: Path
 def test_a_config_that_cannot_be_read_is_an_error(sshd: Server, client_home: Path) -> None:
     (client_home / ".ssh" / "config").write_text("Host *\n  Port many\n")
     error = _fails(sshd.node(port=None), ConnectFailed)
-    assert error.reason.startswith("~/.ssh/config cannot be read: ")
+    assert error.reason.startswith("the SSH configuration for 127.0.0.1 cannot be used: ")
+    assert "line 2: Bad port 'many'" in error.reason or "line 2: Bad number" in error.reason
 
 
 def test_proxy_jump_of_the_config(

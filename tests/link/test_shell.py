@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetctl.link.shell import START, NoiseFilter, command_line, local_argv, prelude
+from fleetctl.link.shell import (
+    START,
+    NoiseFilter,
+    ScriptOutput,
+    Sent,
+    command_line,
+    local_argv,
+    prelude,
+    sent,
+)
 from fleetctl.quoting import quote, quote_path
 
 MARK = b"\x1efleetctl\x1e\n"
@@ -183,3 +192,61 @@ def test_only_a_bounded_part_of_the_noise_is_kept() -> None:
     assert len(seen.noise) < 1_000_000
     assert seen.feed(b"the last word" + MARK + b"output") == b"output"
     assert re.search(b"the last word$", seen.noise)
+
+
+# scripts with an end
+
+
+def _printed(how: Sent, data: bytes, size: int) -> tuple[bytes, bool]:
+    seen = ScriptOutput(how.end)
+    found = b"".join(seen.feed(data[i : i + size]) for i in range(0, len(data), size))
+    return found + seen.rest(), seen.ended
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("long", [False, True])
+def test_a_script_ends_with_its_mark_and_its_status(shell: str, long: bool) -> None:
+    awkward = "'\"" * 15_000 if long else "'\""
+    how = sent(f"printf %s {quote(awkward)}; cat; echo err >&2; exit 7", ends=True)
+    assert bool(how.first) == long
+    done = subprocess.run(
+        [shell, "-c", how.line], input=how.first + b"stdin", capture_output=True, timeout=20
+    )
+    assert done.returncode == 7
+    assert _printed(how, done.stdout, 4096) == (awkward.encode() + b"stdin", True)
+    assert _printed(how, done.stderr, 4096) == (b"err\n", True)
+
+
+@pytest.mark.parametrize("script", ["echo (", "kill -9 $$", "exec sh -c 'exit 3'", "exit 0"])
+def test_the_mark_comes_whatever_the_script_does(script: str) -> None:
+    how = sent(script, ends=True)
+    done = subprocess.run(["sh", "-c", how.line], capture_output=True, timeout=20)
+    assert _printed(how, done.stdout, 4096) == (b"", True)
+
+
+@pytest.mark.parametrize("eaten", [1, 2, 5000])
+def test_a_long_script_of_which_less_arrives_is_not_run(eaten: int) -> None:
+    for ends in (False, True):
+        how = sent("echo ran; #" + "x" * 200_000, ends=ends)
+        for torn in (how.first[eaten:], how.first[: -eaten - 1]):
+            done = subprocess.run(
+                ["sh", "-c", how.line], input=torn, capture_output=True, timeout=20
+            )
+            assert done.returncode == 65
+            assert b"ran" not in done.stdout
+            assert b"less of the command arrived than was sent" in done.stderr
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from([b"\x1e", b"\x1efleetctl", b" ab\x1e", b"\n", b"x"]), max_size=12),
+    st.integers(1, 9),
+    st.booleans(),
+)
+def test_an_end_mark_is_found_in_any_pieces(words: list[bytes], size: int, ends: bool) -> None:
+    said = b"".join(words)
+    how = Sent("", end="ab")
+    mark = b"\x1efleetctl ab\x1e\n"
+    data = b"noise" + MARK + said + (mark + b"after" + MARK + mark if ends else b"")
+    before, found, _ = (said + mark).partition(mark) if ends else said.partition(mark)
+    assert _printed(how, data, size) == (before, bool(found))

@@ -119,9 +119,10 @@ def test_what_matters_and_is_not_honoured_is_known(sshd: Server, client_home: Pa
         return link.ignored
 
     assert bounded(body()) == (
-        "BindAddress 127.0.0.2",
-        "KnownHostsCommand /usr/bin/known %H # by name",
-        "PKCS11Provider /usr/lib/opensc.so",
+        "BindAddress 127.0.0.2 (line 3 of ~/.ssh/config)",
+        "GSSAPIAuthentication yes (line 6 of ~/.ssh/config)",
+        "KnownHostsCommand /usr/bin/known %H # by name (line 4 of ~/.ssh/config)",
+        "PKCS11Provider /usr/lib/opensc.so (line 2 of ~/.ssh/config)",
     )
 
 

@@ -43,6 +43,14 @@ NASTY = st.lists(
         # colours stay
         (b"\x1b[1;31mred\x1b[0m", b"\x1b[1;31mred\x1b[0m"),
         (b"\x1b[38:2::255:0:0mred\x1b[m", b"\x1b[38:2::255:0:0mred\x1b[m"),
+        # and end with their line
+        (b"\x1b[8mhidden", b"\x1b[8mhidden\x1b[0m"),
+        (b"\x1b[1mbold\x1b[0;31mred", b"\x1b[1mbold\x1b[0;31mred\x1b[0m"),
+        # direction, width, ends of lines
+        ("a\u202egnp.exe\u2066b".encode(), "a\ufffdgnp.exe\ufffdb".encode()),
+        ("a\u200bb\ufeffc\u061cd\u2028e".encode(), "a\ufffdb\ufffdc\ufffdd\ufffde".encode()),
+        ("a\u2060b\u200fc".encode(), "a\ufffdb\ufffdc".encode()),
+        ("an ellipsis … “quoted” • 🦊".encode(), "an ellipsis … “quoted” • 🦊".encode()),
         # carriage returns fold
         (b"windows\r", b"windows"),
         (b"10%\r50%\r100%", b"100%"),
@@ -219,7 +227,7 @@ def test_the_framer_knows_what_the_unfinished_line_shows(pieces: list[bytes], la
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        (b"short \x1b[31mred", "short \x1b[31mred"),
+        (b"short \x1b[31mred", "short \x1b[31mred\x1b[0m"),
         (b"\xff", "\N{REPLACEMENT CHARACTER}"),
         (b"x" * (SHOWN_BYTES + 1000), "x" * SHOWN_BYTES + "\x1b[0m… 1,000 more bytes"),
         (b"bar\r" * SHOWN_BYTES + b"last\r", "last"),

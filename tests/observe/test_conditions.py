@@ -4,6 +4,7 @@ is noted on the node."""
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
@@ -115,6 +116,25 @@ async def until_ready(states: AsyncIterator[str], looks: int = 20) -> list[str]:
 def each_byte_once(read: list[tuple[int, int]]) -> bool:
     ends = [end for _, end in read]
     return [start for start, _ in read] == [0, *ends[:-1]]
+
+
+# an expression that does not end
+
+
+@pytest.mark.parametrize("pattern", ["(a|aa)+$", "(.*a){25}c"])
+def test_an_expression_that_takes_for_ever_is_given_up_and_told(pattern: str) -> None:
+    async def body() -> None:
+        world = World(pattern)
+        world.log.write(b"a" * 100 + b"b\n" + b"the end\n")
+        began = time.process_time()
+        for _ in range(3):
+            status = (await world.service.observe()).services[world.instance.name]
+            assert status.state == "running"
+            assert status.reason is not None
+            assert "its ready.log takes more than 0.1 s on one line" in status.reason
+        assert time.process_time() - began < 3
+
+    jumping(body())
 
 
 # a watch

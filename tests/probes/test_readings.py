@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetctl.model.facts import Health, Listener, TcpConnection
+from fleetctl.model.facts import NO_ANSWER, Health, Listener, TcpConnection
 from fleetctl.probes.asked.records import read_records
 from fleetctl.probes.asked.runs import Runs, read_runs
 from fleetctl.probes.asked.sockets import read_listeners
@@ -262,6 +262,8 @@ def test_no_tmux() -> None:
     assert missing == TmuxServer(None, None, "tmux is not installed, or not in PATH")
     broken = "tmux: error while loading shared libraries: libevent"
     assert read_tmux(Answer(f"{broken}\n", 1)) == TmuxServer(None, None, broken)
+    told = read_tmux(Answer("sh: 0: Cannot fork\n", 2))
+    assert told == TmuxServer(None, None, f"{NO_ANSWER}: sh: 0: Cannot fork")
 
 
 # records

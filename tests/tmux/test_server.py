@@ -15,7 +15,7 @@ import pytest
 
 from fleetctl.errors import LinkError, LinkHung, LinkLost, TmuxError
 from fleetctl.link.local import LocalLink
-from fleetctl.link.protocol import Completed
+from fleetctl.link.protocol import ANSWER_BYTES, Completed
 from fleetctl.tmux import server as module
 from fleetctl.tmux.server import NodeTmux, Window, attach_script
 from tests.openssh import bounded, until
@@ -252,7 +252,14 @@ def test_an_exiting_server_has_no_window_and_is_started_again(
     class Ending(LocalLink):
         ending = 0
 
-        async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+        async def run(
+            self,
+            script: str,
+            *,
+            stdin: bytes = b"",
+            timeout_s: float,
+            most_bytes: int = ANSWER_BYTES,
+        ) -> Completed:
             if self.ending:
                 self.ending -= 1
                 return Completed(b"", b"server exited unexpectedly\n", 1)
@@ -311,7 +318,14 @@ class _Answering(LocalLink):
         super().__init__("pi4")
         self._answer = answer
 
-    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+    async def run(
+        self,
+        script: str,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> Completed:
         return self._answer()
 
 
@@ -395,7 +409,14 @@ def test_a_node_that_is_lost_between_commands_gets_no_second_session(config: str
     count = 0
 
     class Fading(LocalLink):
-        async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+        async def run(
+            self,
+            script: str,
+            *,
+            stdin: bytes = b"",
+            timeout_s: float,
+            most_bytes: int = ANSWER_BYTES,
+        ) -> Completed:
             nonlocal count
             count += 1
             if count > allowed:
@@ -416,7 +437,14 @@ def test_a_node_that_hangs_times_out(config: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "COMMAND_TIMEOUT_S", 0.3)
 
     class Stuck(LocalLink):
-        async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+        async def run(
+            self,
+            script: str,
+            *,
+            stdin: bytes = b"",
+            timeout_s: float,
+            most_bytes: int = ANSWER_BYTES,
+        ) -> Completed:
             return await super().run("sleep 60", timeout_s=timeout_s)
 
     async def body() -> None:
@@ -447,7 +475,7 @@ def test_attaching_repeatedly_changes_nothing(tmp_path: Path, config: str) -> No
     """Detached by key, or by losing the terminal; the server never crashes."""
 
     async def look(window: Window, leave: bytes) -> None:
-        script = attach_script("flotte", window.window_id, read_only=False)
+        script = attach_script("flotte", window.window_id, read_only=False, detach="Ctrl-b d")
         async with LocalLink("pi4").terminal(
             script, term="xterm", columns=100, rows=30
         ) as terminal:
@@ -480,12 +508,35 @@ def test_attaching_repeatedly_changes_nothing(tmp_path: Path, config: str) -> No
     bounded(body())
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_the_last_line_names_the_keys_that_come_back(
+    tmp_path: Path, config: str, read_only: bool
+) -> None:
+    async def body() -> None:
+        async with _node() as tmux:
+            window = await _run(tmux, config, "sleep", "60", log=tmp_path / "1", name="a")
+            script = attach_script(
+                "flotte", window.window_id, read_only=read_only, detach="Ctrl-b Ctrl-b d"
+            )
+            async with LocalLink("pi4").terminal(
+                script, term="xterm", columns=100, rows=30
+            ) as terminal:
+                shown = b""
+                while b"detach: Ctrl-b Ctrl-b d" not in shown:
+                    data = await asyncio.wait_for(terminal.read(), 10)
+                    assert data, shown
+                    shown += data
+                assert (b"read-only" in shown) == read_only
+
+    bounded(body())
+
+
 def test_attaching_to_a_window_that_is_gone_fails_and_leaves_no_view(config: str) -> None:
     async def body() -> None:
         async with _node() as tmux:
             await tmux.open_window("flotte", "a", config=config)
             done = await LocalLink("pi4").run(
-                attach_script("flotte", "@99", read_only=True), timeout_s=10
+                attach_script("flotte", "@99", read_only=True, detach="Ctrl-b d"), timeout_s=10
             )
             assert done.exit_status != 0
             assert ask("list-sessions", "-F", "#{session_name}") == "flotte"

@@ -279,6 +279,7 @@ class Stage:
         persistent: bool = False,
         answered: Answered | None = None,
         password: SudoPassword | None = None,
+        problems: Sequence[Problem] | None = None,
     ) -> Repairs:
         async def check(depth: Depth) -> Checked:
             self._fail("fix")
@@ -292,6 +293,7 @@ class Stage:
             nodes,
             persistent=persistent,
             password=password,
+            problems=problems,
         )
 
     # logs
@@ -384,13 +386,14 @@ async def opened(
     size: tuple[int, int] = (120, 40),
     stage: Stage | None = None,
     file: EditedFile | None = None,
+    ready: str = "5/5 ready",
 ) -> AsyncIterator[Screen]:
     """The dashboard, after one look at every node."""
     stage = stage or Stage()
     app = FleetApp(stage, file=file)
     async with app.run_test(size=size, notifications=True) as pilot:
         screen = Screen(app, pilot, stage)
-        await screen.until("5/5 ready")
+        await screen.until(ready)
         yield screen
 
 

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from textual.widgets import OptionList
 
 from fleetctl.errors import ConfigError, LinkError
-from fleetctl.model.jobs import Job
+from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.progress import Progress
 from fleetctl.model.status import Problem
+from fleetctl.service import Attached
 from fleetctl.tui import app as app_module
 from fleetctl.tui.host import Left
 from fleetctl.tui.job_action import JobAction
@@ -68,7 +69,7 @@ def test_a_start_that_is_refused_says_why() -> None:
         screen.stage.refused = (Problem("return-route-missing", "error", summary, "mini1"),)
         await screen.type("s", "enter")
         text = await screen.until("nothing was started", summary)
-        assert "To repair it: f" in text
+        assert "To repair it: F" in text
 
     played(act)
 
@@ -226,6 +227,91 @@ def test_only_one_start_or_stop_at_a_time() -> None:
         await screen.until("Stopping … 0 of 5")
         assert len(screen.stage.began) == 1
         screen.stage.go_on.set()
+
+    played(act)
+
+
+@pytest.mark.parametrize("key", ["x", "ctrl+c"])
+@pytest.mark.parametrize("leave_its_screen", [False, True])
+def test_a_start_can_be_ended_and_what_was_begun_runs_on(key: str, leave_its_screen: bool) -> None:
+    async def act(screen: Screen) -> None:
+        down(screen.stage)
+        await screen.until("0/5 ready")
+        screen.stage.go_on.clear()
+        await screen.type("s", "enter")
+        await screen.until("Starting … 0 of 5", "x ends it", "◐ starting")
+        if leave_its_screen:
+            await screen.type("escape")
+            await screen.until("Topology")
+        await screen.type(key)
+        await screen.until("A start goes on", "Begun by it: server@mini1.", "go on waiting")
+        await screen.type("enter")  # goes on is preselected
+        await screen.until("tarting … 0 of 5", gone="A start goes on")
+        await screen.type(key, "down", "enter")
+        await screen.until("tart: no longer waited for; 0 of 5 ready", gone="x ends it")
+        assert screen.stage.began == [("start", ALL)]
+        assert not screen.app._exit
+
+    played(act)
+
+
+def test_what_a_start_has_begun_can_be_stopped() -> None:
+    async def act(screen: Screen) -> None:
+        down(screen.stage)
+        await screen.until("0/5 ready")
+        screen.stage.go_on.clear()
+        await screen.type("s", "enter")
+        await screen.until("◐ starting")
+        await screen.type("x", "down", "down")
+        await screen.until("stop what was begun: server@mini1")
+        await screen.type("enter")
+        await screen.until("Stopping … 0 of 1")
+        screen.stage.go_on.set()
+        await screen.until("Stop: 1 of 1 stopped")
+        assert screen.stage.began == [("start", ALL), ("stop", ("server@mini1",))]
+
+    played(act)
+
+
+def test_what_ran_before_a_start_is_not_stopped_with_it() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.go_on.clear()
+        await screen.type("s", "enter")
+        await screen.until("◐ starting")
+        await screen.type("x")
+        text = await screen.until("Begun by it: nothing.", "stop waiting")
+        assert "stop what was begun" not in text
+        screen.stage.go_on.set()
+
+    played(act)
+
+
+def test_ctrl_c_does_not_leave() -> None:
+    async def act(screen: Screen) -> None:
+        await screen.type("ctrl+c")
+        await screen.until("To leave: q")
+        assert not screen.app._exit
+
+    played(act)
+
+
+def test_one_key_looks_and_another_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    async def attach(self: Stage, instance: Instance, *, read_only: bool, lent: object) -> Attached:
+        asked.append(read_only)
+        return Attached(0, runs=True)
+
+    monkeypatch.setattr(Stage, "attach", attach)
+
+    async def act(screen: Screen) -> None:
+        await screen.type("a")
+        await screen.until("Left the window of server@mini1")
+        await screen.type("A")
+        async with asyncio.timeout(8):
+            while len(asked) < 2:
+                await screen.pilot.pause()
+        assert asked == [True, False]
 
     played(act)
 

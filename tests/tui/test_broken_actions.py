@@ -62,7 +62,7 @@ def test_a_repair_that_breaks_runs_no_further_and_says_so(monkeypatch: pytest.Mo
         screen.stage.world.hosts["mini3"].forwarding = False
         screen.stage.change()
         await screen.until("forwarding-off")
-        await screen.type("f")
+        await screen.type("F")
         await screen.until("y runs 1 command on mini3")
         await screen.type("y")
         await screen.until(SAID, "not known")

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from fleetctl.errors import LinkError
-from fleetctl.link.protocol import Completed
+from fleetctl.link.protocol import ANSWER_BYTES, Completed
 from fleetctl.tui.welcome import WelcomeApp
 from tests.tui.stage import Screen, Stage, played
 
@@ -127,7 +127,9 @@ class OneNode:
         self._stage = stage
         self.ran = 0
 
-    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+    async def run(
+        self, script: str, *, stdin: bytes = b"", timeout_s: float, most_bytes: int = ANSWER_BYTES
+    ) -> Completed:
         if "sudo -n sysctl -w net.ipv4.ip_forward=1" in script:
             self.ran += 1
             self._stage.world.hosts[self.node].forwarding = True
@@ -163,14 +165,14 @@ def test_fix_shows_the_commands_and_runs_them_when_told() -> None:
         stage.world.hosts["mini3"].forwarding = False
         stage.change()
         await screen.until("forwarding-off")
-        await screen.type("f")
+        await screen.type("F")
         text = await screen.until("on mini3: sudo sysctl -w net.ipv4.ip_forward=1", "undo:")
         assert "until the next boot" in text
         assert "y runs 1 command on mini3; esc runs nothing" in text
-        await screen.type("enter", "f", "escape")  # whatever is typed but y
+        await screen.type("enter", "F", "escape")  # whatever is typed but y
         await screen.until("Topology")
         assert links.mini3.ran == 0
-        await screen.type("f")
+        await screen.type("F")
         await screen.until("y runs 1 command on mini3")
         await screen.type("y")
         text = await screen.until("● mini3: sudo sysctl", "done", "To bring back", gone="y runs")

@@ -33,7 +33,23 @@ LOGIN_SHELL_SLOW = ProblemKind(
     "nothing",
     no_remedy("start-up files are the account's own"),
 )
+ANSWER_INCOMPLETE = ProblemKind(
+    "answer-incomplete",
+    "error",
+    "{node} could not be asked everything, so that what it did not answer is not known: {what}",
+    "the node's instances, and those that wait for them",
+    no_remedy("what is not known cannot be repaired"),
+)
+INTERNAL_ERROR = ProblemKind(
+    "internal-error",
+    "error",
+    "{node} was not asked to the end: {reason}",
+    "the node's instances, those that wait for them, and nodes reached only through it",
+    no_remedy("the mistake is in fleetctl"),
+)
 KINDS = (
+    INTERNAL_ERROR,
+    ANSWER_INCOMPLETE,
     SSH_CONFIG_IGNORED,
     LOGIN_SHELL_SLOW,
     _kind("ssh-unreachable", _LOST),

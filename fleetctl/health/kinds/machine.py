@@ -36,6 +36,13 @@ DISK_FULL = ProblemKind(
     _CARRIED,
     no_remedy("what may be deleted is known to its owner alone"),
 )
+STATE_UNWRITABLE = ProblemKind(
+    "state-unwritable",
+    "error",
+    "{node} cannot write in {folder}, where fleetctl keeps what it starts: {reason}",
+    _CARRIED,
+    no_remedy("what belongs to root is given back by its owner"),
+)
 UNDERVOLTAGE = ProblemKind(
     "undervoltage",
     "warning",
@@ -93,6 +100,7 @@ KINDS = (
     TMUX_MISSING,
     TMUX_UNUSABLE,
     DISK_FULL,
+    STATE_UNWRITABLE,
     UNDERVOLTAGE,
     CLOCK_SKEW,
     SLEEP_ENABLED,

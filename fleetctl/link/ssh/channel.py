@@ -11,36 +11,51 @@ from typing import Any, Protocol
 import asyncssh
 
 from fleetctl.errors import LinkError, LinkHung, LinkLost, ShellHung
-from fleetctl.link.protocol import SHELL_START_S, Completed, ForwardingForbidden
-from fleetctl.link.shell import NoiseFilter, command_line
+from fleetctl.link.protocol import (
+    ANSWER_BYTES,
+    SHELL_START_S,
+    Completed,
+    ForwardingForbidden,
+    cut_off,
+    cut_short,
+)
+from fleetctl.link.shell import ScriptOutput, command_line, sent
 
 _CHANNELS = 8
 # OpenSSH's MaxSessions allows 10 channels per connection; two are a reserve.
-_WINDOW = 2 * 1024 * 1024
-_STREAM_BUFFER = 8 * 1024 * 1024
+_WINDOW = 512 * 1024
+_STREAM_BUFFER = 512 * 1024
+# both together, for each channel, are all that a node can make this process hold
 _STDERR_KEPT = 64 * 1024
 _OPEN_TIMEOUT_S = 30.0
 _REFUSED_PAUSE_S = 0.05
 
 
 class _Channel(asyncssh.SSHClientSession[bytes]):
-    """The buffered output of one channel, with flow control."""
+    """The buffered output of one channel, with flow control.
 
-    def __init__(self, bounded: bool, both: bool) -> None:
+    :param end: the token of its script's end mark; empty: there is none.
+    :param both: whether stderr is read, and not only its end kept.
+    :param most_bytes: more ends it; None: then the node has to wait until it is read.
+    """
+
+    def __init__(self, end: str, both: bool, most_bytes: int | None) -> None:
         self.buffer = bytearray()
         self.stderr = bytearray()
-        self.noise = NoiseFilter()
-        self.stderr_noise = NoiseFilter()
+        self.noise = ScriptOutput(end)
+        self.stderr_noise = ScriptOutput(end)
         self.arrived = asyncio.Event()
+        self.finished = asyncio.Event()
+        """The script has ended with its status, or the channel has, or it is too long."""
         self.begun = asyncio.Event()
         """The script runs, or never will."""
         self.shell_s: float | None = None
         """How long the login shell took until then."""
         self.ended = False
         self.broken: Exception | None = None
-        self.bounded = bounded
         self.both = both
-        """Whether stderr is read, and not only its end kept."""
+        self.most_bytes = most_bytes
+        self.too_long = False
         self.status: int | None = None
         self._chan: asyncssh.SSHClientChannel[bytes] | None = None
         self._paused = False
@@ -50,6 +65,8 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         self._made_s = time.monotonic()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
+        if self.too_long:
+            return
         if datatype is None:
             self.buffer += self.noise.feed(data)
             self.arrived.set()
@@ -57,28 +74,44 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
             self.stderr += self.stderr_noise.feed(data)
             if self.both:
                 self.arrived.set()
-            elif self.bounded:
+            elif self.most_bytes is None:
                 del self.stderr[:-_STDERR_KEPT]
-        waiting = len(self.buffer) + len(self.stderr)
-        if self.bounded and waiting > _STREAM_BUFFER and not self._paused:
-            assert self._chan is not None
-            self._paused = True
-            self._chan.pause_reading()
-
+        self._limit(len(self.buffer) + len(self.stderr))
+        self._finish()
         if not self.begun.is_set() and (self.noise.started or self.stderr_noise.started):
             self.shell_s = time.monotonic() - self._made_s
             self.begun.set()
 
+    def _limit(self, waiting: int) -> None:
+        if self.most_bytes is not None:
+            if waiting > self.most_bytes:
+                self.too_long = True
+                self.finished.set()
+        elif waiting > _STREAM_BUFFER and not self._paused:
+            assert self._chan is not None
+            self._paused = True
+            self._chan.pause_reading()
+
+    def _finish(self) -> None:
+        if self.status is not None and self.noise.ended and self.stderr_noise.ended:
+            self.finished.set()
+            self.arrived.set()
+
     def exit_status_received(self, status: int) -> None:
         self.status = status
+        self._finish()
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
         self.status = 128 + _SIGNALS.get(signal, 1)
+        self._finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.buffer += self.noise.rest()
+        self.stderr += self.stderr_noise.rest()
         self.ended, self.broken = True, exc
         self.arrived.set()
         self.begun.set()
+        self.finished.set()
 
     def take(self) -> bytes:
         data = bytes(self.buffer)
@@ -126,7 +159,7 @@ class _SSHStream:
 
     async def read_both(self) -> tuple[bytes, bytes]:
         session = self._session
-        while not (session.buffer or session.stderr or session.ended):
+        while not (session.buffer or session.stderr or session.finished.is_set()):
             session.arrived.clear()
             await session.arrived.wait()
         errors = bytes(session.stderr)
@@ -226,12 +259,13 @@ class SSHLink:
         self,
         command: str,
         *,
-        bounded: bool,
         deadline: float,
+        end: str = "",
         both: bool = False,
+        most_bytes: int | None = None,
         **options: Any,
     ) -> AsyncIterator[tuple[asyncssh.SSHClientChannel[bytes], _Channel]]:
-        session = _Channel(bounded, both)
+        session = _Channel(end, both, most_bytes)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._channels.acquire()
@@ -276,21 +310,28 @@ class SSHLink:
         except (asyncssh.Error, OSError) as error:
             raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
 
-    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float) -> Completed:
+    async def run(
+        self,
+        script: str,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        most_bytes: int = ANSWER_BYTES,
+    ) -> Completed:
         deadline = asyncio.get_running_loop().time() + timeout_s
         session: _Channel | None = None
+        how = sent(script, ends=True)
         try:
-            async with self._channel(command_line(script), bounded=False, deadline=deadline) as (
-                chan,
-                session,
-            ):
+            async with self._channel(
+                how.line, end=how.end, most_bytes=most_bytes, deadline=deadline
+            ) as (chan, session):
                 with suppress(BrokenPipeError):  # a script need not read its stdin
-                    if stdin:
-                        chan.write(stdin)
+                    if how.first or stdin:
+                        chan.write(how.first + stdin)
                     chan.write_eof()
                 await self.begin(session)
                 async with asyncio.timeout(timeout_s):
-                    await chan.wait_closed()
+                    await session.finished.wait()
         except TimeoutError:
             raise LinkHung(
                 self.node,
@@ -299,9 +340,14 @@ class SSHLink:
                 output=bytes(session.buffer) if session else b"",
                 errors=bytes(session.stderr) if session else b"",
             ) from None
+        output, errors = bytes(session.buffer), bytes(session.stderr)
+        if session.too_long:
+            raise cut_short(self.node, most_bytes, output, errors)
         _raise_if_lost(self.node, session)
         assert session.status is not None
-        return Completed(bytes(session.buffer), bytes(session.stderr), session.status)
+        if not session.noise.ended:
+            raise cut_off(self.node, session.status, output, errors)
+        return Completed(output, errors, session.status)
 
     async def begin(self, session: _Channel) -> None:
         """For a channel of it: wait until the login shell runs the script, or has ended without.
@@ -322,10 +368,13 @@ class SSHLink:
 
     @asynccontextmanager
     async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[_SSHStream]:
+        how = sent(script, ends=both)
         async with self._channel(
-            command_line(script), bounded=True, both=both, deadline=_opening_deadline()
+            how.line, end=how.end, both=both, deadline=_opening_deadline()
         ) as opened:
-            yield _SSHStream(self, *opened)
+            stream = _SSHStream(self, *opened)
+            stream.write(how.first)
+            yield stream
 
     @asynccontextmanager
     async def terminal(
@@ -333,7 +382,6 @@ class SSHLink:
     ) -> AsyncIterator[_SSHStream]:
         async with self._channel(
             command_line(script, terminal=True),
-            bounded=True,
             deadline=_opening_deadline(),
             request_pty="force",
             term_type=term,

@@ -1,18 +1,15 @@
 """Opening an SSH link, directly or through jump hosts.
 
-``~/.ssh/config`` supplies what nodes.yaml leaves out: alias, user, port, identities, agent,
+ssh's configuration supplies what nodes.yaml leaves out: alias, user, port, identities, agent,
 ProxyJump, known_hosts files. Host keys are always checked; that cannot be turned off.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import asyncssh
 from msgspec import Struct
@@ -22,11 +19,12 @@ from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkHung
 from fleetctl.link.ssh.channel import SSHLink
 from fleetctl.link.ssh.dial import dial, numeric
 from fleetctl.link.ssh.gate import Gate
+from fleetctl.link.ssh.host_config import HostConfig
+from fleetctl.link.ssh.host_configs import HostConfigs
 from fleetctl.link.ssh.identities import Identities
 from fleetctl.link.ssh.jumps import Jump, Jumps
 from fleetctl.link.ssh.known_hosts import KnownHosts
 from fleetctl.link.ssh.login import Login, TurnedAway, log_in
-from fleetctl.link.ssh.user_config import agent_socket
 from fleetctl.model.topology import SSH, Node
 
 KEEPALIVE_S = 2.5  # longer than the pause between two questions to a watched node
@@ -43,8 +41,8 @@ class _Hop(Struct, frozen=True):
 
     name: str
     ssh: SSH
-    options: asyncssh.SSHClientConnectionOptions
-    """What nodes.yaml and ``~/.ssh/config`` say, without keys and known hosts."""
+    config: HostConfig
+    """What ssh's configuration and nodes.yaml say."""
 
 
 class Connector:
@@ -59,8 +57,7 @@ class Connector:
         self._jumps = Jumps()
         self._known_hosts = KnownHosts()
         self._identities = Identities()
-        user_config = Path("~/.ssh/config").expanduser()
-        self._config = [str(user_config)] if os.access(user_config, os.R_OK) else []
+        self._configs = HostConfigs()
 
     async def connect(self, node: Node) -> SSHLink:
         """Connect to ``node`` within its ``connect_timeout``, which is for the whole of it: all
@@ -68,9 +65,9 @@ class Connector:
 
         :raises LinkError: one of its subclasses, with the reason and what to do.
         """
-        return await self._connect(self._way(node.name, node.ssh))
+        return await self._connect(await self._way(node.name, node.ssh))
 
-    def _way(self, name: str, ssh: SSH) -> Sequence[_Hop]:
+    async def _way(self, name: str, ssh: SSH) -> Sequence[_Hop]:
         """The node, and the jump hosts to it, the nearest to the node first.
 
         :raises ConnectFailed: there is none that ends.
@@ -81,15 +78,20 @@ class Connector:
                 circle = " → ".join((*(hop.name for hop in way), name))
                 reason = f"proxy_jump runs in a circle ({circle})"
                 raise ConnectFailed(way[0].name, reason, silent=False)
-            way.append(_Hop(name, ssh, self._options(name, ssh)))
-            node = self._nodes.get(ssh.proxy_jump or "")
-            jumps = way[-1].options.tunnel
-            if node:
-                name, ssh = node.name, node.ssh
-            elif isinstance(jumps, str):
-                name, ssh = _last(way[0].name, jumps, ssh.connect_timeout_s)
-            else:
+            config = await self._configs.of(name, ssh)
+            way.append(_Hop(name, ssh, config))
+            jumps = ssh.proxy_jump or config.proxy_jump
+            if not jumps or jumps.lower() == "none":
                 return way
+            *others, last = (jump.strip() for jump in jumps.split(","))
+            if not all(others):
+                raise _no_jump_host(way[0].name, jumps)
+            if node := self._nodes.get(last):
+                name, ssh = node.name, node.ssh
+            else:
+                name, ssh = last, _jump_host(way[0].name, last, ssh.connect_timeout_s)
+            if others:
+                ssh = replace(ssh, proxy_jump=",".join(others))
 
     async def _connect(self, way: Sequence[_Hop]) -> SSHLink:
         hop, *gates = way
@@ -130,7 +132,7 @@ class Connector:
                         connect_ms,
                         login.jump,
                         target=login.as_jump,
-                        ignored=login.ignored,
+                        ignored=login.config.ignored,
                     )
             tries += 1
             # at random: those that were turned away together should not come back together
@@ -149,88 +151,83 @@ class Connector:
             reason = f"cannot go through {gate.name}: {error.reason}"
             raise type(error)(name, reason, hint=error.hint, silent=error.silent) from None
 
-    def _options(self, name: str, ssh: SSH) -> asyncssh.SSHClientConnectionOptions:
-        """What nodes.yaml and ``~/.ssh/config`` say, without keys and known hosts."""
-        given: dict[str, Any] = {
-            key: value
-            for key, value in (
-                ("username", ssh.user),
-                ("port", ssh.port),
-                ("tunnel", ssh.proxy_jump),
-            )
-            if value is not None
-        }
-        try:
-            return asyncssh.SSHClientConnectionOptions(
-                config=self._config,
-                host=ssh.host,
-                known_hosts=None,  # set later, never to None
-                client_keys=None,
-                client_certs=None,
-                agent_path=None,
-                gss_auth=False,
-                gss_kex=False,
-                password_auth=False,
-                kbdint_auth=False,
-                host_based_auth=False,
-                x509_trusted_certs=None,
-                connect_timeout=0,  # deadlines are set here, not by asyncssh
-                login_timeout=0,
-                keepalive_interval=KEEPALIVE_S,
-                keepalive_count_max=KEEPALIVE_MISSES,
-                **given,
-            )
-        except (ValueError, OSError, asyncssh.Error) as error:  # ConfigParseError is a ValueError
-            raise ConnectFailed(
-                name, f"~/.ssh/config cannot be read: {error}", silent=False
-            ) from None
-
     def _login(self, hop: _Hop, jump: Jump | None) -> Login:
-        """The options of ``hop`` with keys, known hosts and the way there."""
-        ssh, base = hop.ssh, hop.options
-        config: Any = base.config  # asyncssh types its values as object
+        """How to log in to ``hop``: its options, with keys, known hosts and the way there."""
+        ssh, config = hop.ssh, hop.config
         known = self._known_hosts.load(
-            ssh.known_hosts or config.get("UserKnownHostsFile"),
-            config.get("GlobalKnownHostsFile"),
+            ssh.known_hosts or config.known_hosts, config.global_known_hosts
         )
         identity = self._identities.load(
-            [ssh.identity_file] if ssh.identity_file else config.get("IdentityFile"),
-            config.get("CertificateFile") or (),
-            only=bool(config.get("IdentitiesOnly")),
-            agent=agent_socket(config),
+            [ssh.identity_file] if ssh.identity_file else config.identity_files,
+            config.certificates,
+            only=config.identities_only,
+            agent=config.agent,
         )
-        way: dict[str, Any] = {"tunnel": None, "proxy_command": None} if jump else {}
+        # aes-gcm is faster: one call into OpenSSL per packet, asyncssh's ChaCha20 needs several
+        algorithms = {
+            "encryption_algs": "^aes128-gcm@openssh.com",
+            "server_host_key_algs": known.algorithms(config.host, config.port, config.alias),
+            **config.algorithms,
+        }
+        if config.compression:
+            algorithms["compression_algs"] = ["zlib@openssh.com", "none"]
         options = asyncssh.SSHClientConnectionOptions(
-            base,
-            known_hosts=known.entries,
-            # faster: one call into OpenSSL per packet, while asyncssh's ChaCha20 needs several
-            encryption_algs=config.get("Ciphers") or "^aes128-gcm@openssh.com",
-            **way,
+            config=None,  # ssh was asked
+            host=config.host,
+            port=config.port,
+            username=config.user,
+            family=config.family,
+            host_key_alias=config.alias,
+            proxy_command=None if jump or ssh.proxy_jump else config.proxy_command,
+            known_hosts=([], [], []),  # the client judges the key, by ``known``
+            client_keys=None,
+            client_certs=None,
+            agent_path=None,
+            gss_auth=False,
+            gss_kex=False,
+            password_auth=False,
+            kbdint_auth=False,
+            host_based_auth=False,
+            x509_trusted_certs=None,
+            connect_timeout=0,  # deadlines are set here, not by asyncssh
+            login_timeout=0,
+            keepalive_interval=KEEPALIVE_S,
+            keepalive_count_max=KEEPALIVE_MISSES,
+            send_env=config.send_env,
+            env=config.set_env,
+            **algorithms,
         )
         route = jump.link.target if jump and ssh.proxy_jump else ""
-        return Login(options, known, identity, jump, route)
+        return Login(options, config, ssh.host, known, identity, jump, route)
 
 
-def _last(name: str, jumps: str, timeout_s: float) -> tuple[str, SSH]:
-    """The last host of ``jumps``, as ``ProxyJump`` of ssh_config(5) has them, behind the others.
+def _jump_host(name: str, jump: str, timeout_s: float) -> SSH:
+    """A jump host as ``ProxyJump`` of ssh_config(5) has it: ``[user@]host[:port]``, or a URI.
 
     :raises ConnectFailed: it is none.
     """
-    *others, last = jumps.split(",")
     found = re.fullmatch(
-        r"(?:ssh://)?(?:(?P<user>.*)@)?(?:\[(?P<v6>.+)\]|(?P<host>[^@\[\]/]+?))"
-        r"(?::(?P<port>[0-9]+))?/?",
-        last.strip(),
+        r"(?:ssh://)?(?:(?P<user>.*)@)?(?:\[(?P<v6>.+)\]|(?P<host>[^@:\[\]/\s-][^@:\[\]/\s]*))"
+        r"(?::(?P<port>[0-9]{1,5}))?/?",
+        jump,
     )
-    if not found:
-        raise ConnectFailed(name, f"{last!r} is no host to jump through", silent=False)
-    port = found["port"]
-    return last, SSH(
+    port = int(found["port"]) if found and found["port"] else None
+    if not found or (port is not None and not 0 < port < 65536):
+        raise _no_jump_host(name, jump)
+    return SSH(
         found["v6"] or found["host"],
-        port=int(port) if port else None,
+        port=port,
         user=found["user"] or None,
-        proxy_jump=",".join(others) or None,
         connect_timeout_s=timeout_s,
+    )
+
+
+def _no_jump_host(name: str, jump: str) -> ConnectFailed:
+    return ConnectFailed(
+        name,
+        f"{jump!r} is no host to jump through",
+        hint="proxy_jump is a node of the fleet or [user@]host[:port], several with commas.",
+        silent=False,
     )
 
 

@@ -8,6 +8,8 @@ if it has one: such a file may need a passphrase, or be only the public half.
 from __future__ import annotations
 
 import copy
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -130,9 +132,23 @@ class Identities:
             pairs = tuple(asyncssh.load_keypairs([path]))
         except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
             return KeyFile(file, public=_public(path), lacks=_why(error))
+        if mode := _open_to_others(path):
+            lacks = f"others can read it (mode {mode:04o}), so ssh does not use it: chmod 600 it"
+            return KeyFile(file, public=_public(path), lacks=lacks)
         blobs = (blob for pair in pairs for blob in (pair.public_data, pair.key_public_data))
         found = self._files[file] = KeyFile(file, pairs, frozenset(blobs))
         return found
+
+
+def _open_to_others(path: str) -> int:
+    """The mode of a private key that others may read, which ssh passes over (authfile.c,
+    ``sshkey_perm_ok``); 0: it is closed, or not there."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return 0
+    mine = found.st_uid == os.getuid() and stat.S_ISREG(found.st_mode)
+    return stat.S_IMODE(found.st_mode) if mine and found.st_mode & 0o077 else 0
 
 
 def _public(path: str) -> frozenset[bytes]:

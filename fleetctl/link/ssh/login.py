@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import asyncssh
@@ -21,14 +21,15 @@ from fleetctl.errors import (
 )
 from fleetctl.link.ssh.channel import reason_of
 from fleetctl.link.ssh.dial import written
+from fleetctl.link.ssh.host_config import HostConfig
 from fleetctl.link.ssh.identities import LOCKED, Identity
 from fleetctl.link.ssh.jumps import Jump
-from fleetctl.link.ssh.known_hosts import Known
-from fleetctl.link.ssh.user_config import ignored, without_keys
+from fleetctl.link.ssh.known_hosts import Entry, Judged, Known, decoded
 from fleetctl.quoting import quote
 
 _HUNG_HINT = "sshd on the node is stuck or overloaded; restart it, or the node, at its screen."
 _DEFAULT_FILE = "~/.ssh/known_hosts"
+_RECORDED_TOLD = 3
 _HEARD_BYTES = 4096
 _TOLD = 200
 
@@ -69,6 +70,9 @@ class Login(Struct, frozen=True):
     """How to log in to one node."""
 
     options: asyncssh.SSHClientConnectionOptions
+    config: HostConfig
+    original: str
+    """The host as nodes.yaml has it, which ssh would be given."""
     known: Known
     identity: Identity
     jump: Jump | None
@@ -85,19 +89,10 @@ class Login(Struct, frozen=True):
         return not (self.jump or self.options.proxy_command)
 
     @property
-    def config(self) -> Any:
-        """asyncssh types its values as object."""
-        return self.options.config
-
-    @property
-    def ignored(self) -> tuple[str, ...]:
-        return ignored(self.config)
-
-    @property
     def as_jump(self) -> str:
         """This host as ssh's ``-J`` takes it, with those before it."""
         options = self.options
-        host = f"{options.username}@{written(options.orig_host, options.port)}"
+        host = f"{options.username}@{written(self.original, options.port)}"
         return f"{self.route},{host}" if self.route else host
 
     @property
@@ -105,7 +100,7 @@ class Login(Struct, frozen=True):
         """The end of an ssh command line that goes the same way."""
         jump = f"-o ProxyJump={quote(self.route)} " if self.route else ""
         port = "" if self.options.port == 22 else f"-p {self.options.port} "
-        return f"{jump}{port}{quote(f'{self.options.username}@{self.options.orig_host}')}"
+        return f"{jump}{port}{quote(f'{self.options.username}@{self.original}')}"
 
 
 class _Agent(asyncssh.SSHAgentClient):
@@ -133,14 +128,18 @@ class _Agent(asyncssh.SSHAgentClient):
 class _Client(asyncssh.SSHClient):
     """Our side of a login: the keys that it offers, and what the server says and shows."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, login: Login) -> None:
+        identity = login.identity
+        self._login = login
         self.connected = False
         self.greeted = False
         self.heard = b""
         """What the server sent before its greeting."""
         self.banner = ""
         self.shown: asyncssh.SSHKey | None = None
-        """Its host key, if that is not the recorded one."""
+        """Its host key."""
+        self.judged = Judged("unknown")
+        """What the recorded keys say of it."""
         self.agent = _Agent(identity.agent) if identity.agent else None
         self.agent_state = "keys of the SSH agent" if identity.agent else "no SSH agent"
         self._identity = identity
@@ -162,15 +161,23 @@ class _Client(asyncssh.SSHClient):
             receive(data, *more)
 
         connection.data_received = listen
+        connection._validate_host_key = self._judge_host_key  # asyncssh also takes the address's
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self.banner = (self.banner + msg)[-_HEARD_BYTES:]
 
-    def validate_host_public_key(
-        self, host: str, addr: str, port: int, key: asyncssh.SSHKey
-    ) -> bool:
-        self.shown = key
-        return False
+    def _judge_host_key(self, host: str, addr: str, port: int, shown: bytes) -> asyncssh.SSHKey:
+        """
+        :raises ValueError: it is not one that is recorded for the host.
+        """
+        options = self._login.options
+        self.shown = decoded(shown)
+        self.judged = self._login.known.judge(
+            options.host, options.port, options.host_key_alias, shown
+        )
+        if self.judged.verdict != "ok":
+            raise ValueError(f"Host key is {self.judged.verdict}")
+        return self.shown
 
     async def public_key_auth_requested(self) -> Any:
         """All keys at first, then none; asked for when there is none left to offer."""
@@ -205,13 +212,16 @@ async def log_in(
     :raises TurnedAway: the server closed the connection for a reason that may pass.
     :raises LinkError: it failed otherwise.
     """
-    client = _Client(login.identity)
+    client = _Client(login)
     options = login.options
+    if login.config.without_keys:
+        raise _auth_error(name, login, client, too_many=False)
     try:
         async with asyncio.timeout_at(deadline):
             return await asyncssh.connect(
                 options.host,
                 options.port,
+                config=None,  # by default it would read the user's file again
                 options=options,
                 client_factory=lambda: client,
                 **transport,
@@ -298,8 +308,8 @@ def _jump_error(name: str, login: Login, error: asyncssh.ChannelOpenError) -> Li
 def _auth_error(name: str, login: Login, client: _Client, *, too_many: bool) -> LinkError:
     account = f"{login.options.username}@{login.where}"
     identity = login.identity
-    if exclusive := without_keys(login.config):
-        host = login.options.orig_host
+    if exclusive := login.config.without_keys:
+        host = login.original
         return AuthFailed(
             name,
             f"~/.ssh/config says {' and '.join(exclusive)} for {host}, but fleetctl logs in by "
@@ -307,9 +317,9 @@ def _auth_error(name: str, login: Login, client: _Client, *, too_many: bool) -> 
             hint=f"Allow publickey for {host} in ~/.ssh/config, and install a key there.",
         )
     tried = identity.tried(client.agent_state)
-    unused = [one for one in login.ignored if one.startswith(("PKCS11", "SecurityKey"))]
+    unused = [one for one in login.config.ignored if one.startswith(("PKCS11", "SecurityKey"))]
     if unused:
-        tried += f"; {' and '.join(unused)} of ~/.ssh/config is not used"
+        tried += f"; {' and '.join(unused)} is not used"
     known = [file for file in identity.files if not file.lacks or _held(file.public, client)]
     if too_many and not (identity.named and known):
         return AuthFailed(
@@ -350,30 +360,55 @@ def _path(path: str) -> str:
 def _host_key_error(
     name: str, login: Login, client: _Client, error: asyncssh.HostKeyNotVerifiable
 ) -> LinkError:
-    options, known = login.options, login.known
-    recorded_as = options.host_key_alias or options.host
+    options, known, judged = login.options, login.known, client.judged
     if client.shown is None:
         return HostKeyUnknown(name, f"{login.where}: {error.reason}")
     shown = client.shown.get_fingerprint()
-    if known.knows(recorded_as, options.port):
-        entry = recorded_as if options.port == 22 else f"'[{recorded_as}]:{options.port}'"
-        if known.where not in (_DEFAULT_FILE, "any known_hosts file"):
-            entry += f" -f {_path(known.where)}"
+    alias = options.host_key_alias
+    called = f"{login.where} (HostKeyAlias {alias})" if alias else login.where
+    if judged.verdict == "revoked":
         return HostKeyChanged(
             name,
-            f"{login.where} shows the host key {shown}, which is not the one recorded for it in "
-            f"{known.where}",
-            hint=f"If the node was reinstalled, forget the old key with ssh-keygen -R {entry}; "
+            f"{called} shows the host key {shown}, which {judged.entries[0].where} revokes",
+            hint="Whoever has that key can pose as the node: give it a new one at its screen "
+            "(ssh-keygen -A makes what is missing), and record that.",
+        )
+    if judged.verdict == "changed":
+        return HostKeyChanged(
+            name,
+            f"{called} shows the host key {shown}, which is not the one recorded for it: "
+            f"{_recorded(judged.entries, client.shown)}",
+            hint=f"If the node was reinstalled, {_forgetting(login, judged.entries[0])}; "
             "otherwise somebody may be listening in.",
         )
-    commands = [one for one in login.ignored if one.startswith("KnownHostsCommand")]
-    unused = f"; {commands[0]} of ~/.ssh/config is not run" if commands else ""
+    commands = [one for one in login.config.ignored if one.startswith("KnownHostsCommand")]
+    unused = f"; {commands[0]} is not run" if commands else ""
+    refused = f", and its certificate does not count: {judged.why_not}" if judged.why_not else ""
     return HostKeyUnknown(
         name,
-        f"the host key of {login.where} ({shown}) is not in {known.where}{unused}",
+        f"the host key of {called} ({shown}) is not in {known.where}{refused}{unused}",
         hint="Compare it with the node's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) "
         f"and {_accepting(login)}",
     )
+
+
+def _recorded(entries: Sequence[Entry], shown: asyncssh.SSHKey) -> str:
+    """The recorded keys, those of the same type if there are any."""
+    kind = shown.algorithm.decode()
+    same = [entry for entry in entries if entry.algorithm == kind] or entries
+    return ", ".join(f"{entry.fingerprint} in {entry.where}" for entry in same[:_RECORDED_TOLD])
+
+
+def _forgetting(login: Login, entry: Entry) -> str:
+    """How the recorded keys of a host are forgotten."""
+    if any(c in entry.hosts for c in "*?!"):  # ssh-keygen leaves patterns alone
+        return f"correct {entry.where}"
+    options = login.options
+    recorded_as = options.host_key_alias or options.host
+    if not options.host_key_alias and options.port != 22:
+        recorded_as = f"[{recorded_as}]:{options.port}"
+    file = "" if entry.file == _DEFAULT_FILE else f" -f {_path(entry.file)}"
+    return f"forget the old key with ssh-keygen -R {quote(recorded_as)}{file}"
 
 
 def _accepting(login: Login) -> str:
@@ -383,11 +418,10 @@ def _accepting(login: Login) -> str:
     /dev/null``), or keep it in another file than nodes.yaml names.
     """
     options = ""
-    strict = str(login.config.get("StrictHostKeyChecking", "")).lower()
-    if strict not in ("", "ask", "accept-new"):
+    if login.config.strict not in ("ask", "accept-new"):
         options += "-o StrictHostKeyChecking=ask "
     file = login.known.where if login.known.keeps else _DEFAULT_FILE
-    of_ssh = login.config.get("UserKnownHostsFile")
+    of_ssh = login.config.known_hosts
     if (_DEFAULT_FILE if of_ssh is None else " ".join(of_ssh[:1])) != file:
         options += f"-o UserKnownHostsFile={_path(file)} "
     accept = f"accept it once with: ssh {options}{login.target}"

@@ -1,4 +1,4 @@
-"""What ``~/.ssh/config`` says for a host, beyond what asyncssh reads of it.
+"""What ``~/.ssh/config`` says for a host, where there is no ssh to be asked: by asyncssh's reader.
 
 asyncssh splits lines as a shell does, knows no comment behind a value, and passes over directives
 that it does not know. Here lines are split as OpenSSH does (argv_split in its misc.c), and
@@ -7,12 +7,16 @@ directives are read that a message has to name.
 
 from __future__ import annotations
 
+import getpass
 import os
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import asyncssh.config
+
+FILE = Path("~/.ssh/config")
 
 _COMMANDS = ("proxycommand", "remotecommand", "localcommand", "knownhostscommand")
 """Their value is the rest of the line, for a shell."""
@@ -83,47 +87,38 @@ def _teach() -> None:
 
 _teach()
 
-_NOT_HONOURED = (
-    "BindAddress",
-    "BindInterface",
-    "KnownHostsCommand",
-    "PKCS11Provider",
-    "ProxyUseFdpass",
-    "RevokedHostKeys",
-    "SecurityKeyProvider",
+_SEVERAL = (
+    "identityfile",
+    "certificatefile",
+    "userknownhostsfile",
+    "globalknownhostsfile",
+    "sendenv",
 )
 
 
-def ignored(config: Any) -> tuple[str, ...]:
-    """The directives for a host that matter and that fleetctl does not honour, as written."""
-    found = [
-        f"{name} {value}"
-        for name in _NOT_HONOURED
-        if (value := config.get(name)) and str(value).lower() not in ("none", "no")
-    ]
-    return (*found, *without_keys(config))
+def values(host: str, user: str | None, port: int | None) -> dict[str, list[str]]:
+    """What ``~/.ssh/config`` says for ``host``; see :data:`~.host_config.Values`.
 
-
-def without_keys(config: Any) -> tuple[str, ...]:
-    """The directives that exclude logging in by key, which is the only way here."""
-    preferred = config.get("PreferredAuthentications")
-    found = []
-    if preferred and "publickey" not in preferred.split(","):
-        found.append(f"PreferredAuthentications {preferred}")
-    if config.get("PubkeyAuthentication") is False:
-        found.append("PubkeyAuthentication no")
-    return tuple(found)
-
-
-def agent_socket(config: Any) -> str | None:
-    """The socket of the SSH agent: ``IdentityAgent``, else ``SSH_AUTH_SOCK``; ``None``: no agent.
-
-    As ssh_config(5) has it: ``none``, ``SSH_AUTH_SOCK``, or ``$NAME`` for a variable, or a path.
+    :raises ValueError: it cannot be read.
     """
-    default = os.environ.get("SSH_AUTH_SOCK")
-    chosen = config.get("IdentityAgent", default)
-    if chosen == "SSH_AUTH_SOCK":
-        chosen = default
-    elif chosen and chosen.startswith("$") and not chosen.startswith("${"):
-        chosen = os.environ.get(chosen[1:])
-    return str(Path(chosen).expanduser()) if chosen else None
+    file = FILE.expanduser()
+    files = [str(file)] if os.access(file, os.R_OK) else []
+    module: Any = asyncssh.config
+    config = module.SSHClientConfig.load(
+        None, files, False, False, False, getpass.getuser(), user or (), host, port or ()
+    )
+    found: dict[str, list[str]] = {}
+    for name, value in config._options.items():
+        key = name.lower()
+        if key in _SEVERAL:
+            found[key] = [str(one) for one in value] or ["none"]
+        elif isinstance(value, bool):
+            found[key] = ["yes" if value else "no"]
+        elif key == "addressfamily":
+            found[key] = [{socket.AF_INET: "inet", socket.AF_INET6: "inet6"}.get(value, "any")]
+        else:
+            found[key] = [str(value)]
+    for key, given in (("user", user), ("port", port)):
+        if given is not None:
+            found[key] = [str(given)]
+    return found

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.model.facts import NodeFacts
+from fleetctl.model.facts import CUT_OFF, NodeFacts
 from fleetctl.model.network import Echo, EchoRound
 from fleetctl.model.questions import Questions
 from fleetctl.probes.echoes import CHECK_COUNT, echoes_text, read_echoes
@@ -29,7 +29,7 @@ class Echoes(Struct, frozen=True):
     answers_tcp: Mapping[IPv4Address, bool]
     """Without an answer to the ping: whether the SSH port there answered."""
     unread: Mapping[IPv4Address, str]
-    """Output of ping that was not understood."""
+    """Output of ping that was not understood, or why there is none."""
     rounds: Mapping[IPv4Address, tuple[EchoRound, ...]] = {}
     """Oldest first, since the address was last silent."""
     silent: Mapping[IPv4Address, int] = {}
@@ -48,7 +48,9 @@ def _macos(questions: Questions) -> str:
 
 def _read(told: Told) -> Echoes:
     asked = frozenset([*told.questions.echoes, *told.questions.silent])
-    return measured(asked, *read_echoes(told.token, told.errors), int(time.monotonic() // SLOT_S))
+    echoes, ports, unread = read_echoes(told.token, told.errors)
+    unread |= {address: CUT_OFF for address in asked if address not in (*echoes, *unread)}
+    return measured(asked, echoes, ports, unread, int(time.monotonic() // SLOT_S))
 
 
 def measured(

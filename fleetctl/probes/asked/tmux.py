@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.model.facts import NodeFacts, Pane
+from fleetctl.model.facts import NO_ANSWER, NodeFacts, Pane
 from fleetctl.model.layout import TMUX_OPTIONS, TMUX_SOCKET
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.probe import Ask, Probe, Told
@@ -38,7 +38,7 @@ class TmuxServer(Struct, frozen=True):
     """What tmux says of itself."""
 
     version: str | None
-    """None: tmux is not installed."""
+    """None: tmux is not installed, or cannot be run."""
     panes: tuple[Pane, ...] | None
     """None: not known."""
     why: str = ""
@@ -59,9 +59,12 @@ def read_tmux(answer: Answer) -> TmuxServer:
         panes = tuple(pane for line in lines if (pane := _pane(line)))
         return TmuxServer(lines[0].partition("|")[0] if lines else None, panes)
     version = re.search(r"^tmux (?:next-)?(\S+)$", answer.text, re.M)
-    if answer.exit_status == 127 or version is None:
-        said = answer.text.strip() if answer.exit_status != 127 else ""
-        return TmuxServer(None, None, said or "tmux is not installed, or not in PATH")
+    if answer.exit_status == 127:
+        return TmuxServer(None, None, "tmux is not installed, or not in PATH")
+    if version is None:
+        said = lines[-1][:200] if lines else f"exit status {answer.exit_status}"
+        # tmux itself complains, or it was not run: the shell could not fork
+        return TmuxServer(None, None, said if said.startswith("tmux: ") else f"{NO_ANSWER}: {said}")
     said = lines[0]
     if _NO_SERVER.search(said):
         return TmuxServer(version[1], ())

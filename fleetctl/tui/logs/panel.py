@@ -25,6 +25,7 @@ from fleetctl.tui.background import in_background
 from fleetctl.tui.logs.ask import LogAsk
 from fleetctl.tui.logs.lines import LogLines
 from fleetctl.tui.logs.saving import lines_of, save
+from fleetctl.tui.messages import CursorMoved
 
 REDRAW_S = 0.1
 """The shortest time between two redraws."""
@@ -126,6 +127,7 @@ class LogPanel(Vertical):
         self._view.choose(chosen)
         self._lines.set_names(self._names if chosen is None else chosen)
         self._changed_view()
+        self.post_message(CursorMoved())
 
     @property
     def buffer(self) -> LogBuffer:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
@@ -25,14 +27,21 @@ class ActionScreen(Page):
     """The progress of each instance; Escape leaves the screen, and the action goes on."""
 
     app: Host
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "app.stop", "end it")]
     DEFAULT_CSS = "ActionScreen Rows { text-wrap: wrap; }"
 
     def __init__(self) -> None:
         super().__init__()
         self._ticks: Timer | None = None
+        self._can_end = False
 
     def body(self) -> Widget:
         return Rows()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a start can be ended."""
+        going_on = self.app.job_action
+        return bool(going_on and going_on.starting) if action == "app.stop" else True
 
     def on_mount(self) -> None:
         self._ticks = self.set_interval(_TICK_S, self._draw)
@@ -52,10 +61,15 @@ class ActionScreen(Page):
         elapsed_s = time.monotonic() - self.app.action_began_s
         rows = self.query_one(Rows)
         rows.show(action_rows(action, elapsed_s, self.size.width - 4))
-        note = "" if action.ended else " · esc leaves it going on"
+        note = " · x ends it, esc leaves it going on" if action.starting else ""
+        if not action.ended and not action.starting:
+            note = " · esc leaves it going on"
         title = f"{action.summary[0].upper()}{action.summary[1:]}{note}"
         if rows.border_title != title:
             rows.border_title = title
+        if self._can_end != action.starting:
+            self._can_end = action.starting
+            self.refresh_bindings()
 
 
 def action_rows(action: JobAction, elapsed_s: float, width: int) -> list[tuple[str, Content]]:

@@ -24,7 +24,7 @@ class CheckScreen(Page):
     app: Host
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "again", "check again"),
-        Binding("f", "app.fix", "fix"),
+        Binding("f,F", "app.fix_all", "fix all"),
     ]
 
     def body(self) -> Widget:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.events import DescendantBlur, DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, OptionList
+from textual.widgets import OptionList
 
 from fleetctl.service import Snapshot
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.logs.panel import LogPanel
+from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.screens.problem import ProblemScreen
+from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
 from fleetctl.tui.widgets.guide_line import GuideLine
 from fleetctl.tui.widgets.headline import ActionLine, Headline
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
 from fleetctl.tui.widgets.problems_panel import ProblemsPanel
+from fleetctl.tui.widgets.target_footer import TargetFooter
 from fleetctl.tui.widgets.topology_panel import TopologyPanel
 
 
@@ -28,17 +33,26 @@ class Dashboard(Screen[None]):
     """The first screen; the others open over it."""
 
     app: Host
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-wide")]  # noqa: RUF012 - as in the base
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as in the base
+        (0, "-narrow"),
+        (76, "-wide"),
+        (120, "-broad"),
+        (150, "-vast"),
+    ]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "app.start", "start"),
         Binding("x", "app.stop", "stop"),
         Binding("r", "app.restart", "restart"),
-        Binding("a", "app.attach", "attach"),
-        Binding("c", "app.check", "check"),
+        Binding("a", "app.look_at", "look"),
+        Binding("A", "app.attach", "type"),
         Binding("f", "app.fix", "fix"),
+        Binding("F", "app.fix_all", "fix all"),
+        Binding("u", "app.undo", "undo"),
+        Binding("U", "app.undo_all", "undo all", show=False),
+        Binding("c", "app.check", "check"),
         Binding("l", "logs", "logs", show=False),
-        Binding("slash", "filter_logs", "filter", key_display="/"),
+        Binding("slash", "filter_logs", "filter", show=False),
         Binding("t", "topology", "topology", show=False),
         Binding("z", "zoom", "zoom", show=False),
         Binding("e", "app.events", "events", show=False),
@@ -60,6 +74,9 @@ class Dashboard(Screen[None]):
     Dashboard NodesPanel { width: 1fr; }
     Dashboard.-narrow TopologyPanel { display: none; }
     Dashboard.-narrow TopologyPanel.-asked-for { display: block; }
+    Dashboard.-broad TargetFooter > #target { max-width: 24; }
+    Dashboard.-vast TargetFooter > #target { max-width: 54; }
+    Dashboard.-narrow FooterKey.-spare, Dashboard.-wide FooterKey.-spare { display: none; }
     Dashboard LogPanel { height: 1fr; min-height: 3; }
     """
 
@@ -73,13 +90,52 @@ class Dashboard(Screen[None]):
             yield NodesPanel(service.fleet, service.job)
         started = [i.name for i in service.job.instances if i.command] if service.job else []
         yield LogPanel(started)
-        yield ProblemsPanel()
-        yield Footer(show_command_palette=False)
+        yield ProblemsPanel(service.job)
+        yield TargetFooter()
 
     def on_mount(self) -> None:
         self.query_one(NodesPanel).query_one(OptionList).focus()
         self.watch(self.app, "snapshot", self._show)
         self.watch(self.app, "job_action", self._show_action)
+        self.query_one(NodesPanel).sort(self.app.kept.sort)
+        self._zoom_as_kept()
+        self.watch(self, "maximized", self._zoomed, init=False)
+
+    def _zoom_as_kept(self) -> None:
+        panels = (TopologyPanel, NodesPanel, LogPanel, ProblemsPanel)
+        for panel in panels:
+            if panel.__name__ == self.app.kept.zoomed:
+                found = self.query_one(panel)
+                found.set_class(panel is TopologyPanel, "-asked-for")
+                self.maximize(found)
+                next(w for w in (found, *found.query("*")) if w.focusable).focus()
+
+    def _zoomed(self, panel: Widget | None) -> None:
+        zoomed = type(panel).__name__ if panel else ""
+        self.app.keep(replace(self.app.kept, zoomed=zoomed))
+
+    @on(NodesPanel.Sorted)
+    def _sorted(self, event: NodesPanel.Sorted) -> None:
+        self.app.keep(replace(self.app.kept, sort=event.by))
+
+    @property
+    def under_cursor(self) -> UnderCursor:
+        """What keys act on: the row of the visible cursor, in the panel that has the focus."""
+        job = self.app.service.job
+        for widget in self.focused.ancestors_with_self if self.focused else ():
+            match widget:
+                case NodesPanel() | TopologyPanel() | ProblemsPanel():
+                    return widget.under_cursor
+                case LogPanel(shown=(name,)) if job:
+                    return next((of_instance(i) for i in job.instances if i.name == name), NOTHING)
+        return NOTHING
+
+    @on(CursorMoved)
+    @on(DescendantFocus)
+    @on(DescendantBlur)
+    @on(OptionList.OptionHighlighted)
+    def _name_target(self) -> None:
+        self.query_one(TargetFooter).show(self.under_cursor)
 
     def _show(self, snapshot: Snapshot | None) -> None:
         if snapshot is None:

@@ -12,11 +12,13 @@ from fleetctl.tui.sheets import heading, joined, table
 
 _KEYS = (
     ("s x r", "start, stop, restart: the job, or what the cursor is on; asks"),
+    ("x", "while a start goes on, also Ctrl-C: stop waiting, or stop what was begun"),
     ("o", "the start or stop that goes on"),
-    ("a", "attach: this terminal shows the real tmux window; Ctrl-b d comes back"),
+    ("a A", "attach to its tmux window, to look or to type; its last line says how to come back"),
     ("Enter", "opens the node or the problem under the cursor"),
     ("c", "check: every node is asked everything; which node reaches which"),
-    ("f", "fix: shows the commands that repair what is wrong; y runs them"),
+    ("f F", "shows the commands that repair what the cursor is on, or all; y runs them"),
+    ("u U", "shows the commands that undo repairs of that node, or of all; y runs them"),
     ("l", "to the logs; / filters, Ctrl-f searches, space pauses, [ ] one or all"),
     ("e", "events: what changed since the dashboard was opened"),
     ("t", "the topology, as large as the screen, and back"),

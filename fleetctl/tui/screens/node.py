@@ -17,6 +17,7 @@ from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import heading, joined, node_sheet
 from fleetctl.tui.tones import toned
+from fleetctl.tui.under_cursor import UnderCursor
 
 
 class NodeScreen(Page):
@@ -26,7 +27,7 @@ class NodeScreen(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "raw", "commands and output"),
         Binding("c", "app.check", "check"),
-        Binding("f", "app.fix", "fix"),
+        Binding("f", "fix", "fix this node"),
     ]
 
     def __init__(self, node: str) -> None:
@@ -55,6 +56,10 @@ class NodeScreen(Page):
             age = f"{duration((snapshot.status.generated_at - heard).total_seconds())} ago"
         facts = snapshot.checked.facts.get(self.node)
         text.update(joined(node_sheet(snapshot.status, self.node, facts, age)))
+
+    def action_fix(self) -> None:
+        """Show the commands that repair this node."""
+        self.app.fix(UnderCursor(self.node, (self.node,)))
 
     def action_raw(self) -> None:
         """Switch between the commands with their output and the sheet."""

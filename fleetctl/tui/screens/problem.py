@@ -16,13 +16,14 @@ from fleetctl.service import Snapshot
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined, page_text, problem_sheet
+from fleetctl.tui.under_cursor import of_problems
 
 
 class ProblemScreen(Page):
     """One problem."""
 
     app: Host
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "fix", "fix")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "fix", "fix this")]
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -43,6 +44,6 @@ class ProblemScreen(Page):
         return box
 
     def action_fix(self) -> None:
-        """Close this and open the screen of repairs."""
+        """Close this, and show the commands that repair this problem."""
         self.dismiss()
-        self.app.action_fix()
+        self.app.fix(of_problems((self.problem,), self.app.service.job))

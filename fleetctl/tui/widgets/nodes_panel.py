@@ -24,8 +24,10 @@ from fleetctl.model.status import FleetStatus, NodeStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.quantities import duration, rtt
 from fleetctl.service import Snapshot
+from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.sparkline import sparkline
 from fleetctl.tui.tones import drawn, state, toned
+from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
 from fleetctl.tui.widgets.rows import Rows
 from fleetctl.words.system import load, memory
 
@@ -88,6 +90,13 @@ class NodesPanel(Vertical):
             super().__init__()
             self.node = node
 
+    class Sorted(Message):
+        """The user chose another order."""
+
+        def __init__(self, by: str) -> None:
+            super().__init__()
+            self.by = by
+
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
         super().__init__()
         self._fleet = fleet
@@ -115,10 +124,13 @@ class NodesPanel(Vertical):
         self._draw()
 
     @property
-    def chosen(self) -> NodeRow:
-        """The row under the cursor; the first row without a cursor."""
+    def under_cursor(self) -> UnderCursor:
+        """What keys act on."""
         key = self.query_one(Rows).key
-        return self._by_key[key] if key else self._node_rows[0]
+        if not key:
+            return NOTHING
+        row = self._by_key[key]
+        return of_instance(row.instance) if row.instance else UnderCursor(row.node, (row.node,))
 
     def choose(self, node: str) -> None:
         """Put the cursor on ``node``."""
@@ -141,7 +153,7 @@ class NodesPanel(Vertical):
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.NodeOpened(self.chosen.node))
+        self.post_message(self.NodeOpened(self._by_key[event.option_id or ""].node))
 
     # filter and sort
 
@@ -171,8 +183,14 @@ class NodesPanel(Vertical):
 
     def action_sort(self) -> None:
         """Sort by the next of :data:`SORTS`."""
-        self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
-        self._draw()
+        self.sort(SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)])
+        self.post_message(self.Sorted(self._sort))
+
+    def sort(self, by: str) -> None:
+        """Sort by one of :data:`SORTS`; any other word changes nothing."""
+        if by in SORTS:
+            self._sort = by
+            self._draw()
 
     def _shown(self) -> list[NodeRow]:
         found = [p for p in self._node_rows if self._filter in self._words(p)]
@@ -258,6 +276,7 @@ class NodesPanel(Vertical):
             before = place.node
             rows.append((place.key, _line(columns, cells)))
         self.query_one(Rows).show(rows)
+        self.post_message(CursorMoved())
         self._title(len(shown))
 
     def _title(self, shown: int) -> None:

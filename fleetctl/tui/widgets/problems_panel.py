@@ -13,9 +13,12 @@ from textual.message import Message
 from textual.widgets import OptionList
 
 from fleetctl.marks import mark
+from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.tones import drawn, toned
+from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_problems
 from fleetctl.tui.widgets.rows import Rows
 from fleetctl.words.problems import groups, nodes_of
 
@@ -24,8 +27,8 @@ _ACTION = "action"
 
 
 class ProblemsPanel(Vertical):
-    """A line per problem; Enter explains it, f repairs. The same cause on many nodes is one line,
-    which Enter opens."""
+    """A line per problem; Enter explains it, f repairs it. The same cause on many nodes is one
+    line, which Enter opens."""
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Problems"
@@ -46,12 +49,15 @@ class ProblemsPanel(Vertical):
     class ActionOpened(Message):
         """The screen of the start or stop that failed was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, job: Job | None) -> None:
         super().__init__()
-        self._problems: dict[str, Problem] = {}
-        """By key of the row; that of a group stands for the first of its problems."""
+        self._job = job
+        self._problems: dict[str, tuple[Problem, ...]] = {}
+        """By key of the row; that of a group stands for all of its problems."""
         self._group: dict[str, str] = {}
         """By key of a row: that of its group; of the group's own row, too."""
+        self._several: set[tuple[str, str | None]] = set()
+        """Codes and nodes that had several problems at once: their summaries tell them apart."""
         self._open: set[str] = set()
         self._shown: tuple[FleetStatus, bool, JobAction | None] | None = None
 
@@ -62,6 +68,18 @@ class ProblemsPanel(Vertical):
         self.query_one(Rows).show(
             [("", toned("? nothing is known yet: asking every node …", "quiet"))]
         )
+
+    @property
+    def under_cursor(self) -> UnderCursor:
+        """What keys act on."""
+        key = self.query_one(Rows).key
+        if key == _ACTION and self._shown and (action := self._shown[2]) and self._job:
+            left = action.left(self._shown[0].services)
+            instances = tuple(i for i in self._job.instances if i.name in left)
+            nodes = tuple(dict.fromkeys(i.node for i in instances))
+            return UnderCursor(f"the {action.kind} that failed", nodes, instances)
+        found = self._problems.get(key or "")
+        return of_problems(found, self._job) if found else NOTHING
 
     def show(self, status: FleetStatus, *, complete: bool, action: JobAction | None = None) -> None:
         """Show the problems of ``status``.
@@ -80,25 +98,27 @@ class ProblemsPanel(Vertical):
         elif not rows:
             rows = [("", toned("? asking every node …", "quiet"))]
         self.query_one(Rows).show(rows)
+        self.post_message(CursorMoved())
         number = len(status.problems)
         title = f"Problems · {number}" if number else "Problems"
         if self.border_title != title:
             self.border_title = title
 
     def _rows(self, status: FleetStatus) -> Iterator[tuple[str, Content]]:
-        seen: Counter[str] = Counter()
+        causes = Counter((p.code, p.node) for p in status.problems)
+        self._several |= {cause for cause, number in causes.items() if number > 1}
         for group in groups(status.problems):
             name = f"{group[0].severity} {group[0].code}"
             if len(group) > 1:
-                self._problems[name], self._group[name] = group[0], name
+                self._problems[name], self._group[name] = group, name
                 yield name, group_line(group, opened=name in self._open)
                 if name not in self._open:
                     continue
             for problem in group:
                 key = f"{problem.code} {problem.node}"
-                seen[key] += 1
-                key += f" {seen[key]}"
-                self._problems[key] = problem
+                if (problem.code, problem.node) in self._several:
+                    key += f" {problem.summary}"
+                self._problems[key] = (problem,)
                 line = problem_line(problem)
                 if len(group) > 1:
                     self._group[key] = name
@@ -113,8 +133,8 @@ class ProblemsPanel(Vertical):
             self.post_message(self.ActionOpened())
         elif self._group.get(key) == key:
             self._fold(key, opened=key not in self._open)
-        elif problem := self._problems.get(key):
-            self.post_message(self.ProblemOpened(problem))
+        elif found := self._problems.get(key):
+            self.post_message(self.ProblemOpened(found[0]))
 
     def key_right(self) -> None:
         """Open the group under the cursor."""

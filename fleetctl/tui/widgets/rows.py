@@ -12,9 +12,11 @@ from textual.widgets.option_list import Option
 
 
 class Rows(OptionList):
-    """Each row has a key; the cursor follows its key when rows move.
+    """Each row has a key; the cursor keeps its row when others come, go or move.
 
-    Only rows that changed are drawn again.
+    When its own row goes, it takes that row's place; when all go, it is back on its row when they
+    are back. Rows with an empty key are notes, which no key acts on. Only rows that changed are
+    drawn again.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -36,6 +38,8 @@ class Rows(OptionList):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
         self._shown: dict[str, Content] = {}
+        self._last: str | None = None
+        """The key that was under the cursor before there was none."""
 
     def show(self, rows: Sequence[tuple[str, Content]]) -> None:
         """Show ``rows``, each with its key."""
@@ -45,7 +49,8 @@ class Rows(OptionList):
                 if content != self._shown[key]:
                     self.replace_option_prompt(key, content)
         else:
-            kept, place, top = self.key, self.highlighted, self.scroll_y
+            kept, place, top = self.key or self._last, self.highlighted, self.scroll_y
+            self._last = kept
             self.set_options(Option(content, key) for key, content in new.items())
             if kept in new:
                 self.highlighted = list(new).index(kept)

@@ -19,8 +19,10 @@ from fleetctl.marks import MARKS
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
+from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.tones import STYLES
 from fleetctl.tui.topology import Cell, Drawing, Target, Topology
+from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_node
 
 _SCROLLBAR = 1
 _MEANINGS = {"ok": "ok", "degraded": "degraded", "error": "wrong", "unknown": "not known"}
@@ -58,6 +60,7 @@ class TopologyPanel(ScrollView, can_focus=True):
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
         super().__init__()
         self._fleet = fleet
+        self._job = job
         self._topology = Topology(fleet, job)
         self._status: FleetStatus | None = None
         self._drawing = Drawing((), {})
@@ -74,6 +77,12 @@ class TopologyPanel(ScrollView, can_focus=True):
         """The node that the cursor is on."""
         return self._cursor
 
+    @property
+    def under_cursor(self) -> UnderCursor:
+        """What keys act on; nothing, where the node with the cursor is not drawn."""
+        shown = self._cursor in self._drawing.places
+        return of_node(self._cursor, self._job) if self._cursor and shown else NOTHING
+
     def update_status(self, status: FleetStatus) -> None:
         """Draw ``status``; does nothing when the drawing stays the same."""
         self._status = status
@@ -84,6 +93,7 @@ class TopologyPanel(ScrollView, can_focus=True):
         if node != self._cursor and node in self._fleet.nodes:
             self._cursor = node
             self.refresh()
+            self.post_message(CursorMoved())
             self._show_cursor()
 
     @on(Resize)
@@ -103,6 +113,7 @@ class TopologyPanel(ScrollView, can_focus=True):
         self._drawing = drawing
         if self._cursor is None:
             self._cursor = next(iter(drawing.places), None)
+        self.post_message(CursorMoved())
         self.virtual_size = Size(0, len(drawing.rows))
         self.refresh()
 
@@ -140,8 +151,8 @@ class TopologyPanel(ScrollView, can_focus=True):
 
     def action_open(self) -> None:
         """Ask for the screen of the node under the cursor."""
-        if self._cursor is not None:
-            self.post_message(self.NodeChosen(self._cursor))
+        for node in self.under_cursor.nodes:
+            self.post_message(self.NodeChosen(node))
 
     def _show_cursor(self) -> None:
         if place := self._drawing.places.get(self._cursor or ""):

@@ -1,0 +1,27 @@
+"""Text that others wrote, made safe to print: a terminal takes what it says as words only."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+HIDDEN = "\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+"""For a character class: what turns the direction of text, ends lines or has no width (Unicode
+Standard Annex 9, and chapter 23.2)."""
+
+_UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f{HIDDEN}]")
+
+
+def visible(text: str) -> str:
+    """``text`` in one line, with each character that a terminal would obey or hide as its escape,
+    such as ``\\x1b``; ends of lines and tabs are blanks."""
+    return _UNSAFE.sub(_written, text)
+
+
+def _written(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in "\t\n\r":
+        return " "
+    if unicodedata.category(character) == "Cc":
+        return f"\\x{ord(character):02x}"
+    return f"\\u{ord(character):04x}"

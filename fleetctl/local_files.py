@@ -1,0 +1,55 @@
+"""Reading files of this machine that a user names, whatever they are."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+import time
+from pathlib import Path
+
+WAIT_S = 5.0
+"""The longest that a pipe is waited for."""
+_PIECE = 64 * 1024
+
+
+class TooLarge(OSError):
+    """The file is larger than it may be."""
+
+
+def read_bounded(path: Path | str, most_bytes: int, *, wait_s: float = WAIT_S) -> bytes:
+    """The content of a file, or of what comes out of a pipe within ``wait_s``.
+
+    Never waits for a pipe that nobody writes into, nor reads a device without end.
+
+    :raises TooLarge: it is more than ``most_bytes``.
+    :raises OSError: it cannot be read; ``strerror`` says why.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        found = _read(file, most_bytes, time.monotonic() + wait_s)
+        if not found and stat.S_ISFIFO(os.fstat(file).st_mode):
+            raise OSError(errno.EPIPE, "it is a pipe, and nobody writes into it")
+        return found
+    finally:
+        os.close(file)
+
+
+def _read(file: int, most_bytes: int, deadline_s: float) -> bytes:
+    found = bytearray()
+    while True:
+        try:
+            piece = os.read(file, _PIECE)
+        except BlockingIOError:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0 or not select.select([file], [], [], left_s)[0]:
+                raise OSError(errno.ETIMEDOUT, "nothing comes out of it") from None
+            continue
+        if not piece:
+            return bytes(found)
+        found += piece
+        if len(found) > most_bytes:
+            raise TooLarge(errno.EFBIG, f"it is larger than {most_bytes // 1024} KiB")
+        if time.monotonic() > deadline_s:
+            raise OSError(errno.ETIMEDOUT, "it does not end")

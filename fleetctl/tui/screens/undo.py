@@ -1,0 +1,78 @@
+"""The screen that undoes repairs: the commands that bring back what was, by node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from textual.content import Content
+
+from fleetctl.errors import FleetctlError
+from fleetctl.marks import mark
+from fleetctl.model.repairs import KeptRecord
+from fleetctl.quantities import count
+from fleetctl.service import Repairs
+from fleetctl.tui.screens.commands import CommandsPage, contents
+from fleetctl.tui.tones import drawn, toned
+from fleetctl.words.repairs import NOTHING_TO_UNDO, record_lines
+
+
+class UndoScreen(CommandsPage):
+    """What was run on ``nodes`` to repair them, and what takes it back; only ``y`` runs that."""
+
+    def __init__(self, nodes: Sequence[str]) -> None:
+        where = nodes[0] if len(nodes) == 1 else count(len(nodes), "node")
+        super().__init__(f"Undo · {where}")
+        self._asked = tuple(nodes)
+        self._repairs: Repairs | None = None
+        self._records: dict[str, tuple[KeptRecord, ...]] = {}
+        """By node, newest first; nodes without any are missing."""
+        self._unasked: list[FleetctlError] = []
+
+    def can_apply(self) -> bool:
+        return bool(self._records and not self.failed)
+
+    async def look(self) -> None:
+        self.work("asking what was repaired")
+        self._repairs = repairs = self.app.service.fix(self._asked)
+        await repairs.check()
+        await self._read(repairs)
+        self.work("")
+
+    async def _read(self, repairs: Repairs) -> None:
+        answers = await asyncio.gather(*map(repairs.records, self._asked), return_exceptions=True)
+        self._records, self._unasked = {}, []
+        for node, answer in zip(self._asked, answers, strict=True):
+            if isinstance(answer, FleetctlError):
+                self._unasked.append(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            elif answer:
+                self._records[node] = answer
+
+    async def apply(self) -> None:
+        """Run the commands that are shown, then read what is left to undo."""
+        if self._repairs is None:
+            return
+        for node, records in self._records.items():
+            self.work("running")
+            try:
+                await self._repairs.undo(node, records, self.done)
+            except FleetctlError as error:  # the other nodes are brought back all the same
+                self.node_failed(error)
+        self.work("asking what is left")
+        await self._read(self._repairs)
+        self.work("")
+        self.app.hurry()
+
+    def lines(self) -> Iterator[Content]:
+        for error in self._unasked:
+            yield Content.assemble(drawn(mark("unknown")), f" {error}")
+        for node, records in self._records.items():
+            yield from contents(record_lines(node, records))
+        if self._records:
+            commands = count(sum(map(len, self._records.values())), "command")
+            what = f"y runs {commands} on {', '.join(self._records)}; esc runs nothing"
+            yield Content.assemble("\n", toned(f"→ {what}", "busy"))
+        elif not self._unasked:
+            yield Content.assemble(drawn(mark("ok")), f" {NOTHING_TO_UNDO}")

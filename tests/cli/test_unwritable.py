@@ -1,0 +1,135 @@
+"""stdout that is closed, or full: one sentence on stderr and a code that is not 0, from every
+command; and a reader that has read enough."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleetctl.cli import COMMANDS, command
+from tests.cli.test_imports import LOCAL
+
+PRINTS = [
+    "--help",
+    "--version",
+    "-f nodes.yaml --version",
+    *(f"{name} --help" for name in COMMANDS),
+    "status",
+    "status --json",
+    "status --schema",
+    "status --watch",
+    "status --json --watch 1",
+    "check",
+    "check --json",
+    "explain",
+    "explain forwarding-off",
+    "config check",
+    "config show",
+    "config show --json",
+    "config schema",
+    "logs",
+    "logs --json",
+    "logs -f",
+    "exec here -- echo said",
+    "exec --stream here -- echo said",
+    "exec --diff here -- echo said",
+    "fix",
+    "fix --json",
+    "fix --undo --yes",
+    "fix --undo --yes --json",
+    "start --dry-run",
+    "start --dry-run --json",
+    "start --json",
+    "restart --json",
+    "stop --json",
+    "lab status",
+]
+"""What prints on stdout."""
+SILENT = ["start", "stop", "restart", "attach worker@here", ""]
+"""What does not: the table of the commands is complete with these."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("unwritable")
+    (folder / "nodes.yaml").write_text(
+        LOCAL.replace('command: "true"', 'command: "echo begun; exec sleep 600", ready: {delay: 0}')
+        + "internet: null\n"
+    )
+    run(folder, "start", "2>&1")
+    yield folder
+    run(folder, "stop", "2>&1")
+
+
+def run(folder: Path, arguments: str, where: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a shell that redirects it."""
+    environment = {
+        "HOME": str(folder),
+        "TMUX_TMPDIR": str(folder),
+        "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "LC_ALL": "C.UTF-8",
+    }
+    return subprocess.run(
+        ["sh", "-c", f"{shlex.quote(sys.executable)} -m fleetctl {arguments} {where}"],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+
+
+def test_the_table_has_every_command() -> None:
+    tried = {line.split()[0] for line in [*PRINTS, *SILENT] if line and "--help" not in line}
+    assert set(COMMANDS) - tried == {"demo"}  # it needs a terminal, or builds a lab
+    assert set(COMMANDS) == set(command.list_commands(None))  # type: ignore[arg-type]  # not used
+
+
+@pytest.mark.parametrize("arguments", [*PRINTS, *SILENT])
+def test_closed(folder: Path, arguments: str) -> None:
+    done = run(folder, arguments, ">&-")
+    assert done.stderr == (
+        "fleetctl: stdout is closed, so nothing was done. Redirect it, also >/dev/null.\n"
+    )
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("arguments", PRINTS)
+def test_full(folder: Path, arguments: str) -> None:
+    done = run(folder, arguments, ">/dev/full")
+    assert "Traceback" not in done.stderr
+    said = [line for line in done.stderr.splitlines() if "stdout cannot be written" in line]
+    assert said == [
+        "fleetctl: stdout cannot be written, so the output is not complete: No space left on "
+        "device. Make room there, or redirect it."
+    ], done.stderr
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize("arguments", ["--version", "status", "config show", "stop --dry"])
+def test_stderr_and_stdin_closed(folder: Path, arguments: str) -> None:
+    well = run(folder, arguments, "")
+    closed = run(folder, arguments, "2>&- <&-")
+    assert closed.returncode == well.returncode
+    assert closed.stderr == ""
+    assert bool(closed.stdout) == bool(well.stdout)
+
+
+@pytest.mark.parametrize("arguments", ["logs -f", "status --watch 30", "status --json --watch 30"])
+def test_it_ends_with_its_reader_though_nothing_more_comes(folder: Path, arguments: str) -> None:
+    done = run(folder, arguments, "| head -1")
+    assert done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_logs_end_with_a_reader_that_has_found_its_line(folder: Path) -> None:
+    assert run(folder, "logs -f", "| grep -m1 begun").stdout == "begun\n"

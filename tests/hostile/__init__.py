@@ -1,0 +1,1 @@
+"""Nodes that misbehave: what they send, and what becomes of those beside them."""
