@@ -16,6 +16,7 @@ from fleetctl.model.status import SystemStatus
 CUT_OFF = "the node's answer was cut off"
 NO_ANSWER = "the question had no answer"
 NOT_SUPPORTED = "not supported"
+OF_BUSYBOX = "its tool is BusyBox's, which does not tell it: install iproute2 and procps"
 UNANSWERED = (CUT_OFF, NO_ANSWER, NOT_SUPPORTED)
 """Beginnings of reasons that say only that there was no answer."""
 

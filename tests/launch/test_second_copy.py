@@ -117,7 +117,7 @@ def test_a_tmux_that_is_not_ours_gets_no_signal(node: Node) -> None:
     record = state.read_text()
     socket_of(node).unlink()
     state.write_text(record.replace("boot=", "boot=x"))
-    script = prepare_script(FLEET, instance("other"))
+    script = prepare_script(FLEET, instance("other"), 0)
     asyncio.run(LocalLink("pi4").run(script, timeout_s=20))
     assert not list((node.home / "tmux").glob("tmux-*/fleetctl"))
     state.write_text(record)
