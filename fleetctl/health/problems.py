@@ -33,7 +33,14 @@ from fleetctl.health.kinds.machine import (
 from fleetctl.health.kinds.registry import KINDS
 from fleetctl.health.port_problems import exposed, port_problem
 from fleetctl.health.wording import wording
-from fleetctl.model.facts import CUT_OFF, NO_ANSWER, UNANSWERED, NodeFacts
+from fleetctl.model.facts import (
+    CUT_OFF,
+    NO_ANSWER,
+    NOT_SUPPORTED,
+    OF_BUSYBOX,
+    UNANSWERED,
+    NodeFacts,
+)
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.plan import dependents, plan
@@ -141,11 +148,16 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
         yield from _denied(node, facts, job)
 
 
+_NEEDED = frozenset({"interfaces"})
+"""Without these probes nothing is known of the network, so that nothing can be well."""
+
+
 def _incomplete(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Problem]:
-    """The answer was cut off, or a question had none."""
+    """The answer was cut off, or a question had none, or the node has no tool to answer it."""
     by_reason: dict[str, list[str]] = {}
     for name, why in facts.unknown.items():
-        if why.startswith((CUT_OFF, NO_ANSWER)):
+        untold = name in _NEEDED and not why.startswith(NOT_SUPPORTED)
+        if untold or why.startswith((CUT_OFF, NO_ANSWER, OF_BUSYBOX)):
             by_reason.setdefault(why, []).append(name)
     if by_reason:
         yield ANSWER_INCOMPLETE.problem(

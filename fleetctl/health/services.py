@@ -243,6 +243,8 @@ def _started_at(pane: Pane | None, record: Record | None) -> datetime | None:
 
 
 def _age_s(facts: NodeFacts, pane: Pane, record: Record) -> float:
+    if record.age_s is not None:
+        return record.age_s
     started = _started_at(pane, record)
     return (facts.measured_at - started).total_seconds() if started else 0.0
 

@@ -11,10 +11,10 @@ window() { # FORMAT: printed for each window of this instance
     2>/dev/null | sed -n "s/^$fleet|$job|$instance|//p"
 }
 
-recorded= over=
+recorded= over= locked=
 give_up() {
   [ -n "$over" ] || echo "unread $recorded"
-  rmdir lock 2>/dev/null
+  [ -z "$locked" ] || rmdir lock 2>/dev/null
 }
 
 look() { # sets now, the processes of the instance
@@ -22,30 +22,35 @@ look() { # sets now, the processes of the instance
 }
 
 umask 077
-folder=$(cd && pwd -P)/${dir#"$HOME"/}
-if [ ! -d "$dir" ]; then
-  now=$(members) || { echo "unread"; exit 1; }
-  [ -n "$now" ] || [ -n "$(window x)" ] || { echo "done"; exit 0; }
-  mkdir -p "$dir" # the folder was removed while it ran
-fi
-cd "$dir" || { echo "unread"; exit 1; }
-folder=$(pwd -P)
 trap '' PIPE # go on if the controller no longer reads
-{ # without a fork, of which there may be none
+trap give_up EXIT
+trap 'exit 1' HUP INT TERM
+if [ -d "$dir" ]; then # what is known is read without a fork, of which there may be none
+  cd -P "$dir" || exit 1
+  folder=$PWD
   while IFS='=' read -r key value; do
     case $key in pid) recorded=$value ;; esac
-  done <state
-} 2>/dev/null
+  done 2>/dev/null <state
+else # it was removed while it ran, or nothing was ever started
+  cd && cd -P . && folder=$PWD/${dir#"$HOME"/}
+  now=$(members) || exit 1
+  if [ -z "$now" ] && [ -z "$(window x)" ]; then
+    echo "done"
+    over=1
+    exit 0
+  fi
+  mkdir -p "$dir"
+  cd "$dir" || exit 1
+fi
+boot=$(this_boot) # the first fork: where that fails, the shell says so
 tenths=50
 until mkdir lock 2>/dev/null || [ ! -d lock ]; do # another controller starts it, which is quick,
   [ "$tenths" -gt 0 ] || { touch lock; break; }   # or died and left its lock
   sleep 0.1; tenths=$((tenths - 1))
 done
-trap give_up EXIT
-trap 'exit 1' HUP INT TERM
+locked=1
 { : >stop; } 2>/dev/null
 
-boot=$(this_boot)
 also= # what members.sh shall know besides the state file
 supervisors=
 note() { # NAME RUN supervisor|group PID: a supervisor, or a group, by the start of its leader

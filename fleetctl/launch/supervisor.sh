@@ -27,7 +27,7 @@ record() { # PHASE KEY=VALUE...
   phase=$1; shift
   { printf 'run=%s\nphase=%s\nrestarts=%s\nstarted=%s\npid=%s\nlog=%s\n' \
       "$run" "$phase" "$restarts" "$started" "$pid" "$log"
-    printf 'boot=%s\nsupervisor=%s\ngroup=%s\n' "$(this_boot)" "$supervisor" "$group"
+    printf 'boot=%s\nup=%s\nsupervisor=%s\ngroup=%s\n' "$(this_boot)" "$up" "$supervisor" "$group"
     for line in "$@"; do printf '%s\n' "$line"; done
   } >"$dir/state.new" 2>/dev/null && mv "$dir/state.new" "$dir/state"
 }
@@ -46,6 +46,7 @@ if [ $# -gt 3 ]; then
   log=$(ls "$dir/log" 2>/dev/null | sed -n 's/^\([0-9]*\)\.log$/\1/p' | sort -n | tail -n 1)
   [ ! -r "$dir/log/$log.log" ] || log=$((log + $(wc -c <"$dir/log/$log.log")))
   cd "$workdir" || exit 126
+  up=; [ ! -r /proc/uptime ] || read -r up idle </proc/uptime
   record running
   # which the instance may have as variables of its own
   set -- "$run" "$command" "$dir" "$(command -v env)" "$(command -v sh)"
@@ -105,6 +106,7 @@ while :; do
   sh "$dir/supervisor" "$dir" "$restarts" "$supervisor"
   code=$? ended=$(date +%s) unwell=
   started=$(recorded started) pid=$(recorded pid) log=$(recorded log) group=$(recorded group)
+  up=$(recorded up)
   [ "$code" -ne 0 ] || [ -n "$stopping" ] || [ -e "$dir/stop" ] || outlast
   end="ended with exit code $code"
   if [ -n "$prober" ]; then # it ends this attempt, to the last process, or it ends with it

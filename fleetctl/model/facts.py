@@ -16,6 +16,7 @@ from fleetctl.model.status import SystemStatus
 CUT_OFF = "the node's answer was cut off"
 NO_ANSWER = "the question had no answer"
 NOT_SUPPORTED = "not supported"
+OF_BUSYBOX = "its tool is BusyBox's, which does not tell it: install iproute2 and procps"
 UNANSWERED = (CUT_OFF, NO_ANSWER, NOT_SUPPORTED)
 """Beginnings of reasons that say only that there was no answer."""
 
@@ -81,6 +82,9 @@ class Record(Struct, frozen=True):
     searched: str = ""
     """How far the present attempt's log was searched for the ready line, in the format of
     :mod:`fleetctl.observe.conditions`; empty: not at all."""
+    age_s: float | None = None
+    """For how long the present attempt had run when its node was asked, by the node's own clock: so
+    long at least. None: not known."""
     unasked: str = ""
     """Why its ready condition could not be asked, as a clause; empty: it could, or was not yet."""
     health: Health | None = None

@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from fleetctl.model.facts import NodeFacts
+from fleetctl.model.facts import OF_BUSYBOX, NodeFacts
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS
 from fleetctl.probes.parsers.unparsed import Unparsed
@@ -101,8 +101,14 @@ class Probe(Struct, Generic[T], frozen=True, kw_only=True):
     """Label of the value's row on the dashboard's screen of a node; empty: no such row."""
 
 
+_BUSYBOX = ") multi-call binary."
+"""In the first line of BusyBox's help, which it prints for options that it does not know."""
+
+
 def cannot_read(answer: Answer) -> Unanswered:
     """The last line that the tool printed, and its exit status, as the reason."""
+    if _BUSYBOX in answer.text:
+        return Unanswered(OF_BUSYBOX)
     said = answer.text.strip().splitlines()[-1:] or ["no output"]
     return Unanswered(f"{said[0]} (exit status {answer.exit_status})")
 
@@ -111,6 +117,8 @@ def or_why(parsed: T | Unparsed) -> T | Unanswered:
     """What a parser returned; for unparsed text its last line as the reason."""
     if not isinstance(parsed, Unparsed):
         return parsed
+    if _BUSYBOX in parsed.text:
+        return Unanswered(OF_BUSYBOX)
     lines = parsed.text.strip().splitlines()
     return Unanswered(lines[-1][:200] if lines else parsed.reason)
 

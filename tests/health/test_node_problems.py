@@ -13,6 +13,8 @@ from fleetctl.model.expectations import derive
 from fleetctl.model.facts import (
     CUT_OFF,
     NO_ANSWER,
+    NOT_SUPPORTED,
+    OF_BUSYBOX,
     LocalNetwork,
     NetworkFacts,
     NodeFacts,
@@ -113,6 +115,21 @@ def test_no_tmux(system: SystemStatus | None, install: str) -> None:
 def test_without_an_answer_tmux_is_not_missing(unknown: dict[str, str]) -> None:
     codes = [p.code for p in told(tmux_version=None, unknown=unknown)]
     assert codes == (["answer-incomplete"] if unknown else [])
+
+
+@pytest.mark.parametrize(
+    ("unknown", "incomplete"),
+    [
+        ({"interfaces": OF_BUSYBOX, "routes": OF_BUSYBOX}, True),
+        ({"interfaces": "sh: 1: ip: not found"}, True),
+        ({"interfaces": f"{NOT_SUPPORTED}: FreeBSD"}, False),
+        ({"system": "sh: 1: df: not found"}, False),
+    ],
+)
+def test_nothing_is_well_without_ip(unknown: dict[str, str], incomplete: bool) -> None:
+    """Alpine has an ip of BusyBox's, which tells a program nothing."""
+    codes = [p.code for p in told(unknown=unknown)]
+    assert codes == (["answer-incomplete"] if incomplete else [])
 
 
 def test_a_tmux_that_does_not_fit_its_server() -> None:

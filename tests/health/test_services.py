@@ -444,6 +444,13 @@ def test_what_still_runs_after_a_failure_is_told(phase: str) -> None:
     assert (status.reason or "").endswith(f"; its process {PID} still runs")
 
 
+@pytest.mark.parametrize(("age_s", "state"), [(0.9, "running"), (1.0, "ready"), (None, "ready")])
+def test_its_age_is_told_by_its_node(age_s: float | None, state: str) -> None:
+    """The answer may be late: then more time has passed here than it ran."""
+    found = facts(pane(PLAIN), record(PLAIN, age_s=age_s))
+    assert service_status("fleet", PLAIN, found).state == state
+
+
 def test_own_processes_are_those_of_its_window_and_its_record() -> None:
     found = facts(
         pane(PLAIN), record(PLAIN, run="old"), runs={RUN: (1, 2), "old": (3,), "else": (4,)}

@@ -90,7 +90,8 @@ def test_what_an_ended_command_left(node: Node) -> None:
     node.start(one)
     node.await_phase(one, "ended")
     left = read_pid(node.home / "pid")
-    eventually(lambda: node.status(one).state == "failed", "it has ended")
+    dead = ("list-panes", "-a", "-F", "#{pane_dead}")
+    eventually(lambda: node.tmux(*dead) == "1\n", "its window is dead")
     with pytest.raises(LaunchError, match=f"{left}, still runs"):
         node.start(one)
     node.stop(one)

@@ -6,6 +6,8 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from fleetctl.launch.node_files import stop_script
 from fleetctl.link.local import LocalLink
 from fleetctl.model.jobs import Instance, Restart, Stop
 from tests.launch.conftest import FLEET, Node, alive, eventually
+from tests.launch.jobs import instance
 from tests.launch.test_stop import pane_pid, read_pid, started
 
 LONG = "exec sleep 1000"
@@ -137,3 +140,40 @@ def test_the_grace_period_ends(node: Node) -> None:
     began = time.monotonic()
     assert node.stop(one)["killed"]
     assert time.monotonic() - began >= 2
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="makes processes of an account without any left")
+def test_no_more_processes_to_fork() -> None:
+    """The stop names what the record names, and works once there is room."""
+    account = 54_321
+    home = Path(tempfile.mkdtemp(dir="/tmp"))  # the account may enter no folder of pytest's
+    folder = home / ".local/state/fleetctl" / FLEET / "job/worker@pi4"
+    folder.mkdir(parents=True)
+    env = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    marks = {"FLEETCTL_RUN": "ab", "FLEETCTL_STATE": str(folder)}
+    with subprocess.Popen(["sleep", "60"], user=account, env=env | marks) as runs:
+        (folder / "state").write_text(f"run=ab\nphase=running\npid={runs.pid}\n")
+        for path in (home, *home.rglob("*")):
+            os.chown(path, account, account)
+        script = stop_script(FLEET, instance())
+
+        def stop(limit: str) -> subprocess.CompletedProcess[str]:
+            argv = ["bash", "-c", f"{limit} exec dash -s"]
+            return subprocess.run(
+                argv,
+                input=script,
+                user=account,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+
+        none = stop("ulimit -u 1;")
+        assert none.stdout == f"unread {runs.pid}\n"
+        assert "Cannot fork" in none.stderr
+        assert none.returncode != 0
+        assert runs.poll() is None
+        assert "done" in stop("").stdout
+        assert runs.wait(10) == -signal.SIGTERM
+    shutil.rmtree(home)

@@ -132,6 +132,16 @@ def test_it_waits_in_backoff_and_stop_ends_that_at_once(node: Node) -> None:
     assert node.status(one).state == "stopped"
 
 
+def test_what_ends_within_its_first_second_was_never_ready(node: Node) -> None:
+    one = instance(command="sleep 0.6; exit 3")
+    node.start(one)
+    seen = set()
+    while node.state(one).get("phase") != "ended":
+        seen.add(node.status(one).state)
+    assert "ready" not in seen
+    node.stop(one)
+
+
 def test_a_stop_file_means_no_restart(node: Node) -> None:
     one = instance(command="sleep 100", restart=policy("always"))
     node.start(one)

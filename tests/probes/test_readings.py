@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetctl.model.facts import NO_ANSWER, Health, Listener, TcpConnection
+from fleetctl.model.facts import NO_ANSWER, OF_BUSYBOX, Health, Listener, TcpConnection
 from fleetctl.probes.asked.records import read_records
 from fleetctl.probes.asked.runs import Runs, read_runs
 from fleetctl.probes.asked.sockets import read_listeners
@@ -22,7 +22,8 @@ from fleetctl.probes.asked.system import read_system
 from fleetctl.probes.asked.tmux import TmuxServer, read_tmux
 from fleetctl.probes.parsers.lsof import parse_lsof, parse_lsof_connections
 from fleetctl.probes.parsers.ss import parse_ss, parse_ss_connections
-from fleetctl.probes.probe import Unanswered
+from fleetctl.probes.parsers.unparsed import Unparsed
+from fleetctl.probes.probe import Unanswered, cannot_read, or_why
 from fleetctl.probes.script import Answer, Machine
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -288,6 +289,39 @@ edp/torn@pi4/state:run=0a
 -rw------- 1 1000 1000     120 Jan 21 12:05 edp/worker@pi4/log/8388608.log
 -rw-r--r--@ 1 501  20      7 21 Jan 12:00 edp/api@pi4/log/100.log
 """
+
+
+def test_a_tool_of_busybox_is_named() -> None:
+    text = "BusyBox v1.36.1 (2024-06-10 07:11:47 UTC) multi-call binary.\n\nUsage: ip [OPTIONS]"
+    assert cannot_read(Answer(text, 1)) == Unanswered(OF_BUSYBOX)
+    assert or_why(Unparsed(text, "unrecognised")) == Unanswered(OF_BUSYBOX)
+
+
+@pytest.mark.parametrize(
+    ("lines", "age_s"),
+    [
+        (["up:500.25", "state:up=499.50"], 0.75),
+        (["up:500.25", "state:up=x"], None),
+        (["up:500.25"], None),
+        (["now:1000", "state:started=995"], 4.0),
+        (["now:1000", "state:started=1000"], 0.0),
+        (["state:started=995"], None),
+    ],
+)
+def test_for_how_long_an_attempt_runs(lines: list[str], age_s: float | None) -> None:
+    state = ["state:run=r", "state:phase=running", *lines]
+    text = "\n".join(f"job/web@a/{x}" if x.startswith("state:") else x for x in state)
+    [record] = read_records(Answer(text, 0)).records.values()
+    assert record.age_s == age_s
+
+
+@pytest.mark.parametrize(
+    "lines", ["", "job/web@a/state:phase=\n", "Binary file job/web@a/state matches\n"]
+)
+def test_a_record_that_cannot_be_read_is_damaged(lines: str) -> None:
+    found = read_records(Answer(f"{lines}job/web@a/kept:yes", 0))
+    assert found.damaged == {("job", "web@a")}
+    assert found.records == {}
 
 
 def test_records_and_the_ends_of_logs() -> None:

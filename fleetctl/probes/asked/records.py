@@ -25,11 +25,19 @@ _ASKS: Mapping[OS, str] = {
 """Sets the state of the process ``$prober``, whose first letter is Z for a zombie, T for a stopped
 one: proc_pid_stat(5), ps(1)."""
 
+_CLOCKS: Mapping[OS, str] = {
+    "linux": '{ read -r up idle </proc/uptime && echo "up:$up"; } 2>/dev/null',
+    "macos": "date +now:%s",
+}
+"""Tells the time before it is looked which instances run: seconds since the boot, or the epoch."""
+_DATES: Mapping[OS, str] = {"linux": "date +now:%s", "macos": "true"}
+
 
 def _text(os: OS) -> Callable[[Questions], str]:
     def text(questions: Questions) -> str:
         node = questions.node
         return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
+{_CLOCKS[os]}
 grep -H '' */*@{node}/state */*@{node}/ready */*@{node}/searched \\
 */*@{node}/health */*@{node}/unwell 2>/dev/null
 asked=
@@ -39,7 +47,7 @@ asked=1 state=
 {_ASKS[os]}
 case $state in '' | [TtXZ]*) ;; *) echo "${{f%health}}asks:yes" ;; esac
 done 2>/dev/null
-[ -z "$asked" ] || date +now:%s
+[ -z "$asked" ] || {_DATES[os]}
 ls -ln */*@{node}/log/*.log 2>/dev/null
 for f in */*@{node}/state; do
 [ -e "$f" ] || continue
@@ -90,6 +98,8 @@ _LOG_LINE = re.compile(
     r"(?P<job>[^/\s]+)/(?P<instance>[^/]+)/log/(?P<offset>[0-9]{1,18})\.log$"
 )
 _NOW_LINE = re.compile(r"now:(?P<now>[0-9]{1,15})")
+_SECONDS = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
+_UP_LINE = re.compile(rf"up:(?P<up>{_SECONDS.pattern})")
 _HEALTH = re.compile(
     r"(?P<state>ok|failing|unknown) (?P<failures>[0-9]{1,9}) (?P<alike>[0-9]{1,9}) "
     r"(?P<since>[0-9]{1,15}) (?P<why>.*)"
@@ -113,6 +123,7 @@ def read_records(answer: Answer) -> Records:
     files: dict[tuple[str, str], dict[str, str]] = {}
     ends: dict[tuple[str, str], int] = {}
     now: int | None = None
+    up_s: float | None = None
     for line in answer.text.splitlines():
         if found := _FILE_LINE.match(line):
             values = files.setdefault((found["job"], found["instance"]), {})
@@ -126,16 +137,23 @@ def read_records(answer: Answer) -> Records:
             ends[key2] = max(ends.get(key2, 0), int(found["offset"]) + int(found["size"]))
         elif found := _NOW_LINE.fullmatch(line):
             now = int(found["now"])
+        elif found := _UP_LINE.fullmatch(line):
+            up_s = float(found["up"])
     records = {}
     for (job, instance), values in files.items():
         if phase := _PHASES.get(values.get("phase", "")):
-            records[job, instance] = _record(job, instance, phase, values, now)
+            records[job, instance] = _record(job, instance, phase, values, now, up_s)
     kept = {key for key, values in files.items() if "kept" in values}
     return Records(records, ends, frozenset(kept - set(records)))
 
 
 def _record(
-    job: str, instance: str, phase: Phase, values: Mapping[str, str], now: int | None
+    job: str,
+    instance: str,
+    phase: Phase,
+    values: Mapping[str, str],
+    now: int | None,
+    up_s: float | None,
 ) -> Record:
     restarts = whole(values.get("restarts")) or 0
     run = values.get("run", "")
@@ -147,6 +165,7 @@ def _record(
         phase=phase,
         pid=whole(values.get("pid")),
         started_at=epoch_time(values.get("started")),
+        age_s=_age_s(values, now, up_s) if phase == "running" else None,
         ended_at=epoch_time(values.get("ended")),
         exit_code=whole(values.get("exit")),
         restarts=restarts,
@@ -157,6 +176,15 @@ def _record(
         health=_health(attempt, values, now),
         unwell=_unwell(f"{run} {restarts if phase == 'ended' else restarts - 1}", values),
     )
+
+
+def _age_s(values: Mapping[str, str], now: int | None, up_s: float | None) -> float | None:
+    """For how long an attempt has run, by the node's own clock; at least so long."""
+    if up_s is None:
+        started = whole(values.get("started"))
+        return None if now is None or started is None else max(0.0, now - started - 1.0)
+    began = _SECONDS.fullmatch(values.get("up", ""))
+    return max(0.0, up_s - float(began[0])) if began else None
 
 
 def _of(attempt: str, line: str | None) -> str:
