@@ -168,6 +168,7 @@ def test_what_cannot_be_repaired_is_told_with_where_to_read_on(lab: Lab) -> None
     assert "done" not in said.out
 
 
+@pytest.mark.long  # 10 s
 def test_other_nodes_are_repaired_although_one_is_lost(lab: Lab) -> None:
     lab.fault("route-missing", "pi")
     lab.fault("power-off", "mini")
@@ -257,7 +258,8 @@ def test_a_password_is_asked_for_on_a_terminal_only_and_only_to_run_commands(lab
 
 
 @pytest.mark.parametrize(
-    ("system", "node", "user"), [("Linux", "pi", "pi"), ("macOS", "hub", "me")]
+    ("system", "node", "user"),
+    [pytest.param("Linux", "pi", "pi", marks=pytest.mark.long), ("macOS", "hub", "me")],
 )
 def test_the_least_rule_of_the_page_suffices(lab: Lab, system: str, node: str, user: str) -> None:
     broken_behind_passwords(lab)

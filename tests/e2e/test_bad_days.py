@@ -62,6 +62,7 @@ def test_a_node_is_off_from_the_beginning(lab: Lab, user: MakeUser) -> None:
     assert running(lab, "mini", "sleep 4600") == []
 
 
+@pytest.mark.long  # 15 s
 def test_what_a_server_needs_is_off(lab: Lab, user: MakeUser) -> None:
     job = user(SLEEPERS)
     lab.fault("power-off", "hub")
@@ -129,6 +130,7 @@ def test_packets_vanish_during_status(lab: Lab, user: MakeUser) -> None:
     )
 
 
+@pytest.mark.long  # 13 s
 def test_the_ssh_server_hangs(lab: Lab, user: MakeUser) -> None:
     job = user(SLEEPERS)
     lab.fault("sshd-hang", "pi")

@@ -36,15 +36,20 @@ def told(lab: Lab) -> dict[tuple[str, str | None], dict[str, Any]]:
     return {(p["code"], p["node"]): p for p in check(lab)["problems"]}
 
 
+LOSSY, SLOW = ("link-lossy", "packet-loss"), ("link-slow", "rtt-high")
+SWITCH = ("mini2", "fabric", {"mini1", "mini3", "pi4", "pi5"})
+CABLE = ("mini3", "edge51", {"mini1", "mini2", "mini3"})
+LONG = pytest.mark.long  # 10 s each
+
+
 @pytest.mark.parametrize(
-    ("node", "network", "affects"),
+    ("fault", "code", "node", "network", "affects"),
     [
-        ("mini2", "fabric", {"mini1", "mini3", "pi4", "pi5"}),
-        ("mini3", "edge51", {"mini1", "mini2", "mini3"}),
+        (*LOSSY, *SWITCH),
+        pytest.param(*LOSSY, *CABLE, marks=LONG),
+        pytest.param(*SLOW, *SWITCH, marks=LONG),
+        (*SLOW, *CABLE),
     ],
-)
-@pytest.mark.parametrize(
-    ("fault", "code"), [("link-lossy", "packet-loss"), ("link-slow", "rtt-high")]
 )
 def test_a_bad_link_is_one_problem(
     lab: Lab, fault: str, code: str, node: str, network: str, affects: set[str]

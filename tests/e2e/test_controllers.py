@@ -83,7 +83,13 @@ def assert_tidy(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["", "server@hub .*starting", "server@hub .*ready", "worker@pi .*starting"]
+    "moment",
+    [
+        "",
+        pytest.param("server@hub .*starting", marks=pytest.mark.long),
+        "server@hub .*ready",
+        pytest.param("worker@pi .*starting", marks=pytest.mark.long),
+    ],
 )
 def test_ctrl_c_during_start(lab: Lab, user: MakeUser, moment: str) -> None:
     job = user({**JOB, "worker": {**JOB["worker"], "ready": {"delay": 1}}})  # it ends no sooner

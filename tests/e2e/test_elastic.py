@@ -37,6 +37,7 @@ def elastic(user: User, elastic: bool = True, **services: Any) -> User:
     return user
 
 
+@pytest.mark.long  # 20 s
 def test_what_can_work_is_started(user: MakeUser) -> None:
     one = user(JOB)
     one.lab.fault("route-missing", "pi")

@@ -147,6 +147,7 @@ def test_a_daemon_that_forked_twice(user: MakeUser) -> None:
     assert running(one.lab, "hub", "python3 -c") == []
 
 
+@pytest.mark.long  # 20 s
 def test_local_network_privacy_is_asked_where_the_worker_lives(user: MakeUser) -> None:
     """Before fleetctl's tmux server runs there, nothing is known of it."""
     one = user(

@@ -18,6 +18,7 @@ def lab(healed_guide: Lab) -> Lab:
     return healed_guide
 
 
+@pytest.mark.long  # 40 s
 def test_as_the_guide_says_return_routes_are_missing_and_are_repaired(make_lab: MakeLab) -> None:
     lab = make_lab(GUIDE_MACS, as_guide=True)
     found = check(lab)

@@ -54,7 +54,7 @@ def test_an_ipv4_address_over_ipv6(user: MakeUser, on: str, own: str) -> None:
     assert one.type("stop").code == 0
 
 
-@pytest.mark.parametrize("on", OSES)
+@pytest.mark.parametrize("on", [pytest.param("hub", marks=pytest.mark.long), "mini"])
 def test_all_addresses(user: MakeUser, on: str) -> None:
     one = user({"server": server(on, 7602, "::")})
     one.start()
@@ -66,7 +66,7 @@ def test_all_addresses(user: MakeUser, on: str) -> None:
     assert one.type("stop").code == 0
 
 
-@pytest.mark.parametrize("on", OSES)
+@pytest.mark.parametrize("on", ["hub", pytest.param("mini", marks=pytest.mark.long)])
 def test_ipv6_alone_is_not_in_the_way(user: MakeUser, on: str) -> None:
     account = {"hub": "one", "mini": "two"}[on]
     one = user({"server": server(on, 7603, "::", only_ipv6=False)})

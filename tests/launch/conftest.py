@@ -95,11 +95,15 @@ class Node:
         return subprocess.run(argv, capture_output=True, text=True, timeout=10).stdout
 
 
-@pytest.fixture(params=["dash", "bash"])
+BOTH_SHELLS = pytest.mark.parametrize("node", ["dash", "bash"], indirect=True)
+
+
+@pytest.fixture(params=["dash", pytest.param("bash", marks=pytest.mark.long)])
 def node(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Node]:
-    """This machine, with dash (Debian) or bash in POSIX mode (macOS) as ``sh``."""
+    """This machine, with dash (Debian) or bash in POSIX mode (macOS) as ``sh``; files whose quick
+    tests run with both say so by :data:`BOTH_SHELLS`."""
     shell = which(request.param)
     assert shell, f"{request.param} is not installed"
     with node_in(tmp_path, shell, monkeypatch) as found:

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from fleetctl.model.jobs import Instance, Restart, Stop
-from tests.launch.conftest import Node, alive, eventually
+from tests.launch.conftest import BOTH_SHELLS, Node, alive, eventually
 from tests.launch.jobs import instance
+
+pytestmark = BOTH_SHELLS
 
 DAEMON = """\
 import os, sys, time

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from fleetctl.model.jobs import Instance, Restart, Stop
-from tests.launch.conftest import Node, alive, eventually
+from tests.launch.conftest import BOTH_SHELLS, Node, alive, eventually
 from tests.launch.jobs import instance
+
+pytestmark = BOTH_SHELLS
 
 FAST = Stop(grace_s=1)
 
