@@ -18,6 +18,15 @@ def visible(text: str) -> str:
     return _UNSAFE.sub(_written, text)
 
 
+_OBEYED = re.compile(f"[\x00-\x08\x0b-\x1b\x7f-\x9f{HIDDEN}]")
+
+
+def harmless(text: str) -> str:
+    """``text``, which may have many lines, with a replacement character for each that a terminal
+    would obey or hide; tabs, ends of lines and separators (U+001C to U+001F) stay."""
+    return _OBEYED.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def _written(match: re.Match[str]) -> str:
     character = match[0]
     if character in "\t\n\r":

@@ -36,6 +36,16 @@ def read_bounded(path: Path | str, most_bytes: int, *, wait_s: float = WAIT_S) -
         os.close(file)
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, which nobody else may enter.
+
+    :raises OSError: it cannot be made.
+    """
+    for folder in (*reversed(path.parents), path):
+        if not folder.is_dir():
+            folder.mkdir(0o700, exist_ok=True)
+
+
 def _read(file: int, most_bytes: int, deadline_s: float) -> bytes:
     found = bytearray()
     while True:

@@ -264,6 +264,8 @@ class SimulatedNode(ScriptedNode):
         parts = re.split(r"^ask_(\w+)\(\) \{$", script.text, flags=re.M)
         texts = dict(zip(parts[1::2], parts[2::2], strict=True))
         while (asked := await script.line()) is not None:
+            if not asked:
+                continue
             await self.turn("look")
             frames = "".join(self._frames(texts[asked]))
             script.prints(f"{frames}\n\x1e{found[1]} errors\n\n\x1e{found[1]} end\n")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetctl.errors import ConnectFailed, FleetctlError
-from fleetctl.escaping import visible
+from fleetctl.escaping import harmless, visible
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,14 @@ def test_nothing_is_left_that_is_obeyed(text: str) -> None:
     shown = visible(text)
     assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown)
     assert visible(shown) == shown
+
+
+@given(st.text())
+def test_what_is_harmless_keeps_its_lines(text: str) -> None:
+    shown = harmless(text)
+    assert len(shown) == len(text)
+    assert not any((ord(c) < 0x1C and c not in "\t\n") or 127 <= ord(c) < 160 for c in shown)
+    assert shown.count("\n") == text.count("\n")
 
 
 def test_an_error_says_it_safely() -> None:

@@ -20,6 +20,7 @@ from fleetctl.cli.context import Context, NodesFile
 from fleetctl.cli.terminal import given_back, require_screen
 from fleetctl.demo import present
 from fleetctl.errors import ConfigError, FleetctlError
+from fleetctl.local_files import private_folder
 from fleetctl.model.layout import start_log
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def run(context: Context) -> int:
     """
     from fleetctl.config.file import VARIABLE, find
 
-    require_screen("the dashboard", instead="For a table, or JSON: fleetctl status [--json]")
+    instead = "For a table, or JSON: fleetctl status [--json]"
+    require_screen("the dashboard", instead=instead, fds=(0, 1, 2))  # Textual draws on stderr
     if context.config_path is None and not os.environ.get(VARIABLE):
         try:
             find(None)
@@ -133,7 +135,7 @@ def _go_on_starting(context: Context, fleet: str, instances: tuple[str, ...]) ->
     log = start_log(fleet)
     try:
         path = Path(log).expanduser()
-        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         said = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except (OSError, RuntimeError) as error:  # no space, or no home folder
         log, said = f"nowhere, since {error}", subprocess.DEVNULL

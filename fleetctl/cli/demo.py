@@ -18,7 +18,7 @@ import msgspec
 
 from fleetctl import config
 from fleetctl.cli.context import Context
-from fleetctl.cli.terminal import PLAIN_SCREEN
+from fleetctl.cli.terminal import PLAIN_SCREEN, has_screen
 from fleetctl.config.file import VARIABLE as CONFIG_VARIABLE
 from fleetctl.demo import VARIABLE, Demo
 from fleetctl.errors import ConfigError
@@ -114,7 +114,7 @@ def _show(
     call = ["fleetctl", *(["--job", job] if job else [])]
     _say("starting the job")
     started = _run(lab, [*call, "start"])
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not has_screen():
         status = _run(lab, [*call, "status"])
         if started:  # the logs may get no more lines
             _run(lab, [*call, "logs"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from fleetctl.errors import UsageError
@@ -21,6 +21,7 @@ PLAIN_SCREEN = (
 """Leaves the alternate screen, shows the cursor, wraps lines; ends synchronized output, mouse,
 focus and paste modes, reports of the size and of keys (xterm's ctlseqs; kitty's keyboard
 protocol)."""
+_NAMES = ("stdin", "stdout", "stderr")
 _CANNOT_MOVE_THE_CURSOR = ("dumb", "unknown")
 
 KILLED = "fleetctl: the dashboard was killed; what was started runs on: fleetctl status"
@@ -41,13 +42,23 @@ done
 """
 
 
-def require_screen(what: str, *, instead: str) -> None:
+def has_screen() -> bool:
+    """Whether stdin and stdout are a terminal on which a cursor can be moved."""
+    movable = os.environ.get("TERM") not in _CANNOT_MOVE_THE_CURSOR
+    return movable and all(os.isatty(fd) for fd in (0, 1))
+
+
+def require_screen(what: str, *, instead: str, fds: Sequence[int] = (0, 1)) -> None:
     """
     :param what: what needs it, as the subject of a sentence.
     :param instead: what does without.
+    :param fds: what must be the terminal, of stdin, stdout and stderr.
     :raises UsageError: there is no terminal, or none on which a cursor can be moved.
     """
-    if not all(os.isatty(fd) for fd in (0, 1)):
+    missing = [name for fd, name in enumerate(_NAMES) if fd in fds and not os.isatty(fd)]
+    if missing == ["stderr"]:
+        raise UsageError(f"{what} needs a terminal, also as stderr", hint=instead)
+    if missing:
         raise UsageError(f"{what} needs a terminal", hint=instead)
     term = os.environ.get("TERM", "")
     if term in _CANNOT_MOVE_THE_CURSOR:

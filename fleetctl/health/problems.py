@@ -165,7 +165,7 @@ def _incomplete(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[
     if by_reason:
         yield ANSWER_INCOMPLETE.problem(
             node.name,
-            what="; ".join(f"{_some(found)} ({why})" for why, found in by_reason.items()),
+            reason="; ".join(f"{_some(found)} ({why})" for why, found in by_reason.items()),
             evidence="; ".join(f"{', '.join(found)}: {why}" for why, found in by_reason.items()),
             affects=names,
         )

@@ -19,6 +19,7 @@ from fleetctl.health.problems import OLDEST_TMUX_TEXT, too_old
 from fleetctl.health.sockets import strangers
 from fleetctl.launch import node_files
 from fleetctl.launch.secrets import Secrets
+from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import Listener
 from fleetctl.model.jobs import Instance
@@ -59,6 +60,10 @@ class Birth:
         :raises TmuxError: tmux refuses.
         :raises LinkError: the node is lost.
         """
+        with of_node(instance.node):
+            return await self._start(instance)
+
+    async def _start(self, instance: Instance) -> bool:
         run = random.token_hex(8)
         prepared = await self._prepare(instance, run)
         if not isinstance(prepared, _Prepared):
@@ -128,7 +133,14 @@ class Birth:
         script = node_files.prepare_script(self._fleet, instance, len(spec))
         done = await self._link.run(script, stdin=spec, timeout_s=SCRIPT_TIMEOUT_S)
         if done.exit_status == 0:
-            folder, windows, tmux, os_name, listening = done.text.split("\n", 4)
+            lines = done.text.split("\n", 4)
+            if len(lines) < 5 or not lines[0].startswith("/"):
+                raise LaunchError(
+                    instance.name,
+                    f"{instance.node} prepared it and said {done.text[:200]!r}, which is not what "
+                    "was asked",
+                )
+            folder, windows, tmux, os_name, listening = lines
             return _Prepared(
                 folder,
                 tuple(windows.split()[1:]),

@@ -79,6 +79,8 @@ def prepare_script(fleet: str, instance: Instance, spec_bytes: int) -> str:
     return f"""account=$(export -p)
 {members_text()}{_shipped("reach.sh")}umask 077
 dir={folder}
+{_shipped("private.sh")}job=${{dir%/*}} whole=${{dir%/*/*}}
+private "${{whole%/*}}/." "$whole" "$job" "$dir" "$dir/log" || exit {NOT_WRITTEN}
 mkdir -p "$dir/log" 2>&1 || exit {NOT_WRITTEN}
 find "$dir/lock" -prune -mmin +{LOCK_STALE_MINUTES} -exec rmdir {{}} \\; 2>/dev/null
 mkdir "$dir/lock" 2>/dev/null || exit {LOCKED}

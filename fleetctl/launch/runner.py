@@ -161,23 +161,42 @@ class Runner:
         missing = [i.name for i in step.needs if not self._is_ready(i)]
         if missing:
             self._change(step.instance, "waiting", f"waits for {', '.join(missing)}")
-        ready: list[Instance] = []
+        outcomes = await self._outcomes_of(step.needs)
+        ready = [
+            need for need in step.needs if need.name in outcomes and met(need, outcomes[need.name])
+        ]
         unmet: dict[str, str] = {}
         for need in step.needs:
-            status = await self._outcome(need)
-            if met(need, status):
-                ready.append(need)
+            if need in ready or need.name not in outcomes:
                 continue
+            status = outcomes[need.name]
             # a waiting instance gives its own reason elsewhere
             quoted = status.reason and status.state != "waiting"
             why = f" ({status.reason})" if quoted else ""
             unmet.setdefault(need.service, f"{need.name} is {status.state}{why}")
-            if not self._elastic:
-                break
         served = {need.service for need in ready} if self._elastic else frozenset[str]()
         if missing := [reason for service, reason in unmet.items() if service not in served]:
             return missing[0]
         return await self._wait_for_path(step.instance, ready) if self._check_paths else None
+
+    async def _outcomes_of(self, needs: Sequence[Instance]) -> dict[str, ServiceStatus]:
+        """By name: how each of ``needs`` came out; but for an elastic job only up to the first that
+        will not be ready, since nothing is to be waited for then."""
+        found: dict[str, ServiceStatus] = {}
+        waiting = {asyncio.ensure_future(self._outcome(need)): need for need in needs}
+        try:
+            while waiting:
+                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    need = waiting.pop(task)
+                    found[need.name] = task.result()
+                    if not (self._elastic or met(need, found[need.name])):
+                        return found
+            return found
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _outcome(self, need: Instance) -> ServiceStatus:
         """The final status of ``need``, whether this start starts it or something else did."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from fleetctl.health.services import service_status
 from fleetctl.launch.last_lines import last_lines
 from fleetctl.link.links import Links
+from fleetctl.model.facts import CUT_OFF
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import GOOD
 from fleetctl.model.status import UNREADY_STATES, ServiceStatus
@@ -62,7 +63,8 @@ class Settling:
                     status = service_status(self._fleet, instance, replace(facts, records=records))
                 elif condition.unasked:
                     status = replace(status, reason=condition.unasked)
-            over = status.state not in UNREADY_STATES
+            torn = status.state == "unknown" and (status.reason or "").startswith(CUT_OFF)
+            over = status.state not in UNREADY_STATES and not torn
             if not over and time.monotonic() > deadline:
                 over = True
                 why = f": {status.reason}" if status.reason else ""

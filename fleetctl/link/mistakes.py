@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fleetctl import __version__
 from fleetctl.errors import FleetctlError, OwnMistake
+from fleetctl.local_files import private_folder
 from fleetctl.model.layout import STATE
 
 
@@ -71,7 +72,7 @@ def _written(text: str) -> Path:
     :raises OSError: it cannot be written.
     """
     folder = Path(STATE).expanduser() / ".mistakes"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     path = folder / f"{zlib.crc32(text.encode()):08x}.txt"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
     with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:

@@ -10,7 +10,8 @@ from fleetctl.model.layout import STATE
 
 _FULL = re.compile(r"no space left on device|quota exceeded", re.I)
 _READ_ONLY = re.compile(r"read-only file system", re.I)
-_NO_FOLDER = re.compile(r"not a directory|file exists|directory nonexistent", re.I)
+_OPEN = re.compile(r"can be written by others|is a symbolic link|belongs to another account")
+_NO_FOLDER = re.compile(r"not a directory|file exists|directory nonexistent|is no folder", re.I)
 
 
 class WriteRefusal(Struct, frozen=True):
@@ -30,6 +31,12 @@ def write_refusal(node: str, said: str) -> WriteRefusal:
             "state-unwritable",
             "Its file system is mounted read-only, which is what Linux does to a dying SD card or "
             f"disk: fleetctl exec {node} -- 'mount; dmesg | tail -n 50'",
+        )
+    if _OPEN.search(said):
+        return WriteRefusal(
+            "state-unwritable",
+            "What runs here could be exchanged by somebody else. Look at what is there, move away "
+            f"what is not yours, and close it: fleetctl exec {node} -- chmod -R go-w {STATE}",
         )
     if _NO_FOLDER.search(said):
         return WriteRefusal("state-unwritable", "Move away what is there in place of a folder")

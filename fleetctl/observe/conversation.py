@@ -49,6 +49,7 @@ changes() {
 changes </dev/null 2>/dev/null &
 changes=$!
 while IFS= read -r asked; do # until the controller closes stdin
+  [ -n "$asked" ] || continue
   # collected first: else each piece that a probe prints would be a packet of its own
   answer=$( {
     errors=$( ( "ask_$asked" ) 2>&1 >&4 4>&- </dev/null)
@@ -101,12 +102,12 @@ class Conversation:
         :raises LinkHung: no answer came in time, the login shell's own time not counted; the
             conversation cannot be used any more.
         """
-        self._stream.write(f"{name}\n".encode())
         try:
             await self._stream.begun()
         except LinkHung as hung:
             self.lost = hung
             raise
+        self._stream.write(f"{name}\n".encode())
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
                 while not (found := self._found()):
@@ -176,6 +177,7 @@ async def converse(
         "pause": CHANGE_CHECK_S,
     }
     async with link.stream(text) as stream:
+        stream.write(b"\n")  # for a start-up file that asks a question: it would wait for ever
         conversation = Conversation(link.node, stream, token, scripts, noticed)
         listening = asyncio.create_task(conversation.listen())
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from fleetctl.local_files import read_bounded
+from fleetctl.local_files import private_folder, read_bounded
 from fleetctl.model.layout import started_nodes
 from fleetctl.model.topology import SSH, Connection, Node
 
@@ -75,7 +75,7 @@ class StartedNodes:
 
     def _write(self, kept: Mapping[str, _Kept]) -> None:
         with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(self._file.parent)
             number, draft = tempfile.mkstemp(dir=self._file.parent, prefix=".nodes.")
             with os.fdopen(number, "wb") as file:
                 file.write(msgspec.json.encode(kept))

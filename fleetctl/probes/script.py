@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from fleetctl.escaping import harmless
 from fleetctl.model.topology import OS, supported_os
 from fleetctl.probes.parsers.number import whole
 
@@ -90,7 +91,10 @@ def compose(texts: Mapping[OS, Texts]) -> Script:
 
 
 def read(script: Script, output: str) -> Answers:
-    """Split the output of ``script`` into answers, without those that are incomplete."""
+    """Split the output of ``script`` into answers, without those that are incomplete.
+
+    Parts of them end up on screens, so characters that a terminal would obey are replaced.
+    """
     answers: dict[str, Answer] = {}
     text = ""
     mark = f"\x1e{script.token} "
@@ -100,7 +104,7 @@ def read(script: Script, output: str) -> Answers:
             continue
         name, _, status = line[len(mark) :].rpartition(" ")
         if (number := whole(status)) is not None:
-            answers[name] = Answer(text.removesuffix("\n"), number)
+            answers[name] = Answer(harmless(text.removesuffix("\n")), number)
         text = ""
     ended = answers.pop(_END, None) is not None
     return Answers(_machine(answers.pop("uname", None)), answers, ended)

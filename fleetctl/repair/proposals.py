@@ -34,11 +34,12 @@ async def propose(
     """Ask the nodes with something to repair for their setup, and plan the repairs.
 
     :param nodes: the nodes to repair; problems without a node are always included.
-    :param problems: only these, as long as ``checked`` still has them; None: all.
+    :param problems: only these, by code and node, as long as ``checked`` still has them (what is
+        measured in their words may differ by now); None: all.
     """
-    wanted = None if problems is None else {_key(problem) for problem in problems}
+    wanted = None if problems is None else {(p.code, p.node) for p in problems}
     roots = [r for r in checked.roots if r.findings and r.problem.node in nodes]
-    roots = [r for r in roots if wanted is None or _key(r.problem) in wanted]
+    roots = [r for r in roots if wanted is None or (r.problem.code, r.problem.node) in wanted]
     touched = {f.node for r in roots for f in r.findings if f.node in checked.facts}
     asked = await asyncio.gather(*(_ask(links, node) for node in touched))
     planner = _Planner(fleet, checked.facts, dict(zip(touched, asked, strict=True)))
@@ -50,7 +51,7 @@ async def propose(
         ByHand(problem, planner.notes.get(_key(problem), ()))
         for problem in checked.status.problems
         if problem.node in (None, *nodes) and _key(problem) not in repairable
-        if wanted is None or _key(problem) in wanted
+        if wanted is None or (problem.code, problem.node) in wanted
     ]
     return Proposal(tuple(repairs), tuple(by_hand))
 

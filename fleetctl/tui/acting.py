@@ -86,7 +86,8 @@ class Acting:
         app.job_action = JobAction(number, kind, tuple(i.name for i in which))
         self._ran = self._running() if kind == "start" else frozenset()
         self._then_stop = []
-        app.push_screen(ActionScreen())
+        if not any(isinstance(screen, ActionScreen) for screen in app.screen_stack):
+            app.push_screen(ActionScreen())
 
         def report(progress: Progress) -> None:
             app.post_message(JobProgressed(number, progress))

@@ -67,6 +67,10 @@ class Host(App[Left]):
         """Show the commands that repair ``under``."""
         raise NotImplementedError
 
+    def action_stop(self) -> None:
+        """Stop, after asking; while a start goes on: end that."""
+        raise NotImplementedError
+
     def action_open_action(self) -> None:
         """Show the current or last start or stop."""
         raise NotImplementedError

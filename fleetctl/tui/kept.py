@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from fleetctl.local_files import private_folder
 from fleetctl.model.layout import STATE
 
 FILE = f"{STATE}/dashboard.json"
@@ -39,7 +40,7 @@ def write(kept: Kept, path: str = FILE) -> None:
     """Keep it, as a whole or not at all; where it cannot be kept, nothing is said."""
     with suppress(OSError, RuntimeError):
         place = Path(path).expanduser()
-        place.parent.mkdir(0o700, parents=True, exist_ok=True)
+        private_folder(place.parent)
         new = place.with_name(f".{place.name}.{os.getpid()}")
         new.unlink(missing_ok=True)
         file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

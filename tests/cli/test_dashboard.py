@@ -38,6 +38,13 @@ def test_without_a_terminal_one_line_names_status(tmp_path: Path) -> None:
     ]
 
 
+def test_with_stderr_elsewhere_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "nodes.yaml").write_text(LOCAL)
+    with typed(tmp_path, ["sh", "-c", f"{shlex.join(FLEETCTL)} 2>said; cat said"]) as run:
+        run.wait_for("the dashboard needs a terminal, also as stderr.")
+        assert "\x1b" not in run.raw
+
+
 def test_a_mistake_in_the_file_is_reported_before_any_screen(tmp_path: Path) -> None:
     (tmp_path / "nodes.yaml").write_text("fleet: here\nnodes:\n  here: {conection: local}\n")
     with typed(tmp_path) as run:

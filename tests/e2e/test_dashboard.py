@@ -55,9 +55,9 @@ def test_start_attach_and_return_resize_and_leave(lab: Lab, job: User) -> None:
         screen.back()
         screen.until("3/3 ready", "server@hub ", "| server line", "worker@pi", "| worker line")
 
-        screen.type("Down", "a")  # the real window of worker@mini
-        screen.until("worker line", "detach: Ctrl-b d", gone="Topology")
-        screen.type("C-b", "d")
+        screen.type("Down", "a")  # the real window of worker@mini, within the tmux of this test
+        screen.until("worker line", "read-only · detach: Ctrl-b Ctrl-b d", gone="Topology")
+        screen.type("C-b", "d")  # past that one
         screen.until("Topology", "3/3 ready", "Left the window of worker@mini; it runs on.")
 
         for columns, rows in ((80, 24), (200, 60), (120, 40)):  # while lines stream in
@@ -110,7 +110,19 @@ def test_a_fault_is_explained_and_repaired_by_keys(lab: Lab, job: User) -> None:
         screen.until("on hub: sudo sysctl -w net.ipv4.ip_forward=1")
         screen.until("y runs 1 command on hub")
         screen.type("y")
-        screen.until("● hub: sudo sysctl", "all is as nodes.yaml wants it")
+        screen.until("● hub: sudo sysctl", "the check no longer finds forwarding-off on hub")
+        screen.type("u")
+        screen.until(
+            "Undo · hub", "sudo sysctl -w net.ipv4.ip_forward=0", "takes back, of", "y runs"
+        )
+        screen.type("y")
+        screen.until("● hub: sudo sysctl -w net.ipv4.ip_forward=0 done", "nothing to undo")
+        screen.back()
+        screen.until("✖ forwarding-off")
+        screen.type("F")
+        screen.until("Fix · all problems · 4 nodes", "y runs")
+        screen.type("y")
+        screen.until("all is as nodes.yaml wants it")
         screen.back()
         screen.until("nothing is wrong")
         assert sh(lab, "hub", "cat /proc/sys/net/ipv4/ip_forward").strip() == "1"
@@ -141,12 +153,32 @@ def test_leaving_while_starting_lets_the_start_go_on(lab: Lab, user: MakeUser, h
     assert job.type("stop").code == 0
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_start_is_ended_by_a_key(lab: Lab, user: MakeUser, stopped: bool) -> None:
+    slow = {**JOB["server"], "command": f"sleep 600; echo up; {TALK}", "ready": {"log": "up"}}
+    job = user({**JOB, "server": slow})
+    with on_screen(job) as screen:
+        screen.until("0/3 ready", "nothing is wrong")
+        screen.type("s", "Enter")
+        screen.until("waits for server@hub", "◐ running")
+        screen.type("C-c")
+        screen.until("A start goes on", "Begun by it: server@hub.")
+        screen.type("Down", *(["Down"] if stopped else []), "Enter")
+        screen.until("Stop: 1 of 1 stopped" if stopped else "Start: no longer waited for")
+        screen.back()
+        screen.type("q")
+        screen.until("left with 0", gone="goes on with the start")
+    assert job.states()["server@hub"] == ("stopped" if stopped else "running")
+    assert job.states()["worker@mini"] in ("stopped", "waiting")
+    assert job.type("stop").code == 0
+
+
 def test_killed_and_started_again(lab: Lab, job: User) -> None:
     job.start()
     with on_screen(job) as screen:
         screen.until("3/3 ready")
         sh(lab, "controller", f"pkill -9 -P {screen.pid} -f fleetctl", user="root")
-        screen.until("left with 137")
+        screen.until("the dashboard was killed; what was started runs on", gone="Topology")
     with on_screen(job) as screen:
         screen.until("3/3 ready", "| worker line")
         screen.type("q")

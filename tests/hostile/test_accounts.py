@@ -20,8 +20,9 @@ from fleetctl.model.facts import CUT_OFF
 from fleetctl.model.questions import Questions
 from fleetctl.model.status import Problem
 from fleetctl.model.write_refusals import write_refusal
+from fleetctl.observe.conversation import converse
 from fleetctl.observe.look import look
-from fleetctl.probes.node import node_script
+from fleetctl.probes.node import node_script, services_script
 from tests.launch.jobs import instance
 from tests.openssh import Server, bounded
 
@@ -132,6 +133,25 @@ def test_a_start_up_file_that_eats_of_a_long_script_is_told(
     with start_up(server, "head -c 1000 >/dev/null\n"):
         bounded(body())
     assert not (server.home / "ran").exists()
+
+
+def test_a_start_up_file_that_asks_a_question_stops_no_conversation(
+    make_sshd: MakeServer, client_home: Path
+) -> None:
+    server = make_sshd()
+
+    async def body() -> None:
+        link = await _open(server)
+        scripts = {"services": services_script("fleet", "pi4")}
+        async with converse(link, "fleet", scripts, lambda: None) as talk:
+            for _ in range(2):
+                facts = (await talk.ask("services")).facts()
+                assert facts.panes == ()
+                assert CUT_OFF not in facts.unknown.values()
+        await link.close()
+
+    with start_up(server, "read -r answer\n"):
+        bounded(body())
 
 
 # what a start needs

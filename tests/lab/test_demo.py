@@ -129,7 +129,7 @@ def test_a_first_time_user(tmp_path: Path) -> None:
         screen.until("all is as nodes.yaml wants it")
         screen.back()
         screen.type("a")
-        screen.until("detach: Ctrl-b d", "step")
+        screen.until("Ctrl-b Ctrl-b d)", "step")
         screen.type("C-b", "d")
         screen.until("Left the window of server@mini1; it runs on.")
         screen.type("q")

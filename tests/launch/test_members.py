@@ -97,6 +97,26 @@ def test_what_outlives_its_supervisor(node: Node, what: str) -> None:
     assert node.status(one).state == "stopped"
 
 
+def test_secrets_go_when_nothing_is_left_that_would_remove_them(node: Node) -> None:
+    """A supervisor that is killed cannot."""
+    one = started(node, "exec sleep 1000")
+    spec = node.folder(one) / "spec"
+    run = spec.read_text().splitlines()[0]
+    assert node.status(one).state in ("running", "ready") and spec.exists()
+    pids = [pane_pid(node), *members(node, one)]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not any(map(alive, pids)), "all of it is dead")
+    text = spec.read_text()
+    spec.write_text(text.replace(run, "run=0123456789abcdef"))  # of a start that has just begun
+    assert node.status(one).state == "failed" and spec.exists()
+    spec.write_text(text)
+    (node.folder(one) / "lock").mkdir()
+    assert node.status(one).state == "failed" and spec.exists()
+    (node.folder(one) / "lock").rmdir()
+    assert node.status(one).state == "failed" and not spec.exists()
+
+
 def test_a_server_in_the_background_is_the_instance(node: Node, port: int) -> None:
     one = started(
         node,

@@ -194,6 +194,25 @@ def test_what_is_left_out_says_why_and_is_not_waited_for() -> None:
     jumping(body())
 
 
+def test_what_can_never_start_is_not_waited_for() -> None:
+    """Of several needs one fails at once, while the one before it would take its time."""
+    of = job({"slow": (["mini1"], []), "bad": (["pi4"], []), "last": (["pi5"], ["slow", "bad"])},
+             slow={"ready": Ready("delay", "50", timeout_s=100)})  # fmt: skip
+
+    async def body() -> None:
+        links = nodes(of)
+        links.node["pi4"].programs["bad@pi4"] = ends(3)
+        start = Start(links, of)
+        await start.run()
+        assert start.states() == {"slow@mini1": "ready", "bad@pi4": "failed", "last@pi5": "waiting"}
+        [told] = [
+            p for p in start.told if p.instance == "last@pi5" and "bad@pi4 is" in str(p.reason)
+        ]
+        assert told.elapsed_s < 10
+
+    jumping(body())
+
+
 def test_dependents_of_a_failed_instance_wait_and_say_why() -> None:
     three = job(
         {"server": (["mini1"], []), "worker": (["pi4"], ["server"]), "view": (["pi5"], ["worker"])},

@@ -61,6 +61,27 @@ def worker(ready: Ready, **more: Any) -> Instance:
     return instance(ready=ready, **more)
 
 
+# an answer that was cut
+
+
+@pytest.mark.parametrize("missing", ["tmux", "records"])
+def test_an_answer_that_was_cut_is_asked_again(missing: str) -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("delay", "5")))
+        probe, asked = waited.node.probe, 0
+
+        def torn(name: str) -> tuple[str, int] | None:
+            nonlocal asked
+            asked += name == missing
+            return None if name == missing and asked < 4 else probe(name)
+
+        waited.node.probe = torn  # type: ignore[method-assign]
+        assert (await waited.wait()).state == "ready"
+        assert waited.states == ["unknown", "running", "ready"]
+
+    jumping(body())
+
+
 # each condition
 
 

@@ -70,6 +70,18 @@ def test_a_file_that_is_no_key_is_named(sshd: Server, client_home: Path) -> None
     assert f"({client_home}: Is a directory" in error.reason
 
 
+def test_a_key_that_others_may_read_is_not_used(sshd: Server, client_home: Path) -> None:
+    """As for ssh; the agent's copy of it would be."""
+    key = client_home / "open"
+    key.write_text(sshd.key.read_text())
+    for mode in (0o644, 0o640, 0o604):
+        key.chmod(mode)
+        error = _fails(sshd.node(identity_file=str(key)), AuthFailed)
+        assert f"({key}: others can read it (mode {mode:04o}), so ssh does not use" in error.reason
+    key.chmod(0o400)
+    assert bounded(_says(sshd.node(identity_file=str(key)))) == "in\n"
+
+
 def test_no_key_at_all(sshd: Server, client_home: Path) -> None:
     error = _fails(sshd.node(identity_file=None), AuthFailed)
     assert "(no key file, no SSH agent)" in error.reason

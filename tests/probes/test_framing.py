@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetctl.escaping import harmless
 from fleetctl.link.local import LocalLink
 from fleetctl.link.protocol import Completed
 from fleetctl.model.questions import Questions
@@ -110,7 +111,8 @@ def test_no_output_fakes_a_frame(said: list[tuple[str, int]]) -> None:
     script, output = _framed(said)
     answers = read(script, output)
     assert answers.machine == Machine("linux", "pi4", "aarch64")
-    assert answers.by_name == {f"p{i}": Answer(*one) for i, one in enumerate(said)}
+    expected = {f"p{i}": Answer(harmless(text), code) for i, (text, code) in enumerate(said)}
+    assert answers.by_name == expected
 
 
 @given(FRAMED, st.integers(0, 300))

@@ -46,6 +46,7 @@ def proposed(
     found: Checked,
     nodes: tuple[str, ...] = ("mini1", "pi5"),
     setups: dict[str, NetworkSetup | str] | None = None,
+    problems: tuple[Problem, ...] | None = None,
 ) -> Proposal:
     answers = {"mini1": MACOS, "pi5": LINUX} if setups is None else setups
 
@@ -56,9 +57,20 @@ def proposed(
 
     async def body() -> Proposal:
         async with Links(FLEET) as links:
-            return await propose(FLEET, links, found, nodes)
+            return await propose(FLEET, links, found, nodes, problems)
 
     return bounded(body())
+
+
+def test_one_problem_is_repaired_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Problem("ssh-timeout", "error", "pi5 does not answer", "pi5")
+    found = checked(root(RETURN), root(WAY), others=(other,))
+    wanted = replace(root(RETURN).problem, summary="in other words, by an earlier look")
+    proposal = proposed(monkeypatch, found, problems=(wanted,))
+    assert [r.problem for r in proposal.repairs] == [root(RETURN).problem]
+    assert proposal.by_hand == ()
+    assert proposed(monkeypatch, found, problems=(other,)).by_hand[0].problem == other
+    assert proposed(monkeypatch, checked(root(WAY)), problems=(wanted,)) == Proposal()
 
 
 def test_each_system_has_its_own_rule_for_what_lasts(monkeypatch: pytest.MonkeyPatch) -> None:

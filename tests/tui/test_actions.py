@@ -267,8 +267,10 @@ def test_what_a_start_has_begun_can_be_stopped() -> None:
         await screen.type("enter")
         await screen.until("Stopping … 0 of 1")
         screen.stage.go_on.set()
-        await screen.until("Stop: 1 of 1 stopped")
+        await screen.until("Stop: 1 of 1 stopped", gone="end it")
         assert screen.stage.began == [("start", ALL), ("stop", ("server@mini1",))]
+        await screen.type("escape")
+        await screen.until("Topology")
 
     played(act)
 

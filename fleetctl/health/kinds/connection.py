@@ -36,7 +36,7 @@ LOGIN_SHELL_SLOW = ProblemKind(
 ANSWER_INCOMPLETE = ProblemKind(
     "answer-incomplete",
     "error",
-    "{node} could not be asked everything, so that what it did not answer is not known: {what}",
+    "{node} could not be asked everything, so that what it did not answer is not known: {reason}",
     "the node's instances, and those that wait for them",
     no_remedy("what is not known cannot be repaired"),
 )

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from fleetctl.link.ssh.user_config import words
+from fleetctl.local_files import private_folder
 
 AT_ONCE = 8
 """So many ssh processes are asked side by side."""
@@ -189,7 +190,7 @@ class AskedSSH:
             return
         text = msgspec.json.encode(self._kept)
         with suppress(OSError):
-            self._cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(self._cache.parent)
             if self._cache.exists() and self._cache.read_bytes() == text:
                 return
             descriptor, name = tempfile.mkstemp(dir=self._cache.parent)

@@ -23,8 +23,8 @@ from fleetctl.link.shell import ScriptOutput, command_line, sent
 
 _CHANNELS = 8
 # OpenSSH's MaxSessions allows 10 channels per connection; two are a reserve.
-_WINDOW = 512 * 1024
-_STREAM_BUFFER = 512 * 1024
+_WINDOW = 256 * 1024
+_STREAM_BUFFER = 64 * 1024
 # both together, for each channel, are all that a node can make this process hold
 _STDERR_KEPT = 64 * 1024
 _OPEN_TIMEOUT_S = 30.0
@@ -361,7 +361,8 @@ class SSHLink:
             raise ShellHung(
                 self.node,
                 f"the account's login shell ran no command within {SHELL_START_S:g} s",
-                hint="A start-up file of the account there hangs, or the node is overloaded.",
+                hint="A start-up file of the account there hangs or waits for input, or the node "
+                "is overloaded.",
             ) from None
         if session.shell_s is not None:
             self.shell_s = min(session.shell_s, self.shell_s or session.shell_s)

@@ -15,10 +15,25 @@ from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
 from fleetctl.probes.script import Answer
 from fleetctl.probes.started import base, if_started
 
+# A supervisor that was killed, or lost its power, leaves the secrets of its instance behind: they are
+# removed where nothing of the run lives any more. A spec of another run than the record's is of a
+# start that is under way.
+_FORGET = """for spec in */*@{node}/spec; do
+one=${{spec%/spec}}
+[ -e "$spec" ] && [ ! -e "$one/lock" ] && IFS= read -r run <"$spec" || continue
+grep -qx "$run" "$one/state" || continue
+case $told in *"${{run#run=}} "*) ;; *) rm -f "$spec" "$one/account" ;; esac
+done 2>/dev/null
+true"""
+
 
 def _text(questions: Questions) -> str:
     node = questions.node
-    text = f"cd {base(questions.fleet)} || exit\n{members_text()}roots=1\nmembers */*@{node}/state"
+    text = f"""cd {base(questions.fleet)} || exit
+{members_text()}roots=1
+told=$(members */*@{node}/state) || exit
+printf '%s\\n' "$told"
+{_FORGET.format(node=node)}"""
     return if_started(questions.fleet, node, text)
 
 

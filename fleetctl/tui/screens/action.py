@@ -27,7 +27,7 @@ class ActionScreen(Page):
     """The progress of each instance; Escape leaves the screen, and the action goes on."""
 
     app: Host
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "app.stop", "end it")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "end", "end it")]
     DEFAULT_CSS = "ActionScreen Rows { text-wrap: wrap; }"
 
     def __init__(self) -> None:
@@ -41,7 +41,11 @@ class ActionScreen(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only a start can be ended."""
         going_on = self.app.job_action
-        return bool(going_on and going_on.starting) if action == "app.stop" else True
+        return bool(going_on and going_on.starting) if action == "end" else True
+
+    def action_end(self) -> None:
+        """Ask how the start is to end."""
+        self.app.action_stop()
 
     def on_mount(self) -> None:
         self._ticks = self.set_interval(_TICK_S, self._draw)

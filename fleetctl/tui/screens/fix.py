@@ -15,6 +15,7 @@ from fleetctl.model.status import Problem, RepairStep
 from fleetctl.quantities import count
 from fleetctl.service import Repairs
 from fleetctl.tui.screens.commands import CommandsPage, contents
+from fleetctl.tui.screens.undo import UndoScreen
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.words.repairs import ALL_IS_WELL, Hints, proposal_lines
 
@@ -32,6 +33,7 @@ class FixScreen(CommandsPage):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "persistent", "for good on macOS too"),
+        Binding("u", "undo", "undo"),
     ]
 
     def __init__(self, nodes: Sequence[str], problems: Sequence[Problem] | None = None) -> None:
@@ -61,6 +63,12 @@ class FixScreen(CommandsPage):
         """Switch whether changes that persist on macOS are run, too."""
         self._persistent = not self._persistent
         self.begin(self.look())
+
+    def action_undo(self) -> None:
+        """Show what undoes the repairs of these nodes instead."""
+        if not self.busy:
+            self.dismiss()
+            self.app.push_screen(UndoScreen(self._targets))
 
     async def look(self) -> None:
         before = self._repairs.outcomes if self._repairs else []
@@ -103,13 +111,13 @@ class FixScreen(CommandsPage):
             yield Content.assemble("\n", toned(f"→ {what}", "busy"))
         if self.said:
             yield Content("")
-            yield toned("To bring back what was: esc, then u (fleetctl fix --undo)", "quiet")
+            yield toned("To bring back what was: u (fleetctl fix --undo)", "quiet")
 
     def _well(self) -> str:
         if self._problems is None:
             return ALL_IS_WELL
-        found = "; ".join(f"{p.code}: {p.summary}" for p in self._problems)
-        return f"the check does not find it any more: {found}"
+        found = ", ".join(f"{p.code} on {p.node}" if p.node else p.code for p in self._problems)
+        return f"the check no longer finds {found}"
 
     def _tried(self, repair: Repair, step: RepairStep) -> bool:
         return self._repairs is not None and step not in self._repairs.steps_of(repair)
