@@ -213,7 +213,8 @@ class LiveFleet:
 
     async def _pane_of(self, instance: Instance) -> Pane | None:
         """
-        :raises TmuxError: the node's tmux cannot be asked, or has lost its socket.
+        :raises TmuxError: the node's tmux cannot be asked.
+        :raises LaunchError: it has lost its socket.
         """
         facts = await self.observer.instances_on(instance.node)
         if facts.panes is None and facts.tmux_version is not None:
@@ -224,7 +225,7 @@ class LiveFleet:
         record = facts.records.get((instance.job, instance.name))
         pane = pane_of(self.fleet.name, instance, facts)
         if pane is None and record and record.run in facts.supervised:
-            raise TmuxError(instance.node, f"{instance.name}: {UNATTACHABLE}")
+            raise LaunchError(instance.name, UNATTACHABLE)
         return pane
 
     async def attach(
@@ -250,7 +251,7 @@ class LiveFleet:
         script = attach_script(self.fleet.name, pane.window_id, read_only=read_only, detach=detach)
         with lent or nullcontext():
             status = await lend(link, script)
-        with suppress(LinkError, TmuxError):
+        with suppress(LinkError, TmuxError, LaunchError):
             pane = await self._pane_of(instance)
         return Attached(status, bool(pane and not pane.dead))
 
