@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fleetctl.errors import LaunchError, LinkError, LinkHung, TmuxError
 from fleetctl.health.assess import Checked, assess
-from fleetctl.health.services import pane_of
+from fleetctl.health.services import UNATTACHABLE, pane_of
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
@@ -214,6 +214,7 @@ class LiveFleet:
     async def _pane_of(self, instance: Instance) -> Pane | None:
         """
         :raises TmuxError: the node's tmux cannot be asked.
+        :raises LaunchError: it has lost its socket.
         """
         facts = await self.observer.instances_on(instance.node)
         if facts.panes is None and facts.tmux_version is not None:
@@ -221,7 +222,11 @@ class LiveFleet:
             raise TmuxError(
                 instance.node, f"tmux: {told.reason}", hint=told.hint, code="tmux-unusable"
             )
-        return pane_of(self.fleet.name, instance, facts)
+        record = facts.records.get((instance.job, instance.name))
+        pane = pane_of(self.fleet.name, instance, facts)
+        if pane is None and record and record.run in facts.supervised:
+            raise LaunchError(instance.name, UNATTACHABLE)
+        return pane
 
     async def attach(
         self,
@@ -246,7 +251,7 @@ class LiveFleet:
         script = attach_script(self.fleet.name, pane.window_id, read_only=read_only, detach=detach)
         with lent or nullcontext():
             status = await lend(link, script)
-        with suppress(LinkError, TmuxError):
+        with suppress(LinkError, TmuxError, LaunchError):
             pane = await self._pane_of(instance)
         return Attached(status, bool(pane and not pane.dead))
 

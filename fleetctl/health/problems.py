@@ -148,8 +148,9 @@ def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Pro
         yield from _denied(node, facts, job)
 
 
-_NEEDED = frozenset({"interfaces"})
-"""Without these probes nothing is known of the network, so that nothing can be well."""
+_NEEDED = frozenset({"interfaces", "runs"})
+"""Without these probes nothing is known of the network, or of what runs: nothing can be well."""
+_DAMAGED = "damaged on its disk: `fleetctl stop` ends whatever runs"
 
 
 def _incomplete(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Problem]:
@@ -159,6 +160,8 @@ def _incomplete(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[
         untold = name in _NEEDED and not why.startswith(NOT_SUPPORTED)
         if untold or why.startswith((CUT_OFF, NO_ANSWER, OF_BUSYBOX)):
             by_reason.setdefault(why, []).append(name)
+    for _, instance in sorted(facts.damaged):
+        by_reason.setdefault(_DAMAGED, []).append(f"the record of {instance}")
     if by_reason:
         yield ANSWER_INCOMPLETE.problem(
             node.name,

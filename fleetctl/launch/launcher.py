@@ -116,9 +116,15 @@ class Launcher:
         status_of = self._status_of(looks)
         unasked: dict[str, str] = {}
 
+        def answered(instance: Instance) -> bool:
+            look = looks[instance.node]
+            return look.done() and look.result().facts is not None
+
         async def stop_chosen() -> None:
             if self.job and chosen:
-                stopper = Stopper(self.fleet.name, self._links, status_of, report, began_s)
+                stopper = Stopper(
+                    self.fleet.name, self._links, status_of, report, began_s, answered=answered
+                )
                 known.update(await stopper.stop(stop_order(self.job, chosen)))
 
         async def stop_orphans(name: str, look: Look, links: Links, wanted: WantedOrphans) -> None:
@@ -134,7 +140,15 @@ class Launcher:
             found = orphans_on(self.fleet, self.job, name, look.facts)
             group = [instance for instance, orphan in found if wanted(orphan)]
             label = self._orphan_name
-            stopper = Stopper(self.fleet.name, links, known_of, report, began_s, name=label)
+            stopper = Stopper(
+                self.fleet.name,
+                links,
+                known_of,
+                report,
+                began_s,
+                answered=lambda _: True,
+                name=label,
+            )
             known.update(await stopper.stop([group]))
 
         async def stop_all_orphans(wanted: WantedOrphans) -> None:

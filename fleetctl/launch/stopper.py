@@ -34,6 +34,8 @@ class Stopper:
     :param known: gives an instance's status before the stop, once its node has answered.
     :param report: called in the event loop for every step of an instance.
     :param began_s: when the whole action began, by ``time.monotonic()``; by default now.
+    :param answered: whether an instance's node has answered; then it is stopped also where its
+        state is unknown, such as with a damaged record.
     :param name: how an instance is called in results and progress.
     """
 
@@ -45,12 +47,14 @@ class Stopper:
         report: Callable[[Progress], object],
         began_s: float | None = None,
         *,
+        answered: Callable[[Instance], bool] = lambda _: False,
         name: Callable[[Instance], str] = attrgetter("name"),
     ) -> None:
         self._fleet = fleet
         self._links = links
         self._known = known
         self._report = report
+        self._answered = answered
         self._name = name
         self._began_s = time.monotonic() if began_s is None else began_s
 
@@ -69,7 +73,7 @@ class Stopper:
     async def _stop(self, instance: Instance) -> ServiceStatus:
         before = await self._known(instance)
         status = before
-        if before.state != "unknown":
+        if before.state != "unknown" or self._answered(instance):
             try:
                 status = await self._end(instance, before, await self._links.get(instance.node))
             except LinkError as error:

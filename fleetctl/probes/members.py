@@ -1,4 +1,4 @@
-"""The sh text that finds the processes of instances; see members.sh."""
+"""The sh texts that find processes of instances, and sockets where there is no ss."""
 
 from __future__ import annotations
 
@@ -10,5 +10,15 @@ from importlib.resources import files
 @lru_cache
 def members_text() -> str:
     """members.sh without its comments: it travels with every question about instances."""
-    text = files("fleetctl.probes").joinpath("members.sh").read_text("utf-8")
+    return _text("members.sh")
+
+
+@lru_cache
+def sockets_text() -> str:
+    """sockets.sh, likewise."""
+    return _text("sockets.sh")
+
+
+def _text(name: str) -> str:
+    text = files("fleetctl.probes").joinpath(name).read_text("utf-8")
     return re.sub(r"^\s*#.*\n", "", text, flags=re.M)

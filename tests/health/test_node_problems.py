@@ -123,13 +123,20 @@ def test_without_an_answer_tmux_is_not_missing(unknown: dict[str, str]) -> None:
         ({"interfaces": OF_BUSYBOX, "routes": OF_BUSYBOX}, True),
         ({"interfaces": "sh: 1: ip: not found"}, True),
         ({"interfaces": f"{NOT_SUPPORTED}: FreeBSD"}, False),
+        ({"runs": "the process list cannot be read"}, True),
         ({"system": "sh: 1: df: not found"}, False),
     ],
 )
-def test_nothing_is_well_without_ip(unknown: dict[str, str], incomplete: bool) -> None:
+def test_nothing_is_well_without_them(unknown: dict[str, str], incomplete: bool) -> None:
     """Alpine has an ip of BusyBox's, which tells a program nothing."""
     codes = [p.code for p in told(unknown=unknown)]
     assert codes == (["answer-incomplete"] if incomplete else [])
+
+
+def test_a_damaged_record_is_told() -> None:
+    (problem,) = told(damaged=frozenset({("job", "worker@b")}))
+    assert (problem.code, problem.severity) == ("answer-incomplete", "error")
+    assert "the record of worker@b (damaged on its disk: `fleetctl stop`" in problem.summary
 
 
 def test_a_tmux_that_does_not_fit_its_server() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fleetctl.errors import ConnectTimedOut
+from fleetctl.health.services import unknown_status
 from fleetctl.launch.stopper import Stopper
 from fleetctl.model.facts import Listener
 from fleetctl.model.jobs import Instance, Stop
@@ -203,6 +204,25 @@ def test_a_process_list_that_cannot_be_read_is_a_failure(said: str, named: str) 
         assert status.reason == (
             f"whether its processes on pi4 have ended is not known{named}: sh: 1: Cannot fork"
         )
+
+    jumping(body())
+
+
+@pytest.mark.parametrize(("answered", "state"), [(True, "stopped"), (False, "unknown")])
+def test_what_is_unknown_is_stopped_where_the_node_answers(answered: bool, state: str) -> None:
+    """Such as an instance with a damaged record."""
+
+    async def body() -> None:
+        stopping = Stopping(ONE)
+
+        async def known(one: Instance) -> ServiceStatus:
+            return unknown_status(one, "its record is damaged")
+
+        stopper = Stopper(
+            FLEET, stopping.links, known, stopping.told.append, answered=lambda _: answered
+        )
+        assert (await stopper.stop([[ONE]]))[ONE.name].state == state
+        assert len(stopping.links.node["pi4"].of("stop")) == answered
 
     jumping(body())
 

@@ -319,7 +319,7 @@ def test_for_how_long_an_attempt_runs(lines: list[str], age_s: float | None) -> 
     "lines", ["", "job/web@a/state:phase=\n", "Binary file job/web@a/state matches\n"]
 )
 def test_a_record_that_cannot_be_read_is_damaged(lines: str) -> None:
-    found = read_records(Answer(f"{lines}job/web@a/kept:yes", 0))
+    found = read_records(Answer(f"{lines}job/web@a/damaged:yes", 0))
     assert found.damaged == {("job", "web@a")}
     assert found.records == {}
 

@@ -38,7 +38,7 @@ def _text(os: OS) -> Callable[[Questions], str]:
         node = questions.node
         return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
 {_CLOCKS[os]}
-grep -H '' */*@{node}/state */*@{node}/ready */*@{node}/searched \\
+grep -aH '' */*@{node}/state */*@{node}/ready */*@{node}/searched \\
 */*@{node}/health */*@{node}/unwell 2>/dev/null
 asked=
 for f in */*@{node}/health; do
@@ -51,12 +51,11 @@ done 2>/dev/null
 ls -ln */*@{node}/log/*.log 2>/dev/null
 for f in */*@{node}/state; do
 [ -e "$f" ] || continue
-echo "${{f%state}}kept:yes"
-[ -r "$f" ] || continue
 phase= code=0 start=
-while IFS='=' read -r key value; do
+[ ! -r "$f" ] || while IFS='=' read -r key value; do
 case $key in phase) phase=$value;; exit) code=$value;; log) start=$value;; esac
 done <"$f"
+case $phase in running | backoff | ended | stopped) ;; *) echo "${{f%state}}damaged:yes";; esac
 [ "$phase" = ended ] && [ "$code" != 0 ] || continue
 {_LAST_LINE}
 done
@@ -90,7 +89,7 @@ class Records(Struct, frozen=True):
 
 
 _FILE_LINE = re.compile(
-    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|asks|kept):"
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|asks|damaged):"
     r"(?P<line>.*)"
 )
 _LOG_LINE = re.compile(
@@ -143,8 +142,8 @@ def read_records(answer: Answer) -> Records:
     for (job, instance), values in files.items():
         if phase := _PHASES.get(values.get("phase", "")):
             records[job, instance] = _record(job, instance, phase, values, now, up_s)
-    kept = {key for key, values in files.items() if "kept" in values}
-    return Records(records, ends, frozenset(kept - set(records)))
+    damaged = frozenset(key for key, values in files.items() if "damaged" in values)
+    return Records(records, ends, damaged - set(records))
 
 
 def _record(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from fleetctl.model.facts import Listener, NodeFacts, TcpConnection
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS, supported_os
+from fleetctl.probes.members import sockets_text
 from fleetctl.probes.parsers.lsof import parse_lsof, parse_lsof_connections
 from fleetctl.probes.parsers.netstat_tcp import parse_netstat_listeners
 from fleetctl.probes.parsers.ss import parse_ss, parse_ss_connections
@@ -21,7 +22,17 @@ from fleetctl.probes.started import if_started
 _MACOS = (
     "netstat -an -p tcp 2>/dev/null | grep LISTEN\nlsof -nP -iTCP -sTCP:{} -Fpctn || [ $? -eq 1 ]"
 )
-LISTENING: Mapping[OS, str] = {"linux": "ss -ltnpH", "macos": _MACOS.format("LISTEN")}
+
+
+def _linux_text(options: str) -> str:
+    """``ss``, or where there is none the same from /proc."""
+    return f"if command -v ss >/dev/null; then ss {options}\nelse\n{sockets_text()}proc_sockets\nfi"
+
+
+LISTENING: Mapping[OS, str] = {
+    "linux": _linux_text("-ltnpH"),
+    "macos": _MACOS.format("LISTEN"),
+}
 """Lists every listening TCP socket."""
 
 
@@ -61,7 +72,7 @@ def read_listeners(os: str, answer: Answer) -> tuple[Listener, ...] | None:
 
 
 def _linux(questions: Questions) -> str:
-    text = "ss -tnpH state listening state established"
+    text = _linux_text("-tnpH state listening state established")
     return if_started(questions.fleet, questions.node, text)
 
 
