@@ -129,9 +129,11 @@ class _LocalStream:
 
     async def _collect_stderr(self) -> None:
         assert self._process.stderr is not None
-        while data := await self._process.stderr.read(_CHUNK):
-            self._stderr += self._stderr_noise.feed(data)
+        noise, pipe = self._stderr_noise, self._process.stderr
+        while not noise.ended and (data := await pipe.read(_CHUNK)):
+            self._stderr += noise.feed(data)
             del self._stderr[:-_STDERR_KEPT]
+        self._stderr += noise.rest()
 
     async def begun(self) -> None:
         """There is no login shell in between."""
@@ -140,12 +142,13 @@ class _LocalStream:
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(timeout_s):
-                while data := await self._process.stdout.read(_CHUNK):
-                    if mine := self._noise.feed(data):
+                noise, pipe = self._noise, self._process.stdout
+                while not noise.ended and (data := await pipe.read(_CHUNK)):
+                    if mine := noise.feed(data):
                         return mine
                 await self._process.wait()
                 await self._collector
-                return b""
+                return noise.rest()
         except TimeoutError:
             raise LinkHung(self._node, f"nothing came within {timeout_s:g} s") from None
 
@@ -276,7 +279,7 @@ class LocalLink:
         timeout_s: float,
         most_bytes: int = ANSWER_BYTES,
     ) -> Completed:
-        how = sent(script, ends=True)
+        how = sent(script)
         process = await self._spawn(("/bin/sh", "-c", how.line))
         assert process.stdin and process.stdout and process.stderr
         found = _Collected(how.end, most_bytes)
@@ -309,7 +312,7 @@ class LocalLink:
 
     @asynccontextmanager
     async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[_LocalStream]:
-        how = sent(script, ends=both)
+        how = sent(script)
         process = await self._spawn(("/bin/sh", "-c", how.line))
         stream = _LocalStream(self.node, process, both=both, mark=how.end)
         stream.write(how.first)

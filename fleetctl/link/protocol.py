@@ -168,10 +168,10 @@ class Link(Protocol):
         """
 
     def stream(self, script: str, *, both: bool = False) -> AbstractAsyncContextManager[Stream]:
-        """Run a script and read its output as it comes; leaving the context ends the script.
+        """Run a script and read its output as it comes, until it ends as in :meth:`run`; leaving
+        the context ends the script.
 
-        :param both: read stderr, too, by :meth:`Stream.read_both`: no byte of it is dropped; and
-            end with the script, as :meth:`run` does.
+        :param both: read stderr, too, by :meth:`Stream.read_both`: no byte of it is dropped.
         """
 
     def terminal(

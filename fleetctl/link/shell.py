@@ -55,25 +55,21 @@ class Sent(Struct, frozen=True):
     first: bytes = b""
     """Goes over stdin before what the script reads: a script that is too long for an argument."""
     end: str = ""
-    """The token of the mark that follows its output; empty: none does."""
+    """The token of the mark that follows its output."""
 
 
-def sent(script: str, *, ends: bool) -> Sent:
-    """How to send ``script``.
-
-    :param ends: let a mark follow its output, on stdout and stderr.
-    """
+def sent(script: str) -> Sent:
+    """How to send ``script``, so that a mark follows its output, on stdout and stderr."""
     encoded = _encoded(script)
     long = len(encoded) > _LONG
     text, first, given = f'"{encoded}"', b"", ""
     if long:  # read as one line, which sh does byte by byte; whole if both ends are there
         text, first = '"${l%?}"', f" {encoded}@\n".encode()
         given = f'IFS= read -r l; case $l in " "*@) ;; *) {_TORN} ;; esac; '
-    run = f'eval "$(printf %b {text})"'
-    if not ends:
-        return Sent(f"exec sh -c '{given}{run}'", first)
     # a shell of its own, so that the mark comes, too, where a script ends its shell ($$)
-    run = f"({run})" if long else f'sh -c "$(printf %b {text})"'
+    run = f'sh -c "$(printf %b {text})"'
+    if long:
+        run = f'(eval "$(printf %b {text})")'
     token = secrets.token_hex(6)
     return Sent(f"exec sh -c '{given}{run}; {_ENDED.replace('TOKEN', token)}'", first, token)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from fleetctl.cli import exec_output
+from fleetctl.cli.exec_files import OutputFiles
 from fleetctl.cli.exec_outcomes import Outcome, exit_code, summary
 from fleetctl.cli.exec_output import AsItComes, Folded, Output
-from fleetctl.errors import LinkHung, LinkLost
+from fleetctl.errors import FleetctlError, LinkHung, LinkLost
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Said
 from fleetctl.model.jobs import Job
 from tests.clock import jumping
@@ -219,3 +221,28 @@ def test_a_connection_that_breaks_keeps_what_was_said() -> None:
     assert said == Said("pi4", b"begun\n", False)
     assert isinstance(broken, Broken)
     assert (broken.how, broken.error.reason) == ("cut off", "gone")
+
+
+# --output
+
+
+def test_all_of_it_is_written_to_files(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    (tmp_path / "new" / "folder").mkdir(parents=True)
+    (folder / "a.err").write_text("of an earlier command")
+    files = OutputFiles(folder, ["a", "b"])
+    for event in (Said("a", b"o", False), Said("b", b"e", True), Said("a", b"ut\n", False)):
+        files.said(event)
+    files.close()
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert found == {"a.out": b"out\n", "b.out": b"", "b.err": b"e"}
+
+
+def test_files_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FleetctlError, match=r"cannot be written to .*: Not a directory"):
+        OutputFiles(tmp_path / "file" / "x", ["a"])
+    (tmp_path / "a.out").symlink_to("/dev/full")
+    files = OutputFiles(tmp_path, ["a"])
+    with pytest.raises(FleetctlError, match="No space left on device"):
+        files.said(Said("a", b"x" * 1_000_000, False))

@@ -76,6 +76,11 @@ def test_an_answer_counts_though_a_child_holds_the_channel_open(
             while any(both := await stream.read_both()):
                 said += both[0]
             assert (said, stream.exit_status) == (b"no end", 4)
+        async with link.stream("cat; echo end >&2; exit 5") as stream:
+            stream.write(b"given")
+            stream.write_eof()
+            assert await stream.read(5) + await stream.read(5) == b"given"
+            assert (stream.stderr, stream.exit_status) == (b"end\n", 5)
         facts = await look(link, node_script(Questions("f", "pi4")))
         assert facts.system
         assert not any(why == CUT_OFF for why in facts.unknown.values())

@@ -207,7 +207,7 @@ def _printed(how: Sent, data: bytes, size: int) -> tuple[bytes, bool]:
 @pytest.mark.parametrize("long", [False, True])
 def test_a_script_ends_with_its_mark_and_its_status(shell: str, long: bool) -> None:
     awkward = "'\"" * 15_000 if long else "'\""
-    how = sent(f"printf %s {quote(awkward)}; cat; echo err >&2; exit 7", ends=True)
+    how = sent(f"printf %s {quote(awkward)}; cat; echo err >&2; exit 7")
     assert bool(how.first) == long
     done = subprocess.run(
         [shell, "-c", how.line], input=how.first + b"stdin", capture_output=True, timeout=20
@@ -219,22 +219,19 @@ def test_a_script_ends_with_its_mark_and_its_status(shell: str, long: bool) -> N
 
 @pytest.mark.parametrize("script", ["echo (", "kill -9 $$", "exec sh -c 'exit 3'", "exit 0"])
 def test_the_mark_comes_whatever_the_script_does(script: str) -> None:
-    how = sent(script, ends=True)
+    how = sent(script)
     done = subprocess.run(["sh", "-c", how.line], capture_output=True, timeout=20)
     assert _printed(how, done.stdout, 4096) == (b"", True)
 
 
 @pytest.mark.parametrize("eaten", [1, 2, 5000])
 def test_a_long_script_of_which_less_arrives_is_not_run(eaten: int) -> None:
-    for ends in (False, True):
-        how = sent("echo ran; #" + "x" * 200_000, ends=ends)
-        for torn in (how.first[eaten:], how.first[: -eaten - 1]):
-            done = subprocess.run(
-                ["sh", "-c", how.line], input=torn, capture_output=True, timeout=20
-            )
-            assert done.returncode == 65
-            assert b"ran" not in done.stdout
-            assert b"less of the command arrived than was sent" in done.stderr
+    how = sent("echo ran; #" + "x" * 200_000)
+    for torn in (how.first[eaten:], how.first[: -eaten - 1]):
+        done = subprocess.run(["sh", "-c", how.line], input=torn, capture_output=True, timeout=20)
+        assert done.returncode == 65
+        assert b"ran" not in done.stdout
+        assert b"less of the command arrived than was sent" in done.stderr
 
 
 @settings(max_examples=200, deadline=None)

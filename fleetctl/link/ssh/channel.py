@@ -147,7 +147,7 @@ class _SSHStream:
         session = self._session
         try:
             async with asyncio.timeout(timeout_s):
-                while not session.buffer and not session.ended:
+                while not session.buffer and not session.finished.is_set():
                     session.arrived.clear()
                     await session.arrived.wait()
         except TimeoutError:
@@ -320,7 +320,7 @@ class SSHLink:
     ) -> Completed:
         deadline = asyncio.get_running_loop().time() + timeout_s
         session: _Channel | None = None
-        how = sent(script, ends=True)
+        how = sent(script)
         try:
             async with self._channel(
                 how.line, end=how.end, most_bytes=most_bytes, deadline=deadline
@@ -369,7 +369,7 @@ class SSHLink:
 
     @asynccontextmanager
     async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[_SSHStream]:
-        how = sent(script, ends=both)
+        how = sent(script)
         async with self._channel(
             how.line, end=how.end, both=both, deadline=_opening_deadline()
         ) as opened:
