@@ -15,7 +15,7 @@ from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
 from fleetctl.probes.script import Answer
 from fleetctl.probes.started import base, if_started
 
-# A supervisor that was killed, or lost its power, leaves the secrets of its instance behind: they are
+# A supervisor that was killed, or lost its power, leaves the secrets of its instance: they are
 # removed where nothing of the run lives any more. A spec of another run than the record's is of a
 # start that is under way.
 _FORGET = """for spec in */*@{node}/spec; do
