@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import which
 
@@ -123,4 +124,14 @@ def node_in(home: Path, shell: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
     try:
         yield found
     finally:
-        found.tmux("kill-server")
+        for server in tmux_servers(home):  # also where it has no socket, or the node no tmux
+            os.kill(server, signal.SIGTERM)
+
+
+def tmux_servers(home: Path) -> Iterator[int]:
+    """The tmux servers that were started with the settings of an instance in ``home``."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = file.read_bytes().split(b"\0")
+            if words[0] == b"tmux" and any(w.startswith(f"-f{home}/".encode()) for w in words):
+                yield int(file.parent.name)
