@@ -55,7 +55,7 @@ missing_packages() {
   local pair
   for pair in tmux:tmux sshd:openssh-server ssh:openssh-client ping:iputils-ping ip:iproute2 \
     ps:procps unshare:util-linux nft:nftables lsof:lsof sudo:sudo zsh:zsh \
-    curl:curl wget:wget; do
+    curl:curl wget:wget busybox:busybox mksh:mksh yash:yash ksh93:ksh93u+m; do
     command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
   done
   "$1" -c 'import ensurepip, venv' 2>/dev/null || echo "$1-venv"

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 
 import pytest
 
@@ -17,7 +16,7 @@ from fleetctl.link import local
 from fleetctl.link.shell import local_argv
 from fleetctl.model.jobs import Restart, Stop
 from fleetctl.model.ready import Ready
-from tests.launch.conftest import Node, alive, eventually, node_in
+from tests.launch.conftest import Node, alive, eventually, installed, node_in
 from tests.launch.jobs import instance, listen
 from tests.launch.test_members import members, port
 from tests.launch.test_stop import pane_pid, read_pid
@@ -34,15 +33,13 @@ def foreign(
 ) -> Iterator[Node]:
     """This machine with another `sh`, for fleetctl's own scripts, too; of BusyBox also every other
     tool, without bash and ss, as on Alpine."""
-    shell = which(request.param) or pytest.skip(f"{request.param} is not installed")
+    shell = installed(request.param)
     with node_in(tmp_path, shell, monkeypatch) as node:
         if request.param == "busybox":
             said = subprocess.run([shell, "--list"], capture_output=True, text=True, check=True)
             for applet in set(said.stdout.split()) - {"sh", "ip", "ping"}:
                 (node.home / "bin" / applet).symlink_to(shell)
-            tmux = which("tmux")
-            assert tmux
-            (node.home / "bin/tmux").symlink_to(tmux)
+            (node.home / "bin/tmux").symlink_to(installed("tmux"))
             monkeypatch.setenv("PATH", str(node.home / "bin"))  # no bash, no ss
         sh = str(node.home / "bin/sh")
         monkeypatch.setattr(local, "local_argv", lambda script: (sh, *local_argv(script)[1:]))

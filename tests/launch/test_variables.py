@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from shutil import which
 
 import pytest
 
 from fleetctl.launch.node_files import spec_text
 from fleetctl.quoting import environment_text
-from tests.launch.conftest import Node, eventually
+from tests.launch.conftest import Node, eventually, installed
 from tests.launch.jobs import instance
 
 SHELLS = ("dash", "bash", "zsh", "mksh", "ksh93", "yash", "busybox")
@@ -54,7 +53,7 @@ VALUES = ("a b", "5", "/nowhere", "$(touch oops) `x` 'q' \"d\" \\n;&|", "", "lin
 
 def as_sh(shell: str, folder: Path) -> Path:
     """``shell`` under the name sh."""
-    found = which(shell) or pytest.skip(f"{shell} is not installed")
+    found = installed(shell)
     folder.joinpath("sh").symlink_to(found)
     return folder / "sh"
 

@@ -6,19 +6,17 @@ import os
 import socket
 import subprocess
 from contextlib import ExitStack
-from shutil import which
 
 import pytest
 
 from fleetctl.probes.members import sockets_text
 from fleetctl.probes.parsers.ss import parse_ss, parse_ss_connections
+from tests.launch.conftest import installed
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
 def test_the_same_as_ss(shell: str) -> None:
-    program = shell.split()[0]
-    if which(program) is None:
-        pytest.skip(f"{program} is not installed")
+    installed(shell.split()[0])
     with ExitStack() as opened:
         servers = [
             opened.enter_context(socket.create_server((address, 0)))
