@@ -173,6 +173,7 @@ def test_logs(data: bytes, size: int) -> None:
 @given(TEXTS)
 @example("\x1ea.json\n" + json.dumps({"node": 1}))
 @example("\x1ea.json\n" + "[" * 100_000)
+@example("\x1ea.json\n\ud800")
 def test_records_of_repairs(text: str) -> None:
     assert all(kept.record for kept in read_records(text))
 
