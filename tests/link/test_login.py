@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,20 @@ def test_a_key_that_others_may_read_is_not_used(sshd: Server, client_home: Path)
         assert f"({key}: others can read it (mode {mode:04o}), so ssh does not use" in error.reason
     key.chmod(0o400)
     assert bounded(_says(sshd.node(identity_file=str(key)))) == "in\n"
+
+
+def test_a_key_or_certificate_that_never_ends_is_not_read(sshd: Server, client_home: Path) -> None:
+    os.mkfifo(client_home / "pipe")
+    for odd in ("/dev/zero", str(client_home / "pipe")):
+        error = _fails(sshd.node(identity_file=odd, known_hosts=None), HostKeyUnknown)
+        assert "is not in ~/.ssh/known_hosts" in error.reason
+        error = _fails(sshd.node(identity_file=odd), AuthFailed)
+        assert f"({odd}: is no regular file" in error.reason
+        (client_home / ".ssh" / "config").write_text(f"CertificateFile {odd}\n")
+        assert bounded(_says(sshd.node())) == "in\n"
+        (client_home / ".ssh" / "config").unlink()
+        error = _fails(sshd.node(known_hosts=odd), HostKeyUnknown)
+        assert error.reason.endswith(f"is not in {odd}")
 
 
 def test_no_key_at_all(sshd: Server, client_home: Path) -> None:

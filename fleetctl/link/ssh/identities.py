@@ -8,6 +8,7 @@ if it has one: such a file may need a passphrase, or be only the public half.
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -112,6 +113,7 @@ class Identities:
         missing: list[str] = []
         for file in certificates:
             try:
+                _refuse_endless(file)
                 loaded += asyncssh.load_certificates(str(Path(file).expanduser()))
             except (OSError, asyncssh.KeyImportError) as error:
                 missing.append(f"{file}: {_why(error)}")
@@ -129,15 +131,26 @@ class Identities:
             return self._files[file]
         path = str(Path(file).expanduser())
         try:
+            _refuse_endless(path)
             pairs = tuple(asyncssh.load_keypairs([path]))
         except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-            return KeyFile(file, public=_public(path), lacks=_why(error))
+            public = _public(path) if Path(path).is_file() else frozenset[bytes]()
+            return KeyFile(file, public=public, lacks=_why(error))
         if mode := _open_to_others(path):
             lacks = f"others can read it (mode {mode:04o}), so ssh does not use it: chmod 600 it"
             return KeyFile(file, public=_public(path), lacks=lacks)
         blobs = (blob for pair in pairs for blob in (pair.public_data, pair.key_public_data))
         found = self._files[file] = KeyFile(file, pairs, frozenset(blobs))
         return found
+
+
+def _refuse_endless(file: str) -> None:
+    """
+    :raises OSError: it is a pipe or a device, whose reading may never end.
+    """
+    mode = Path(file).expanduser().stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "is no regular file")
 
 
 def _open_to_others(path: str) -> int:
