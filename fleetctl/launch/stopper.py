@@ -9,11 +9,12 @@ from operator import attrgetter
 
 import msgspec
 
-from fleetctl.errors import LinkError, TmuxError
+from fleetctl.errors import LinkError, LinkHung, TmuxError
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.sockets import strangers
 from fleetctl.launch.node_files import stop_script
 from fleetctl.link.links import Links
+from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance
@@ -24,6 +25,10 @@ from fleetctl.probes.node import services_script
 from fleetctl.tmux.server import NodeTmux
 
 _LEAVING_S = 0.3
+_WORDS = frozenset({"signalled", "killed", "left", "done", "windows", "unread"})
+"""What stop.sh says."""
+_LINE = 64 * 1024
+"""The most that is kept of a line without an end."""
 _BEYOND_GRACE_S = 30.0
 """More than stop.sh ever waits besides the grace: for the lock, after KILL, for the supervisor."""
 
@@ -75,7 +80,9 @@ class Stopper:
         status = before
         if before.state != "unknown" or self._answered(instance):
             try:
-                status = await self._end(instance, before, await self._links.get(instance.node))
+                with of_node(instance.node):
+                    link = await self._links.get(instance.node)
+                    status = await self._end(instance, before, link)
             except LinkError as error:
                 status = unknown_status(instance, error.reason)
             except TmuxError as error:
@@ -84,18 +91,14 @@ class Stopper:
         return status
 
     async def _end(self, instance: Instance, before: ServiceStatus, link: Link) -> ServiceStatus:
-        script = stop_script(self._fleet, instance)
         words: dict[str, list[str]] = {}
-        partial = ""
-        async with link.stream(script) as stream:
-            stream.write_eof()
-            while data := await stream.read(instance.stop.grace_s + _BEYOND_GRACE_S):
-                *lines, partial = (partial + data.decode("utf-8", "replace")).split("\n")
-                for line in lines:
-                    key, *rest = line.split() or [""]
-                    words[key] = rest
-                    if said := _in_words(instance, key, rest):
-                        self._tell(instance, before.state, said)
+        longest_s = 2 * (instance.stop.grace_s + _BEYOND_GRACE_S)
+        try:
+            async with asyncio.timeout(longest_s):
+                errors = await self._run(instance, before, link, words)
+        except TimeoutError:
+            said = f"its stop on the node did not end within {longest_s:g} s"
+            raise LinkHung(instance.node, said) from None
         left = words.get("left")
         if windows := words.get("windows"):
             tmux = NodeTmux(link)
@@ -111,7 +114,7 @@ class Stopper:
             facts = await look(link, services_script(self._fleet, instance.node))
         status = service_status(self._fleet, instance, facts)
         if "done" not in words and left is None:
-            said = stream.stderr.decode("utf-8", "replace").strip()
+            said = errors.decode("utf-8", "replace").strip()
             reason = f"the stop script ended early: {said or 'no output'}"
             if (named := words.get("unread")) is not None:
                 reason = _unread(instance, said, named)
@@ -120,6 +123,25 @@ class Stopper:
             reason = f"processes {', '.join(left)} do not end, even by KILL"
             return msgspec.structs.replace(status, state="failed", reason=reason)
         return _port_freed(instance, before, status, facts)
+
+    async def _run(
+        self, instance: Instance, before: ServiceStatus, link: Link, words: dict[str, list[str]]
+    ) -> bytes:
+        """Run stop.sh, with what it says last of each kind in ``words``; its stderr."""
+        partial = ""
+        async with link.stream(stop_script(self._fleet, instance)) as stream:
+            stream.write_eof()
+            while data := await stream.read(instance.stop.grace_s + _BEYOND_GRACE_S):
+                *lines, partial = (partial + data.decode("utf-8", "replace")).split("\n")
+                partial = partial[:_LINE]
+                for line in lines:
+                    key, *rest = line.split() or [""]
+                    if key not in _WORDS:
+                        continue
+                    words[key] = rest
+                    if said := _in_words(instance, key, rest):
+                        self._tell(instance, before.state, said)
+        return stream.stderr
 
     def _tell(self, instance: Instance, state: ServiceState, reason: str | None) -> None:
         elapsed_s = time.monotonic() - self._began_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -233,6 +234,37 @@ def test_waiting_for_a_silent_script_ends() -> None:
         stopping.said("signalled 1\n", 3000.0)
         status = await stop_one(stopping)
         assert (status.state, status.reason) == ("unknown", "nothing came within 37 s")
+
+    jumping(body())
+
+
+def test_a_node_that_never_stops_talking_is_given_up() -> None:
+    async def body() -> None:
+        stopping = Stopping(ONE)
+        stopping.said(*[part for _ in range(500) for part in ("killed 1\nyes yes\n" * 9, 1.0)])
+        status = await stop_one(stopping)
+        reason = "its stop on the node did not end within 74 s"
+        assert (status.state, status.reason) == ("unknown", reason)
+
+    jumping(body())
+
+
+def test_a_mistake_of_ours_is_told_of_its_instance_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    other = instance("other", node="pi5", stop=Stop(grace_s=7))
+
+    async def body() -> None:
+        stopping = Stopping(ONE, other)
+
+        def fails(_: object) -> None:
+            raise ZeroDivisionError("secret")
+
+        stopping.links.node["pi4"].answers["stop"] = fails  # type: ignore[assignment]
+        found = await stopping.stop([ONE, other])
+        assert (found[ONE.name].state, found[other.name].state) == ("unknown", "stopped")
+        assert "a mistake in fleetctl (ZeroDivisionError" in str(found[ONE.name].reason)
 
     jumping(body())
 
