@@ -5,7 +5,7 @@ private() {
   for folder; do
     set -- $(LC_ALL=C ls -ldn "$folder" 2>/dev/null)
     case $1 in
-      '') continue ;;
+      '') [ -e "$folder" ] || [ -L "$folder" ] || continue; bad='cannot be looked at' ;;
       l*) bad='is a symbolic link' ;;
       d????w* | d???????w*) bad="can be written by others ($1)" ;;
       d*) [ "$3" != "$own" ] || continue; bad="belongs to another account (uid $3)" ;;

@@ -181,8 +181,18 @@ def commands(lab: Lab, node: str) -> dict[int, str]:
 
 
 def running(lab: Lab, node: str, text: str) -> list[int]:
-    """Processes on a node whose command line begins with ``text``."""
-    return [pid for pid, command in commands(lab, node).items() if command.startswith(text)]
+    """Processes on a node whose command line begins with ``text``, whatever folder its program is
+    named with."""
+    return [
+        pid
+        for pid, command in commands(lab, node).items()
+        if command.startswith(text) or _without_folder(command).startswith(text)
+    ]
+
+
+def _without_folder(command: str) -> str:
+    program, blank, rest = command.partition(" ")
+    return f"{program.rpartition('/')[2]}{blank}{rest}"
 
 
 def eventually(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:

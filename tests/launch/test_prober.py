@@ -149,7 +149,7 @@ def only(node: Node, *tools: str) -> None:
     """Let the node have only some of the tools that can ask, and what any node has."""
     there = ("sh", "cat", "date", "sed", "grep", "ls", "sort", "tail", "head", "wc", "mv", "rm",
              "dd", "stty", "sleep", "ps", "awk", "kill", "tmux", "find", "rmdir", "mkdir", "touch",
-             "uname", "ss", "tr", "env", *tools)  # fmt: skip
+             "uname", "ss", "tr", "env", "id", *tools)  # fmt: skip
     folder = node.home / "only"
     folder.mkdir()
     for name in there:

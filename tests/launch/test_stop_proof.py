@@ -150,7 +150,10 @@ def test_no_more_processes_to_fork() -> None:
     folder.mkdir(parents=True)
     env = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
     marks = {"FLEETCTL_RUN": "ab", "FLEETCTL_STATE": str(folder)}
-    with subprocess.Popen(["sleep", "60"], user=account, env=env | marks) as runs:
+    # in a group of its own, which a stop may end as a whole
+    with subprocess.Popen(
+        ["sleep", "60"], user=account, env=env | marks, start_new_session=True
+    ) as runs:
         (folder / "state").write_text(f"run=ab\nphase=running\npid={runs.pid}\n")
         for path in (home, *home.rglob("*")):
             os.chown(path, account, account)

@@ -16,13 +16,18 @@ from fleetctl.probes.script import Answer
 from fleetctl.probes.started import base, if_started
 
 # A supervisor that was killed, or lost its power, leaves the secrets of its instance: they are
-# removed where nothing of the run lives any more. A spec of another run than the record's is of a
-# start that is under way.
+# removed where the record, as it is then, names it and it lives no more. A spec of another run than
+# the record's is of a start that is under way.
 _FORGET = """for spec in */*@{node}/spec; do
 one=${{spec%/spec}}
 [ -e "$spec" ] && [ ! -e "$one/lock" ] && IFS= read -r run <"$spec" || continue
-grep -qx "$run" "$one/state" || continue
-case $told in *"${{run#run=}} "*) ;; *) rm -f "$spec" "$one/account" ;; esac
+case $told in *"${{run#run=}} "*) continue ;; esac
+record=$(cat "$one/state") && root=$(echo "$record" | sed -n 's/^supervisor=//p') || continue
+echo "$record" | grep -qx "$run" && [ -n "$root" ] || continue
+if echo "$record" | grep -qx "boot=$(this_boot)"; then
+[ "$(birth "${{root%% *}}")" != "$root" ] || continue
+fi
+rm -f "$spec" "$one/account"
 done 2>/dev/null
 true"""
 
