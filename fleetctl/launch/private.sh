@@ -3,9 +3,10 @@
 private() {
   own=$(id -u) || return
   for folder; do
+    [ -e "$folder" ] || [ -L "$folder" ] || continue
     set -- $(LC_ALL=C ls -ldn "$folder" 2>/dev/null)
     case $1 in
-      '') [ -e "$folder" ] || [ -L "$folder" ] || continue; bad='cannot be looked at' ;;
+      '') bad='cannot be looked at' ;;
       l*) bad='is a symbolic link' ;;
       d????w* | d???????w*) bad="can be written by others ($1)" ;;
       d*) [ "$3" != "$own" ] || continue; bad="belongs to another account (uid $3)" ;;

@@ -117,6 +117,7 @@ def test_applied_it_is_well_twice_changes_nothing_and_undo_brings_it_back(lab: L
     assert fleetctl(lab, "fix", "--undo", "--yes").out.startswith("nothing to undo")
 
 
+@pytest.mark.long  # 13 s
 def test_what_the_first_problem_hid_is_repaired_in_a_further_round(lab: Lab) -> None:
     lab.fault("address-missing", "pi")
     said = fleetctl(lab, "fix", "--apply", "--yes")
@@ -125,6 +126,7 @@ def test_what_the_first_problem_hid_is_repaired_in_a_further_round(lab: Lab) -> 
     assert problems(lab) == []
 
 
+@pytest.mark.long  # 12 s
 def test_json_is_alone_on_stdout(lab: Lab) -> None:
     lab.fault("route-missing", "pi")
     found: list[dict[str, Any]] = []

@@ -162,6 +162,7 @@ def test_keys_of_host_and_user(lab: Lab, user: MakeUser) -> None:
     assert said.err.count("fleetctl: ") == 2
 
 
+@pytest.mark.long  # 11 s; test_every_fault tries it, too
 def test_tmux_is_missing(lab: Lab, user: MakeUser) -> None:
     job = user(SLEEPERS)
     lab.fault("tmux-missing", "hub")
@@ -185,6 +186,7 @@ def test_tmux_is_missing(lab: Lab, user: MakeUser) -> None:
     assert job.type("stop").code == 0
 
 
+@pytest.mark.long  # 10 s; test_every_fault tries it, too
 def test_the_disk_is_full(lab: Lab, user: MakeUser) -> None:
     job = user(
         {

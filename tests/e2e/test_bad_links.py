@@ -55,10 +55,16 @@ def test_a_bad_link_is_one_problem(
     lab: Lab, fault: str, code: str, node: str, network: str, affects: set[str]
 ) -> None:
     lab.fault(fault, node, network=network)
-    ((key, problem),) = told(lab).items()
-    assert key == (code, "pi4" if network == "edge51" else node)
-    assert set(problem["affects"]) == affects
-    assert problem["severity"] == "warning"
+    expected = {(code, "pi4" if network == "edge51" else node): ("warning", affects)}
+
+    def found() -> bool:
+        """By chance so few may be lost on one path that the loss seems to be on another."""
+        return {
+            key: (problem["severity"], set(problem["affects"]))
+            for key, problem in told(lab).items()
+        } == expected
+
+    eventually(found, "it is told", timeout_s=20)
 
 
 def test_stealth_is_well_and_a_fabric_that_carries_nothing_is_not(lab: Lab) -> None:

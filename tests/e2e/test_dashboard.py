@@ -173,6 +173,7 @@ def test_a_start_is_ended_by_a_key(lab: Lab, user: MakeUser, stopped: bool) -> N
     assert job.type("stop").code == 0
 
 
+@pytest.mark.long  # 11 s
 def test_killed_and_started_again(lab: Lab, job: User) -> None:
     job.start()
     with on_screen(job) as screen:

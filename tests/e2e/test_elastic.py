@@ -60,6 +60,7 @@ def test_what_can_work_is_started(user: MakeUser) -> None:
     assert one.type("stop").code == 0
 
 
+@pytest.mark.long  # 15 s
 def test_a_member_that_is_off_keeps_no_other_waiting(user: MakeUser) -> None:
     one = elastic(user(JOB))
     one.lab.fault("power-off", "pi")

@@ -71,7 +71,8 @@ def test_what_the_next_boot_brings_instead_is_told_and_is_so(lab: Lab, node: str
     lab.fault("power-off", node)  # what is written down again comes with the next boot
 
 
-@pytest.mark.parametrize("node", [pytest.param("mini2", marks=pytest.mark.long), "pi4"])
+@pytest.mark.long  # 11 s each
+@pytest.mark.parametrize("node", ["mini2", "pi4"])
 def test_what_is_not_written_down_is_written_down(lab: Lab, node: str) -> None:
     lab.fault("address-not-persistent", node)
     lab.fault("route-not-persistent", node)

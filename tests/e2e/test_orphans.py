@@ -156,6 +156,7 @@ def test_a_node_was_taken_out_of_the_file_as_a_whole(user: MakeUser) -> None:
     assert one.type("stop").code == 0
 
 
+@pytest.mark.long  # 11 s
 def test_a_former_node_that_cannot_be_asked_is_not_well(user: MakeUser) -> None:
     one = user({"worker": worker(4861, "mini", "pi")})
     one.start()

@@ -83,6 +83,7 @@ def start(lab: Lab, job: str) -> None:
     )
 
 
+@pytest.mark.long  # 20 s
 def test_a_connection_says_whether_it_uses_the_best_network(make_lab: MakeLab) -> None:
     lab = make_lab(PAIR)
     start(lab, "fast")

@@ -85,7 +85,7 @@ def test_what_is_written_in_double_quotes_is_read_back(variables: dict[str, str]
     assert parse_env(text, "source") == values
 
 
-@given(st.text(min_size=1).map(lambda text: f"TOP{text}SECRET"))
+@given(st.text(st.characters(exclude_characters="="), min_size=1).map(lambda t: f"TOP{t}SECRET"))
 def test_no_message_contains_a_value(value: str) -> None:
     for text in (f"A=fine\n{value}\n", f"A='{value}", f'A="{value}', f"A='x' {value}"):
         try:

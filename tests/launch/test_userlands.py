@@ -24,7 +24,9 @@ from tests.launch.test_stop_proof import socket_of
 
 __all__ = ["port"]
 
-SHELLS = ("busybox", "zsh", "mksh", "yash")
+OTHERS = ("zsh", "mksh", "yash")
+
+SHELLS = ("busybox", *(pytest.param(shell, marks=pytest.mark.long) for shell in OTHERS))
 
 
 @pytest.fixture(params=SHELLS)

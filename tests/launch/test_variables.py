@@ -13,6 +13,7 @@ from tests.launch.conftest import Node, eventually, installed
 from tests.launch.jobs import instance
 
 SHELLS = ("dash", "bash", "zsh", "mksh", "ksh93", "yash", "busybox")
+QUICK = ("dash", "bash", "busybox")
 POSIX = """
 ARFLAGS CDPATH COLUMNS ENV FCEDIT HISTFILE HISTSIZE HOME IFS LANG LC_ALL LC_COLLATE LC_CTYPE
 LC_MESSAGES LINENO LINES MAIL MAILCHECK MAILPATH NLSPATH OLDPWD OPTARG OPTERR OPTIND PATH PPID PS1
@@ -58,7 +59,10 @@ def as_sh(shell: str, folder: Path) -> Path:
     return folder / "sh"
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    "shell",
+    [s if s in QUICK else pytest.param(s, marks=pytest.mark.long) for s in SHELLS],
+)
 def test_every_name_as_env_gives_it(shell: str, tmp_path: Path) -> None:
     """The same as `env NAME=VALUE sh -c COMMAND`, for names that some shell has for itself."""
     sh = as_sh(shell, tmp_path)
