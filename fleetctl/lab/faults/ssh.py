@@ -48,9 +48,11 @@ def _change_host_key(now: State, machine: Machine, changed: bool) -> None:
     process = now.processes[machine.key]
     linux.install_host_key(key, process.root / "etc/ssh")
     # Its sessions go on: they have processes of their own.
-    stop = 'pid=$(cat /run/sshd.pid) && kill -KILL "$pid" && rm /run/sshd.pid'
+    # A killed process has its port for a moment longer.
+    stop = """pid=$(cat /run/sshd.pid) && kill -KILL "$pid" && rm /run/sshd.pid
+i=0; while kill -0 "$pid" 2>/dev/null && [ $i -lt 500 ]; do sleep 0.01; i=$((i + 1)); done"""
     start = "exec /usr/sbin/sshd -E /var/log/sshd.log"
-    as_root(now, machine, ["sh", "-c", f"{stop}; {start}"])
+    as_root(now, machine, ["sh", "-c", f"{stop}\n{start}"])
     building.await_ssh(now, machine.key)
     if any(f.kind == "sshd-hang" and f.node == machine.key for f in now.faults):
         _hang(now, machine, True)  # the restarted server must hang, too
