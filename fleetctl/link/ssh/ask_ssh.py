@@ -14,7 +14,7 @@ import re
 import signal
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -83,7 +83,7 @@ class AskedSSH:
         :raises Refused: it refuses the configuration, or does not answer in time.
         """
         key = msgspec.json.encode((host, user, port)).decode()
-        if self._kept.files and _stamps(self._kept.files) != self._kept.files:
+        if any(_stamp(path) != known for path, known in self._kept.files.items()):
             self._kept = self._nothing()
         if found := self._kept.answers.get(key):
             return found
@@ -206,10 +206,6 @@ def _is_ours(path: Path) -> bool:
     except OSError:
         return False
     return found.st_uid == os.getuid() and not found.st_mode & 0o022
-
-
-def _stamps(paths: Iterator[str] | Mapping[str, object]) -> _Stamps:
-    return {path: _stamp(path) for path in paths}
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:
