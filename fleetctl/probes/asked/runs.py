@@ -16,8 +16,9 @@ from fleetctl.probes.script import Answer
 from fleetctl.probes.started import base, if_started
 
 # A supervisor that was killed, or lost its power, leaves the secrets of its instance: they are
-# removed where the record, as it is then, names it and it lives no more. A spec of another run than
-# the record's is of a start that is under way.
+# removed where the record, as it is then, names it and it lives no more, be it that tmux has not
+# taken note of its end (state Z). A spec of another run than the record's is of a start that is
+# under way.
 _FORGET = """for spec in */*@{node}/spec; do
 one=${{spec%/spec}}
 [ -e "$spec" ] && [ ! -e "$one/lock" ] && IFS= read -r run <"$spec" || continue
@@ -25,7 +26,9 @@ case $told in *"${{run#run=}} "*) continue ;; esac
 record=$(cat "$one/state") && root=$(echo "$record" | sed -n 's/^supervisor=//p') || continue
 echo "$record" | grep -qx "$run" && [ -n "$root" ] || continue
 if echo "$record" | grep -qx "boot=$(this_boot)"; then
-[ "$(birth "${{root%% *}}")" != "$root" ] || continue
+case $(cat "/proc/${{root%% *}}/stat" || ps -o stat= -p "${{root%% *}}") in
+Z* | *') Z '*) ;; *) [ "$(birth "${{root%% *}}")" != "$root" ] || continue ;;
+esac
 fi
 rm -f "$spec" "$one/account"
 done 2>/dev/null
