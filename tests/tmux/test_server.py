@@ -481,7 +481,10 @@ def test_attaching_repeatedly_changes_nothing(tmp_path: Path, config: str) -> No
         ) as terminal:
             shown = b""
             while b"shown-here" not in shown:
-                data = await asyncio.wait_for(terminal.read(), 10)
+                try:
+                    data = await asyncio.wait_for(terminal.read(), 10)
+                except TimeoutError:
+                    raise AssertionError((shown, sessions(), processes())) from None
                 assert data, shown
                 shown += data
             assert "flotte-view-" in sessions()
@@ -492,6 +495,11 @@ def test_attaching_repeatedly_changes_nothing(tmp_path: Path, config: str) -> No
 
     def sessions() -> str:
         return ask("list-sessions", "-F", "#{session_name}")
+
+    def processes() -> str:
+        argv = ["ps", "-eo", "pid,ppid,stat,wchan:20,args", "--forest"]
+        said = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False).stdout
+        return "\n".join(line for line in said.splitlines() if "tmux" in line)
 
     async def body() -> None:
         async with _node() as tmux:
