@@ -10,7 +10,7 @@ import msgspec
 
 from fleetctl.errors import FleetctlError, LaunchError, LinkError, TmuxError
 from fleetctl.finishing import to_the_end
-from fleetctl.health.services import not_asked_yet, unknown_status
+from fleetctl.health.services import not_asked_yet, service_status, unknown_status
 from fleetctl.launch.birth import Birth
 from fleetctl.launch.node_files import LOCK_STALE_MINUTES
 from fleetctl.launch.secrets import Secrets
@@ -21,7 +21,9 @@ from fleetctl.model.plan import PlanStep, met
 from fleetctl.model.progress import Progress
 from fleetctl.model.status import ALIVE_STATES, UNREADY_STATES, ServiceState, ServiceStatus
 from fleetctl.observe.conditions import external_answers
+from fleetctl.observe.look import look
 from fleetctl.probes.echoes import path_text
+from fleetctl.probes.node import services_script
 
 PATH_TIMEOUT_S = 6.0
 LOCK_WAIT_S = 60.0 * LOCK_STALE_MINUTES + 15.0
@@ -82,14 +84,14 @@ class Runner:
             self._placeholder(step.instance)
             self._outcomes[step.instance.name] = asyncio.create_task(self._drive(step))
         try:
-            results = await asyncio.gather(*self._outcomes.values())
+            await asyncio.gather(*self._outcomes.values())
         finally:
             for task in self._outcomes.values():
                 task.cancel()
             await asyncio.gather(*self._outcomes.values(), return_exceptions=True)
             for birth in self._births.values():
                 birth.close()
-        return dict(zip(self._outcomes, results, strict=True))
+        return {name: self.statuses[name] for name in self._outcomes}
 
     async def _drive(self, step: PlanStep) -> ServiceStatus:
         instance = step.instance
@@ -169,11 +171,7 @@ class Runner:
         for need in step.needs:
             if need in ready or need.name not in outcomes:
                 continue
-            status = outcomes[need.name]
-            # a waiting instance gives its own reason elsewhere
-            quoted = status.reason and status.state != "waiting"
-            why = f" ({status.reason})" if quoted else ""
-            unmet.setdefault(need.service, f"{need.name} is {status.state}{why}")
+            unmet.setdefault(need.service, _not_met(need, outcomes[need.name]))
         served = {need.service for need in ready} if self._elastic else frozenset[str]()
         if missing := [reason for service, reason in unmet.items() if service not in served]:
             return missing[0]
@@ -225,11 +223,28 @@ class Runner:
                 continue
             reason = f"no path from {instance.node} to {address} and back ({need.name})"
             while not await self._answers(instance.node, need):
+                if ended := await self._ended(need):
+                    return ended
                 if time.monotonic() > deadline:
                     return reason
                 self._change(instance, "waiting", reason)
                 await asyncio.sleep(0.5)
         return None
+
+    async def _ended(self, need: Instance) -> str | None:
+        """How ``need`` ended, if its node says that it is no longer there to be reached."""
+        if need.command is None:
+            return None
+        try:
+            facts = await look(
+                await self._links.get(need.node), services_script(self._fleet, need.node)
+            )
+        except LinkError:
+            return None  # where a need's node is lost, the path may come back with it
+        status = service_status(self._fleet, need, facts)
+        if status.state == "unknown" or status.state in ALIVE_STATES or met(need, status):
+            return None
+        return _not_met(need, self._become(need, status))
 
     async def _answers(self, node: str, need: Instance) -> bool:
         assert need.listen is not None
@@ -262,3 +277,9 @@ class Runner:
             name, state, reason = instance.name, status.state, status.reason
             self._report(Progress("start", name, state, reason, elapsed_s, said))
         return status
+
+
+def _not_met(need: Instance, status: ServiceStatus) -> str:
+    # a waiting instance gives its own reason elsewhere
+    why = f" ({status.reason})" if status.reason and status.state != "waiting" else ""
+    return f"{need.name} is {status.state}{why}"

@@ -21,7 +21,7 @@ from fleetctl.model.status import ServiceStatus
 from tests.clock import jumping
 from tests.launch.jobs import Shape, job, listen
 from tests.scripted import Script, says
-from tests.simulated import FLEET, SimulatedFleet, ends, server
+from tests.simulated import FLEET, Process, SimulatedFleet, ends, server
 
 ADDRESS = "10.0.0.1"
 LISTENING: dict[str, Any] = {"listen": listen(), "ready": Ready("listening")}
@@ -311,6 +311,50 @@ def test_a_path_that_opens_is_waited_for() -> None:
         assert start.states()["worker@pi4"] == "waiting"
         reason = f"no path from pi4 to {ADDRESS} and back (server@mini1)"
         assert start.reasons()["worker@pi4"] == reason
+        closed = False
+        await running
+        assert start.states()["worker@pi4"] == "ready"
+
+    jumping(body())
+
+
+def test_waiting_for_a_path_ends_with_what_is_at_its_other_end() -> None:
+    async def body() -> None:
+        links = nodes(TWO)
+
+        async def short(process: Process) -> int:
+            process.listens(ADDRESS, 6000)
+            await asyncio.sleep(5)
+            return 3
+
+        links.node["mini1"].programs["server@mini1"] = short
+        links.node["pi4"].answers["path"] = says(status=1)
+        start = Start(links, TWO)
+        statuses = await start.run()
+        assert start.reasons()["worker@pi4"] == "server@mini1 is failed (exit code 3)"
+        assert statuses["server@mini1"].state == "failed"
+        assert statuses["worker@pi4"].state == "waiting"
+        assert asyncio.get_running_loop().time() < 15
+
+    jumping(body())
+
+
+def test_waiting_for_a_path_outlasts_a_node_that_is_lost() -> None:
+    async def body() -> None:
+        links = nodes(TWO)
+        mini1 = links.node["mini1"]
+        closed = True
+
+        async def answer(script: Script) -> int:
+            return 1 if closed else 0
+
+        links.node["pi4"].answers["path"] = answer
+        start = Start(links, TWO)
+        running = asyncio.create_task(start.run())
+        await links.node["pi4"].asked("path", times=2)
+        mini1.cut_at("look")
+        await links.node["pi4"].asked("path", times=9)
+        assert not running.done()
         closed = False
         await running
         assert start.states()["worker@pi4"] == "ready"
