@@ -12,7 +12,7 @@ from fleetctl.cli.progress import ProgressLines
 from fleetctl.cli.render import plain, problem_lines
 from fleetctl.health.services import not_asked_yet
 from fleetctl.model.jobs import Instance
-from fleetctl.model.progress import ActionResult
+from fleetctl.model.progress import ActionResult, ActionStage
 from fleetctl.model.status import ALIVE_STATES, ServiceStatus
 from fleetctl.service import Action, Report, StartRefused
 
@@ -102,9 +102,18 @@ def _report_result(result: ActionResult, as_json: bool, nothing: str) -> int:
     elif nothing and not services:
         click.echo(nothing, err=True)
     else:
-        word = "ready" if result.stage == "start" else "stopped"
-        click.echo(f"all {len(services)} {word}", err=True)
+        click.echo(_all_good(result.stage, services), err=True)
     return 1 if bad else 0
+
+
+def _all_good(stage: ActionStage, services: Mapping[str, ServiceStatus]) -> str:
+    """What is true of all of them; what has done its work and ended is not ready."""
+    word = "ready" if stage == "start" else "stopped"
+    ended = sum(status.state == "exited" for status in services.values())
+    if not ended:
+        return f"all {len(services)} {word}"
+    ready = len(services) - ended
+    return f"{f'{ready} ready, ' if ready else ''}{ended} ended with exit code 0"
 
 
 def _say_what_changed(services: Mapping[str, ServiceStatus]) -> None:

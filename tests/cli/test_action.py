@@ -1,4 +1,4 @@
-"""What a start says that ends before the nodes have answered."""
+"""What a start says at its end, also when that comes before the nodes have answered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from fleetctl.cli.action import carry_out
 from fleetctl.model.progress import ActionResult
-from fleetctl.model.status import ServiceStatus
+from fleetctl.model.status import ServiceState, ServiceStatus
 from fleetctl.service import Action, Report
 from tests.launch.jobs import job
 
@@ -96,3 +96,23 @@ def test_the_last_lines_of_a_failed_instance_stand_below_it(
     assert capsys.readouterr().err.endswith(
         "server@mini1 is failed: exit code 1\n    a:\n      b\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        (("ready", "ready"), "all 2 ready"),
+        (("ready", "exited"), "1 ready, 1 ended with exit code 0"),
+        (("exited", "exited"), "2 ended with exit code 0"),
+    ],
+)
+def test_what_has_ended_is_not_called_ready(
+    states: tuple[ServiceState, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def work(found: dict[str, ServiceStatus]) -> ActionResult:
+        for instance, state in zip(JOB.instances, states, strict=True):
+            found[instance.name] = replace(SERVER, state=state)
+        return ActionResult("start", dict(found))
+
+    assert begin(Action(work)) == 0
+    assert capsys.readouterr().err == f"{said}\n"
