@@ -21,16 +21,17 @@ class Context(Struct, frozen=True):
     job: str | None
 
     def service(self) -> LiveFleet:
-        """The fleet of the file and its chosen job.
+        """The fleet of the file, seen from this machine, and its chosen job.
 
         :raises ConfigError: the file is missing or wrong.
         :raises UsageError: there is no such job.
         """
         from fleetctl.config import find, load
         from fleetctl.fleet import LiveFleet
+        from fleetctl.link.here import seen_from_here
         from fleetctl.model.targets import choose_job
 
-        fleet = load(find(self.config_path))
+        fleet = seen_from_here(load(find(self.config_path)))
         return LiveFleet(fleet, choose_job(fleet, self.job))
 
 
