@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from fleetctl.link.ssh.user_config import words
-from fleetctl.local_files import private_folder
+from fleetctl.local_files import nobody_else_writes, write_private
 
 AT_ONCE = 8
 """So many ssh processes are asked side by side."""
@@ -157,7 +157,11 @@ class AskedSSH:
         return _Kept(self._about(), {}, {})
 
     def _read(self) -> _Kept:
-        if self._cache and _is_ours(self._cache) and _is_ours(self._cache.parent):
+        if (
+            self._cache
+            and nobody_else_writes(self._cache)
+            and nobody_else_writes(self._cache.parent)
+        ):
             with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
                 kept = msgspec.json.decode(self._cache.read_bytes(), type=_Kept)
                 if kept.about == self._about():
@@ -190,22 +194,8 @@ class AskedSSH:
             return
         text = msgspec.json.encode(self._kept)
         with suppress(OSError):
-            private_folder(self._cache.parent)
-            if self._cache.exists() and self._cache.read_bytes() == text:
-                return
-            descriptor, name = tempfile.mkstemp(dir=self._cache.parent)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text)
-            Path(name).replace(self._cache)
-
-
-def _is_ours(path: Path) -> bool:
-    """Nobody else can have written there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return False
-    return found.st_uid == os.getuid() and not found.st_mode & 0o022
+            if not self._cache.exists() or self._cache.read_bytes() != text:
+                write_private(self._cache, text)
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:
