@@ -52,8 +52,10 @@ def run(*argv: str) -> None:
     subprocess.run(argv, check=True, timeout=10)
 
 
-def put_in_place_of(file: str, content: str, folder: Path) -> None:
-    """Give ``file`` of this machine another content, for this process and what it starts."""
+def put_in_place_of(file: str, content: str, folder: Path) -> Path:
+    """Give ``file`` of this machine another content, for this process and what it starts; returns
+    the file to change it in."""
     ours = folder / file.strip("/").replace("/", "-")
     ours.write_text(content)
     run("mount", "--bind", str(ours), file)
+    return ours
