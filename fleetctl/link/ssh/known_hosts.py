@@ -13,7 +13,7 @@ import hmac
 import re
 import stat
 from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import a2b_base64
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -95,11 +95,11 @@ class KnownFile:
 
     @cached_property
     def _hashed(self) -> list[tuple[bytes, bytes, int]]:
-        """Salt, the text of the digest, and the place of each hashed name."""
+        """Salt, digest and place of each hashed name."""
         found = []
         for match in _HASHED.finditer(self._content):
             try:
-                found.append((a2b_base64(match[1]), match[2], match.start()))
+                found.append((a2b_base64(match[1]), a2b_base64(match[2]), match.start()))
             except Base64Error:
                 continue
         return found
@@ -112,9 +112,11 @@ class KnownFile:
                 yield self._line_start(place)
 
     def _hashed_of(self, name: bytes) -> Iterator[int]:
-        for salt, digest, place in self._hashed:
-            if b2a_base64(hmac.digest(salt, name, "sha1"), newline=False) == digest:
-                yield self._line_start(place)
+        made = hmac.digest
+        found = [
+            place for salt, digest, place in self._hashed if made(salt, name, "sha1") == digest
+        ]
+        return map(self._line_start, found)
 
     def _line_start(self, place: int) -> int:
         return self._content.rfind(b"\n", 0, place) + 1
