@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from fleetctl.link.groups import end_group
 from fleetctl.link.ssh.user_config import words
 from fleetctl.local_files import nobody_else_writes, write_private
 
@@ -140,11 +141,7 @@ class AskedSSH:
                 "exec of the configuration wait for something?"
             ) from None
         finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), 1.0)
+            await end_group(process, signal.SIGKILL)
         told = errors.decode("utf-8", "replace")
         if process.returncode != 0:
             lines = [line.strip() for line in told.splitlines() if not _NOISE.match(line)]
