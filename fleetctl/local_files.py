@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import stat
+import tempfile
 import time
 from pathlib import Path
 
@@ -44,6 +45,31 @@ def private_folder(path: Path) -> None:
     for folder in (*reversed(path.parents), path):
         if not folder.is_dir():
             folder.mkdir(0o700, exist_ok=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only this account reads, as a whole or not at all.
+
+    :raises OSError: it cannot be written.
+    """
+    private_folder(path.parent)
+    descriptor, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(new).replace(path)
+    except BaseException:
+        Path(new).unlink(missing_ok=True)
+        raise
+
+
+def nobody_else_writes(path: Path) -> bool:
+    """It is there, and only this account can have written it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 def _read(file: int, most_bytes: int, deadline_s: float) -> bytes:

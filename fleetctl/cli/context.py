@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 from msgspec import Struct
 
 if TYPE_CHECKING:  # `config` and `lab` use Context too, and do not need these
@@ -20,19 +21,30 @@ class Context(Struct, frozen=True):
     config_path: Path | None
     job: str | None
 
-    def service(self) -> LiveFleet:
+    def service(self, tell: Callable[[str], object] | None = None) -> LiveFleet:
         """The fleet of the file, seen from this machine, and its chosen job.
 
+        :param tell: takes what the user should know of the file before anything is connected to;
+            None: it is printed on stderr.
         :raises ConfigError: the file is missing or wrong.
         :raises UsageError: there is no such job.
         """
+        from fleetctl.cli.told import not_yet_told
         from fleetctl.config import find, load
         from fleetctl.fleet import LiveFleet
         from fleetctl.link.here import seen_from_here
         from fleetctl.model.targets import choose_job
 
-        fleet = seen_from_here(load(find(self.config_path)))
-        return LiveFleet(fleet, choose_job(fleet, self.job))
+        path = find(self.config_path)
+        fleet = seen_from_here(load(path))
+        job = choose_job(fleet, self.job)
+        for line in not_yet_told(path, fleet):
+            (tell or _note)(line)
+        return LiveFleet(fleet, job)
+
+
+def _note(line: str) -> None:
+    click.echo(f"note: {line}", err=True)
 
 
 class NodesFile:
@@ -40,6 +52,7 @@ class NodesFile:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._notes: list[str] = []
         self._seen = self._stamp()
 
     def news(self) -> bool:
@@ -54,7 +67,12 @@ class NodesFile:
         :raises UsageError: the chosen job is no longer there.
         """
         self._seen = self._stamp() or self._seen
-        return self._context.service()
+        return self._context.service(self._notes.append)
+
+    def notes(self) -> list[str]:
+        """What the user should know of the files that were read, each told once."""
+        notes, self._notes = self._notes, []
+        return notes
 
     def _stamp(self) -> tuple[int, int, int] | None:
         from fleetctl.config import find

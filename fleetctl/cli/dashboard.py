@@ -56,7 +56,7 @@ async def _dashboard(context: Context) -> int:
     for name in ("COLUMNS", "LINES"):  # Textual would take them for this terminal's size
         os.environ.pop(name, None)
     file = NodesFile(context)
-    shown: FleetService = context.service()
+    shown: FleetService = file.read()
     while True:
         code, again = await _show(context, file, shown)
         if again is None:

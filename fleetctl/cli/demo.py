@@ -19,6 +19,7 @@ import msgspec
 from fleetctl import config
 from fleetctl.cli.context import Context
 from fleetctl.cli.terminal import PLAIN_SCREEN, has_screen
+from fleetctl.cli.told import remember
 from fleetctl.config.file import VARIABLE as CONFIG_VARIABLE
 from fleetctl.demo import VARIABLE, Demo
 from fleetctl.errors import ConfigError
@@ -61,6 +62,7 @@ def command(context: Context, loopback: bool, keep: bool, then: str | None) -> i
             lab = _build(fleet, path, name, loopback=loopback, keep=keep)
             up = True
             fleet = config.load(lab.config_path)
+            remember(lab.config_path, fleet, home=lab.home)
             job = choose_job(fleet, job.name if job else None)
             return _show(lab, Tour(lab, fleet, job), context.job, then, keep=keep)
         finally:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from fleetctl.cli.context import Context
+from fleetctl.cli.told import remember
 from fleetctl.errors import UsageError
 from fleetctl.lab import Lab
 from fleetctl.lab.faults.registry import KINDS
@@ -62,9 +63,9 @@ def up(
     if loopback:
         if as_guide:
             raise UsageError("--as-guide is about routes, and the loopback has none")
-        _show_loopback(
-            LoopbackLab.up(fleet, path, name=name, copies=pairs, progress=_say), len(_running())
-        )
+        small = LoopbackLab.up(fleet, path, name=name, copies=pairs, progress=_say)
+        remember(small.config_path, config.load(small.config_path), home=small.home)
+        _show_loopback(small, len(_running()))
         return
     lab = Lab.up(fleet, path, name=name, copies=pairs, as_guide=as_guide, progress=_say)
     option = "" if len(_running()) == 1 else f" --name {lab.name}"

@@ -26,9 +26,11 @@ LOCKED, NO_WORKDIR, NOT_WRITTEN, RUNNING, TORN, LEFT, UNREAD = 61, 62, 63, 64, 6
 
 _NOT_OF_THE_ACCOUNT = (
     "/^export([^=]* )?(TERM|TERM_PROGRAM|TERM_PROGRAM_VERSION|TMUX|TMUX_PANE|FLEETCTL_[A-Z_]*|_|UID"
-    "|EUID|PPID|SHELLOPTS|BASHOPTS)(=|$)/d"
+    "|EUID|PPID|SHELLOPTS|BASHOPTS|SSH_AUTH_SOCK|SSH_CLIENT|SSH_CONNECTION|SSH_TTY)(=|$)/d"
 )
-"""A sed script for ``export -p``: what tmux sets in a window, and what bash lets nobody set."""
+"""A sed script for ``export -p``: what tmux sets in a window, what bash lets nobody set, and what
+is of the session that starts the instance, which outlives it: its SSH agent, whose keys are not for
+jobs, and its connection."""
 
 
 def _shipped(name: str) -> str:

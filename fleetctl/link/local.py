@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from fleetctl.errors import LinkHung, LinkLost
+from fleetctl.link.groups import end_group
 from fleetctl.link.protocol import ANSWER_BYTES, Completed, cut_off, cut_short
 from fleetctl.link.readiness import readable
 from fleetctl.link.shell import NoiseFilter, ScriptOutput, local_argv, sent
@@ -29,14 +30,8 @@ def _status(returncode: int) -> int:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a script and its process group."""
-    for sig in (signal.SIGTERM, signal.SIGKILL):
-        if process.returncode is not None:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, sig)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), 1.0)
+    """End a script and what it has started; it may clean up."""
+    await end_group(process, signal.SIGTERM, signal.SIGKILL)
 
 
 async def _feed(pipe: asyncio.StreamWriter, data: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
@@ -71,6 +71,9 @@ class NodesFile(Protocol):
         :raises FleetctlError: the file is missing or wrong.
         """
 
+    def notes(self) -> Sequence[str]:
+        """What the user should know of the file before anything is connected to, each told once."""
+
 
 class FleetApp(Host):
     """The dashboard of one fleet.
@@ -136,6 +139,8 @@ class FleetApp(Host):
         # imported modules stay: collecting them again and again would delay keys
         gc.freeze()
         self.guide.greet()
+        for note in self._file.notes() if self._file else ():
+            self.notify(note, title="nodes.yaml", timeout=20, markup=False)
         self._watch_fleet()
         self._follow()
         self.set_interval(FILE_EVERY_S, self._look_at_file)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from fleetctl.local_files import private_folder
+from fleetctl.local_files import write_private
 from fleetctl.model.layout import STATE
 
 FILE = f"{STATE}/dashboard.json"
@@ -39,11 +39,4 @@ def read(path: str = FILE) -> Kept:
 def write(kept: Kept, path: str = FILE) -> None:
     """Keep it, as a whole or not at all; where it cannot be kept, nothing is said."""
     with suppress(OSError, RuntimeError):
-        place = Path(path).expanduser()
-        private_folder(place.parent)
-        new = place.with_name(f".{place.name}.{os.getpid()}")
-        new.unlink(missing_ok=True)
-        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "wb") as opened:
-            opened.write(msgspec.json.encode(kept))
-        new.replace(place)
+        write_private(Path(path).expanduser(), msgspec.json.encode(kept))

@@ -72,3 +72,20 @@ def test_an_outer_tmux_or_instance_is_not_inherited(
     assert now["FLEETCTL_RUN"] == node.state(one)["run"]
     assert "FLEETCTL_X" not in now
     node.stop(one)
+
+
+def test_an_agent_and_the_connection_are_of_the_session_and_not_inherited(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = ("SSH_AUTH_SOCK", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY")
+    for name in session:
+        monkeypatch.setenv(name, "/tmp/ssh-Ab3xYz/agent.17")
+    without, own = instance(command=SHOW), instance(command=SHOW, env={"SSH_AUTH_SOCK": "/own"})
+    node.start(without)
+    assert not {*session} & {*has(node)}
+    node.stop(without)
+    node.start(own)
+    assert {name: value for name, value in has(node).items() if name in session} == {
+        "SSH_AUTH_SOCK": "/own"
+    }
+    node.stop(own)

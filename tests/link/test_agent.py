@@ -57,10 +57,10 @@ def crowded(agent: Agent, client_home: Path) -> Agent:
     return agent
 
 
-async def _says(node: Node) -> str:
+async def _says(node: Node, script: str = "echo in") -> str:
     link = await Connector({}).connect(node)
     try:
-        return (await link.run("echo in", timeout_s=10)).text
+        return (await link.run(script, timeout_s=10)).text
     finally:
         await link.close()
 
@@ -73,6 +73,19 @@ def _fails(node: Node) -> AuthFailed:
 
 def _config(client_home: Path, text: str) -> None:
     (client_home / ".ssh" / "config").write_text(text)
+
+
+def test_the_agent_is_not_forwarded_whatever_the_configuration_says(
+    sshd: Server, agent: Agent, client_home: Path
+) -> None:
+    _config(client_home, "Host *\n  ForwardAgent yes\n")
+    ask = 'echo "${SSH_AUTH_SOCK-none}"'
+    argv = ["ssh", "-F", str(client_home / ".ssh/config"), "-o", "BatchMode=yes"]
+    argv += ["-o", f"UserKnownHostsFile={sshd.known_hosts}", "-i", str(sshd.key)]
+    argv += ["-p", str(sshd.port), f"{sshd.user}@127.0.0.1", ask]
+    forwarded = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True)
+    assert "agent" in forwarded.stdout
+    assert bounded(_says(sshd.node(), ask)) == "none\n"
 
 
 def test_the_key_of_identity_file_is_offered_before_those_of_the_agent(

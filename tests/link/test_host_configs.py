@@ -121,6 +121,7 @@ def test_the_same_is_known_where_there_is_no_ssh(
     )
     text += "  IdentityFile ~/.ssh/k\n  IdentitiesOnly yes\n  UserKnownHostsFile ~/a ~/b\n"
     text += "  HostKeyAlias other\n  AddressFamily inet\n  BindAddress 10.0.0.1\n"
+    text += "  CheckHostIP yes\n  RevokedHostKeys ~/.ssh/revoked\n"
     write(home, text)
     by_ssh = asked()
     monkeypatch.setenv("PATH", str(home))

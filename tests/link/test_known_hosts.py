@@ -6,13 +6,13 @@ import base64
 import hashlib
 import hmac
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from msgspec import Struct
 
-from fleetctl.errors import HostKeyChanged, HostKeyUnknown, LinkError
+from fleetctl.errors import ConnectFailed, HostKeyChanged, HostKeyUnknown, LinkError
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.model.topology import SSH, Node
 from tests.openssh import Server, bounded, make_key, open_folder, public_key
@@ -67,7 +67,8 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
             "key": server.host_key, "rsa": rsa, "authority": authority, "other": stranger,
             "other_rsa": other_rsa,
         }  # fmt: skip
-        yield Host(server, {name: public_key(path) for name, path in files.items()})
+        keys = {name: public_key(path) for name, path in files.items()}
+        yield Host(server, {**keys, "certificate": certificate.read_text().strip()})
         server.stop()
 
 
@@ -150,7 +151,27 @@ CERTIFIED: dict[str, tuple[str, Sequence[str], str]] = {
 }  # fmt: skip
 
 
-def ssh_accepts(host: Host, files: Sequence[Path], alias: str) -> bool:
+# name of the case: (the file of RevokedHostKeys, known_hosts)
+REVOKED = {
+    "nothing": ("", "{at} {key}"),
+    "another key": ("{other}", "{at} {key}"),
+    "its key": ("# lost\n\n{other}\n \t{key} of mini1\n", "{at} {key}"),
+    "its other key": ("{rsa}", "{at} {key}"),
+    "its authority": ("{authority}", "@cert-authority {at} {authority}"),
+    "another authority": ("{other}", "@cert-authority {at} {authority}"),
+    "its certified key": ("{key}", "@cert-authority {at} {authority}"),
+    "its certificate": ("{certificate}", "{at} {key}"),
+    "a host before the key": ("localhost {other}", "{at} {key}"),
+    "a torn line": ("{other}\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA==\n", "{at} {key}"),
+    "an unknown type": ("ssh-new AAAAB3NzaC1uZXc=", "{at} {key}"),
+    "another type than it says": ("ssh-rsa {other}", "{at} {key}"),
+    "ends of lines as on Windows": ("{other}\r\n{key}\r\n", "{at} {key}"),
+}
+
+
+def ssh_accepts(
+    host: Host, files: Sequence[Path], alias: str, more: Mapping[str, str] | None = None
+) -> bool:
     names = " ".join(str(file) for file in files)
     options = {
         "BatchMode": "yes",
@@ -160,6 +181,7 @@ def ssh_accepts(host: Host, files: Sequence[Path], alias: str) -> bool:
         "IdentitiesOnly": "yes",
         "ControlPath": "none",
         "UpdateHostKeys": "no",
+        **(more or {}),
     }
     if alias:
         options["HostKeyAlias"] = alias
@@ -175,11 +197,18 @@ def ssh_accepts(host: Host, files: Sequence[Path], alias: str) -> bool:
     return done.returncode == 0
 
 
-def fleetctl_says(host: Host, files: Sequence[Path], alias: str, home: Path) -> LinkError | None:
+def fleetctl_says(
+    host: Host,
+    files: Sequence[Path],
+    alias: str,
+    home: Path,
+    more: Mapping[str, str] | None = None,
+) -> LinkError | None:
     """The error; None: it is accepted."""
     names = " ".join(str(file) for file in files)
     config = f"UserKnownHostsFile {names}\nGlobalKnownHostsFile none\nAddressFamily inet\n"
     config += f"HostKeyAlias {alias}\n" if alias else ""
+    config += "".join(f"{key} {value}\n" for key, value in (more or {}).items())
     (home / ".ssh" / "config").write_text(config)
     node = Node("pi4", SSH("localhost", port=host.server.port, user=host.server.user,
                            identity_file=str(host.server.key)))  # fmt: skip
@@ -188,6 +217,9 @@ def fleetctl_says(host: Host, files: Sequence[Path], alias: str, home: Path) -> 
         try:
             link = await Connector({}).connect(node)
         except (HostKeyChanged, HostKeyUnknown) as error:
+            return error
+        except ConnectFailed as error:
+            assert "no host key can be trusted" in error.reason
             return error
         await link.close()
         return None
@@ -217,3 +249,41 @@ def test_keys(host: Host, case: str, tmp_path: Path, client_home: Path) -> None:
 @pytest.mark.parametrize("case", CERTIFIED)
 def test_certificates(host: Host, case: str, tmp_path: Path, client_home: Path) -> None:
     compare(host, CERTIFIED[case], tmp_path, client_home)
+
+
+@pytest.mark.parametrize("case", REVOKED)
+@pytest.mark.parametrize("host", ["good"], indirect=True)
+def test_revoked_keys(host: Host, case: str, tmp_path: Path, client_home: Path) -> None:
+    revoked, known = tmp_path / "revoked", tmp_path / "known"
+    revoked.write_bytes(host.text(REVOKED[case][0]).encode())
+    known.write_text(host.text(REVOKED[case][1]) + "\n")
+    more = {"RevokedHostKeys": str(revoked)}
+    error = fleetctl_says(host, [known], "", client_home, more)
+    assert (error is None) == ssh_accepts(host, [known], "", more), error
+    if case == "its key":
+        assert error
+        assert f"which line 4 of {revoked} revokes" in error.reason
+
+
+@pytest.mark.parametrize("what", ["a list in binary", "missing", "a folder", "without end"])
+@pytest.mark.parametrize("host", ["good"], indirect=True)
+def test_without_the_revoked_keys_no_key_counts(
+    host: Host, what: str, tmp_path: Path, client_home: Path
+) -> None:
+    """ssh reads a KRL, and refuses the key that it revokes."""
+    revoked, known = tmp_path / "revoked", tmp_path / "known"
+    known.write_text(host.text("{at} {key}\n"))
+    match what:
+        case "a list in binary":
+            argv = ["ssh-keygen", "-q", "-k", "-f", str(revoked), f"{host.server.host_key}.pub"]
+            subprocess.run(argv, check=True, timeout=10)
+        case "a folder":
+            revoked.mkdir()
+        case "without end":
+            revoked = Path("/dev/zero")
+    more = {"RevokedHostKeys": str(revoked)}
+    error = fleetctl_says(host, [known], "", client_home, more)
+    assert error
+    assert f"RevokedHostKeys {revoked} of the SSH configuration cannot be used" in error.reason
+    if what != "without end":
+        assert not ssh_accepts(host, [known], "", more)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from fleetctl.errors import ConnectFailed, LinkError
-from fleetctl.link.ssh import dial
+from fleetctl.link.ssh import dial, privacy
+from tests.openssh import alive, bounded, until, wait_for
 
 
 def error(monkeypatch: pytest.MonkeyPatch, number: int) -> LinkError:
@@ -51,3 +52,24 @@ def test_no_route_to_a_neighbour_that_answers_pings(
     found = error(monkeypatch, number)
     assert (found.code, isinstance(found, ConnectFailed)) == (code, True)
     assert ("ping reaches 192.168.1.11" in found.reason) == (code == "local-network-denied")
+
+
+def test_a_ping_that_is_no_longer_waited_for_ends_with_what_it_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    child = tmp_path / "child"
+    (tmp_path / "ping").write_text(
+        f"#!/bin/sh\nsleep 600 &\necho $! >{child}.new\nmv {child}.new {child}\nwait\n"
+    )
+    (tmp_path / "ping").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(privacy, "PING_S", 60.0)
+
+    async def body() -> None:
+        asking = asyncio.create_task(privacy._ping_answers("192.168.1.11"))
+        await until(child.exists, "it pings")
+        asking.cancel()
+        await asyncio.wait([asking])
+
+    bounded(body())
+    wait_for(lambda: not alive(int(child.read_text())), "what it started ends")

@@ -335,6 +335,7 @@ class EditedFile:
         self.written = False
         self.mistake: FleetctlError | None = None
         self.says: FleetService = Stage()
+        self.noted: list[str] = []
 
     def news(self) -> bool:
         written, self.written = self.written, False
@@ -344,6 +345,9 @@ class EditedFile:
         if self.mistake:
             raise self.mistake
         return self.says
+
+    def notes(self) -> list[str]:
+        return self.noted
 
 
 class Screen:

@@ -386,8 +386,10 @@ def test_a_changed_file_is_told_and_read_again_only_where_it_can_be(
 ) -> None:
     monkeypatch.setattr(app_module, "FILE_EVERY_S", 0.05)
     file = EditedFile()
+    file.noted = ["/x/nodes.yaml decides which host keys count (known_hosts: ./keys for pi4)"]
 
     async def act(screen: Screen) -> None:
+        await screen.until("which host keys count", "./keys for pi4")
         file.written = True
         await screen.until("nodes.yaml was changed", "Read nodes.yaml again")
         screen.stage.go_on.clear()

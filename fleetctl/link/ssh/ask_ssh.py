@@ -13,6 +13,7 @@ import pwd
 import re
 import signal
 import tempfile
+import time
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,11 +22,15 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from fleetctl.link.groups import end_group
 from fleetctl.link.ssh.user_config import words
-from fleetctl.local_files import private_folder
+from fleetctl.local_files import nobody_else_writes, write_private
 
 AT_ONCE = 8
 """So many ssh processes are asked side by side."""
+
+_LOOK_EVERY_S = 1.0
+"""So long the files that an answer rests on are not looked at again."""
 
 _READ = re.compile(r"^debug1: Reading configuration data (.+?)\r?$", re.MULTILINE)
 _NOISE = re.compile(r"debug\d: |Pseudo-terminal will not|OpenSSH_")
@@ -75,6 +80,8 @@ class AskedSSH:
         self._defaults: asyncio.Task[dict[str, list[str]]] | None = None
         self._kept = self._read()
         self._changing: dict[str, bool] = {}
+        self._looked_s = -_LOOK_EVERY_S
+        """When the files were looked at, by the monotonic clock."""
 
     async def answer(
         self, host: str, user: str | None, port: int | None, timeout_s: float
@@ -83,8 +90,7 @@ class AskedSSH:
         :raises Refused: it refuses the configuration, or does not answer in time.
         """
         key = msgspec.json.encode((host, user, port)).decode()
-        if any(_stamp(path) != known for path, known in self._kept.files.items()):
-            self._kept = self._nothing()
+        self._forget_if_changed()
         if found := self._kept.answers.get(key):
             return found
         if key not in self._asking:
@@ -135,11 +141,7 @@ class AskedSSH:
                 "exec of the configuration wait for something?"
             ) from None
         finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), 1.0)
+            await end_group(process, signal.SIGKILL)
         told = errors.decode("utf-8", "replace")
         if process.returncode != 0:
             lines = [line.strip() for line in told.splitlines() if not _NOISE.match(line)]
@@ -153,11 +155,24 @@ class AskedSSH:
         user = pwd.getpwuid(os.getuid())
         return f"{self._ssh} {found.st_mtime_ns} {user.pw_name} {user.pw_dir} {Path.home()}"
 
+    def _forget_if_changed(self) -> None:
+        """Nodes that are connected to at the same time look at the files once."""
+        now_s = time.monotonic()
+        if now_s < self._looked_s + _LOOK_EVERY_S:
+            return
+        self._looked_s = now_s
+        if any(_stamp(path) != known for path, known in self._kept.files.items()):
+            self._kept = self._nothing()
+
     def _nothing(self) -> _Kept:
         return _Kept(self._about(), {}, {})
 
     def _read(self) -> _Kept:
-        if self._cache and _is_ours(self._cache) and _is_ours(self._cache.parent):
+        if (
+            self._cache
+            and nobody_else_writes(self._cache)
+            and nobody_else_writes(self._cache.parent)
+        ):
             with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
                 kept = msgspec.json.decode(self._cache.read_bytes(), type=_Kept)
                 if kept.about == self._about():
@@ -190,22 +205,8 @@ class AskedSSH:
             return
         text = msgspec.json.encode(self._kept)
         with suppress(OSError):
-            private_folder(self._cache.parent)
-            if self._cache.exists() and self._cache.read_bytes() == text:
-                return
-            descriptor, name = tempfile.mkstemp(dir=self._cache.parent)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text)
-            Path(name).replace(self._cache)
-
-
-def _is_ours(path: Path) -> bool:
-    """Nobody else can have written there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return False
-    return found.st_uid == os.getuid() and not found.st_mode & 0o022
+            if not self._cache.exists() or self._cache.read_bytes() != text:
+                write_private(self._cache, text)
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:
@@ -286,13 +287,21 @@ def place(files: Sequence[str], directive: str, value: str) -> str:
         if Path(file).is_relative_to(_SYSTEM.parent):
             continue
         with suppress(OSError):
-            lines = Path(file).expanduser().read_text("utf-8", "replace").splitlines()
-            for number, line in enumerate(lines, 1):
-                if not re.match(rf"\s*{directive}\b", line, re.IGNORECASE):
-                    continue
+            text = Path(file).expanduser().read_text("utf-8", "replace")
+            for number, line in _lines_with(directive, text):
                 here = f"line {number} of {_short(file, Path.home(), _account_home())}"
                 near = near or here
                 with suppress(ValueError):
                     if value.split()[0] in words(line):
                         return here
     return near
+
+
+def _lines_with(directive: str, text: str) -> Iterator[tuple[int, str]]:
+    """The lines that begin with a directive, and their numbers."""
+    if directive.lower() not in text.lower():  # most files have none, and may be long
+        return
+    beginning = re.compile(rf"\s*{directive}\b", re.IGNORECASE)
+    for number, line in enumerate(text.splitlines(), 1):
+        if beginning.match(line):
+            yield number, line

@@ -21,10 +21,13 @@ from fleetctl.link.ssh.dial import dial, numeric
 from fleetctl.link.ssh.gate import Gate
 from fleetctl.link.ssh.host_config import HostConfig
 from fleetctl.link.ssh.host_configs import HostConfigs
+from fleetctl.link.ssh.host_keys import HostKeys
 from fleetctl.link.ssh.identities import Identities
 from fleetctl.link.ssh.jumps import Jump, Jumps
 from fleetctl.link.ssh.known_hosts import KnownHosts
-from fleetctl.link.ssh.login import Login, TurnedAway, log_in
+from fleetctl.link.ssh.login import TurnedAway, log_in
+from fleetctl.link.ssh.revoked_keys import RevokedFiles, RevokedKeys, Unusable
+from fleetctl.link.ssh.way_in import Login
 from fleetctl.model.topology import SSH, Node
 
 KEEPALIVE_S = 2.5  # longer than the pause between two questions to a watched node
@@ -56,6 +59,7 @@ class Connector:
         self._gate = Gate()
         self._jumps = Jumps()
         self._known_hosts = KnownHosts()
+        self._revoked = RevokedFiles()
         self._identities = Identities()
         self._configs = HostConfigs()
 
@@ -152,10 +156,21 @@ class Connector:
             raise type(error)(name, reason, hint=error.hint, silent=error.silent) from None
 
     def _login(self, hop: _Hop, jump: Jump | None) -> Login:
-        """How to log in to ``hop``: its options, with keys, known hosts and the way there."""
+        """How to log in to ``hop``: its options, with keys, known hosts and the way there.
+
+        :raises ConnectFailed: its revoked keys are not known.
+        """
         ssh, config = hop.ssh, hop.config
-        known = self._known_hosts.load(
-            ssh.known_hosts or config.known_hosts, config.global_known_hosts
+        command = None if jump or ssh.proxy_jump else config.proxy_command
+        host_keys = HostKeys(
+            self._known_hosts.load(
+                ssh.known_hosts or config.known_hosts, config.global_known_hosts
+            ),
+            config.host,
+            config.port,
+            config.alias,
+            revoked=self._revoked_keys(hop),
+            checks_address=config.check_address and not (jump or command),
         )
         identity = self._identities.load(
             [ssh.identity_file] if ssh.identity_file else config.identity_files,
@@ -166,7 +181,7 @@ class Connector:
         # aes-gcm is faster: one call into OpenSSL per packet, asyncssh's ChaCha20 needs several
         algorithms = {
             "encryption_algs": "^aes128-gcm@openssh.com",
-            "server_host_key_algs": known.algorithms(config.host, config.port, config.alias),
+            "server_host_key_algs": host_keys.algorithms(),
             **config.algorithms,
         }
         if config.compression:
@@ -178,8 +193,8 @@ class Connector:
             username=config.user,
             family=config.family,
             host_key_alias=config.alias,
-            proxy_command=None if jump or ssh.proxy_jump else config.proxy_command,
-            known_hosts=([], [], []),  # the client judges the key, by ``known``
+            proxy_command=command,
+            known_hosts=([], [], []),  # the client judges the key, by ``host_keys``
             client_keys=None,
             client_certs=None,
             agent_path=None,
@@ -198,7 +213,26 @@ class Connector:
             **algorithms,
         )
         route = jump.link.target if jump and ssh.proxy_jump else ""
-        return Login(options, config, ssh.host, known, identity, jump, route)
+        return Login(options, config, ssh.host, host_keys, identity, jump, route)
+
+    def _revoked_keys(self, hop: _Hop) -> RevokedKeys | None:
+        """
+        :raises ConnectFailed: they cannot be read, and ssh would trust no host then.
+        """
+        file = hop.config.revoked_host_keys
+        if file is None:
+            return None
+        try:
+            return self._revoked.load(file)
+        except Unusable as error:
+            raise ConnectFailed(
+                hop.name,
+                f"no host key can be trusted: the RevokedHostKeys {file} of the SSH configuration "
+                f"cannot be used: {error}",
+                hint="Write the revoked public keys into a text file, one a line, and name that as "
+                "RevokedHostKeys in ~/.ssh/config.",
+                silent=False,
+            ) from None
 
 
 def _jump_host(name: str, jump: str, timeout_s: float) -> SSH:

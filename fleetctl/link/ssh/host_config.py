@@ -31,7 +31,6 @@ _NOT_HONOURED = (
     "KnownHostsCommand",
     "PKCS11Provider",
     "ProxyUseFdpass",
-    "RevokedHostKeys",
     "SecurityKeyProvider",
 )
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
@@ -49,6 +48,10 @@ class HostConfig(Struct, frozen=True):
     known_hosts: tuple[str, ...] | None
     """Files; None: the default ones. The same for the next."""
     global_known_hosts: tuple[str, ...] | None
+    revoked_host_keys: str | None
+    """``RevokedHostKeys``, a file."""
+    check_address: bool
+    """``CheckHostIP``."""
     identity_files: tuple[str, ...] | None
     certificates: tuple[str, ...]
     identities_only: bool
@@ -99,6 +102,8 @@ def host_config(values: Values, alias_name: str, place: Callable[[str, str], str
         alias=key_alias,
         known_hosts=files("userknownhostsfile"),
         global_known_hosts=files("globalknownhostsfile"),
+        revoked_host_keys=one("revokedhostkeys"),
+        check_address=one("checkhostip") == "yes",
         identity_files=files("identityfile"),
         certificates=files("certificatefile") or (),
         identities_only=one("identitiesonly") == "yes",

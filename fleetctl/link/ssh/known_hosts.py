@@ -1,7 +1,8 @@
-"""Recorded host keys, and whether the one that a host shows is among them, as OpenSSH judges it.
+"""Recorded host keys: the entries that known_hosts files have for a name, as OpenSSH finds them.
 
-The format is described in sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"; what follows from the entries is
-in OpenSSH's hostfile.c (``check_key_in_hostkeys``) and sshconnect.c (``check_host_key``).
+The format is described in sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". Files may have tens of thousands
+of lines, many of them hashed: each is read once, and only lines that may be about a name that is
+asked for are looked at.
 """
 
 from __future__ import annotations
@@ -12,34 +13,24 @@ import hmac
 import re
 import stat
 from binascii import Error as Base64Error
+from binascii import a2b_base64
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import asyncssh
-from asyncssh.public_key import decode_ssh_certificate, decode_ssh_public_key
 from msgspec import Struct
-from msgspec.structs import replace
+
+from fleetctl.local_files import read_bounded
 
 _USER = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _GLOBAL = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+_MOST_BYTES = 256 * 2**20
 
-Verdict = Literal["ok", "unknown", "changed", "revoked"]
 Marker = Literal["", "@cert-authority", "@revoked"]
 
-# OpenSSH's defaults (myproposal.h); asyncssh would take ssh-rsa with SHA-1, too
-_KEYS = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-    "rsa-sha2-512",
-    "rsa-sha2-256",
-)
-_CERTIFICATES = tuple(f"{key.partition('@')[0]}-cert-v01@openssh.com" for key in _KEYS)
-_HOST_CERTIFICATE = 2  # SSH2_CERT_TYPE_HOST
+_HASHED = re.compile(rb"\|1\|([^|\s]*)\|([^|\s]*)")
+_BEFORE_NAME, _BEHIND_NAME = b"\n\r\t ,", b"\r\n\t ,"
 
 
 class Entry(Struct, frozen=True):
@@ -70,139 +61,93 @@ class Entry(Struct, frozen=True):
         return f"line {self.number} of {self.file}"
 
 
-class Judged(Struct, frozen=True):
-    """What the recorded keys say of one that a host shows."""
+class KnownFile:
+    """One known_hosts file.
 
-    verdict: Verdict
-    entries: tuple[Entry, ...] = ()
-    """Those that the verdict rests on."""
-    why_not: str = ""
-    """Why the host's certificate does not count."""
-
-    @property
-    def trusted(self) -> bool:
-        return self.verdict == "ok"
-
-
-class Known(Struct, frozen=True):
-    """The entries of some known_hosts files."""
-
-    entries: tuple[Entry, ...]
-    where: str
-    """The first file, for messages."""
-    keeps: bool = True
-    """Whether ssh can record keys in that file."""
-
-    def judge(self, host: str, port: int, alias: str | None, shown: bytes) -> Judged:
-        """Whether ``shown``, a key or certificate as SSH sends it, is that of the host.
-
-        What is recorded for its address does not count, as for ssh (``CheckHostIP no``).
-
-        :param alias: ``HostKeyAlias``, which stands for host and port.
-        """
-        return self._check(_names(host, port, alias), alias or host, shown)
-
-    def _check(self, names: Sequence[str], host: str, shown: bytes) -> Judged:
-        """
-        :param names: as which the host may be recorded; the second only if the first is not.
-        """
-        name, *others = names
-        key, certificate = _parts(shown)
-        flaw = ""
-        if certificate is not None:
-            judged = self._certified(name, host, certificate)
-            if judged.verdict in ("ok", "revoked"):
-                return judged
-            flaw = judged.why_not
-            if not flaw and others and (later := self._check(others, host, shown)).trusted:
-                return later
-        judged = self._recorded(name, key)
-        if judged.verdict == "unknown" and others:
-            later = self._check(others, host, key)
-            if later.trusted:
-                return later
-        return replace(judged, why_not=flaw)
-
-    def _certified(self, name: str, host: str, certificate: Any) -> Judged:
-        found = self.of(name)
-        key, authority = certificate.key.public_data, certificate.signing_key.public_data
-        revoked = [e for e in found if e.marker == "@revoked" and e.key in (key, authority)]
-        if revoked:
-            return Judged("revoked", tuple(revoked))
-        signed = [e for e in found if e.marker == "@cert-authority" and e.key == authority]
-        flaw = _flaw(certificate, host) if signed else ""
-        return Judged("ok" if signed and not flaw else "unknown", tuple(signed), flaw)
-
-    def _recorded(self, name: str, key: bytes) -> Judged:
-        found = self.of(name)
-        if revoked := [e for e in found if e.marker == "@revoked" and e.key == key]:
-            return Judged("revoked", tuple(revoked))
-        plain = [e for e in found if not e.marker]
-        if same := [e for e in plain if e.key == key]:
-            return Judged("ok", tuple(same))
-        return Judged("changed" if plain else "unknown", tuple(plain))
-
-    def of(self, recorded_as: str) -> list[Entry]:
-        """The entries for a name, ``[name]:port`` if the port is not 22."""
-        name = recorded_as.lower()
-        return [entry for entry in self.entries if _matches(name, entry.hosts)]
-
-    def algorithms(self, host: str, port: int, alias: str | None) -> list[str]:
-        """The host key algorithms to ask for, as ``order_hostkeyalgs`` of OpenSSH's sshconnect.c
-        has them: those first that can be verified, so that a host is not called unknown for
-        another key that it has besides."""
-        found = self.of(_names(host, port, alias)[0])
-        kinds = {entry.algorithm for entry in found if not entry.marker}
-        if _KEYS[0] in kinds:
-            return [*_CERTIFICATES, *_KEYS]
-        signed = any(entry.marker == "@cert-authority" for entry in found)
-        known = [one for one in _KEYS if _key_type(one) in kinds]
-        first = (*_CERTIFICATES, *known) if signed else known
-        return list(dict.fromkeys((*first, *_CERTIFICATES, *_KEYS)))
-
-
-def _names(host: str, port: int, alias: str | None) -> Sequence[str]:
-    """As which a host may be recorded."""
-    if alias or port == 22:
-        return [alias or host]
-    return [f"[{host}]:{port}", host]
-
-
-def _key_type(algorithm: str) -> str:
-    """The type of the keys that prove themselves by ``algorithm`` (RFC 8332 for RSA)."""
-    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
-
-
-def _parts(shown: bytes) -> tuple[bytes, Any]:
-    """The key that a host proves to have, and its certificate if it shows one."""
-    try:
-        certificate: Any = decode_ssh_certificate(shown)
-    except asyncssh.KeyImportError:
-        return shown, None
-    return certificate.key.public_data, certificate
-
-
-def _flaw(certificate: Any, host: str) -> str:
-    """Why a certificate of a known authority does not count for ``host``; empty: it does.
-
-    As ``sshkey_cert_check_host`` of OpenSSH's sshkey.c.
+    :param file: as the user names it.
     """
-    try:
-        certificate.validate(_HOST_CERTIFICATE, host.lower())
-    except ValueError as error:
-        return str(error)
-    return ""
+
+    def __init__(self, file: str, content: bytes) -> None:
+        self._file = file
+        self._content = content
+        self._found: dict[str, list[Entry]] = {}
+
+    def of(self, name: str) -> list[Entry]:
+        """The entries for a name in small letters. A line that cannot be read is passed over, as
+        ssh does: a host without a key is unknown, never trusted."""
+        if name not in self._found:
+            encoded = name.encode("utf-8", "surrogateescape")
+            starts = {*self._with_patterns, *self._naming(encoded), *self._hashed_of(encoded)}
+            lines = (self._entry(start) for start in sorted(starts))
+            self._found[name] = [e for e in lines if e and _matches(name, e.hosts)]
+        return self._found[name]
+
+    # which lines may be about a name, by their places in the file
+
+    @cached_property
+    def _in_small_letters(self) -> bytes:
+        return self._content.lower()
+
+    @cached_property
+    def _with_patterns(self) -> frozenset[int]:
+        found = (place for mark in (b"*", b"?") for place in _places(self._content, mark))
+        return frozenset(map(self._line_start, found))
+
+    @cached_property
+    def _hashed(self) -> list[tuple[bytes, bytes, int]]:
+        """Salt, digest and place of each hashed name."""
+        found = []
+        for match in _HASHED.finditer(self._content):
+            try:
+                found.append((a2b_base64(match[1]), a2b_base64(match[2]), match.start()))
+            except Base64Error:
+                continue
+        return found
+
+    def _naming(self, name: bytes) -> Iterator[int]:
+        text = self._in_small_letters
+        for place in _places(text, name):
+            before, behind = text[place - 1 : place], text[place + len(name) :][:1]
+            if before in _BEFORE_NAME and behind in _BEHIND_NAME:
+                yield self._line_start(place)
+
+    def _hashed_of(self, name: bytes) -> Iterator[int]:
+        made = hmac.digest
+        found = [
+            place for salt, digest, place in self._hashed if made(salt, name, "sha1") == digest
+        ]
+        return map(self._line_start, found)
+
+    def _line_start(self, place: int) -> int:
+        return self._content.rfind(b"\n", 0, place) + 1
+
+    def _entry(self, start: int) -> Entry | None:
+        """The line that begins at ``start``; None: it is no entry."""
+        end = self._content.find(b"\n", start)
+        words = self._content[start : end if end >= 0 else None].split(None, 4)
+        marker: Marker = ""
+        if words and words[0].startswith(b"@"):
+            if words[0] not in (b"@cert-authority", b"@revoked"):
+                return None
+            marker = "@cert-authority" if words[0] == b"@cert-authority" else "@revoked"
+            words = words[1:]
+        if len(words) < 3 or words[0].startswith(b"#"):
+            return None
+        try:
+            key = base64.b64decode(words[2])
+        except (ValueError, Base64Error):
+            return None
+        number = self._content.count(b"\n", 0, start) + 1
+        hosts = words[0].decode("utf-8", "surrogateescape")
+        entry = Entry(self._file, number, marker, hosts, key)
+        return entry if entry.algorithm.encode() == words[1] else None
 
 
-def decoded(shown: bytes) -> asyncssh.SSHKey:
-    """The public key by which a host proves itself.
-
-    :raises ValueError: it is none that asyncssh knows.
-    """
-    return decode_ssh_public_key(_parts(shown)[0])
-
-
-# -- reading -------------------------------------------------------------------------------------
+def _places(text: bytes, word: bytes) -> Iterator[int]:
+    place = text.find(word)
+    while place >= 0:
+        yield place
+        place = text.find(word, place + len(word))
 
 
 def _matches(name: str, hosts: str) -> bool:
@@ -236,35 +181,29 @@ def _hashed(name: str, hosts: str) -> bool:
     return hmac.compare_digest(hmac.digest(salt, name.encode(), "sha1"), digest)
 
 
-def _read(file: str) -> Iterator[Entry]:
-    """The entries of a file. A line that cannot be read is passed over, as ssh does: a host without
-    a key is unknown, never trusted."""
-    for number, line in enumerate(_lines(file), 1):
-        words = line.split(None, 4)
-        marker: Marker = ""
-        if words and words[0].startswith("@"):
-            if words[0] not in ("@cert-authority", "@revoked"):
-                continue
-            marker = "@cert-authority" if words[0] == "@cert-authority" else "@revoked"
-            words = words[1:]
-        if len(words) < 3 or words[0].startswith("#"):
-            continue
-        try:
-            entry = Entry(file, number, marker, words[0], base64.b64decode(words[2]))
-        except (ValueError, Base64Error):
-            continue
-        if entry.algorithm == words[1]:
-            yield entry
+class Known(Struct, frozen=True):
+    """The entries of some known_hosts files."""
+
+    files: tuple[KnownFile, ...]
+    where: str
+    """The first file, for messages."""
+    keeps: bool = True
+    """Whether ssh can record keys in that file."""
+
+    def of(self, recorded_as: str) -> list[Entry]:
+        """The entries for a name, ``[name]:port`` if the port is not 22."""
+        name = recorded_as.lower()
+        return [entry for file in self.files for entry in file.of(name)]
 
 
-_Stamp = tuple[int, int] | None
+_Stamp = tuple[int, int, int] | None
 
 
 class KnownHosts:
-    """Loads known_hosts files, each combination once, and again after one of them has changed."""
+    """Loads known_hosts files, each once, and again after it has changed."""
 
     def __init__(self) -> None:
-        self._loaded: dict[tuple[str, ...], tuple[list[_Stamp], Known]] = {}
+        self._loaded: dict[str, tuple[_Stamp, KnownFile]] = {}
 
     def load(
         self, user_files: str | Sequence[str] | None, global_files: Sequence[str] | None
@@ -277,29 +216,31 @@ class KnownHosts:
             user_files = [user_files]
         user = tuple(_USER if user_files is None else user_files)
         files = (*user, *(_GLOBAL if global_files is None else global_files))
-        stamps = [_stamp(file) for file in files]
-        if files not in self._loaded or self._loaded[files][0] != stamps:
-            entries = tuple(entry for file in files for entry in _read(file))
-            keeps = bool(user) and user[0] != "/dev/null"
-            known = Known(entries, user[0] if user else "any known_hosts file", keeps)
-            self._loaded[files] = (stamps, known)
-        return self._loaded[files][1]
+        keeps = bool(user) and user[0] != "/dev/null"
+        where = user[0] if user else "any known_hosts file"
+        return Known(tuple(map(self._file, files)), where, keeps)
+
+    def _file(self, file: str) -> KnownFile:
+        path = Path(file).expanduser()
+        stamp = _stamp(path)
+        if file not in self._loaded or self._loaded[file][0] != stamp:
+            self._loaded[file] = (stamp, KnownFile(file, _content(path) if stamp else b""))
+        return self._loaded[file][1]
 
 
-def _stamp(file: str) -> _Stamp:
-    """A value that changes with the file; ``None``: it cannot be read."""
+def _stamp(path: Path) -> _Stamp:
+    """A value that changes with the file; ``None``: it is none, or there is none."""
     try:
-        found = Path(file).expanduser().stat()
+        found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _lines(file: str) -> list[str]:
-    path = Path(file).expanduser()
+def _content(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            return []
-        return path.read_text("utf-8", "replace").splitlines()
+        return read_bounded(path, _MOST_BYTES)
     except OSError:
-        return []
+        return b""

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Any
 
 import asyncssh
-from msgspec import Struct
 
 from fleetctl.errors import (
     AuthFailed,
     ConnectFailed,
     ConnectTimedOut,
-    HostKeyChanged,
-    HostKeyUnknown,
     LinkError,
     LinkHung,
 )
 from fleetctl.link.ssh.channel import reason_of
-from fleetctl.link.ssh.dial import written
-from fleetctl.link.ssh.host_config import HostConfig
-from fleetctl.link.ssh.identities import LOCKED, Identity
-from fleetctl.link.ssh.jumps import Jump
-from fleetctl.link.ssh.known_hosts import Entry, Judged, Known, decoded
-from fleetctl.quoting import quote
+from fleetctl.link.ssh.host_key_errors import host_key_error
+from fleetctl.link.ssh.host_keys import Judged
+from fleetctl.link.ssh.identities import LOCKED
+from fleetctl.link.ssh.shown_key import ShownKey
+from fleetctl.link.ssh.way_in import Login, path_word
 
 _HUNG_HINT = "sshd on the node is stuck or overloaded; restart it, or the node, at its screen."
-_DEFAULT_FILE = "~/.ssh/known_hosts"
-_RECORDED_TOLD = 3
 _HEARD_BYTES = 4096
 _TOLD = 200
 
@@ -64,43 +58,6 @@ class TurnedAway(Exception):
         super().__init__(error.reason)
         self.error = error
         self.told = told
-
-
-class Login(Struct, frozen=True):
-    """How to log in to one node."""
-
-    options: asyncssh.SSHClientConnectionOptions
-    config: HostConfig
-    original: str
-    """The host as nodes.yaml has it, which ssh would be given."""
-    known: Known
-    identity: Identity
-    jump: Jump | None
-    route: str
-    """Through which hosts, as ssh's ``-J`` takes it, if nodes.yaml says so; empty: directly, or as
-    ``~/.ssh/config`` says."""
-
-    @property
-    def where(self) -> str:
-        return written(self.options.host, self.options.port)
-
-    @property
-    def direct(self) -> bool:
-        return not (self.jump or self.options.proxy_command)
-
-    @property
-    def as_jump(self) -> str:
-        """This host as ssh's ``-J`` takes it, with those before it."""
-        options = self.options
-        host = f"{options.username}@{written(self.original, options.port)}"
-        return f"{self.route},{host}" if self.route else host
-
-    @property
-    def target(self) -> str:
-        """The end of an ssh command line that goes the same way."""
-        jump = f"-o ProxyJump={quote(self.route)} " if self.route else ""
-        port = "" if self.options.port == 22 else f"-p {self.options.port} "
-        return f"{jump}{port}{quote(f'{self.options.username}@{self.original}')}"
 
 
 class _Agent(asyncssh.SSHAgentClient):
@@ -170,11 +127,9 @@ class _Client(asyncssh.SSHClient):
         """
         :raises ValueError: it is not one that is recorded for the host.
         """
-        options = self._login.options
-        self.shown = decoded(shown)
-        self.judged = self._login.known.judge(
-            options.host, options.port, options.host_key_alias, shown
-        )
+        parsed = ShownKey.of(shown)
+        self.shown = parsed.key
+        self.judged = self._login.host_keys.judge(parsed, addr or None)
         if self.judged.verdict != "ok":
             raise ValueError(f"Host key is {self.judged.verdict}")
         return self.shown
@@ -229,7 +184,7 @@ async def log_in(
     except TimeoutError:
         raise _late(name, login, client) from None
     except asyncssh.HostKeyNotVerifiable as error:
-        raise _host_key_error(name, login, client, error) from None
+        raise host_key_error(name, login, client.shown, client.judged, error.reason) from None
     except asyncssh.PermissionDenied:
         raise _auth_error(name, login, client, too_many=False) from None
     except asyncssh.ChannelOpenError as error:
@@ -341,93 +296,15 @@ def _install_hint(login: Login, client: _Client) -> str:
     """How a key gets to be accepted: of those that are really used."""
     for file in login.identity.files:
         if not file.lacks or _held(file.public, client):
-            return f"Install one: ssh-copy-id -i {_path(file.path)} {login.target}"
+            return f"Install one: ssh-copy-id -i {path_word(file.path)} {login.target}"
         if file.lacks == LOCKED:
-            return f"Unlock it: ssh-add {_path(file.path)}"
+            return f"Unlock it: ssh-add {path_word(file.path)}"
     copying = f"ssh-copy-id {login.target}"
     if client.offered:
         return f"Install one: {copying}"
     new = login.identity.files[0].path if login.identity.files else "~/.ssh/id_ed25519"
-    make = f"ssh-keygen -t ed25519 -f {_path(new)}"
+    make = f"ssh-keygen -t ed25519 -f {path_word(new)}"
     correct = "Correct the file's name, or make" if login.identity.files else "Make"
-    return f"{correct} a key and install it: {make} && ssh-copy-id -i {_path(new)} {login.target}"
-
-
-def _path(path: str) -> str:
-    return f"~/{quote(path[2:])}" if path.startswith("~/") else quote(path)
-
-
-def _host_key_error(
-    name: str, login: Login, client: _Client, error: asyncssh.HostKeyNotVerifiable
-) -> LinkError:
-    options, known, judged = login.options, login.known, client.judged
-    if client.shown is None:
-        return HostKeyUnknown(name, f"{login.where}: {error.reason}")
-    shown = client.shown.get_fingerprint()
-    alias = options.host_key_alias
-    called = f"{login.where} (HostKeyAlias {alias})" if alias else login.where
-    if judged.verdict == "revoked":
-        return HostKeyChanged(
-            name,
-            f"{called} shows the host key {shown}, which {judged.entries[0].where} revokes",
-            hint="Whoever has that key can pose as the node: give it a new one at its screen "
-            "(ssh-keygen -A makes what is missing), and record that.",
-        )
-    if judged.verdict == "changed":
-        return HostKeyChanged(
-            name,
-            f"{called} shows the host key {shown}, which is not the one recorded for it: "
-            f"{_recorded(judged.entries, client.shown)}",
-            hint=f"If the node was reinstalled, {_forgetting(login, judged.entries[0])}; "
-            "otherwise somebody may be listening in.",
-        )
-    commands = [one for one in login.config.ignored if one.startswith("KnownHostsCommand")]
-    unused = f"; {commands[0]} is not run" if commands else ""
-    refused = f", and its certificate does not count: {judged.why_not}" if judged.why_not else ""
-    return HostKeyUnknown(
-        name,
-        f"the host key of {called} ({shown}) is not in {known.where}{refused}{unused}",
-        hint="Compare it with the node's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) "
-        f"and {_accepting(login)}",
-    )
-
-
-def _recorded(entries: Sequence[Entry], shown: asyncssh.SSHKey) -> str:
-    """The recorded keys, those of the same type if there are any."""
-    kind = shown.algorithm.decode()
-    same = [entry for entry in entries if entry.algorithm == kind] or entries
-    return ", ".join(f"{entry.fingerprint} in {entry.where}" for entry in same[:_RECORDED_TOLD])
-
-
-def _forgetting(login: Login, entry: Entry) -> str:
-    """How the recorded keys of a host are forgotten."""
-    if any(c in entry.hosts for c in "*?!"):  # ssh-keygen leaves patterns alone
-        return f"correct {entry.where}"
-    options = login.options
-    recorded_as = options.host_key_alias or options.host
-    if not options.host_key_alias and options.port != 22:
-        recorded_as = f"[{recorded_as}]:{options.port}"
-    file = "" if entry.file == _DEFAULT_FILE else f" -f {_path(entry.file)}"
-    return f"forget the old key with ssh-keygen -R {quote(recorded_as)}{file}"
-
-
-def _accepting(login: Login) -> str:
-    """How to record a host key where fleetctl looks for it.
-
-    Plain ssh may ask nothing (``StrictHostKeyChecking no``), keep nothing (``UserKnownHostsFile
-    /dev/null``), or keep it in another file than nodes.yaml names.
-    """
-    options = ""
-    if login.config.strict not in ("ask", "accept-new"):
-        options += "-o StrictHostKeyChecking=ask "
-    file = login.known.where if login.known.keeps else _DEFAULT_FILE
-    of_ssh = login.config.known_hosts
-    if (_DEFAULT_FILE if of_ssh is None else " ".join(of_ssh[:1])) != file:
-        options += f"-o UserKnownHostsFile={_path(file)} "
-    accept = f"accept it once with: ssh {options}{login.target}"
-    if login.known.keeps:
-        return accept
     return (
-        f"{accept}; then set ssh.known_hosts: {file} in nodes.yaml, since ~/.ssh/config keeps no "
-        "host keys for it"
+        f"{correct} a key and install it: {make} && ssh-copy-id -i {path_word(new)} {login.target}"
     )

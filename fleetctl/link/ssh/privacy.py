@@ -7,11 +7,12 @@ A denied program gets EHOSTUNREACH, as from a dead route; Apple's own ping is ne
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from asyncio.subprocess import DEVNULL
-from contextlib import suppress
 
 from fleetctl.errors import LinkError, LocalNetworkDenied
+from fleetctl.link.groups import end_group
 
 PING_S = 2.0
 
@@ -36,6 +37,7 @@ async def _ping_answers(address: str) -> bool:
             stdin=DEVNULL,
             stdout=DEVNULL,
             stderr=DEVNULL,
+            start_new_session=True,  # so that it can be ended as a group
         )
     except OSError:
         return False
@@ -45,5 +47,4 @@ async def _ping_answers(address: str) -> bool:
     except TimeoutError:
         return False
     finally:
-        with suppress(ProcessLookupError):
-            ping.kill()
+        await end_group(ping, signal.SIGKILL)
