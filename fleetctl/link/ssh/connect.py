@@ -15,15 +15,22 @@ import asyncssh
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkHung
+from fleetctl.errors import (
+    ConnectFailed,
+    ConnectTimedOut,
+    HostKeyUnknown,
+    LinkError,
+    LinkHung,
+)
 from fleetctl.link.ssh.channel import SSHLink
 from fleetctl.link.ssh.dial import dial, numeric
 from fleetctl.link.ssh.gate import Gate
 from fleetctl.link.ssh.host_config import HostConfig
 from fleetctl.link.ssh.host_configs import HostConfigs
+from fleetctl.link.ssh.host_keys import ShownKeys, shown_keys
 from fleetctl.link.ssh.identities import Identities
 from fleetctl.link.ssh.jumps import Jump, Jumps
-from fleetctl.link.ssh.known_hosts import KnownHosts
+from fleetctl.link.ssh.known_hosts import Known, KnownHosts, recorded_names
 from fleetctl.link.ssh.login import Login, TurnedAway, log_in
 from fleetctl.model.topology import SSH, Node
 
@@ -36,7 +43,7 @@ _SILENT_TRIES = 4
 _LONGEST_PAUSE_S = 1.0
 
 
-class _Hop(Struct, frozen=True):
+class Hop(Struct, frozen=True):
     """A host on the way to a node, or the node itself."""
 
     name: str
@@ -59,27 +66,68 @@ class Connector:
         self._identities = Identities()
         self._configs = HostConfigs()
 
-    async def connect(self, node: Node) -> SSHLink:
+    async def connect(self, node: Node, *, only_named: bool = False) -> SSHLink:
         """Connect to ``node`` within its ``connect_timeout``, which is for the whole of it: all
         addresses of its name, the login, and trying again where the server is too busy.
 
+        :param only_named: with the key of its ``identity_file`` alone, as with ``IdentitiesOnly``.
         :raises LinkError: one of its subclasses, with the reason and what to do.
         """
-        return await self._connect(await self._way(node.name, node.ssh))
+        hop, *gates = await self.way(node.name, node.ssh)
+        if only_named:
+            hop = replace(hop, config=replace(hop.config, identities_only=True))
+        return await self._connect([hop, *gates])
 
-    async def _way(self, name: str, ssh: SSH) -> Sequence[_Hop]:
+    async def host_keys(self, node: Node) -> ShownKeys:
+        """The keys by which the SSH server of ``node`` proves itself, found without a login there;
+        jump hosts are logged into.
+
+        :raises LinkError: it cannot be asked.
+        """
+        hop, *gates = await self.way(node.name, node.ssh)
+        jump = await self._jump(hop.name, gates) if gates else None
+
+        async def ask(algorithms: Sequence[str]) -> HostKeyUnknown:
+            login = self._login(hop, jump, algorithms)
+            login = replace(login, known=replace(login.known, entries=()))
+            try:
+                link = await self._connect_through(hop, login)
+            except HostKeyUnknown as error:
+                if not error.shown:
+                    raise
+                return error
+            await link.close()
+            raise AssertionError("a login without a known host key")
+
+        try:
+            return await shown_keys(hop.config, self._known(hop), ask)
+        finally:
+            if jump:
+                await jump.close()
+
+    async def recorded_keys(self, node: Node) -> frozenset[bytes]:
+        """The host keys that are recorded for ``node``, as SSH sends them.
+
+        :raises LinkError: its SSH configuration cannot be read.
+        """
+        hop, *_ = await self.way(node.name, node.ssh)
+        config = hop.config
+        entries = self._known(hop).of(recorded_names(config.host, config.port, config.alias)[0])
+        return frozenset(entry.key for entry in entries if not entry.marker)
+
+    async def way(self, name: str, ssh: SSH) -> Sequence[Hop]:
         """The node, and the jump hosts to it, the nearest to the node first.
 
         :raises ConnectFailed: there is none that ends.
         """
-        way: list[_Hop] = []
+        way: list[Hop] = []
         while True:
             if any(hop.ssh == ssh for hop in way):
                 circle = " → ".join((*(hop.name for hop in way), name))
                 reason = f"proxy_jump runs in a circle ({circle})"
                 raise ConnectFailed(way[0].name, reason, silent=False)
             config = await self._configs.of(name, ssh)
-            way.append(_Hop(name, ssh, config))
+            way.append(Hop(name, ssh, config))
             jumps = ssh.proxy_jump or config.proxy_jump
             if not jumps or jumps.lower() == "none":
                 return way
@@ -93,7 +141,7 @@ class Connector:
             if others:
                 ssh = replace(ssh, proxy_jump=",".join(others))
 
-    async def _connect(self, way: Sequence[_Hop]) -> SSHLink:
+    async def _connect(self, way: Sequence[Hop]) -> SSHLink:
         hop, *gates = way
         jump = await self._jump(hop.name, gates) if gates else None
         try:
@@ -103,7 +151,7 @@ class Connector:
                 await jump.close()
             raise
 
-    async def _connect_through(self, hop: _Hop, login: Login) -> SSHLink:
+    async def _connect_through(self, hop: Hop, login: Login) -> SSHLink:
         """Try until ``connect_timeout`` is over where the server says that it is too busy, and a
         few times where it only closes."""
         loop = asyncio.get_running_loop()
@@ -141,7 +189,7 @@ class Connector:
                 raise away.error
             await asyncio.sleep(pause_s)
 
-    async def _jump(self, name: str, gates: Sequence[_Hop]) -> Jump:
+    async def _jump(self, name: str, gates: Sequence[Hop]) -> Jump:
         """The jump host for ``name``, which all nodes behind it share."""
         gate = gates[0]
         key = replace(gate.ssh, connect_timeout_s=0)
@@ -151,12 +199,18 @@ class Connector:
             reason = f"cannot go through {gate.name}: {error.reason}"
             raise type(error)(name, reason, hint=error.hint, silent=error.silent) from None
 
-    def _login(self, hop: _Hop, jump: Jump | None) -> Login:
-        """How to log in to ``hop``: its options, with keys, known hosts and the way there."""
+    def _known(self, hop: Hop) -> Known:
+        """The host keys that count for ``hop``."""
+        files = hop.ssh.known_hosts or hop.config.known_hosts
+        return self._known_hosts.load(files, hop.config.global_known_hosts)
+
+    def _login(self, hop: Hop, jump: Jump | None, proofs: Sequence[str] = ()) -> Login:
+        """How to log in to ``hop``: its options, with keys, known hosts and the way there.
+
+        :param proofs: the host key algorithms to ask for; none: those that ssh would.
+        """
         ssh, config = hop.ssh, hop.config
-        known = self._known_hosts.load(
-            ssh.known_hosts or config.known_hosts, config.global_known_hosts
-        )
+        known = self._known(hop)
         identity = self._identities.load(
             [ssh.identity_file] if ssh.identity_file else config.identity_files,
             config.certificates,
@@ -169,6 +223,8 @@ class Connector:
             "server_host_key_algs": known.algorithms(config.host, config.port, config.alias),
             **config.algorithms,
         }
+        if proofs:
+            algorithms["server_host_key_algs"] = list(proofs)
         if config.compression:
             algorithms["compression_algs"] = ["zlib@openssh.com", "none"]
         options = asyncssh.SSHClientConnectionOptions(

@@ -42,6 +42,12 @@ _CERTIFICATES = tuple(f"{key.partition('@')[0]}-cert-v01@openssh.com" for key in
 _HOST_CERTIFICATE = 2  # SSH2_CERT_TYPE_HOST
 
 
+def fingerprint(key: bytes) -> str:
+    """Of a key as SSH sends it, as ``ssh-keygen -l`` prints it."""
+    digest = base64.b64encode(hashlib.sha256(key).digest()).decode()
+    return f"SHA256:{digest.rstrip('=')}"
+
+
 class Entry(Struct, frozen=True):
     """A line of a known_hosts file."""
 
@@ -61,9 +67,7 @@ class Entry(Struct, frozen=True):
 
     @property
     def fingerprint(self) -> str:
-        """As ``ssh-keygen -l`` prints it."""
-        digest = base64.b64encode(hashlib.sha256(self.key).digest()).decode()
-        return f"SHA256:{digest.rstrip('=')}"
+        return fingerprint(self.key)
 
     @property
     def where(self) -> str:
@@ -100,7 +104,7 @@ class Known(Struct, frozen=True):
 
         :param alias: ``HostKeyAlias``, which stands for host and port.
         """
-        return self._check(_names(host, port, alias), alias or host, shown)
+        return self._check(recorded_names(host, port, alias), alias or host, shown)
 
     def _check(self, names: Sequence[str], host: str, shown: bytes) -> Judged:
         """
@@ -151,7 +155,7 @@ class Known(Struct, frozen=True):
         """The host key algorithms to ask for, as ``order_hostkeyalgs`` of OpenSSH's sshconnect.c
         has them: those first that can be verified, so that a host is not called unknown for
         another key that it has besides."""
-        found = self.of(_names(host, port, alias)[0])
+        found = self.of(recorded_names(host, port, alias)[0])
         kinds = {entry.algorithm for entry in found if not entry.marker}
         if _KEYS[0] in kinds:
             return [*_CERTIFICATES, *_KEYS]
@@ -161,8 +165,8 @@ class Known(Struct, frozen=True):
         return list(dict.fromkeys((*first, *_CERTIFICATES, *_KEYS)))
 
 
-def _names(host: str, port: int, alias: str | None) -> Sequence[str]:
-    """As which a host may be recorded."""
+def recorded_names(host: str, port: int, alias: str | None) -> Sequence[str]:
+    """As which a host may be recorded; the first is the one that ssh writes."""
     if alias or port == 22:
         return [alias or host]
     return [f"[{host}]:{port}", host]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import asyncssh
+from asyncssh.packet import SSHPacket
 from msgspec import Struct
 
 from fleetctl.errors import (
@@ -138,6 +139,10 @@ class _Client(asyncssh.SSHClient):
         self.banner = ""
         self.shown: asyncssh.SSHKey | None = None
         """Its host key."""
+        self.shown_as = b""
+        """The same as SSH sends it, which may be a certificate."""
+        self.key_algorithms: tuple[str, ...] = ()
+        """Those of all of its host keys."""
         self.judged = Judged("unknown")
         """What the recorded keys say of it."""
         self.agent = _Agent(identity.agent) if identity.agent else None
@@ -161,7 +166,12 @@ class _Client(asyncssh.SSHClient):
             receive(data, *more)
 
         connection.data_received = listen
-        connection._validate_host_key = self._judge_host_key  # asyncssh also takes the address's
+
+        def judge(*about: Any) -> asyncssh.SSHKey:
+            self.key_algorithms = _key_algorithms(connection._server_kexinit)
+            return self._judge_host_key(*about)
+
+        connection._validate_host_key = judge  # asyncssh also takes the address's
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self.banner = (self.banner + msg)[-_HEARD_BYTES:]
@@ -171,7 +181,7 @@ class _Client(asyncssh.SSHClient):
         :raises ValueError: it is not one that is recorded for the host.
         """
         options = self._login.options
-        self.shown = decoded(shown)
+        self.shown, self.shown_as = decoded(shown), shown
         self.judged = self._login.known.judge(
             options.host, options.port, options.host_key_alias, shown
         )
@@ -202,6 +212,13 @@ class _Client(asyncssh.SSHClient):
     def close(self) -> None:
         if self.agent:
             self.agent.close()
+
+
+def _key_algorithms(kexinit: bytes) -> tuple[str, ...]:
+    """The server's host key algorithms in its first packet (RFC 4253, section 7.1)."""
+    packet = SSHPacket(kexinit[17:])  # the kind of packet and the cookie come before
+    packet.get_namelist()
+    return tuple(one.decode("ascii", "replace") for one in packet.get_namelist())
 
 
 async def log_in(
@@ -384,12 +401,14 @@ def _host_key_error(
     commands = [one for one in login.config.ignored if one.startswith("KnownHostsCommand")]
     unused = f"; {commands[0]} is not run" if commands else ""
     refused = f", and its certificate does not count: {judged.why_not}" if judged.why_not else ""
-    return HostKeyUnknown(
+    unknown = HostKeyUnknown(
         name,
         f"the host key of {called} ({shown}) is not in {known.where}{refused}{unused}",
         hint="Compare it with the node's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) "
         f"and {_accepting(login)}",
     )
+    unknown.shown, unknown.offered = client.shown_as, client.key_algorithms
+    return unknown
 
 
 def _recorded(entries: Sequence[Entry], shown: asyncssh.SSHKey) -> str:
