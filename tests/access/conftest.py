@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.terminal import Outside, Terminal
-from tests.openssh import Server, client_home, make_sshd, sshd
+from tests.openssh import ACCOUNT, Server, client_home, make_sshd, open_folder, sshd
 
 __all__ = ["client_home", "make_sshd", "sshd"]
 
@@ -52,6 +52,58 @@ class Controller:
     def terminal(self, *arguments: str) -> Terminal:
         """A command on a terminal."""
         return Terminal(Outside(self.home, **self._env), self._argv(arguments), columns=200)
+
+
+class PasswordServer(Server):
+    """Its account has a password, and an ``authorized_keys`` of its own, with no key in it."""
+
+    PASSWORD = "opensesame"
+    HASH = (
+        "$6$fleetctl$u529FU.Y8s.tmGSzyc7Ws1FKBwmPO3pLhtjKfvWkRRkvNCTqR4VaxwQyiSGbjQt1OoODoclpyCr7NL0"
+        "a0Thuj1"
+    )
+    """Of it, as ``openssl passwd -6`` makes them."""
+    locked = False
+    first = ""
+    """Of its configuration."""
+
+    @property
+    def authorized(self) -> Path:
+        return self.home / ".ssh" / "authorized_keys"
+
+    def config(self) -> str:
+        more = "StrictModes yes\nPasswordAuthentication yes\n" + super().config()
+        return f"{self.first}AuthorizedKeysFile .ssh/authorized_keys\n{more}"
+
+    def _with_account(self, argv: list[str]) -> list[str]:
+        """Also in /etc/shadow."""
+        shadow = self.folder / "shadow"
+        hashed = "!" * self.locked + self.HASH
+        shadow.write_text(Path("/etc/shadow").read_text() + f"{ACCOUNT}:{hashed}:19000::::::\n")
+        shadow.chmod(0o600)
+        script = 'mount --bind "$0" /etc/shadow && exec "$@"'
+        return super()._with_account(["sh", "-c", script, str(shadow), *argv])
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: an account with a password")
+
+
+@pytest.fixture
+def make_password_sshd() -> Iterator[Callable[..., PasswordServer]]:
+    """A factory of them; ``locked``: the account lets nobody in."""
+    made: list[PasswordServer] = []
+    with open_folder() as folder:
+
+        def make(first: str = "", *, locked: bool = False) -> PasswordServer:
+            server = PasswordServer(folder / str(len(made)))
+            server.first, server.locked = first, locked
+            made.append(server)
+            server.start()
+            return server
+
+        yield make
+        for server in made:
+            server.stop()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from asyncssh.public_key import decode_ssh_certificate, decode_ssh_public_key
 from msgspec import Struct
 from msgspec.structs import replace
 
-_USER = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _GLOBAL = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 
 Verdict = Literal["ok", "unknown", "changed", "revoked"]
@@ -279,7 +279,7 @@ class KnownHosts:
         """
         if isinstance(user_files, str):
             user_files = [user_files]
-        user = tuple(_USER if user_files is None else user_files)
+        user = tuple(USER_FILES if user_files is None else user_files)
         files = (*user, *(_GLOBAL if global_files is None else global_files))
         stamps = [_stamp(file) for file in files]
         if files not in self._loaded or self._loaded[files][0] != stamps:
