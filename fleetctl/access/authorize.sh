@@ -41,8 +41,9 @@ behind_links() {
     done
 }
 
-# A folder that only this account can write; where its mode alone is wrong, that is put right. What is
-# behind a symbolic link may be for others, too, and is left alone.
+# Makes sure that only this account can write a folder: private_folder PATH WORD. Where its mode alone is
+# wrong, that is put right, and WORD is printed. What is behind a symbolic link may be for others, too: its
+# mode is left alone, as is that of a folder without a WORD.
 private_folder() {
     behind_links "$1"
     [ -d "$real" ] || fail "$1 is no folder"
@@ -51,7 +52,9 @@ private_folder() {
         *) fail "$real belongs to another account" ;;
     esac
     others_write "$real" || return 0
-    [ "$real" = "$1" ] || fail "others can write $real, to which $1 leads, so nothing is put there"
+    if [ -z "$2" ] || [ "$real" != "$1" ]; then
+        fail "others can write $real, to which a symbolic link leads, so nothing is put there"
+    fi
     chmod go-w "$real" || fail "others can write $real, and that cannot be changed"
     echo "$2"
 }
@@ -73,7 +76,7 @@ file=$folder/authorized_keys
 behind_links "$file"
 file=$real
 if [ "${file%/*}" != "$folder" ]; then
-    private_folder "${file%/*}" folder
+    private_folder "${file%/*}" ""
     file=$real/${file##*/}
 fi
 if [ -e "$file" ]; then

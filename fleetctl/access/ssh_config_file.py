@@ -85,7 +85,8 @@ def _understood(file: Path, host: str) -> None:
         ) from None
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        why = lines[-1].replace(str(file), "~/.ssh/config") if lines else "it does not say why"
+        said = "; ".join(lines[:3]).replace(str(file), "~/.ssh/config")
+        why = said or "it does not say why"
         raise FleetctlError(
             f"ssh refuses ~/.ssh/config with the block: {why}", hint="The file is as it was."
         )
