@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.access import authorize
-from fleetctl.access.cluster_key import ClusterKey
+from fleetctl.access.cluster_key import ClusterKey, file_of
 from fleetctl.access.password_login import Said, run_with_password
 from fleetctl.errors import AuthFailed, FleetctlError, LinkError
 from fleetctl.link.mistakes import of_node
@@ -23,6 +22,14 @@ State = Literal["works", "unused", "other key", "refused", "error"]
 """``unused``: the key works, but neither nodes.yaml nor ``~/.ssh/config`` names it, so that
 fleetctl is not let in. ``other key``: another key works, and this one does not. ``refused``: no key
 works."""
+
+
+class Choice(Struct, frozen=True):
+    """The key for one node."""
+
+    path: str
+    named: bool
+    """nodes.yaml or ``~/.ssh/config`` names it."""
 
 
 class Login(Struct, frozen=True):
@@ -58,34 +65,37 @@ class Keys:
         self._fleet = fleet
         self._connector = connector
 
-    async def path(self, name: str) -> tuple[str, bool]:
-        """The file of the key for a node, and whether nodes.yaml or ``~/.ssh/config`` names it.
+    async def choice(self, name: str) -> Choice:
+        """Which key is for a node.
 
         :raises LinkError: its SSH configuration cannot be read.
         """
         node = self._fleet.nodes[name]
         if node.ssh.identity_file:
-            return node.ssh.identity_file, True
+            return Choice(node.ssh.identity_file, named=True)
         hop, *_ = await self._connector.way(name, node.ssh)
         if hop.config.identity_files:
-            return hop.config.identity_files[0], True
-        return default_path(self._fleet), False
+            return Choice(hop.config.identity_files[0], named=True)
+        return Choice(default_path(self._fleet), named=False)
 
-    async def login(self, name: str, path: str) -> Login:
-        """Try to log in with the key at ``path`` alone, and then as fleetctl does."""
+    async def login(self, name: str, choice: Choice) -> Login:
+        """Try to log in as fleetctl does, and with the chosen key alone where that tells more: a
+        server may lock out for a while what fails again and again (PerSourcePenalties of
+        sshd_config(5))."""
         node = self._fleet.nodes[name]
         try:
             with of_node(name):
-                if Path(path).expanduser().exists():  # noqa: ASYNC240  # a file of this machine
-                    refused = await self._try(_with(node, path), only_named=True)
-                else:
-                    refused = AuthFailed(name, f"there is no key {path}")
                 usual = await self._try(node)
+                if usual and choice.named:  # it was offered first
+                    return Login(name, "refused", usual)
+                refused: AuthFailed | None = AuthFailed(name, f"there is no key {choice.path}")
+                if file_of(choice.path).exists():
+                    refused = await self._try(_with(node, choice.path), only_named=True)
         except LinkError as error:
             return Login(name, "error", error)
-        if refused is None:
-            return Login(name, "unused" if usual else "works", usual)
-        return Login(name, "refused" if usual else "other key", usual or refused)
+        if refused:
+            return Login(name, "refused" if usual else "other key", usual or refused)
+        return Login(name, "unused" if usual else "works", usual)
 
     async def _try(self, node: Node, *, only_named: bool = False) -> AuthFailed | None:
         """
@@ -98,7 +108,9 @@ class Keys:
         await link.close()
         return None
 
-    async def put(self, login: Login, key: ClusterKey, told: Callable[[str], object]) -> Put:
+    async def put(
+        self, login: Login, choice: Choice, key: ClusterKey, told: Callable[[str], object]
+    ) -> Put:
         """Put ``key`` on a node: over a login by another key, if one works, else ssh asks for the
         account's password on the terminal.
 
@@ -122,7 +134,7 @@ class Keys:
         if authorized is None or said.exit_status != 0:
             why = said.errors.splitlines()[-1] if said.errors else f"status {said.exit_status}"
             raise FleetctlError(f"{name}: the key cannot be put there: {why}")
-        return Put(name, authorized, await self.login(name, key.path))
+        return Put(name, authorized, await self.login(name, choice))
 
 
 async def _over(link: Link, stdin: str) -> Said:
@@ -135,20 +147,20 @@ def _with(node: Node, path: str) -> Node:
 
 
 async def logins(
-    keys: Keys, paths: dict[str, str], answered: Callable[[str], object]
+    keys: Keys, choices: Mapping[str, Choice], answered: Callable[[str], object]
 ) -> dict[str, Login]:
     """Try all nodes at the same time.
 
-    :param paths: by node: the file of its key.
+    :param choices: by node: its key.
     :param answered: is called with the name of each that was tried.
     """
 
     async def one(name: str) -> Login:
-        found = await keys.login(name, paths[name])
+        found = await keys.login(name, choices[name])
         answered(name)
         return found
 
-    tried = await asyncio.gather(*map(one, paths))
+    tried = await asyncio.gather(*map(one, choices))
     return {login.node: login for login in tried}
 
 

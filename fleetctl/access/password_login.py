@@ -152,8 +152,8 @@ def _failed(name: str, hop: Hop, errors: bytes, status: int) -> LinkError:
         return AuthFailed(
             name,
             f"{account} takes no passwords (its SSH server offers {denied[1]})",
-            hint="Put the key there at its screen, or over a key that it takes; see "
-            "docs/access.md.",
+            hint="At its screen, add the line of the .pub file to ~/.ssh/authorized_keys; or let "
+            "the SSH agent have a key that it takes, and start again.",
         )
     return AuthFailed(
         name,

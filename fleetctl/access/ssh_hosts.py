@@ -22,7 +22,7 @@ async def hosts(fleet: Fleet, connector: Connector) -> tuple[Sequence[Host], Seq
         host_name, user, port = "", ssh.user or "", ssh.port
         try:
             hop, *_ = await connector.way(node.name, ssh)
-            path, _ = await keys.path(node.name)
+            path = (await keys.choice(node.name)).path
         except LinkError as error:
             errors.append(error)
             continue

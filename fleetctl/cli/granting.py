@@ -10,7 +10,7 @@ import click
 
 from fleetctl.access import cluster_key
 from fleetctl.access.cluster_key import ClusterKey, file_of
-from fleetctl.access.keys import Keys, Login, Put, logins, refusal
+from fleetctl.access.keys import Choice, Keys, Login, Put, logins, refusal
 from fleetctl.access.password_login import has_terminal
 from fleetctl.access.trust import Trust
 from fleetctl.access.waves import waves
@@ -19,7 +19,7 @@ from fleetctl.cli.key_options import Options
 from fleetctl.cli.progress import ProgressLines
 from fleetctl.cli.render import marked, plain
 from fleetctl.cli.trusting import establish
-from fleetctl.errors import FleetctlError, HostKeyUnknown, LinkError, UsageError
+from fleetctl.errors import FleetctlError, HostKeyChanged, HostKeyUnknown, LinkError, UsageError
 from fleetctl.escaping import visible
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.marks import verdict
@@ -42,16 +42,14 @@ class Granting:
         self._keys = Keys(fleet, connector)
         self._trust = Trust(fleet, connector)
         self._width = max(map(len, chosen))
-        self._paths: dict[str, str] = {}
+        self._choices: dict[str, Choice] = {}
         self._found: dict[Path, ClusterKey | None] = {}
         self._well: set[str] = set()
-        self._unnamed: set[str] = set()
-        """Nodes for which neither nodes.yaml nor ``~/.ssh/config`` names a key."""
 
     async def run(self) -> bool:
         """Whether every node can be logged into at the end."""
         await self._find()
-        for wave in waves(self._fleet, [name for name in self._chosen if name in self._paths]):
+        for wave in waves(self._fleet, [name for name in self._chosen if name in self._choices]):
             await self._wave(wave)
         if self._well == set(self._chosen):
             click.echo("every node takes the key" if len(self._chosen) > 1 else "it takes the key")
@@ -64,15 +62,13 @@ class Granting:
         """Find each node's key."""
         for name in self._chosen:
             try:
-                path, named = await self._keys.path(name)
-                if file_of(path) not in self._found:
-                    self._found[file_of(path)] = self._key_at(path)
+                choice = await self._keys.choice(name)
+                if file_of(choice.path) not in self._found:
+                    self._found[file_of(choice.path)] = self._key_at(choice.path)
             except FleetctlError as error:
                 self._fail(name, error)
                 continue
-            self._paths[name] = path
-            if not named:
-                self._unnamed.add(name)
+            self._choices[name] = choice
 
     def _key_at(self, path: str) -> ClusterKey | None:
         """
@@ -138,29 +134,29 @@ class Granting:
     async def _logins(self, names: Sequence[str]) -> dict[str, Login]:
         progress = ProgressLines(names, "logging in")
         async with progress.live():
-            paths = {name: self._paths[name] for name in names}
-            return await logins(self._keys, paths, progress.settle)
+            choices = {name: self._choices[name] for name in names}
+            return await logins(self._keys, choices, progress.settle)
 
     async def _settle(self, login: Login) -> None:
         """
         :raises FleetctlError: the node does not take the key, and why.
         """
-        name, path = login.node, self._paths[login.node]
-        key = self._found[file_of(path)]
+        name, choice = login.node, self._choices[login.node]
+        key = self._found[file_of(choice.path)]
         if login.state == "error":
             assert login.error
             raise login.error
         if login.state in ("works", "unused"):
             self._told(login, "takes the key already")
-        elif (
-            login.state == "other key" and name in self._unnamed and not self._found[file_of(path)]
-        ):
+        elif login.state == "other key" and not choice.named and key is None:
             self._told(login, "takes another key already; nodes.yaml names none")
         elif self._options.check:
             missing = "is not authorized there" if key else "does not exist"
-            raise FleetctlError(f"{name}: {path} {missing}", hint="fleetctl keys puts it there.")
+            raise FleetctlError(
+                f"{name}: {choice.path} {missing}", hint="fleetctl keys puts it there."
+            )
         else:
-            await self._put(login, await self._key(path))
+            await self._put(login, await self._key(choice.path))
 
     async def _put(self, login: Login, key: ClusterKey) -> None:
         """
@@ -175,7 +171,7 @@ class Granting:
                 )
             click.echo(f"{name}: ssh asks for its account's password", err=True)
         put = await self._keys.put(
-            login, key, lambda line: click.echo(f"  {visible(line)}", err=True)
+            login, self._choices[name], key, lambda line: click.echo(f"  {visible(line)}", err=True)
         )
         for what in put.authorized.closed:
             click.echo(f"{name}: others could write {what} there, and cannot any more")
@@ -194,7 +190,7 @@ class Granting:
         if login.state != "unused" or self._options.ssh_config:
             self._well.add(name)
             return
-        path = self._paths[name]
+        path = self._choices[name].path
         click.echo(
             f"fleetctl: {name}: nothing names {path} for it. Put `identity_file: {path}` below "
             "defaults.ssh of nodes.yaml, or add --ssh-config.",
@@ -203,7 +199,9 @@ class Granting:
 
     def _fail(self, name: str, error: FleetctlError) -> None:
         text = str(error)
-        if isinstance(error, LinkError):
+        if isinstance(error, HostKeyChanged):  # what is to be done then, trust says
+            text = f"{error.reason}. What it can mean: fleetctl trust {name}"
+        elif isinstance(error, LinkError):
             text = f"{error.reason}. {error.hint}" if error.hint else error.reason
         text = text.removeprefix(f"{name}: ")
         click.echo(f"{name.ljust(self._width)}  {marked(verdict(False))} {plain(text)}")

@@ -111,7 +111,9 @@ def finding_lines(
 def _said(finding: Finding) -> str:
     error = finding.error
     assert error
-    return f"{error.reason}. {error.hint}" if error.hint else error.reason
+    if finding.mix_up or not error.hint:  # which says better what to do
+        return error.reason
+    return f"{error.reason}. {error.hint}"
 
 
 def _seen(seen: Seen) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.access.conftest import Controller, PasswordServer, needs_root, ssh_of
 from tests.e2e.terminal import Terminal
@@ -130,6 +131,7 @@ def test_ctrl_c_at_a_prompt_leaves_nothing(
     assert not server.authorized.exists()
 
 
+@pytest.mark.long
 def test_a_node_behind_a_jump_host_and_over_another_key(
     controller: Controller, make_password_sshd: MakeServer
 ) -> None:

@@ -6,6 +6,8 @@ import stat
 import subprocess
 from collections.abc import Callable
 
+import pytest
+
 from tests.access.conftest import Controller, ssh_of
 from tests.openssh import Server, fingerprint, make_key, public_key
 
@@ -103,6 +105,7 @@ def test_swapped_addresses_are_named_as_such(controller: Controller, make_sshd: 
     assert "the key known as mini1's answers under mini2's address" in done.stdout
 
 
+@pytest.mark.long
 def test_a_node_behind_a_new_jump_host(controller: Controller, make_sshd: MakeServer) -> None:
     """It is asked once the jump host is trusted."""
     gate, inner = make_sshd(), make_sshd()
