@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from fleetctl.access.known_hosts_file import append, lines
 from fleetctl.access.mix_ups import Keys, mix_ups
-from fleetctl.access.witnesses import Seen, ask, witnesses
+from fleetctl.access.witnesses import Seen, Witness, ask, unexpected, witnesses
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.ssh.connect import Connector
@@ -78,9 +78,7 @@ class Trust:
             keys = {name: _keys(found.get(name), of) for name, of in recorded.items()}
             for name, why in mix_ups(keys, wrong).items():
                 found[name] = replace(found[name], mix_up=why)
-        new = [name for name, finding in found.items() if finding.new]
-        seen = await asyncio.gather(*(self._seen(found[name], found) for name in new))
-        return found | {finding.node: finding for finding in seen}
+        return await self._seen(found)
 
     async def _ask(self, name: str) -> Finding:
         node = self._fleet.nodes[name]
@@ -107,16 +105,26 @@ class Trust:
                     found[node.name] = await self._connector.recorded_keys(node)
         return found
 
-    async def _seen(self, finding: Finding, found: Mapping[str, Finding]) -> Finding:
-        """``finding`` with what other nodes see of it."""
-        shown = finding.shown
-        assert shown
+    async def _seen(self, found: Mapping[str, Finding]) -> dict[str, Finding]:
+        """``found`` with what trusted nodes see of those that are new."""
         trusted = [name for name in self._fleet.nodes if name not in found or found[name].trusted]
-        asked = witnesses(self._fleet, finding.node, trusted)
-        seen = await asyncio.gather(
-            *(ask(self._connector, self._fleet, witness, shown) for witness in asked)
-        )
-        return replace(finding, seen=tuple(one for one in seen if one))
+        about: dict[str, list[tuple[Witness, Finding]]] = {}
+        for finding in found.values():
+            if finding.new:
+                for witness in witnesses(self._fleet, finding.node, trusted):
+                    about.setdefault(witness.node, []).append((witness, finding))
+        seen: dict[str, list[Seen]] = {}
+
+        async def one(name: str) -> None:
+            asked = [(w, f.shown.port) for w, f in about[name] if f.shown]
+            scanned = await ask(self._connector, self._fleet, name, asked)
+            for (witness, finding), keys in zip(about[name], scanned, strict=True):
+                if keys and finding.shown:
+                    other = unexpected(keys, finding.shown.keys)
+                    seen.setdefault(finding.node, []).append(Seen(witness, other))
+
+        await asyncio.gather(*map(one, about))
+        return {n: replace(f, seen=tuple(seen.get(n, ()))) for n, f in found.items()}
 
     def record(self, finding: Finding) -> str:
         """Record the keys of a node that is new; the file's name.

@@ -15,14 +15,13 @@ from msgspec import Struct
 from fleetctl.errors import LinkError
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.ssh.connect import Connector
-from fleetctl.link.ssh.host_keys import HostKey, ShownKeys
-from fleetctl.model.topology import Fleet
+from fleetctl.link.ssh.host_keys import HostKey
+from fleetctl.model.topology import SSH_PORT, Fleet
 
 AT_MOST = 3
-"""So many nodes are asked about one."""
+"""So many nodes are asked about one. Each is asked about all in one connection."""
 _SCAN_S = 4
 _TIMEOUT_S = 30.0
-_MOST_BYTES = 64 * 1024
 
 
 class Witness(Struct, frozen=True):
@@ -60,32 +59,34 @@ def witnesses(fleet: Fleet, about: str, trusted: Sequence[str]) -> list[Witness]
 
 
 async def ask(
-    connector: Connector, fleet: Fleet, witness: Witness, shown: ShownKeys
-) -> Seen | None:
-    """Let a node scan another; None: it cannot be asked, or nothing answers there."""
-    scan = (
-        f"ssh-keyscan -T {_SCAN_S} -p {shown.port} -t ed25519,ecdsa,rsa {witness.address} "
-        "2>/dev/null"
-    )
+    connector: Connector, fleet: Fleet, name: str, about: Sequence[tuple[Witness, int]]
+) -> list[tuple[HostKey, ...]]:
+    """Let the node ``name`` scan others, each at an address and a port: the keys that each shows;
+    none where it cannot be asked, or nothing answers."""
+    scans = [
+        f"ssh-keyscan -T {_SCAN_S} -p {port} -t ed25519,ecdsa,rsa "
+        + " ".join(str(witness.address) for witness, p in about if p == port)
+        for port in sorted({port for _, port in about})
+    ]
     try:
-        with of_node(witness.node):
-            link = await connector.connect(fleet.nodes[witness.node])
+        with of_node(name):
+            link = await connector.connect(fleet.nodes[name])
             try:
-                done = await link.run(scan, timeout_s=_TIMEOUT_S, most_bytes=_MOST_BYTES)
+                done = await link.run(" 2>/dev/null\n".join([*scans, ""]), timeout_s=_TIMEOUT_S)
             finally:
                 await link.close()
     except LinkError:
-        return None
-    keys = read_scan(done.text)
-    return Seen(witness, unexpected(keys, shown.keys)) if keys else None
+        return [()] * len(about)
+    return [read_scan(done.text, witness.address, port) for witness, port in about]
 
 
-def read_scan(text: str) -> tuple[HostKey, ...]:
-    """The keys that ssh-keyscan(1) prints, as lines of known_hosts."""
+def read_scan(text: str, address: IPv4Address, port: int) -> tuple[HostKey, ...]:
+    """The keys of one server of those that ssh-keyscan(1) prints, as lines of known_hosts."""
+    name = str(address) if port == SSH_PORT else f"[{address}]:{port}"
     found = []
     for line in text.splitlines():
         words = line.split()
-        if len(words) < 3 or line.startswith("#"):
+        if len(words) < 3 or words[0] != name:
             continue
         try:
             key = HostKey(base64.b64decode(words[2]))

@@ -95,9 +95,12 @@ ED, RSA = key("ssh-ed25519", "ed"), key("ssh-rsa", "rsa")
     ],
 )
 def test_what_a_witness_sees(scanned: Sequence[HostKey], other: Sequence[HostKey]) -> None:
-    text = "# comment\n10.10.0.9 nothing\n" + "".join(f"10.10.0.9 {k.text}\n" for k in scanned)
-    assert list(read_scan(text)) == list(scanned)
-    assert list(unexpected(read_scan(text), [ED])) == list(other)
+    text = f"# comment\n10.10.0.9 nothing\n10.10.0.8 {ED.text}\n[10.10.0.9]:2222 {RSA.text}\n"
+    text += "".join(f"10.10.0.9 {one.text}\n" for one in scanned)
+    found = read_scan(text, IPv4Address("10.10.0.9"), 22)
+    assert list(found) == list(scanned)
+    assert list(unexpected(found, [ED])) == list(other)
+    assert read_scan(text, IPv4Address("10.10.0.9"), 2222) == (RSA,)
 
 
 def test_ssh_finds_what_is_recorded(tmp_path: Path) -> None:
