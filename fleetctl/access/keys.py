@@ -132,8 +132,9 @@ class Keys:
                 said = await run_with_password(way, authorize.script(), stdin, told)
         authorized = authorize.read(said.output)
         if authorized is None or said.exit_status != 0:
-            why = said.errors.splitlines()[-1] if said.errors else f"status {said.exit_status}"
-            raise FleetctlError(f"{name}: the key cannot be put there: {why}")
+            *before, why = said.errors.splitlines() or [f"status {said.exit_status}"]
+            tool = f" ({before[-1]})" if before else ""
+            raise FleetctlError(f"{name}: the key cannot be put there: {why}{tool}")
         return Put(name, authorized, await self.login(name, choice))
 
 

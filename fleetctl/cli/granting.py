@@ -187,13 +187,13 @@ class Granting:
         """A node that is well, unless nothing uses its key."""
         name = login.node
         click.echo(f"{name.ljust(self._width)}  {marked(verdict(True))} {plain(text)}")
-        if login.state != "unused" or self._options.ssh_config:
+        if login.state != "unused":
             self._well.add(name)
             return
         path = self._choices[name].path
         click.echo(
             f"fleetctl: {name}: nothing names {path} for it. Put `identity_file: {path}` below "
-            "defaults.ssh of nodes.yaml, or add --ssh-config.",
+            "defaults.ssh in nodes.yaml.",
             err=True,
         )
 

@@ -55,9 +55,8 @@ async def _keys(context: Context, targets: Sequence[str], options: Options) -> i
         if not chosen:
             raise UsageError("none of these nodes is reached over SSH")
         connector = Connector(fleet.nodes)
-        granting = Granting(fleet, connector, chosen, options)
-        well = await granting.run()
-        if options.ssh_config:
+        written = True
+        if options.ssh_config:  # first: it may be what names the key
             written = await write_entries(fleet, connector, yes=options.yes)
-            well = well and written
-        return 0 if well else 1
+        well = await Granting(fleet, connector, chosen, options).run()
+        return 0 if well and written else 1

@@ -80,13 +80,15 @@ def test_from_nothing_to_logins_without_a_password(
 def test_each_node_s_failure_is_its_own(
     controller: Controller, make_password_sshd: MakeServer
 ) -> None:
-    """A password that is refused three times, a locked account, a server without passwords, a node
-    that is off; and the last one is given access all the same."""
+    """A password that is refused three times, a locked account, a server without passwords, one
+    that reads other keys, a node that is off; and another is given access all the same."""
     wrong, right = make_password_sshd(), make_password_sshd()
     locked = make_password_sshd(locked=True)
     without = make_password_sshd("PasswordAuthentication no\n")
+    elsewhere = make_password_sshd("AuthorizedKeysFile /etc/ssh/keys/%u\n")
     make_key(controller.home / ".ssh" / "cluster")
     nodes = {"wrong": wrong, "locked": locked, "without": without, "right": right}
+    nodes["other"] = elsewhere
     controller.fleet(
         {
             name: ssh_of(
@@ -103,7 +105,7 @@ def test_each_node_s_failure_is_its_own(
     with controller.terminal("keys") as terminal:
         for prompt in range(1, 4):
             type_password(terminal, "wrong", prompt)
-        for prompt in range(4, 8):
+        for prompt in range(4, 9):
             type_password(terminal, PasswordServer.PASSWORD, prompt)
         assert terminal.wait_for_end(20) == 1
         text = terminal.text
@@ -111,6 +113,7 @@ def test_each_node_s_failure_is_its_own(
     assert "locked   ✖ fleet-test@127.0.0.1 refused the password 3 times" in text
     assert "without  ✖ fleet-test@127.0.0.1 takes no passwords" in text
     assert "right    ● takes the key now" in text
+    assert "other    ✖ the key is in ~/.ssh/authorized_keys there, and refused all the same" in text
     assert "off      ✖ connection refused by 127.0.0.1:1" in text
     assert "Permission denied, please try again." in text
 
@@ -171,16 +174,24 @@ def test_a_key_that_nothing_names_and_the_entries_in_ssh_s_configuration(
 ) -> None:
     server = make_password_sshd()
     config = controller.home / ".ssh" / "config"
-    config.write_bytes(b"ServerAliveInterval 7\n\nHost *\n    User nobody\xff\n")
-    controller.fleet({"pi4": ssh_of(server)})
-    assert controller.run("trust", "--yes").returncode == 0
+    theirs = b"ServerAliveInterval 7\n\nHost pi4\n    HostName 127.0.0.1\n    User nobody # \xff\n"
+    config.write_bytes(theirs)
+    ssh = f"port: {server.port}, user: {server.user}, known_hosts: {server.known_hosts}"
+    controller.fleet({"pi4": f"ssh: {{{ssh}}}"})
     with controller.terminal("keys", "--yes") as terminal:
         type_password(terminal, PasswordServer.PASSWORD)
         assert terminal.wait_for_end() == 1
         assert "nothing names ~/.ssh/fleetctl_test for it" in terminal.text
+    assert config.read_bytes() == theirs
     with controller.terminal("keys", "--ssh-config") as terminal:
         terminal.wait_for("Write this into ~/.ssh/config? [y/N]")
+        assert "IdentityFile ~/.ssh/fleetctl_test" in terminal.text
+        assert "line 3 of ~/.ssh/config has an entry for pi4, too" in terminal.text
         terminal.type("y\n")
         assert terminal.wait_for_end() == 0
-    assert config.read_bytes().endswith(b"Host *\n    User nobody\xff\n")
-    assert b"ServerAliveInterval 7\n\nHost *" in config.read_bytes()
+    assert config.read_bytes().endswith(b"\n\n" + theirs)
+    written = config.read_bytes()
+    again = controller.run("keys", "--ssh-config")
+    assert again.returncode == 0, again.stderr
+    assert "~/.ssh/config has these entries already" in again.stdout
+    assert config.read_bytes() == written
