@@ -78,6 +78,8 @@ class LinkError(FleetctlError):
 
     code = "ssh-unreachable"
     silent = False
+    through = ""
+    """The jump host that fails in its place, if one does."""
 
     def __init__(
         self, node: str, reason: str, *, hint: str = "", silent: bool | None = None

@@ -104,6 +104,8 @@ class Keys:
         try:
             link = await self._connector.connect(node, only_named=only_named)
         except AuthFailed as error:
+            if error.through:
+                raise
             return error
         await link.close()
         return None

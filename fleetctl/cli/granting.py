@@ -119,7 +119,11 @@ class Granting:
     async def _wave(self, names: Sequence[str]) -> None:
         """Nodes that are reached at the same time."""
         tried = await self._logins(names)
-        new = [name for name, login in tried.items() if isinstance(login.error, HostKeyUnknown)]
+        new = [
+            name
+            for name, login in tried.items()
+            if isinstance(login.error, HostKeyUnknown) and not login.error.through
+        ]
         if new and not self._options.check:
             trusted = await establish(
                 self._trust, new, yes=self._options.yes, told=self._chosen, quiet=True

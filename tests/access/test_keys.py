@@ -96,7 +96,10 @@ def test_each_node_s_failure_is_its_own(
             )
             for name, server in nodes.items()
         }
-        | {"off": "ssh: {host: 127.0.0.1, port: 1}"}
+        | {
+            "off": "ssh: {host: 127.0.0.1, port: 1}",
+            "behind": ssh_of(right, known_hosts=str(right.known_hosts), proxy_jump="wrong"),
+        }
     )
     deaf = controller.run("keys", "wrong")
     assert deaf.returncode == 1
@@ -114,6 +117,7 @@ def test_each_node_s_failure_is_its_own(
     assert "without  ✖ fleet-test@127.0.0.1 takes no passwords" in text
     assert "right    ● takes the key now" in text
     assert "other    ✖ the key is in ~/.ssh/authorized_keys there, and refused all the same" in text
+    assert "behind   ✖ cannot go through wrong: " in text
     assert "off      ✖ connection refused by 127.0.0.1:1" in text
     assert "Permission denied, please try again." in text
 

@@ -197,7 +197,9 @@ class Connector:
             return await self._jumps.get(key, lambda: self._connect(gates))
         except LinkError as error:
             reason = f"cannot go through {gate.name}: {error.reason}"
-            raise type(error)(name, reason, hint=error.hint, silent=error.silent) from None
+            failed = type(error)(name, reason, hint=error.hint, silent=error.silent)
+            failed.through = gate.name
+            raise failed from None
 
     def _known(self, hop: Hop) -> Known:
         """The host keys that count for ``hop``."""
