@@ -76,6 +76,7 @@ def _teach() -> None:
     handlers = module.SSHClientConfig._handlers
     for option in (
         "BindInterface",
+        "HashKnownHosts",
         "KnownHostsCommand",
         "ProxyUseFdpass",
         "RevokedHostKeys",
