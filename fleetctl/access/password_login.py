@@ -26,6 +26,8 @@ TIMEOUT_S = 300.0
 """For all prompts together; sshd itself ends a login that takes long (LoginGraceTime, 120 s)."""
 PROMPTS = 3
 _MOST_BYTES = 64 * 1024
+_TOLD_LINES = 50
+"""A start-up file of the account may print without end."""
 _END_S = 2.0
 _DENIED = re.compile(r"Permission denied \(([^)]*)\)")
 _OPTIONS = {
@@ -89,7 +91,7 @@ async def run_with_password(
     said, complained = NoiseFilter(), NoiseFilter()
     whole = said.feed(output).decode("utf-8", "replace")
     if not said.started:
-        raise _failed(name, way[0], errors, status)
+        raise _failed(name, way[0], errors or output, status)
     return Said(whole, complained.feed(errors).decode("utf-8", "replace").strip(), status)
 
 
@@ -103,9 +105,14 @@ async def _talk(
         process.stdin.write(stdin.encode())
         process.stdin.close()
     begun = NoiseFilter()
+    left = _TOLD_LINES
 
     def tell(line: str) -> None:
         """What ssh says, and not the script."""
+        nonlocal left
+        if left <= 0:
+            return
+        left -= 1
         begun.feed(f"{line}\n".encode())
         if line and not begun.started and not _DENIED.search(line):
             told(line)
@@ -139,9 +146,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             await asyncio.wait_for(process.wait(), _END_S)
 
 
-def _failed(name: str, hop: Hop, errors: bytes, status: int) -> LinkError:
-    """Why ssh did not come to the script."""
-    lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines()]
+def _failed(name: str, hop: Hop, said: bytes, status: int) -> LinkError:
+    """Why ssh did not come to the script, by what it or the account's shell said."""
+    lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines()]
     account = f"{hop.config.user}@{hop.ssh.host}"
     denied = next((found for line in lines if (found := _DENIED.search(line))), None)
     if denied is None:
