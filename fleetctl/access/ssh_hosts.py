@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Sequence
 
 from fleetctl.access.keys import Keys, default_path
 from fleetctl.access.ssh_block import Host
 from fleetctl.errors import LinkError
 from fleetctl.link.ssh.connect import Connector
-from fleetctl.model.topology import Fleet
+from fleetctl.model.topology import SSH_PORT, Fleet
 
 
 async def hosts(fleet: Fleet, connector: Connector) -> tuple[Sequence[Host], Sequence[LinkError]]:
@@ -28,7 +29,9 @@ async def hosts(fleet: Fleet, connector: Connector) -> tuple[Sequence[Host], Seq
             continue
         if ssh.host != node.name:  # it may be an alias, and one entry does not lead to another
             host_name = hop.config.host
-            user, port = hop.config.user, hop.config.port if hop.config.port != 22 else None
+            port = hop.config.port if hop.config.port != SSH_PORT else None
+            if hop.config.user != getpass.getuser():
+                user = hop.config.user
         found.append(
             Host(
                 name=node.name,
