@@ -32,6 +32,9 @@ _END_S = 2.0
 _DENIED = re.compile(r"Permission denied \(([^)]*)\)")
 _OPTIONS = {
     "PreferredAuthentications": "keyboard-interactive,password",
+    "PasswordAuthentication": "yes",
+    "KbdInteractiveAuthentication": "yes",
+    "BatchMode": "no",
     "PubkeyAuthentication": "no",
     "GSSAPIAuthentication": "no",
     "HostbasedAuthentication": "no",

@@ -35,6 +35,8 @@ def _argv(
         through = _argv(gates, config, ("-o", "BatchMode=yes", "-W", _TO), ())
         words = [word if word == _TO else word.replace("%", "%%") for word in through]
         argv += ["-o", f"ProxyCommand={join(words)}"]
+    elif ssh.proxy_jump:  # nodes.yaml says that there is none
+        argv += ["-o", "ProxyJump=none", "-o", "ProxyCommand=none"]
     key = _path(ssh.identity_file).replace("%", "%%")
     for option, value in (("-l", ssh.user), ("-p", ssh.port), ("-i", key)):
         if value:

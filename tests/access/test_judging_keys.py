@@ -149,6 +149,13 @@ def test_ssh_takes_the_way_that_fleetctl_takes(client_home: Path, tmp_path: Path
         hops = await Connector(nodes).way("pi4", nodes["pi4"].ssh)
         return ssh_argv(hops, config=(), options=("-o", "BatchMode=no"), command="do it")
 
+    direct = Node("mini", SSH("mini.example", proxy_jump="none"))
+
+    async def no_way() -> list[str]:
+        hops = await Connector(nodes).way("mini", direct.ssh)
+        return ssh_argv(hops, config=(), options=(), command="do it")
+
+    assert {"ProxyJump=none", "ProxyCommand=none"} <= set(bounded(no_way()))
     argv = bounded(way())
     assert argv[-3:] == ["--", "fd00::4", "do it"]
     assert f'UserKnownHostsFile="{client_home}/hosts"' in argv

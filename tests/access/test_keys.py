@@ -37,6 +37,10 @@ def test_from_nothing_to_logins_without_a_password(
     named = {"identity_file": "~/.ssh/cluster"}
     controller.fleet({"mini1": ssh_of(one, **named), "pi4": ssh_of(two, **named)})
 
+    # what is set for logins by key must not keep the one by password from being tried
+    (controller.home / ".ssh" / "config").write_text(
+        "BatchMode yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+    )
     missing = controller.run("keys", "--check")
     assert missing.returncode == 1
     assert not key.exists()
