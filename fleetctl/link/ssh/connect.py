@@ -256,7 +256,8 @@ class Connector:
             **algorithms,
         )
         route = jump.link.target if jump and ssh.proxy_jump else ""
-        return Login(options, config, ssh.host, known, identity, jump, route)
+        node = hop.name if hop.name in self._nodes else ""
+        return Login(options, config, ssh.host, known, identity, jump, node, route)
 
 
 def _jump_host(name: str, jump: str, timeout_s: float) -> SSH:

@@ -77,6 +77,8 @@ class Login(Struct, frozen=True):
     known: Known
     identity: Identity
     jump: Jump | None
+    node: str
+    """Its name; empty: it is a jump host that is no node of the fleet."""
     route: str
     """Through which hosts, as ssh's ``-J`` takes it, if nodes.yaml says so; empty: directly, or as
     ``~/.ssh/config`` says."""
@@ -356,18 +358,20 @@ def _held(public: frozenset[bytes], client: _Client) -> bool:
 
 def _install_hint(login: Login, client: _Client) -> str:
     """How a key gets to be accepted: of those that are really used."""
+    ours = f"fleetctl keys {login.node}, or " if login.node else ""
     for file in login.identity.files:
         if not file.lacks or _held(file.public, client):
-            return f"Install one: ssh-copy-id -i {_path(file.path)} {login.target}"
+            return f"Install one: {ours}ssh-copy-id -i {_path(file.path)} {login.target}"
         if file.lacks == LOCKED:
             return f"Unlock it: ssh-add {_path(file.path)}"
     copying = f"ssh-copy-id {login.target}"
     if client.offered:
-        return f"Install one: {copying}"
+        return f"Install one: {ours}{copying}"
     new = login.identity.files[0].path if login.identity.files else "~/.ssh/id_ed25519"
     make = f"ssh-keygen -t ed25519 -f {_path(new)}"
     correct = "Correct the file's name, or make" if login.identity.files else "Make"
-    return f"{correct} a key and install it: {make} && ssh-copy-id -i {_path(new)} {login.target}"
+    by_hand = f"{make} && ssh-copy-id -i {_path(new)} {login.target}"
+    return f"{correct} a key and install it: {ours}{by_hand}"
 
 
 def _path(path: str) -> str:
@@ -401,11 +405,12 @@ def _host_key_error(
     commands = [one for one in login.config.ignored if one.startswith("KnownHostsCommand")]
     unused = f"; {commands[0]} is not run" if commands else ""
     refused = f", and its certificate does not count: {judged.why_not}" if judged.why_not else ""
+    ours = f"record it with: fleetctl trust {login.node}, or " if login.node else ""
     unknown = HostKeyUnknown(
         name,
         f"the host key of {called} ({shown}) is not in {known.where}{refused}{unused}",
         hint="Compare it with the node's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) "
-        f"and {_accepting(login)}",
+        f"and {ours}{_accepting(login)}",
     )
     unknown.shown, unknown.offered = client.shown_as, client.key_algorithms
     return unknown
