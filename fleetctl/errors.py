@@ -78,6 +78,8 @@ class LinkError(FleetctlError):
 
     code = "ssh-unreachable"
     silent = False
+    through = ""
+    """The jump host that fails in its place, if one does."""
 
     def __init__(
         self, node: str, reason: str, *, hint: str = "", silent: bool | None = None
@@ -118,6 +120,10 @@ class HostKeyUnknown(LinkError):
     """No known_hosts file has a key for this host."""
 
     code = "ssh-host-key-unknown"
+    shown = b""
+    """The key or certificate that it shows, as SSH sends it; empty: none that can be read."""
+    offered: tuple[str, ...] = ()
+    """The algorithms of all of its host keys, as SSH names them."""
 
 
 class HostKeyChanged(LinkError):

@@ -120,9 +120,9 @@ class Server:
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public_key(self.host_key)}\n")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        config = self.folder / "sshd_config"
-        config.write_text(
+    def config(self) -> str:
+        """Of sshd; the first of several values counts (sshd_config(5))."""
+        return (
             f"Port {self.port}\n"
             "ListenAddress 127.0.0.1\n"
             f"HostKey {self.host_key}\n"
@@ -132,6 +132,10 @@ class Server:
             "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nPrintMotd no\nLogLevel VERBOSE\n" + self.extra
         )
+
+    def start(self) -> None:
+        config = self.folder / "sshd_config"
+        config.write_text(self.config())
         log = self.folder / "log"
         argv = ["/usr/sbin/sshd", "-D", "-f", str(config), "-E", str(log)]
         if self.root:

@@ -18,6 +18,8 @@ from fleetctl.streams import OutputLost
 INTERRUPTED = 130
 
 COMMANDS = {
+    "keys": "make the cluster's key, and put it on every node",
+    "trust": "show nodes' host keys side by side, and record them on a yes",
     "start": "check, then start services in order, each when what it waits for is ready",
     "stop": "stop services, dependents first; leave nothing of them running",
     "restart": "stop, then start",

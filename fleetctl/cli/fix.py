@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import warnings
 from collections.abc import Awaitable, Iterable, Sequence
 from getpass import GetPassWarning, getpass
@@ -13,11 +11,11 @@ import click
 import msgspec
 from msgspec import Struct
 
+from fleetctl.cli.asking import agreed, can_ask
 from fleetctl.cli.context import Context, nodes
 from fleetctl.cli.fix_lines import HINTS, drawn, still_wrong_lines
 from fleetctl.cli.progress import ProgressLines
 from fleetctl.errors import FleetctlError, UsageError
-from fleetctl.link.readiness import readable
 from fleetctl.model.repairs import KeptRecord, Repair, StepOutcome
 from fleetctl.model.status import RepairStep
 from fleetctl.model.sudo import SudoPassword
@@ -80,7 +78,7 @@ def command(
     """
     if apply and undo:
         raise UsageError("--apply and --undo exclude each other")
-    if (apply or undo) and not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if (apply or undo) and not yes and not can_ask():
         raise UsageError(
             "there is no terminal to ask on before nodes are changed", hint="Add --yes."
         )
@@ -291,16 +289,7 @@ class _Run:
             await self._repairs.undo(node, records, self._report)
 
     async def _agreed(self, question: str) -> bool:
-        """Ask the user, without blocking the event loop: connections stay alive meanwhile."""
-        if self._options.yes:
-            return True
-        click.echo(f"{question} [y/N] ", err=True, nl=False)
-        stdin = sys.stdin.fileno()
-        await readable(stdin)
-        answer = os.read(stdin, 1024).decode("utf-8", "replace")
-        if not answer.endswith("\n"):
-            click.echo(err=True)
-        return answer.strip().lower() in ("y", "yes")
+        return self._options.yes or await agreed(question)
 
 
 def _commands(count: int) -> str:

@@ -74,6 +74,8 @@ def test_version_loads_nothing(folder: Path) -> None:
         "attach --help",
         "check --help",
         "fix --help",
+        "keys --help",
+        "trust --help",
         "explain forwarding-off",
     ],
 )

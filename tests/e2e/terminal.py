@@ -97,6 +97,15 @@ class Terminal:
             if not self.read(left):
                 raise AssertionError(f"ended before {text!r} appeared: {self.text!r}")
 
+    def wait_for_times(self, text: str, times: int, timeout_s: float = 10.0) -> None:
+        """Read until ``text`` has been shown so many times."""
+        deadline = time.monotonic() + timeout_s
+        while self.text.count(text) < times:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} did not appear {times} times in {self.text!r}"
+            if not self.read(left):
+                raise AssertionError(f"ended before {text!r} appeared again: {self.text!r}")
+
     def wait_for_end(self, timeout_s: float = 10.0) -> int:
         """Read to the end; returns the command's exit code."""
         deadline = time.monotonic() + timeout_s

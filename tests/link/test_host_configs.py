@@ -68,6 +68,8 @@ def refused(host: str = "the-pi", **more: Any) -> str:
         ("UserKnownHostsFile none\nGlobalKnownHostsFile /g", {
             "known_hosts": (), "global_known_hosts": ("/g",)}),
         ("HostKeyAlias other", {"alias": "other"}),
+        ("HashKnownHosts yes", {"hash_names": True}),
+        ("HashKnownHosts no", {"hash_names": False}),
         ("ProxyJump a@b:1,c", {"proxy_jump": "a@b:1,c", "proxy_command": None}),
         ("ProxyJump none", {"proxy_jump": None, "proxy_command": None}),
         ("ProxyCommand nc %h %p", {"proxy_command": ("/bin/sh", "-c", "exec nc the-pi 22")}),
@@ -122,6 +124,7 @@ def test_the_same_is_known_where_there_is_no_ssh(
     text += "  IdentityFile ~/.ssh/k\n  IdentitiesOnly yes\n  UserKnownHostsFile ~/a ~/b\n"
     text += "  HostKeyAlias other\n  AddressFamily inet\n  BindAddress 10.0.0.1\n"
     text += "  CheckHostIP yes\n  RevokedHostKeys ~/.ssh/revoked\n"
+    text += "  HashKnownHosts no\n"
     write(home, text)
     by_ssh = asked()
     monkeypatch.setenv("PATH", str(home))

@@ -15,18 +15,25 @@ import asyncssh
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkHung
+from fleetctl.errors import (
+    ConnectFailed,
+    ConnectTimedOut,
+    HostKeyUnknown,
+    LinkError,
+    LinkHung,
+)
 from fleetctl.link.ssh.channel import SSHLink
 from fleetctl.link.ssh.dial import dial, numeric
 from fleetctl.link.ssh.gate import Gate
 from fleetctl.link.ssh.host_config import HostConfig
 from fleetctl.link.ssh.host_configs import HostConfigs
-from fleetctl.link.ssh.host_keys import HostKeys
+from fleetctl.link.ssh.host_keys import HostKeys, recorded_names
 from fleetctl.link.ssh.identities import Identities
 from fleetctl.link.ssh.jumps import Jump, Jumps
-from fleetctl.link.ssh.known_hosts import KnownHosts
+from fleetctl.link.ssh.known_hosts import Known, KnownHosts
 from fleetctl.link.ssh.login import TurnedAway, log_in
 from fleetctl.link.ssh.revoked_keys import RevokedFiles, RevokedKeys, Unusable
+from fleetctl.link.ssh.shown_keys import ShownKeys, shown_keys
 from fleetctl.link.ssh.way_in import Login
 from fleetctl.model.topology import SSH, Node
 
@@ -39,7 +46,7 @@ _SILENT_TRIES = 4
 _LONGEST_PAUSE_S = 1.0
 
 
-class _Hop(Struct, frozen=True):
+class Hop(Struct, frozen=True):
     """A host on the way to a node, or the node itself."""
 
     name: str
@@ -63,27 +70,71 @@ class Connector:
         self._identities = Identities()
         self._configs = HostConfigs()
 
-    async def connect(self, node: Node) -> SSHLink:
+    async def connect(self, node: Node, *, only_named: bool = False) -> SSHLink:
         """Connect to ``node`` within its ``connect_timeout``, which is for the whole of it: all
         addresses of its name, the login, and trying again where the server is too busy.
 
+        :param only_named: with the key of its ``identity_file`` alone, as with ``IdentitiesOnly``.
         :raises LinkError: one of its subclasses, with the reason and what to do.
         """
-        return await self._connect(await self._way(node.name, node.ssh))
+        hop, *gates = await self.way(node.name, node.ssh)
+        if only_named:
+            hop = replace(hop, config=replace(hop.config, identities_only=True))
+        return await self._connect([hop, *gates])
 
-    async def _way(self, name: str, ssh: SSH) -> Sequence[_Hop]:
+    async def host_keys(self, node: Node) -> ShownKeys:
+        """The keys by which the SSH server of ``node`` proves itself, found without a login there;
+        jump hosts are logged into.
+
+        :raises LinkError: it cannot be asked.
+        """
+        hop, *gates = await self.way(node.name, node.ssh)
+        known = self._known(hop)
+        jump = await self._jump(hop.name, gates) if gates else None
+
+        async def ask(algorithms: Sequence[str]) -> HostKeyUnknown:
+            login = self._login(hop, jump, algorithms)
+            nothing = replace(login.host_keys, known=replace(known, files=()), revoked=None)
+            login = replace(login, host_keys=nothing)
+            try:
+                link = await self._connect_through(hop, login)
+            except HostKeyUnknown as error:
+                if not error.shown:
+                    raise
+                return error
+            await link.close()
+            raise AssertionError("a login without a known host key")
+
+        try:
+            recorded = self._host_keys(hop, checks_address=False)
+            return await shown_keys(hop.config, recorded, ask)
+        finally:
+            if jump:
+                await jump.close()
+
+    async def recorded_keys(self, node: Node) -> frozenset[bytes]:
+        """The host keys that are recorded for ``node``, as SSH sends them.
+
+        :raises LinkError: its SSH configuration cannot be read.
+        """
+        hop, *_ = await self.way(node.name, node.ssh)
+        config = hop.config
+        entries = self._known(hop).of(recorded_names(config.host, config.port, config.alias)[0])
+        return frozenset(entry.key for entry in entries if not entry.marker)
+
+    async def way(self, name: str, ssh: SSH) -> Sequence[Hop]:
         """The node, and the jump hosts to it, the nearest to the node first.
 
         :raises ConnectFailed: there is none that ends.
         """
-        way: list[_Hop] = []
+        way: list[Hop] = []
         while True:
             if any(hop.ssh == ssh for hop in way):
                 circle = " → ".join((*(hop.name for hop in way), name))
                 reason = f"proxy_jump runs in a circle ({circle})"
                 raise ConnectFailed(way[0].name, reason, silent=False)
             config = await self._configs.of(name, ssh)
-            way.append(_Hop(name, ssh, config))
+            way.append(Hop(name, ssh, config))
             jumps = ssh.proxy_jump or config.proxy_jump
             if not jumps or jumps.lower() == "none":
                 return way
@@ -97,7 +148,7 @@ class Connector:
             if others:
                 ssh = replace(ssh, proxy_jump=",".join(others))
 
-    async def _connect(self, way: Sequence[_Hop]) -> SSHLink:
+    async def _connect(self, way: Sequence[Hop]) -> SSHLink:
         hop, *gates = way
         jump = await self._jump(hop.name, gates) if gates else None
         try:
@@ -107,7 +158,7 @@ class Connector:
                 await jump.close()
             raise
 
-    async def _connect_through(self, hop: _Hop, login: Login) -> SSHLink:
+    async def _connect_through(self, hop: Hop, login: Login) -> SSHLink:
         """Try until ``connect_timeout`` is over where the server says that it is too busy, and a
         few times where it only closes."""
         loop = asyncio.get_running_loop()
@@ -145,7 +196,7 @@ class Connector:
                 raise away.error
             await asyncio.sleep(pause_s)
 
-    async def _jump(self, name: str, gates: Sequence[_Hop]) -> Jump:
+    async def _jump(self, name: str, gates: Sequence[Hop]) -> Jump:
         """The jump host for ``name``, which all nodes behind it share."""
         gate = gates[0]
         key = replace(gate.ssh, connect_timeout_s=0)
@@ -153,25 +204,39 @@ class Connector:
             return await self._jumps.get(key, lambda: self._connect(gates))
         except LinkError as error:
             reason = f"cannot go through {gate.name}: {error.reason}"
-            raise type(error)(name, reason, hint=error.hint, silent=error.silent) from None
+            failed = type(error)(name, reason, hint=error.hint, silent=error.silent)
+            failed.through = gate.name
+            raise failed from None
 
-    def _login(self, hop: _Hop, jump: Jump | None) -> Login:
-        """How to log in to ``hop``: its options, with keys, known hosts and the way there.
+    def _known(self, hop: Hop) -> Known:
+        """The host keys that are recorded in the files that count for ``hop``."""
+        files = hop.ssh.known_hosts or hop.config.known_hosts
+        return self._known_hosts.load(files, hop.config.global_known_hosts)
 
+    def _host_keys(self, hop: Hop, *, checks_address: bool) -> HostKeys:
+        """
         :raises ConnectFailed: its revoked keys are not known.
         """
-        ssh, config = hop.ssh, hop.config
-        command = None if jump or ssh.proxy_jump else config.proxy_command
-        host_keys = HostKeys(
-            self._known_hosts.load(
-                ssh.known_hosts or config.known_hosts, config.global_known_hosts
-            ),
+        config = hop.config
+        return HostKeys(
+            self._known(hop),
             config.host,
             config.port,
             config.alias,
             revoked=self._revoked_keys(hop),
-            checks_address=config.check_address and not (jump or command),
+            checks_address=checks_address,
         )
+
+    def _login(self, hop: Hop, jump: Jump | None, proofs: Sequence[str] = ()) -> Login:
+        """How to log in to ``hop``: its options, with keys, known hosts and the way there.
+
+        :param proofs: the host key algorithms to ask for; none: those that ssh would.
+        :raises ConnectFailed: its revoked keys are not known.
+        """
+        ssh, config = hop.ssh, hop.config
+        command = None if jump or ssh.proxy_jump else config.proxy_command
+        direct = not (jump or command)
+        host_keys = self._host_keys(hop, checks_address=config.check_address and direct)
         identity = self._identities.load(
             [ssh.identity_file] if ssh.identity_file else config.identity_files,
             config.certificates,
@@ -184,6 +249,8 @@ class Connector:
             "server_host_key_algs": host_keys.algorithms(),
             **config.algorithms,
         }
+        if proofs:
+            algorithms["server_host_key_algs"] = list(proofs)
         if config.compression:
             algorithms["compression_algs"] = ["zlib@openssh.com", "none"]
         options = asyncssh.SSHClientConnectionOptions(
@@ -213,9 +280,10 @@ class Connector:
             **algorithms,
         )
         route = jump.link.target if jump and ssh.proxy_jump else ""
-        return Login(options, config, ssh.host, host_keys, identity, jump, route)
+        node = hop.name if hop.name in self._nodes else ""
+        return Login(options, config, ssh.host, host_keys, identity, jump, node, route)
 
-    def _revoked_keys(self, hop: _Hop) -> RevokedKeys | None:
+    def _revoked_keys(self, hop: Hop) -> RevokedKeys | None:
         """
         :raises ConnectFailed: they cannot be read, and ssh would trust no host then.
         """

@@ -66,6 +66,8 @@ class HostConfig(Struct, frozen=True):
     compression: bool
     strict: str
     """``StrictHostKeyChecking``, which makes a difference for what ssh itself asks."""
+    hash_names: bool
+    """``HashKnownHosts``: host keys are recorded under hashes of the names."""
     send_env: tuple[str, ...]
     set_env: Mapping[str, str]
     without_keys: tuple[str, ...]
@@ -114,6 +116,7 @@ def host_config(values: Values, alias_name: str, place: Callable[[str, str], str
         algorithms=_algorithms(values),
         compression=one("compression") == "yes",
         strict=one("stricthostkeychecking") or "ask",
+        hash_names=one("hashknownhosts") == "yes",
         send_env=tuple(values.get("sendenv", ())),
         set_env=dict(pair.split("=", 1) for pair in values.get("setenv", ()) if "=" in pair),
         without_keys=_without_keys(values),

@@ -55,11 +55,12 @@ def host_key_error(
     commands = [one for one in login.config.ignored if one.startswith("KnownHostsCommand")]
     unused = f"; {commands[0]} is not run" if commands else ""
     refused = f", and its certificate does not count: {judged.why_not}" if judged.why_not else ""
+    ours = f"record it with: fleetctl trust {login.node}, or " if login.node else ""
     return HostKeyUnknown(
         name,
         f"the host key of {called} ({shown}) is not in {known.where}{refused}{unused}",
         hint="Compare it with the node's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) "
-        f"and {_accepting(login)}",
+        f"and {ours}{_accepting(login)}",
     )
 
 

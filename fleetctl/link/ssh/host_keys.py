@@ -75,8 +75,8 @@ class HostKeys(Struct, frozen=True):
             return Judged("revoked", (entry,))
         addresses: Sequence[str] = ()
         if self.checks_address and address and not ip_address(address).is_loopback:
-            addresses = _names(address, self.port, None)
-        names = _names(self.host, self.port, self.alias)
+            addresses = recorded_names(address, self.port, None)
+        names = recorded_names(self.host, self.port, self.alias)
         return self._check(names, shown, addresses)
 
     def _check(self, names: Sequence[str], shown: ShownKey, addresses: Sequence[str]) -> Judged:
@@ -129,7 +129,7 @@ class HostKeys(Struct, frozen=True):
         """The host key algorithms to ask for, as ``order_hostkeyalgs`` of OpenSSH's sshconnect.c
         has them: those first that can be verified, so that a host is not called unknown for
         another key that it has besides."""
-        found = self.known.of(_names(self.host, self.port, self.alias)[0])
+        found = self.known.of(recorded_names(self.host, self.port, self.alias)[0])
         kinds = {entry.algorithm for entry in found if not entry.marker}
         if _KEYS[0] in kinds:
             return [*_CERTIFICATES, *_KEYS]
@@ -139,8 +139,8 @@ class HostKeys(Struct, frozen=True):
         return list(dict.fromkeys((*first, *_CERTIFICATES, *_KEYS)))
 
 
-def _names(host: str, port: int, alias: str | None) -> Sequence[str]:
-    """As which a host may be recorded."""
+def recorded_names(host: str, port: int, alias: str | None) -> Sequence[str]:
+    """As which a host may be recorded; the first is the one that ssh writes."""
     if alias or port == 22:
         return [alias or host]
     return [f"[{host}]:{port}", host]

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from fleetctl.local_files import read_bounded
 
-_USER = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _GLOBAL = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _MOST_BYTES = 256 * 2**20
 
@@ -31,6 +31,12 @@ Marker = Literal["", "@cert-authority", "@revoked"]
 
 _HASHED = re.compile(rb"\|1\|([^|\s]*)\|([^|\s]*)")
 _BEFORE_NAME, _BEHIND_NAME = b"\n\r\t ,", b"\r\n\t ,"
+
+
+def fingerprint(key: bytes) -> str:
+    """Of a key as SSH sends it, as ``ssh-keygen -l`` prints it."""
+    digest = base64.b64encode(hashlib.sha256(key).digest()).decode()
+    return f"SHA256:{digest.rstrip('=')}"
 
 
 class Entry(Struct, frozen=True):
@@ -52,9 +58,7 @@ class Entry(Struct, frozen=True):
 
     @property
     def fingerprint(self) -> str:
-        """As ``ssh-keygen -l`` prints it."""
-        digest = base64.b64encode(hashlib.sha256(self.key).digest()).decode()
-        return f"SHA256:{digest.rstrip('=')}"
+        return fingerprint(self.key)
 
     @property
     def where(self) -> str:
@@ -214,7 +218,7 @@ class KnownHosts:
         """
         if isinstance(user_files, str):
             user_files = [user_files]
-        user = tuple(_USER if user_files is None else user_files)
+        user = tuple(USER_FILES if user_files is None else user_files)
         files = (*user, *(_GLOBAL if global_files is None else global_files))
         keeps = bool(user) and user[0] != "/dev/null"
         where = user[0] if user else "any known_hosts file"

@@ -8,11 +8,13 @@ from collections.abc import Awaitable
 from typing import Any
 
 import asyncssh
+from asyncssh.packet import SSHPacket
 
 from fleetctl.errors import (
     AuthFailed,
     ConnectFailed,
     ConnectTimedOut,
+    HostKeyUnknown,
     LinkError,
     LinkHung,
 )
@@ -95,6 +97,10 @@ class _Client(asyncssh.SSHClient):
         self.banner = ""
         self.shown: asyncssh.SSHKey | None = None
         """Its host key."""
+        self.shown_as = b""
+        """The same as SSH sends it, which may be a certificate."""
+        self.key_algorithms: tuple[str, ...] = ()
+        """Those of all of its host keys."""
         self.judged = Judged("unknown")
         """What the recorded keys say of it."""
         self.agent = _Agent(identity.agent) if identity.agent else None
@@ -118,7 +124,12 @@ class _Client(asyncssh.SSHClient):
             receive(data, *more)
 
         connection.data_received = listen
-        connection._validate_host_key = self._judge_host_key  # asyncssh also takes the address's
+
+        def judge(*about: Any) -> asyncssh.SSHKey:
+            self.key_algorithms = _key_algorithms(connection._server_kexinit)
+            return self._judge_host_key(*about)
+
+        connection._validate_host_key = judge  # asyncssh also takes the address's
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self.banner = (self.banner + msg)[-_HEARD_BYTES:]
@@ -128,7 +139,7 @@ class _Client(asyncssh.SSHClient):
         :raises ValueError: it is not one that is recorded for the host.
         """
         parsed = ShownKey.of(shown)
-        self.shown = parsed.key
+        self.shown, self.shown_as = parsed.key, shown
         self.judged = self._login.host_keys.judge(parsed, addr or None)
         if self.judged.verdict != "ok":
             raise ValueError(f"Host key is {self.judged.verdict}")
@@ -159,6 +170,13 @@ class _Client(asyncssh.SSHClient):
             self.agent.close()
 
 
+def _key_algorithms(kexinit: bytes) -> tuple[str, ...]:
+    """The server's host key algorithms in its first packet (RFC 4253, section 7.1)."""
+    packet = SSHPacket(kexinit[17:])  # the kind of packet and the cookie come before
+    packet.get_namelist()
+    return tuple(one.decode("ascii", "replace") for one in packet.get_namelist())
+
+
 async def log_in(
     name: str, login: Login, transport: dict[str, Any], deadline: float
 ) -> asyncssh.SSHClientConnection:
@@ -184,7 +202,10 @@ async def log_in(
     except TimeoutError:
         raise _late(name, login, client) from None
     except asyncssh.HostKeyNotVerifiable as error:
-        raise host_key_error(name, login, client.shown, client.judged, error.reason) from None
+        found = host_key_error(name, login, client.shown, client.judged, error.reason)
+        if isinstance(found, HostKeyUnknown):
+            found.shown, found.offered = client.shown_as, client.key_algorithms
+        raise found from None
     except asyncssh.PermissionDenied:
         raise _auth_error(name, login, client, too_many=False) from None
     except asyncssh.ChannelOpenError as error:
@@ -294,17 +315,17 @@ def _held(public: frozenset[bytes], client: _Client) -> bool:
 
 def _install_hint(login: Login, client: _Client) -> str:
     """How a key gets to be accepted: of those that are really used."""
+    ours = f"fleetctl keys {login.node}, or " if login.node else ""
     for file in login.identity.files:
         if not file.lacks or _held(file.public, client):
-            return f"Install one: ssh-copy-id -i {path_word(file.path)} {login.target}"
+            return f"Install one: {ours}ssh-copy-id -i {path_word(file.path)} {login.target}"
         if file.lacks == LOCKED:
             return f"Unlock it: ssh-add {path_word(file.path)}"
     copying = f"ssh-copy-id {login.target}"
     if client.offered:
-        return f"Install one: {copying}"
+        return f"Install one: {ours}{copying}"
     new = login.identity.files[0].path if login.identity.files else "~/.ssh/id_ed25519"
     make = f"ssh-keygen -t ed25519 -f {path_word(new)}"
     correct = "Correct the file's name, or make" if login.identity.files else "Make"
-    return (
-        f"{correct} a key and install it: {make} && ssh-copy-id -i {path_word(new)} {login.target}"
-    )
+    by_hand = f"{make} && ssh-copy-id -i {path_word(new)} {login.target}"
+    return f"{correct} a key and install it: {ours}{by_hand}"

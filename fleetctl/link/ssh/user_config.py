@@ -77,6 +77,7 @@ def _teach() -> None:
     for option in (
         "BindInterface",
         "CheckHostIP",
+        "HashKnownHosts",
         "KnownHostsCommand",
         "ProxyUseFdpass",
         "RevokedHostKeys",

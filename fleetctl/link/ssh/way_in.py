@@ -23,6 +23,8 @@ class Login(Struct, frozen=True):
     host_keys: HostKeys
     identity: Identity
     jump: Jump | None
+    node: str
+    """Its name; empty: it is a jump host that is no node of the fleet."""
     route: str
     """Through which hosts, as ssh's ``-J`` takes it, if nodes.yaml says so; empty: directly, or as
     ``~/.ssh/config`` says."""
