@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": "what a problem code means, and how it is repaired",
     "exec": "run a command on nodes, identical output folded",
     "config": "validate and show nodes.yaml, or its schema",
+    "export": "nodes.yaml for ssh, MLX, Ansible, torchrun or MPI, or the topology as a picture",
     "lab": "a virtual fleet made from nodes.yaml, to see, test and rehearse on",
     "demo": "a virtual fleet with its job running, and the dashboard on it",
 }
