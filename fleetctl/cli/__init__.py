@@ -18,6 +18,7 @@ from fleetctl.streams import OutputLost
 INTERRUPTED = 130
 
 COMMANDS = {
+    "init": "write a first nodes.yaml, from what the machines say",
     "start": "check, then start services in order, each when what it waits for is ready",
     "stop": "stop services, dependents first; leave nothing of them running",
     "restart": "stop, then start",

@@ -1,0 +1,247 @@
+"""``fleetctl init``: a first nodes.yaml, from what the machines say."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date
+from difflib import unified_diff
+from pathlib import Path
+
+import click
+
+from fleetctl.cli.context import Context
+from fleetctl.cli.init_sources import from_file, offered, require_terminal
+from fleetctl.cli.progress import ProgressLines
+from fleetctl.cli.render import plain, state, style
+from fleetctl.cli.saving import save
+from fleetctl.discovery.answer import Answer, Host
+from fleetctl.discovery.assemble import draft
+from fleetctl.discovery.draft import Draft
+from fleetctl.discovery.hosts import parse_host, unique
+from fleetctl.discovery.merge import merged
+from fleetctl.discovery.text import file_text
+from fleetctl.errors import ConfigError, FleetctlError, UsageError
+from fleetctl.escaping import visible
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.topology import SSH_PORT, Fleet
+from fleetctl.observe.first_look import ask_here, ask_hosts
+from fleetctl.quantities import count
+
+_COLUMNS = 100
+_EXISTS = "--merge shows what would be added to it; -f names another file."
+
+
+@click.command(short_help="write a first nodes.yaml, from what the machines say")
+@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also the hosts in FILE: an SSH configuration, an Ansible inventory, smolcluster's files.",
+)
+@click.option(
+    "-f",
+    "--file",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file to write; else as for every command, and ./nodes.yaml if there is none.",
+)
+@click.option("--merge", is_flag=True, help="Add to the file what it lacks, after showing it.")
+@click.option("--yes", is_flag=True, help="With --merge, do not ask.")
+@click.pass_obj
+def command(
+    context: Context,
+    hosts: tuple[str, ...],
+    source: Path | None,
+    file: Path | None,
+    merge: bool,
+    yes: bool,
+) -> int:
+    """Ask each HOST over SSH what it is and how it is connected, and write nodes.yaml.
+
+    A HOST is [USER@]HOST[:PORT] or a name of ~/.ssh/config. Without any, what is in ~/.ssh/config
+    and on this network is offered to choose from. Networks, gateways and routes follow from the
+    answers; what is not there yet is proposed, and marked as guessed. An existing file is never
+    overwritten. Nothing is changed on any machine. Exit code 1: a host could not be asked.
+    """
+    path = _path(file or context.config_path)
+    if yes and not merge:
+        raise UsageError("--yes is for --merge")
+    if path.exists() and not merge:
+        raise UsageError(f"{path} exists already, so nothing was asked", hint=_EXISTS)
+    fleet, text = _existing(path) if merge else (None, "")
+    given = [parse_host(host) for host in hosts]
+    if source:
+        given += from_file(source)
+    if fleet:
+        given = _with_nodes_of(fleet, path, given)
+    if not given:
+        require_terminal()
+    return _Init(path, fleet, text, yes).run(unique(given))
+
+
+def _path(named: Path | None) -> Path:
+    from fleetctl.config.file import NAME, VARIABLE
+
+    return named or Path(os.environ.get(VARIABLE) or NAME)
+
+
+def _existing(path: Path) -> tuple[Fleet, str]:
+    """The fleet of the file, and its text.
+
+    :raises ConfigError: it is missing or wrong.
+    """
+    from fleetctl.config import find, load
+
+    fleet = load(find(path))
+    return fleet, path.read_text("utf-8-sig")
+
+
+def _with_nodes_of(fleet: Fleet, path: Path, given: list[Host]) -> list[Host]:
+    """The nodes of the file, which keep their names and logins, and then what else is given."""
+    own = [
+        Host(node.ssh, f"in {path}", name=node.name, kept=True)
+        for node in fleet.nodes.values()
+        if node.connection == "ssh"
+    ]
+    known = {(name, h.ssh.port or SSH_PORT) for h in own for name in (h.name, h.ssh.host)}
+    known |= {(host.name, SSH_PORT) for host in own}
+    return own + [h for h in given if (h.ssh.host, h.ssh.port or SSH_PORT) not in known]
+
+
+class _Init:
+    def __init__(self, path: Path, fleet: Fleet | None, text: str, yes: bool) -> None:
+        self._path = path
+        self._fleet = fleet
+        self._text = text
+        self._yes = yes
+
+    def run(self, hosts: list[Host]) -> int:
+        here = None
+        if not hosts:  # questions are asked outside of the event loop, where Ctrl-C ends them
+            here = asyncio.run(ask_here())
+            hosts = offered(here)
+        answers, here = asyncio.run(_ask(hosts, here))
+        made = draft(answers, here, self._fleet)
+        if not made.nodes:
+            raise FleetctlError(f"no host could be asked, so {self._path} is not written")
+        self._write(made)
+        failed = [answer for answer in answers if answer.facts is None]
+        if any(not answer.silent for answer in failed):
+            click.echo(
+                "What was not let in can be asked later: fleetctl trust, fleetctl keys, then "
+                "fleetctl init --merge.",
+                err=True,
+            )
+        return 1 if failed else 0
+
+    def _write(self, made: Draft) -> None:
+        from fleetctl.config.file import load_text
+
+        if self._fleet:
+            new = merged(self._text, made, self._fleet)
+            if not self._agreed(new):
+                return
+            fleet = _checked(new, made, self._fleet, self._path)
+        else:
+            new = file_text(made, date.today())
+            fleet = load_text(new, str(self._path))
+        save(self._path, new, replace=self._fleet is not None, hint=_EXISTS)
+        _show(fleet)
+        parts = [count(len(fleet.nodes), "node"), count(len(fleet.networks), "network")]
+        click.echo(f"\nwrote {self._path}: {', '.join(parts)}")
+        if made.guesses:
+            click.echo(f"{count(made.guesses, 'value')} marked as guessed: look at them first")
+
+    def _agreed(self, new: str) -> bool:
+        """Show what would change, and ask.
+
+        :raises UsageError: there is no terminal to ask on.
+        """
+        diff = list(
+            unified_diff(
+                self._text.splitlines(), new.splitlines(), str(self._path), "merged", lineterm=""
+            )
+        )
+        if not diff:
+            click.echo(f"{self._path} has all of it: nothing to add")
+            return False
+        colours = {"+": "green", "-": "red", "@": "cyan"}
+        for line in diff:
+            click.echo(style(plain(visible(line)), colours.get(line[0])))
+        if self._yes:
+            return True
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError(
+                f"there is no terminal to ask on before {self._path} is changed", hint="Add --yes."
+            )
+        return click.confirm(f"Write this into {self._path}?", err=True)
+
+
+async def _ask(
+    hosts: Sequence[Host], here: NodeFacts | None
+) -> tuple[list[Answer], NodeFacts | None]:
+    names = [host.name or host.ssh.host for host in hosts]
+    lines = ProgressLines(names, "asking")
+    wide, began = max(map(len, names)), time.monotonic()
+
+    def answered(place: int, answer: Answer) -> None:
+        lines.settle(names[place])
+        word = state("ok" if answer.facts else "unreachable", err=True)
+        lines.say(
+            f"{time.monotonic() - began:6.1f}s  {names[place].ljust(wide)}  {word}  {_told(answer)}"
+        )
+
+    async with lines.live():
+        found, own = await asyncio.gather(ask_hosts(hosts, answered), _or_ask_here(here))
+    return found, own
+
+
+async def _or_ask_here(here: NodeFacts | None) -> NodeFacts | None:
+    return here or await ask_here()
+
+
+def _told(answer: Answer) -> str:
+    if answer.facts is None:
+        return visible(answer.error)
+    system = answer.facts.system
+    parts = [system.os_version, system.arch] if system else [answer.facts.unsupported]
+    return visible(" ".join(part for part in parts if part))
+
+
+def _checked(new: str, made: Draft, before: Fleet, path: Path) -> Fleet:
+    """The fleet of the merged text, in which everything is that was there.
+
+    :raises FleetctlError: it is not, because of a form that was not foreseen.
+    """
+    from fleetctl.config.file import load_text
+
+    try:
+        fleet = load_text(new, str(path))
+    except ConfigError as error:
+        raise FleetctlError(
+            f"{path} is left as it is: with what was found it would be wrong: {error.mistakes[0]}"
+        ) from None
+    drafted = {node.name: node for node in made.nodes}
+    for name, node in before.nodes.items():
+        found = {n: a.value for n, a in drafted[name].addresses.items()} if name in drafted else {}
+        if fleet.nodes[name].addresses != {**found, **node.addresses}:
+            raise FleetctlError(
+                f"{path} is left as it is: its form does not let {name} be completed by itself"
+            )
+    if fleet.jobs.keys() != before.jobs.keys():
+        raise FleetctlError(f"{path} is left as it is: its jobs would have changed")
+    return fleet
+
+
+def _show(fleet: Fleet) -> None:
+    from fleetctl.tui.topology.stateless import stateless
+
+    for line in stateless(fleet, None, _COLUMNS).plain.splitlines():
+        click.echo(plain(line))

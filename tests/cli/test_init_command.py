@@ -1,0 +1,156 @@
+"""init: where hosts come from, what is written, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from fleetctl import cli
+from fleetctl.cli import init_sources
+from fleetctl.config import load
+from fleetctl.errors import UsageError
+from tests.openssh import Server, public_key
+
+DOWN = "127.0.0.1:1"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client_home: Path) -> Path:
+    place = tmp_path / "here"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.delenv("FLEETCTL_CONFIG", raising=False)
+    return place
+
+
+def test_an_existing_file_is_left_alone(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "nodes.yaml").write_text("mine")
+    assert cli.run(["init", DOWN]) == 2
+    assert "nodes.yaml exists already, so nothing was asked. --merge" in capfd.readouterr().err
+    assert (folder / "nodes.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no hosts are given, and there is no terminal"),
+        (["a;b"], "'a;b' is no host"),
+        (["--yes", "a"], "--yes is for --merge"),
+        (["--merge", "a"], "no such file"),
+        (["--from", "nothing"], "nothing cannot be read: No such file"),
+        (["--from", "/dev/null"], "/dev/null names no hosts"),
+    ],
+)
+def test_wrong_calls(
+    folder: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert cli.run(["init", *arguments]) == 2
+    assert said in capfd.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
+def test_no_host_that_answers_is_no_file(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["init", DOWN, "no-such-host.invalid"]) == 1
+    err = capfd.readouterr().err
+    assert "connection refused" in err
+    assert err.endswith("fleetctl: no host could be asked, so nodes.yaml is not written\n")
+    assert list(folder.iterdir()) == []
+
+
+def test_two_servers_and_one_that_is_down(
+    folder: Path,
+    client_home: Path,
+    make_sshd: Callable[..., Server],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Written, checked, and completed by a second run."""
+    one, two = make_sshd(), make_sshd()
+    stranger = make_sshd()
+    ssh = client_home / ".ssh"
+    shutil.copy(one.key, ssh / "id_ed25519")
+    two.authorized_keys.write_text(public_key(one.key) + "\n")
+    hosts = "".join(server.known_hosts.read_text() for server in (one, two, stranger))
+    (ssh / "known_hosts").write_text(hosts)
+    (folder / "hosts").write_text(
+        f"[all]\none ansible_host=127.0.0.1 ansible_port={one.port} ansible_user={one.user}\n"
+        f"two ansible_host=127.0.0.1 ansible_port={two.port} ansible_user={two.user}\n"
+    )
+    closed = f"{stranger.user}@127.0.0.1:{stranger.port}"
+    assert cli.run(["init", "--from", "hosts", closed, DOWN]) == 1
+    out, err = capfd.readouterr()
+    text = (folder / "nodes.yaml").read_text()
+    fleet = load(folder / "nodes.yaml")
+    assert list(fleet.nodes) == ["node-127-0-0-1", "one", "two"]
+    assert fleet.nodes["two"].ssh.port == two.port
+    assert fleet.nodes["one"].os == "linux"
+    assert "# in hosts" in text
+    assert f"# {DOWN} is left out: connection refused" in text
+    assert "# not asked yet: " in text
+    assert "wrote nodes.yaml: 3 nodes" in out
+    assert "fleetctl init --merge" in err
+    assert cli.run(["config", "check"]) == 0
+
+    (folder / "nodes.yaml").write_text(
+        f"fleet: f\nnodes:\n  one:  # mine\n    ssh: {{host: 127.0.0.1, port: {one.port},"
+        f" user: {one.user}}}\n"
+    )
+    capfd.readouterr()
+    assert cli.run(["init", "--merge", f"{two.user}@127.0.0.1:{two.port}"]) == 2
+    out, err = capfd.readouterr()
+    assert "+    os: linux" in out
+    assert "there is no terminal to ask on" in err
+    assert cli.run(["init", "--merge", "--yes", f"{two.user}@127.0.0.1:{two.port}"]) == 0
+    assert len(load(folder / "nodes.yaml").nodes) == 2
+    assert "  one:  # mine\n" in (folder / "nodes.yaml").read_text()
+    capfd.readouterr()
+    assert cli.run(["init", "--merge"]) == 0
+    assert "nodes.yaml has all of it: nothing to add" in capfd.readouterr().out
+
+
+# choosing
+
+
+CONFIG = "Include more\nHost mini1 mini*\n  User me\nHost *\n  ServerAliveInterval 5\n"
+
+
+@pytest.fixture
+def choose(
+    folder: Path, client_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[str]]:
+    """What is chosen of an SSH configuration by what is typed, one prompt after the other."""
+    (client_home / ".ssh" / "config").write_text(CONFIG)
+    (client_home / ".ssh" / "more").write_text("Host pi5\nInclude ~/.ssh/config\n")
+    monkeypatch.setattr(init_sources, "has_zeroconf", lambda: False)
+
+    def chosen(*typed: str) -> list[str]:
+        answers = iter(typed)
+        monkeypatch.setattr(click, "prompt", lambda *_, **__: next(answers))
+        return [host.ssh.host for host in init_sources.offered(None)]
+
+    return chosen
+
+
+def test_names_of_the_ssh_configuration_are_offered(
+    choose: Callable[..., list[str]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert choose("all") == ["mini1", "pi5"]
+    err = capfd.readouterr().err
+    assert "   1  mini1  in ~/.ssh/config\n   2  pi5    in ~/.ssh/more\n" in err
+    assert "pip install 'fleetctl[discover]'" in err
+    assert choose("pi5, 1") == ["pi5", "mini1"]
+    assert choose("9", "1") == ["mini1"]
+    assert "9 is none of them" in capfd.readouterr().err
+    with pytest.raises(UsageError, match="no host was chosen"):
+        choose("")
+
+
+def test_nothing_to_choose_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(init_sources, "has_zeroconf", lambda: False)
+    with pytest.raises(UsageError, match="no hosts were found"):
+        init_sources.offered(None)
