@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-import time
-from collections.abc import Sequence
 from datetime import date
 from difflib import unified_diff
 from pathlib import Path
@@ -14,11 +11,11 @@ from pathlib import Path
 import click
 
 from fleetctl.cli.context import Context
-from fleetctl.cli.init_sources import from_file, offered, require_terminal
-from fleetctl.cli.progress import ProgressLines
-from fleetctl.cli.render import plain, state, style
+from fleetctl.cli.init_asking import ask_all, has_terminal
+from fleetctl.cli.init_sources import from_file, offered
+from fleetctl.cli.render import plain, style
 from fleetctl.cli.saving import save
-from fleetctl.discovery.answer import Answer, Host
+from fleetctl.discovery.answer import Host
 from fleetctl.discovery.assemble import draft
 from fleetctl.discovery.draft import Draft
 from fleetctl.discovery.hosts import parse_host, unique
@@ -26,9 +23,8 @@ from fleetctl.discovery.merge import merged
 from fleetctl.discovery.text import file_text
 from fleetctl.errors import ConfigError, FleetctlError, UsageError
 from fleetctl.escaping import visible
-from fleetctl.model.facts import NodeFacts
 from fleetctl.model.topology import SSH_PORT, Fleet
-from fleetctl.observe.first_look import ask_here, ask_hosts
+from fleetctl.observe.first_look import ask_here
 from fleetctl.quantities import count
 
 _COLUMNS = 100
@@ -81,8 +77,11 @@ def command(
         given += from_file(source)
     if fleet:
         given = _with_nodes_of(fleet, path, given)
-    if not given:
-        require_terminal()
+    if not given and not has_terminal():
+        raise UsageError(
+            "no hosts are given, and there is no terminal to choose some on",
+            hint="Name them: fleetctl init mini1 pi@192.168.1.25, or --from FILE.",
+        )
     return _Init(path, fleet, text, yes).run(unique(given))
 
 
@@ -127,7 +126,7 @@ class _Init:
         if not hosts:  # questions are asked outside of the event loop, where Ctrl-C ends them
             here = asyncio.run(ask_here())
             hosts = offered(here)
-        answers, here = asyncio.run(_ask(hosts, here))
+        answers, here = ask_all(hosts, here)
         made = draft(answers, here, self._fleet)
         if not made.nodes:
             raise FleetctlError(f"no host could be asked, so {self._path} is not written")
@@ -135,7 +134,7 @@ class _Init:
         failed = [answer for answer in answers if answer.facts is None]
         if any(not answer.silent for answer in failed):
             click.echo(
-                "What was not let in can be asked later: fleetctl trust, fleetctl keys, then "
+                "What lets nobody in can be asked later: fleetctl trust, fleetctl keys, then "
                 "fleetctl init --merge.",
                 err=True,
             )
@@ -177,42 +176,11 @@ class _Init:
             click.echo(style(plain(visible(line)), colours.get(line[0])))
         if self._yes:
             return True
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not has_terminal():
             raise UsageError(
                 f"there is no terminal to ask on before {self._path} is changed", hint="Add --yes."
             )
         return click.confirm(f"Write this into {self._path}?", err=True)
-
-
-async def _ask(
-    hosts: Sequence[Host], here: NodeFacts | None
-) -> tuple[list[Answer], NodeFacts | None]:
-    names = [host.name or host.ssh.host for host in hosts]
-    lines = ProgressLines(names, "asking")
-    wide, began = max(map(len, names)), time.monotonic()
-
-    def answered(place: int, answer: Answer) -> None:
-        lines.settle(names[place])
-        word = state("ok" if answer.facts else "unreachable", err=True)
-        lines.say(
-            f"{time.monotonic() - began:6.1f}s  {names[place].ljust(wide)}  {word}  {_told(answer)}"
-        )
-
-    async with lines.live():
-        found, own = await asyncio.gather(ask_hosts(hosts, answered), _or_ask_here(here))
-    return found, own
-
-
-async def _or_ask_here(here: NodeFacts | None) -> NodeFacts | None:
-    return here or await ask_here()
-
-
-def _told(answer: Answer) -> str:
-    if answer.facts is None:
-        return visible(answer.error)
-    system = answer.facts.system
-    parts = [system.os_version, system.arch] if system else [answer.facts.unsupported]
-    return visible(" ".join(part for part in parts if part))
 
 
 def _checked(new: str, made: Draft, before: Fleet, path: Path) -> Fleet:

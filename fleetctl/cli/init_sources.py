@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import glob
-import sys
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -74,17 +73,6 @@ def _shown(file: Path) -> str:
 
 def _why(error: Exception) -> str:
     return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
-
-
-def require_terminal() -> None:
-    """
-    :raises UsageError: there is none to choose on.
-    """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            "no hosts are given, and there is no terminal to choose some on",
-            hint="Name them: fleetctl init mini1 pi@192.168.1.25, or --from FILE.",
-        )
 
 
 def offered(here: NodeFacts | None) -> list[Host]:

@@ -30,6 +30,8 @@ class Answer(Struct, frozen=True):
     error: str = ""
     silent: bool = False
     """Nothing was heard of it, so that it may not exist."""
+    shut: bool = False
+    """It answers, and lets nobody in: no key is accepted, or its host key is not known."""
     peer: str | None = None
     """The address that SSH connected to."""
     heard: tuple[Heard, ...] = ()

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Self
 
 from msgspec.structs import replace
 
 from fleetctl.discovery.answer import Answer, Host
 from fleetctl.discovery.cables import bare_ports
 from fleetctl.discovery.interfaces import link_addresses
-from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError
+from fleetctl.errors import (
+    AuthFailed,
+    ConnectFailed,
+    ConnectTimedOut,
+    HostKeyUnknown,
+    LinkError,
+)
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
@@ -36,48 +43,89 @@ _ASKED = frozenset(
 )
 _FLEET = "init"
 
+Answers = Mapping[int, Answer]
+"""By the host's place in the list of hosts."""
 
-async def ask_hosts(hosts: Sequence[Host], answered: Callable[[int, Answer], None]) -> list[Answer]:
-    """Ask all ``hosts`` at the same time, each with one script.
 
-    :param answered: called as each answer comes, with the host's place in ``hosts``.
-    :returns: the answers, in the order of ``hosts``.
-    """
-    nodes = {str(i): Node(_label(host), host.ssh) for i, host in enumerate(hosts)}
-    async with Links(Fleet(_FLEET, networks={}, nodes=nodes)) as links:
+class FirstLook:
+    """Asks hosts at the same time. Leaving the context ends its connections."""
 
-        async def ask(place: int, host: Host) -> Answer:
-            answer = await _ask(links, str(place), host)
+    def __init__(self, hosts: Sequence[Host], logins: Mapping[int, Link]) -> None:
+        """
+        :param logins: connections that are there already, by the host's place.
+        """
+        self._hosts = hosts
+        self._logins = logins
+        nodes = {str(place): Node(label(host), host.ssh) for place, host in enumerate(hosts)}
+        self._links = Links(Fleet(_FLEET, networks={}, nodes=nodes))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._links.close()
+
+    async def ask(
+        self, places: Collection[int], answered: Callable[[int, Answer], None]
+    ) -> dict[int, Answer]:
+        """Ask the hosts at ``places``, each with one script.
+
+        :param answered: called as each answer comes.
+        """
+
+        async def ask(place: int) -> Answer:
+            answer = await self._ask(place)
             answered(place, answer)
             return answer
 
-        answers = await asyncio.gather(*(ask(i, host) for i, host in enumerate(hosts)))
-        return await _asked_for_cables(links, answers)
+        return dict(zip(places, await asyncio.gather(*map(ask, places)), strict=True))
 
+    async def cables(self, answers: Answers) -> dict[int, Answer]:
+        """The answers, with what answers at Ethernet ports that have a link and no address: with
+        such ports on one host only there is nothing to find."""
+        facts = {str(place): a.facts for place, a in answers.items() if a.facts}
+        bare: dict[str, list[str]] = {}
+        for port in bare_ports(facts):
+            bare.setdefault(port.node, []).append(port.interface.name)
+        if len(bare) < 2:
+            return dict(answers)
 
-async def _asked_for_cables(links: Links, answers: Sequence[Answer]) -> list[Answer]:
-    """The answers, with what answers at Ethernet ports that have a link and no address: with one
-    such port only there is nothing to find."""
-    facts = {str(i): a.facts for i, a in enumerate(answers) if a.facts}
-    bare: dict[str, list[str]] = {}
-    for port in bare_ports(facts):
-        bare.setdefault(port.node, []).append(port.interface.name)
-    if len(bare) < 2:
-        return list(answers)
+        async def ask(place: int, answer: Answer) -> Answer:
+            key = str(place)
+            if key not in bare:
+                return answer
+            others = [a for other in bare if other != key for a in link_addresses(facts[other])]
+            script = wired_script(bare[key], others)
+            try:
+                with of_node(label(answer.host)):
+                    link = await self._link(place)
+                    done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
+            except LinkError:  # what it said before counts
+                return answer
+            return replace(answer, heard=read_wired(script, done.text))
 
-    async def ask(key: str, answer: Answer) -> Answer:
-        if key not in bare:
-            return answer
-        others = [a for other in bare if other != key for a in link_addresses(facts[other])]
-        script = wired_script(bare[key], others)
+        found = await asyncio.gather(*(ask(place, a) for place, a in answers.items()))
+        return dict(zip(answers, found, strict=True))
+
+    async def _link(self, place: int) -> Link:
+        return self._logins.get(place) or await self._links.get(str(place))
+
+    async def _ask(self, place: int) -> Answer:
+        host = self._hosts[place]
+        link: Link | None = None
         try:
-            with of_node(_label(answer.host)):
-                done = await (await links.get(key)).run(script.text, timeout_s=LOOK_TIMEOUT_S)
-        except LinkError:  # what it said before counts
-            return answer
-        return replace(answer, heard=read_wired(script, done.text))
-
-    return await asyncio.gather(*(ask(str(i), a) for i, a in enumerate(answers)))
+            with of_node(label(host)):
+                link = await self._link(place)
+                facts = await _look(link)
+        except LinkError as error:
+            return Answer(
+                host,
+                error=error.reason,
+                silent=isinstance(error, ConnectFailed | ConnectTimedOut),
+                shut=isinstance(error, AuthFailed | HostKeyUnknown),
+                peer=link.address if link else None,
+            )
+        return Answer(host, facts=facts, peer=link.address)
 
 
 async def ask_here() -> NodeFacts | None:
@@ -90,23 +138,11 @@ async def ask_here() -> NodeFacts | None:
         return None if facts.unsupported else facts
 
 
-async def _ask(links: Links, key: str, host: Host) -> Answer:
-    link: Link | None = None
-    try:
-        with of_node(_label(host)):
-            link = await links.get(key)
-            facts = await _look(link)
-    except LinkError as error:
-        silent = isinstance(error, ConnectFailed | ConnectTimedOut)
-        peer = link.address if link else None
-        return Answer(host, error=error.reason, silent=silent, peer=peer)
-    return Answer(host, facts=facts, peer=link.address)
+def label(host: Host) -> str:
+    """The host in messages."""
+    return host.name or host.ssh.host
 
 
 async def _look(link: Link) -> NodeFacts:
     questions = Questions(_FLEET, link.node, depth="check")
     return await look(link, node_script(questions, without=frozenset(BY_NAME) - _ASKED))
-
-
-def _label(host: Host) -> str:
-    return host.name or host.ssh.host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fleetctl import cli
 from fleetctl.cli import init_sources
 from fleetctl.config import load
 from fleetctl.errors import UsageError
+from tests.e2e.terminal import Outside, Terminal
 from tests.openssh import Server, public_key
 
 DOWN = "127.0.0.1:1"
@@ -109,6 +111,63 @@ def test_two_servers_and_one_that_is_down(
     capfd.readouterr()
     assert cli.run(["init", "--merge"]) == 0
     assert "nodes.yaml has all of it: nothing to add" in capfd.readouterr().out
+
+
+# where no key gets in
+
+
+@pytest.fixture
+def closed(client_home: Path, make_sshd: Callable[..., Server]) -> Path:
+    """The known_hosts file, empty, by which the host ``box`` is not known."""
+    server = make_sshd()
+    known = client_home / "known"
+    known.touch()
+    (client_home / ".ssh" / "config").write_text(
+        f"Host box\n  HostName 127.0.0.1\n  Port {server.port}\n  User {server.user}\n"
+        f"  IdentityFile {server.key}\n  UserKnownHostsFile {known}\n  GlobalKnownHostsFile none\n"
+    )
+    return known
+
+
+def terminal(folder: Path, client_home: Path) -> Terminal:
+    return Terminal(
+        Outside(folder, HOME=str(client_home)), [sys.executable, "-m", "fleetctl", "init", "box"]
+    )
+
+
+def test_ssh_s_own_questions_let_a_host_be_asked(
+    folder: Path, client_home: Path, closed: Path
+) -> None:
+    with terminal(folder, client_home) as typing:
+        typing.wait_for("No key gets into box. ssh can ask for the password.", 20)
+        typing.wait_for("Log in that way now? [y/N]:")
+        typing.type("y\n")
+        typing.wait_for("Are you sure you want to continue connecting")
+        typing.type("yes\n")
+        typing.wait_for("wrote nodes.yaml: 1 node")
+        assert typing.wait_for_end() == 0
+    assert load(folder / "nodes.yaml").nodes["box"].os == "linux"
+    assert "ssh-ed25519" in closed.read_text()
+
+
+def test_ctrl_c_at_a_question_ends_it(folder: Path, client_home: Path, closed: Path) -> None:
+    with terminal(folder, client_home) as typing:
+        typing.wait_for("Log in that way now? [y/N]:", 20)
+        typing.type("\x03")
+        assert typing.wait_for_end() == 130
+    assert list(folder.iterdir()) == []
+
+
+def test_a_host_that_is_not_logged_into_is_in_the_file(
+    folder: Path, client_home: Path, closed: Path
+) -> None:
+    with terminal(folder, client_home) as typing:
+        typing.wait_for("Log in that way now? [y/N]:", 20)
+        typing.type("n\n")
+        typing.wait_for("fleetctl init --merge")
+        assert typing.wait_for_end() == 1
+    assert "# not asked yet: " in (folder / "nodes.yaml").read_text()
+    assert closed.read_text() == ""
 
 
 # choosing

@@ -106,7 +106,7 @@ class AskedSSH:
         defaults_asked = self._defaults
         argv = [*(("-l", user) if user else ()), *(("-p", str(port)) if port else ()), "--", host]
         async with self._turn:
-            with _config_of_home() as options:
+            with config_of_home() as options:
                 said, errors = await self._run([*options, *argv], timeout_s)
         read = [file for file in _READ.findall(errors) if file not in options]
         defaults = await asyncio.shield(defaults_asked)
@@ -225,7 +225,7 @@ def _account_home() -> Path:
 
 
 @contextmanager
-def _config_of_home() -> Iterator[Sequence[str]]:
+def config_of_home() -> Iterator[Sequence[str]]:
     """Options by which ssh reads the configuration below ``HOME``, also where that is not the
     account's folder, in which it would look by itself."""
     if Path.home() == _account_home():
