@@ -71,7 +71,7 @@ def command(
         raise UsageError("--yes is for --merge")
     if path.exists() and not merge:
         raise UsageError(f"{path} exists already, so nothing was asked", hint=_EXISTS)
-    fleet, text = _existing(path) if merge else (None, "")
+    fleet, before = _existing(path) if merge else (None, b"")
     given = [parse_host(host) for host in hosts]
     if source:
         given += from_file(source)
@@ -82,7 +82,7 @@ def command(
             "no hosts are given, and there is no terminal to choose some on",
             hint="Name them: fleetctl init mini1 pi@192.168.1.25, or --from FILE.",
         )
-    return _Init(path, fleet, text, yes).run(unique(given))
+    return _Init(path, fleet, before, yes).run(unique(given))
 
 
 def _path(named: Path | None) -> Path:
@@ -91,15 +91,21 @@ def _path(named: Path | None) -> Path:
     return named or Path(os.environ.get(VARIABLE) or NAME)
 
 
-def _existing(path: Path) -> tuple[Fleet, str]:
-    """The fleet of the file, and its text.
+def _existing(path: Path) -> tuple[Fleet, bytes]:
+    """The fleet of the file, and its content.
 
     :raises ConfigError: it is missing or wrong.
+    :raises UsageError: its text cannot be added to.
     """
     from fleetctl.config import find, load
 
     fleet = load(find(path))
-    return fleet, path.read_text("utf-8-sig")
+    before = path.read_bytes()
+    try:
+        before.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} cannot be added to: it is not UTF-8") from None
+    return fleet, before
 
 
 def _with_nodes_of(fleet: Fleet, path: Path, given: list[Host]) -> list[Host]:
@@ -115,10 +121,17 @@ def _with_nodes_of(fleet: Fleet, path: Path, given: list[Host]) -> list[Host]:
 
 
 class _Init:
-    def __init__(self, path: Path, fleet: Fleet | None, text: str, yes: bool) -> None:
+    def __init__(self, path: Path, fleet: Fleet | None, before: bytes, yes: bool) -> None:
+        """
+        :param fleet: of the file to add to; None: a new one is written.
+        :param before: its content.
+        """
         self._path = path
         self._fleet = fleet
-        self._text = text
+        self._before = before
+        text = before.decode("utf-8-sig")
+        self._newline = "\r\n" if "\r\n" in text else "\n"
+        self._text = text.replace("\r\n", "\n")
         self._yes = yes
 
     def run(self, hosts: list[Host]) -> int:
@@ -151,6 +164,9 @@ class _Init:
         else:
             new = file_text(made, date.today())
             fleet = load_text(new, str(self._path))
+        if self._fleet and self._path.read_bytes() != self._before:
+            raise FleetctlError(f"{self._path} was changed meanwhile, and is left as it is")
+        new = new.replace("\n", self._newline)
         save(self._path, new, replace=self._fleet is not None, hint=_EXISTS)
         _show(fleet)
         parts = [count(len(fleet.nodes), "node"), count(len(fleet.networks), "network")]

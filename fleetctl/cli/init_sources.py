@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from fleetctl.discovery.answer import Host
 from fleetctl.discovery.hosts import parse_host, ssh_config_hosts, ssh_config_includes, unique
@@ -132,18 +133,31 @@ def _chosen(choices: Sequence[Host]) -> list[Host]:
     wide = max(len(host.ssh.host) for host in choices)
     for number, host in enumerate(choices, 1):
         click.echo(f"{number:4}  {host.ssh.host:{wide}}  {visible(host.source)}", err=True)
+    names = {host.ssh.host: host for host in choices}
+    names |= {str(number): host for number, host in enumerate(choices, 1)}
     while True:
         typed = click.prompt(
-            "Which? Numbers or names, or all", default="", show_default=False, err=True
+            "Which? Numbers or names, also as USER@NUMBER, or all",
+            default="",
+            show_default=False,
+            err=True,
         )
         words = typed.replace(",", " ").split()
         if not words:
             raise UsageError("no host was chosen, so nothing was asked")
         if words == ["all"]:
             return list(choices)
-        names = {host.ssh.host: host for host in choices}
-        names |= {str(number): host for number, host in enumerate(choices, 1)}
-        unknown = [word for word in words if word not in names]
+        parted = [word.rpartition("@") for word in words]
+        unknown = [name for _, _, name in parted if name not in names]
         if not unknown:
-            return list({id(names[word]): names[word] for word in words}.values())
+            return unique([_as_user(names[name], user) for user, _, name in parted])
         click.echo(f"{visible(unknown[0])} is none of them", err=True)
+
+
+def _as_user(host: Host, user: str) -> Host:
+    """
+    :raises UsageError: no account can have that name.
+    """
+    if not user:
+        return host
+    return replace(host, ssh=replace(host.ssh, user=parse_host(f"{user}@x").ssh.user))

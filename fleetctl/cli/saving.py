@@ -21,7 +21,7 @@ def save(path: Path, text: str, *, replace: bool, hint: str) -> None:
         path = path.resolve()
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        new.write_text(text, "utf-8")
+        new.write_bytes(text.encode())
         try:
             if replace:
                 with suppress(FileNotFoundError):

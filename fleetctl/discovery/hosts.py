@@ -26,7 +26,7 @@ def parse_host(text: str, source: str = COMMAND_LINE) -> Host:
     """
     match = _HOST.fullmatch(text)
     port = int(match["port"]) if match and match["port"] else None
-    if match is None or port == 0 or (port or 0) > 65535:
+    if match is None or not text.isprintable() or port == 0 or (port or 0) > 65535:
         raise UsageError(f"{text!r} is no host", hint="Write [USER@]HOST[:PORT].")
     host = match["host"].strip("[]")
     return Host(SSH(host, port=port, user=match["user"]), source, name=own_name(host))

@@ -12,9 +12,8 @@ import yaml
 
 from fleetctl.discovery.draft import Draft, DraftNode, Noted
 from fleetctl.discovery.subnets import IN_FILE
-from fleetctl.discovery.text import fields, network_lines, node_lines
+from fleetctl.discovery.text import fields, network_lines, node_lines, words
 from fleetctl.errors import UsageError
-from fleetctl.escaping import visible
 from fleetctl.model.topology import Fleet
 
 
@@ -91,7 +90,7 @@ def _complete(editor: _Editor, nodes: yaml.MappingNode, node: DraftNode, fleet: 
         else:
             raise UsageError(f"nodes.yaml cannot be added to at {name} of {node.name}")
     if entry.flow_style and (guessed := list(_guesses(lacks))):
-        editor.before(key, [f"# guessed: {visible('; '.join(guessed))}"])
+        editor.before(key, [f"# guessed: {words('; '.join(guessed))}"])
 
 
 def _lacking(node: DraftNode, fleet: Fleet) -> DraftNode:

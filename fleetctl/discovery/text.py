@@ -27,7 +27,7 @@ def _lines(draft: Draft, today: date) -> Iterator[str]:
     yield '# where a line comes from; what no node said is marked "guessed": look at it first.'
     yield "# docs/nodes-yaml.md explains every key; fleetctl config check finds every mistake."
     for note in draft.notes:
-        yield f"# note: {visible(note)}"
+        yield f"# note: {words(note)}"
     yield ""
     yield _commented(f"fleet: {scalar(draft.fleet)}", "also the tmux session on every node")
     if draft.networks:
@@ -42,7 +42,7 @@ def _lines(draft: Draft, today: date) -> Iterator[str]:
     for node in draft.nodes:
         yield from node_lines(node, "  ")
     for host in draft.left_out:
-        yield f"  # {visible(host.host)} is left out: {visible(host.why)}"
+        yield f"  # {words(host.host)} is left out: {words(host.why)}"
     yield ""
     yield '# What to run; docs/nodes-yaml.md, "jobs.NAME":'
     yield "# jobs:"
@@ -63,7 +63,7 @@ def network_lines(network: DraftNetwork, indent: str) -> Iterator[str]:
 def node_lines(node: DraftNode, indent: str) -> Iterator[str]:
     """One entry of ``nodes``."""
     for note in node.notes:
-        yield f"{indent}# {visible(note)}"
+        yield f"{indent}# {words(note)}"
     yield f"{indent}{scalar(node.name)}:"
     inner = f"{indent}  "
     said = [line for lines in fields(node).values() for line in lines]
@@ -71,7 +71,7 @@ def node_lines(node: DraftNode, indent: str) -> Iterator[str]:
     if login:
         said.insert(0, _commented(f"ssh: {login}", node.ssh.why))
     else:
-        said.insert(0, f"# reached as {node.name}, {visible(node.ssh.why)}")
+        said.insert(0, f"# reached as {node.name}, {words(node.ssh.why)}")
     yield from (f"{inner}{line}" for line in said)
 
 
@@ -126,7 +126,12 @@ def scalar(text: str) -> str:
     """``text`` as a YAML scalar."""
     if text.isdigit() or (_PLAIN.fullmatch(text) and text.lower() not in _WORDS):
         return text
-    return "'" + visible(text).replace("'", "''") + "'"
+    return "'" + words(text).replace("'", "''") + "'"
+
+
+def words(text: str) -> str:
+    """``text`` in one line, without what YAML does not take in a comment either."""
+    return "".join(c if c.isprintable() else "?" for c in visible(text))
 
 
 def _reason(why: str, guessed: bool) -> str:
@@ -134,4 +139,4 @@ def _reason(why: str, guessed: bool) -> str:
 
 
 def _commented(line: str, why: str) -> str:
-    return f"{line.ljust(_COLUMN)} # {visible(why)}" if why else line
+    return f"{line.ljust(_COLUMN)} # {words(why)}" if why else line

@@ -18,7 +18,7 @@ from fleetctl.probes.script import Answer, Script, Texts, compose, read
 from fleetctl.quoting import quote
 
 _ALL_NODES = "ff02::1"
-ANSWERS_S = 2
+ANSWERS_S = 1
 """How long answers are waited for."""
 MOST = 32
 """Addresses that are asked for at each port."""
@@ -51,7 +51,7 @@ def _linux(ports: Sequence[str], addresses: Sequence[IPv4Address]) -> Iterator[s
     for port in map(quote, ports):
         for one in addresses:
             yield f"ping -n -c 1 -W {ANSWERS_S} -I {port} {one} >/dev/null 2>&1 &"
-        yield f"ping -6 -n -c 2 -W {ANSWERS_S} -I {port} {_ALL_NODES} >/dev/null 2>&1 &"
+        yield f"ping -6 -n -c 2 -i 0.3 -W {ANSWERS_S} -I {port} {_ALL_NODES} >/dev/null 2>&1 &"
     yield "wait; ip -j neigh show"
 
 

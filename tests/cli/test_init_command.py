@@ -13,6 +13,7 @@ import pytest
 from fleetctl import cli
 from fleetctl.cli import init_sources
 from fleetctl.config import load
+from fleetctl.discovery.assemble import shown
 from fleetctl.errors import UsageError
 from tests.e2e.terminal import Outside, Terminal
 from tests.openssh import Server, public_key
@@ -96,9 +97,9 @@ def test_two_servers_and_one_that_is_down(
     assert "fleetctl init --merge" in err
     assert cli.run(["config", "check"]) == 0
 
-    (folder / "nodes.yaml").write_text(
-        f"fleet: f\nnodes:\n  one:  # mine\n    ssh: {{host: 127.0.0.1, port: {one.port},"
-        f" user: {one.user}}}\n"
+    (folder / "nodes.yaml").write_bytes(
+        f"fleet: f\r\nnodes:\r\n  one:  # mine\r\n    ssh: {{host: 127.0.0.1, port: {one.port},"
+        f" user: {one.user}}}\r\n".encode()
     )
     capfd.readouterr()
     assert cli.run(["init", "--merge", f"{two.user}@127.0.0.1:{two.port}"]) == 2
@@ -107,10 +108,29 @@ def test_two_servers_and_one_that_is_down(
     assert "there is no terminal to ask on" in err
     assert cli.run(["init", "--merge", "--yes", f"{two.user}@127.0.0.1:{two.port}"]) == 0
     assert len(load(folder / "nodes.yaml").nodes) == 2
-    assert "  one:  # mine\n" in (folder / "nodes.yaml").read_text()
+    written = (folder / "nodes.yaml").read_bytes()
+    assert b"  one:  # mine\r\n" in written
+    assert written.count(b"\n") == written.count(b"\r\n")
     capfd.readouterr()
     assert cli.run(["init", "--merge"]) == 0
     assert "nodes.yaml has all of it: nothing to add" in capfd.readouterr().out
+
+
+def test_ctrl_c_while_a_host_is_asked(
+    folder: Path, client_home: Path, make_sshd: Callable[..., Server]
+) -> None:
+    server = make_sshd()
+    server.stop_listening()
+    where = Outside(folder, HOME=str(client_home))
+    host = f"127.0.0.1:{server.port}"
+    try:
+        with Terminal(where, [sys.executable, "-m", "fleetctl", "init", host]) as typing:
+            typing.wait_for("asking … 127.0.0.1", 20)
+            typing.type("\x03")
+            assert typing.wait_for_end() == 130
+    finally:
+        server.go_on_listening()
+    assert list(folder.iterdir()) == []
 
 
 # where no key gets in
@@ -188,7 +208,7 @@ def choose(
     def chosen(*typed: str) -> list[str]:
         answers = iter(typed)
         monkeypatch.setattr(click, "prompt", lambda *_, **__: next(answers))
-        return [host.ssh.host for host in init_sources.offered(None)]
+        return [shown(host.ssh) for host in init_sources.offered(None)]
 
     return chosen
 
@@ -201,6 +221,7 @@ def test_names_of_the_ssh_configuration_are_offered(
     assert "   1  mini1  in ~/.ssh/config\n   2  pi5    in ~/.ssh/more\n" in err
     assert "pip install 'fleetctl[discover]'" in err
     assert choose("pi5, 1") == ["pi5", "mini1"]
+    assert choose("me@2 mini1", "") == ["me@pi5", "mini1"]
     assert choose("9", "1") == ["mini1"]
     assert "9 is none of them" in capfd.readouterr().err
     with pytest.raises(UsageError, match="no host was chosen"):

@@ -48,6 +48,12 @@ def test_no_answer_breaks_the_file(hostname: str, why: str) -> None:
     assert len(fleet.nodes) == 2
 
 
+def test_characters_that_yaml_does_not_take_are_left_out_of_comments() -> None:
+    text = file_text(draft([refused("b", "\ufffe\udcff\x85\u2028 x")], None), TODAY)
+    assert list(load_text(text, "x").nodes) == ["b"]
+    text.encode()
+
+
 def test_scalars() -> None:
     assert [scalar(text) for text in ("pi4", "a b", "it's", "7", "~/x")] == [
         "pi4",

@@ -26,7 +26,7 @@ def test_a_host_of_the_command_line(text: str, ssh: SSH, name: str | None) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-oProxyCommand=x", "a b", "a:0", "a:70000", "a;b", "u@", "$x"]
+    "text", ["", "-oProxyCommand=x", "a b", "a:0", "a:70000", "a;b", "u@", "$x", "\udcff@a"]
 )
 def test_what_is_no_host(text: str) -> None:
     with pytest.raises(UsageError, match="no host"):
