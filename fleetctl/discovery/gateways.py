@@ -42,8 +42,11 @@ def find_gateways(found: Found, facts: Mapping[str, NodeFacts], fleet: Fleet | N
         for name, node in (fleet.nodes.items() if fleet else ())
         if node.via and name in found.addresses
     }
+    first: dict[tuple[str, str], _Seen] = {}
+    for one in _seen(found, facts):
+        first.setdefault((one.node, one.network), one)
     seen = sorted(
-        _seen(found, facts),
+        first.values(),
         key=lambda s: (-len(found.members(s.network)), len(found.addresses[s.node])),
     )
     for one in seen:

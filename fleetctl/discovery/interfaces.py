@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Interface
+from itertools import islice
 from typing import Literal
 
 from msgspec import Struct
@@ -23,6 +24,10 @@ _VIRTUAL = re.compile(
 and Internet Sharing."""
 
 
+_MOST = 32
+"""Interfaces of a machine, and addresses of an interface, that are looked at: it may say more."""
+
+
 class Place(Struct, frozen=True):
     """An address of a node, on one of its interfaces."""
 
@@ -39,6 +44,10 @@ class Place(Struct, frozen=True):
 def real(facts: NodeFacts) -> Iterator[Interface]:
     """The interfaces that lead out of the machine, without those inside a bridge."""
     found = facts.network.interfaces or ()
+    return islice(_real(found), _MOST)
+
+
+def _real(found: Sequence[Interface]) -> Iterator[Interface]:
     inside = {member for interface in found for member in interface.members}
     for interface in found:
         if not _VIRTUAL.fullmatch(interface.name) and interface.name not in inside:
@@ -54,7 +63,7 @@ def usable(address: IPv4Interface) -> bool:
 def places(node: str, facts: NodeFacts) -> Iterator[Place]:
     """The addresses of ``node`` on networks."""
     for interface in real(facts):
-        for address in filter(usable, interface.addresses):
+        for address in islice(filter(usable, interface.addresses), _MOST):
             yield Place(node, interface, address, medium(facts, interface))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -152,3 +153,17 @@ def test_an_unsupported_system_is_a_node_without_a_system() -> None:
 
 def test_no_host_at_all_is_an_empty_draft() -> None:
     assert draft([refused("a", "down", silent=True)], None).nodes == ()
+
+
+def test_a_machine_that_says_too_much_is_heard_to_a_bound() -> None:
+    """Ten thousand interfaces, each with a subnet, and as many routes."""
+    many = {f"eth{n}": f"10.{n // 250}.{n % 250}.1/24" for n in range(10_000)}
+    routes = [(f"172.{16 + n // 250}.{n % 250}.0/24", "10.0.0.2", "eth0") for n in range(2_000)]
+    hosts = [
+        answer("a", machine("a", {"eth0": "10.0.0.2/24"}, ssh="10.0.0.2")),
+        answer("b", machine("b", many, ssh="10.0.0.1", routes=routes)),
+    ]
+    began = time.monotonic()
+    made, _ = drafted(*hosts)
+    assert time.monotonic() - began < 5
+    assert len(made.nodes[1].notes) < 40
