@@ -14,7 +14,7 @@ from fleetctl.cli.context import Context
 from fleetctl.cli.init_asking import ask_all, has_terminal
 from fleetctl.cli.init_sources import from_file, offered
 from fleetctl.cli.render import plain, style
-from fleetctl.cli.saving import save
+from fleetctl.cli.saving import require_place, save
 from fleetctl.discovery.answer import Host
 from fleetctl.discovery.assemble import draft
 from fleetctl.discovery.draft import Draft
@@ -71,6 +71,7 @@ def command(
         raise UsageError("--yes is for --merge")
     if path.exists() and not merge:
         raise UsageError(f"{path} exists already, so nothing was asked", hint=_EXISTS)
+    require_place(path)
     fleet, before = _existing(path) if merge else (None, b"")
     given = [parse_host(host) for host in hosts]
     if source:
@@ -173,6 +174,7 @@ class _Init:
         click.echo(f"\nwrote {self._path}: {', '.join(parts)}")
         if made.guesses:
             click.echo(f"{count(made.guesses, 'value')} marked as guessed: look at them first")
+        click.echo("fleetctl check says what is not as it must be, fleetctl fix what repairs it")
 
     def _agreed(self, new: str) -> bool:
         """Show what would change, and ask.

@@ -45,6 +45,7 @@ def test_an_existing_file_is_left_alone(folder: Path, capfd: pytest.CaptureFixtu
         (["--yes", "a"], "--yes is for --merge"),
         (["--merge", "a"], "no such file"),
         (["--from", "nothing"], "nothing cannot be read: No such file"),
+        (["-f", "no/such/nodes.yaml", "a"], "there is no folder no/such"),
         (["--from", "/dev/null"], "/dev/null names no hosts"),
     ],
 )
