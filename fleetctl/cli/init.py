@@ -148,7 +148,7 @@ class _Init:
         failed = [answer for answer in answers if answer.facts is None]
         if any(not answer.silent for answer in failed):
             click.echo(
-                "What lets nobody in can be asked later: fleetctl trust, fleetctl keys, then "
+                "What accepts no login can be asked later: fleetctl trust, fleetctl keys, then "
                 "fleetctl init --merge.",
                 err=True,
             )

@@ -31,7 +31,7 @@ class Answer(Struct, frozen=True):
     silent: bool = False
     """Nothing was heard of it, so that it may not exist."""
     shut: bool = False
-    """It answers, and lets nobody in: no key is accepted, or its host key is not known."""
+    """It answers, and accepts no login: none of the keys, or its host key is not known."""
     peer: str | None = None
     """The address that SSH connected to."""
     heard: tuple[Heard, ...] = ()

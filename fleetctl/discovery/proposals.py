@@ -79,6 +79,13 @@ class _Proposal:
         self._found = found
         self._facts = facts
         self._known = known
+        self._in_use = {
+            neighbour.address
+            for said in facts.values()
+            for neighbour in said.network.neighbours or ()
+            if neighbour.mac
+        }
+        """Addresses that a machine has, perhaps one that is none of these."""
         self.notes: list[str] = []
 
     def add(self, joined: Joined, kind: str) -> None:
@@ -93,7 +100,7 @@ class _Proposal:
             name = self._new(joined, kind)
             if name is None:
                 return
-        taken = {own[name].value for own in found.addresses.values() if name in own}
+        taken = self._in_use | {own[name].value for own in found.addresses.values() if name in own}
         numbers = (ip for ip in found.networks[name].cidr.hosts() if ip not in taken)
         for node in sorted(missing, key=self._rank):
             end = joined.ends[node]
@@ -119,7 +126,9 @@ class _Proposal:
             if network.kind == kind and not network.control
         }
         best = max(counts, key=lambda name: counts[name], default=None)
-        return best if best is not None and counts[best] else None
+        # without the interface an address of one end may belong to another cable
+        least = 1 if all(joined.ends.values()) else len(joined.ends)
+        return best if best is not None and counts[best] >= least else None
 
     def _is_on(self, name: str, node: str, end: str) -> bool:
         """Whether the node has an address on the network that its interface ``end`` has, or that no

@@ -51,6 +51,13 @@ def find_networks(
     if any(network.control for network in found.networks.values()):
         controls = set()
     for cidr, there in _grouped(everywhere):
+        if any(network.cidr.overlaps(cidr) for network in found.networks.values()):
+            for place in there:
+                found.notes[place.node].append(
+                    f"{place.address} on {place.interface.name} is left out: a network of the "
+                    "file has a part of that subnet"
+                )
+            continue
         nodes = dict.fromkeys(place.node for place in there)
         control = cidr in controls
         if len(nodes) < 2 and not control:

@@ -35,6 +35,7 @@ def machine(
     ssh: str | None = None,
     routes: Sequence[tuple[str, str, str]] = (),
     neighbours: Sequence[tuple[str, str]] = (),
+    others: Sequence[str] = (),
     ports: Sequence[tuple[str, str | None]] | None = None,
     forwarding: bool = False,
     services: Mapping[str, str] = PORTS,
@@ -46,6 +47,7 @@ def machine(
     :param routes: destination, next hop, interface.
     :param neighbours: interface and MAC address.
     :param serial: makes it another machine than one of the same name.
+    :param others: addresses in its neighbour table of machines that are none of the hosts.
     :param ports: of Thunderbolt: the UUIDs of its own end and of the other.
     """
     interfaces = tuple(
@@ -86,6 +88,9 @@ def machine(
             neighbours=tuple(
                 Neighbour(IPv4Address("169.254.1.1"), interface, mac, "known")
                 for interface, mac in neighbours
+            )
+            + tuple(
+                Neighbour(IPv4Address(ip), "bridge0", "02:ff:00:00:00:01", "known") for ip in others
             ),
             forwarding=forwarding,
             ssh_address=IPv4Address(ssh) if ssh else None,

@@ -94,6 +94,18 @@ def test_a_gateway_of_the_file_may_be_down() -> None:
     assert merged(new, draft(awake, None, fleet), fleet) == new
 
 
+def test_a_subnet_that_overlaps_one_of_the_file_is_left_out() -> None:
+    text = "fleet: f\nnetworks:\n  x: {cidr: 10.9.0.0/24}\nnodes:\n  a:\n  b:\n"
+    fleet = load_text(text, "x")
+    hosts = [
+        answer(name, machine(name, {"eth0": f"10.9.7.{number}/16"}))
+        for number, name in enumerate("ab", 1)
+    ]
+    made = draft(kept(hosts, fleet), None, fleet)
+    assert [network.name for network in made.networks] == ["x"]
+    assert "10.9.7.1/16 on eth0 is left out" in made.nodes[0].notes[0]
+
+
 def test_twice_adds_nothing() -> None:
     new, _ = both(FILE)
     assert both(new)[0] == new

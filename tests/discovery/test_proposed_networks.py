@@ -130,6 +130,51 @@ def test_without_a_bridge_each_thunderbolt_cable_is_a_subnet() -> None:
     assert members == {"10.10.0.0/24": ["a", "b"], "10.10.1.0/24": ["b", "c"]}
 
 
+def test_a_cable_beside_one_that_has_addresses_gets_a_subnet_of_its_own() -> None:
+    services = {"en1": "Wi-Fi", "en2": "Thunderbolt 1"}
+    minis = [
+        answer(
+            name,
+            machine(
+                name,
+                {
+                    "en1": f"192.168.1.{number}/24",
+                    **({"en2": f"10.10.0.{number}/24"} if done else {}),
+                },
+                macos=True,
+                ssh=f"192.168.1.{number}",
+                ports=bridged(name, left, right),
+                services=services,
+            ),
+        )
+        for number, name, left, right, done in (
+            (11, "a", None, "b", True),
+            (12, "b", "a", "c", True),
+            (13, "c", "b", None, False),
+        )
+    ]
+    _, fleet = drafted(*minis)
+    assert [str(n.cidr) for n in fleet.networks.values() if not n.control] == [
+        "10.10.0.0/24",
+        "10.10.1.0/24",
+    ]
+    assert fleet.nodes["c"].addresses.keys() == {"wifi", "fabric-2"}
+
+
+def test_an_address_that_a_stranger_has_is_not_given_away() -> None:
+    without = machine(
+        "mini2",
+        {"en1": "192.168.1.12/24", "bridge0": ""},
+        macos=True,
+        ssh="192.168.1.12",
+        ports=bridged("mini2", "mini1", "mini3"),
+        others=["10.10.0.2"],
+    )
+    answers = [answer("mini2", without) if a.host.ssh.host == "mini2" else a for a in guide()]
+    _, fleet = drafted(*answers)
+    assert str(fleet.nodes["mini2"].addresses["fabric"]) == "10.10.0.4"
+
+
 def test_macs_without_thunderbolt_cables_get_no_fabric() -> None:
     mini2 = machine("mini2", {"en1": "192.168.1.12/24"}, macos=True, ssh="192.168.1.12", ports=[])
     mini3 = machine("mini3", {"en1": "192.168.1.13/24"}, macos=True, ssh="192.168.1.13", ports=None)
