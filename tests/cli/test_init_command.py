@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +18,10 @@ from fleetctl.config import load
 from fleetctl.discovery.assemble import shown
 from fleetctl.errors import UsageError
 from tests.e2e.terminal import Outside, Terminal
-from tests.openssh import Server, public_key
+from tests.openssh import ACCOUNT, Server, open_folder, public_key, wait_for
 
 DOWN = "127.0.0.1:1"
+PASSWORD = "correct-horse-7"
 
 
 @pytest.fixture
@@ -169,6 +172,47 @@ def test_ssh_s_own_questions_let_a_host_be_asked(
         assert typing.wait_for_end() == 0
     assert load(folder / "nodes.yaml").nodes["box"].os == "linux"
     assert "ssh-ed25519" in closed.read_text()
+
+
+class WithPassword(Server):
+    """Accepts a password and no key."""
+
+    def _with_account(self, argv: list[str]) -> list[str]:
+        config = self.folder / "sshd_config"
+        text = config.read_text().replace("PasswordAuthentication no", "PasswordAuthentication yes")
+        config.write_text(text.replace("\nAuthorizedKeysFile ", "\nAuthorizedKeysFile none #"))
+        whole = super()._with_account(argv)
+        hashed = subprocess.run(
+            ["openssl", "passwd", "-6", "-stdin"], input=PASSWORD, capture_output=True, text=True
+        ).stdout.strip()
+        passwd = self.folder / "passwd"
+        passwd.write_text(passwd.read_text().replace(f"{ACCOUNT}:x:", f"{ACCOUNT}:{hashed}:"))
+        return whole
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives an account a password")
+def test_a_password_is_asked_for_by_ssh_once(folder: Path, client_home: Path) -> None:
+    with open_folder() as place:
+        server = WithPassword(place / "sshd")
+        server.start()
+        try:
+            (client_home / ".ssh" / "config").write_text(
+                f"Host box\n  HostName 127.0.0.1\n  Port {server.port}\n  User {server.user}\n"
+                f"  UserKnownHostsFile {server.known_hosts}\n  IdentityFile none\n"
+            )
+            with terminal(folder, client_home) as typing:
+                typing.wait_for("Log in that way now? [y/N]:", 20)
+                typing.type("y\n")
+                typing.wait_for("password:")
+                typing.type(f"{PASSWORD}\n")
+                typing.wait_for("wrote nodes.yaml: 1 node")
+                assert typing.wait_for_end() == 0
+                assert PASSWORD not in typing.text
+                assert typing.text.count("password:") == 1
+            wait_for(lambda: not server.sessions(), "the connection is ended")
+        finally:
+            server.stop()
+    assert load(folder / "nodes.yaml").nodes["box"].os == "linux"
 
 
 def test_ctrl_c_at_a_question_ends_it(folder: Path, client_home: Path, closed: Path) -> None:
