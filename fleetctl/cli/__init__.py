@@ -18,6 +18,7 @@ from fleetctl.streams import OutputLost
 INTERRUPTED = 130
 
 COMMANDS = {
+    "init": "write a first nodes.yaml, from what the machines say",
     "keys": "make the cluster's key, and put it on every node",
     "trust": "show nodes' host keys side by side, and record them on a yes",
     "start": "check, then start services in order, each when what it waits for is ready",
@@ -31,6 +32,7 @@ COMMANDS = {
     "explain": "what a problem code means, and how it is repaired",
     "exec": "run a command on nodes, identical output folded",
     "config": "validate and show nodes.yaml, or its schema",
+    "export": "nodes.yaml for ssh, MLX, Ansible, torchrun or MPI, or the topology as a picture",
     "lab": "a virtual fleet made from nodes.yaml, to see, test and rehearse on",
     "demo": "a virtual fleet with its job running, and the dashboard on it",
 }

@@ -46,11 +46,12 @@ class ProgressLines:
             self._pending[progress.instance] = None
         reason = f"  {progress.reason}" if progress.reason else ""
         name = progress.instance.ljust(self._wide)
+        self.say(f"{progress.elapsed_s:6.1f}s  {name}  {state(progress.state, err=True)}{reason}")
+
+    def say(self, line: str) -> None:
+        """Print a line above the last one."""
         self._clear()
-        click.echo(
-            f"{progress.elapsed_s:6.1f}s  {name}  {state(progress.state, err=True)}{reason}",
-            err=True,
-        )
+        click.echo(line, err=True)
 
     def settle(self, name: str) -> None:
         """Stop waiting for ``name``."""

@@ -22,7 +22,9 @@ from fleetctl.model.topology import Fleet
 NAME = "nodes.yaml"
 VARIABLE = "FLEETCTL_CONFIG"
 
-_START_HINT = "Write one as docs/nodes-yaml.md shows, or name another with -f FILE."
+_START_HINT = (
+    "fleetctl init writes one, docs/nodes-yaml.md shows how; or name another with -f FILE."
+)
 
 
 def find(explicit: Path | None) -> Path:

@@ -244,6 +244,10 @@ class LocalLink:
         self.ignored: tuple[str, ...] = ()
         self.closed = False
 
+    def _argv(self, line: str) -> Sequence[str]:
+        """The arguments that run a line of a login shell."""
+        return "/bin/sh", "-c", line
+
     async def _spawn(self, argv: Sequence[str]) -> asyncio.subprocess.Process:
         # If asyncio is cancelled while it starts a process, it may wait for that for ever (seen
         # with Python 3.11): so starting is never cancelled, and the process is ended afterwards.
@@ -275,7 +279,7 @@ class LocalLink:
         most_bytes: int = ANSWER_BYTES,
     ) -> Completed:
         how = sent(script)
-        process = await self._spawn(("/bin/sh", "-c", how.line))
+        process = await self._spawn(self._argv(how.line))
         assert process.stdin and process.stdout and process.stderr
         found = _Collected(how.end, most_bytes)
         try:
@@ -308,7 +312,7 @@ class LocalLink:
     @asynccontextmanager
     async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[_LocalStream]:
         how = sent(script)
-        process = await self._spawn(("/bin/sh", "-c", how.line))
+        process = await self._spawn(self._argv(how.line))
         stream = _LocalStream(self.node, process, both=both, mark=how.end)
         stream.write(how.first)
         try:

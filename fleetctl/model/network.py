@@ -76,6 +76,14 @@ class Neighbour(Struct, frozen=True):
     is."""
 
 
+class Heard(Struct, frozen=True):
+    """A machine that answered at the other end of an interface's link."""
+
+    interface: str
+    mac: str
+    """Lower case, two digits a byte."""
+
+
 class Echo(Struct, frozen=True):
     """The result of sending echo requests (``ping``) to one address."""
 

@@ -66,6 +66,8 @@ class NetworkService(Struct, frozen=True):
     router: IPv4Address | None = None
     routes: tuple[ServiceRoute, ...] | None = None
     """None: not known, so the list must not be replaced."""
+    port: str | None = None
+    """The name of its hardware port, such as ``Wi-Fi`` or ``Thunderbolt Bridge``."""
 
 
 class BootRoute(Struct, frozen=True):

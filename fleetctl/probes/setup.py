@@ -210,7 +210,7 @@ def with_services(setup: NetworkSetup, text: str) -> NetworkSetup:
     details = dict(_parts(parts))
     services = []
     for row in rows:
-        service = NetworkService(row.name, row.enabled, row.device)
+        service = NetworkService(row.name, row.enabled, row.device, port=row.port)
         info = parse_service_info(details.get(f"info {row.name}", ""))
         if not isinstance(info, Unparsed):
             service = replace(

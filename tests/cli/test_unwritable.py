@@ -33,6 +33,7 @@ PRINTS = [
     "config show",
     "config show --json",
     "config schema",
+    "export svg",
     "logs",
     "logs --json",
     "logs -f",
@@ -50,7 +51,17 @@ PRINTS = [
     "stop --json",
 ]
 """What prints on stdout."""
-SILENT = ["start", "stop", "restart", "attach worker@here", "lab status", "keys", "trust", ""]
+SILENT = [
+    "start",
+    "stop",
+    "restart",
+    "attach worker@here",
+    "lab status",
+    "init",
+    "keys",
+    "trust",
+    "",
+]
 """What does not, or only where a lab runs or a node is reached over SSH: the table of the commands
 is complete with these."""
 

@@ -1,0 +1,1 @@
+"""From hosts and what they answer to a first nodes.yaml. Pure."""
