@@ -34,7 +34,7 @@ SSH_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 DAEMON_TIMEOUT_S = 5.0
 
-_INSIDE = [sys.executable, "-I", "-S", str(Path(__file__).with_name("inside.py"))]
+_INSIDE = [sys.executable, "-E", "-s", "-S", str(Path(__file__).with_name("inside.py"))]
 
 Progress = Callable[[str], None]
 
@@ -213,7 +213,6 @@ def _start_daemon(process: Process, argv: Sequence[str]) -> subprocess.Popen[byt
     return popen(
         process,
         argv,
-        directory="/",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -332,6 +331,7 @@ def _ask_inside(keeper: Process, specs: list[dict[str, Any]]) -> dict[str, int]:
     process = popen(
         keeper,
         [*_INSIDE, "machines"],
+        confined=False,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
