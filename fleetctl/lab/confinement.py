@@ -65,23 +65,29 @@ DENIED = {
     "request_key": (249, 218),
     "keyctl": (250, 219),
 }
-"""The calls that fail with EPERM, by their numbers on x86_64 and aarch64; None: not there.
-
-``unshare`` and ``clone`` fail likewise if they ask for a user namespace, in which a process would
-have every capability again; so does ``socket`` with the one family that leads out of a network
-namespace, to what the machine is a virtual machine of, vsock(7).
-"""
+"""The calls that fail with EPERM, by their numbers on x86_64 and aarch64; None: not there."""
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """In the order of the numbers above. Without a filter on others: capabilities are dropped there."""
-_UNSHARE, _CLONE, _CLONE3, _SOCKET = (272, 97), (56, 220), (435, 435), (41, 198)
-_CLONE_NEWUSER = 0x10000000
-_AF_VSOCK = 40
-_X32 = 0x40000000
-"""Where the numbers of x86_64's other set of system calls begin."""
 
 _LOAD, _EQUAL, _AT_LEAST, _HAS_BITS, _ANSWER = 0x20, 0x15, 0x35, 0x45, 0x06  # linux/filter.h
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
+
+_CLONE_NEWUSER, _AF_VSOCK, _TIOCSTI = 0x10000000, 40, 0x5412
+_DENIED_BY_ARGUMENT = (
+    # In a user namespace of its own a process would have every capability again.
+    ((56, 220), 0, _HAS_BITS, _CLONE_NEWUSER),  # clone
+    ((272, 97), 0, _HAS_BITS, _CLONE_NEWUSER),  # unshare
+    # vsock(7) leads out of a network namespace, to what the machine is a virtual machine of.
+    ((41, 198), 0, _EQUAL, _AF_VSOCK),  # socket
+    # It types into a terminal, such as the one that `fleetctl lab run` lends.
+    ((16, 29), 1, _EQUAL, _TIOCSTI),  # ioctl
+)
+"""Calls that fail with EPERM if an argument passes a test: numbers, which argument, the test."""
+_CLONE3 = 435
+"""Its flags are out of a filter's sight; without it, libraries use clone."""
+_X32 = 0x40000000
+"""Where the numbers of x86_64's other set of system calls begin."""
 
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
@@ -142,33 +148,22 @@ def filter_code(machine: str) -> bytes | None:
     if machine not in ARCHITECTURES or struct.calcsize("P") != 8:
         return None
     column = list(ARCHITECTURES).index(machine)
-    refused = [numbers[column] for numbers in DENIED.values()]
-    tests = [(_EQUAL, number, "no") for number in refused if number is not None]
-    tests += [(_EQUAL, numbers[column], "flags") for numbers in (_UNSHARE, _CLONE)]
-    tests.append((_EQUAL, _SOCKET[column], "family"))
-    # Its flags are out of a filter's sight; without it, libraries use clone.
-    tests.append((_EQUAL, _CLONE3[column], "unknown"))
+    refuse = (_ANSWER, 0, 0, _ERRNO | errno.EPERM)
+    # Instruction, lines to skip if its test is met, and if not, operand.
+    lines = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, ARCHITECTURES[machine]), refuse]
+    lines.append((_LOAD, 0, 0, _NUMBER))
     if machine == "x86_64":
-        tests.insert(0, (_AT_LEAST, _X32, "no"))
-    last = [
-        (_ANSWER, 0, 0, _ALLOW),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT),
-        (_HAS_BITS, 3, 2, _CLONE_NEWUSER),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT),
-        (_EQUAL, 1, 0, _AF_VSOCK),
-        (_ANSWER, 0, 0, _ALLOW),
-        (_ANSWER, 0, 0, _ERRNO | errno.EPERM),
-        (_ANSWER, 0, 0, _ERRNO | errno.ENOSYS),
-    ]
-    places = {"flags": 1, "family": 3, "no": 6, "unknown": 7}  # in `last`
-    count = len(tests)
-    lines = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, ARCHITECTURES[machine])]
-    lines += [(_ANSWER, 0, 0, _ERRNO | errno.EPERM), (_LOAD, 0, 0, _NUMBER)]
-    lines += [
-        (test, count - index - 1 + places[place], 0, number)
-        for index, (test, number, place) in enumerate(tests)
-    ]
-    return b"".join(struct.pack("HBBI", *line) for line in (*lines, *last))
+        lines += [(_AT_LEAST, 0, 1, _X32), refuse]
+    for numbers in DENIED.values():
+        number = numbers[column]
+        if number is not None:
+            lines += [(_EQUAL, 0, 1, number), refuse]
+    lines += [(_EQUAL, 0, 1, _CLONE3), (_ANSWER, 0, 0, _ERRNO | errno.ENOSYS)]
+    for call, argument, test, value in _DENIED_BY_ARGUMENT:
+        lines += [(_EQUAL, 0, 4, call[column]), (_LOAD, 0, 0, _ARGUMENTS + 8 * argument)]
+        lines += [(test, 0, 1, value), refuse, (_ANSWER, 0, 0, _ALLOW)]
+    lines.append((_ANSWER, 0, 0, _ALLOW))
+    return b"".join(struct.pack("HBBI", *line) for line in lines)
 
 
 def _check(result: int, what: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from fleetctl.errors import LabError
 from fleetctl.lab import Lab, confinement
 from fleetctl.lab.personality import is_mac, personality
 from tests.conftest import MakeLab
@@ -102,7 +103,7 @@ class TestCapabilities:
 
 
 TRIES = """
-import ctypes, errno, json, os, socket, stat, sys, time
+import ctypes, errno, fcntl, json, os, socket, stat, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
 numbers, read_only, folder = map(json.loads, sys.argv[1:])
 done = []
@@ -124,6 +125,7 @@ for name, number in numbers.items():
 refused("mknod", lambda: os.mknod("/disk", 0o600 | stat.S_IFBLK, os.makedev(7, 0)))
 refused("clock", lambda: time.clock_settime(time.CLOCK_REALTIME, time.time()))
 refused("vsock", lambda: socket.socket(40))
+refused("typing", lambda: fcntl.ioctl(os.openpty()[1], 0x5412, b"x"))
 refused("nice", lambda: os.nice(-1))
 for file in read_only:
     refused(file, lambda: os.close(os.open(file, os.O_WRONLY)), errno.EROFS)
@@ -198,6 +200,32 @@ class TestNode:
         assert (done.returncode, done.stderr.decode()) == (status, said)
 
 
+@pytest.mark.lab
+class TestBoot:
+    """A disk on which root left links to the machine's files is started again."""
+
+    def test_what_is_made_at_boot_follows_no_link_out_of_it(self, lab: Lab, tmp_path: Path) -> None:
+        tmp_path.chmod(0o700)
+        script = f"rmdir /var/spool; rm -rf /var/tmp && ln -s {tmp_path} /var/tmp"
+        assert lab.run("a", ["sh", "-c", script], user="root").returncode == 0
+        lab.fault("power-off", "a")
+        with pytest.raises(LabError, match="File exists: '/var/tmp'"):
+            lab.heal("power-off", "a")
+        assert tmp_path.stat().st_mode & 0o7777 == 0o700
+        link = lab.path("a", "/var/tmp")
+        link.unlink()
+        lab.heal("power-off", "a")
+        assert lab.run("a", ["stat", "-c%a", "/var/tmp"]).stdout == b"1777\n"
+
+    def test_the_labs_own_folder_there_is_no_link(self, lab: Lab, tmp_path: Path) -> None:
+        script = f"mv /.lab /.moved && ln -s {tmp_path} /.lab"
+        assert lab.run("a", ["sh", "-c", script], user="root").returncode == 0
+        lab.fault("power-off", "a")
+        with pytest.raises(LabError, match=r"a did not start: .lab is a symbolic link on its disk"):
+            lab.heal("power-off", "a")
+        assert list(tmp_path.iterdir()) == []
+
+
 def ignored(shown: bytes) -> int:
     """The mask of ignored signals that a process showed."""
     return int(shown.partition(b"SigIgn:")[2].split()[0], 16)
@@ -217,13 +245,15 @@ class TestFilter:
         for numbers in confinement.DENIED.values():
             number = numbers[column]
             assert number is None or judged(code, own, number) == self.REFUSED
-        clone, unshare, socket = ((56, 272, 41), (220, 97, 198))[column]
+        clone, unshare, socket, ioctl = ((56, 272, 41, 16), (220, 97, 198, 29))[column]
         assert judged(code, own, clone, 0x10000000 | 17) == self.REFUSED
         assert judged(code, own, unshare, 0x10000000) == self.REFUSED
         assert judged(code, own, clone, 17) == self.ALLOWED
         assert judged(code, own, unshare, 0x20000) == self.ALLOWED
         assert judged(code, own, socket, 40) == self.REFUSED
         assert judged(code, own, socket, 2) == self.ALLOWED
+        assert judged(code, own, ioctl, 0, 0x5412) == self.REFUSED  # TIOCSTI
+        assert judged(code, own, ioctl, 0x5412, 0x5413) == self.ALLOWED  # TIOCGWINSZ
         assert judged(code, own, 435) == self.UNKNOWN  # clone3
         assert [judged(code, own, n) for n in (0, 1, 59, 63, 64, 221)] == [self.ALLOWED] * 6
         assert judged(code, 0x40000003, 0) == self.REFUSED  # AUDIT_ARCH_I386
@@ -234,9 +264,9 @@ class TestFilter:
         assert confinement.filter_code("riscv64") is None
 
 
-def judged(code: bytes, architecture: int, number: int, argument: int = 0) -> int:
+def judged(code: bytes, architecture: int, number: int, *arguments: int) -> int:
     """What the filter answers, seccomp(2): classic BPF, as far as it is used."""
-    data = struct.pack("=IIQQ", number, architecture, 0, argument)
+    data = struct.pack("=IIQ6Q", number, architecture, 0, *(*arguments, *[0] * 6)[:6])
     lines = list(struct.iter_unpack("HBBI", code))
     place, value = 0, 0
     while True:
