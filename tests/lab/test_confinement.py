@@ -201,8 +201,32 @@ class TestNode:
 
 
 @pytest.mark.lab
-class TestBoot:
-    """A disk on which root left links to the machine's files is started again."""
+class TestLinks:
+    """Root on a node leaves links to the machine's files, and what the lab writes meets them."""
+
+    def test_a_fault_follows_none(self, lab: Lab, tmp_path: Path) -> None:
+        own = tmp_path / "90-lab"
+        own.write_text("own")
+        rules = "/etc/sudoers.d"
+        swap = f"mv {rules} {rules}-away && ln -s {tmp_path} {rules}"
+        assert lab.run("a", ["sh", "-c", swap], user="root").returncode == 0
+        with pytest.raises(LabError, match=f"{rules}/90-lab on its disk: Not a directory"):
+            lab.fault("sudo-password", "a")
+        assert own.read_text() == "own"
+        back = f"rm {rules} && mv {rules}-away {rules}"
+        assert lab.run("a", ["sh", "-c", back], user="root").returncode == 0
+        lab.fault("sudo-password", "a")
+        assert lab.run("a", ["sudo", "-n", "true"]).returncode == 1
+        lab.heal("sudo-password", "a")
+
+    def test_a_boot_takes_interfaces_from_no_file_there(self, lab: Lab) -> None:
+        script = (
+            r"sed -i 's/^port\t[a-z0-9]*/&x netns 1/' /.lab/machine && grep netns /.lab/machine"
+        )
+        assert lab.run("a", ["sh", "-c", script], user="root").returncode == 0
+        lab.fault("power-off", "a")
+        lab.heal("power-off", "a")
+        assert answers(lab, "mac", "172.20.0.1")
 
     def test_what_is_made_at_boot_follows_no_link_out_of_it(self, lab: Lab, tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
