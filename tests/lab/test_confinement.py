@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -17,7 +18,7 @@ from fleetctl.errors import LabError
 from fleetctl.lab import Lab, confinement
 from fleetctl.lab.personality import is_mac, personality
 from tests.conftest import MakeLab
-from tests.lab.observe import answers, bounded, ssh
+from tests.lab.observe import answers, bounded, eventually, ssh
 
 NODES = ("a", "mac")
 KEPT = sum(1 << number for number, _reason in confinement.KEPT.values())
@@ -56,16 +57,14 @@ def status_of(pid: int) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def inhabitants(lab: Lab, node: str) -> dict[int, str]:
-    """The processes in the PID namespace of a node, with their names."""
+def inhabitants(lab: Lab, node: str) -> dict[int, dict[str, str]]:
+    """The status of each process in the PID namespace of a node."""
     own = Path(f"/proc/{lab.state.processes[node].pid}/ns/pid").readlink()
     found = {}
-    for process in psutil.process_iter(["name"]):
-        try:
-            if Path(f"/proc/{process.pid}/ns/pid").readlink() == own:
-                found[process.pid] = process.info["name"]
-        except OSError:
-            continue  # it ended meanwhile
+    for pid in psutil.pids():
+        with suppress(OSError):  # it ended meanwhile
+            if Path(f"/proc/{pid}/ns/pid").readlink() == own:
+                found[pid] = status_of(pid)
     return found
 
 
@@ -74,14 +73,14 @@ def inhabitants(lab: Lab, node: str) -> dict[int, str]:
 class TestCapabilities:
     def test_no_process_has_more_than_what_is_kept(self, lab: Lab, node: str) -> None:
         with bounded(lab.popen(node, ["sleep", "60"], user="root")) as started:
+            eventually(lambda: status_of(started.pid)["Name"] == "sleep", "it has entered")
             found = inhabitants(lab, node)
-            sets = {pid: status_of(pid) for pid in found}
         assert {started.pid, lab.state.processes[node].pid} < found.keys()
-        assert any(name.startswith("sshd") for name in found.values())
-        for pid, status in sets.items():
+        assert any(status["Name"].startswith("sshd") for status in found.values())
+        for status in found.values():
             for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-                assert int(status[kind], 16) & ~KEPT == 0, (found[pid], kind)
-            assert status["Seccomp"] == ("2" if FILTERED else "0"), found[pid]
+                assert int(status[kind], 16) & ~KEPT == 0, (status["Name"], kind)
+            assert status["Seccomp"] == ("2" if FILTERED else "0"), status["Name"]
 
     @pytest.mark.parametrize("way", ["ssh", "sudo over ssh", "root"])
     def test_sessions(self, lab: Lab, node: str, way: str) -> None:
