@@ -17,7 +17,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from fleetctl.errors import LabError
-from fleetctl.lab import controller, linux, persistence, requirements, state, wiring
+from fleetctl.lab import controller, diskfile, linux, persistence, requirements, state, wiring
 from fleetctl.lab.blueprint import Blueprint, Machine
 from fleetctl.lab.copies import Copies
 from fleetctl.lab.namespaces import Process, births_in_new, network_of, popen, tool
@@ -34,7 +34,7 @@ SSH_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 DAEMON_TIMEOUT_S = 5.0
 
-_INSIDE = [sys.executable, "-I", "-S", str(Path(__file__).with_name("inside.py"))]
+_INSIDE = [sys.executable, "-E", "-s", "-S", str(Path(__file__).with_name("inside.py"))]
 
 Progress = Callable[[str], None]
 
@@ -171,7 +171,7 @@ def boot(now: State, keys: Sequence[str], placed: Mapping[str, str] | None = Non
     wiring.ip_batch(now.keeper, lines, "the switch")
     for key, machine in machines.items():
         if machine.role in ("ssh", "silent"):
-            _bring_up_network(started[key], machine)
+            _bring_up_network(plan, started[key], machine)
         else:
             internet = plan.internet if machine.role == "router" else None
             wiring.ip_batch(started[key], linux.network_commands(machine, internet), key)
@@ -183,9 +183,9 @@ def boot(now: State, keys: Sequence[str], placed: Mapping[str, str] | None = Non
     return now
 
 
-def _bring_up_network(process: Process, machine: Machine) -> None:
+def _bring_up_network(plan: Blueprint, process: Process, machine: Machine) -> None:
     """Configure the network as the node's disk says."""
-    ports = persistence.ports_of(process.root)
+    ports = persistence.ports_of(plan, machine)
     lines = persistence.network_lines(machine, ports, process.root)
     wiring.ip_batch(process, lines, machine.key, lenient=True)
     persistence.remember_active(machine, ports, process.root)
@@ -201,7 +201,7 @@ def _start_daemons(booting: Sequence[tuple[Process, Machine]]) -> None:
         for label, file, argv in persistence.daemons(process.root):
             lines.append(f"{label}\t{file}\t0\n")
             running.append(_start_daemon(process, argv))
-        (process.root / launchctl.LOADED.strip("/")).write_text("".join(lines))
+        diskfile.write(process.root, launchctl.LOADED, "".join(lines))
     deadline = time.monotonic() + DAEMON_TIMEOUT_S
     for daemon in running:
         with suppress(subprocess.TimeoutExpired):  # a daemon goes on
@@ -213,7 +213,6 @@ def _start_daemon(process: Process, argv: Sequence[str]) -> subprocess.Popen[byt
     return popen(
         process,
         argv,
-        directory="/",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -233,8 +232,8 @@ def await_ssh(now: State, key: str) -> None:
     deadline = time.monotonic() + SSH_TIMEOUT_S
     while not _greets(now.processes[key], login.port):
         if time.monotonic() > deadline:
-            log = now.processes[key].root / "var/log/sshd.log"
-            said = log.read_text(errors="replace").strip() if log.exists() else "its log is empty"
+            log = diskfile.text(now.processes[key].root, "/var/log/sshd.log").strip()
+            said = log or "its log is empty"
             raise LabError(f"{key}: sshd does not answer after {SSH_TIMEOUT_S:g} s: {said}")
         time.sleep(0.01)
 
@@ -332,6 +331,7 @@ def _ask_inside(keeper: Process, specs: list[dict[str, Any]]) -> dict[str, int]:
     process = popen(
         keeper,
         [*_INSIDE, "machines"],
+        confined=False,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """What runs first inside the lab's namespaces: mounts, host name, kernel settings, process 1.
 
-Run as a script by the interpreter that runs fleetctl (`python -I -S inside.py keeper|machines`),
+Run as a script by the interpreter that runs fleetctl (`python -E -s -S inside.py keeper|machines`),
 with a JSON document on stdin and one JSON line as its answer on stdout. It imports only the
 standard library, all at the beginning: a machine's root file system may lack Python.
 
@@ -19,10 +19,16 @@ import stat
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from fleetctl.lab import confinement
+else:
+    import confinement  # a script's own folder is the first that is searched
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 0x1, 0x2, 0x4, 0x20
-MS_BIND, MS_MOVE, MS_REC, MS_SLAVE = 0x1000, 0x2000, 0x4000, 0x80000
+MS_BIND, MS_REC, MS_SLAVE = 0x1000, 0x4000, 0x80000
+MNT_DETACH = 2
 CLONE_NEWTIME = 0x80
 CLONE_ALL = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000  # NS UTS IPC PID NET
 
@@ -136,8 +142,11 @@ def _boot(spec: dict[str, Any], answer: int) -> NoReturn:
     _mount("proc", spec["proc"], "proc", MS_NOSUID | MS_NODEV)
     # A new sysfs shows this network namespace's interfaces in /sys/class/net.
     _mount("sysfs", spec["sys"], "sysfs", MS_NOSUID | MS_NODEV)
-    if spec["root"] == "own" and not spec["mac"]:
-        _apply_sysctl_files()
+    if spec["root"] == "own":
+        _protect_kernel(spec["proc"], spec["sys"])
+        confinement.confine()
+        if not spec["mac"]:
+            _apply_sysctl_files()
     for daemon in spec["start"]:
         _start(daemon)
     _become_init("init", answer, {"pid": pid})
@@ -168,44 +177,67 @@ def _own_root(spec: dict[str, Any]) -> None:
         _tmpfs(str(root / name), mode)
     (root / "run/sshd").mkdir()
     linux = ("proc", "sys", "home", "root", "mnt", "media", "srv")
-    for name in ("dev", "var", *(("Users", "var/root") if mac else linux)):
+    for name in ("dev", "var", *(("Users",) if mac else linux)):
         (root / name).mkdir(exist_ok=True)
-    for name in ("cache", "lib", "log", "spool"):
-        (root / "var" / name).mkdir(exist_ok=True)
-    (root / "var/tmp").mkdir(exist_ok=True)
-    (root / "var/tmp").chmod(0o1777)
-    if not (root / "var/run").is_symlink():
-        (root / "var/run").symlink_to("/run")
-    if mac:
-        _mac_devices(root / "dev")
-    else:
-        _mount("/dev", str(root / "dev"), flags=MS_BIND)
+    _devices(root / "dev", spec["proc"])
     _mount("devpts", str(root / "dev/pts"), "devpts", 0, "newinstance,ptmxmode=0666,mode=620,gid=5")
     _tmpfs(str(root / "dev/shm"), "1777")
     lent = {path: path for path in spec["readable"]} | {f"{HIDDEN}/programs": spec["programs"]}
     if mac:
         lent |= {f"{HIDDEN}{path}": path for path in ("/usr", "/opt") if Path(path).is_dir()}
         for name in ("proc", "sys"):
-            (root / HIDDEN.strip("/") / name).mkdir(exist_ok=True)
+            _folder(root, f"{HIDDEN}/{name}")
     for path, source in lent.items():
-        target = root / path.lstrip("/")
-        target.mkdir(parents=True, exist_ok=True)
+        target = _folder(root, path)
         _mount(source, str(target), flags=MS_BIND)
         _mount(source, str(target), flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+    # The host's root is then mounted on top of this one, and taken away: pivot_root(2).
     os.chdir(root)
-    _mount(str(root), "/", flags=MS_MOVE)
-    os.chroot(".")
-    os.chdir("/")
+    _check(_libc.pivot_root(b".", b"."), "pivot_root, which needs a host whose root is a mount")
+    _check(_libc.umount2(b".", MNT_DETACH), "unmount the host's root")
+    # Only now: a link that the machine's root left here leads to its own files.
+    for name in ("cache", "lib", "log", "spool", "tmp", *(("root",) if mac else ())):
+        Path("/var", name).mkdir(exist_ok=True)
+    Path("/var/tmp").chmod(0o1777)
+    if not Path("/var/run").is_symlink():
+        Path("/var/run").symlink_to("/run")
 
 
-def _mac_devices(dev: Path) -> None:
-    """A /dev without links to /proc: a Mac has no /proc."""
+def _folder(root: Path, path: str) -> Path:
+    """Make the folder ``path`` below ``root``, and those above it.
+
+    :raises OSError: one of them is a symbolic link, which may lead to the host's files.
+    """
+    folder = root
+    for name in path.strip("/").split("/"):
+        folder /= name
+        if folder.is_symlink():
+            raise OSError(f"{folder.relative_to(root)} is a symbolic link on its disk")
+        folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _protect_kernel(proc: str, sys: str) -> None:
+    """Make read-only what is the host's and root could write without any capability.
+
+    Such as /proc/sysrq-trigger and /proc/sys/kernel/core_pattern. Below /proc/sys/net is the
+    machine's own network.
+    """
+    own = f"{proc}/sys/net"
+    _mount(own, own, flags=MS_BIND)
+    for mounted in (proc, sys):
+        flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV
+        _mount("none", mounted, flags=flags)
+
+
+def _devices(dev: Path, proc: str) -> None:
+    """A /dev with nothing of the host's disks and memory."""
     _mount("tmpfs", str(dev), "tmpfs", MS_NOSUID, "mode=755,size=1m")
     for name, (major, minor) in DEVICES.items():
         os.mknod(dev / name, stat.S_IFCHR, os.makedev(major, minor))
         (dev / name).chmod(0o666)
     for name, target in {
-        "fd": f"{HIDDEN}/proc/self/fd",
+        "fd": f"{proc}/self/fd",
         "stdin": "fd/0",
         "stdout": "fd/1",
         "stderr": "fd/2",
@@ -240,7 +272,7 @@ def _overlay(lower: list[str], name: str, disk: Path, target: str) -> None:
     for folder in (upper, work):
         folder.mkdir(parents=True, exist_ok=True)
     places = f"lowerdir={':'.join(lower)},upperdir={upper},workdir={work}"
-    _mount("overlay", target, "overlay", 0, places)
+    _mount("overlay", target, "overlay", MS_NODEV, places)
 
 
 def _controller_root(disk: Path, reachable: list[str], placed: dict[str, str]) -> None:

@@ -218,7 +218,15 @@ class Lab:
             environment = controller.environment(self.home, env or {})
         else:
             environment = _login_environment(machine, uid, home, env or {})
-        return popen(process, argv, uid=uid, directory=cwd or str(home), env=environment, **kwargs)
+        return popen(
+            process,
+            argv,
+            uid=uid,
+            directory=cwd or str(home),
+            confined=machine.key != CONTROLLER,
+            env=environment,
+            **kwargs,
+        )
 
     def run(
         self,

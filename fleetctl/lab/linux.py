@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 from pathlib import Path, PurePosixPath
 
-from fleetctl.lab import toolbox
+from fleetctl.lab import diskfile, toolbox
 from fleetctl.lab.blueprint import Machine
 from fleetctl.lab.personality import HIDDEN, LINUX, is_mac, personality
 from fleetctl.lab.requirements import node_python
@@ -73,7 +73,7 @@ def furnish(
     (etc / "sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")  # as procps installs it
     if host_key is not None and machine.login is not None:
         (ssh / "sshd_config").write_text(_sshd_config(machine, machine.login.port))
-        install_host_key(host_key, ssh)
+        install_host_key(host_key, disk / "upper")
     own_path = personality(machine.os).root_path
     secure = "" if is_mac(machine) else f'Defaults secure_path="{own_path}"'
     (etc / "sudoers").write_text(SUDOERS.format(path=secure))
@@ -99,9 +99,8 @@ def write_sudo_rule(machine: Machine, etc_root: Path, *, asks: bool) -> None:
 
     :param etc_root: the folder that the machine's ``etc`` is in.
     """
-    rule = etc_root / SUDO_RULE
-    rule.write_text(f"{machine.user} ALL=(ALL:ALL) {'' if asks else 'NOPASSWD: '}ALL\n")
-    rule.chmod(0o440)
+    rule = f"{machine.user} ALL=(ALL:ALL) {'' if asks else 'NOPASSWD: '}ALL\n"
+    diskfile.write(etc_root, SUDO_RULE, rule, 0o440)
 
 
 def _hidden_tools(machine: Machine, root: Path) -> None:
@@ -145,12 +144,14 @@ def _be_a_mac(machine: Machine, disk: Path) -> None:
         os.chown(path, machine.uid, machine.uid)
 
 
-def install_host_key(key: Path, ssh: Path) -> None:
-    """Make ``key`` the host key of the SSH server that has ``ssh`` as /etc/ssh."""
+def install_host_key(key: Path, etc_root: Path) -> None:
+    """Make ``key`` the host key of the machine's SSH server.
+
+    :param etc_root: the folder that the machine's ``etc`` is in.
+    """
     for suffix, mode in {"": 0o600, ".pub": 0o644}.items():
-        target = ssh / f"ssh_host_ed25519_key{suffix}"
-        target.write_bytes(key.with_name(key.name + suffix).read_bytes())
-        target.chmod(mode)
+        text = key.with_name(key.name + suffix).read_text()
+        diskfile.write(etc_root, f"etc/ssh/ssh_host_ed25519_key{suffix}", text, mode)
 
 
 def name_machine(machine: Machine, etc: Path) -> None:

@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from msgspec import Struct
 
 CLONE_NEWNET = 0x40000000
 CLONE_NEWPID = 0x20000000
+_ENTER = (sys.executable, "-E", "-s", "-S", str(Path(__file__).with_name("enter.py")))
 
 
 class Process(Struct, frozen=True):
@@ -142,27 +144,30 @@ def popen(
     process: Process,
     argv: Sequence[str | os.PathLike[str]],
     *,
-    uid: int | None = None,
-    gid: int | None = None,
-    directory: str | None = None,
+    uid: int = 0,
+    directory: str = "/",
+    confined: bool = True,
     **kwargs: Any,
 ) -> subprocess.Popen[bytes]:
     """Start ``argv`` in the namespaces of ``process``.
 
     The returned process *is* the command: its pid takes signals, its exit status is the command's.
 
-    :param uid: and ``gid``: the account; None: root.
+    :param uid: the account, whose group has the same number.
     :param directory: the working directory inside; if it does not exist, the exit status is 125.
+    :param confined: with the rights of a node's processes; else with all of this process, for
+        those whose files no node can change: the lab's keeper and its controller.
     :param kwargs: as of :class:`subprocess.Popen`.
     """
-    command = [tool("nsenter"), f"--target={process.pid}", "--mount", "--uts", "--ipc", "--net"]
-    if Path("/proc/self/ns/time").exists():
-        command.append("--time")
-    if uid is not None:
-        command += [f"--setuid={uid}", f"--setgid={uid if gid is None else gid}"]
-    command.append("--")
-    if directory is not None:
-        command += ["env", f"--chdir={directory}", "--"]
+    if confined:
+        command = [*_ENTER, str(process.pid), str(uid), directory]
+    else:
+        command = [tool("nsenter"), f"--target={process.pid}", "--mount", "--uts", "--ipc", "--net"]
+        if Path("/proc/self/ns/time").exists():
+            command.append("--time")
+        if uid:
+            command += [f"--setuid={uid}", f"--setgid={uid}"]
+        command += ["--", "env", f"--chdir={directory}", "--"]
     with _births_in(process):
         return subprocess.Popen([*command, *argv], **kwargs)
 

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_interface
 from pathlib import Path
 
+from fleetctl.lab import diskfile
 from fleetctl.lab.blueprint import Blueprint, Machine, Port
 from fleetctl.lab.personality import HIDDEN, is_mac
 from fleetctl.lab.programs import node
@@ -20,14 +21,16 @@ from fleetctl.lab.programs.macos import launchctl, services
 from fleetctl.lab.programs.raspberry import profiles
 
 FORWARDING = "net.ipv4.ip_forward"
-SYSCTL_FILE = "etc/sysctl.d/90-fleet.conf"
-DAEMON_FILE = "Library/LaunchDaemons/local.fleet.forwarding.plist"
+SYSCTL_FOLDER, SYSCTL_FILE = "/etc/sysctl.d", "90-fleet.conf"
+SYSCTL_OWN = "/etc/sysctl.conf"
+"""A link in the folder leads to it, and is not followed."""
+DAEMONS, DAEMON_FILE = "/Library/LaunchDaemons", "local.fleet.forwarding.plist"
 DAEMON = {
     "Label": "local.fleet.forwarding",
     "ProgramArguments": ["/usr/sbin/sysctl", "-w", "net.inet.ip.forwarding=1"],
     "RunAtLoad": True,
 }
-POWER_FILE = "Library/Preferences/com.apple.PowerManagement"
+POWER_FILE = "/Library/Preferences/com.apple.PowerManagement"
 POWER = {
     "standby": 0,
     "autorestart": 1,
@@ -41,6 +44,8 @@ POWER = {
     "womp": 1,
 }
 """A Mac mini after `pmset -a sleep 0 disksleep 0 autorestart 1 womp 1`."""
+ACTIVITY = "/run/iw"
+"""Where `iw` on a node finds the power saving of each device."""
 _UUIDS = uuid.UUID("6f1d4ad0-1f6d-4b6f-9c38-3d6f0a2f5a11")
 """The namespace of the lab's UUIDs, which are the same for a machine each time."""
 THUNDERBOLT_PORTS = 3
@@ -104,21 +109,26 @@ def _uuid(*what: str) -> str:
 # -- writing it ------------------------------------------------------------------------------------
 
 
-def write(plan: Blueprint, machine: Machine, disk: Path) -> None:
-    """Write network and settings onto a node's new disk, for a healthy fleet."""
-    lab = disk / "fs" / HIDDEN.strip("/")
-    lab.mkdir(parents=True, exist_ok=True)
-    (lab / "machine").write_text(description(plan, machine))
+def write(plan: Blueprint, machine: Machine, folder: Path) -> None:
+    """Write network and settings onto a node's new disk, for a healthy fleet.
+
+    :param folder: of the disk, with `fs` and `upper`.
+    """
+    root, upper = folder / "fs", folder / "upper"
+    diskfile.write(root, f"{HIDDEN}/machine", description(plan, machine))
     if is_mac(machine):
-        _write(disk / "fs" / services.FILE.strip("/"), services.text_of(_services(machine)))
+        diskfile.write(root, services.FILE, services.text_of(_services(machine)))
         power = "".join(f"{key} {value}\n" for key, value in POWER.items())
-        _write(disk / "fs" / POWER_FILE, power)
+        diskfile.write(root, POWER_FILE, power)
     else:
-        folder = disk / "upper" / profiles.FOLDER.strip("/")
         for profile in _profiles(plan, machine):
-            _write(folder / f"{profile.id}.nmconnection", profile.text)
+            diskfile.write(upper, _file_of(profile), profile.text)
     if machine.forwarding:
-        keep_forwarding(machine, disk / ("fs" if is_mac(machine) else "upper"), kept=True)
+        keep_forwarding(machine, root if is_mac(machine) else upper, kept=True)
+
+
+def _file_of(profile: profiles.Profile) -> str:
+    return f"{profiles.FOLDER}/{profile.id}.nmconnection"
 
 
 def keep_forwarding(machine: Machine, root: Path, *, kept: bool) -> None:
@@ -127,26 +137,27 @@ def keep_forwarding(machine: Machine, root: Path, *, kept: bool) -> None:
     :param root: the folder that its ``Library`` or ``etc`` is in.
     """
     if kept and is_mac(machine):
-        _write(root / DAEMON_FILE, plistlib.dumps(DAEMON).decode())
+        diskfile.write(root, f"{DAEMONS}/{DAEMON_FILE}", plistlib.dumps(DAEMON).decode())
     elif kept:
-        _write(root / SYSCTL_FILE, f"{FORWARDING} = 1\n")
+        diskfile.write(root, f"{SYSCTL_FOLDER}/{SYSCTL_FILE}", f"{FORWARDING} = 1\n")
     elif is_mac(machine):
-        for file in (root / DAEMON_FILE).parent.glob("*.plist"):
-            if "net.inet.ip.forwarding" in _text(file):
-                file.unlink()
-                _unload(root / launchctl.LOADED.strip("/"), file.name)
+        for name in diskfile.names(root, DAEMONS, ".plist"):
+            if "net.inet.ip.forwarding" in diskfile.text(root, f"{DAEMONS}/{name}"):
+                diskfile.remove(root, f"{DAEMONS}/{name}")
+                _unload(root, name)
     else:
-        for file in (root / SYSCTL_FILE).parent.glob("*.conf"):
-            lines = _text(file).splitlines(keepends=True)
+        files = [f"{SYSCTL_FOLDER}/{n}" for n in diskfile.names(root, SYSCTL_FOLDER, ".conf")]
+        for file in (*files, SYSCTL_OWN):
+            lines = diskfile.text(root, file).splitlines(keepends=True)
             left = [line for line in lines if FORWARDING not in line.replace("/", ".")]
             if left != lines:
-                file.write_text("".join(left))
+                diskfile.write(root, file, "".join(left))
 
 
-def _unload(loaded: Path, name: str) -> None:
+def _unload(root: Path, name: str) -> None:
     """Remove the daemon with the file ``name`` from a running launchd."""
-    lines = _text(loaded).splitlines(keepends=True)
-    _write(loaded, "".join(line for line in lines if f"/{name}\t" not in line))
+    lines = diskfile.text(root, launchctl.LOADED).splitlines(keepends=True)
+    diskfile.write(root, launchctl.LOADED, "".join(x for x in lines if f"/{name}\t" not in x))
 
 
 def keep_network(
@@ -170,9 +181,8 @@ def keep_network(
             if interfaces[device]:
                 own = ip_interface(f"{service.addresses[0]}/{service.mask}")
                 service.addresses = [str(_another(own).ip)]
-        file = root / services.FILE.strip("/")
-        kept = [new.get(s.device, s) for s in services.parse(_text(file))]
-        _write(file, services.text_of(kept))
+        kept = [new.get(s.device, s) for s in services.parse(diskfile.text(root, services.FILE))]
+        diskfile.write(root, services.FILE, services.text_of(kept))
         return
     for profile in _profiles(plan, machine):
         if profile.device in interfaces:
@@ -181,8 +191,7 @@ def keep_network(
             if interfaces[profile.device]:
                 own = ip_interface(profile.addresses[0])
                 profile.put_numbered("address", [str(_another(own))])
-            name = f"{profile.id}.nmconnection"
-            _write(root / profiles.FOLDER.strip("/") / name, profile.text)
+            diskfile.write(root, _file_of(profile), profile.text)
 
 
 def _another(own: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
@@ -195,27 +204,22 @@ def _another(own: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interfac
     )
 
 
-def keep_awake(machine: Machine, root: Path, *, awake: bool) -> None:
+def keep_awake(plan: Blueprint, machine: Machine, root: Path, *, awake: bool) -> None:
     """Switch a Mac's sleep, or the power saving of a Linux machine's Wi-Fi, off or on for good.
 
     :param root: the machine's root file system.
     """
     if is_mac(machine):
-        power = dict(line.split() for line in _text(root / POWER_FILE).splitlines())
+        power = dict(line.split() for line in diskfile.text(root, POWER_FILE).splitlines())
         power["sleep"] = "0" if awake else "1"
-        _write(root / POWER_FILE, "".join(f"{key} {value}\n" for key, value in power.items()))
+        text = "".join(f"{key} {value}\n" for key, value in power.items())
+        diskfile.write(root, POWER_FILE, text)
         return
-    for device, profile in active_profiles(ports_of(root), root).items():
+    for device, profile in active_profiles(ports_of(plan, machine), root).items():
         if profile.type == "802-11-wireless":
             profile.put("wifi", "powersave", "2" if awake else "3")
-            _write(Path(profile.file), profile.text)
-            _write(root / "run/iw" / device, f"{'off' if awake else 'on'}\n")
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o644)
+            diskfile.write(root, profile.file, profile.text)
+            diskfile.write(root, f"{ACTIVITY}/{device}", f"{'off' if awake else 'on'}\n")
 
 
 def _services(machine: Machine) -> list[services.Service]:
@@ -299,7 +303,7 @@ def network_lines(machine: Machine, ports: Sequence[node.Port], root: Path) -> l
     lines = ["link set lo up"]
     by_device = {port.device: port for port in ports}
     if is_mac(machine):
-        for service in services.parse(_text(root / services.FILE.strip("/"))):
+        for service in services.parse(diskfile.text(root, services.FILE)):
             if service.device in by_device:
                 lines += services.activation(service, by_device[service.device])
         return lines
@@ -313,11 +317,11 @@ def network_lines(machine: Machine, ports: Sequence[node.Port], root: Path) -> l
 
 def active_profiles(ports: Sequence[node.Port], root: Path) -> dict[str, profiles.Profile]:
     """The profile of each interface of a booting Linux machine."""
-    folder = root / profiles.FOLDER.strip("/")
-    files = sorted(folder.glob("*.nmconnection")) if folder.is_dir() else []
-    known = [profiles.parse(str(file), _text(file)) for file in files]
+    names = diskfile.names(root, profiles.FOLDER, ".nmconnection")
+    files = [f"{profiles.FOLDER}/{name}" for name in names]
+    known = [profiles.parse(file, diskfile.text(root, file)) for file in files]
     stamps = {}
-    for line in _text(root / profiles.TIMESTAMPS.strip("/")).splitlines():
+    for line in diskfile.text(root, profiles.TIMESTAMPS).splitlines():
         key, _, value = line.partition("=")
         stamps[key] = float(value or 0)
     picked = {port.device: profiles.chosen(known, port.device, stamps) for port in ports}
@@ -330,35 +334,30 @@ def remember_active(machine: Machine, ports: Sequence[node.Port], root: Path) ->
         return
     chosen = active_profiles(ports, root)
     lines = "".join(f"{device} {profile.uuid}\n" for device, profile in chosen.items())
-    _write(root / profiles.ACTIVE.strip("/"), lines)
+    diskfile.write(root, profiles.ACTIVE, lines)
     for device, profile in chosen.items():
         if profile.type == "802-11-wireless":
             saving = "on" if profiles.power_save(profile) else "off"
-            _write(root / "run/iw" / device, f"{saving}\n")
+            diskfile.write(root, f"{ACTIVITY}/{device}", f"{saving}\n")
 
 
-def ports_of(root: Path) -> list[node.Port]:
-    """The interfaces by the node's hidden description file."""
-    return node.Machine(_text(root / HIDDEN.strip("/") / "machine")).ports
+def ports_of(plan: Blueprint, machine: Machine) -> list[node.Port]:
+    """The interfaces as the lab's programs on the node know them.
+
+    Not by the file that is there: root can change that, and `ip` is told these names outside.
+    """
+    return node.Machine(description(plan, machine)).ports
 
 
 def daemons(root: Path) -> list[tuple[str, str, list[str]]]:
     """Label, file and command of the daemons that launchd starts at boot."""
-    folder = root / "Library/LaunchDaemons"
     found = []
-    for file in sorted(folder.glob("*.plist")) if folder.is_dir() else ():
+    for name in diskfile.names(root, DAEMONS, ".plist"):
         try:
-            content = plistlib.loads(file.read_bytes())
+            content = plistlib.loads(diskfile.read(root, f"{DAEMONS}/{name}"))
             label, argv = content["Label"], [str(word) for word in content["ProgramArguments"]]
-        except (ValueError, KeyError, TypeError, OSError, plistlib.InvalidFileException):
+        except (ValueError, KeyError, TypeError, plistlib.InvalidFileException):
             continue  # launchd skips what it cannot read
         if content.get("RunAtLoad") and argv:
-            found.append((str(label), f"/Library/LaunchDaemons/{file.name}", argv))
+            found.append((str(label), f"{DAEMONS}/{name}", argv))
     return found
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""

@@ -28,8 +28,9 @@ PACKAGES = {
 }
 """The Debian package of each tool."""
 _OURS = Path(sys.base_prefix).resolve()
-CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
-"""Needed for namespaces, mounts and links; the numbers are those of linux/capability.h."""
+CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12, "CAP_MKNOD": 27, "CAP_SETPCAP": 8}
+"""Needed for namespaces, mounts, links, devices, and to take capabilities from nodes; the numbers
+are those of linux/capability.h."""
 OLDEST_PYTHON = (3, 9)
 """The oldest version that nodes may have as python3."""
 

@@ -152,6 +152,7 @@ def _start_relay(keeper: Process, port: Port, link: PortState) -> None:
     relay = popen(
         keeper,
         argv,
+        confined=False,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,

@@ -130,10 +130,15 @@ def test_wrong_calls(folder: Path) -> None:
     assert f"{NAME}-2" not in state.left_behind()
 
 
-def test_an_up_that_is_ended_midway_leaves_nothing(folder: Path) -> None:
-    name = f"{NAME}-ended"
+def write_many(folder: Path) -> None:
+    """Write a nodes.yaml whose lab takes long enough to be interrupted."""
     nodes = "".join(f"  n{i}: {{ssh: {{host: 10.1.1.{i + 2}}}}}\n" for i in range(20))
     (folder / "many.yaml").write_text(f"fleet: many\nnodes:\n{nodes}")
+
+
+def test_an_up_that_is_ended_midway_leaves_nothing(folder: Path) -> None:
+    name = f"{NAME}-ended"
+    write_many(folder)
     argv = [*ARGV, "-f", "many.yaml", "lab", "up", "--name", name]
     with bounded(subprocess.Popen(argv, cwd=folder, stderr=subprocess.PIPE)) as building:
         assert building.stderr
@@ -153,6 +158,7 @@ def test_an_up_that_is_ended_midway_leaves_nothing(folder: Path) -> None:
 
 def test_a_builder_killed_midway_leaves_what_down_removes(folder: Path) -> None:
     name = f"{NAME}-killed"
+    write_many(folder)
     argv = [*ARGV, "-f", "many.yaml", "lab", "up", "--name", name]
     with bounded(subprocess.Popen(argv, cwd=folder, stderr=subprocess.DEVNULL)) as building:
         deadline = time.monotonic() + 10

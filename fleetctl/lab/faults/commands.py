@@ -30,13 +30,15 @@ def refusal(
     process: Process,
     argv: Sequence[str],
     *,
-    uid: int | None = None,
+    uid: int = 0,
+    confined: bool = True,
     env: Mapping[str, str] | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> str:
     """Run a command in the namespaces of ``process``. Returns its error; empty: it succeeded.
 
-    :param uid: the account; None: root.
+    :param uid: the account.
+    :param confined: as of :func:`~fleetctl.lab.namespaces.popen`.
     :param env: its whole environment; None: a PATH as root has.
     """
     running = popen(
@@ -47,6 +49,7 @@ def refusal(
         stderr=subprocess.PIPE,
         env={"PATH": LINUX.root_path} if env is None else env,
         uid=uid,
+        confined=confined,
     )
     try:
         _, err = running.communicate(timeout=timeout_s)

@@ -7,7 +7,7 @@ import signal
 from contextlib import suppress
 
 from fleetctl.errors import LabError
-from fleetctl.lab import building, linux, persistence, toolbox
+from fleetctl.lab import building, diskfile, linux, persistence, toolbox
 from fleetctl.lab.blueprint import Blueprint, Machine
 from fleetctl.lab.faults.commands import as_root, marked, refusal
 from fleetctl.lab.faults.kind import FaultKind, on_machine, own_machine, with_ssh
@@ -82,7 +82,7 @@ def _fill_disk(now: State, machine: Machine, full: bool) -> None:
             room = os.statvfs(building.disk_of(now, machine.key))
             size = str((room.f_blocks - room.f_bfree) * room.f_frsize)
         argv = [tool("mount"), "-o", f"remount,size={size}", str(disk)]
-        refused = refusal(now.keeper, argv)
+        refused = refusal(now.keeper, argv, confined=False)
         if not refused:
             return
         # Something was written after statvfs: try again.
@@ -106,13 +106,14 @@ def _guard_sudo(now: State, machine: Machine, asks: bool) -> None:
 
 def _let_doze(now: State, machine: Machine, dozes: bool) -> None:
     """Switch a Mac's sleep, or the power saving of a Pi's Wi-Fi, on or off."""
-    persistence.keep_awake(machine, now.processes[machine.key].root, awake=not dozes)
+    root = now.processes[machine.key].root
+    persistence.keep_awake(now.blueprint, machine, root, awake=not dozes)
 
 
 def _weaken_power(now: State, machine: Machine, weak: bool) -> None:
     """Make a Pi's firmware report under-voltage, or that all is well."""
-    report = now.processes[machine.key].root / HIDDEN.strip("/") / "throttled"
-    report.write_text(f"{THROTTLED if weak else '0x0'}\n")
+    root = now.processes[machine.key].root
+    diskfile.write(root, f"{HIDDEN}/throttled", f"{THROTTLED if weak else '0x0'}\n")
 
 
 def _hide_from_pings(now: State, machine: Machine, hidden: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from fleetctl.lab import building, controller, linux
+from fleetctl.lab import building, controller, diskfile, linux
 from fleetctl.lab.blueprint import Machine
 from fleetctl.lab.faults.commands import as_root
 from fleetctl.lab.faults.kind import FaultKind, on_machine, with_ssh
@@ -46,7 +46,7 @@ def _change_host_key(now: State, machine: Machine, changed: bool) -> None:
     if not key.exists():
         controller.make_key(key, f"root@{machine.key}")
     process = now.processes[machine.key]
-    linux.install_host_key(key, process.root / "etc/ssh")
+    linux.install_host_key(key, process.root)
     # Its sessions go on: they have processes of their own.
     # A killed process has its port for a moment longer.
     stop = """pid=$(cat /run/sshd.pid) && kill -KILL "$pid" && rm /run/sshd.pid
@@ -60,9 +60,10 @@ i=0; while kill -0 "$pid" 2>/dev/null && [ $i -lt 500 ]; do sleep 0.01; i=$((i +
 
 def _revoke_key(now: State, machine: Machine, revoked: bool) -> None:
     """Empty the account's authorized_keys, or write them again."""
-    home = now.processes[machine.key].root / machine.home.lstrip("/")
+    root = now.processes[machine.key].root
     keys = building.authorized_keys(now.name, now.blueprint, machine.key)
-    (home / ".ssh/authorized_keys").write_text("" if revoked else keys.read_text())
+    text = "" if revoked else keys.read_text()
+    diskfile.write(root, f"{machine.home}/.ssh/authorized_keys", text, 0o600)
 
 
 KINDS = (

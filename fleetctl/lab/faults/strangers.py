@@ -71,7 +71,7 @@ def _leave_over(now: State, machine: Machine, left: bool) -> None:
     argv += ["start" if left else "stop", f"{LEFTOVER}@{machine.key}"]
     env = controller.environment(home, {})
     started = now.processes[CONTROLLER]
-    if refused := refusal(started, argv, env=env, timeout_s=FLEETCTL_TIMEOUT_S):
+    if refused := refusal(started, argv, confined=False, env=env, timeout_s=FLEETCTL_TIMEOUT_S):
         raise LabError(f"{' '.join(argv)}: {refused}")
 
 
