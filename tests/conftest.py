@@ -14,6 +14,7 @@ import pytest
 
 from fleetctl import config
 from fleetctl.lab import Lab
+from tests.warm import WarmLab
 
 _numbers = itertools.count(1)
 
@@ -50,17 +51,18 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
 
     Their names contain the process id, so that labs of parallel test runs do not collide.
     """
-    made: list[str] = []
+    made: list[Lab] = []
 
     def make(fleet_yaml_text: str, **kw: Any) -> Lab:
         path = tmp_path_factory.mktemp("lab") / "nodes.yaml"
         path.write_text(fleet_yaml_text)
         name = kw.pop("name", None) or f"test-{os.getpid()}-{next(_numbers)}"
-        made.append(name)
-        return Lab.up(config.load(path), Path(path), name=name, **kw)
+        made.append(WarmLab(name))
+        WarmLab.up(config.load(path), Path(path), name=name, **kw)
+        return made[-1]
 
     try:
         yield make
     finally:
-        for name in made:
-            Lab(name).down()
+        for lab in made:
+            lab.down()

@@ -15,7 +15,7 @@ from tests.e2e.screen import Screen
 
 pytestmark = pytest.mark.lab
 
-TALK = "n=0; while n=$((n+1)); do echo $FLEETCTL_SERVICE line $n; sleep 0.1; done"
+TALK = "n=0; while n=$((n+1)); do echo $FLEETCTL_SERVICE line $n; sleep 0.5; done"
 JOB: dict[str, dict[str, Any]] = {
     "server": {"on": "hub", "command": TALK, "stop": {"grace": 1}},
     "worker": {
