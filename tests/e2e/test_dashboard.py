@@ -153,7 +153,8 @@ def test_leaving_while_starting_lets_the_start_go_on(lab: Lab, user: MakeUser, h
     assert job.type("stop").code == 0
 
 
-@pytest.mark.parametrize("stopped", [False, True])
+# tests/tui/test_actions.py sees it, too
+@pytest.mark.parametrize("stopped", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_start_is_ended_by_a_key(lab: Lab, user: MakeUser, stopped: bool) -> None:
     slow = {**JOB["server"], "command": f"sleep 600; echo up; {TALK}", "ready": {"log": "up"}}
     job = user({**JOB, "server": slow})
