@@ -14,14 +14,16 @@ import pytest
 
 from fleetctl import config
 from fleetctl.lab import Lab
+from tests import thoroughness
 from tests.warm import WarmLab
 
 _numbers = itertools.count(1)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Tests that run in a script's background are born deaf to Ctrl-C, and so would be all that
     they start."""
+    thoroughness.configure(config)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
