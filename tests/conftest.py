@@ -14,13 +14,16 @@ import pytest
 
 from fleetctl import config
 from fleetctl.lab import Lab
+from tests import thoroughness
+from tests.warm import WarmLab
 
 _numbers = itertools.count(1)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Tests that run in a script's background are born deaf to Ctrl-C, and so would be all that
     they start."""
+    thoroughness.configure(config)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -50,17 +53,18 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
 
     Their names contain the process id, so that labs of parallel test runs do not collide.
     """
-    made: list[str] = []
+    made: list[Lab] = []
 
     def make(fleet_yaml_text: str, **kw: Any) -> Lab:
         path = tmp_path_factory.mktemp("lab") / "nodes.yaml"
         path.write_text(fleet_yaml_text)
         name = kw.pop("name", None) or f"test-{os.getpid()}-{next(_numbers)}"
-        made.append(name)
-        return Lab.up(config.load(path), Path(path), name=name, **kw)
+        made.append(WarmLab(name))
+        WarmLab.up(config.load(path), Path(path), name=name, **kw)
+        return made[-1]
 
     try:
         yield make
     finally:
-        for name in made:
-            Lab(name).down()
+        for lab in made:
+            lab.down()

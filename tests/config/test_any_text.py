@@ -16,10 +16,13 @@ from fleetctl.config.expansion import expand
 from fleetctl.errors import ConfigError
 from fleetctl.model.topology import Fleet
 from tests.config.texts import RIGHT
+from tests.thoroughness import examples
 
 SHIPPED = Path(__file__).parents[2].joinpath("nodes.yaml").read_text("utf-8")
 QUICK = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(300),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 TEXTS = [SHIPPED, RIGHT]
 

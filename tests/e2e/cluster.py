@@ -6,13 +6,14 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from msgspec import Struct
 
 from fleetctl.lab import Lab
+from tests.waiting import eventually as eventually
 
 CONNECT_TIMEOUT_S = 4
 
@@ -193,11 +194,3 @@ def running(lab: Lab, node: str, text: str) -> list[int]:
 def _without_folder(command: str) -> str:
     program, blank, rest = command.partition(" ")
     return f"{program.rpartition('/')[2]}{blank}{rest}"
-
-
-def eventually(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
-    """Wait until ``condition`` holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(0.05)

@@ -9,6 +9,8 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 
+from tests.waiting import rest_s
+
 _numbers = itertools.count(1)
 Run = Callable[[list[str]], "subprocess.CompletedProcess[bytes]"]
 
@@ -65,8 +67,9 @@ class Screen:
         """Wait until the screen holds all ``parts``, and not ``gone``."""
         deadline = time.monotonic() + timeout_s
         while True:
+            began = time.monotonic()
             text = self.text
             if all(part in text for part in parts) and not (gone and gone in text):
                 return text
             assert time.monotonic() < deadline, f"{parts} not within {timeout_s} s in:\n{text}"
-            time.sleep(0.05)
+            time.sleep(rest_s(time.monotonic() - began))

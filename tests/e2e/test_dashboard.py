@@ -15,7 +15,7 @@ from tests.e2e.screen import Screen
 
 pytestmark = pytest.mark.lab
 
-TALK = "n=0; while n=$((n+1)); do echo $FLEETCTL_SERVICE line $n; sleep 0.1; done"
+TALK = "n=0; while n=$((n+1)); do echo $FLEETCTL_SERVICE line $n; sleep 0.5; done"
 JOB: dict[str, dict[str, Any]] = {
     "server": {"on": "hub", "command": TALK, "stop": {"grace": 1}},
     "worker": {
@@ -153,7 +153,8 @@ def test_leaving_while_starting_lets_the_start_go_on(lab: Lab, user: MakeUser, h
     assert job.type("stop").code == 0
 
 
-@pytest.mark.parametrize("stopped", [False, True])
+# tests/tui/test_actions.py sees it, too
+@pytest.mark.parametrize("stopped", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_start_is_ended_by_a_key(lab: Lab, user: MakeUser, stopped: bool) -> None:
     slow = {**JOB["server"], "command": f"sleep 600; echo up; {TALK}", "ready": {"log": "up"}}
     job = user({**JOB, "server": slow})

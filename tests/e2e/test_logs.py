@@ -133,11 +133,17 @@ def test_following_across_a_restart_and_a_cut(lab: Lab, user: MakeUser) -> None:
     assert job.type("stop").code == 0
 
 
+def await_follower(lab: Lab) -> None:
+    """Wait until a log on mini that is not there yet is waited for."""
+    eventually(lambda: running(lab, "mini", "sleep 0.3"), "it is followed")
+
+
 def test_following_from_before_the_start(lab: Lab, user: MakeUser) -> None:
     """It may be followed before it ever ran, and as JSON with the moment each line came."""
     job = user(talker("echo hello; exec sleep 4901", "mini"))
     process = job.begin("logs", "-f", "--json", "--grep", "hello")
     reader = Reader(process)
+    await_follower(lab)
     job.start()
     eventually(lambda: reader.lines, "the line comes")
     line = json.loads(reader.end()[0])
@@ -150,6 +156,7 @@ def test_following_from_before_the_start(lab: Lab, user: MakeUser) -> None:
 def test_much_output_is_not_lost(lab: Lab, user: MakeUser) -> None:
     job = user(talker("seq 1 200000; exec sleep 4902", "mini"))
     reader = Reader(job.begin("logs", "-f"))
+    await_follower(lab)
     job.start()
     eventually(lambda: reader.lines[-1:] == ["200000"], "all came", timeout_s=20)
     assert reader.end() == [str(i) for i in range(1, 200001)]

@@ -284,7 +284,7 @@ def test_one_fault_is_one_problem(fleet: str, kind: str, node: str, act: Break) 
 
 
 @pytest.mark.parametrize(
-    ("fleet", "every"), [(f, 19) for f in FLEETS] + [pytest.param(f, 1, marks=LONG) for f in FLEETS]
+    ("fleet", "every"), [(f, 41) for f in FLEETS] + [pytest.param(f, 1, marks=LONG) for f in FLEETS]
 )
 def test_two_faults_are_two_problems(fleet: str, every: int) -> None:
     """On two nodes; only what a node that cannot be asked hides is not reported. All pairs take

@@ -28,6 +28,7 @@ from fleetctl.probes.registry import PROBES
 from fleetctl.probes.setup import read_setup, setup_script
 from fleetctl.repair.records import read_records
 from tests.launch.jobs import instance
+from tests.thoroughness import examples
 
 ASKED = Questions("f", "n", "check", instances=(instance(node="n"),))
 SCRIPT = node_script(ASKED)
@@ -48,7 +49,7 @@ TEXTS = st.lists(
     st.one_of(WORDS, st.text(max_size=20), TOKENS, FRAMES.map("\n\x1e".__add__)), max_size=25
 ).map("".join)
 BYTES = TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass"))
-QUICK = settings(max_examples=150, deadline=None)
+QUICK = settings(max_examples=examples(150), deadline=None)
 
 
 def _with(token: str, text: str) -> str:
@@ -137,7 +138,7 @@ async def _follow(link: Any) -> None:
 
 
 @pytest.mark.parametrize("does", [_log, _converse, _start, _follow])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(said=BYTES, errors=BYTES, status=st.sampled_from([0, 1, 61, 62, 63, 64, 65, 127, 137, 255]))
 @example(said=b"", errors=b"", status=0)
 @example(said=b"one line", errors=b"", status=0)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
 from fleetctl.lab import Lab
 from fleetctl.lab.personality import is_mac, personality
+from tests.waiting import eventually as eventually
 
 
 def ssh(
@@ -38,14 +38,6 @@ def carrier(lab: Lab, node: str, interface: str) -> bool:
     """Whether the interface of a node has a carrier."""
     folder = personality("macos" if is_mac(lab.blueprint.machine(node)) else "linux").sys
     return lab.run(node, ["cat", f"{folder}/class/net/{interface}/carrier"]).stdout == b"1\n"
-
-
-def eventually(condition: Callable[[], bool], what: str, timeout_s: float = 10.0) -> None:
-    """Wait until ``condition`` holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(0.05)
 
 
 @contextmanager

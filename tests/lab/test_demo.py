@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
+import yaml
 
 from fleetctl import config, demo
 from fleetctl.errors import LabError
@@ -110,8 +111,25 @@ def test_the_shipped_fleet_comes_up_is_broken_mended_and_gone(
         assert not keeper.alive
 
 
-def test_a_first_time_user(tmp_path: Path) -> None:
+STEPS = "echo connected to it; n=0; while n=$((n+1)); do echo step $n; sleep 1; done"
+SERVICES = {
+    "server": {"on": "mini1", "command": STEPS},
+    "worker": {"on": ["mini2", "mini3", "pi5", "pi4"], "after": ["server"], "command": STEPS},
+}
+
+
+def on_linux(text: str) -> str:
+    """The shipped fleet with Linux in place of macOS, and services that only count."""
+    fleet = yaml.safe_load(text.replace("os: macos", "os: linux"))
+    return yaml.safe_dump({**fleet, "jobs": {"edp": {"services": SERVICES}}}, sort_keys=False)
+
+
+@pytest.mark.parametrize("shipped_fleet", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_a_first_time_user(tmp_path: Path, shipped_fleet: bool) -> None:
     """Sees what runs, breaks something, repairs it, attaches, comes back, leaves."""
+    if not shipped_fleet:
+        text = on_linux(shipped.nodes_yaml().read_text())
+        (tmp_path / "nodes.yaml").write_text(text)
 
     def here(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(argv, cwd=tmp_path, capture_output=True, check=False, timeout=20)

@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import which
@@ -23,16 +22,9 @@ from fleetctl.link.local import LocalLink
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import ServiceStatus
 from fleetctl.probes.node import read_node, services_script
+from tests.waiting import eventually as eventually
 
 FLEET = "fleet"
-
-
-def eventually(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
-    """Wait until ``condition`` holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(0.02)
 
 
 def alive(pid: int) -> bool:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fleetctl.launch.node_files import pauses, spec_text, stop_script
 from fleetctl.model.jobs import Restart, Stop
 from tests.launch.jobs import instance
+from tests.thoroughness import examples
 
 SHELLS = ["dash", "bash --posix"]
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -37,7 +38,7 @@ def sourced(shell: str, spec: str, show: str) -> list[str]:
 @given(value=TEXT, command=TEXT, folder=TEXT)
 @example(value=ODD, command=ODD, folder=ODD)
 @example(value="\n\n", command="-n", folder="-")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_any_text_arrives_exactly(shell: str, value: str, command: str, folder: str) -> None:
     one = instance(command=command, workdir=f"/x{folder}", env={"VALUE": value})
     spec = spec_text(one, "abc", one.environment("fleet", {"SECRET": value[::-1]}))

@@ -22,6 +22,7 @@ from fleetctl.link.shell import (
     sent,
 )
 from fleetctl.quoting import quote, quote_path
+from tests.thoroughness import examples
 
 MARK = b"\x1efleetctl\x1e\n"
 ANY_TEXT = st.text(
@@ -63,7 +64,7 @@ def test_a_login_shell_passes_on_every_awkward_text(shell: str) -> None:
     assert said.removeprefix(MARK).split(b"\0")[:-1] == [t.encode() for t in AWKWARD]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(ANY_TEXT)
 def test_sh_decodes_exactly_the_script_that_was_encoded(script: str) -> None:
     line = command_line(script)
@@ -74,7 +75,7 @@ def test_sh_decodes_exactly_the_script_that_was_encoded(script: str) -> None:
     assert _run(["sh", "-c", asked]) == whole.rstrip(b"\n")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(ANY_TEXT, st.sampled_from(["sh", "dash", "bash"]))
 def test_any_text_arrives_as_one_argument(text: str, shell: str) -> None:
     script = f"printf '%s.' {quote(text)}"
@@ -234,7 +235,7 @@ def test_a_long_script_of_which_less_arrives_is_not_run(eaten: int) -> None:
         assert b"less of the command arrived than was sent" in done.stderr
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(st.sampled_from([b"\x1e", b"\x1efleetctl", b" ab\x1e", b"\n", b"x"]), max_size=12),
     st.integers(1, 9),

@@ -22,6 +22,7 @@ from fleetctl.logs.lines import (
     tidy,
     tidy_lines,
 )
+from tests.thoroughness import examples
 
 NASTY = st.lists(
     st.sampled_from(
@@ -91,7 +92,7 @@ def test_one_line(raw: bytes, shown: bytes) -> None:
 SAFE = re.compile(rb"(?:\x1b\[[0-9;:]*m|[\t\x20-\x7e\x80-\xff])*")
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(NASTY | st.binary(max_size=60))
 def test_whatever_comes_only_text_and_colours_go_out(raw: bytes) -> None:
     for line in tidy_lines(raw).split(b"\n"):
@@ -99,7 +100,7 @@ def test_whatever_comes_only_text_and_colours_go_out(raw: bytes) -> None:
         assert not re.search(rb"\xc2[\x80-\x9f]", line), line
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(NASTY)
 def test_lines_together_are_as_lines_one_by_one(raw: bytes) -> None:
     assert tidy_lines(raw) == b"\n".join(tidy(line) for line in raw.split(b"\n"))

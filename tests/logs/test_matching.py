@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from fleetctl.errors import UsageError
 from fleetctl.logs.lines import plain
 from fleetctl.logs.matching import Pattern, found_in
+from tests.thoroughness import examples
 
 PARTS = ["a", "b", "ab", "", ".", "[^a]", r"\s", r"\S+", r"\b", r"\B", "^", "$", r"\A", r"\Z",
          r"\n", "a*", "b?", "(?=b)", "(?<!a)", "(?!a)", "(?i:A)", "|", r"\W"]  # fmt: skip
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @example([r"\s", "b"], ["a", "b"])
 @example(["[^a]", "[^a]"], ["b", "bb", ""])
 @given(

@@ -15,6 +15,7 @@ from fleetctl.link.local import LocalLink
 from fleetctl.logs.segments import LogLocation, LogReader, Span, read_index, read_span
 from tests.logs.loggers import Logger, write_segments
 from tests.openssh import bounded
+from tests.thoroughness import examples
 
 PLACE = LogLocation("flotte", "edp", "worker@pi4")
 
@@ -111,7 +112,9 @@ def test_the_last_lines_also_across_segments(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     st.lists(st.sampled_from([b"a\n", b"\n", b"bb", b"\r\n", b"c\nd", b""]), max_size=8),

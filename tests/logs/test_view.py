@@ -16,6 +16,7 @@ from fleetctl.logs.buffer import LogBuffer
 from fleetctl.logs.events import LogBatch, LogEvent, LogNotice
 from fleetctl.logs.matching import Filter, Pattern, texts
 from fleetctl.logs.view import LinePosition, LogView
+from tests.thoroughness import examples
 
 NAMES = ("a", "b", "c")
 NOW = 1_800_000_000.0
@@ -259,7 +260,7 @@ def looked_at_anew(
     return sorted(shown, key=lambda place: (place.chunk.key, place.number))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(STEP, max_size=14), st.sampled_from([6_000, 1 << 20]))
 def test_the_view_is_what_a_look_at_all_lines_shows(steps: list[object], limit: int) -> None:
     buffer, view = made([], limit)

@@ -48,6 +48,7 @@ from fleetctl.service import (
 from fleetctl.tui.app import FleetApp
 from tests.health.facts import PID, facts, health, listener, pane, record
 from tests.health.world import World
+from tests.waiting import rest_s
 
 _T = TypeVar("_T")
 
@@ -372,14 +373,16 @@ class Screen:
 
     async def until(self, *parts: str, gone: str = "", timeout_s: float = 8.0) -> str:
         """Wait until the screen holds all ``parts``, and not ``gone``."""
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        now = asyncio.get_running_loop().time
+        deadline = now() + timeout_s
         while True:
+            began = now()
             await self.pilot.pause()
             text = self.text
             if all(part in text for part in parts) and not (gone and gone in text):
                 return text
-            assert asyncio.get_running_loop().time() < deadline, f"{parts} not in:\n{text}"
-            await asyncio.sleep(0.02)
+            assert now() < deadline, f"{parts} not in:\n{text}"
+            await asyncio.sleep(rest_s(now() - began))
 
     async def type(self, *keys: str) -> None:
         await self.pilot.press(*keys)

@@ -19,6 +19,7 @@ from fleetctl.model.topology import Fleet
 from fleetctl.tui.topology import Drawing, Target, draw
 from tests.health.test_diagnosis import FLEETS
 from tests.health.world import World
+from tests.thoroughness import examples
 
 GUIDE = load(Path(__file__).parents[2] / "nodes.yaml")
 EDP = GUIDE.jobs["edp"]
@@ -547,7 +548,7 @@ def fleets(draw_: st.DrawFn) -> Fleet:
     return fleet(networks, nodes)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(fleets(), st.integers(20, 130), st.integers(3, 40))
 def test_any_fleet_at_any_size(some: Fleet, columns: int, rows: int) -> None:
     before = draw(some, None, None, columns, rows)

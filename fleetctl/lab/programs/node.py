@@ -7,6 +7,7 @@ import sys
 
 ROOT = "/.lab"
 PROC = f"{ROOT}/proc"
+SYS = f"{ROOT}/sys"
 IP = f"{ROOT}/sbin/ip"
 MACHINE = f"{ROOT}/machine"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.widgets import Footer, Static
 from textual.widgets._footer import FooterKey
 
@@ -23,8 +24,20 @@ class TargetFooter(Footer):
     def __init__(self) -> None:
         super().__init__(show_command_palette=False)
         self._target = ""
+        self._shown: list[tuple[Binding, bool]] | None = None
+
+    def _keys(self) -> list[tuple[Binding, bool]]:
+        """The keys to be named, and whether each may be pressed now."""
+        bindings = self.screen.active_bindings.values()
+        return [(bound.binding, bound.enabled) for bound in bindings if bound.binding.show]
+
+    async def recompose(self) -> None:
+        """Textual asks for it whenever the focus moves; mostly the keys stay the same."""
+        if self._keys() != self._shown:
+            await super().recompose()
 
     def compose(self) -> ComposeResult:
+        self._shown = self._keys() if self._bindings_ready else None
         yield Static(self._target, id="target", markup=False)
         for key in super().compose():
             if isinstance(key, FooterKey):

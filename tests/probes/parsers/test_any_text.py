@@ -24,6 +24,7 @@ from fleetctl.probes.parsers.ping import PingSummary
 from fleetctl.probes.parsers.route_get import RouteGet
 from fleetctl.probes.parsers.unparsed import Unparsed
 from fleetctl.probes.parsers.vm_stat import VmStat
+from tests.thoroughness import examples
 
 HERE = Path(__file__).parents[2] / "fixtures"
 TEXTS = sorted(path.read_text(errors="replace") for path in HERE.glob("*/*/*.txt"))
@@ -94,14 +95,14 @@ def spoilt(draw: st.DrawFn) -> str:
 
 
 @either
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(text=st.text())
 def test_arbitrary_text(name: str, text: str) -> None:
     _parse(name, text)
 
 
 @either
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(text=spoilt())
 def test_spoilt_output(name: str, text: str) -> None:
     _parse(name, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..node import complain, ip, mask_of, network_of, number_of, prefix_of, say
+from ..node import SYS, complain, ip, mask_of, network_of, number_of, prefix_of, read, say
 from . import kernel
 
 USAGE = "usage: route [-nqv] [add|delete|change|get|flush|monitor] [-net|-host] ..."
@@ -181,7 +181,7 @@ def _print(to: str, destination: str, mask: str, gateway: str, device: str, flag
         say(f"    gateway: {gateway}")
     say(f"  interface: {device}")
     say(f"      flags: <{flags}>")
-    mtu = next((card.mtu for card in kernel.interfaces() if card.name == device), 1500)
+    mtu = int(read(f"{SYS}/class/net/{kernel.linux_name(device)}/mtu") or 1500)
     say(METRICS)
     # recvpipe to hopcount, mtu, expire
     say(f"{0:8}" + f"{0:10}" * 5 + f"{mtu:10}{0:10}")
