@@ -1,0 +1,37 @@
+# Says what there is on the node. Set before this text: folder (where the code goes) and state (what
+# the last sync left). On stdin: paths of the controller's files, a line each.
+# Prints "KEY VALUE" lines (system, folder, fault, free_kib, rsync), and then, each below its own
+# line: "=sent" and "=there" as they were left, "=now" what stat(1) says of these paths and of those
+# that the controller has.
+LC_ALL=C
+export LC_ALL
+
+look() {
+  cd "$folder" || exit
+  echo "folder $(pwd -P)"
+  [ -w . ] || echo "fault unwritable"
+  echo "free_kib $(df -Pk . | awk 'END { print $4 }')"
+  # what a sync that was broken off left, when none can be under way any more
+  find . -maxdepth 1 -name '.fleetctl-sync.*' -mtime +0 -exec rm -rf {} +
+}
+
+echo "system $(uname -s)"
+echo "rsync $(rsync --version 2>/dev/null | head -n 1)"
+if [ -d "$folder" ]; then
+  look
+elif [ -e "$folder" ]; then
+  echo "fault file"
+  exit
+else
+  echo "fault missing"
+  exit
+fi
+if [ "$(cat "$state/folder" 2>/dev/null)" != "$(pwd -P)" ]; then
+  state=/nonexistent # it was another folder
+fi
+echo =sent
+cat "$state/sent" 2>/dev/null
+echo =there
+cat "$state/there" 2>/dev/null
+echo =now
+{ cat; cut -d ' ' -f 4- "$state/there" 2>/dev/null; } | sort -u | describe

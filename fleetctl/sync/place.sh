@@ -1,0 +1,40 @@
+# Puts what was sent into its place, by rename. Set before this text: folder, stage (the folder in it
+# with what was sent), state (for what the next sync has to know).
+# On stdin: "-PATH" to delete a file, "/PATH" a folder if it is empty, "+DIGEST PATH" for `sent` and
+# "=LINE" for `there`; `there` gets what stat(1) says of what was sent as well.
+LC_ALL=C
+export LC_ALL
+trap '' HUP INT TERM PIPE # from here on to the end
+cd "$folder" || exit
+umask 077
+mkdir -p "$state" && cat >"$state/new" || exit
+umask 022
+{
+  sed -n 's/^=//p' "$state/new"
+  if [ -d "$stage" ]; then
+    (cd "$stage" && find . ! -type d | sed 's|^\./||' | describe)
+  fi
+} >"$state/there.new" || exit
+sed -n 's/^+//p' "$state/new" >"$state/sent.new" || exit
+pwd -P >"$state/folder.new" || exit
+
+sed -n 's/^-//p' "$state/new" | tr '\n' '\000' | xargs -0 rm -f -- || exit
+sed -n 's|^/||p' "$state/new" | tr '\n' '\000' | xargs -0 rmdir -- 2>/dev/null
+if [ -d "$stage" ]; then
+  (cd "$stage" && find . -type d) | tr '\n' '\000' | xargs -0 mkdir -p -- || exit
+  (cd "$stage" && find . -type d) >"$state/folders" || exit
+  wrong=
+  while IFS= read -r each; do
+    (
+      cd "$stage/$each" &&
+        find . ! -name . -prune ! -type d \
+          -exec sh -c 'to=$1; shift; exec mv -f -- "$@" "$to"' sh "$folder/$each/" {} +
+    ) || wrong=1
+  done <"$state/folders"
+  rm -rf "$stage"
+  [ -z "$wrong" ] || exit 1
+fi
+for each in folder sent there; do
+  mv -f "$state/$each.new" "$state/$each" || exit
+done
+rm -f "$state/new" "$state/folders"
