@@ -28,6 +28,7 @@ COMMANDS = {
     "fix": "show, or with --apply run, the commands that repair what check found",
     "explain": "what a problem code means, and how it is repaired",
     "exec": "run a command on nodes, identical output folded",
+    "sync": "copy the code of a job to its nodes, only what changed",
     "config": "validate and show nodes.yaml, or its schema",
     "lab": "a virtual fleet made from nodes.yaml, to see, test and rehearse on",
     "demo": "a virtual fleet with its job running, and the dashboard on it",

@@ -52,6 +52,11 @@ class ProgressLines:
             err=True,
         )
 
+    def say(self, line: str, *, err: bool = True) -> None:
+        """Print a line above the last one."""
+        self._clear()
+        click.echo(line, err=err)
+
     def settle(self, name: str) -> None:
         """Stop waiting for ``name``."""
         self._pending.pop(name, None)
