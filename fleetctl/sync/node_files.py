@@ -85,6 +85,7 @@ def placing(plan: Plan) -> str:
 def _placing(plan: Plan) -> Iterator[str]:
     yield from (f"-{path}" for path in plan.delete)
     yield from (f"/{path}" for path in plan.emptied())
+    yield from (f"*{path}" for path in plan.send)
     yield from (f"+{digest} {path}" for path, digest in plan.sent.items())
     yield from (f"={line(path, entry)}" for path, entry in plan.there.items())
 

@@ -1,7 +1,8 @@
 # Puts what was sent into its place, by rename. Set before this text: folder, stage (the folder in it
 # with what was sent), state (for what the next sync has to know).
-# On stdin: "-PATH" to delete a file, "/PATH" a folder if it is empty, "+DIGEST PATH" for `sent` and
-# "=LINE" for `there`; `there` gets what stat(1) says of what was sent as well.
+# On stdin: "-PATH" to delete a file, "/PATH" a folder if it is empty, "+DIGEST PATH" for `sent`,
+# "=LINE" for `there`, and "*PATH" for what was sent: `there` gets what stat(1) says of it. What is
+# not staged was the same already (rsync leaves out links that are); else the last line counts.
 LC_ALL=C
 export LC_ALL
 trap '' HUP INT TERM PIPE # from here on to the end
@@ -11,9 +12,11 @@ mkdir -p "$state" && cat >"$state/new" || exit
 umask 022
 {
   sed -n 's/^=//p' "$state/new"
+  sed -n 's/^\*//p' "$state/new" | describe
   if [ -d "$stage" ]; then
     (cd "$stage" && find . ! -type d | sed 's|^\./||' | describe)
   fi
+  echo
 } >"$state/there.new" || exit
 sed -n 's/^+//p' "$state/new" >"$state/sent.new" || exit
 pwd -P >"$state/folder.new" || exit

@@ -28,14 +28,16 @@ from fleetctl.sync.node_files import NO_STAGE, STALLED_S, Place, no_stage, not_s
 _HEAD_BYTES = 64 * 1024
 _PIECE = 64 * 1024
 _END_S = 5.0
-_UNUSABLE = (1, 2, 4)
-"""Exit codes of rsync(1): usage, protocol incompatibility, requested action not supported."""
+_FINAL = (11, 20, 30)
+"""Exit codes of rsync(1) that mean the same for any program: an error of the disk there, a signal,
+and a node that takes nothing."""
 
 _EFFECT = re.compile(r"write error: Broken pipe|connection unexpectedly closed|^rsync error:")
 
 
 class RsyncUnusable(Exception):
-    """The two programs do not understand each other, or one of them not its options."""
+    """It failed, and something simpler may not: the two programs may not understand each other, or
+    one of them not its options."""
 
 
 class Rsync:
@@ -133,10 +135,10 @@ def _fail(node: str, code: int, said: str) -> None:
     lines = [line for line in said.splitlines() if line.strip()]
     causes = [line for line in lines if not _EFFECT.search(line)] or lines
     reason = next((line for line in causes if line.startswith("rsync: ")), "".join(causes[:1]))
-    if code in _UNUSABLE:
-        raise RsyncUnusable(reason or f"exit code {code}")
     reason = reason.removeprefix("rsync: ") or f"exit code {code}"
-    raise not_sent(node, "rsync", reason)
+    if code in _FINAL:
+        raise not_sent(node, "rsync", reason)
+    raise RsyncUnusable(reason)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -172,7 +172,7 @@ class Syncer:
                     rsync = await self._started_rsync()
                     await rsync.send(link, place, self._tree.folder, plan.send)
                 except RsyncUnusable as error:
-                    note = f"rsync here and there do not work together ({error})"
+                    note = f"rsync did not work ({error})"
                     await _discard(link, place)
                 else:
                     return "rsync", ""

@@ -179,7 +179,7 @@ def test_an_rsync_that_does_not_know_an_option_is_replaced_by_tar(
     fake(home, monkeypatch, rsync=f"{text}\nexit 1")
     [done] = code.sync().values()
     assert (done.state, done.way) == ("synced", "tar")
-    assert done.note == f"rsync here and there do not work together ({says})"
+    assert done.note == "rsync did not work (--no-implied-dirs: unknown option)"
     assert files(home / "code") == files(code.folder)
 
 
@@ -195,6 +195,16 @@ def test_files_that_were_there_before_are_kept_if_they_differ(code: Code, home: 
     assert code.sync()["here"].changed_there == ("link", "sub/b")
     assert code.sync(force=True)["here"].ok
     assert files(home / "code") == files(code.folder)
+
+
+def test_what_was_sent_is_still_known_when_the_node_has_forgotten_it(
+    code: Code, home: Path
+) -> None:
+    (code.folder / "link").symlink_to("a")
+    code.sync()
+    shutil.rmtree(home / ".local")
+    assert code.sync()["here"].files == ("link",), "of links, only what was sent can be known"
+    assert code.sync()["here"].state == "same"
 
 
 def test_a_change_within_the_second_and_of_the_same_size_is_seen(code: Code, home: Path) -> None:
