@@ -324,12 +324,21 @@ class LiveFleet:
                 f"job {job.name!r} has no sync in nodes.yaml" if job else "there is no job to sync",
                 hint="Say which folder is its code: sync: {from: .}, beside its services.",
             )
-        tree = await asyncio.to_thread(read_tree, job.sync, secret_files(self.fleet.jobs))
-        with self.changing():
-            async with Syncer(
-                self.fleet.name, job, tree, self.links, dry_run=dry_run, force=force
-            ) as syncer:
-                await syncer.run(nodes, took)
+        reading = asyncio.create_task(
+            asyncio.to_thread(read_tree, job.sync, secret_files(self.fleet.jobs))
+        )
+        connecting = [asyncio.create_task(self.links.get(node)) for node in nodes]  # meanwhile
+        try:
+            tree = await reading
+            with self.changing():
+                async with Syncer(
+                    self.fleet.name, job, tree, self.links, dry_run=dry_run, force=force
+                ) as syncer:
+                    await syncer.run(nodes, took)
+        finally:
+            for task in connecting:
+                task.cancel()
+            await asyncio.gather(*connecting, return_exceptions=True)
 
     def fix(
         self,
