@@ -161,8 +161,9 @@ class _LocalStream:
 
     def write(self, data: bytes) -> None:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self._process.stdin.write(data)
+        if not self._process.stdin.is_closing():  # else asyncio logs what is dropped
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._process.stdin.write(data)
 
     async def drain(self, timeout_s: float) -> None:
         assert self._process.stdin is not None

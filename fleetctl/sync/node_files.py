@@ -88,6 +88,7 @@ def _placing(plan: Plan) -> Iterator[str]:
     yield from (f"*{path}" for path in plan.send)
     yield from (f"+{digest} {path}" for path, digest in plan.sent.items())
     yield from (f"={line(path, entry)}" for path, entry in plan.there.items())
+    yield "."
 
 
 def _shipped(name: str) -> str:

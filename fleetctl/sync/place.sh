@@ -2,14 +2,20 @@
 # with what was sent), state (for what the next sync has to know).
 # On stdin: "-PATH" to delete a file, "/PATH" a folder if it is empty, "+DIGEST PATH" for `sent`,
 # "=LINE" for `there`, and "*PATH" for what was sent: `there` gets what stat(1) says of it. What is
-# not staged was the same already (rsync leaves out links that are); else the last line counts.
+# not staged was the same already (rsync leaves out links that are); else the last line counts. The
+# last line is "." alone.
 LC_ALL=C
 export LC_ALL
 trap '' HUP INT TERM PIPE # from here on to the end
+trap 'rm -rf "$stage"' EXIT
 cd "$folder" || exit
 umask 077
 mkdir -p "$state" && cat >"$state/new" || exit
 umask 022
+if [ "$(tail -n 1 "$state/new")" != . ]; then
+  echo "less arrived than was sent" >&2
+  exit 65
+fi
 {
   sed -n 's/^=//p' "$state/new"
   sed -n 's/^\*//p' "$state/new" | describe
@@ -34,7 +40,6 @@ if [ -d "$stage" ]; then
           -exec sh -c 'to=$1; shift; exec mv -f -- "$@" "$to"' sh "$folder/$each/" {} +
     ) || wrong=1
   done <"$state/folders"
-  rm -rf "$stage"
   [ -z "$wrong" ] || exit 1
 fi
 for each in folder sent there; do

@@ -28,7 +28,7 @@ from fleetctl.sync.tree import STAGE, Tree
 _AT_ONCE = 32
 """So many nodes are sent to at the same time: each has an rsync on this machine."""
 _LOOK_TIMEOUT_S = 120.0
-_PLACE_TIMEOUT_S = 600.0
+_PLACE_TIMEOUT_S = 300.0
 _DISCARD_TIMEOUT_S = 20.0
 _MOST_BYTES = 64 * 1024 * 1024
 

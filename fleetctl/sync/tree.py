@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import stat
 import subprocess
 import tempfile
@@ -62,20 +63,26 @@ def read_tree(sync: Sync, secrets: Collection[str]) -> Tree:
         if not folder.is_dir():
             what = "is no folder" if folder.exists() else "does not exist"
             raise UsageError(f"{folder}, the code to sync, {what}", hint="See from in nodes.yaml.")
-        names = sorted(set(_listed(folder)))
+        found = sorted(_files(folder, ""), key=lambda file: file[0])
+        hidden = {os.path.realpath(path) for path in secrets}
     except OSError as error:
         raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror}") from None
+    names_hidden = {posixpath.basename(path) for path in (*secrets, *hidden)}
     excluded = excluder(sync.exclude)
     files = {}
-    for name in names:
-        path = os.path.join(folder, name)  # noqa: PTH118 -- quick, for there may be very many
-        if name.startswith(STAGE) or path in secrets or excluded(name):
+    for name, one in found:
+        if name.startswith(STAGE) or excluded(name):
             continue
-        if (found := _entry(path)) is not None:
-            if "\n" in name:
-                what = f"{visible(name)!r} has a line break in its name, and cannot be synced"
-                raise UsageError(what, hint="Rename it, or exclude it in nodes.yaml.")
-            files[name] = found
+        path = folder / name
+        if posixpath.basename(name) in names_hidden and os.path.realpath(path) in hidden:
+            continue
+        if "\n" in name:
+            what = f"{visible(name)!r} has a line break in its name, and cannot be synced"
+            raise UsageError(what, hint="Rename it, or exclude it in nodes.yaml.")
+        if one.kind == "file" and not os.access(path, os.R_OK):
+            what = f"{path} cannot be read: Permission denied"
+            raise UsageError(what, hint="Change that, or exclude it in nodes.yaml.")
+        files[name] = one
     if len(files) > MOST_FILES:
         raise UsageError(
             f"{folder} has {len(files)} files to sync, and {MOST_FILES} are the most",
@@ -87,25 +94,26 @@ def read_tree(sync: Sync, secrets: Collection[str]) -> Tree:
     return Tree(str(folder), files)
 
 
-def _entry(path: str) -> Entry | None:
-    """None: there is no such file, or it is neither a file nor a link.
+def _files(folder: Path, prefix: str) -> Iterator[tuple[str, Entry]]:
+    """The files of ``folder``, each with its name behind ``prefix``; also those of repositories in
+    it.
 
-    :raises UsageError: it cannot be read.
+    :raises UsageError: git fails, or is missing where it is needed.
+    :raises OSError: something cannot be read.
     """
-    try:
-        found = os.lstat(path)
-        target = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""  # noqa: PTH115 -- as said
-    except FileNotFoundError:  # tracked and deleted
-        return None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    mtime, fraction_ns = divmod(found.st_mtime_ns, 10**9)
-    one = entry(found.st_mode, found.st_size, mtime, target, fraction_ns)
-    if one.kind == "file" and not os.access(path, os.R_OK):
-        raise UsageError(
-            f"{path} cannot be read: Permission denied", hint="Or exclude it in nodes.yaml."
-        )
-    return None if one.kind == "other" else one
+    for name in set(_listed(folder)):
+        path = os.path.join(folder, name)  # noqa: PTH118 -- quick, for there may be very many
+        try:
+            found = os.lstat(path)
+            target = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""  # noqa: PTH115 -- too
+        except (FileNotFoundError, NotADirectoryError):  # tracked and deleted
+            continue
+        mtime, fraction_ns = divmod(found.st_mtime_ns, 10**9)
+        one = entry(found.st_mode, found.st_size, mtime, target, fraction_ns)
+        if one.kind != "other":
+            yield f"{prefix}{name}", one
+        elif Path(path, ".git").exists():  # else it is a submodule that is not checked out
+            yield from _files(Path(path), f"{prefix}{name.rstrip('/')}/")
 
 
 def _listed(folder: Path) -> Iterator[str]:
@@ -121,13 +129,7 @@ def _listed(folder: Path) -> Iterator[str]:
     if said is None:
         yield from _walked(folder)
         return
-    for name in said:
-        place = folder / name
-        if place.is_symlink() or not place.is_dir():
-            yield name
-        elif (place / ".git").exists():  # a repository within; else a submodule that is not there
-            inner = name.rstrip("/")
-            yield from (f"{inner}/{path}" for path in _listed(place))
+    yield from said
 
 
 def _git(folder: Path, *options: str) -> list[str] | None:

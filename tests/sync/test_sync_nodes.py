@@ -14,8 +14,10 @@ import pytest
 
 from fleetctl.config import load_text
 from fleetctl.fleet import LiveFleet
+from fleetctl.link import shell
 from fleetctl.model.syncing import NodeSync
 from fleetctl.sync import tarball
+from tests.launch.conftest import installed
 from tests.openssh import Server, bounded, until
 
 Results = dict[str, NodeSync]
@@ -167,6 +169,32 @@ def test_without_rsync_whole_files_go_by_tar(
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     code.write(a="5")
     assert code.sync()["here"].note.startswith("this machine has no rsync; to install it")
+
+
+def test_a_node_with_no_tools_but_busybox(
+    code: Code, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Alpine."""
+    busybox = installed("busybox")
+    said = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
+    (home / "bin").mkdir()
+    for applet in said.stdout.split():
+        (home / "bin" / applet).symlink_to(busybox)
+    monkeypatch.setenv("PATH", str(home / "bin"))
+    monkeypatch.setattr(shell, "_PATH", "")
+    (code.folder / "link").symlink_to("a")
+    code.write(**{"sub__" + "long" * 50: "3", "-x": "4"})
+    (code.folder / "a").chmod(0o700)
+    assert code.sync()["here"].way == "tar"
+    assert files(home / "code") == files(code.folder)
+    assert code.sync()["here"].state == "same"
+    (code.folder / "-x").unlink()
+    code.write(a="changed")
+    (home / "code/sub/b").write_text("9")
+    os.utime(home / "code/sub/b", (1, 1))
+    assert code.sync()["here"].changed_there == ("sub/b",)
+    assert code.sync(force=True)["here"].deleted == ("-x",)
+    assert files(home / "code") == files(code.folder)
 
 
 def test_an_rsync_that_does_not_know_an_option_is_replaced_by_tar(
