@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
 
 from fleetctl.errors import LinkError
 from fleetctl.finishing import to_the_end
@@ -41,24 +40,27 @@ class RsyncUnusable(Exception):
 
 
 class Rsync:
-    """Runs rsync on this machine, for several nodes at once. Use as an async context manager."""
+    """Runs rsync on this machine, for several nodes at once, between :meth:`open` and
+    :meth:`close`."""
 
     def __init__(self) -> None:
         self._transfers: dict[str, _Transfer] = {}
         self._folder = ""
         self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> None:
+        """
+        :raises OSError: there is no room for its socket.
+        """
         folder = _relay_folder()
         self._folder = str(folder)
         self._server = await asyncio.start_unix_server(
             self._answer, folder / "socket", limit=_HEAD_BYTES
         )
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server
-        self._server.close()
+    def close(self) -> None:
+        if self._server:
+            self._server.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def send(self, link: Link, place: Place, source: str, paths: Sequence[str]) -> None:
@@ -142,11 +144,12 @@ def _fail(node: str, code: int, said: str) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
+    for end in (process.terminate, process.kill):
         if process.returncode is None:
-            process.terminate()
-    with suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), _END_S)
+            with suppress(ProcessLookupError):
+                end()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _END_S)
 
 
 class _Transfer:

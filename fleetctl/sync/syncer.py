@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -49,15 +49,25 @@ class Syncer:
         self._dry_run = dry_run
         self._force = force
         self._turn = asyncio.Semaphore(_AT_ONCE)
-        self._stack = AsyncExitStack()
-        self._rsync: asyncio.Task[Rsync] | None = None
+        self._rsync = Rsync()
+        self._lacks_rsync = ""
+        """Why no rsync can be run here."""
         self._names = "".join(f"{path}\n" for path in tree.files).encode("utf-8", "surrogateescape")
 
     async def __aenter__(self) -> Syncer:
+        if shutil.which("rsync") is None:
+            self._lacks_rsync = (
+                "this machine has no rsync; to install it, on a Mac: brew install rsync; on "
+                "Debian: sudo apt-get install -y rsync"
+            )
+        try:
+            await self._rsync.open()
+        except OSError as error:  # the path of the folder for temporary files is too long
+            self._lacks_rsync = f"rsync cannot be used here ({error})"
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        self._rsync.close()
 
     async def run(self, nodes: Sequence[str], took: Callable[[NodeSync], object]) -> None:
         """Sync all ``nodes``; what fails on one is in its result.
@@ -166,11 +176,10 @@ class Syncer:
     async def _send(self, link: Link, place: Place, plan: Plan, copy: Copy) -> tuple[Way, str]:
         """Send the files into the stage; how, and if not by rsync, why."""
         try:
-            note = _lacks_rsync(copy)
+            note = self._lacks_rsync or _no_rsync_there(copy)
             if not note:
                 try:
-                    rsync = await self._started_rsync()
-                    await rsync.send(link, place, self._tree.folder, plan.send)
+                    await self._rsync.send(link, place, self._tree.folder, plan.send)
                 except RsyncUnusable as error:
                     note = f"rsync did not work ({error})"
                     await _discard(link, place)
@@ -181,11 +190,6 @@ class Syncer:
             await to_the_end(_discard(link, place))
             raise
         return "tar", note
-
-    async def _started_rsync(self) -> Rsync:
-        if self._rsync is None:
-            self._rsync = asyncio.create_task(self._stack.enter_async_context(Rsync()))
-        return await asyncio.shield(self._rsync)
 
 
 async def _place(link: Link, place: Place, plan: Plan) -> None:
@@ -223,13 +227,8 @@ def _check_space(node: str, copy: Copy, size_bytes: int) -> None:
         )
 
 
-def _lacks_rsync(copy: Copy) -> str:
-    """Why rsync cannot be used, and how it is installed; empty: it can be."""
-    if shutil.which("rsync") is None:
-        return (
-            "this machine has no rsync; to install it, on a Mac: brew install rsync; on Debian: "
-            "sudo apt-get install -y rsync"
-        )
+def _no_rsync_there(copy: Copy) -> str:
+    """Empty: there is one; else how it is installed."""
     if copy.rsync:
         return ""
     how = "brew install rsync" if copy.system == "Darwin" else "sudo apt-get install -y rsync"
