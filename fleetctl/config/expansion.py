@@ -78,6 +78,8 @@ def _job(job: Job) -> dict[str, Any]:
     return {
         **({"elastic": True} if job.elastic else {}),
         **({"sync": _sync(job)} if job.sync else {}),
+        **({"prepare": hidden(job.prepare.command)} if job.prepare else {}),
+        **({"prepare_on": list(job.prepare.on)} if job.prepare else {}),
         "services": {
             name: {
                 "after": list(service.after),

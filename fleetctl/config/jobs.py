@@ -24,7 +24,7 @@ from fleetctl.config.shape import (
     StopEntry,
     given,
 )
-from fleetctl.config.sync import Locate, read_sync
+from fleetctl.config.sync import Locate, read_prepare, read_sync
 from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.topology import SSH, Fleet, Node
@@ -49,7 +49,11 @@ def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: R
     check_order(path, {n: s.after for n, s in services.items()}, report)
     job = Job(name, services, elastic=given(entry.elastic, False))
     check_ports(job.instances, report)
-    return structs.replace(job, sync=read_sync(job, entry.sync, fleet, locate, report))
+    return structs.replace(
+        job,
+        sync=read_sync(job, entry.sync, fleet, locate, report),
+        prepare=read_prepare(job, entry, fleet, report),
+    )
 
 
 class _JobReader:

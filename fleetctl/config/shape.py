@@ -324,6 +324,14 @@ class JobEntry(Entry):
         ),
     ] = UNSET
     sync: Annotated[SyncEntry | None, _means("The code, for `fleetctl sync`.")] = None
+    prepare: Annotated[
+        Text | UnsetType,
+        _means("A POSIX shell line that start runs in each node's workdir before the job starts."),
+    ] = UNSET
+    prepare_on: Annotated[
+        list[Text] | None,
+        _means("Files in the workdir: it runs again when one of them, or itself, has changed."),
+    ] = None
 
 
 class FileEntry(Entry):

@@ -1,13 +1,13 @@
-"""Reads what ``sync`` of a job says about its code, and where it goes on each node."""
+"""Reads what ``sync`` and ``prepare`` of a job say about its code, and where it is on each node."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from fleetctl.config.report import Report
-from fleetctl.config.shape import SyncEntry, given
-from fleetctl.model.jobs import Job, Sync
+from fleetctl.config.report import Report, TreePath
+from fleetctl.config.shape import JobEntry, SyncEntry, given
+from fleetctl.model.jobs import Job, Prepare, Sync
 from fleetctl.model.topology import Fleet
 
 
@@ -42,23 +42,42 @@ def read_sync(
         if pattern.startswith("!"):
             what = f"exclude {pattern!r}: a pattern names what is left out, and '!' takes none back"
             report.mistake((*path, "exclude", index), what)
-    workdirs = _workdirs(job, fleet)
-    for node in dict.fromkeys(instance.node for instance in job.instances):
-        if node not in workdirs and fleet.nodes[node].connection != "none":
-            what = (
-                f"sync of job {job.name!r} needs a workdir of node {node!r} to copy into; "
-                "give the node one, or defaults"
-            )
-            report.mistake(path, what, key=True)
+    workdirs = _workdirs(job, fleet, path, "to copy into", report)
     return Sync(source, workdirs, tuple(entry.exclude or ()), given(entry.delete, False))
 
 
-def _workdirs(job: Job, fleet: Fleet) -> Mapping[str, str]:
-    """By node: its own workdir, else the one that all instances of ``job`` have there."""
+def read_prepare(job: Job, entry: JobEntry, fleet: Fleet, report: Report) -> Prepare | None:
+    """The ``prepare`` of ``job``; mistakes go into ``report``."""
+    path = ("jobs", job.name)
+    command = given(entry.prepare, None)
+    if command is None:
+        if entry.prepare_on is not None and not report.wrong(*path, "prepare"):
+            what = f"prepare_on of job {job.name!r} needs a prepare, the line that is run"
+            report.mistake((*path, "prepare_on"), what, key=True)
+        return None
+    workdirs = _workdirs(job, fleet, (*path, "prepare"), "to run in", report)
+    for index, name in enumerate(entry.prepare_on or []):
+        if "\n" in name:
+            report.mistake((*path, "prepare_on", index), f"{name!r} has a line break in it")
+    return Prepare(command, tuple(entry.prepare_on or ()), workdirs)
+
+
+def _workdirs(
+    job: Job, fleet: Fleet, path: TreePath, purpose: str, report: Report
+) -> Mapping[str, str]:
+    """By node: its own workdir, else the one that all instances of ``job`` have there; a node of
+    the job without one is a mistake at ``path``."""
     found = {}
     for name, node in fleet.nodes.items():
         of_instances = {instance.workdir for instance in job.on(name)}
         workdir = node.workdir or (of_instances.pop() if len(of_instances) == 1 else None)
         if workdir and node.connection != "none":
             found[name] = workdir
+    for name in dict.fromkeys(instance.node for instance in job.instances):
+        if name not in found and fleet.nodes[name].connection != "none":
+            what = (
+                f"{path[-1]} of job {job.name!r} needs a workdir of node {name!r} {purpose}; "
+                "give the node one, or defaults"
+            )
+            report.mistake(path, what, key=True)
     return found

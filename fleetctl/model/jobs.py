@@ -163,6 +163,18 @@ class Sync(Struct, frozen=True):
     """Whether files that an earlier sync brought, and that are gone here, are deleted there."""
 
 
+class Prepare(Struct, frozen=True):
+    """What is run on each node of a job before the job starts there."""
+
+    command: str
+    """A POSIX shell line."""
+    on: tuple[str, ...]
+    """Files that it depends on, relative to the workdir: while they and the line are what they were
+    when it last succeeded, it is not run."""
+    workdirs: Mapping[str, str]
+    """By node: where it runs, as in :class:`Sync`."""
+
+
 class Job(Struct, frozen=True):
     """A set of services that are started and stopped together, in file order."""
 
@@ -172,6 +184,7 @@ class Job(Struct, frozen=True):
     """Members may come and go: one that cannot work does not keep the others from it."""
     sync: Sync | None = None
     """``None``: its code gets onto the nodes some other way."""
+    prepare: Prepare | None = None
 
     @property
     def instances(self) -> tuple[Instance, ...]:

@@ -1,4 +1,4 @@
-"""`sync` of a job."""
+"""`sync` and `prepare` of a job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from fleetctl.config import load_text
 from fleetctl.config.expansion import expand
 from fleetctl.errors import ConfigError
-from fleetctl.model.jobs import Sync
+from fleetctl.model.jobs import Prepare, Sync
 from fleetctl.model.topology import Fleet
 
 TEXT = """\
@@ -77,5 +77,31 @@ def test_a_mistake_in_it_has_its_place(
     text = TEXT.replace("SYNC", sync).replace(*edit, 1)
     with pytest.raises(ConfigError) as raised:
         load_text(text, "nodes.yaml")
+    [mistake] = raised.value.mistakes
+    assert mistake.startswith(f"nodes.yaml:{place}: ") and says in mistake
+
+
+PREPARE = TEXT.replace("    sync: SYNC\n", "    prepare: uv sync\n    prepare_on: [uv.lock]\n")
+
+
+def test_a_job_is_prepared_where_its_code_is() -> None:
+    loaded = load_text(PREPARE, "nodes.yaml")
+    workdirs = {"a": "~/a", "b": "/srv/b"}
+    assert loaded.jobs["j"].prepare == Prepare("uv sync", ("uv.lock",), workdirs)
+    shown = expand(loaded)["jobs"]["j"]
+    assert (shown["prepare"], shown["prepare_on"]) == ("uv sync", ["uv.lock"])
+
+
+@pytest.mark.parametrize(
+    ("edit", "place", "says"),
+    [
+        (("on: b, command: x, workdir: /srv/b", "on: c, command: x"), "9:5", "node 'c' to run in"),
+        (("    prepare: uv sync\n", ""), "9:5", "needs a prepare, the line that is run"),
+        (("[uv.lock]", "uv.lock"), "10:17", "it must be a list"),
+    ],
+)
+def test_a_mistake_in_prepare_has_its_place(edit: tuple[str, str], place: str, says: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_text(PREPARE.replace(*edit, 1), "nodes.yaml")
     [mistake] = raised.value.mistakes
     assert mistake.startswith(f"nodes.yaml:{place}: ") and says in mistake
