@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
-from fleetctl.errors import LinkLost
+from fleetctl.cli import code_there
+from fleetctl.errors import LinkLost, UsageError
+from fleetctl.model.jobs import Job, Sync
 from fleetctl.model.syncing import NodeSync
 from fleetctl.words.sync import dry_lines, sync_line
+from tests.launch.jobs import job
 
 FLEET = """\
 fleet: f
@@ -108,3 +114,55 @@ def test_what_would_be_done_stands_once_for_nodes_of_which_it_is_the_same() -> N
         "changed there, and nothing is sent: x. To overwrite that: --force",
     ]
     assert not NodeSync("a", "failed", "~", error=LinkLost("a", "gone")).ok
+
+
+class _Compared:
+    """A service whose nodes have other code, but for b."""
+
+    def __init__(self, job: Job, *, hangs: bool = False, error: Exception | None = None) -> None:
+        self.job = job
+        self.hangs = hangs
+        self.error = error
+
+    async def sync(
+        self, nodes: list[str], took: Callable[[NodeSync], object], *, dry_run: bool
+    ) -> None:
+        assert dry_run and nodes == ["a", "b", "c"]
+        if self.error:
+            raise self.error
+        for name, state in zip(nodes, ("would sync", "same", "changed there"), strict=True):
+            took(NodeSync(name, state, "~"))  # type: ignore[arg-type]
+        if self.hangs:
+            await asyncio.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("service", "says"),
+    [
+        ({}, "the code on a, c is not what is here; to copy it: fleetctl sync\n"),
+        ({"hangs": True}, "the code on a, c is not what is here; to copy it: fleetctl sync\n"),
+        (
+            {"error": UsageError("no folder")},
+            "the code on the nodes could not be compared: no folder\n",
+        ),
+        ({"error": LinkLost("a", "gone")}, ""),
+        ({"synced": False}, ""),
+    ],
+)
+def test_a_start_says_where_the_code_is_another(
+    service: dict[str, Any],
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(code_there, "LATE_S", 0.01)
+    synced = service.pop("synced", True)
+    plain = job({"worker": (["a", "b", "c"], [])})
+    compared = _Compared(replace(plain, sync=Sync("/", {}) if synced else None), **service)
+
+    async def body() -> None:
+        async with code_there.code_compared(compared, plain.instances):  # type: ignore[arg-type]
+            pass
+
+    asyncio.run(body())
+    assert capsys.readouterr() == ("", says)
