@@ -32,6 +32,9 @@ class Copy(Struct, frozen=True):
     """By path: what the node said of it after the last sync that concerned it."""
     now: Mapping[str, Entry]
     """By path: what it is now; what is missing is not there."""
+    same: bool = False
+    """Nothing has changed since the last sync, here or there; then ``sent``, ``there`` and ``now``
+    are not told."""
 
 
 _LINE = re.compile(r"(0[0-7]+|[0-9a-f]+) (\d+) (-?\d+) (.+)", re.DOTALL)
@@ -39,7 +42,7 @@ _LINE = re.compile(r"(0[0-7]+|[0-9a-f]+) (\d+) (-?\d+) (.+)", re.DOTALL)
 
 def read_copy(text: str) -> Copy:
     """Read the output of look.sh; lines that cannot be understood are left out."""
-    parts: dict[str, list[str]] = {"": [], "sent": [], "there": [], "now": []}
+    parts: dict[str, list[str]] = {"": [], "sent": [], "there": [], "now": [], "same": []}
     lines = parts[""]
     for line in text.split("\n"):
         if line.startswith("=") and line[1:] in parts:
@@ -57,6 +60,7 @@ def read_copy(text: str) -> Copy:
         sent={path: digest for digest, _, path in (s.partition(" ") for s in parts["sent"])},
         there=_entries(parts["there"]),
         now=_entries(parts["now"]),
+        same="\n=same\n" in text,
     )
 
 

@@ -1,8 +1,9 @@
-# Says what there is on the node. Set before this text: folder (where the code goes) and state (what
-# the last sync left). On stdin: paths of the controller's files, a line each.
+# Says what there is on the node. Set before this text: folder (where the code goes), state (what the
+# last sync left) and key (which stands for all of the controller's files). On stdin: their paths, a
+# line each.
 # Prints "KEY VALUE" lines (system, folder, fault, free_kib, rsync), and then, each below its own
 # line: "=sent" and "=there" as they were left, "=now" what stat(1) says of these paths and of those
-# that the controller has.
+# that the controller has. Or, instead of these, "=same": nothing has changed, here or there.
 LC_ALL=C
 export LC_ALL
 
@@ -29,9 +30,14 @@ fi
 if [ "$(cat "$state/folder" 2>/dev/null)" != "$(pwd -P)" ]; then
   state=/nonexistent # it was another folder
 fi
+now=$({ cat; cut -d ' ' -f 4- "$state/there" 2>/dev/null; } | sort -u | describe)
+if [ "$(cat "$state/key" 2>/dev/null)" = "$key" ] && [ "$(cat "$state/there")" = "$now" ]; then
+  echo =same
+  exit
+fi
 echo =sent
 cat "$state/sent" 2>/dev/null
 echo =there
 cat "$state/there" 2>/dev/null
 echo =now
-{ cat; cut -d ' ' -f 4- "$state/there" 2>/dev/null; } | sort -u | describe
+printf '%s\n' "$now"

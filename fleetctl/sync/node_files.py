@@ -48,10 +48,12 @@ class Place:
             f"state={quote_path(sync_dir(fleet, job, node))}\n"
         )
 
-    @property
-    def look(self) -> str:
-        """Its answer is read by :func:`fleetctl.sync.answer.read_copy`."""
-        return self._given + _shipped("describe.sh") + _shipped("look.sh")
+    def look(self, key: str) -> str:
+        """Its answer is read by :func:`fleetctl.sync.answer.read_copy`.
+
+        :param key: of the tree.
+        """
+        return f"key={quote(key)}\n{self._given}{_shipped('describe.sh')}{_shipped('look.sh')}"
 
     @property
     def digest(self) -> str:
@@ -77,9 +79,14 @@ class Place:
         return self._given + 'rm -rf -- "$stage"\n'
 
 
-def placing(plan: Plan) -> str:
-    """The stdin of place.sh."""
-    return "".join(f"{text}\n" for text in _placing(plan))
+def placing(plan: Plan, key: str) -> str:
+    """The stdin of place.sh.
+
+    :param key: of the tree. Where files of earlier syncs are left, it is not kept: whether they are
+        to be deleted is a question that it does not answer.
+    """
+    kept = "" if plan.there.keys() - plan.sent else key
+    return "".join(f"{text}\n" for text in [*_placing(plan), f"@{kept}", "."])
 
 
 def _placing(plan: Plan) -> Iterator[str]:
@@ -88,7 +95,6 @@ def _placing(plan: Plan) -> Iterator[str]:
     yield from (f"*{path}" for path in plan.send)
     yield from (f"+{digest} {path}" for path, digest in plan.sent.items())
     yield from (f"={line(path, entry)}" for path, entry in plan.there.items())
-    yield "."
 
 
 def _shipped(name: str) -> str:

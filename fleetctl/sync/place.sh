@@ -2,8 +2,8 @@
 # with what was sent), state (for what the next sync has to know).
 # On stdin: "-PATH" to delete a file, "/PATH" a folder if it is empty, "+DIGEST PATH" for `sent`,
 # "=LINE" for `there`, and "*PATH" for what was sent: `there` gets what stat(1) says of it. What is
-# not staged was the same already (rsync leaves out links that are); else the last line counts. The
-# last line is "." alone.
+# not staged was the same already (rsync leaves out links that are). "@KEY" stands for all of `sent`,
+# for look.sh. The last line is "." alone.
 LC_ALL=C
 export LC_ALL
 trap '' HUP INT TERM PIPE # from here on to the end
@@ -23,8 +23,12 @@ fi
     (cd "$stage" && find . ! -type d | sed 's|^\./||' | describe)
   fi
   echo
-} >"$state/there.new" || exit
+} >"$state/told" || exit
+# of each path the last line, in the order of look.sh
+awk 'NF { path = $0; sub(/^[^ ]+ [^ ]+ [^ ]+ /, "", path); last[path] = $0 }
+  END { for (path in last) print last[path] }' "$state/told" | sort -k 4 >"$state/there.new" || exit
 sed -n 's/^+//p' "$state/new" >"$state/sent.new" || exit
+sed -n 's/^@//p' "$state/new" >"$state/key.new" || exit
 pwd -P >"$state/folder.new" || exit
 
 sed -n 's/^-//p' "$state/new" | tr '\n' '\000' | xargs -0 rm -f -- || exit
@@ -42,7 +46,7 @@ if [ -d "$stage" ]; then
   done <"$state/folders"
   [ -z "$wrong" ] || exit 1
 fi
-for each in folder sent there; do
+for each in folder sent there key; do
   mv -f "$state/$each.new" "$state/$each" || exit
 done
-rm -f "$state/new" "$state/folders"
+rm -f "$state/new" "$state/told" "$state/folders"

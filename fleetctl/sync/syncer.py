@@ -45,6 +45,7 @@ class Syncer:
         self._fleet = fleet
         self._job = job
         self._tree = tree
+        self._key = tree.key
         self._links = links
         self._dry_run = dry_run
         self._force = force
@@ -110,6 +111,8 @@ class Syncer:
         :raises LinkError: the node cannot be reached, or is lost.
         """
         copy = await self._look(link, place, result.workdir)
+        if copy.same:
+            return result
         assert self._job.sync
         plan = await asyncio.to_thread(
             compare, self._tree.files, copy, delete=self._job.sync.delete, gone=self._tree.gone
@@ -133,12 +136,15 @@ class Syncer:
             result = replace(result, state="synced")
         elif plan.sent == copy.sent and plan.there == copy.there:
             return result
-        await to_the_end(_place(link, place, plan))
+        await to_the_end(_place(link, place, plan, self._key))
         return result
 
     async def _look(self, link: Link, place: Place, workdir: str) -> Copy:
         done = await link.run(
-            place.look, stdin=self._names, timeout_s=_LOOK_TIMEOUT_S, most_bytes=_MOST_BYTES
+            place.look(self._key),
+            stdin=self._names,
+            timeout_s=_LOOK_TIMEOUT_S,
+            most_bytes=_MOST_BYTES,
         )
         copy = read_copy(done.stdout.decode("utf-8", "surrogateescape"))
         if copy.fault == "file":
@@ -192,12 +198,12 @@ class Syncer:
         return "tar", note
 
 
-async def _place(link: Link, place: Place, plan: Plan) -> None:
+async def _place(link: Link, place: Place, plan: Plan, key: str) -> None:
     """
     :raises SyncError: something could not be put into its place.
     :raises LinkError: the node is lost.
     """
-    text = placing(plan).encode("utf-8", "surrogateescape")
+    text = placing(plan, key).encode("utf-8", "surrogateescape")
     done = await link.run(place.place, stdin=text, timeout_s=_PLACE_TIMEOUT_S)
     if done.exit_status:
         reason = done.error_text.partition("\n")[0]

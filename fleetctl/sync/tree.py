@@ -33,6 +33,14 @@ class Tree(Struct, frozen=True):
     files: Mapping[str, Entry]
     """By path, relative to the folder, in alphabetical order."""
 
+    @property
+    def key(self) -> str:
+        """Stands for all of them."""
+        found = hashlib.sha256()
+        for path, one in self.files.items():
+            found.update(f"{one.digest} {path}\n".encode("utf-8", "surrogateescape"))
+        return found.hexdigest()
+
     def gone(self, path: str) -> bool:
         """Whether a path is not here any more, whether or not it would be copied."""
         return not os.path.lexists(Path(self.folder, path))

@@ -16,7 +16,7 @@ from fleetctl.config import load_text
 from fleetctl.fleet import LiveFleet
 from fleetctl.link import shell
 from fleetctl.model.syncing import NodeSync
-from fleetctl.sync import tarball
+from fleetctl.sync import syncer, tarball
 from tests.launch.conftest import installed
 from tests.openssh import Server, bounded, until
 
@@ -232,6 +232,36 @@ def test_what_was_sent_is_still_known_when_the_node_has_forgotten_it(
     code.sync()
     shutil.rmtree(home / ".local")
     assert code.sync()["here"].files == ("link",), "of links, only what was sent can be known"
+    assert code.sync()["here"].state == "same"
+
+
+def test_a_node_with_nothing_new_says_so_without_its_lists(
+    code: Code, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code.write(**{" b": "3", "c  d": "4", "\udcff": "5"})
+    code.sync()
+
+    def called(*_: object, **__: object) -> None:
+        raise AssertionError("compared")
+
+    monkeypatch.setattr(syncer, "compare", called)
+    assert code.sync()["here"].state == "same"
+    (home / "code/a").write_text("22")
+    found = code.sync()["here"]
+    assert found.error is not None, "it is compared"
+
+
+def test_a_file_that_was_left_is_deleted_when_it_is_gone_and_nothing_else_changed(
+    tmp_path: Path, home: Path
+) -> None:
+    nodes = {"here": "connection: local, workdir: ~/code"}
+    for sync in ("{}", "{exclude: [b]}", "{exclude: [b], delete: true}"):
+        code = Code(tmp_path / "code", nodes, sync)
+        code.write(a="1", b="2")
+        code.sync()
+        assert set(files(home / "code")) == {"a", "b"}, sync
+    (code.folder / "b").unlink()
+    assert code.sync()["here"].deleted == ("b",)
     assert code.sync()["here"].state == "same"
 
 
