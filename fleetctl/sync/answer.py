@@ -42,7 +42,7 @@ _LINE = re.compile(r"(0[0-7]+|[0-9a-f]+) (\d+) (-?\d+) (.+)", re.DOTALL)
 
 def read_copy(text: str) -> Copy:
     """Read the output of look.sh; lines that cannot be understood are left out."""
-    parts: dict[str, list[str]] = {"": [], "sent": [], "there": [], "now": [], "same": []}
+    parts: dict[str, list[str]] = {"": [], "sent": [], "there": [], "now": []}
     lines = parts[""]
     for line in text.split("\n"):
         if line.startswith("=") and line[1:] in parts:
@@ -60,7 +60,7 @@ def read_copy(text: str) -> Copy:
         sent={path: digest for digest, _, path in (s.partition(" ") for s in parts["sent"])},
         there=_entries(parts["there"]),
         now=_entries(parts["now"]),
-        same="\n=same\n" in text,
+        same=text.startswith("=same\n"),
     )
 
 

@@ -7,34 +7,36 @@
 LC_ALL=C
 export LC_ALL
 
-look() {
-  cd "$folder" || exit
+of_folder() { # when no sync can be under way any more, also takes away what one left
   echo "folder $(pwd -P)"
   [ -w . ] || echo "fault unwritable"
   echo "free_kib $(df -Pk . | awk 'END { print $4 }')"
-  # what a sync that was broken off left, when none can be under way any more
   find . -maxdepth 1 -name '.fleetctl-sync.*' -mtime +0 -exec rm -rf {} +
 }
 
+fault=
+if [ -d "$folder" ]; then
+  cd "$folder" || exit
+  if [ "$(cat "$state/folder" 2>/dev/null)" != "$(pwd -P)" ]; then
+    state=/nonexistent # it was another folder
+  fi
+  now=$({ cat; cut -d ' ' -f 4- "$state/there" 2>/dev/null; } | sort -u | describe)
+  if [ "$(cat "$state/key" 2>/dev/null)" = "$key" ] && [ "$(cat "$state/there")" = "$now" ]; then
+    echo =same
+    exit
+  fi
+elif [ -e "$folder" ]; then
+  fault=file
+else
+  fault=missing
+fi
 echo "system $(uname -s)"
 echo "rsync $(rsync --version 2>/dev/null | head -n 1)"
-if [ -d "$folder" ]; then
-  look
-elif [ -e "$folder" ]; then
-  echo "fault file"
-  exit
-else
-  echo "fault missing"
+if [ -n "$fault" ]; then
+  echo "fault $fault"
   exit
 fi
-if [ "$(cat "$state/folder" 2>/dev/null)" != "$(pwd -P)" ]; then
-  state=/nonexistent # it was another folder
-fi
-now=$({ cat; cut -d ' ' -f 4- "$state/there" 2>/dev/null; } | sort -u | describe)
-if [ "$(cat "$state/key" 2>/dev/null)" = "$key" ] && [ "$(cat "$state/there")" = "$now" ]; then
-  echo =same
-  exit
-fi
+of_folder
 echo =sent
 cat "$state/sent" 2>/dev/null
 echo =there
