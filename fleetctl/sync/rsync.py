@@ -40,28 +40,36 @@ class RsyncUnusable(Exception):
 
 
 class Rsync:
-    """Runs rsync on this machine, for several nodes at once, between :meth:`open` and
-    :meth:`close`."""
+    """Runs rsync on this machine, for several nodes at once, until :meth:`close`."""
 
     def __init__(self) -> None:
         self._transfers: dict[str, _Transfer] = {}
         self._folder = ""
         self._server: asyncio.Server | None = None
+        self._opening = asyncio.Lock()
 
-    async def open(self) -> None:
+    async def _open(self) -> None:
         """
-        :raises OSError: there is no room for its socket.
+        :raises RsyncUnusable: there can be no socket; its path may be too long.
         """
-        folder = _relay_folder()
-        self._folder = str(folder)
-        self._server = await asyncio.start_unix_server(
-            self._answer, folder / "socket", limit=_HEAD_BYTES
-        )
+        async with self._opening:
+            if self._server:
+                return
+            folder = _relay_folder()
+            self._folder = str(folder)
+            try:
+                self._server = await asyncio.start_unix_server(
+                    self._answer, folder / "socket", limit=_HEAD_BYTES
+                )
+            except OSError as error:
+                self.close()
+                raise RsyncUnusable(str(error)) from None
 
     def close(self) -> None:
         if self._server:
             self._server.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     async def send(self, link: Link, place: Place, source: str, paths: Sequence[str]) -> None:
         """Send ``paths`` of the folder ``source`` into the stage of ``place``.
@@ -70,6 +78,7 @@ class Rsync:
         :raises SyncError: it failed.
         :raises LinkError: the node cannot be reached, or is lost.
         """
+        await self._open()
         transfer = self._transfers[link.node] = _Transfer(link, place)
         process = await to_the_end(self._spawn(source, link.node))
         try:

@@ -61,10 +61,6 @@ class Syncer:
                 "this machine has no rsync; to install it, on a Mac: brew install rsync; on "
                 "Debian: sudo apt-get install -y rsync"
             )
-        try:
-            await self._rsync.open()
-        except OSError as error:  # the path of the folder for temporary files is too long
-            self._lacks_rsync = f"rsync cannot be used here ({error})"
         return self
 
     async def __aexit__(self, *_: object) -> None:
