@@ -11,6 +11,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from fleetctl.errors import FleetctlError, LinkError
+from fleetctl.escaping import visible
 from fleetctl.finishing import to_the_end
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
@@ -183,7 +184,7 @@ class Syncer:
                 try:
                     await self._rsync.send(link, place, self._tree.folder, plan.send)
                 except RsyncUnusable as error:
-                    note = f"rsync did not work ({error})"
+                    note = f"rsync did not work ({visible(str(error))})"
                     await _discard(link, place)
                 else:
                     return "rsync", ""

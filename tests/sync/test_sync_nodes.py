@@ -200,14 +200,14 @@ def test_a_node_with_no_tools_but_busybox(
 def test_an_rsync_that_does_not_know_an_option_is_replaced_by_tar(
     code: Code, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    says = "rsync: --no-implied-dirs: unknown option"
+    says = "rsync: --no-implied-dirs: unknown option\033[2J"
     text = (
         f'[ "$1" = --version ] && echo "openrsync: protocol version 29" && exit\necho "{says}" >&2'
     )
     fake(home, monkeypatch, rsync=f"{text}\nexit 1")
     [done] = code.sync().values()
     assert (done.state, done.way) == ("synced", "tar")
-    assert done.note == "rsync did not work (--no-implied-dirs: unknown option)"
+    assert done.note == r"rsync did not work (--no-implied-dirs: unknown option\x1b[2J)"
     assert files(home / "code") == files(code.folder)
 
 

@@ -10,9 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from fleetctl.config import load_text
 from fleetctl.errors import UsageError
 from fleetctl.model.jobs import Sync
+from fleetctl.sync.syncer import secret_files
 from fleetctl.sync.tree import read_tree
+
+JOB = """\
+fleet: f
+nodes: {n: }
+jobs: {j: {services: {s: {on: n, command: x, env_file: .env}}}}
+"""
 
 Make = Callable[..., Path]
 
@@ -69,7 +77,14 @@ def test_a_repository(make: Make) -> None:
     ]  # fmt: skip
     assert names(folder / "sub") == ["x"], "a folder within a repository"
     assert read_tree(Sync(str(folder), {}), ()).files["link"].target == "sub"
-    assert names(folder, secrets=(str(folder / "sub/x"),)).count("sub/x") == 0
+
+
+def test_an_env_file_is_never_copied(make: Make) -> None:
+    folder = make("a", "sub/.env", "sub/real", ".env")
+    (folder / "sub/link").symlink_to("real")
+    secrets = (str(folder / "sub/.env"), str(folder / "sub/link"))
+    assert names(folder, secrets=secrets) == [".env", "a"]
+    assert secret_files(load_text(JOB, str(folder / "nodes.yaml")).jobs) == {str(folder / ".env")}
 
 
 def test_a_submodule_that_is_not_checked_out_is_nothing(make: Make) -> None:
