@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, aclosing, contextmanager, nullcon
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from fleetctl.errors import LaunchError, LinkError, LinkHung, TmuxError
+from fleetctl.errors import LaunchError, LinkError, LinkHung, TmuxError, UsageError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.health.services import UNATTACHABLE, pane_of
 from fleetctl.link.links import Links
@@ -24,6 +24,7 @@ from fleetctl.model.plan import PlanStep, plan
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.model.sudo import SudoPassword
+from fleetctl.model.syncing import NodeSync
 from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.again import asked_again
@@ -305,6 +306,39 @@ class LiveFleet:
             yield Broken(node, how, error)
         else:
             yield Ended(node, stream.exit_status or 0)
+
+    async def sync(
+        self,
+        nodes: Sequence[str],
+        took: Callable[[NodeSync], object],
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> None:
+        from fleetctl.sync.syncer import Syncer, secret_files
+        from fleetctl.sync.tree import read_tree
+
+        job = self.job
+        if job is None or job.sync is None:
+            raise UsageError(
+                f"job {job.name!r} has no sync in nodes.yaml" if job else "there is no job to sync",
+                hint="Say which folder is its code: sync: {from: .}, beside its services.",
+            )
+        reading = asyncio.create_task(
+            asyncio.to_thread(read_tree, job.sync, secret_files(self.fleet.jobs))
+        )
+        connecting = [asyncio.create_task(self.links.get(node)) for node in nodes]  # meanwhile
+        try:
+            tree = await reading
+            with self.changing():
+                async with Syncer(
+                    self.fleet.name, job, tree, self.links, dry_run=dry_run, force=force
+                ) as syncer:
+                    await syncer.run(nodes, took)
+        finally:
+            for task in connecting:
+                task.cancel()
+            await asyncio.gather(*connecting, return_exceptions=True)
 
     def fix(
         self,

@@ -24,6 +24,7 @@ from fleetctl.model.questions import Depth
 from fleetctl.model.repairs import KeptRecord, Proposal, Repair, StepOutcome
 from fleetctl.model.status import FleetStatus, OrphanStatus, Problem, RepairStep, ServiceStatus
 from fleetctl.model.sudo import SudoPassword
+from fleetctl.model.syncing import NodeSync
 from fleetctl.model.topology import Fleet
 
 Answered = Callable[[str, Look], object]
@@ -305,6 +306,22 @@ class FleetService(Protocol):
 
         :param timeout_s: timeout of each node, in seconds.
         :param took: called in the event loop with output as it comes, and then how it ended.
+        """
+
+    async def sync(
+        self,
+        nodes: Sequence[str],
+        took: Callable[[NodeSync], object],
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> None:
+        """Copy the job's code to all ``nodes`` at once, as its ``sync`` says.
+
+        :param took: called in the event loop with what became of each node, as it ends.
+        :param dry_run: change nothing.
+        :param force: overwrite and delete what was changed on a node, too.
+        :raises UsageError: the job has no ``sync``, or its folder cannot be read.
         """
 
     def fix(

@@ -121,6 +121,9 @@ class Script:
         self.stdin += data
         self._given.feed_data(data)
 
+    async def drain(self, timeout_s: float) -> None:
+        """All is taken at once."""
+
     def write_eof(self) -> None:
         self._given.feed_eof()
 
@@ -257,7 +260,9 @@ class ScriptedLink:
             script.break_off(error)
 
     @asynccontextmanager
-    async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[Script]:
+    async def stream(
+        self, script: str, *, both: bool = False, unmarked: bool = False
+    ) -> AsyncIterator[Script]:
         if self._error:
             raise self._error
         running = Script(self.node, script)

@@ -31,6 +31,7 @@ COMMANDS = {
     "fix": "show, or with --apply run, the commands that repair what check found",
     "explain": "what a problem code means, and how it is repaired",
     "exec": "run a command on nodes, identical output folded",
+    "sync": "copy the code of a job to its nodes, only what changed",
     "config": "validate and show nodes.yaml, or its schema",
     "export": "nodes.yaml for ssh, MLX, Ansible, torchrun or MPI, or the topology as a picture",
     "lab": "a virtual fleet made from nodes.yaml, to see, test and rehearse on",

@@ -48,10 +48,13 @@ class ProgressLines:
         name = progress.instance.ljust(self._wide)
         self.say(f"{progress.elapsed_s:6.1f}s  {name}  {state(progress.state, err=True)}{reason}")
 
-    def say(self, line: str) -> None:
-        """Print a line above the last one."""
+    def say(self, line: str, *, err: bool = True) -> None:
+        """Print a line above the last one.
+
+        :param err: on stderr.
+        """
         self._clear()
-        click.echo(line, err=True)
+        click.echo(line, err=err)
 
     def settle(self, name: str) -> None:
         """Stop waiting for ``name``."""

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from fleetctl.cli.action import carry_out
+from fleetctl.cli.code_there import code_compared
 from fleetctl.cli.context import Context, instances
 from fleetctl.errors import UsageError
 from fleetctl.hiding import hidden
@@ -59,7 +60,8 @@ async def _start(
         if dry_run:
             return _show_plan(service.plan(chosen), as_json)
         begin = partial(service.start, chosen, check=not no_check)
-        return await carry_out(begin, chosen, "starting", as_json, timeout_s)
+        async with code_compared(service, chosen):
+            return await carry_out(begin, chosen, "starting", as_json, timeout_s)
 
 
 def _show_plan(steps: Sequence[PlanStep], as_json: bool) -> int:

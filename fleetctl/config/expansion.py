@@ -77,6 +77,9 @@ def _route(route: ExpectedRoute) -> dict[str, str]:
 def _job(job: Job) -> dict[str, Any]:
     return {
         **({"elastic": True} if job.elastic else {}),
+        **({"sync": _sync(job)} if job.sync else {}),
+        **({"prepare": hidden(job.prepare.command)} if job.prepare else {}),
+        **({"prepare_on": list(job.prepare.on)} if job.prepare else {}),
         "services": {
             name: {
                 "after": list(service.after),
@@ -84,6 +87,18 @@ def _job(job: Job) -> dict[str, Any]:
             }
             for name, service in job.services.items()
         },
+    }
+
+
+def _sync(job: Job) -> dict[str, Any]:
+    """With the folders of the nodes of ``job``, and no others."""
+    assert job.sync
+    nodes = dict.fromkeys(i.node for i in job.instances)
+    return {
+        "from": job.sync.source,
+        "exclude": list(job.sync.exclude),
+        "delete": job.sync.delete,
+        "to": {node: job.sync.workdirs[node] for node in nodes if node in job.sync.workdirs},
     }
 
 

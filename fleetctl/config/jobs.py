@@ -6,7 +6,6 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import Protocol
 
 from msgspec import structs
 
@@ -25,22 +24,12 @@ from fleetctl.config.shape import (
     StopEntry,
     given,
 )
+from fleetctl.config.sync import Locate, read_prepare, read_sync
 from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.topology import SSH, Fleet, Node
 
 RESERVED_ENV = "FLEETCTL_"
-
-
-class Locate(Protocol):
-    """Resolves a path of nodes.yaml on this machine."""
-
-    def __call__(self, written: str) -> str:
-        """The absolute path.
-
-        :raises OSError: this process has no working directory.
-        :raises RuntimeError: the path begins with ``~``, and there is no home folder.
-        """
 
 
 def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: Report) -> Job:
@@ -60,7 +49,11 @@ def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: R
     check_order(path, {n: s.after for n, s in services.items()}, report)
     job = Job(name, services, elastic=given(entry.elastic, False))
     check_ports(job.instances, report)
-    return job
+    return structs.replace(
+        job,
+        sync=read_sync(job, entry.sync, fleet, locate, report),
+        prepare=read_prepare(job, entry, fleet, report),
+    )
 
 
 class _JobReader:

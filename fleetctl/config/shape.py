@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from msgspec import UNSET, Meta, Struct, UnsetType, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
 from fleetctl.model.topology import OS
 
@@ -295,6 +295,23 @@ class ServiceEntry(Entry):
     stop: Annotated[StopEntry | None, _means("How it is ended.")] = None
 
 
+class SyncEntry(Entry):
+    """The code of a job, which `fleetctl sync` copies to its nodes."""
+
+    source: Annotated[
+        Text | UnsetType,
+        _means("The folder on this machine; relative to nodes.yaml, and by default its folder."),
+    ] = field(default=UNSET, name="from")
+    exclude: Annotated[
+        list[Text] | None,
+        _means("Patterns of paths that are not copied, besides what .gitignore names."),
+    ] = None
+    delete: Annotated[
+        bool | UnsetType,
+        _means("Whether files that an earlier sync brought and that are gone here go there, too."),
+    ] = UNSET
+
+
 class JobEntry(Entry):
     """Services that are started and stopped together."""
 
@@ -306,6 +323,15 @@ class JobEntry(Entry):
             "world size renews nothing; default false."
         ),
     ] = UNSET
+    sync: Annotated[SyncEntry | None, _means("The code, for `fleetctl sync`.")] = None
+    prepare: Annotated[
+        Text | UnsetType,
+        _means("A POSIX shell line that start runs in each node's workdir before the job starts."),
+    ] = UNSET
+    prepare_on: Annotated[
+        list[Text] | None,
+        _means("Files in the workdir: it runs again when one of them, or itself, has changed."),
+    ] = None
 
 
 class FileEntry(Entry):

@@ -119,7 +119,7 @@ class _Reader:
             if key not in tree.entries:
                 what = f"{dotted(path)} lacks {key!r}: {_expected(list(_options(field.type)))}"
                 self._report.mistake((*path, key), what)
-        return kind.cls(**values)
+        return kind.cls(**{fields[key].name: value for key, value in values.items()})
 
     def _scalar(self, tree: Scalar, options: list[Option], path: TreePath) -> Any:
         null = tree.plain and NULL.fullmatch(tree.text) is not None
@@ -240,9 +240,7 @@ def _empty(kind: inspect.Type) -> Any:
             case inspect.DictType():
                 return {}
             case inspect.StructType():
-                return option.cls(
-                    **{f.encode_name: _empty(f.type) for f in option.fields if f.required}
-                )
+                return option.cls(**{f.name: _empty(f.type) for f in option.fields if f.required})
             case inspect.StrType():
                 found = ""
             case inspect.LiteralType():

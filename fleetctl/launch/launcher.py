@@ -11,6 +11,7 @@ from fleetctl.errors import LinkError
 from fleetctl.health.assess import assess, instance_status
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.orphans import orphans as orphans_on
+from fleetctl.launch.preparing import Preparations
 from fleetctl.launch.runner import Runner
 from fleetctl.launch.secrets import Secrets
 from fleetctl.launch.stopper import Stopper
@@ -93,6 +94,7 @@ class Launcher:
             began_s=began_s,
             elastic=self.job is not None and self.job.elastic,
             left_out=left_out,
+            preparations=self._preparations(),
         )
         self._former.started.add(self.fleet.nodes[i.node] for i in chosen if i.command is not None)
         try:
@@ -101,6 +103,11 @@ class Launcher:
         finally:
             known.update({i.name: runner.statuses[i.name] for i in chosen})
         return ActionResult("start", dict(known))
+
+    def _preparations(self) -> Preparations | None:
+        if self.job is None or self.job.prepare is None:
+            return None
+        return Preparations(self.fleet.name, self.job.prepare, self._links)
 
     async def stop(
         self,

@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-import msgspec
+from msgspec import structs
 
 from fleetctl.errors import FleetctlError, LaunchError, LinkError, TmuxError
 from fleetctl.finishing import to_the_end
 from fleetctl.health.services import not_asked_yet, service_status, unknown_status
+from fleetctl.hiding import hidden
 from fleetctl.launch.birth import Birth
 from fleetctl.launch.node_files import LOCK_STALE_MINUTES
+from fleetctl.launch.preparing import NotPrepared, Preparations
 from fleetctl.launch.secrets import Secrets
 from fleetctl.launch.settling import Settling
 from fleetctl.link.links import Links
@@ -43,6 +45,7 @@ class Runner:
     :param elastic: whether an instance starts as soon as one instance of each service that it
         starts after is ready and the rest has failed to be.
     :param left_out: instances that are not started, with the reason.
+    :param preparations: what is run on a node before anything is started there.
     """
 
     def __init__(
@@ -58,9 +61,11 @@ class Runner:
         began_s: float | None = None,
         elastic: bool = False,
         left_out: Mapping[str, str] | None = None,
+        preparations: Preparations | None = None,
     ) -> None:
         self._elastic = elastic
         self._left_out = left_out or {}
+        self._preparations = preparations
         self._fleet = fleet
         self._ssh_ports = ssh_ports or {}
         self._check_paths = check_paths
@@ -89,6 +94,8 @@ class Runner:
             for task in self._outcomes.values():
                 task.cancel()
             await asyncio.gather(*self._outcomes.values(), return_exceptions=True)
+            if self._preparations:
+                await self._preparations.close()
             for birth in self._births.values():
                 birth.close()
         return {name: self.statuses[name] for name in self._outcomes}
@@ -99,6 +106,10 @@ class Runner:
             return await self._bring_up(step)
         except LinkError as error:
             return self._become(instance, unknown_status(instance, error.reason))
+        except NotPrepared as error:
+            now = self.statuses[instance.name]
+            self.statuses[instance.name] = structs.replace(now, last_lines=error.last_lines)
+            return self._change(instance, "failed", f"{error.reason}. {error.hint}")
         except FleetctlError as error:
             reason = error.reason if isinstance(error, LaunchError | TmuxError) else error.message
             said = f"{reason}. {error.hint}" if error.hint else reason
@@ -114,6 +125,10 @@ class Runner:
         if known.state not in ALIVE_STATES:
             if reason := self._left_out.get(instance.name):
                 return self._change(instance, "waiting", f"left out: {reason}")
+            if self._preparations:
+                what = f"prepares {instance.node}: {self._preparations.command}"
+                self._change(instance, "waiting", hidden(what))
+                await self._preparations.prepare(instance)
             if reason := await self._wait_for(step):
                 return self._change(instance, "waiting", reason)
             self._change(instance, "starting", None)
@@ -264,7 +279,7 @@ class Runner:
 
     def _change(self, instance: Instance, state: ServiceState, reason: str | None) -> ServiceStatus:
         now = self.statuses[instance.name]
-        return self._become(instance, msgspec.structs.replace(now, state=state, reason=reason))
+        return self._become(instance, structs.replace(now, state=state, reason=reason))
 
     def _become(self, instance: Instance, status: ServiceStatus) -> ServiceStatus:
         before = self.statuses[instance.name]

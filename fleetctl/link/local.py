@@ -17,7 +17,14 @@ from fleetctl.errors import LinkHung, LinkLost
 from fleetctl.link.groups import end_group
 from fleetctl.link.protocol import ANSWER_BYTES, Completed, cut_off, cut_short
 from fleetctl.link.readiness import readable
-from fleetctl.link.shell import NoiseFilter, ScriptOutput, local_argv, sent
+from fleetctl.link.shell import (
+    NoiseFilter,
+    ScriptOutput,
+    Sent,
+    command_line,
+    local_argv,
+    sent,
+)
 
 _CHUNK = 256 * 1024
 _STDERR_KEPT = 64 * 1024
@@ -149,8 +156,19 @@ class _LocalStream:
 
     def write(self, data: bytes) -> None:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self._process.stdin.write(data)
+        if not self._process.stdin.is_closing():  # else asyncio logs what is dropped
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._process.stdin.write(data)
+
+    async def drain(self, timeout_s: float) -> None:
+        assert self._process.stdin is not None
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):  # it has ended, or reads no more
+            pass
+        except TimeoutError:
+            raise LinkHung(self._node, f"nothing was taken within {timeout_s:g} s") from None
 
     def write_eof(self) -> None:
         assert self._process.stdin is not None
@@ -310,8 +328,10 @@ class LocalLink:
         return Completed(*found.said, status)
 
     @asynccontextmanager
-    async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[_LocalStream]:
-        how = sent(script)
+    async def stream(
+        self, script: str, *, both: bool = False, unmarked: bool = False
+    ) -> AsyncIterator[_LocalStream]:
+        how = Sent(command_line(script)) if unmarked else sent(script)
         process = await self._spawn(self._argv(how.line))
         stream = _LocalStream(self.node, process, both=both, mark=how.end)
         stream.write(how.first)

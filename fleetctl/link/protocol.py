@@ -95,6 +95,12 @@ class Stream(Protocol):
     def write(self, data: bytes) -> None:
         """Send ``data`` to the script's stdin."""
 
+    async def drain(self, timeout_s: float) -> None:
+        """Return when little of what was written still waits here, or the script has ended.
+
+        :raises LinkHung: the node takes nothing for ``timeout_s`` seconds.
+        """
+
     def write_eof(self) -> None:
         """Close the script's stdin."""
 
@@ -167,11 +173,16 @@ class Link(Protocol):
         :raises LinkLost: the connection broke first.
         """
 
-    def stream(self, script: str, *, both: bool = False) -> AbstractAsyncContextManager[Stream]:
+    def stream(
+        self, script: str, *, both: bool = False, unmarked: bool = False
+    ) -> AbstractAsyncContextManager[Stream]:
         """Run a script and read its output as it comes, until it ends as in :meth:`run`; leaving
         the context ends the script.
 
         :param both: read stderr, too, by :meth:`Stream.read_both`: no byte of it is dropped.
+        :param unmarked: without an end mark, so that every byte is passed on at once, also one with
+            which the mark begins: for two programs that wait for each other's answers. It has ended
+            when its output is closed.
         """
 
     def terminal(

@@ -149,6 +149,32 @@ class Service(Struct, frozen=True):
     instances: tuple[Instance, ...]
 
 
+class Sync(Struct, frozen=True):
+    """The code of a job, which is copied to its nodes."""
+
+    source: str
+    """An absolute path on the controller."""
+    workdirs: Mapping[str, str]
+    """By node: the folder there that it is copied into, may begin with ``~/``. A node that is
+    missing here has no workdir."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of paths that are not copied."""
+    delete: bool = False
+    """Whether files that an earlier sync brought, and that are gone here, are deleted there."""
+
+
+class Prepare(Struct, frozen=True):
+    """What is run on each node of a job before the job starts there."""
+
+    command: str
+    """A POSIX shell line."""
+    on: tuple[str, ...]
+    """Files that it depends on, relative to the workdir: while they and the line are what they were
+    when it last succeeded, it is not run."""
+    workdirs: Mapping[str, str]
+    """By node: where it runs, as in :class:`Sync`."""
+
+
 class Job(Struct, frozen=True):
     """A set of services that are started and stopped together, in file order."""
 
@@ -156,6 +182,9 @@ class Job(Struct, frozen=True):
     services: Mapping[str, Service]
     elastic: bool = False
     """Members may come and go: one that cannot work does not keep the others from it."""
+    sync: Sync | None = None
+    """``None``: its code gets onto the nodes some other way."""
+    prepare: Prepare | None = None
 
     @property
     def instances(self) -> tuple[Instance, ...]:

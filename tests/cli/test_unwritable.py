@@ -49,6 +49,9 @@ PRINTS = [
     "start --json",
     "restart --json",
     "stop --json",
+    "sync",
+    "sync --dry-run",
+    "sync --json",
 ]
 """What prints on stdout."""
 SILENT = [
@@ -71,8 +74,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("unwritable")
     (folder / "nodes.yaml").write_text(
         LOCAL.replace('command: "true"', 'command: "echo begun; exec sleep 600", ready: {delay: 0}')
+        .replace("connection: local", "connection: local, workdir: ~/there")
+        .replace("job: {", "job: {sync: {from: code}, ")
         + "internet: null\n"
     )
+    for name in ("code", "there"):
+        (folder / name).mkdir()
+        (folder / name / "file").touch()
     run(folder, "start", "2>&1")
     yield folder
     run(folder, "stop", "2>&1")

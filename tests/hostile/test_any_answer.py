@@ -87,7 +87,9 @@ class Saying:
         return self._done
 
     @asynccontextmanager
-    async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[Saying]:
+    async def stream(
+        self, script: str, *, both: bool = False, unmarked: bool = False
+    ) -> AsyncIterator[Saying]:
         self._left = [self._done.stdout]
         yield self
 

@@ -77,6 +77,46 @@ def test_without_a_payload_stdin_is_at_its_end(with_link: WithLink[None]) -> Non
     with_link(body)
 
 
+def test_without_an_end_mark_every_byte_comes_at_once(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        async with link.stream("cat; exit 3", unmarked=True) as stream:
+            for byte in (b"\x1e", b"a", b"\x1efleetctl"):
+                stream.write(byte)
+                await stream.drain(10)
+                assert await stream.read(10) == byte
+            stream.write_eof()
+            assert await stream.read(10) == b""
+            assert stream.exit_status == 3
+
+    with_link(body)
+
+
+def test_what_is_written_waits_until_the_node_takes_it(with_link: WithLink[None]) -> None:
+    async def body(link: Link) -> None:
+        async with link.stream("read line; cat | wc -c", unmarked=True) as stream:
+            piece = b"x" * 1024 * 1024
+            stream.write(b"go\n")
+            for _ in range(8):
+                stream.write(piece)
+                await stream.drain(10)
+            stream.write_eof()
+            assert int(await stream.read(10)) == 8 * len(piece)
+        async with link.stream("echo on; while :; do sleep 1; done") as stream:
+            assert await stream.read(10) == b"on\n"
+            with pytest.raises(LinkHung, match=r"nothing was taken within 0\.2 s"):
+                for _ in range(8):
+                    stream.write(piece)
+                    await stream.drain(0.2)
+        async with link.stream("exit 4") as stream:
+            assert await stream.read(10) == b""
+            for _ in range(8):  # and nobody will ever take it
+                stream.write(piece)
+                await stream.drain(10)
+            assert stream.exit_status == 4
+
+    with_link(body)
+
+
 def test_scripts_run_in_the_home_folder(with_link: WithLink[None]) -> None:
     async def body(link: Link) -> None:
         home = os.environ["HOME"]

@@ -30,6 +30,7 @@ from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceState, ServiceStatus, SystemStatus
 from fleetctl.model.sudo import SudoPassword
+from fleetctl.model.syncing import NodeSync
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.attention import Wake
 from fleetctl.observe.watch import Watch
@@ -272,6 +273,16 @@ class Stage:
         took: Callable[[ExecutionEvent], object],
     ) -> None:
         raise NotImplementedError("the dashboard runs no commands of people's")
+
+    async def sync(
+        self,
+        nodes: Sequence[str],
+        took: Callable[[NodeSync], object],
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> None:
+        raise NotImplementedError("the dashboard copies no code")
 
     def fix(
         self,

@@ -19,7 +19,7 @@ from fleetctl.link.protocol import (
     cut_off,
     cut_short,
 )
-from fleetctl.link.shell import ScriptOutput, command_line, sent
+from fleetctl.link.shell import ScriptOutput, Sent, command_line, sent
 
 _CHANNELS = 8
 # OpenSSH's MaxSessions allows 10 channels per connection; two are a reserve.
@@ -51,6 +51,9 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         """The script runs, or never will."""
         self.shell_s: float | None = None
         """How long the login shell took until then."""
+        self.writable = asyncio.Event()
+        """Little waits to be sent, or nothing will be any more."""
+        self.writable.set()
         self.ended = False
         self.broken: Exception | None = None
         self.both = both
@@ -96,6 +99,14 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         if self.status is not None and self.noise.ended and self.stderr_noise.ended:
             self.finished.set()
             self.arrived.set()
+            self.writable.set()
+
+    def pause_writing(self) -> None:
+        if not self.finished.is_set():
+            self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
 
     def exit_status_received(self, status: int) -> None:
         self.status = status
@@ -112,6 +123,7 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         self.arrived.set()
         self.begun.set()
         self.finished.set()
+        self.writable.set()
 
     def take(self) -> bytes:
         data = bytes(self.buffer)
@@ -172,6 +184,13 @@ class _SSHStream:
     def write(self, data: bytes) -> None:
         with suppress(BrokenPipeError, OSError):
             self._chan.write(data)
+
+    async def drain(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._session.writable.wait()
+        except TimeoutError:
+            raise LinkHung(self._node, f"nothing was taken within {timeout_s:g} s") from None
 
     def write_eof(self) -> None:
         with suppress(BrokenPipeError, OSError):
@@ -368,8 +387,10 @@ class SSHLink:
             self.shell_s = min(session.shell_s, self.shell_s or session.shell_s)
 
     @asynccontextmanager
-    async def stream(self, script: str, *, both: bool = False) -> AsyncIterator[_SSHStream]:
-        how = sent(script)
+    async def stream(
+        self, script: str, *, both: bool = False, unmarked: bool = False
+    ) -> AsyncIterator[_SSHStream]:
+        how = Sent(command_line(script)) if unmarked else sent(script)
         async with self._channel(
             how.line, end=how.end, both=both, deadline=_opening_deadline()
         ) as opened:

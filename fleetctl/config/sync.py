@@ -1,0 +1,83 @@
+"""Reads what ``sync`` and ``prepare`` of a job say about its code, and where it is on each node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from fleetctl.config.report import Report, TreePath
+from fleetctl.config.shape import JobEntry, SyncEntry, given
+from fleetctl.model.jobs import Job, Prepare, Sync
+from fleetctl.model.topology import Fleet
+
+
+class Locate(Protocol):
+    """Resolves a path of nodes.yaml on this machine."""
+
+    def __call__(self, written: str) -> str:
+        """The absolute path.
+
+        :raises OSError: this process has no working directory.
+        :raises RuntimeError: the path begins with ``~``, and there is no home folder.
+        """
+
+
+def read_sync(
+    job: Job, entry: SyncEntry | None, fleet: Fleet, locate: Locate, report: Report
+) -> Sync | None:
+    """The ``sync`` of ``job``; mistakes go into ``report``.
+
+    :param locate: resolves the path of its folder.
+    """
+    if entry is None:
+        return None
+    path = ("jobs", job.name, "sync")
+    written = given(entry.source, ".")
+    try:
+        source = locate(written)
+    except (RuntimeError, OSError) as error:  # no home folder; no working directory
+        report.mistake((*path, "from"), f"from {written!r}: {error}")
+        source = written
+    for index, pattern in enumerate(entry.exclude or []):
+        if pattern.startswith("!"):
+            what = f"exclude {pattern!r}: a pattern names what is left out, and '!' takes none back"
+            report.mistake((*path, "exclude", index), what)
+    workdirs = _workdirs(job, fleet, path, "to copy into", report)
+    return Sync(source, workdirs, tuple(entry.exclude or ()), given(entry.delete, False))
+
+
+def read_prepare(job: Job, entry: JobEntry, fleet: Fleet, report: Report) -> Prepare | None:
+    """The ``prepare`` of ``job``; mistakes go into ``report``."""
+    path = ("jobs", job.name)
+    command = given(entry.prepare, None)
+    if command is None:
+        if entry.prepare_on is not None and not report.wrong(*path, "prepare"):
+            what = f"prepare_on of job {job.name!r} needs a prepare, the line that is run"
+            report.mistake((*path, "prepare_on"), what, key=True)
+        return None
+    workdirs = _workdirs(job, fleet, (*path, "prepare"), "to run in", report)
+    for index, name in enumerate(entry.prepare_on or []):
+        if "\n" in name:
+            report.mistake((*path, "prepare_on", index), f"{name!r} has a line break in it")
+    return Prepare(command, tuple(entry.prepare_on or ()), workdirs)
+
+
+def _workdirs(
+    job: Job, fleet: Fleet, path: TreePath, purpose: str, report: Report
+) -> Mapping[str, str]:
+    """By node: its own workdir, else the one that all instances of ``job`` have there; a node of
+    the job without one is a mistake at ``path``."""
+    found = {}
+    for name, node in fleet.nodes.items():
+        of_instances = {instance.workdir for instance in job.on(name)}
+        workdir = node.workdir or (of_instances.pop() if len(of_instances) == 1 else None)
+        if workdir and node.connection != "none":
+            found[name] = workdir
+    for name in dict.fromkeys(instance.node for instance in job.instances):
+        if name not in found and fleet.nodes[name].connection != "none":
+            what = (
+                f"{path[-1]} of job {job.name!r} needs a workdir of node {name!r} {purpose}; "
+                "give the node one, or defaults"
+            )
+            report.mistake(path, what, key=True)
+    return found

@@ -1,0 +1,1 @@
+"""Copying the code of a job to its nodes."""

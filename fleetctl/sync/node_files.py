@@ -1,0 +1,101 @@
+"""The scripts that run on a node, and what is written into its files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+
+from fleetctl.model.layout import sync_dir
+from fleetctl.model.syncing import SyncError
+from fleetctl.quoting import quote, quote_path
+from fleetctl.sync.answer import line
+from fleetctl.sync.plan import Plan
+
+NO_STAGE = 73
+"""The exit status of a script that could not make the folder for what is sent."""
+STALLED_S = 60.0
+"""The longest that a transfer may stand still."""
+
+
+def no_stage(node: str, said: bytes) -> SyncError:
+    """The error of a script that ended with :data:`NO_STAGE`."""
+    reason = said.decode("utf-8", "replace").strip().partition("\n")[0]
+    return SyncError(node, f"the folder for the code cannot be made there: {reason}")
+
+
+_FULL = re.compile(r"no space left on device|quota exceeded|wrote only \d+ of", re.I)
+
+
+def not_sent(node: str, program: str, said: str) -> SyncError:
+    """The error of a ``program`` that failed there before anything was put into its place."""
+    hint = f"Free some space: fleetctl exec {node} -- df -h" if _FULL.search(said) else ""
+    return SyncError(node, f"{program} failed, and nothing was changed: {said}", hint=hint)
+
+
+class Place:
+    """Where the code of a job goes on a node.
+
+    :param workdir: as in nodes.yaml.
+    :param stage: the name of a new folder in it, for what is sent.
+    """
+
+    def __init__(self, fleet: str, job: str, node: str, workdir: str, stage: str) -> None:
+        self._given = (
+            f"folder={quote_path(workdir)}\n"
+            "case $folder in /*) ;; *) folder=$PWD/$folder ;; esac\n"
+            f"stage=$folder/{quote(stage)}\n"
+            f"state={quote_path(sync_dir(fleet, job, node))}\n"
+        )
+
+    def look(self, key: str) -> str:
+        """Its answer is read by :func:`fleetctl.sync.answer.read_copy`.
+
+        :param key: of the tree.
+        """
+        return f"key={quote(key)}\n{self._given}{_shipped('describe.sh')}{_shipped('look.sh')}"
+
+    @property
+    def digest(self) -> str:
+        return self._given + _shipped("digest.sh")
+
+    @property
+    def place(self) -> str:
+        return self._given + _shipped("describe.sh") + _shipped("place.sh")
+
+    def receive(self, command: str) -> str:
+        """Runs ``command``, a shell line, in the new stage, which is taken away if that fails."""
+        return (
+            self._given
+            + f'mkdir -p -- "$folder" && mkdir -- "$stage" && cd -- "$stage" || exit {NO_STAGE}\n'
+            + "trap 'exit 1' HUP INT TERM\n"
+            + 'trap \'s=$?; cd /; [ "$s" = 0 ] || rm -rf -- "$stage"\' EXIT\n'
+            + f"{command}\n"
+        )
+
+    @property
+    def discard(self) -> str:
+        """Takes the stage away."""
+        return self._given + 'rm -rf -- "$stage"\n'
+
+
+def placing(plan: Plan, key: str) -> str:
+    """The stdin of place.sh.
+
+    :param key: of the tree. Where files of earlier syncs are left, it is not kept: whether they are
+        to be deleted is a question that it does not answer.
+    """
+    kept = "" if plan.there.keys() - plan.sent else key
+    return "".join(f"{text}\n" for text in [*_placing(plan), f"@{kept}", "."])
+
+
+def _placing(plan: Plan) -> Iterator[str]:
+    yield from (f"-{path}" for path in plan.delete)
+    yield from (f"/{path}" for path in plan.emptied())
+    yield from (f"*{path}" for path in plan.send)
+    yield from (f"+{digest} {path}" for path, digest in plan.sent.items())
+    yield from (f"={line(path, entry)}" for path, entry in plan.there.items())
+
+
+def _shipped(name: str) -> str:
+    return files("fleetctl.sync").joinpath(name).read_text("utf-8")
