@@ -40,6 +40,7 @@ from fleetctl.service import (
 )
 
 if TYPE_CHECKING:
+    from fleetctl.bench.run import Bench
     from fleetctl.launch.launcher import Launcher
 
 
@@ -329,4 +330,35 @@ class LiveFleet:
             persistent=persistent,
             password=password,
             problems=problems,
+        )
+
+    def bench(
+        self,
+        nodes: Sequence[str],
+        *,
+        everything: bool = False,
+        seconds: int,
+        answered: Answered | None = None,
+    ) -> Bench:
+        """The measurement of the paths that begin or end at ``nodes``.
+
+        :param everything: all paths of the data networks, and not only those that the job uses.
+        :param seconds: of each transfer.
+        :param answered: called for each node as it answers the check before.
+        :raises UsageError: there is no such path.
+        """
+        from fleetctl.bench.run import Bench
+
+        async def check() -> Checked:
+            return await self.check(answered=answered)
+
+        return Bench(
+            self.fleet,
+            self.job,
+            self._expectations,
+            self.links,
+            check,
+            nodes,
+            everything=everything,
+            seconds=seconds,
         )

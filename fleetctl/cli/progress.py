@@ -46,7 +46,7 @@ class ProgressLines:
             self._pending[progress.instance] = None
         reason = f"  {progress.reason}" if progress.reason else ""
         name = progress.instance.ljust(self._wide)
-        self._clear()
+        self.clear()
         click.echo(
             f"{progress.elapsed_s:6.1f}s  {name}  {state(progress.state, err=True)}{reason}",
             err=True,
@@ -66,7 +66,7 @@ class ProgressLines:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-            self._clear()
+            self.clear()
 
     async def _tick(self) -> None:
         while self._live:
@@ -74,9 +74,10 @@ class ProgressLines:
             elapsed_s = time.monotonic() - self._began
             names = ", ".join(self._pending)
             line = plain(f"{elapsed_s:6.1f}s  {self._doing} … {names}", err=True)
-            self._clear()
+            self.clear()
             click.echo(line[: get_terminal_size((80, 24)).columns - 1], err=True, nl=False)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Remove the last line, before something else is printed."""
         if self._live:
             click.echo("\r\x1b[K", err=True, nl=False)
