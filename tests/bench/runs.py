@@ -1,0 +1,87 @@
+"""A run of bench on the simulated cluster: what nodes say is scripted, and so are figures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import pytest
+from msgspec.structs import replace
+
+from fleetctl.bench.measuring import Measuring
+from fleetctl.bench.run import Bench
+from fleetctl.errors import LinkLost
+from fleetctl.health.assess import Checked
+from fleetctl.link.links import Links
+from fleetctl.link.protocol import Completed
+from fleetctl.model.bench import BenchPath, Measured
+from fleetctl.model.status import FleetStatus
+from tests.bench.fleets import EXPECTATIONS, FLEET, JOB, LONG, measured
+from tests.health.world import World
+
+
+class FakeLinks:
+    """Answers the question for ports and iperf3 on every node.
+
+    :param says: by node: another answer; None: the connection is lost.
+    """
+
+    def __init__(self, says: Mapping[str, bytes | None] = {}) -> None:
+        self.says = dict(says)
+
+    async def get(self, node: str) -> _FakeLink:
+        return _FakeLink(node, self.says.get(node, b"iperf 3.12 (cJSON 1.7.15)\n"))
+
+
+class _FakeLink:
+    def __init__(self, node: str, says: bytes | None) -> None:
+        self.node = node
+        self._says = says
+
+    async def run(self, script: str, *, timeout_s: float) -> Completed:
+        if self._says is None:
+            raise LinkLost(self.node, "the connection broke")
+        return Completed(self._says, b"", 0)
+
+
+def bench(
+    nodes: list[str] | None = None,
+    *,
+    says: Mapping[str, bytes | None] = {},
+    fault: Callable[[World], object] = lambda _: None,
+    changed: Callable[[FleetStatus], FleetStatus] = lambda status: status,
+) -> Bench:
+    """A run on the cluster, on which nothing else runs.
+
+    :param changed: changes what the check finds.
+    """
+    made = World(FLEET)
+    fault(made)
+
+    async def check() -> Checked:
+        found = made.check()
+        return replace(found, status=changed(found.status))
+
+    links = cast(Links, FakeLinks(says))
+    chosen = nodes or list(FLEET.nodes)
+    return Bench(FLEET, JOB, EXPECTATIONS, links, check, chosen, everything=False, seconds=1)
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> dict[str, Measured | None]:
+    """By label of a path: its figures, instead of sound ones; None: it never ends."""
+    scripted: dict[str, Measured | None] = {}
+
+    async def measure(self: Measuring, path: BenchPath) -> Measured:
+        found = scripted.get(path.label, measured(path, 12_000, 12_000))
+        if path == LONG:
+            found = scripted.get(path.label, measured(path))
+        if found is None:
+            self.current = measured(path, None, None)
+            await asyncio.Event().wait()
+        assert found
+        return found
+
+    monkeypatch.setattr(Measuring, "measure", measure)
+    return scripted
