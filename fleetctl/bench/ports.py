@@ -3,7 +3,9 @@
 Linux: ``/sys/class/net/IF/speed``, in Mbit/s, which is -1 or an error where the driver does not
 know it, as for Wi-Fi (Documentation/ABI/testing/sysfs-class-net). An interface without a device
 behind it (veth, bridge) names a speed that means nothing. macOS: the ``media`` of ifconfig; of a
-Thunderbolt Bridge what system_profiler says of the ports that lead to another Mac.
+Thunderbolt Bridge what system_profiler says of the ports that lead to another Mac, and which RDMA
+devices ``ibv_devices`` lists: macOS 26.2 has it, and lists those of Thunderbolt 5 ports once
+``rdma_ctl enable`` was run in macOS Recovery (Apple's TN3205).
 """
 
 from __future__ import annotations
@@ -28,10 +30,14 @@ $(cat "/sys/class/net/$i/duplex" 2>/dev/null || echo -)"
 done
 """
 _MACOS = 'for i in %s; do ifconfig "$i" 2>/dev/null; done\n'
-_THUNDERBOLT = "system_profiler SPThunderboltDataType -json 2>/dev/null\n"
+_THUNDERBOLT = (
+    "system_profiler SPThunderboltDataType -json 2>/dev/null; echo\n"
+    "command -v ibv_devices >/dev/null && { echo rdma; ibv_devices 2>/dev/null; }\n:\n"
+)
 
 _LINE = re.compile(r"port (\S{1,32}) (-|-?\d{1,9}) (\S{1,16})", re.ASCII)
 _MEDIA = re.compile(r"\b(\d{1,5})(G?)[bB]ase", re.ASCII)
+_RDMA = re.compile(r"^\s*(rdma_[A-Za-z0-9]{1,16})\b", re.ASCII | re.MULTILINE)
 _GBIT = re.compile(r"(\d{1,4}(?:\.\d)?) ?Gb/s", re.ASCII)
 
 
@@ -80,7 +86,8 @@ def _macos(text: str) -> _Speeds:
             mbit_s = int(media[1]) * (1000.0 if media[2] else 1.0)
             found[block.name] = (mbit_s, visible(block.media or ""))
         elif block.members and cables:
-            found[block.name] = (max(cables.values()) * 1000.0, _named(cables))
+            says = f"{_named(cables)}{_rdma(text)}"
+            found[block.name] = (max(cables.values()) * 1000.0, says)
     return found
 
 
@@ -99,3 +106,12 @@ def _cables(text: str) -> dict[str, float]:
 
 def _named(cables: Mapping[str, float]) -> str:
     return ", ".join(f"Thunderbolt {port}: {gbit_s:g} Gb/s" for port, gbit_s in cables.items())
+
+
+def _rdma(text: str) -> str:
+    """A clause about RDMA; empty where the system has no such thing."""
+    _, asked, listed = text.partition("\nrdma\n")
+    if not asked:
+        return ""
+    devices = _RDMA.findall(listed)
+    return f"; RDMA: {', '.join(devices)}" if devices else "; RDMA: no device is enabled"

@@ -189,6 +189,21 @@ def test_ports_of_macos() -> None:
     assert read_ports("mini1", own, IFCONFIG, "macos")["fabric"].mbit_s is None
 
 
+@pytest.mark.parametrize(
+    ("listed", "says"),
+    [
+        (
+            "\nrdma\n    device    node GUID\n    ------    ---------\n    rdma_en2  8f0\n",
+            "rdma_en2",
+        ),
+        ("\nrdma\n    device    node GUID\n    ------    ---------\n", "no device is enabled"),
+    ],
+)
+def test_rdma_over_thunderbolt(listed: str, says: str) -> None:
+    found = read_ports("mini1", {"fabric": "bridge0"}, f"{IFCONFIG}{PROFILER}{listed}", "macos")
+    assert found["fabric"].says == f"Thunderbolt 1: 40 Gb/s; RDMA: {says}"
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from([TEXT, REFUSED, LINUX, MACOS, IFCONFIG + PROFILER]), st.data())
 def test_no_text_makes_a_reader_raise(text: str, data: st.DataObject) -> None:
