@@ -76,7 +76,7 @@ class Measuring:
             with of_node(path.node):
                 link = await self._links.get(path.node)
                 async with link.stream(script) as stream:
-                    text = await _all(link, stream, LONGEST_S + START_S)
+                    text = await read_all(link, stream, LONGEST_S + START_S)
         except LinkError as error:
             return Echoes(reason=str(error))
         return read_echoes(text)
@@ -114,8 +114,8 @@ class Measuring:
             server.stream(server_text(path.address, port, self._seconds)) as serving,
             client.stream(script) as asking,
         ):
-            served = asyncio.create_task(_all(server, serving, most + 3 * START_S))
-            asked = asyncio.create_task(_all(client, asking, most + START_S))
+            served = asyncio.create_task(read_all(server, serving, most + 3 * START_S))
+            asked = asyncio.create_task(read_all(client, asking, most + START_S))
             try:
                 await asyncio.wait((served, asked), return_when=asyncio.FIRST_COMPLETED)
                 said = await served if served.done() else ""
@@ -137,7 +137,7 @@ class Measuring:
         return MANY_STREAMS if kinds == {"thunderbolt"} else 1
 
 
-async def _all(link: Link, stream: Stream, most_s: float) -> str:
+async def read_all(link: Link, stream: Stream, most_s: float) -> str:
     """All that the script prints, up to a bound.
 
     :raises LinkHung: it does not end in time, or prints too much.

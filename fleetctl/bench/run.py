@@ -7,12 +7,14 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 
+from fleetctl.bench.allreduce import all_reduce
 from fleetctl.bench.history import History
 from fleetctl.bench.measuring import Measuring
 from fleetctl.bench.paths import Chosen, choose
 from fleetctl.bench.ports import ports_text, read_ports
 from fleetctl.bench.problems import problems
 from fleetctl.bench.results import result_of
+from fleetctl.bench.ring import FEWEST, MOST, form, members
 from fleetctl.bench.scripts import INSTALL, VERSION
 from fleetctl.errors import FleetctlError, LinkError, UsageError
 from fleetctl.health.assess import Checked
@@ -20,6 +22,7 @@ from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.model.bench import (
     SCHEMA,
+    AllReduce,
     BenchPath,
     BenchReport,
     Best,
@@ -74,12 +77,15 @@ class Bench:
         self._checked: Checked | None = None
         self._ports: dict[tuple[str, str], Port] = {}
         self._complete = False
+        self._beside_job = False
+        self._whole = not everything and set(nodes) == set(fleet.nodes)
         self._left_out: list[LeftOut] = []
         self.paths: tuple[BenchPath, ...] = ()
         """What :meth:`measure` measures."""
         self.without_iperf: dict[str, str] = {}
         """By node, why it cannot send or receive a transfer."""
         self.results: list[PathResult] = []
+        self.all_reduce: AllReduce | None = None
         chosen = choose(fleet, expectations, job, nodes, everything=everything)
         if not chosen.paths:
             raise UsageError(_nothing(chosen))
@@ -106,7 +112,9 @@ class Bench:
                 reached.append(path)
         self.paths = tuple(reached)
         stations = {node for path in self.paths for node in path.stations}
-        if not anyway and (found := running(status, stations)):
+        found = running(status, stations)
+        self._beside_job = bool(found)
+        if found and not anyway:
             raise JobRuns(
                 f"nothing was measured: {', '.join(found)}, and would be disturbed",
                 hint="Stop it first, or measure beside it: --anyway.",
@@ -174,7 +182,27 @@ class Bench:
             if measuring.current and not measuring.current.empty:
                 took(self._keep(measuring.current))
             raise
+        self.all_reduce = await self._all_reduce()
         self._complete = True
+
+    async def _all_reduce(self) -> AllReduce | None:
+        """The all-reduce of the job's nodes, last; nothing of it where only some nodes, or paths
+        that the job does not use, were asked for."""
+        names = members(self._job) if self._job else []
+        if not self._whole or not FEWEST <= len(names) <= MOST:
+            return None
+        assert self._checked
+        away = [name for name in names if name not in self._checked.facts]
+        if self._beside_job:
+            return AllReduce(tuple(names), None, reason="a job runs")
+        if away:
+            return AllReduce(tuple(names), None, reason=f"{away[0]} was not asked")
+        used = {path.peer: path.address for path in self.paths}
+        ring = form(self._fleet, self._expectations, names, used)
+        if ring is None:
+            why = "there is no ring in which each node reaches the next over data networks"
+            return AllReduce(tuple(names), None, reason=why)
+        return await all_reduce(self._links, ring)
 
     def _keep(self, measured: Measured) -> PathResult:
         assert self._checked
@@ -205,6 +233,7 @@ class Bench:
         found = tuple(problems(self._fleet, self._expectations, self.results))
         whole = all(rung.ok is not None for r in self.results for rung in r.ladder)
         well = all(rung.ok is not False for r in self.results for rung in r.ladder)
+        sound = self.all_reduce is None or self.all_reduce.ok is not False
         left_out = (*self._chosen.left_out, *self._left_out)
         return BenchReport(
             schema=SCHEMA,
@@ -213,10 +242,11 @@ class Bench:
             began_at=self._began_at,
             duration_s=round(time.monotonic() - self._began, 3),
             complete=self._complete,
-            ok=self._complete and whole and well and not self._left_out,
+            ok=self._complete and whole and well and not self._left_out and sound,
             paths=tuple(self.results),
             left_out=left_out,
             problems=found,
+            all_reduce=self.all_reduce,
             notes=(*self.without_iperf.values(), *self._history.notes),
         )
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from fleetctl.bench.ladder import RUNGS
 from fleetctl.cli.render import marked, plain, problem_lines, style
 from fleetctl.marks import verdict
-from fleetctl.model.bench import BenchPath, BenchReport, Echoes, Flow, PathResult
-from fleetctl.quantities import bandwidth, count, rtt
+from fleetctl.model.bench import AllReduce, BenchPath, BenchReport, Echoes, Flow, PathResult
+from fleetctl.quantities import bandwidth, count, rtt, size
 
 _HEAD = ("PATH", "MEDIAN", "P99", "JITTER", "LOSS", "THERE", "BACK", "STANDS ON")
 _WIDTHS = (8, 8, 8, 6, 11, 11)
@@ -47,6 +47,8 @@ def report_lines(report: BenchReport) -> list[str]:
         + f": {one.reason}"
         for one in report.left_out
     ]
+    if one := report.all_reduce:
+        lines.append(plain(f"{marked(verdict(one.ok))} {_reduced(one)}"))
     lines += report.notes
     said = "all is well" if report.ok else count(len(report.problems), "problem")
     parts = [report.fleet, count(len(report.paths), "path"), said, f"{report.duration_s:.0f} s"]
@@ -54,6 +56,14 @@ def report_lines(report: BenchReport) -> list[str]:
         parts.insert(2, "interrupted")
     lines.append(style(plain(" · ".join(parts)), None, bold=True))
     return lines + problem_lines(report.problems, evidence=True)
+
+
+def _reduced(one: AllReduce) -> str:
+    """The all-reduce in one line."""
+    what = f"all-reduce round {', '.join(one.nodes)}"
+    if one.median_ms is None or one.mbit_s is None or one.bytes is None:
+        return f"{what}: {one.reason or 'not tried'}"
+    return f"{what}: {size(one.bytes)} in {rtt(one.median_ms)}, {bandwidth(one.mbit_s)} each"
 
 
 def _wide(paths: Iterable[BenchPath]) -> int:

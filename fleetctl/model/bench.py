@@ -164,6 +164,22 @@ class LeftOut(Struct, frozen=True):
     reason: str
 
 
+class AllReduce(Struct, frozen=True):
+    """The sum of a vector over all nodes of the job, round a ring of their data addresses."""
+
+    nodes: tuple[str, ...]
+    """In the order of the ring; without one, of nodes.yaml."""
+    ok: bool | None
+    """Whether every node got the right sum; null: it was not tried, or could not be."""
+    bytes: int | None = None
+    """Of the vector."""
+    median_ms: float | None = None
+    """Of the slowest node, over several rounds."""
+    mbit_s: float | None = None
+    """What each node sent in that time."""
+    reason: str | None = None
+
+
 class BenchReport(Struct, frozen=True):
     """One run of ``bench``."""
 
@@ -179,5 +195,7 @@ class BenchReport(Struct, frozen=True):
     paths: tuple[PathResult, ...]
     left_out: tuple[LeftOut, ...]
     problems: tuple[Problem, ...]
+    all_reduce: AllReduce | None
+    """Null: not asked for, as with TARGETs, or nothing to reduce among."""
     notes: tuple[str, ...]
     """What was not measured, or not kept, and what to do."""

@@ -9,13 +9,15 @@ from typing import cast
 import pytest
 from msgspec.structs import replace
 
+from fleetctl.bench import run
 from fleetctl.bench.measuring import Measuring
+from fleetctl.bench.ring import Ring
 from fleetctl.bench.run import Bench
 from fleetctl.errors import LinkLost
 from fleetctl.health.assess import Checked
 from fleetctl.link.links import Links
 from fleetctl.link.protocol import Completed
-from fleetctl.model.bench import BenchPath, Measured
+from fleetctl.model.bench import AllReduce, BenchPath, Measured
 from fleetctl.model.status import FleetStatus
 from tests.bench.fleets import EXPECTATIONS, FLEET, JOB, LONG, measured
 from tests.health.world import World
@@ -83,5 +85,9 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> dict[str, Measured | None]:
         assert found
         return found
 
+    async def reduced(_: Links, ring: Ring) -> AllReduce:
+        return AllReduce(ring.nodes, True, 1024 * 1024, 12.5, 1342.2)
+
     monkeypatch.setattr(Measuring, "measure", measure)
+    monkeypatch.setattr(run, "all_reduce", reduced)
     return scripted

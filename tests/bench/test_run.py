@@ -41,6 +41,8 @@ def test_a_sound_cluster_is_measured_and_kept(figures: Figures) -> None:
     assert (report.complete, report.ok, report.problems, report.notes) == (True, True, (), ())
     assert [r.stands_on for r in report.paths] == ["wide"] * 5
     assert set(History("guide").best) == {r.path.key for r in report.paths}
+    assert report.all_reduce is not None
+    assert (report.all_reduce.ok, len(report.all_reduce.nodes)) == (True, 5)
 
 
 def test_a_narrow_cable_is_named_and_later_compared_with(figures: Figures) -> None:
@@ -48,6 +50,7 @@ def test_a_narrow_cable_is_named_and_later_compared_with(figures: Figures) -> No
     figures[EDGE.label] = measured(EDGE, 94, 93)
     report = run(bench(["pi4"]))
     assert not report.ok
+    assert report.all_reduce is None  # not for a part of the nodes
     assert [(p.code, p.node) for p in report.problems] == [("bandwidth-low", "pi4")]
     [edge] = [r for r in report.paths if r.path == EDGE]
     assert edge.best.there_mbit_s == 12_000
@@ -63,7 +66,10 @@ def test_nothing_is_measured_beside_a_job(figures: Figures, state: ServiceState)
     with pytest.raises(JobRuns, match=f"nothing was measured: server@mini1 is {state}") as caught:
         run(bench(changed=works))
     assert "--anyway" in caught.value.hint
-    assert run(bench(changed=works), anyway=True).ok
+    report = run(bench(changed=works), anyway=True)
+    assert report.ok
+    assert report.all_reduce is not None
+    assert report.all_reduce.reason == "a job runs"
 
 
 def test_nor_beside_what_another_job_left(figures: Figures) -> None:
@@ -91,6 +97,8 @@ def test_a_node_that_is_off_is_left_out_and_the_others_are_measured(figures: Fig
     assert [(one.node, one.network) for one in report.left_out] == [("pi5", "edge50")]
     assert report.left_out[0].reason
     assert len(report.paths) == 4
+    assert report.all_reduce is not None
+    assert report.all_reduce.reason == "pi5 was not asked"
     assert (report.complete, report.ok) == (True, False)
 
 

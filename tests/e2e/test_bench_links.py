@@ -78,6 +78,13 @@ def test_a_narrow_cable_is_named_after_a_sound_one_was_measured(lab: Lab) -> Non
     assert left_running(lab) == []
 
 
+def test_an_all_reduce_of_the_job_comes_last(lab: Lab) -> None:
+    code, report = bench(lab)
+    found = report["all_reduce"]
+    assert (code, found["ok"], found["reason"]) == (0, True, None)
+    assert sorted(found["nodes"]) == ["mini1", "mini2", "pi4"]
+
+
 def test_a_route_that_is_missing_is_the_rung(lab: Lab) -> None:
     lab.fault("return-route-missing", "mini1")
     _, report = bench(lab, "pi4")
@@ -136,8 +143,15 @@ def test_a_node_without_iperf3(lab: Lab) -> None:
     sh(lab, "mini2", "mv /opt/homebrew/bin/iperf3 /opt/homebrew/bin/away", user="root")
     try:
         code, report = bench(lab, "mini2")
+        argv = ["fleetctl", "bench", "--install", "--yes", "mini2"]
+        done = lab.run("controller", argv, timeout_s=120)
     finally:
         sh(lab, "mini2", "mv /opt/homebrew/bin/away /opt/homebrew/bin/iperf3", user="root")
     [path] = report["paths"]
     assert (code, path["echoes"]["received"], path["there"]["mbit_s"]) == (1, 100, None)
     assert report["notes"] == ["mini2 has no iperf3 (brew install iperf3)"]
+    assert done.returncode == 1
+    said = done.stderr.decode()
+    assert "mini2: brew install iperf3" in said
+    assert "mini2: that failed with exit code 127: run it there" in said
+    assert b"mini2 has no iperf3 (brew install iperf3)" in done.stdout
