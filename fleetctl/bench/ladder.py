@@ -34,6 +34,7 @@ def ladder(
     expectations: Expectations,
     status: FleetStatus,
     measured: Measured,
+    is_whole: Judged,
     is_quick: Judged,
     is_wide: Judged,
 ) -> tuple[Rung, ...]:
@@ -48,7 +49,7 @@ def ladder(
             for (node, _), row in zip(way.crossed, rows, strict=True)
         ),
         "routed": _all(_routed(fleet, status, way, path)),
-        "answers": _answers(status, measured),
+        "answers": _answers(status, measured, is_whole),
         "quick": (is_quick.ok, is_quick.reason or is_quick.where or None),
         "wide": (is_wide.ok, is_wide.reason or is_wide.where or None),
     }
@@ -117,10 +118,10 @@ def _routed(fleet: Fleet, status: FleetStatus, way: Way, path: BenchPath) -> Ite
             yield False, f"{path.node}: {row_reach.reason or 'its packets take another way'}"
 
 
-def _answers(status: FleetStatus, measured: Measured) -> _Found:
+def _answers(status: FleetStatus, measured: Measured, is_whole: Judged) -> _Found:
     path, echoes = measured.path, measured.echoes
     if echoes.received:
-        return True, None
+        return is_whole.ok, is_whole.where or None
     rows = [r for r in status.nodes[path.node].reachability if r.to == path.address]
     if any(row.observed and row.rtt_ms is None for row in rows):
         return True, None  # by its SSH port: a firewall drops pings

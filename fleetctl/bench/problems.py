@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fleetctl.bench.verdict import Judged, figures, narrow_because, quick, wide
-from fleetctl.health.kinds.reachability import BANDWIDTH_LOW, RTT_HIGH
+from fleetctl.bench.verdict import (
+    Judged,
+    expected_loss_percent,
+    figures,
+    narrow_because,
+    quick,
+    wide,
+)
+from fleetctl.health.kinds.reachability import BANDWIDTH_LOW, PACKET_LOSS, RTT_HIGH
 from fleetctl.health.network.paths import blamed_first
+from fleetctl.health.network.quality import HARDLY_ANYTHING
 from fleetctl.model.bench import Measured, PathResult
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.status import Problem
@@ -17,8 +25,13 @@ from fleetctl.quantities import rtt
 def problems(
     fleet: Fleet, expectations: Expectations, results: Sequence[PathResult]
 ) -> Iterator[Problem]:
-    """What is too narrow or too slow. A longer path over a link that is, is affected by that."""
-    for narrow in _roots(results, "wide"):
+    """What loses packets, is too narrow or too slow. A longer path over a link that is, is affected
+    by that; and TCP is slow over what loses packets, which is no second problem."""
+    lossy = [g for g in _roots(results, "answers") if g[0].echoes.received]
+    for group in lossy:
+        yield _loss(fleet, expectations, group[0], group)
+    explained = {id(result) for group in lossy for result in group}
+    for narrow in _roots([r for r in results if id(r) not in explained], "wide"):
         yield _narrow(fleet, expectations, narrow[0], narrow)
     for slow in _roots(results, "quick"):
         yield _slow(fleet, expectations, slow[0], slow)
@@ -55,6 +68,27 @@ def judged(result: PathResult) -> tuple[Judged, Judged]:
     return (
         quick(measured, result.expected_rtt_ms, result.best),
         wide(measured, result.expected_mbit_s, result.best),
+    )
+
+
+def _loss(
+    fleet: Fleet, expectations: Expectations, result: PathResult, group: Sequence[PathResult]
+) -> Problem:
+    node, peer = _named(fleet, expectations, result)
+    echoes = result.echoes
+    share = 1 - echoes.received / echoes.sent
+    return PACKET_LOSS.problem(
+        node,
+        severity="error" if share >= HARDLY_ANYTHING else None,
+        percent=round(100 * share),
+        which=f"between {node} and {peer}",
+        network=result.path.network,
+        expected=round(expected_loss_percent(fleet, result.path), 2),
+        affects=_affected(fleet, node, group),
+        evidence=(
+            f"{result.path.node}: ping {result.path.address}: {echoes.received} of {echoes.sent} "
+            f"echoes came back"
+        ),
     )
 
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from fleetctl.bench.ladder import RUNGS, ladder, next_rung, stands_on
 from fleetctl.bench.verdict import (
+    expected_loss_percent,
     expected_mbit_s,
     expected_rtt_ms,
     figures,
     narrow_because,
     quick,
     too_fast,
+    whole,
     wide,
 )
 from fleetctl.model.bench import Best, Measured, PathResult, Port, Rung
@@ -38,7 +40,8 @@ def result_of(
     path = measured.path
     rtt_ms, mbit_s = expected_rtt_ms(fleet, path), expected_mbit_s(fleet, path)
     is_quick, is_wide = quick(measured, rtt_ms, best), wide(measured, mbit_s, best)
-    rungs = ladder(fleet, expectations, status, measured, is_quick, is_wide)
+    is_whole = whole(measured, expected_loss_percent(fleet, path))
+    rungs = ladder(fleet, expectations, status, measured, is_whole, is_quick, is_wide)
     before = [m for m in (best.there_mbit_s, best.back_mbit_s) if m is not None]
     wanted = mbit_s or max(before, default=None)
     missing = next_rung(rungs)

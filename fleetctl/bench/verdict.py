@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from math import exp, log
 
 from msgspec import Struct
 
+from fleetctl.health.network.loss import UNLIKELY
 from fleetctl.health.round_trips import highest
 from fleetctl.model.bench import BenchPath, Best, Flow, Measured, Port
 from fleetctl.model.topology import Fleet
@@ -56,6 +58,36 @@ def expected_mbit_s(fleet: Fleet, path: BenchPath) -> float | None:
     widths = [fleet.networks[hop.network].expect_bandwidth_mbps for hop in path.hops]
     known = [mbit_s for mbit_s in widths if mbit_s is not None]
     return min(known) if known and len(known) == len(widths) else None
+
+
+def expected_loss_percent(fleet: Fleet, path: BenchPath) -> float:
+    """Of its echoes, what may be lost over all its hops."""
+    passed = 1.0
+    for hop in path.hops:
+        passed *= 1 - fleet.networks[hop.network].expect_loss_percent / 100
+    return 100 * (1 - passed)
+
+
+def whole(measured: Measured, expected_percent: float) -> Judged:
+    """Whether no more echoes were lost than chance makes of what is expected.
+
+    As ``check`` judges it: the likelihood of the expected share, over that of the observed one,
+    bounds how likely it is that so many are lost by chance (Chernoff).
+    """
+    echoes = measured.echoes
+    if not echoes.sent or not echoes.received:
+        return Judged(None, reason=echoes.reason or "no echo came back")
+    lost = 1 - echoes.received / echoes.sent
+    expected = min(max(expected_percent / 100, 1e-9), 1 - 1e-9)
+    if lost <= expected:
+        return Judged(True)
+    rarity = lost * log(lost / expected) + (1 - lost) * log((1 - lost) / (1 - expected))
+    if exp(-echoes.sent * rarity) >= UNLIKELY:
+        return Judged(True)
+    where = (
+        f"{100 * lost:.0f} % of the echoes are lost, where {expected_percent:.2g} % are expected"
+    )
+    return Judged(False, where, limit=expected_percent)
 
 
 def quick(measured: Measured, expected_ms: float | None, best: Best) -> Judged:

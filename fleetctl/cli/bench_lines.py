@@ -77,7 +77,9 @@ def _row(cells: Sequence[str], wide: int) -> str:
 
 
 def _ms(value: float | None) -> str:
-    return "?" if value is None else rtt(value)
+    if value is None:
+        return "?"
+    return rtt(value) if value < 1000 else f"{value:.0f}ms"
 
 
 def _loss(echoes: Echoes) -> str:

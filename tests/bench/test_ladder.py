@@ -67,6 +67,8 @@ def nothing(_: World) -> None:
         (unforwarded, SILENT, "addressed", "mini3: it does not forward packets"),
         (nothing, SILENT, "routed", "mini1 does not answer pi4"),
         (stealthy, SILENT, "answers", "round trips were not measured"),
+        (nothing, measured(LONG, lost=6), "wide", ""),
+        (nothing, measured(LONG, lost=20), "routed", "20 % of the echoes are lost, where 2 %"),
         (nothing, measured(LONG, median_ms=9.4), "answers", "where 2ms is expected"),
         (nothing, measured(LONG, 94, 93), "quick", "where 800 Mbit/s are expected"),
         (nothing, measured(LONG, None, None), "quick", "bandwidth was not measured"),

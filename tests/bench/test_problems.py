@@ -57,3 +57,18 @@ def test_a_slow_link_names_what_was_expected_or_what_it_was() -> None:
 
 def test_what_was_not_measured_is_no_problem() -> None:
     assert found(result(measured(EDGE, None, None, median_ms=None))) == []
+
+
+def test_a_lossy_link_is_one_problem_though_tcp_is_slow_over_it() -> None:
+    [problem] = found(
+        result(measured(EDGE, 60, 70, lost=15)),
+        result(WIDE),
+        result(measured(LONG, 50, 50, lost=26)),
+    )
+    assert (problem.code, problem.node, problem.severity) == ("packet-loss", "pi4", "warning")
+    assert problem.affects == ("mini1", "mini3")
+    assert problem.summary == (
+        "15 % of the echoes between pi4 and mini3 on edge51 are lost, where 1 % are expected"
+    )
+    [problem] = found(result(measured(EDGE, 1, 1, lost=60)))
+    assert problem.severity == "error"
