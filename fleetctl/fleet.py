@@ -30,9 +30,11 @@ from fleetctl.observe.again import asked_again
 from fleetctl.observe.former import FormerNodes
 from fleetctl.observe.observer import Observer
 from fleetctl.service import (
+    BENCH_S,
     Action,
     Answered,
     Attached,
+    Benching,
     Repairs,
     Report,
     WantedOrphans,
@@ -40,7 +42,6 @@ from fleetctl.service import (
 )
 
 if TYPE_CHECKING:
-    from fleetctl.bench.run import Bench
     from fleetctl.launch.launcher import Launcher
 
 
@@ -337,16 +338,9 @@ class LiveFleet:
         nodes: Sequence[str],
         *,
         everything: bool = False,
-        seconds: int,
+        seconds: int = BENCH_S,
         answered: Answered | None = None,
-    ) -> Bench:
-        """The measurement of the paths that begin or end at ``nodes``.
-
-        :param everything: all paths of the data networks, and not only those that the job uses.
-        :param seconds: of each transfer.
-        :param answered: called for each node as it answers the check before.
-        :raises UsageError: there is no such path.
-        """
+    ) -> Benching:
         from fleetctl.bench.run import Bench
 
         async def check() -> Checked:

@@ -15,16 +15,6 @@ from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.status import AddressStatus, FleetStatus, RouteStatus
 from fleetctl.model.topology import Fleet
 
-RUNGS: dict[RungName, str] = {
-    "cable": "cable",
-    "addressed": "addressed",
-    "routed": "routed there and back",
-    "answers": "answers",
-    "quick": "as quick as expected",
-    "wide": "as wide as expected",
-}
-"""In order, in words."""
-
 _Found = tuple[bool | None, str | None]
 _NOT_ASKED = "not asked"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleetctl.bench.ladder import RUNGS, ladder, next_rung, stands_on
+from fleetctl.bench.ladder import ladder, next_rung, stands_on
 from fleetctl.bench.verdict import (
     expected_loss_percent,
     expected_mbit_s,
@@ -21,6 +21,7 @@ from fleetctl.model.expectations import Expectations
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.quantities import rtt
+from fleetctl.words.bench import RUNGS
 
 
 def result_of(

@@ -93,7 +93,7 @@ class Bench:
 
     # before
 
-    async def look(self, *, anyway: bool) -> None:
+    async def look(self, *, anyway: bool = False) -> None:
         """Check the fleet, and find out what its ports are and which nodes have iperf3.
 
         :param anyway: measure beside a running job.

@@ -11,7 +11,6 @@ import click
 import msgspec
 from msgspec import Struct
 
-from fleetctl.bench.run import Bench
 from fleetctl.bench.scripts import INSTALL
 from fleetctl.cli.bench_lines import head_line, report_lines, result_lines
 from fleetctl.cli.context import Context, nodes
@@ -20,7 +19,7 @@ from fleetctl.errors import UsageError
 from fleetctl.link.readiness import readable
 from fleetctl.model.bench import PathResult
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Said
-from fleetctl.service import FleetService
+from fleetctl.service import BENCH_S, Benching, FleetService
 
 INSTALL_TIMEOUT_S = 900.0
 
@@ -40,7 +39,7 @@ class _Options(Struct, frozen=True):
 @click.option(
     "--seconds",
     type=click.IntRange(1, 60),
-    default=3,
+    default=BENCH_S,
     show_default=True,
     metavar="N",
     help="How long each transfer takes, each way.",
@@ -97,7 +96,7 @@ async def _bench(context: Context, targets: Sequence[str], options: _Options) ->
         return 0 if bench.report.ok else 1
 
 
-async def _measure(bench: Bench, options: _Options) -> None:
+async def _measure(bench: Benching, options: _Options) -> None:
     names = [path.label for path in bench.paths]
     lines = ProgressLines(names, "measuring")
     if names and not options.as_json:
@@ -113,14 +112,14 @@ async def _measure(bench: Bench, options: _Options) -> None:
         await bench.measure(took)
 
 
-def _show(bench: Bench, options: _Options) -> None:
+def _show(bench: Benching, options: _Options) -> None:
     if options.as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(bench.report)))
     else:
         click.echo("\n".join(report_lines(bench.report)))
 
 
-async def _install(service: FleetService, bench: Bench, options: _Options) -> None:
+async def _install(service: FleetService, bench: Benching, options: _Options) -> None:
     """Install iperf3 on the nodes that lack it, each after a yes; what fails is said."""
     for node in list(bench.without_iperf):
         system = bench.system_of(node)

@@ -13,38 +13,13 @@ from fleetctl.bench import run
 from fleetctl.bench.measuring import Measuring
 from fleetctl.bench.ring import Ring
 from fleetctl.bench.run import Bench
-from fleetctl.errors import LinkLost
 from fleetctl.health.assess import Checked
 from fleetctl.link.links import Links
-from fleetctl.link.protocol import Completed
 from fleetctl.model.bench import AllReduce, BenchPath, Measured
 from fleetctl.model.status import FleetStatus
 from tests.bench.fleets import EXPECTATIONS, FLEET, JOB, LONG, measured
+from tests.bench.links import FakeLinks
 from tests.health.world import World
-
-
-class FakeLinks:
-    """Answers the question for ports and iperf3 on every node.
-
-    :param says: by node: another answer; None: the connection is lost.
-    """
-
-    def __init__(self, says: Mapping[str, bytes | None] = {}) -> None:
-        self.says = dict(says)
-
-    async def get(self, node: str) -> _FakeLink:
-        return _FakeLink(node, self.says.get(node, b"iperf 3.12 (cJSON 1.7.15)\n"))
-
-
-class _FakeLink:
-    def __init__(self, node: str, says: bytes | None) -> None:
-        self.node = node
-        self._says = says
-
-    async def run(self, script: str, *, timeout_s: float) -> Completed:
-        if self._says is None:
-            raise LinkLost(self.node, "the connection broke")
-        return Completed(self._says, b"", 0)
 
 
 def bench(
