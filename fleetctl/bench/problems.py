@@ -8,6 +8,7 @@ from fleetctl.bench.verdict import (
     Judged,
     expected_loss_percent,
     figures,
+    held_against,
     narrow_because,
     quick,
     wide,
@@ -62,12 +63,12 @@ def measured_of(result: PathResult) -> Measured:
     return Measured(result.path, result.at, result.echoes, result.there, result.back)
 
 
-def judged(result: PathResult) -> tuple[Judged, Judged]:
+def judged(fleet: Fleet, result: PathResult) -> tuple[Judged, Judged]:
     """Whether it is quick enough, and wide enough."""
-    measured = measured_of(result)
+    measured, held = measured_of(result), held_against(fleet, result.path, result.best)
     return (
-        quick(measured, result.expected_rtt_ms, result.best),
-        wide(measured, result.expected_mbit_s, result.best),
+        quick(measured, result.expected_rtt_ms, held),
+        wide(measured, result.expected_mbit_s, held),
     )
 
 
@@ -96,7 +97,8 @@ def _narrow(
     fleet: Fleet, expectations: Expectations, result: PathResult, group: Sequence[PathResult]
 ) -> Problem:
     node, peer = _named(fleet, expectations, result)
-    before = [m for m in (result.best.there_mbit_s, result.best.back_mbit_s) if m is not None]
+    held = held_against(fleet, result.path, result.best)
+    before = [m for m in (held.there_mbit_s, held.back_mbit_s) if m is not None]
     wanted = result.expected_mbit_s or max(before, default=None)
     measured = measured_of(result)
     return BANDWIDTH_LOW.problem(
@@ -104,7 +106,7 @@ def _narrow(
         which=f"{node} and {peer}",
         figures=figures(measured),
         network=result.path.network,
-        where=judged(result)[1].where,
+        where=judged(fleet, result)[1].where,
         reason=narrow_because(measured, result.ports, wanted),
         affects=_affected(fleet, node, group),
         evidence=(
@@ -118,7 +120,7 @@ def _slow(
     fleet: Fleet, expectations: Expectations, result: PathResult, group: Sequence[PathResult]
 ) -> Problem:
     node, peer = _named(fleet, expectations, result)
-    told = judged(result)[0]
+    told = judged(fleet, result)[0]
     echoes = result.echoes
     by_best = result.expected_rtt_ms is None or told.limit != result.expected_rtt_ms
     return RTT_HIGH.problem(

@@ -10,6 +10,7 @@ from fleetctl.bench.verdict import (
     expected_mbit_s,
     expected_rtt_ms,
     figures,
+    held_against,
     narrow_because,
     quick,
     too_fast,
@@ -40,10 +41,11 @@ def result_of(
     """
     path = measured.path
     rtt_ms, mbit_s = expected_rtt_ms(fleet, path), expected_mbit_s(fleet, path)
-    is_quick, is_wide = quick(measured, rtt_ms, best), wide(measured, mbit_s, best)
+    held = held_against(fleet, path, best)
+    is_quick, is_wide = quick(measured, rtt_ms, held), wide(measured, mbit_s, held)
     is_whole = whole(measured, expected_loss_percent(fleet, path))
     rungs = ladder(fleet, expectations, status, measured, is_whole, is_quick, is_wide)
-    before = [m for m in (best.there_mbit_s, best.back_mbit_s) if m is not None]
+    before = [m for m in (held.there_mbit_s, held.back_mbit_s) if m is not None]
     wanted = mbit_s or max(before, default=None)
     missing = next_rung(rungs)
     if missing is None:

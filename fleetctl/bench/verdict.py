@@ -60,6 +60,12 @@ def expected_mbit_s(fleet: Fleet, path: BenchPath) -> float | None:
     return min(known) if known and len(known) == len(widths) else None
 
 
+def held_against(fleet: Fleet, path: BenchPath, best: Best) -> Best:
+    """The best figures that later ones are held against: none over Wi-Fi, where the air changes."""
+    steady = all(fleet.networks[hop.network].kind != "wifi" for hop in path.hops)
+    return best if steady else Best()
+
+
 def expected_loss_percent(fleet: Fleet, path: BenchPath) -> float:
     """Of its echoes, what may be lost over all its hops."""
     passed = 1.0

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from fleetctl.bench.verdict import (
     expected_mbit_s,
     expected_rtt_ms,
+    held_against,
     narrow_because,
     quick,
     share,
@@ -109,6 +110,12 @@ def test_more_than_a_port_carries_went_another_way() -> None:
     assert too_fast(measured(), [FULL]) is None
     assert too_fast(measured(), [replace(FULL, mbit_s=None)]) is None
     assert too_fast(replace(measured(), there=Flow(), back=Flow()), [HUNDRED]) is None
+
+
+def test_over_the_air_former_figures_are_not_held_against() -> None:
+    wifi = replace(EDGE, hops=(replace(EDGE.hops[0], network="wifi"),))
+    assert held_against(FLEET, EDGE, BEFORE) == BEFORE
+    assert held_against(FLEET, wifi, BEFORE) == Best()
 
 
 def test_shares_in_words() -> None:
