@@ -103,8 +103,7 @@ class Bench:
         status = self._checked.status
         reached: list[BenchPath] = []
         for path in self._chosen.paths:
-            lost = [n for n in path.stations if n in (path.node, path.peer)]
-            lost = [n for n in lost if n not in self._checked.facts]
+            lost = [n for n in (path.node, path.peer) if n not in self._checked.facts]
             if lost:
                 why = status.nodes[lost[0]].ssh.error or f"{lost[0]} was not asked"
                 self._left_out.append(LeftOut(path.node, path.peer, path.network, why))
