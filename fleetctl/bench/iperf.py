@@ -1,6 +1,7 @@
 """``iperf3 -J``: the sums of one transfer, or why there are none. Pure.
 
-The keys that are read are the same in 3.9, 3.12 and 3.16; what another version leaves out is unknown.
+The keys that are read are the same in 3.9, 3.12 and 3.16; what another version leaves out is not
+known.
 Version 3.12 ends with status 0 after errors, so what counts is the key ``error`` of its JSON.
 """
 
