@@ -31,9 +31,11 @@ from fleetctl.observe.again import asked_again
 from fleetctl.observe.former import FormerNodes
 from fleetctl.observe.observer import Observer
 from fleetctl.service import (
+    BENCH_S,
     Action,
     Answered,
     Attached,
+    Benching,
     Repairs,
     Report,
     WantedOrphans,
@@ -363,4 +365,28 @@ class LiveFleet:
             persistent=persistent,
             password=password,
             problems=problems,
+        )
+
+    def bench(
+        self,
+        nodes: Sequence[str],
+        *,
+        everything: bool = False,
+        seconds: int = BENCH_S,
+        answered: Answered | None = None,
+    ) -> Benching:
+        from fleetctl.bench.run import Bench
+
+        async def check() -> Checked:
+            return await self.check(answered=answered)
+
+        return Bench(
+            self.fleet,
+            self.job,
+            self._expectations,
+            self.links,
+            check,
+            nodes,
+            everything=everything,
+            seconds=seconds,
         )

@@ -55,3 +55,10 @@ def size(number: int) -> str:
 def rtt(milliseconds: float) -> str:
     """Milliseconds with three significant places."""
     return f"{milliseconds:.3g}ms"
+
+
+def bandwidth(mbit_s: float) -> str:
+    """Megabits a second: ``94 Mbit/s``, ``18.3 Gbit/s``, ``0.8 Mbit/s``."""
+    if mbit_s >= 9999.5:
+        return f"{mbit_s / 1000:.1f} Gbit/s"
+    return f"{mbit_s:.0f} Mbit/s" if mbit_s >= 9.95 else f"{mbit_s:.1f} Mbit/s"

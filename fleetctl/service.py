@@ -15,6 +15,7 @@ from msgspec import Struct
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.health.assess import Checked
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
+from fleetctl.model.bench import BenchPath, BenchReport, PathResult
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look, RawAnswer
@@ -25,10 +26,12 @@ from fleetctl.model.repairs import KeptRecord, Proposal, Repair, StepOutcome
 from fleetctl.model.status import FleetStatus, OrphanStatus, Problem, RepairStep, ServiceStatus
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync
-from fleetctl.model.topology import Fleet
+from fleetctl.model.topology import OS, Fleet
 
 Answered = Callable[[str, Look], object]
 """Called with each node's answer as it comes in."""
+BENCH_S = 3
+"""Seconds that a transfer of a measurement takes."""
 WantedOrphans = Callable[[OrphanStatus], bool]
 Report = Callable[[Progress], object]
 """Called in the event loop for every change of an instance."""
@@ -187,6 +190,40 @@ class Repairs(Protocol):
         """
 
 
+class Benching(Protocol):
+    """A measurement of links: first :meth:`look`, then :meth:`measure`."""
+
+    paths: tuple[BenchPath, ...]
+    """What is measured; known after :meth:`look`."""
+    results: list[PathResult]
+    """What came so far."""
+    without_iperf: dict[str, str]
+    """By node, why it cannot send or receive a transfer."""
+
+    async def look(self, *, anyway: bool = False) -> None:
+        """Check the fleet, and find out what its ports are and which nodes have iperf3.
+
+        :param anyway: measure beside a running job.
+        :raises FleetctlError: instances of the fleet run on the nodes, or that is not known.
+        """
+
+    async def ask_nodes(self) -> None:
+        """Ask again which nodes have iperf3."""
+
+    def system_of(self, node: str) -> OS | None:
+        """What a node that answered runs."""
+
+    async def measure(self, took: Callable[[PathResult], object]) -> None:
+        """Measure all paths, one after the other; cancelling this keeps what is measured.
+
+        :param took: called with each path's result as soon as it is there.
+        """
+
+    @property
+    def report(self) -> BenchReport:
+        """What is measured so far."""
+
+
 class FleetService(Protocol):
     """One fleet and one of its jobs. An async context manager: leaving it cancels tasks that still
     change a node, waits until they have ended cleanly, and closes the connections."""
@@ -339,4 +376,20 @@ class FleetService(Protocol):
         :param password: for a sudo that wants one; None: such a sudo refuses.
         :param answered: called for each node as it answers a check.
         :param problems: only these are repaired; None: all of ``nodes``.
+        """
+
+    def bench(
+        self,
+        nodes: Sequence[str],
+        *,
+        everything: bool = False,
+        seconds: int = BENCH_S,
+        answered: Answered | None = None,
+    ) -> Benching:
+        """The measurement of the paths that begin or end at ``nodes``.
+
+        :param everything: all paths of the data networks, and not only those that the job uses.
+        :param seconds: of each transfer.
+        :param answered: called for each node as it answers the check before.
+        :raises UsageError: there is no such path.
         """

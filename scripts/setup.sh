@@ -54,7 +54,7 @@ find_python() {
 missing_packages() {
   local pair
   for pair in tmux:tmux sshd:openssh-server ssh:openssh-client ping:iputils-ping ip:iproute2 \
-    ps:procps unshare:util-linux git:git rsync:rsync nft:nftables lsof:lsof sudo:sudo zsh:zsh \
+    ps:procps unshare:util-linux git:git rsync:rsync nft:nftables lsof:lsof sudo:sudo iperf3:iperf3 zsh:zsh \
     curl:curl wget:wget busybox:busybox mksh:mksh yash:yash ksh93:ksh93u+m; do
     command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
   done

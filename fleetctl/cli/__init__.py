@@ -28,6 +28,7 @@ COMMANDS = {
     "attach": "the tmux window of an instance, in this terminal",
     "logs": "lines of one or several instances",
     "check": "verify the network: routes there and back, forwarding, which node reaches which",
+    "bench": "measure round trips and bandwidth of the job's paths",
     "fix": "show, or with --apply run, the commands that repair what check found",
     "explain": "what a problem code means, and how it is repaired",
     "exec": "run a command on nodes, identical output folded",

@@ -53,7 +53,7 @@ class ProgressLines:
 
         :param err: on stderr.
         """
-        self._clear()
+        self.clear()
         click.echo(line, err=err)
 
     def settle(self, name: str) -> None:
@@ -70,7 +70,7 @@ class ProgressLines:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-            self._clear()
+            self.clear()
 
     async def _tick(self) -> None:
         while self._live:
@@ -78,9 +78,10 @@ class ProgressLines:
             elapsed_s = time.monotonic() - self._began
             names = ", ".join(self._pending)
             line = plain(f"{elapsed_s:6.1f}s  {self._doing} … {names}", err=True)
-            self._clear()
+            self.clear()
             click.echo(line[: get_terminal_size((80, 24)).columns - 1], err=True, nl=False)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Remove the last line, before something else is printed."""
         if self._live:
             click.echo("\r\x1b[K", err=True, nl=False)

@@ -102,7 +102,7 @@ class ExpectEntry(Entry):
     ] = UNSET
     bandwidth_mbps: Annotated[
         Positive | UnsetType,
-        _means("TCP bandwidth between neighbours, megabits per second; noted, not measured."),
+        _means("TCP bandwidth between neighbours, megabits per second; `bench` measures it."),
     ] = UNSET
 
 

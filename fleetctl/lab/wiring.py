@@ -92,11 +92,13 @@ class PortState(Struct, frozen=True):
     """The share of its frames that is lost, each way."""
     delay_ms: float = 0.0
     """By how much its frames are late, each way."""
+    mbit_s: float = 0.0
+    """The most that it carries, each way; 0: no limit."""
 
     @property
     def relayed(self) -> bool:
         """Whether a relay stands between it and the network, which loses or delays frames."""
-        return self.joined and bool(self.loss or self.delay_ms)
+        return self.joined and bool(self.loss or self.delay_ms or self.mbit_s)
 
 
 def set_links(
@@ -148,7 +150,8 @@ def _relay_ends(port: Port) -> tuple[str, str]:
 def _start_relay(keeper: Process, port: Port, link: PortState) -> None:
     """Start the program that passes the port's frames on; it ends with its cable, or the lab."""
     inner = _relay_ends(port)[1]
-    argv = [*_RELAY, port.switch_port, inner, str(link.loss), str(link.delay_ms)]
+    argv = [*_RELAY, port.switch_port, inner]
+    argv += [str(value) for value in (link.loss, link.delay_ms, link.mbit_s)]
     relay = popen(
         keeper,
         argv,

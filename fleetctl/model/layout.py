@@ -56,3 +56,8 @@ def start_log(fleet: str) -> str:
     """The file on the controller, starting with ``~/``, with the output of the newest start that
     went on after the dashboard was left."""
     return f"{STATE}/{fleet}/.start.log"
+
+
+def bench_history(fleet: str) -> str:
+    """The file on the controller, starting with ``~/``, with what ``bench`` measured."""
+    return f"{STATE}/{fleet}/bench.jsonl"

@@ -38,6 +38,7 @@ from fleetctl.tui.messages import (
 )
 from fleetctl.tui.palette import commands
 from fleetctl.tui.screens.action import ActionScreen
+from fleetctl.tui.screens.bench import BenchScreen
 from fleetctl.tui.screens.check import CheckScreen
 from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
 from fleetctl.tui.screens.dashboard import Dashboard
@@ -277,6 +278,10 @@ class FleetApp(Host):
         """Ask everything, and show which node reaches which."""
         self.hurry()
         self.push_screen(CheckScreen())
+
+    def action_bench(self) -> None:
+        """Offer to measure what the links carry."""
+        self.push_screen(BenchScreen())
 
     def action_fix(self) -> None:
         """Show the commands that repair what the cursor is on."""

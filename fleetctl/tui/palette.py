@@ -17,6 +17,7 @@ _FIRST = (
     ("Stop the job", "dependents first; asks", "stop"),
     ("Restart the job", "stops, then starts; asks", "restart"),
     ("Check", "which node reaches which, expected and observed", "check"),
+    ("Bench", "measures what the links carry; asks", "bench"),
     ("Fix", "the commands that repair what the cursor is on", "fix"),
     ("Fix all", "the commands that repair all that is wrong", "fix_all"),
     ("Undo", "the commands that undo repairs of the node under the cursor", "undo"),

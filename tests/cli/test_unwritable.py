@@ -60,13 +60,14 @@ SILENT = [
     "restart",
     "attach worker@here",
     "lab status",
+    "bench",
     "init",
     "keys",
     "trust",
     "",
 ]
-"""What does not, or only where a lab runs or a node is reached over SSH: the table of the commands
-is complete with these."""
+"""What does not, or only where a lab runs, there are links, or a node is reached over SSH: the
+table of the commands is complete with these."""
 
 
 @pytest.fixture(scope="module")

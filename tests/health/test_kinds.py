@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleetctl import errors
+from fleetctl.bench.problems import problems
 from fleetctl.config import load_text
 from fleetctl.health.assess import assess
 from fleetctl.health.kinds.kind import FindingKind
@@ -38,6 +39,7 @@ from fleetctl.model.network import Echo, Interface, Neighbour
 from fleetctl.model.ready import Ready
 from fleetctl.model.status import Problem, SystemStatus
 from fleetctl.model.topology import OSES
+from tests.bench.fleets import EDGE, EXPECTATIONS, FLEET, measured, result
 from tests.health.facts import HAS_TMUX, PID, ago, facts, health, listener, pane, record
 from tests.health.test_node_problems import JOB, NODE, SERVER, WORKER, checked
 from tests.health.test_port_problems import open_too
@@ -273,6 +275,7 @@ RAISED: dict[str, Raise] = {
     "thunderbolt-loop": ring,
     "packet-loss": world(lambda w: w.hosts["mini2"].loses.update(fabric=0.3)),
     "rtt-high": slow,
+    "bandwidth-low": lambda: problems(FLEET, EXPECTATIONS, [result(measured(EDGE, 94, 93))]),
     "local-network-denied": alone(
         system=SystemStatus(os="macos"), network=HEARD, local_network=DENIED
     ),

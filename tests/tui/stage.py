@@ -11,11 +11,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
+from fleetctl.bench.run import Bench
 from fleetctl.config import load
 from fleetctl.errors import ConnectTimedOut, FleetctlError, LinkError
 from fleetctl.health.assess import Checked, assess
@@ -39,6 +40,7 @@ from fleetctl.service import (
     Action,
     Answered,
     Attached,
+    Benching,
     FleetService,
     Repairs,
     Report,
@@ -47,6 +49,7 @@ from fleetctl.service import (
     Watching,
 )
 from fleetctl.tui.app import FleetApp
+from tests.bench.links import FakeLinks
 from tests.health.facts import PID, facts, health, listener, pane, record
 from tests.health.world import World
 from tests.waiting import rest_s
@@ -306,6 +309,26 @@ class Stage:
             persistent=persistent,
             password=password,
             problems=problems,
+        )
+
+    def bench(
+        self,
+        nodes: Sequence[str],
+        *,
+        everything: bool = False,
+        seconds: int = 3,
+        answered: Answered | None = None,
+    ) -> Benching:
+        self._fail("bench")
+        return Bench(
+            self.fleet,
+            self.job,
+            derive(self.fleet, self.job),
+            cast(Links, FakeLinks()),
+            self.check,
+            nodes,
+            everything=everything,
+            seconds=seconds,
         )
 
     # logs

@@ -60,6 +60,13 @@ RTT_HIGH = ProblemKind(
     "the nodes at the other ends of the slow paths",
     no_remedy("what makes a link slow is no setting that is known to be wrong"),
 )
+BANDWIDTH_LOW = ProblemKind(
+    "bandwidth-low",
+    "warning",
+    "{which} get {figures} on {network}, {where}: {reason}",
+    "the node at the other end, and those whose longer paths cross the link",
+    no_remedy("what makes a link narrow is a cable, a port or a busy machine, and no setting"),
+)
 MTU_MISMATCH = ProblemKind(
     "mtu-mismatch",
     "warning",
@@ -87,4 +94,5 @@ KINDS = (
     THUNDERBOLT_LOOP,
     PACKET_LOSS,
     RTT_HIGH,
+    BANDWIDTH_LOW,
 )

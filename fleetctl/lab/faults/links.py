@@ -10,13 +10,15 @@ from fleetctl.lab.wiring import PortState, set_links
 LOSS = 0.12
 """Of frames, each way: about a fifth of the echoes do not come back."""
 DELAY_MS = 5.0
+NARROW_MBIT_S = 100.0
+"""What a cable with a broken pair is negotiated down to."""
 
 
 def port_state(plan: Blueprint, faults: tuple[Fault, ...], key: str, port: Port) -> PortState:
     """Whether a machine's port has a carrier, and whether its packets arrive, under ``faults``."""
     others = {end for end in plan.ends(port.network) if end != key}
     carrier = joined = True
-    loss = delay_ms = 0.0
+    loss = delay_ms = mbit_s = 0.0
     for fault in faults:
         here = fault.network == port.network
         match fault.kind:
@@ -32,7 +34,9 @@ def port_state(plan: Blueprint, faults: tuple[Fault, ...], key: str, port: Port)
                 loss = LOSS
             case "link-slow" if here and fault.node == key:
                 delay_ms = DELAY_MS
-    return PortState(carrier=carrier, joined=joined, loss=loss, delay_ms=delay_ms)
+            case "link-narrow" if here and fault.node == key:
+                mbit_s = NARROW_MBIT_S
+    return PortState(carrier=carrier, joined=joined, loss=loss, delay_ms=delay_ms, mbit_s=mbit_s)
 
 
 def settle_ports(now: State) -> None:
@@ -131,6 +135,12 @@ KINDS = (
     _kind(
         "link-slow",
         "Packets on one of the machine's links are 5 ms late, each way.",
+        _any_link,
+        "it is on no network",
+    ),
+    _kind(
+        "link-narrow",
+        "One of the machine's links carries no more than 100 Mbit/s.",
         _any_link,
         "it is on no network",
     ),

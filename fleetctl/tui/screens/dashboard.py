@@ -51,6 +51,7 @@ class Dashboard(Screen[None]):
         Binding("u", "app.undo", "undo"),
         Binding("U", "app.undo_all", "undo all", show=False),
         Binding("c", "app.check", "check"),
+        Binding("b", "app.bench", "bench", show=False),
         Binding("l", "logs", "logs", show=False),
         Binding("slash", "filter_logs", "filter", show=False),
         Binding("t", "topology", "topology", show=False),

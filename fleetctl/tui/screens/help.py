@@ -17,6 +17,7 @@ _KEYS = (
     ("a A", "attach to its tmux window, to look or to type; its last line says how to come back"),
     ("Enter", "opens the node or the problem under the cursor"),
     ("c", "check: every node is asked everything; which node reaches which"),
+    ("b", "bench: what the links carry, round trips and bandwidth; y measures"),
     ("f F", "shows the commands that repair what the cursor is on, or all; y runs them"),
     ("u U", "shows the commands that undo repairs of that node, or of all; y runs them"),
     ("l", "to the logs; / filters, Ctrl-f searches, space pauses, [ ] one or all"),

@@ -108,7 +108,7 @@ def _show(card: kernel.Interface, about: Machine) -> None:
     if bridge:
         say("\tmedia: <unknown type>")
     elif wired and wired.kind != "wifi" and card.active:
-        say("\tmedia: autoselect (1000baseT <full-duplex>)")
+        say("\tmedia: autoselect <full-duplex>")  # what is beneath has no speed
     else:
         say("\tmedia: autoselect")
     say(f"\tstatus: {'active' if card.up and card.active else 'inactive'}")

@@ -1,0 +1,1 @@
+"""Measures what links carry: round trips and bandwidth, one path after another."""
