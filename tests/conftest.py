@@ -21,10 +21,11 @@ _numbers = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tests that run in a script's background are born deaf to Ctrl-C, and so would be all that
-    they start."""
+    """Tests that run in a script's background are born deaf to Ctrl-C and Ctrl-\\, and so would be
+    all that they start."""
     thoroughness.configure(config)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -59,9 +60,10 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
         path = tmp_path_factory.mktemp("lab") / "nodes.yaml"
         path.write_text(fleet_yaml_text)
         name = kw.pop("name", None) or f"test-{os.getpid()}-{next(_numbers)}"
-        made.append(WarmLab(name))
+        lab = WarmLab(name)
+        made.append(lab)
         WarmLab.up(config.load(path), Path(path), name=name, **kw)
-        return made[-1]
+        return lab
 
     try:
         yield make

@@ -67,7 +67,7 @@ def test_start_change_and_stop(lab: Lab, job: User) -> None:
         if where != "hub":
             found = commands(lab, where)
             (pid,) = running(lab, where, "sleep 4202")
-            environ = sh(lab, where, f"tr '\\0' '\\n' </proc/{pid}/environ", user="root")
+            environ = sh(lab, where, f"tr '\\0' '\\n' </proc/{pid}/environ")
             assert f"TOKEN={SECRET}" in environ.splitlines()
             assert "KEEP=1" in environ.splitlines()
             assert f"FLEETCTL_NODE={node}" in environ.splitlines()

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
+from fleetctl.cli.told import remember
+from fleetctl.config import load
 from tests.openssh import client_home, make_key, make_sshd, public_key, sshd
 
 __all__ = ["client_home", "make_sshd", "sshd"]
@@ -48,6 +50,7 @@ class Hostile:
         )
         path = self.home / "nodes.yaml"
         path.write_text(f"fleet: hostile\ninternet: null\nnodes:\n{nodes}{more}")
+        remember(path, load(path), home=self.home)
         return path
 
     def fleetctl(self, *arguments: str, timeout_s: float = 60) -> Ran:

@@ -188,6 +188,7 @@ def test_services_of_macos(tmp_path: Path) -> None:
             mask,
             IPv4Address("192.168.1.1"),
             (),
+            "Wi-Fi",
         ),
         NetworkService(
             'It\'s "odd" $HOME',
@@ -198,6 +199,7 @@ def test_services_of_macos(tmp_path: Path) -> None:
             mask,
             None,
             (back,),
+            "Thunderbolt Bridge",
         ),
     )
     assert (setup.sleep_minutes, setup.disk_sleep_minutes) == (1, 10)
