@@ -134,14 +134,15 @@ def _in_network(process: Process, *argv: str) -> str:
 
 
 def _states(process: Process, program: str) -> Iterator[str]:
-    """State letters of proc_pid_stat(5), of the programs in the process's PID namespace."""
+    """Whether each process of the program lives or is stopped, in the process's PID namespace."""
     namespace = Path(f"/proc/{process.pid}/ns/pid").readlink()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if (folder / "ns/pid").readlink() == namespace:
                 _, name, state = re.split(r"[()]", (folder / "stat").read_text())
-                if name == program:
-                    yield state.split()[0]
+                letter = state.split()[0]  # of proc_pid_stat(5)
+                if name == program and letter != "Z":
+                    yield "stopped" if letter in "Tt" else "lives"
         except OSError:
             continue  # it ended meanwhile
 
@@ -166,7 +167,9 @@ def instance_on(lab: Lab, node: str) -> Iterator[None]:
         lab.state.processes[node], INSTANCE, env={"PATH": "/usr/bin:/bin", "FLEETCTL_RUN": "ab12"}
     )
     try:
-        eventually(lambda: set(_states(lab.state.processes[node], INSTANCE[0])) == {"S"}, "it runs")
+        eventually(
+            lambda: [*_states(lab.state.processes[node], INSTANCE[0])] == ["lives"], "it runs"
+        )
         yield
     finally:
         process.kill()
