@@ -167,9 +167,8 @@ def instance_on(lab: Lab, node: str) -> Iterator[None]:
         lab.state.processes[node], INSTANCE, env={"PATH": "/usr/bin:/bin", "FLEETCTL_RUN": "ab12"}
     )
     try:
-        eventually(
-            lambda: [*_states(lab.state.processes[node], INSTANCE[0])] == ["lives"], "it runs"
-        )
+        comm = Path(f"/proc/{process.pid}/comm")
+        eventually(lambda: comm.read_text() == f"{INSTANCE[0]}\n", "it runs")
         yield
     finally:
         process.kill()
