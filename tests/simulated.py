@@ -427,7 +427,8 @@ def _pane_id(window: str) -> str:
 
 
 def _pane_line(pane: Pane) -> str:
-    dead, status = ("1", str(pane.dead_status or 0)) if pane.dead else ("0", "")
+    dead = "1" if pane.dead else "0"
+    status = "" if pane.dead_status is None else str(pane.dead_status)
     marks = (pane.job, pane.instance, pane.run, pane.definition_hash, _seconds(pane.started_at))
     fields = ("3.3a", pane.session, pane.window_id, dead, status, *marks)
     return "|".join(str(f) for f in fields) + "\n"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from fleetctl.health.services import service_status
 from fleetctl.launch.last_lines import last_lines
 from fleetctl.link.links import Links
-from fleetctl.model.facts import CUT_OFF
+from fleetctl.model.facts import CUT_OFF, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import GOOD
 from fleetctl.model.status import UNREADY_STATES, ServiceStatus
@@ -50,6 +50,7 @@ class Settling:
         condition = Condition(self._fleet, instance)
         deadline = time.monotonic() + instance.ready.timeout_s
         pause = _FIRST_POLL_S
+        doubted = False
         while True:
             link = await self._links.get(instance.node)
             facts = await look(link, services_script(self._fleet, instance.node))
@@ -65,6 +66,10 @@ class Settling:
                     status = replace(status, reason=condition.unasked)
             torn = status.state == "unknown" and (status.reason or "").startswith(CUT_OFF)
             over = status.state not in UNREADY_STATES and not torn
+            if status.state == "failed" and not doubted and _runs(facts.records.get(key)):
+                doubted = True  # it may have ended between two readings of one look
+                await asyncio.sleep(_FIRST_POLL_S)
+                continue
             if not over and time.monotonic() > deadline:
                 over = True
                 why = f": {status.reason}" if status.reason else ""
@@ -78,3 +83,8 @@ class Settling:
                 return status
             await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic()) + 0.01))
             pause = min(pause * 1.5, instance.ready.interval_s)
+
+
+def _runs(record: Record | None) -> bool:
+    """Whether it runs by what its supervisor wrote last."""
+    return record is not None and record.phase == "running"

@@ -8,6 +8,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.errors import LinkHung, LinkLost
 from fleetctl.launch.birth import Birth
@@ -275,6 +276,31 @@ def test_an_end_of_the_instance_ends_the_waiting(code: int, state: str) -> None:
         assert (status.state, status.exit_code) == (state, code)
         assert waited.states == ["running", state]
         assert waited.took_s < 4
+
+    jumping(body())
+
+
+def test_an_end_between_two_readings_of_one_look_is_told_by_the_next() -> None:
+    """The record was read before it, and tmux does not know the exit code yet."""
+
+    async def body() -> None:
+        waited = Waited(worker(Ready("listening"), listen=listen()))
+        node = waited.node
+        probe = node.probe
+        before: list[tuple[str, int] | None] = []
+
+        def late(name: str) -> tuple[str, int] | None:
+            if name == "tmux":
+                node.panes = {key: replace(p, dead_status=None) for key, p in node.panes.items()}
+            if name == "records":
+                before.append(probe(name))
+                return before[-2:][0]
+            return probe(name)
+
+        node.probe = late  # type: ignore[method-assign]
+        status = await waited.wait(ends(3, after_s=3))
+        assert (status.state, status.reason) == ("failed", "exit code 3")
+        assert waited.states == ["running", "failed"]
 
     jumping(body())
 
