@@ -8,14 +8,12 @@ oldest lines go, but for those that hold the best of their path.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from fleetctl.local_files import private_folder, read_bounded
+from fleetctl.local_files import private_folder, read_bounded, write_private
 from fleetctl.model.bench import Best, Measured
 from fleetctl.model.layout import bench_history
 
@@ -97,15 +95,8 @@ class History:
 
     def _shrink(self) -> None:
         self._lines = shrunk(self._read())
-        number, draft = tempfile.mkstemp(dir=self.path.parent, prefix=".bench.")
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.writelines(msgspec.json.encode(line) + b"\n" for line in self._lines)
-            Path(draft).replace(self.path)
-        except OSError:
-            with suppress(OSError):
-                Path(draft).unlink()
-            raise
+        encoded = (msgspec.json.encode(line) + b"\n" for line in self._lines)
+        write_private(self.path, b"".join(encoded))
 
 
 def better(best: Best, line: Measured) -> Best:

@@ -5,8 +5,6 @@ A node that is taken out of nodes.yaml while something runs there could else nev
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from fleetctl.local_files import private_folder, read_bounded
+from fleetctl.local_files import read_bounded, write_private
 from fleetctl.model.layout import started_nodes
 from fleetctl.model.topology import SSH, Connection, Node
 
@@ -75,8 +73,4 @@ class StartedNodes:
 
     def _write(self, kept: Mapping[str, _Kept]) -> None:
         with suppress(OSError):
-            private_folder(self._file.parent)
-            number, draft = tempfile.mkstemp(dir=self._file.parent, prefix=".nodes.")
-            with os.fdopen(number, "wb") as file:
-                file.write(msgspec.json.encode(kept))
-            Path(draft).replace(self._file)
+            write_private(self._file, msgspec.json.encode(kept))
