@@ -51,6 +51,7 @@ def _node(node: Node, expectations: Expectations) -> dict[str, Any]:
         os=node.os,
         ssh=_ssh(node.ssh) if node.connection == "ssh" else None,
         workdir=node.workdir,
+        vars={name: hidden_value(name, value) for name, value in node.vars.items()} or None,
         addresses={network: str(address) for network, address in node.addresses.items()},
         interfaces=dict(node.interfaces) or None,
         via=dict(node.via) or None,
@@ -119,7 +120,10 @@ def _instance(instance: Instance) -> dict[str, Any]:
             interval_s=ready.interval_s,
         ),
         liveness=_given(**msgspec.structs.asdict(instance.liveness)) if instance.liveness else None,
-        env={name: hidden_value(name, value) for name, value in instance.env.items()},
+        env={
+            name: hidden_value(name, value)
+            for name, value in {**instance.provided, **instance.env}.items()
+        },
         env_file=instance.env_file,
         restart=_given(**msgspec.structs.asdict(instance.restart)),
         stop=_given(**msgspec.structs.asdict(instance.stop)),

@@ -11,11 +11,12 @@ from msgspec import structs
 
 from fleetctl.config.listen import check_ports, read_listen
 from fleetctl.config.liveness import read_liveness
-from fleetctl.config.nodes import read_workdir
+from fleetctl.config.nodes import check_env, read_workdir, texts
 from fleetctl.config.order import check_order
-from fleetctl.config.placeholders import ANY_NODE, OF_NODE, Scope, ServicePlace
+from fleetctl.config.placeholders import ANY_NODE, OF_NODE
 from fleetctl.config.ready import FROM_OUTSIDE, read_ready, written_kinds
 from fleetctl.config.report import Report, TreePath, nearest
+from fleetctl.config.scope import Scope, ServicePlace
 from fleetctl.config.shape import (
     JobEntry,
     ReadyEntry,
@@ -28,8 +29,6 @@ from fleetctl.config.sync import Locate, read_prepare, read_sync
 from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.topology import SSH, Fleet, Node
-
-RESERVED_ENV = "FLEETCTL_"
 
 
 def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: Report) -> Job:
@@ -63,6 +62,7 @@ class _JobReader:
         self._job = job
         self._entries = entry.services
         self._elastic = given(entry.elastic, False)
+        self._job_network = given(entry.network, None)
         self._fleet = fleet
         self._locate = locate
         self._report = report
@@ -128,12 +128,24 @@ class _JobReader:
         wrong = self._report.wrong(*self._path(service, "listen"))
         if names == (ANY_NODE,) or (listen is None and (written or wrong)):
             return None
-        return ServicePlace(names, listen)
+        return ServicePlace(names, self._listens[service], self._network(service))
+
+    def _network(self, service: str) -> str | None:
+        """The network that its ``network``, or that of the job, says."""
+        path = self._path(service, "network")
+        name = given(self._entries[service].network, None)
+        if name is None:
+            path, name = ("jobs", self._job, "network"), self._job_network
+        if name is None or name in self._fleet.networks:
+            return name
+        what = f"unknown network {name!r} in network{nearest(name, self._fleet.networks)}"
+        self._report.mistake(path, what)
+        return None
 
     def service(self, name: str) -> Service:
         entry = self._entries[name]
         after = self._after(name, entry)
-        self._check_env(name, entry)
+        check_env(entry.env, self._path(name, "env"), self._report)
         instances = [
             self._instance(name, entry, after, node, rank)
             for rank, node in enumerate(self._nodes[name], start=1)
@@ -144,7 +156,16 @@ class _JobReader:
         self, name: str, entry: ServiceEntry, after: tuple[str, ...], node: Node, rank: int
     ) -> Instance:
         self._check_command(name, entry, node)
-        scope = Scope(self._fleet, self._places, node, rank, len(self._nodes[name]))
+        scope = Scope(
+            self._fleet,
+            node,
+            self._report,
+            self._places,
+            name,
+            after,
+            rank,
+            len(self._nodes[name]),
+        )
         instance = self._filled(name, entry, after, scope)
         if self._elastic:
             unranked = self._filled(name, entry, after, replace(scope, rank=0, world_size=0))
@@ -157,7 +178,7 @@ class _JobReader:
         report, node = self._report, scope.node
 
         def fill(text: str, *path: str) -> str:
-            return scope.fill(text, self._path(name, *path), report)
+            return scope.fill(text, self._path(name, *path))
 
         command = given(entry.command, None)
         return Instance(
@@ -178,11 +199,22 @@ class _JobReader:
             ),
             liveness=self._liveness(name, entry, scope),
             after=after,
-            env={key: fill(value, "env", key) for key, value in _texts(entry.env).items()},
+            env={key: fill(value, "env", key) for key, value in texts(entry.env).items()},
             env_file=self._env_file(name, entry),
+            provided=self._node_env(scope),
             restart=self._restart(name, entry),
             stop=_stop(entry.stop or StopEntry()),
         )
+
+    def _node_env(self, scope: Scope) -> dict[str, str]:
+        """The variables that nodes.yaml gives every instance on the node."""
+        filled = {}
+        for key, value in scope.node.env.items():
+            path: TreePath = ("nodes", scope.node.name, "env", key)
+            if not self._report.has(*path):
+                path = ("defaults", "env", key)
+            filled[key] = scope.fill(value, path)
+        return filled
 
     def _liveness(self, name: str, entry: ServiceEntry, scope: Scope) -> Liveness | None:
         path = self._path(name, "liveness")
@@ -231,21 +263,13 @@ class _JobReader:
             path, ReadyEntry.__struct_fields__
         )
 
-    def _check_env(self, name: str, entry: ServiceEntry) -> None:
-        for key in entry.env or {}:
-            if key.startswith(RESERVED_ENV):
-                what = (
-                    f"{key} in env is reserved: fleetctl sets the {RESERVED_ENV}* variables itself"
-                )
-                self._report.mistake(self._path(name, "env", key), what, key=True)
-
     def _workdir(self, name: str, entry: ServiceEntry, node: Node, scope: Scope) -> str | None:
         base = node.workdir
         written = given(entry.workdir, None)
         if written is None:
             return base
         path = self._path(name, "workdir")
-        own = read_workdir(scope.fill(written, path, self._report), path, self._report) or "~"
+        own = read_workdir(scope.fill(written, path), path, self._report) or "~"
         return own if base is None or own.startswith(("~", "/")) else posixpath.join(base, own)
 
     def _env_file(self, name: str, entry: ServiceEntry) -> str | None:
@@ -276,11 +300,6 @@ class _JobReader:
             max_delay_s=max_delay_s,
             reset_after_s=given(written.reset_after, usual.reset_after_s),
         )
-
-
-def _texts(env: Mapping[str, object] | None) -> dict[str, str]:
-    """The values as text, also numbers and words such as ``true``."""
-    return {key: str(value) for key, value in (env or {}).items()}
 
 
 def _stop(entry: StopEntry) -> Stop:

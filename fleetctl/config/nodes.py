@@ -9,11 +9,12 @@ from msgspec import UNSET
 
 from fleetctl.config.networks import read_address
 from fleetctl.config.report import Report, TreePath, nearest
-from fleetctl.config.shape import FileEntry, NodeEntry, SSHEntry, filled, given
+from fleetctl.config.shape import DefaultsEntry, FileEntry, NodeEntry, SSHEntry, filled, given
 from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, SSH, Network, Node
 
 RESERVED_NAME = "controller"
 """The name of the machine that fleetctl runs on, in ``Fix.on``."""
+RESERVED_ENV = "FLEETCTL_"
 
 
 def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report) -> dict[str, Node]:
@@ -22,6 +23,8 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
     :param networks: all networks of the file.
     """
     nodes = {}
+    defaults = file.defaults or DefaultsEntry()
+    check_env(defaults.env, ("defaults", "env"), report)
     owners: dict[IPv4Address, str] = {}
     for name, written in file.nodes.items():
         entry = written or NodeEntry()
@@ -29,9 +32,9 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
         workdir: TreePath = ("nodes", name, "workdir")
         if entry.workdir is UNSET:
             workdir = ("defaults", "workdir")
-        if file.defaults:
-            entry = filled(entry, file.defaults)
-            ssh = filled(ssh, file.defaults.ssh or SSHEntry())
+        check_env(entry.env, ("nodes", name, "env"), report)
+        entry = filled(entry, defaults)
+        ssh = filled(ssh, defaults.ssh or SSHEntry())
         nodes[name] = Node(
             name=name,
             ssh=_ssh(name, ssh),
@@ -42,6 +45,8 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
             gateway=given(entry.gateway, False),
             via=entry.via or {},
             workdir=read_workdir(given(entry.workdir, None), workdir, report),
+            vars={**texts(defaults.vars), **texts(entry.vars)},
+            env={**texts(defaults.env), **texts(entry.env)},
         )
     if not nodes and not report.wrong("nodes"):
         report.mistake(("nodes",), "nodes is empty: a fleet needs at least one node")
@@ -55,6 +60,19 @@ def read_workdir(workdir: str | None, path: TreePath, report: Report) -> str | N
         what = f"workdir is {workdir!r}: only '~' and '~/…' are expanded, not '~name'"
         report.mistake(path, what)
     return workdir
+
+
+def texts(values: Mapping[str, object] | None) -> dict[str, str]:
+    """The values as text, also numbers and words such as ``true``."""
+    return {key: str(value) for key, value in (values or {}).items()}
+
+
+def check_env(env: Mapping[str, object] | None, path: TreePath, report: Report) -> None:
+    """Report variables that only fleetctl sets."""
+    for key in env or {}:
+        if key.startswith(RESERVED_ENV):
+            what = f"{key} in env is reserved: fleetctl sets the {RESERVED_ENV}* variables itself"
+            report.mistake((*path, key), what, key=True)
 
 
 def _ssh(name: str, entry: SSHEntry) -> SSH:

@@ -11,22 +11,33 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
-from fleetctl.model.topology import INTERFACE_PATTERN, OS
-
-MAX_SECONDS = 604_800
-"""A week: a larger number is probably meant in milliseconds."""
-
-NAME_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
-NODE_NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*$"
-ENV_NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
-HOST_PATTERN = r"^[^\s\-@/'\"`$;&|<>()\\][^\s@/'\"`$;&|<>()\\]*$"
-USER_PATTERN = r"^[^\s\-@:/'\"`$;&|<>()\\][^\s@:/'\"`$;&|<>()\\]*$"
-JUMP_PATTERN = r"^[^\s\-'\"`$;&|<>()\\][^\s'\"`$;&|<>()\\]*$"
-SIGNALS = ("HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "ALRM", "TERM")
-
-
-def _says(what: str, **limits: Any) -> Meta:
-    return Meta(extra={"what": what}, **limits)
+from fleetctl.config.scalars import (
+    Address,
+    Binding,
+    Count,
+    EnvName,
+    Host,
+    InterfaceName,
+    Jump,
+    Name,
+    NetworkRef,
+    NodeName,
+    NodeRef,
+    Percent,
+    Policy,
+    Port,
+    Positive,
+    PositiveCount,
+    PositiveSeconds,
+    Seconds,
+    ServiceRef,
+    Signal,
+    Subnet,
+    Text,
+    User,
+    Value,
+)
+from fleetctl.model.topology import OS
 
 
 def _means(text: str) -> Meta:
@@ -35,61 +46,6 @@ def _means(text: str) -> Meta:
 
 _SOME: Any = Meta(min_length=1)
 """For lists and mappings that must not be empty."""
-
-
-Text = Annotated[str, _says("text that is not empty", min_length=1)]
-Subnet = Annotated[str, _says("an IPv4 subnet such as 10.10.0.0/24", min_length=1)]
-Address = Annotated[str, _says("an IPv4 address such as 10.10.0.1", min_length=1)]
-NodeRef = Annotated[str, _says("the name of a node", min_length=1)]
-ServiceRef = Annotated[str, _says("the name of a service", min_length=1)]
-Binding = Annotated[str, _says("NETWORK:PORT or ADDRESS:PORT", min_length=1)]
-Value = Annotated[str | int | float | bool, _says("text, a number, or true or false")]
-Name = Annotated[
-    str,
-    _says(
-        "a name of letters, digits, '_' and '-' (at most 63; tmux and shells must take it)",
-        pattern=NAME_PATTERN,
-    ),
-]
-NodeName = Annotated[
-    str,
-    _says(
-        "a name of letters, digits, '_' and '-', with dots between such parts",
-        pattern=NODE_NAME_PATTERN,
-        max_length=253,
-    ),
-]
-EnvName = Annotated[
-    str,
-    _says("a name of letters, digits and '_', no digit first", pattern=ENV_NAME_PATTERN),
-]
-Host = Annotated[
-    str,
-    _says("an address, a host name or a Host alias of ~/.ssh/config", pattern=HOST_PATTERN),
-]
-User = Annotated[str, _says("a user name", pattern=USER_PATTERN)]
-Jump = Annotated[str, _says("[user@]host[:port], several with commas", pattern=JUMP_PATTERN)]
-InterfaceName = Annotated[
-    str,
-    _says(
-        "a network interface, such as eth0 or bridge0 (at most 15 letters, digits, '_', '-', '.')",
-        pattern=INTERFACE_PATTERN,
-    ),
-]
-Port = Annotated[int, _says("a port from 1 to 65535", ge=1, le=65535)]
-Seconds = Annotated[float, _says("a number of seconds from 0 to a week", ge=0, le=MAX_SECONDS)]
-PositiveSeconds = Annotated[
-    float, _says("a number of seconds above 0, at most a week", gt=0, le=MAX_SECONDS)
-]
-Positive = Annotated[float, _says("a number above 0", gt=0, le=1e12)]
-Percent = Annotated[float, _says("a number from 0 to 100", ge=0, le=100)]
-Count = Annotated[int, _says("a whole number from 0 to 1000000", ge=0, le=1_000_000)]
-PositiveCount = Annotated[int, _says("a whole number from 1 to 1000000", ge=1, le=1_000_000)]
-Signal = Literal[
-    "HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "ALRM", "TERM",
-    "SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTERM",
-]  # fmt: skip
-Policy = Literal["never", "on-failure", "always"]
 
 
 class Entry(Struct, forbid_unknown_fields=True):
@@ -155,6 +111,13 @@ class DefaultsEntry(Entry):
         Literal["ssh", "local", "none"] | UnsetType, _means("How fleetctl connects to the node.")
     ] = UNSET
     workdir: Annotated[Text | UnsetType, _means("Where commands run on the node.")] = UNSET
+    vars: Annotated[
+        dict[Name, Value] | None, _means("Texts that differ between nodes, for {var.NAME}.")
+    ] = None
+    env: Annotated[
+        dict[EnvName, Value] | None,
+        _means("Environment variables of all instances there, unless their service has its own."),
+    ] = None
 
 
 class NodeEntry(DefaultsEntry):
@@ -287,6 +250,10 @@ class ServiceEntry(Entry):
         Binding | UnsetType,
         _means("NETWORK:PORT or ADDRESS:PORT: the one address it must listen on."),
     ] = UNSET
+    network: Annotated[
+        NetworkRef | UnsetType,
+        _means("The network that is meant where it does not listen; default: its job's."),
+    ] = UNSET
     ready: Annotated[ReadyEntry | None, _means("When it counts as ready.")] = None
     liveness: Annotated[
         LivenessEntry | None, _means("What it is asked while it runs, to know that it still works.")
@@ -333,6 +300,10 @@ class JobEntry(Entry):
             "Members may come and go: start starts those that can work, and a changed rank or "
             "world size renews nothing; default false."
         ),
+    ] = UNSET
+    network: Annotated[
+        NetworkRef | UnsetType,
+        _means("The network that is meant where its services do not listen."),
     ] = UNSET
     sync: Annotated[SyncEntry | None, _means("The code, for `fleetctl sync`.")] = None
     prepare: Annotated[

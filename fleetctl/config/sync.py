@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from fleetctl.config.placeholders import NodeScope
 from fleetctl.config.report import Report, TreePath
 from fleetctl.config.shape import JobEntry, SyncEntry, given
 from fleetctl.model.jobs import Job, Prepare, Sync
@@ -59,7 +60,13 @@ def read_prepare(job: Job, entry: JobEntry, fleet: Fleet, report: Report) -> Pre
     for index, name in enumerate(entry.prepare_on or []):
         if "\n" in name:
             report.mistake((*path, "prepare_on", index), f"{name!r} has a line break in it")
-    return Prepare(command, tuple(entry.prepare_on or ()), workdirs)
+    lines = {
+        name: NodeScope(fleet, fleet.nodes[name], report).fill(command, (*path, "prepare"))
+        for name in dict.fromkeys(instance.node for instance in job.instances)
+        if name in workdirs
+    }
+    changed = {name: line for name, line in lines.items() if line != command}
+    return Prepare(command, tuple(entry.prepare_on or ()), workdirs, changed)
 
 
 def _workdirs(

@@ -78,6 +78,8 @@ class Instance(Struct, frozen=True):
     stop: Stop
     liveness: Liveness | None = None
     """``None``: it is asked nothing while it runs."""
+    provided: Mapping[str, str] = {}
+    """Variables below those of ``env_file`` and ``env``: what nodes.yaml says for its node."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 
@@ -91,6 +93,7 @@ class Instance(Struct, frozen=True):
         :param secrets: the variables of its ``env_file``.
         """
         return {
+            **self.provided,
             **secrets,
             **self.env,
             "FLEETCTL_FLEET": fleet,
@@ -109,7 +112,7 @@ class Instance(Struct, frozen=True):
         except ValueError:
             return None
         for word in words:
-            if "PATH" in self.env or word.startswith("PATH="):
+            if "PATH" in self.env or "PATH" in self.provided or word.startswith("PATH="):
                 return None
             if word == "exec" or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*=.*", word):
                 continue
@@ -137,8 +140,11 @@ class Instance(Struct, frozen=True):
             "restart": msgspec.to_builtins(self.restart),
             "stop": msgspec.to_builtins(self.stop),
         }
-        if self.liveness:  # else the hashes of definitions without it would change
+        # what is left out must not change the hashes of definitions without it
+        if self.liveness:
             what["liveness"] = msgspec.to_builtins(self.liveness)
+        if self.provided:
+            what["provided"] = dict(sorted(self.provided.items()))
         return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()[:12]
 
 
@@ -167,12 +173,14 @@ class Prepare(Struct, frozen=True):
     """What is run on each node of a job before the job starts there."""
 
     command: str
-    """A POSIX shell line."""
+    """A POSIX shell line, as written."""
     on: tuple[str, ...]
     """Files that it depends on, relative to the workdir: while they and the line are what they were
     when it last succeeded, it is not run."""
     workdirs: Mapping[str, str]
     """By node: where it runs, as in :class:`Sync`."""
+    lines: Mapping[str, str] = {}
+    """By node: the line that it runs there, where placeholders make it another."""
 
 
 class Job(Struct, frozen=True):

@@ -74,6 +74,10 @@ class Node(Struct, frozen=True):
     """By network name: the node through which that network is reached."""
     workdir: str | None = None
     """Where commands run, if their service does not say; ``None``: the home folder."""
+    vars: Mapping[str, str] = {}
+    """What ``{var.NAME}`` is there, by name."""
+    env: Mapping[str, str] = {}
+    """Variables of every instance there, as written: placeholders are filled in by instance."""
 
     @property
     def ssh_port(self) -> int | None:
@@ -94,6 +98,17 @@ class Fleet(Struct, frozen=True):
     def network_of(self, address: IPv4Address) -> str | None:
         """The name of the network that ``address`` belongs to."""
         return next((name for name, n in self.networks.items() if address in n.cidr), None)
+
+    def way_out(self, node: Node, network: str) -> str | None:
+        """The network by which ``node`` sends to ``network``: that itself, or the one on which its
+        gateway to it is; ``None``: it has no way there."""
+        if network in node.addresses:
+            return network
+        gateway = node.via.get(network)
+        if gateway is None or gateway not in self.nodes or node.name not in self.nodes:
+            return None
+        shared = self.shared_network(node.name, gateway)
+        return shared.name if shared else None
 
     def shared_network(self, a: str, b: str) -> Network | None:
         """The network on which nodes ``a`` and ``b`` are neighbours.
