@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from msgspec import UNSET
 
 from fleetctl.config.networks import read_address
-from fleetctl.config.report import Report, TreePath, nearest
+from fleetctl.config.report import Report, TreePath, dotted, nearest
 from fleetctl.config.shape import DefaultsEntry, FileEntry, NodeEntry, SSHEntry, filled, given
 from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, SSH, Network, Node
 
@@ -29,6 +29,9 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
     for name, written in file.nodes.items():
         entry = written or NodeEntry()
         ssh = entry.ssh or SSHEntry()
+        host: TreePath = ("nodes", name, "ssh", "host")
+        if ssh.host is UNSET:
+            host = ("defaults", "ssh", "host")
         workdir: TreePath = ("nodes", name, "workdir")
         if entry.workdir is UNSET:
             workdir = ("defaults", "workdir")
@@ -37,7 +40,7 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
         ssh = filled(ssh, defaults.ssh or SSHEntry())
         nodes[name] = Node(
             name=name,
-            ssh=_ssh(name, ssh),
+            ssh=_ssh(name, ssh, host, report),
             connection=given(entry.connection, "ssh"),
             os=given(entry.os, None),
             addresses=_addresses(name, entry, networks, owners, report),
@@ -75,15 +78,22 @@ def check_env(env: Mapping[str, object] | None, path: TreePath, report: Report) 
             report.mistake((*path, key), what, key=True)
 
 
-def _ssh(name: str, entry: SSHEntry) -> SSH:
+def _ssh(name: str, entry: SSHEntry, path: TreePath, report: Report) -> SSH:
+    """:param path: where its hosts stand, if anywhere."""
+    host = given(entry.host, name)
+    if not host and not report.wrong(*path):
+        report.mistake(path, f"{dotted(path)} is empty; it must be a host or a list of them")
+    first, *others = dict.fromkeys([host] if isinstance(host, str) else host or [name])
     return SSH(
-        host=given(entry.host, name),
+        host=first,
         port=given(entry.port, None),
         user=given(entry.user, None),
         identity_file=given(entry.identity_file, None),
         known_hosts=given(entry.known_hosts, None),
         proxy_jump=given(entry.proxy_jump, None),
         connect_timeout_s=given(entry.connect_timeout, DEFAULT_CONNECT_TIMEOUT_S),
+        other_hosts=tuple(others),
+        second_way=given(entry.second_way, True),
     )
 
 

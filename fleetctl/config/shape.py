@@ -86,8 +86,11 @@ class SSHEntry(Entry):
     """How to log in. What is left out comes from ~/.ssh/config, then from OpenSSH's defaults."""
 
     host: Annotated[
-        Host | UnsetType,
-        _means("Address, name, or Host alias of ~/.ssh/config; default: the node's own name."),
+        Host | Annotated[list[Host], _SOME] | UnsetType,
+        _means(
+            "Address, name, or Host alias of ~/.ssh/config, or a list of them, which are tried "
+            "side by side; default: the node's own name."
+        ),
     ] = UNSET
     port: Annotated[Port | UnsetType, _means("The SSH server's port.")] = UNSET
     user: Annotated[User | UnsetType, _means("The account on the node.")] = UNSET
@@ -99,6 +102,13 @@ class SSHEntry(Entry):
     connect_timeout: Annotated[
         PositiveSeconds | UnsetType,
         _means("Seconds to wait for an answer; default 10."),
+    ] = UNSET
+    second_way: Annotated[
+        bool | UnsetType,
+        _means(
+            "Whether the node is reached through another node on one of its data networks when it "
+            "does not answer directly; default true."
+        ),
     ] = UNSET
 
 

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleetctl.model.jobs import Job
 
@@ -54,6 +55,22 @@ class SSH(Struct, frozen=True):
     known_hosts: str | None = None
     proxy_jump: str | None = None
     connect_timeout_s: float = DEFAULT_CONNECT_TIMEOUT_S
+    other_hosts: tuple[str, ...] = ()
+    """Where it may be instead: these are tried beside ``host``."""
+    second_way: bool = True
+    """Whether the node is reached through another one when no host answers."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """All hosts, the preferred one first."""
+        return (self.host, *self.other_hosts)
+
+    @property
+    def each(self) -> tuple[SSH, ...]:
+        """The same for each host alone."""
+        if not self.other_hosts:
+            return (self,)
+        return tuple(replace(self, host=host, other_hosts=()) for host in self.hosts)
 
 
 class Node(Struct, frozen=True):

@@ -143,6 +143,8 @@ NAMES = [
     ),
     case("reserved-node", ("jobs:\n", "  §controller: {}\njobs:\n"), says="'controller'|reserved"),
     case("ssh-user", ("user: me", "user: §me@host"), says="defaults.ssh.user|a user name"),
+    case("ssh-hosts-empty", ("host: 192.168.1.11", "host: §[]"), says="host is empty|a list"),
+    case("ssh-hosts", ("host: 192.168.1.11", "host: [a, §b c]"), says="ssh.host[2]|host name"),
     case("ssh-host-option", ("host: 192.168.1.11", "host: §-oProxyCommand=x"), says="host name"),
 ]
 

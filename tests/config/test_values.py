@@ -31,6 +31,15 @@ def service(body: str, node: str = "n: {}") -> Instance:
     return fleet(text + lines).jobs["j"].services["s"].instances[0]
 
 
+def test_several_hosts_and_the_second_way() -> None:
+    text = "fleet: f\ndefaults: {ssh: {second_way: false}}\nnodes:\n"
+    lab = fleet(
+        f"{text}  a: {{ssh: {{host: [a.local, 10.0.0.1, a.local], second_way: true}}}}\n  b: {{}}\n"
+    )
+    assert lab.nodes["a"].ssh == SSH("a.local", other_hosts=("10.0.0.1",))
+    assert lab.nodes["b"].ssh == SSH("b", second_way=False)
+
+
 def test_everything_in_the_text() -> None:
     lab = fleet(RIGHT)
     assert lab.name == "lab"

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import asyncssh
 from msgspec import Struct
@@ -34,6 +36,7 @@ from fleetctl.link.ssh.known_hosts import Known, KnownHosts
 from fleetctl.link.ssh.login import TurnedAway, log_in
 from fleetctl.link.ssh.revoked_keys import RevokedFiles, RevokedKeys, Unusable
 from fleetctl.link.ssh.shown_keys import ShownKeys, shown_keys
+from fleetctl.link.ssh.side_by_side import first
 from fleetctl.link.ssh.way_in import Login
 from fleetctl.model.topology import SSH, Node
 
@@ -72,19 +75,42 @@ class Connector:
 
     async def connect(self, node: Node, *, only_named: bool = False) -> SSHLink:
         """Connect to ``node`` within its ``connect_timeout``, which is for the whole of it: all
-        addresses of its name, the login, and trying again where the server is too busy.
+        addresses of its name, the login, and trying again where the server is too busy. Each of
+        several hosts has that time.
 
         :param only_named: with the key of its ``identity_file`` alone, as with ``IdentitiesOnly``.
         :raises LinkError: one of its subclasses, with the reason and what to do.
         """
-        hop, *gates = await self.way(node.name, node.ssh)
-        if only_named:
-            hop = replace(hop, config=replace(hop.config, identities_only=True))
-        return await self._connect([hop, *gates])
+
+        async def one(ssh: SSH) -> SSHLink:
+            hop, *gates = await self.way(node.name, ssh)
+            if only_named:
+                hop = replace(hop, config=replace(hop.config, identities_only=True))
+            return await self._connect([hop, *gates])
+
+        tries = [partial(one, ssh) for ssh in node.ssh.each]
+        return await first(node.name, tries, SSHLink.close)
+
+    async def answering(self, node: Node) -> SSH:
+        """How to reach ``node`` at the one of its hosts whose SSH server answers first.
+
+        :raises LinkError: none does.
+        """
+
+        async def one(ssh: SSH) -> SSH:
+            await self.host_keys(replace(node, ssh=ssh))
+            return ssh
+
+        async def nothing(_: SSH) -> None:
+            pass
+
+        if not node.ssh.other_hosts:
+            return node.ssh
+        return await first(node.name, [partial(one, ssh) for ssh in node.ssh.each], nothing)
 
     async def host_keys(self, node: Node) -> ShownKeys:
         """The keys by which the SSH server of ``node`` proves itself, found without a login there;
-        jump hosts are logged into.
+        jump hosts are logged into. Of several hosts, those of the first: see :meth:`answering`.
 
         :raises LinkError: it cannot be asked.
         """
@@ -117,10 +143,13 @@ class Connector:
 
         :raises LinkError: its SSH configuration cannot be read.
         """
-        hop, *_ = await self.way(node.name, node.ssh)
-        config = hop.config
-        entries = self._known(hop).of(recorded_names(config.host, config.port, config.alias)[0])
-        return frozenset(entry.key for entry in entries if not entry.marker)
+        found: set[bytes] = set()
+        for ssh in node.ssh.each:
+            hop, *_ = await self.way(node.name, ssh)
+            config = hop.config
+            entries = self._known(hop).of(recorded_names(config.host, config.port, config.alias)[0])
+            found.update(entry.key for entry in entries if not entry.marker)
+        return frozenset(found)
 
     async def way(self, name: str, ssh: SSH) -> Sequence[Hop]:
         """The node, and the jump hosts to it, the nearest to the node first.
@@ -200,8 +229,14 @@ class Connector:
         """The jump host for ``name``, which all nodes behind it share."""
         gate = gates[0]
         key = replace(gate.ssh, connect_timeout_s=0)
+
+        def connect() -> Coroutine[Any, Any, SSHLink]:
+            if gate.ssh.other_hosts:
+                return self.connect(Node(gate.name, gate.ssh))
+            return self._connect(gates)
+
         try:
-            return await self._jumps.get(key, lambda: self._connect(gates))
+            return await self._jumps.get(key, connect)
         except LinkError as error:
             reason = f"cannot go through {gate.name}: {error.reason}"
             failed = type(error)(name, reason, hint=error.hint, silent=error.silent)
