@@ -30,12 +30,15 @@ class Profile(Struct, frozen=True):
     """A NetworkManager profile. Two may have the same name, so the UUID identifies it."""
 
     uuid: str
+    """Empty for one that a repair is about to make: NetworkManager chooses it then."""
     name: str
     device: str | None = None
     """The interface on which it is active."""
     bound_to: str | None = None
     """The only interface on which it may be used."""
     autoconnect: bool = True
+    priority: int = 0
+    """Of several that may come up on an interface, the highest one does."""
     method: str | None = None
     addresses: tuple[str, ...] = ()
     routes: tuple[ProfileRoute, ...] = ()
@@ -103,6 +106,8 @@ class NetworkSetup(Struct, frozen=True):
     services: tuple[NetworkService, ...] | None = None
     devices: Mapping[str, str] = {}
     """By interface: NetworkManager's word for its state, such as ``unmanaged``."""
+    types: Mapping[str, str] = {}
+    """By interface: NetworkManager's word for its type, such as ``ethernet``."""
     interfaces: Mapping[str, InterfaceSetup] = {}
     """Of a Linux node: what systemd-networkd, dhcpcd and ifupdown set up, by interface."""
     sysctl: str | None = None

@@ -35,7 +35,7 @@ from fleetctl.probes.parsers.unparsed import Unparsed
 from fleetctl.probes.script import Answer, Script, Texts, compose, read
 
 _PROPERTIES = (
-    "connection.interface-name,connection.autoconnect,"
+    "connection.interface-name,connection.autoconnect,connection.autoconnect-priority,"
     "ipv4.method,ipv4.addresses,ipv4.routes,ipv4.never-default,ipv4.gateway"
 )
 PROFILES_LINUX = f"""command -v nmcli >/dev/null || exit 0
@@ -47,7 +47,7 @@ case $(printf '%s\\n' "$known" | grep -F ":$id:") in *:$id:*wireless:*)
 nmcli -t -f 802-11-wireless.powersave connection show "$id";; esac
 done
 printf '\\036files\\n'; nmcli -t -f UUID,FILENAME connection show
-printf '\\036devices\\n'; nmcli -t -f DEVICE,STATE device"""
+printf '\\036devices\\n'; nmcli -t -f DEVICE,STATE,TYPE device"""
 # networkd names the file that it took for an interface in its public state (sd-network, links).
 MANAGERS_LINUX = """for d in /sys/class/net/*; do
 read -r n <"$d/ifindex" && [ -r "/run/systemd/netif/links/$n" ] || continue
@@ -143,6 +143,7 @@ def with_profiles(setup: NetworkSetup, text: str) -> NetworkSetup:
                 device=row.device,
                 bound_to=properties.get("connection.interface-name"),
                 autoconnect=properties.get("connection.autoconnect") not in ("no", "false"),
+                priority=_priority(properties.get("connection.autoconnect-priority")),
                 method=properties.get("ipv4.method"),
                 addresses=tuple(_items(properties.get("ipv4.addresses"))),
                 routes=tuple(_routes(properties.get("ipv4.routes"))),
@@ -152,7 +153,13 @@ def with_profiles(setup: NetworkSetup, text: str) -> NetworkSetup:
                 power_save=_number(properties.get("802-11-wireless.powersave")),
             )
         )
-    return replace(setup, profiles=tuple(profiles), devices=dict(_pairs(states)))
+    devices = [(*row, "", "")[:3] for row in map(split_terse, states.splitlines()) if row[0]]
+    return replace(
+        setup,
+        profiles=tuple(profiles),
+        devices={row[0]: row[1] for row in devices},
+        types={row[0]: row[2] for row in devices},
+    )
 
 
 def with_managers(setup: NetworkSetup, text: str) -> NetworkSetup:
@@ -274,6 +281,11 @@ def _routes(text: str | None) -> Iterator[ProfileRoute]:
 def _number(text: str | None) -> int | None:
     """The number in ``3 (enable)``."""
     return whole((text or "").split(" ")[0])
+
+
+def _priority(text: str | None) -> int:
+    size = whole((text or "").removeprefix("-")) or 0
+    return -size if (text or "").startswith("-") else size
 
 
 def _why(unread: Unparsed) -> str:

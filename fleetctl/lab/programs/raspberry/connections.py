@@ -39,7 +39,7 @@ def connection(out: Output, words: list[str]) -> int:
         return _add(words)
     if verb == "up":
         return _up(words)
-    profile = find(words)
+    profile = _to_delete(words) if verb == "delete" else find(words)
     if verb == "modify":
         must_be_root(f"Error: Failed to modify connection '{profile.id}': Insufficient privileges")
         change(profile, words)
@@ -60,6 +60,17 @@ def connection(out: Output, words: list[str]) -> int:
         take_down(profile)
         say(f"Connection '{profile.id}' successfully deactivated (D-Bus active path: {BUS_PATH}/1)")
     return 0
+
+
+def _to_delete(words: list[str]) -> Profile:
+    name = words[-1] if words else ""
+    try:
+        return find(words)
+    except Refused as error:
+        if error.status == NOT_FOUND:
+            unknown = f"Error: cannot delete unknown connection(s): '{name}'."
+            raise Refused(f"{error}\n{unknown}", NOT_FOUND) from None
+        raise
 
 
 def _show(out: Output, words: list[str], only_active: bool) -> int:
