@@ -29,6 +29,10 @@ class RepairLine(Struct, frozen=True):
     weight: Weight = "plain"
 
 
+FOUND_NOW = RepairLine(0, "found now that this is done:", weight="quiet")
+"""Before what a repair brought up."""
+
+
 class Hints(Struct, frozen=True):
     """What the user can do, as each front end says it."""
 
