@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from getpass import GetPassWarning, getpass
 
 import click
@@ -246,17 +246,11 @@ class _Run:
                 "schema": SCHEMA,
                 "action": "apply" if self._options.apply else "show",
                 "ok": not wrong and not self._errors,
-                "repairs": [
-                    {
-                        "problem": repair.problem,
-                        "node": repair.node,
-                        "steps": [
-                            _step_json(repair, step, states.get((repair.node, step.command)))
-                            for step in repair.steps
-                        ],
-                        "notes": repair.notes,
-                    }
-                    for repair in self._shown
+                "repairs": [_repair_json(repair, states) for repair in self._shown],
+                "then": [
+                    _repair_json(repair, {})
+                    for repair in self._repairs.proposal.then
+                    if not self._options.apply
                 ],
                 "by_hand": [
                     {"problem": found.problem, "notes": found.notes}
@@ -322,6 +316,20 @@ def _still_a_way(node: str, behind: Sequence[str]) -> RepairRefused:
 
 def _commands(count: int) -> str:
     return "this command" if count == 1 else f"these {count} commands"
+
+
+def _repair_json(
+    repair: Repair, states: Mapping[tuple[str, str], StepOutcome]
+) -> dict[str, object]:
+    return {
+        "problem": repair.problem,
+        "node": repair.node,
+        "steps": [
+            _step_json(repair, step, states.get((repair.node, step.command)))
+            for step in repair.steps
+        ],
+        "notes": repair.notes,
+    }
 
 
 def _step_json(repair: Repair, step: RepairStep, outcome: StepOutcome | None) -> dict[str, object]:
