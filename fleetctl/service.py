@@ -159,7 +159,8 @@ class Repairs(Protocol):
         """The steps of ``repair`` that would be run now, without those that were run before."""
 
     def todo(self) -> dict[str, list[Repair]]:
-        """By node, in the order of nodes.yaml: the repairs that can be run there."""
+        """By node: the repairs that can be run there; first on nodes that others are reached
+        through."""
 
     def decline(self, repairs: Sequence[Repair]) -> None:
         """Do not offer ``repairs`` again."""

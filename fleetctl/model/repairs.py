@@ -66,6 +66,8 @@ class Proposal(Struct, frozen=True):
 
     repairs: tuple[Repair, ...] = ()
     by_hand: tuple[ByHand, ...] = ()
+    then: tuple[Repair, ...] = ()
+    """What ``repairs`` are expected to bring up: found, and repaired, once they are done."""
 
 
 OutcomeState = Literal["done", "failed", "refused", "unknown"]

@@ -19,6 +19,7 @@ from fleetctl.model.repairs import KeptRecord, Proposal, Repair, StepOutcome
 from fleetctl.model.status import Problem, RepairStep
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet
+from fleetctl.model.ways_in import outward
 from fleetctl.repair.applying import Repairer, Report
 from fleetctl.repair.proposals import propose
 
@@ -105,7 +106,7 @@ class Rounds:
         for repair in self.proposal.repairs:
             if self.steps_of(repair):
                 by_node.setdefault(repair.node, []).append(repair)
-        return {name: by_node[name] for name in self._fleet.nodes if name in by_node}
+        return {name: by_node[name] for name in outward(self._fleet, list(by_node))}
 
     def decline(self, repairs: Sequence[Repair]) -> None:
         self._tried.update((r.node, s.command) for r in repairs for s in self.steps_of(r))

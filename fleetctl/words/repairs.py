@@ -29,6 +29,12 @@ class RepairLine(Struct, frozen=True):
     weight: Weight = "plain"
 
 
+FOUND_NOW = RepairLine(0, "found now that this is done:", weight="quiet")
+"""Before what a repair brought up."""
+EXPECTED = RepairLine(0, "then, as far as can be told before that is done:", weight="quiet")
+"""Before what a repair is expected to bring up."""
+
+
 class Hints(Struct, frozen=True):
     """What the user can do, as each front end says it."""
 
@@ -48,6 +54,10 @@ def proposal_lines(
     """The lines of a whole proposal; see :func:`repair_lines`."""
     for repair in proposal.repairs:
         yield from repair_lines(repair, hints, persistent=persistent, tried=tried)
+    if proposal.then:
+        yield EXPECTED
+    for repair in proposal.then:
+        yield from repair_lines(repair, hints, persistent=persistent, tried=lambda r, s: False)
     for found in proposal.by_hand:
         yield from by_hand_lines(found, hints)
 

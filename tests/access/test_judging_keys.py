@@ -16,11 +16,11 @@ import pytest
 from fleetctl.access.known_hosts_file import append, lines
 from fleetctl.access.mix_ups import Keys, mix_ups
 from fleetctl.access.ssh_argv import ssh_argv
-from fleetctl.access.waves import waves
 from fleetctl.access.witnesses import read_scan, unexpected, witnesses
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.link.ssh.shown_keys import HostKey
 from fleetctl.model.topology import SSH, Fleet, Network, Node
+from fleetctl.model.ways_in import waves
 from tests.openssh import bounded
 
 

@@ -160,11 +160,14 @@ def _candidates(node: Node, facts: NodeFacts, network: Network) -> list[Interfac
         for name, address in node.addresses.items()
         if name != network.name and (own := facts.network.interface_of(address))
     }
+    inside = {
+        member for interface in facts.network.interfaces or () for member in interface.members
+    }
     stems = _STEMS.get(network.kind, ("",))
     return [
         i
         for i in facts.network.interfaces or ()
-        if i.name not in taken
+        if i.name not in taken | inside
         and i.name.startswith(stems)
         and not any(_of_another(a, network) for a in i.addresses)
     ]
