@@ -73,3 +73,47 @@ def test_without_a_profile_one_is_made(lab: Lab) -> None:
     fix(lab, "--undo", "--yes")
     assert profiles(lab) == before
     assert errors(check(lab)) == BARE
+
+
+NETWORKD = """\
+nmcli con delete eth-static
+mkdir -p /run/systemd/netif/links /etc/systemd/network
+printf 'NETWORK_FILE=%s\\nADMIN_STATE=configuring\\n' /etc/systemd/network/{file} \\
+    >/run/systemd/netif/links/$(cat /sys/class/net/eth0/ifindex)
+printf '[Match]\\nName={match}\\n\\n[Network]\\nDHCP=yes\\n' >/etc/systemd/network/{file}
+"""
+DHCPCD = """\
+nmcli con delete eth-static
+mkdir -p /run/dhcpcd && echo 1 >/run/dhcpcd/pid
+printf 'hostname\\n\\ninterface wlan0\\n# end\\n' >/etc/dhcpcd.conf
+"""
+SEEN = "cat /etc/dhcpcd.conf /etc/systemd/network/*.network; ls -R /etc/systemd/network; true"
+
+
+@pytest.mark.long  # 15 s each
+@pytest.mark.parametrize(
+    ("scene", "written"),
+    [
+        (NETWORKD.format(file="eth0.network", match="eth0"),
+         "/etc/systemd/network/eth0.network.d/fleetctl.conf"),
+        (NETWORKD.format(file="20-wired.network", match="e*"),
+         "/etc/systemd/network/05-fleetctl-eth0.network"),
+        (DHCPCD, "/etc/dhcpcd.conf"),
+    ],
+)  # fmt: skip
+def test_other_managers_get_their_files(make_lab: MakeLab, scene: str, written: str) -> None:
+    lab = make_lab(FLEET)
+    root(lab, scene)
+    before = root(lab, SEEN)
+    assert errors(check(lab)) == BARE
+    apply(lab)
+    assert check(lab)["problems"] == []
+    told = check(lab)["nodes"]["pi5"]
+    assert {a["persistent"] for a in told["addresses"] if a["network"] == "edge"} == {True}
+    text = root(lab, f"cat {written}")
+    assert "192.168.50.2/24" in text
+    assert "10.10.0.0/24" in text
+    assert "all is as nodes.yaml wants it" in apply(lab)
+    fix(lab, "--undo", "--yes")
+    assert root(lab, SEEN).rstrip() == before.rstrip()
+    assert errors(check(lab)) == BARE
