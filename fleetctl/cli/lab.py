@@ -44,10 +44,20 @@ _NAME = click.option("--name", help="Which lab; may be left out while only one r
     help="Copy a local file or folder to ~/DEST on every node; may be repeated.",
 )
 @click.option("--as-guide", is_flag=True, help="Leave out the return routes, as the guide does.")
+@click.option(
+    "--factory",
+    is_flag=True,
+    help="Nodes as out of their boxes: only the addresses that SSH needs; for `fix` to set up.",
+)
 @click.option("--loopback", is_flag=True, help="SSH servers on the loopback: needs no root.")
 @click.pass_obj
 def up(
-    context: Context, name: str | None, copies: tuple[str, ...], as_guide: bool, loopback: bool
+    context: Context,
+    name: str | None,
+    copies: tuple[str, ...],
+    as_guide: bool,
+    factory: bool,
+    loopback: bool,
 ) -> None:
     """Build the fleet of nodes.yaml."""
     from fleetctl import config
@@ -61,13 +71,16 @@ def up(
         click.echo(f"lab: {why}: building the small lab on the loopback", err=True)
         loopback = True
     if loopback:
-        if as_guide:
-            raise UsageError("--as-guide is about routes, and the loopback has none")
+        if as_guide or factory:
+            option = "--as-guide is about routes" if as_guide else "--factory is about networks"
+            raise UsageError(f"{option}, and the loopback has none")
         small = LoopbackLab.up(fleet, path, name=name, copies=pairs, progress=_say)
         remember(small.config_path, config.load(small.config_path), home=small.home)
         _show_loopback(small, len(_running()))
         return
-    lab = Lab.up(fleet, path, name=name, copies=pairs, as_guide=as_guide, progress=_say)
+    lab = Lab.up(
+        fleet, path, name=name, copies=pairs, as_guide=as_guide, factory=factory, progress=_say
+    )
     option = "" if len(_running()) == 1 else f" --name {lab.name}"
     node = next(iter(lab.blueprint.nodes), "controller")
     routes = "netstat -rn" if lab.blueprint.machine(node).os == "macos" else "ip route"
@@ -145,6 +158,7 @@ def _print_loopback(found: Mapping[str, Any]) -> None:
 
 def _print(found: Mapping[str, Any]) -> None:
     guide = ", as the guide says (no return routes)" if found["as_guide"] else ""
+    guide += ", nodes built as out of their boxes" if found["factory"] else ""
     click.echo(f"lab {found['lab']}: fleet {found['fleet']}{guide}; home {found['home']}")
     width = max(len(node) for node in found["nodes"])
     for node, about in found["nodes"].items():

@@ -52,6 +52,7 @@ def _node(node: Node, expectations: Expectations) -> dict[str, Any]:
         ssh=_ssh(node.ssh) if node.connection == "ssh" else None,
         workdir=node.workdir,
         addresses={network: str(address) for network, address in node.addresses.items()},
+        interfaces=dict(node.interfaces) or None,
         via=dict(node.via) or None,
         forwards=node.name in expectations.forwarding,
         routes=[_route(route) for route in routes if route.kind == "route"],

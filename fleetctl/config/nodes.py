@@ -38,6 +38,7 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
             connection=given(entry.connection, "ssh"),
             os=given(entry.os, None),
             addresses=_addresses(name, entry, networks, owners, report),
+            interfaces=_interfaces(name, entry, networks, report),
             gateway=given(entry.gateway, False),
             via=entry.via or {},
             workdir=read_workdir(given(entry.workdir, None), workdir, report),
@@ -95,6 +96,29 @@ def _addresses(
         if network in networks:
             addresses[network] = address
     return addresses
+
+
+def _interfaces(
+    name: str, entry: NodeEntry, networks: Mapping[str, Network], report: Report
+) -> dict[str, str]:
+    addresses = entry.addresses or {}
+    found: dict[str, str] = {}
+    for network, interface in (entry.interfaces or {}).items():
+        path = ("nodes", name, "interfaces", network)
+        if network not in networks:
+            what = f"unknown network {network!r} in interfaces of {name!r}"
+            report.mistake(path, what + nearest(network, networks), key=True)
+        elif network not in addresses:
+            what = f"{name!r} has no address on {network!r}, so no interface there; add the address"
+            report.mistake(path, what, key=True)
+        elif not interface:
+            continue  # reported already
+        elif other := next((n for n, taken in found.items() if taken == interface), None):
+            what = f"{interface} of {name!r} is on {other!r} already; each network has its own port"
+            report.mistake(path, what)
+        else:
+            found[network] = interface
+    return found
 
 
 def _check_on_network(

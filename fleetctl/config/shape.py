@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
-from fleetctl.model.topology import OS
+from fleetctl.model.topology import INTERFACE_PATTERN, OS
 
 MAX_SECONDS = 604_800
 """A week: a larger number is probably meant in milliseconds."""
@@ -69,6 +69,13 @@ Host = Annotated[
 ]
 User = Annotated[str, _says("a user name", pattern=USER_PATTERN)]
 Jump = Annotated[str, _says("[user@]host[:port], several with commas", pattern=JUMP_PATTERN)]
+InterfaceName = Annotated[
+    str,
+    _says(
+        "a network interface, such as eth0 or bridge0 (at most 15 letters, digits, '_', '-', '.')",
+        pattern=INTERFACE_PATTERN,
+    ),
+]
 Port = Annotated[int, _says("a port from 1 to 65535", ge=1, le=65535)]
 Seconds = Annotated[float, _says("a number of seconds from 0 to a week", ge=0, le=MAX_SECONDS)]
 PositiveSeconds = Annotated[
@@ -166,6 +173,10 @@ class NodeEntry(DefaultsEntry):
     ] = UNSET
     addresses: Annotated[
         dict[Name, Address] | None, _means("Network name to this node's IPv4 address on it.")
+    ] = None
+    interfaces: Annotated[
+        dict[Name, InterfaceName] | None,
+        _means("Network name to the port by which this node is on it; default: found by its kind."),
     ] = None
     gateway: Annotated[
         bool | UnsetType, _means("Forwards packets between its networks; default false.")

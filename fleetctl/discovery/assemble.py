@@ -108,6 +108,7 @@ def _node(
             for network in _ordered(found)
             if network.name in found.addresses[name]
         },
+        interfaces=found.ports[name],
         gateway=forwarding(name, via, facts),
         via=via.get(name, {}),
         notes=tuple(notes),

@@ -43,6 +43,8 @@ class DraftNode(Struct, frozen=True):
     """None: the node could not be asked."""
     addresses: Mapping[str, Noted[IPv4Address]] = {}
     """By network name."""
+    interfaces: Mapping[str, Noted[str]] = {}
+    """By network name: the port for an address that is not there yet."""
     gateway: Noted[bool] | None = None
     """None: it forwards for no other node."""
     via: Mapping[str, Noted[str]] = {}

@@ -18,8 +18,8 @@ from fleetctl.model.topology import Fleet
 
 
 def merged(text: str, draft: Draft, fleet: Fleet) -> str:
-    """``text`` with the networks, nodes, addresses, ``gateway`` and ``via`` of ``draft`` that it
-    lacks.
+    """``text`` with the networks, nodes, addresses, ``interfaces``, ``gateway`` and ``via`` of
+    ``draft`` that it lacks.
 
     :param text: of the valid file that ``fleet`` was read from.
     :raises UsageError: the file has a form into which nothing can be written.
@@ -100,6 +100,7 @@ def _lacking(node: DraftNode, fleet: Fleet) -> DraftNode:
         node.ssh,
         os=None if known.os else node.os,
         addresses={n: a for n, a in node.addresses.items() if n not in known.addresses},
+        interfaces={n: i for n, i in node.interfaces.items() if n not in known.interfaces},
         gateway=None if known.gateway else node.gateway,
         via={n: v for n, v in node.via.items() if v.why != IN_FILE and n not in known.via},
     )

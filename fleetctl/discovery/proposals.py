@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 
@@ -17,6 +18,7 @@ from fleetctl.discovery.interfaces import bridge, medium
 from fleetctl.discovery.subnets import Found, network_name
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import Heard
+from fleetctl.model.topology import INTERFACE_PATTERN
 
 
 def propose(
@@ -94,12 +96,16 @@ class _Proposal:
         found = self._found
         name = self._existing(joined, kind) or self._lone(joined, kind)
         missing = [n for n in joined.ends if name is None or name not in found.addresses[n]]
-        if not missing:
-            return
         if name is None:
             name = self._new(joined, kind)
             if name is None:
                 return
+        self._give(missing, name, joined)
+        self._tell_ports(name, joined)
+
+    def _give(self, missing: Sequence[str], name: str, joined: Joined) -> None:
+        """An address on the network to each node that has none."""
+        found = self._found
         taken = self._in_use | {own[name].value for own in found.addresses.values() if name in own}
         numbers = (ip for ip in found.networks[name].cidr.hosts() if ip not in taken)
         for node in sorted(missing, key=self._rank):
@@ -110,6 +116,14 @@ class _Proposal:
                 self.notes.append(f"network {name} has no free address for {node}")
                 return
             found.addresses[node][name] = Noted(address, why, guessed=True)
+
+    def _tell_ports(self, name: str, joined: Joined) -> None:
+        """Which interface each address on the network is for, where none has it."""
+        for node, end in joined.ends.items():
+            own = self._found.addresses[node].get(name)
+            there = own and self._facts[node].network.interface_of(own.value)
+            if own and not there and re.fullmatch(INTERFACE_PATTERN, end):
+                self._found.ports[node].setdefault(name, Noted(end, joined.why))
 
     def _rank(self, node: str) -> tuple[bool, int]:
         """A gateway gets the lower number: the node with more networks, and among equal ones a

@@ -28,6 +28,8 @@ class Found(Struct):
     """By node."""
     lone: dict[IPv4Network, Place]
     """Subnets that only one node is on."""
+    ports: dict[str, dict[str, Noted[str]]]
+    """By node and network: the interface for an address that is not there yet."""
 
     def members(self, network: str) -> list[str]:
         return [node for node, own in self.addresses.items() if network in own]
@@ -42,7 +44,13 @@ def find_networks(
     :param here: of this machine; None: not known.
     :param fleet: what a nodes.yaml says already; it is kept.
     """
-    found = Found({}, {node: {} for node in facts}, {node: [] for node in facts}, {})
+    found = Found(
+        {},
+        {node: {} for node in facts},
+        {node: [] for node in facts},
+        {},
+        {node: {} for node in facts},
+    )
     everywhere = [place for node, said in facts.items() for place in places(node, said)]
     over_ssh = {node: address for node, said in facts.items() if (address := of_ssh(said))}
     if fleet:

@@ -88,6 +88,14 @@ def fields(node: DraftNode) -> dict[str, list[str]]:
                 for n, a in node.addresses.items()
             ),
         ]
+    if node.interfaces:
+        found["interfaces"] = [
+            "interfaces:",
+            *(
+                _commented(f"  {scalar(n)}: {scalar(i.value)}", i.why)
+                for n, i in node.interfaces.items()
+            ),
+        ]
     if node.gateway:
         why = _reason(node.gateway.why, node.gateway.guessed)
         found["gateway"] = [_commented("gateway: true", why)]

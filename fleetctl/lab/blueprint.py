@@ -112,6 +112,8 @@ class Blueprint(Struct, frozen=True):
     """Names of ``connection: local`` nodes, which are the controller itself."""
     internet: str | None
     as_guide: bool
+    factory: bool = False
+    """The nodes' own addresses are those that SSH needs, and they route and forward nothing."""
 
     def machine(self, where: str) -> Machine:
         """The machine that a user means by ``where``: a node's name or ``controller``.
@@ -124,6 +126,16 @@ class Blueprint(Struct, frozen=True):
             return self.machines[CONTROLLER]
         names = ", ".join([*self.nodes, *self.controller_names, "controller"])
         raise LabError(f"the lab has no machine {where!r}", hint=f"It has: {names}.")
+
+    def bare(self, machine: Machine, port: Port) -> bool:
+        """Whether the machine is built without its address on a port, routes and forwarding."""
+        login = machine.login.address if machine.login else ""
+        return (
+            self.factory
+            and machine.role == "ssh"
+            and not self.segments[port.network].control
+            and not any(own.partition("/")[0] == login for own in port.addresses)
+        )
 
     @property
     def nodes(self) -> tuple[str, ...]:

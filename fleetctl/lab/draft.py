@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
+from msgspec.structs import replace
+
 from fleetctl.errors import LabError
 from fleetctl.lab.blueprint import (
     CONTROLLER,
@@ -33,14 +35,16 @@ LAST_RESORT = IPv4Network("10.99.99.0/24")
 """The control network of a fleet that names neither a network nor an address."""
 
 
-def draw(fleet: Fleet, *, as_guide: bool = False) -> Blueprint:
+def draw(fleet: Fleet, *, as_guide: bool = False, factory: bool = False) -> Blueprint:
     """The blueprint of a lab for ``fleet``.
 
     :param as_guide: leave out the return routes, which are easily forgotten.
+    :param factory: build nodes as they come out of their boxes.
     :raises LabError: the fleet has something that a lab cannot build (an IPv6 or loopback SSH
         address, a control network without a free address).
     """
-    return _Draft(fleet, as_guide=as_guide).blueprint()
+    plan = _Draft(fleet, as_guide=as_guide).blueprint()
+    return replace(plan, factory=factory)
 
 
 class _Draft:
@@ -188,12 +192,13 @@ class _Draft:
     def _machine(self, index: int, key: str) -> Machine:
         node = self.fleet.nodes.get(key)
         os: OS = (node.os if node else None) or "linux"
-        names = InterfaceNames(os)
+        declared = node.interfaces if node else {}
+        names = InterfaceNames(os, declared.values())
         places = personality(os)
         ports = tuple(
             Port(
                 network=network,
-                interface=names.take(self.networks[network].kind),
+                interface=declared.get(network) or names.take(self.networks[network].kind),
                 switch_port=f"p{index}.{list(self.networks).index(network)}",
                 mac=_mac(self.fleet.name, key, network),
                 addresses=tuple(f"{a}/{self.networks[network].cidr.prefixlen}" for a in addresses),

@@ -60,6 +60,7 @@ class Lab:
         name: str | None = None,
         copies: Copies = (),
         as_guide: bool = False,
+        factory: bool = False,
         progress: Progress | None = None,
     ) -> Lab:
         """Build a lab for ``fleet`` and wait until every SSH server answers.
@@ -68,13 +69,15 @@ class Lab:
         :param name: of the lab; None: the fleet's.
         :param copies: files or folders, each with its destination (``~/…``) in every home.
         :param as_guide: leave out the return routes, which are easily forgotten.
+        :param factory: build nodes as out of their boxes: no addresses but those that SSH needs, no
+            routes, no forwarding.
         :param progress: called with a line about each step.
         :raises LabError: this machine lacks something, a lab of that name runs, or a step failed;
             what was built so far is removed.
         """
         check_machine()
         say = progress or (lambda _line: None)
-        blueprint = draw(fleet, as_guide=as_guide)
+        blueprint = draw(fleet, as_guide=as_guide, factory=factory)
         lab = cls(state.check_name(name or fleet.name))
         copies = checked(copies)
         state.folder(lab.name).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -156,6 +159,7 @@ class Lab:
             "fleet": now.blueprint.fleet,
             "config": now.config,
             "home": str(self.home),
+            "factory": now.blueprint.factory,
             "as_guide": now.blueprint.as_guide,
             "internet": now.blueprint.internet,
             "keeper_pid": now.keeper.pid,

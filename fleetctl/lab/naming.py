@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
+from functools import partial
 
 from fleetctl.model.topology import OS
 
@@ -18,14 +20,20 @@ class InterfaceNames:
 
     ``wlan0``, ``eth0``, ``thunderbolt0`` on Linux; ``en1``, ``en0``, ``bridge0`` on a Mac mini;
     its further interfaces are named as USB adapters: ``en5``, ``en6`` …
+
+    :param taken: names that are given already.
     """
 
-    def __init__(self, os: OS = "linux") -> None:
+    def __init__(self, os: OS = "linux", taken: Collection[str] = ()) -> None:
         self._os = os
+        self._taken = frozenset(taken)
         self._given: Counter[str] = Counter()
 
     def take(self, kind: str) -> str:
         """The next name for a network of ``kind``."""
+        return next(name for name in iter(partial(self._name, kind), "") if name not in self._taken)
+
+    def _name(self, kind: str) -> str:
         if self._os == "macos":
             return self._mac_name(kind)
         stem = _STEM.get(kind, "eth")

@@ -8,6 +8,7 @@ used here, too.
 from __future__ import annotations
 
 import plistlib
+import re
 import uuid
 from collections.abc import Collection, Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_interface
@@ -63,7 +64,7 @@ def description(plan: Blueprint, machine: Machine) -> str:
     for port in machine.ports:
         gateway, metric = _lease(machine, port)
         kind = plan.segments[port.network].kind
-        addresses = " ".join(port.addresses)
+        addresses = "" if plan.bare(machine, port) else " ".join(port.addresses)
         lines.append(["port", port.interface, kind, port.mac, addresses, gateway, metric])
     if is_mac(machine):
         lines += (
@@ -110,20 +111,24 @@ def _uuid(*what: str) -> str:
 
 
 def write(plan: Blueprint, machine: Machine, folder: Path) -> None:
-    """Write network and settings onto a node's new disk, for a healthy fleet.
+    """Write network and settings onto a node's new disk: for a healthy fleet, or as out of its box.
 
     :param folder: of the disk, with `fs` and `upper`.
     """
     root, upper = folder / "fs", folder / "upper"
+    bare = {port.interface for port in machine.ports if plan.bare(machine, port)}
     diskfile.write(root, f"{HIDDEN}/machine", description(plan, machine))
     if is_mac(machine):
-        diskfile.write(root, services.FILE, services.text_of(_services(machine)))
+        made = _services(machine, bare)
+        diskfile.write(root, services.FILE, services.text_of(made))
         power = "".join(f"{key} {value}\n" for key, value in POWER.items())
         diskfile.write(root, POWER_FILE, power)
     else:
         for profile in _profiles(plan, machine):
+            if profile.device in bare:
+                continue
             diskfile.write(upper, _file_of(profile), profile.text)
-    if machine.forwarding:
+    if machine.forwarding and not plan.factory:
         keep_forwarding(machine, root if is_mac(machine) else upper, kept=True)
 
 
@@ -222,15 +227,18 @@ def keep_awake(plan: Blueprint, machine: Machine, root: Path, *, awake: bool) ->
             diskfile.write(root, f"{ACTIVITY}/{device}", f"{'off' if awake else 'on'}\n")
 
 
-def _services(machine: Machine) -> list[services.Service]:
+def _services(machine: Machine, bare: Collection[str] = ()) -> list[services.Service]:
+    """
+    :param bare: interfaces of which only DHCP is asked, and does not answer.
+    """
     found = []
     for port in machine.ports:
         name = _port_name(port.interface)
         own = [ip_interface(address) for address in port.addresses]
-        dhcp = bool(_lease(machine, port)[0])
+        dhcp = bool(_lease(machine, port)[0]) or port.interface in bare
         routes = []
         for route in machine.routes:
-            if route.interface == port.interface:
+            if route.interface == port.interface and port.interface not in bare:
                 to = IPv4Network(route.to)
                 routes.append(f"{to.network_address}/{to.netmask}/{route.via}")
         fields = [name, name, port.interface, "on", "dhcp" if dhcp else "manual"]
@@ -246,12 +254,14 @@ def _services(machine: Machine) -> list[services.Service]:
 
 
 def _port_name(device: str) -> str:
-    if device.startswith("bridge"):
+    if re.fullmatch(r"bridge\d+", device):
         number = int(device.removeprefix("bridge"))
         return "Thunderbolt Bridge" if number == 0 else f"Thunderbolt Bridge {number + 1}"
     built_in = {"en0": "Ethernet", "en1": "Wi-Fi"}
     if device in built_in:
         return built_in[device]
+    if not re.fullmatch(r"en\d+", device):
+        return device
     number = int(device.removeprefix("en")) - 4
     return "USB 10/100/1000 LAN" if number == 1 else f"USB 10/100/1000 LAN {number}"
 

@@ -24,6 +24,8 @@ Connection = Literal["ssh", "local", "none"]
 DEFAULT_CONNECT_TIMEOUT_S = 10.0
 DEFAULT_LOSS_PERCENT = 1.0
 SSH_PORT = 22
+INTERFACE_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$"
+"""Linux and macOS take 15 characters (IFNAMSIZ in net/if.h)."""
 
 
 class Network(Struct, frozen=True):
@@ -64,6 +66,8 @@ class Node(Struct, frozen=True):
     """``None``: the node is asked."""
     addresses: Mapping[str, IPv4Address] = {}
     """The node's own addresses, by network name."""
+    interfaces: Mapping[str, str] = {}
+    """By network name: the port by which the node is on it, where nodes.yaml says so."""
     gateway: bool = False
     """Declared as forwarding; a node that is another one's ``via`` forwards as well."""
     via: Mapping[str, str] = {}

@@ -18,6 +18,7 @@ def case(name: str, *edits: Edit, says: str) -> object:
 
 SERVER_READY = "ready: {listening: true, timeout: 60}"
 RESTART = "restart: {policy: on-failure, delay: 3, max: 60}"
+FABRIC = "    addresses: {fabric: 10.10.0.2}"
 WIFI = "wifi: {cidr: 192.168.1.0/24, kind: wifi, control: true}"
 
 YAML = [
@@ -226,6 +227,26 @@ GATEWAYS = [
         (VIA, "via: {fabric: §mini1}"),
         ("fabric:65432", "edge:65432"),
         says="neither on 'fabric'",
+    ),
+    case(
+        "interface-on-unknown-network",
+        (FABRIC, FABRIC + "\n    interfaces: {§fabrik: en0}"),
+        says="unknown network 'fabrik' in interfaces of 'mini2'|did you mean 'fabric'",
+    ),
+    case(
+        "interface-without-address",
+        (FABRIC, FABRIC + "\n    interfaces: {fabric: en0, §edge: en1}"),
+        says="'mini2' has no address on 'edge'|add the address",
+    ),
+    case(
+        "interface-twice",
+        ("    gateway: true", "    interfaces: {fabric: en0, edge: §en0}\n    gateway: true"),
+        says="en0 of 'mini1' is on 'fabric' already",
+    ),
+    case(
+        "interface-name",
+        (FABRIC, FABRIC + "\n    interfaces: {fabric: §Thunderbolt Bridge}"),
+        says="nodes.mini2.interfaces.fabric is 'Thunderbolt Bridge'|a network interface, such as",
     ),
     case(
         "two-local",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.config import load_text
+from fleetctl.config.expansion import expand
 from fleetctl.model.jobs import Instance, Listen, Restart, Stop
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
@@ -104,6 +105,14 @@ def test_mappings_with_all_entries_commented_out_are_empty() -> None:
 
 def test_null_turns_the_internet_check_off() -> None:
     assert changed("internet: 8.8.8.8", "internet: null").internet is None
+
+
+def test_interfaces_of_a_node() -> None:
+    own = "addresses: {fabric: 10.10.0.2}"
+    lab = changed(own, f"{own}\n    interfaces: {{fabric: bridge0}}")
+    assert lab.nodes["mini2"].interfaces == {"fabric": "bridge0"}
+    assert lab.nodes["mini1"].interfaces == {}
+    assert expand(lab)["nodes"]["mini2"]["interfaces"] == {"fabric": "bridge0"}
 
 
 def test_values_of_a_node_override_defaults() -> None:

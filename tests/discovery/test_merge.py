@@ -118,6 +118,13 @@ def test_the_file_s_own_names_and_plans_are_kept() -> None:
     ).replace("{air: 192.168.1.12}", "{air: 192.168.1.12, tb: 10.99.0.20}")
     _, fleet = both(planned)
     assert str(fleet.nodes["mini2"].addresses["tb"]) == "10.99.0.20"
+    assert {n: node.interfaces.get("tb") for n, node in fleet.nodes.items() if node.interfaces} == {
+        "mini1": "bridge0",
+        "mini2": "bridge0",
+        "mini3": "bridge0",
+        "pi5": None,
+        "pi4": None,
+    }
     assert str(fleet.nodes["mini1"].addresses["tb"]) == "10.99.0.1"
     assert not any(str(n.cidr).startswith("10.10.") for n in fleet.networks.values())
 

@@ -44,6 +44,13 @@ def test_the_guide_s_network_is_proposed_for_its_machines() -> None:
         "pi5": {"edge50": "192.168.50.2"},
         "pi4": {"edge51": "192.168.51.2"},
     }
+    assert {n: node.interfaces for n, node in fleet.nodes.items()} == {
+        "mini1": {"fabric": "bridge0", "edge50": "en0"},
+        "mini2": {"fabric": "bridge0"},
+        "mini3": {"fabric": "bridge0", "edge51": "en0"},
+        "pi5": {"edge50": "eth0"},
+        "pi4": {"edge51": "eth0"},
+    }
     assert [n for n, node in fleet.nodes.items() if node.gateway] == ["mini1", "mini3"]
     assert fleet.nodes["pi4"].via == {"fabric": "mini3"}
     assert made.guesses == 3 + 7 + 2 + 2  # networks, addresses, gateways, via
@@ -100,6 +107,10 @@ def test_the_subnet_of_one_end_is_taken() -> None:
     made, fleet = drafted(*fresh(mini1=mini1))
     assert str(fleet.networks["edge77"].cidr) == "192.168.77.0/24"
     assert str(fleet.nodes["pi5"].addresses["edge77"]) == "192.168.77.2"
+    assert (fleet.nodes["mini1"].interfaces, fleet.nodes["pi5"].interfaces) == (
+        {"fabric": "bridge0"},  # the address on en0 is there
+        {"edge77": "eth0"},
+    )
     assert not any("no other node here" in note for node in made.nodes for note in node.notes)
 
 

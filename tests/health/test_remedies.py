@@ -527,6 +527,10 @@ LASTING = [
      NetworkSetup(services=(NetworkService("Puente", True, "bridge0", "off"),)),
      "sudo networksetup -setmanual Puente 10.10.0.1 255.255.255.0",
      "sudo networksetup -setv4off Puente"),
+    (mini1("address-missing", "fabric", expected="10.10.0.1", interface="bridge0"), MINI1,
+     NetworkSetup(services=(replace(BRIDGE, enabled=False),)),
+     "sudo networksetup -setnetworkserviceenabled 'Thunderbolt Bridge' on",
+     "sudo networksetup -setnetworkserviceenabled 'Thunderbolt Bridge' off"),
     (mini1("sleep-enabled", found="1"), MINI1, MACOS, "sudo pmset -a sleep 0 disksleep 0",
      "sudo pmset -a sleep 1 disksleep 10"),
 ]  # fmt: skip
@@ -677,6 +681,41 @@ def test_two_routes_of_one_service_do_not_overwrite_each_other() -> None:
     assert undos == [begin, f"{begin} {first}"]
 
 
+NEW_BRIDGE = mini1("address-missing", "fabric", expected="10.10.0.1", interface="bridge0")
+
+
+def test_a_service_that_is_not_there_is_made() -> None:
+    """Routes are added to it, and a name that is in use is not taken."""
+    other = NetworkService("fabric bridge0", True, "en7", "dhcp", routes=())
+    setup = NetworkSetup(services=(other,))
+    made = plan(FLEET, NEW_BRIDGE, MINI1, setup)
+    name = "'fabric bridge0 2'"
+    assert [(s.command, s.undo) for s in made.steps if s.lasts] == [
+        (f"sudo networksetup -createnetworkservice {name} bridge0",
+         f"sudo networksetup -removenetworkservice {name}"),
+        (f"sudo networksetup -setmanual {name} 10.10.0.1 255.255.255.0",
+         f"sudo networksetup -setnetworkserviceenabled {name} off"),
+    ]  # fmt: skip
+    assert {s.interface for s in made.steps} == {"bridge0"}
+    assert made.setup
+    assert lasting(RETURN, MINI1, made.setup) == [
+        (f"sudo networksetup -setadditionalroutes {name} 192.168.51.0 255.255.255.0 10.10.0.3",
+         f"sudo networksetup -setadditionalroutes {name}"),
+    ]  # fmt: skip
+    assert plan(FLEET, NEW_BRIDGE, MINI1, made.setup).steps == made.steps[:1]  # what is live alone
+
+
+def test_a_disabled_service_is_set_up_and_enabled() -> None:
+    off = NetworkService("Bridge", False, "bridge0", "dhcp", routes=())
+    made = plan(FLEET, NEW_BRIDGE, MINI1, NetworkSetup(services=(off,)))
+    assert [(s.command, s.undo) for s in made.steps if s.lasts] == [
+        ("sudo networksetup -setmanual Bridge 10.10.0.1 255.255.255.0",
+         "sudo networksetup -setdhcp Bridge"),
+        ("sudo networksetup -setnetworkserviceenabled Bridge on",
+         "sudo networksetup -setnetworkserviceenabled Bridge off"),
+    ]  # fmt: skip
+
+
 def test_two_keys_of_one_sysctl_file_do_not_overwrite_each_other() -> None:
     found = [pi5("forwarding-off"), pi5("rp-filter-strict", interface="eth0")]
     first, second = (p.steps[-1] for p in plans(FLEET, found, PI5, LINUX))
@@ -698,6 +737,9 @@ DISABLED = (replace(BRIDGE, enabled=False),)
         (RETURN, MINI1, NetworkSetup(services=(ROUTES_UNREAD,)), "cannot be read"),
         (RETURN, MINI1, NetworkSetup(unknown={"services": "odd text"}), "odd text"),
         (STOLEN, MINI1, NetworkSetup(services=(replace(BRIDGE, method=None),)), "cannot be read"),
+        (STOLEN, MINI1, NetworkSetup(services=()), "there are: none"),
+        (STOLEN, MINI1, NetworkSetup(services=DISABLED), '"Thunderbolt Bridge" (disabled)'),
+        (NEW_BRIDGE, MINI1, NetworkSetup(services=SHARED), '"Thunderbolt Bridge", "Bridge 2"'),
         (WAY, PI5, NetworkSetup(unknown={"profiles": "there is no NetworkManager"}), "no Network"),
         (WAY, PI5, NetworkSetup(profiles=(WIFI,)), "profiles for eth0: none"),
         (

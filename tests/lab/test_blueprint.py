@@ -27,6 +27,33 @@ def test_ports_have_declared_addresses_on_linux_interface_names() -> None:
     }
 
 
+def test_interfaces_of_nodes_yaml_are_the_nodes_own() -> None:
+    """Those that it does not name keep out of their way."""
+    named = "    interfaces: {edge: eth1, fabric: wlan0}\n    gateway: true"
+    assert ports(drawn(SMALL.replace("    gateway: true", named)), "mini1") == {
+        "wifi": ("wlan1", ("192.168.1.11/24",)),
+        "fabric": ("wlan0", ("10.10.0.1/24",)),
+        "edge": ("eth1", ("192.168.50.1/24",)),
+    }
+
+
+def test_out_of_its_box_a_node_has_no_addresses_but_those_of_ssh() -> None:
+    """Not even on a network for data, where SSH goes over it."""
+    text = SMALL.replace("{host: 192.168.1.25, user: pi}", "{host: 192.168.50.2, user: pi}")
+    plan = draw(config.load_text(text, "nodes.yaml"), factory=True)
+    bare = {
+        key: [port.network for port in machine.ports if plan.bare(machine, port)]
+        for key, machine in plan.machines.items()
+    }
+    assert {key: networks for key, networks in bare.items() if networks} == {
+        "mini1": ["fabric", "edge"],
+        "mini2": ["fabric"],
+        "mini3": ["fabric"],
+    }
+    plan = drawn(text)
+    assert not any(plan.bare(m, port) for m in plan.machines.values() for port in m.ports)
+
+
 def test_router_and_controller_get_free_addresses_on_the_control_network_only() -> None:
     plan = drawn(SMALL)
     assert ports(plan, ROUTER) == {"wifi": ("wlan0", ("192.168.1.1/24",))}

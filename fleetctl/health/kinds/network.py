@@ -24,7 +24,15 @@ def _interface_unknown(target: RepairTarget) -> str:
     finding = target.finding
     if finding.interface or finding.network is None:
         return ""
-    return f"which interface of {finding.node} belongs to {finding.network.name} is not known"
+    if declared := target.node.interfaces.get(finding.network.name):
+        return (
+            f"{finding.node} has no {declared}, by which nodes.yaml says it is on "
+            f"{finding.network.name}: correct interfaces there, or bring that port back"
+        )
+    return (
+        f"which interface of {finding.node} belongs to {finding.network.name} is not known: name "
+        "it by interfaces in nodes.yaml"
+    )
 
 
 def _routers_mask(target: RepairTarget) -> str:

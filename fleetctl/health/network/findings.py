@@ -151,7 +151,10 @@ def _down(node: Node, row: AddressRow, interface: Interface) -> Finding:
 
 
 def _candidates(node: Node, facts: NodeFacts, network: Network) -> list[Interface]:
-    """Interfaces that could belong to ``network``: of its kind, and in use for no other."""
+    """Interfaces that could belong to ``network``: the one that nodes.yaml names, else those of its
+    kind that are in use for no other."""
+    if declared := node.interfaces.get(network.name):
+        return [i for i in facts.network.interfaces or () if i.name == declared]
     taken = {
         own.name
         for name, address in node.addresses.items()
@@ -163,8 +166,15 @@ def _candidates(node: Node, facts: NodeFacts, network: Network) -> list[Interfac
         for i in facts.network.interfaces or ()
         if i.name not in taken
         and i.name.startswith(stems)
-        and not any(not a.is_loopback and a.ip not in network.cidr for a in i.addresses)
+        and not any(_of_another(a, network) for a in i.addresses)
     ]
+
+
+def _of_another(address: IPv4Interface, network: Network) -> bool:
+    """Whether it is an address of another network, and not one that a machine gives itself where no
+    DHCP server answers (RFC 3927)."""
+    ip = address.ip
+    return not (ip.is_loopback or ip.is_link_local or ip in network.cidr)
 
 
 def _route(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> Finding:

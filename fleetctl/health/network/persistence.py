@@ -31,7 +31,8 @@ def address_kept(node: Node, facts: NodeFacts, network: Network) -> Kept:
 
     if interface is not None:
         return _boot(facts, interface.name).of(judge)
-    return _anywhere(facts, judge) or _boot(facts, "").of(judge)
+    declared = node.interfaces.get(network.name, "")
+    return _anywhere(facts, judge) or _boot(facts, declared).of(judge)
 
 
 def route_kept(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> Kept:

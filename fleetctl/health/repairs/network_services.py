@@ -6,7 +6,8 @@ already is not touched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import count
 
 from msgspec.structs import replace
 
@@ -71,34 +72,89 @@ def detour(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
 
 
 def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
-    """Give the service a fixed address and no router: with one, it could become the primary
-    service."""
+    """Give the interface's service a fixed address and no router: with one, it could become the
+    primary service. A service that is missing is made, one that is disabled is enabled."""
     finding = target.finding
-    service, note = _service(finding.node, finding.interface, setup)
-    if service is None:
+    # a default route may have been stolen by an interface that needs no service, as a VPN's
+    find = _alone if finding.address else _service
+    alone, note = find(finding.node, finding.interface, setup)
+    if note:
         return _nothing(setup, note)
-    assert finding.network is not None
-    given, mask = target.node.addresses[finding.network.name], finding.network.cidr.netmask
+    if alone is None:
+        return _made(target, setup) if finding.interface else SetupChange(setup)
+    changed, steps, note = _fixed(target, alone)
+    if note:
+        return _nothing(setup, note)
+    if not alone.enabled:
+        changed = replace(changed, enabled=True)
+        does = f'enables the service "{alone.name}"'
+        steps.append(_step(target, does, _enable(alone, "on"), _enable(alone, "off")))
+    return _changed(setup, alone, changed, *steps)
+
+
+def _made(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
+    """A new service with the fixed address.
+
+    ``-removenetworkservice`` may refuse to take away the only service of a port. So the undo of
+    what comes after the creation disables it, which by itself brings back how the port was.
+    """
+    interface = target.finding.interface
+    taken = {service.name for service in setup.services or ()}
+    new = NetworkService(_free(f"{_network(target)} {interface}", taken), True, interface, "dhcp")
+    does = f'makes the service "{new.name}" for {interface}, which has none'
+    create = ["-createnetworkservice", new.name, interface]
+    made = _step(target, does, create, ["-removenetworkservice", new.name])
+    changed, [address], _ = _fixed(target, new)
+    address = replace(address, undo=_command(_enable(new, "off")))
+    services = (*(setup.services or ()), replace(changed, routes=()))
+    return SetupChange(replace(setup, services=services), (made, address))
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """``name``, or with a number behind it."""
+    names = (f"{name} {number}" if number > 1 else name for number in count(1))
+    return next(name for name in names if name not in taken)
+
+
+def _network(target: RepairTarget) -> str:
+    assert target.finding.network is not None
+    return target.finding.network.name
+
+
+def _fixed(
+    target: RepairTarget, service: NetworkService
+) -> tuple[NetworkService, list[RepairStep], str]:
+    """The service with the fixed address, the step to that if it is one, and why it cannot be."""
+    network = target.finding.network
+    assert network is not None
+    given, mask = target.node.addresses[network.name], network.cidr.netmask
     # the default route belongs to the control network
     router = service.router if target.on_control else None
     right = service.method == "manual" and service.router == router
     if right and (service.address, service.mask) == (given, mask):
-        return SetupChange(setup)
+        return service, [], ""
     undo = _set_back(service)
     if undo is None:
         why = f'how the service "{service.name}" is set up cannot be read'
-        return _nothing(setup, f"{finding.node}: not for good, because {why}")
+        return service, [], f"{target.finding.node}: not for good, because {why}"
     words = ["-setmanual", service.name, str(given), str(mask), *([str(router)] if router else [])]
     with_router = f"the router {router}" if router else "no router"
-    step = RepairStep(
-        join(["sudo", "networksetup", *words]),
-        f'gives the service "{service.name}" the fixed address {given} and {with_router}',
-        undo,
-        lasts=True,
-        interface=finding.interface,
-    )
+    does = f'gives the service "{service.name}" the fixed address {given} and {with_router}'
     changed = replace(service, method="manual", address=given, mask=mask, router=router)
-    return _changed(setup, service, changed, step)
+    return changed, [_step(target, does, words, undo)], ""
+
+
+def _step(target: RepairTarget, does: str, words: list[str], undo: list[str]) -> RepairStep:
+    interface = target.finding.interface
+    return RepairStep(_command(words), does, _command(undo), lasts=True, interface=interface)
+
+
+def _enable(service: NetworkService, state: str) -> list[str]:
+    return ["-setnetworkserviceenabled", service.name, state]
+
+
+def _command(words: list[str]) -> str:
+    return join(["sudo", "networksetup", *words])
 
 
 def single_address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
@@ -116,18 +172,31 @@ def single_address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
 
 
 def _service(node: str, interface: str, setup: NetworkSetup) -> tuple[NetworkService | None, str]:
-    """The service of ``interface``, or why it is not known; without an interface, neither."""
+    """The enabled service of ``interface``, or why it is not known; neither: no interface."""
+    found, note = _alone(node, interface, setup)
+    if note or not interface or (found and found.enabled):
+        return found, note
+    return None, _ambiguous(node, interface, [found] if found else [])
+
+
+def _alone(node: str, interface: str, setup: NetworkSetup) -> tuple[NetworkService | None, str]:
+    """The one service of ``interface`` that is enabled, else the only one, or why it is not known;
+    neither: there is none."""
     if not interface:
         return None, ""
     if setup.services is None:
         why = setup.unknown.get("services", "its network services are not known")
         return None, f"{node}: not for good, because {why}"
     found = [s for s in setup.services if s.device == interface]
-    enabled = [s for s in found if s.enabled]
-    if len(enabled) == 1:
-        return enabled[0], ""
+    chosen = [s for s in found if s.enabled] or found
+    if len(chosen) > 1:
+        return None, _ambiguous(node, interface, found)
+    return (chosen[0] if chosen else None), ""
+
+
+def _ambiguous(node: str, interface: str, found: Sequence[NetworkService]) -> str:
     listed = ", ".join(f'"{s.name}"{"" if s.enabled else " (disabled)"}' for s in found) or "none"
-    return None, (
+    return (
         f"{node}: not for good, because exactly one enabled network service is needed for "
         f"{interface}; there are: {listed}"
     )
@@ -138,10 +207,10 @@ def _nothing(setup: NetworkSetup, note: str) -> SetupChange:
 
 
 def _changed(
-    setup: NetworkSetup, service: NetworkService, changed: NetworkService, step: RepairStep
+    setup: NetworkSetup, service: NetworkService, changed: NetworkService, *steps: RepairStep
 ) -> SetupChange:
     services = tuple(changed if s is service else s for s in setup.services or ())
-    return SetupChange(replace(setup, services=services), (step,))
+    return SetupChange(replace(setup, services=services), steps)
 
 
 def _set_routes(service: NetworkService) -> str:
@@ -153,8 +222,8 @@ def _set_routes(service: NetworkService) -> str:
     return join(["sudo", "networksetup", "-setadditionalroutes", service.name, *triples])
 
 
-def _set_back(service: NetworkService) -> str | None:
-    """The command that restores a service's present address settings."""
+def _set_back(service: NetworkService) -> list[str] | None:
+    """What restores a service's present address settings."""
     given = [str(word) for word in (service.address, service.mask, service.router) if word]
     if service.method == "manual" and len(given) >= 2:
         words = ["-setmanual", service.name, *given]
@@ -166,7 +235,7 @@ def _set_back(service: NetworkService) -> str | None:
         words = ["-setv4off", service.name]
     else:
         return None
-    return join(["sudo", "networksetup", *words])
+    return words
 
 
 def merged(steps: Sequence[RepairStep]) -> list[RepairStep]:

@@ -95,7 +95,9 @@ def parse_service_info(text: str) -> ServiceInfo | Unparsed:
     if error is not None and method is None:
         return ServiceInfo(error=error)
     if method is None and "IP address" not in said:
-        return _failed(text)
+        if "IPv6" not in said:
+            return _failed(text)
+        method = "off"  # of IPv4 it says nothing
     return ServiceInfo(
         method=method,
         address=address.ipv4(said.get("IP address")),

@@ -21,6 +21,7 @@ from . import kernel, services
 from .ifconfig import BRIDGE_MEMBERS
 from .services import Service
 
+BUILT_IN = {"Ethernet": "en0", "Wi-Fi": "en1", "Thunderbolt Bridge": "bridge0"}
 NO_ROOT = 14
 WRONG = 4
 INVALID = "** Error: The parameters were not valid."
@@ -52,6 +53,8 @@ def main(argv: list[str], _name: str) -> int:
     if verb == "getairportnetwork":
         say("You are not associated with an AirPort network.")  # even when associated
         return 0
+    if verb == "createnetworkservice":
+        return _create(known, words, about)
     change = VERBS.get(verb)
     if change is None:
         say(f"** Error: The command {argv[0]} is not known.\n")
@@ -63,23 +66,52 @@ def main(argv: list[str], _name: str) -> int:
     if not named:
         say(f"{words[0]} is not a recognized network service.\n{INVALID}")
         return WRONG
-    if verb.startswith("set") and os.geteuid() != 0:
-        say("** Error: Command requires admin privileges.")
-        return NO_ROOT
+    if verb.startswith(("set", "remove")) and os.geteuid() != 0:
+        return _no_root()
     service = named[0]
     before = services.route_lines(service)
+    if verb == "removenetworkservice":
+        known.remove(service)
     status = change(service, words[1:], about)
-    if verb.startswith("set") and status == 0:
+    if verb.startswith(("set", "remove")) and status == 0:
         write(services.FILE, services.text_of(known))
         _apply(service, before, about, only_routes=verb == "setadditionalroutes")
     return status
 
 
+def _no_root() -> int:
+    say("** Error: Command requires admin privileges.")
+    return NO_ROOT
+
+
+def _create(known: list[Service], words: list[str], about: Machine) -> int:
+    """A new service with DHCP, at the end of the order; its port may be given by its device."""
+    if os.geteuid() != 0:
+        return _no_root()
+    if len(words) != 2 or not words[0]:
+        say(f"{INVALID}\nUsage: networksetup -createnetworkservice <name> <hardwareport>")
+        return WRONG
+    name, port = words
+    if name in [service.name for service in known]:
+        say(f"** Error: There is already a network service named {name}.")
+        return WRONG
+    devices = {**BUILT_IN, **{s.port: s.device for s in known}}
+    device = devices.get(port, port)
+    if device not in (*devices.values(), *(p.device for p in about.ports)):
+        say(f"{port} is not a valid hardware port.\n{INVALID}")
+        return WRONG
+    named = next((n for n, d in devices.items() if d == device), device)
+    service = Service("\t".join([name, named, device, "on", "dhcp", "", "", "", ""]))
+    write(services.FILE, services.text_of([*known, service]))
+    _apply(service, [], about, only_routes=False)
+    return 0
+
+
 def _hardware(known: list[Service], about: Machine) -> int:
     macs = {card.name: card.mac for card in kernel.interfaces()}
-    for service in known:
-        mac = macs.get(service.device) or "N/A"
-        say(f"\nHardware Port: {service.port}\nDevice: {service.device}\nEthernet Address: {mac}")
+    for port, device in {**BUILT_IN, **{s.port: s.device for s in known}}.items():
+        say(f"\nHardware Port: {port}\nDevice: {device}")
+        say(f"Ethernet Address: {macs.get(device) or 'N/A'}")
     base = about.values.get("thunderbolt_mac", "36:00:00:00:00:40")
     for number, device in enumerate(BRIDGE_MEMBERS, 1):
         mac = f"{base[:-1]}{4 * number:x}" if 4 * number < 16 else base
@@ -166,11 +198,17 @@ def _setroutes(service: Service, words: list[str], _about: Machine) -> int:
     return 0
 
 
+def _remove(service: Service, _words: list[str], _about: Machine) -> int:
+    service.enabled = False  # its interface is set up no longer
+    return 0
+
+
 VERBS = {
     "getinfo": _getinfo,
     "setmanual": _setmanual,
     "setdhcp": _setdhcp,
     "setv4off": _setoff,
+    "removenetworkservice": _remove,
     "setnetworkserviceenabled": _setenabled,
     "getadditionalroutes": _getroutes,
     "setadditionalroutes": _setroutes,

@@ -51,6 +51,8 @@ def activation(service: Service, port: Port) -> list[str]:
     if service.method == "dhcp":
         lines += [f"address add {a} broadcast {_broadcast(a)} dev {device}" for a in port.addresses]
         router = port.gateway
+        if not port.addresses:
+            lines.append(f"address add {_own(port)} broadcast 169.254.255.255 dev {device}")
     else:
         length = prefix_of(service.mask) or 32
         for address in service.addresses:
@@ -69,6 +71,12 @@ def route_lines(service: Service) -> list[str]:
         if length is not None:
             found.append(f"{network_of(to, length)}/{length} via {gateway} dev {service.device}")
     return found
+
+
+def _own(port: Port) -> str:
+    """The address that a Mac gives itself where no DHCP server answers (RFC 3927)."""
+    third, fourth = (int(byte, 16) for byte in port.mac.split(":")[-2:])
+    return f"169.254.{third % 254 + 1}.{fourth}/16"
 
 
 def _broadcast(own: str) -> str:
