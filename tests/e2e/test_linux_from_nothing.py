@@ -1,5 +1,5 @@
-"""A Pi whose Ethernet nothing sets up yet gets its address and route for good, and loses them by
-undo."""
+"""Linux machines as they come out of their boxes get their addresses and routes for good, whatever
+sets up their interfaces, and lose them by undo."""
 
 from __future__ import annotations
 
@@ -23,16 +23,12 @@ defaults: {{ssh: {{connect_timeout: {CONNECT_TIMEOUT_S}}}}}
 nodes:
   hub:
     addresses: {{wifi: 192.168.1.11, far: 10.10.0.1, edge: 192.168.50.1}}
+    interfaces: {{far: eth0, edge: eth1}}
     gateway: true
   end: {{addresses: {{wifi: 192.168.1.12, far: 10.10.0.2}}, via: {{edge: hub}}}}
   pi5: {{addresses: {{wifi: 192.168.1.25, edge: 192.168.50.2}}, via: {{far: hub}}}}
 """
 BARE = {("address-missing", "pi5")}
-
-
-@pytest.fixture(scope="module")
-def lab(make_lab: MakeLab) -> Lab:
-    return make_lab(FLEET)
 
 
 def fix(lab: Lab, *options: str) -> str:
@@ -45,11 +41,6 @@ def apply(lab: Lab) -> str:
     return fix(lab, "--apply", "--persistent", "--yes")
 
 
-def reboot(lab: Lab) -> None:
-    lab.fault("power-off", "pi5")
-    lab.heal("power-off")
-
-
 def root(lab: Lab, script: str) -> str:
     return sh(lab, "pi5", script, user="root")
 
@@ -58,21 +49,29 @@ def profiles(lab: Lab) -> set[str]:
     return {*sh(lab, "pi5", "nmcli -t -f NAME,DEVICE con show").splitlines()}
 
 
-def test_without_a_profile_one_is_made(lab: Lab) -> None:
-    root(lab, "nmcli con delete eth-static")
+@pytest.mark.long  # 50 s
+def test_without_profiles_they_are_made(make_lab: MakeLab) -> None:
+    lab = make_lab(FLEET, factory=True)
     before = profiles(lab)
-    assert errors(check(lab)) == BARE
+    assert before == {"Wired connection 1:eth0", "preconfigured:wlan0"}
+    out_of_the_box = errors(check(lab))
+    assert ("address-missing", "pi5") in out_of_the_box
 
     assert "con-name fleetctl-edge " in apply(lab)
     assert check(lab)["problems"] == []
-    assert profiles(lab) == {*before, "fleetctl-edge:eth0"}
-    reboot(lab)
+    assert profiles(lab) == {"Wired connection 1:", "preconfigured:wlan0", "fleetctl-edge:eth0"}
+    for node in ("hub", "end", "pi5"):
+        lab.fault("power-off", node)
+    lab.heal("power-off")
     eventually(lambda: check(lab)["problems"] == [], "it lasts over a reboot", timeout_s=20)
     assert "all is as nodes.yaml wants it" in apply(lab)
 
     fix(lab, "--undo", "--yes")
-    assert profiles(lab) == before
-    assert errors(check(lab)) == BARE
+    assert {name.partition(":")[0] for name in profiles(lab)} == {"preconfigured"}
+    lab.fault("power-off", "pi5")
+    lab.heal("power-off")
+    eventually(lambda: profiles(lab) == before, "as before")
+    assert errors(check(lab)) == out_of_the_box
 
 
 NETWORKD = """\
