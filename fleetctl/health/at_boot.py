@@ -66,10 +66,10 @@ def address(way: Sequence[InterfaceSetup], wanted: IPv4Interface, *, leased: boo
 
     :param leased: a DHCP server gives it, or may give it.
     """
-    if why := _unknown(way):
-        return why
     if right := [s for s in way if wanted in s.addresses]:
         return Kept(True, right[0].where)
+    if why := _unknown(way):
+        return why
     asking = [s for s in way if s.dhcp]
     if asking and (leased or any(s.lease == wanted.ip for s in asking)):
         return Kept(None, BY_DHCP)
@@ -83,7 +83,7 @@ def address(way: Sequence[InterfaceSetup], wanted: IPv4Interface, *, leased: boo
 
 def route(way: Sequence[InterfaceSetup], to: IPv4Network, via: IPv4Address) -> Kept:
     """Whether packets to ``to`` go through ``via``: of several routes the narrowest counts."""
-    if why := _unknown(way):
+    if (why := _unknown(way)) and not any(BootRoute(to, via) in s.routes for s in way):
         return why
     fitting = [(r, s) for s in way for r in s.routes if r.to.supernet_of(to)]
     if not fitting:

@@ -12,6 +12,10 @@ SYSCTL_FILE = "/etc/sysctl.d/90-fleet.conf"
 DAEMON_LABEL = "dev.fleetctl.forwarding"
 DAEMON_FILE = f"/Library/LaunchDaemons/{DAEMON_LABEL}.plist"
 
+NETWORKD_FOLDER = "/etc/systemd/network"
+IFUPDOWN_FOLDER = "/etc/network/interfaces.d"
+DHCPCD_FILE = "/etc/dhcpcd.conf"
+
 Manager = Literal["NetworkManager", "systemd-networkd", "dhcpcd", "ifupdown", "macOS"]
 """What sets up an interface at boot. netplan writes files for the first two."""
 Method = Literal["manual", "dhcp", "bootp", "manual_with_dhcp_router", "off"]
@@ -80,6 +84,18 @@ class BootRoute(Struct, frozen=True):
     via: IPv4Address | None
 
 
+class OwnFile(Struct, frozen=True):
+    """Where fleetctl adds to what an interface gets at boot, and what it added."""
+
+    file: str
+    text: str | None = None
+    """What it wrote there, in /etc/dhcpcd.conf between its two marks; None: nothing yet."""
+    addresses: tuple[IPv4Interface, ...] = ()
+    routes: tuple[BootRoute, ...] = ()
+    replaces: bool = False
+    """The file is used instead of the one that the interface has now."""
+
+
 class InterfaceSetup(Struct, frozen=True):
     """What one interface gets at boot."""
 
@@ -96,7 +112,9 @@ class InterfaceSetup(Struct, frozen=True):
     takes_default: bool = True
     """It takes a default route from the DHCP server."""
     unknown: str = ""
-    """Why nothing of that is known; then it is all empty."""
+    """Why that is not known; then only what fleetctl itself wrote is."""
+    own: OwnFile | None = None
+    """None: there is no place where adding to it is safe."""
 
 
 class NetworkSetup(Struct, frozen=True):

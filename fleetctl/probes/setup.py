@@ -19,7 +19,7 @@ from fleetctl.model.setup import (
     ServiceRoute,
 )
 from fleetctl.model.topology import OS
-from fleetctl.probes.parsers import address
+from fleetctl.probes.parsers import address, dhcpcd_conf, interfaces_file, networkd
 from fleetctl.probes.parsers.dhcpcd_conf import parse_dhcpcd
 from fleetctl.probes.parsers.interfaces_file import parse_interfaces
 from fleetctl.probes.parsers.networkd import parse_network_file
@@ -55,15 +55,22 @@ file= state=
 while IFS== read -r key value; do case $key in
 NETWORK_FILE) file=$value;; ADMIN_STATE) state=$value;; esac; done <"/run/systemd/netif/links/$n"
 [ -n "$file" ] && [ "$state" != unmanaged ] || continue
+mine=/etc/systemd/network/05-fleetctl-${d##*/}.network; [ ! -e "$mine" ] || file=$mine
 printf '\\036networkd %s %s\\n' "${d##*/}" "$file"; cat "$file"
 for part in /usr/lib /run /etc; do
 for part in "$part/systemd/network/${file##*/}.d"/*.conf; do [ ! -e "$part" ] || cat "$part"; done
+done
+for part in "$mine" "/etc/systemd/network/${file##*/}.d/fleetctl.conf"; do [ ! -e "$part" ] || {
+printf '\\036own %s\\n' "$part"; cat "$part"; }
 done; done
 for pid in /run/dhcpcd.pid /run/dhcpcd/pid /run/dhcpcd-*.pid; do [ -e "$pid" ] || continue
 printf '\\036dhcpcd\\n'; cat /etc/dhcpcd.conf; break; done
 if [ -e /sbin/ifup ] || [ -e /usr/sbin/ifup ]; then printf '\\036ifupdown\\n'
 cat /etc/network/interfaces
-for part in /etc/network/interfaces.d/*; do [ ! -f "$part" ] || cat "$part"; done; fi
+for part in /etc/network/interfaces.d/*; do [ ! -f "$part" ] || cat "$part"; done
+for part in /etc/network/interfaces.d/fleetctl-*; do [ ! -f "$part" ] || {
+printf '\\036own %s\\n' "$part"; cat "$part"; }
+done; fi
 for d in /sys/class/net/*; do printf '\\036interface %s\\n' "${d##*/}"; done"""
 # Names of services may contain anything except a newline, so they are read line by line.
 SERVICES_MACOS = """networksetup -listnetworkserviceorder
@@ -169,26 +176,30 @@ def with_managers(setup: NetworkSetup, text: str) -> NetworkSetup:
     """
     found: dict[str, InterfaceSetup] = {}
     dhcpcd: str | None = None
-    for head, said in _parts(text.split("\x1e")[1:]):
+    frames = [*_parts(text.split("\x1e")[1:])]
+    written = {head.removeprefix("own "): said for head, said in frames if head.startswith("own ")}
+    for head, said in frames:
         kind, _, about = head.partition(" ")
         name, _, file = about.partition(" ")
         failed = re.search(r"^cat: .*", said, re.M)
         if kind == "networkd":
-            if failed:
-                found[name] = InterfaceSetup(name, "systemd-networkd", file, unknown=failed[0])
-            else:
-                found[name] = parse_network_file(said, name, file)
+            base = replace(
+                parse_network_file(said, name, file), unknown=failed[0] if failed else ""
+            )
+            found[name] = replace(base, own=networkd.own_file(base, said, written))
         elif kind == "ifupdown":
-            found = {**parse_interfaces(said), **found}
+            for base in parse_interfaces(said).values():
+                own = interfaces_file.own_file(base, said, written)
+                found.setdefault(base.interface, replace(base, own=own))
         elif kind == "dhcpcd":
             dhcpcd = said
         elif (
             kind == "interface"
             and dhcpcd is not None
             and name not in (*found, "lo")
-            and (own := parse_dhcpcd(dhcpcd, name))
+            and (told := parse_dhcpcd(dhcpcd, name))
         ):
-            found[name] = own
+            found[name] = replace(told, own=dhcpcd_conf.own_file(dhcpcd, name))
     return replace(setup, interfaces=found)
 
 

@@ -7,16 +7,16 @@ the same. A setting that is right already is not touched.
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.health import at_boot
-from fleetctl.health.repairs import by_hand, new_profile
+from fleetctl.health.repairs import interface_files, new_profile
 from fleetctl.health.repairs.routes import needs_own_route
 from fleetctl.health.repairs.target import RepairTarget, SetupChange
-from fleetctl.model.setup import InterfaceSetup, NetworkSetup, Profile, ProfileRoute
+from fleetctl.model.setup import NetworkSetup, Profile, ProfileRoute
 from fleetctl.model.status import RepairStep
 from fleetctl.quoting import join
 
@@ -42,8 +42,7 @@ def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     if target.finding.network is None:
         return SetupChange(setup, notes=(target.no_default_at_boot,))
     if own := at_boot.managed_elsewhere(setup, target.route_interface):
-        note = by_hand.route_note(own, target.cidr, target.address)
-        return SetupChange(setup, notes=(_elsewhere(target, own, note),))
+        return interface_files.route(target, setup, own)
     interface = target.route_interface
     made = _new(target, setup, interface)
     return _after(made, _edit(target, made.setup, interface, _route, made.notes))
@@ -59,9 +58,7 @@ def detour(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
 def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Let the interface's profile give it the address that it must have, and no default route."""
     if own := at_boot.managed_elsewhere(setup, target.finding.interface):
-        given = IPv4Interface((target.address, target.cidr.prefixlen))
-        note = by_hand.address_note(own, given)
-        return SetupChange(setup, notes=(_elsewhere(target, own, note),))
+        return interface_files.address(target, setup, own)
     interface = target.finding.interface
     made = _new(target, setup, interface)
     change = _after(made, _edit(target, made.setup, interface, _address, made.notes))
@@ -87,11 +84,6 @@ def _after(first: SetupChange, then: SetupChange) -> SetupChange:
 def single_address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Let the interface's profile no longer bring the address of another node."""
     return _edit(target, setup, target.finding.interface, _single_address)
-
-
-def _elsewhere(target: RepairTarget, own: InterfaceSetup, note: str) -> str:
-    node, manager = target.finding.node, own.manager
-    return f"{node}: for good by hand, because {manager} sets up {own.interface}: {note}"
 
 
 def no_default_route(target: RepairTarget, setup: NetworkSetup) -> SetupChange:

@@ -6,7 +6,16 @@ import os
 
 from ..node import read, say
 from . import profiles
-from .activity import active, all_profiles, bring_up, find, port_of, save, take_down
+from .activity import (
+    active,
+    all_profiles,
+    bring_up,
+    bring_up_another,
+    find,
+    port_of,
+    save,
+    take_down,
+)
 from .answers import (
     ACTIVATION_FAILED,
     INVALID,
@@ -46,8 +55,11 @@ def connection(out: Output, words: list[str]) -> int:
         save(profile)
     elif verb == "delete":
         must_be_root(f"Error: Failed to delete connection '{profile.id}': Insufficient privileges")
+        was_on = [device for device, uuid in active().items() if uuid == profile.uuid]
         take_down(profile)
         os.unlink(profile.file)
+        for device in was_on:
+            bring_up_another(device)
         say(f"Connection '{profile.id}' ({profile.uuid}) successfully deleted.")
     elif verb == "down":
         must_be_root("Error: not authorized to control networking.")
