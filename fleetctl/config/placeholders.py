@@ -96,10 +96,16 @@ class Scope:
         name, addresses = self.node.name, self.node.addresses
         if network in addresses:
             return str(addresses[network])
+        if network in self.node.leased:
+            raise _Unfillable(
+                f"{{{OF_NODE}.{network}}} has no value on {name!r}: DHCP gives its address there, "
+                "which is not known before it is asked; write a name that leads there, such as "
+                f"{name}.local, or give it a fixed address"
+            )
         if network in self.fleet.networks:
             if report.incomplete(("nodes", name, "addresses"), self.fleet.networks):
                 return _STAND_INS["host"]
-            on = choices(addresses) or "no network"
+            on = choices(self.node.networks) or "no network"
             raise _Unfillable(f"{{{OF_NODE}.{network}}} has no value on {name!r}, which is on {on}")
         raise _Unfillable(
             f"unknown network {network!r} in {{{OF_NODE}.{network}}}"

@@ -40,6 +40,7 @@ _SOME: Any = Meta(min_length=1)
 Text = Annotated[str, _says("text that is not empty", min_length=1)]
 Subnet = Annotated[str, _says("an IPv4 subnet such as 10.10.0.0/24", min_length=1)]
 Address = Annotated[str, _says("an IPv4 address such as 10.10.0.1", min_length=1)]
+NodeAddress = Annotated[str, _says("an IPv4 address such as 10.10.0.1, or dhcp", min_length=1)]
 NodeRef = Annotated[str, _says("the name of a node", min_length=1)]
 ServiceRef = Annotated[str, _says("the name of a service", min_length=1)]
 Binding = Annotated[str, _says("NETWORK:PORT or ADDRESS:PORT", min_length=1)]
@@ -165,7 +166,11 @@ class NodeEntry(DefaultsEntry):
         ),
     ] = UNSET
     addresses: Annotated[
-        dict[Name, Address] | None, _means("Network name to this node's IPv4 address on it.")
+        dict[Name, NodeAddress] | None,
+        _means(
+            "Network name to this node's IPv4 address on it; dhcp: whatever it has there, which "
+            "is asked and must be inside the network's cidr."
+        ),
     ] = None
     gateway: Annotated[
         bool | UnsetType, _means("Forwards packets between its networks; default false.")

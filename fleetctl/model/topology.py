@@ -23,6 +23,8 @@ Connection = Literal["ssh", "local", "none"]
 
 DEFAULT_CONNECT_TIMEOUT_S = 10.0
 DEFAULT_LOSS_PERCENT = 1.0
+DHCP = "dhcp"
+"""In nodes.yaml in place of an address: the one that a DHCP server gives."""
 SSH_PORT = 22
 
 
@@ -63,13 +65,21 @@ class Node(Struct, frozen=True):
     os: OS | None = None
     """``None``: the node is asked."""
     addresses: Mapping[str, IPv4Address] = {}
-    """The node's own addresses, by network name."""
+    """The node's own addresses, by network name; of those that DHCP gives, the ones that are
+    known."""
+    leased: frozenset[str] = frozenset()
+    """Names of the networks on which DHCP gives its address."""
     gateway: bool = False
     """Declared as forwarding; a node that is another one's ``via`` forwards as well."""
     via: Mapping[str, str] = {}
     """By network name: the node through which that network is reached."""
     workdir: str | None = None
     """Where commands run, if their service does not say; ``None``: the home folder."""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks that it is on, also with an address that is not known."""
+        return tuple(dict.fromkeys((*self.addresses, *sorted(self.leased))))
 
     @property
     def ssh_port(self) -> int | None:
@@ -100,6 +110,6 @@ class Fleet(Struct, frozen=True):
         both = [
             network
             for name, network in self.networks.items()
-            if name in self.nodes[a].addresses and name in self.nodes[b].addresses
+            if name in self.nodes[a].networks and name in self.nodes[b].networks
         ]
         return next((n for n in both if not n.control), both[0] if both else None)

@@ -74,6 +74,8 @@ def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Give the service a fixed address and no router: with one, it could become the primary
     service."""
     finding = target.finding
+    if target.leased:
+        return _nothing(setup, target.leased_at_boot)
     service, note = _service(finding.node, finding.interface, setup)
     if service is None:
         return _nothing(setup, note)
