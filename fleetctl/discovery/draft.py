@@ -43,6 +43,8 @@ class DraftNode(Struct, frozen=True):
     """None: the node could not be asked."""
     addresses: Mapping[str, Noted[IPv4Address]] = {}
     """By network name."""
+    leased: frozenset[str] = frozenset()
+    """The networks of ``addresses`` with one that the file leaves to DHCP."""
     gateway: Noted[bool] | None = None
     """None: it forwards for no other node."""
     via: Mapping[str, Noted[str]] = {}
