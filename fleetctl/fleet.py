@@ -55,10 +55,10 @@ class LiveFleet:
 
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
         self.fleet = fleet
+        """As in nodes.yaml; what ``observer`` has knows the addresses that DHCP gave, too."""
         self.job = job
         self.links = Links(fleet)
-        self._expectations = derive(fleet, job)
-        self.observer = Observer(fleet, job, self._expectations, self.links)
+        self.observer = Observer(fleet, job, derive(fleet, job), self.links)
         self._former = FormerNodes(fleet)
         self._changing: set[asyncio.Task[Any]] = set()
         """Tasks that are changing something on a node."""
@@ -107,17 +107,18 @@ class LiveFleet:
                 answered(node.name, look)
             return look
 
+        await self.observer.ask_leases()
         nodes = self.fleet.nodes.values()
         former, asked = await asyncio.gather(
             self._former.looks(self.job), asyncio.gather(*(ask(node) for node in nodes))
         )
         looks = dict(zip(self.fleet.nodes, asked, strict=True))
         if depth == "check":
-            looks = await asked_again(self.observer, self._expectations, looks)
+            looks = await asked_again(self.observer, looks)
         return assess(
-            self.fleet,
+            self.observer.fleet,
             self.job,
-            self._expectations,
+            self.observer.expectations,
             looks,
             duration_s=time.monotonic() - began,
             depth=depth,
@@ -138,7 +139,7 @@ class LiveFleet:
         return Watch(
             self.fleet,
             self.job,
-            self._expectations,
+            lambda: (self.observer.fleet, self.observer.expectations),
             attend_one,
             interval_s=interval_s,
             depth=depth,
@@ -171,7 +172,6 @@ class LiveFleet:
         return Launcher(
             self.fleet,
             self.job,
-            self._expectations,
             self.links,
             self.observer,
             self._former,
@@ -381,9 +381,9 @@ class LiveFleet:
             return await self.check(answered=answered)
 
         return Bench(
-            self.fleet,
+            self.observer.fleet,
             self.job,
-            self._expectations,
+            self.observer.expectations,
             self.links,
             check,
             nodes,

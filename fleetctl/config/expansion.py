@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from fleetctl.hiding import hidden, hidden_value
-from fleetctl.model.expectations import Expectations, ExpectedRoute, derive
+from fleetctl.model.expectations import Expectations, ExpectedRoute, derive, unaddressed
 from fleetctl.model.jobs import Instance, Job
-from fleetctl.model.topology import SSH, Fleet, Network, Node
+from fleetctl.model.topology import DHCP, SSH, Fleet, Network, Node
 
 
 def expand(fleet: Fleet) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def expand(fleet: Fleet) -> dict[str, Any]:
         "fleet": fleet.name,
         "internet": str(fleet.internet) if fleet.internet else None,
         "networks": {name: _network(network) for name, network in fleet.networks.items()},
-        "nodes": {name: _node(node, expectations) for name, node in fleet.nodes.items()},
+        "nodes": {name: _node(fleet, node, expectations) for name, node in fleet.nodes.items()},
         "jobs": {name: _job(job) for name, job in fleet.jobs.items()},
     }
 
@@ -41,10 +41,11 @@ def _network(network: Network) -> dict[str, Any]:
     )
 
 
-def _node(node: Node, expectations: Expectations) -> dict[str, Any]:
+def _node(fleet: Fleet, node: Node, expectations: Expectations) -> dict[str, Any]:
     reach: dict[bool, list[str]] = {True: [], False: []}
     for one in expectations.reach_of(node.name):
         reach[one.expected].append(f"{one.to} ({one.peer} on {one.network})")
+    reach[True] += [f"{DHCP} ({peer} on {network})" for peer, network in unaddressed(fleet, node)]
     routes = expectations.routes_of(node.name)
     return _given(
         connection=node.connection,
@@ -52,8 +53,8 @@ def _node(node: Node, expectations: Expectations) -> dict[str, Any]:
         ssh=_ssh(node.ssh) if node.connection == "ssh" else None,
         workdir=node.workdir,
         vars={name: hidden_value(name, value) for name, value in node.vars.items()} or None,
-        addresses={network: str(address) for network, address in node.addresses.items()},
         interfaces=dict(node.interfaces) or None,
+        addresses={name: str(node.addresses.get(name, DHCP)) for name in node.networks},
         via=dict(node.via) or None,
         forwards=node.name in expectations.forwarding,
         routes=[_route(route) for route in routes if route.kind == "route"],

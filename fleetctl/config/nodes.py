@@ -10,7 +10,7 @@ from msgspec import UNSET
 from fleetctl.config.networks import read_address
 from fleetctl.config.report import Report, TreePath, dotted, nearest
 from fleetctl.config.shape import DefaultsEntry, FileEntry, NodeEntry, SSHEntry, filled, given
-from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, SSH, Network, Node
+from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, DHCP, SSH, Network, Node
 
 RESERVED_NAME = "controller"
 """The name of the machine that fleetctl runs on, in ``Fix.on``."""
@@ -19,6 +19,8 @@ RESERVED_ENV = "FLEETCTL_"
 
 def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report) -> dict[str, Node]:
     """All nodes; mistakes go into ``report``. A wrong address is replaced by a stand-in.
+
+    Where DHCP gives an address, there is none yet: the node has to be asked.
 
     :param networks: all networks of the file.
     """
@@ -45,6 +47,7 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
             os=given(entry.os, None),
             addresses=_addresses(name, entry, networks, owners, report),
             interfaces=_interfaces(name, entry, networks, report),
+            leased=_leased(entry, networks),
             gateway=given(entry.gateway, False),
             via=entry.via or {},
             workdir=read_workdir(given(entry.workdir, None), workdir, report),
@@ -110,7 +113,15 @@ def _addresses(
         if network not in networks:
             what = f"unknown network {network!r} in addresses of {name!r}"
             report.mistake(path, what + nearest(network, networks), key=True)
-        address = read_address(text, path, report) if text else None
+        if text == DHCP and network in networks:
+            if entry.connection == "none":
+                what = (
+                    f"{name!r} cannot be logged into, so the address that DHCP gives it on "
+                    f"{network!r} is never known, and nothing asks whether it is reached"
+                )
+                report.warning(path, what)
+            continue
+        address = read_address(text, path, report) if text and text != DHCP else None
         if address is None:
             if network in networks:
                 addresses[network] = networks[network].cidr.broadcast_address
@@ -147,6 +158,11 @@ def _interfaces(
         else:
             found[network] = interface
     return found
+
+
+def _leased(entry: NodeEntry, networks: Mapping[str, Network]) -> frozenset[str]:
+    written = (entry.addresses or {}).items()
+    return frozenset(name for name, text in written if text == DHCP and name in networks)
 
 
 def _check_on_network(

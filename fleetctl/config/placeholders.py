@@ -94,10 +94,16 @@ class NodeScope:
         """
         if network in node.addresses:
             return str(node.addresses[network])
+        if network in node.leased:
+            raise Unfillable(
+                f"{{{word}}} has no value: DHCP gives the address of {node.name!r} on "
+                f"{network!r}, which is not known before it is asked; write a name that leads "
+                f"there, such as {node.name}.local, or give it a fixed address"
+            )
         if network in self.fleet.networks:
             if self.report.incomplete(("nodes", node.name, "addresses"), self.fleet.networks):
                 return ANY_ADDRESS
-            on = choices(node.addresses) or "no network"
+            on = choices(node.networks) or "no network"
             where = f" on {node.name!r}, which" if node is self.node else f": {node.name!r}"
             raise Unfillable(f"{{{word}}} has no value{where} is on {on}")
         raise Unfillable(

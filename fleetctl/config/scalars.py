@@ -30,6 +30,7 @@ def _says(what: str, **limits: Any) -> Meta:
 Text = Annotated[str, _says("text that is not empty", min_length=1)]
 Subnet = Annotated[str, _says("an IPv4 subnet such as 10.10.0.0/24", min_length=1)]
 Address = Annotated[str, _says("an IPv4 address such as 10.10.0.1", min_length=1)]
+NodeAddress = Annotated[str, _says("an IPv4 address such as 10.10.0.1, or dhcp", min_length=1)]
 NodeRef = Annotated[str, _says("the name of a node", min_length=1)]
 NetworkRef = Annotated[str, _says("the name of a network", min_length=1)]
 ServiceRef = Annotated[str, _says("the name of a service", min_length=1)]

@@ -21,6 +21,7 @@ from fleetctl.config.scalars import (
     Jump,
     Name,
     NetworkRef,
+    NodeAddress,
     NodeName,
     NodeRef,
     Percent,
@@ -145,7 +146,11 @@ class NodeEntry(DefaultsEntry):
         ),
     ] = UNSET
     addresses: Annotated[
-        dict[Name, Address] | None, _means("Network name to this node's IPv4 address on it.")
+        dict[Name, NodeAddress] | None,
+        _means(
+            "Network name to this node's IPv4 address on it; dhcp: whatever it has there, which "
+            "is asked and must be inside the network's cidr."
+        ),
     ] = None
     interfaces: Annotated[
         dict[Name, InterfaceName] | None,

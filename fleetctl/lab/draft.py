@@ -63,6 +63,7 @@ class _Draft:
             for network, address in node.addresses.items():
                 self._place(self._key(node.name), network, address)
         self._place_ssh_hosts()
+        self._place_leases()
         self.control = self._control_networks()
         self._place_router()
         self._place_unreachable()
@@ -117,6 +118,13 @@ class _Draft:
                 network = self._unused_name(f"control-{cidr.network_address}")
                 self.networks[network] = Network(network, cidr, kind="wifi", control=True)
             self._place(node.name, network, host)
+
+    def _place_leases(self) -> None:
+        """Where DHCP gives an address: that of SSH if it is on that network, else a free one."""
+        for node in self.fleet.nodes.values():
+            key = self._key(node.name)
+            for network in sorted(node.leased - self.placed[key].keys()):
+                self._place(key, network, self._free(self.networks[network]))
 
     def _unused_name(self, name: str) -> str:
         while name in self.networks:

@@ -16,7 +16,6 @@ from fleetctl.launch.runner import Runner
 from fleetctl.launch.secrets import Secrets
 from fleetctl.launch.stopper import Stopper
 from fleetctl.link.links import Links
-from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import CUT_OFF, NO_ANSWER, NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
@@ -46,7 +45,6 @@ class Launcher:
         self,
         fleet: Fleet,
         job: Job | None,
-        expectations: Expectations,
         links: Links,
         observer: Observer,
         former: FormerNodes,
@@ -54,7 +52,6 @@ class Launcher:
     ) -> None:
         self.fleet = fleet
         self.job = job
-        self._expectations = expectations
         self._links = links
         self._observer = observer
         self._former = former
@@ -240,9 +237,10 @@ class Launcher:
             await asyncio.wait(pending, timeout=STRAGGLERS_WAIT_S)
         late = Look(error=LinkError("", "it has not answered yet"))
         known = {name: task.result() if task.done() else late for name, task in looks.items()}
-        checked = assess(self.fleet, self.job, self._expectations, known, duration_s=0.0)
+        observer = self._observer
+        checked = assess(observer.fleet, self.job, observer.expectations, known, duration_s=0.0)
         return obstacles(
-            self.fleet, self._expectations, checked.status, self._plan(chosen), anew=anew
+            checked.fleet, checked.expectations, checked.status, self._plan(chosen), anew=anew
         )
 
     def _plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:

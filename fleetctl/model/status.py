@@ -90,6 +90,8 @@ class AddressStatus(Struct, frozen=True):
     """Whether the node has it after its next boot, too."""
     persistent_reason: str | None = None
     """What sets it at boot, what will be there instead, or why that is not known."""
+    dhcp: bool = False
+    """DHCP gives it: ``expected`` is the one that the node has, or ``dhcp`` if none is known."""
 
 
 class RouteStatus(Struct, frozen=True):

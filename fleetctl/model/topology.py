@@ -24,6 +24,8 @@ Connection = Literal["ssh", "local", "none"]
 
 DEFAULT_CONNECT_TIMEOUT_S = 10.0
 DEFAULT_LOSS_PERCENT = 1.0
+DHCP = "dhcp"
+"""In nodes.yaml in place of an address: the one that a DHCP server gives."""
 SSH_PORT = 22
 INTERFACE_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$"
 """Linux and macOS take 15 characters (IFNAMSIZ in net/if.h)."""
@@ -82,7 +84,10 @@ class Node(Struct, frozen=True):
     os: OS | None = None
     """``None``: the node is asked."""
     addresses: Mapping[str, IPv4Address] = {}
-    """The node's own addresses, by network name."""
+    """The node's own addresses, by network name; of those that DHCP gives, the ones that are
+    known."""
+    leased: frozenset[str] = frozenset()
+    """Names of the networks on which DHCP gives its address."""
     interfaces: Mapping[str, str] = {}
     """By network name: the port by which the node is on it, where nodes.yaml says so."""
     gateway: bool = False
@@ -95,6 +100,11 @@ class Node(Struct, frozen=True):
     """What ``{var.NAME}`` is there, by name."""
     env: Mapping[str, str] = {}
     """Variables of every instance there, as written: placeholders are filled in by instance."""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks that it is on, also with an address that is not known."""
+        return tuple(dict.fromkeys((*self.addresses, *sorted(self.leased))))
 
     @property
     def ssh_port(self) -> int | None:
@@ -136,6 +146,6 @@ class Fleet(Struct, frozen=True):
         both = [
             network
             for name, network in self.networks.items()
-            if name in self.nodes[a].addresses and name in self.nodes[b].addresses
+            if name in self.nodes[a].networks and name in self.nodes[b].networks
         ]
         return next((n for n in both if not n.control), both[0] if both else None)

@@ -73,7 +73,7 @@ class Rounds:
             if not repaired & {(p.node, p.code) for p in checked.status.problems}:
                 break
         self.proposal = await propose(
-            self._fleet, self._links, checked, self._nodes, self._problems
+            checked.fleet, self._links, checked, self._nodes, self._problems
         )
         return self.proposal
 
@@ -147,7 +147,8 @@ class Rounds:
                 f"{node}: which interface carries its SSH connection is not known ({why}), so "
                 "nothing is changed on it"
             )
-        protected = ssh_interfaces(self._fleet, self._fleet.nodes[node], facts)
+        fleet = self.checked.fleet
+        protected = ssh_interfaces(fleet, fleet.nodes[node], facts)
         link = await self._links.get(node)
 
         def ended(outcome: StepOutcome) -> None:

@@ -332,6 +332,40 @@ JOBS = [
 ]
 
 LISTEN = "listen: fabric:65432"
+DHCP = [
+    case(
+        "dhcp-listen",
+        ("wifi: 192.168.1.11, fabric: 10.10.0.1", "wifi: 192.168.1.11, fabric: dhcp"),
+        ("via: {fabric: mini1}", ""),
+        (LISTEN, "listen: §fabric:65432"),
+        says="'mini1' cannot listen on 'fabric' alone|DHCP|'0.0.0.0:PORT'|a fixed address",
+    ),
+    case(
+        "dhcp-placeholder",
+        ("addresses: {fabric: 10.10.0.2}", "addresses: {fabric: 10.10.0.2, wifi: dhcp}"),
+        ("on: [mini2, pi5]", "on: mini2"),
+        ("command: work {rank}", "command: §work {address.wifi}"),
+        says="{address.wifi} has no value on 'mini2'|DHCP|mini2.local|a fixed address",
+    ),
+    case(
+        "dhcp-gateway-near",
+        ("edge: 192.168.50.1}", "edge: dhcp}"),
+        ("via: {fabric: mini1}", "via: {fabric: §mini1}"),
+        says="'mini1' is the gateway of 'pi5' to 'fabric'|on 'edge'|a fixed one, not dhcp",
+    ),
+    case(
+        "dhcp-gateway-far",
+        ("fabric: 10.10.0.1,", "fabric: dhcp,"),
+        (LISTEN, "listen: edge:65432"),
+        ("via: {fabric: mini1}", "via: {fabric: §mini1}"),
+        says="'mini1' is the gateway of 'pi5' to 'fabric'|on 'fabric'|a fixed one, not dhcp",
+    ),
+    case(
+        "dhcp-typo",
+        ("{fabric: 10.10.0.2}", "{fabric: §DHCP}"),
+        says="no IPv4 address",
+    ),
+]
 CONNECT = '{connect: "{address.wifi}:8000"}'
 PORTS = [
     case("listen-port-alone", (LISTEN, "listen: §65432"), says="address is missing|fabric:65432"),
@@ -457,7 +491,19 @@ PLACEHOLDERS = [
     ),
 ]
 
-ALL = [*YAML, *SHAPE, *NAMES, *NETWORKS, *GATEWAYS, *JOBS, *PORTS, *READY, *LIVENESS, *PLACEHOLDERS]
+ALL = [
+    *YAML,
+    *SHAPE,
+    *NAMES,
+    *NETWORKS,
+    *GATEWAYS,
+    *JOBS,
+    *PORTS,
+    *DHCP,
+    *READY,
+    *LIVENESS,
+    *PLACEHOLDERS,
+]
 
 
 def mistakes_in(text: str) -> list[str]:

@@ -170,7 +170,7 @@ class Stage:
         return Watch(
             self.fleet,
             self.job,
-            derive(self.fleet, self.job),
+            lambda: (self.fleet, derive(self.fleet, self.job)),
             self._attend,
             interval_s=interval_s,
             depth=depth,

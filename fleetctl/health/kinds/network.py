@@ -9,7 +9,7 @@ from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.kind import FindingKind, listed
 from fleetctl.health.repairs import boot_files, linux, macos, network_services, networkmanager
 from fleetctl.health.repairs.routes import why_detour_stays
-from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, nothing_live
+from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, no_remedy, nothing_live
 from fleetctl.model.topology import Fleet, Network
 
 _NAMED = 3
@@ -61,6 +61,10 @@ def _named(network: Network | None) -> str:
     return f"{network.name} ({network.cidr})" if network else "?"
 
 
+def _of(network: Network | None) -> str:
+    return f"{network.cidr} on {network.name}" if network else "?"
+
+
 def _owner(fleet: Fleet, address: IPv4Address | None) -> str:
     for node in fleet.nodes.values():
         if address in node.addresses.values():
@@ -74,6 +78,14 @@ def _addresses(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
         there = f" (it has {', '.join(map(str, f.found))} there)" if f.found else ""
         parts.append(f"{f.address} on {f.network.name if f.network else '?'}{there}")
     return {"addresses": " and ".join(parts)}
+
+
+def _unleased(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        there = f"; it has {listed(list(map(str, f.found[:_NAMED])))}" if f.found else ""
+        parts.append(f"{_of(f.network)} (dhcp{there})")
+    return {"networks": " and ".join(parts)}
 
 
 def _masks(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
@@ -180,6 +192,16 @@ ADDRESS_MISSING = FindingKind(
     },
     stops_start=True,
     words=_addresses,
+    consequence=_CANNOT_PASS,
+)
+LEASE_MISSING = FindingKind(
+    "lease-missing",
+    "error",
+    "{node} has no address in {networks}",
+    _CUT_OFF_NODES,
+    no_remedy("only the DHCP server gives one"),
+    stops_start=True,
+    words=_unleased,
     consequence=_CANNOT_PASS,
 )
 ADDRESS_WRONG_PREFIX = FindingKind(
@@ -342,6 +364,7 @@ RP_FILTER_STRICT = FindingKind(
 
 KINDS = (
     ADDRESS_MISSING,
+    LEASE_MISSING,
     ADDRESS_WRONG_PREFIX,
     ADDRESS_DUPLICATE,
     INTERFACE_DOWN,

@@ -219,7 +219,7 @@ class _Diagnosis:
         )
 
     def _members(self, network: str) -> list[str]:
-        return [n.name for n in self.fleet.nodes.values() if network in n.addresses]
+        return [n.name for n in self.fleet.nodes.values() if network in n.networks]
 
     def _broken(self) -> frozenset[ExpectedReach]:
         """The ways that a finding breaks."""
