@@ -96,9 +96,9 @@ class NodeScope:
             return str(node.addresses[network])
         if network in node.leased:
             raise Unfillable(
-                f"{{{word}}} has no value: DHCP gives the address of {node.name!r} on "
-                f"{network!r}, which is not known before it is asked; write a name that leads "
-                f"there, such as {node.name}.local, or give it a fixed address"
+                f"{{{word}}} has no value on {node.name!r}: DHCP gives its address there, which "
+                "is not known before it is asked; write a name that leads there, such as "
+                f"{node.name}.local, or give it a fixed address"
             )
         if network in self.fleet.networks:
             if self.report.incomplete(("nodes", node.name, "addresses"), self.fleet.networks):
