@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -28,6 +28,7 @@ from fleetctl.health.problems import (
     node_problems,
     service_problems,
 )
+from fleetctl.health.requirements import requirement_problems
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.health.uneven import Prints, uneven
@@ -58,7 +59,8 @@ class Checked(Struct, frozen=True):
 
     status: FleetStatus
     roots: tuple[Root, ...]
-    """The network's problems in ``status``, with the findings behind them."""
+    """The problems of the network in ``status``, and those of programs that the job requires, with
+    the findings behind them."""
     facts: Mapping[str, NodeFacts]
     """Of the nodes that answered."""
     degraded: frozenset[Degraded] = frozenset()
@@ -94,6 +96,8 @@ def assess(
     lost = {name: look.error for name, look in looks.items() if look.error}
     diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing)
     problems = _of_nodes(fleet, job, diagnosis, looks)
+    required = tuple(_required(fleet, job, facts))
+    problems += [root.problem for root in required]
     if job:
         problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
         problems = with_traffic(job, statuses, problems)
@@ -117,7 +121,17 @@ def assess(
         orphans=left,
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
-    return Checked(status, diagnosis.roots, facts, diagnosis.degraded, diagnosis.broken)
+    return Checked(
+        status, (*diagnosis.roots, *required), facts, diagnosis.degraded, diagnosis.broken
+    )
+
+
+def _required(fleet: Fleet, job: Job | None, facts: Mapping[str, NodeFacts]) -> Iterator[Root]:
+    if job is None or not job.requires:
+        return
+    for name, told in facts.items():
+        for problem, found in requirement_problems(fleet, fleet.nodes[name], told, job):
+            yield Root(problem, found)
 
 
 def _statuses(

@@ -199,6 +199,17 @@ class Workplace(Struct, frozen=True):
     """Where its command's program was found; None: nowhere."""
 
 
+class Program(Struct, frozen=True):
+    """A program that was looked for."""
+
+    path: str | None
+    """``None``: it is not in PATH."""
+    version: str | None = None
+    """Numbers with dots; ``None``: not known, or not asked."""
+    why: str = ""
+    """Why its version is not known; empty: it is, or was not asked."""
+
+
 class Unwritable(Struct, frozen=True):
     """The folder of fleetctl's records, or one above it, which the account cannot write."""
 
@@ -258,6 +269,8 @@ class NodeFacts(Struct, frozen=True):
     """None: its records can be written, or that was not asked."""
     workplaces: Mapping[str, Workplace] = {}
     """By instance name."""
+    programs: Mapping[str, Program] | None = None
+    """By name, those that the job requires; None: not asked."""
     connections: tuple[TcpConnection, ...] | None = None
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None

@@ -32,5 +32,9 @@ class Questions(Struct, frozen=True):
     """It must forward packets, so it is also asked whether it will after the next boot."""
     instances: tuple[Instance, ...] = ()
     """Those on the node."""
+    programs: tuple[str, ...] = ()
+    """Programs that are looked for."""
+    versions: bool = False
+    """Whether these are asked for their versions, which takes a process each."""
     neighbours: tuple[tuple[Instance, IPv4Address, int], ...] = ()
     """Those that connect to a neighbour, with its address and SSH port."""

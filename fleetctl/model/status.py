@@ -265,6 +265,8 @@ class RepairStep(Struct, frozen=True):
     """Whether it lasts over a reboot."""
     interface: str = ""
     """The network interface that it changes; empty: none."""
+    installs: bool = False
+    """It installs a program, which may take minutes, and changes nothing that comes up at boot."""
     sets: str = ""
     """The setting that it replaces as a whole; a later step for the same one replaces this step."""
 

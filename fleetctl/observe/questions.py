@@ -41,8 +41,16 @@ def questions(
         ways=tuple(dict.fromkeys(ways)),
         forwards=node.name in expectations.forwarding,
         instances=mine,
+        programs=tuple(_programs(job, mine)),
+        versions=depth == "check",
         neighbours=tuple(_neighbours(fleet, job, mine)) if job else (),
     )
+
+
+def _programs(job: Job | None, instances: Sequence[Instance]) -> Iterator[str]:
+    """Those that the job requires on a node with such instances of it."""
+    if job and any(i.command is not None for i in instances):
+        yield from dict.fromkeys(requirement.program for requirement in job.requires)
 
 
 def _behind(fleet: Fleet, node: Node, network: str) -> list[IPv4Address]:
