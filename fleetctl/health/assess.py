@@ -21,6 +21,7 @@ from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.order import in_order
 from fleetctl.health.orphans import orphaned
+from fleetctl.health.parity import parity, parity_problems
 from fleetctl.health.power import is_mac, reboot_status, sleep_status
 from fleetctl.health.problems import (
     link_problem,
@@ -98,6 +99,8 @@ def assess(
     problems = _of_nodes(fleet, job, diagnosis, looks)
     required = tuple(_required(fleet, job, facts))
     problems += [root.problem for root in required]
+    equal = parity(job, facts) if depth == "check" else None
+    problems += parity_problems(job, facts, equal or ())
     if job:
         problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
         problems = with_traffic(job, statuses, problems)
@@ -119,6 +122,7 @@ def assess(
         services={name: status for name, status in statuses.items() if name in shown},
         problems=(),
         orphans=left,
+        parity=equal,
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
     return Checked(

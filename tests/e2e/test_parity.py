@@ -1,7 +1,8 @@
-"""Programs that a job requires, on real nodes."""
+"""Programs that a job requires, and what should be equal, on real nodes."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ JOB: dict[str, Any] = {
         "worker": {"on": ["mini", "pi"], "command": "exec sleep 1000", "stop": {"grace": 1}},
     },
 }
+ACCOUNTS = {"hub": "one", "mini": "two", "pi": "pi"}
 TRAINER = "#!/bin/sh\necho trainer {}\n"
 
 
@@ -30,7 +32,7 @@ def install(lab: Lab, node: str, version: str | None) -> None:
     if version:
         text = TRAINER.format(version)
         script = f"mkdir -p $HOME/.local/bin; printf '%s' '{text}' >{place}; chmod +x {place}"
-    sh(lab, node, script, user={"hub": "one", "mini": "two", "pi": "pi"}[node])
+    sh(lab, node, script, user=ACCOUNTS[node])
 
 
 def test_what_a_node_lacks_is_named_and_nothing_is_started_there(lab: Lab, user: MakeUser) -> None:
@@ -69,3 +71,38 @@ def test_what_a_node_lacks_is_named_and_nothing_is_started_there(lab: Lab, user:
     install(lab, "mini", "2.0")
     install(lab, "pi", "2")
     assert one.type("start").code == 0
+
+
+CLONE = """
+mkdir -p $HOME/code/src && cd $HOME/code && git init -q && echo one >src/train.py && git add . &&
+GIT_COMMITTER_DATE='2026-01-01T00:00:00Z' git -c user.name=a -c user.email=a@b \
+commit -q --date 2026-01-01T00:00:00Z -m first && git rev-parse HEAD
+"""
+
+
+def test_code_that_is_changed_on_one_node_is_named(lab: Lab, user: MakeUser) -> None:
+    services: dict[str, Any] = {
+        "server": {"on": "hub", "command": "python3 train.py", "workdir": "~/code/src"},
+        "worker": {"on": ["mini", "pi"], "command": "python3 train.py", "workdir": "~/code/src"},
+    }
+    one = user(services)
+    [commit] = {sh(lab, node, CLONE, user=ACCOUNTS[node]).strip() for node in ACCOUNTS}
+    sh(lab, "pi", "echo two >>$HOME/code/src/train.py", user="pi")
+    checked = one.type("check")
+    short = commit[:7]
+    assert (
+        f"version-skew: code differs: {short} with changes in src/train.py on pi; "
+        f"{short} on the others" in checked.out
+    )
+    assert "equal on all: system (debian)" in checked.out
+    assert checked.code == 0  # a warning
+
+    sh(lab, "pi", "cd $HOME/code && git checkout -q .", user="pi")
+    done = one.type("check", "--json")
+    parity = {row["thing"]: row for row in json.loads(done.out)["parity"]}
+    nodes = ["hub", "mini", "pi"]
+    assert parity["code"]["values"] == [{"value": short, "nodes": nodes}]
+    assert {thing: row["ok"] for thing, row in parity.items()} == {
+        "system": True, "python3": True, "tmux": True, "code": True,
+    }  # fmt: skip
+    assert json.loads(one.type("status", "--json").out)["parity"] is None

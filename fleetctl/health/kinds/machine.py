@@ -101,6 +101,13 @@ REQUIREMENT_MISSING = FindingKind(
     words=lambda _fleet, found: {"what": lacks(found)},
     consequence="cannot work there",
 )
+VERSION_SKEW = ProblemKind(
+    "version-skew",
+    "warning",
+    "{thing} differs: {values}",
+    "the nodes that differ from most others, or all of them",
+    no_remedy("which of the versions is meant is not known"),
+)
 WIFI_POWER_SAVE = FindingKind(
     "wifi-power-save",
     "warning",
@@ -129,5 +136,6 @@ KINDS = (
     CLOCK_SKEW,
     SLEEP_ENABLED,
     WIFI_POWER_SAVE,
+    VERSION_SKEW,
     OS_MISMATCH,
 )
