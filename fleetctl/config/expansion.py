@@ -83,6 +83,7 @@ def _job(job: Job) -> dict[str, Any]:
         **({"sync": _sync(job)} if job.sync else {}),
         **({"prepare": hidden(job.prepare.command)} if job.prepare else {}),
         **({"prepare_on": list(job.prepare.on)} if job.prepare else {}),
+        **({"requires": list(map(str, job.requires))} if job.requires else {}),
         "services": {
             name: {
                 "after": list(service.after),

@@ -16,6 +16,7 @@ from fleetctl.config.order import check_order
 from fleetctl.config.placeholders import ANY_NODE, OF_NODE
 from fleetctl.config.ready import FROM_OUTSIDE, read_ready, written_kinds
 from fleetctl.config.report import Report, TreePath, nearest
+from fleetctl.config.requires import read_requires
 from fleetctl.config.scope import Scope, ServicePlace
 from fleetctl.config.shape import (
     JobEntry,
@@ -52,6 +53,7 @@ def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: R
         job,
         sync=read_sync(job, entry.sync, fleet, locate, report),
         prepare=read_prepare(job, entry, fleet, report),
+        requires=read_requires(name, entry, report),
     )
 
 

@@ -329,6 +329,10 @@ class JobEntry(Entry):
         list[Text] | None,
         _means("Files in the workdir: it runs again when one of them, or itself, has changed."),
     ] = None
+    requires: Annotated[
+        list[Text] | None,
+        _means("Programs that each of its nodes needs, with versions or without: python3>=3.11."),
+    ] = None
 
 
 class FileEntry(Entry):

@@ -21,6 +21,7 @@ from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.order import in_order
 from fleetctl.health.orphans import orphaned
+from fleetctl.health.parity import parity, parity_problems
 from fleetctl.health.power import is_mac, reboot_status, sleep_status
 from fleetctl.health.problems import (
     link_problem,
@@ -28,6 +29,7 @@ from fleetctl.health.problems import (
     node_problems,
     service_problems,
 )
+from fleetctl.health.requirements import requirement_problems
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.health.uneven import Prints, uneven
@@ -60,7 +62,8 @@ class Checked(Struct, frozen=True):
 
     status: FleetStatus
     roots: tuple[Root, ...]
-    """The network's problems in ``status``, with the findings behind them."""
+    """The problems of the network in ``status``, and those of programs that the job requires, with
+    the findings behind them."""
     facts: Mapping[str, NodeFacts]
     """Of the nodes that answered."""
     fleet: Fleet
@@ -101,6 +104,10 @@ def assess(
     lost = {name: look.error for name, look in looks.items() if look.error}
     diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing)
     problems = _of_nodes(fleet, job, diagnosis, looks)
+    required = tuple(_required(fleet, job, facts))
+    problems += [root.problem for root in required]
+    equal = parity(job, facts) if depth == "check" else None
+    problems += parity_problems(job, facts, equal or ())
     if job:
         problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
         problems = with_traffic(job, statuses, problems)
@@ -122,11 +129,12 @@ def assess(
         services={name: status for name, status in statuses.items() if name in shown},
         problems=(),
         orphans=left,
+        parity=equal,
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
     return Checked(
         status,
-        diagnosis.roots,
+        (*diagnosis.roots, *required),
         facts,
         fleet,
         expectations,
@@ -141,6 +149,14 @@ def _learned(
     """Both with the addresses that DHCP gave, by the nodes' own words."""
     known = with_leases(fleet, facts)
     return (fleet, expectations) if known is fleet else (known, derive(known, job))
+
+
+def _required(fleet: Fleet, job: Job | None, facts: Mapping[str, NodeFacts]) -> Iterator[Root]:
+    if job is None or not job.requires:
+        return
+    for name, told in facts.items():
+        for problem, found in requirement_problems(fleet, fleet.nodes[name], told, job):
+            yield Root(problem, found)
 
 
 def _statuses(

@@ -71,7 +71,7 @@ def link_problem(node: Node, error: LinkError, job: Job | None) -> Problem:
         node.name,
         reason=f"{error.reason}{hint}",
         what=f"{node.name} cannot be reached: {error.reason}",
-        affects=_carried(node, job),
+        affects=carried(node, job),
         evidence=error.reason,
     )
 
@@ -99,7 +99,7 @@ def login_problems(looks: Mapping[str, Look]) -> Iterator[Problem]:
         )
 
 
-def _carried(node: Node, job: Job | None) -> tuple[str, ...]:
+def carried(node: Node, job: Job | None) -> tuple[str, ...]:
     """The instances on ``node`` and those that wait for them."""
     if job is None:
         return ()
@@ -109,7 +109,7 @@ def _carried(node: Node, job: Job | None) -> tuple[str, ...]:
 
 def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Problem]:
     """What is wrong with the machine itself."""
-    names = _carried(node, job)
+    names = carried(node, job)
     system = facts.system
     if facts.unsupported:
         yield OS_MISMATCH.problem(

@@ -45,6 +45,8 @@ class Runner:
     :param elastic: whether an instance starts as soon as one instance of each service that it
         starts after is ready and the rest has failed to be.
     :param left_out: instances that are not started, with the reason.
+    :param lacks: why nothing can be started on an instance's node, once that has answered; an empty
+        text: it has what the job requires.
     :param preparations: what is run on a node before anything is started there.
     """
 
@@ -61,10 +63,12 @@ class Runner:
         began_s: float | None = None,
         elastic: bool = False,
         left_out: Mapping[str, str] | None = None,
+        lacks: Callable[[Instance], Awaitable[str]] | None = None,
         preparations: Preparations | None = None,
     ) -> None:
         self._elastic = elastic
         self._left_out = left_out or {}
+        self._lacks = lacks
         self._preparations = preparations
         self._fleet = fleet
         self._ssh_ports = ssh_ports or {}
@@ -125,6 +129,8 @@ class Runner:
         if known.state not in ALIVE_STATES:
             if reason := self._left_out.get(instance.name):
                 return self._change(instance, "waiting", f"left out: {reason}")
+            if self._lacks and (reason := await self._lacks(instance)):
+                return self._change(instance, "failed", reason)
             if self._preparations:
                 what = f"prepares {instance.node}: {self._preparations.line(instance.node)}"
                 self._change(instance, "waiting", hidden(what))

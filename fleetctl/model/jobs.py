@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
+from fleetctl.model.requirements import Requirement
 
 RestartPolicy = Literal["never", "on-failure", "always"]
 
@@ -193,6 +194,8 @@ class Job(Struct, frozen=True):
     sync: Sync | None = None
     """``None``: its code gets onto the nodes some other way."""
     prepare: Prepare | None = None
+    requires: tuple[Requirement, ...] = ()
+    """Programs that each of its nodes needs."""
 
     @property
     def instances(self) -> tuple[Instance, ...]:

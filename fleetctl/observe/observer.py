@@ -95,20 +95,29 @@ class Observer:
         """The ready conditions on ``node``; see :class:`OpenConditions`."""
         return OpenConditions(self.fleet.name, self._instances(node), passing=passing)
 
-    async def look(self, node: Node, depth: Depth = "status") -> Look:
-        """Ask ``node`` once; errors are in the result."""
+    async def look(
+        self, node: Node, depth: Depth = "status", *, versions: bool | None = None
+    ) -> Look:
+        """Ask ``node`` once; errors are in the result.
+
+        :param versions: whether programs that the job requires are asked for their versions; None:
+            as ``depth`` does.
+        """
+        asked = self.questions(node, depth)
+        if versions is not None:
+            asked = replace(asked, versions=versions)
         try:
             with of_node(node.name):
-                return await self._look(node, depth)
+                return await self._look(node, asked)
         except LinkError as error:
             return Look(error=error)
 
-    async def _look(self, node: Node, depth: Depth) -> Look:
+    async def _look(self, node: Node, asked: Questions) -> Look:
         """:raises LinkError: it cannot be asked."""
         if node.connection == "none":
             return await self.look_from_here(node)
         link = await self.link(node)
-        facts = await look(link, node_script(self.questions(node, depth)))
+        facts = await look(link, node_script(asked))
         self.learn(node.name, facts)
         facts = await self.conditions(node, passing=True).ask(link, facts)
         return Look(

@@ -44,7 +44,9 @@ from tests.bench.fleets import EDGE, EXPECTATIONS, FLEET, measured, result
 from tests.health.facts import HAS_TMUX, PID, ago, facts, health, listener, pane, record
 from tests.health.leases import with_dhcp
 from tests.health.test_node_problems import JOB, NODE, SERVER, WORKER, checked
+from tests.health.test_parity_of_nodes import dirty_code
 from tests.health.test_port_problems import open_too
+from tests.health.test_requirements import without_uv
 from tests.health.test_uneven import PRINTING, SILENT, problems_of
 from tests.health.test_unexplained import CLUSTER, MINI3, Filtered, between
 from tests.health.world import World
@@ -296,9 +298,11 @@ RAISED: dict[str, Raise] = {
     "state-unwritable": alone(
         unwritable=Unwritable("/home/pi/.local", "root", "Permission denied", "drwxr-xr-x 2 root")
     ),
+    "requirement-missing": without_uv,
     "undervoltage": alone(reliability=Reliability(undervoltage=True)),
     "clock-skew": changed("pi4", reliability=Reliability(clock_offset_s=60.0)),
     "sleep-enabled": changed("mini1", reliability=Reliability(sleep_minutes=10)),
+    "version-skew": dirty_code,
     "wifi-power-save": changed("pi4", reliability=Reliability(wifi_power_save=("wlan0",))),
     "os-mismatch": lambda: node_problems(
         replace(NODE, os="macos"), facts(system=SystemStatus(os="linux")), None

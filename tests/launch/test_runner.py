@@ -182,6 +182,22 @@ def test_an_elastic_job_goes_on_with_what_is_there(
     jumping(body())
 
 
+def test_nothing_is_started_on_a_node_that_lacks_a_program() -> None:
+    async def lacks(instance: Instance) -> str:
+        return "pi4 lacks what the job requires: uv" if instance.node == "pi4" else ""
+
+    async def body() -> None:
+        start = Start(nodes(TWO), TWO, lacks=lacks)
+        await start.run()
+        assert start.states() == {
+            "server@mini1": "ready", "worker@pi4": "failed", "worker@pi5": "ready",
+        }  # fmt: skip
+        assert start.reasons()["worker@pi4"] == "pi4 lacks what the job requires: uv"
+        assert not start.first("worker@pi4", "failed")  # at once, not after the server
+
+    jumping(body())
+
+
 def test_what_is_left_out_says_why_and_is_not_waited_for() -> None:
     async def body() -> None:
         start = Start(nodes(FOUR), FOUR, elastic=True, left_out={"worker@pi4": "it has no route"})
