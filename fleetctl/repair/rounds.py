@@ -146,8 +146,11 @@ class Rounds:
                 f"{node}: which interface carries its SSH connection is not known ({why}), so "
                 "nothing is changed on it"
             )
-        protected = ssh_interfaces(self._fleet, self._fleet.nodes[node], facts)
         link = await self._links.get(node)
+        carried = self._links.carried(node)
+        if self.checked.status.nodes[node].ssh.via != (link.via or None):
+            carried |= self._fleet.nodes[node].addresses.keys()  # not as it was when it was asked
+        protected = ssh_interfaces(self._fleet, self._fleet.nodes[node], facts, carried)
 
         def ended(outcome: StepOutcome) -> None:
             self.outcomes.append(outcome)
