@@ -16,7 +16,7 @@ from fleetctl.errors import (
     LocalNetworkDenied,
 )
 from fleetctl.health.kinds.reachability import NO_INTERNET
-from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
+from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
 from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.order import in_order
@@ -102,7 +102,8 @@ def assess(
     fleet, expectations = _learned(fleet, job, expectations, facts)
     statuses = _statuses(fleet, job, looks, facts) if job else {}
     lost = {name: look.error for name, look in looks.items() if look.error}
-    diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing)
+    second = {n: SecondWay(look.via, look.bypassed) for n, look in looks.items() if look.via}
+    diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing, second)
     problems = _of_nodes(fleet, job, diagnosis, looks)
     required = tuple(_required(fleet, job, facts))
     problems += [root.problem for root in required]
@@ -343,4 +344,5 @@ def _ssh(node: Node, look: Look) -> SSHStatus:
     if look.facts is None:  # not asked yet
         return SSHStatus(reachable=None)
     ms = None if look.connect_ms is None else round(look.connect_ms, 1)
-    return SSHStatus(reachable=True, address=look.address, connect_ms=ms)
+    via = look.via or None
+    return SSHStatus(reachable=True, address=look.address, connect_ms=ms, via=via)

@@ -45,6 +45,8 @@ class SSHStatus(Struct, frozen=True):
     address: str | None = None
     connect_ms: float | None = None
     error: str | None = None
+    via: str | None = None
+    """The node through which it is reached because the direct way is silent; null: none."""
 
     @property
     def unasked(self) -> bool:

@@ -89,9 +89,9 @@ async def _attend(
     if node.connection == "none":
         yield await observer.look_from_here(node)
         return
-    link = await observer.link(node)
     stuck: frozenset[str] = frozenset()
     while True:
+        link = await observer.link(node)
         asking = _Asking(observer, node, link, conditions, depth, stuck)
         try:
             async for found in asking.looks(wake, interval_s):
@@ -157,7 +157,10 @@ class _Asking:
         return None
 
     async def looks(self, wake: Wake, interval_s: float) -> AsyncGenerator[Look, None]:
-        """:raises LinkError: the node is lost, or does not answer."""
+        """Ends when there is a better link.
+
+        :raises LinkError: the node is lost, or does not answer.
+        """
         async with converse(self._link, self._fleet, self._scripts, wake.now) as talk:
             while not self._over:
                 began_s = time.monotonic()
@@ -169,6 +172,8 @@ class _Asking:
                 while await wake.wait(began_s + interval_s - time.monotonic()) and not wake.deep:
                     look = await self._look(talk, "services", time.monotonic())
                     yield replace(look, unasked=True)
+                if self._link.outdated:
+                    return
 
     @property
     def _over(self) -> bool:
@@ -200,5 +205,7 @@ class _Asking:
             connect_ms=self._link.connect_ms,
             shell_s=self._link.shell_s,
             ignored=self._link.ignored,
+            via=self._link.via,
+            bypassed=self._link.bypassed,
             took_s=time.monotonic() - began_s,
         )

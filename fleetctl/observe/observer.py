@@ -126,6 +126,8 @@ class Observer:
             connect_ms=link.connect_ms,
             shell_s=link.shell_s,
             ignored=link.ignored,
+            via=link.via,
+            bypassed=link.bypassed,
         )
 
     async def echoes(self, node: Node, addresses: frozenset[IPv4Address]) -> NodeFacts:

@@ -148,8 +148,11 @@ class Rounds:
                 "nothing is changed on it"
             )
         fleet = self.checked.fleet
-        protected = ssh_interfaces(fleet, fleet.nodes[node], facts)
         link = await self._links.get(node)
+        carried = self._links.carried(node)
+        if self.checked.status.nodes[node].ssh.via != (link.via or None):
+            carried |= fleet.nodes[node].addresses.keys()  # not as it was when it was asked
+        protected = ssh_interfaces(fleet, fleet.nodes[node], facts, carried)
 
         def ended(outcome: StepOutcome) -> None:
             self.outcomes.append(outcome)

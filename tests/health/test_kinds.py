@@ -258,6 +258,7 @@ RAISED: dict[str, Raise] = {
     "ssh-host-key-unknown": lost(errors.HostKeyUnknown),
     "ssh-host-key-changed": lost(errors.HostKeyChanged),
     "ssh-hung": lost(errors.LinkHung),
+    "ssh-second-way": told(via="mini1", bypassed="no answer"),
     "internal-error": lost(errors.OwnMistake),
     "answer-incomplete": alone(unknown={"interfaces": CUT_OFF}),
     "address-missing": world(lambda w: w.hosts["mini2"].missing.add("fabric")),

@@ -47,7 +47,12 @@ def _routers_mask(target: RepairTarget) -> str:
 
 def _is_a_cable(target: RepairTarget) -> str:
     finding = target.finding
-    return f"{finding.interface} is switched on: look at its cable" if finding.enabled else ""
+    what = "join its Wi-Fi again" if _over_the_air(finding) else "look at its cable"
+    return f"{finding.interface} is switched on: {what}" if finding.enabled else ""
+
+
+def _over_the_air(finding: Finding) -> bool:
+    return finding.network is not None and finding.network.kind == "wifi"
 
 
 def _no_other_default(target: RepairTarget) -> str:
@@ -131,7 +136,9 @@ def _links(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
     for f in found:
         net = _named(f.network)
         why = f"is switched off, so {net} is cut"
-        if f.enabled:
+        if f.enabled and _over_the_air(f):
+            why = f"has no carrier: it is not connected to {net}"
+        elif f.enabled:
             why = f"has no carrier: the cable to {net} is out, or its other end is off"
         parts.append(f"{f.interface} {why}")
     return {"links": " and ".join(parts)}
