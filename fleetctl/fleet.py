@@ -318,7 +318,7 @@ class LiveFleet:
         force: bool = False,
     ) -> None:
         from fleetctl.sync.syncer import Syncer, secret_files
-        from fleetctl.sync.tree import read_tree
+        from fleetctl.sync.tree import read_all
 
         job = self.job
         if job is None or job.sync is None:
@@ -327,14 +327,14 @@ class LiveFleet:
                 hint="Say which folder is its code: sync: {from: .}, beside its services.",
             )
         reading = asyncio.create_task(
-            asyncio.to_thread(read_tree, job.sync, secret_files(self.fleet.jobs))
+            asyncio.to_thread(read_all, job.sync, secret_files(self.fleet.jobs))
         )
         connecting = [asyncio.create_task(self.links.get(node)) for node in nodes]  # meanwhile
         try:
-            tree = await reading
+            tree, shared = await reading
             with self.changing():
                 async with Syncer(
-                    self.fleet.name, job, tree, self.links, dry_run=dry_run, force=force
+                    self.fleet, job, tree, shared, self.links, dry_run=dry_run, force=force
                 ) as syncer:
                     await syncer.run(nodes, took)
         finally:

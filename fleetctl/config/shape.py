@@ -310,6 +310,16 @@ class SyncEntry(Entry):
         bool | UnsetType,
         _means("Whether files that an earlier sync brought and that are gone here go there, too."),
     ] = UNSET
+    share: Annotated[
+        Text | Annotated[list[Text], _SOME] | UnsetType,
+        _means(
+            "A large folder or file in it, or a list of them: sent to one node, and from there "
+            "from node to node. What git ignores is copied, too."
+        ),
+    ] = UNSET
+    over: Annotated[
+        Name | UnsetType, _means("The network over which nodes send each other what they share.")
+    ] = UNSET
 
 
 class JobEntry(Entry):

@@ -149,6 +149,15 @@ class Service(Struct, frozen=True):
     instances: tuple[Instance, ...]
 
 
+class Share(Struct, frozen=True):
+    """What is large, and goes to one node, and from there from node to node."""
+
+    paths: tuple[str, ...]
+    """Folders and files, relative to the folder of the code."""
+    over: str
+    """The name of the network that it is sent over."""
+
+
 class Sync(Struct, frozen=True):
     """The code of a job, which is copied to its nodes."""
 
@@ -161,6 +170,7 @@ class Sync(Struct, frozen=True):
     """Patterns of paths that are not copied."""
     delete: bool = False
     """Whether files that an earlier sync brought, and that are gone here, are deleted there."""
+    share: Share | None = None
 
 
 class Prepare(Struct, frozen=True):
