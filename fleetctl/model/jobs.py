@@ -185,6 +185,25 @@ class Prepare(Struct, frozen=True):
     """By node: where it runs, as in :class:`Sync`."""
 
 
+PREPARE = "prepare"
+
+
+class PrepareLog(Struct, frozen=True):
+    """What the ``prepare`` of a job printed on a node, as a log beside those of instances."""
+
+    job: str
+    node: str
+    only_new: bool = False
+    """Of one that is followed: whether nothing of what it printed before is wanted."""
+
+    @property
+    def name(self) -> str:
+        return f"{PREPARE}@{self.node}"
+
+
+LogSource = Instance | PrepareLog
+
+
 class Job(Struct, frozen=True):
     """A set of services that are started and stopped together, in file order."""
 
@@ -203,6 +222,14 @@ class Job(Struct, frozen=True):
     def on(self, node: str) -> tuple[Instance, ...]:
         """The instances on ``node``."""
         return tuple(i for i in self.instances if i.node == node)
+
+    @property
+    def prepare_logs(self) -> tuple[PrepareLog, ...]:
+        """One for each node that is prepared; none where a service has that name."""
+        if self.prepare is None or PREPARE in self.services:
+            return ()
+        nodes = dict.fromkeys(i.node for i in self.instances if i.command is not None)
+        return tuple(PrepareLog(self.name, n) for n in nodes if n in self.prepare.workdirs)
 
     def needs(self, instance: Instance) -> tuple[Instance, ...]:
         """The instances that ``instance`` starts after."""

@@ -43,7 +43,8 @@ def sync_dir(fleet: str, job: str, node: str) -> str:
 
 def prepare_dir(fleet: str, job: str, node: str) -> str:
     """The folder on the node, starting with ``~/``, with what the ``prepare`` of ``job`` printed
-    last (``log``), and a digest of what it depended on when it last succeeded (``done``)."""
+    last (``output``, in the form of an instance's ``log``), and a digest of what it depended on
+    when it last succeeded (``done``)."""
     return f"{STATE}/{fleet}/.prepare/{job}@{node}"
 
 
