@@ -52,6 +52,8 @@ class Scope:
     node: Node
     rank: int
     world_size: int
+    of_instance: bool = True
+    """Else it is about the node alone, which has no rank."""
 
     def fill(self, text: str, path: TreePath, report: Report) -> str:
         """``text`` with all placeholders replaced; those without a value are reported."""
@@ -71,7 +73,7 @@ class Scope:
         return _PLACEHOLDER.sub(replace, text)
 
     def _value(self, word: str, report: Report) -> str:
-        if word in _OF_INSTANCE:
+        if word in self._own():
             return self.node.name if word == "node" else str(getattr(self, word))
         first, _, last = word.rpartition(".")
         if first == OF_NODE:
@@ -84,8 +86,11 @@ class Scope:
             f"for the text itself write {{{{{word}}}}}"
         )
 
+    def _own(self) -> tuple[str, ...]:
+        return _OF_INSTANCE if self.of_instance else ("node",)
+
     def _words(self) -> Iterator[str]:
-        yield from _OF_INSTANCE
+        yield from self._own()
         for network in self.fleet.networks:
             yield f"{OF_NODE}.{network}"
         for service in self.places:

@@ -336,7 +336,10 @@ class JobEntry(Entry):
     sync: Annotated[SyncEntry | None, _means("The code, for `fleetctl sync`.")] = None
     prepare: Annotated[
         Text | UnsetType,
-        _means("A POSIX shell line that start runs in each node's workdir before the job starts."),
+        _means(
+            "A POSIX shell line that start runs in each node's workdir before the job starts; "
+            "{node} and {address.NETWORK} are filled in."
+        ),
     ] = UNSET
     prepare_on: Annotated[
         list[Text] | None,

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Protocol
 
+from fleetctl.config.placeholders import Scope
 from fleetctl.config.report import Report, TreePath, nearest
 from fleetctl.config.shape import JobEntry, SyncEntry, given
 from fleetctl.model.jobs import Job, Prepare, Share, Sync
@@ -84,7 +85,13 @@ def read_prepare(job: Job, entry: JobEntry, fleet: Fleet, report: Report) -> Pre
     for index, name in enumerate(entry.prepare_on or []):
         if "\n" in name:
             report.mistake((*path, "prepare_on", index), f"{name!r} has a line break in it")
-    return Prepare(command, tuple(entry.prepare_on or ()), workdirs)
+    filled = {}
+    for node in dict.fromkeys(i.node for i in job.instances if i.node in workdirs):
+        scope = Scope(fleet, {}, fleet.nodes[node], 0, 0, of_instance=False)
+        line = scope.fill(command, (*path, "prepare"), report)
+        if line != command:
+            filled[node] = line
+    return Prepare(command, tuple(entry.prepare_on or ()), workdirs, filled)
 
 
 def _workdirs(

@@ -40,9 +40,9 @@ class Preparations:
         self._links = links
         self._running: dict[str, asyncio.Task[str]] = {}
 
-    @property
-    def command(self) -> str:
-        return self._prepare.command
+    def line(self, node: str) -> str:
+        """What is run on ``node``."""
+        return self._prepare.line(node)
 
     async def prepare(self, instance: Instance) -> None:
         """Return when the node of ``instance`` is prepared.
@@ -75,7 +75,7 @@ class Preparations:
         script = (
             f"folder={quote_path(self._prepare.workdirs[node])}\n"
             f"state={quote_path(prepare_dir(self._fleet, instance.job, node))}\n"
-            f"command={quote(self._prepare.command)}\n"
+            f"command={quote(self.line(node))}\n"
             + files("fleetctl.launch").joinpath("prepare.sh").read_text("utf-8")
         )
         paths = "".join(f"{path}\n" for path in self._prepare.on).encode()

@@ -126,7 +126,7 @@ class Runner:
             if reason := self._left_out.get(instance.name):
                 return self._change(instance, "waiting", f"left out: {reason}")
             if self._preparations:
-                what = f"prepares {instance.node}: {self._preparations.command}"
+                what = f"prepares {instance.node}: {self._preparations.line(instance.node)}"
                 self._change(instance, "waiting", hidden(what))
                 await self._preparations.prepare(instance)
             if reason := await self._wait_for(step):

@@ -177,12 +177,18 @@ class Prepare(Struct, frozen=True):
     """What is run on each node of a job before the job starts there."""
 
     command: str
-    """A POSIX shell line."""
+    """A POSIX shell line, as written in nodes.yaml."""
     on: tuple[str, ...]
     """Files that it depends on, relative to the workdir: while they and the line are what they were
     when it last succeeded, it is not run."""
     workdirs: Mapping[str, str]
     """By node: where it runs, as in :class:`Sync`."""
+    filled: Mapping[str, str] = {}
+    """By node: the line with its placeholders filled in, where it has any."""
+
+    def line(self, node: str) -> str:
+        """What is run on ``node``."""
+        return self.filled.get(node, self.command)
 
 
 PREPARE = "prepare"

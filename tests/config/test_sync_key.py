@@ -106,7 +106,17 @@ def test_a_job_is_prepared_where_its_code_is() -> None:
     workdirs = {"a": "~/a", "b": "/srv/b"}
     assert loaded.jobs["j"].prepare == Prepare("uv sync", ("uv.lock",), workdirs)
     shown = expand(loaded)["jobs"]["j"]
+    assert loaded.jobs["j"].prepare.line("a") == "uv sync"
     assert (shown["prepare"], shown["prepare_on"]) == ("uv sync", ["uv.lock"])
+
+
+def test_what_is_of_a_node_is_filled_into_prepare() -> None:
+    text = PREPARE.replace("prepare: uv sync", "prepare: 'x {node} {address.x} {{y}} ${HOME}'")
+    text = text.replace("{workdir: ~/a}", "{workdir: ~/a, addresses: {x: 10.9.0.1}}")
+    text = text.replace("b: {}", "b: {addresses: {x: 10.9.0.2}}")
+    prepare = load_text(text, "nodes.yaml").jobs["j"].prepare
+    assert prepare and prepare.line("a") == "x a 10.9.0.1 {y} ${HOME}"
+    assert prepare.line("b") == "x b 10.9.0.2 {y} ${HOME}"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +124,8 @@ def test_a_job_is_prepared_where_its_code_is() -> None:
     [
         (("on: b, command: x, workdir: /srv/b", "on: c, command: x"), "10:5", "node 'c' to run in"),
         (("    prepare: uv sync\n", ""), "10:5", "needs a prepare, the line that is run"),
+        (("uv sync", "x {rank}"), "10:14", "unknown placeholder '{rank}'"),
+        (("uv sync", "x {one.port}"), "10:14", "unknown placeholder '{one.port}'"),
         (("[uv.lock]", "uv.lock"), "11:17", "it must be a list"),
     ],
 )
