@@ -8,7 +8,7 @@ import msgspec
 
 from fleetctl.hiding import hidden, hidden_value
 from fleetctl.model.expectations import Expectations, ExpectedRoute, derive, unaddressed
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Instance, Job, Share
 from fleetctl.model.topology import DHCP, SSH, Fleet, Network, Node
 
 
@@ -102,8 +102,13 @@ def _sync(job: Job) -> dict[str, Any]:
         "from": job.sync.source,
         "exclude": list(job.sync.exclude),
         "delete": job.sync.delete,
+        **(_shared(job.sync.share) if job.sync.share else {}),
         "to": {node: job.sync.workdirs[node] for node in nodes if node in job.sync.workdirs},
     }
+
+
+def _shared(share: Share) -> dict[str, Any]:
+    return {"share": list(share.paths), "over": share.over}
 
 
 def _instance(instance: Instance) -> dict[str, Any]:

@@ -303,6 +303,16 @@ class SyncEntry(Entry):
         bool | UnsetType,
         _means("Whether files that an earlier sync brought and that are gone here go there, too."),
     ] = UNSET
+    share: Annotated[
+        Text | Annotated[list[Text], _SOME] | UnsetType,
+        _means(
+            "A large folder or file in it, or a list of them: sent to one node, and from there "
+            "from node to node. What git ignores is copied, too."
+        ),
+    ] = UNSET
+    over: Annotated[
+        Name | UnsetType, _means("The network over which nodes send each other what they share.")
+    ] = UNSET
 
 
 class JobEntry(Entry):
@@ -323,7 +333,10 @@ class JobEntry(Entry):
     sync: Annotated[SyncEntry | None, _means("The code, for `fleetctl sync`.")] = None
     prepare: Annotated[
         Text | UnsetType,
-        _means("A POSIX shell line that start runs in each node's workdir before the job starts."),
+        _means(
+            "A POSIX shell line that start runs in each node's workdir before the job starts; "
+            "{node} and {address.NETWORK} are filled in."
+        ),
     ] = UNSET
     prepare_on: Annotated[
         list[Text] | None,

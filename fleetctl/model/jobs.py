@@ -156,6 +156,15 @@ class Service(Struct, frozen=True):
     instances: tuple[Instance, ...]
 
 
+class Share(Struct, frozen=True):
+    """What is large, and goes to one node, and from there from node to node."""
+
+    paths: tuple[str, ...]
+    """Folders and files, relative to the folder of the code."""
+    over: str
+    """The name of the network that it is sent over."""
+
+
 class Sync(Struct, frozen=True):
     """The code of a job, which is copied to its nodes."""
 
@@ -168,20 +177,44 @@ class Sync(Struct, frozen=True):
     """Patterns of paths that are not copied."""
     delete: bool = False
     """Whether files that an earlier sync brought, and that are gone here, are deleted there."""
+    share: Share | None = None
 
 
 class Prepare(Struct, frozen=True):
     """What is run on each node of a job before the job starts there."""
 
     command: str
-    """A POSIX shell line, as written."""
+    """A POSIX shell line, as written in nodes.yaml."""
     on: tuple[str, ...]
     """Files that it depends on, relative to the workdir: while they and the line are what they were
     when it last succeeded, it is not run."""
     workdirs: Mapping[str, str]
     """By node: where it runs, as in :class:`Sync`."""
-    lines: Mapping[str, str] = {}
-    """By node: the line that it runs there, where placeholders make it another."""
+    filled: Mapping[str, str] = {}
+    """By node: the line with its placeholders filled in, where it has any."""
+
+    def line(self, node: str) -> str:
+        """What is run on ``node``."""
+        return self.filled.get(node, self.command)
+
+
+PREPARE = "prepare"
+
+
+class PrepareLog(Struct, frozen=True):
+    """What the ``prepare`` of a job printed on a node, as a log beside those of instances."""
+
+    job: str
+    node: str
+    only_new: bool = False
+    """Of one that is followed: whether nothing of what it printed before is wanted."""
+
+    @property
+    def name(self) -> str:
+        return f"{PREPARE}@{self.node}"
+
+
+LogSource = Instance | PrepareLog
 
 
 class Job(Struct, frozen=True):
@@ -204,6 +237,14 @@ class Job(Struct, frozen=True):
     def on(self, node: str) -> tuple[Instance, ...]:
         """The instances on ``node``."""
         return tuple(i for i in self.instances if i.node == node)
+
+    @property
+    def prepare_logs(self) -> tuple[PrepareLog, ...]:
+        """One for each node that is prepared; none where a service has that name."""
+        if self.prepare is None or PREPARE in self.services:
+            return ()
+        nodes = dict.fromkeys(i.node for i in self.instances if i.command is not None)
+        return tuple(PrepareLog(self.name, n) for n in nodes if n in self.prepare.workdirs)
 
     def needs(self, instance: Instance) -> tuple[Instance, ...]:
         """The instances that ``instance`` starts after."""

@@ -89,7 +89,7 @@ def test_show_has_both() -> None:
 def test_prepare_knows_the_node() -> None:
     prepare = job().prepare
     assert prepare is not None
-    assert prepare.lines == {
+    assert prepare.filled == {
         "a": "~/venv/bin/pip install -r requirements.txt",
         "b": "/opt/venv/bin/pip install -r requirements.txt",
     }
