@@ -124,6 +124,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
             for name, value in {**instance.provided, **instance.env}.items()
         },
         env_file=instance.env_file,
+        files=dict(instance.files) or None,
         restart=_given(**msgspec.structs.asdict(instance.restart)),
         stop=_given(**msgspec.structs.asdict(instance.stop)),
     )

@@ -168,9 +168,12 @@ class _JobReader:
         )
         instance = self._filled(name, entry, after, scope)
         if self._elastic:
-            unranked = self._filled(name, entry, after, replace(scope, rank=0, world_size=0))
+            unranked = self._filled(name, entry, after, self._unranked(scope))
             instance = structs.replace(instance, unranked=unranked)
         return instance
+
+    def _unranked(self, scope: Scope) -> Scope:
+        return replace(scope, rank=0, world_size=0, interfaces={}, files={})
 
     def _filled(
         self, name: str, entry: ServiceEntry, after: tuple[str, ...], scope: Scope
@@ -204,6 +207,8 @@ class _JobReader:
             provided=self._node_env(scope),
             restart=self._restart(name, entry),
             stop=_stop(entry.stop or StopEntry()),
+            interfaces=scope.interfaces,  # filled by all of the above
+            files=scope.files,
         )
 
     def _node_env(self, scope: Scope) -> dict[str, str]:

@@ -80,6 +80,12 @@ class Instance(Struct, frozen=True):
     """``None``: it is asked nothing while it runs."""
     provided: Mapping[str, str] = {}
     """Variables below those of ``env_file`` and ``env``: what nodes.yaml says for its node."""
+    interfaces: Mapping[str, IPv4Address] = {}
+    """By network: the node's address there, where a text has the word for the interface that has
+    it (:mod:`fleetctl.model.late_words`)."""
+    files: Mapping[str, str] = {}
+    """By name: texts that are written into files on the node while it runs. A word stands for the
+    path of each."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 
@@ -143,6 +149,8 @@ class Instance(Struct, frozen=True):
         # what is left out must not change the hashes of definitions without it
         if self.liveness:
             what["liveness"] = msgspec.to_builtins(self.liveness)
+        if self.files:
+            what["files"] = dict(sorted(self.files.items()))
         if self.provided:
             what["provided"] = dict(sorted(self.provided.items()))
         return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()[:12]
