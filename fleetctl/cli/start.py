@@ -13,7 +13,7 @@ from fleetctl.cli.action import carry_out
 from fleetctl.cli.code_there import code_compared
 from fleetctl.cli.context import Context, instances
 from fleetctl.errors import UsageError
-from fleetctl.hiding import hidden
+from fleetctl.hiding import hidden, hidden_value
 from fleetctl.model.plan import PlanStep
 
 
@@ -73,6 +73,10 @@ def _show_plan(steps: Sequence[PlanStep], as_json: bool) -> int:
                 "after": [need.name for need in s.needs],
                 "command": hidden(s.instance.command) if s.instance.command else None,
                 "ready": s.instance.ready,
+                "env": {
+                    name: hidden_value(name, value)
+                    for name, value in {**s.instance.provided, **s.instance.env}.items()
+                },
             }
             for s in steps
         ]
@@ -82,4 +86,6 @@ def _show_plan(steps: Sequence[PlanStep], as_json: bool) -> int:
         after = f"after {', '.join(need.name for need in step.needs)}" if step.needs else "at once"
         click.echo(f"{step.stage + 1}. {step.instance.name}  {after}")
         click.echo(f"     {hidden(step.instance.command or 'started by hand, watched by us')}")
+        for name, value in step.instance.provided.items():
+            click.echo(f"     {name}={hidden_value(name, value)}")
     return 0

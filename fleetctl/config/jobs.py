@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 
 from msgspec import structs
 
+from fleetctl.config.groups import Groups
 from fleetctl.config.listen import check_ports, read_listen
 from fleetctl.config.liveness import read_liveness
 from fleetctl.config.nodes import check_env, read_workdir, texts
@@ -62,13 +63,13 @@ class _JobReader:
         self._job = job
         self._entries = entry.services
         self._elastic = given(entry.elastic, False)
-        self._job_network = given(entry.network, None)
         self._fleet = fleet
         self._locate = locate
         self._report = report
         everywhere = dict.fromkeys(fleet.networks, IPv4Address(0))
         self._any_node = Node(ANY_NODE, SSH(ANY_NODE), addresses=everywhere)
         self._nodes = {name: self._on(name, entry) for name, entry in self._entries.items()}
+        self._groups = Groups(job, entry, fleet, self._nodes, report)
         self._listens = {
             name: {node.name: self._listen(name, node) for node in nodes}
             for name, nodes in self._nodes.items()
@@ -128,19 +129,7 @@ class _JobReader:
         wrong = self._report.wrong(*self._path(service, "listen"))
         if names == (ANY_NODE,) or (listen is None and (written or wrong)):
             return None
-        return ServicePlace(names, self._listens[service], self._network(service))
-
-    def _network(self, service: str) -> str | None:
-        """The network that its ``network``, or that of the job, says."""
-        path = self._path(service, "network")
-        name = given(self._entries[service].network, None)
-        if name is None:
-            path, name = ("jobs", self._job, "network"), self._job_network
-        if name is None or name in self._fleet.networks:
-            return name
-        what = f"unknown network {name!r} in network{nearest(name, self._fleet.networks)}"
-        self._report.mistake(path, what)
-        return None
+        return ServicePlace(names, self._listens[service], self._groups.network(service))
 
     def service(self, name: str) -> Service:
         entry = self._entries[name]
@@ -204,7 +193,7 @@ class _JobReader:
             after=after,
             env={key: fill(value, "env", key) for key, value in texts(entry.env).items()},
             env_file=self._env_file(name, entry),
-            provided=self._node_env(scope),
+            provided={**self._groups.environment(scope), **self._node_env(scope)},
             restart=self._restart(name, entry),
             stop=_stop(entry.stop or StopEntry()),
             interfaces=scope.interfaces,  # filled by all of the above

@@ -16,6 +16,7 @@ from fleetctl.config.scalars import (
     Binding,
     Count,
     EnvName,
+    Framework,
     Host,
     Jump,
     Name,
@@ -249,6 +250,10 @@ class ServiceEntry(Entry):
         NetworkRef | UnsetType,
         _means("The network that is meant where it does not listen; default: its job's."),
     ] = UNSET
+    framework: Annotated[
+        Framework | UnsetType,
+        _means("Its instances get the variables by which this one's members find each other."),
+    ] = UNSET
     ready: Annotated[ReadyEntry | None, _means("When it counts as ready.")] = None
     liveness: Annotated[
         LivenessEntry | None, _means("What it is asked while it runs, to know that it still works.")
@@ -299,6 +304,10 @@ class JobEntry(Entry):
     network: Annotated[
         NetworkRef | UnsetType,
         _means("The network that is meant where its services do not listen."),
+    ] = UNSET
+    framework: Annotated[
+        Framework | UnsetType,
+        _means("Of all its services that do not say their own: their instances are one group."),
     ] = UNSET
     sync: Annotated[SyncEntry | None, _means("The code, for `fleetctl sync`.")] = None
     prepare: Annotated[

@@ -79,7 +79,8 @@ class Instance(Struct, frozen=True):
     liveness: Liveness | None = None
     """``None``: it is asked nothing while it runs."""
     provided: Mapping[str, str] = {}
-    """Variables below those of ``env_file`` and ``env``: what nodes.yaml says for its node."""
+    """Variables below those of ``env_file`` and ``env``: those of its framework, and of its
+    node."""
     interfaces: Mapping[str, IPv4Address] = {}
     """By network: the node's address there, where a text has the word for the interface that has
     it (:mod:`fleetctl.model.late_words`)."""
