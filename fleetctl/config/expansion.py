@@ -8,7 +8,7 @@ import msgspec
 
 from fleetctl.hiding import hidden, hidden_value
 from fleetctl.model.expectations import Expectations, ExpectedRoute, derive
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Instance, Job, Service
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 
 
@@ -83,12 +83,19 @@ def _job(job: Job) -> dict[str, Any]:
         **({"prepare_on": list(job.prepare.on)} if job.prepare else {}),
         "services": {
             name: {
-                "after": list(service.after),
+                "after": _after(service),
                 "instances": {i.name: _instance(i) for i in service.instances},
             }
             for name, service in job.services.items()
         },
     }
+
+
+def _after(service: Service) -> list[str] | dict[str, str]:
+    until = service.instances[0].until if service.instances else {}
+    if not until:
+        return list(service.after)
+    return {name: until.get(name, "ready") for name in service.after}
 
 
 def _sync(job: Job) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -27,7 +27,7 @@ from fleetctl.config.shape import (
     given,
 )
 from fleetctl.config.sync import Locate, read_prepare, read_sync
-from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
+from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop, Until
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.topology import SSH, Fleet, Node
 
@@ -93,22 +93,48 @@ class _JobReader:
 
     def _after(self, service: str, entry: ServiceEntry) -> tuple[str, ...]:
         """The services of this job, each once."""
-        return self._known(
-            self._path(service, "after"), entry.after or [], "service", self._entries
-        )
+        path, written = self._path(service, "after"), entry.after or []
+        known = self._known(path, written, "service", self._entries)
+        for name, until in self._until(entry).items():
+            other = self._entries.get(name)
+            if other is None or until != "exited-ok":
+                continue
+            if given(other.command, None) is None:
+                why = "is started by hand"
+            elif self._restart(name, other).policy == "always":
+                why = "has restart always"
+            else:
+                continue
+            what = f"after waits until service {name!r} has exited, but it {why}, so it never will"
+            self._report.mistake((*path, name), what)
+        return known
+
+    @staticmethod
+    def _until(entry: ServiceEntry) -> dict[str, Until]:
+        """What is waited for of services, where it is not that they are ready."""
+        after = entry.after if isinstance(entry.after, dict) else {}
+        return {name: until for name, until in after.items() if until != "ready"}
 
     def _known(
-        self, path: TreePath, written: str | list[str], kind: str, names: Mapping[str, object]
+        self,
+        path: TreePath,
+        written: str | Sequence[str] | Mapping[str, object],
+        kind: str,
+        names: Mapping[str, object],
     ) -> tuple[str, ...]:
         key = path[-1]
         known: dict[str, None] = {}
         for index, name in enumerate([written] if isinstance(written, str) else written):
             place = path if isinstance(written, str) else (*path, index)
+            if isinstance(written, Mapping):
+                place = (*path, name)
             if not name:
                 continue  # reported already
             if name not in names:
                 self._report.mistake(
-                    place, f"unknown {kind} {name!r} in {key}{nearest(name, names)}"
+                    place,
+                    f"unknown {kind} {name!r} in {key}{nearest(name, names)}",
+                    key=isinstance(written, Mapping),
                 )
             elif name in known:
                 self._report.mistake(place, f"{kind} {name!r} is listed twice in {key}")
@@ -196,6 +222,7 @@ class _JobReader:
             provided={**self._groups.environment(scope), **self._node_env(scope)},
             restart=self._restart(name, entry),
             stop=_stop(entry.stop or StopEntry()),
+            until=self._until(entry),
             interfaces=scope.interfaces,  # filled by all of the above
             files=scope.files,
         )

@@ -72,4 +72,5 @@ Signal = Literal[
     "SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTERM",
 ]  # fmt: skip
 Framework = Literal["torchrun", "mlx-ring", "mlx-jaccl", "mpi", "dask", "ray", "none"]
+Until = Literal["started", "ready", "exited-ok"]
 Policy = Literal["never", "on-failure", "always"]

@@ -34,6 +34,7 @@ from fleetctl.config.scalars import (
     Signal,
     Subnet,
     Text,
+    Until,
     User,
     Value,
 )
@@ -264,8 +265,8 @@ class ServiceEntry(Entry):
         _means("A file of NAME=value lines, read on this machine; relative to nodes.yaml."),
     ] = UNSET
     after: Annotated[
-        ServiceRef | list[ServiceRef] | None,
-        _means("Services that must be ready before it starts."),
+        ServiceRef | list[ServiceRef] | dict[ServiceRef, Until] | None,
+        _means("Services that must be ready before it starts; or what is waited for of each."),
     ] = None
     restart: Annotated[
         Policy | RestartEntry | None, _means("Whether it is started again when it ends.")

@@ -165,7 +165,7 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     return (
         f"cd {folder} 2>/dev/null || exit 0\n"
-        + ("rm -rf spec account supervisor logger prober files\n" if forget else "")
+        + ("rm -f spec account supervisor logger prober\nrm -rf files\n" if forget else "")
         + "rmdir lock 2>/dev/null\ntrue\n"
     )
 

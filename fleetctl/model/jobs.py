@@ -15,6 +15,8 @@ from msgspec import Struct
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
 
+Until = Literal["started", "ready", "exited-ok"]
+"""What an instance waits for: that the other one runs, is ready, or has ended with exit code 0."""
 RestartPolicy = Literal["never", "on-failure", "always"]
 
 
@@ -81,6 +83,8 @@ class Instance(Struct, frozen=True):
     provided: Mapping[str, str] = {}
     """Variables below those of ``env_file`` and ``env``: those of its framework, and of its
     node."""
+    until: Mapping[str, Until] = {}
+    """By name of a service in ``after``: what is waited for, where it is not that it is ready."""
     interfaces: Mapping[str, IPv4Address] = {}
     """By network: the node's address there, where a text has the word for the interface that has
     it (:mod:`fleetctl.model.late_words`)."""
@@ -93,6 +97,10 @@ class Instance(Struct, frozen=True):
     @property
     def name(self) -> str:
         return f"{self.service}@{self.node}"
+
+    def waits_until(self, need: Instance) -> Until:
+        """What it waits for of ``need``, after which it starts."""
+        return self.until.get(need.service, "ready")
 
     def environment(self, fleet: str, secrets: Mapping[str, str]) -> dict[str, str]:
         """The variables that it gets in addition to its node's own.
