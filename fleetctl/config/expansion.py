@@ -8,7 +8,7 @@ import msgspec
 
 from fleetctl.hiding import hidden, hidden_value
 from fleetctl.model.expectations import Expectations, ExpectedRoute, derive, unaddressed
-from fleetctl.model.jobs import Instance, Job, Share
+from fleetctl.model.jobs import Instance, Job, Service, Share
 from fleetctl.model.topology import DHCP, SSH, Fleet, Network, Node
 
 
@@ -86,12 +86,19 @@ def _job(job: Job) -> dict[str, Any]:
         **({"requires": list(map(str, job.requires))} if job.requires else {}),
         "services": {
             name: {
-                "after": list(service.after),
+                "after": _after(service),
                 "instances": {i.name: _instance(i) for i in service.instances},
             }
             for name, service in job.services.items()
         },
     }
+
+
+def _after(service: Service) -> list[str] | dict[str, str]:
+    until = service.instances[0].until if service.instances else {}
+    if not until:
+        return list(service.after)
+    return {name: until.get(name, "ready") for name in service.after}
 
 
 def _sync(job: Job) -> dict[str, Any]:
@@ -132,6 +139,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
             for name, value in {**instance.provided, **instance.env}.items()
         },
         env_file=instance.env_file,
+        files=dict(instance.files) or None,
         restart=_given(**msgspec.structs.asdict(instance.restart)),
         stop=_given(**msgspec.structs.asdict(instance.stop)),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 from msgspec import structs
 
+from fleetctl.config.groups import Groups
 from fleetctl.config.listen import check_ports, read_listen
 from fleetctl.config.liveness import read_liveness
 from fleetctl.config.nodes import check_env, read_workdir, texts
@@ -27,7 +28,7 @@ from fleetctl.config.shape import (
     given,
 )
 from fleetctl.config.sync import Locate, read_prepare, read_sync
-from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
+from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop, Until
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.topology import SSH, Fleet, Node
 
@@ -64,13 +65,13 @@ class _JobReader:
         self._job = job
         self._entries = entry.services
         self._elastic = given(entry.elastic, False)
-        self._job_network = given(entry.network, None)
         self._fleet = fleet
         self._locate = locate
         self._report = report
         everywhere = dict.fromkeys(fleet.networks, IPv4Address(0))
         self._any_node = Node(ANY_NODE, SSH(ANY_NODE), addresses=everywhere)
         self._nodes = {name: self._on(name, entry) for name, entry in self._entries.items()}
+        self._groups = Groups(job, entry, fleet, self._nodes, report)
         self._listens = {
             name: {node.name: self._listen(name, node) for node in nodes}
             for name, nodes in self._nodes.items()
@@ -94,22 +95,48 @@ class _JobReader:
 
     def _after(self, service: str, entry: ServiceEntry) -> tuple[str, ...]:
         """The services of this job, each once."""
-        return self._known(
-            self._path(service, "after"), entry.after or [], "service", self._entries
-        )
+        path, written = self._path(service, "after"), entry.after or []
+        known = self._known(path, written, "service", self._entries)
+        for name, until in self._until(entry).items():
+            other = self._entries.get(name)
+            if other is None or until != "exited-ok":
+                continue
+            if given(other.command, None) is None:
+                why = "is started by hand"
+            elif self._restart(name, other).policy == "always":
+                why = "has restart always"
+            else:
+                continue
+            what = f"after waits until service {name!r} has exited, but it {why}, so it never will"
+            self._report.mistake((*path, name), what)
+        return known
+
+    @staticmethod
+    def _until(entry: ServiceEntry) -> dict[str, Until]:
+        """What is waited for of services, where it is not that they are ready."""
+        after = entry.after if isinstance(entry.after, dict) else {}
+        return {name: until for name, until in after.items() if until != "ready"}
 
     def _known(
-        self, path: TreePath, written: str | list[str], kind: str, names: Mapping[str, object]
+        self,
+        path: TreePath,
+        written: str | Sequence[str] | Mapping[str, object],
+        kind: str,
+        names: Mapping[str, object],
     ) -> tuple[str, ...]:
         key = path[-1]
         known: dict[str, None] = {}
         for index, name in enumerate([written] if isinstance(written, str) else written):
             place = path if isinstance(written, str) else (*path, index)
+            if isinstance(written, Mapping):
+                place = (*path, name)
             if not name:
                 continue  # reported already
             if name not in names:
                 self._report.mistake(
-                    place, f"unknown {kind} {name!r} in {key}{nearest(name, names)}"
+                    place,
+                    f"unknown {kind} {name!r} in {key}{nearest(name, names)}",
+                    key=isinstance(written, Mapping),
                 )
             elif name in known:
                 self._report.mistake(place, f"{kind} {name!r} is listed twice in {key}")
@@ -130,19 +157,7 @@ class _JobReader:
         wrong = self._report.wrong(*self._path(service, "listen"))
         if names == (ANY_NODE,) or (listen is None and (written or wrong)):
             return None
-        return ServicePlace(names, self._listens[service], self._network(service))
-
-    def _network(self, service: str) -> str | None:
-        """The network that its ``network``, or that of the job, says."""
-        path = self._path(service, "network")
-        name = given(self._entries[service].network, None)
-        if name is None:
-            path, name = ("jobs", self._job, "network"), self._job_network
-        if name is None or name in self._fleet.networks:
-            return name
-        what = f"unknown network {name!r} in network{nearest(name, self._fleet.networks)}"
-        self._report.mistake(path, what)
-        return None
+        return ServicePlace(names, self._listens[service], self._groups.network(service))
 
     def service(self, name: str) -> Service:
         entry = self._entries[name]
@@ -170,9 +185,12 @@ class _JobReader:
         )
         instance = self._filled(name, entry, after, scope)
         if self._elastic:
-            unranked = self._filled(name, entry, after, replace(scope, rank=0, world_size=0))
+            unranked = self._filled(name, entry, after, self._unranked(scope))
             instance = structs.replace(instance, unranked=unranked)
         return instance
+
+    def _unranked(self, scope: Scope) -> Scope:
+        return replace(scope, rank=0, world_size=0, interfaces={}, files={})
 
     def _filled(
         self, name: str, entry: ServiceEntry, after: tuple[str, ...], scope: Scope
@@ -203,9 +221,12 @@ class _JobReader:
             after=after,
             env={key: fill(value, "env", key) for key, value in texts(entry.env).items()},
             env_file=self._env_file(name, entry),
-            provided=self._node_env(scope),
+            provided={**self._groups.environment(scope), **self._node_env(scope)},
             restart=self._restart(name, entry),
             stop=_stop(entry.stop or StopEntry()),
+            until=self._until(entry),
+            interfaces=scope.interfaces,  # filled by all of the above
+            files=scope.files,
         )
 
     def _node_env(self, scope: Scope) -> dict[str, str]:

@@ -81,4 +81,6 @@ Signal = Literal[
     "HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "ALRM", "TERM",
     "SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTERM",
 ]  # fmt: skip
+Framework = Literal["torchrun", "mlx-ring", "mlx-jaccl", "mpi", "dask", "ray", "none"]
+Until = Literal["started", "ready", "exited-ok"]
 Policy = Literal["never", "on-failure", "always"]

@@ -8,12 +8,13 @@ from ipaddress import AddressValueError, IPv4Address
 
 from fleetctl.config.placeholders import ANY_ADDRESS, NodeScope, Unfillable
 from fleetctl.model.jobs import Listen
+from fleetctl.model.late_words import interface_word, path_word
 from fleetctl.model.topology import Fleet, Node
 
-_OF_INSTANCE = ("rank", "rank0", "world_size", "local")
+_OF_INSTANCE = ("rank", "rank0", "world_size", "local", "interface")
 _OF_SERVICE = ("node", "host", "port", "hosts", "size")
-_HOSTS = "hosts"
-"""``{hosts.NETWORK}``"""
+_OF_NETWORK = ("hosts", "hostfile", "interface")
+"""``{hosts.NETWORK}`` and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,10 @@ class Scope(NodeScope):
     after: tuple[str, ...] = ()
     rank: int = 0
     world_size: int = 0
+    interfaces: dict[str, IPv4Address] = field(default_factory=dict)
+    """Gets what :attr:`Instance.interfaces` is to be, as texts are filled in."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Gets what :attr:`Instance.files` is to be."""
 
     def value(self, word: str) -> str | None:
         """See :meth:`NodeScope.value`."""
@@ -54,14 +59,14 @@ class Scope(NodeScope):
         first, _, last = word.rpartition(".")
         if first in self.places and last in _OF_SERVICE:
             return self._of_service(first, last)
-        if first == _HOSTS:
-            return ",".join(self.hosts_on(last, word))
+        if first in _OF_NETWORK:
+            return self._of_network(first, last, word)
         return super().value(word)
 
     def words(self) -> Iterator[str]:
         """See :meth:`NodeScope.words`."""
         yield from ("node", *_OF_INSTANCE)
-        yield from (f"{_HOSTS}.{network}" for network in self.fleet.networks)
+        yield from (f"{what}.{network}" for what in _OF_NETWORK for network in self.fleet.networks)
         yield from (f"{service}.{what}" for service in self.places for what in _OF_SERVICE)
         yield from super().words()
 
@@ -134,13 +139,36 @@ class Scope(NodeScope):
         except (AddressValueError, Unfillable):
             return None
 
+    def interface_on(self, network: str) -> str:
+        """The word for the interface by which the node is on ``network``, where it has an
+        address."""
+        self.interfaces[network] = self.node.addresses[network]
+        return interface_word(network)
+
+    def file(self, name: str, text: str) -> str:
+        """The word for the path of a file of the instance."""
+        self.files[name] = text
+        return path_word(name)
+
+    def _of_network(self, what: str, network: str, word: str) -> str:
+        if what == "interface":
+            self.address(self.node, network, word)  # has it one there?
+            return self.interface_on(network) if network in self.node.addresses else ""
+        hosts = self.hosts_on(network, word)
+        if what == "hosts":
+            return ",".join(hosts)
+        return self.file(f"hosts.{network}", "".join(f"{host}\n" for host in hosts))
+
     def _of_instance(self, word: str) -> str:
         if word == "rank0":
             return str(self.rank - 1)
-        if word == "local":
+        if word in ("local", "interface"):
             if self.places[self.service] is None:
                 return ANY_ADDRESS
-            return str(self.node.addresses[self.local_network(word)])
+            network = self.local_network(word)
+            if word == "interface":
+                return self.interface_on(network)
+            return str(self.node.addresses[network])
         return str(self.rank if word == "rank" else self.world_size)
 
     def _of_service(self, service: str, what: str) -> str:

@@ -16,6 +16,7 @@ from fleetctl.config.scalars import (
     Binding,
     Count,
     EnvName,
+    Framework,
     Host,
     InterfaceName,
     Jump,
@@ -35,6 +36,7 @@ from fleetctl.config.scalars import (
     Signal,
     Subnet,
     Text,
+    Until,
     User,
     Value,
 )
@@ -269,6 +271,10 @@ class ServiceEntry(Entry):
         NetworkRef | UnsetType,
         _means("The network that is meant where it does not listen; default: its job's."),
     ] = UNSET
+    framework: Annotated[
+        Framework | UnsetType,
+        _means("Its instances get the variables by which this one's members find each other."),
+    ] = UNSET
     ready: Annotated[ReadyEntry | None, _means("When it counts as ready.")] = None
     liveness: Annotated[
         LivenessEntry | None, _means("What it is asked while it runs, to know that it still works.")
@@ -279,8 +285,8 @@ class ServiceEntry(Entry):
         _means("A file of NAME=value lines, read on this machine; relative to nodes.yaml."),
     ] = UNSET
     after: Annotated[
-        ServiceRef | list[ServiceRef] | None,
-        _means("Services that must be ready before it starts."),
+        ServiceRef | list[ServiceRef] | dict[ServiceRef, Until] | None,
+        _means("Services that must be ready before it starts; or what is waited for of each."),
     ] = None
     restart: Annotated[
         Policy | RestartEntry | None, _means("Whether it is started again when it ends.")
@@ -329,6 +335,10 @@ class JobEntry(Entry):
     network: Annotated[
         NetworkRef | UnsetType,
         _means("The network that is meant where its services do not listen."),
+    ] = UNSET
+    framework: Annotated[
+        Framework | UnsetType,
+        _means("Of all its services that do not say their own: their instances are one group."),
     ] = UNSET
     sync: Annotated[SyncEntry | None, _means("The code, for `fleetctl sync`.")] = None
     prepare: Annotated[

@@ -275,8 +275,12 @@ def _with_waiting(
         if not active or status.state != "stopped" or instance.command is None:
             continue
         needs = job.needs(instance)
-        missing = unmet(needs, found)
-        blocked = any(not met(i, s) and s.state != "stopped" for i in needs if (s := found[i.name]))
+        missing = unmet(instance, needs, found)
+        blocked = any(
+            not met(need, found[need.name], instance.waits_until(need))
+            and found[need.name].state != "stopped"
+            for need in needs
+        )
         if blocked and not _stopped_since(instance, looks[instance.node], needs, found):
             found[instance.name] = msgspec.structs.replace(
                 status, state="waiting", reason=", ".join(missing)

@@ -16,6 +16,8 @@ from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
 from fleetctl.model.requirements import Requirement
 
+Until = Literal["started", "ready", "exited-ok"]
+"""What an instance waits for: that the other one runs, is ready, or has ended with exit code 0."""
 RestartPolicy = Literal["never", "on-failure", "always"]
 
 
@@ -80,13 +82,26 @@ class Instance(Struct, frozen=True):
     liveness: Liveness | None = None
     """``None``: it is asked nothing while it runs."""
     provided: Mapping[str, str] = {}
-    """Variables below those of ``env_file`` and ``env``: what nodes.yaml says for its node."""
+    """Variables below those of ``env_file`` and ``env``: those of its framework, and of its
+    node."""
+    until: Mapping[str, Until] = {}
+    """By name of a service in ``after``: what is waited for, where it is not that it is ready."""
+    interfaces: Mapping[str, IPv4Address] = {}
+    """By network: the node's address there, where a text has the word for the interface that has
+    it (:mod:`fleetctl.model.late_words`)."""
+    files: Mapping[str, str] = {}
+    """By name: texts that are written into files on the node while it runs. A word stands for the
+    path of each."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 
     @property
     def name(self) -> str:
         return f"{self.service}@{self.node}"
+
+    def waits_until(self, need: Instance) -> Until:
+        """What it waits for of ``need``, after which it starts."""
+        return self.until.get(need.service, "ready")
 
     def environment(self, fleet: str, secrets: Mapping[str, str]) -> dict[str, str]:
         """The variables that it gets in addition to its node's own.
@@ -144,6 +159,8 @@ class Instance(Struct, frozen=True):
         # what is left out must not change the hashes of definitions without it
         if self.liveness:
             what["liveness"] = msgspec.to_builtins(self.liveness)
+        if self.files:
+            what["files"] = dict(sorted(self.files.items()))
         if self.provided:
             what["provided"] = dict(sorted(self.provided.items()))
         return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()[:12]

@@ -22,9 +22,14 @@ def instance_dir(fleet: str, job: str, instance: str) -> str:
     stop), ``account`` (the account's environment, until the supervisor has it), ``supervisor`` and
     ``logger`` (sh), ``state`` (written by the supervisor), ``ready`` (the run that met its ready
     condition), ``prober`` (sh) with its ``health`` and ``unwell``, and ``log/`` (segments named by
-    the offset of their first byte).
+    the offset of their first byte), ``files/`` (what nodes.yaml wants beside it, while it runs).
     """
     return f"{STATE}/{fleet}/{job}/{instance}"
+
+
+def files_dir(fleet: str, job: str, instance: str) -> str:
+    """The folder on the node, starting with ``~/``, with the ``files`` of the instance."""
+    return f"{instance_dir(fleet, job, instance)}/files"
 
 
 def fixes_dir(fleet: str) -> str:

@@ -287,6 +287,27 @@ JOBS = [
         "after-twice", ("after: [server]", "after: [server, §server]"), says="listed twice in after"
     ),
     case(
+        "unknown-after-until",
+        ("after: [server]", "after: {§sever: started}"),
+        says="unknown service 'sever' in after|did you mean 'server'",
+    ),
+    case(
+        "after-what",
+        ("after: [server]", "after: {server: §exited}"),
+        says="after.server is 'exited'|one of exited-ok, ready, started|did you mean 'exited-ok'",
+    ),
+    case(
+        "after-by-hand",
+        ("after: [server]", "after: {screen: §exited-ok}"),
+        says="waits until service 'screen' has exited, but it is started by hand",
+    ),
+    case(
+        "after-always",
+        ("after: [server]", "after: {server: §exited-ok}"),
+        ("        command: serve\n", "        command: serve\n        restart: always\n"),
+        says="waits until service 'server' has exited, but it has restart always",
+    ),
+    case(
         "after-itself",
         ("after: [server]", "after: §[worker]"),
         says="cycle: worker waits for worker",

@@ -136,8 +136,48 @@ def test_the_network_of_the_job_is_that_of_its_services() -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "on_m2", "on_pi", "networks"),
+    [
+        ("{interface.wifi}", "<interface on wifi>", "<interface on wifi>", ("wifi", "wifi")),
+        ("{interface}", "<interface on fabric>", "<interface on edge>", ("fabric", "edge")),
+    ],
+)
+def test_interfaces_are_left_to_the_node(
+    command: str, on_m2: str, on_pi: str, networks: tuple[str, str]
+) -> None:
+    text = WORDS.replace("COMMAND", f'"{command}"').replace("AFTER", "after: server")
+    fleet = load_text(text.replace("MORE", ""), "nodes.yaml")
+    instances = fleet.jobs["j"].services["worker"].instances
+    assert [instance.command for instance in instances] == [on_m2, on_pi]
+    assert [dict(instance.interfaces) for instance in instances] == [
+        {network: fleet.nodes[instance.node].addresses[network]}
+        for instance, network in zip(instances, networks, strict=True)
+    ]
+
+
+def test_a_host_file_has_the_nodes_in_order_of_rank() -> None:
+    text = WORDS.replace("COMMAND", '"run {hostfile.wifi}"').replace("AFTER", "restart: never")
+    job = load_text(text.replace("MORE", ""), "nodes.yaml").jobs["j"]
+    for instance in job.services["worker"].instances:
+        assert instance.command == "run <path of hosts.wifi>"
+        assert instance.files == {"hosts.wifi": "10.9.0.2\n10.9.0.3\n"}
+
+
+def test_members_of_an_elastic_job_do_not_change_its_definition() -> None:
+    text = WORDS.replace("COMMAND", '"{hostfile.wifi} {hosts.wifi} {worker.size} {server.hosts}"')
+    text = text.replace("AFTER", "restart: never").replace("MORE", "elastic: true")
+    before, after = (
+        load_text(one, "nodes.yaml").jobs["j"].services["worker"].instances[0]
+        for one in (text, text.replace("on: [m2, pi]", "on: [m2, m1, pi]"))
+    )
+    assert before.files != after.files
+    assert before.definition_hash == after.definition_hash
+
+
+@pytest.mark.parametrize(
     ("command", "more", "says"),
     [
+        ("{interface.edge}", "", "{interface.edge} has no value on 'm2', which is on wifi, fabric"),
         ("{hosts.fabric}", "", "{hosts.fabric} has no value: 'pi' is on wifi, edge"),
         ("{hosts.fabrik}", "", "unknown network 'fabrik' in {hosts.fabrik}: did you mean 'fabric'"),
         ("{m2.edge}", "", "{m2.edge} has no value on 'm2', which is on wifi, fabric"),

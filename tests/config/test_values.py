@@ -282,3 +282,16 @@ def test_two_jobs_may_use_one_port_and_two_services_one_port_of_two_addresses() 
     lab = fleet(text)
     assert str(lab.jobs["train"].services["other"].instances[0].listen) == "192.168.50.1:65432"
     assert lab.jobs["later"].services["server"].instances[0].listen is not None
+
+
+def test_after_says_what_is_waited_for() -> None:
+    def worker(after: str) -> Instance:
+        job = changed("after: [server]", f"after: {after}").jobs["train"]
+        assert job.services["worker"].after == ("server",)
+        return job.services["worker"].instances[0]
+
+    assert worker("{server: started}").until == {"server": "started"}
+    assert worker("{server: exited-ok}").until == {"server": "exited-ok"}
+    assert worker("{server: ready}").until == {}
+    shown = expand(changed("after: [server]", "after: {server: started}"))
+    assert shown["jobs"]["train"]["services"]["worker"]["after"] == {"server": "started"}
