@@ -31,6 +31,9 @@ from fleetctl.probes.node import (
     services_script,
 )
 
+FIRST_LEASE_S = 5.0
+"""How long the first node is waited for that says which addresses it has. Connecting goes on
+meanwhile, and serves what is asked next."""
 LATE_LEASES_S = 3.0
 """How long nodes are waited for that did not say yet which addresses they have, after the first
 answer."""
@@ -79,8 +82,10 @@ class Observer:
         ]
         try:
             if asked:
-                _, slow = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-                if slow:
+                done, slow = await asyncio.wait(
+                    asked, timeout=FIRST_LEASE_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done and slow:
                     await asyncio.wait(slow, timeout=LATE_LEASES_S)
         finally:
             for task in asked:

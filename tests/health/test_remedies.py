@@ -32,6 +32,7 @@ from fleetctl.model.setup import (
 )
 from fleetctl.model.status import Problem, SystemStatus
 from fleetctl.model.topology import SSH, Fleet, Network, Node
+from tests.health.leases import with_dhcp
 
 FABRIC = IPv4Network("10.10.0.0/24")
 EDGE = IPv4Network("192.168.50.0/24")
@@ -569,6 +570,23 @@ LASTING += [
 def managed(manager: Manager, where: str) -> NetworkSetup:
     eth0 = InterfaceSetup("eth0", manager, where)
     return NetworkSetup(unknown={"profiles": "none"}, interfaces={"eth0": eth0})
+
+
+@pytest.mark.parametrize(
+    ("finding", "node", "setup"),
+    [
+        (pi5("address-not-persistent", "wifi", expected="192.168.1.25", interface="wlan0"), PI5,
+         LINUX),
+        (mini1("address-not-persistent", "wifi", expected="192.168.1.11", interface="en1"), MINI1,
+         MACOS),
+    ],
+)  # fmt: skip
+def test_an_address_that_dhcp_gives_is_never_made_a_fixed_one(
+    finding: Finding, node: NodeFacts, setup: NetworkSetup
+) -> None:
+    made = plan(with_dhcp(FLEET, finding.node, "wifi"), finding, node, setup)
+    assert made.steps == ()
+    assert any("nodes.yaml says that DHCP gives this address" in note for note in made.notes)
 
 
 @pytest.mark.parametrize(

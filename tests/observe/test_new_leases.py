@@ -50,16 +50,17 @@ def test_a_node_that_is_lost_leaves_its_address_unknown(service: LiveFleet) -> N
     assert nodes["other"].addresses == {}
 
 
+@pytest.mark.parametrize("late", ["LATE_LEASES_S", "FIRST_LEASE_S"])
 def test_one_that_is_slow_is_not_waited_for(
-    service: LiveFleet, monkeypatch: pytest.MonkeyPatch
+    service: LiveFleet, monkeypatch: pytest.MonkeyPatch, late: str
 ) -> None:
-    monkeypatch.setattr(observing, "LATE_LEASES_S", 0.0)
+    monkeypatch.setattr(observing, late, 0.0)
     ended = False
     link = service.observer.link
 
     async def slow(node):  # type: ignore[no-untyped-def]  # as the method that it replaces
         nonlocal ended
-        if node.name == "other":
+        if node.name == "other" or late == "FIRST_LEASE_S":
             try:
                 await asyncio.Event().wait()
             finally:
@@ -68,7 +69,7 @@ def test_one_that_is_slow_is_not_waited_for(
 
     monkeypatch.setattr(service.observer, "link", slow)
     asyncio.run(asyncio.wait_for(service.observer.ask_leases(), 30))
-    assert service.observer.fleet.nodes["here"].addresses
+    assert bool(service.observer.fleet.nodes["here"].addresses) == (late == "LATE_LEASES_S")
     assert ended
 
 
