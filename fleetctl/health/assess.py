@@ -106,12 +106,11 @@ def assess(
     diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing, second)
     problems = _of_nodes(fleet, job, diagnosis, looks)
     required = tuple(_required(fleet, job, facts))
-    problems += [root.problem for root in required]
+    problems += (root.problem for root in required)
     equal = parity(job, facts) if depth == "check" else None
     problems += parity_problems(job, facts, equal or ())
     if job:
-        problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
-        problems = with_traffic(job, statuses, problems)
+        problems = _with_job(fleet, job, statuses, facts, problems)
         problems.extend(uneven(job, statuses, facts, printed or {}, now_s))
     left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
     problems += of_orphans
@@ -123,25 +122,40 @@ def assess(
         generated_at=datetime.now(UTC),
         duration_s=round(duration_s, 3),
         healthy=not any(problem.severity == "error" for problem in problems),
-        nodes={
-            name: _node(fleet, node, job, diagnosis.rows[name], looks[name], problems)
-            for name, node in fleet.nodes.items()
-        },
+        nodes=_nodes(fleet, job, diagnosis, looks, problems),
         services={name: status for name, status in statuses.items() if name in shown},
         problems=(),
         orphans=left,
         parity=equal,
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
-    return Checked(
-        status,
-        (*diagnosis.roots, *required),
-        facts,
-        fleet,
-        expectations,
-        diagnosis.degraded,
-        diagnosis.broken,
-    )
+    roots = (*diagnosis.roots, *required)
+    return Checked(status, roots, facts, fleet, expectations, diagnosis.degraded, diagnosis.broken)
+
+
+def _nodes(
+    fleet: Fleet,
+    job: Job | None,
+    diagnosis: Diagnosis,
+    looks: Mapping[str, Look],
+    problems: Sequence[Problem],
+) -> dict[str, NodeStatus]:
+    return {
+        name: _node(fleet, node, job, diagnosis.rows[name], looks[name], problems)
+        for name, node in fleet.nodes.items()
+    }
+
+
+def _with_job(
+    fleet: Fleet,
+    job: Job,
+    statuses: Mapping[str, ServiceStatus],
+    facts: Mapping[str, NodeFacts],
+    problems: list[Problem],
+) -> list[Problem]:
+    """``problems``, and those of the instances of ``job``."""
+    of_job = service_problems(fleet, job, statuses, facts, tuple(problems))
+    return with_traffic(job, statuses, [*problems, *of_job])
 
 
 def _learned(
