@@ -34,7 +34,6 @@ class Profile(Struct, frozen=True):
     """A NetworkManager profile. Two may have the same name, so the UUID identifies it."""
 
     uuid: str
-    """Empty for one that a repair is about to make: NetworkManager chooses it then."""
     name: str
     device: str | None = None
     """The interface on which it is active."""

@@ -25,7 +25,8 @@ _NETWORKSETUP = re.compile(
 _DONE_ALREADY = frozenset({"not_in_table", "exists", "address_not_available"})
 _GONE = re.compile(
     r"address not found"  # the kernel's words since 6.8
-    r"|^Error: cannot delete unknown connection",  # nmcli's
+    r"|^Error: cannot delete unknown connection"  # nmcli's
+    r"|^Error: '.*' is not an active connection",
     re.I | re.M,
 )
 

@@ -3,7 +3,7 @@ write, from what is there, and what undoes it."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
@@ -89,7 +89,7 @@ CASES = [
                '"    address 192.168.50.2/24"'), f"sudo rm -f {IFACE}"),
       (written(IFACE, "/etc/network/interfaces.d", '"iface eth0 inet static"',
                '"    address 192.168.50.2/24"',
-               '"    up ip route add 10.10.0.0/24 via 192.168.50.1 dev eth0"'),
+               '"    up ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0"'),
        written(IFACE, "/etc/network/interfaces.d", '"iface eth0 inet static"',
                '"    address 192.168.50.2/24"'))]),
 ]  # fmt: skip
@@ -144,6 +144,15 @@ def test_a_file_of_netplans_that_only_root_may_read_takes_a_drop_in() -> None:
     setup = networkd(where, f"cat: {where}: Permission denied\n")
     [step] = lasting(setup, NO_ADDRESS)
     assert "/etc/systemd/network/10-netplan-eth0.network.d/fleetctl.conf" in step.command
+    after = list(plans(FLEET, [ADDRESS, ROUTE], PI5, setup))[-1].setup
+    assert after
+    boot = at_boot.boot(after, "eth0")
+    own, other = IPv4Interface("192.168.50.2/24"), IPv4Interface("192.168.50.3/24")
+    to, via = IPv4Network("10.10.0.0/24"), IPv4Address("192.168.50.1")
+    assert boot.of(lambda way: at_boot.address(way, own, leased=False)).persistent
+    assert boot.of(lambda way: at_boot.route(way, to, via)).persistent
+    unknown = boot.of(lambda way: at_boot.address(way, other, leased=False))
+    assert (unknown.persistent, unknown.reason) == (None, f"cat: {where}: Permission denied")
 
 
 @pytest.mark.parametrize(
@@ -168,6 +177,8 @@ def test_a_file_of_netplans_that_only_root_may_read_takes_a_drop_in() -> None:
         (told(IFUPDOWN.format(f"{SOURCE}iface eth0 inet manual\n")), ADDRESS, "`auto eth0`"),
         (told(IFUPDOWN.format(f"{SOURCE}auto eth0\niface eth0 inet dhcp\n")), ROUTE,
          "below `iface eth0 inet …`"),
+        # the route needs an address that may come later, and would fail
+        (CASES[3][0], ROUTE, "below `iface eth0 inet …`"),
         (CASES[0][0], pi5("address-missing", "wifi", expected="192.168.1.25", interface="eth0"),
          "`Address=192.168.1.25/24`"),
     ],

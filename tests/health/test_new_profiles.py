@@ -32,13 +32,14 @@ FACTORY = NetworkSetup(
 BARE = facts("linux", (interface("wlan0", "192.168.1.25/24"), interface("eth0")))
 NOT_KEPT = pi5("address-not-persistent", "edge50", expected="192.168.50.2", interface="eth0")
 WAY_NOT_KEPT = pi5("route-not-persistent", "fabric", expected="192.168.50.1", interface="eth0")
+NEW = "e8c9cfc7-7289-5638-b59b-2372fa63f45b"
 ADD = (
-    "sudo nmcli con add type ethernet ifname eth0 con-name {} ipv4.method manual "
-    "ipv4.addresses 192.168.50.2/24 ipv4.never-default yes ipv6.method link-local "
-    "connection.autoconnect yes connection.autoconnect-priority 10"
+    f"sudo nmcli con add type ethernet ifname eth0 con-name {{}} connection.uuid {NEW} "
+    "ipv4.method manual ipv4.addresses 192.168.50.2/24 ipv4.never-default yes "
+    "ipv6.method link-local connection.autoconnect yes connection.autoconnect-priority 10"
 )
 MADE = ADD.format("fleetctl-edge50")
-UP = "sudo nmcli -w 20 con up id fleetctl-edge50"
+UP = f"sudo nmcli -w 20 con up {NEW}"
 AUTO = Profile(
     "9e5a", "Wired connection 1", "eth0", "eth0", method="auto", priority=-999, volatile=True
 )
@@ -60,10 +61,10 @@ def lasting(setup: NetworkSetup, *findings: Finding, known: NodeFacts = PI5) -> 
         (replace(FACTORY, profiles=(replace(AUTO, device=None, bound_to=None, volatile=False),)),
          "fleetctl-edge50"),
         (replace(FACTORY, profiles=(replace(WIFI, name="fleetctl-edge50"),)),
-         "fleetctl-edge50-eth0"),
+         "fleetctl-edge50-2"),
         (replace(FACTORY, profiles=(replace(WIFI, name="fleetctl-edge50"),
-                                    replace(WIFI, name="fleetctl-edge50-eth0"))),
-         "fleetctl-edge50-eth0-2"),
+                                    replace(WIFI, name="fleetctl-edge50-2"))),
+         "fleetctl-edge50-3"),
     ],
 )  # fmt: skip
 def test_it_is_made_for_the_interface_and_only_it_is_deleted(
@@ -72,7 +73,7 @@ def test_it_is_made_for_the_interface_and_only_it_is_deleted(
     [step] = lasting(setup, NOT_KEPT)
     assert (step.command, step.undo, step.interface) == (
         ADD.format(name),
-        f"sudo nmcli con delete id {name}",
+        f"sudo nmcli con delete {NEW}",
         "eth0",
     )
 
@@ -85,12 +86,12 @@ def test_a_missing_address_is_there_at_once_and_routes_go_into_the_same_profile(
     assert [s.command for s in steps] == [
         MADE,
         UP,
-        "sudo nmcli con mod id fleetctl-edge50 +ipv4.routes '10.10.0.0/24 192.168.50.1'",
+        f"sudo nmcli con mod {NEW} +ipv4.routes '10.10.0.0/24 192.168.50.1'",
     ]
     assert [s.undo for s in steps] == [
-        "sudo nmcli con delete id fleetctl-edge50",
-        "",
-        "sudo nmcli con mod id fleetctl-edge50 -ipv4.routes '10.10.0.0/24 192.168.50.1'",
+        f"sudo nmcli con delete {NEW}",
+        f"sudo nmcli -w 20 con down {NEW}",
+        f"sudo nmcli con mod {NEW} -ipv4.routes '10.10.0.0/24 192.168.50.1'",
     ]
     assert {s.interface for s in steps} == {"eth0"}
 
@@ -98,7 +99,7 @@ def test_a_missing_address_is_there_at_once_and_routes_go_into_the_same_profile(
 def test_a_route_alone_makes_it_with_the_address() -> None:
     assert [s.command for s in lasting(FACTORY, WAY_NOT_KEPT)] == [
         MADE,
-        "sudo nmcli con mod id fleetctl-edge50 +ipv4.routes '10.10.0.0/24 192.168.50.1'",
+        f"sudo nmcli con mod {NEW} +ipv4.routes '10.10.0.0/24 192.168.50.1'",
     ]
 
 
@@ -111,6 +112,18 @@ def test_what_it_brings_lasts_and_is_not_proposed_again() -> None:
     kept = boot.of(lambda way: at_boot.address(way, own, leased=False))
     assert (kept.persistent, kept.reason) == (True, "the profile fleetctl-edge50")
     assert lasting(after, NOT_KEPT, WAY_NOT_KEPT) == []
+
+
+def test_one_that_is_right_and_not_in_use_is_used() -> None:
+    first = plan(FLEET, NO_ADDRESS, BARE, FACTORY)
+    assert first.setup
+    assert [s.command for s in lasting(first.setup, NO_ADDRESS, known=BARE)] == [UP]
+
+
+def test_a_taken_uuid_is_not_used_again() -> None:
+    taken = replace(FACTORY, profiles=(replace(WIFI, uuid=NEW),))
+    [step] = lasting(taken, NOT_KEPT)
+    assert NEW not in step.command
 
 
 @pytest.mark.parametrize(
@@ -161,7 +174,7 @@ def test_another_manager_keeps_its_interface() -> None:
 
 
 def test_of_several_profiles_the_one_with_the_highest_priority_comes_up() -> None:
-    ours = replace(ETH, uuid="", name="fleetctl-edge50", device=None, priority=10)
+    ours = replace(ETH, uuid=NEW, name="fleetctl-edge50", device=None, priority=10)
     rival = replace(ETH, device=None, addresses=("192.168.50.9/24",))
     boot = at_boot.boot(NetworkSetup(profiles=(rival, ours)), "eth0")
     assert [way[0].where for way in boot.ways] == ["the profile fleetctl-edge50"]

@@ -66,6 +66,10 @@ def _may_add_address(target: RepairTarget, base: InterfaceSetup, own: OwnFile) -
 
 def _may_add_route(base: InterfaceSetup, own: OwnFile, wanted: BootRoute) -> bool:
     users = [r for r in base.routes if r not in own.routes]
+    if base.manager == "ifupdown" and not any(
+        wanted.via in a.network for a in own.addresses if wanted.via
+    ):
+        return False  # the user's stanza may come later, and a route that fails ends them all
     return _comes_up(base) and all(r.to != wanted.to for r in users)
 
 
@@ -127,8 +131,9 @@ def _text(base: InterfaceSetup, wanted: OwnFile) -> str:
             name = base.interface
             lines = [_MADE_BY]
             lines += (f"iface {name} inet static\n    address {a}" for a in wanted.addresses)
-            lines += [] if wanted.addresses else [f"iface {name} inet manual"]
-            lines += (f"    up ip route add {r.to} via {r.via} dev {name}" for r in wanted.routes)
+            lines += (
+                f"    up ip route replace {r.to} via {r.via} dev {name}" for r in wanted.routes
+            )
     return "\n".join(lines) + "\n"
 
 

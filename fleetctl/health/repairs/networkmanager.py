@@ -65,7 +65,8 @@ def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     made = _new(target, setup, interface)
     change = _after(made, _edit(target, made.setup, interface, _address, made.notes))
     profile, _ = _profile(target.finding.node, interface, change.setup)
-    if change.steps and profile and target.finding.code == "address-missing":
+    unused = profile is not None and (change.steps or profile.device != interface)
+    if profile and unused and target.finding.code == "address-missing":
         up = new_profile.bring_up(target, profile)
         return replace(change, steps=(*change.steps, *up))
     return change
@@ -117,7 +118,7 @@ def _edit(
     if profile is None or edit is None:
         return SetupChange(setup, notes=notes)
     # The change takes effect at the next activation: `con up` takes the interface down.
-    modify = ["sudo", "nmcli", "con", "mod", *new_profile.identity(profile)]
+    modify = ["sudo", "nmcli", "con", "mod", profile.uuid]
     step = RepairStep(
         join([*modify, *edit.words]),
         edit.does,
@@ -125,7 +126,7 @@ def _edit(
         lasts=True,
         interface=interface if edit.protects else "",
     )
-    profiles = tuple(edit.changed if p is profile else p for p in setup.profiles or ())
+    profiles = tuple(edit.changed if p.uuid == profile.uuid else p for p in setup.profiles or ())
     return SetupChange(replace(setup, profiles=profiles), (step,), notes)
 
 
@@ -138,11 +139,12 @@ def _profile(node: str, interface: str, setup: NetworkSetup) -> tuple[Profile | 
     active = [p for p in known if p.device == interface]
     bound = [p for p in known if p.bound_to == interface and p not in active]
     twins = [p for p in at_boot.coming_up(known) if p not in active]
-    found = active or bound
+    found = active or (bound if len(bound) == 1 else at_boot.coming_up(bound)) or bound
     if len(found) != 1:
         listed = ", ".join(f"{p.name} ({p.uuid})" for p in found) or "none"
         which = f"NetworkManager profiles for {interface}: {listed}"
-        return None, f"{node}: not for good, because exactly one is needed of the {which}"
+        rest = "; delete what is not needed with `sudo nmcli con delete UUID`" if found else ""
+        return None, f"{node}: not for good, because exactly one is needed of the {which}{rest}"
     if active and twins:
         listed = ", ".join(f"{p.name} ({p.uuid})" for p in twins)
         return found[0], (

@@ -1,11 +1,13 @@
 """Making the NetworkManager profile of an interface that has none.
 
-nmcli chooses its UUID (nmcli(1), ``connection add``), so it gets a name that no other profile has,
-and is known by that name until the node is asked again.
+Its UUID is given, so that what follows and what undoes it is about this profile alone.
 """
 
 from __future__ import annotations
 
+import itertools
+import uuid
+from collections.abc import Collection, Iterator
 from ipaddress import IPv4Interface
 
 from msgspec import Struct
@@ -22,6 +24,8 @@ PREFIX = "fleetctl-"
 PRIORITY = 10
 """Profiles have 0 if nothing else is set, and those that NetworkManager makes by itself -999
 (nm-settings-nmcli(5), ``autoconnect-priority``)."""
+_UUIDS = uuid.UUID("c1f0b1de-5a0b-4f3e-9c55-0d1f3f9d7a56")
+"""The namespace of the UUIDs, which are the same for a node's interface each time."""
 UP_TIMEOUT_S = 20
 """nmcli waits for so long; less than a step of a repair may take."""
 
@@ -60,9 +64,12 @@ def add(target: RepairTarget, setup: NetworkSetup, interface: str) -> SetupChang
             f"{interface}, and {why}"
         )
         return SetupChange(setup, notes=(note,))
+    known = setup.profiles or ()
+    name = f"{PREFIX}{place.network.name}"
+    about = f"{target.fleet.name}/{target.finding.node}/{name}/{interface}"
     profile = Profile(
-        "",
-        _name(setup, place.network.name, interface),
+        _unused({p.uuid for p in known}, (str(uuid.uuid5(_UUIDS, t)) for t in _numbered(about))),
+        _unused({p.name for p in known}, _numbered(name)),
         bound_to=interface,
         priority=PRIORITY,
         method="manual",
@@ -70,6 +77,7 @@ def add(target: RepairTarget, setup: NetworkSetup, interface: str) -> SetupChang
         never_default=True,
     )
     words = ["type", "ethernet", "ifname", interface, "con-name", profile.name]
+    words += ["connection.uuid", profile.uuid]
     words += ["ipv4.method", "manual", "ipv4.addresses", str(place.own)]
     words += ["ipv4.never-default", "yes", "ipv6.method", "link-local"]
     words += ["connection.autoconnect", "yes", "connection.autoconnect-priority", str(PRIORITY)]
@@ -77,11 +85,11 @@ def add(target: RepairTarget, setup: NetworkSetup, interface: str) -> SetupChang
         join(["sudo", "nmcli", "con", "add", *words]),
         f"makes the profile {profile.name} for {interface} with the fixed address {place.own} and "
         "no default route",
-        join(["sudo", "nmcli", "con", "delete", *identity(profile)]),
+        join(["sudo", "nmcli", "con", "delete", profile.uuid]),
         lasts=True,
         interface=interface,
     )
-    return SetupChange(replace(setup, profiles=(*(setup.profiles or ()), profile)), (step,))
+    return SetupChange(replace(setup, profiles=(*known, profile)), (step,))
 
 
 def _why_not(place: Attachment | None, kind: str) -> str:
@@ -100,16 +108,13 @@ def _why_not(place: Attachment | None, kind: str) -> str:
     return ""
 
 
-def _name(setup: NetworkSetup, network: str, interface: str) -> str:
-    taken = {p.name for p in setup.profiles or ()}
-    stem = f"{PREFIX}{network}"
-    more = (f"{stem}-{interface}-{number}" for number in range(2, len(taken) + 3))
-    return next(name for name in (stem, f"{stem}-{interface}", *more) if name not in taken)
+def _numbered(text: str) -> Iterator[str]:
+    yield text
+    yield from (f"{text}-{number}" for number in itertools.count(2))
 
 
-def identity(profile: Profile) -> list[str]:
-    """The words by which nmcli finds the profile."""
-    return [profile.uuid] if profile.uuid else ["id", profile.name]
+def _unused(taken: Collection[str], candidates: Iterator[str]) -> str:
+    return next(text for text in candidates if text not in taken)
 
 
 def bring_up(target: RepairTarget, profile: Profile) -> tuple[RepairStep, ...]:
@@ -117,12 +122,15 @@ def bring_up(target: RepairTarget, profile: Profile) -> tuple[RepairStep, ...]:
 
     Without it, NetworkManager goes on asking a DHCP server, and takes the interface's addresses
     away when that fails. It takes the interface down for a moment, so it is left out where the
-    interface has an address. Undoing the profile undoes it, too.
+    interface has an address.
     """
     interface = target.finding.interface
     own = next((i for i in target.facts.network.interfaces or () if i.name == interface), None)
     if own is None or not own.up or any(not a.ip.is_link_local for a in own.addresses):
         return ()
-    words = ["sudo", "nmcli", "-w", str(UP_TIMEOUT_S), "con", "up", *identity(profile)]
+    up, down = (
+        join(["sudo", "nmcli", "-w", str(UP_TIMEOUT_S), "con", verb, profile.uuid])
+        for verb in ("up", "down")
+    )
     does = f"lets NetworkManager use {profile.name} on {interface} now"
-    return (RepairStep(join(words), does, lasts=True, interface=interface),)
+    return (RepairStep(up, does, down, lasts=True, interface=interface),)

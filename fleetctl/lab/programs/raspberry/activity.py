@@ -71,18 +71,17 @@ def bring_up(profile: Profile, port: Port) -> None:
     )
 
 
-def bring_up_another(device: str) -> None:
-    """Let a device whose profile is gone use the next one that fits."""
-    port = port_of(device)
-    profile = profiles.chosen(all_profiles(), device, {})
-    if port is not None and profile is not None and device not in active():
-        bring_up(profile, port)
+def take_down(profile: Profile, *, for_good: bool = False) -> None:
+    """Take a profile from its device.
 
-
-def take_down(profile: Profile) -> None:
+    :param for_good: the device then uses no other one that fits.
+    """
     now = active()
-    for device, uuid in list(now.items()):
-        if uuid == profile.uuid:
-            run(IP, "-4", "address", "flush", "dev", device)
-            del now[device]
-            keep_active(now)
+    others = [p for p in all_profiles() if p.uuid != profile.uuid]
+    for device in [device for device, uuid in now.items() if uuid == profile.uuid]:
+        run(IP, "-4", "address", "flush", "dev", device)
+        del now[device]
+        keep_active(now)
+        port, another = port_of(device), profiles.chosen(others, device, {})
+        if port is not None and another is not None and not for_good:
+            bring_up(another, port)

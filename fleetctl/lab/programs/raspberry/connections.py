@@ -10,7 +10,6 @@ from .activity import (
     active,
     all_profiles,
     bring_up,
-    bring_up_another,
     find,
     port_of,
     save,
@@ -55,11 +54,8 @@ def connection(out: Output, words: list[str]) -> int:
         save(profile)
     elif verb == "delete":
         must_be_root(f"Error: Failed to delete connection '{profile.id}': Insufficient privileges")
-        was_on = [device for device, uuid in active().items() if uuid == profile.uuid]
         take_down(profile)
         os.unlink(profile.file)
-        for device in was_on:
-            bring_up_another(device)
         say(f"Connection '{profile.id}' ({profile.uuid}) successfully deleted.")
     elif verb == "down":
         must_be_root("Error: not authorized to control networking.")
@@ -75,12 +71,12 @@ def connection(out: Output, words: list[str]) -> int:
 
 
 def _to_delete(words: list[str]) -> Profile:
-    name = words[-1] if words else ""
+    kind, name = ("", "") if not words else ("", words[0]) if len(words) == 1 else words[:2]
     try:
         return find(words)
     except Refused as error:
         if error.status == NOT_FOUND:
-            unknown = f"Error: cannot delete unknown connection(s): '{name}'."
+            unknown = f"Error: cannot delete unknown connection(s): {kind and kind + ' '}'{name}'."
             raise Refused(f"{error}\n{unknown}", NOT_FOUND) from None
         raise
 
@@ -139,7 +135,10 @@ def _add(words: list[str]) -> int:
         missing = "type" if kind is None else "ifname"
         raise Refused(f"Error: '{missing}' argument is required.", INVALID)
     name = given.pop("con-name", f"{kind}-{device}")
-    uuid = read("/proc/sys/kernel/random/uuid").strip()
+    uuid = given.pop("connection.uuid", "") or read("/proc/sys/kernel/random/uuid").strip()
+    if any(known.uuid == uuid for known in all_profiles()):
+        why = "a connection with this UUID already exists"
+        raise Refused(f"Error: Failed to add '{name}' connection: {why}", ACTIVATION_FAILED)
     sections = {"connection": {"id": name, "uuid": uuid, "type": kind}}
     if device != "*":
         sections["connection"]["interface-name"] = device

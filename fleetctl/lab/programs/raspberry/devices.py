@@ -35,7 +35,7 @@ def device(out: Output, words: list[str]) -> int:
         must_be_root("Error: not authorized to control networking.")
         profile = next((p for p in all_profiles() if p.uuid == active().get(port.device)), None)
         if verb == "disconnect" and profile:
-            take_down(profile)
+            take_down(profile, for_good=True)
             say(f"Device '{port.device}' successfully disconnected.")
         elif profile or (profile := profiles.chosen(all_profiles(), port.device, {})):
             bring_up(profile, port)
