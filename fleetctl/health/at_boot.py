@@ -66,10 +66,10 @@ def address(way: Sequence[InterfaceSetup], wanted: IPv4Interface, *, leased: boo
 
     :param leased: a DHCP server gives it, or may give it.
     """
-    if why := _unknown(way):
-        return why
     if right := [s for s in way if wanted in s.addresses]:
         return Kept(True, right[0].where)
+    if why := _unknown(way):
+        return why
     asking = [s for s in way if s.dhcp]
     if asking and (leased or any(s.lease == wanted.ip for s in asking)):
         return Kept(None, BY_DHCP)
@@ -83,7 +83,7 @@ def address(way: Sequence[InterfaceSetup], wanted: IPv4Interface, *, leased: boo
 
 def route(way: Sequence[InterfaceSetup], to: IPv4Network, via: IPv4Address) -> Kept:
     """Whether packets to ``to`` go through ``via``: of several routes the narrowest counts."""
-    if why := _unknown(way):
+    if (why := _unknown(way)) and not any(BootRoute(to, via) in s.routes for s in way):
         return why
     fitting = [(r, s) for s in way for r in s.routes if r.to.supernet_of(to)]
     if not fitting:
@@ -119,6 +119,14 @@ def profiles_of(setup: NetworkSetup, interface: str) -> tuple[Profile, ...]:
     return (*active, *rivals)
 
 
+def coming_up(profiles: Sequence[Profile]) -> tuple[Profile, ...]:
+    """Those of an interface's profiles of which one comes up at boot; several: it is not certain
+    which (nm-settings-nmcli(5), ``autoconnect-priority``)."""
+    coming = [p for p in profiles if p.autoconnect]
+    highest = max((p.priority for p in coming), default=0)
+    return tuple(p for p in coming if p.priority == highest)
+
+
 def managed_elsewhere(setup: NetworkSetup, interface: str) -> InterfaceSetup | None:
     """What sets up an interface that is not NetworkManager's."""
     return None if profiles_of(setup, interface) else setup.interfaces.get(interface)
@@ -129,8 +137,7 @@ def _on_linux(setup: NetworkSetup, interface: str) -> Boot:
     if why.startswith(UNANSWERED):
         return Boot(unknown=why)
     found = profiles_of(setup, interface)
-    coming = [p for p in found if p.autoconnect]
-    if coming:
+    if coming := coming_up(found):
         return Boot(tuple((_of_profile(p, interface),) for p in coming))
     if found:
         return Boot(nothing=f"the profile {found[0].name} does not come up by itself")

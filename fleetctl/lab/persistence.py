@@ -338,8 +338,15 @@ def active_profiles(ports: Sequence[node.Port], root: Path) -> dict[str, profile
     for line in diskfile.text(root, profiles.TIMESTAMPS).splitlines():
         key, _, value = line.partition("=")
         stamps[key] = float(value or 0)
-    picked = {port.device: profiles.chosen(known, port.device, stamps) for port in ports}
-    return {device: profile for device, profile in picked.items() if profile is not None}
+    picked = {}
+    for port in ports:
+        profile = profiles.chosen(known, port.device, stamps)
+        if profile is None and port.kind != "wifi" and port.device not in {p.device for p in known}:
+            profile = profiles.by_itself(known, port, _uuid(port.mac).lower())
+            known.append(profile)
+        if profile is not None:
+            picked[port.device] = profile
+    return picked
 
 
 def remember_active(machine: Machine, ports: Sequence[node.Port], root: Path) -> None:
@@ -350,6 +357,8 @@ def remember_active(machine: Machine, ports: Sequence[node.Port], root: Path) ->
     lines = "".join(f"{device} {profile.uuid}\n" for device, profile in chosen.items())
     diskfile.write(root, profiles.ACTIVE, lines)
     for device, profile in chosen.items():
+        if profile.file.startswith(profiles.VOLATILE):
+            diskfile.write(root, profile.file, profile.text)
         if profile.type == "802-11-wireless":
             saving = "on" if profiles.power_save(profile) else "off"
             diskfile.write(root, f"{ACTIVITY}/{device}", f"{saving}\n")

@@ -12,6 +12,10 @@ SYSCTL_FILE = "/etc/sysctl.d/90-fleet.conf"
 DAEMON_LABEL = "dev.fleetctl.forwarding"
 DAEMON_FILE = f"/Library/LaunchDaemons/{DAEMON_LABEL}.plist"
 
+NETWORKD_FOLDER = "/etc/systemd/network"
+IFUPDOWN_FOLDER = "/etc/network/interfaces.d"
+DHCPCD_FILE = "/etc/dhcpcd.conf"
+
 Manager = Literal["NetworkManager", "systemd-networkd", "dhcpcd", "ifupdown", "macOS"]
 """What sets up an interface at boot. netplan writes files for the first two."""
 Method = Literal["manual", "dhcp", "bootp", "manual_with_dhcp_router", "off"]
@@ -30,12 +34,15 @@ class Profile(Struct, frozen=True):
     """A NetworkManager profile. Two may have the same name, so the UUID identifies it."""
 
     uuid: str
+    """Empty for one that a repair is about to make: NetworkManager chooses it then."""
     name: str
     device: str | None = None
     """The interface on which it is active."""
     bound_to: str | None = None
     """The only interface on which it may be used."""
     autoconnect: bool = True
+    priority: int = 0
+    """Of several that may come up on an interface, the highest one does."""
     method: str | None = None
     addresses: tuple[str, ...] = ()
     routes: tuple[ProfileRoute, ...] = ()
@@ -77,6 +84,18 @@ class BootRoute(Struct, frozen=True):
     via: IPv4Address | None
 
 
+class OwnFile(Struct, frozen=True):
+    """Where fleetctl adds to what an interface gets at boot, and what it added."""
+
+    file: str
+    text: str | None = None
+    """What it wrote there, in /etc/dhcpcd.conf between its two marks; None: nothing yet."""
+    addresses: tuple[IPv4Interface, ...] = ()
+    routes: tuple[BootRoute, ...] = ()
+    replaces: bool = False
+    """The file is used instead of the one that the interface has now."""
+
+
 class InterfaceSetup(Struct, frozen=True):
     """What one interface gets at boot."""
 
@@ -93,7 +112,9 @@ class InterfaceSetup(Struct, frozen=True):
     takes_default: bool = True
     """It takes a default route from the DHCP server."""
     unknown: str = ""
-    """Why nothing of that is known; then it is all empty."""
+    """Why that is not known; then only what fleetctl itself wrote is."""
+    own: OwnFile | None = None
+    """None: there is no place where adding to it is safe."""
 
 
 class NetworkSetup(Struct, frozen=True):
@@ -103,6 +124,8 @@ class NetworkSetup(Struct, frozen=True):
     services: tuple[NetworkService, ...] | None = None
     devices: Mapping[str, str] = {}
     """By interface: NetworkManager's word for its state, such as ``unmanaged``."""
+    types: Mapping[str, str] = {}
+    """By interface: NetworkManager's word for its type, such as ``ethernet``."""
     interfaces: Mapping[str, InterfaceSetup] = {}
     """Of a Linux node: what systemd-networkd, dhcpcd and ifupdown set up, by interface."""
     sysctl: str | None = None

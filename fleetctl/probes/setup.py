@@ -19,7 +19,7 @@ from fleetctl.model.setup import (
     ServiceRoute,
 )
 from fleetctl.model.topology import OS
-from fleetctl.probes.parsers import address
+from fleetctl.probes.parsers import address, dhcpcd_conf, interfaces_file, networkd
 from fleetctl.probes.parsers.dhcpcd_conf import parse_dhcpcd
 from fleetctl.probes.parsers.interfaces_file import parse_interfaces
 from fleetctl.probes.parsers.networkd import parse_network_file
@@ -35,7 +35,7 @@ from fleetctl.probes.parsers.unparsed import Unparsed
 from fleetctl.probes.script import Answer, Script, Texts, compose, read
 
 _PROPERTIES = (
-    "connection.interface-name,connection.autoconnect,"
+    "connection.interface-name,connection.autoconnect,connection.autoconnect-priority,"
     "ipv4.method,ipv4.addresses,ipv4.routes,ipv4.never-default,ipv4.gateway"
 )
 PROFILES_LINUX = f"""command -v nmcli >/dev/null || exit 0
@@ -47,7 +47,7 @@ case $(printf '%s\\n' "$known" | grep -F ":$id:") in *:$id:*wireless:*)
 nmcli -t -f 802-11-wireless.powersave connection show "$id";; esac
 done
 printf '\\036files\\n'; nmcli -t -f UUID,FILENAME connection show
-printf '\\036devices\\n'; nmcli -t -f DEVICE,STATE device"""
+printf '\\036devices\\n'; nmcli -t -f DEVICE,STATE,TYPE device"""
 # networkd names the file that it took for an interface in its public state (sd-network, links).
 MANAGERS_LINUX = """for d in /sys/class/net/*; do
 read -r n <"$d/ifindex" && [ -r "/run/systemd/netif/links/$n" ] || continue
@@ -55,15 +55,22 @@ file= state=
 while IFS== read -r key value; do case $key in
 NETWORK_FILE) file=$value;; ADMIN_STATE) state=$value;; esac; done <"/run/systemd/netif/links/$n"
 [ -n "$file" ] && [ "$state" != unmanaged ] || continue
+mine=/etc/systemd/network/05-fleetctl-${d##*/}.network; [ ! -e "$mine" ] || file=$mine
 printf '\\036networkd %s %s\\n' "${d##*/}" "$file"; cat "$file"
 for part in /usr/lib /run /etc; do
 for part in "$part/systemd/network/${file##*/}.d"/*.conf; do [ ! -e "$part" ] || cat "$part"; done
+done
+for part in "$mine" "/etc/systemd/network/${file##*/}.d/fleetctl.conf"; do [ ! -e "$part" ] || {
+printf '\\036own %s\\n' "$part"; cat "$part"; }
 done; done
 for pid in /run/dhcpcd.pid /run/dhcpcd/pid /run/dhcpcd-*.pid; do [ -e "$pid" ] || continue
 printf '\\036dhcpcd\\n'; cat /etc/dhcpcd.conf; break; done
 if [ -e /sbin/ifup ] || [ -e /usr/sbin/ifup ]; then printf '\\036ifupdown\\n'
 cat /etc/network/interfaces
-for part in /etc/network/interfaces.d/*; do [ ! -f "$part" ] || cat "$part"; done; fi
+for part in /etc/network/interfaces.d/*; do [ ! -f "$part" ] || cat "$part"; done
+for part in /etc/network/interfaces.d/fleetctl-*; do [ ! -f "$part" ] || {
+printf '\\036own %s\\n' "$part"; cat "$part"; }
+done; fi
 for d in /sys/class/net/*; do printf '\\036interface %s\\n' "${d##*/}"; done"""
 # Names of services may contain anything except a newline, so they are read line by line.
 SERVICES_MACOS = """networksetup -listnetworkserviceorder
@@ -143,6 +150,7 @@ def with_profiles(setup: NetworkSetup, text: str) -> NetworkSetup:
                 device=row.device,
                 bound_to=properties.get("connection.interface-name"),
                 autoconnect=properties.get("connection.autoconnect") not in ("no", "false"),
+                priority=_priority(properties.get("connection.autoconnect-priority")),
                 method=properties.get("ipv4.method"),
                 addresses=tuple(_items(properties.get("ipv4.addresses"))),
                 routes=tuple(_routes(properties.get("ipv4.routes"))),
@@ -152,7 +160,13 @@ def with_profiles(setup: NetworkSetup, text: str) -> NetworkSetup:
                 power_save=_number(properties.get("802-11-wireless.powersave")),
             )
         )
-    return replace(setup, profiles=tuple(profiles), devices=dict(_pairs(states)))
+    devices = [(*row, "", "")[:3] for row in map(split_terse, states.splitlines()) if row[0]]
+    return replace(
+        setup,
+        profiles=tuple(profiles),
+        devices={row[0]: row[1] for row in devices},
+        types={row[0]: row[2] for row in devices},
+    )
 
 
 def with_managers(setup: NetworkSetup, text: str) -> NetworkSetup:
@@ -162,26 +176,30 @@ def with_managers(setup: NetworkSetup, text: str) -> NetworkSetup:
     """
     found: dict[str, InterfaceSetup] = {}
     dhcpcd: str | None = None
-    for head, said in _parts(text.split("\x1e")[1:]):
+    frames = [*_parts(text.split("\x1e")[1:])]
+    written = {head.removeprefix("own "): said for head, said in frames if head.startswith("own ")}
+    for head, said in frames:
         kind, _, about = head.partition(" ")
         name, _, file = about.partition(" ")
         failed = re.search(r"^cat: .*", said, re.M)
         if kind == "networkd":
-            if failed:
-                found[name] = InterfaceSetup(name, "systemd-networkd", file, unknown=failed[0])
-            else:
-                found[name] = parse_network_file(said, name, file)
+            base = replace(
+                parse_network_file(said, name, file), unknown=failed[0] if failed else ""
+            )
+            found[name] = replace(base, own=networkd.own_file(base, said, written))
         elif kind == "ifupdown":
-            found = {**parse_interfaces(said), **found}
+            for base in parse_interfaces(said).values():
+                own = interfaces_file.own_file(base, said, written)
+                found.setdefault(base.interface, replace(base, own=own))
         elif kind == "dhcpcd":
             dhcpcd = said
         elif (
             kind == "interface"
             and dhcpcd is not None
             and name not in (*found, "lo")
-            and (own := parse_dhcpcd(dhcpcd, name))
+            and (told := parse_dhcpcd(dhcpcd, name))
         ):
-            found[name] = own
+            found[name] = replace(told, own=dhcpcd_conf.own_file(dhcpcd, name))
     return replace(setup, interfaces=found)
 
 
@@ -274,6 +292,11 @@ def _routes(text: str | None) -> Iterator[ProfileRoute]:
 def _number(text: str | None) -> int | None:
     """The number in ``3 (enable)``."""
     return whole((text or "").split(" ")[0])
+
+
+def _priority(text: str | None) -> int:
+    size = whole((text or "").removeprefix("-")) or 0
+    return -size if (text or "").startswith("-") else size
 
 
 def _why(unread: Unparsed) -> str:

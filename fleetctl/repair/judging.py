@@ -23,7 +23,11 @@ _NETWORKSETUP = re.compile(
     r"^.*(?:\*\* Error|is not a recognized network service|is not a valid).*$", re.I | re.M
 )
 _DONE_ALREADY = frozenset({"not_in_table", "exists", "address_not_available"})
-_NO_ADDRESS = re.compile(r"address not found", re.I)  # the kernel's words since 6.8
+_GONE = re.compile(
+    r"address not found"  # the kernel's words since 6.8
+    r"|^Error: cannot delete unknown connection",  # nmcli's
+    re.I | re.M,
+)
 
 
 def sudo_refused(text: str) -> bool:
@@ -66,7 +70,7 @@ def complaint(command: str, text: str, exit_status: int) -> str | None:
 
 def undone_already(text: str) -> bool:
     """Whether an undo had nothing to do: what it removes is gone, or what it restores is there."""
-    return failure(text) in _DONE_ALREADY or _NO_ADDRESS.search(text) is not None
+    return failure(text) in _DONE_ALREADY or _GONE.search(text) is not None
 
 
 def _last_line(text: str) -> str:

@@ -110,6 +110,32 @@ class TestProfiles:
         out(lab, f"sudo nmcli con up {ETH}")
         assert answers(lab, "pi5", "10.10.0.2")
 
+    def test_a_port_without_a_profile_asks_a_dhcp_server(self, lab: Lab) -> None:
+        auto = "Wired connection 1"
+        out(lab, f"sudo nmcli con delete {ETH}")
+        gone = on(lab, f"sudo nmcli con delete {ETH}")
+        assert (gone.returncode, gone.stderr.decode().splitlines()[-1]) == (
+            10,
+            f"Error: cannot delete unknown connection(s): '{ETH}'.",
+        )
+        power_cycle(lab)
+        shown = "nmcli -t -f NAME,DEVICE,AUTOCONNECT-PRIORITY,FILENAME con show"
+        assert f"{auto}:eth0:-999:/run/" in out(lab, shown)
+        said = out(
+            lab,
+            f"sudo nmcli con add type ethernet ifname eth0 con-name {ETH} ipv4.method manual "
+            "ipv4.addresses 192.168.50.2/24 ipv4.never-default yes "
+            "ipv4.routes '10.10.0.0/24 192.168.50.1' ipv6.method link-local "
+            "connection.autoconnect yes connection.autoconnect-priority 10",
+        )
+        assert re.fullmatch(rf"Connection '{ETH}' \([0-9a-f-]{{36}}\) successfully added\.\n", said)
+        assert f"{auto}:eth0:-999:/run/" in out(lab, shown)  # it goes on using the other one
+        out(lab, f"sudo nmcli -w 20 con up id {ETH}")
+        assert answers(lab, "pi5", "10.10.0.2")
+        out(lab, f"sudo nmcli con mod '{auto}' connection.autoconnect no")
+        assert f"{auto}::-999:/etc/" in out(lab, shown)  # what is changed is kept
+        out(lab, f"sudo nmcli con delete '{auto}'")
+
     def test_only_root_changes(self, lab: Lab) -> None:
         for command in (f"con mod {ETH} ipv4.method auto", f"con up {ETH}", f"con delete {ETH}"):
             assert on(lab, f"nmcli {command}").returncode in (1, 4), command

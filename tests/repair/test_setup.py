@@ -28,6 +28,7 @@ EOF
 *" connection show {WIFI}") cat <<'EOF'
 connection.interface-name:
 connection.autoconnect:yes
+connection.autoconnect-priority:-999
 ipv4.method:auto
 ipv4.addresses:
 ipv4.routes:
@@ -91,7 +92,7 @@ def test_profiles_of_network_manager(tmp_path: Path) -> None:
     assert setup.unknown == {}
     assert setup.services is None
     assert setup.profiles == (
-        Profile(WIFI, "Home: Net", "wlan0", method="auto", power_save=3),
+        Profile(WIFI, "Home: Net", "wlan0", priority=-999, method="auto", power_save=3),
         Profile(
             UUID,
             "eth-static",
@@ -137,11 +138,13 @@ def test_a_profile_that_is_not_on_the_disk(tmp_path: Path) -> None:
     files = f"printf '%s\\n' {UUID}:/run/NetworkManager/system-connections/eth0.nmconnection"
     files += f" {WIFI}:/run/NetworkManager/system-connections/netplan-wlan0.nmconnection"
     case = f'case "$*" in\n"-t -f UUID,FILENAME connection show") {files} ;;\n'
-    case += '"-t -f DEVICE,STATE device") echo eth0:unmanaged; echo "wlan0:connected" ;;\n'
+    said = "echo eth0:unmanaged:ethernet; echo wlan0:connected:wifi"
+    case += f'"-t -f DEVICE,STATE,TYPE device") {said} ;;\n'
     setup = asked(tmp_path, {"nmcli": NMCLI.replace('case "$*" in\n', case)})
     assert setup.profiles
     assert {p.uuid: p.volatile for p in setup.profiles} == {WIFI: False, UUID: True}
     assert setup.devices == {"eth0": "unmanaged", "wlan0": "connected"}
+    assert setup.types == {"eth0": "ethernet", "wlan0": "wifi"}
 
 
 def test_what_others_than_network_manager_set_up() -> None:

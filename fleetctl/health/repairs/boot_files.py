@@ -92,18 +92,26 @@ def forwarding_on_macos(target: RepairTarget, setup: NetworkSetup) -> SetupChang
     return SetupChange(changed, (file, load))
 
 
-def write_command(path: str, text: str) -> str:
-    """A shell line that atomically writes ``text`` to ``path``, owned by root, readable by all."""
+def write_command(path: str, text: str, *, folder: str = "") -> str:
+    """A shell line that atomically writes ``text`` to ``path``, owned by root, readable by all.
+
+    :param folder: made first, if it is not there.
+    """
+    made = f"mkdir -p {folder} && " if folder else ""
+    put = f"{printed(text)} >$f.new" if text else ": >$f.new"
+    # 0:0 is root:wheel on macOS
+    owned = "chmod 644 $f.new && chown 0:0 $f.new"
+    return f"sudo sh -c {quote(f'f={path}; {made}{put} && {owned} && mv $f.new $f')}"
+
+
+def printed(text: str) -> str:
+    """A command that prints ``text``, for a line in single quotes."""
     lines = text.split("\n")
     if lines[-1] == "":
         form, lines = r"%s\n", lines[:-1]
     else:
         form, lines = "%s", [text]
-    words = " ".join(map(_double_quoted, lines))
-    put = f'printf "{form}" {words} >$f.new' if lines else ": >$f.new"
-    # 0:0 is root:wheel on macOS
-    owned = "chmod 644 $f.new && chown 0:0 $f.new"
-    return f"sudo sh -c {quote(f'f={path}; {put} && {owned} && mv $f.new $f')}"
+    return f'printf "{form}" {" ".join(map(_double_quoted, lines))}'
 
 
 def _double_quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Repairs that last on Linux: changes to NetworkManager's profiles.
+"""Repairs that last on Linux: changes to NetworkManager's profiles, and a new one if there is none.
 
 A profile is found by its interface and changed by its UUID, never by its name, since two may have
 the same. A setting that is right already is not touched.
@@ -7,16 +7,16 @@ the same. A setting that is right already is not touched.
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.health import at_boot
-from fleetctl.health.repairs import by_hand
+from fleetctl.health.repairs import interface_files, new_profile
 from fleetctl.health.repairs.routes import needs_own_route
 from fleetctl.health.repairs.target import RepairTarget, SetupChange
-from fleetctl.model.setup import InterfaceSetup, NetworkSetup, Profile, ProfileRoute
+from fleetctl.model.setup import NetworkSetup, Profile, ProfileRoute
 from fleetctl.model.status import RepairStep
 from fleetctl.quoting import join
 
@@ -42,9 +42,10 @@ def routes(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     if target.finding.network is None:
         return SetupChange(setup, notes=(target.no_default_at_boot,))
     if own := at_boot.managed_elsewhere(setup, target.route_interface):
-        note = by_hand.route_note(own, target.cidr, target.address)
-        return SetupChange(setup, notes=(_elsewhere(target, own, note),))
-    return _edit(target, setup, target.route_interface, _route)
+        return interface_files.route(target, setup, own)
+    interface = target.route_interface
+    made = _new(target, setup, interface)
+    return _after(made, _edit(target, made.setup, interface, _route, made.notes))
 
 
 def detour(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
@@ -57,20 +58,32 @@ def detour(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
 def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Let the interface's profile give it the address that it must have, and no default route."""
     if own := at_boot.managed_elsewhere(setup, target.finding.interface):
-        given = IPv4Interface((target.address, target.cidr.prefixlen))
-        note = by_hand.address_note(own, given)
-        return SetupChange(setup, notes=(_elsewhere(target, own, note),))
-    return _edit(target, setup, target.finding.interface, _address)
+        return interface_files.address(target, setup, own)
+    interface = target.finding.interface
+    made = _new(target, setup, interface)
+    change = _after(made, _edit(target, made.setup, interface, _address, made.notes))
+    profile, _ = _profile(target.finding.node, interface, change.setup)
+    if change.steps and profile and target.finding.code == "address-missing":
+        up = new_profile.bring_up(target, profile)
+        return replace(change, steps=(*change.steps, *up))
+    return change
+
+
+def _new(target: RepairTarget, setup: NetworkSetup, interface: str) -> SetupChange:
+    """The profile of an interface that NetworkManager has none for."""
+    if not interface or not new_profile.is_missing(setup, interface):
+        return SetupChange(setup)
+    return new_profile.add(target, setup, interface)
+
+
+def _after(first: SetupChange, then: SetupChange) -> SetupChange:
+    """Two changes, of which the second starts from what the first leaves."""
+    return SetupChange(then.setup, first.steps + then.steps, then.notes)
 
 
 def single_address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Let the interface's profile no longer bring the address of another node."""
     return _edit(target, setup, target.finding.interface, _single_address)
-
-
-def _elsewhere(target: RepairTarget, own: InterfaceSetup, note: str) -> str:
-    node, manager = target.finding.node, own.manager
-    return f"{node}: for good by hand, because {manager} sets up {own.interface}: {note}"
 
 
 def no_default_route(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
@@ -84,18 +97,25 @@ def radio_awake(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
 
 
 def _edit(
-    target: RepairTarget, setup: NetworkSetup, interface: str, make: _MakeEdit
+    target: RepairTarget,
+    setup: NetworkSetup,
+    interface: str,
+    make: _MakeEdit,
+    why_not: tuple[str, ...] = (),
 ) -> SetupChange:
-    if not interface:
-        return SetupChange(setup)
+    """Change the profile of ``interface``.
+
+    :param why_not: why there is none and none can be made.
+    """
+    if not interface or why_not:
+        return SetupChange(setup, notes=why_not)
     profile, note = _profile(target.finding.node, interface, setup)
     notes = (note,) if note else ()
     edit = make(target, profile) if profile else None
     if profile is None or edit is None:
         return SetupChange(setup, notes=notes)
-    # No `con up`, which takes the interface down for a moment: the change takes effect at the
-    # next activation.
-    modify = ["sudo", "nmcli", "con", "mod", profile.uuid]
+    # The change takes effect at the next activation: `con up` takes the interface down.
+    modify = ["sudo", "nmcli", "con", "mod", *new_profile.identity(profile)]
     step = RepairStep(
         join([*modify, *edit.words]),
         edit.does,
@@ -103,7 +123,7 @@ def _edit(
         lasts=True,
         interface=interface if edit.protects else "",
     )
-    profiles = tuple(edit.changed if p.uuid == profile.uuid else p for p in setup.profiles or ())
+    profiles = tuple(edit.changed if p is profile else p for p in setup.profiles or ())
     return SetupChange(replace(setup, profiles=profiles), (step,), notes)
 
 
@@ -115,7 +135,7 @@ def _profile(node: str, interface: str, setup: NetworkSetup) -> tuple[Profile | 
     known = at_boot.profiles_of(setup, interface)
     active = [p for p in known if p.device == interface]
     bound = [p for p in known if p.bound_to == interface and p not in active]
-    twins = [p for p in known if p not in active and p.autoconnect]
+    twins = [p for p in at_boot.coming_up(known) if p not in active]
     found = active or bound
     if len(found) != 1:
         listed = ", ".join(f"{p.name} ({p.uuid})" for p in found) or "none"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Interface
 
 from msgspec.structs import replace
 
-from fleetctl.model.setup import BootRoute, InterfaceSetup
+from fleetctl.model.setup import DHCPCD_FILE, BootRoute, InterfaceSetup, OwnFile
 from fleetctl.probes.parsers import address
 
-FILE = "/etc/dhcpcd.conf"
 _ROUTES = ("routes", "static_routes", "classless_static_routes")
 
 
@@ -18,7 +18,7 @@ def parse_dhcpcd(text: str, interface: str = "") -> InterfaceSetup | None:
 
     :returns: None if dhcpcd leaves the interface alone.
     """
-    found = InterfaceSetup(interface, "dhcpcd", FILE, dhcp=True)
+    found = InterfaceSetup(interface, "dhcpcd", DHCPCD_FILE, dhcp=True)
     mine = True  # what stands before the first "interface" line is for all
     for words in (line.split("#")[0].split() for line in text.splitlines()):
         match words:
@@ -33,6 +33,19 @@ def parse_dhcpcd(text: str, interface: str = "") -> InterfaceSetup | None:
             case ["static", *rest] if mine:
                 found = _static(found, " ".join(rest))
     return found
+
+
+def own_file(text: str, interface: str) -> OwnFile:
+    """What fleetctl wrote for ``interface``, between two comments at the end of the file."""
+    name = re.escape(interface)
+    marks = rf"^# fleetctl {name} begin\n(.*?)^# fleetctl {name} end$"
+    if not (found := re.search(marks, text, re.M | re.S)):
+        return OwnFile(DHCPCD_FILE)
+    own = InterfaceSetup(interface, "dhcpcd", DHCPCD_FILE)
+    for line in found[1].splitlines():
+        if line.startswith("static "):
+            own = _static(own, line.removeprefix("static "))
+    return OwnFile(DHCPCD_FILE, found[1], own.addresses, own.routes)
 
 
 def _static(found: InterfaceSetup, setting: str) -> InterfaceSetup:

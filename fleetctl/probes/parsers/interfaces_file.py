@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Interface
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.model.setup import BootRoute, InterfaceSetup
+from fleetctl.model.setup import IFUPDOWN_FOLDER, BootRoute, InterfaceSetup, OwnFile
 from fleetctl.probes.parsers import address
 
 FILE = "/etc/network/interfaces"
+_INCLUDES = re.compile(
+    r"^\s*source(?:-directory)?\s+(?:/etc/network/)?interfaces\.d(?:/\*)?/?\s*$", re.M
+)
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")  # other names in such a folder are left out
 _ROUTE = re.compile(r"\bip (?:-4 )?route (?:add|replace) (\S+) via (\S+)")
 
 
@@ -62,6 +67,25 @@ def parse_interfaces(text: str) -> dict[str, InterfaceSetup]:
             )
         setups[name] = known
     return setups
+
+
+def own_file(base: InterfaceSetup, text: str, written: Mapping[str, str]) -> OwnFile | None:
+    """Where fleetctl may add to ``base``: in the folder beside /etc/network/interfaces, if that
+    includes it and brings the interface up.
+
+    :param text: of all files.
+    :param written: the texts of fleetctl's own files, by path.
+    """
+    name, path = base.interface, f"{IFUPDOWN_FOLDER}/fleetctl-{base.interface}"
+    said = written.get(path)
+    users = text.replace(said, "") if said else text
+    started = re.search(rf"^\s*(?:auto|allow-\w+)\b.*\s{re.escape(name)}(?:\s|$)", users, re.M)
+    if not (started and _INCLUDES.search(text) and _PLAIN.fullmatch(name)):
+        return None
+    own = parse_interfaces(f"auto {name}\n{said or ''}").get(
+        name, InterfaceSetup(name, "ifupdown", path)
+    )
+    return OwnFile(path, said, own.addresses, own.routes)
 
 
 def _address(one: _Stanza) -> IPv4Interface | None:

@@ -1,13 +1,17 @@
-"""A ``.network`` file of systemd-networkd, with its drop-ins after it (systemd.network(5))."""
+"""A ``.network`` file of systemd-networkd, with its drop-ins after it (systemd.network(5)).
+
+Of several files that fit an interface, networkd takes the first by name, whatever folder it is in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Interface
 
-from fleetctl.model.setup import BootRoute, InterfaceSetup
+from fleetctl.model.setup import NETWORKD_FOLDER, BootRoute, InterfaceSetup, OwnFile
 from fleetctl.probes.parsers import address
 
+_HARDWARE = ("MACAddress", "PermanentMACAddress")
 _ON = ("yes", "ipv4", "both", "true", "v4")
 
 
@@ -34,6 +38,42 @@ def parse_network_file(text: str, interface: str = "", file: str = "") -> Interf
         addresses=tuple(addresses),
         routes=tuple(routes),
     )
+
+
+def own_file(base: InterfaceSetup, text: str, written: Mapping[str, str]) -> OwnFile | None:
+    """Where fleetctl may add to ``base``, whose file says ``text``.
+
+    A drop-in beside a file that is for this interface alone. Beside one for several interfaces it
+    would be for all of them, so a file of its own replaces that, unless it says more than DHCP.
+
+    :param written: the texts of fleetctl's own files, by path.
+    """
+    name, file = base.interface, base.where.rpartition("/")[2]
+    whole = f"05-fleetctl-{name}.network"
+    if file == whole or (not _only_for(name, file, text) and _may_replace(base, file, whole)):
+        path = f"{NETWORKD_FOLDER}/{whole}"
+    elif _only_for(name, file, text):
+        path = f"{NETWORKD_FOLDER}/{file}.d/fleetctl.conf"
+    else:
+        return None
+    said = written.get(path)
+    added = parse_network_file(said or "")
+    return OwnFile(path, said, added.addresses, added.routes, replaces=path.endswith(whole))
+
+
+def _only_for(name: str, file: str, text: str) -> bool:
+    """Whether the file is for one interface alone; netplan names its files by the interface."""
+    if file == f"10-netplan-{name}.network":
+        return True
+    match = next((values for section, values in _sections(text) if section == "Match"), {})
+    names = " ".join(match.get("Name", ())).split()
+    return names == [name] or any(
+        len(" ".join(match.get(key, ())).split()) == 1 for key in _HARDWARE
+    )
+
+
+def _may_replace(base: InterfaceSetup, file: str, whole: str) -> bool:
+    return whole < file and not (base.addresses or base.routes or base.unknown)
 
 
 def _ips(values: dict[str, list[str]], key: str) -> Iterator[IPv4Address]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -12,11 +13,11 @@ from .profiles import Profile
 
 
 def all_profiles() -> list[Profile]:
-    try:
-        names = sorted(os.listdir(profiles.FOLDER))
-    except OSError:
-        return []
-    paths = [f"{profiles.FOLDER}/{n}" for n in names if n.endswith(".nmconnection")]
+    paths = []
+    for folder in (profiles.FOLDER, profiles.VOLATILE):
+        with contextlib.suppress(OSError):
+            names = sorted(os.listdir(folder))
+            paths += [f"{folder}/{n}" for n in names if n.endswith(".nmconnection")]
     paths.sort(key=len)  # of profiles with the same name, the first is taken
     return [profiles.parse(path, read(path)) for path in paths]
 
@@ -45,6 +46,9 @@ def find(words: list[str]) -> Profile:
 
 def save(profile: Profile) -> None:
     os.makedirs(profiles.FOLDER, exist_ok=True)
+    if profile.file.startswith(profiles.VOLATILE):  # what is changed is kept
+        os.unlink(profile.file)
+        profile.file = profile.file.replace(profiles.VOLATILE, profiles.FOLDER)
     # Readable by all: there is no daemon, nmcli reads them itself (NetworkManager's have 0600).
     write(profile.file, profile.text)
 
@@ -65,6 +69,14 @@ def bring_up(profile: Profile, port: Port) -> None:
     write(
         profiles.TIMESTAMPS, "".join(f"{s}\n" for s in [*stamps, f"{profile.uuid}={time.time()}"])
     )
+
+
+def bring_up_another(device: str) -> None:
+    """Let a device whose profile is gone use the next one that fits."""
+    port = port_of(device)
+    profile = profiles.chosen(all_profiles(), device, {})
+    if port is not None and profile is not None and device not in active():
+        bring_up(profile, port)
 
 
 def take_down(profile: Profile) -> None:

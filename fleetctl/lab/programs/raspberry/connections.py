@@ -6,7 +6,16 @@ import os
 
 from ..node import read, say
 from . import profiles
-from .activity import active, all_profiles, bring_up, find, port_of, save, take_down
+from .activity import (
+    active,
+    all_profiles,
+    bring_up,
+    bring_up_another,
+    find,
+    port_of,
+    save,
+    take_down,
+)
 from .answers import (
     ACTIVATION_FAILED,
     INVALID,
@@ -39,15 +48,18 @@ def connection(out: Output, words: list[str]) -> int:
         return _add(words)
     if verb == "up":
         return _up(words)
-    profile = find(words)
+    profile = _to_delete(words) if verb == "delete" else find(words)
     if verb == "modify":
         must_be_root(f"Error: Failed to modify connection '{profile.id}': Insufficient privileges")
         change(profile, words)
         save(profile)
     elif verb == "delete":
         must_be_root(f"Error: Failed to delete connection '{profile.id}': Insufficient privileges")
+        was_on = [device for device, uuid in active().items() if uuid == profile.uuid]
         take_down(profile)
         os.unlink(profile.file)
+        for device in was_on:
+            bring_up_another(device)
         say(f"Connection '{profile.id}' ({profile.uuid}) successfully deleted.")
     elif verb == "down":
         must_be_root("Error: not authorized to control networking.")
@@ -60,6 +72,17 @@ def connection(out: Output, words: list[str]) -> int:
         take_down(profile)
         say(f"Connection '{profile.id}' successfully deactivated (D-Bus active path: {BUS_PATH}/1)")
     return 0
+
+
+def _to_delete(words: list[str]) -> Profile:
+    name = words[-1] if words else ""
+    try:
+        return find(words)
+    except Refused as error:
+        if error.status == NOT_FOUND:
+            unknown = f"Error: cannot delete unknown connection(s): '{name}'."
+            raise Refused(f"{error}\n{unknown}", NOT_FOUND) from None
+        raise
 
 
 def _show(out: Output, words: list[str], only_active: bool) -> int:

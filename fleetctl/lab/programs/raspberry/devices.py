@@ -76,10 +76,17 @@ def _carrier(device: str) -> bool:
     return read(f"/sys/class/net/{device}/carrier").strip() == "1"
 
 
+def _has_address(device: str) -> bool:
+    return bool(run(IP, "-4", "-o", "address", "show", "dev", device)[1])
+
+
 def _device_row(port: Port) -> dict[str, str]:
     uuid = active().get(port.device, "")
-    name = next((p.id for p in all_profiles() if p.uuid == uuid), "")
+    profile = next((p for p in all_profiles() if p.uuid == uuid), None)
+    name = profile.id if profile else ""
     state = "connected" if name else "disconnected"
+    if profile and profile.get("ipv4", "method") == "auto" and not _has_address(port.device):
+        state = "connecting (getting IP configuration)"
     if not _carrier(port.device):
         state, name = "unavailable", ""
     kind = "wifi" if port.kind == "wifi" else "ethernet"

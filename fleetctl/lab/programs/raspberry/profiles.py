@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from ..node import Port, broadcast_of, network_of
 
 FOLDER = "/etc/NetworkManager/system-connections"
+VOLATILE = "/run/NetworkManager/system-connections"
+"""Of profiles that NetworkManager made by itself."""
 ACTIVE = "/run/NetworkManager/active"
 """A line per device: its name and the UUID of its profile."""
 TIMESTAMPS = "/var/lib/NetworkManager/timestamps"
@@ -113,6 +115,20 @@ def parse(file: str, text: str) -> Profile:
             key, _, value = line.partition("=")
             current[key.strip()] = value.strip()
     return Profile(file, sections)
+
+
+def by_itself(known: Iterable[Profile], port: Port, uuid: str) -> Profile:
+    """The profile that NetworkManager makes for an Ethernet port that no other one is for.
+
+    It asks a DHCP server, and any other one is preferred (nm-device-ethernet.c).
+    """
+    taken = {profile.id for profile in known}
+    number = next(n for n in range(1, len(taken) + 2) if f"Wired connection {n}" not in taken)
+    name = f"Wired connection {number}"
+    own = {"id": name, "uuid": uuid, "type": "ethernet", "interface-name": port.device}
+    own["autoconnect-priority"] = "-999"
+    sections = {"connection": own, "ipv4": {"method": "auto"}}
+    return Profile(f"{VOLATILE}/{name}.nmconnection", sections)
 
 
 def chosen(
