@@ -1,4 +1,4 @@
-"""`fix` sets up Macs that have nothing but Wi-Fi, for good, and takes all of it back."""
+"""`fix` sets up nodes that have nothing but Wi-Fi, for good, and takes all of it back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fleetctl.lab.programs.macos import services
 from fleetctl.words.repairs import FOUND_NOW
 from tests.conftest import MakeLab
 from tests.e2e.cluster import eventually, sh
-from tests.e2e.guide import TIMEOUT, check
+from tests.e2e.guide import GUIDE_MACS, TIMEOUT, check
 
 pytestmark = pytest.mark.lab
 
@@ -136,9 +136,32 @@ def test_macs_behind_macs_are_set_up_rebooted_and_set_back(make_lab: MakeLab) ->
     reboot(lab, nodes)
     eventually(lambda: check(lab)["problems"] == [], "it lasts over a reboot", timeout_s=30)
 
+    lab.fault("power-off", "mini4")
+    cut = lab.run("controller", ["fleetctl", "fix", "--undo", "--yes"], timeout_s=150)
+    assert cut.returncode == 1
+    assert (
+        "mini2 is left as it is: mini4, reached through it, could not be set back first"
+        in cut.stderr.decode()
+    )
+    lab.heal("power-off")
     fix(lab, "--undo", "--yes")
     assert network(lab, *nodes) == before
     reboot(lab, nodes)
     assert network(lab, *nodes) == before
     nothing = lab.run("controller", ["fleetctl", "fix", "--undo", "--yes", "--json"])
     assert json.loads(nothing.stdout)["undone"] == []
+
+
+@pytest.mark.long  # minutes
+def test_the_shipped_cluster_is_set_up_rebooted_and_set_back(make_lab: MakeLab) -> None:
+    lab = make_lab(GUIDE_MACS, factory=True)
+    nodes = ("mini1", "mini2", "mini3", "pi5", "pi4")
+    shown = fix(lab, "--persistent")
+    said = fix(lab, "--apply", "--persistent", "--yes")
+    assert said.count(FOUND_NOW.text) == 1  # addresses, then routes
+    assert check(lab)["problems"] == []
+    reboot(lab, nodes)
+    eventually(lambda: check(lab)["problems"] == [], "it lasts over a reboot", timeout_s=30)
+    fix(lab, "--undo", "--yes")
+    reboot(lab, nodes)
+    assert fix(lab, "--persistent") == shown

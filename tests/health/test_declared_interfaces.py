@@ -87,6 +87,13 @@ def test_the_port_of_a_missing_address(
 def test_why_no_port_is_known() -> None:
     for interfaces, why in (
         (
+            "{edge50: bridge0}",
+            "mini1 has no bridge0, which joins its Thunderbolt ports: make it in System Settings "
+            "(Network, …, Manage Virtual Interfaces), or until the next boot with `sudo ifconfig "
+            "bridge0 create` and `sudo ifconfig bridge0 addm en2` for each of them (networksetup "
+            "-listallhardwareports)",
+        ),
+        (
             "{edge50: en5}",
             "mini1 has no en5, by which nodes.yaml says it is on edge50: correct interfaces there, "
             "or bring that port back",

@@ -177,6 +177,13 @@ def sizes() -> Iterable[Problem]:
     return problems_across_nodes(CLUSTER, known)
 
 
+def another_port() -> Iterable[Problem]:
+    own = "addresses: {wifi: 192.168.1.25, edge50: 192.168.50.2}"
+    assert own in GUIDE
+    fleet = load_text(GUIDE.replace(own, f"{own}\n    interfaces: {{edge50: eth7}}"), "nodes.yaml")
+    return World(fleet).check().status.problems
+
+
 def no_ethernet_address() -> Iterable[Problem]:
     made = Filtered(CLUSTER, between(("mini2", MINI3)))
     looks = made.looks()
@@ -272,6 +279,7 @@ RAISED: dict[str, Raise] = {
     "return-route-missing": world(no_way_back),
     "forwarding-off": world(lambda w: setattr(w.hosts["mini3"], "forwarding", False)),
     "forwarding-not-persistent": changed("mini3", forwarding_persistent=False),
+    "address-wrong-interface": another_port,
     "address-not-persistent": world(
         lambda w: w.hosts["pi5"].stored_addresses.update(edge50=IPv4Interface("192.168.50.9/24"))
     ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 from fleetctl.health.finding import Finding
-from fleetctl.health.kinds.kind import FindingKind, listed
+from fleetctl.health.kinds.kind import FindingKind, ProblemKind, listed
 from fleetctl.health.repairs import boot_files, linux, macos, network_services, networkmanager
 from fleetctl.health.repairs.routes import why_detour_stays
 from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, no_remedy, nothing_live
@@ -24,7 +24,18 @@ def _interface_unknown(target: RepairTarget) -> str:
     finding = target.finding
     if finding.interface or finding.network is None:
         return ""
-    if declared := target.node.interfaces.get(finding.network.name):
+    declared = target.node.interfaces.get(finding.network.name, "")
+    is_mac = target.facts.system is not None and target.facts.system.os == "macos"
+    names = [card.name for card in target.facts.network.interfaces or ()]
+    bridged = declared == "bridge0" or (not declared and finding.network.kind == "thunderbolt")
+    if is_mac and bridged and "bridge0" not in names:
+        return (
+            f"{finding.node} has no bridge0, which joins its Thunderbolt ports: make it in System "
+            "Settings (Network, …, Manage Virtual Interfaces), or until the next boot with "
+            "`sudo ifconfig bridge0 create` and `sudo ifconfig bridge0 addm en2` for each of them "
+            "(networksetup -listallhardwareports)"
+        )
+    if declared:
         return (
             f"{finding.node} has no {declared}, by which nodes.yaml says it is on "
             f"{finding.network.name}: correct interfaces there, or bring that port back"
@@ -238,6 +249,13 @@ ADDRESS_DUPLICATE = FindingKind(
     consequence="may talk to the wrong one of the two",
 )
 _NOT_AT_BOOT = "what switches an interface off at boot is not known, and most boots switch it on"
+ADDRESS_WRONG_INTERFACE = ProblemKind(
+    "address-wrong-interface",
+    "warning",
+    "{node} has its address {ports}",
+    "nothing by itself",
+    no_remedy("whether the port or nodes.yaml is right is the user's to say"),
+)
 INTERFACE_DOWN = FindingKind(
     "interface-down",
     "error",
@@ -374,6 +392,7 @@ KINDS = (
     LEASE_MISSING,
     ADDRESS_WRONG_PREFIX,
     ADDRESS_DUPLICATE,
+    ADDRESS_WRONG_INTERFACE,
     INTERFACE_DOWN,
     ROUTE_MISSING,
     ROUTE_WRONG_GATEWAY,
