@@ -82,6 +82,19 @@ def dependents(job: Job, service: str) -> tuple[str, ...]:
     return tuple(name for name in job.services if name in found)
 
 
+def waiting_for(job: Job, instance: Instance) -> tuple[str, ...]:
+    """The instances that wait for the service of ``instance``, directly or through others."""
+    return tuple(
+        i.name for name in dependents(job, instance.service) for i in job.services[name].instances
+    )
+
+
+def carried(job: Job, node: str) -> tuple[str, ...]:
+    """The instances on ``node``, and those that wait for them."""
+    mine = job.on(node)
+    return tuple(dict.fromkeys(name for i in mine for name in (i.name, *waiting_for(job, i))))
+
+
 def met(need: Instance, status: ServiceStatus) -> bool:
     """Whether instances that wait for ``need`` may start: it is ready, or ended after its work."""
     return status.state == "ready" or (status.state == "exited" and need.ready.kind == "alive")
