@@ -20,9 +20,9 @@ PYTHON = "python3"
 NODES_TOLD = 5
 """More nodes than this are counted in a sentence; ``parity`` has their names."""
 _COMMIT_DIGITS = 7
-_ABSENT = "none"
-_NO_TREE, _NO_COMMIT, _NEVER = "no git work tree", "no commit yet", "never synced as a whole"
-_NOTHING = frozenset({_ABSENT, _NO_TREE, _NO_COMMIT, _NEVER, "no folder", "no git"})
+_NO_TREE, _NO_COMMIT, _NO_GIT = "no git work tree", "no commit yet", "no git"
+_NEVER = "never synced as a whole"
+_NOTHING = frozenset({_NO_TREE, _NO_COMMIT, _NO_GIT, _NEVER})
 """Values that nodes may share without anything being equal."""
 
 
@@ -52,10 +52,11 @@ def parity_problems(
     """One problem for each thing that differs, unless a program that the job requires is what is
     wrong: that is told as such."""
     for row in rows:
+        program = "git" if row.thing == "code" else row.thing
         lacks = {
             node
             for node, told in facts.items()
-            if job and any(f.lack and f.lack.requirement.program == row.thing
+            if job and any(f.lack and f.lack.requirement.program == program
                            for f in lacking(told, node, job))
         }  # fmt: skip
         left = [
@@ -99,7 +100,7 @@ def _programs(name: str, facts: Mapping[str, NodeFacts]) -> Iterator[tuple[str, 
     for node, told in facts.items():
         program = (told.programs or {}).get(name)
         if program and program.path is None:
-            yield node, _Told(_ABSENT)
+            yield node, _Told(None, "it is not there")
         elif program and (program.version or program.why):
             yield node, _Told(program.version, program.why)
         elif why := told.unknown.get("programs"):
@@ -132,8 +133,10 @@ def _of_code(code: Code) -> _Told:
             return _Told(_NO_TREE)
         case "no commit":
             return _Told(_NO_COMMIT)
-        case "no folder" | "no git":
-            return _Told(code.state)
+        case "no git":
+            return _Told(_NO_GIT)
+        case "no folder":
+            return _Told(None, "its folder is not there")
         case "unknown":
             return _Told(None, code.why)
 

@@ -32,6 +32,7 @@ from fleetctl.health.kinds.machine import (
 )
 from fleetctl.health.kinds.registry import KINDS
 from fleetctl.health.port_problems import exposed, port_problem
+from fleetctl.health.requirements import missing
 from fleetctl.health.wording import wording
 from fleetctl.model.facts import (
     CUT_OFF,
@@ -43,7 +44,7 @@ from fleetctl.model.facts import (
 )
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
-from fleetctl.model.plan import dependents, met, plan
+from fleetctl.model.plan import carried, met, plan, waiting_for
 from fleetctl.model.status import ALIVE_STATES, Fix, Problem, ServiceStatus
 from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
@@ -71,7 +72,7 @@ def link_problem(node: Node, error: LinkError, job: Job | None) -> Problem:
         node.name,
         reason=f"{error.reason}{hint}",
         what=f"{node.name} cannot be reached: {error.reason}",
-        affects=carried(node, job),
+        affects=_carried(node, job),
         evidence=error.reason,
     )
 
@@ -99,17 +100,14 @@ def login_problems(looks: Mapping[str, Look]) -> Iterator[Problem]:
         )
 
 
-def carried(node: Node, job: Job | None) -> tuple[str, ...]:
+def _carried(node: Node, job: Job | None) -> tuple[str, ...]:
     """The instances on ``node`` and those that wait for them."""
-    if job is None:
-        return ()
-    mine = job.on(node.name)
-    return tuple(dict.fromkeys(name for i in mine for name in (i.name, *_after(job, i))))
+    return carried(job, node.name) if job else ()
 
 
 def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Problem]:
     """What is wrong with the machine itself."""
-    names = carried(node, job)
+    names = _carried(node, job)
     system = facts.system
     if facts.unsupported:
         yield OS_MISMATCH.problem(
@@ -289,12 +287,12 @@ def service_problems(
 def _service_problem(
     job: Job, instance: Instance, status: ServiceStatus, facts: NodeFacts | None
 ) -> Problem | None:
-    hit = (instance.name, *_after(job, instance))
+    hit = (instance.name, *waiting_for(job, instance))
     runs = facts is not None and status.state not in ("stopped", "unknown")
     if facts and runs and (problem := port_problem(instance, facts, hit)):
         return problem
     if status.state in ("stopped", "waiting") and (
-        problem := _workplace_problem(instance, facts, hit)
+        problem := _workplace_problem(job, instance, facts, hit)
     ):
         return problem
     logs = Fix((f"fleetctl logs {instance.name}",), "controller")
@@ -383,13 +381,15 @@ def _not_ready(instance: Instance, status: ServiceStatus, hit: Sequence[str]) ->
 
 
 def _workplace_problem(
-    instance: Instance, facts: NodeFacts | None, hit: Sequence[str]
+    job: Job, instance: Instance, facts: NodeFacts | None, hit: Sequence[str]
 ) -> Problem | None:
     """The instance's working folder or program is missing."""
     place = facts.workplaces.get(instance.name) if facts else None
     folder, where = instance.workdir or "~", instance.node
     if place is None or (place.workdir == "ok" and (place.interpreter or not instance.program)):
         return None
+    if place.workdir == "ok" and facts and instance.program in missing(facts, job):
+        return None  # told as what the job requires
     kind, evidence = WORKDIR_MISSING, f"cd {folder}: {place.workdir}"
     if place.workdir == "missing":
         what = f"{where} has no folder {folder}"
@@ -400,13 +400,6 @@ def _workplace_problem(
         what = f"{where} has no {instance.program} (looked for in {folder} and PATH)"
     what = f"{what}, so {instance.name} cannot start"
     return kind.problem(where, what=what, evidence=evidence, affects=hit)
-
-
-def _after(job: Job, instance: Instance) -> tuple[str, ...]:
-    """The instances that wait for ``instance``'s service, directly or through others."""
-    return tuple(
-        i.name for name in dependents(job, instance.service) for i in job.services[name].instances
-    )
 
 
 def _waiting_problem(
@@ -423,7 +416,7 @@ def _waiting_problem(
         severity="error" if "stopped" in states or "exited" in states else "warning",
         instances=", ".join(names),
         reason=statuses[instance.name].reason,
-        affects=(*names, *_after(job, instance)),
+        affects=(*names, *waiting_for(job, instance)),
         fix=Fix(("fleetctl start",), "controller"),
     )
 

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from fleetctl.health.finding import Finding, Lack
 from fleetctl.health.kinds.kind import listed
 from fleetctl.health.kinds.machine import REQUIREMENT_MISSING, lacks
-from fleetctl.health.problems import carried
 from fleetctl.health.remedies import steps
 from fleetctl.model.facts import UNANSWERED, NodeFacts
 from fleetctl.model.jobs import Job
+from fleetctl.model.plan import carried
 from fleetctl.model.requirements import Requirement
 from fleetctl.model.status import Fix, Problem
 from fleetctl.model.topology import Fleet, Node
@@ -25,6 +25,8 @@ def lacking(facts: NodeFacts, node: str, job: Job) -> Iterator[Finding]:
         if program is None:
             continue
         name, version = requirement.program, program.version
+        if program.path is None and name == "tmux":
+            continue  # told as tmux-missing
         if program.path is None:
             lack, said = Lack(requirement), f"command -v {name}: not found"
         elif version and not requirement.holds(version):
@@ -32,6 +34,16 @@ def lacking(facts: NodeFacts, node: str, job: Job) -> Iterator[Finding]:
         else:
             continue
         yield Finding(REQUIREMENT_MISSING.code, node, lack=lack, shown_by=said)
+
+
+def missing(facts: NodeFacts, job: Job) -> set[str]:
+    """The programs that ``job`` requires and the node does not have at all."""
+    programs = facts.programs or {}
+    return {
+        required.program
+        for required in job.requires
+        if (found := programs.get(required.program)) and found.path is None
+    }
 
 
 def unknown(facts: NodeFacts, job: Job) -> dict[Requirement, str]:
@@ -54,7 +66,7 @@ def requirement_problems(
     mine = [i.name for i in job.on(node.name) if i.command is not None]
     if not mine:
         return
-    affects = carried(node, job)
+    affects = carried(job, node.name)
     if found := tuple(lacking(facts, node.name, job)):
         problem = REQUIREMENT_MISSING.of(fleet, found, mine)
         plan = dict.fromkeys(s for f in found for s in steps(fleet, f, facts))

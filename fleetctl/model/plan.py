@@ -101,6 +101,19 @@ def met(need: Instance, status: ServiceStatus, until: Until = "ready") -> bool:
             assert_never(until)
 
 
+def waiting_for(job: Job, instance: Instance) -> tuple[str, ...]:
+    """The instances that wait for the service of ``instance``, directly or through others."""
+    return tuple(
+        i.name for name in dependents(job, instance.service) for i in job.services[name].instances
+    )
+
+
+def carried(job: Job, node: str) -> tuple[str, ...]:
+    """The instances on ``node``, and those that wait for them."""
+    mine = job.on(node)
+    return tuple(dict.fromkeys(name for i in mine for name in (i.name, *waiting_for(job, i))))
+
+
 def unmet(
     waiting: Instance, needs: Iterable[Instance], known: Mapping[str, ServiceStatus]
 ) -> list[str]:

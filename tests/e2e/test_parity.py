@@ -73,6 +73,35 @@ def test_what_a_node_lacks_is_named_and_nothing_is_started_there(lab: Lab, user:
     assert one.type("start").code == 0
 
 
+APT = """#!/bin/sh
+echo "$*" >>/root/apt.log
+case $1 in
+install) cd /usr/local/bin && printf '#!/bin/sh\\necho 2.0\\n' >trainer && chmod 755 trainer ;;
+remove) rm /usr/local/bin/trainer ;;
+esac
+"""
+
+
+@pytest.mark.long
+def test_fix_installs_what_is_missing_and_takes_it_away_again(lab: Lab, user: MakeUser) -> None:
+    one = user(JOB["services"])
+    whole = {"fleet": one.fleet, **NODES, "jobs": {"job": JOB}}
+    one.path.write_text(yaml.safe_dump(whole, sort_keys=False))
+    install(lab, "pi", None)
+    place = "/usr/local/bin/apt-get"
+    sh(lab, "pi", f"cat >{place} <<'END'\n{APT}END\nchmod 755 {place}", user="root")
+    try:
+        done = one.type("fix", "--apply", "--yes", "pi")
+        assert "pi: sudo apt-get install -y trainer done" in done.out, done.out
+        assert "requirement-missing: pi lacks" not in done.out.partition("still wrong")[2]
+        undone = one.type("fix", "--undo", "--yes", "pi")
+        assert "pi: sudo apt-get remove -y trainer done" in undone.out
+        said = sh(lab, "pi", "cat /root/apt.log", user="root").splitlines()
+        assert said == ["install -y trainer", "remove -y trainer"]
+    finally:
+        sh(lab, "pi", f"rm -f {place}", user="root")
+
+
 CLONE = """
 mkdir -p $HOME/code/src && cd $HOME/code && git init -q && echo one >src/train.py && git add . &&
 GIT_COMMITTER_DATE='2026-01-01T00:00:00Z' git -c user.name=a -c user.email=a@b \

@@ -54,7 +54,8 @@ _SERVICES: dict[str, Any] = {
         "stop": {"grace": 1},
     },
 }
-NODES_YAML = f"{_FLEET}jobs: {json.dumps({'training': {'services': _SERVICES}})}\n"
+_JOB = {"requires": ["python3>=3.9"], "services": _SERVICES}
+NODES_YAML = f"{_FLEET}jobs: {json.dumps({'training': _JOB})}\n"
 """The guide's Macs and Pis, and a job that connects all of them."""
 
 Found = set[tuple[str, str | None]]
@@ -117,6 +118,7 @@ EXPECTED = {
     "local-network-denied": Says(("local-network-denied",)),
     "tmux-missing": Says(("tmux-missing",)),
     "old-ip": NOTHING,  # the way is not known, and told as that
+    "old-python": Says(("requirement-missing",)),
     "disk-full": Says(("disk-full",)),
     "silent-process": Says(("service-unhealthy",)),
     "mapped-listener": Says(("port-in-use",)),

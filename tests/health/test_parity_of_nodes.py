@@ -111,7 +111,6 @@ def test_what_is_not_known_is_neither_equal_nor_different() -> None:
     [
         (Code("no tree"), "no git work tree"),
         (Code("no git"), "no git"),
-        (Code("no folder"), "no folder"),
         (Code("no commit"), "no commit yet"),
         (Code("tree", "ab" * 20, changed=0), "abababa"),
         (replace(DIRTY, changed=9, files=("a", "b")), "3f2a1c7 with changes in a, b and 7 more"),
@@ -131,7 +130,7 @@ def test_other_changes_in_files_of_the_same_name_differ() -> None:
 
 
 def test_where_there_is_nothing_to_compare_nothing_is_said() -> None:
-    for code in (Code("no tree"), Code("no git"), Code("no folder"), Code("no commit")):
+    for code in (Code("no tree"), Code("no git"), Code("no commit")):
         assert told(nodes(code=code)) == ([], [])
     assert told(nodes()) == ([], [])
     assert told({"mini1": facts(code=CLEAN, programs={})}) == ([], [])
@@ -172,14 +171,25 @@ def test_what_is_missing_is_told_as_such_alone() -> None:
     old = {**here, "python3": Program("/bin/python3", "3.9.2")}
     for odd in (without, old):
         rows, problems = told(nodes(programs=each(here, here, here, odd)), needs)
-        assert False in [row.ok for row in rows]
+        assert any(row.ok is not True for row in rows)
         assert problems == []
     newer = {**here, "uv": Program("/bin/uv", "0.6.0")}
     [problem] = told(nodes(programs=each(here, here, without, newer)), needs)[1]
-    assert problem.summary == "uv differs: 0.6.0 on pi4; 0.5.1 on the others"
-    # python3 that nothing requires may be missing: that is a difference
-    [problem] = told(nodes(programs=each(here, here, here, {"python3": Program(None)})))[1]
-    assert problem.summary == "python3 differs: none on pi4; 3.11.2 on the others"
+    assert problem.summary == "uv differs: 0.6.0 on pi4; 0.5.1 on mini1 and mini2"
+
+
+def test_what_the_code_lacks_there_is_told_elsewhere() -> None:
+    """As workdir-missing, and as requirement-missing."""
+    rows, problems = told(nodes(code=each(CLEAN, CLEAN, CLEAN, Code("no folder"))))
+    assert [(row.ok, row.unknown) for row in rows] == [(None, {"pi4": "its folder is not there"})]
+    assert problems == []
+    needs = replace(JOB, requires=(Requirement("git"),))
+    git, none = {"git": Program("/usr/bin/git", "2.39.5")}, {"git": Program(None)}
+    found = nodes(
+        code=each(CLEAN, CLEAN, CLEAN, Code("no git")), programs=each(git, git, git, none)
+    )
+    assert told(found, needs)[1] == []
+    assert len(told(found)[1]) == 1
 
 
 def test_only_nodes_on_which_the_job_runs_are_compared() -> None:

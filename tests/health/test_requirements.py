@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleetctl.health.requirements import why_not_started
-from fleetctl.model.facts import CUT_OFF, NO_ANSWER, Program
+from fleetctl.model.facts import CUT_OFF, NO_ANSWER, Program, Workplace
 from fleetctl.model.jobs import Job
 from fleetctl.model.requirements import Requirement
 from fleetctl.model.status import Problem, SystemStatus
@@ -68,6 +68,23 @@ def test_the_line_is_the_systems(
 ) -> None:
     [problem] = told({**WELL, "git": Program(None)}, system=system)
     assert (problem.fix.commands if problem.fix else None) == commands
+
+
+def test_a_missing_program_is_not_told_again_as_the_command_of_an_instance() -> None:
+    place = {"worker@b": Workplace("ok", None)}  # its command is python3
+    gone = {**WELL, "python3": Program(None)}
+    b = facts(**HAS_TMUX, programs=gone, workplaces=place)
+    others = facts(**HAS_TMUX, programs=WELL)
+    problems = checked(NEEDS, a=others, b=b, c=others).status.problems
+    assert [(p.code, p.node) for p in problems] == [("requirement-missing", "b")]
+    problems = checked(JOB, a=others, b=b, c=others).status.problems
+    assert [(p.code, p.node) for p in problems] == [("command-missing", "b")]
+
+
+def test_tmux_that_is_missing_is_told_as_such() -> None:
+    needs = replace(JOB, requires=(Requirement("tmux", ">=", "3.2"),))
+    assert told({"tmux": Program(None)}, needs) == []
+    assert len(told({"tmux": Program("/usr/bin/tmux", "3.1")}, needs)) == 1
 
 
 def test_a_version_that_is_not_known_is_no_right_one() -> None:

@@ -77,7 +77,7 @@ def lab(make_lab: MakeLab) -> Lab:
 SETTINGS = ("etc/NetworkManager", "etc/ssh", "etc/sudoers.d", "etc/sysctl.d", "Library", "run/iw")
 INSTANCE = ("sleep", "1000")
 """The command of an instance that runs where a fault is about instances."""
-PROGRAMS = ("usr/bin/tmux", "opt/homebrew/bin/tmux", "usr/bin/ip", "usr/sbin/ip")
+PROGRAMS = ("usr/bin/tmux", "opt/homebrew/bin/tmux", "usr/bin/ip", "usr/sbin/ip", "usr/bin/python3")
 
 
 def seen(lab: Lab, node: str) -> dict[str, object]:

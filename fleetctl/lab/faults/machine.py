@@ -50,6 +50,18 @@ _IP_BACK = """
 ip=$(readlink -f "$(command -v ip)") && [ -e "${ip%/*}/.ip-away" ] || exit 0
 mv "${ip%/*}/.ip-away" "$ip"
 """
+_PYTHON_OLD = r"""
+python=$(command -v python3) && [ ! -e "${python%/*}/.python3-away" ] || exit 0
+mv "$python" "${python%/*}/.python3-away" && cat >"$python" <<'END' && chmod 755 "$python"
+#!/bin/sh
+case $1 in --version | -V) echo Python 3.8.10; exit ;; esac
+exec "${0%/*}/.python3-away" "$@"
+END
+"""
+_PYTHON_BACK = """
+python=$(command -v python3) && [ -e "${python%/*}/.python3-away" ] || exit 0
+mv "${python%/*}/.python3-away" "$python"
+"""
 THROTTLED = "0x50005"
 """Under-voltage and throttled, now and since boot: bits 0, 2, 16 and 18 of get_throttled."""
 _DENIED = f"{toolbox.PROGRAMS}/macos/denied"
@@ -71,6 +83,11 @@ def _hide_tmux(now: State, machine: Machine, hidden: bool) -> None:
 def _age_ip(now: State, machine: Machine, old: bool) -> None:
     """Let the account's `ip` answer as one before 5.0 does, or give back what was there."""
     as_root(now, machine, ["sh", "-c", _IP_OLD if old else _IP_BACK])
+
+
+def _age_python(now: State, machine: Machine, old: bool) -> None:
+    """Let python3 say that it is an old one, or give back what was there."""
+    as_root(now, machine, ["sh", "-c", _PYTHON_OLD if old else _PYTHON_BACK])
 
 
 def _fill_disk(now: State, machine: Machine, full: bool) -> None:
@@ -220,6 +237,14 @@ KINDS = (
         lacks="it is no Linux machine",
         lives="disk",
         apply=on_machine(_age_ip),
+    ),
+    FaultKind(
+        name="old-python",
+        sentence="python3 says that it is 3.8, older than the shipped job requires.",
+        places=with_ssh,
+        lacks="it has no SSH server",
+        lives="disk",
+        apply=on_machine(_age_python),
     ),
     FaultKind(
         name="disk-full",
