@@ -150,7 +150,8 @@ def test_the_host_key_is_judged_under_the_usual_name_alone(
     fabric.known_as(DATA)
     error = _error(fabric.fleet())
     assert type(error) is ConnectTimedOut
-    assert f"the host key of {DATA}:{fabric.target.port} (HostKeyAlias [{DIRECT}]:" in error.reason
+    where = f"{DATA}:{fabric.target.port} (HostKeyAlias [{DIRECT}]:"
+    assert f"; through another node: the host key of {where}" in error.reason
     fabric.known_as(DIRECT, key=public_key(make_key(client_home / "other")))
     assert "which is not the one recorded" in _error(fabric.fleet()).reason
 
@@ -207,7 +208,7 @@ def test_what_the_neighbour_says_is_told_beside_the_direct_error(fabric: Fabric)
     nodes = {**fabric.fleet().nodes, "pi4": fabric.node(connect_timeout_s=1)}
     error = _error(Fleet("test", NETWORKS, nodes))
     assert error.reason.startswith(f"no answer from {DIRECT}:{fabric.target.port}")
-    assert f"; and not through another node: mini3 cannot reach {DATA}:" in error.reason
+    assert error.reason.endswith("; mini3 cannot reach it either")
 
 
 @pytest.mark.usefixtures("silent")
