@@ -9,12 +9,14 @@ from itertools import combinations
 import pytest
 from msgspec.structs import replace
 
+from fleetctl.cli.render import status_lines
 from fleetctl.config import load_text
 from fleetctl.errors import ConnectTimedOut
 from fleetctl.health.assess import assess
 from fleetctl.model.look import Look
 from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet
+from fleetctl.words.check import about
 from tests.health.world import World
 from tests.lab.fleets import GUIDE
 
@@ -395,7 +397,10 @@ def test_a_node_without_wifi_says_so_itself_over_the_fabric() -> None:
     checked = world.check()
     (problem,) = checked.status.problems
     assert problem.summary.startswith("mini2: wlan0 has no carrier: it is not connected to wifi")
-    assert checked.status.nodes["mini2"].ssh.via == "mini1"
+    told = checked.status.nodes["mini2"]
+    assert told.ssh.via == "mini1"
+    assert "ssh via mini1" in about(told, None)
+    assert any("via mini1" in line for line in status_lines(checked.status))
 
 
 def test_a_direct_way_that_is_silent_for_no_reason_that_is_seen_is_a_warning() -> None:

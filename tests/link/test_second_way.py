@@ -270,6 +270,44 @@ def test_a_link_that_is_outdated_ends_with_its_last_use(fabric: Fabric) -> None:
     bounded(body())
 
 
+def test_a_jump_host_may_be_reached_by_its_own_second_way(fabric: Fabric) -> None:
+    """pi4 is behind mini4, which answers only on the fabric."""
+    inner, deep = fabric.make(), "127.0.0.1"
+    gate = Node("mini4", fabric.node(CLOSED).ssh, addresses={"fabric": IPv4Address(DATA)})
+    fabric.known_as(CLOSED)
+    nodes = {
+        "mini3": fabric.near("mini3", fabric.gate.ssh()),
+        "mini4": gate,
+        "pi4": Node("pi4", inner.ssh(host=deep, proxy_jump="mini4")),
+    }
+
+    async def body() -> None:
+        async with Links(Fleet("test", NETWORKS, nodes)) as links:
+            link = await links.get("pi4")
+            assert link.via == "mini4"
+            assert link.bypassed.startswith("cannot go through mini4: connection refused")
+            assert (await link.run("echo in", timeout_s=10)).text == "in\n"
+
+    bounded(body())
+
+
+@pytest.mark.usefixtures("silent")
+def test_this_machine_may_be_the_neighbour(fabric: Fabric) -> None:
+    here = Node(
+        "laptop",
+        SSH("laptop"),
+        connection="local",
+        addresses={"fabric": IPv4Address("127.0.0.1")},
+    )
+
+    async def body() -> None:
+        async with Links(Fleet("test", NETWORKS, {"laptop": here, "pi4": fabric.node()})) as links:
+            link = await links.get("pi4")
+            assert (link.via, link.address) == ("laptop", DATA)
+
+    bounded(body())
+
+
 # which neighbours
 
 
