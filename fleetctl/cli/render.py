@@ -115,7 +115,7 @@ def _node_table(status: FleetStatus) -> list[str]:
         (
             name,
             state(node.state),
-            _ms(node.ssh.connect_ms),
+            _ms(node.ssh.connect_ms) + (f" via {node.ssh.via}" if node.ssh.via else ""),
             *(figure(node.system) for figure in (load, memory, disk_free, uptime)),
             ", ".join(s.partition("@")[0] for s in node.services) or "-",
         )

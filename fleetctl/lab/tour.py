@@ -18,6 +18,8 @@ from fleetctl.errors import LabError
 from fleetctl.lab.faults.registry import KINDS
 from fleetctl.lab.lab import Lab
 from fleetctl.lab.loopback import LOOPBACK_KINDS, LoopbackLab
+from fleetctl.link.neighbours import neighbours, routes
+from fleetctl.model.expectations import derive
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.layout import TMUX_SOCKET, instance_dir
 from fleetctl.model.topology import Fleet
@@ -164,17 +166,18 @@ def _control(fleet: Fleet, order: list[str], places: Places) -> Iterator[Scenari
     for node, network in _first("wifi-down", plain or order, places):
         about = fleet.networks.get(network or "")
         wifi = about is not None and about.kind == "wifi"
-        two_ways = any(name != network for name in fleet.nodes[node].networks)
+        near = neighbours(fleet, routes(derive(fleet)), node)
+        two_ways = fleet.nodes[node].ssh.second_way and bool(near)
         yield Scenario(
             f"wifi-down@{node}",
             f"Turn off {node}'s {'Wi-Fi' if wifi else 'control link'}",
             node,
             "wifi-down",
-            f"Of {node}'s two marks the one for ssh is ✖ within seconds, the one for data stays ●: "
-            "it cannot be asked, and it goes on working."
+            f"Of {node}'s two marks the one for ssh is ▲ within seconds, the one for data stays ●: "
+            "it is asked through a neighbour, says what it lacks, and goes on working."
             if two_ways
             else f"The ssh mark of {node} is ✖ within seconds: it cannot be asked.",
-            "ssh-timeout",
+            "interface-down" if two_ways else "ssh-timeout",
             "heal",
             "Somebody has to turn it on again.",
             network=network,

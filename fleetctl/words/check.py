@@ -58,6 +58,8 @@ def about(node: NodeStatus, facts: NodeFacts | None) -> str:
     if system is None:
         return f"{node.state}: {node.ssh.error or 'not asked'}"
     parts = [f"{system.os_version or system.os or '?'} {system.arch or ''}".strip()]
+    if node.ssh.via:
+        parts.append(f"ssh via {node.ssh.via}")
     if facts and facts.tmux_version:
         parts.append(f"tmux {facts.tmux_version}")
     offset_s = facts.reliability.clock_offset_s if facts else None

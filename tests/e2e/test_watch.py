@@ -59,6 +59,7 @@ def test_killed_processes_and_lost_nodes_show_and_recover(lab: Lab, user: MakeUs
     sh(lab, "mini", f"kill -9 {pid}", user="root")
     screen.until(lambda line: state(line, "worker@mini") == "failed", 6)
 
+    lab.fault("edge-down", "pi")  # over which it would still be reached
     lab.fault("wifi-blackhole", "pi")
     screen.until(lambda line: line["nodes"]["pi"]["state"] == "unreachable", 20)
     assert state(screen.lines[-1], "worker@pi") == "unknown"

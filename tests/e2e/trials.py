@@ -88,8 +88,8 @@ LOST = ("ssh-timeout", "ssh-unreachable")
 NOTHING = Says()
 EXPECTED = {
     "power-off": Says(LOST),
-    "wifi-down": Says(LOST),
-    "wifi-blackhole": Says(LOST),
+    "wifi-down": Says(("interface-down",)),  # it says so itself, over its data network
+    "wifi-blackhole": Says(("arp-incomplete", "gateway-unreachable", "unreachable")),
     "fabric-down": Says(("interface-down",)),
     "edge-down": Says(("interface-down",), either_end=True),
     "link-blackhole": Says(

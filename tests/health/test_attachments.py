@@ -30,7 +30,7 @@ from fleetctl.model.status import (
 )
 from fleetctl.model.topology import Fleet
 from tests.health.test_diagnosis import FLEETS
-from tests.health.world import World
+from tests.health.world import World, reached_directly_alone
 
 NODES_YAML = Path(__file__).parents[2] / "nodes.yaml"
 LAN = load_text(
@@ -204,7 +204,7 @@ def test_in_a_healthy_fleet_all_attachments_and_job_networks_work(fleet: str) ->
 
 
 def test_a_node_without_wifi_still_works_on_the_fabric() -> None:
-    world = World(FLEETS["guide"])
+    world = World(reached_directly_alone(FLEETS["guide"]))
     world.hosts["mini2"].carrier["wifi"] = False
     seen = world.check().status
     assert seen.nodes["mini2"].ssh.reachable is False
@@ -248,7 +248,7 @@ def test_a_gateway_that_does_not_forward_makes_nodes_behind_it_wrong() -> None:
 
 
 def test_behind_a_gateway_what_was_not_measured_is_unknown() -> None:
-    world = World(FLEETS["guide"])
+    world = World(reached_directly_alone(FLEETS["guide"]))
     world.hosts["pi5"].carrier["wifi"] = False
     seen = world.check().status
     assert place(world.fleet, seen, "pi5", "edge50") is True

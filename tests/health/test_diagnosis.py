@@ -9,13 +9,14 @@ from itertools import combinations
 import pytest
 from msgspec.structs import replace
 
+from fleetctl.cli.render import status_lines
 from fleetctl.config import load_text
-from fleetctl.errors import ConnectTimedOut
 from fleetctl.health.assess import assess
 from fleetctl.model.look import Look
 from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet
-from tests.health.world import World
+from fleetctl.words.check import about
+from tests.health.world import World, reached_directly_alone
 from tests.lab.fleets import GUIDE
 
 MANY = """\
@@ -368,12 +369,9 @@ def test_a_pulled_cable_is_one_problem_at_the_end_with_no_other_cable() -> None:
 
 
 def test_a_lost_node_that_answers_others_is_not_dead() -> None:
-    """Such as one without Wi-Fi that must not be reached another way."""
-    world = World(FLEETS["guide"])
+    world = World(reached_directly_alone(FLEETS["guide"]))
     _wifi(world, "mini2")
-    looks = {name: world.look(name, "check") for name in world.hosts}
-    looks["mini2"] = Look(error=ConnectTimedOut("mini2", "no answer"))
-    (problem,) = _problems(world, looks)
+    (problem,) = world.check().status.problems
     assert (
         "The machine itself runs, since it answers mini1 at 10.10.0.2 on fabric" in problem.summary
     )
@@ -395,7 +393,10 @@ def test_a_node_without_wifi_says_so_itself_over_the_fabric() -> None:
     checked = world.check()
     (problem,) = checked.status.problems
     assert problem.summary.startswith("mini2: wlan0 has no carrier: it is not connected to wifi")
-    assert checked.status.nodes["mini2"].ssh.via == "mini1"
+    told = checked.status.nodes["mini2"]
+    assert told.ssh.via == "mini1"
+    assert "ssh via mini1" in about(told, None)
+    assert any("via mini1" in line for line in status_lines(checked.status))
 
 
 def test_a_direct_way_that_is_silent_for_no_reason_that_is_seen_is_a_warning() -> None:

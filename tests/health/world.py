@@ -83,6 +83,15 @@ def needing_all(fleet: Fleet) -> Job:
     return made_job({"by-hand": (mute, [])})
 
 
+def reached_directly_alone(fleet: Fleet) -> Fleet:
+    """``fleet`` without second ways."""
+    nodes = {
+        name: replace(node, ssh=replace(node.ssh, second_way=False))
+        for name, node in fleet.nodes.items()
+    }
+    return replace(fleet, nodes=nodes)
+
+
 class World:
     """The machines of a fleet, at first without faults."""
 
@@ -388,12 +397,12 @@ class World:
 
     def via(self, name: str) -> str:
         """The node through which SSH reaches ``name`` over a data network; empty: none."""
-        jump = self.fleet.nodes[name].ssh.proxy_jump
-        if (
-            jump
-            and self.via(jump)
-            and self.answers(jump, IPv4Address(self.fleet.nodes[name].ssh.host))
-        ):
+        ssh = self.fleet.nodes[name].ssh
+        if not ssh.second_way:
+            return ""
+        jump = ssh.proxy_jump
+        lost = jump and not self.reached_directly(jump)
+        if jump and lost and self.via(jump) and self.answers(jump, IPv4Address(ssh.host)):
             return jump
         near = neighbours(self.fleet, routes(self.expectations), name)
         direct = [n for n in near if self.reached_directly(n.node)][:MOST_NEIGHBOURS]

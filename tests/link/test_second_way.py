@@ -150,7 +150,8 @@ def test_the_host_key_is_judged_under_the_usual_name_alone(
     fabric.known_as(DATA)
     error = _error(fabric.fleet())
     assert type(error) is ConnectTimedOut
-    assert f"the host key of {DATA}:{fabric.target.port} (HostKeyAlias [{DIRECT}]:" in error.reason
+    where = f"{DATA}:{fabric.target.port} (HostKeyAlias [{DIRECT}]:"
+    assert f"; through another node: the host key of {where}" in error.reason
     fabric.known_as(DIRECT, key=public_key(make_key(client_home / "other")))
     assert "which is not the one recorded" in _error(fabric.fleet()).reason
 
@@ -207,7 +208,7 @@ def test_what_the_neighbour_says_is_told_beside_the_direct_error(fabric: Fabric)
     nodes = {**fabric.fleet().nodes, "pi4": fabric.node(connect_timeout_s=1)}
     error = _error(Fleet("test", NETWORKS, nodes))
     assert error.reason.startswith(f"no answer from {DIRECT}:{fabric.target.port}")
-    assert f"; and not through another node: mini3 cannot reach {DATA}:" in error.reason
+    assert error.reason.endswith("; mini3 cannot reach it either")
 
 
 @pytest.mark.usefixtures("silent")
@@ -265,6 +266,44 @@ def test_a_link_that_is_outdated_ends_with_its_last_use(fabric: Fabric) -> None:
             stream.write(b"on\n")
             assert await stream.read(10) == b"on\n"
         await until(lambda: link.closed, "it is closed")
+
+    bounded(body())
+
+
+def test_a_jump_host_may_be_reached_by_its_own_second_way(fabric: Fabric) -> None:
+    """pi4 is behind mini4, which answers only on the fabric."""
+    inner, deep = fabric.make(), "127.0.0.1"
+    gate = Node("mini4", fabric.node(CLOSED).ssh, addresses={"fabric": IPv4Address(DATA)})
+    fabric.known_as(CLOSED)
+    nodes = {
+        "mini3": fabric.near("mini3", fabric.gate.ssh()),
+        "mini4": gate,
+        "pi4": Node("pi4", inner.ssh(host=deep, proxy_jump="mini4")),
+    }
+
+    async def body() -> None:
+        async with Links(Fleet("test", NETWORKS, nodes)) as links:
+            link = await links.get("pi4")
+            assert link.via == "mini4"
+            assert link.bypassed.startswith("cannot go through mini4: connection refused")
+            assert (await link.run("echo in", timeout_s=10)).text == "in\n"
+
+    bounded(body())
+
+
+@pytest.mark.usefixtures("silent")
+def test_this_machine_may_be_the_neighbour(fabric: Fabric) -> None:
+    here = Node(
+        "laptop",
+        SSH("laptop"),
+        connection="local",
+        addresses={"fabric": IPv4Address("127.0.0.1")},
+    )
+
+    async def body() -> None:
+        async with Links(Fleet("test", NETWORKS, {"laptop": here, "pi4": fabric.node()})) as links:
+            link = await links.get("pi4")
+            assert (link.via, link.address) == ("laptop", DATA)
 
     bounded(body())
 

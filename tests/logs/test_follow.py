@@ -375,6 +375,28 @@ def test_this_machine_s_own_log_is_followed_without_ssh(
     bounded(body())
 
 
+def test_a_better_link_is_gone_over_to_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / STATE
+    write_segments(folder, {0: b"one\n"}, {})
+    fleet = Fleet("test", {}, {"here": Node("here", SSH("here"), connection="local")})
+
+    async def body() -> None:
+        async with Links(fleet) as links, _following(PLACE, "here", links, 0) as events:
+            assert await _next(events) == Lines(0, b"one\n")
+            link = await links.get("here")
+            link.outdated = True
+            following = asyncio.ensure_future(_next(events))
+            opened = links._opening  # the new link is asked for by the follower alone
+            await until(lambda: opened["here", 0].result() is not link, "it goes over")
+            write_segments(folder, {4: b"two\n"}, {})
+            assert await following == Lines(4, b"two\n")
+
+    bounded(body())
+
+
 # Processes left on the node
 
 

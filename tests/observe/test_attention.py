@@ -107,3 +107,20 @@ def test_of_a_probe_that_hangs_only_its_own_answer_is_missing(
 
     bounded(body())
     assert not stuck.exists()
+
+
+def test_a_better_link_ends_it_between_two_questions() -> None:
+    """Whoever watches begins again, over the better one; nothing was lost meanwhile."""
+
+    async def body() -> list[Look]:
+        node, observer = SERVICE.fleet.nodes["here"], SERVICE.observer
+        conditions = observer.conditions(node)
+        found: list[Look] = []
+        looks = attend(observer, node, conditions, Wake(), interval_s=0.1, depth="status")
+        async for look in looks:
+            found.append(look)
+            (await observer.link(node)).outdated = True
+        return found
+
+    (look,) = bounded(body())
+    assert look.error is None

@@ -385,3 +385,12 @@ def test_incomplete_and_foreign_files_among_the_records_are_ignored(machine: Mac
     assert [o.state for o in undone(machine)] == ["done"]
     applied(machine, "forwarding-off", steps(FLEET, finding("forwarding-off"), PI5))
     assert [p.name[:7] for p in machine.records()] == ["000002-", "000003-", "notes.t"]
+
+
+def test_what_carries_other_connections_is_kept_as_well() -> None:
+    fabric = next(name for name in FLEET.nodes["pi5"].addresses if name != "wifi")
+    own = PI5.network.interface_of(FLEET.nodes["pi5"].addresses[fabric])
+    assert own
+    known = replace(PI5, network=replace(PI5.network, ssh_interface="wlan7"))
+    kept = ssh_interfaces(FLEET, FLEET.nodes["pi5"], known, frozenset({fabric, "not-there"}))
+    assert kept == {"wlan7", own.name}

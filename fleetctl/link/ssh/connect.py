@@ -44,9 +44,6 @@ KEEPALIVE_S = 2.5  # longer than the pause between two questions to a watched no
 KEEPALIVE_MISSES = 1
 """A node is found lost after about ``KEEPALIVE_S * (KEEPALIVE_MISSES + 1)`` seconds."""
 
-ANSWER_S = 3.0
-"""So long a node has to accept a connection from its neighbour."""
-
 _SILENT_TRIES = 4
 """For a server that closes without a word, which may be ``MaxStartups`` or a refusal."""
 _LONGEST_PAUSE_S = 1.0
@@ -94,17 +91,20 @@ class Connector:
         tries = [partial(one, ssh) for ssh in node.ssh.each]
         return await first(node.name, tries, SSHLink.close)
 
-    async def connect_by(self, node: Node, through: SSHLink | None, address: str) -> SSHLink:
+    async def connect_by(
+        self, node: Node, through: SSHLink | None, address: str, *, answer_s: float
+    ) -> SSHLink:
         """Connect to ``node`` at another ``address`` of it; its host key is judged under its usual
         name: of several hosts, the first that is recorded.
 
         :param through: the connection to go through; None: from here.
         :param address: empty: its usual one.
+        :param answer_s: so long it has to accept the connection of ``through``.
         :raises LinkError: as :meth:`connect`.
         """
         hops = [(await self.way(node.name, ssh))[0] for ssh in node.ssh.each]
         hop = next((hop for hop in hops if self._recorded(hop)), hops[0])
-        jump = Through(through, ANSWER_S) if through else None
+        jump = Through(through, answer_s) if through else None
         login = self._login(hop, jump, address=address or hop.config.host)
         link = await self._connect_through(hop, login)
         link.address = address or None
@@ -306,19 +306,9 @@ class Connector:
             only=config.identities_only,
             agent=config.agent,
         )
-        # aes-gcm is faster: one call into OpenSSL per packet, asyncssh's ChaCha20 needs several
-        algorithms = {
-            "encryption_algs": "^aes128-gcm@openssh.com",
-            "server_host_key_algs": host_keys.algorithms(),
-            **config.algorithms,
-        }
-        if proofs:
-            algorithms["server_host_key_algs"] = list(proofs)
         alias = config.alias
         if address:
             alias = recorded_names(config.host, config.port, alias)[0]
-        if config.compression:
-            algorithms["compression_algs"] = ["zlib@openssh.com", "none"]
         options = asyncssh.SSHClientConnectionOptions(
             config=None,  # ssh was asked
             host=address or config.host,
@@ -343,7 +333,7 @@ class Connector:
             keepalive_count_max=KEEPALIVE_MISSES,
             send_env=config.send_env,
             env=config.set_env,
-            **algorithms,
+            **_algorithms(config, host_keys, proofs),
         )
         route = jump.link.target if jump and (address or ssh.proxy_jump) else ""
         node = hop.name if hop.name in self._nodes else ""
@@ -367,6 +357,23 @@ class Connector:
                 "RevokedHostKeys in ~/.ssh/config.",
                 silent=False,
             ) from None
+
+
+def _algorithms(
+    config: HostConfig, host_keys: HostKeys, proofs: Sequence[str]
+) -> Mapping[str, object]:
+    """The options of asyncssh about algorithms."""
+    # aes-gcm is faster: one call into OpenSSL per packet, asyncssh's ChaCha20 needs several
+    algorithms: dict[str, object] = {
+        "encryption_algs": "^aes128-gcm@openssh.com",
+        "server_host_key_algs": host_keys.algorithms(),
+        **config.algorithms,
+    }
+    if proofs:
+        algorithms["server_host_key_algs"] = list(proofs)
+    if config.compression:
+        algorithms["compression_algs"] = ["zlib@openssh.com", "none"]
+    return algorithms
 
 
 async def _open(

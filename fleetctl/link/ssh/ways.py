@@ -27,6 +27,9 @@ MOST_NEIGHBOURS = 3
 KNOWN_SILENT_S = 30.0
 """So long a node that did not answer directly is no neighbour to go through, and its own second way
 needs no head start."""
+ANSWER_S = 3.0
+"""So long, at most, a node has to accept a connection from its neighbours."""
+_LEAST_S = 1.0
 BACK_EVERY_S = 30.0
 """Interval at which the direct way is tried again, for as long as the second one is used."""
 _NEIGHBOURS_OPEN_S = 1.0
@@ -164,6 +167,8 @@ class Ways:
         """
         :raises LinkError: no neighbour reaches it.
         """
+        deadline = asyncio.get_running_loop().time() + min(ANSWER_S, node.ssh.connect_timeout_s / 2)
+        failed: set[str] = set()
         tries: list[Callable[[], Coroutine[Any, Any, SSHLink]]] = []
         if gate := self._jump(node):
             tries.append(partial(self._by_its_jump, node, gate))
@@ -171,10 +176,16 @@ class Ways:
         ready = [one for one in near if self._is_open(one.node)]
         others = [one for one in near if one not in ready and not self._was_silent(one.node)]
         chosen = [*ready, *others][:MOST_NEIGHBOURS]
-        tries += [partial(self._by_way_of, node, one) for one in chosen]
+        tries += [partial(self._by_way_of, node, one, deadline, failed) for one in chosen]
         if not tries:
             raise _NoNeighbour(node.name, "no neighbour is reached directly")
-        return await first(node.name, tries, SSHLink.close)
+        try:
+            return await first(node.name, tries, SSHLink.close)
+        except LinkError as error:
+            if failed and isinstance(error, ConnectFailed | ConnectTimedOut) and error.silent:
+                which = " and ".join(one.node for one in chosen if one.node in failed)
+                raise ConnectFailed(node.name, f"{which} cannot reach it either") from None
+            raise
 
     def _jump(self, node: Node) -> Node | None:
         """The node that nodes.yaml has as its jump host, if that is not reached directly."""
@@ -190,7 +201,7 @@ class Ways:
             self._second = [link for link in self._second if link is not through]
             if not through.via:
                 raise _NoNeighbour(node.name, f"{gate.name} is reached directly")
-            link = await self._connector.connect_by(node, through, "")
+            link = await self._connector.connect_by(node, through, "", answer_s=ANSWER_S)
         except BaseException:
             await through.close()
             raise
@@ -213,7 +224,14 @@ class Ways:
         here = self._fleet.nodes[name].connection == "local"
         return here or (task is not None and _is_open(task))
 
-    async def _by_way_of(self, node: Node, neighbour: Neighbour) -> SSHLink:
+    async def _by_way_of(
+        self, node: Node, neighbour: Neighbour, deadline: float, failed: set[str]
+    ) -> SSHLink:
+        """
+        :param deadline: by the loop's clock: the node has to accept a connection until then, or a
+            moment later where the neighbour was not connected before.
+        :param failed: gets the neighbours that do not reach it.
+        """
         gate = self._fleet.nodes[neighbour.node]
         through: SSHLink | None = None
         if gate.connection == "ssh":
@@ -222,10 +240,17 @@ class Ways:
             try:
                 through = _result(gate, attempt)
             except LinkError as error:
-                raise _NoNeighbour(
-                    node.name, f"{gate.name} is not reached: {error.reason}"
-                ) from None
-        link = await self._connector.connect_by(node, through, str(neighbour.address))
+                why = f"{gate.name} is not reached: {error.reason}"
+                raise _NoNeighbour(node.name, why) from None
+        answer_s = max(deadline - asyncio.get_running_loop().time(), _LEAST_S)
+        try:
+            link = await self._connector.connect_by(
+                node, through, str(neighbour.address), answer_s=answer_s
+            )
+        except LinkError as error:
+            if error.silent:
+                failed.add(gate.name)
+            raise
         link.via = gate.name
         link.carrying = neighbour.carrying
         return link
@@ -285,7 +310,8 @@ def _unanswered(task: _Opening) -> bool:
 def _neither(direct: LinkError, second: LinkError) -> LinkError:
     if isinstance(second, _NoNeighbour):
         return direct
-    reason = f"{direct.reason}; and not through another node: {second.reason}"
+    how = "" if second.silent else "through another node: "
+    reason = f"{direct.reason}; {how}{second.reason}"
     whole = type(direct)(direct.node, reason, hint=direct.hint, silent=direct.silent)
     whole.through = direct.through
     return whole

@@ -346,7 +346,7 @@ class NodesPanel(Vertical):
 def _ssh_mark(node: NodeStatus) -> Content:
     if node.state == "external":
         return drawn(mark("external"))
-    return drawn(verdict(node.ssh.reachable))
+    return drawn(mark("degraded") if node.ssh.via else verdict(node.ssh.reachable))
 
 
 def _system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
