@@ -1,4 +1,4 @@
-"""Reading files of this machine that a user names, whatever they are."""
+"""Reading and writing files of this machine that a user names, whatever they are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import select
 import stat
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 WAIT_S = 5.0
@@ -53,14 +55,58 @@ def write_private(path: Path, content: bytes) -> None:
     :raises OSError: it cannot be written.
     """
     private_folder(path.parent)
-    descriptor, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    write_whole(path, content, 0o600)
+
+
+def write_whole(
+    path: Path, content: bytes, mode: int, check: Callable[[Path], object] | None = None
+) -> None:
+    """Write a file as a whole or not at all; one that is there is replaced.
+
+    :param check: called with the new file before it is in its place; where it raises, the old one
+        stays.
+    :raises OSError: it cannot be written.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    new = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        Path(new).replace(path)
+        new.chmod(mode)
+        if check:
+            check(new)
+        new.replace(path)
     except BaseException:
-        Path(new).unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise
+
+
+def append_lines(path: Path, text: bytes, *, follow: bool = True) -> int:
+    """Add whole lines to a file in one write, and say how large it is then. It is made, for its
+    owner alone, if it is missing; a last line without an end gets one. Where that fails, the file
+    is as it was.
+
+    :param follow: whether ``path`` may be a symbolic link.
+    :raises OSError: it cannot be written.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    file = os.open(path, flags | (0 if follow else os.O_NOFOLLOW), 0o600)
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        torn = found.st_size and os.pread(file, 1, found.st_size - 1) != b"\n"
+        data = b"\n" * bool(torn) + text
+        try:
+            if os.write(file, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            os.ftruncate(file, found.st_size)
+            raise
+        return os.fstat(file).st_size
+    finally:
+        os.close(file)
 
 
 def nobody_else_writes(path: Path) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from fleetctl.config import load
 from fleetctl.errors import ConfigError, FleetctlError
 from fleetctl.launch.env_file import read_env_file
-from fleetctl.local_files import TooLarge, read_bounded
+from fleetctl.local_files import TooLarge, append_lines, read_bounded, write_whole
 from fleetctl.model.topology import SSH, Node
 from fleetctl.observe.started_nodes import StartedNodes
 
@@ -107,3 +107,31 @@ def test_an_odd_file_in_place_of_our_own_is_as_none(
     folder.mkdir(parents=True)
     (folder / ".nodes.json").symlink_to(ODD[odd](tmp_path / "made"))
     assert StartedNodes("f").former({"n": Node("n", SSH("n"))}) == {}
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("old")
+
+    def refused(new: Path) -> None:
+        assert new.read_text() == "new"
+        raise FleetctlError("no")
+
+    with pytest.raises(FleetctlError):
+        write_whole(path, b"new", 0o640, refused)
+    assert path.read_text() == "old"
+    write_whole(path, b"new", 0o640)
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o640)
+    assert [one.name for one in tmp_path.iterdir()] == ["config"]
+
+
+def test_lines_are_added_whole_to_a_file_that_ends_torn(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    assert append_lines(path, b"one\n") == 4 and path.stat().st_mode & 0o777 == 0o600
+    path.write_text("one\ntor")
+    assert append_lines(path, b"two\n") == 12 and path.read_text() == "one\ntor\ntwo\n"
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(OSError):
+        append_lines(tmp_path / "link", b"x\n", follow=False)
+    with pytest.raises(OSError):
+        append_lines(_fifo(tmp_path), b"x\n")

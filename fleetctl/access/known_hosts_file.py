@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import base64
-import errno
 import hmac
-import os
 import secrets
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from fleetctl.link.ssh.shown_keys import HostKey
-from fleetctl.local_files import private_folder
+from fleetctl.local_files import append_lines, private_folder
 
 _SALT_BYTES = 20
 
@@ -40,19 +37,4 @@ def append(file: str, text: str) -> None:
     """
     path = Path(file).expanduser()
     private_folder(path.parent)
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        torn = found.st_size and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
-        data = ("\n" * bool(torn) + text).encode()
-        try:
-            if os.write(descriptor, data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError:
-            os.ftruncate(descriptor, found.st_size)
-            raise
-    finally:
-        os.close(descriptor)
+    append_lines(path, text.encode())

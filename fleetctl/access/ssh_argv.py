@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from fleetctl.link.ssh.bare import bare_options
 from fleetctl.link.ssh.connect import Hop
 from fleetctl.link.ssh.known_hosts import USER_FILES
 from fleetctl.quoting import join
@@ -51,14 +52,9 @@ def _options(hop: Hop) -> list[str]:
     settings = {
         "StrictHostKeyChecking": "yes",
         "UserKnownHostsFile": known.replace("%", "%%") or "none",
-        "ConnectTimeout": str(max(1, round(hop.ssh.connect_timeout_s))),
         "ControlMaster": "no",
         "ControlPath": "none",
-        "ClearAllForwardings": "yes",
-        "ForwardAgent": "no",
-        "ForwardX11": "no",
-        "PermitLocalCommand": "no",
-        "RemoteCommand": "none",
+        **bare_options(hop.ssh.connect_timeout_s),
         "LogLevel": "ERROR",
     }
     return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import subprocess
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL
 
 from fleetctl.errors import FleetctlError
-from fleetctl.local_files import private_folder, read_bounded
+from fleetctl.local_files import private_folder, read_bounded, write_whole
 
 _MOST_BYTES = 16 * 1024 * 1024
 _TIMEOUT_S = 10.0
@@ -43,25 +40,14 @@ def replace(config: bytes, host: str) -> None:
     :raises FleetctlError: it cannot be written, or ssh refuses it.
     """
     file = path()
-    new: Path | None = None
     try:
         private_folder(file.parent)
         mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o600
-        descriptor, name = tempfile.mkstemp(prefix="config.fleetctl-", dir=file.parent)
-        new = Path(name)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(config)
-        new.chmod(mode)
-        _understood(new, host)
-        new.replace(file)
+        write_whole(file, config, mode, lambda new: _understood(new, host))
     except OSError as error:
         raise FleetctlError(
             f"~/.ssh/config cannot be written: {error.strerror}", hint="It is as it was."
         ) from None
-    finally:
-        if new:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)
 
 
 def _understood(file: Path, host: str) -> None:

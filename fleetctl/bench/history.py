@@ -7,13 +7,12 @@ oldest lines go, but for those that hold the best of their path.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
-from fleetctl.local_files import private_folder, read_bounded, write_private
+from fleetctl.local_files import append_lines, private_folder, read_bounded, write_private
 from fleetctl.model.bench import Best, Measured
 from fleetctl.model.layout import bench_history
 
@@ -50,12 +49,8 @@ class History:
         self._lines.append(measured)
         try:
             private_folder(self.path.parent)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-            with os.fdopen(os.open(self.path, flags, 0o600), "ab", buffering=0) as file:
-                torn = self._ends_torn()
-                file.write((b"\n" if torn else b"") + msgspec.json.encode(measured) + b"\n")
-                large = file.tell() > MOST_BYTES
-            if large:
+            line = msgspec.json.encode(measured) + b"\n"
+            if append_lines(self.path, line, follow=False) > MOST_BYTES:
                 self._shrink()
         except OSError as error:
             why = f"the figures cannot be kept in {self.path}: {error.strerror or error}"
@@ -83,15 +78,6 @@ class History:
             lines = "1 line" if damaged == 1 else f"{damaged} lines"
             self.notes.append(f"{lines} of {self.path} cannot be read and do not count")
         return found
-
-    def _ends_torn(self) -> bool:
-        """Whether the last line has no end, as after a full disk."""
-        with self.path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size == 0:
-                return False
-            file.seek(size - 1)
-            return file.read(1) != b"\n"
 
     def _shrink(self) -> None:
         self._lines = shrunk(self._read())

@@ -13,6 +13,7 @@ from fleetctl.access.cluster_key import ClusterKey, file_of
 from fleetctl.access.keys import Choice, Keys, Login, Put, logins, refusal
 from fleetctl.access.password_login import has_terminal
 from fleetctl.access.trust import Trust
+from fleetctl.cli.access_json import KEYS_SCHEMA, print_json
 from fleetctl.cli.asking import asked, can_ask
 from fleetctl.cli.key_options import Options
 from fleetctl.cli.progress import ProgressLines
@@ -45,16 +46,20 @@ class Granting:
         self._choices: dict[str, Choice] = {}
         self._found: dict[Path, ClusterKey | None] = {}
         self._well: set[str] = set()
+        self._told_of: dict[str, dict[str, object]] = {}
+        """By node, for ``--json``."""
 
     async def run(self) -> bool:
         """Whether every node can be logged into at the end."""
         await self._find()
         for wave in waves(self._fleet, [name for name in self._chosen if name in self._choices]):
             await self._wave(wave)
-        if self._well == set(self._chosen):
+        ok = self._well == set(self._chosen)
+        if self._options.as_json:
+            print_json(KEYS_SCHEMA, ok=ok, nodes={n: self._told_of[n] for n in self._chosen})
+        elif ok:
             click.echo("every node takes the key" if len(self._chosen) > 1 else "it takes the key")
-            return True
-        return False
+        return ok
 
     # the key
 
@@ -133,7 +138,7 @@ class Granting:
             try:
                 await self._settle(tried[name])
             except FleetctlError as error:
-                self._fail(name, error)
+                self._fail(name, error, tried[name])
 
     async def _logins(self, names: Sequence[str]) -> dict[str, Login]:
         progress = ProgressLines(names, "logging in")
@@ -190,7 +195,8 @@ class Granting:
     def _told(self, login: Login, text: str) -> None:
         """A node that is well, unless nothing uses its key."""
         name = login.node
-        click.echo(f"{name.ljust(self._width)}  {marked(verdict(True))} {plain(text)}")
+        self._line(name, text, ok=True)
+        self._told_of[name] = self._json(name, login)
         if login.state != "unused":
             self._well.add(name)
             return
@@ -201,11 +207,27 @@ class Granting:
             err=True,
         )
 
-    def _fail(self, name: str, error: FleetctlError) -> None:
+    def _fail(self, name: str, error: FleetctlError, login: Login | None = None) -> None:
+        self._told_of[name] = self._json(name, login, error)
         text = str(error)
         if isinstance(error, HostKeyChanged):  # what is to be done then, trust says
             text = f"{error.reason}. What it can mean: fleetctl trust {name}"
         elif isinstance(error, LinkError):
             text = f"{error.reason}. {error.hint}" if error.hint else error.reason
-        text = text.removeprefix(f"{name}: ")
-        click.echo(f"{name.ljust(self._width)}  {marked(verdict(False))} {plain(text)}")
+        self._line(name, text.removeprefix(f"{name}: "), ok=False)
+
+    def _line(self, name: str, text: str, *, ok: bool) -> None:
+        if not self._options.as_json:
+            click.echo(f"{name.ljust(self._width)}  {marked(verdict(ok))} {plain(text)}")
+
+    def _json(
+        self, name: str, login: Login | None, error: FleetctlError | None = None
+    ) -> dict[str, object]:
+        """A node of ``fleetctl.keys/1``."""
+        reason = error.reason if isinstance(error, LinkError) else error and error.message
+        return {
+            "state": login.state if login else "error",
+            "key": self._choices[name].path if name in self._choices else None,
+            "reason": reason.removeprefix(f"{name}: ") if reason else None,
+            "hint": (error.hint or None) if error else None,
+        }

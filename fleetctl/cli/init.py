@@ -12,6 +12,7 @@ import click
 
 from fleetctl.cli.context import Context
 from fleetctl.cli.init_asking import ask_all, has_terminal
+from fleetctl.cli.init_json import outcome_json
 from fleetctl.cli.init_sources import from_file, offered
 from fleetctl.cli.render import plain, style
 from fleetctl.cli.saving import require_place, save
@@ -50,6 +51,7 @@ _EXISTS = "--merge shows what would be added to it; -f names another file."
 )
 @click.option("--merge", is_flag=True, help="Add to the file what it lacks, after showing it.")
 @click.option("--yes", is_flag=True, help="With --merge, do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, alone on stdout.")
 @click.pass_obj
 def command(
     context: Context,
@@ -58,6 +60,7 @@ def command(
     file: Path | None,
     merge: bool,
     yes: bool,
+    as_json: bool,
 ) -> int:
     """Ask each HOST over SSH what it is and how it is connected, and write nodes.yaml.
 
@@ -69,6 +72,8 @@ def command(
     path = _path(file or context.config_path)
     if yes and not merge:
         raise UsageError("--yes is for --merge")
+    if as_json and merge and not yes:
+        raise UsageError("with --json nothing is asked before the file is changed: add --yes")
     if path.exists() and not merge:
         raise UsageError(f"{path} exists already, so nothing was asked", hint=_EXISTS)
     require_place(path)
@@ -83,7 +88,7 @@ def command(
             "no hosts are given, and there is no terminal to choose some on",
             hint="Name them: fleetctl init mini1 pi@192.168.1.25, or --from FILE.",
         )
-    return _Init(path, fleet, before, yes).run(unique(given))
+    return _Init(path, fleet, before, yes=yes, as_json=as_json).run(unique(given))
 
 
 def _path(named: Path | None) -> Path:
@@ -122,7 +127,9 @@ def _with_nodes_of(fleet: Fleet, path: Path, given: list[Host]) -> list[Host]:
 
 
 class _Init:
-    def __init__(self, path: Path, fleet: Fleet | None, before: bytes, yes: bool) -> None:
+    def __init__(
+        self, path: Path, fleet: Fleet | None, before: bytes, *, yes: bool, as_json: bool
+    ) -> None:
         """
         :param fleet: of the file to add to; None: a new one is written.
         :param before: its content.
@@ -134,6 +141,7 @@ class _Init:
         self._newline = "\r\n" if "\r\n" in text else "\n"
         self._text = text.replace("\r\n", "\n")
         self._yes = yes
+        self._as_json = as_json
 
     def run(self, hosts: list[Host]) -> int:
         here = None
@@ -144,7 +152,9 @@ class _Init:
         made = draft(answers, here, self._fleet)
         if not made.nodes:
             raise FleetctlError(f"no host could be asked, so {self._path} is not written")
-        self._write(made)
+        written = self._write(made)
+        if self._as_json:
+            click.echo(outcome_json(self._path, made, answers, written=written))
         failed = [answer for answer in answers if answer.facts is None]
         if any(not answer.silent for answer in failed):
             click.echo(
@@ -154,13 +164,14 @@ class _Init:
             )
         return 1 if failed else 0
 
-    def _write(self, made: Draft) -> None:
+    def _write(self, made: Draft) -> bool:
+        """Whether the file was written."""
         from fleetctl.config.file import load_text
 
         if self._fleet:
             new = merged(self._text, made, self._fleet)
             if not self._agreed(new):
-                return
+                return False
             fleet = _checked(new, made, self._fleet, self._path)
         else:
             new = file_text(made, date.today())
@@ -169,12 +180,15 @@ class _Init:
             raise FleetctlError(f"{self._path} was changed meanwhile, and is left as it is")
         new = new.replace("\n", self._newline)
         save(self._path, new, replace=self._fleet is not None, hint=_EXISTS)
+        if self._as_json:
+            return True
         _show(fleet)
         parts = [count(len(fleet.nodes), "node"), count(len(fleet.networks), "network")]
         click.echo(f"\nwrote {self._path}: {', '.join(parts)}")
         if made.guesses:
             click.echo(f"{count(made.guesses, 'value')} marked as guessed: look at them first")
         click.echo("fleetctl check says what is not as it must be, fleetctl fix what repairs it")
+        return True
 
     def _agreed(self, new: str) -> bool:
         """Show what would change, and ask.
@@ -186,6 +200,8 @@ class _Init:
                 self._text.splitlines(), new.splitlines(), str(self._path), "merged", lineterm=""
             )
         )
+        if self._as_json:
+            return bool(diff)
         if not diff:
             click.echo(f"{self._path} has all of it: nothing to add")
             return False

@@ -16,3 +16,5 @@ class Options(Struct, frozen=True):
     """The comment of a key that is made; None: the user is asked."""
     ssh_config: bool
     """Also write ``~/.ssh/config``."""
+    as_json: bool = False
+    """With ``check``: nothing is printed but one JSON object."""

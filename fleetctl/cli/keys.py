@@ -22,6 +22,7 @@ from fleetctl.errors import UsageError
     help="Also write an entry for each node into ~/.ssh/config, after showing it.",
 )
 @click.option("--yes", is_flag=True, help="Ask nothing but passwords.")
+@click.option("--json", "as_json", is_flag=True, help="With --check: one JSON object, on stdout.")
 @click.pass_obj
 def command(
     context: Context,
@@ -30,6 +31,7 @@ def command(
     name: str | None,
     ssh_config: bool,
     yes: bool,
+    as_json: bool,
 ) -> int:
     """Make the key that nodes.yaml names, if it is missing, and put it on every node that does not
     take it yet; then plain logins need no password.
@@ -40,7 +42,9 @@ def command(
     """
     if check and (ssh_config or name is not None):
         raise UsageError("--check changes nothing, so --name and --ssh-config do not go with it")
-    options = Options(check, yes, name, ssh_config)
+    if as_json and not check:
+        raise UsageError("--json is for --check")
+    options = Options(check, yes, name, ssh_config, as_json)
     return asyncio.run(_keys(context, targets, options))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from fleetctl.errors import FleetctlError, UsageError
+from fleetctl.local_files import write_whole
 
 
 def save(path: Path, text: str, *, replace: bool, hint: str) -> None:
@@ -18,22 +18,18 @@ def save(path: Path, text: str, *, replace: bool, hint: str) -> None:
     :raises UsageError: there is one, and ``replace`` is not set.
     :raises FleetctlError: it cannot be written.
     """
-    if replace:
-        path = path.resolve()
-    new = path.with_name(f".{path.name}.{os.getpid()}") if replace else path
     try:
         if replace:
-            new.unlink(missing_ok=True)
-        with new.open("xb") as file:
+            path = path.resolve()
+            if path.exists():
+                write_whole(path, text.encode(), path.stat().st_mode & 0o777)
+                return
+        with path.open("xb") as file:
             try:
                 file.write(text.encode())
                 file.flush()
-                if replace:
-                    with suppress(FileNotFoundError):
-                        new.chmod(path.stat().st_mode & 0o777)
-                    new.replace(path)
             except BaseException:
-                new.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
                 raise
     except FileExistsError:
         raise UsageError(f"{path} exists already", hint=hint) from None

@@ -28,16 +28,25 @@ async def establish(
     :param quiet: nodes whose keys are recorded already are not shown.
     :returns: the nodes whose keys are recorded at the end.
     """
-    progress = ProgressLines(names, "asking")
-    async with progress.live():
-        found = await trust.look(names, progress.settle)
-    width = max(map(len, told))
-    for line in finding_lines(found, width, quiet=quiet):
-        click.echo(plain(line))
+    found = await look(trust, names)
+    show(found, told, quiet=quiet)
     trusted = {name for name, finding in found.items() if finding.trusted}
     new = [finding for finding in found.values() if finding.new]
     chosen = _without_a_question(new) if yes else await _asked_for(new)
     return trusted | {finding.node for finding in chosen if _record(trust, finding)}
+
+
+async def look(trust: Trust, names: Sequence[str]) -> dict[str, Finding]:
+    """The host keys of ``names``."""
+    progress = ProgressLines(names, "asking")
+    async with progress.live():
+        return await trust.look(names, progress.settle)
+
+
+def show(found: Mapping[str, Finding], told: Sequence[str], *, quiet: bool = False) -> None:
+    """Print them; see :func:`establish`."""
+    for line in finding_lines(found, max(map(len, told)), quiet=quiet):
+        click.echo(plain(line))
 
 
 def _without_a_question(new: Sequence[Finding]) -> list[Finding]:

@@ -12,6 +12,7 @@ from typing import Self
 
 from fleetctl.link.local import LocalLink
 from fleetctl.link.ssh.ask_ssh import config_of_home
+from fleetctl.link.ssh.bare import bare_options
 from fleetctl.model.topology import SSH
 
 _IDLE_S = 60
@@ -78,23 +79,16 @@ def _over(socket: Path) -> tuple[str, ...]:
 
 
 def _options(ssh: SSH) -> Iterator[str]:
-    for option in (
-        f"ControlPersist={_IDLE_S}",
-        f"ConnectTimeout={max(1, round(ssh.connect_timeout_s))}",
-        "ClearAllForwardings=yes",
-        "ForwardAgent=no",
-        "ForwardX11=no",
-        "PermitLocalCommand=no",
-        "RemoteCommand=none",
-    ):
-        yield from ("-o", option)
+    options = {"ControlPersist": str(_IDLE_S), **bare_options(ssh.connect_timeout_s)}
     if ssh.known_hosts:
-        yield from ("-o", f'UserKnownHostsFile="{ssh.known_hosts}"')
-    for flag, value in (
+        options["UserKnownHostsFile"] = f'"{ssh.known_hosts}"'
+    for name, value in options.items():
+        yield from ("-o", f"{name}={value}")
+    for flag, given in (
         ("-p", ssh.port),
         ("-l", ssh.user),
         ("-i", ssh.identity_file),
         ("-J", ssh.proxy_jump),
     ):
-        if value is not None:
-            yield from (flag, str(value))
+        if given is not None:
+            yield from (flag, str(given))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 from collections.abc import Callable
@@ -45,6 +46,15 @@ def test_from_nothing_to_logins_without_a_password(
     assert missing.returncode == 1
     assert not key.exists()
     assert "mini1  ✖ the host key of 127.0.0.1" in missing.stdout
+    told = json.loads(controller.run("keys", "--check", "--json").stdout)
+    assert (told["schema"], told["ok"], list(told["nodes"])) == (
+        "fleetctl.keys/1",
+        False,
+        ["mini1", "pi4"],
+    )
+    assert told["nodes"]["pi4"]["state"] == "error"
+    assert told["nodes"]["pi4"]["key"] == "~/.ssh/cluster"
+    assert told["nodes"]["pi4"]["reason"].startswith("the host key of 127.0.0.1")
 
     with controller.terminal("keys") as terminal:
         terminal.wait_for("Record the keys of mini1, pi4? [y/N]")
@@ -74,7 +84,10 @@ def test_from_nothing_to_logins_without_a_password(
     again = controller.run("keys")
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout.count("takes the key already") == 2
-    assert controller.run("keys", "--check").returncode == 0
+    checked = controller.run("keys", "--check", "--json")
+    well = {"state": "works", "key": "~/.ssh/cluster", "reason": None, "hint": None}
+    assert checked.returncode == 0
+    assert json.loads(checked.stdout)["nodes"] == {"mini1": well, "pi4": well}
     assert one.authorized.read_text().count("\n") == 1
     for path in controller.home.rglob("*"):
         if path.is_file():

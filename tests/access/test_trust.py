@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 from collections.abc import Callable
@@ -81,6 +82,19 @@ def test_yes_records_what_is_new_and_never_what_changed(
             "off": "ssh: {host: 127.0.0.1, port: 1}",
         }
     )
+    seen = controller.run("trust", "--check", "--json")
+    told = json.loads(seen.stdout)
+    assert (seen.returncode, told["schema"], told["ok"]) == (1, "fleetctl.trust/1", False)
+    states = {name: node["state"] for name, node in told["nodes"].items()}
+    assert states == {"mini1": "new", "pi4": "changed", "off": "failed"}
+    assert told["nodes"]["mini1"]["keys"] == [
+        {"type": "ED25519", "fingerprint": fingerprint(one.host_key)}
+    ]
+    assert not recorded(controller, one)
+    shown = controller.run("trust", "--check", "mini1")
+    assert shown.returncode == 1 and f"{fingerprint(one.host_key)}  new" in shown.stdout
+    assert not recorded(controller, one)
+    assert controller.run("trust", "--json").returncode == 2
     done = controller.run("trust", "--yes")
     assert done.returncode == 1
     assert recorded(controller, one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -116,6 +117,18 @@ def test_two_servers_and_one_that_is_down(
     assert b"  one:  # mine\r\n" in written
     assert written.count(b"\n") == written.count(b"\r\n")
     capfd.readouterr()
+    assert cli.run(["init", "--merge", "--json"]) == 2
+    assert "add --yes" in capfd.readouterr().err
+    assert cli.run(["init", "--merge", "--yes", "--json", DOWN]) == 1
+    told = json.loads(capfd.readouterr().out)
+    assert (told["schema"], told["ok"], told["written"]) == ("fleetctl.init/1", False, False)
+    assert told["nodes"]["one"]["os"] == "linux" and told["file"] == "nodes.yaml"
+    assert [host["asked"] for host in told["hosts"]] == [True, True, False]
+    assert "connection refused" in told["hosts"][2]["reason"]
+    assert cli.run(["init", "-f", "new.yaml", f"{one.user}@127.0.0.1:{one.port}", "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert (told["ok"], told["written"], len(told["nodes"])) == (True, True, 1)
+    assert (folder / "new.yaml").exists()
     assert cli.run(["init", "--merge"]) == 0
     assert "nodes.yaml has all of it: nothing to add" in capfd.readouterr().out
 

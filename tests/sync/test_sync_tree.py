@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fleetctl.errors import UsageError
 from fleetctl.model.jobs import Sync
 from fleetctl.sync.syncer import secret_files
 from fleetctl.sync.tree import read_tree
+from tests.launch.conftest import installed
 
 JOB = """\
 fleet: f
@@ -138,12 +140,19 @@ def test_what_cannot_be_copied_is_a_sentence(
         names(folder)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(make: Make) -> None:
+    """By a process that has no right to read everything, also where root runs the tests."""
     folder = make("a")
     (folder / "a").chmod(0)
-    with pytest.raises(UsageError, match=r"a cannot be read: Permission denied\. Or exclude it"):
-        names(folder)
+    text = (
+        "from fleetctl.model.jobs import Sync; from fleetctl.sync.tree import read_tree\n"
+        f"read_tree(Sync({str(folder)!r}, {{}}), ())"
+    )
+    without = [installed("setpriv"), "--bounding-set=-dac_override,-dac_read_search"]
+    argv = [*(without if os.geteuid() == 0 else ()), sys.executable, "-c", text]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    says = "a cannot be read: Permission denied. Change that, or exclude it in nodes.yaml."
+    assert done.returncode and says in done.stderr
 
 
 def test_git_is_here() -> None:
