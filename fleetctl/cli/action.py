@@ -10,7 +10,7 @@ import msgspec
 
 from fleetctl.cli.progress import ProgressLines
 from fleetctl.cli.render import plain, problem_lines
-from fleetctl.health.services import not_asked_yet
+from fleetctl.health.services import not_asked_yet, shown_words
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import ActionResult, ActionStage
 from fleetctl.model.status import ALIVE_STATES, ServiceStatus
@@ -50,7 +50,7 @@ async def carry_out(
     except StartRefused as refused:
         return _refuse(refused, as_json)
     if result.stage == "start":
-        _say_what_changed(result.services)
+        _say_what_changed(result.services, chosen)
     for node, why in result.unasked.items():
         if not any(status.node == node for status in result.services.values()):
             click.echo(f"what else runs on {node} is not known: {why}", err=True)
@@ -116,7 +116,16 @@ def _all_good(stage: ActionStage, services: Mapping[str, ServiceStatus]) -> str:
     return f"{f'{ready} ready, ' if ready else ''}{ended} ended with exit code 0"
 
 
-def _say_what_changed(services: Mapping[str, ServiceStatus]) -> None:
+def _say_what_changed(services: Mapping[str, ServiceStatus], chosen: Sequence[Instance]) -> None:
+    for instance in chosen:
+        status = services.get(instance.name)
+        added = shown_words(instance.words)
+        if added and status and status.state in ALIVE_STATES and status.arguments != added:
+            click.echo(
+                f"{instance.name} runs already, and not with {added}; "
+                f"to run it so: fleetctl restart {instance.name} -- {added}",
+                err=True,
+            )
     for name, status in services.items():
         if status.changed:
             click.echo(

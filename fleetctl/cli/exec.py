@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from fleetctl.cli.after_dashes import AfterDashes, words_after_dashes
 from fleetctl.cli.context import Context, nodes
 from fleetctl.cli.exec_files import OutputFiles
 from fleetctl.cli.exec_outcomes import Outcome, exit_code, summary
@@ -17,17 +18,7 @@ from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Said
 from fleetctl.quoting import join
 
 
-class _AfterDashes(click.Command):
-    """Leaves what follows ``--`` unparsed, in ``ctx.meta``."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if "--" in args:
-            place = args.index("--")
-            args, ctx.meta["argv"] = args[:place], args[place + 1 :]
-        return super().parse_args(ctx, args)
-
-
-@click.command(cls=_AfterDashes, options_metavar="[OPTIONS]")
+@click.command(cls=AfterDashes, options_metavar="[OPTIONS]")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
@@ -67,7 +58,7 @@ def command(
     node that was not reached or given up.
     """
     context: Context = ctx.obj
-    argv: list[str] = ctx.meta.get("argv", [])
+    argv = words_after_dashes(ctx) or []
     if not targets or not argv:
         raise UsageError(
             "exec needs targets, then --, then a command",

@@ -146,11 +146,11 @@ def _service_table(status: FleetStatus) -> list[str]:
 
 
 def _detail(service: ServiceStatus) -> str:
-    if service.reason:
-        return service.reason
-    if service.state == "ready" and service.listening:
-        return f"listens on {', '.join(service.listening)}"
-    return ""
+    detail = service.reason or ""
+    if not detail and service.state == "ready" and service.listening:
+        detail = f"listens on {', '.join(service.listening)}"
+    added = f"started with {service.arguments}" if service.arguments else ""
+    return "; ".join(filter(None, (detail, added)))
 
 
 def problem_lines(

@@ -10,6 +10,8 @@ import click
 import msgspec
 
 from fleetctl.cli.action import carry_out
+from fleetctl.cli.added_words import with_words
+from fleetctl.cli.after_dashes import AfterDashes, words_after_dashes
 from fleetctl.cli.code_there import code_compared
 from fleetctl.cli.context import Context, instances
 from fleetctl.errors import UsageError
@@ -18,17 +20,17 @@ from fleetctl.model.jobs import Instance
 from fleetctl.model.plan import PlanStep
 
 
-@click.command(short_help="check, then start services in order")
-@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.command(cls=AfterDashes, short_help="check, then start services in order")
+@click.argument("targets", nargs=-1, metavar="[TARGET]... [-- WORD...]")
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
 @click.option(
     "--no-check", is_flag=True, help="Start whatever the network is like, and wait for no path."
 )
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Give up waiting then.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on stdout.")
-@click.pass_obj
+@click.pass_context
 def command(
-    context: Context,
+    ctx: click.Context,
     targets: tuple[str, ...],
     dry_run: bool,
     no_check: bool,
@@ -40,20 +42,24 @@ def command(
     First the network is asked: when it would break the job, nothing is started and the problem is
     named. What waits for nothing starts at once and side by side; everything else the moment what
     it waits for is ready. What runs already is left alone. Ctrl-C stops the waiting, not the job.
+    WORDs are added to the commands, as in: fleetctl start train -- --resume ckpt.pt
     """
-    return asyncio.run(_start(context, targets, dry_run, no_check, timeout, as_json))
+    context: Context = ctx.obj
+    words = words_after_dashes(ctx)
+    return asyncio.run(_start(context, targets, words, dry_run, no_check, timeout, as_json))
 
 
 async def _start(
     context: Context,
     targets: Sequence[str],
+    words: Sequence[str] | None,
     dry_run: bool,
     no_check: bool,
     timeout_s: float | None,
     as_json: bool,
 ) -> int:
     async with context.service() as service:
-        chosen = instances(service, targets)
+        chosen = with_words(instances(service, targets), words)
         if service.job is None:
             raise UsageError(
                 "nodes.yaml has no job to start", hint="Describe one under jobs: in it."
@@ -73,7 +79,7 @@ def _show_plan(steps: Sequence[PlanStep], as_json: bool) -> int:
                 "stage": s.stage,
                 "after": [need.name for need in s.needs],
                 "until": s.instance.until,
-                "command": hidden(s.instance.command) if s.instance.command else None,
+                "command": hidden(s.instance.line) if s.instance.line else None,
                 "ready": s.instance.ready,
                 "env": {
                     name: hidden_value(name, value)
@@ -88,7 +94,7 @@ def _show_plan(steps: Sequence[PlanStep], as_json: bool) -> int:
         needs = ", ".join(need.name + _until(step.instance, need) for need in step.needs)
         after = f"after {needs}" if needs else "at once"
         click.echo(f"{step.stage + 1}. {step.instance.name}  {after}")
-        click.echo(f"     {hidden(step.instance.command or 'started by hand, watched by us')}")
+        click.echo(f"     {hidden(step.instance.line or 'started by hand, watched by us')}")
         for name, value in step.instance.provided.items():
             click.echo(f"     {name}={hidden_value(name, value)}")
     return 0

@@ -8,10 +8,12 @@ from typing import assert_never
 
 from fleetctl.health.liveness import liveness_status
 from fleetctl.health.sockets import own_sockets, satisfies
+from fleetctl.hiding import hidden
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts, Pane, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.ready import ALIVE_S
 from fleetctl.model.status import LivenessStatus, ServiceState, ServiceStatus
+from fleetctl.quoting import join
 
 _RUNS = frozenset({"running", "ready", "unhealthy"})
 _LAST_SIGNAL = 64
@@ -48,8 +50,14 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         log_bytes=facts.log_bytes.get(key, 0),
         last_lines=(current.last_line,) if current and current.last_line else None,
         changed=pane.definition_hash != instance.definition_hash if pane else None,
+        arguments=shown_words(current.words) if current else None,
         liveness=works if state in _RUNS else None,
     )
+
+
+def shown_words(words: Sequence[str] | None) -> str | None:
+    """What was added to a command, for a person."""
+    return hidden(join(words)) if words else None
 
 
 def unknown_status(instance: Instance, reason: str) -> ServiceStatus:

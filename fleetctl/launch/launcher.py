@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 
+from msgspec import structs
+
 from fleetctl.errors import LinkError
 from fleetctl.health.assess import assess, instance_status
 from fleetctl.health.obstacles import obstacles
@@ -172,16 +174,18 @@ class Launcher:
     async def restart(
         self, chosen: Sequence[Instance], report: Report, known: Known
     ) -> ActionResult:
-        """Stop and start ``chosen``.
+        """Stop and start ``chosen``, with the words of their last start unless they have others.
 
         :raises StartRefused: the network would break them; nothing was stopped.
         """
         began_s = time.monotonic()
-        problems = await self._obstacles(chosen, self._begin_looks(), anew=True)
+        looks = self._begin_looks()
+        problems = await self._obstacles(chosen, looks, anew=True)
         if problems and not (self.job and self.job.elastic):
             raise StartRefused(_each_once(problems))
+        again = await asyncio.gather(*(_with_words(i, looks[i.node]) for i in chosen))
         stopped = await self.stop(chosen, report, known, began_s)
-        return stopped if stopped.bad else await self.start(chosen, report, known, began_s)
+        return stopped if stopped.bad else await self.start(again, report, known, began_s)
 
     def _hopeless(self, chosen: Sequence[Instance], left_out: Mapping[str, str]) -> bool:
         """Whether none of ``chosen`` could be started without those that are left out: then, or
@@ -260,6 +264,14 @@ class Launcher:
 
     def _plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         return plan(self.job, chosen) if self.job else ()
+
+
+async def _with_words(instance: Instance, look: asyncio.Task[Look]) -> Instance:
+    facts = (await asyncio.shield(look)).facts
+    record = facts.records.get((instance.job, instance.name)) if facts else None
+    if instance.words is not None or record is None:
+        return instance
+    return structs.replace(instance, words=record.words)
 
 
 def _not_told(facts: NodeFacts) -> str:

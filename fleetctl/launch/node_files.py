@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 
+import msgspec
+
 from fleetctl.launch.prober import asks_text
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.late_words import interface_word, path_word
@@ -64,7 +66,8 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
     restart = instance.restart
     return (
         f"run={run}\n"
-        f"command={quote(instance.command or '')}\n"
+        f"command={quote(instance.line or '')}\n"
+        f"words={quote(msgspec.json.encode(instance.words).decode()) if instance.words else ''}\n"
         f"workdir={quote_path(instance.workdir or '~')}\n"
         f"policy={restart.policy} max={restart.max} reset_after={int(restart.reset_after_s)}\n"
         f"pauses='{' '.join(f'{pause:g}' for pause in pauses(restart))}'\n"

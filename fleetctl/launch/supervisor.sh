@@ -28,6 +28,7 @@ record() { # PHASE KEY=VALUE...
   { printf 'run=%s\nphase=%s\nrestarts=%s\nstarted=%s\npid=%s\nlog=%s\n' \
       "$run" "$phase" "$restarts" "$started" "$pid" "$log"
     printf 'boot=%s\nup=%s\nsupervisor=%s\ngroup=%s\n' "$(this_boot)" "$up" "$supervisor" "$group"
+    [ -z "$words" ] || printf 'words=%s\n' "$words"
     for line in "$@"; do printf '%s\n' "$line"; done
   } >"$dir/state.new" 2>/dev/null && mv "$dir/state.new" "$dir/state"
 }

@@ -89,6 +89,8 @@ class Record(Struct, frozen=True):
     """Why its ready condition could not be asked, as a clause; empty: it could, or was not yet."""
     health: Health | None = None
     """Of the present attempt; None: nothing was written down."""
+    words: tuple[str, ...] = ()
+    """What its start added to the command."""
     unwell: str = ""
     """Why the prober ended the attempt: the last one, once another was begun or is waited for; this
     one, once the instance has ended for good. Empty: it did not."""

@@ -84,6 +84,9 @@ class Instance(Struct, frozen=True):
     provided: Mapping[str, str] = {}
     """Variables below those of ``env_file`` and ``env``: those of its framework, and of its
     node."""
+    words: tuple[str, ...] | None = None
+    """What a start adds to the command; no part of the definition. ``None``: nothing was said of
+    them, so that a restart keeps those of the last start."""
     until: Mapping[str, Until] = {}
     """By name of a service in ``after``: what is waited for, where it is not that it is ready."""
     interfaces: Mapping[str, IPv4Address] = {}
@@ -98,6 +101,13 @@ class Instance(Struct, frozen=True):
     @property
     def name(self) -> str:
         return f"{self.service}@{self.node}"
+
+    @property
+    def line(self) -> str | None:
+        """What is run: the command, with the words of this start."""
+        if self.command is None or not self.words:
+            return self.command
+        return f"{self.command.rstrip()} {shlex.join(self.words)}"
 
     def waits_until(self, need: Instance) -> Until:
         """What it waits for of ``need``, after which it starts."""

@@ -26,7 +26,7 @@ def plan(job: Job, chosen: Iterable[Instance]) -> tuple[PlanStep, ...]:
 
     Instances without a command, which are only watched, have a step too: others wait for them.
     """
-    picked = {instance.name for instance in chosen}
+    picked = {instance.name: instance for instance in chosen}
     stages: dict[str, int] = {}
     for service in _in_order(job):
         before = [stages[name] for name in job.services[service].after]
@@ -35,7 +35,7 @@ def plan(job: Job, chosen: Iterable[Instance]) -> tuple[PlanStep, ...]:
     kept = sorted({stages[name] for name in started})
     steps = [
         PlanStep(
-            instance,
+            picked[instance.name],
             job.needs(instance),
             kept.index(stages[instance.service]),
         )

@@ -231,6 +231,9 @@ class ServiceStatus(Struct, frozen=True):
     the outcome of a start; null: nothing, or not asked."""
     changed: bool | None = None
     """Whether it runs with another definition than nodes.yaml has now; ``restart`` renews it."""
+    arguments: str | None = None
+    """What its start added to its command, as words of a shell; what looks like a secret is hidden.
+    Null: nothing, or not known."""
     liveness: LivenessStatus | None = None
     """Null: nodes.yaml has none for it, or it does not run."""
 

@@ -188,3 +188,45 @@ def test_outcome_as_json(lab: Lab, job: User) -> None:
     stopped = json.loads(job.type("stop", "--json").out)
     assert stopped["ok"] is True
     assert {s["state"] for s in stopped["services"].values()} == {"stopped"}
+
+
+@pytest.mark.long
+def test_words_after_dashes_are_added_to_the_command_until_the_next_start(
+    lab: Lab, user: MakeUser
+) -> None:
+    job = user(
+        {
+            "echo": {
+                "on": "mini",
+                "command": "exec python3 -c 'import sys, time; "
+                "print(sys.argv[1:], flush=True); time.sleep(999)'\n",
+            }
+        }
+    )
+    words = ["--resume", "it's a\nckpt $(x).pt", "--token", "s3cr3t"]
+
+    def printed() -> str:
+        return job.type("logs", "-n", "1", "echo").out.strip()
+
+    planned = job.type("start", "--dry-run", "echo", "--", "--resume", "x.pt")
+    assert "time.sleep(999)' --resume x.pt" in planned.out
+    assert job.type("start", "echo", "--", *words).code == 0
+    eventually(lambda: printed() == str(words), "it has the words")
+    status = job.status()
+    assert status["problems"] == []
+    shown = status["services"]["echo@mini"]["arguments"]
+    assert shown == "--resume 'it'\"'\"'s a\nckpt $(x).pt' --token (hidden)"
+    again = job.type("start", "echo", "--", "--other")
+    assert "echo@mini runs already, and not with --other" in again.err
+
+    before = pids(job.services())
+    assert job.type("restart").code == 0
+    assert pids(job.services()) != before
+    eventually(lambda: printed() == str(words), "they are kept")
+    assert job.type("restart", "echo", "--", "b").code == 0
+    eventually(lambda: printed() == "['b']", "others take their place")
+    assert job.type("stop").code == 0
+    assert job.type("start").code == 0
+    eventually(lambda: printed() == "[]", "another start begins without them")
+    assert job.services()["echo@mini"]["arguments"] is None
+    assert job.type("stop").code == 0

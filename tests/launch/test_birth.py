@@ -63,3 +63,13 @@ def test_a_refused_start_leaves_nothing_behind(node: Node) -> None:
     left = {path.name for path in node.folder(one).iterdir()}
     assert not left & {"spec", "spec.new", "lock"}
     assert node.tmux("list-windows", "-a") == ""
+
+
+def test_what_a_start_adds_to_the_command_is_recorded_also_after_its_stop(node: Node) -> None:
+    one = instance(command="exec sleep\n", words=("1000",), env={"words": "x"})
+    node.start(one)
+    node.await_phase(one, "running")
+    assert node.status(one).arguments == "1000"
+    assert node.status(one).changed is False
+    node.stop(one)
+    assert node.state(one)["words"] == '["1000"]'

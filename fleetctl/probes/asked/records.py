@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -173,6 +174,7 @@ def _record(
         last_line=values.get("last", "")[:LAST_CHARACTERS].strip(),
         searched=_of(attempt, values.get("searched")),
         health=_health(attempt, values, now),
+        words=_words(values.get("words")),
         unwell=_unwell(f"{run} {restarts if phase == 'ended' else restarts - 1}", values),
     )
 
@@ -189,6 +191,13 @@ def _age_s(values: Mapping[str, str], now: int | None, up_s: float | None) -> fl
 def _of(attempt: str, line: str | None) -> str:
     """The rest of a line that begins with ``RUN RESTARTS``; empty: it is of another attempt."""
     return line[len(attempt) + 1 :] if line and line.startswith(f"{attempt} ") else ""
+
+
+def _words(line: str | None) -> tuple[str, ...]:
+    try:
+        return msgspec.json.decode(line or "[]", type=tuple[str, ...])
+    except msgspec.DecodeError:
+        return ()
 
 
 def _health(attempt: str, values: Mapping[str, str], now: int | None) -> Health | None:
