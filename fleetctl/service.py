@@ -155,6 +155,10 @@ class Repairs(Protocol):
     def still_wrong(self) -> bool:
         """Whether an error is left, or anything that a repair could fix."""
 
+    @property
+    def more_with_persistent(self) -> bool:
+        """Whether a Mac has steps that would only be run with ``persistent``."""
+
     def steps_of(self, repair: Repair) -> tuple[RepairStep, ...]:
         """The steps of ``repair`` that would be run now, without those that were run before."""
 

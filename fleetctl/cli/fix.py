@@ -235,7 +235,8 @@ class _Run:
         elif not repairs.open_problems:
             click.echo(f"nothing to repair: {ALL_IS_WELL}")
         elif repairs.todo():
-            click.echo("to run these commands: fleetctl fix --apply", err=True)
+            more = " --persistent" if repairs.more_with_persistent else ""
+            click.echo(f"to run these commands: fleetctl fix --apply{more}", err=True)
         failed = any(o.state != "done" for o in repairs.outcomes)
         return 1 if wrong or self._errors or failed else 0
 

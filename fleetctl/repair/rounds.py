@@ -94,6 +94,13 @@ class Rounds:
             for r in self.proposal.repairs
         )
 
+    @property
+    def more_with_persistent(self) -> bool:
+        return not self._persistent and any(
+            len(r.runnable(persistent=True)) > len(r.runnable(persistent=False))
+            for r in self.proposal.repairs
+        )
+
     def steps_of(self, repair: Repair) -> tuple[RepairStep, ...]:
         return tuple(
             step

@@ -15,6 +15,7 @@ from fleetctl.model.topology import Fleet, Network
 _NAMED = 3
 """Of addresses that fare alike, how many are named."""
 _CANNOT_PASS = "cannot reach it or what is behind it"
+_NOT_THERE = "cannot reach it there, or what is behind it"
 _CUT_OFF_NODES = "nodes that get no answer from somewhere, because of this"
 
 # why nothing can be done
@@ -210,7 +211,7 @@ ADDRESS_MISSING = FindingKind(
     },
     stops_start=True,
     words=_addresses,
-    consequence=_CANNOT_PASS,
+    consequence=_NOT_THERE,
 )
 LEASE_MISSING = FindingKind(
     "lease-missing",
@@ -220,7 +221,7 @@ LEASE_MISSING = FindingKind(
     no_remedy("only the DHCP server gives one"),
     stops_start=True,
     words=_unleased,
-    consequence=_CANNOT_PASS,
+    consequence=_NOT_THERE,
 )
 ADDRESS_WRONG_PREFIX = FindingKind(
     "address-wrong-prefix",
@@ -267,7 +268,7 @@ INTERFACE_DOWN = FindingKind(
     },
     stops_start=True,
     words=_links,
-    consequence=_CANNOT_PASS,
+    consequence=_NOT_THERE,
 )
 _LEAD_RIGHT: Remedies = {
     "linux": Remedy(linux.routes, networkmanager.routes),
