@@ -17,7 +17,7 @@ from fleetctl.health.assess import Checked
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.bench import BenchPath, BenchReport, PathResult
 from fleetctl.model.execution import ExecutionEvent
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.plan import PlanStep
 from fleetctl.model.progress import ActionResult, Progress
@@ -301,13 +301,13 @@ class FleetService(Protocol):
         """
 
     async def past_logs(
-        self, chosen: Sequence[Instance], wanted: Wanted
+        self, chosen: Sequence[LogSource], wanted: Wanted
     ) -> Mapping[str, PastLog | LinkError]:
-        """The lines that are already in the logs of ``chosen``, by instance name."""
+        """The lines that are already in the logs of ``chosen``, by name."""
 
     async def follow_logs(
         self,
-        chosen: Sequence[Instance],
+        chosen: Sequence[LogSource],
         wanted: Wanted,
         took: Callable[[LogEvent], object],
         *,

@@ -32,7 +32,8 @@ class Repair(Struct, frozen=True):
         return tuple(
             s
             for s in self.steps
-            if not self.refusal(s) and (persistent or not s.lasts or self.os != "macos")
+            if not self.refusal(s)
+            and (persistent or not s.lasts or s.installs or self.os != "macos")
         )
 
     def refusal(self, step: RepairStep) -> str:

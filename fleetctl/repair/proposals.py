@@ -46,7 +46,9 @@ async def propose(
     roots = [r for r in roots if wanted is None or (r.problem.code, r.problem.node) in wanted]
     touched = {f.node for r in roots for f in r.findings if f.node in checked.facts}
     asked = await asyncio.gather(*(_ask(links, node) for node in touched))
-    planner = _Planner(fleet, checked.facts, dict(zip(touched, asked, strict=True)))
+    setups = dict(zip(touched, asked, strict=True))
+    carried = {node: links.carried(node) for node in checked.facts}
+    planner = _Planner(fleet, checked.facts, setups, carried)
     # errors first: their lasting steps may also repair warnings about what is not persistent
     ordered = sorted(roots, key=lambda r: r.problem.severity != "error")
     repairs = [repair for root in ordered for repair in planner.repairs(root)]
@@ -100,9 +102,11 @@ class _Planner:
         fleet: Fleet,
         facts: Mapping[str, NodeFacts],
         setups: Mapping[str, NetworkSetup | str],
+        carried: Mapping[str, frozenset[str]],
     ) -> None:
         self._fleet = fleet
         self._facts = dict(facts)
+        self._carried = carried
         self._setups = dict(setups)
         self.notes: dict[tuple[str, str | None, str], tuple[str, ...]] = {}
         """Notes on the problems without a repair."""
@@ -117,7 +121,9 @@ class _Planner:
             if steps:
                 facts = self._facts[node]
                 os = str(facts.system.os) if facts.system else ""
-                protected = ssh_interfaces(self._fleet, self._fleet.nodes[node], facts)
+                protected = ssh_interfaces(
+                    self._fleet, self._fleet.nodes[node], facts, self._carried[node]
+                )
                 found.append(Repair(root.problem, node, os, tuple(steps), tuple(said), protected))
         if not found:
             self.notes[_key(root.problem)] = tuple(notes)

@@ -73,7 +73,7 @@ class Rounds:
             if not repaired & {(p.node, p.code) for p in checked.status.problems}:
                 break
         self.proposal = await propose(
-            self._fleet, self._links, checked, self._nodes, self._problems
+            checked.fleet, self._links, checked, self._nodes, self._problems
         )
         return self.proposal
 
@@ -147,8 +147,12 @@ class Rounds:
                 f"{node}: which interface carries its SSH connection is not known ({why}), so "
                 "nothing is changed on it"
             )
-        protected = ssh_interfaces(self._fleet, self._fleet.nodes[node], facts)
+        fleet = self.checked.fleet
         link = await self._links.get(node)
+        carried = self._links.carried(node)
+        if self.checked.status.nodes[node].ssh.via != (link.via or None):
+            carried |= fleet.nodes[node].addresses.keys()  # not as it was when it was asked
+        protected = ssh_interfaces(fleet, fleet.nodes[node], facts, carried)
 
         def ended(outcome: StepOutcome) -> None:
             self.outcomes.append(outcome)

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.access.known_hosts_file import append, lines
 from fleetctl.access.mix_ups import Keys, mix_ups
@@ -75,6 +76,14 @@ def test_witnesses_over_cables_come_first() -> None:
     )
     found = [(w.node, str(w.address)) for w in witnesses(built, "new", ["a", "b", "alone", "new"])]
     assert found == [("b", "10.10.0.9"), ("a", "192.168.1.9")]
+
+
+def test_an_address_that_dhcp_gives_is_no_place_to_look_at() -> None:
+    leased = replace(node("new", fabric="10.10.0.9"), leased=frozenset({"wifi"}))
+    built = fleet(
+        node("a", wifi="192.168.1.1"), node("b", wifi="192.168.1.2", fabric="10.10.0.2"), leased
+    )
+    assert [w.node for w in witnesses(built, "new", ["a", "b"])] == ["b"]
 
 
 def key(kind: str, text: str) -> HostKey:

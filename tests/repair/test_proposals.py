@@ -16,6 +16,7 @@ from fleetctl.health.finding import Finding
 from fleetctl.health.network.diagnosis import Root
 from fleetctl.health.repairs.boot_files import write_command
 from fleetctl.link.links import Links
+from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.repairs import Proposal
 from fleetctl.model.setup import NetworkSetup
@@ -50,7 +51,7 @@ def checked(*roots: Root, others: tuple[Problem, ...] = ()) -> Checked:
     status = FleetStatus(
         SCHEMA, "smol", None, datetime.now(UTC), 0.1, not problems, {}, {}, problems
     )
-    return Checked(status, roots, FACTS)
+    return Checked(status, roots, FACTS, FLEET, derive(FLEET))
 
 
 def proposed(

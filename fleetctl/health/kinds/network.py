@@ -9,13 +9,7 @@ from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.kind import FindingKind, ProblemKind, listed
 from fleetctl.health.repairs import boot_files, linux, macos, network_services, networkmanager
 from fleetctl.health.repairs.routes import why_detour_stays
-from fleetctl.health.repairs.target import (
-    Remedies,
-    Remedy,
-    RepairTarget,
-    no_remedy,
-    nothing_live,
-)
+from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, no_remedy, nothing_live
 from fleetctl.model.topology import Fleet, Network
 
 _NAMED = 3
@@ -64,7 +58,12 @@ def _routers_mask(target: RepairTarget) -> str:
 
 def _is_a_cable(target: RepairTarget) -> str:
     finding = target.finding
-    return f"{finding.interface} is switched on: look at its cable" if finding.enabled else ""
+    what = "join its Wi-Fi again" if _over_the_air(finding) else "look at its cable"
+    return f"{finding.interface} is switched on: {what}" if finding.enabled else ""
+
+
+def _over_the_air(finding: Finding) -> bool:
+    return finding.network is not None and finding.network.kind == "wifi"
 
 
 def _no_other_default(target: RepairTarget) -> str:
@@ -76,6 +75,10 @@ def _no_other_default(target: RepairTarget) -> str:
 
 def _named(network: Network | None) -> str:
     return f"{network.name} ({network.cidr})" if network else "?"
+
+
+def _of(network: Network | None) -> str:
+    return f"{network.cidr} on {network.name}" if network else "?"
 
 
 def _owner(fleet: Fleet, address: IPv4Address | None) -> str:
@@ -91,6 +94,14 @@ def _addresses(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
         there = f" (it has {', '.join(map(str, f.found))} there)" if f.found else ""
         parts.append(f"{f.address} on {f.network.name if f.network else '?'}{there}")
     return {"addresses": " and ".join(parts)}
+
+
+def _unleased(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        there = f"; it has {listed(list(map(str, f.found[:_NAMED])))}" if f.found else ""
+        parts.append(f"{_of(f.network)} (dhcp{there})")
+    return {"networks": " and ".join(parts)}
 
 
 def _masks(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
@@ -136,7 +147,9 @@ def _links(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
     for f in found:
         net = _named(f.network)
         why = f"is switched off, so {net} is cut"
-        if f.enabled:
+        if f.enabled and _over_the_air(f):
+            why = f"has no carrier: it is not connected to {net}"
+        elif f.enabled:
             why = f"has no carrier: the cable to {net} is out, or its other end is off"
         parts.append(f"{f.interface} {why}")
     return {"links": " and ".join(parts)}
@@ -197,6 +210,16 @@ ADDRESS_MISSING = FindingKind(
     },
     stops_start=True,
     words=_addresses,
+    consequence=_CANNOT_PASS,
+)
+LEASE_MISSING = FindingKind(
+    "lease-missing",
+    "error",
+    "{node} has no address in {networks}",
+    _CUT_OFF_NODES,
+    no_remedy("only the DHCP server gives one"),
+    stops_start=True,
+    words=_unleased,
     consequence=_CANNOT_PASS,
 )
 ADDRESS_WRONG_PREFIX = FindingKind(
@@ -366,6 +389,7 @@ RP_FILTER_STRICT = FindingKind(
 
 KINDS = (
     ADDRESS_MISSING,
+    LEASE_MISSING,
     ADDRESS_WRONG_PREFIX,
     ADDRESS_DUPLICATE,
     ADDRESS_WRONG_INTERFACE,
