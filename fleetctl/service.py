@@ -148,6 +148,11 @@ class Repairs(Protocol):
         """Ask every node quickly, without planning a repair."""
 
     @property
+    def ways(self) -> Mapping[str, str]:
+        """By node: the one through which the last check reached it, since the direct way is
+        silent."""
+
+    @property
     def open_problems(self) -> tuple[Problem, ...]:
         """What the last check found on these nodes."""
 

@@ -268,8 +268,9 @@ class _Run:
         await self._watch.over(self._repairs.check())
         found = False
         left: list[str] = []
-        for node in reversed(outward(self._fleet, self._chosen)):  # so that no way is cut first
-            if cut := behind(self._fleet, node, left):
+        ways = self._repairs.ways
+        for node in reversed(outward(self._fleet, self._chosen, ways)):  # so that no way is cut
+            if cut := behind(self._fleet, node, left, ways):
                 self._failed(node, _still_a_way(node, cut))
                 continue
             before = len(self._repairs.outcomes)

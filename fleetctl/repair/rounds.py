@@ -7,7 +7,7 @@ it is on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from fleetctl.errors import LinkError, RepairRefused
@@ -82,6 +82,11 @@ class Rounds:
         return self.checked
 
     @property
+    def ways(self) -> Mapping[str, str]:
+        nodes = self.checked.status.nodes if self.checked else {}
+        return {name: node.ssh.via for name, node in nodes.items() if node.ssh.via}
+
+    @property
     def open_problems(self) -> tuple[Problem, ...]:
         repairs = (r.problem for r in self.proposal.repairs)
         return tuple(dict.fromkeys([*repairs, *(p.problem for p in self.proposal.by_hand)]))
@@ -113,7 +118,7 @@ class Rounds:
         for repair in self.proposal.repairs:
             if self.steps_of(repair):
                 by_node.setdefault(repair.node, []).append(repair)
-        return {name: by_node[name] for name in outward(self._fleet, list(by_node))}
+        return {name: by_node[name] for name in outward(self._fleet, list(by_node), self.ways)}
 
     def decline(self, repairs: Sequence[Repair]) -> None:
         self._tried.update((r.node, s.command) for r in repairs for s in self.steps_of(r))

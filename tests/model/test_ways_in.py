@@ -31,6 +31,12 @@ def test_gateways_come_before_what_is_behind_them() -> None:
     assert outward(FLEET, ["last", "mini", "pi"]) == ["mini", "pi", "last"]
 
 
+def test_a_way_that_nodes_yaml_does_not_name_counts_as_well() -> None:
+    """As where Wi-Fi is down, and the fabric still leads there."""
+    assert outward(FLEET, ["hub", "mini"], {"hub": "mini"}) == ["mini", "hub"]
+    assert behind(FLEET, "mini", FLEET.nodes, {"hub": "mini"}) == ["last", "pi", "hub"]
+
+
 def test_what_is_reached_through_a_node() -> None:
     found = {name: behind(FLEET, name, FLEET.nodes) for name in FLEET.nodes}
     assert found == {"hub": ["last", "pi"], "pi": ["last"], "mini": [], "last": []}

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.kind import FindingKind, ProblemKind, listed
 from fleetctl.health.repairs import boot_files, linux, macos, network_services, networkmanager
+from fleetctl.health.repairs.ports import interface_unknown
 from fleetctl.health.repairs.routes import why_detour_stays
 from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, no_remedy, nothing_live
 from fleetctl.model.topology import Fleet, Network
@@ -19,32 +20,6 @@ _NOT_THERE = "cannot reach it there, or what is behind it"
 _CUT_OFF_NODES = "nodes that get no answer from somewhere, because of this"
 
 # why nothing can be done
-
-
-def _interface_unknown(target: RepairTarget) -> str:
-    finding = target.finding
-    if finding.interface or finding.network is None:
-        return ""
-    declared = target.node.interfaces.get(finding.network.name, "")
-    is_mac = target.facts.system is not None and target.facts.system.os == "macos"
-    names = [card.name for card in target.facts.network.interfaces or ()]
-    bridged = declared == "bridge0" or (not declared and finding.network.kind == "thunderbolt")
-    if is_mac and bridged and "bridge0" not in names:
-        return (
-            f"{finding.node} has no bridge0, which joins its Thunderbolt ports: make it in System "
-            "Settings (Network, …, Manage Virtual Interfaces), or until the next boot with "
-            "`sudo ifconfig bridge0 create` and `sudo ifconfig bridge0 addm en2` for each of them "
-            "(networksetup -listallhardwareports)"
-        )
-    if declared:
-        return (
-            f"{finding.node} has no {declared}, by which nodes.yaml says it is on "
-            f"{finding.network.name}: correct interfaces there, or bring that port back"
-        )
-    return (
-        f"which interface of {finding.node} belongs to {finding.network.name} is not known: name "
-        "it by interfaces in nodes.yaml"
-    )
 
 
 def _routers_mask(target: RepairTarget) -> str:
@@ -206,8 +181,8 @@ ADDRESS_MISSING = FindingKind(
     "{node} does not have its address {addresses}",
     _CUT_OFF_NODES,
     {
-        "linux": Remedy(linux.address, networkmanager.address, _interface_unknown),
-        "macos": Remedy(macos.address, network_services.address, _interface_unknown),
+        "linux": Remedy(linux.address, networkmanager.address, interface_unknown),
+        "macos": Remedy(macos.address, network_services.address, interface_unknown),
     },
     stops_start=True,
     words=_addresses,

@@ -41,7 +41,8 @@ class UndoScreen(CommandsPage):
         self.work("")
 
     async def _read(self, repairs: Repairs) -> None:
-        inward = outward(self.app.service.fleet, self._asked)[::-1]  # so that no way is cut first
+        fleet = self.app.service.fleet
+        inward = outward(fleet, self._asked, repairs.ways)[::-1]  # so that no way is cut first
         answers = await asyncio.gather(*map(repairs.records, inward), return_exceptions=True)
         self._records, self._unasked = {}, []
         for node, answer in zip(inward, answers, strict=True):
