@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.health.assess import Checked
+from fleetctl.health.kinds.machine import REQUIREMENT_MISSING
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.bench import BenchPath, BenchReport, PathResult
 from fleetctl.model.execution import ExecutionEvent
@@ -38,14 +39,17 @@ Report = Callable[[Progress], object]
 
 
 class StartRefused(FleetctlError):
-    """The network would break the job, so nothing was started.
+    """The network would break the job, or nodes lack what one to be restarted requires, so nothing
+    was started.
 
     :param problems: the reasons.
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
+        lacks = all(problem.code == REQUIREMENT_MISSING.code for problem in problems)
+        why = "nodes lack what the job requires" if lacks else "the network would break it"
         super().__init__(
-            "nothing was started, because the network would break it",
+            f"nothing was started, because {why}",
             hint="To repair it: fleetctl fix. To start all the same: --no-check.",
         )
         self.problems = tuple(problems)

@@ -8,12 +8,14 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.errors import ConnectTimedOut
 from fleetctl.launch.launcher import STRAGGLERS_WAIT_S
 from fleetctl.link.protocol import Link
 from fleetctl.model.progress import Progress
 from fleetctl.model.ready import Ready
+from fleetctl.model.requirements import Requirement
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from fleetctl.service import Action, StartRefused
 from tests.clock import jumping
@@ -182,6 +184,27 @@ def test_instances_that_could_not_be_started_again_are_not_stopped() -> None:
             assert changed(links) == []
             seen = await service.observe()
         assert {s.state for s in seen.services.values()} == {"ready"}
+
+    jumping(body())
+
+
+def test_nor_are_those_whose_node_lacks_what_the_job_requires() -> None:
+    async def body() -> None:
+        links = nodes()
+        await started(links)
+        for node in links.node.values():
+            node.scripts.clear()
+        links.node["pi4"].told["programs"] = "program uv -\n"
+        needs = replace(JOB, requires=(Requirement("uv"),))
+        async with links.service(needs) as service:
+            with pytest.raises(
+                StartRefused, match="because nodes lack what the job requires"
+            ) as no:
+                await service.restart(needs.instances, silent).run()
+            assert [(p.code, p.node) for p in no.value.problems] == [("requirement-missing", "pi4")]
+            assert changed(links) == []
+            # what runs may go on, and a start has nothing to do there
+            assert (await service.start(needs.instances, silent).run()).bad == ()
 
     jumping(body())
 

@@ -108,18 +108,31 @@ def _programs(name: str, facts: Mapping[str, NodeFacts]) -> Iterator[tuple[str, 
 
 
 def _code(facts: Mapping[str, NodeFacts]) -> Iterator[tuple[str, _Told]]:
-    sums: dict[str | None, set[str]] = {}
-    for told in facts.values():
-        if told.code:
-            sums.setdefault(_of_code(told.code).value, set()).add(told.code.sum_of)
+    codes = {node: told.code for node, told in facts.items() if told.code}
     for node, told in facts.items():
-        if told.code:
-            said = _of_code(told.code)
-            if said.value and len(sums[said.value]) > 1:  # other changes in files of the same names
-                said = _Told(f"{said.value} (checksum {told.code.sum_of.split()[0]})")
+        if code := codes.get(node):
+            others = [other for name, other in codes.items() if name != node]
+            said = _of_code(code)
+            if said.value is None and not any(_may_be_equal(code, other) for other in others):
+                said = _Told(said.why)
+            elif any(_alike(code, other) and code.sum_of != other.sum_of for other in others):
+                said = _Told(said.value and f"{said.value} (checksum {code.sum_of})", said.why)
             yield node, said
         elif why := told.unknown.get("code"):
             yield node, _Told(None, why)
+
+
+def _alike(one: Code, other: Code) -> bool:
+    """Whether their changes are in the same files of the same commit."""
+    return (one.commit, one.changed, one.files) == (other.commit, other.changed, other.files)
+
+
+def _may_be_equal(code: Code, other: Code) -> bool:
+    """Whether ``code``, which is not wholly known, may be what ``other`` is."""
+    if code.state != "tree" or other.state in ("unknown", "no folder"):
+        return True
+    unsure = None in (code.changed, other.changed)
+    return code.commit == other.commit and (unsure or _alike(code, other))
 
 
 def _of_code(code: Code) -> _Told:
@@ -128,6 +141,8 @@ def _of_code(code: Code) -> _Told:
             commit = (code.commit or "")[:_COMMIT_DIGITS]
             if code.changed is None:
                 return _Told(None, f"{commit}, and whether it is changed is not known: {code.why}")
+            if code.changed and not code.sum_of:
+                return _Told(None, f"{commit}{_changes(code)}, not compared: {code.why}")
             return _Told(f"{commit}{_changes(code)}")
         case "no tree":
             return _Told(_NO_TREE)

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from fleetctl.errors import LinkError
 from fleetctl.health.assess import assess, instance_status
+from fleetctl.health.kinds.machine import REQUIREMENT_MISSING
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.orphans import orphans as orphans_on
 from fleetctl.health.requirements import why_not_started
@@ -176,10 +177,11 @@ class Launcher:
     ) -> ActionResult:
         """Stop and start ``chosen``, with the words of their last start unless they have others.
 
-        :raises StartRefused: the network would break them; nothing was stopped.
+        :raises StartRefused: the network would break them, or their nodes lack what the job
+            requires; nothing was stopped.
         """
         began_s = time.monotonic()
-        looks = self._begin_looks()
+        looks = self._begin_looks(versions=True)
         problems = await self._obstacles(chosen, looks, anew=True)
         if problems and not (self.job and self.job.elastic):
             raise StartRefused(_each_once(problems))
@@ -248,7 +250,7 @@ class Launcher:
 
         Nodes that are lost or slow to answer are not waited for, and left out.
 
-        :param anew: running instances are going to be restarted.
+        :param anew: running instances are going to be restarted, so what their nodes lack counts.
         """
         pending = set(looks.values())
         await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -258,9 +260,14 @@ class Launcher:
         known = {name: task.result() if task.done() else late for name, task in looks.items()}
         observer = self._observer
         checked = assess(observer.fleet, self.job, observer.expectations, known, duration_s=0.0)
-        return obstacles(
+        found = obstacles(
             checked.fleet, checked.expectations, checked.status, self._plan(chosen), anew=anew
         )
+        for instance in chosen if anew else ():
+            lacks = tuple(p for p in checked.status.problems if _lacks(p, instance))
+            if lacks:
+                found[instance.name] = (*found.get(instance.name, ()), *lacks)
+        return found
 
     def _plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         return plan(self.job, chosen) if self.job else ()
@@ -272,6 +279,15 @@ async def _with_words(instance: Instance, look: asyncio.Task[Look]) -> Instance:
     if instance.words is not None or record is None:
         return instance
     return structs.replace(instance, words=record.words)
+
+
+def _lacks(problem: Problem, instance: Instance) -> bool:
+    """Whether the instance's node lacks what the job requires."""
+    return (
+        (problem.code, problem.severity) == (REQUIREMENT_MISSING.code, "error")
+        and problem.node == instance.node
+        and instance.command is not None
+    )
 
 
 def _not_told(facts: NodeFacts) -> str:

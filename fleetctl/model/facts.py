@@ -234,7 +234,7 @@ class Code(Struct, frozen=True):
     files: tuple[str, ...] = ()
     """The first of these."""
     sum_of: str = ""
-    """A checksum of the difference; empty: there is none."""
+    """A checksum of the difference; empty: there is none, or it is not known."""
     why: str = ""
     """Why something of it is not known."""
     synced: str | None = None

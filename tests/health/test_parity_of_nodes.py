@@ -125,7 +125,7 @@ def test_other_changes_in_files_of_the_same_name_differ() -> None:
     other = replace(DIRTY, sum_of="77 45")
     [problem] = told(nodes(code=each(DIRTY, DIRTY, DIRTY, other)))[1]
     assert problem.node == "pi4"
-    assert "train.py (checksum 77) on pi4; " in problem.summary
+    assert "train.py (checksum 77 45) on pi4; " in problem.summary
     assert told(nodes(code=DIRTY))[1] == []
 
 
@@ -176,6 +176,26 @@ def test_what_is_missing_is_told_as_such_alone() -> None:
     newer = {**here, "uv": Program("/bin/uv", "0.6.0")}
     [problem] = told(nodes(programs=each(here, here, without, newer)), needs)[1]
     assert problem.summary == "uv differs: 0.6.0 on pi4; 0.5.1 on mini1 and mini2"
+
+
+def test_code_that_is_known_in_part_differs_where_it_cannot_be_equal() -> None:
+    elsewhere = replace(SLOW, commit="ab" * 20)
+    [problem] = told(nodes(code=each(CLEAN, CLEAN, CLEAN, elsewhere)))[1]
+    assert problem.summary.startswith(
+        "code differs: abababa, and whether it is changed is not known"
+    )
+    large = replace(DIRTY, sum_of="", why="git did not answer within 3 s")
+    [problem] = told(nodes(code=each(CLEAN, CLEAN, CLEAN, large)))[1]
+    assert problem.summary == (
+        "code differs: 3f2a1c7 with changes in train.py, not compared: "
+        "git did not answer within 3 s on pi4; 3f2a1c7 on the others"
+    )
+    for others in (large, DIRTY):
+        rows, problems = told(nodes(code=each(others, others, others, large)))
+        assert ([row.ok for row in rows], problems) == ([None], [])
+    gone = Code("unknown", why="fatal: index file corrupt")
+    rows, problems = told(nodes(code=each(CLEAN, CLEAN, CLEAN, gone)))
+    assert ([row.ok for row in rows], problems) == ([None], [])
 
 
 def test_what_the_code_lacks_there_is_told_elsewhere() -> None:

@@ -40,8 +40,16 @@ SLOW = "git did not answer within 3 s"
         (f"commit {HEX}\nexit 0\nchanged 0\n", Code("tree", HEX, changed=0)),
         (
             f'commit {HEX}\nat  M a.py\nat R  old -> new\nat M  "b\\\\303"\nexit 0\nchanged 12\n'
-            "sum 4294967295 100\n",
+            "diff 0\nsum 4294967295 100\n",
             Code("tree", HEX, 12, ("a.py", "new", "b\\\\303"), sum_of="4294967295 100"),
+        ),
+        (
+            f"commit {HEX}\nat  M a\nexit 0\nchanged 1\ndiff 137\nsum 4294967295 0\n",
+            Code("tree", HEX, 1, ("a",), why=SLOW),
+        ),
+        (
+            f"commit {HEX}\nat  M a\nexit 0\nchanged 1\n",
+            Code("tree", HEX, 1, ("a",), why="git diff failed"),
         ),
         (f"commit {HEX}\nexit 137\nchanged 0\n", Code("tree", HEX, why=SLOW)),
         (

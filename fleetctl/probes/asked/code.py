@@ -33,8 +33,8 @@ printf '\nexit %s\n' $?; } |
 awk '/^exit [0-9]+$/ { print; next } NF { n++ } NF && n < 4 { print "at " substr($0, 1, 200) }
 END { print "changed " n + 0 }')
 printf '%s\n' "$said"
-case $said in at*) echo "sum $(limited git -c core.fsmonitor=false diff --no-ext-diff \
---no-textconv HEAD 2>/dev/null | cksum)" ;; esac
+case $said in at*) { { limited git -c core.fsmonitor=false diff --no-ext-diff --no-textconv HEAD
+echo "diff $?" >&3; } 2>/dev/null | echo "sum $(cksum)"; } 3>&1 ;; esac
 """
 
 
@@ -72,15 +72,13 @@ def _tree(text: str) -> Code | None:
         said = re.findall(r"^at (.*)$", text, re.M)
         why = "git status said nothing" if status is None else _why(status[1], (said or [""])[0])
         return Code("tree", commit[1], why=why, synced=synced)
-    sum_of = re.search(r"^sum (\S+ \S+)", text, re.M)
-    return Code(
-        "tree",
-        commit[1],
-        changed=whole(number[1]),
-        files=tuple(_files(text)),
-        sum_of=sum_of[1] if sum_of else "",
-        synced=synced,
-    )
+    found = Code("tree", commit[1], whole(number[1]), tuple(_files(text)), synced=synced)
+    if not found.changed:
+        return found
+    compared = re.search(r"^diff (\d+)\nsum (\S+ \S+)$", text, re.M)
+    if compared is None or compared[1] != "0":
+        return replace(found, why=_why(compared[1] if compared else "", "git diff failed"))
+    return replace(found, sum_of=compared[2])
 
 
 def _without_commit(status: str, said: str, synced: str | None) -> Code:
