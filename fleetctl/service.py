@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from msgspec import Struct
 
 from fleetctl.errors import FleetctlError, LinkError
-from fleetctl.health.assess import Checked
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.bench import BenchPath, BenchReport, PathResult
 from fleetctl.model.execution import ExecutionEvent
@@ -27,6 +26,9 @@ from fleetctl.model.status import FleetStatus, OrphanStatus, Problem, RepairStep
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync
 from fleetctl.model.topology import OS, Fleet
+
+if TYPE_CHECKING:
+    from fleetctl.health.assess import Checked  # slow to import
 
 Answered = Callable[[str, Look], object]
 """Called with each node's answer as it comes in."""
