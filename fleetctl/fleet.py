@@ -10,8 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from fleetctl.errors import LaunchError, LinkError, LinkHung, TmuxError, UsageError
-from fleetctl.health.assess import Checked, assess
-from fleetctl.health.services import UNATTACHABLE, pane_of
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
@@ -25,11 +23,7 @@ from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync
-from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
-from fleetctl.observe.again import asked_again
-from fleetctl.observe.former import FormerNodes
-from fleetctl.observe.observer import Observer
 from fleetctl.service import (
     BENCH_S,
     Action,
@@ -43,14 +37,17 @@ from fleetctl.service import (
 )
 
 if TYPE_CHECKING:
+    from fleetctl.health.assess import Checked
     from fleetctl.launch.launcher import Launcher
+    from fleetctl.observe.former import FormerNodes
+    from fleetctl.observe.observer import Observer
 
 
 class LiveFleet:
     """:class:`fleetctl.service.FleetService` over SSH and tmux.
 
-    Modules that only some commands need are imported in their methods, which makes ``status``
-    quicker.
+    Modules that only some commands need are imported in their methods, which makes the others
+    quicker: what looks at nodes and judges them is a third of all.
     """
 
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
@@ -58,8 +55,7 @@ class LiveFleet:
         """As in nodes.yaml; what ``observer`` has knows the addresses that DHCP gave, too."""
         self.job = job
         self.links = Links(fleet)
-        self.observer = Observer(fleet, job, derive(fleet, job), self.links)
-        self._former = FormerNodes(fleet)
+        self._expectations = derive(fleet, job)
         self._changing: set[asyncio.Task[Any]] = set()
         """Tasks that are changing something on a node."""
 
@@ -73,7 +69,8 @@ class LiveFleet:
             task.cancel()
         await asyncio.gather(*open_tasks, return_exceptions=True)
         await self.links.close()
-        await self._former.links.close()
+        if "_former" in vars(self):
+            await self._former.links.close()
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -87,6 +84,18 @@ class LiveFleet:
         finally:
             self._changing.discard(task)
 
+    @cached_property
+    def observer(self) -> Observer:
+        from fleetctl.observe.observer import Observer
+
+        return Observer(self.fleet, self.job, self._expectations, self.links)
+
+    @cached_property
+    def _former(self) -> FormerNodes:
+        from fleetctl.observe.former import FormerNodes
+
+        return FormerNodes(self.fleet)
+
     # asking
 
     async def observe(self, chosen: Sequence[Instance] | None = None) -> FleetStatus:
@@ -99,6 +108,9 @@ class LiveFleet:
         *,
         depth: Depth = "check",
     ) -> Checked:
+        from fleetctl.health.assess import assess
+        from fleetctl.observe.again import asked_again
+
         began = time.monotonic()
 
         async def ask(node: Node) -> Look:
@@ -219,6 +231,9 @@ class LiveFleet:
         :raises TmuxError: the node's tmux cannot be asked.
         :raises LaunchError: it has lost its socket.
         """
+        from fleetctl.health.services import UNATTACHABLE, pane_of
+        from fleetctl.model.tmux_refusals import refusal
+
         facts = await self.observer.instances_on(instance.node)
         if facts.panes is None and facts.tmux_version is not None:
             told = refusal(facts.unknown.get("tmux", CUT_OFF))

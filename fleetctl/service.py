@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from msgspec import Struct
 
 from fleetctl.errors import FleetctlError, LinkError
-from fleetctl.health.assess import Checked
-from fleetctl.health.kinds.machine import REQUIREMENT_MISSING
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.bench import BenchPath, BenchReport, PathResult
 from fleetctl.model.execution import ExecutionEvent
@@ -28,6 +26,9 @@ from fleetctl.model.status import FleetStatus, OrphanStatus, Problem, RepairStep
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync
 from fleetctl.model.topology import OS, Fleet
+
+if TYPE_CHECKING:
+    from fleetctl.health.assess import Checked  # slow to import
 
 Answered = Callable[[str, Look], object]
 """Called with each node's answer as it comes in."""
@@ -46,6 +47,8 @@ class StartRefused(FleetctlError):
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
+        from fleetctl.health.kinds.machine import REQUIREMENT_MISSING  # slow to import
+
         lacks = all(problem.code == REQUIREMENT_MISSING.code for problem in problems)
         why = "nodes lack what the job requires" if lacks else "the network would break it"
         super().__init__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
@@ -77,6 +76,8 @@ def choose_nodes(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> list[
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
+    from difflib import get_close_matches  # slow to import, and needed only for a mistake
+
+    close = get_close_matches(name, names, n=1)
     known = ", ".join(dict.fromkeys(names)) or "none"
     return f"Did you mean {close[0]!r}?" if close else f"There are: {known}."

@@ -11,7 +11,6 @@ from fleetctl.escaping import visible
 from fleetctl.finishing import to_the_end
 from fleetctl.link.protocol import Link
 from fleetctl.model.syncing import Way
-from fleetctl.sync import tarball
 from fleetctl.sync.answer import Copy
 from fleetctl.sync.node_files import Place
 from fleetctl.sync.rsync import Rsync, RsyncUnusable
@@ -54,6 +53,8 @@ class Sending:
                     await _discard(link, place)
                 else:
                     return "rsync", ""
+            from fleetctl.sync import tarball  # seldom needed
+
             await tarball.send(link, place, tree.folder, paths, tree.files)
         except BaseException:
             await to_the_end(_discard(link, place))

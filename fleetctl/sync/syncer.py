@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -18,8 +19,10 @@ from fleetctl.model.topology import Fleet
 from fleetctl.sync.comparing import Comparing, Difference, check_space
 from fleetctl.sync.node_files import Place
 from fleetctl.sync.sending import Sending
-from fleetctl.sync.sharing import Sharing
 from fleetctl.sync.tree import Tree
+
+if TYPE_CHECKING:
+    from fleetctl.sync.sharing import Sharing
 
 _AT_ONCE = 32
 """So many nodes are sent to at the same time: each has an rsync on this machine."""
@@ -52,7 +55,11 @@ class Syncer:
         self._force = force
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._sending = Sending()
-        self._sharing = Sharing(fleet, job, shared, self._sending) if shared is not None else None
+        self._sharing: Sharing | None = None
+        if shared is not None:
+            from fleetctl.sync.sharing import Sharing  # few jobs need it
+
+            self._sharing = Sharing(fleet, job, shared, self._sending)
 
     async def __aenter__(self) -> Syncer:
         return self

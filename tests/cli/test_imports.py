@@ -29,12 +29,17 @@ except SystemExit as end:
     code = end.code
 else:
     code = 0
-sys.stderr.write("\\n" + json.dumps([code, sorted({name.split(".")[0] for name in sys.modules})]))
+sys.stderr.write("\\n" + json.dumps([code, sorted(sys.modules)]))
 """
 
 
 def loaded(folder: Path, *arguments: str) -> set[str]:
     """The heavy modules that a command, which must succeed, has loaded at its end."""
+    return set(HEAVY) & {name.split(".")[0] for name in modules(folder, *arguments)}
+
+
+def modules(folder: Path, *arguments: str) -> list[str]:
+    """All modules that it has loaded."""
     environment = {
         "HOME": str(folder),
         "TMUX_TMPDIR": str(folder),
@@ -51,7 +56,8 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
     )
     code, names = json.loads(done.stderr.splitlines()[-1])
     assert not code, done.stderr
-    return set(HEAVY) & set(names)
+    found: list[str] = names
+    return found
 
 
 @pytest.fixture
@@ -131,3 +137,16 @@ subprocess.run(["true"])  # and this one is seen
         [sys.executable, "-c", watched], capture_output=True, text=True, timeout=30, check=True
     )
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["subprocess.Popen"]
+
+
+def test_what_asks_and_judges_nodes_is_not_loaded_to_sync(folder: Path) -> None:
+    (folder / "code").mkdir()
+    (folder / "code/a").write_text("1")
+    text = LOCAL.replace("local}", "local, workdir: ~/there}").replace(
+        "job: {", "job: {sync: {from: code}, "
+    )
+    (folder / "nodes.yaml").write_text(text)
+    found = modules(folder, "sync")
+    assert "fleetctl.sync.syncer" in found
+    slow = ("fleetctl.health.", "fleetctl.observe.", "fleetctl.probes.asked", "fleetctl.sync.shar")
+    assert not [name for name in found if name.startswith(slow)]
