@@ -290,7 +290,7 @@ class _JobReader:
         if written is None:
             return base
         path = self._path(name, "workdir")
-        own = read_workdir(scope.fill(written, path), path, self._report) or "~"
+        own = read_workdir(scope.fill_now(written, path), path, self._report) or "~"
         return own if base is None or own.startswith(("~", "/")) else posixpath.join(base, own)
 
     def _env_file(self, name: str, entry: ServiceEntry) -> str | None:

@@ -50,7 +50,7 @@ def _value(
         return ""  # reported already
     if kind == "silence":
         return f"{written:g}"
-    text = scope.fill(written, here)
+    text = (scope.fill if kind == "command" else scope.fill_now)(written, here)
     if kind != "command" and not report.wrong(*here):
         must_be = unfit_url(text) if kind == "http" else unfit_endpoint(text)
         if must_be:

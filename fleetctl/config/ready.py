@@ -64,7 +64,7 @@ def _value(
         return ""
     if kind == "delay":
         return f"{written:g}"
-    text = scope.fill(written, here)
+    text = (scope.fill if kind == "command" else scope.fill_now)(written, here)
     if not report.wrong(*here):
         for why in _unfit(kind, text):
             report.mistake(here, why)

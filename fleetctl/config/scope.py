@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 
 from fleetctl.config.placeholders import ANY_ADDRESS, NodeScope, Unfillable
+from fleetctl.config.report import TreePath
 from fleetctl.model.jobs import Listen
-from fleetctl.model.late_words import interface_word, path_word
+from fleetctl.model.late_words import interface_word, late_word, path_word
 from fleetctl.model.topology import Fleet, Node
 
 _OF_INSTANCE = ("rank", "rank0", "world_size", "local", "interface")
@@ -69,6 +70,17 @@ class Scope(NodeScope):
         yield from (f"{what}.{network}" for what in _OF_NETWORK for network in self.fleet.networks)
         yield from (f"{service}.{what}" for service in self.places for what in _OF_SERVICE)
         yield from super().words()
+
+    def fill_now(self, text: str, path: TreePath) -> str:
+        """As :meth:`fill`, for what is needed before the node is asked: a word that only it can
+        replace is a mistake."""
+        filled = self.fill(text, path)
+        if (word := late_word(filled)) and not late_word(text):
+            what = (
+                f"{path[-1]} cannot have the {word[1:-1]}, which is only known once it is started"
+            )
+            self.report.mistake(path, what)
+        return filled
 
     def hosts_on(self, network: str, word: str) -> list[str]:
         """The addresses of the service's nodes on ``network``, in order of rank.

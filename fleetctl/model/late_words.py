@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+_WORD = re.compile(r"<(interface on|path of) [\w.-]+>")
+
+
+def late_word(text: str) -> str | None:
+    """The first such word in ``text``."""
+    found = _WORD.search(text)
+    return found[0] if found else None
+
 
 def interface_word(network: str) -> str:
     """Stands for the name of the interface by which the node is on ``network``."""

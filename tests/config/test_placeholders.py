@@ -182,6 +182,8 @@ def test_members_of_an_elastic_job_do_not_change_its_definition() -> None:
         ("{hosts.fabrik}", "", "unknown network 'fabrik' in {hosts.fabrik}: did you mean 'fabric'"),
         ("{m2.edge}", "", "{m2.edge} has no value on 'm2', which is on wifi, fabric"),
         ("{m2.fabrik}", "", "unknown network 'fabrik' in {m2.fabrik}: did you mean 'fabric'"),
+        ('x", workdir: "{interface.wifi}', "", "workdir cannot have the interface on wifi"),
+        ('x", ready: {log: "{interface}"}, workdir: "y', "", "log cannot have the interface on"),
         ("{rank1}", "", "unknown placeholder '{rank1}': did you mean 'rank"),
         ("{server.hots}", "", "did you mean 'server.ho"),
         ("{locals}", "", "did you mean 'local'?"),
