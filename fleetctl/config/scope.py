@@ -12,9 +12,9 @@ from fleetctl.model.jobs import Listen
 from fleetctl.model.late_words import interface_word, late_word, path_word
 from fleetctl.model.topology import Fleet, Node
 
-_OF_INSTANCE = ("rank", "rank0", "world_size", "local", "interface")
-_OF_SERVICE = ("node", "host", "port", "hosts", "size")
-_OF_NETWORK = ("hosts", "hostfile", "interface")
+OF_INSTANCE = ("rank", "rank0", "world_size", "local", "interface")
+OF_SERVICE = ("node", "host", "port", "hosts", "size")
+OF_NETWORK = ("hosts", "hostfile", "interface")
 """``{hosts.NETWORK}`` and so on."""
 
 
@@ -55,20 +55,20 @@ class Scope(NodeScope):
 
     def value(self, word: str) -> str | None:
         """See :meth:`NodeScope.value`."""
-        if word in _OF_INSTANCE:
+        if word in OF_INSTANCE:
             return self._of_instance(word)
         first, _, last = word.rpartition(".")
-        if first in self.places and last in _OF_SERVICE:
+        if first in self.places and last in OF_SERVICE:
             return self._of_service(first, last)
-        if first in _OF_NETWORK:
+        if first in OF_NETWORK:
             return self._of_network(first, last, word)
         return super().value(word)
 
     def words(self) -> Iterator[str]:
         """See :meth:`NodeScope.words`."""
-        yield from ("node", *_OF_INSTANCE)
-        yield from (f"{what}.{network}" for what in _OF_NETWORK for network in self.fleet.networks)
-        yield from (f"{service}.{what}" for service in self.places for what in _OF_SERVICE)
+        yield from ("node", *OF_INSTANCE)
+        yield from (f"{what}.{network}" for what in OF_NETWORK for network in self.fleet.networks)
+        yield from (f"{service}.{what}" for service in self.places for what in OF_SERVICE)
         yield from super().words()
 
     def fill_now(self, text: str, path: TreePath) -> str:

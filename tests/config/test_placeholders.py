@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import get_args
+
 import pytest
 
 from fleetctl.config import load_text
+from fleetctl.config.scalars import Framework
+from fleetctl.config.scope import OF_INSTANCE, OF_NETWORK, OF_SERVICE
 from fleetctl.errors import ConfigError
 
 FLEET = """\
@@ -199,3 +204,11 @@ def test_words_without_a_value(command: str, more: str, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         on_m2_and_pi(command, "restart: never", more)
     assert says in str(caught.value)
+
+
+def test_the_page_has_every_word_and_every_framework() -> None:
+    page = Path(__file__).parents[2].joinpath("docs/nodes-yaml.md").read_text("utf-8")
+    words = [f"{{{word}" for word in (*OF_INSTANCE, *(f"{what}.NETWORK" for what in OF_NETWORK))]
+    words += [f"{{SERVICE.{what}}}" for what in OF_SERVICE]
+    words += [f"| `{framework}` |" for framework in get_args(Framework) if framework != "none"]
+    assert [word for word in words if word not in page] == []

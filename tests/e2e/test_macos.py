@@ -179,3 +179,29 @@ def test_local_network_privacy_is_asked_where_the_worker_lives(user: MakeUser) -
     one.lab.heal()
     assert told() == []
     assert one.type("stop").code == 0
+
+
+@pytest.mark.long
+def test_interfaces_and_host_files_of_both_systems(user: MakeUser) -> None:
+    one = user(
+        {
+            "ring": {
+                "on": ["hub", "pi"],
+                "framework": "torchrun",
+                "command": "echo $GLOO_SOCKET_IFNAME {interface.wifi}; cat {hostfile.wifi}; "
+                "exec sleep 4910",
+                "ready": {"command": 'test "$GLOO_SOCKET_IFNAME" = {interface}'},
+                "stop": QUICK,
+            }
+        }
+    )
+    one.start()
+    printed = {
+        name: one.type("logs", "-n", "3", f"ring@{name}").out.splitlines() for name in ("hub", "pi")
+    }
+    assert {name: lines[0].split() for name, lines in printed.items()} == {
+        "hub": ["en0", "en1"],
+        "pi": ["eth0", "wlan0"],
+    }
+    assert printed["hub"][1:] == printed["pi"][1:]
+    assert one.type("stop").code == 0
