@@ -32,7 +32,7 @@ class Scenario(Struct, frozen=True):
     """The entry in the palette: "Pull pi4's cable"."""
     node: str
     fault: str
-    """The kind: one of ``fleetctl lab fault --list``, or ``kill`` or ``tmux-killed``."""
+    """The kind: one of ``lab fault --list``, or ``kill``, ``tmux-killed`` or ``app-off``."""
     look: str
     """What to look for in the dashboard: one or two sentences."""
     code: str | None

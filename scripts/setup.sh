@@ -51,11 +51,13 @@ find_python() {
 }
 
 # Debian packages of the programs that are missing, one per line; $1: the Python to make .venv with.
+# With a browser if $with_browser says so.
 missing_packages() {
   local pair
   for pair in tmux:tmux sshd:openssh-server ssh:openssh-client ping:iputils-ping ip:iproute2 \
     ps:procps unshare:util-linux git:git rsync:rsync nft:nftables lsof:lsof sudo:sudo iperf3:iperf3 zsh:zsh \
-    curl:curl wget:wget busybox:busybox mksh:mksh yash:yash ksh93:ksh93u+m; do
+    curl:curl wget:wget busybox:busybox mksh:mksh yash:yash ksh93:ksh93u+m \
+    ${with_browser:+chromium:chromium chromedriver:chromium-driver}; do
     command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
   done
   "$1" -c 'import ensurepip, venv' 2>/dev/null || echo "$1-venv"
@@ -101,7 +103,7 @@ apt_install() (
   esac
 )
 
-# Makes .venv with the project in it, editable, under constraints.txt; $1: "[dev]" or "".
+# Makes .venv with the project in it, editable, under constraints.txt; $1: "[dev]", "[demo]" or "".
 # Does nothing if pyproject.toml, constraints.txt, Python and this folder have not changed.
 install_project() {
   local extras=$1 python state

@@ -75,8 +75,9 @@ def test_the_wheel_carries_what_lies_outside_the_package(installed: Installed) -
     package = installed.packages / "fleetctl"
     assert "forward" in installed.runs("explain", "forwarding-off")
     installed.runs("-f", package / "shipped/nodes.yaml", "config", "check")
-    example = {path.name for path in (ROOT / "examples/elastic").iterdir() if path.is_file()}
-    assert {path.name for path in (package / "shipped/elastic").iterdir()} >= example
+    for name in ("elastic", "pipeline", "pipeline/page"):
+        example = {path.name for path in (ROOT / "examples" / name).iterdir() if path.is_file()}
+        assert {path.name for path in (package / "shipped" / name).iterdir()} >= example
     assert (package / "py.typed").exists()
 
 

@@ -22,8 +22,8 @@ from fleetctl.cli.terminal import PLAIN_SCREEN, has_screen
 from fleetctl.cli.told import remember
 from fleetctl.config.file import VARIABLE as CONFIG_VARIABLE
 from fleetctl.demo import VARIABLE, Demo
-from fleetctl.errors import ConfigError
-from fleetctl.lab import Lab, shipped
+from fleetctl.errors import ConfigError, LabError
+from fleetctl.lab import Lab, app, shipped
 from fleetctl.lab.loopback import CANNOT_SHOW, LoopbackLab
 from fleetctl.lab.requests import serving
 from fleetctl.lab.requirements import why_only_loopback
@@ -64,6 +64,7 @@ def command(context: Context, loopback: bool, keep: bool, then: str | None) -> i
             fleet = config.load(lab.config_path)
             remember(lab.config_path, fleet, home=lab.home)
             job = choose_job(fleet, job.name if job else None)
+            _start_apps(lab, fleet)
             return _show(lab, Tour(lab, fleet, job), context.job, then, keep=keep)
         finally:
             for number in _ENDINGS:  # nothing may interrupt taking it down
@@ -90,7 +91,7 @@ def _config_file(context: Context) -> Path:
 
 
 def _build(fleet: Fleet, path: Path, name: str, *, loopback: bool, keep: bool) -> Lab | LoopbackLab:
-    copies = [(shipped.elastic(), shipped.ELASTIC_PLACE)]
+    copies = shipped.examples()
     _say(f"building the fleet {fleet.name!r} of {path}")
     if not loopback:
         return Lab.up(fleet, path, name=name, copies=copies, progress=_say)
@@ -107,6 +108,17 @@ def _build(fleet: Fleet, path: Path, name: str, *, loopback: bool, keep: bool) -
         _say(note)
     _say(CANNOT_SHOW)
     return lab
+
+
+def _start_apps(lab: Lab | LoopbackLab, fleet: Fleet) -> None:
+    """Start the stand-ins for apps; a demo without them shows its other jobs."""
+    for played in app.played(fleet):
+        try:
+            where = app.start(lab, fleet, played.node)
+        except LabError as error:
+            _say(str(error))
+        else:
+            _say(f"an app on {played.node} listens at {where}")
 
 
 def _show(

@@ -14,7 +14,7 @@ import click
 from fleetctl.cli.context import Context
 from fleetctl.cli.told import remember
 from fleetctl.errors import UsageError
-from fleetctl.lab import Lab
+from fleetctl.lab import Lab, app
 from fleetctl.lab.faults.registry import KINDS
 from fleetctl.lab.loopback import CANNOT_SHOW, LOOPBACK_KINDS, LoopbackLab
 from fleetctl.lab.requirements import why_only_loopback
@@ -224,6 +224,28 @@ def heal(name: str | None, kind: str | None, node: str | None) -> None:
         click.echo(f"mended: {one.kind} on {one.node.removeprefix('@')}", err=True)
     if not mended:
         click.echo("Nothing of that is broken.", err=True)
+
+
+@command.command(name="app")
+@_NAME
+@click.argument("node")
+@click.argument("action", type=click.Choice(["start", "stop"]))
+def app_command(name: str | None, node: str, action: str) -> None:
+    """Start or stop a stand-in for the app on NODE, which nobody can log into.
+
+    It plays the iPad of the job in examples/pipeline, and listens where the node's service without
+    a command says.
+    """
+    from fleetctl import config
+
+    lab = _lab(name)
+    if action == "start":
+        where = app.start(lab, config.load(lab.config_path), node)
+        click.echo(f"the app on {node} listens at {where}", err=True)
+    elif app.stop(lab, node):
+        click.echo(f"the app on {node} has ended", err=True)
+    else:
+        click.echo(f"No app runs on {node}.", err=True)
 
 
 def _running() -> list[str]:

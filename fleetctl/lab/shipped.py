@@ -1,4 +1,4 @@
-"""The fleet and the job that come with fleetctl: five machines and a small training run.
+"""The fleet and the jobs that come with fleetctl: a small training run, and a model in three parts.
 
 The repository has them at its top, the wheel in ``fleetctl/shipped``.
 """
@@ -11,6 +11,12 @@ ELASTIC_PLACE = "~/Desktop/smolcluster/src/smolcluster"
 """The folder of the training in the shipped nodes.yaml."""
 ELASTIC_ENV = {"SMOL_SERVER": "10.10.0.1:65432"}
 """The address of the training's server, with the variable that changes it (examples/elastic)."""
+
+PIPELINE_PLACE = "~/Desktop/smolcluster/src/pipeline"
+"""The folder of the model in three parts."""
+PIPELINE_PROGRAM = "pipeline.py"
+APP_BLOCKS = "4-7"
+"""What the stand-in for the iPad's app computes."""
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -26,6 +32,16 @@ def nodes_yaml() -> Path:
 def elastic() -> Path:
     """The folder of the training run; as :func:`nodes_yaml`."""
     return _first(_PACKAGE / "shipped" / "elastic", _PACKAGE.parent / "examples" / "elastic")
+
+
+def pipeline() -> Path:
+    """The folder of the model in three parts; as :func:`nodes_yaml`."""
+    return _first(_PACKAGE / "shipped" / "pipeline", _PACKAGE.parent / "examples" / "pipeline")
+
+
+def examples() -> list[tuple[Path, str]]:
+    """What the jobs of the shipped nodes.yaml need, each with its place on the nodes."""
+    return [(elastic(), ELASTIC_PLACE), (pipeline(), PIPELINE_PLACE)]
 
 
 def _first(*places: Path) -> Path:

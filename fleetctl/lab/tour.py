@@ -15,6 +15,7 @@ import msgspec
 
 from fleetctl.demo import Scenario
 from fleetctl.errors import LabError
+from fleetctl.lab import app
 from fleetctl.lab.faults.registry import KINDS
 from fleetctl.lab.lab import Lab
 from fleetctl.lab.loopback import LOOPBACK_KINDS, LoopbackLab
@@ -28,6 +29,7 @@ from fleetctl.quoting import quote
 ACT_TIMEOUT_S = 30.0
 KILL = "kill"
 TMUX_KILLED = "tmux-killed"
+APP_OFF = "app-off"
 
 Places = Callable[[str, str], list[str | None]]
 """By kind of fault and node: the networks it can affect; ``[None]``: the node; empty: none."""
@@ -46,6 +48,7 @@ def scenarios(fleet: Fleet, job: Job | None, places: Places) -> tuple[Scenario, 
     # Prefer the last node that fits: others more often depend on the first ones of nodes.yaml.
     order = [*working[::-1], *(name for name in reachable[::-1] if name not in working)]
     found = (
+        map(_app, app.played(fleet, job) if job else ()),
         [_kill(workers[0])] if workers else [],
         _cable(order, places),
         _forwarding(fleet, order, places),
@@ -58,6 +61,21 @@ def scenarios(fleet: Fleet, job: Job | None, places: Places) -> tuple[Scenario, 
         _ssh_and_disk(order, places),
     )
     return tuple(chain.from_iterable(found))
+
+
+def _app(instance: Instance) -> Scenario:
+    node = instance.node
+    return Scenario(
+        f"{APP_OFF}@{node}",
+        f"Switch off the app on {node}",
+        node,
+        APP_OFF,
+        f"{instance.name} is stopped. A story that is being written waits, and its page says for "
+        "which rank.",
+        None,
+        "heal",
+        "Somebody has to open it again, by hand. Then the story goes on where it was.",
+    )
 
 
 def _kill(instance: Instance, *, server: bool = False) -> Scenario:
@@ -292,6 +310,9 @@ class Tour:
     def _break(self, scenario: Scenario) -> str:
         if scenario.fault == KILL:
             self._kill(scenario)
+        elif scenario.fault == APP_OFF:
+            if not app.stop(self._lab, scenario.node):
+                raise LabError(f"no app runs on {scenario.node}")
         elif scenario.fault == TMUX_KILLED:
             self._run(
                 scenario, f"tmux -L {TMUX_SOCKET} kill-server", f"no tmux runs on {scenario.node}"
@@ -313,6 +334,9 @@ class Tour:
                     f"{scenario.target} does not start: {said[-1] if said else 'no word'}"
                 )
             return f"{scenario.target} runs again."
+        if scenario.fault == APP_OFF:
+            where = app.start(self._lab, self._fleet, scenario.node)
+            return f"The app on {scenario.node} listens at {where}."
         mended = self._lab.heal(scenario.fault, scenario.node)
         return f"{scenario.title}: mended." if mended else "It is not broken."
 

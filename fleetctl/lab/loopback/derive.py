@@ -145,12 +145,12 @@ class _Mover:
 
     def _watched(self, job: str, name: str, entry: yaml.Node) -> None:
         """For a service that is started by hand: replace the port of `ready` by an unused one, so
-        that no other service of this machine is asked."""
+        that no other service of this machine is asked. That of its `listen` is one already."""
         if self._fleet.jobs[job].services[name].instances[0].command is None:
             ready = _get(entry, "ready")
             for kind in ("connect", "http"):
                 written = _get(ready, kind)
-                if isinstance(written, yaml.ScalarNode):
+                if isinstance(written, yaml.ScalarNode) and f"{{{name}.port}}" not in written.value:
                     scheme = "http://" if kind == "http" else ""
                     written.value = f"{scheme}{HOST}:{self._free_port()}"
 
