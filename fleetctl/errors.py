@@ -5,7 +5,8 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 ├── UsageError               the call is wrong: unknown target, missing option value (exit 2)
 ├── ConfigError              nodes.yaml is wrong; carries every mistake in it (exit 2)
 ├── LinkError                a node cannot be talked to; ``code`` is a problem code
-│   ├── ConnectFailed        refused, no route, name not known          (ssh-unreachable)
+│   ├── ConnectFailed        no route, name not known                   (ssh-unreachable)
+│   │   └── ConnectRefused   no SSH server listens there                (ssh-unreachable)
 │   ├── ConnectTimedOut      nothing answered within connect_timeout    (ssh-timeout)
 │   ├── AuthFailed           no key was accepted; says which were tried (ssh-auth-failed)
 │   ├── HostKeyUnknown       the host is in no known_hosts file         (ssh-host-key-unknown)
@@ -92,9 +93,15 @@ class LinkError(FleetctlError):
 
 
 class ConnectFailed(LinkError):
-    """Refused, no route to the host, or its name is not known."""
+    """No route to the host, or its name is not known."""
 
     silent = True
+
+
+class ConnectRefused(ConnectFailed):
+    """The machine at the address is up, and no SSH server listens there."""
+
+    silent = False
 
 
 class LocalNetworkDenied(ConnectFailed):

@@ -18,7 +18,7 @@ from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Failure, Said
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import CUT_OFF, Pane
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.plan import PlanStep, plan
 from fleetctl.model.questions import Depth
@@ -55,10 +55,10 @@ class LiveFleet:
 
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
         self.fleet = fleet
+        """As in nodes.yaml; what ``observer`` has knows the addresses that DHCP gave, too."""
         self.job = job
         self.links = Links(fleet)
-        self._expectations = derive(fleet, job)
-        self.observer = Observer(fleet, job, self._expectations, self.links)
+        self.observer = Observer(fleet, job, derive(fleet, job), self.links)
         self._former = FormerNodes(fleet)
         self._changing: set[asyncio.Task[Any]] = set()
         """Tasks that are changing something on a node."""
@@ -107,17 +107,18 @@ class LiveFleet:
                 answered(node.name, look)
             return look
 
+        await self.observer.ask_leases()
         nodes = self.fleet.nodes.values()
         former, asked = await asyncio.gather(
             self._former.looks(self.job), asyncio.gather(*(ask(node) for node in nodes))
         )
         looks = dict(zip(self.fleet.nodes, asked, strict=True))
         if depth == "check":
-            looks = await asked_again(self.observer, self._expectations, looks)
+            looks = await asked_again(self.observer, looks)
         return assess(
-            self.fleet,
+            self.observer.fleet,
             self.job,
-            self._expectations,
+            self.observer.expectations,
             looks,
             duration_s=time.monotonic() - began,
             depth=depth,
@@ -138,7 +139,7 @@ class LiveFleet:
         return Watch(
             self.fleet,
             self.job,
-            self._expectations,
+            lambda: (self.observer.fleet, self.observer.expectations),
             attend_one,
             interval_s=interval_s,
             depth=depth,
@@ -171,7 +172,6 @@ class LiveFleet:
         return Launcher(
             self.fleet,
             self.job,
-            self._expectations,
             self.links,
             self.observer,
             self._former,
@@ -181,7 +181,7 @@ class LiveFleet:
     # logs and windows
 
     async def past_logs(
-        self, chosen: Sequence[Instance], wanted: Wanted
+        self, chosen: Sequence[LogSource], wanted: Wanted
     ) -> dict[str, PastLog | LinkError]:
         from fleetctl.logs.clocks import Clocks
         from fleetctl.logs.feed import past
@@ -189,11 +189,11 @@ class LiveFleet:
 
         clocks = Clocks(self.observer.clock_offset_s)
 
-        async def read(instance: Instance) -> PastLog | LinkError:
-            log = LogLocation(self.fleet.name, instance.job, instance.name)
+        async def read(source: LogSource) -> PastLog | LinkError:
+            log = LogLocation.of(self.fleet.name, source)
             try:
-                with of_node(instance.node):
-                    return await past(self.links, log, instance.node, wanted, clocks)
+                with of_node(source.node):
+                    return await past(self.links, log, source.node, wanted, clocks)
             except LinkError as error:
                 return error
 
@@ -202,7 +202,7 @@ class LiveFleet:
 
     async def follow_logs(
         self,
-        chosen: Sequence[Instance],
+        chosen: Sequence[LogSource],
         wanted: Wanted,
         took: Callable[[LogEvent], object],
         *,
@@ -318,7 +318,7 @@ class LiveFleet:
         force: bool = False,
     ) -> None:
         from fleetctl.sync.syncer import Syncer, secret_files
-        from fleetctl.sync.tree import read_tree
+        from fleetctl.sync.tree import read_all
 
         job = self.job
         if job is None or job.sync is None:
@@ -327,14 +327,14 @@ class LiveFleet:
                 hint="Say which folder is its code: sync: {from: .}, beside its services.",
             )
         reading = asyncio.create_task(
-            asyncio.to_thread(read_tree, job.sync, secret_files(self.fleet.jobs))
+            asyncio.to_thread(read_all, job.sync, secret_files(self.fleet.jobs))
         )
         connecting = [asyncio.create_task(self.links.get(node)) for node in nodes]  # meanwhile
         try:
-            tree = await reading
+            tree, shared = await reading
             with self.changing():
                 async with Syncer(
-                    self.fleet.name, job, tree, self.links, dry_run=dry_run, force=force
+                    self.fleet, job, tree, shared, self.links, dry_run=dry_run, force=force
                 ) as syncer:
                     await syncer.run(nodes, took)
         finally:
@@ -381,9 +381,9 @@ class LiveFleet:
             return await self.check(answered=answered)
 
         return Bench(
-            self.fleet,
+            self.observer.fleet,
             self.job,
-            self._expectations,
+            self.observer.expectations,
             self.links,
             check,
             nodes,

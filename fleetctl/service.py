@@ -17,7 +17,7 @@ from fleetctl.health.assess import Checked
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.bench import BenchPath, BenchReport, PathResult
 from fleetctl.model.execution import ExecutionEvent
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.plan import PlanStep
 from fleetctl.model.progress import ActionResult, Progress
@@ -148,6 +148,11 @@ class Repairs(Protocol):
         """Ask every node quickly, without planning a repair."""
 
     @property
+    def ways(self) -> Mapping[str, str]:
+        """By node: the one through which the last check reached it, since the direct way is
+        silent."""
+
+    @property
     def open_problems(self) -> tuple[Problem, ...]:
         """What the last check found on these nodes."""
 
@@ -159,7 +164,8 @@ class Repairs(Protocol):
         """The steps of ``repair`` that would be run now, without those that were run before."""
 
     def todo(self) -> dict[str, list[Repair]]:
-        """By node, in the order of nodes.yaml: the repairs that can be run there."""
+        """By node: the repairs that can be run there; first on nodes that others are reached
+        through."""
 
     def decline(self, repairs: Sequence[Repair]) -> None:
         """Do not offer ``repairs`` again."""
@@ -300,13 +306,13 @@ class FleetService(Protocol):
         """
 
     async def past_logs(
-        self, chosen: Sequence[Instance], wanted: Wanted
+        self, chosen: Sequence[LogSource], wanted: Wanted
     ) -> Mapping[str, PastLog | LinkError]:
-        """The lines that are already in the logs of ``chosen``, by instance name."""
+        """The lines that are already in the logs of ``chosen``, by name."""
 
     async def follow_logs(
         self,
-        chosen: Sequence[Instance],
+        chosen: Sequence[LogSource],
         wanted: Wanted,
         took: Callable[[LogEvent], object],
         *,

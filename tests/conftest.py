@@ -28,6 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    tried, left_out = thoroughness.in_one_shell(items)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = tried
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What tests measured in seconds, as properties of their own, whichever process ran them."""
     measured: dict[str, list[float]] = {}

@@ -241,6 +241,8 @@ class ScriptedLink:
     connect_ms: float | None = None
     shell_s: float | None = None
     ignored: tuple[str, ...] = ()
+    via = bypassed = ""
+    outdated = False
 
     def __init__(self, far: ScriptedNode) -> None:
         self.node = far.name
@@ -360,7 +362,7 @@ class ScriptedLinks(Links):
         """The controller's machine."""
         self._nodes = nodes
 
-    async def _open(self, node: Node) -> Link:
+    async def _open(self, node: Node, lane: int = 0) -> Link:
         await asyncio.sleep(0)
         return self._nodes[node.name].link()
 

@@ -1,10 +1,16 @@
-"""How many examples of a property are tried: all by `scripts/test --long`, else a third of them."""
+"""How much of each property is tried: all by `scripts/test --long`, less by the quick tests."""
 
 from __future__ import annotations
+
+import re
+from collections import defaultdict
+from zlib import crc32
 
 import pytest
 
 _all = False
+_SHELL = re.compile(r"(?<=[\[-])(?:dash|bash)(?=[\]-])")
+"""The shell in the id of a test that is run in either."""
 
 
 def configure(config: pytest.Config) -> None:
@@ -14,5 +20,20 @@ def configure(config: pytest.Config) -> None:
 
 
 def examples(number: int) -> int:
-    """That many, or a third of them."""
+    """That many examples, or a third of them."""
     return number if _all else max(1, number // 3)
+
+
+def in_one_shell(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Of the tests that differ only in being run in dash or in bash: both, or one of the two, about
+    as many of one shell as of the other. What is tried, and what is left out."""
+    alike: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        alike[_SHELL.sub("", item.nodeid, count=1)].append(item)
+    left_out = [
+        twins[crc32(name.encode()) % 2]
+        for name, twins in alike.items()
+        if len(twins) == 2 and not _all
+    ]
+    names = {item.nodeid for item in left_out}
+    return [item for item in items if item.nodeid not in names], left_out

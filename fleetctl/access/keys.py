@@ -130,7 +130,8 @@ class Keys:
                 finally:
                     await link.close()
             else:
-                way = await self._connector.way(name, node.ssh)
+                ssh = await self._connector.answering(node)
+                way = await self._connector.way(name, ssh)
                 said = await run_with_password(way, authorize.script(), stdin, told)
         authorized = authorize.read(said.output)
         if authorized is None or said.exit_status != 0:

@@ -84,6 +84,7 @@ class Trust:
         node = self._fleet.nodes[name]
         try:
             with of_node(name):
+                node = replace(node, ssh=await self._connector.answering(node))
                 shown = await self._connector.host_keys(node)
         except LinkError as error:
             return Finding(name, error=error)

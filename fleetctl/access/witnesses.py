@@ -51,8 +51,8 @@ def witnesses(fleet: Fleet, about: str, trusted: Sequence[str]) -> list[Witness]
     found = []
     for name in trusted:
         network = fleet.shared_network(name, about)
-        if name != about and network and fleet.nodes[name].connection == "ssh":
-            address = fleet.nodes[about].addresses[network.name]
+        address = fleet.nodes[about].addresses.get(network.name) if network else None
+        if name != about and network and address and fleet.nodes[name].connection == "ssh":
             found.append(Witness(name, network.name, address))
     found.sort(key=lambda witness: fleet.networks[witness.network].control)
     return found[:AT_MOST]

@@ -18,7 +18,7 @@ from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.model.bench import AllReduce
 from fleetctl.probes.parsers import json_text
-from fleetctl.quoting import quote
+from fleetctl.probes.python3 import python3
 
 NUMBERS = 128 * 1024
 """Of eight bytes each: 1 MiB."""
@@ -28,20 +28,11 @@ WAIT_S = 10
 MOST_S = 30
 """The node ends its part after this in any case."""
 
-# Without developer tools a Mac's /usr/bin/python3 is a stand-in that opens a dialogue.
-_FIND = """\
-p=$(command -v python3) || { echo '{"error": "it has no python3"}'; exit 0; }
-if [ "$p" = /usr/bin/python3 ] && [ -e /usr/bin/xcode-select ]; then
-xcode-select -p >/dev/null 2>&1 || { echo '{"error": "it has no python3"}'; exit 0; }
-fi
-"""
-
 
 async def all_reduce(links: Links, ring: Ring) -> AllReduce:
     """The result; what fails on a node is its reason."""
     size = len(ring.nodes)
-    program = Path(__file__).with_name("ring_program.py").read_text("utf-8")
-    script = f'{_FIND}exec "$p" -I -S -c {quote(program)}\n'
+    script = python3(Path(__file__).with_name("ring_program.py").read_text("utf-8"))
     token = secrets.token_hex(16)
     ports = random.sample(PORTS, size)
 

@@ -86,10 +86,20 @@ class Bench:
         """By node, why it cannot send or receive a transfer."""
         self.results: list[PathResult] = []
         self.all_reduce: AllReduce | None = None
-        chosen = choose(fleet, expectations, job, nodes, everything=everything)
-        if not chosen.paths:
+        self._nodes, self._everything = nodes, everything
+        self._chosen = self._choose(sure=not any(node.leased for node in fleet.nodes.values()))
+
+    def _choose(self, *, sure: bool) -> Chosen:
+        """
+        :param sure: all addresses are known that can be.
+        :raises UsageError: there is nothing to measure.
+        """
+        chosen = choose(
+            self._fleet, self._expectations, self._job, self._nodes, everything=self._everything
+        )
+        if sure and not chosen.paths:
             raise UsageError(_nothing(chosen))
-        self._chosen = chosen
+        return chosen
 
     # before
 
@@ -97,9 +107,12 @@ class Bench:
         """Check the fleet, and find out what its ports are and which nodes have iperf3.
 
         :param anyway: measure beside a running job.
+        :raises UsageError: there is nothing to measure.
         :raises JobRuns: instances of the fleet run on the nodes, or that is not known.
         """
         self._checked = await self._check()
+        self._fleet, self._expectations = self._checked.fleet, self._checked.expectations
+        self._chosen = self._choose(sure=True)
         status = self._checked.status
         reached: list[BenchPath] = []
         for path in self._chosen.paths:

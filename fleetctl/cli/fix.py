@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from getpass import GetPassWarning, getpass
 
 import click
@@ -15,13 +15,16 @@ from fleetctl.cli.asking import agreed, can_ask
 from fleetctl.cli.context import Context, nodes
 from fleetctl.cli.fix_lines import HINTS, drawn, still_wrong_lines
 from fleetctl.cli.progress import ProgressLines
-from fleetctl.errors import FleetctlError, UsageError
+from fleetctl.errors import FleetctlError, RepairRefused, UsageError
 from fleetctl.model.repairs import KeptRecord, Repair, StepOutcome
 from fleetctl.model.status import RepairStep
 from fleetctl.model.sudo import SudoPassword
+from fleetctl.model.topology import Fleet
+from fleetctl.model.ways_in import behind, outward
 from fleetctl.service import Repairs
 from fleetctl.words.repairs import (
     ALL_IS_WELL,
+    FOUND_NOW,
     NOTHING_TO_UNDO,
     outcome_line,
     proposal_lines,
@@ -30,7 +33,8 @@ from fleetctl.words.repairs import (
 )
 
 SCHEMA = "fleetctl.fix/1"
-ROUNDS = 3
+ROUNDS = 12
+"""At most: each repair may bring up another, and makes nodes reachable that have their own."""
 
 
 class _Options(Struct, frozen=True):
@@ -111,7 +115,7 @@ async def _fix(
         repairs = service.fix(
             chosen, persistent=options.persistent, answered=watch.answered, password=password
         )
-        run = _Run(repairs, options, chosen, watch)
+        run = _Run(service.fleet, repairs, options, chosen, watch)
         try:
             return await (run.undo() if options.undo else run.repair())
         except asyncio.CancelledError:
@@ -141,8 +145,14 @@ class _Run:
     """One run of ``fleetctl fix``."""
 
     def __init__(
-        self, repairs: Repairs, options: _Options, chosen: Sequence[str], watch: _Watch
+        self,
+        fleet: Fleet,
+        repairs: Repairs,
+        options: _Options,
+        chosen: Sequence[str],
+        watch: _Watch,
     ) -> None:
+        self._fleet = fleet
         self._repairs = repairs
         self._options = options
         self._chosen = chosen
@@ -176,7 +186,9 @@ class _Run:
         await self._watch.over(self._repairs.look())
         self._show_proposal()
         if self._options.apply:
-            for _ in range(ROUNDS):
+            for number in range(ROUNDS):
+                if number and self._repairs.todo():
+                    self._say(drawn([FOUND_NOW]))
                 if not await self._round():
                     break
                 await self._watch.over(self._repairs.look())
@@ -234,17 +246,11 @@ class _Run:
                 "schema": SCHEMA,
                 "action": "apply" if self._options.apply else "show",
                 "ok": not wrong and not self._errors,
-                "repairs": [
-                    {
-                        "problem": repair.problem,
-                        "node": repair.node,
-                        "steps": [
-                            _step_json(repair, step, states.get((repair.node, step.command)))
-                            for step in repair.steps
-                        ],
-                        "notes": repair.notes,
-                    }
-                    for repair in self._shown
+                "repairs": [_repair_json(repair, states) for repair in self._shown],
+                "then": [
+                    _repair_json(repair, {})
+                    for repair in self._repairs.proposal.then
+                    if not self._options.apply
                 ],
                 "by_hand": [
                     {"problem": found.problem, "notes": found.notes}
@@ -260,7 +266,13 @@ class _Run:
     async def undo(self) -> int:
         await self._watch.over(self._repairs.check())
         found = False
-        for node in self._chosen:
+        left: list[str] = []
+        ways = self._repairs.ways
+        for node in reversed(outward(self._fleet, self._chosen, ways)):  # so that no way is cut
+            if cut := behind(self._fleet, node, left, ways):
+                self._failed(node, _still_a_way(node, cut))
+                continue
+            before = len(self._repairs.outcomes)
             try:
                 records = await self._repairs.records(node)
                 if records:
@@ -268,6 +280,9 @@ class _Run:
                     await self._undo_on(node, records)
             except FleetctlError as error:
                 self._failed(node, error)
+            new = self._repairs.outcomes[before:]
+            if node in self._errors or any(o.state != "done" for o in new):
+                left.append(node)
         failed = any(o.state != "done" for o in self._repairs.outcomes)
         if self._options.as_json:
             _print(
@@ -292,8 +307,30 @@ class _Run:
         return self._options.yes or await agreed(question)
 
 
+def _still_a_way(node: str, behind: Sequence[str]) -> RepairRefused:
+    return RepairRefused(
+        f"{node} is left as it is: {' and '.join(behind)}, reached through it, could not be set "
+        "back first",
+        hint=f"To cut it off all the same: fleetctl fix --undo {node}",
+    )
+
+
 def _commands(count: int) -> str:
     return "this command" if count == 1 else f"these {count} commands"
+
+
+def _repair_json(
+    repair: Repair, states: Mapping[tuple[str, str], StepOutcome]
+) -> dict[str, object]:
+    return {
+        "problem": repair.problem,
+        "node": repair.node,
+        "steps": [
+            _step_json(repair, step, states.get((repair.node, step.command)))
+            for step in repair.steps
+        ],
+        "notes": repair.notes,
+    }
 
 
 def _step_json(repair: Repair, step: RepairStep, outcome: StepOutcome | None) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from fleetctl.cli.render import marked, plain, style
 from fleetctl.model.repairs import Proposal
 from fleetctl.words.repairs import ALL_IS_WELL, Hints, RepairLine, proposal_lines
@@ -28,7 +30,8 @@ def still_wrong_lines(proposal: Proposal, *, persistent: bool) -> Iterator[str]:
     """What the last check found after the repairs."""
     if proposal.repairs or proposal.by_hand:
         yield "still wrong:"
-        yield from drawn(proposal_lines(proposal, HINTS, persistent=persistent))
+        left = replace(proposal, then=())
+        yield from drawn(proposal_lines(left, HINTS, persistent=persistent))
         if any(
             r.os == "macos" and r.problem.code.endswith(NOT_PERSISTENT) for r in proposal.repairs
         ):

@@ -13,7 +13,6 @@ from fleetctl.access.cluster_key import ClusterKey, file_of
 from fleetctl.access.keys import Choice, Keys, Login, Put, logins, refusal
 from fleetctl.access.password_login import has_terminal
 from fleetctl.access.trust import Trust
-from fleetctl.access.waves import waves
 from fleetctl.cli.asking import asked, can_ask
 from fleetctl.cli.key_options import Options
 from fleetctl.cli.progress import ProgressLines
@@ -24,6 +23,7 @@ from fleetctl.escaping import visible
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.marks import verdict
 from fleetctl.model.topology import Fleet
+from fleetctl.model.ways_in import waves
 
 
 class Granting:

@@ -216,7 +216,9 @@ def _checked(new: str, made: Draft, before: Fleet, path: Path) -> Fleet:
         ) from None
     drafted = {node.name: node for node in made.nodes}
     for name, node in before.nodes.items():
-        found = {n: a.value for n, a in drafted[name].addresses.items()} if name in drafted else {}
+        made_of = drafted.get(name)
+        given = made_of.addresses.items() if made_of else ()
+        found = {n: a.value for n, a in given if made_of and n not in made_of.leased | node.leased}
         if fleet.nodes[name].addresses != {**found, **node.addresses}:
             raise FleetctlError(
                 f"{path} is left as it is: its form does not let {name} be completed by itself"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from fleetctl.cli.context import Context, instances
 from fleetctl.cli.reader import while_read
@@ -26,7 +27,7 @@ from fleetctl.logs.events import (
     sentence,
 )
 from fleetctl.logs.lines import LogLine, log_lines, plain, tidy_lines
-from fleetctl.model.jobs import Instance
+from fleetctl.model.jobs import PREPARE, LogSource
 from fleetctl.service import FleetService
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -83,8 +84,8 @@ def command(
 ) -> int:
     """Print the log lines of the job's instances, or of the TARGETs', interleaved.
 
-    With -f they are followed across restarts, rotation and lost connections; no line is lost or
-    comes twice.
+    `prepare@NODE` is what the job's prepare printed there. With -f logs are followed across
+    restarts, rotation and lost connections; no line is lost or comes twice.
     """
     asked = _Asked(following, lines, since, grep, timestamps, as_json)
     return asyncio.run(_logs(context, targets, asked))
@@ -151,7 +152,7 @@ class _Printer:
 
 async def _logs(context: Context, targets: Sequence[str], asked: _Asked) -> int:
     async with context.service() as service:
-        chosen = [i for i in instances(service, targets) if i.command is not None]
+        chosen = _chosen(service, targets, following=asked.following)
         if not chosen:
             raise UsageError("nothing that is started by fleetctl is chosen")
         printer = _Printer([i.name for i in chosen], asked)
@@ -162,8 +163,31 @@ async def _logs(context: Context, targets: Sequence[str], asked: _Asked) -> int:
         return await _past(service, chosen, printer, asked)
 
 
+def _chosen(service: FleetService, targets: Sequence[str], *, following: bool) -> list[LogSource]:
+    """The logs that ``targets`` name; without targets those of the job, and what prepares its nodes
+    meanwhile.
+
+    :raises UsageError: a target matches nothing.
+    """
+    prepares = service.job.prepare_logs if service.job else ()
+    named = {t for t in targets if prepares and t.partition("@")[0] == PREPARE}
+    own = [t for t in targets if t not in named]
+    chosen: list[LogSource] = []
+    if own or not named:
+        chosen += [i for i in instances(service, own) if i.command is not None]
+    if not targets and following:
+        return [*chosen, *(replace(log, only_new=True) for log in prepares)]
+    for target in named:
+        found = [log for log in prepares if target in (PREPARE, log.name)]
+        if not found:
+            nodes = ", ".join(log.node for log in prepares)
+            raise UsageError(f"{target!r}: what is prepared is {nodes}")
+        chosen += [log for log in found if log not in chosen]
+    return chosen
+
+
 async def _past(
-    service: FleetService, chosen: Sequence[Instance], printer: _Printer, asked: _Asked
+    service: FleetService, chosen: Sequence[LogSource], printer: _Printer, asked: _Asked
 ) -> int:
     """Print the lines so far, of all instances by time."""
     by_line = len(chosen) > 1 or not asked.plain

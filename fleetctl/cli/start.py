@@ -13,7 +13,8 @@ from fleetctl.cli.action import carry_out
 from fleetctl.cli.code_there import code_compared
 from fleetctl.cli.context import Context, instances
 from fleetctl.errors import UsageError
-from fleetctl.hiding import hidden
+from fleetctl.hiding import hidden, hidden_value
+from fleetctl.model.jobs import Instance
 from fleetctl.model.plan import PlanStep
 
 
@@ -71,15 +72,28 @@ def _show_plan(steps: Sequence[PlanStep], as_json: bool) -> int:
                 "instance": s.instance.name,
                 "stage": s.stage,
                 "after": [need.name for need in s.needs],
+                "until": s.instance.until,
                 "command": hidden(s.instance.command) if s.instance.command else None,
                 "ready": s.instance.ready,
+                "env": {
+                    name: hidden_value(name, value)
+                    for name, value in {**s.instance.provided, **s.instance.env}.items()
+                },
             }
             for s in steps
         ]
         click.echo(msgspec.json.format(msgspec.json.encode(plan)))
         return 0
     for step in steps:
-        after = f"after {', '.join(need.name for need in step.needs)}" if step.needs else "at once"
+        needs = ", ".join(need.name + _until(step.instance, need) for need in step.needs)
+        after = f"after {needs}" if needs else "at once"
         click.echo(f"{step.stage + 1}. {step.instance.name}  {after}")
         click.echo(f"     {hidden(step.instance.command or 'started by hand, watched by us')}")
+        for name, value in step.instance.provided.items():
+            click.echo(f"     {name}={hidden_value(name, value)}")
     return 0
+
+
+def _until(waiting: Instance, need: Instance) -> str:
+    until = waiting.waits_until(need)
+    return "" if until == "ready" else f" ({until})"

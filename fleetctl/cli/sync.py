@@ -12,7 +12,7 @@ from fleetctl.cli.context import Context, nodes
 from fleetctl.cli.progress import ProgressLines
 from fleetctl.cli.render import plain
 from fleetctl.errors import UsageError
-from fleetctl.model.syncing import NodeSync
+from fleetctl.model.syncing import NodeSync, Shared
 from fleetctl.service import FleetService
 from fleetctl.words.sync import dry_lines, sync_line
 
@@ -109,10 +109,21 @@ def _node_json(result: NodeSync) -> dict[str, object]:
         "size_bytes": result.size_bytes,
         "deleted": _texts(result.deleted),
         "changed_there": _texts(result.changed_there),
+        "shared": _shared_json(result.shared) if result.shared else None,
         "way": result.way,
         "note": result.note or None,
         "reason": result.error.message if result.error else None,
         "hint": (result.error.hint or None) if result.error else None,
+    }
+
+
+def _shared_json(shared: Shared) -> dict[str, object]:
+    return {
+        "files": _texts(shared.files),
+        "size_bytes": shared.size_bytes,
+        "source": shared.source,
+        "seconds": None if shared.seconds is None else round(shared.seconds, 3),
+        "note": shared.note or None,
     }
 
 

@@ -28,9 +28,9 @@ def command(context: Context, targets: tuple[str, ...], yes: bool) -> int:
 
 async def _trust(context: Context, targets: Sequence[str], yes: bool) -> int:
     from fleetctl.access.trust import Trust
-    from fleetctl.access.waves import waves
     from fleetctl.cli.trusting import establish
     from fleetctl.link.ssh.connect import Connector
+    from fleetctl.model.ways_in import waves
 
     async with context.service() as service:
         fleet = service.fleet

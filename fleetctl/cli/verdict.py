@@ -20,6 +20,7 @@ from fleetctl.words.check import (
     node_lines,
     sentence,
 )
+from fleetctl.words.parity import parity_lines
 
 MATRIX_COLUMNS = 12
 """A larger network is shown in one line, followed by the pairs that are wrong."""
@@ -29,7 +30,7 @@ def check_lines(
     status: FleetStatus, facts: Mapping[str, NodeFacts], shown: Sequence[str]
 ) -> list[str]:
     """The whole output of ``fleetctl check``; problems last, so that they stay visible."""
-    lines = [*_matrix(status, shown), *_nodes(status, facts, shown)]
+    lines = [*_matrix(status, shown), *_nodes(status, facts, shown), *_parity(status)]
     problems = [p for p in status.problems if p.node is None or _about(p.node, p.affects, shown)]
     errors = sum(p.severity == "error" for p in problems)
     lines.append(style(plain(_verdict(status, errors, len(problems) - errors)), None, bold=True))
@@ -62,6 +63,14 @@ def _verdict(status: FleetStatus, errors: int, warnings: int) -> str:
 
 def _mark(ok: bool | None) -> str:
     return marked(verdict(ok))
+
+
+def _parity(status: FleetStatus) -> Iterator[str]:
+    """What should be equal on the nodes of the job."""
+    if lines := [*parity_lines(status.parity or ())]:
+        yield style(plain("what should be equal on the nodes of the job"), None, bold=True)
+        yield from (f"  {marked(line.mark)} {plain(line.text)}" for line in lines)
+        yield ""
 
 
 def _matrix(status: FleetStatus, shown: Sequence[str]) -> Iterator[str]:

@@ -55,18 +55,18 @@ def _loopback(job: Job, report: Report) -> None:
 
 def _reaches(fleet: Fleet, client: Instance, server: Instance) -> bool:
     node, listen = fleet.nodes[client.node], server.listen
-    if listen is None or not node.addresses:
+    if listen is None or not node.networks:
         return True
     if _is_loopback(listen):
         return True  # told of the service itself
     networks = _listening(fleet, fleet.nodes[server.node], listen)
-    return not networks or any(n in node.addresses or n in node.via for n in networks)
+    return not networks or any(n in node.networks or n in node.via for n in networks)
 
 
 def _listening(fleet: Fleet, node: Node, listen: Listen) -> list[str]:
     """The networks on which it can be reached; empty: nodes.yaml does not know."""
     if listen.address.is_unspecified:
-        return list(node.addresses)
+        return list(node.networks)
     network = fleet.network_of(listen.address)
     return [network] if network else []
 

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from fleetctl.hiding import hidden, hidden_value
-from fleetctl.model.expectations import Expectations, ExpectedRoute, derive
-from fleetctl.model.jobs import Instance, Job
-from fleetctl.model.topology import SSH, Fleet, Network, Node
+from fleetctl.model.expectations import Expectations, ExpectedRoute, derive, unaddressed
+from fleetctl.model.jobs import Instance, Job, Service, Share
+from fleetctl.model.topology import DHCP, SSH, Fleet, Network, Node
 
 
 def expand(fleet: Fleet) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def expand(fleet: Fleet) -> dict[str, Any]:
         "fleet": fleet.name,
         "internet": str(fleet.internet) if fleet.internet else None,
         "networks": {name: _network(network) for name, network in fleet.networks.items()},
-        "nodes": {name: _node(node, expectations) for name, node in fleet.nodes.items()},
+        "nodes": {name: _node(fleet, node, expectations) for name, node in fleet.nodes.items()},
         "jobs": {name: _job(job) for name, job in fleet.jobs.items()},
     }
 
@@ -41,18 +41,20 @@ def _network(network: Network) -> dict[str, Any]:
     )
 
 
-def _node(node: Node, expectations: Expectations) -> dict[str, Any]:
+def _node(fleet: Fleet, node: Node, expectations: Expectations) -> dict[str, Any]:
     reach: dict[bool, list[str]] = {True: [], False: []}
     for one in expectations.reach_of(node.name):
         reach[one.expected].append(f"{one.to} ({one.peer} on {one.network})")
+    reach[True] += [f"{DHCP} ({peer} on {network})" for peer, network in unaddressed(fleet, node)]
     routes = expectations.routes_of(node.name)
     return _given(
         connection=node.connection,
         os=node.os,
         ssh=_ssh(node.ssh) if node.connection == "ssh" else None,
         workdir=node.workdir,
-        addresses={network: str(address) for network, address in node.addresses.items()},
+        vars={name: hidden_value(name, value) for name, value in node.vars.items()} or None,
         interfaces=dict(node.interfaces) or None,
+        addresses={name: str(node.addresses.get(name, DHCP)) for name in node.networks},
         via=dict(node.via) or None,
         forwards=node.name in expectations.forwarding,
         routes=[_route(route) for route in routes if route.kind == "route"],
@@ -81,14 +83,22 @@ def _job(job: Job) -> dict[str, Any]:
         **({"sync": _sync(job)} if job.sync else {}),
         **({"prepare": hidden(job.prepare.command)} if job.prepare else {}),
         **({"prepare_on": list(job.prepare.on)} if job.prepare else {}),
+        **({"requires": list(map(str, job.requires))} if job.requires else {}),
         "services": {
             name: {
-                "after": list(service.after),
+                "after": _after(service),
                 "instances": {i.name: _instance(i) for i in service.instances},
             }
             for name, service in job.services.items()
         },
     }
+
+
+def _after(service: Service) -> list[str] | dict[str, str]:
+    until = service.instances[0].until if service.instances else {}
+    if not until:
+        return list(service.after)
+    return {name: until.get(name, "ready") for name in service.after}
 
 
 def _sync(job: Job) -> dict[str, Any]:
@@ -99,8 +109,13 @@ def _sync(job: Job) -> dict[str, Any]:
         "from": job.sync.source,
         "exclude": list(job.sync.exclude),
         "delete": job.sync.delete,
+        **(_shared(job.sync.share) if job.sync.share else {}),
         "to": {node: job.sync.workdirs[node] for node in nodes if node in job.sync.workdirs},
     }
+
+
+def _shared(share: Share) -> dict[str, Any]:
+    return {"share": list(share.paths), "over": share.over}
 
 
 def _instance(instance: Instance) -> dict[str, Any]:
@@ -119,8 +134,12 @@ def _instance(instance: Instance) -> dict[str, Any]:
             interval_s=ready.interval_s,
         ),
         liveness=_given(**msgspec.structs.asdict(instance.liveness)) if instance.liveness else None,
-        env={name: hidden_value(name, value) for name, value in instance.env.items()},
+        env={
+            name: hidden_value(name, value)
+            for name, value in {**instance.provided, **instance.env}.items()
+        },
         env_file=instance.env_file,
+        files=dict(instance.files) or None,
         restart=_given(**msgspec.structs.asdict(instance.restart)),
         stop=_given(**msgspec.structs.asdict(instance.stop)),
     )

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 from msgspec import structs
 
+from fleetctl.config.groups import Groups
 from fleetctl.config.listen import check_ports, read_listen
 from fleetctl.config.liveness import read_liveness
-from fleetctl.config.nodes import read_workdir
+from fleetctl.config.nodes import check_env, read_workdir, texts
 from fleetctl.config.order import check_order
-from fleetctl.config.placeholders import ANY_NODE, OF_NODE, Scope, ServicePlace
+from fleetctl.config.placeholders import ANY_NODE, OF_NODE
 from fleetctl.config.ready import FROM_OUTSIDE, read_ready, written_kinds
 from fleetctl.config.report import Report, TreePath, nearest
+from fleetctl.config.requires import read_requires
+from fleetctl.config.scope import Scope, ServicePlace
 from fleetctl.config.shape import (
     JobEntry,
     ReadyEntry,
@@ -25,11 +28,9 @@ from fleetctl.config.shape import (
     given,
 )
 from fleetctl.config.sync import Locate, read_prepare, read_sync
-from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop
+from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop, Until
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.topology import SSH, Fleet, Node
-
-RESERVED_ENV = "FLEETCTL_"
 
 
 def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: Report) -> Job:
@@ -53,6 +54,7 @@ def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: R
         job,
         sync=read_sync(job, entry.sync, fleet, locate, report),
         prepare=read_prepare(job, entry, fleet, report),
+        requires=read_requires(name, entry, report),
     )
 
 
@@ -69,6 +71,7 @@ class _JobReader:
         everywhere = dict.fromkeys(fleet.networks, IPv4Address(0))
         self._any_node = Node(ANY_NODE, SSH(ANY_NODE), addresses=everywhere)
         self._nodes = {name: self._on(name, entry) for name, entry in self._entries.items()}
+        self._groups = Groups(job, entry, fleet, self._nodes, report)
         self._listens = {
             name: {node.name: self._listen(name, node) for node in nodes}
             for name, nodes in self._nodes.items()
@@ -92,22 +95,48 @@ class _JobReader:
 
     def _after(self, service: str, entry: ServiceEntry) -> tuple[str, ...]:
         """The services of this job, each once."""
-        return self._known(
-            self._path(service, "after"), entry.after or [], "service", self._entries
-        )
+        path, written = self._path(service, "after"), entry.after or []
+        known = self._known(path, written, "service", self._entries)
+        for name, until in self._until(entry).items():
+            other = self._entries.get(name)
+            if other is None or until != "exited-ok":
+                continue
+            if given(other.command, None) is None:
+                why = "is started by hand"
+            elif self._restart(name, other).policy == "always":
+                why = "has restart always"
+            else:
+                continue
+            what = f"after waits until service {name!r} has exited, but it {why}, so it never will"
+            self._report.mistake((*path, name), what)
+        return known
+
+    @staticmethod
+    def _until(entry: ServiceEntry) -> dict[str, Until]:
+        """What is waited for of services, where it is not that they are ready."""
+        after = entry.after if isinstance(entry.after, dict) else {}
+        return {name: until for name, until in after.items() if until != "ready"}
 
     def _known(
-        self, path: TreePath, written: str | list[str], kind: str, names: Mapping[str, object]
+        self,
+        path: TreePath,
+        written: str | Sequence[str] | Mapping[str, object],
+        kind: str,
+        names: Mapping[str, object],
     ) -> tuple[str, ...]:
         key = path[-1]
         known: dict[str, None] = {}
         for index, name in enumerate([written] if isinstance(written, str) else written):
             place = path if isinstance(written, str) else (*path, index)
+            if isinstance(written, Mapping):
+                place = (*path, name)
             if not name:
                 continue  # reported already
             if name not in names:
                 self._report.mistake(
-                    place, f"unknown {kind} {name!r} in {key}{nearest(name, names)}"
+                    place,
+                    f"unknown {kind} {name!r} in {key}{nearest(name, names)}",
+                    key=isinstance(written, Mapping),
                 )
             elif name in known:
                 self._report.mistake(place, f"{kind} {name!r} is listed twice in {key}")
@@ -128,12 +157,12 @@ class _JobReader:
         wrong = self._report.wrong(*self._path(service, "listen"))
         if names == (ANY_NODE,) or (listen is None and (written or wrong)):
             return None
-        return ServicePlace(names, listen)
+        return ServicePlace(names, self._listens[service], self._groups.network(service))
 
     def service(self, name: str) -> Service:
         entry = self._entries[name]
         after = self._after(name, entry)
-        self._check_env(name, entry)
+        check_env(entry.env, self._path(name, "env"), self._report)
         instances = [
             self._instance(name, entry, after, node, rank)
             for rank, node in enumerate(self._nodes[name], start=1)
@@ -144,12 +173,24 @@ class _JobReader:
         self, name: str, entry: ServiceEntry, after: tuple[str, ...], node: Node, rank: int
     ) -> Instance:
         self._check_command(name, entry, node)
-        scope = Scope(self._fleet, self._places, node, rank, len(self._nodes[name]))
+        scope = Scope(
+            self._fleet,
+            node,
+            self._report,
+            self._places,
+            name,
+            after,
+            rank,
+            len(self._nodes[name]),
+        )
         instance = self._filled(name, entry, after, scope)
         if self._elastic:
-            unranked = self._filled(name, entry, after, replace(scope, rank=0, world_size=0))
+            unranked = self._filled(name, entry, after, self._unranked(scope))
             instance = structs.replace(instance, unranked=unranked)
         return instance
+
+    def _unranked(self, scope: Scope) -> Scope:
+        return replace(scope, rank=0, world_size=0, interfaces={}, files={})
 
     def _filled(
         self, name: str, entry: ServiceEntry, after: tuple[str, ...], scope: Scope
@@ -157,7 +198,7 @@ class _JobReader:
         report, node = self._report, scope.node
 
         def fill(text: str, *path: str) -> str:
-            return scope.fill(text, self._path(name, *path), report)
+            return scope.fill(text, self._path(name, *path))
 
         command = given(entry.command, None)
         return Instance(
@@ -178,11 +219,25 @@ class _JobReader:
             ),
             liveness=self._liveness(name, entry, scope),
             after=after,
-            env={key: fill(value, "env", key) for key, value in _texts(entry.env).items()},
+            env={key: fill(value, "env", key) for key, value in texts(entry.env).items()},
             env_file=self._env_file(name, entry),
+            provided={**self._groups.environment(scope), **self._node_env(scope)},
             restart=self._restart(name, entry),
             stop=_stop(entry.stop or StopEntry()),
+            until=self._until(entry),
+            interfaces=scope.interfaces,  # filled by all of the above
+            files=scope.files,
         )
+
+    def _node_env(self, scope: Scope) -> dict[str, str]:
+        """The variables that nodes.yaml gives every instance on the node."""
+        filled = {}
+        for key, value in scope.node.env.items():
+            path: TreePath = ("nodes", scope.node.name, "env", key)
+            if not self._report.has(*path):
+                path = ("defaults", "env", key)
+            filled[key] = scope.fill(value, path)
+        return filled
 
     def _liveness(self, name: str, entry: ServiceEntry, scope: Scope) -> Liveness | None:
         path = self._path(name, "liveness")
@@ -231,21 +286,13 @@ class _JobReader:
             path, ReadyEntry.__struct_fields__
         )
 
-    def _check_env(self, name: str, entry: ServiceEntry) -> None:
-        for key in entry.env or {}:
-            if key.startswith(RESERVED_ENV):
-                what = (
-                    f"{key} in env is reserved: fleetctl sets the {RESERVED_ENV}* variables itself"
-                )
-                self._report.mistake(self._path(name, "env", key), what, key=True)
-
     def _workdir(self, name: str, entry: ServiceEntry, node: Node, scope: Scope) -> str | None:
         base = node.workdir
         written = given(entry.workdir, None)
         if written is None:
             return base
         path = self._path(name, "workdir")
-        own = read_workdir(scope.fill(written, path, self._report), path, self._report) or "~"
+        own = read_workdir(scope.fill(written, path), path, self._report) or "~"
         return own if base is None or own.startswith(("~", "/")) else posixpath.join(base, own)
 
     def _env_file(self, name: str, entry: ServiceEntry) -> str | None:
@@ -276,11 +323,6 @@ class _JobReader:
             max_delay_s=max_delay_s,
             reset_after_s=given(written.reset_after, usual.reset_after_s),
         )
-
-
-def _texts(env: Mapping[str, object] | None) -> dict[str, str]:
-    """The values as text, also numbers and words such as ``true``."""
-    return {key: str(value) for key, value in (env or {}).items()}
 
 
 def _stop(entry: StopEntry) -> Stop:

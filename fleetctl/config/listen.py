@@ -51,8 +51,15 @@ def _on_network(
         report.mistake(path, f"unknown network {name!r} in listen{ending}")
     elif name in node.addresses:
         return node.addresses[name]
+    elif name in node.leased:
+        what = (
+            f"{node.name!r} cannot listen on {name!r} alone: DHCP gives its address there, which "
+            "is not known before it is asked; listen on all with '0.0.0.0:PORT', or give it a "
+            "fixed address"
+        )
+        report.mistake(path, what)
     elif not report.incomplete(("nodes", node.name, "addresses"), fleet.networks):
-        on = choices(node.addresses) or "no network"
+        on = choices(node.networks) or "no network"
         what = f"{node.name!r} cannot listen on {name!r}: it has no address there, but on {on}"
         report.mistake(path, what)
     return None

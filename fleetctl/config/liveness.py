@@ -7,8 +7,8 @@ from typing import get_args
 from msgspec import UNSET
 
 from fleetctl.config.endpoints import unfit_endpoint, unfit_url
-from fleetctl.config.placeholders import Scope
 from fleetctl.config.report import Report, TreePath, choices, quoted
+from fleetctl.config.scope import Scope
 from fleetctl.config.shape import LivenessEntry, given
 from fleetctl.model.liveness import Liveness, LivenessKind
 
@@ -50,7 +50,7 @@ def _value(
         return ""  # reported already
     if kind == "silence":
         return f"{written:g}"
-    text = scope.fill(written, here, report)
+    text = scope.fill(written, here)
     if kind != "command" and not report.wrong(*here):
         must_be = unfit_url(text) if kind == "http" else unfit_endpoint(text)
         if must_be:

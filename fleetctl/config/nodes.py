@@ -8,40 +8,51 @@ from ipaddress import IPv4Address, IPv4Network
 from msgspec import UNSET
 
 from fleetctl.config.networks import read_address
-from fleetctl.config.report import Report, TreePath, nearest
-from fleetctl.config.shape import FileEntry, NodeEntry, SSHEntry, filled, given
-from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, SSH, Network, Node
+from fleetctl.config.report import Report, TreePath, dotted, nearest
+from fleetctl.config.shape import DefaultsEntry, FileEntry, NodeEntry, SSHEntry, filled, given
+from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, DHCP, SSH, Network, Node
 
 RESERVED_NAME = "controller"
 """The name of the machine that fleetctl runs on, in ``Fix.on``."""
+RESERVED_ENV = "FLEETCTL_"
 
 
 def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report) -> dict[str, Node]:
     """All nodes; mistakes go into ``report``. A wrong address is replaced by a stand-in.
 
+    Where DHCP gives an address, there is none yet: the node has to be asked.
+
     :param networks: all networks of the file.
     """
     nodes = {}
+    defaults = file.defaults or DefaultsEntry()
+    check_env(defaults.env, ("defaults", "env"), report)
     owners: dict[IPv4Address, str] = {}
     for name, written in file.nodes.items():
         entry = written or NodeEntry()
         ssh = entry.ssh or SSHEntry()
+        host: TreePath = ("nodes", name, "ssh", "host")
+        if ssh.host is UNSET:
+            host = ("defaults", "ssh", "host")
         workdir: TreePath = ("nodes", name, "workdir")
         if entry.workdir is UNSET:
             workdir = ("defaults", "workdir")
-        if file.defaults:
-            entry = filled(entry, file.defaults)
-            ssh = filled(ssh, file.defaults.ssh or SSHEntry())
+        check_env(entry.env, ("nodes", name, "env"), report)
+        entry = filled(entry, defaults)
+        ssh = filled(ssh, defaults.ssh or SSHEntry())
         nodes[name] = Node(
             name=name,
-            ssh=_ssh(name, ssh),
+            ssh=_ssh(name, ssh, host, report),
             connection=given(entry.connection, "ssh"),
             os=given(entry.os, None),
             addresses=_addresses(name, entry, networks, owners, report),
             interfaces=_interfaces(name, entry, networks, report),
+            leased=_leased(entry, networks),
             gateway=given(entry.gateway, False),
             via=entry.via or {},
             workdir=read_workdir(given(entry.workdir, None), workdir, report),
+            vars={**texts(defaults.vars), **texts(entry.vars)},
+            env={**texts(defaults.env), **texts(entry.env)},
         )
     if not nodes and not report.wrong("nodes"):
         report.mistake(("nodes",), "nodes is empty: a fleet needs at least one node")
@@ -57,15 +68,35 @@ def read_workdir(workdir: str | None, path: TreePath, report: Report) -> str | N
     return workdir
 
 
-def _ssh(name: str, entry: SSHEntry) -> SSH:
+def texts(values: Mapping[str, object] | None) -> dict[str, str]:
+    """The values as text, also numbers and words such as ``true``."""
+    return {key: str(value) for key, value in (values or {}).items()}
+
+
+def check_env(env: Mapping[str, object] | None, path: TreePath, report: Report) -> None:
+    """Report variables that only fleetctl sets."""
+    for key in env or {}:
+        if key.startswith(RESERVED_ENV):
+            what = f"{key} in env is reserved: fleetctl sets the {RESERVED_ENV}* variables itself"
+            report.mistake((*path, key), what, key=True)
+
+
+def _ssh(name: str, entry: SSHEntry, path: TreePath, report: Report) -> SSH:
+    """:param path: where its hosts stand, if anywhere."""
+    host = given(entry.host, name)
+    if not host and not report.wrong(*path):
+        report.mistake(path, f"{dotted(path)} is empty; it must be a host or a list of them")
+    first, *others = dict.fromkeys([host] if isinstance(host, str) else host or [name])
     return SSH(
-        host=given(entry.host, name),
+        host=first,
         port=given(entry.port, None),
         user=given(entry.user, None),
         identity_file=given(entry.identity_file, None),
         known_hosts=given(entry.known_hosts, None),
         proxy_jump=given(entry.proxy_jump, None),
         connect_timeout_s=given(entry.connect_timeout, DEFAULT_CONNECT_TIMEOUT_S),
+        other_hosts=tuple(others),
+        second_way=given(entry.second_way, True),
     )
 
 
@@ -82,7 +113,15 @@ def _addresses(
         if network not in networks:
             what = f"unknown network {network!r} in addresses of {name!r}"
             report.mistake(path, what + nearest(network, networks), key=True)
-        address = read_address(text, path, report) if text else None
+        if text == DHCP and network in networks:
+            if entry.connection == "none":
+                what = (
+                    f"{name!r} cannot be logged into, so the address that DHCP gives it on "
+                    f"{network!r} is never known, and nothing asks whether it is reached"
+                )
+                report.warning(path, what)
+            continue
+        address = read_address(text, path, report) if text and text != DHCP else None
         if address is None:
             if network in networks:
                 addresses[network] = networks[network].cidr.broadcast_address
@@ -119,6 +158,11 @@ def _interfaces(
         else:
             found[network] = interface
     return found
+
+
+def _leased(entry: NodeEntry, networks: Mapping[str, Network]) -> frozenset[str]:
+    written = (entry.addresses or {}).items()
+    return frozenset(name for name, text in written if text == DHCP and name in networks)
 
 
 def _check_on_network(

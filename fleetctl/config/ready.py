@@ -9,8 +9,8 @@ from typing import get_args
 from msgspec import UNSET
 
 from fleetctl.config.endpoints import unfit_endpoint, unfit_url
-from fleetctl.config.placeholders import Scope
 from fleetctl.config.report import Report, TreePath, choices, quoted
+from fleetctl.config.scope import Scope
 from fleetctl.config.shape import ReadyEntry, given
 from fleetctl.model.ready import Ready, ReadyKind
 
@@ -64,7 +64,7 @@ def _value(
         return ""
     if kind == "delay":
         return f"{written:g}"
-    text = scope.fill(written, here, report)
+    text = scope.fill(written, here)
     if not report.wrong(*here):
         for why in _unfit(kind, text):
             report.mistake(here, why)

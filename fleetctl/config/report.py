@@ -67,6 +67,10 @@ class Report:
             for mark, text in sorted(self._warnings)
         ]
 
+    def has(self, *path: str | int) -> bool:
+        """Whether the file has a value at ``path``."""
+        return path in self._values
+
     def wrong(self, *path: str | int) -> bool:
         """Whether a mistake was found at ``path`` or below it."""
         return path in self._wrong

@@ -11,22 +11,36 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
-from fleetctl.model.topology import INTERFACE_PATTERN, OS
-
-MAX_SECONDS = 604_800
-"""A week: a larger number is probably meant in milliseconds."""
-
-NAME_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
-NODE_NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*$"
-ENV_NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
-HOST_PATTERN = r"^[^\s\-@/'\"`$;&|<>()\\][^\s@/'\"`$;&|<>()\\]*$"
-USER_PATTERN = r"^[^\s\-@:/'\"`$;&|<>()\\][^\s@:/'\"`$;&|<>()\\]*$"
-JUMP_PATTERN = r"^[^\s\-'\"`$;&|<>()\\][^\s'\"`$;&|<>()\\]*$"
-SIGNALS = ("HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "ALRM", "TERM")
-
-
-def _says(what: str, **limits: Any) -> Meta:
-    return Meta(extra={"what": what}, **limits)
+from fleetctl.config.scalars import (
+    Address,
+    Binding,
+    Count,
+    EnvName,
+    Framework,
+    Host,
+    InterfaceName,
+    Jump,
+    Name,
+    NetworkRef,
+    NodeAddress,
+    NodeName,
+    NodeRef,
+    Percent,
+    Policy,
+    Port,
+    Positive,
+    PositiveCount,
+    PositiveSeconds,
+    Seconds,
+    ServiceRef,
+    Signal,
+    Subnet,
+    Text,
+    Until,
+    User,
+    Value,
+)
+from fleetctl.model.topology import OS
 
 
 def _means(text: str) -> Meta:
@@ -35,61 +49,6 @@ def _means(text: str) -> Meta:
 
 _SOME: Any = Meta(min_length=1)
 """For lists and mappings that must not be empty."""
-
-
-Text = Annotated[str, _says("text that is not empty", min_length=1)]
-Subnet = Annotated[str, _says("an IPv4 subnet such as 10.10.0.0/24", min_length=1)]
-Address = Annotated[str, _says("an IPv4 address such as 10.10.0.1", min_length=1)]
-NodeRef = Annotated[str, _says("the name of a node", min_length=1)]
-ServiceRef = Annotated[str, _says("the name of a service", min_length=1)]
-Binding = Annotated[str, _says("NETWORK:PORT or ADDRESS:PORT", min_length=1)]
-Value = Annotated[str | int | float | bool, _says("text, a number, or true or false")]
-Name = Annotated[
-    str,
-    _says(
-        "a name of letters, digits, '_' and '-' (at most 63; tmux and shells must take it)",
-        pattern=NAME_PATTERN,
-    ),
-]
-NodeName = Annotated[
-    str,
-    _says(
-        "a name of letters, digits, '_' and '-', with dots between such parts",
-        pattern=NODE_NAME_PATTERN,
-        max_length=253,
-    ),
-]
-EnvName = Annotated[
-    str,
-    _says("a name of letters, digits and '_', no digit first", pattern=ENV_NAME_PATTERN),
-]
-Host = Annotated[
-    str,
-    _says("an address, a host name or a Host alias of ~/.ssh/config", pattern=HOST_PATTERN),
-]
-User = Annotated[str, _says("a user name", pattern=USER_PATTERN)]
-Jump = Annotated[str, _says("[user@]host[:port], several with commas", pattern=JUMP_PATTERN)]
-InterfaceName = Annotated[
-    str,
-    _says(
-        "a network interface, such as eth0 or bridge0 (at most 15 letters, digits, '_', '-', '.')",
-        pattern=INTERFACE_PATTERN,
-    ),
-]
-Port = Annotated[int, _says("a port from 1 to 65535", ge=1, le=65535)]
-Seconds = Annotated[float, _says("a number of seconds from 0 to a week", ge=0, le=MAX_SECONDS)]
-PositiveSeconds = Annotated[
-    float, _says("a number of seconds above 0, at most a week", gt=0, le=MAX_SECONDS)
-]
-Positive = Annotated[float, _says("a number above 0", gt=0, le=1e12)]
-Percent = Annotated[float, _says("a number from 0 to 100", ge=0, le=100)]
-Count = Annotated[int, _says("a whole number from 0 to 1000000", ge=0, le=1_000_000)]
-PositiveCount = Annotated[int, _says("a whole number from 1 to 1000000", ge=1, le=1_000_000)]
-Signal = Literal[
-    "HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "ALRM", "TERM",
-    "SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTERM",
-]  # fmt: skip
-Policy = Literal["never", "on-failure", "always"]
 
 
 class Entry(Struct, forbid_unknown_fields=True):
@@ -130,8 +89,11 @@ class SSHEntry(Entry):
     """How to log in. What is left out comes from ~/.ssh/config, then from OpenSSH's defaults."""
 
     host: Annotated[
-        Host | UnsetType,
-        _means("Address, name, or Host alias of ~/.ssh/config; default: the node's own name."),
+        Host | Annotated[list[Host], _SOME] | UnsetType,
+        _means(
+            "Address, name, or Host alias of ~/.ssh/config, or a list of them, which are tried "
+            "side by side; default: the node's own name."
+        ),
     ] = UNSET
     port: Annotated[Port | UnsetType, _means("The SSH server's port.")] = UNSET
     user: Annotated[User | UnsetType, _means("The account on the node.")] = UNSET
@@ -144,6 +106,13 @@ class SSHEntry(Entry):
         PositiveSeconds | UnsetType,
         _means("Seconds to wait for an answer; default 10."),
     ] = UNSET
+    second_way: Annotated[
+        bool | UnsetType,
+        _means(
+            "Whether the node is reached through another node on one of its data networks when it "
+            "does not answer directly; default true."
+        ),
+    ] = UNSET
 
 
 class DefaultsEntry(Entry):
@@ -155,6 +124,13 @@ class DefaultsEntry(Entry):
         Literal["ssh", "local", "none"] | UnsetType, _means("How fleetctl connects to the node.")
     ] = UNSET
     workdir: Annotated[Text | UnsetType, _means("Where commands run on the node.")] = UNSET
+    vars: Annotated[
+        dict[Name, Value] | None, _means("Texts that differ between nodes, for {var.NAME}.")
+    ] = None
+    env: Annotated[
+        dict[EnvName, Value] | None,
+        _means("Environment variables of all instances there, unless their service has its own."),
+    ] = None
 
 
 class NodeEntry(DefaultsEntry):
@@ -172,7 +148,11 @@ class NodeEntry(DefaultsEntry):
         ),
     ] = UNSET
     addresses: Annotated[
-        dict[Name, Address] | None, _means("Network name to this node's IPv4 address on it.")
+        dict[Name, NodeAddress] | None,
+        _means(
+            "Network name to this node's IPv4 address on it; dhcp: whatever it has there, which "
+            "is asked and must be inside the network's cidr."
+        ),
     ] = None
     interfaces: Annotated[
         dict[Name, InterfaceName] | None,
@@ -287,6 +267,14 @@ class ServiceEntry(Entry):
         Binding | UnsetType,
         _means("NETWORK:PORT or ADDRESS:PORT: the one address it must listen on."),
     ] = UNSET
+    network: Annotated[
+        NetworkRef | UnsetType,
+        _means("The network that is meant where it does not listen; default: its job's."),
+    ] = UNSET
+    framework: Annotated[
+        Framework | UnsetType,
+        _means("Its instances get the variables by which this one's members find each other."),
+    ] = UNSET
     ready: Annotated[ReadyEntry | None, _means("When it counts as ready.")] = None
     liveness: Annotated[
         LivenessEntry | None, _means("What it is asked while it runs, to know that it still works.")
@@ -297,8 +285,8 @@ class ServiceEntry(Entry):
         _means("A file of NAME=value lines, read on this machine; relative to nodes.yaml."),
     ] = UNSET
     after: Annotated[
-        ServiceRef | list[ServiceRef] | None,
-        _means("Services that must be ready before it starts."),
+        ServiceRef | list[ServiceRef] | dict[ServiceRef, Until] | None,
+        _means("Services that must be ready before it starts; or what is waited for of each."),
     ] = None
     restart: Annotated[
         Policy | RestartEntry | None, _means("Whether it is started again when it ends.")
@@ -321,6 +309,16 @@ class SyncEntry(Entry):
         bool | UnsetType,
         _means("Whether files that an earlier sync brought and that are gone here go there, too."),
     ] = UNSET
+    share: Annotated[
+        Text | Annotated[list[Text], _SOME] | UnsetType,
+        _means(
+            "A large folder or file in it, or a list of them: sent to one node, and from there "
+            "from node to node. What git ignores is copied, too."
+        ),
+    ] = UNSET
+    over: Annotated[
+        Name | UnsetType, _means("The network over which nodes send each other what they share.")
+    ] = UNSET
 
 
 class JobEntry(Entry):
@@ -334,14 +332,29 @@ class JobEntry(Entry):
             "world size renews nothing; default false."
         ),
     ] = UNSET
+    network: Annotated[
+        NetworkRef | UnsetType,
+        _means("The network that is meant where its services do not listen."),
+    ] = UNSET
+    framework: Annotated[
+        Framework | UnsetType,
+        _means("Of all its services that do not say their own: their instances are one group."),
+    ] = UNSET
     sync: Annotated[SyncEntry | None, _means("The code, for `fleetctl sync`.")] = None
     prepare: Annotated[
         Text | UnsetType,
-        _means("A POSIX shell line that start runs in each node's workdir before the job starts."),
+        _means(
+            "A POSIX shell line that start runs in each node's workdir before the job starts; "
+            "{node} and {address.NETWORK} are filled in."
+        ),
     ] = UNSET
     prepare_on: Annotated[
         list[Text] | None,
         _means("Files in the workdir: it runs again when one of them, or itself, has changed."),
+    ] = None
+    requires: Annotated[
+        list[Text] | None,
+        _means("Programs that each of its nodes needs, with versions or without: python3>=3.11."),
     ] = None
 
 

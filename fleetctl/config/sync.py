@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Protocol
 
-from fleetctl.config.report import Report, TreePath
+from fleetctl.config.placeholders import NodeScope
+from fleetctl.config.report import Report, TreePath, nearest
 from fleetctl.config.shape import JobEntry, SyncEntry, given
-from fleetctl.model.jobs import Job, Prepare, Sync
+from fleetctl.model.jobs import Job, Prepare, Share, Sync
 from fleetctl.model.topology import Fleet
 
 
@@ -43,7 +45,31 @@ def read_sync(
             what = f"exclude {pattern!r}: a pattern names what is left out, and '!' takes none back"
             report.mistake((*path, "exclude", index), what)
     workdirs = _workdirs(job, fleet, path, "to copy into", report)
-    return Sync(source, workdirs, tuple(entry.exclude or ()), given(entry.delete, False))
+    share = _share(entry, fleet, path, report)
+    return Sync(source, workdirs, tuple(entry.exclude or ()), given(entry.delete, False), share)
+
+
+def _share(entry: SyncEntry, fleet: Fleet, path: TreePath, report: Report) -> Share | None:
+    written, over = given(entry.share, None), given(entry.over, None)
+    if written is None or over is None:
+        for key, value, other in (("share", written, "over"), ("over", over, "share")):
+            if value is not None and not report.wrong(*path, other):
+                report.mistake((*path, key), f"{key} needs {other}", key=True)
+        return None
+    if over not in fleet.networks and not report.incomplete(("networks",), ()):
+        what = f"over {over!r} is no network{nearest(over, fleet.networks)}"
+        report.mistake((*path, "over"), what)
+    if not written:
+        report.mistake((*path, "share"), "share names nothing")
+    paths = []
+    for index, name in enumerate([written] if isinstance(written, str) else written):
+        place = (*path, "share") if isinstance(written, str) else (*path, "share", index)
+        found = posixpath.normpath(name)
+        if found.startswith(("/", "~")) or found.split("/")[0] in (".", "..") or "\n" in found:
+            what = f"share {name!r}: it must be a path in the folder of from, and not all of it"
+            report.mistake(place, what)
+        paths.append(found)
+    return Share(tuple(dict.fromkeys(paths)), over)
 
 
 def read_prepare(job: Job, entry: JobEntry, fleet: Fleet, report: Report) -> Prepare | None:
@@ -59,7 +85,13 @@ def read_prepare(job: Job, entry: JobEntry, fleet: Fleet, report: Report) -> Pre
     for index, name in enumerate(entry.prepare_on or []):
         if "\n" in name:
             report.mistake((*path, "prepare_on", index), f"{name!r} has a line break in it")
-    return Prepare(command, tuple(entry.prepare_on or ()), workdirs)
+    lines = {
+        name: NodeScope(fleet, fleet.nodes[name], report).fill(command, (*path, "prepare"))
+        for name in dict.fromkeys(instance.node for instance in job.instances)
+        if name in workdirs
+    }
+    changed = {name: line for name, line in lines.items() if line != command}
+    return Prepare(command, tuple(entry.prepare_on or ()), workdirs, changed)
 
 
 def _workdirs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from fleetctl.discovery.answer import Answer
@@ -109,9 +110,24 @@ def _node(
             if network.name in found.addresses[name]
         },
         interfaces=found.ports[name],
+        leased=_left_to_dhcp(name, ssh.value, found, via),
         gateway=forwarding(name, via, facts),
         via=via.get(name, {}),
         notes=tuple(notes),
+    )
+
+
+def _left_to_dhcp(name: str, ssh: SSH, found: Found, via: Via) -> frozenset[str]:
+    """The control networks on which the node may have another address tomorrow, and is found all
+    the same: by name, and not as the next hop of a route."""
+    by_name = re.fullmatch(r"[0-9.]+", ssh.host) is None and ":" not in ssh.host
+    forwards = any(noted.value == name for own in via.values() for noted in own.values())
+    if not by_name or forwards:
+        return frozenset()
+    return frozenset(
+        network
+        for node, network in found.leased
+        if node == name and found.networks[network].control
     )
 
 

@@ -45,6 +45,8 @@ class DraftNode(Struct, frozen=True):
     """By network name."""
     interfaces: Mapping[str, Noted[str]] = {}
     """By network name: the port for an address that is not there yet."""
+    leased: frozenset[str] = frozenset()
+    """The networks of ``addresses`` with one that the file leaves to DHCP."""
     gateway: Noted[bool] | None = None
     """None: it forwards for no other node."""
     via: Mapping[str, Noted[str]] = {}

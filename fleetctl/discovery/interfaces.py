@@ -35,10 +35,8 @@ class Place(Struct, frozen=True):
     interface: Interface
     address: IPv4Interface
     medium: Medium
-
-    @property
-    def leased(self) -> bool:
-        return self.address.ip in self.interface.leased
+    leased: bool = False
+    """DHCP gave it, by the interface's own words or, on a Mac, by those of its network service."""
 
 
 def real(facts: NodeFacts) -> Iterator[Interface]:
@@ -64,7 +62,13 @@ def places(node: str, facts: NodeFacts) -> Iterator[Place]:
     """The addresses of ``node`` on networks."""
     for interface in real(facts):
         for address in islice(filter(usable, interface.addresses), _MOST):
-            yield Place(node, interface, address, medium(facts, interface))
+            leased = address.ip in interface.leased or _asks_dhcp(facts, interface)
+            yield Place(node, interface, address, medium(facts, interface), leased)
+
+
+def _asks_dhcp(facts: NodeFacts, interface: Interface) -> bool:
+    services = (facts.setup.services if facts.setup else None) or ()
+    return any(s.enabled and s.device == interface.name and s.method == "dhcp" for s in services)
 
 
 def link_addresses(facts: NodeFacts) -> list[IPv4Address]:

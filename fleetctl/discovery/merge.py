@@ -99,8 +99,9 @@ def _lacking(node: DraftNode, fleet: Fleet) -> DraftNode:
         node.name,
         node.ssh,
         os=None if known.os else node.os,
-        addresses={n: a for n, a in node.addresses.items() if n not in known.addresses},
         interfaces={n: i for n, i in node.interfaces.items() if n not in known.interfaces},
+        addresses={n: a for n, a in node.addresses.items() if n not in known.networks},
+        leased=node.leased,
         gateway=None if known.gateway else node.gateway,
         via={n: v for n, v in node.via.items() if v.why != IN_FILE and n not in known.via},
     )

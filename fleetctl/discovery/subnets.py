@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from fleetctl.discovery.draft import DraftNetwork, Noted
 from fleetctl.discovery.interfaces import Medium, Place, of_ssh, places
@@ -30,6 +30,8 @@ class Found(Struct):
     """Subnets that only one node is on."""
     ports: dict[str, dict[str, Noted[str]]]
     """By node and network: the interface for an address that is not there yet."""
+    leased: set[tuple[str, str]] = field(default_factory=set)
+    """Node and network: the addresses that DHCP gave."""
 
     def members(self, network: str) -> list[str]:
         return [node for node, own in self.addresses.items() if network in own]
@@ -191,6 +193,8 @@ def _take(
             )
         else:
             owners[address] = node
+            if place.leased:
+                found.leased.add((node, name))
             found.addresses[node][name] = Noted(address, _why(place, cidr, over_ssh.get(node)))
 
 

@@ -8,7 +8,7 @@ from datetime import date
 
 from fleetctl.discovery.draft import Draft, DraftNetwork, DraftNode
 from fleetctl.escaping import visible
-from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, SSH
+from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, DHCP, SSH
 
 _COLUMN = 38
 """Where comments begin, if there is room."""
@@ -84,7 +84,9 @@ def fields(node: DraftNode) -> dict[str, list[str]]:
         found["addresses"] = [
             "addresses:",
             *(
-                _commented(f"  {scalar(n)}: {a.value}", _reason(a.why, a.guessed))
+                _commented(f"  {scalar(n)}: {DHCP}", f"{a.value} now: {a.why}")
+                if n in node.leased
+                else _commented(f"  {scalar(n)}: {a.value}", _reason(a.why, a.guessed))
                 for n, a in node.addresses.items()
             ),
         ]

@@ -32,7 +32,7 @@ def ansible(fleet: Fleet, job: Job | None) -> str:
     for node in nodes:
         if node.os:
             join("os", node.os, node)
-        for network in node.addresses:
+        for network in node.networks:
             join("network", network, node)
         if node.gateway:
             join("role", "gateway", node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleetctl.model.jobs import Job
-from fleetctl.model.topology import Fleet
+from fleetctl.model.topology import DHCP, Fleet
 
 
 def dot(fleet: Fleet, job: Job | None) -> str:
@@ -23,7 +23,8 @@ def _body(fleet: Fleet, job: Job | None) -> Iterator[str]:
         label = "\n".join([node.name, *services])
         yield f"{_node(node.name)} [label={_quoted(label)}];"
     for node in fleet.nodes.values():
-        for name, address in node.addresses.items():
+        for name in node.networks:
+            address = node.addresses.get(name, DHCP)
             yield f"{_node(node.name)} -- {_network(name)} [label={_quoted(str(address))}];"
         for name, gateway in node.via.items():
             label = _quoted(f"to {name}")

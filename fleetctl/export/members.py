@@ -44,11 +44,13 @@ def addressed(fleet: Fleet, job: Job | None, what: str) -> tuple[tuple[Member, I
     :raises UsageError: there is none, or a node has no address.
     """
     found = members(fleet, job)
-    missing = [m.node.name for m in found if m.address is None]
+    missing = [m.node for m in found if m.address is None]
     if missing:
+        name = missing[0].name
+        why = "only dhcp" if missing[0].leased else "none"
         raise UsageError(
-            f"{what} needs an address of each node, and nodes.yaml has none of {missing[0]!r}",
-            hint=f"Give it under nodes.{missing[0]}.addresses.",
+            f"{what} needs an address of each node, and nodes.yaml has {why} of {name!r}",
+            hint=f"Give it under nodes.{name}.addresses.",
         )
     return tuple((m, m.address) for m in found if m.address is not None)
 
@@ -59,19 +61,23 @@ def job_network(fleet: Fleet, job: Job | None, nodes: list[Node]) -> str | None:
     for instance in job.instances if job else ():
         if instance.listen and (name := fleet.network_of(instance.listen.address)):
             return name
-    counts = {name: sum(name in node.addresses for node in nodes) for name in fleet.networks}
+    counts = {name: sum(name in node.networks for node in nodes) for name in fleet.networks}
     on = [name for name, count in counts.items() if count]
     return max(on, key=lambda n: (not fleet.networks[n].control, counts[n]), default=None)
 
 
 def data_address(fleet: Fleet, network: str | None, node: Node) -> IPv4Address | None:
     """The address of ``node`` on ``network``; of a node behind a gateway that on its link to the
-    gateway; else its first one."""
+    gateway; else its first one. Where DHCP gives that on ``network``, the one that is its SSH
+    host, or none: another one may be on a network that the others do not reach."""
+    if network in node.leased and network not in node.addresses:
+        own = _literal(node)
+        return own if own and own in fleet.networks[network].cidr else None
     if network and network in node.addresses:
         return node.addresses[network]
     if network and network in node.via:
         link = fleet.shared_network(node.name, node.via[network])
-        if link:
+        if link and link.name in node.addresses:
             return node.addresses[link.name]
     data = (a for name, a in node.addresses.items() if not fleet.networks[name].control)
     return next(data, None) or next(iter(node.addresses.values()), None) or _literal(node)

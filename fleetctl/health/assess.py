@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -16,11 +16,12 @@ from fleetctl.errors import (
     LocalNetworkDenied,
 )
 from fleetctl.health.kinds.reachability import NO_INTERNET
-from fleetctl.health.network.diagnosis import Diagnosis, Root, diagnose
+from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
 from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
 from fleetctl.health.order import in_order
 from fleetctl.health.orphans import orphaned
+from fleetctl.health.parity import parity, parity_problems
 from fleetctl.health.power import is_mac, reboot_status, sleep_status
 from fleetctl.health.problems import (
     link_problem,
@@ -28,12 +29,14 @@ from fleetctl.health.problems import (
     node_problems,
     service_problems,
 )
+from fleetctl.health.requirements import requirement_problems
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.health.uneven import Prints, uneven
-from fleetctl.model.expectations import Expectations, ExpectedReach
+from fleetctl.model.expectations import Expectations, ExpectedReach, derive, unaddressed
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.leases import with_leases
 from fleetctl.model.look import Look
 from fleetctl.model.plan import met, plan, unmet
 from fleetctl.model.questions import Depth
@@ -44,10 +47,11 @@ from fleetctl.model.status import (
     NodeState,
     NodeStatus,
     Problem,
+    ReachStatus,
     ServiceStatus,
     SSHStatus,
 )
-from fleetctl.model.topology import Fleet, Node
+from fleetctl.model.topology import DHCP, Fleet, Node
 
 SILENT = (ConnectFailed, ConnectTimedOut, LinkLost)
 """Errors of a node that does not answer, or no longer does."""
@@ -58,9 +62,14 @@ class Checked(Struct, frozen=True):
 
     status: FleetStatus
     roots: tuple[Root, ...]
-    """The network's problems in ``status``, with the findings behind them."""
+    """The problems of the network in ``status``, and those of programs that the job requires, with
+    the findings behind them."""
     facts: Mapping[str, NodeFacts]
     """Of the nodes that answered."""
+    fleet: Fleet
+    """With the addresses that DHCP gave, as far as they are known."""
+    expectations: Expectations
+    """What must be true of ``fleet``."""
     degraded: frozenset[Degraded] = frozenset()
     """The links that work, but badly."""
     broken: frozenset[ExpectedReach] = frozenset()
@@ -90,10 +99,16 @@ def assess(
     :param now_s: the time by the clock of ``printed``.
     """
     facts = {name: look.facts for name, look in looks.items() if look.facts}
+    fleet, expectations = _learned(fleet, job, expectations, facts)
     statuses = _statuses(fleet, job, looks, facts) if job else {}
     lost = {name: look.error for name, look in looks.items() if look.error}
-    diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing)
+    second = {n: SecondWay(look.via, look.bypassed) for n, look in looks.items() if look.via}
+    diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing, second)
     problems = _of_nodes(fleet, job, diagnosis, looks)
+    required = tuple(_required(fleet, job, facts))
+    problems += [root.problem for root in required]
+    equal = parity(job, facts) if depth == "check" else None
+    problems += parity_problems(job, facts, equal or ())
     if job:
         problems.extend(service_problems(fleet, job, statuses, facts, tuple(problems)))
         problems = with_traffic(job, statuses, problems)
@@ -109,15 +124,40 @@ def assess(
         duration_s=round(duration_s, 3),
         healthy=not any(problem.severity == "error" for problem in problems),
         nodes={
-            node.name: _node(node, job, diagnosis.rows[node.name], looks[node.name], problems)
-            for node in fleet.nodes.values()
+            name: _node(fleet, node, job, diagnosis.rows[name], looks[name], problems)
+            for name, node in fleet.nodes.items()
         },
         services={name: status for name, status in statuses.items() if name in shown},
         problems=(),
         orphans=left,
+        parity=equal,
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
-    return Checked(status, diagnosis.roots, facts, diagnosis.degraded, diagnosis.broken)
+    return Checked(
+        status,
+        (*diagnosis.roots, *required),
+        facts,
+        fleet,
+        expectations,
+        diagnosis.degraded,
+        diagnosis.broken,
+    )
+
+
+def _learned(
+    fleet: Fleet, job: Job | None, expectations: Expectations, facts: Mapping[str, NodeFacts]
+) -> tuple[Fleet, Expectations]:
+    """Both with the addresses that DHCP gave, by the nodes' own words."""
+    known = with_leases(fleet, facts)
+    return (fleet, expectations) if known is fleet else (known, derive(known, job))
+
+
+def _required(fleet: Fleet, job: Job | None, facts: Mapping[str, NodeFacts]) -> Iterator[Root]:
+    if job is None or not job.requires:
+        return
+    for name, told in facts.items():
+        for problem, found in requirement_problems(fleet, fleet.nodes[name], told, job):
+            yield Root(problem, found)
 
 
 def _statuses(
@@ -235,8 +275,12 @@ def _with_waiting(
         if not active or status.state != "stopped" or instance.command is None:
             continue
         needs = job.needs(instance)
-        missing = unmet(needs, found)
-        blocked = any(not met(i, s) and s.state != "stopped" for i in needs if (s := found[i.name]))
+        missing = unmet(instance, needs, found)
+        blocked = any(
+            not met(need, found[need.name], instance.waits_until(need))
+            and found[need.name].state != "stopped"
+            for need in needs
+        )
         if blocked and not _stopped_since(instance, looks[instance.node], needs, found):
             found[instance.name] = msgspec.structs.replace(
                 status, state="waiting", reason=", ".join(missing)
@@ -258,7 +302,12 @@ def _stopped_since(
 
 
 def _node(
-    node: Node, job: Job | None, rows: Rows, look: Look, problems: Sequence[Problem]
+    fleet: Fleet,
+    node: Node,
+    job: Job | None,
+    rows: Rows,
+    look: Look,
+    problems: Sequence[Problem],
 ) -> NodeStatus:
     return NodeStatus(
         state=_node_state(node, look, problems),
@@ -267,11 +316,17 @@ def _node(
         addresses=tuple(row.status() for row in rows.addresses),
         routes=tuple(row.status() for row in rows.routes),
         forwarding=rows.forwarding,
-        reachability=tuple(row.status() for row in rows.reachability),
+        reachability=(*(row.status() for row in rows.reachability), *_unaddressed(fleet, node)),
         services=tuple(i.name for i in job.on(node.name)) if job else (),
         sleep=sleep_status(look.facts) if look.facts and is_mac(look.facts) else None,
         reboot=reboot_status(look.facts) if look.facts and is_mac(look.facts) else None,
     )
+
+
+def _unaddressed(fleet: Fleet, node: Node) -> Iterator[ReachStatus]:
+    for peer, network in unaddressed(fleet, node):
+        why = f"which address {peer} has there is not known: DHCP gives it"
+        yield ReachStatus(DHCP, peer, network, expected=True, reason=why)
 
 
 def _node_state(node: Node, look: Look, problems: Sequence[Problem]) -> NodeState:
@@ -293,4 +348,5 @@ def _ssh(node: Node, look: Look) -> SSHStatus:
     if look.facts is None:  # not asked yet
         return SSHStatus(reachable=None)
     ms = None if look.connect_ms is None else round(look.connect_ms, 1)
-    return SSHStatus(reachable=True, address=look.address, connect_ms=ms)
+    via = look.via or None
+    return SSHStatus(reachable=True, address=look.address, connect_ms=ms, via=via)

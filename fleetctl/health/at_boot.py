@@ -81,6 +81,19 @@ def address(way: Sequence[InterfaceSetup], wanted: IPv4Interface, *, leased: boo
     return Kept(False, f"{way[0].where} {brings}", at_all=bool(others or asking))
 
 
+def any_address(way: Sequence[InterfaceSetup], cidr: IPv4Network) -> Kept:
+    """Whether an address inside ``cidr`` comes up, or DHCP is asked for one."""
+    if why := _unknown(way):
+        return why
+    if asking := [s for s in way if s.dhcp]:
+        return Kept(True, f"{asking[0].where}, {BY_DHCP}")
+    there = [a for s in way for a in s.addresses]
+    if any(a.ip in cidr for a in there):
+        return Kept(True, way[0].where)
+    brings = " and ".join(map(str, there)) or "no address"
+    return Kept(False, f"{way[0].where} brings {brings}, and asks no DHCP server", bool(there))
+
+
 def route(way: Sequence[InterfaceSetup], to: IPv4Network, via: IPv4Address) -> Kept:
     """Whether packets to ``to`` go through ``via``: of several routes the narrowest counts."""
     if (why := _unknown(way)) and not any(BootRoute(to, via) in s.routes for s in way):

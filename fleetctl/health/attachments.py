@@ -159,14 +159,14 @@ def _needed(job: Job | None, own: NodeStatus, node: str) -> ReachStatus | None:
 def _crossed(fleet: Fleet, node: str, target: str) -> Iterator[str]:
     """The networks between ``node`` and ``target``, hop by hop."""
     here = node
-    while target not in fleet.nodes[here].addresses and (hop := fleet.nodes[here].via.get(target)):
+    while target not in fleet.nodes[here].networks and (hop := fleet.nodes[here].via.get(target)):
         if link := fleet.shared_network(here, hop):
             yield link.name
         here = hop
 
 
 def _attached(fleet: Fleet, status: FleetStatus, network: str) -> dict[str, bool | None]:
-    members = [name for name, node in fleet.nodes.items() if network in node.addresses]
+    members = [name for name, node in fleet.nodes.items() if network in node.networks]
     own = {name: _own_row(status, name, network) for name in members}
     proven: set[str] = set()
     failed: dict[str, set[str]] = {}
@@ -213,7 +213,7 @@ def _own_row(status: FleetStatus, name: str, network: str) -> bool | None:
 def _echoes(fleet: Fleet, status: FleetStatus, network: str) -> Iterator[tuple[str, ReachStatus]]:
     """The pings between neighbours on ``network``: the node that sent them, and the result."""
     for name, node in status.nodes.items():
-        if name in fleet.nodes and network in fleet.nodes[name].addresses:
+        if name in fleet.nodes and network in fleet.nodes[name].networks:
             for row in node.reachability:
                 if row.network == network and row.observed is not None:
                     yield name, row

@@ -8,7 +8,21 @@ from msgspec import Struct
 
 from fleetctl.health.owners import Owner
 from fleetctl.model.network import Route
+from fleetctl.model.requirements import Requirement
 from fleetctl.model.topology import Network
+
+
+class Lack(Struct, frozen=True):
+    """A requirement of the job that does not hold."""
+
+    requirement: Requirement
+    path: str | None = None
+    """Where another version of the program is; ``None``: it is not there."""
+    version: str = ""
+
+    def __str__(self) -> str:
+        there = f" ({self.path} is {self.version})" if self.path else ""
+        return f"{self.requirement}{there}"
 
 
 class Finding(Struct, frozen=True):
@@ -46,5 +60,7 @@ class Finding(Struct, frozen=True):
     """The node whose address this one has as well."""
     setting: str = ""
     """The sysctl that has the wrong value."""
+    lack: Lack | None = None
+    """The program that is missing, or too old or too new."""
     shown_by: str = ""
     """The command that was run on the node, and what it said."""

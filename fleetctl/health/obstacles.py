@@ -45,7 +45,8 @@ def _of_step(
     if listen and any(a.ok is False for a in _addresses(status, name, str(listen.address))):
         yield from (p for p in errors if p.node == name or name in p.affects)
     wanted = {need.listen.address for need in step.needs if need.listen}
-    rows = zip(expectations.reach_of(name), status.nodes[name].reachability, strict=True)
+    # rows for addresses that are not known come after the others
+    rows = zip(expectations.reach_of(name), status.nodes[name].reachability, strict=False)
     for reach, row in rows:
         if reach.to not in wanted or not reach.expected or row.observed is not False:
             continue

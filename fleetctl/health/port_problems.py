@@ -114,7 +114,7 @@ def _network(fleet: Fleet, instance: Instance) -> str | None:
 
 def _over(fleet: Fleet, node: str, network: str) -> bool:
     """Whether ``node`` is on ``network`` or has a way to it."""
-    return network in fleet.nodes[node].addresses or network in fleet.nodes[node].via
+    return network in fleet.nodes[node].networks or network in fleet.nodes[node].via
 
 
 def _named(fleet: Fleet, address: str) -> str:

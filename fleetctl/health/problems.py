@@ -43,7 +43,7 @@ from fleetctl.model.facts import (
 )
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
-from fleetctl.model.plan import dependents, plan
+from fleetctl.model.plan import dependents, met, plan
 from fleetctl.model.status import ALIVE_STATES, Fix, Problem, ServiceStatus
 from fleetctl.model.tmux_refusals import refusal
 from fleetctl.model.topology import Fleet, Node
@@ -71,7 +71,7 @@ def link_problem(node: Node, error: LinkError, job: Job | None) -> Problem:
         node.name,
         reason=f"{error.reason}{hint}",
         what=f"{node.name} cannot be reached: {error.reason}",
-        affects=_carried(node, job),
+        affects=carried(node, job),
         evidence=error.reason,
     )
 
@@ -99,7 +99,7 @@ def login_problems(looks: Mapping[str, Look]) -> Iterator[Problem]:
         )
 
 
-def _carried(node: Node, job: Job | None) -> tuple[str, ...]:
+def carried(node: Node, job: Job | None) -> tuple[str, ...]:
     """The instances on ``node`` and those that wait for them."""
     if job is None:
         return ()
@@ -109,7 +109,7 @@ def _carried(node: Node, job: Job | None) -> tuple[str, ...]:
 
 def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Problem]:
     """What is wrong with the machine itself."""
-    names = _carried(node, job)
+    names = carried(node, job)
     system = facts.system
     if facts.unsupported:
         yield OS_MISMATCH.problem(
@@ -416,8 +416,8 @@ def _waiting_problem(
 
     :param names: the instances of its service that wait, all for the same reason.
     """
-    needs = job.needs(instance)
-    states = {statuses[i.name].state for i in needs if i.name in statuses}
+    known = [(i, statuses[i.name]) for i in job.needs(instance) if i.name in statuses]
+    states = {s.state for i, s in known if not met(i, s, instance.waits_until(i))}
     return DEPENDENCY_NOT_READY.problem(
         instance.node,
         severity="error" if "stopped" in states or "exited" in states else "warning",

@@ -130,16 +130,26 @@ def wrong_prefixes(
     ]
 
 
-def ssh_interfaces(fleet: Fleet, node: Node, facts: NodeFacts) -> frozenset[str]:
+def ssh_interfaces(
+    fleet: Fleet, node: Node, facts: NodeFacts, carried: frozenset[str] = frozenset()
+) -> frozenset[str]:
     """The interfaces that must not be changed: the one that carries SSH to the node, or, if that
-    is not known, those on its control networks."""
+    is not known, those on its control networks.
+
+    :param carried: the networks on which it carries other nodes' connections, or its own, besides.
+    """
     network = facts.network
+    others = frozenset(
+        own.name
+        for name in carried
+        if name in node.addresses and (own := network.interface_of(node.addresses[name]))
+    )
     if network.ssh_interface:
-        return frozenset({network.ssh_interface})
+        return others | {network.ssh_interface}
     own = network.interface_of(network.ssh_address) if network.ssh_address else None
     if own is not None:
-        return frozenset({own.name})
-    return control_interfaces(fleet, node, network)
+        return others | {own.name}
+    return others | control_interfaces(fleet, node, network)
 
 
 def interface_towards(

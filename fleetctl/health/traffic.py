@@ -11,6 +11,7 @@ from fleetctl.health.kinds.kind import listed
 from fleetctl.health.kinds.network import (
     ADDRESS_MISSING,
     INTERFACE_DOWN,
+    LEASE_MISSING,
     ROUTE_WRONG_INTERFACE,
 )
 from fleetctl.health.sockets import own_pids
@@ -20,7 +21,7 @@ from fleetctl.model.status import ConnectionStatus, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet
 
 LEADS_ASTRAY = frozenset(
-    kind.code for kind in (ADDRESS_MISSING, INTERFACE_DOWN, ROUTE_WRONG_INTERFACE)
+    kind.code for kind in (ADDRESS_MISSING, INTERFACE_DOWN, LEASE_MISSING, ROUTE_WRONG_INTERFACE)
 )
 """Problems of a node for which its packets leave by another network than their target's."""
 
@@ -58,7 +59,7 @@ def _judged(fleet: Fleet, job: Job, instance: Instance, c: TcpConnection) -> Con
     better = _better(fleet, instance.node, peer)
     if not fleet.networks[network].control or better is None:
         return replace(shown, ok=True)
-    address = fleet.nodes[peer].addresses[better]
+    address = fleet.nodes[peer].addresses.get(better, better)
     return replace(
         shown,
         ok=False,
@@ -73,7 +74,7 @@ def _better(fleet: Fleet, node: str, peer: str) -> str | None:
     if shared is not None and not shared.control:
         return shared.name
     ways = fleet.nodes[node].via
-    there = fleet.nodes[peer].addresses
+    there = fleet.nodes[peer].networks
     return next((n for n in ways if n in there and not fleet.networks[n].control), None)
 
 

@@ -63,6 +63,7 @@ class _Draft:
             for network, address in node.addresses.items():
                 self._place(self._key(node.name), network, address)
         self._place_ssh_hosts()
+        self._place_leases()
         self.control = self._control_networks()
         self._place_router()
         self._place_unreachable()
@@ -117,6 +118,13 @@ class _Draft:
                 network = self._unused_name(f"control-{cidr.network_address}")
                 self.networks[network] = Network(network, cidr, kind="wifi", control=True)
             self._place(node.name, network, host)
+
+    def _place_leases(self) -> None:
+        """Where DHCP gives an address: that of SSH if it is on that network, else a free one."""
+        for node in self.fleet.nodes.values():
+            key = self._key(node.name)
+            for network in sorted(node.leased - self.placed[key].keys()):
+                self._place(key, network, self._free(self.networks[network]))
 
     def _unused_name(self, name: str) -> str:
         while name in self.networks:
@@ -279,7 +287,7 @@ class _Draft:
         host = _address(node)
         places = self.placed[node.name]
         reached = next((n for n in places if n in self.control), next(iter(places)))
-        aliases = [node.ssh.host] if host is None else []
+        aliases = [name for name in node.ssh.hosts if _parsed(name) is None]
         if any(_jump_host(n.ssh.proxy_jump) == node.name for n in self._ssh_nodes()):
             aliases.append(node.name)
         return Login(
@@ -293,10 +301,10 @@ class _Draft:
 
 
 def _address(node: Node) -> IPv4Address | None:
-    """The SSH host as an address; ``None`` when it is a name."""
-    try:
-        address = ip_address(node.ssh.host)
-    except ValueError:
+    """The first SSH host that is an address; ``None`` when all are names."""
+    found = [address for host in node.ssh.hosts if (address := _parsed(host)) is not None]
+    address = found[0] if found else None
+    if address is None:
         return None
     if isinstance(address, IPv6Address) or address.is_loopback:
         raise LabError(
@@ -304,6 +312,13 @@ def _address(node: Node) -> IPv4Address | None:
             hint="Its networks are IPv4, and loopback is each machine's own.",
         )
     return address
+
+
+def _parsed(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
 
 
 def _jump_host(proxy_jump: str | None) -> str | None:

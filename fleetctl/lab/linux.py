@@ -136,7 +136,13 @@ def _be_a_mac(machine: Machine, disk: Path) -> None:
     (brew / "tmux").symlink_to(toolbox.hidden(toolbox.real_tool("tmux")))
     if shutil.which("iperf3"):
         (brew / "iperf3").symlink_to(toolbox.hidden(toolbox.real_tool("iperf3")))
-    for folder in ("Applications", "System/Volumes/Data", "Library/LaunchDaemons", "private"):
+    for folder in (
+        "Applications",
+        "System/Volumes/Data",
+        "Library/LaunchDaemons",
+        "Library/Developer/CommandLineTools",
+        "private",
+    ):
         (root / folder).mkdir(parents=True, exist_ok=True)
     home = home_on(machine, disk)
     (home / "Desktop").mkdir()

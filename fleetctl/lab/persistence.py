@@ -14,6 +14,8 @@ from collections.abc import Collection, Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_interface
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from fleetctl.lab import diskfile
 from fleetctl.lab.blueprint import Blueprint, Machine, Port
 from fleetctl.lab.personality import HIDDEN, is_mac
@@ -116,6 +118,8 @@ def write(plan: Blueprint, machine: Machine, folder: Path) -> None:
     :param folder: of the disk, with `fs` and `upper`.
     """
     root, upper = folder / "fs", folder / "upper"
+    if plan.factory:
+        machine = replace(machine, routes=(), forwarding=False)
     bare = {port.interface for port in machine.ports if plan.bare(machine, port)}
     diskfile.write(root, f"{HIDDEN}/machine", description(plan, machine))
     if is_mac(machine):
@@ -128,7 +132,7 @@ def write(plan: Blueprint, machine: Machine, folder: Path) -> None:
             if profile.device in bare:
                 continue
             diskfile.write(upper, _file_of(profile), profile.text)
-    if machine.forwarding and not plan.factory:
+    if machine.forwarding:
         keep_forwarding(machine, root if is_mac(machine) else upper, kept=True)
 
 
@@ -238,7 +242,7 @@ def _services(machine: Machine, bare: Collection[str] = ()) -> list[services.Ser
         dhcp = bool(_lease(machine, port)[0]) or port.interface in bare
         routes = []
         for route in machine.routes:
-            if route.interface == port.interface and port.interface not in bare:
+            if route.interface == port.interface:
                 to = IPv4Network(route.to)
                 routes.append(f"{to.network_address}/{to.netmask}/{route.via}")
         fields = [name, name, port.interface, "on", "dhcp" if dhcp else "manual"]

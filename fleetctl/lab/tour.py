@@ -164,7 +164,7 @@ def _control(fleet: Fleet, order: list[str], places: Places) -> Iterator[Scenari
     for node, network in _first("wifi-down", plain or order, places):
         about = fleet.networks.get(network or "")
         wifi = about is not None and about.kind == "wifi"
-        two_ways = any(name != network for name in fleet.nodes[node].addresses)
+        two_ways = any(name != network for name in fleet.nodes[node].networks)
         yield Scenario(
             f"wifi-down@{node}",
             f"Turn off {node}'s {'Wi-Fi' if wifi else 'control link'}",

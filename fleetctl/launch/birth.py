@@ -187,6 +187,12 @@ def _refusal(instance: Instance, status: int, said: str) -> LaunchError:
         return LaunchError(
             instance.name, f"whether it runs on {node} already cannot be told: {said}"
         )
+    if status == node_files.NO_VALUE:
+        return LaunchError(
+            instance.name,
+            f"{node} cannot tell what is to be in its command or environment: {said}",
+            hint=f"See what is wrong there: fleetctl check {node}",
+        )
     if status == node_files.NOT_WRITTEN:
         told = write_refusal(node, said)
         return LaunchError(

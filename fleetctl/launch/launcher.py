@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from fleetctl.errors import LinkError
 from fleetctl.health.assess import assess, instance_status
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.orphans import orphans as orphans_on
+from fleetctl.health.requirements import why_not_started
 from fleetctl.launch.preparing import Preparations
 from fleetctl.launch.runner import Runner
 from fleetctl.launch.secrets import Secrets
 from fleetctl.launch.stopper import Stopper
 from fleetctl.link.links import Links
-from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import CUT_OFF, NO_ANSWER, NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult
 from fleetctl.model.status import Problem, ServiceStatus
-from fleetctl.model.topology import Fleet
+from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.former import FormerNodes
 from fleetctl.observe.observer import Observer
 from fleetctl.service import Report, StartRefused, WantedOrphans
@@ -46,7 +46,6 @@ class Launcher:
         self,
         fleet: Fleet,
         job: Job | None,
-        expectations: Expectations,
         links: Links,
         observer: Observer,
         former: FormerNodes,
@@ -54,7 +53,6 @@ class Launcher:
     ) -> None:
         self.fleet = fleet
         self.job = job
-        self._expectations = expectations
         self._links = links
         self._observer = observer
         self._former = former
@@ -77,7 +75,7 @@ class Launcher:
         :raises StartRefused: the network would break them; nothing was started.
         """
         secrets = Secrets(chosen)
-        looks = self._begin_looks()
+        looks = self._begin_looks(versions=check)
         left_out: dict[str, str] = {}
         if check and (problems := await self._obstacles(chosen, looks)):
             left_out = {name: found[0].summary for name, found in problems.items()}
@@ -94,6 +92,7 @@ class Launcher:
             began_s=began_s,
             elastic=self.job is not None and self.job.elastic,
             left_out=left_out,
+            lacks=self._lacks(looks) if check else None,
             preparations=self._preparations(),
         )
         self._former.started.add(self.fleet.nodes[i.node] for i in chosen if i.command is not None)
@@ -202,8 +201,10 @@ class Launcher:
         mine = self.job is not None and orphan.job == self.job.name
         return orphan.name if mine else f"{orphan.job}/{orphan.name}"
 
-    def _begin_looks(self) -> dict[str, asyncio.Task[Look]]:
-        ask = self._observer.look
+    def _begin_looks(self, *, versions: bool = False) -> dict[str, asyncio.Task[Look]]:
+        def ask(node: Node) -> Coroutine[None, None, Look]:
+            return self._observer.look(node, versions=versions)
+
         looks = {n: asyncio.create_task(ask(node)) for n, node in self.fleet.nodes.items()}
         for task in looks.values():
             self.looking.add(task)
@@ -220,6 +221,17 @@ class Launcher:
             return instance_status(self.fleet, instance, look)
 
         return status_of
+
+    def _lacks(
+        self, looks: Mapping[str, asyncio.Task[Look]]
+    ) -> Callable[[Instance], Awaitable[str]]:
+        """A function that says what an instance's node lacks of what the job requires."""
+
+        async def lacks(instance: Instance) -> str:
+            facts = (await asyncio.shield(looks[instance.node])).facts
+            return why_not_started(facts, instance.node, self.job) if facts and self.job else ""
+
+        return lacks
 
     async def _obstacles(
         self,
@@ -240,9 +252,10 @@ class Launcher:
             await asyncio.wait(pending, timeout=STRAGGLERS_WAIT_S)
         late = Look(error=LinkError("", "it has not answered yet"))
         known = {name: task.result() if task.done() else late for name, task in looks.items()}
-        checked = assess(self.fleet, self.job, self._expectations, known, duration_s=0.0)
+        observer = self._observer
+        checked = assess(observer.fleet, self.job, observer.expectations, known, duration_s=0.0)
         return obstacles(
-            self.fleet, self._expectations, checked.status, self._plan(chosen), anew=anew
+            checked.fleet, checked.expectations, checked.status, self._plan(chosen), anew=anew
         )
 
     def _plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:

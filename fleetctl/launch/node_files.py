@@ -7,8 +7,10 @@ from importlib.resources import files
 
 from fleetctl.launch.prober import asks_text
 from fleetctl.model.jobs import Instance, Restart
+from fleetctl.model.late_words import interface_word, path_word
 from fleetctl.model.layout import instance_dir
 from fleetctl.probes.asked.sockets import LISTENING
+from fleetctl.probes.late_words import interface_of_text
 from fleetctl.probes.members import members_text
 from fleetctl.probes.script import UNAME
 from fleetctl.quoting import environment_text, quote, quote_path
@@ -22,6 +24,7 @@ LOCK_STALE_MINUTES = 1
 
 # exit statuses of the prepare script
 LOCKED, NO_WORKDIR, NOT_WRITTEN, RUNNING, TORN, LEFT, UNREAD = 61, 62, 63, 64, 65, 66, 67
+NO_VALUE = 68
 
 
 _NOT_OF_THE_ACCOUNT = (
@@ -31,6 +34,16 @@ _NOT_OF_THE_ACCOUNT = (
 """A sed script for ``export -p``: what tmux sets in a window, what bash lets nobody set, and what
 is of the session that starts the instance, which outlives it: its SSH agent, whose keys are not for
 jobs, and its connection."""
+
+
+_TELL = f"""words=
+tell() {{ # WORD VALUE, which takes its place within single quotes
+case $2 in '' | *[\\'\\\\\\&\\|[:space:]]*) return 1 ;; esac
+words="$words
+s|$1|$2|g"
+}}
+lack() {{ rm -rf spec account files; echo "$1" >&2; give_up {NO_VALUE}; }}
+"""
 
 
 def _shipped(name: str) -> str:
@@ -58,6 +71,31 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
         f"{environment_text(environment)}"
         f"{asks_text(instance)}"
     )
+
+
+def _late_text(instance: Instance) -> str:
+    """Writes the instance's files, and puts values in the place of words that only the node has;
+    exits with ``NO_VALUE``, and the reason on stderr, where there is none."""
+    if not instance.interfaces and not instance.files:
+        return ""
+    lines = [interface_of_text(), _TELL]
+    for network, address in instance.interfaces.items():
+        why = f"none of its interfaces has {address}, its address on {network}"
+        word = quote(interface_word(network))
+        lines.append(f'tell {word} "$(interface_of {address})" || lack {quote(why)}\n')
+    for name, text in instance.files.items():
+        word = quote(path_word(name))
+        lines.append(
+            f'tell {word} "$folder/files/{name}" || lack "$folder has characters that no path in a '
+            f'command can have"\n'
+            f"mkdir -p files && printf %s {quote(text)} | put files/{name} || exit\n"
+        )
+    lines.append(
+        "for file in spec files/*; do\n"
+        '[ ! -e "$file" ] || LC_ALL=C sed "$words" "$file" | put "$file" || exit\n'
+        "done\n"
+    )
+    return "".join(lines)
 
 
 def prepare_script(fleet: str, instance: Instance, spec_bytes: int) -> str:
@@ -111,8 +149,8 @@ put logger <<'LOGGER_ENDS'
 {_shipped("logger.sh")}LOGGER_ENDS
 {prober}put tmux.conf <<'TMUX_ENDS'
 {_shipped("tmux.conf")}TMUX_ENDS
-rm -f stop ready searched health unwell
-pwd -P
+rm -rf stop ready searched health unwell files
+{_late_text(instance)}pwd -P
 echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
 tmux -V 2>&1
 case $(uname -s) in
@@ -127,7 +165,7 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     return (
         f"cd {folder} 2>/dev/null || exit 0\n"
-        + ("rm -f spec account supervisor logger prober\n" if forget else "")
+        + ("rm -f spec account supervisor logger prober\nrm -rf files\n" if forget else "")
         + "rmdir lock 2>/dev/null\ntrue\n"
     )
 

@@ -10,7 +10,7 @@ from fleetctl.launch.last_lines import LINES
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.logs.lines import read_last
-from fleetctl.model.jobs import Instance, Prepare
+from fleetctl.model.jobs import PREPARE, Instance, Prepare
 from fleetctl.model.layout import prepare_dir
 from fleetctl.quoting import quote, quote_path
 
@@ -40,9 +40,9 @@ class Preparations:
         self._links = links
         self._running: dict[str, asyncio.Task[str]] = {}
 
-    @property
-    def command(self) -> str:
-        return self._prepare.command
+    def line(self, node: str) -> str:
+        """What is run on ``node``."""
+        return self._prepare.line(node)
 
     async def prepare(self, instance: Instance) -> None:
         """Return when the node of ``instance`` is prepared.
@@ -57,7 +57,6 @@ class Preparations:
         first, _, rest = said.partition("\n")
         if first in ("same", "done"):
             return
-        folder = prepare_dir(self._fleet, instance.job, node)
         if first == "no folder":
             raise NotPrepared(
                 instance.name,
@@ -67,7 +66,7 @@ class Preparations:
         raise NotPrepared(
             instance.name,
             f"prepare failed on {node} with exit code {first.removeprefix('failed ')}",
-            hint=f"All that it printed: fleetctl exec {node} -- 'cat {folder}/log'",
+            hint=f"All that it printed: fleetctl logs {PREPARE}@{node} -n 10000",
             last_lines=read_last(rest.encode(), LINES),
         )
 
@@ -76,7 +75,7 @@ class Preparations:
         script = (
             f"folder={quote_path(self._prepare.workdirs[node])}\n"
             f"state={quote_path(prepare_dir(self._fleet, instance.job, node))}\n"
-            f"command={quote(self._prepare.command)}\n"
+            f"command={quote(self.line(node))}\n"
             + files("fleetctl.launch").joinpath("prepare.sh").read_text("utf-8")
         )
         paths = "".join(f"{path}\n" for path in self._prepare.on).encode()

@@ -18,7 +18,7 @@ from fleetctl.launch.preparing import NotPrepared, Preparations
 from fleetctl.launch.secrets import Secrets
 from fleetctl.launch.settling import Settling
 from fleetctl.link.links import Links
-from fleetctl.model.jobs import Instance
+from fleetctl.model.jobs import Instance, Until
 from fleetctl.model.plan import PlanStep, met
 from fleetctl.model.progress import Progress
 from fleetctl.model.status import ALIVE_STATES, UNREADY_STATES, ServiceState, ServiceStatus
@@ -28,6 +28,8 @@ from fleetctl.probes.echoes import path_text
 from fleetctl.probes.node import services_script
 
 PATH_TIMEOUT_S = 6.0
+STARTED_S = 0.1
+"""How soon it is seen that an instance, of which that is waited for, runs."""
 LOCK_WAIT_S = 60.0 * LOCK_STALE_MINUTES + 15.0
 """Outlasts a stale lock, which expires after LOCK_STALE_MINUTES."""
 
@@ -45,6 +47,8 @@ class Runner:
     :param elastic: whether an instance starts as soon as one instance of each service that it
         starts after is ready and the rest has failed to be.
     :param left_out: instances that are not started, with the reason.
+    :param lacks: why nothing can be started on an instance's node, once that has answered; an empty
+        text: it has what the job requires.
     :param preparations: what is run on a node before anything is started there.
     """
 
@@ -61,10 +65,12 @@ class Runner:
         began_s: float | None = None,
         elastic: bool = False,
         left_out: Mapping[str, str] | None = None,
+        lacks: Callable[[Instance], Awaitable[str]] | None = None,
         preparations: Preparations | None = None,
     ) -> None:
         self._elastic = elastic
         self._left_out = left_out or {}
+        self._lacks = lacks
         self._preparations = preparations
         self._fleet = fleet
         self._ssh_ports = ssh_ports or {}
@@ -125,8 +131,10 @@ class Runner:
         if known.state not in ALIVE_STATES:
             if reason := self._left_out.get(instance.name):
                 return self._change(instance, "waiting", f"left out: {reason}")
+            if self._lacks and (reason := await self._lacks(instance)):
+                return self._change(instance, "failed", reason)
             if self._preparations:
-                what = f"prepares {instance.node}: {self._preparations.command}"
+                what = f"prepares {instance.node}: {self._preparations.line(instance.node)}"
                 self._change(instance, "waiting", hidden(what))
                 await self._preparations.prepare(instance)
             if reason := await self._wait_for(step):
@@ -175,12 +183,14 @@ class Runner:
 
     async def _wait_for(self, step: PlanStep) -> str | None:
         """Wait until everything it needs is ready; if that will not be, the reason."""
-        missing = [i.name for i in step.needs if not self._is_ready(i)]
-        if missing:
-            self._change(step.instance, "waiting", f"waits for {', '.join(missing)}")
-        outcomes = await self._outcomes_of(step.needs)
+        instance = step.instance
+        if missing := [i.name for i in step.needs if not self._is_met(i, instance)]:
+            self._change(instance, "waiting", f"waits for {', '.join(missing)}")
+        outcomes = await self._outcomes_of(instance, step.needs)
         ready = [
-            need for need in step.needs if need.name in outcomes and met(need, outcomes[need.name])
+            need
+            for need in step.needs
+            if need.name in outcomes and met(need, outcomes[need.name], instance.waits_until(need))
         ]
         unmet: dict[str, str] = {}
         for need in step.needs:
@@ -190,20 +200,26 @@ class Runner:
         served = {need.service for need in ready} if self._elastic else frozenset[str]()
         if missing := [reason for service, reason in unmet.items() if service not in served]:
             return missing[0]
-        return await self._wait_for_path(step.instance, ready) if self._check_paths else None
+        return await self._wait_for_path(instance, ready) if self._check_paths else None
 
-    async def _outcomes_of(self, needs: Sequence[Instance]) -> dict[str, ServiceStatus]:
+    async def _outcomes_of(
+        self, instance: Instance, needs: Sequence[Instance]
+    ) -> dict[str, ServiceStatus]:
         """By name: how each of ``needs`` came out; but for an elastic job only up to the first that
         will not be ready, since nothing is to be waited for then."""
         found: dict[str, ServiceStatus] = {}
-        waiting = {asyncio.ensure_future(self._outcome(need)): need for need in needs}
+        waiting = {
+            asyncio.ensure_future(self._outcome(need, instance.waits_until(need))): need
+            for need in needs
+        }
         try:
             while waiting:
                 done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     need = waiting.pop(task)
                     found[need.name] = task.result()
-                    if not (self._elastic or met(need, found[need.name])):
+                    done_for = met(need, found[need.name], instance.waits_until(need))
+                    if not (self._elastic or done_for):
                         return found
             return found
         finally:
@@ -211,15 +227,29 @@ class Runner:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _outcome(self, need: Instance) -> ServiceStatus:
-        """The final status of ``need``, whether this start starts it or something else did."""
+    async def _outcome(self, need: Instance, until: Until) -> ServiceStatus:
+        """The status of ``need`` that tells whether it came to what is waited for, whether this
+        start starts it or something else did."""
+        status = await self._settled(need, until)
+        while until == "exited-ok" and need.command is not None and status.state in ALIVE_STATES:
+            await asyncio.sleep(need.ready.interval_s)
+            link = await self._links.get(need.node)
+            facts = await look(link, services_script(self._fleet, need.node))
+            status = self._become(need, service_status(self._fleet, need, facts))
+        return status
+
+    async def _settled(self, need: Instance, until: Until) -> ServiceStatus:
         if task := self._outcomes.get(need.name):
+            while until == "started" and not task.done():
+                if met(need, self.statuses[need.name], until):
+                    return self.statuses[need.name]
+                await asyncio.wait({task}, timeout=STARTED_S)
             return await asyncio.shield(task)
         self._placeholder(need)
         if need.command is None:
             return await self._watch(need)
         status = self.statuses[need.name] = await self._known(need)
-        if status.state in UNREADY_STATES:
+        if status.state in UNREADY_STATES and not met(need, status, until):
             return await self._until_ready(need)
         return status
 
@@ -238,7 +268,7 @@ class Runner:
                 continue
             reason = f"no path from {instance.node} to {address} and back ({need.name})"
             while not await self._answers(instance.node, need):
-                if ended := await self._ended(need):
+                if ended := await self._ended(need, instance.waits_until(need)):
                     return ended
                 if time.monotonic() > deadline:
                     return reason
@@ -246,7 +276,7 @@ class Runner:
                 await asyncio.sleep(0.5)
         return None
 
-    async def _ended(self, need: Instance) -> str | None:
+    async def _ended(self, need: Instance, until: Until) -> str | None:
         """How ``need`` ended, if its node says that it is no longer there to be reached."""
         if need.command is None:
             return None
@@ -257,7 +287,7 @@ class Runner:
         except LinkError:
             return None  # where a need's node is lost, the path may come back with it
         status = service_status(self._fleet, need, facts)
-        if status.state == "unknown" or status.state in ALIVE_STATES or met(need, status):
+        if status.state == "unknown" or status.state in ALIVE_STATES or met(need, status, until):
             return None
         return _not_met(need, self._become(need, status))
 
@@ -273,9 +303,9 @@ class Runner:
     def _placeholder(self, instance: Instance) -> None:
         self.statuses.setdefault(instance.name, not_asked_yet(instance))
 
-    def _is_ready(self, instance: Instance) -> bool:
-        status = self.statuses.get(instance.name)
-        return status is not None and status.state == "ready"
+    def _is_met(self, need: Instance, waiting: Instance) -> bool:
+        status = self.statuses.get(need.name)
+        return status is not None and met(need, status, waiting.waits_until(need))
 
     def _change(self, instance: Instance, state: ServiceState, reason: str | None) -> ServiceStatus:
         now = self.statuses[instance.name]

@@ -141,7 +141,7 @@ supervisors_end
 look
 [ -z "$now" ] || { end_all; supervisors_end; look; } # its command was only just beginning
 left=$(echo "$now" | awk '{ print $2 }')
-rm -f spec spec.new account account.new ready
+rm -rf spec spec.new account account.new ready files
 code=$(sed -n 's/^exit=\([0-9]*\)$/\1/p' state 2>/dev/null)
 if [ -n "$left" ]; then echo "left" $left; else
   rm -f supervisor logger prober health unwell stop

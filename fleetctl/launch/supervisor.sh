@@ -82,7 +82,7 @@ outlast() {
 
 finish() { # record the end, remove the spec, exit with the command's code
   record ended "ended=$ended" "exit=$code"
-  rm -f "$dir/spec"
+  rm -rf "$dir/spec" "$dir/files"
   sleep 0.2 # else tmux may close the pane before it has read all the output
   exit "$code"
 }

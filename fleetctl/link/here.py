@@ -17,8 +17,9 @@ def seen_from_here(fleet: Fleet) -> Fleet:
     """``fleet`` with the node that this machine is as the one with ``connection: local``.
 
     It is known by its addresses on networks for data, which no other machine has; where it has none
-    there, by all of its addresses. A node whose ``ssh.user`` is another account is reached over
-    SSH, and so is one with a port of its own, which leads into a container or a tunnel.
+    there, by all of its addresses, but not where DHCP gives one of these. A node whose ``ssh.user``
+    is another account is reached over SSH, and so is one with a port of its own, which leads into a
+    container or a tunnel.
     """
     return seen_from(fleet, is_own, _account())
 
@@ -47,7 +48,7 @@ def _is(fleet: Fleet, node: Node, own: Callable[[IPv4Address], bool], account: s
     if node.ssh.port not in (None, SSH_PORT):
         return False
     data = [a for name, a in node.addresses.items() if not fleet.networks[name].control]
-    asked = data or list(node.addresses.values())
+    asked = data or ([] if node.leased else list(node.addresses.values()))
     if any(address.is_loopback for address in asked):
         return False
     return (any if data else all)(map(own, asked)) if asked else False

@@ -12,7 +12,7 @@ from fleetctl.link.protocol import Link
 from fleetctl.model.topology import Fleet, Node
 
 if TYPE_CHECKING:
-    from fleetctl.link.ssh.connect import Connector
+    from fleetctl.link.ssh.ways import Ways
 
 
 class Links:
@@ -21,7 +21,7 @@ class Links:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._opening: dict[tuple[str, int], asyncio.Task[Link]] = {}
-        self._connector: Connector | None = None
+        self._ways: Ways | None = None
 
     async def __aenter__(self) -> Links:
         return self
@@ -40,32 +40,42 @@ class Links:
         task = self._opening.get((node, lane))
         if task is not None and not self._is_over(task):
             return await asyncio.shield(task)
-        lost, task = task, asyncio.create_task(self._open(self._fleet.nodes[node]))
+        lost, task = task, asyncio.create_task(self._open(self._fleet.nodes[node], lane))
         self._opening[node, lane] = task
         try:
             return await asyncio.shield(task)
         finally:
             if lost and not lost.cancelled() and lost.exception() is None:
-                await lost.result().close()  # it no longer uses a jump host
+                link = lost.result()
+                if link.closed:  # and not only outdated
+                    await link.close()  # it no longer uses a jump host
 
     @staticmethod
     def _is_over(task: asyncio.Task[Link]) -> bool:
         if not task.done():
             return False
-        return task.cancelled() or task.exception() is not None or task.result().closed
+        if task.cancelled() or task.exception() is not None:
+            return True
+        return task.result().closed or task.result().outdated
 
-    async def _open(self, node: Node) -> Link:
+    async def _open(self, node: Node, lane: int) -> Link:
         if node.connection == "none":
             raise LinkError(node.name, "cannot be logged into (connection: none)")
         if node.connection == "local":
             return LocalLink(node.name)
-        if self._connector is None:
+        if self._ways is None:
             # asyncssh is slow to import, and local fleets do not need it
             from fleetctl.link.ssh.connect import Connector
+            from fleetctl.link.ssh.ways import Ways
 
-            self._connector = Connector(self._fleet.nodes)
+            self._ways = Ways(self._fleet, Connector(self._fleet.nodes))
         with of_node(node.name):
-            return await self._connector.connect(node)
+            return await self._ways.open(node, lane)
+
+    def carried(self, node: str) -> frozenset[str]:
+        """The networks on which ``node`` carries connections by a second way, its own or those of
+        others."""
+        return self._ways.carried(node) if self._ways else frozenset()
 
     def controller(self) -> Link:
         """A link to this machine, to ask for what nodes cannot be asked."""
@@ -77,3 +87,5 @@ class Links:
             task.cancel()
         found = await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(f.close() for f in found if not isinstance(f, BaseException)))
+        if self._ways:
+            await self._ways.close()

@@ -260,6 +260,8 @@ class LocalLink:
         self.connect_ms: float | None = None
         self.shell_s: float | None = None
         self.ignored: tuple[str, ...] = ()
+        self.via = self.bypassed = ""
+        self.outdated = False
         self.closed = False
 
     def _argv(self, line: str) -> Sequence[str]:

@@ -144,6 +144,12 @@ class Link(Protocol):
     yet, or there is no login shell in between."""
     ignored: tuple[str, ...]
     """Directives of ``~/.ssh/config`` for the node that matter and are not honoured."""
+    via: str
+    """The node through which it goes because the direct way is silent; empty: none."""
+    bypassed: str
+    """Why it does not go the direct way, as a clause; empty: it does."""
+    outdated: bool
+    """A better one can be had: do not begin anything long with it."""
 
     @property
     def closed(self) -> bool:

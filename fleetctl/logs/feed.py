@@ -25,7 +25,7 @@ from fleetctl.logs.events import (
 from fleetctl.logs.follow import LOGS_PER_LANE, Cut, Gap, Lines, Resumed, Torn, follow
 from fleetctl.logs.lines import TimeIndex, shown
 from fleetctl.logs.segments import LogLocation, Span, read_index, read_span
-from fleetctl.model.jobs import Instance
+from fleetctl.model.jobs import LogSource, PrepareLog
 
 RETRY_S = 1.0
 """How often a node that cannot be reached at first is asked again."""
@@ -35,14 +35,14 @@ _WHOLE = 1 << 40
 async def feed(
     links: Links,
     fleet: str,
-    instances: Sequence[Instance],
+    sources: Sequence[LogSource],
     wanted: Wanted,
     took: Callable[[LogEvent], object],
     *,
     tails: bool = False,
     clocks: Clocks | None = None,
 ) -> None:
-    """Call ``took`` with the wanted lines of every instance that has a command, then with new
+    """Call ``took`` with the wanted lines of every source that has a command, then with new
     lines: each once, across restarts, rotation and lost connections.
 
     A node that is lost gives a :class:`LogNotice`, and delays no other. Never returns; ends when
@@ -51,15 +51,18 @@ async def feed(
     :param tails: whether unfinished lines are reported too, as :class:`LogTail`.
     :param clocks: for the times of past lines; a correction is a :class:`LogNotice`, once a node.
     """
-    chosen = [instance for instance in instances if instance.command is not None]
-    nodes = [instance.node for instance in chosen]
+    chosen = [s for s in sources if isinstance(s, PrepareLog) or s.command is not None]
+    nodes = [source.node for source in chosen]
 
     async def one(place: int) -> None:
-        instance = chosen[place]
-        lane = nodes[:place].count(instance.node) // LOGS_PER_LANE
-        log = LogLocation(fleet, instance.job, instance.name)
-        node = instance.node
-        async for event in _events(links, log, node, wanted, clocks, lane=lane, tails=tails):
+        source = chosen[place]
+        node = source.node
+        lane = nodes[:place].count(node) // LOGS_PER_LANE
+        log = LogLocation.of(fleet, source)
+        past = wanted
+        if isinstance(source, PrepareLog) and source.only_new:
+            past = Wanted(lines=0, times=wanted.times)
+        async for event in _events(links, log, node, past, clocks, lane=lane, tails=tails):
             took(event)
 
     followers = [asyncio.create_task(one(place)) for place in range(len(chosen))]

@@ -13,7 +13,7 @@ from msgspec import Struct
 from fleetctl.errors import LinkError, LinkHung
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
-from fleetctl.link.protocol import Stream
+from fleetctl.link.protocol import Link, Stream
 from fleetctl.logs.lines import Framer
 from fleetctl.logs.segments import LogLocation
 
@@ -80,7 +80,7 @@ async def follow(
             with of_node(node):
                 link = await links.get(node, lane)
                 async with link.stream(place.script("follow", offset=framer.position)) as stream:
-                    async for event in _segment(node, stream, framer, torn):
+                    async for event in _segment(link, stream, framer, torn):
                         if failures:
                             failures = 0
                             yield Resumed()
@@ -95,13 +95,13 @@ async def follow(
             await asyncio.sleep(pause * random.uniform(0.7, 1.3))
 
 
-async def _segment(node: str, stream: Stream, framer: Framer, torn: bool) -> AsyncIterator[Event]:
+async def _segment(link: Link, stream: Stream, framer: Framer, torn: bool) -> AsyncIterator[Event]:
     """``Resumed`` once the node answers, then lines from the framer's offset to the end of the
-    segment that was the newest when the command began.
+    segment that was the newest when the command began, or until there is a better link.
 
     :raises LinkError: the node is lost, or the log cannot be read there.
     """
-    position, data = await _head(node, stream)
+    position, data = await _head(link.node, stream)
     yield Resumed()
     if position > framer.position:
         yield Gap(framer.offset, position - framer.offset)
@@ -120,6 +120,8 @@ async def _segment(node: str, stream: Stream, framer: Framer, torn: bool) -> Asy
             told, told_at_s = framer.last_line, time.monotonic()
             yield Torn(told)
         following = re.search(rb"^next (\d+)\n", stream.stderr, re.M)
+        if link.outdated:
+            return
         # idle before the next segment's offset: the bytes in between were rotated away
         if following and (framer.position >= int(following[1]) or idle_s >= _GIVEN_UP_S):
             return
@@ -134,7 +136,7 @@ async def _segment(node: str, stream: Stream, framer: Framer, torn: bool) -> Asy
         if not data:
             if re.search(rb"^next 0\n", stream.stderr, re.M):
                 return
-            raise _unreadable(node, stream)
+            raise _unreadable(link.node, stream)
 
 
 async def _head(node: str, stream: Stream) -> tuple[int, bytes]:

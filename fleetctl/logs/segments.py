@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from fleetctl.errors import LinkError
 from fleetctl.link.protocol import Link
-from fleetctl.model.layout import instance_dir
+from fleetctl.model.jobs import LogSource, PrepareLog
+from fleetctl.model.layout import instance_dir, prepare_dir
 from fleetctl.quoting import quote_path
 
 READ_TIMEOUT_S = 30.0
@@ -27,10 +28,24 @@ class LogLocation(Struct, frozen=True):
     fleet: str
     job: str
     instance: str
+    prepared: str | None = None
+    """It is the log of what prepares this node."""
+
+    @classmethod
+    def of(cls, fleet: str, source: LogSource) -> LogLocation:
+        prepared = source.node if isinstance(source, PrepareLog) else None
+        return cls(fleet, source.job, source.name, prepared)
+
+    @property
+    def folder(self) -> str:
+        """The folder of the segments, may begin with ``~/``."""
+        if self.prepared is not None:
+            return prepare_dir(self.fleet, self.job, self.prepared) + "/output"
+        return instance_dir(self.fleet, self.job, self.instance) + "/log"
 
     def script(self, mode: str, **settings: int) -> str:
         """segments.sh with its settings, in one of its modes."""
-        folder = quote_path(instance_dir(self.fleet, self.job, self.instance) + "/log")
+        folder = quote_path(self.folder)
         given = " ".join(f"{key}={value}" for key, value in settings.items())
         return f"dir={folder} mode={mode} {given}\n{_text()}"
 

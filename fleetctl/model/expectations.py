@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal
 
 from msgspec import Struct
@@ -98,7 +98,7 @@ def has_internet(fleet: Fleet, node: Node) -> bool:
     if fleet.internet is None or node.connection == "none":
         return False
     controls = [n.name for n in fleet.networks.values() if n.control]
-    return not controls or not node.addresses or any(n in node.addresses for n in controls)
+    return not controls or not node.networks or any(n in node.networks for n in controls)
 
 
 def sample(fleet: Fleet, network: str, node: str) -> IPv4Address:
@@ -109,6 +109,24 @@ def sample(fleet: Fleet, network: str, node: str) -> IPv4Address:
         if network in peer.addresses and peer.name != node
     )
     return next(peers, fleet.networks[network].cidr[1])
+
+
+def unaddressed(fleet: Fleet, node: Node) -> Iterator[tuple[str, str]]:
+    """Nodes that ``node`` must reach, each with the network, at addresses that are not known yet:
+    DHCP gives them. Nodes that cannot be asked are left out; of many on one network there are the
+    first."""
+    if node.connection == "none":
+        return
+    for network in (*node.networks, *node.via):
+        yield from islice(
+            (
+                (peer.name, network)
+                for peer in fleet.nodes.values()
+                if peer is not node and peer.connection != "none"
+                if network in peer.leased and network not in peer.addresses
+            ),
+            MATRIX_MEMBERS,
+        )
 
 
 def _chain(fleet: Fleet, node: Node, network: str) -> list[str]:
@@ -139,12 +157,12 @@ def _returns(
     if home is None:
         raise ValueError(f"{node.name} and its gateway {chain[0]} share no network")
     for nearer, farther in pairwise(chain):
-        if home.name not in fleet.nodes[farther].addresses:
+        if home.name not in fleet.nodes[farther].networks:
             yield _route(fleet, farther, home, nearer, "return")
     last = chain[-1]
     back = fleet.nodes[last].addresses[target.name]
     for peer in fleet.nodes.values():
-        on_target = target.name in peer.addresses and home.name not in peer.addresses
+        on_target = target.name in peer.networks and home.name not in peer.networks
         if on_target and peer.name not in chain and peer.connection != "none":
             yield ExpectedRoute(peer.name, home.cidr, home.name, back, last, "return")
 
@@ -166,9 +184,9 @@ def _reach(fleet: Fleet, routes: list[ExpectedRoute], job: Job | None) -> Iterat
         routed = {r.network for r in routes if r.node == node.name}
         for network in fleet.networks.values():
             others = [peer for peer in members[network.name] if peer.name != node.name]
-            expected = network.name in node.addresses or network.name in node.via
+            expected = network.name in node.networks or network.name in node.via
             if not expected and (
-                not node.addresses  # nodes.yaml does not say on which networks it is
+                not node.networks  # nodes.yaml does not say on which networks it is
                 or network.control
                 or network.name in routed
             ):

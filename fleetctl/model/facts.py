@@ -199,6 +199,47 @@ class Workplace(Struct, frozen=True):
     """Where its command's program was found; None: nowhere."""
 
 
+class Program(Struct, frozen=True):
+    """A program that was looked for."""
+
+    path: str | None
+    """``None``: it is not in PATH."""
+    version: str | None = None
+    """Numbers with dots; ``None``: not known, or not asked."""
+    why: str = ""
+    """Why its version is not known; empty: it is, or was not asked."""
+
+
+class Build(Struct, frozen=True):
+    """Which build of its system a node runs."""
+
+    kind: str
+    """Of machine: ``Mac``, a Raspberry Pi's model, else the distribution. Nodes of one kind should
+    have the same build."""
+    system: str
+    """Such as ``macOS 15.6 (24G84)``, or ``debian 12.5, kernel 6.6.20+rpt-rpi-2712``."""
+
+
+class Code(Struct, frozen=True):
+    """The code of the job on a node."""
+
+    state: Literal["tree", "no folder", "no git", "no tree", "no commit", "unknown"]
+    """``tree``: its folder is in a git work tree."""
+    commit: str | None = None
+    changed: int | None = None
+    """How many files differ from the commit, without those that git does not know; None: not
+    known."""
+    files: tuple[str, ...] = ()
+    """The first of these."""
+    sum_of: str = ""
+    """A checksum of the difference; empty: there is none."""
+    why: str = ""
+    """Why something of it is not known."""
+    synced: str | None = None
+    """What stands for the tree that ``sync`` brought last; empty: it brought none; None: not
+    asked."""
+
+
 class Unwritable(Struct, frozen=True):
     """The folder of fleetctl's records, or one above it, which the account cannot write."""
 
@@ -258,6 +299,10 @@ class NodeFacts(Struct, frozen=True):
     """None: its records can be written, or that was not asked."""
     workplaces: Mapping[str, Workplace] = {}
     """By instance name."""
+    programs: Mapping[str, Program] | None = None
+    """By name, those that the job requires; None: not asked."""
+    build: Build | None = None
+    code: Code | None = None
     connections: tuple[TcpConnection, ...] | None = None
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None

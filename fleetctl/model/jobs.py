@@ -14,7 +14,10 @@ from msgspec import Struct
 
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
+from fleetctl.model.requirements import Requirement
 
+Until = Literal["started", "ready", "exited-ok"]
+"""What an instance waits for: that the other one runs, is ready, or has ended with exit code 0."""
 RestartPolicy = Literal["never", "on-failure", "always"]
 
 
@@ -78,6 +81,17 @@ class Instance(Struct, frozen=True):
     stop: Stop
     liveness: Liveness | None = None
     """``None``: it is asked nothing while it runs."""
+    provided: Mapping[str, str] = {}
+    """Variables below those of ``env_file`` and ``env``: those of its framework, and of its
+    node."""
+    until: Mapping[str, Until] = {}
+    """By name of a service in ``after``: what is waited for, where it is not that it is ready."""
+    interfaces: Mapping[str, IPv4Address] = {}
+    """By network: the node's address there, where a text has the word for the interface that has
+    it (:mod:`fleetctl.model.late_words`)."""
+    files: Mapping[str, str] = {}
+    """By name: texts that are written into files on the node while it runs. A word stands for the
+    path of each."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 
@@ -85,12 +99,17 @@ class Instance(Struct, frozen=True):
     def name(self) -> str:
         return f"{self.service}@{self.node}"
 
+    def waits_until(self, need: Instance) -> Until:
+        """What it waits for of ``need``, after which it starts."""
+        return self.until.get(need.service, "ready")
+
     def environment(self, fleet: str, secrets: Mapping[str, str]) -> dict[str, str]:
         """The variables that it gets in addition to its node's own.
 
         :param secrets: the variables of its ``env_file``.
         """
         return {
+            **self.provided,
             **secrets,
             **self.env,
             "FLEETCTL_FLEET": fleet,
@@ -109,7 +128,7 @@ class Instance(Struct, frozen=True):
         except ValueError:
             return None
         for word in words:
-            if "PATH" in self.env or word.startswith("PATH="):
+            if "PATH" in self.env or "PATH" in self.provided or word.startswith("PATH="):
                 return None
             if word == "exec" or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*=.*", word):
                 continue
@@ -137,8 +156,13 @@ class Instance(Struct, frozen=True):
             "restart": msgspec.to_builtins(self.restart),
             "stop": msgspec.to_builtins(self.stop),
         }
-        if self.liveness:  # else the hashes of definitions without it would change
+        # what is left out must not change the hashes of definitions without it
+        if self.liveness:
             what["liveness"] = msgspec.to_builtins(self.liveness)
+        if self.files:
+            what["files"] = dict(sorted(self.files.items()))
+        if self.provided:
+            what["provided"] = dict(sorted(self.provided.items()))
         return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()[:12]
 
 
@@ -147,6 +171,15 @@ class Service(Struct, frozen=True):
 
     after: tuple[str, ...]
     instances: tuple[Instance, ...]
+
+
+class Share(Struct, frozen=True):
+    """What is large, and goes to one node, and from there from node to node."""
+
+    paths: tuple[str, ...]
+    """Folders and files, relative to the folder of the code."""
+    over: str
+    """The name of the network that it is sent over."""
 
 
 class Sync(Struct, frozen=True):
@@ -161,18 +194,44 @@ class Sync(Struct, frozen=True):
     """Patterns of paths that are not copied."""
     delete: bool = False
     """Whether files that an earlier sync brought, and that are gone here, are deleted there."""
+    share: Share | None = None
 
 
 class Prepare(Struct, frozen=True):
     """What is run on each node of a job before the job starts there."""
 
     command: str
-    """A POSIX shell line."""
+    """A POSIX shell line, as written in nodes.yaml."""
     on: tuple[str, ...]
     """Files that it depends on, relative to the workdir: while they and the line are what they were
     when it last succeeded, it is not run."""
     workdirs: Mapping[str, str]
     """By node: where it runs, as in :class:`Sync`."""
+    filled: Mapping[str, str] = {}
+    """By node: the line with its placeholders filled in, where it has any."""
+
+    def line(self, node: str) -> str:
+        """What is run on ``node``."""
+        return self.filled.get(node, self.command)
+
+
+PREPARE = "prepare"
+
+
+class PrepareLog(Struct, frozen=True):
+    """What the ``prepare`` of a job printed on a node, as a log beside those of instances."""
+
+    job: str
+    node: str
+    only_new: bool = False
+    """Of one that is followed: whether nothing of what it printed before is wanted."""
+
+    @property
+    def name(self) -> str:
+        return f"{PREPARE}@{self.node}"
+
+
+LogSource = Instance | PrepareLog
 
 
 class Job(Struct, frozen=True):
@@ -185,6 +244,8 @@ class Job(Struct, frozen=True):
     sync: Sync | None = None
     """``None``: its code gets onto the nodes some other way."""
     prepare: Prepare | None = None
+    requires: tuple[Requirement, ...] = ()
+    """Programs that each of its nodes needs."""
 
     @property
     def instances(self) -> tuple[Instance, ...]:
@@ -193,6 +254,14 @@ class Job(Struct, frozen=True):
     def on(self, node: str) -> tuple[Instance, ...]:
         """The instances on ``node``."""
         return tuple(i for i in self.instances if i.node == node)
+
+    @property
+    def prepare_logs(self) -> tuple[PrepareLog, ...]:
+        """One for each node that is prepared; none where a service has that name."""
+        if self.prepare is None or PREPARE in self.services:
+            return ()
+        nodes = dict.fromkeys(i.node for i in self.instances if i.command is not None)
+        return tuple(PrepareLog(self.name, n) for n in nodes if n in self.prepare.workdirs)
 
     def needs(self, instance: Instance) -> tuple[Instance, ...]:
         """The instances that ``instance`` starts after."""

@@ -22,9 +22,14 @@ def instance_dir(fleet: str, job: str, instance: str) -> str:
     stop), ``account`` (the account's environment, until the supervisor has it), ``supervisor`` and
     ``logger`` (sh), ``state`` (written by the supervisor), ``ready`` (the run that met its ready
     condition), ``prober`` (sh) with its ``health`` and ``unwell``, and ``log/`` (segments named by
-    the offset of their first byte).
+    the offset of their first byte), ``files/`` (what nodes.yaml wants beside it, while it runs).
     """
     return f"{STATE}/{fleet}/{job}/{instance}"
+
+
+def files_dir(fleet: str, job: str, instance: str) -> str:
+    """The folder on the node, starting with ``~/``, with the ``files`` of the instance."""
+    return f"{instance_dir(fleet, job, instance)}/files"
 
 
 def fixes_dir(fleet: str) -> str:
@@ -36,13 +41,15 @@ def fixes_dir(fleet: str) -> str:
 def sync_dir(fleet: str, job: str, node: str) -> str:
     """The folder on the node, starting with ``~/``, with what ``sync`` of ``job`` left there:
     ``folder`` (where), ``sent`` (of each file a digest of what it was on the controller), ``there``
-    (of each file what the node said of it afterwards) and ``key`` (which stands for ``sent``)."""
+    (of each file what the node said of it afterwards) and ``key`` (which stands for ``sent``);
+    in ``shared`` the same of what nodes share."""
     return f"{STATE}/{fleet}/.sync/{job}@{node}"
 
 
 def prepare_dir(fleet: str, job: str, node: str) -> str:
     """The folder on the node, starting with ``~/``, with what the ``prepare`` of ``job`` printed
-    last (``log``), and a digest of what it depended on when it last succeeded (``done``)."""
+    last (``output``, in the form of an instance's ``log``), and a digest of what it depended on
+    when it last succeeded (``done``)."""
     return f"{STATE}/{fleet}/.prepare/{job}@{node}"
 
 

@@ -32,6 +32,10 @@ class Look(Struct, frozen=True):
     or this machine."""
     ignored: tuple[str, ...] = ()
     """Directives of ``~/.ssh/config`` for the node that matter and are not honoured."""
+    via: str = ""
+    """The node through which it was reached because the direct way is silent; empty: none."""
+    bypassed: str = ""
+    """Why it was not reached directly, as a clause; empty: it was."""
     answers: Mapping[str, bool] = {}
     """For a node that cannot be logged into: whether ready conditions hold, by instance name."""
     took_s: float = 0.0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import assert_never
 
 from msgspec import Struct
 
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Instance, Job, Until
 from fleetctl.model.status import ServiceStatus
 
 
@@ -82,15 +83,31 @@ def dependents(job: Job, service: str) -> tuple[str, ...]:
     return tuple(name for name in job.services if name in found)
 
 
-def met(need: Instance, status: ServiceStatus) -> bool:
-    """Whether instances that wait for ``need`` may start: it is ready, or ended after its work."""
-    return status.state == "ready" or (status.state == "exited" and need.ready.kind == "alive")
+def met(need: Instance, status: ServiceStatus, until: Until = "ready") -> bool:
+    """Whether instances that wait for ``need`` may start.
+
+    :param until: what they wait for. What is started by hand counts as started once it is ready;
+        an instance without a condition is ready, too, when it has ended after its work.
+    """
+    match until:
+        case "started" if need.command is not None:
+            return status.state in ("running", "ready", "unhealthy", "exited")
+        case "started" | "ready":
+            done = status.state == "exited" and need.ready.kind == "alive"
+            return status.state == "ready" or done
+        case "exited-ok":
+            return status.state == "exited"
+        case _:
+            assert_never(until)
 
 
-def unmet(needs: Iterable[Instance], known: Mapping[str, ServiceStatus]) -> list[str]:
-    """Those of ``needs`` that are not met, each with its state: "server@mini1 is stopped"."""
+def unmet(
+    waiting: Instance, needs: Iterable[Instance], known: Mapping[str, ServiceStatus]
+) -> list[str]:
+    """Those of ``needs`` that keep ``waiting`` from being started, each with its state:
+    "server@mini1 is stopped"."""
     return [
         f"{i.name} is {known[i.name].state}"
         for i in needs
-        if i.name in known and not met(i, known[i.name])
+        if i.name in known and not met(i, known[i.name], waiting.waits_until(i))
     ]

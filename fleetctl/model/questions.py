@@ -15,6 +15,16 @@ Depth = Literal["status", "check"]
 pings instead of one, addresses that must not answer, and slow commands of macOS."""
 
 
+class CodePlace(Struct, frozen=True):
+    """Where the code of a job is on a node."""
+
+    job: str
+    folder: str
+    """May begin with ``~/``."""
+    synced: bool
+    """Whether ``sync`` brings it."""
+
+
 class Questions(Struct, frozen=True):
     """The questions to one node."""
 
@@ -32,5 +42,11 @@ class Questions(Struct, frozen=True):
     """It must forward packets, so it is also asked whether it will after the next boot."""
     instances: tuple[Instance, ...] = ()
     """Those on the node."""
+    programs: tuple[str, ...] = ()
+    """Programs that are looked for."""
+    versions: bool = False
+    """Whether these are asked for their versions, which takes a process each."""
+    code: CodePlace | None = None
+    """None: the job has no folder there."""
     neighbours: tuple[tuple[Instance, IPv4Address, int], ...] = ()
     """Those that connect to a neighbour, with its address and SSH port."""

@@ -32,7 +32,8 @@ class Repair(Struct, frozen=True):
         return tuple(
             s
             for s in self.steps
-            if not self.refusal(s) and (persistent or not s.lasts or self.os != "macos")
+            if not self.refusal(s)
+            and (persistent or not s.lasts or s.installs or self.os != "macos")
         )
 
     def refusal(self, step: RepairStep) -> str:
@@ -66,6 +67,8 @@ class Proposal(Struct, frozen=True):
 
     repairs: tuple[Repair, ...] = ()
     by_hand: tuple[ByHand, ...] = ()
+    then: tuple[Repair, ...] = ()
+    """What ``repairs`` are expected to bring up: found, and repaired, once they are done."""
 
 
 OutcomeState = Literal["done", "failed", "refused", "unknown"]

@@ -45,6 +45,8 @@ class SSHStatus(Struct, frozen=True):
     address: str | None = None
     connect_ms: float | None = None
     error: str | None = None
+    via: str | None = None
+    """The node through which it is reached because the direct way is silent; null: none."""
 
     @property
     def unasked(self) -> bool:
@@ -90,6 +92,8 @@ class AddressStatus(Struct, frozen=True):
     """Whether the node has it after its next boot, too."""
     persistent_reason: str | None = None
     """What sets it at boot, what will be there instead, or why that is not known."""
+    dhcp: bool = False
+    """DHCP gives it: ``expected`` is the one that the node has, or ``dhcp`` if none is known."""
 
 
 class RouteStatus(Struct, frozen=True):
@@ -265,6 +269,8 @@ class RepairStep(Struct, frozen=True):
     """Whether it lasts over a reboot."""
     interface: str = ""
     """The network interface that it changes; empty: none."""
+    installs: bool = False
+    """It installs a program, which may take minutes, and changes nothing that comes up at boot."""
     sets: str = ""
     """The setting that it replaces as a whole; a later step for the same one replaces this step."""
 
@@ -291,6 +297,32 @@ class Problem(Struct, frozen=True):
     fix: Fix | None = None
 
 
+class ParityValue(Struct, frozen=True):
+    """A value, and the nodes that have it."""
+
+    value: str
+    nodes: tuple[str, ...]
+
+
+class ParityStatus(Struct, frozen=True):
+    """A thing that should be equal on the nodes of the job."""
+
+    thing: str
+    """``system``, ``python3``, ``tmux``, ``code``, ``synced code``, a program of `requires`."""
+    kind: str | None
+    """The kind of nodes among which it is compared, such as ``Mac``; null: all."""
+    ok: bool | None
+    """Whether it is equal; null: the values that are known are, and some are not."""
+    values: tuple[ParityValue, ...]
+    """What most nodes have comes first."""
+    unknown: Mapping[str, str] = {}
+    """By node: why its value is not known."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.thing} ({self.kind})" if self.kind else self.thing
+
+
 class FleetStatus(Struct, frozen=True):
     """The whole fleet at one moment, for one job."""
 
@@ -305,6 +337,8 @@ class FleetStatus(Struct, frozen=True):
     problems: tuple[Problem, ...]
     orphans: tuple[OrphanStatus, ...] = ()
     """What fleetctl started and still runs, beside the chosen job's instances."""
+    parity: tuple[ParityStatus, ...] | None = None
+    """What should be equal on the job's nodes; null: not asked, as in a quick look."""
 
     @property
     def reached(self) -> tuple[int, int]:

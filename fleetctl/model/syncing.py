@@ -49,6 +49,21 @@ class SyncError(FleetctlError):
         super().__init__(f"{node}: {reason}", hint=hint)
 
 
+class Shared(Struct, frozen=True):
+    """What a node got of the files that nodes share."""
+
+    files: tuple[str, ...]
+    """Paths that it lacked."""
+    size_bytes: int
+    """Of these files."""
+    source: str | None = None
+    """From which node it got them; None: from the controller, or nothing was sent yet."""
+    seconds: float | None = None
+    """From the first byte to the last; None: not measured."""
+    note: str = ""
+    """Why they came from the controller."""
+
+
 class NodeSync(Struct, frozen=True):
     """What became of one node."""
 
@@ -68,6 +83,8 @@ class NodeSync(Struct, frozen=True):
     """How they were sent; ``None``: nothing was."""
     note: str = ""
     """Why it was not rsync, and what to do about it."""
+    shared: Shared | None = None
+    """``None``: of these it lacked nothing."""
     error: FleetctlError | None = None
     """Why it failed."""
 

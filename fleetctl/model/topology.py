@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleetctl.model.jobs import Job
 
@@ -23,6 +24,8 @@ Connection = Literal["ssh", "local", "none"]
 
 DEFAULT_CONNECT_TIMEOUT_S = 10.0
 DEFAULT_LOSS_PERCENT = 1.0
+DHCP = "dhcp"
+"""In nodes.yaml in place of an address: the one that a DHCP server gives."""
 SSH_PORT = 22
 INTERFACE_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$"
 """Linux and macOS take 15 characters (IFNAMSIZ in net/if.h)."""
@@ -54,6 +57,22 @@ class SSH(Struct, frozen=True):
     known_hosts: str | None = None
     proxy_jump: str | None = None
     connect_timeout_s: float = DEFAULT_CONNECT_TIMEOUT_S
+    other_hosts: tuple[str, ...] = ()
+    """Where it may be instead: these are tried beside ``host``."""
+    second_way: bool = True
+    """Whether the node is reached through another one when no host answers."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """All hosts, the preferred one first."""
+        return (self.host, *self.other_hosts)
+
+    @property
+    def each(self) -> tuple[SSH, ...]:
+        """The same for each host alone."""
+        if not self.other_hosts:
+            return (self,)
+        return tuple(replace(self, host=host, other_hosts=()) for host in self.hosts)
 
 
 class Node(Struct, frozen=True):
@@ -65,7 +84,10 @@ class Node(Struct, frozen=True):
     os: OS | None = None
     """``None``: the node is asked."""
     addresses: Mapping[str, IPv4Address] = {}
-    """The node's own addresses, by network name."""
+    """The node's own addresses, by network name; of those that DHCP gives, the ones that are
+    known."""
+    leased: frozenset[str] = frozenset()
+    """Names of the networks on which DHCP gives its address."""
     interfaces: Mapping[str, str] = {}
     """By network name: the port by which the node is on it, where nodes.yaml says so."""
     gateway: bool = False
@@ -74,6 +96,15 @@ class Node(Struct, frozen=True):
     """By network name: the node through which that network is reached."""
     workdir: str | None = None
     """Where commands run, if their service does not say; ``None``: the home folder."""
+    vars: Mapping[str, str] = {}
+    """What ``{var.NAME}`` is there, by name."""
+    env: Mapping[str, str] = {}
+    """Variables of every instance there, as written: placeholders are filled in by instance."""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks that it is on, also with an address that is not known."""
+        return tuple(dict.fromkeys((*self.addresses, *sorted(self.leased))))
 
     @property
     def ssh_port(self) -> int | None:
@@ -95,6 +126,17 @@ class Fleet(Struct, frozen=True):
         """The name of the network that ``address`` belongs to."""
         return next((name for name, n in self.networks.items() if address in n.cidr), None)
 
+    def way_out(self, node: Node, network: str) -> str | None:
+        """The network by which ``node`` sends to ``network``: that itself, or the one on which its
+        gateway to it is; ``None``: it has no way there."""
+        if network in node.addresses:
+            return network
+        gateway = node.via.get(network)
+        if gateway is None or gateway not in self.nodes or node.name not in self.nodes:
+            return None
+        shared = self.shared_network(node.name, gateway)
+        return shared.name if shared else None
+
     def shared_network(self, a: str, b: str) -> Network | None:
         """The network on which nodes ``a`` and ``b`` are neighbours.
 
@@ -104,6 +146,6 @@ class Fleet(Struct, frozen=True):
         both = [
             network
             for name, network in self.networks.items()
-            if name in self.nodes[a].addresses and name in self.nodes[b].addresses
+            if name in self.nodes[a].networks and name in self.nodes[b].networks
         ]
         return next((n for n in both if not n.control), both[0] if both else None)

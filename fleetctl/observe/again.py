@@ -9,22 +9,19 @@ from msgspec.structs import replace
 
 from fleetctl.errors import LinkError
 from fleetctl.health.network.quality import doubtful
-from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NetworkFacts
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, EchoRound
 from fleetctl.observe.observer import Observer
 
 
-async def asked_again(
-    observer: Observer, expectations: Expectations, looks: Mapping[str, Look]
-) -> dict[str, Look]:
+async def asked_again(observer: Observer, looks: Mapping[str, Look]) -> dict[str, Look]:
     """``looks``, with a second round of echoes where the first one leaves doubt.
 
     A node that does not answer the second time keeps what it said the first time.
     """
     facts = {name: look.facts for name, look in looks.items() if look.facts}
-    again = doubtful(observer.fleet, expectations, facts)
+    again = doubtful(observer.fleet, observer.expectations, facts)
     if not again:
         return dict(looks)
 

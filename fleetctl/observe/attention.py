@@ -89,9 +89,9 @@ async def _attend(
     if node.connection == "none":
         yield await observer.look_from_here(node)
         return
-    link = await observer.link(node)
     stuck: frozenset[str] = frozenset()
     while True:
+        link = await observer.link(node)
         asking = _Asking(observer, node, link, conditions, depth, stuck)
         try:
             async for found in asking.looks(wake, interval_s):
@@ -120,12 +120,16 @@ class _Asking:
         depth: Depth,
         stuck: frozenset[str],
     ) -> None:
+        self._observer = observer
+        self._node = node
         self._fleet = observer.fleet.name
         self._link = link
         self._conditions = conditions
         self._stuck = stuck
         self._began_s = time.monotonic()
         depths: tuple[Depth, ...] = ("status", "check") if depth == "check" else ("status",)
+        self._of = observer.fleet
+        """The addresses for which its questions were made."""
         self._scripts: dict[str, NodeScript] = {
             d: node_script(observer.questions(node, d), without=stuck) for d in depths
         }
@@ -153,9 +157,12 @@ class _Asking:
         return None
 
     async def looks(self, wake: Wake, interval_s: float) -> AsyncGenerator[Look, None]:
-        """:raises LinkError: the node is lost, or does not answer."""
+        """Ends when there is a better link.
+
+        :raises LinkError: the node is lost, or does not answer.
+        """
         async with converse(self._link, self._fleet, self._scripts, wake.now) as talk:
-            while not self._stuck or time.monotonic() - self._began_s < STUCK_FOR_S:
+            while not self._over:
                 began_s = time.monotonic()
                 yield await self._look(talk, "status", began_s)
                 if "check" in self._scripts and (wake.deep or self._deep_is_due()):
@@ -165,6 +172,20 @@ class _Asking:
                 while await wake.wait(began_s + interval_s - time.monotonic()) and not wake.deep:
                     look = await self._look(talk, "services", time.monotonic())
                     yield replace(look, unasked=True)
+                if self._link.outdated:
+                    return
+
+    @property
+    def _over(self) -> bool:
+        """Whether the questions have to be put anew: a probe that was left out may answer by now,
+        or DHCP gave addresses that they do not ask for."""
+        if self._stuck and time.monotonic() - self._began_s >= STUCK_FOR_S:
+            return True
+        if self._observer.fleet is self._of:
+            return False
+        self._of = self._observer.fleet
+        asked = (s.questions for name, s in self._scripts.items() if name != "services")
+        return any(self._observer.questions(self._node, q.depth) != q for q in asked)
 
     def _deep_is_due(self) -> bool:
         return self._deep_at_s is None or time.monotonic() - self._deep_at_s > DEEP_EVERY_S
@@ -175,12 +196,16 @@ class _Asking:
         said = await talk.ask(name)
         known = self._known.renewed(said) if self._known else said
         self._known = known.without_answer(self._stuck, no_answer())
-        facts = await self._conditions.ask(self._link, self._known.facts())
+        told = self._known.facts()
+        self._observer.learn(self._node.name, told)
+        facts = await self._conditions.ask(self._link, told)
         return Look(
             facts=facts,
             address=self._link.address,
             connect_ms=self._link.connect_ms,
             shell_s=self._link.shell_s,
             ignored=self._link.ignored,
+            via=self._link.via,
+            bypassed=self._link.bypassed,
             took_s=time.monotonic() - began_s,
         )

@@ -23,6 +23,7 @@ from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import instance_dir
 from fleetctl.observe import on_node
+from fleetctl.probes.late_words import looked_up
 from fleetctl.quoting import environment_text, quote, quote_path
 
 _T = TypeVar("_T")
@@ -112,6 +113,7 @@ async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
         f'set -- "$(command -v env)" "$(command -v sh)"\nenvironment\n'
         f'become "$1" "$2" {quote(instance.ready.value)} </dev/null'
     )
+    script = looked_up(script, fleet, instance)
     try:
         done = await link.run(script, timeout_s=ASK_TIMEOUT_S)
     except ShellHung as hung:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from ipaddress import IPv4Address
 
 from msgspec.structs import replace
@@ -11,9 +12,10 @@ from fleetctl.errors import LinkError
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
-from fleetctl.model.expectations import Expectations
+from fleetctl.model.expectations import Expectations, derive
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.leases import with_leases
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.questions import Depth, Questions
 from fleetctl.model.topology import Fleet, Node
@@ -23,10 +25,18 @@ from fleetctl.observe.questions import questions
 from fleetctl.probes.node import (
     clock_script,
     echoes_script,
+    interfaces_script,
     node_script,
     read_raw,
     services_script,
 )
+
+FIRST_LEASE_S = 5.0
+"""How long the first node is waited for that says which addresses it has. Connecting goes on
+meanwhile, and serves what is asked next."""
+LATE_LEASES_S = 3.0
+"""How long nodes are waited for that did not say yet which addresses they have, after the first
+answer."""
 
 
 class Observer:
@@ -36,36 +46,84 @@ class Observer:
         self, fleet: Fleet, job: Job | None, expectations: Expectations, links: Links
     ) -> None:
         self.fleet = fleet
+        """With the addresses that DHCP gave, as far as nodes told them."""
+        self.expectations = expectations
+        """What must be true of ``fleet``."""
         self._job = job
-        self._expectations = expectations
         self._links = links
 
     async def link(self, node: Node) -> Link:
         """:raises LinkError: the node cannot be reached."""
         return await self._links.get(node.name)
 
+    def learn(self, node: str, facts: NodeFacts) -> None:
+        """Take the addresses that DHCP gave ``node``, by its own words."""
+        known = with_leases(self.fleet, {node: facts})
+        if known is not self.fleet:
+            self.fleet, self.expectations = known, derive(known, self._job)
+
+    async def ask_leases(self) -> None:
+        """Ask nodes for the addresses that DHCP gave them, where these are not known: only then
+        can the others be asked whether they reach them.
+
+        A node that is lost is left out, and one that is slow to answer.
+        """
+
+        async def ask(node: Node) -> None:
+            with suppress(LinkError):
+                link = await self.link(node)
+                facts = await look(link, interfaces_script(self.fleet.name, node.name))
+                self.learn(node.name, facts)
+
+        asked = [
+            asyncio.create_task(ask(node))
+            for node in self.fleet.nodes.values()
+            if node.connection != "none" and node.leased - node.addresses.keys()
+        ]
+        try:
+            if asked:
+                done, slow = await asyncio.wait(
+                    asked, timeout=FIRST_LEASE_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done and slow:
+                    await asyncio.wait(slow, timeout=LATE_LEASES_S)
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
     def questions(self, node: Node, depth: Depth) -> Questions:
         """What ``node`` is asked."""
-        return questions(self.fleet, self._job, self._expectations, node, depth)
+        return questions(self.fleet, self._job, self.expectations, node, depth)
 
     def conditions(self, node: Node, *, passing: bool = False) -> OpenConditions:
         """The ready conditions on ``node``; see :class:`OpenConditions`."""
         return OpenConditions(self.fleet.name, self._instances(node), passing=passing)
 
-    async def look(self, node: Node, depth: Depth = "status") -> Look:
-        """Ask ``node`` once; errors are in the result."""
+    async def look(
+        self, node: Node, depth: Depth = "status", *, versions: bool | None = None
+    ) -> Look:
+        """Ask ``node`` once; errors are in the result.
+
+        :param versions: whether programs that the job requires are asked for their versions; None:
+            as ``depth`` does.
+        """
+        asked = self.questions(node, depth)
+        if versions is not None:
+            asked = replace(asked, versions=versions)
         try:
             with of_node(node.name):
-                return await self._look(node, depth)
+                return await self._look(node, asked)
         except LinkError as error:
             return Look(error=error)
 
-    async def _look(self, node: Node, depth: Depth) -> Look:
+    async def _look(self, node: Node, asked: Questions) -> Look:
         """:raises LinkError: it cannot be asked."""
         if node.connection == "none":
             return await self.look_from_here(node)
         link = await self.link(node)
-        facts = await look(link, node_script(self.questions(node, depth)))
+        facts = await look(link, node_script(asked))
+        self.learn(node.name, facts)
         facts = await self.conditions(node, passing=True).ask(link, facts)
         return Look(
             facts=facts,
@@ -73,6 +131,8 @@ class Observer:
             connect_ms=link.connect_ms,
             shell_s=link.shell_s,
             ignored=link.ignored,
+            via=link.via,
+            bypassed=link.bypassed,
         )
 
     async def echoes(self, node: Node, addresses: frozenset[IPv4Address]) -> NodeFacts:

@@ -12,8 +12,10 @@ from fleetctl.model.expectations import (
     sample,
 )
 from fleetctl.model.jobs import Instance, Job
-from fleetctl.model.questions import Depth, Questions
+from fleetctl.model.questions import CodePlace, Depth, Questions
 from fleetctl.model.topology import Fleet, Node
+
+PYTHON = "python3"
 
 
 def questions(
@@ -41,8 +43,28 @@ def questions(
         ways=tuple(dict.fromkeys(ways)),
         forwards=node.name in expectations.forwarding,
         instances=mine,
+        programs=tuple(_programs(job, mine, depth)),
+        code=_code(job, node.name, mine) if job else None,
+        versions=depth == "check",
         neighbours=tuple(_neighbours(fleet, job, mine)) if job else (),
     )
+
+
+def _programs(job: Job | None, instances: Sequence[Instance], depth: Depth) -> Iterator[str]:
+    """Those that the job requires on a node with such instances of it; ``check`` compares Python,
+    too."""
+    if job and any(i.command is not None for i in instances):
+        always = (PYTHON,) if depth == "check" else ()
+        yield from dict.fromkeys((*always, *(required.program for required in job.requires)))
+
+
+def _code(job: Job, node: str, instances: Sequence[Instance]) -> CodePlace | None:
+    """Where ``sync`` brings it, else where the first instance runs."""
+    if job.sync and (folder := job.sync.workdirs.get(node)):
+        return CodePlace(job.name, folder, synced=True)
+    running = (i.workdir for i in instances if i.command is not None)
+    folder = next((folder for folder in running if folder), None)
+    return CodePlace(job.name, folder, synced=False) if folder else None
 
 
 def _behind(fleet: Fleet, node: Node, network: str) -> list[IPv4Address]:

@@ -28,6 +28,10 @@ class _Kept(Struct, frozen=True):
     connection: Connection
 
 
+def _places(ssh: SSH) -> set[tuple[str, int | None]]:
+    return {(host, ssh.port) for host in ssh.hosts}
+
+
 class StartedNodes:
     """The file of one fleet. What cannot be read or written is not kept: nothing depends on it."""
 
@@ -39,7 +43,7 @@ class StartedNodes:
 
         A node that is there under another name, with the same SSH host and port, is left out.
         """
-        places = {(n.ssh.host, n.ssh.port) for n in present.values() if n.connection == "ssh"}
+        places = {p for n in present.values() if n.connection == "ssh" for p in _places(n.ssh)}
         return {
             name: Node(
                 name,
@@ -47,9 +51,7 @@ class StartedNodes:
                 connection=kept.connection,
             )
             for name, kept in self._read().items()
-            if name not in present
-            and kept.connection == "ssh"
-            and (kept.ssh.host, kept.ssh.port) not in places
+            if name not in present and kept.connection == "ssh" and not places & _places(kept.ssh)
         }
 
     def add(self, nodes: Iterable[Node]) -> None:

@@ -38,6 +38,7 @@ class Watch:
     :data:`LONGEST_PAUSE_S`, give or take a third, so that nodes that were lost together are not
     all tried at the same moment.
 
+    :param known: the fleet with the addresses that are known by now, and what must be true of it.
     :param attend: asks one node; errors are in its results.
     :param interval_s: seconds from one question to a node to the next.
     """
@@ -46,7 +47,7 @@ class Watch:
         self,
         fleet: Fleet,
         job: Job | None,
-        expectations: Expectations,
+        known: Callable[[], tuple[Fleet, Expectations]],
         attend: Attend,
         *,
         interval_s: float,
@@ -54,7 +55,7 @@ class Watch:
     ) -> None:
         self._fleet = fleet
         self._job = job
-        self._expectations = expectations
+        self._known = known
         self._attend = attend
         self._interval_s = interval_s
         self._depth: Depth = depth
@@ -171,10 +172,11 @@ class Watch:
         """
         self._raise_if_broken()
         looks = {name: self._judged(name) for name in self._fleet.nodes}
+        fleet, expectations = self._known()
         checked = assess(
-            self._fleet,
+            fleet,
             self._job,
-            self._expectations,
+            expectations,
             looks,
             duration_s=max((look.took_s for look in looks.values()), default=0.0),
             depth=self._depth,

@@ -116,6 +116,12 @@ def services_script(fleet: str, node: str) -> NodeScript:
     return _script(Questions(fleet, node), "services", frozenset())
 
 
+def interfaces_script(fleet: str, node: str) -> NodeScript:
+    """The script that asks only for the addresses and routes of ``node``."""
+    wanted = {"interfaces", "routes"}
+    return _script(Questions(fleet, node), "status", frozenset(BY_NAME) - wanted)
+
+
 def clock_script(fleet: str, node: str) -> NodeScript:
     """The script that asks only how far the clock of ``node`` is from the controller's."""
     return _script(Questions(fleet, node), "check", frozenset(BY_NAME) - {"clock"})

@@ -30,7 +30,7 @@ from fleetctl.repair.records import (
     read_records,
     write_script,
 )
-from fleetctl.repair.root import ASK_TIMEOUT_S, Root
+from fleetctl.repair.root import ASK_TIMEOUT_S, INSTALL_TIMEOUT_S, STEP_TIMEOUT_S, Root
 
 Report = Callable[[StepOutcome], object]
 
@@ -100,7 +100,7 @@ class Repairer:
                     f"how to undo it cannot be written down: {done.error_text or done.exit_status}"
                 )
                 return self._tell(code, step.command, "failed", why)
-            failed = await self._run(step.command)
+            failed = await self._run(step.command, step)
             if failed is None:
                 return self._tell(code, step.command, "done")
             await self._forget(name)
@@ -129,7 +129,7 @@ class Repairer:
         if why := self._root.refusal(step.undo):
             return self._tell(code, step.undo, "failed", why)
         try:
-            failed = await self._run(step.undo, undo=True) if step.undo else None
+            failed = await self._run(step.undo, step, undo=True) if step.undo else None
             if failed is not None:
                 return self._tell(code, step.undo, "failed", failed)
             await self._forget(kept.name)
@@ -137,10 +137,11 @@ class Repairer:
             return self._tell(code, step.undo, "unknown", error.reason)
         return self._tell(code, step.undo, "done")
 
-    async def _run(self, command: str, *, undo: bool = False) -> str | None:
-        """Run a command; why it failed, None: it did not."""
+    async def _run(self, command: str, step: RepairStep, *, undo: bool = False) -> str | None:
+        """Run a command of ``step``; why it failed, None: it did not."""
         try:
-            done = await self._root.run(command)
+            timeout_s = INSTALL_TIMEOUT_S if step.installs else STEP_TIMEOUT_S
+            done = await self._root.run(command, timeout_s)
         except RepairRefused as error:
             return error.message
         if undo and undone_already(done.text):

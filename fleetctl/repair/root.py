@@ -19,6 +19,8 @@ from fleetctl.repair.records import bare_script
 ASK_TIMEOUT_S = 10.0
 STEP_TIMEOUT_S = 30.0
 """The slowest command, networksetup, may take some seconds."""
+INSTALL_TIMEOUT_S = 600.0
+"""For a command that installs a program: on a Pi, apt may take minutes."""
 
 SUDO = "sudo "
 """How a command begins that needs root."""
@@ -76,7 +78,7 @@ class Root:
             return f"sudo does not allow it to this account{said and f' ({said})'}"
         return f"sudo refuses it without a password: {said}"
 
-    async def run(self, command: str) -> Completed:
+    async def run(self, command: str, timeout_s: float = STEP_TIMEOUT_S) -> Completed:
         """Run ``command``, with stderr joined to stdout.
 
         :raises RepairRefused: sudo does not accept the password.
@@ -84,16 +86,18 @@ class Root:
         """
         words = command.removeprefix(SUDO)
         if words == command:
-            return await self._shell(bare_script(command))
+            return await self._shell(bare_script(command), timeout_s=timeout_s)
         if self._permissions.get(command, ("yes", ""))[0] != "password":
-            done = await self._shell(bare_script(self._sudo + words))
+            done = await self._shell(bare_script(self._sudo + words), timeout_s=timeout_s)
             # one rule without a password lets `sudo -l` answer for commands that need one, too
             if self._password is None or not password_wanted(done.text):
                 return done
         await self._unlock()
         assert self._password is not None
         return await self._shell(
-            bare_script(WITH_PASSWORD + words, stdin=True), stdin=self._password.stdin
+            bare_script(WITH_PASSWORD + words, stdin=True),
+            stdin=self._password.stdin,
+            timeout_s=timeout_s,
         )
 
     def _usable(self, need: Permission) -> bool:
@@ -125,8 +129,10 @@ class Root:
         else:
             raise self._refusal(_last_line(done.text) or f"sudo ended with {done.exit_status}")
 
-    async def _shell(self, script: str, stdin: bytes = b"") -> Completed:
-        return await self._link.run(script, stdin=stdin, timeout_s=STEP_TIMEOUT_S)
+    async def _shell(
+        self, script: str, stdin: bytes = b"", timeout_s: float = STEP_TIMEOUT_S
+    ) -> Completed:
+        return await self._link.run(script, stdin=stdin, timeout_s=timeout_s)
 
     def _refusal(self, said: str) -> RepairRefused:
         node = self._link.node

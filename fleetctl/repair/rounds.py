@@ -7,7 +7,7 @@ it is on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from fleetctl.errors import LinkError, RepairRefused
@@ -19,6 +19,7 @@ from fleetctl.model.repairs import KeptRecord, Proposal, Repair, StepOutcome
 from fleetctl.model.status import Problem, RepairStep
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet
+from fleetctl.model.ways_in import outward
 from fleetctl.repair.applying import Repairer, Report
 from fleetctl.repair.proposals import propose
 
@@ -72,13 +73,18 @@ class Rounds:
             if not repaired & {(p.node, p.code) for p in checked.status.problems}:
                 break
         self.proposal = await propose(
-            self._fleet, self._links, checked, self._nodes, self._problems
+            checked.fleet, self._links, checked, self._nodes, self._problems
         )
         return self.proposal
 
     async def check(self) -> Checked:
         self.checked = await self._check("status")
         return self.checked
+
+    @property
+    def ways(self) -> Mapping[str, str]:
+        nodes = self.checked.status.nodes if self.checked else {}
+        return {name: node.ssh.via for name, node in nodes.items() if node.ssh.via}
 
     @property
     def open_problems(self) -> tuple[Problem, ...]:
@@ -105,7 +111,7 @@ class Rounds:
         for repair in self.proposal.repairs:
             if self.steps_of(repair):
                 by_node.setdefault(repair.node, []).append(repair)
-        return {name: by_node[name] for name in self._fleet.nodes if name in by_node}
+        return {name: by_node[name] for name in outward(self._fleet, list(by_node), self.ways)}
 
     def decline(self, repairs: Sequence[Repair]) -> None:
         self._tried.update((r.node, s.command) for r in repairs for s in self.steps_of(r))
@@ -146,8 +152,12 @@ class Rounds:
                 f"{node}: which interface carries its SSH connection is not known ({why}), so "
                 "nothing is changed on it"
             )
-        protected = ssh_interfaces(self._fleet, self._fleet.nodes[node], facts)
+        fleet = self.checked.fleet
         link = await self._links.get(node)
+        carried = self._links.carried(node)
+        if self.checked.status.nodes[node].ssh.via != (link.via or None):
+            carried |= fleet.nodes[node].addresses.keys()  # not as it was when it was asked
+        protected = ssh_interfaces(fleet, fleet.nodes[node], facts, carried)
 
         def ended(outcome: StepOutcome) -> None:
             self.outcomes.append(outcome)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
 from importlib.resources import files
 
 from fleetctl.model.layout import sync_dir
 from fleetctl.model.syncing import SyncError
+from fleetctl.probes.python3 import python3
 from fleetctl.quoting import quote, quote_path
 from fleetctl.sync.answer import line
 from fleetctl.sync.plan import Plan
 
 NO_STAGE = 73
 """The exit status of a script that could not make the folder for what is sent."""
+STAGE = ".fleetctl-sync."
+"""With this names on a node begin of what is there until all of it has arrived."""
 STALLED_S = 60.0
 """The longest that a transfer may stand still."""
 
@@ -37,15 +41,19 @@ class Place:
     """Where the code of a job goes on a node.
 
     :param workdir: as in nodes.yaml.
-    :param stage: the name of a new folder in it, for what is sent.
+    :param shared: what is noted there is of the files that nodes share.
     """
 
-    def __init__(self, fleet: str, job: str, node: str, workdir: str, stage: str) -> None:
+    def __init__(
+        self, fleet: str, job: str, node: str, workdir: str, *, shared: bool = False
+    ) -> None:
+        stage = f"{STAGE}{secrets.token_hex(6)}"
+        state = sync_dir(fleet, job, node) + ("/shared" if shared else "")
         self._given = (
             f"folder={quote_path(workdir)}\n"
             "case $folder in /*) ;; *) folder=$PWD/$folder ;; esac\n"
             f"stage=$folder/{quote(stage)}\n"
-            f"state={quote_path(sync_dir(fleet, job, node))}\n"
+            f"state={quote_path(state)}\n"
         )
 
     def look(self, key: str) -> str:
@@ -72,6 +80,11 @@ class Place:
             + 'trap \'s=$?; cd /; [ "$s" = 0 ] || rm -rf -- "$stage"\' EXIT\n'
             + f"{command}\n"
         )
+
+    def program(self, text: str) -> str:
+        """Runs ``text``, a program of Python, in the folder that the files go into."""
+        enter = f'mkdir -p -- "$folder" && cd -- "$folder" || exit {NO_STAGE}\n'
+        return self._given + enter + python3(text)
 
     @property
     def discard(self) -> str:

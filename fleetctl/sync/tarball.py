@@ -52,12 +52,16 @@ def archive(node: str, source: str, files: Mapping[str, Entry]) -> Iterator[byte
             continue
         info.size = entry.size
         yield info.tobuf(tarfile.GNU_FORMAT, errors="surrogateescape")
-        yield from _content(node, os.path.join(source, path), entry.size)  # noqa: PTH118 -- bytes
+        yield from content(node, os.path.join(source, path), entry.size)  # noqa: PTH118 -- bytes
         yield b"\0" * (-entry.size % tarfile.BLOCKSIZE)
     yield b"\0" * (2 * tarfile.BLOCKSIZE)
 
 
-def _content(node: str, path: str, size: int) -> Iterator[bytes]:
+def content(node: str, path: str, size: int) -> Iterator[bytes]:
+    """The bytes of a file, whose size was ``size`` when it was looked at.
+
+    :raises SyncError: it is shorter by now, or cannot be read.
+    """
     try:
         with open(path, "rb") as file:  # noqa: PTH123 -- as above
             left = size

@@ -18,11 +18,10 @@ from fleetctl.escaping import visible
 from fleetctl.model.jobs import Sync
 from fleetctl.model.syncing import Entry
 from fleetctl.sync.answer import entry
+from fleetctl.sync.node_files import STAGE
 from fleetctl.sync.patterns import excluder
 
 MOST_FILES = 100_000
-STAGE = ".fleetctl-sync."
-"""With this a folder on a node begins in which files are until all of them are there."""
 _GIT_TIMEOUT_S = 60.0
 
 
@@ -60,28 +59,74 @@ def _digest(path: Path) -> str:
         return f"unreadable: {error.strerror}"
 
 
+def read_all(sync: Sync, secrets: Collection[str]) -> tuple[Tree, Tree | None]:
+    """What is copied to each node, and what nodes share; see :func:`read_tree`."""
+    return read_tree(sync, secrets), read_shared(sync, secrets) if sync.share else None
+
+
 def read_tree(sync: Sync, secrets: Collection[str]) -> Tree:
-    """The files that ``sync`` is about.
+    """The files that ``sync`` is about, but for what is shared.
 
     :param secrets: absolute paths of files that are never copied.
     :raises UsageError: the folder or a file in it cannot be read, or git fails.
     """
     folder = Path(sync.source)
+    shared = tuple(f"{path}/" for path in sync.share.paths) if sync.share else ()
     try:
         if not folder.is_dir():
             what = "is no folder" if folder.exists() else "does not exist"
             raise UsageError(f"{folder}, the code to sync, {what}", hint="See from in nodes.yaml.")
-        found = sorted(_files(folder, ""), key=lambda file: file[0])
-        hidden = {os.path.realpath(path) for path in secrets}
+        found = [one for one in _files(folder, "") if not f"{one[0]}/".startswith(shared)]
+        files = _copied(sync, found, secrets)
     except OSError as error:
-        raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror}") from None
+        raise _unreadable(error, folder) from None
+    if not files and not sync.share:
+        hint = "Perhaps all of it is excluded, or ignored by git."
+        raise UsageError(f"{folder} has no files to sync", hint=hint)
+    return Tree(str(folder), files)
+
+
+def read_shared(sync: Sync, secrets: Collection[str]) -> Tree:
+    """The files that are shared, also those that git ignores.
+
+    :param secrets: as in :func:`read_tree`.
+    :raises UsageError: one of its folders or files cannot be read, or is not there.
+    """
+    assert sync.share
+    found: dict[str, Entry] = {}
+    try:
+        for name in sync.share.paths:
+            path = Path(sync.source, name)
+            if not os.path.lexists(path):
+                hint = "See share in nodes.yaml."
+                raise UsageError(f"{path}, which is to be shared, does not exist", hint=hint)
+            below = (Path(name, each).as_posix() for each in _all_below(path))
+            found.update(_entries(sync.source, below if path.is_dir() else [name]))
+        files = _copied(sync, found.items(), secrets)
+    except OSError as error:
+        raise _unreadable(error, Path(sync.source)) from None
+    return Tree(sync.source, files)
+
+
+def _unreadable(error: OSError, folder: Path) -> UsageError:
+    return UsageError(f"{error.filename or folder} cannot be read: {error.strerror}")
+
+
+def _copied(
+    sync: Sync, found: Iterable[tuple[str, Entry]], secrets: Collection[str]
+) -> dict[str, Entry]:
+    """What is copied of ``found``, in alphabetical order.
+
+    :raises UsageError: a file cannot be.
+    """
+    hidden = {os.path.realpath(path) for path in secrets}
     names_hidden = {posixpath.basename(path) for path in (*secrets, *hidden)}
     excluded = excluder(sync.exclude)
     files = {}
-    for name, one in found:
+    for name, one in sorted(found, key=lambda file: file[0]):
         if name.startswith(STAGE) or excluded(name):
             continue
-        path = os.path.join(folder, name)  # noqa: PTH118 -- quick, for there may be very many
+        path = os.path.join(sync.source, name)  # noqa: PTH118 -- quick, for there may be very many
         if posixpath.basename(name) in names_hidden and os.path.realpath(path) in hidden:
             continue
         if "\n" in name:
@@ -93,13 +138,29 @@ def read_tree(sync: Sync, secrets: Collection[str]) -> Tree:
         files[name] = one
     if len(files) > MOST_FILES:
         raise UsageError(
-            f"{folder} has {len(files)} files to sync, and {MOST_FILES} are the most",
+            f"{sync.source} has {len(files)} files to sync, and {MOST_FILES} are the most",
             hint="Leave out what is no code: exclude in nodes.yaml, or .gitignore.",
         )
-    if not files:
-        hint = "Perhaps all of it is excluded, or ignored by git."
-        raise UsageError(f"{folder} has no files to sync", hint=hint)
-    return Tree(str(folder), files)
+    return files
+
+
+def _entries(folder: str, names: Iterable[str]) -> Iterator[tuple[str, Entry]]:
+    """Files and links of ``folder``, by their paths in it.
+
+    :raises OSError: something cannot be read.
+    """
+    for name in names:
+        path = os.path.join(folder, name)  # noqa: PTH118 -- quick, for there may be very many
+        found = os.lstat(path)
+        one = _entry(path, found)
+        if one.kind != "other":
+            yield name, one
+
+
+def _entry(path: str, found: os.stat_result) -> Entry:
+    target = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""  # noqa: PTH115 -- as above
+    mtime, fraction_ns = divmod(found.st_mtime_ns, 10**9)
+    return entry(found.st_mode, found.st_size, mtime, target, fraction_ns)
 
 
 def _files(folder: Path, prefix: str) -> Iterator[tuple[str, Entry]]:
@@ -112,12 +173,9 @@ def _files(folder: Path, prefix: str) -> Iterator[tuple[str, Entry]]:
     for name in set(_listed(folder)):
         path = os.path.join(folder, name)  # noqa: PTH118 -- quick, for there may be very many
         try:
-            found = os.lstat(path)
-            target = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""  # noqa: PTH115 -- too
+            one = _entry(path, os.lstat(path))
         except (FileNotFoundError, NotADirectoryError):  # tracked and deleted
             continue
-        mtime, fraction_ns = divmod(found.st_mtime_ns, 10**9)
-        one = entry(found.st_mode, found.st_size, mtime, target, fraction_ns)
         if one.kind != "other":
             yield f"{prefix}{name}", one
         elif Path(path, ".git").exists():  # else it is a submodule that is not checked out
@@ -177,15 +235,28 @@ def _run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes
 
 
 def _walked(folder: Path) -> Iterator[str]:
+    """
+    :raises UsageError: some of it is to be ignored.
+    """
+    for name in _all_below(folder):
+        if posixpath.basename(name) == ".gitignore":
+            raise UsageError(
+                f"{folder}/{name} says what not to copy, and there is no git here to read it",
+                hint="Install git.",
+            )
+        yield name
+
+
+def _all_below(folder: Path) -> Iterator[str]:
+    """Paths of all files and links, but for those of git itself.
+
+    :raises OSError: a folder cannot be read.
+    """
+
     def failed(error: OSError) -> None:
         raise error
 
     for place, folders, names in os.walk(folder, onerror=failed):
-        if ".gitignore" in names:
-            raise UsageError(
-                f"{place}/.gitignore says what not to copy, and there is no git here to read it",
-                hint="Install git.",
-            )
         folders[:] = [name for name in folders if name != ".git"]
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         for name in [*names, *links]:

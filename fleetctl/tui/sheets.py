@@ -116,6 +116,8 @@ def _named(values: Mapping[str, str]) -> list[list[Content]]:
 
 def _ssh(ssh: SSHStatus) -> Content:
     how = ssh.error or ssh.address or ("not asked yet" if ssh.unasked else "this machine")
+    if ssh.via:
+        how += f" via {ssh.via}"
     if not ssh.error and ssh.connect_ms is not None:
         how += f" connected in {ssh.connect_ms:.0f} ms"
     return Content.assemble(toned("ssh ", "quiet"), drawn(verdict(ssh.reachable)), " ", how)

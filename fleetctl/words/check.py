@@ -17,6 +17,7 @@ from fleetctl.model.status import (
     RouteStatus,
     SleepStatus,
 )
+from fleetctl.model.topology import DHCP
 from fleetctl.quantities import rtt
 
 SILENT = Mark("○", "quiet")
@@ -75,7 +76,10 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
         if address.reason and address.ok is not True:
             seen = address.reason
         what = f"address {address.network}"
-        yield Line(_both(address), what, address.expected, seen, _later(address))
+        expected = address.expected
+        if address.dhcp and expected != DHCP:
+            expected += f" ({DHCP})"
+        yield Line(_both(address), what, expected, seen, _later(address))
     for route in node.routes:
         what = {"route": "route", "return": "return route", "default": "default route"}[route.kind]
         expected = "by the control network"

@@ -12,6 +12,8 @@ from fleetctl.model.repairs import ByHand, KeptRecord, Proposal, Repair, StepOut
 from fleetctl.model.status import Problem, RepairStep
 
 ALL_IS_WELL = "all is as nodes.yaml wants it"
+NOTHING = "(nothing to undo)"
+"""Of a single command."""
 NOTHING_TO_UNDO = "nothing to undo: there is no record of a repair"
 
 Weight = Literal["plain", "quiet", "doubt"]
@@ -27,6 +29,12 @@ class RepairLine(Struct, frozen=True):
     after: str = ""
     mark: Mark | None = None
     weight: Weight = "plain"
+
+
+FOUND_NOW = RepairLine(0, "found now that this is done:", weight="quiet")
+"""Before what a repair brought up."""
+EXPECTED = RepairLine(0, "then, as far as can be told before that is done:", weight="quiet")
+"""Before what a repair is expected to bring up."""
 
 
 class Hints(Struct, frozen=True):
@@ -48,6 +56,10 @@ def proposal_lines(
     """The lines of a whole proposal; see :func:`repair_lines`."""
     for repair in proposal.repairs:
         yield from repair_lines(repair, hints, persistent=persistent, tried=tried)
+    if proposal.then:
+        yield EXPECTED
+    for repair in proposal.then:
+        yield from repair_lines(repair, hints, persistent=persistent, tried=lambda r, s: False)
     for found in proposal.by_hand:
         yield from by_hand_lines(found, hints)
 
@@ -93,9 +105,10 @@ def by_hand_lines(found: ByHand, hints: Hints) -> Iterator[RepairLine]:
 def outcome_line(outcome: StepOutcome) -> RepairLine:
     """The outcome of a command that was run."""
     why = f": {outcome.said}" if outcome.said else ""
+    command = outcome.command or NOTHING
     return RepairLine(
         0,
-        f"{outcome.node}: {outcome.command} {outcome.state}{why}",
+        f"{outcome.node}: {command} {outcome.state}{why}",
         mark=mark("ok" if outcome.state == "done" else "failed"),
     )
 
@@ -106,7 +119,7 @@ def record_lines(node: str, records: Sequence[KeptRecord]) -> Iterator[RepairLin
     for kept in records:
         record = kept.record
         when = record.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        yield RepairLine(1, record.step.undo or "(nothing to undo)")
+        yield RepairLine(1, record.step.undo or NOTHING)
         back = f"takes back, of {when} for {record.code}: {record.step.command}"
         yield RepairLine(3, back, weight="quiet")
 

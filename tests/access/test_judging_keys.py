@@ -12,15 +12,16 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.access.known_hosts_file import append, lines
 from fleetctl.access.mix_ups import Keys, mix_ups
 from fleetctl.access.ssh_argv import ssh_argv
-from fleetctl.access.waves import waves
 from fleetctl.access.witnesses import read_scan, unexpected, witnesses
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.link.ssh.shown_keys import HostKey
 from fleetctl.model.topology import SSH, Fleet, Network, Node
+from fleetctl.model.ways_in import waves
 from tests.openssh import bounded
 
 
@@ -75,6 +76,14 @@ def test_witnesses_over_cables_come_first() -> None:
     )
     found = [(w.node, str(w.address)) for w in witnesses(built, "new", ["a", "b", "alone", "new"])]
     assert found == [("b", "10.10.0.9"), ("a", "192.168.1.9")]
+
+
+def test_an_address_that_dhcp_gives_is_no_place_to_look_at() -> None:
+    leased = replace(node("new", fabric="10.10.0.9"), leased=frozenset({"wifi"}))
+    built = fleet(
+        node("a", wifi="192.168.1.1"), node("b", wifi="192.168.1.2", fabric="10.10.0.2"), leased
+    )
+    assert [w.node for w in witnesses(built, "new", ["a", "b"])] == ["b"]
 
 
 def key(kind: str, text: str) -> HostKey:

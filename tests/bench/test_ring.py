@@ -18,6 +18,7 @@ from fleetctl.link.links import Links
 from fleetctl.model.bench import AllReduce
 from fleetctl.model.expectations import derive
 from fleetctl.model.topology import SSH, Fleet, Network, Node
+from fleetctl.probes import python3
 from tests.bench.fleets import EXPECTATIONS, FLEET, JOB
 
 USED = {"mini1": "10.10.0.1"}
@@ -66,7 +67,7 @@ def test_every_node_gets_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_node_without_python_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allreduce, "_FIND", allreduce._FIND.replace("python3)", "python33)"))
+    monkeypatch.setattr(python3, "_FIND", python3._FIND.replace("python3)", "python33)"))
     found = reduced()
     assert (found.ok, found.reason) == (None, "a: it has no python3")
 

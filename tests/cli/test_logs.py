@@ -4,18 +4,46 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
-from fleetctl.cli.logs import _Asked, _past, _Printer
+from fleetctl.cli.logs import _Asked, _chosen, _past, _Printer
+from fleetctl.errors import UsageError
 from fleetctl.logs.events import PastLog, Wanted
 from fleetctl.logs.lines import TimeIndex
-from fleetctl.model.jobs import Instance
+from fleetctl.model.jobs import Instance, Job, Prepare
+from fleetctl.model.topology import SSH, Fleet, Node
 from fleetctl.service import FleetService
 from tests.launch.jobs import job
 
 JOB = job({"server": (["mini1"], []), "worker": (["pi4"], []), "other": (["pi4"], [])})
+
+
+def test_what_prepares_a_node_is_a_log() -> None:
+    prepare = Prepare("uv sync", (), {"mini1": "~/c", "pi4": "~/c"})
+    prepared = replace(JOB, prepare=prepare)
+
+    def chosen(*targets: str, job: Job = prepared, following: bool = False) -> list[str]:
+        fleet = Fleet("f", {}, {n: Node(n, SSH(n)) for n in ("mini1", "pi4")}, {job.name: job})
+        service = cast(FleetService, SimpleNamespace(fleet=fleet, job=job))
+        return [log.name for log in _chosen(service, targets, following=following)]
+
+    own = [i.name for i in JOB.instances]
+    assert chosen() == own
+    assert chosen(following=True) == [*own, "prepare@mini1", "prepare@pi4"]
+    assert chosen("prepare@pi4") == ["prepare@pi4"]
+    assert chosen("server", "prepare", following=True) == [
+        "server@mini1",
+        "prepare@mini1",
+        "prepare@pi4",
+    ]
+    with pytest.raises(UsageError, match="what is prepared is mini1, pi4"):
+        chosen("prepare@mini2")
+    with pytest.raises(UsageError, match="no node, service or instance"):
+        chosen("prepare", job=JOB)
 
 
 class Logs:

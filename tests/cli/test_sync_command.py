@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from fleetctl.cli import code_there
 from fleetctl.errors import LinkLost, UsageError
 from fleetctl.model.jobs import Job, Sync
-from fleetctl.model.syncing import NodeSync
+from fleetctl.model.syncing import NodeSync, Shared
 from fleetctl.words.sync import dry_lines, sync_line
 from tests.launch.jobs import job
 
@@ -93,6 +93,24 @@ def test_the_lines_of_a_node() -> None:
         "a: changed there, and nothing is sent: f0, f1, f2, f3, f4 and 2 more. "
         "To overwrite that: --force"
     )
+
+
+def test_the_lines_of_what_nodes_share() -> None:
+    shared = Shared(("m/a", "m/b"), 2_000_000_000, "mini3", 4.0)
+    assert sync_line(NodeSync("a", "synced", "~", shared=shared)) == (
+        "a: 2 files (1.9G) from mini3, 500 MB/s"
+    )
+    direct = Shared(("m",), 10, None, None, "it has no python3")
+    result = NodeSync("a", "synced", "~", files=("x",), size_bytes=1, shared=direct)
+    assert sync_line(result) == (
+        "a: 1 file (1B) sent, 1 file (10B) from this machine (it has no python3)"
+    )
+    would = NodeSync("a", "would sync", "~", shared=Shared(("m",), 10))
+    assert list(dry_lines([would])) == [
+        "── a",
+        "share   m",
+        "0 files (0B) to send, 1 file (10B) to share",
+    ]
 
 
 def test_what_would_be_done_stands_once_for_nodes_of_which_it_is_the_same() -> None:

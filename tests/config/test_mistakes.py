@@ -143,6 +143,8 @@ NAMES = [
     ),
     case("reserved-node", ("jobs:\n", "  §controller: {}\njobs:\n"), says="'controller'|reserved"),
     case("ssh-user", ("user: me", "user: §me@host"), says="defaults.ssh.user|a user name"),
+    case("ssh-hosts-empty", ("host: 192.168.1.11", "host: §[]"), says="host is empty|a list"),
+    case("ssh-hosts", ("host: 192.168.1.11", "host: [a, §b c]"), says="ssh.host[2]|host name"),
     case("ssh-host-option", ("host: 192.168.1.11", "host: §-oProxyCommand=x"), says="host name"),
 ]
 
@@ -285,6 +287,27 @@ JOBS = [
         "after-twice", ("after: [server]", "after: [server, §server]"), says="listed twice in after"
     ),
     case(
+        "unknown-after-until",
+        ("after: [server]", "after: {§sever: started}"),
+        says="unknown service 'sever' in after|did you mean 'server'",
+    ),
+    case(
+        "after-what",
+        ("after: [server]", "after: {server: §exited}"),
+        says="after.server is 'exited'|one of exited-ok, ready, started|did you mean 'exited-ok'",
+    ),
+    case(
+        "after-by-hand",
+        ("after: [server]", "after: {screen: §exited-ok}"),
+        says="waits until service 'screen' has exited, but it is started by hand",
+    ),
+    case(
+        "after-always",
+        ("after: [server]", "after: {server: §exited-ok}"),
+        ("        command: serve\n", "        command: serve\n        restart: always\n"),
+        says="waits until service 'server' has exited, but it has restart always",
+    ),
+    case(
         "after-itself",
         ("after: [server]", "after: §[worker]"),
         says="cycle: worker waits for worker",
@@ -330,6 +353,40 @@ JOBS = [
 ]
 
 LISTEN = "listen: fabric:65432"
+DHCP = [
+    case(
+        "dhcp-listen",
+        ("wifi: 192.168.1.11, fabric: 10.10.0.1", "wifi: 192.168.1.11, fabric: dhcp"),
+        ("via: {fabric: mini1}", ""),
+        (LISTEN, "listen: §fabric:65432"),
+        says="'mini1' cannot listen on 'fabric' alone|DHCP|'0.0.0.0:PORT'|a fixed address",
+    ),
+    case(
+        "dhcp-placeholder",
+        ("addresses: {fabric: 10.10.0.2}", "addresses: {fabric: 10.10.0.2, wifi: dhcp}"),
+        ("on: [mini2, pi5]", "on: mini2"),
+        ("command: work {rank}", "command: §work {address.wifi}"),
+        says="{address.wifi} has no value on 'mini2'|DHCP|mini2.local|a fixed address",
+    ),
+    case(
+        "dhcp-gateway-near",
+        ("edge: 192.168.50.1}", "edge: dhcp}"),
+        ("via: {fabric: mini1}", "via: {fabric: §mini1}"),
+        says="'mini1' is the gateway of 'pi5' to 'fabric'|on 'edge'|a fixed one, not dhcp",
+    ),
+    case(
+        "dhcp-gateway-far",
+        ("fabric: 10.10.0.1,", "fabric: dhcp,"),
+        (LISTEN, "listen: edge:65432"),
+        ("via: {fabric: mini1}", "via: {fabric: §mini1}"),
+        says="'mini1' is the gateway of 'pi5' to 'fabric'|on 'fabric'|a fixed one, not dhcp",
+    ),
+    case(
+        "dhcp-typo",
+        ("{fabric: 10.10.0.2}", "{fabric: §DHCP}"),
+        says="no IPv4 address",
+    ),
+]
 CONNECT = '{connect: "{address.wifi}:8000"}'
 PORTS = [
     case("listen-port-alone", (LISTEN, "listen: §65432"), says="address is missing|fabric:65432"),
@@ -455,7 +512,19 @@ PLACEHOLDERS = [
     ),
 ]
 
-ALL = [*YAML, *SHAPE, *NAMES, *NETWORKS, *GATEWAYS, *JOBS, *PORTS, *READY, *LIVENESS, *PLACEHOLDERS]
+ALL = [
+    *YAML,
+    *SHAPE,
+    *NAMES,
+    *NETWORKS,
+    *GATEWAYS,
+    *JOBS,
+    *PORTS,
+    *DHCP,
+    *READY,
+    *LIVENESS,
+    *PLACEHOLDERS,
+]
 
 
 def mistakes_in(text: str) -> list[str]:

@@ -31,6 +31,15 @@ def service(body: str, node: str = "n: {}") -> Instance:
     return fleet(text + lines).jobs["j"].services["s"].instances[0]
 
 
+def test_several_hosts_and_the_second_way() -> None:
+    text = "fleet: f\ndefaults: {ssh: {second_way: false}}\nnodes:\n"
+    lab = fleet(
+        f"{text}  a: {{ssh: {{host: [a.local, 10.0.0.1, a.local], second_way: true}}}}\n  b: {{}}\n"
+    )
+    assert lab.nodes["a"].ssh == SSH("a.local", other_hosts=("10.0.0.1",))
+    assert lab.nodes["b"].ssh == SSH("b", second_way=False)
+
+
 def test_everything_in_the_text() -> None:
     lab = fleet(RIGHT)
     assert lab.name == "lab"
@@ -273,3 +282,16 @@ def test_two_jobs_may_use_one_port_and_two_services_one_port_of_two_addresses() 
     lab = fleet(text)
     assert str(lab.jobs["train"].services["other"].instances[0].listen) == "192.168.50.1:65432"
     assert lab.jobs["later"].services["server"].instances[0].listen is not None
+
+
+def test_after_says_what_is_waited_for() -> None:
+    def worker(after: str) -> Instance:
+        job = changed("after: [server]", f"after: {after}").jobs["train"]
+        assert job.services["worker"].after == ("server",)
+        return job.services["worker"].instances[0]
+
+    assert worker("{server: started}").until == {"server": "started"}
+    assert worker("{server: exited-ok}").until == {"server": "exited-ok"}
+    assert worker("{server: ready}").until == {}
+    shown = expand(changed("after: [server]", "after: {server: started}"))
+    assert shown["jobs"]["train"]["services"]["worker"]["after"] == {"server": "started"}

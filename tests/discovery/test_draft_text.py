@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,9 @@ from msgspec.structs import replace
 from fleetctl.config import load_text
 from fleetctl.discovery.assemble import draft
 from fleetctl.discovery.text import file_text, scalar
+from fleetctl.model.setup import NetworkService, NetworkSetup
 from fleetctl.model.topology import SSH
-from tests.discovery.machines import answer, fresh, machine, refused
+from tests.discovery.machines import answer, fresh, guide, machine, refused
 
 TODAY = date(2026, 11, 29)
 
@@ -31,6 +34,47 @@ def test_a_jump_host_and_a_key_are_kept() -> None:
     found = answer("x", machine("x", {"eth0": "10.0.0.5/24"}, ssh="10.0.0.5"))
     text = file_text(draft([replace(found, host=replace(found.host, ssh=ssh))], None), TODAY)
     assert load_text(text, "x").nodes["x"].ssh == ssh
+
+
+@pytest.mark.parametrize(
+    ("host", "macos", "line"),
+    [
+        ("pi.local", False, "wifi: dhcp   # 192.168.1.7 now: wlan0, by DHCP, SSH goes over it"),
+        ("pi.local", True, "wifi: dhcp   # 192.168.1.7 now: wlan0, by DHCP, SSH goes over it"),
+        # the file depends on the number anyway
+        ("192.168.1.7", False, "wifi: 192.168.1.7   # wlan0, by DHCP, SSH goes over it"),
+    ],
+)
+def test_a_lease_is_left_to_dhcp_where_ssh_follows_a_name(
+    host: str, macos: bool, line: str
+) -> None:
+    said = machine("pi", {"wlan0": "192.168.1.7/24"}, ssh="192.168.1.7", macos=macos)
+    [card] = said.network.interfaces or ()
+    if macos:
+        service = NetworkService("Wi-Fi", True, "wlan0", "dhcp", port="Wi-Fi")
+        said = replace(said, setup=NetworkSetup(services=(service,)))
+    else:
+        leased = replace(card, leased=(IPv4Address("192.168.1.7"),))
+        said = replace(said, network=replace(said.network, interfaces=(leased,)))
+    text = file_text(draft([answer(host, said)], None), TODAY)
+    assert line in re.sub(r" {2,}#", "   #", text)
+    assert load_text(text, "x").nodes["pi"].networks == ("wifi",)
+
+
+def test_a_gateway_keeps_the_address_that_routes_lead_to() -> None:
+    made = guide()
+    by_name = [replace(a, host=replace(a.host, ssh=SSH(f"{a.host.name}.local"))) for a in made]
+    leased = [
+        replace(a, facts=replace(a.facts, network=replace(a.facts.network, interfaces=tuple(
+            replace(i, leased=tuple(own.ip for own in i.addresses))
+            for i in a.facts.network.interfaces or ()
+        ))))
+        for a in by_name if a.facts
+    ]  # fmt: skip
+    nodes = load_text(file_text(draft(leased, None), TODAY), "x").nodes
+    gateways = {via for node in nodes.values() for via in node.via.values()}
+    assert gateways
+    assert {name for name, node in nodes.items() if node.leased} == nodes.keys() - gateways
 
 
 @pytest.mark.parametrize("name", ["on", "No", "null", "1e3", "0x1", "y"])

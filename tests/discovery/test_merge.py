@@ -76,6 +76,16 @@ def test_what_is_missing_comes_in_and_nothing_goes() -> None:
     assert "  # guessed: fabric 10.10.0.2: no address on bridge0 yet\n  mini2:" in new
 
 
+def test_an_address_left_to_dhcp_stays_so() -> None:
+    new, fleet = both(FILE.replace("air: 192.168.1.13 ", "air: dhcp "))
+    assert "      air: dhcp   # by DHCP" in new
+    assert fleet.nodes["mini3"].leased == frozenset({"air"})
+    assert {n: str(a) for n, a in fleet.nodes["mini3"].addresses.items()} == {
+        "fabric": "10.10.0.3",
+        "edge51": "192.168.51.1",
+    }
+
+
 def test_names_of_the_file_are_kept_as_they_are() -> None:
     """Also with dots in them, and those of nodes that are not asked."""
     fleet = load_text("fleet: f\nnodes:\n  pi.lan:\n  pi: {connection: none}\n", "x")

@@ -45,6 +45,18 @@ def exported(form: str, fleet: Fleet = GUIDE, job: Job | None = EDP) -> str:
     return FORMATS[form](fleet, job)
 
 
+def test_an_address_that_dhcp_gives_is_no_address_of_a_hostfile() -> None:
+    leased = load_text(ODD.replace("{lan: 192.168.7.1}", "{lan: dhcp}"), "nodes.yaml")
+    assert 'label="dhcp"' in exported("dot", leased, None)
+    assert "network_lan" in exported("ansible", leased, None)
+    named = ODD.replace("host: 192.168.7.1", "host: one.local")
+    named = named.replace("{lan: 192.168.7.1}", "{lan: dhcp}").replace("  two: {}\n", "")
+    with pytest.raises(UsageError, match=r"nodes\.yaml has only dhcp of 'one'"):
+        exported("mpi", load_text(named, "nodes.yaml"), None)
+    by_number = named.replace("host: one.local", "host: 192.168.7.1")
+    assert "192.168.7.1" in exported("mpi", load_text(by_number, "nodes.yaml"), None)
+
+
 # ssh
 
 

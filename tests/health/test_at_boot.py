@@ -99,6 +99,28 @@ def test_a_leased_address_is_the_routers() -> None:
     assert kept(linux(WRONG), leased=True).persistent is False
 
 
+@pytest.mark.parametrize(
+    ("setup", "persistent", "said"),
+    [
+        (linux(replace(ETH, method="auto", addresses=())), True, "the profile eth-static, by DHCP"),
+        (mac(replace(SERVICE, method="dhcp", address=None)), True, 'the service "Ethernet", by D'),
+        # fixed, and inside the network
+        (linux(WRONG), True, "the profile eth-static"),
+        (linux(replace(ETH, addresses=("10.0.0.1/24",))), False,
+         "the profile eth-static brings 10.0.0.1/24, and asks no DHCP server"),
+        (linux(replace(ETH, method="disabled")), False, "brings no address"),
+        (linux(replace(ETH, autoconnect=False)), False, "does not come up by itself"),
+        (linux(**NO_PROFILES), None, "what sets up eth0 at boot is not known"),
+    ],
+)  # fmt: skip
+def test_any_address_of_the_network(
+    setup: NetworkSetup, persistent: bool | None, said: str
+) -> None:
+    found = boot(setup, "eth0").of(lambda way: at_boot.any_address(way, OWN.network))
+    assert found.persistent is persistent
+    assert said in found.reason
+
+
 ROUTE = ProfileRoute(TO, VIA, f"{TO} {VIA}")
 
 

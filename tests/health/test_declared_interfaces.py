@@ -32,6 +32,9 @@ nodes:
 WIFI = Interface("en1", True, True, (IPv4Interface("192.168.1.11/24"),))
 
 
+BRIDGE = Interface("bridge0", True, True, members=("en2",))
+
+
 def port(name: str, *addresses: str, enabled: bool = True, link: bool = True) -> Interface:
     return Interface(name, enabled, link, tuple(map(IPv4Interface, addresses)))
 
@@ -64,6 +67,7 @@ def found(of: Fleet, said: NodeFacts) -> list[Finding]:
     [
         ("{}", (port("en0"),), ("address-missing", "en0")),
         ("{}", (port("en0"), port("en2")), ("address-missing", "")),
+        ("{}", (port("en0"), port("en2"), BRIDGE), ("address-missing", "en0")),
         ("{edge50: en0}", (port("en0"), port("en2")), ("address-missing", "en0")),
         ("{edge50: bridge0}", (port("en0"), port("bridge0")), ("address-missing", "bridge0")),
         ("{edge50: en5}", (port("en0"),), ("address-missing", "")),
@@ -82,6 +86,13 @@ def test_the_port_of_a_missing_address(
 
 def test_why_no_port_is_known() -> None:
     for interfaces, why in (
+        (
+            "{edge50: bridge0}",
+            "mini1 has no bridge0, which joins its Thunderbolt ports: make it in System Settings "
+            "(Network, …, Manage Virtual Interfaces), or until the next boot with `sudo ifconfig "
+            "bridge0 create` and `sudo ifconfig bridge0 addm en2` for each of them (networksetup "
+            "-listallhardwareports)",
+        ),
         (
             "{edge50: en5}",
             "mini1 has no en5, by which nodes.yaml says it is on edge50: correct interfaces there, "

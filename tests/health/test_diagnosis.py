@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 
@@ -10,8 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from fleetctl.config import load_text
+from fleetctl.errors import ConnectTimedOut
 from fleetctl.health.assess import assess
 from fleetctl.model.look import Look
+from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet
 from tests.health.world import World
 from tests.lab.fleets import GUIDE
@@ -67,6 +69,7 @@ TEXTS = {"guide": GUIDE, "many": MANY}
 FLEETS = {name: load_text(text, "nodes.yaml") for name, text in TEXTS.items()}
 
 Expected = set[tuple[str, str | None]]
+WIFI_DOWN = "the node has no Wi-Fi"
 Break = Callable[[World], Expected]
 
 
@@ -80,7 +83,16 @@ def _wifi(world: World, name: str) -> Expected:
     for network in world.hosts[name].addresses:
         if world.fleet.networks[network].control:
             world.hosts[name].carrier[network] = False
-    return {("ssh-timeout", name)}
+    return {(WIFI_DOWN, name)}
+
+
+def _seen(world: World, expected: Expected) -> Expected:
+    """``expected``, where a node without Wi-Fi can be asked only through another one."""
+    codes = {True: "interface-down", False: "ssh-timeout"}
+    return {
+        (codes[world.reached(str(name))] if code == WIFI_DOWN else code, name)
+        for code, name in expected
+    }
 
 
 def _forwarding(world: World, name: str) -> Expected:
@@ -278,7 +290,7 @@ def test_a_healthy_fleet_yields_nothing(fleet: str) -> None:
 )
 def test_one_fault_is_one_problem(fleet: str, kind: str, node: str, act: Break) -> None:
     world = World(FLEETS[fleet])
-    expected = act(world)
+    expected = _seen(world, act(world))
     for depth in ("check", "status"):
         assert world.errors(depth) == expected, depth
 
@@ -295,7 +307,7 @@ def test_two_faults_are_two_problems(fleet: str, every: int) -> None:
         if node == node2:
             continue
         world = World(FLEETS[fleet])
-        expected = act(world) | act2(world)
+        expected = _seen(world, act(world) | act2(world))
         expected -= _hidden(world, expected)
         found = world.errors()
         if found != expected:
@@ -356,9 +368,12 @@ def test_a_pulled_cable_is_one_problem_at_the_end_with_no_other_cable() -> None:
 
 
 def test_a_lost_node_that_answers_others_is_not_dead() -> None:
+    """Such as one without Wi-Fi that must not be reached another way."""
     world = World(FLEETS["guide"])
     _wifi(world, "mini2")
-    (problem,) = world.check().status.problems
+    looks = {name: world.look(name, "check") for name in world.hosts}
+    looks["mini2"] = Look(error=ConnectTimedOut("mini2", "no answer"))
+    (problem,) = _problems(world, looks)
     assert (
         "The machine itself runs, since it answers mini1 at 10.10.0.2 on fabric" in problem.summary
     )
@@ -366,6 +381,36 @@ def test_a_lost_node_that_answers_others_is_not_dead() -> None:
     _power(world, "mini2")
     (problem,) = world.check().status.problems
     assert "itself runs" not in problem.summary
+
+
+def _problems(world: World, looks: Mapping[str, Look]) -> Sequence[Problem]:
+    return assess(
+        world.fleet, None, world.expectations, looks, duration_s=1.0, depth="check"
+    ).status.problems
+
+
+def test_a_node_without_wifi_says_so_itself_over_the_fabric() -> None:
+    world = World(FLEETS["guide"])
+    _wifi(world, "mini2")
+    checked = world.check()
+    (problem,) = checked.status.problems
+    assert problem.summary.startswith("mini2: wlan0 has no carrier: it is not connected to wifi")
+    assert checked.status.nodes["mini2"].ssh.via == "mini1"
+
+
+def test_a_direct_way_that_is_silent_for_no_reason_that_is_seen_is_a_warning() -> None:
+    world = World(FLEETS["guide"])
+    looks = {name: world.look(name, "check") for name in world.hosts}
+    for name in ("mini2", "pi5"):
+        looks[name] = replace(looks[name], via="mini1", bypassed="no answer from its address")
+    found = _problems(world, looks)
+    assert [(p.code, p.severity, p.node) for p in found] == [
+        ("ssh-second-way", "warning", "mini2"),
+        ("ssh-second-way", "warning", "pi5"),
+    ]
+    assert found[0].summary == "mini2 is reached through mini1 alone: no answer from its address"
+    looks["mini1"] = replace(looks["mini1"], via="mini3", bypassed="no answer")
+    assert [p.node for p in _problems(world, looks)] == ["mini1"]
 
 
 def test_an_address_that_must_not_be_reached_is_reported() -> None:

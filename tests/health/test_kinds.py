@@ -23,6 +23,7 @@ from fleetctl.health.problems import node_problems, service_problems
 from fleetctl.health.repairs.target import Remedy
 from fleetctl.health.services import service_status
 from fleetctl.health.status_schema import status_schema
+from fleetctl.model.expectations import derive
 from fleetctl.model.facts import (
     CUT_OFF,
     LocalNetwork,
@@ -41,8 +42,11 @@ from fleetctl.model.status import Problem, SystemStatus
 from fleetctl.model.topology import OSES
 from tests.bench.fleets import EDGE, EXPECTATIONS, FLEET, measured, result
 from tests.health.facts import HAS_TMUX, PID, ago, facts, health, listener, pane, record
+from tests.health.leases import with_dhcp
 from tests.health.test_node_problems import JOB, NODE, SERVER, WORKER, checked
+from tests.health.test_parity_of_nodes import dirty_code
 from tests.health.test_port_problems import open_too
+from tests.health.test_requirements import without_uv
 from tests.health.test_uneven import PRINTING, SILENT, problems_of
 from tests.health.test_unexplained import CLUSTER, MINI3, Filtered, between
 from tests.health.world import World
@@ -144,6 +148,14 @@ def slow() -> Iterable[Problem]:
     ).status.problems
 
 
+def no_lease() -> Iterable[Problem]:
+    made = World(CLUSTER)
+    made.hosts["mini2"].missing.add("fabric")
+    looks = {name: made.look(name, "check") for name in made.hosts}
+    fleet = with_dhcp(CLUSTER, "mini2", "fabric")
+    return assess(fleet, None, derive(fleet), looks, duration_s=1.0, depth="check").status.problems
+
+
 def ring() -> Iterable[Problem]:
     def mac(own: str, peer: str) -> Any:
         bridge = Interface("bridge0", enabled=True, link=True)
@@ -163,6 +175,13 @@ def sizes() -> Iterable[Problem]:
         cards = tuple(replace(i, mtu=size) for i in network.interfaces or ())
         known[name] = replace(known[name], network=replace(network, interfaces=cards))
     return problems_across_nodes(CLUSTER, known)
+
+
+def another_port() -> Iterable[Problem]:
+    own = "addresses: {wifi: 192.168.1.25, edge50: 192.168.50.2}"
+    assert own in GUIDE
+    fleet = load_text(GUIDE.replace(own, f"{own}\n    interfaces: {{edge50: eth7}}"), "nodes.yaml")
+    return World(fleet).check().status.problems
 
 
 def no_ethernet_address() -> Iterable[Problem]:
@@ -246,9 +265,11 @@ RAISED: dict[str, Raise] = {
     "ssh-host-key-unknown": lost(errors.HostKeyUnknown),
     "ssh-host-key-changed": lost(errors.HostKeyChanged),
     "ssh-hung": lost(errors.LinkHung),
+    "ssh-second-way": told(via="mini1", bypassed="no answer"),
     "internal-error": lost(errors.OwnMistake),
     "answer-incomplete": alone(unknown={"interfaces": CUT_OFF}),
     "address-missing": world(lambda w: w.hosts["mini2"].missing.add("fabric")),
+    "lease-missing": no_lease,
     "address-wrong-prefix": world(lambda w: w.hosts["mini2"].prefixes.update(fabric=16)),
     "address-duplicate": world(lambda w: w.hosts["mini2"].twins.update(fabric=MINI3)),
     "interface-down": world(lambda w: w.hosts["mini2"].enabled.update(fabric=False)),
@@ -258,6 +279,7 @@ RAISED: dict[str, Raise] = {
     "return-route-missing": world(no_way_back),
     "forwarding-off": world(lambda w: setattr(w.hosts["mini3"], "forwarding", False)),
     "forwarding-not-persistent": changed("mini3", forwarding_persistent=False),
+    "address-wrong-interface": another_port,
     "address-not-persistent": world(
         lambda w: w.hosts["pi5"].stored_addresses.update(edge50=IPv4Interface("192.168.50.9/24"))
     ),
@@ -285,9 +307,11 @@ RAISED: dict[str, Raise] = {
     "state-unwritable": alone(
         unwritable=Unwritable("/home/pi/.local", "root", "Permission denied", "drwxr-xr-x 2 root")
     ),
+    "requirement-missing": without_uv,
     "undervoltage": alone(reliability=Reliability(undervoltage=True)),
     "clock-skew": changed("pi4", reliability=Reliability(clock_offset_s=60.0)),
     "sleep-enabled": changed("mini1", reliability=Reliability(sleep_minutes=10)),
+    "version-skew": dirty_code,
     "wifi-power-save": changed("pi4", reliability=Reliability(wifi_power_save=("wlan0",))),
     "os-mismatch": lambda: node_problems(
         replace(NODE, os="macos"), facts(system=SystemStatus(os="linux")), None
@@ -341,6 +365,7 @@ def test_a_remedy_is_proposed_where_the_kind_has_one(code: str) -> None:
     """All nodes here are Linux."""
     [problem, *_] = [p for p in RAISED[code]() if p.code == code]
     live = not code.endswith("-not-persistent") and code != "sleep-enabled"
+    live &= isinstance(KINDS[code].remedies["linux"], Remedy)
     assert bool(problem.fix) == live
 
 
@@ -359,7 +384,7 @@ def test_every_error_of_a_connection_has_its_kind() -> None:
 
 def test_only_network_problems_stop_a_start() -> None:
     assert {
-        "address-missing", "address-wrong-prefix", "address-duplicate",
+        "address-missing", "lease-missing", "address-wrong-prefix", "address-duplicate",
         "interface-down", "route-missing", "route-wrong-gateway", "route-wrong-interface",
         "return-route-missing", "forwarding-off", "gateway-unreachable", "unreachable",
         "arp-incomplete",

@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fleetctl.health.finding import Finding
+from fleetctl.health.finding import Finding, Lack
 from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.registry import FINDING_KINDS, KINDS
 from fleetctl.health.owners import owner
 from fleetctl.health.remedies import plan, plans, steps
-from fleetctl.health.repairs import boot_files, macos
+from fleetctl.health.repairs import boot_files, macos, programs
 from fleetctl.health.repairs.boot_files import DAEMON_TEXT
 from fleetctl.health.repairs.target import Remedy, nothing_live
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Interface, Route
+from fleetctl.model.repairs import Repair
+from fleetctl.model.requirements import Requirement
 from fleetctl.model.setup import (
     InterfaceSetup,
     Manager,
@@ -28,8 +30,9 @@ from fleetctl.model.setup import (
     ProfileRoute,
     ServiceRoute,
 )
-from fleetctl.model.status import SystemStatus
+from fleetctl.model.status import Problem, SystemStatus
 from fleetctl.model.topology import SSH, Fleet, Network, Node
+from tests.health.leases import with_dhcp
 
 FABRIC = IPv4Network("10.10.0.0/24")
 EDGE = IPv4Network("192.168.50.0/24")
@@ -570,6 +573,23 @@ def managed(manager: Manager, where: str) -> NetworkSetup:
 
 
 @pytest.mark.parametrize(
+    ("finding", "node", "setup"),
+    [
+        (pi5("address-not-persistent", "wifi", expected="192.168.1.25", interface="wlan0"), PI5,
+         LINUX),
+        (mini1("address-not-persistent", "wifi", expected="192.168.1.11", interface="en1"), MINI1,
+         MACOS),
+    ],
+)  # fmt: skip
+def test_an_address_that_dhcp_gives_is_never_made_a_fixed_one(
+    finding: Finding, node: NodeFacts, setup: NetworkSetup
+) -> None:
+    made = plan(with_dhcp(FLEET, finding.node, "wifi"), finding, node, setup)
+    assert made.steps == ()
+    assert any("nodes.yaml says that DHCP gives this address" in note for note in made.notes)
+
+
+@pytest.mark.parametrize(
     ("setup", "address", "route"),
     [
         (
@@ -785,6 +805,47 @@ def test_a_profile_without_autoconnect_is_not_reported() -> None:
     assert plan(FLEET, WAY, PI5, NetworkSetup(profiles=(resting, ETH))).notes == ()
 
 
+def lack(program: str, path: str | None = None) -> dict[str, Any]:
+    return {"lack": Lack(Requirement(program, ">=", "3.11"), path, "3.9" if path else "")}
+
+
+UV = "{ curl -LsSf https://astral.sh/uv/install.sh || echo false; } | sh"
+INSTALLS = [
+    (PI5, lack("iperf3"), "sudo apt-get install -y iperf3", "sudo apt-get remove -y iperf3"),
+    (PI5, lack("node"), "sudo apt-get install -y nodejs", "sudo apt-get remove -y nodejs"),
+    (PI5, lack("uv"), UV, "rm -f ~/.local/bin/uv ~/.local/bin/uvx"),
+    (PI5, lack("uv", "/home/pi/.local/bin/uv"), UV, ""),
+    (PI5, lack("git", "/usr/bin/git"), "sudo apt-get install -y git", ""),
+    (MINI1, lack("uv"), "brew install uv", "brew uninstall uv"),
+    (MINI1, lack("python3"), "brew install python", "brew uninstall python"),
+    (MINI1, lack("python3.12"), "brew install python@3.12", "brew uninstall python@3.12"),
+    (MINI1, lack("git", "/opt/homebrew/bin/git"), "brew upgrade git", ""),
+]
+
+
+@pytest.mark.parametrize(("known", "lack", "command", "undo"), INSTALLS)
+def test_a_program_is_installed(
+    known: NodeFacts, lack: dict[str, Any], command: str, undo: str
+) -> None:
+    finding = Finding("requirement-missing", "pi5" if known is PI5 else "mini1", **lack)
+    [step] = steps(FLEET, finding, known)
+    assert (step.command, step.undo, step.lasts, step.installs) == (command, undo, True, True)
+    repair = Repair(Problem("requirement-missing", "error", ""), "x", "macos", (step,))
+    assert repair.runnable(persistent=False) == (step,)
+
+
+def test_a_program_that_neither_brew_nor_apt_brought_is_left_to_the_user() -> None:
+    for node, known, path in (
+        ("mini1", MINI1, "/usr/bin/python3"),
+        ("pi5", PI5, "/home/pi/.local/bin/python3"),
+    ):
+        finding = Finding("requirement-missing", node, **lack("python3", path))
+        made = plan(FLEET, finding, known)
+        assert made.steps == ()
+        [note] = made.notes
+        assert note.startswith(f"{node}: {path} comes first in PATH")
+
+
 def remedy_of(finding: Finding, known: NodeFacts) -> Remedy:
     assert known.system
     [found] = [r for os, r in FINDING_KINDS[finding.code].remedies.items() if os == known.system.os]
@@ -800,8 +861,9 @@ def test_every_remedy_has_its_commands_here() -> None:
         if isinstance(r, Remedy)
     ]
     live = {remedy_of(finding, known).live for finding, known, *_ in LIVE}
-    # what stay_awake sets lasts, so it is in LASTING
-    assert {r.live for r in remedies} - live == {nothing_live, macos.stay_awake}
+    # what stay_awake sets lasts, so it is in LASTING; what installs programs is in INSTALLS
+    elsewhere = {nothing_live, macos.stay_awake, programs.by_apt, programs.by_brew}
+    assert {r.live for r in remedies} - live == elsewhere
     lasting = {remedy_of(finding, known).lasting for finding, known, *_ in LASTING}
     by_itself = {boot_files.forwarding_on_macos}  # two steps, in their own test
     assert {r.lasting for r in remedies if not isinstance(r.lasting, str)} - lasting == by_itself

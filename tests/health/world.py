@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from random import Random
 
+from msgspec.structs import replace
+
 from fleetctl.errors import ConnectTimedOut, LinkError
 from fleetctl.health.assess import Checked, assess
+from fleetctl.link.neighbours import neighbours, routes
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NetworkFacts, Reliability, TcpConnection
 from fleetctl.model.jobs import Instance, Job
@@ -29,6 +32,7 @@ from tests.launch.jobs import job as made_job
 ROUTER = IPv4Address("192.168.1.1")
 ANY = IPv4Network("0.0.0.0/0")
 HOPS = 8
+MOST_NEIGHBOURS = 3
 ECHOES = 10
 NAMES = {"wifi": "wlan0", "fabric": "thunderbolt0"}
 
@@ -374,13 +378,36 @@ class World:
         if not self.reached(name):
             error: LinkError = ConnectTimedOut(name, "no answer")
             return Look(error=error)
-        return self._facts(name, depth)
+        if self.reached_directly(name):
+            return self._facts(name, depth)
+        return replace(self._facts(name, depth), via=self.via(name), bypassed="no answer")
 
     def reached(self, name: str) -> bool:
-        """Whether SSH works: over the control network, or through the proxy jump."""
+        """Whether SSH works, directly or through another node."""
+        return self.reached_directly(name) or bool(self.via(name))
+
+    def via(self, name: str) -> str:
+        """The node through which SSH reaches ``name`` over a data network; empty: none."""
+        jump = self.fleet.nodes[name].ssh.proxy_jump
+        if (
+            jump
+            and self.via(jump)
+            and self.answers(jump, IPv4Address(self.fleet.nodes[name].ssh.host))
+        ):
+            return jump
+        near = neighbours(self.fleet, routes(self.expectations), name)
+        direct = [n for n in near if self.reached_directly(n.node)][:MOST_NEIGHBOURS]
+        for one in direct:
+            there = self._arrives(one.node, one.address)
+            if there and there[0] == name and self._comes_back(one.node, there):
+                return one.node
+        return ""
+
+    def reached_directly(self, name: str) -> bool:
+        """Whether SSH works over the control network, or through the proxy jump."""
         host, node = self.hosts[name], self.fleet.nodes[name]
         if jump := node.ssh.proxy_jump:
-            return self.reached(jump) and self.answers(jump, IPv4Address(node.ssh.host))
+            return self.reached_directly(jump) and self.answers(jump, IPv4Address(node.ssh.host))
         control = [n for n in host.addresses if self.fleet.networks[n].control]
         return host.powered and (not control or any(host.up(n) for n in control))
 

@@ -85,8 +85,8 @@ class ChaoticFleet(SimulatedFleet):
             node.log_of(instance).write(b"line\n")
             node.answers["other"] = says("said\n")
 
-    async def _open(self, node: Node) -> Link:
-        link = await super()._open(node)
+    async def _open(self, node: Node, lane: int = 0) -> Link:
+        link = await super()._open(node, lane)
         if node.name != "bad":
             return link
         self._fuse.burn()

@@ -54,6 +54,15 @@ def test_out_of_its_box_a_node_has_no_addresses_but_those_of_ssh() -> None:
     assert not any(plan.bare(m, port) for m in plan.machines.values() for port in m.ports)
 
 
+def test_dhcp_gives_the_address_of_ssh_or_a_free_one() -> None:
+    text = SMALL.replace("{wifi: 192.168.1.11,", "{wifi: dhcp,")
+    assert text != SMALL
+    assert ports(drawn(text), "mini1") == ports(drawn(SMALL), "mini1")
+    named = text.replace("host: 192.168.1.11", "host: mini1.local")
+    assert ports(drawn(named), "mini1")["wifi"] == ("wlan0", ("192.168.1.254/24",))
+    assert drawn(named).machines["mini1"].login.aliases == ("mini1.local",)  # type: ignore[union-attr]
+
+
 def test_router_and_controller_get_free_addresses_on_the_control_network_only() -> None:
     plan = drawn(SMALL)
     assert ports(plan, ROUTER) == {"wifi": ("wlan0", ("192.168.1.1/24",))}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,10 @@ from fleetctl.launch.preparing import NotPrepared, Preparations
 from fleetctl.launch.runner import Runner
 from fleetctl.launch.secrets import Secrets
 from fleetctl.link.links import Links
-from fleetctl.model.jobs import Instance, Prepare
+from fleetctl.logs.events import LogBatch, LogEvent, PastLog, Wanted
+from fleetctl.logs.feed import feed, past
+from fleetctl.logs.segments import LogLocation
+from fleetctl.model.jobs import Instance, Prepare, PrepareLog
 from fleetctl.model.plan import plan
 from fleetctl.model.topology import SSH, Fleet, Node
 from tests.launch.jobs import instance, job
@@ -72,7 +78,7 @@ def test_it_runs_once_until_what_it_depends_on_changes(home: Path) -> None:
     assert runs(home) == 2
     prepare(COMMAND)
     assert runs(home) == 3, "it depends on other files"
-    [log] = home.glob(".local/state/fleetctl/f/.prepare/*/log")
+    [log] = home.glob(".local/state/fleetctl/f/.prepare/*/output/*.log")
     assert log.read_text() == f"run in {home}/code\n"
 
 
@@ -83,12 +89,68 @@ def test_one_that_failed_says_what_it_printed_and_runs_again(home: Path) -> None
             prepare()
         assert raised.value.reason == f"prepare failed on {ONE.node} with exit code 3"
         assert raised.value.last_lines == (f"run in {home}/code", "no such wheel")
-        assert f"fleetctl exec {ONE.node} -- 'cat ~/.local/state/fleetctl/" in raised.value.hint
+        assert f"fleetctl logs prepare@{ONE.node}" in raised.value.hint
         assert runs(home) == count
     (home / "code/wrong").unlink()
     prepare()
     prepare()
     assert runs(home) == 3
+
+
+def test_what_it_prints_is_a_log(home: Path) -> None:
+    source = PrepareLog(ONE.job, ONE.node)
+    log = LogLocation.of("f", source)
+
+    def printed(text: str) -> PastLog:
+        found: list[PastLog] = []
+
+        async def body(links: Links) -> None:
+            preparations = Preparations("f", Prepare(text, (), {ONE.node: "~/code"}), links)
+            await preparations.prepare(ONE)
+            found.append(await past(links, log, ONE.node, Wanted()))
+
+        with_links(body)
+        return found[0]
+
+    first = printed("echo one; printf two")
+    assert (first.start, first.data) == (0, b"one\ntwo\n")
+    second = printed("echo three")
+    assert (second.start, second.data) == (8, b"three\n"), "no offset means two bytes"
+    assert second.index and abs((second.index.at(14) or 0) - time.time()) < 60
+
+
+def test_a_follower_gets_the_lines_of_a_run_as_they_come(home: Path) -> None:
+    source = PrepareLog(ONE.job, ONE.node, only_new=True)
+    lines = ""
+
+    def took(event: LogEvent) -> None:
+        nonlocal lines
+        assert isinstance(event, LogBatch), event
+        lines += event.data.decode()
+
+    async def body(links: Links) -> None:
+        async def run(text: str) -> None:
+            await Preparations("f", Prepare(text, (), {ONE.node: "~/code"}), links).prepare(ONE)
+
+        await run("echo before")
+        following = asyncio.create_task(feed(links, "f", [source], Wanted(), took))
+        try:
+            # until the follower stands at the end, which nothing shows, a run may be past
+            for number in itertools.count():
+                await run(f"echo run {number}")
+                with suppress(AssertionError):
+                    await until(lambda: lines, "a line comes", 3)
+                    break
+            going = asyncio.create_task(run("echo goes on; while [ ! -e end ]; do sleep 0.1; done"))
+            await until(lambda: lines.endswith("goes on\n"), "it comes while it runs")
+            (home / "code/end").touch()
+            await going
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    with_links(body)
+    assert "before" not in lines
 
 
 def test_a_folder_that_is_missing_is_named(home: Path) -> None:

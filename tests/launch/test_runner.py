@@ -13,7 +13,7 @@ from fleetctl.launch.node_files import NO_WORKDIR
 from fleetctl.launch.runner import LOCK_WAIT_S, Runner
 from fleetctl.launch.secrets import Secrets
 from fleetctl.model.facts import Listener
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Instance, Job, Until
 from fleetctl.model.plan import plan
 from fleetctl.model.progress import Progress
 from fleetctl.model.ready import Ready
@@ -80,6 +80,68 @@ def test_each_begins_when_what_it_needs_is_ready_and_not_before() -> None:
             told = [(p.state, p.reason) for p in start.told if p.instance == worker]
             assert told[0] == ("waiting", "waits for server@mini1")
             assert [state for state, _ in told] == ["waiting", "starting", "running", "ready"]
+
+    jumping(body())
+
+
+def after(until: Until, **more: dict[str, Any]) -> Job:
+    """A server and a worker that waits for it in this way."""
+    shape: Shape = {"server": (["mini1"], []), "worker": (["pi4"], ["server"])}
+    return job(shape, worker={"until": {"server": until}}, **more)
+
+
+def test_one_that_waits_until_another_has_started_does_not_wait_until_that_is_ready() -> None:
+    early = after("started", server=LISTENING)
+
+    async def body() -> None:
+        start = Start(nodes(early), early)
+        await start.run()
+        assert set(start.states().values()) == {"ready"}
+        began = start.first("worker@pi4", "starting")
+        assert start.first("server@mini1", "running") <= began < 2
+        assert start.first("server@mini1", "ready") >= 5
+
+    jumping(body())
+
+
+def test_one_that_waits_until_another_has_exited_waits_as_long_as_that_runs() -> None:
+    late = after("exited-ok")
+
+    async def body() -> None:
+        links = nodes(late)
+        links.node["mini1"].programs["server@mini1"] = ends(0, after_s=20)
+        start = Start(links, late)
+        await start.run()
+        assert start.first("server@mini1", "ready") < 5
+        assert start.first("worker@pi4", "starting") >= 20
+        assert start.states() == {"server@mini1": "exited", "worker@pi4": "ready"}
+
+    jumping(body())
+
+
+def test_one_that_waits_until_another_has_exited_is_not_started_after_it_failed() -> None:
+    late = after("exited-ok")
+
+    async def body() -> None:
+        links = nodes(late)
+        links.node["mini1"].programs["server@mini1"] = ends(3, after_s=30)
+        start = Start(links, late)
+        await start.run()
+        assert start.reasons()["worker@pi4"] == "server@mini1 is failed (exit code 3)"
+        assert links.node["pi4"].of("prepare") == []
+
+    jumping(body())
+
+
+def test_what_has_started_long_ago_is_not_waited_for() -> None:
+    early = after("started", server=LISTENING)
+
+    async def body() -> None:
+        links = nodes(early)
+        links.node["mini1"].already_runs(named(early, "server@mini1"))
+        start = Start(links, early, only={"worker@pi4"})
+        await start.run()
+        assert start.first("worker@pi4", "ready") < 3
 
     jumping(body())
 
@@ -178,6 +240,22 @@ def test_an_elastic_job_goes_on_with_what_is_there(
         await start.run()
         assert start.states()["view@mini1"] == view
         assert {start.states()[name] for name in failing} == {"failed"}
+
+    jumping(body())
+
+
+def test_nothing_is_started_on_a_node_that_lacks_a_program() -> None:
+    async def lacks(instance: Instance) -> str:
+        return "pi4 lacks what the job requires: uv" if instance.node == "pi4" else ""
+
+    async def body() -> None:
+        start = Start(nodes(TWO), TWO, lacks=lacks)
+        await start.run()
+        assert start.states() == {
+            "server@mini1": "ready", "worker@pi4": "failed", "worker@pi5": "ready",
+        }  # fmt: skip
+        assert start.reasons()["worker@pi4"] == "pi4 lacks what the job requires: uv"
+        assert not start.first("worker@pi4", "failed")  # at once, not after the server
 
     jumping(body())
 

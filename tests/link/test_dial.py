@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError
+from fleetctl.errors import ConnectRefused, ConnectTimedOut, LinkError
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.link.ssh.dial import numeric, written
 from fleetctl.model.topology import SSH, Node
@@ -115,7 +115,7 @@ def test_the_message_names_all_addresses_that_were_asked(resolves: Resolves) -> 
         )
         resolves(DEAD[0], CLOSED)
         error = _error(SSH(NAME, port=port, connect_timeout_s=0.5))
-        assert type(error) is ConnectFailed
+        assert type(error) is ConnectRefused
         assert error.reason == (
             f"no address of {NAME}:{port} can be reached ({DEAD[0]}: no answer, {CLOSED}: refused)"
         )

@@ -14,6 +14,7 @@ import pytest
 
 from fleetctl.errors import (
     ConnectFailed,
+    ConnectRefused,
     ConnectTimedOut,
     LinkError,
     LinkHung,
@@ -42,7 +43,7 @@ def test_nothing_listens_there() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-        error = _fails(SSH("127.0.0.1", port=port), ConnectFailed)
+        error = _fails(SSH("127.0.0.1", port=port), ConnectRefused)
     assert error.reason == f"connection refused by 127.0.0.1:{port}"
     assert error.code == "ssh-unreachable"
     assert "Remote Login" in error.hint

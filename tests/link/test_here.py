@@ -60,6 +60,30 @@ def test_it_is_known_by_addresses_that_no_other_machine_has(
     assert local(FLEET, *own) == [found]
 
 
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        (("10.10.0.1", "192.168.1.99"), "mini1"),  # by the fabric, whatever Wi-Fi gave it
+        (("192.168.1.11",), "macbook"),
+        # of laptop nothing is left by which it could be known
+        (("192.168.1.20",), "macbook"),
+        (("192.168.2.20",), "macbook"),
+    ],
+)
+def test_addresses_that_dhcp_gives_tell_nothing(own: tuple[str, ...], found: str) -> None:
+    wired = Network("wired", IPv4Network("192.168.2.0/24"), control=True)
+    leased = {
+        "mini1": node("mini1", fabric="10.10.0.1"),
+        "laptop": node("laptop", wired="192.168.2.20"),
+    }
+    nodes = {
+        **FLEET.nodes,
+        **{name: replace(one, leased=frozenset({"wifi"})) for name, one in leased.items()},
+    }
+    fleet = replace(FLEET, networks={**NETWORKS, "wired": wired}, nodes=nodes)
+    assert local(fleet, *own) == [found]
+
+
 def changed(name: str, ssh: SSH) -> Fleet:
     nodes = {**FLEET.nodes, name: replace(FLEET.nodes[name], ssh=ssh)}
     return replace(FLEET, nodes=nodes)

@@ -13,6 +13,7 @@ import pytest
 from fleetctl.errors import (
     AuthFailed,
     ConnectFailed,
+    ConnectRefused,
     HostKeyChanged,
     HostKeyUnknown,
     LinkError,
@@ -308,7 +309,7 @@ def test_a_jump_is_not_left_open_when_the_node_behind_it_fails(
 
 def test_a_jump_that_cannot_be_reached_is_named(sshd: Server, client_home: Path) -> None:
     gate = Node("gate", SSH("127.0.0.1", port=1))
-    error = _fails(sshd.node(proxy_jump="gate"), ConnectFailed, gate)
+    error = _fails(sshd.node(proxy_jump="gate"), ConnectRefused, gate)
     assert error.node == "pi4"
     assert error.reason == "cannot go through gate: connection refused by 127.0.0.1:1"
 

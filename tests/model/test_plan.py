@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import msgspec
 import pytest
 
 from fleetctl.health.services import unknown_status
-from fleetctl.model.jobs import Job
-from fleetctl.model.plan import dependents, plan, stop_order, unmet
+from fleetctl.model.jobs import Job, Until
+from fleetctl.model.plan import dependents, met, plan, stop_order, unmet
+from fleetctl.model.ready import Ready
 from fleetctl.model.status import ServiceState
 from tests.launch.jobs import Shape, instance, job
 
@@ -92,4 +95,32 @@ def test_dependents(service: str, waiting: tuple[str, ...]) -> None:
 def test_unmet(state: ServiceState, said: list[str]) -> None:
     need, other = instance("db", "b"), instance("db", "c")
     status = msgspec.structs.replace(unknown_status(need, "a test"), state=state)
-    assert unmet([need, other], {need.name: status}) == said  # the other one is not known
+    assert unmet(need, [need, other], {need.name: status}) == said  # the other one is not known
+
+
+@pytest.mark.parametrize(
+    ("until", "states"),
+    [
+        ("started", {"running", "ready", "unhealthy", "exited"}),
+        ("ready", {"ready", "exited"}),
+        ("exited-ok", {"exited"}),
+    ],
+)
+def test_what_is_waited_for(until: Until, states: set[ServiceState]) -> None:
+    need = instance("db", "b")
+    found = {
+        state
+        for state in get_args(ServiceState)
+        if met(need, msgspec.structs.replace(unknown_status(need, "a test"), state=state), until)
+    }
+    assert found == states
+
+
+def test_what_is_started_by_hand_has_started_when_it_answers() -> None:
+    need = instance("db", "b", command=None, ready=Ready("connect", "b:1"))
+    running, ready = (
+        msgspec.structs.replace(unknown_status(need, "a test"), state=state)
+        for state in ("running", "ready")
+    )
+    assert not met(need, running, "started")
+    assert met(need, ready, "started")

@@ -40,7 +40,14 @@ def watch(look: LookAt, interval_s: float = 0.01) -> Watch:
     async def attend(node: Node, wake: Wake) -> AsyncGenerator[Look, None]:
         yield await look(node, "status")
 
-    return Watch(FLEET, None, derive(FLEET), attend, interval_s=interval_s, depth="status")
+    return Watch(
+        FLEET,
+        None,
+        lambda: (FLEET, derive(FLEET)),
+        attend,
+        interval_s=interval_s,
+        depth="status",
+    )
 
 
 def bounded(body: Awaitable[Any]) -> Any:
@@ -159,7 +166,14 @@ def test_what_was_lost_in_an_outage_does_not_make_a_lossy_link() -> None:
 
     cut = (EchoRound(1, 10, 2, 0.2), EchoRound(2, 10, 3, 0.2))
     watch, fresh = (
-        Watch(fleet, None, world.expectations, nobody, interval_s=2, depth="check")
+        Watch(
+            fleet,
+            None,
+            lambda: (fleet, world.expectations),
+            nobody,
+            interval_s=2,
+            depth="check",
+        )
         for _ in range(2)
     )
     world.hosts["mini3"].forwarding = False

@@ -16,13 +16,26 @@ from fleetctl.health.finding import Finding
 from fleetctl.health.network.diagnosis import Root
 from fleetctl.health.repairs.boot_files import write_command
 from fleetctl.link.links import Links
+from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.repairs import Proposal
 from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import SCHEMA, FleetStatus, Problem
 from fleetctl.repair import proposals
 from fleetctl.repair.proposals import propose
-from tests.health.test_remedies import FLEET, LINUX, MACOS, MINI1, PI5, RETURN, WAY, mini1, pi5
+from tests.health.test_remedies import (
+    FLEET,
+    LINUX,
+    MACOS,
+    MINI1,
+    PI5,
+    RETURN,
+    WAY,
+    interface,
+    mini1,
+    pi5,
+    route,
+)
 from tests.openssh import bounded
 
 FACTS = {"mini1": MINI1, "pi5": PI5}
@@ -38,7 +51,7 @@ def checked(*roots: Root, others: tuple[Problem, ...] = ()) -> Checked:
     status = FleetStatus(
         SCHEMA, "smol", None, datetime.now(UTC), 0.1, not problems, {}, {}, problems
     )
-    return Checked(status, roots, FACTS)
+    return Checked(status, roots, FACTS, FLEET, derive(FLEET))
 
 
 def proposed(
@@ -71,6 +84,27 @@ def test_one_problem_is_repaired_and_no_other(monkeypatch: pytest.MonkeyPatch) -
     assert proposal.by_hand == ()
     assert proposed(monkeypatch, found, problems=(other,)).by_hand[0].problem == other
     assert proposed(monkeypatch, checked(root(WAY)), problems=(wanted,)) == Proposal()
+
+
+def test_what_a_repair_will_bring_up_is_planned_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing address hides the routes over it."""
+    bare = replace(
+        PI5,
+        network=replace(
+            PI5.network,
+            interfaces=(interface("wlan0", "192.168.1.25/24"), interface("eth0")),
+            routes=(route("default", "192.168.1.1", "wlan0"),),
+        ),
+    )
+    lost = pi5("address-missing", "edge50", expected="192.168.50.2", interface="eth0")
+    found = replace(checked(root(lost)), facts={**FACTS, "pi5": bare})
+    proposal = proposed(monkeypatch, found)
+    assert [r.problem.code for r in proposal.repairs] == ["address-missing"]
+    [then] = proposal.then
+    assert (then.problem.code, then.node) == ("route-missing", "pi5")
+    assert then.steps[0].command == "sudo ip route replace 10.10.0.0/24 via 192.168.50.1 dev eth0"
+    unknown = replace(lost, interface="")
+    assert proposed(monkeypatch, replace(found, roots=(root(unknown),))).then == ()
 
 
 def test_each_system_has_its_own_rule_for_what_lasts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from fleetctl.config import load_text
 from fleetctl.fleet import LiveFleet
 from fleetctl.link import shell
 from fleetctl.model.syncing import NodeSync
-from fleetctl.sync import syncer, tarball
+from fleetctl.sync import comparing, tarball
 from tests.launch.conftest import installed
 from tests.openssh import Server, bounded, until
 
@@ -244,7 +244,7 @@ def test_a_node_with_nothing_new_says_so_without_its_lists(
     def called(*_: object, **__: object) -> None:
         raise AssertionError("compared")
 
-    monkeypatch.setattr(syncer, "compare", called)
+    monkeypatch.setattr(comparing, "compare", called)
     assert code.sync()["here"].state == "same"
     (home / "code/a").write_text("22")
     found = code.sync()["here"]

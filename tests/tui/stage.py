@@ -24,7 +24,7 @@ from fleetctl.link.links import Links
 from fleetctl.logs.events import LogBatch, LogEvent, PastLog, Wanted
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult, Progress
@@ -170,7 +170,7 @@ class Stage:
         return Watch(
             self.fleet,
             self.job,
-            derive(self.fleet, self.job),
+            lambda: (self.fleet, derive(self.fleet, self.job)),
             self._attend,
             interval_s=interval_s,
             depth=depth,
@@ -347,13 +347,13 @@ class Stage:
         ]
 
     async def past_logs(
-        self, chosen: Sequence[Instance], wanted: Wanted
+        self, chosen: Sequence[LogSource], wanted: Wanted
     ) -> dict[str, PastLog | LinkError]:
         return {}
 
     async def follow_logs(
         self,
-        chosen: Sequence[Instance],
+        chosen: Sequence[LogSource],
         wanted: Wanted,
         took: Callable[[LogEvent], object],
         *,

@@ -25,6 +25,13 @@ SSH_CONFIG_IGNORED = ProblemKind(
     "the nodes that it says it for",
     no_remedy("the file is the user's"),
 )
+SSH_SECOND_WAY = ProblemKind(
+    "ssh-second-way",
+    "warning",
+    "{node} is reached through {via} alone: {reason}",
+    "nothing, as long as the node in between runs and reaches it",
+    no_remedy("what is silent is not a setting of the node that is known to be wrong"),
+)
 LOGIN_SHELL_SLOW = ProblemKind(
     "login-shell-slow",
     "warning",
@@ -51,6 +58,7 @@ KINDS = (
     INTERNAL_ERROR,
     ANSWER_INCOMPLETE,
     SSH_CONFIG_IGNORED,
+    SSH_SECOND_WAY,
     LOGIN_SHELL_SLOW,
     _kind("ssh-unreachable", _LOST),
     _kind("ssh-timeout", _LOST),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from fleetctl.health.kinds.kind import FindingKind, ProblemKind
-from fleetctl.health.repairs import linux, macos, networkmanager
+from collections.abc import Sequence
+
+from fleetctl.health.finding import Finding
+from fleetctl.health.kinds.kind import FindingKind, ProblemKind, listed
+from fleetctl.health.repairs import linux, macos, networkmanager, programs
 from fleetctl.health.repairs.target import Remedy, no_remedy
 
+_INSTALLED = "what is installed stays"
 _CARRIED = "the instances on the node, and those that wait for them"
 
 OS_MISMATCH = ProblemKind(
@@ -78,6 +82,32 @@ SLEEP_ENABLED = FindingKind(
     },
     words=lambda _fleet, found: {"minutes": _minutes(found[0].idle_minutes or 0)},
 )
+
+
+def lacks(found: Sequence[Finding]) -> str:
+    """What the findings of one node lack, as a clause."""
+    return f"{found[0].node} lacks what the job requires: {listed([str(f.lack) for f in found])}"
+
+
+REQUIREMENT_MISSING = FindingKind(
+    "requirement-missing",
+    "error",
+    "{what}",
+    _CARRIED,
+    {
+        "linux": Remedy(programs.by_apt, _INSTALLED, programs.why_not_renewed),
+        "macos": Remedy(programs.by_brew, _INSTALLED, programs.why_not_renewed),
+    },
+    words=lambda _fleet, found: {"what": lacks(found)},
+    consequence="cannot work there",
+)
+VERSION_SKEW = ProblemKind(
+    "version-skew",
+    "warning",
+    "{thing} differs: {values}",
+    "the nodes that differ from most others, or all of them",
+    no_remedy("which of the versions is meant is not known"),
+)
 WIFI_POWER_SAVE = FindingKind(
     "wifi-power-save",
     "warning",
@@ -99,11 +129,13 @@ KINDS = (
     LOCAL_NETWORK_DENIED,
     TMUX_MISSING,
     TMUX_UNUSABLE,
+    REQUIREMENT_MISSING,
     DISK_FULL,
     STATE_UNWRITABLE,
     UNDERVOLTAGE,
     CLOCK_SKEW,
     SLEEP_ENABLED,
     WIFI_POWER_SAVE,
+    VERSION_SKEW,
     OS_MISMATCH,
 )

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 from fleetctl.health.finding import Finding
-from fleetctl.health.kinds.kind import FindingKind, listed
+from fleetctl.health.kinds.kind import FindingKind, ProblemKind, listed
 from fleetctl.health.repairs import boot_files, linux, macos, network_services, networkmanager
+from fleetctl.health.repairs.ports import interface_unknown
 from fleetctl.health.repairs.routes import why_detour_stays
-from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, nothing_live
+from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, no_remedy, nothing_live
 from fleetctl.model.topology import Fleet, Network
 
 _NAMED = 3
@@ -18,21 +19,6 @@ _CANNOT_PASS = "cannot reach it or what is behind it"
 _CUT_OFF_NODES = "nodes that get no answer from somewhere, because of this"
 
 # why nothing can be done
-
-
-def _interface_unknown(target: RepairTarget) -> str:
-    finding = target.finding
-    if finding.interface or finding.network is None:
-        return ""
-    if declared := target.node.interfaces.get(finding.network.name):
-        return (
-            f"{finding.node} has no {declared}, by which nodes.yaml says it is on "
-            f"{finding.network.name}: correct interfaces there, or bring that port back"
-        )
-    return (
-        f"which interface of {finding.node} belongs to {finding.network.name} is not known: name "
-        "it by interfaces in nodes.yaml"
-    )
 
 
 def _routers_mask(target: RepairTarget) -> str:
@@ -47,7 +33,12 @@ def _routers_mask(target: RepairTarget) -> str:
 
 def _is_a_cable(target: RepairTarget) -> str:
     finding = target.finding
-    return f"{finding.interface} is switched on: look at its cable" if finding.enabled else ""
+    what = "join its Wi-Fi again" if _over_the_air(finding) else "look at its cable"
+    return f"{finding.interface} is switched on: {what}" if finding.enabled else ""
+
+
+def _over_the_air(finding: Finding) -> bool:
+    return finding.network is not None and finding.network.kind == "wifi"
 
 
 def _no_other_default(target: RepairTarget) -> str:
@@ -59,6 +50,10 @@ def _no_other_default(target: RepairTarget) -> str:
 
 def _named(network: Network | None) -> str:
     return f"{network.name} ({network.cidr})" if network else "?"
+
+
+def _of(network: Network | None) -> str:
+    return f"{network.cidr} on {network.name}" if network else "?"
 
 
 def _owner(fleet: Fleet, address: IPv4Address | None) -> str:
@@ -74,6 +69,14 @@ def _addresses(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
         there = f" (it has {', '.join(map(str, f.found))} there)" if f.found else ""
         parts.append(f"{f.address} on {f.network.name if f.network else '?'}{there}")
     return {"addresses": " and ".join(parts)}
+
+
+def _unleased(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
+    parts = []
+    for f in found:
+        there = f"; it has {listed(list(map(str, f.found[:_NAMED])))}" if f.found else ""
+        parts.append(f"{_of(f.network)} (dhcp{there})")
+    return {"networks": " and ".join(parts)}
 
 
 def _masks(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
@@ -119,7 +122,9 @@ def _links(_fleet: Fleet, found: Sequence[Finding]) -> Mapping[str, str]:
     for f in found:
         net = _named(f.network)
         why = f"is switched off, so {net} is cut"
-        if f.enabled:
+        if f.enabled and _over_the_air(f):
+            why = f"has no carrier: it is not connected to {net}"
+        elif f.enabled:
             why = f"has no carrier: the cable to {net} is out, or its other end is off"
         parts.append(f"{f.interface} {why}")
     return {"links": " and ".join(parts)}
@@ -175,11 +180,21 @@ ADDRESS_MISSING = FindingKind(
     "{node} does not have its address {addresses}",
     _CUT_OFF_NODES,
     {
-        "linux": Remedy(linux.address, networkmanager.address, _interface_unknown),
-        "macos": Remedy(macos.address, network_services.address, _interface_unknown),
+        "linux": Remedy(linux.address, networkmanager.address, interface_unknown),
+        "macos": Remedy(macos.address, network_services.address, interface_unknown),
     },
     stops_start=True,
     words=_addresses,
+    consequence=_CANNOT_PASS,
+)
+LEASE_MISSING = FindingKind(
+    "lease-missing",
+    "error",
+    "{node} has no address in {networks}",
+    _CUT_OFF_NODES,
+    no_remedy("only the DHCP server gives one"),
+    stops_start=True,
+    words=_unleased,
     consequence=_CANNOT_PASS,
 )
 ADDRESS_WRONG_PREFIX = FindingKind(
@@ -209,6 +224,13 @@ ADDRESS_DUPLICATE = FindingKind(
     consequence="may talk to the wrong one of the two",
 )
 _NOT_AT_BOOT = "what switches an interface off at boot is not known, and most boots switch it on"
+ADDRESS_WRONG_INTERFACE = ProblemKind(
+    "address-wrong-interface",
+    "warning",
+    "{node} has its address {ports}",
+    "nothing by itself",
+    no_remedy("whether the port or nodes.yaml is right is the user's to say"),
+)
 INTERFACE_DOWN = FindingKind(
     "interface-down",
     "error",
@@ -342,8 +364,10 @@ RP_FILTER_STRICT = FindingKind(
 
 KINDS = (
     ADDRESS_MISSING,
+    LEASE_MISSING,
     ADDRESS_WRONG_PREFIX,
     ADDRESS_DUPLICATE,
+    ADDRESS_WRONG_INTERFACE,
     INTERFACE_DOWN,
     ROUTE_MISSING,
     ROUTE_WRONG_GATEWAY,

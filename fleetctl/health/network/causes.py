@@ -37,9 +37,9 @@ class Way:
         """Answers come back the same way, hop by hop."""
         node = fleet.nodes[reach.node]
         self.links.append((reach.peer, reach.network))  # may be a gateway's address on its far side
-        if reach.network in node.addresses:
+        if reach.network in node.networks:
             self._hop(reach.node, reach.peer, reach.network)
-            self.source = node.addresses[reach.network]
+            self.source = node.addresses.get(reach.network)
             return
         chain = self._chain(fleet, expectations, reach)
         for here, there in pairwise([reach.node, *chain]):
@@ -54,7 +54,7 @@ class Way:
         """The gateways, up to the one that has the address or is its neighbour."""
         chain: list[str] = []
         here = reach.node
-        while reach.network not in fleet.nodes[here].addresses and here != reach.peer:
+        while reach.network not in fleet.nodes[here].networks and here != reach.peer:
             route = next(
                 (
                     r
@@ -78,12 +78,12 @@ class Way:
         home = next((network for node, network in self.links if node == reach.node), "")
         self.source = fleet.nodes[reach.node].addresses.get(home)
         for station in self.stations:
-            addresses = fleet.nodes[station].addresses
-            if reach.network not in addresses and station != self.stations[-1]:
+            networks = fleet.nodes[station].networks
+            if reach.network not in networks and station != self.stations[-1]:
                 self.routes.append((station, reach.network))
             if not home or station == reach.node:
                 continue
-            if home in addresses:
+            if home in networks:
                 self.links.append((station, home))  # its answer goes straight there
                 self.symmetric &= station in self.stations[:2]
             else:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from fleetctl.errors import LinkError
 from fleetctl.health import routing
 from fleetctl.health.finding import Finding
+from fleetctl.health.kinds.connection import SSH_SECOND_WAY
 from fleetctl.health.kinds.network import (
     ADDRESS_MISSING,
     DEFAULT_ROUTE_STOLEN,
@@ -34,6 +35,15 @@ from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import Fix, Problem
 from fleetctl.model.topology import Fleet, Node
+
+
+class SecondWay(Struct, frozen=True):
+    """How a node that does not answer directly is reached."""
+
+    via: str
+    """The node in between."""
+    why: str
+    """What the direct way says, as a clause."""
 
 
 class Root(Struct, frozen=True):
@@ -67,14 +77,17 @@ def diagnose(
     lost: Mapping[str, LinkError],
     depth: Depth,
     standing: frozenset[Degraded] = frozenset(),
+    second_ways: Mapping[str, SecondWay] | None = None,
 ) -> Diagnosis:
     """Explain all that is wrong with the network of ``fleet``.
 
     :param facts: of the nodes that answered.
     :param lost: the nodes that could not be asked, with the reason.
     :param standing: the links that worked badly before.
+    :param second_ways: of the nodes that were not reached directly.
     """
-    return _Diagnosis(fleet, expectations, facts, lost, depth).result(standing)
+    diagnosis = _Diagnosis(fleet, expectations, facts, lost, depth, second_ways or {})
+    return diagnosis.result(standing)
 
 
 class _Diagnosis:
@@ -85,7 +98,9 @@ class _Diagnosis:
         facts: Mapping[str, NodeFacts],
         lost: Mapping[str, LinkError],
         depth: Depth,
+        second_ways: Mapping[str, SecondWay],
     ) -> None:
+        self.second_ways = second_ways
         self.fleet = fleet
         self.expectations = expectations
         self.facts = facts
@@ -141,6 +156,7 @@ class _Diagnosis:
         roots += [Root(p) for p in unexplained(self.fleet, self.expectations, self.facts, silent)]
         roots += [Root(p) for p in bad.values()]
         roots += [Root(p) for p in self._not_isolated()]
+        roots += [Root(p) for p in self._second_ways(silent)]
         roots += [Root(p) for p in self._no_internet()]
         for node in self.fleet.nodes.values():
             if node.name in self.facts:
@@ -219,7 +235,7 @@ class _Diagnosis:
         )
 
     def _members(self, network: str) -> list[str]:
-        return [n.name for n in self.fleet.nodes.values() if network in n.addresses]
+        return [n.name for n in self.fleet.nodes.values() if network in n.networks]
 
     def _broken(self) -> frozenset[ExpectedReach]:
         """The ways that a finding breaks."""
@@ -307,6 +323,18 @@ class _Diagnosis:
                     evidence=f"ping: answers from {', '.join(str(r.to) for r in reached)}",
                 )
 
+    def _second_ways(self, silent: Sequence[ExpectedReach]) -> Iterator[Problem]:
+        """The nodes whose direct way is silent, unless a problem of a control network tells why."""
+        told = {f.node for f in self.found if f.network and f.network.control}
+        for reach in silent:
+            if self.fleet.networks[reach.network].control:
+                told |= {reach.node, reach.peer}
+        for name, way in self.second_ways.items():
+            if name not in told and way.via not in self.second_ways:
+                yield SSH_SECOND_WAY.problem(
+                    name, via=way.via, reason=way.why, evidence=f"ssh by way of {way.via} answers"
+                )
+
     def _no_internet(self) -> Iterator[Problem]:
         address = self.fleet.internet
         if address is None:
@@ -317,6 +345,8 @@ class _Diagnosis:
             if address in facts.network.echoes
         }
         offline = [n for n, heard in asked.items() if not heard and not self._misrouted(n)]
+        if len(offline) < len(asked):  # a node that is not reached directly is cut off from more
+            offline = [name for name in offline if name not in self.second_ways]
         evidence = f"ping {address}: no answer"
         if len(offline) > 1 and len(offline) == len(asked):
             yield NO_INTERNET.problem(

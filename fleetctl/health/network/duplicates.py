@@ -127,11 +127,14 @@ def _ips(interface: Interface) -> set[IPv4Address]:
 
 
 def _owners(fleet: Fleet) -> Owners:
-    return {
-        address: (node.name, network)
+    owners = [
+        (network in node.leased, address, node.name, network)
         for node in fleet.nodes.values()
         for network, address in node.addresses.items()
-    }
+    ]
+    # a fixed address is its owner's, also where DHCP gave it to another node
+    owners.sort(key=lambda one: not one[0])
+    return {address: (name, network) for _, address, name, network in owners}
 
 
 def _tells_macs(facts: NodeFacts | None, address: IPv4Address) -> bool:

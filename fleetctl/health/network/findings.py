@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import IPv4Interface
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Interface
 
 from fleetctl.health import routing
 from fleetctl.health.finding import Finding
@@ -14,6 +14,7 @@ from fleetctl.health.owners import owner
 from fleetctl.health.wording import wording
 from fleetctl.model.expectations import ExpectedRoute, sample
 from fleetctl.model.facts import NodeFacts
+from fleetctl.model.leases import INTERFACE_STEMS
 from fleetctl.model.network import Interface
 from fleetctl.model.topology import Fleet, Network, Node
 
@@ -22,15 +23,14 @@ ROUTE_CODES = frozenset(
     for kind in (kinds.ROUTE_MISSING, kinds.ROUTE_WRONG_GATEWAY, kinds.RETURN_ROUTE_MISSING)
 )
 LINK_CODES = frozenset(
-    kind.code for kind in (kinds.ADDRESS_MISSING, kinds.ADDRESS_WRONG_PREFIX, kinds.INTERFACE_DOWN)
+    kind.code
+    for kind in (
+        kinds.ADDRESS_MISSING,
+        kinds.ADDRESS_WRONG_PREFIX,
+        kinds.INTERFACE_DOWN,
+        kinds.LEASE_MISSING,
+    )
 )
-
-_STEMS: Mapping[str, tuple[str, ...]] = {
-    "wifi": ("wl", "en"),
-    "thunderbolt": ("thunderbolt", "bridge"),
-    "ethernet": ("eth", "en", "eno", "enp", "end"),
-}
-"""How interface names begin on Linux and macOS, by kind of network; another kind: any name."""
 
 
 def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ def findings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator
             yield _wrong_prefix(node, row, wrong)
         else:
             dead.add(row.network.name)
-            yield _address(node, facts, row)
+            yield _address(fleet, node, facts, row)
     by_masks = {own.network for masks in links.values() for own in masks}
     strays = [
         found
@@ -98,7 +98,7 @@ def _stolen_default(fleet: Fleet, node: Node, facts: NodeFacts, row: RouteRow) -
     )
 
 
-def _address(node: Node, facts: NodeFacts, row: AddressRow) -> Finding:
+def _address(fleet: Fleet, node: Node, facts: NodeFacts, row: AddressRow) -> Finding:
     if row.interface is not None:
         return _down(node, row, row.interface)
     candidates = _candidates(node, facts, row.network)
@@ -108,6 +108,15 @@ def _address(node: Node, facts: NodeFacts, row: AddressRow) -> Finding:
         return _down(node, row, unplugged[0])
     table = facts.network.interfaces or ()
     seen = ", ".join(f"{i.name} {' '.join(map(str, i.addresses)) or '-'}" for i in table[:8])
+    if row.expected is None:
+        return Finding(
+            kinds.LEASE_MISSING.code,
+            node.name,
+            row.network,
+            found=tuple(dict.fromkeys(_elsewhere(fleet, facts))),
+            interface=candidates[0].name if len(candidates) == 1 else "",
+            shown_by=f"interfaces: {seen}",
+        )
     return Finding(
         kinds.ADDRESS_MISSING.code,
         node.name,
@@ -119,8 +128,18 @@ def _address(node: Node, facts: NodeFacts, row: AddressRow) -> Finding:
     )
 
 
+def _elsewhere(fleet: Fleet, facts: NodeFacts) -> Iterator[IPv4Address]:
+    """The node's addresses in no network of nodes.yaml, without those of VPNs and the like: one of
+    them may be in place of a lease."""
+    for interface in facts.network.interfaces or ():
+        for own in interface.addresses if interface.up else ():
+            outside = not own.ip.is_loopback and fleet.network_of(own.ip) is None
+            if outside and owner(facts, interface.name) is None:
+                yield own.ip
+
+
 def _wrong_prefixes(row: AddressRow) -> tuple[IPv4Interface, ...]:
-    if row.interface is None or not row.interface.up:
+    if row.interface is None or row.expected is None or not row.interface.up:
         return ()
     return tuple(routing.wrong_prefixes(row.interface, row.expected, row.network))
 
@@ -160,11 +179,14 @@ def _candidates(node: Node, facts: NodeFacts, network: Network) -> list[Interfac
         for name, address in node.addresses.items()
         if name != network.name and (own := facts.network.interface_of(address))
     }
-    stems = _STEMS.get(network.kind, ("",))
+    inside = {
+        member for interface in facts.network.interfaces or () for member in interface.members
+    }
+    stems = INTERFACE_STEMS.get(network.kind, ("",))
     return [
         i
         for i in facts.network.interfaces or ()
-        if i.name not in taken
+        if i.name not in taken | inside
         and i.name.startswith(stems)
         and not any(_of_another(a, network) for a in i.addresses)
     ]

@@ -85,7 +85,7 @@ def paths(
 
 def members(fleet: Fleet) -> Mapping[str, int]:
     """By network: how many nodes are on it."""
-    return {n: sum(n in node.addresses for node in fleet.nodes.values()) for n in fleet.networks}
+    return {n: sum(n in node.networks for node in fleet.nodes.values()) for n in fleet.networks}
 
 
 def crossed_places(way: Way, sizes: Mapping[str, int]) -> frozenset[Place]:

@@ -19,14 +19,19 @@ def address_kept(node: Node, facts: NodeFacts, network: Network) -> Kept:
     """Of the node's address on ``network``.
 
     On a control network with DHCP the router decides, so that is not known, and no fault. On
-    another network such an address counts as the router's only if it was leased.
+    another network such an address counts as the router's only if it was leased. Where nodes.yaml
+    says DHCP, any address of the network will do.
     """
-    own = node.addresses[network.name]
+    own = node.addresses.get(network.name)
+    if own is None:
+        return Kept(None, "which interface gets it is not known")
     interface = facts.network.interface_of(own)
     wanted = IPv4Interface((own, network.cidr.prefixlen))
     leased = network.control or at_boot.lease(interface, own)
 
     def judge(way: Sequence[InterfaceSetup]) -> Kept:
+        if network.name in node.leased:
+            return at_boot.any_address(way, network.cidr)
         return at_boot.address(way, wanted, leased=leased)
 
     if interface is not None:

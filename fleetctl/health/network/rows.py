@@ -22,7 +22,7 @@ from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import Interface
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import AddressStatus, ForwardingStatus, ReachStatus, RouteStatus
-from fleetctl.model.topology import Fleet, Network, Node
+from fleetctl.model.topology import DHCP, Fleet, Network, Node
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
 NOT_JUDGED = Kept(None, "")
@@ -33,24 +33,28 @@ class AddressRow(Struct, frozen=True):
     """An address the node must have."""
 
     network: Network
-    expected: IPv4Address
+    expected: IPv4Address | None
+    """None: DHCP gives it, and the node has none there, or did not say."""
     interface: Interface | None = None
     """The one that has it."""
     ok: bool | None = None
     reason: str | None = None
     kept: Kept = NOT_JUDGED
+    leased: bool = False
+    """DHCP gives it."""
 
     def status(self) -> AddressStatus:
         own = self.interface
         return AddressStatus(
             self.network.name,
-            str(self.expected),
+            str(self.expected or DHCP),
             interface=own.name if own else None,
             up=own.up if own else None,
             ok=self.ok,
             reason=self.reason,
             persistent=self.kept.persistent,
             persistent_reason=self.kept.reason or None,
+            dhcp=self.leased,
         )
 
 
@@ -143,7 +147,10 @@ def compare(
     routes = expectations.routes_of(node.name)
     reach = expectations.reach_of(node.name)
     forwards = node.name in expectations.forwarding
-    addresses = [AddressRow(fleet.networks[name], a) for name, a in node.addresses.items()]
+    addresses = [
+        AddressRow(fleet.networks[name], node.addresses.get(name), leased=name in node.leased)
+        for name in node.networks
+    ]
     default = [RouteRow(None)] if has_default(fleet, node) else []
     if facts is None:
         return Rows(
@@ -178,13 +185,15 @@ def compare(
 
 def has_default(fleet: Fleet, node: Node) -> bool:
     """Whether a default route over a control network is expected of ``node``."""
-    on_control = any(fleet.networks[name].control for name in node.addresses)
+    on_control = any(fleet.networks[name].control for name in node.networks)
     return on_control and has_internet(fleet, node)
 
 
 def _address(facts: NodeFacts, row: AddressRow) -> AddressRow:
     if facts.network.interfaces is None:
         return _with(row, reason=facts.unknown.get("interfaces", "not told"))
+    if row.expected is None:
+        return _with(row, ok=False, reason=f"no address in {row.network.cidr} ({DHCP})")
     interface = facts.network.interface_of(row.expected)
     if interface is None:
         return _with(row, ok=False, reason="no interface has it")

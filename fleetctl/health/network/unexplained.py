@@ -55,7 +55,7 @@ def unexplained(
             name
             for name, f in facts.items()
             if (e := f.network.echoes.get(address)) and e.received
-            if first.network in fleet.nodes[name].addresses
+            if first.network in fleet.nodes[name].networks
             or first.peer not in fleet.nodes[name].via.values()
         ]
         if answered:
@@ -169,7 +169,7 @@ def _unanswered(facts: NodeFacts, reach: ExpectedReach) -> bool:
 
 
 def _neighbour(fleet: Fleet, reach: ExpectedReach) -> bool:
-    return reach.network in fleet.nodes[reach.node].addresses
+    return reach.network in fleet.nodes[reach.node].networks
 
 
 def _evidence(pairs: Sequence[ExpectedReach], facts: Mapping[str, NodeFacts]) -> str:

@@ -9,6 +9,7 @@ from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.machine import CLOCK_SKEW, SLEEP_ENABLED, WIFI_POWER_SAVE
 from fleetctl.health.kinds.network import (
     ADDRESS_NOT_PERSISTENT,
+    ADDRESS_WRONG_INTERFACE,
     FORWARDING_NOT_PERSISTENT,
     ROUTE_NOT_PERSISTENT,
     RP_FILTER_STRICT,
@@ -29,6 +30,8 @@ def warnings(
     """The warnings about one node that answered, each with the findings behind it."""
     for kind, found in _findings(fleet, node, facts, rows):
         yield kind.of(fleet, found), found
+    for problem in _elsewhere(node, facts, rows):
+        yield problem, ()
     offset_s = facts.reliability.clock_offset_s
     error_s = facts.reliability.clock_error_s or 0.0
     if offset_s is not None and abs(offset_s) - error_s > CLOCK_SKEW_S:
@@ -113,6 +116,23 @@ def _gone_at_boot(
                 )
                 for row in routes
             ),
+        )
+
+
+def _elsewhere(node: Node, facts: NodeFacts, rows: Rows) -> Iterator[Problem]:
+    """Addresses that are on another port than the one that nodes.yaml names."""
+    parts = [
+        f"{row.expected} on {row.network.name} on {row.interface.name}, and not on {declared}, its "
+        "port there by nodes.yaml"
+        for row in rows.addresses
+        if row.interface and (declared := node.interfaces.get(row.network.name))
+        if declared != row.interface.name
+    ]
+    if parts:
+        names = ", ".join(interface.name for interface in facts.network.interfaces or ())
+        ports = " and ".join(parts)
+        yield ADDRESS_WRONG_INTERFACE.problem(
+            node.name, ports=ports, evidence=f"interfaces: {names}"
         )
 
 

@@ -75,6 +75,8 @@ def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Give the interface's service a fixed address and no router: with one, it could become the
     primary service. A service that is missing is made, one that is disabled is enabled."""
     finding = target.finding
+    if target.leased:
+        return _nothing(setup, target.leased_at_boot)
     # a default route may have been stolen by an interface that needs no service, as a VPN's
     find = _alone if finding.address else _service
     alone, note = find(finding.node, finding.interface, setup)

@@ -57,6 +57,8 @@ def detour(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
 
 def address(target: RepairTarget, setup: NetworkSetup) -> SetupChange:
     """Let the interface's profile give it the address that it must have, and no default route."""
+    if target.leased:
+        return SetupChange(setup, notes=(target.leased_at_boot,))
     if own := at_boot.managed_elsewhere(setup, target.finding.interface):
         return interface_files.address(target, setup, own)
     interface = target.finding.interface
@@ -216,7 +218,7 @@ def _single_address(target: RepairTarget, profile: Profile) -> _Edit | None:
     )
     if kept == profile.addresses:
         return None
-    if not kept and own:
+    if not kept and own and not target.leased:
         kept = (f"{own}/{target.cidr.prefixlen}",)
     method = "manual" if kept else "auto"
     return _Edit(

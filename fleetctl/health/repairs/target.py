@@ -39,8 +39,16 @@ class RepairTarget(Struct, frozen=True):
         return self.finding.network is not None and self.finding.network.control
 
     @property
+    def leased(self) -> bool:
+        """Whether nodes.yaml says that DHCP gives the address."""
+        network = self.finding.network
+        return network is not None and network.name in self.node.leased
+
+    @property
     def by_dhcp(self) -> bool:
-        """Whether a router's DHCP gives the control network's address, and so its mask."""
+        """Whether a router's DHCP gives the address, and so its mask."""
+        if self.leased:
+            return True
         setup = self.setup or self.facts.setup
         if setup is None or not self.on_control:
             return False
@@ -48,6 +56,15 @@ class RepairTarget(Struct, frozen=True):
         coming = at_boot.boot(setup, self.finding.interface)
         kept = coming.of(lambda way: at_boot.address(way, wanted, leased=True))
         return kept.reason == at_boot.BY_DHCP
+
+    @property
+    def leased_at_boot(self) -> str:
+        """Why no fixed address is set for the next boot."""
+        interface = self.finding.interface or "its interface"
+        return (
+            f"{self.finding.node}: nodes.yaml says that DHCP gives this address: let what sets up "
+            f"{interface} at boot ask for it"
+        )
 
     @property
     def no_default_at_boot(self) -> str:

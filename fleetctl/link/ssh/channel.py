@@ -266,7 +266,14 @@ class SSHLink:
         self.target = target
         """How ssh's ``-J`` is told to go through it."""
         self.ignored = ignored
+        self.via = ""
+        self.bypassed = ""
+        self.outdated = False
+        self.carrying: tuple[tuple[str, str], ...] = ()
+        """If it goes through another node by itself: the places that it crosses, as nodes and
+        networks."""
         self._jump = jump
+        self._used = 0
         self._channels = asyncio.Semaphore(_CHANNELS)
 
     @property
@@ -290,6 +297,7 @@ class SSHLink:
                 await self._channels.acquire()
         except TimeoutError:
             raise LinkHung(self.node, f"all {_CHANNELS} channels are in use") from None
+        self._used += 1
         try:
             chan = await self._open(session, command, deadline, options)
             try:
@@ -300,7 +308,10 @@ class SSHLink:
                         chan.terminate()
                 chan.close()
         finally:
+            self._used -= 1
             self._channels.release()
+            if self.outdated and not self._used:
+                self.connection.close()
 
     async def _open(
         self, session: _Channel, command: str, deadline: float, options: Mapping[str, Any]
@@ -426,6 +437,12 @@ class SSHLink:
             raise ConnectionError(str(error)) from None
         except asyncssh.Error as error:
             raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
+
+    async def retire(self) -> None:
+        """There is a better link: end this one once nothing uses it any more."""
+        self.outdated = True
+        if not self._used:
+            await self.close()
 
     async def close(self) -> None:
         self.connection.close()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import asyncssh
 from msgspec import Struct
@@ -29,17 +30,22 @@ from fleetctl.link.ssh.host_config import HostConfig
 from fleetctl.link.ssh.host_configs import HostConfigs
 from fleetctl.link.ssh.host_keys import HostKeys, recorded_names
 from fleetctl.link.ssh.identities import Identities
-from fleetctl.link.ssh.jumps import Jump, Jumps
-from fleetctl.link.ssh.known_hosts import Known, KnownHosts
+from fleetctl.link.ssh.jump_host import jump_host, no_jump_host
+from fleetctl.link.ssh.jumps import Jump, Jumps, Through
+from fleetctl.link.ssh.known_hosts import Entry, Known, KnownHosts
 from fleetctl.link.ssh.login import TurnedAway, log_in
 from fleetctl.link.ssh.revoked_keys import RevokedFiles, RevokedKeys, Unusable
 from fleetctl.link.ssh.shown_keys import ShownKeys, shown_keys
+from fleetctl.link.ssh.side_by_side import first
 from fleetctl.link.ssh.way_in import Login
 from fleetctl.model.topology import SSH, Node
 
 KEEPALIVE_S = 2.5  # longer than the pause between two questions to a watched node
 KEEPALIVE_MISSES = 1
 """A node is found lost after about ``KEEPALIVE_S * (KEEPALIVE_MISSES + 1)`` seconds."""
+
+ANSWER_S = 3.0
+"""So long a node has to accept a connection from its neighbour."""
 
 _SILENT_TRIES = 4
 """For a server that closes without a word, which may be ``MaxStartups`` or a refusal."""
@@ -72,19 +78,58 @@ class Connector:
 
     async def connect(self, node: Node, *, only_named: bool = False) -> SSHLink:
         """Connect to ``node`` within its ``connect_timeout``, which is for the whole of it: all
-        addresses of its name, the login, and trying again where the server is too busy.
+        addresses of its name, the login, and trying again where the server is too busy. Each of
+        several hosts has that time.
 
         :param only_named: with the key of its ``identity_file`` alone, as with ``IdentitiesOnly``.
         :raises LinkError: one of its subclasses, with the reason and what to do.
         """
-        hop, *gates = await self.way(node.name, node.ssh)
-        if only_named:
-            hop = replace(hop, config=replace(hop.config, identities_only=True))
-        return await self._connect([hop, *gates])
+
+        async def one(ssh: SSH) -> SSHLink:
+            hop, *gates = await self.way(node.name, ssh)
+            if only_named:
+                hop = replace(hop, config=replace(hop.config, identities_only=True))
+            return await self._connect([hop, *gates])
+
+        tries = [partial(one, ssh) for ssh in node.ssh.each]
+        return await first(node.name, tries, SSHLink.close)
+
+    async def connect_by(self, node: Node, through: SSHLink | None, address: str) -> SSHLink:
+        """Connect to ``node`` at another ``address`` of it; its host key is judged under its usual
+        name: of several hosts, the first that is recorded.
+
+        :param through: the connection to go through; None: from here.
+        :param address: empty: its usual one.
+        :raises LinkError: as :meth:`connect`.
+        """
+        hops = [(await self.way(node.name, ssh))[0] for ssh in node.ssh.each]
+        hop = next((hop for hop in hops if self._recorded(hop)), hops[0])
+        jump = Through(through, ANSWER_S) if through else None
+        login = self._login(hop, jump, address=address or hop.config.host)
+        link = await self._connect_through(hop, login)
+        link.address = address or None
+        return link
+
+    async def answering(self, node: Node) -> SSH:
+        """How to reach ``node`` at the one of its hosts whose SSH server answers first.
+
+        :raises LinkError: none does.
+        """
+
+        async def one(ssh: SSH) -> SSH:
+            await self.host_keys(replace(node, ssh=ssh))
+            return ssh
+
+        async def nothing(_: SSH) -> None:
+            pass
+
+        if not node.ssh.other_hosts:
+            return node.ssh
+        return await first(node.name, [partial(one, ssh) for ssh in node.ssh.each], nothing)
 
     async def host_keys(self, node: Node) -> ShownKeys:
         """The keys by which the SSH server of ``node`` proves itself, found without a login there;
-        jump hosts are logged into.
+        jump hosts are logged into. Of several hosts, those of the first: see :meth:`answering`.
 
         :raises LinkError: it cannot be asked.
         """
@@ -117,10 +162,15 @@ class Connector:
 
         :raises LinkError: its SSH configuration cannot be read.
         """
-        hop, *_ = await self.way(node.name, node.ssh)
+        found: set[bytes] = set()
+        for ssh in node.ssh.each:
+            hop, *_ = await self.way(node.name, ssh)
+            found.update(entry.key for entry in self._recorded(hop) if not entry.marker)
+        return frozenset(found)
+
+    def _recorded(self, hop: Hop) -> Sequence[Entry]:
         config = hop.config
-        entries = self._known(hop).of(recorded_names(config.host, config.port, config.alias)[0])
-        return frozenset(entry.key for entry in entries if not entry.marker)
+        return self._known(hop).of(recorded_names(config.host, config.port, config.alias)[0])
 
     async def way(self, name: str, ssh: SSH) -> Sequence[Hop]:
         """The node, and the jump hosts to it, the nearest to the node first.
@@ -140,11 +190,11 @@ class Connector:
                 return way
             *others, last = (jump.strip() for jump in jumps.split(","))
             if not all(others):
-                raise _no_jump_host(way[0].name, jumps)
+                raise no_jump_host(way[0].name, jumps)
             if node := self._nodes.get(last):
                 name, ssh = node.name, node.ssh
             else:
-                name, ssh = last, _jump_host(way[0].name, last, ssh.connect_timeout_s)
+                name, ssh = last, jump_host(way[0].name, last, ssh.connect_timeout_s)
             if others:
                 ssh = replace(ssh, proxy_jump=",".join(others))
 
@@ -200,8 +250,14 @@ class Connector:
         """The jump host for ``name``, which all nodes behind it share."""
         gate = gates[0]
         key = replace(gate.ssh, connect_timeout_s=0)
+
+        def connect() -> Coroutine[Any, Any, SSHLink]:
+            if gate.ssh.other_hosts:
+                return self.connect(Node(gate.name, gate.ssh))
+            return self._connect(gates)
+
         try:
-            return await self._jumps.get(key, lambda: self._connect(gates))
+            return await self._jumps.get(key, connect)
         except LinkError as error:
             reason = f"cannot go through {gate.name}: {error.reason}"
             failed = type(error)(name, reason, hint=error.hint, silent=error.silent)
@@ -227,15 +283,22 @@ class Connector:
             checks_address=checks_address,
         )
 
-    def _login(self, hop: Hop, jump: Jump | None, proofs: Sequence[str] = ()) -> Login:
+    def _login(
+        self,
+        hop: Hop,
+        jump: Jump | Through | None,
+        proofs: Sequence[str] = (),
+        address: str = "",
+    ) -> Login:
         """How to log in to ``hop``: its options, with keys, known hosts and the way there.
 
         :param proofs: the host key algorithms to ask for; none: those that ssh would.
+        :param address: where it is, in place of its host; what is recorded for that counts.
         :raises ConnectFailed: its revoked keys are not known.
         """
         ssh, config = hop.ssh, hop.config
-        command = None if jump or ssh.proxy_jump else config.proxy_command
-        direct = not (jump or command)
+        command = None if jump or address or ssh.proxy_jump else config.proxy_command
+        direct = not (jump or command or address)
         host_keys = self._host_keys(hop, checks_address=config.check_address and direct)
         identity = self._identities.load(
             [ssh.identity_file] if ssh.identity_file else config.identity_files,
@@ -251,15 +314,18 @@ class Connector:
         }
         if proofs:
             algorithms["server_host_key_algs"] = list(proofs)
+        alias = config.alias
+        if address:
+            alias = recorded_names(config.host, config.port, alias)[0]
         if config.compression:
             algorithms["compression_algs"] = ["zlib@openssh.com", "none"]
         options = asyncssh.SSHClientConnectionOptions(
             config=None,  # ssh was asked
-            host=config.host,
+            host=address or config.host,
             port=config.port,
             username=config.user,
             family=config.family,
-            host_key_alias=config.alias,
+            host_key_alias=alias,
             proxy_command=command,
             known_hosts=([], [], []),  # the client judges the key, by ``host_keys``
             client_keys=None,
@@ -279,9 +345,9 @@ class Connector:
             env=config.set_env,
             **algorithms,
         )
-        route = jump.link.target if jump and ssh.proxy_jump else ""
+        route = jump.link.target if jump and (address or ssh.proxy_jump) else ""
         node = hop.name if hop.name in self._nodes else ""
-        return Login(options, config, ssh.host, host_keys, identity, jump, node, route)
+        return Login(options, config, address or ssh.host, host_keys, identity, jump, node, route)
 
     def _revoked_keys(self, hop: Hop) -> RevokedKeys | None:
         """
@@ -303,36 +369,6 @@ class Connector:
             ) from None
 
 
-def _jump_host(name: str, jump: str, timeout_s: float) -> SSH:
-    """A jump host as ``ProxyJump`` of ssh_config(5) has it: ``[user@]host[:port]``, or a URI.
-
-    :raises ConnectFailed: it is none.
-    """
-    found = re.fullmatch(
-        r"(?:ssh://)?(?:(?P<user>.*)@)?(?:\[(?P<v6>.+)\]|(?P<host>[^@:\[\]/\s-][^@:\[\]/\s]*))"
-        r"(?::(?P<port>[0-9]{1,5}))?/?",
-        jump,
-    )
-    port = int(found["port"]) if found and found["port"] else None
-    if not found or (port is not None and not 0 < port < 65536):
-        raise _no_jump_host(name, jump)
-    return SSH(
-        found["v6"] or found["host"],
-        port=port,
-        user=found["user"] or None,
-        connect_timeout_s=timeout_s,
-    )
-
-
-def _no_jump_host(name: str, jump: str) -> ConnectFailed:
-    return ConnectFailed(
-        name,
-        f"{jump!r} is no host to jump through",
-        hint="proxy_jump is a node of the fleet or [user@]host[:port], several with commas.",
-        silent=False,
-    )
-
-
 async def _open(
     name: str, login: Login, deadline: float
 ) -> tuple[asyncssh.SSHClientConnection, str | None]:
@@ -342,7 +378,8 @@ async def _open(
     :raises LinkError: it failed otherwise.
     """
     if login.jump:
-        return await log_in(name, login, {"tunnel": login.jump.link.connection}, deadline), None
+        tunnel = login.jump if isinstance(login.jump, Through) else login.jump.link.connection
+        return await log_in(name, login, {"tunnel": tunnel}, deadline), None
     if not login.direct:
         return await log_in(name, login, {}, deadline), None
     options = login.options

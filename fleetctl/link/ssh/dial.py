@@ -17,7 +17,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError
+from fleetctl.errors import ConnectFailed, ConnectRefused, ConnectTimedOut, LinkError
 from fleetctl.link.ssh.privacy import explained
 
 STAGGER_S = 0.25
@@ -51,6 +51,7 @@ _FAILURES = {
         "refused",
         "The machine is up, but no SSH server listens there: turn on Remote Login (macOS) or "
         "`sudo systemctl enable --now ssh` (Linux).",
+        ConnectRefused,
         silent=False,
     ),
     errno.ETIMEDOUT: _NO_ANSWER,

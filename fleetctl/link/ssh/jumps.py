@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from typing import Any
+
+import asyncssh
 
 from fleetctl.link.ssh.channel import SSHLink
 
@@ -55,6 +58,32 @@ class Jump:
         result = (await asyncio.gather(self._opening, return_exceptions=True))[0]
         if isinstance(result, SSHLink):
             await result.close()
+
+
+class Through:
+    """The use of a connection to a node that somebody else keeps.
+
+    :param answer_s: so long the far end has to accept a connection.
+    """
+
+    def __init__(self, link: SSHLink, answer_s: float) -> None:
+        self.link = link
+        self._answer_s = answer_s
+
+    async def create_connection(self, factory: Any, host: str, port: int) -> Any:
+        """As asyncssh's, for a tunnel.
+
+        :raises asyncssh.ChannelOpenError: nothing accepts it there, or not in time.
+        """
+        try:
+            async with asyncio.timeout(self._answer_s):
+                return await self.link.connection.create_connection(factory, host, port)
+        except TimeoutError:
+            why = f"no answer within {self._answer_s:g} s"
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, why) from None
+
+    async def close(self) -> None:
+        """It stays open."""
 
 
 class Jumps:

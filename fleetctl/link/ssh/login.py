@@ -22,6 +22,7 @@ from fleetctl.link.ssh.channel import reason_of
 from fleetctl.link.ssh.host_key_errors import host_key_error
 from fleetctl.link.ssh.host_keys import Judged
 from fleetctl.link.ssh.identities import LOCKED
+from fleetctl.link.ssh.jumps import Through
 from fleetctl.link.ssh.shown_key import ShownKey
 from fleetctl.link.ssh.way_in import Login, path_word
 
@@ -270,6 +271,7 @@ def _closed(
 
 def _jump_error(name: str, login: Login, error: asyncssh.ChannelOpenError) -> LinkError:
     gate = login.jump.link.node if login.jump else "the jump host"
+    reaching = gate if isinstance(login.jump, Through) else "the jump host"
     if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
         return ConnectFailed(
             name,
@@ -278,7 +280,7 @@ def _jump_error(name: str, login: Login, error: asyncssh.ChannelOpenError) -> Li
             "restricted key can forbid it, too.",
             silent=False,
         )
-    return ConnectFailed(name, f"the jump host cannot reach {login.where}: {error}")
+    return ConnectFailed(name, f"{reaching} cannot reach {login.where}: {error}")
 
 
 def _auth_error(name: str, login: Login, client: _Client, *, too_many: bool) -> LinkError:

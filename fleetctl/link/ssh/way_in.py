@@ -9,7 +9,7 @@ from fleetctl.link.ssh.dial import written
 from fleetctl.link.ssh.host_config import HostConfig
 from fleetctl.link.ssh.host_keys import HostKeys
 from fleetctl.link.ssh.identities import Identity
-from fleetctl.link.ssh.jumps import Jump
+from fleetctl.link.ssh.jumps import Jump, Through
 from fleetctl.quoting import quote
 
 
@@ -19,10 +19,11 @@ class Login(Struct, frozen=True):
     options: asyncssh.SSHClientConnectionOptions
     config: HostConfig
     original: str
-    """The host as nodes.yaml has it, which ssh would be given."""
+    """The host as nodes.yaml has it, which ssh would be given; by a second way its
+    address there."""
     host_keys: HostKeys
     identity: Identity
-    jump: Jump | None
+    jump: Jump | Through | None
     node: str
     """Its name; empty: it is a jump host that is no node of the fleet."""
     route: str

@@ -10,6 +10,7 @@ from textual.content import Content
 from fleetctl.errors import FleetctlError
 from fleetctl.marks import mark
 from fleetctl.model.repairs import KeptRecord
+from fleetctl.model.ways_in import outward
 from fleetctl.quantities import count
 from fleetctl.service import Repairs
 from fleetctl.tui.screens.commands import CommandsPage, contents
@@ -40,9 +41,11 @@ class UndoScreen(CommandsPage):
         self.work("")
 
     async def _read(self, repairs: Repairs) -> None:
-        answers = await asyncio.gather(*map(repairs.records, self._asked), return_exceptions=True)
+        fleet = self.app.service.fleet
+        inward = outward(fleet, self._asked, repairs.ways)[::-1]  # so that no way is cut first
+        answers = await asyncio.gather(*map(repairs.records, inward), return_exceptions=True)
         self._records, self._unasked = {}, []
-        for node, answer in zip(self._asked, answers, strict=True):
+        for node, answer in zip(inward, answers, strict=True):
             if isinstance(answer, FleetctlError):
                 self._unasked.append(answer)
             elif isinstance(answer, BaseException):

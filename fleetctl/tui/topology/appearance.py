@@ -15,7 +15,7 @@ from fleetctl.health.round_trips import highest
 from fleetctl.marks import Mark, Tone, mark, verdict
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import FleetStatus
-from fleetctl.model.topology import Fleet
+from fleetctl.model.topology import DHCP, Fleet
 from fleetctl.quantities import rtt
 from fleetctl.tui.topology.drawing import fitted
 
@@ -68,8 +68,21 @@ class Appearance(Struct, frozen=True):
             return mark("degraded")
         return mark(known.state)
 
+    def address(self, node: str, network: str) -> str:
+        """The node's address there; ``dhcp`` if DHCP gives it and it is not known."""
+        if own := self.fleet.nodes[node].addresses.get(network):
+            return str(own)
+        known = self.status.nodes.get(node) if self.status else None
+        rows = known.addresses if known else ()
+        return next((row.expected for row in rows if row.network == network), DHCP)
+
+    def address_columns(self, node: str, network: str) -> int:
+        """The most that :meth:`address` takes, so that a lease moves nothing."""
+        own = self.fleet.nodes[node].addresses.get(network)
+        return len(str(own or self.fleet.networks[network].cidr.broadcast_address))
+
     def _heard(self, name: str) -> bool:
-        return any(self.attachments.get((name, n)) for n in self.fleet.nodes[name].addresses)
+        return any(self.attachments.get((name, n)) for n in self.fleet.nodes[name].networks)
 
     def link(self, node: str, network: str) -> Mark:
         holds = self.attachments.get((node, network))

@@ -107,9 +107,9 @@ class _Parts:
             network: [
                 name
                 for name, node in fleet.nodes.items()
-                if network in node.addresses
+                if network in node.networks
                 # this machine is on the control network, also without addresses in the file
-                or (network == first and node.connection == "local" and not node.addresses)
+                or (network == first and node.connection == "local" and not node.networks)
             ]
             for network in fleet.networks
         }

@@ -65,7 +65,7 @@ def components(fleet: Fleet, networks: Sequence[str]) -> list[list[str]]:
 
 
 def _members(fleet: Fleet, network: str) -> set[str]:
-    return {name for name, node in fleet.nodes.items() if network in node.addresses}
+    return {name for name, node in fleet.nodes.items() if network in node.networks}
 
 
 def order(fleet: Fleet, group: Sequence[str]) -> list[str]:
@@ -87,14 +87,14 @@ class _Tree:
         queue = [self.root]
         for network in queue:
             for name, node in fleet.nodes.items():
-                if network not in node.addresses or name in self.row:
+                if network not in node.networks or name in self.row:
                     continue
                 self.row[name] = self.level[network]
                 self.parent[name] = network
                 self.nodes[network].append(name)
                 self.networks[name] = []
                 for other in group:
-                    if other in node.addresses and other not in self.level:
+                    if other in node.networks and other not in self.level:
                         self.level[other] = self.level[network] + 1
                         self.networks[name].append(other)
                         queue.append(other)
@@ -160,7 +160,7 @@ def _links(
     """The networks above and below each node, its parent and children in the tree first."""
     up, down = {}, {}
     for name, row in tree.row.items():
-        mine = [n for n in group if n in fleet.nodes[name].addresses]
+        mine = [n for n in group if n in fleet.nodes[name].networks]
         above = [n for n in mine if tree.level[n] == row]
         below = [n for n in mine if tree.level[n] > row]
         parent, mine_below = tree.parent[name], tree.networks[name]

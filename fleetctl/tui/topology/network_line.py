@@ -115,7 +115,7 @@ def _hung(
             continue
         put_node(look, sheet, row + 1, column, name)
         put_role(look, sheet, row + 2, column + 2, name)
-        if network in look.fleet.nodes[name].addresses:
+        if network in look.fleet.nodes[name].networks:
             link = Target(name, network)
             sheet.mark(row, column, look.link(name, network), link)
             end = column + step if place < len(names) - 1 else columns

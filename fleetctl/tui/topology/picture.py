@@ -51,8 +51,10 @@ def _node_columns(look: Appearance, name: str, detail: int) -> int:
     if detail >= ROLES:
         wide.append(look.role_columns(name))
     if detail >= ADDRESSES:
-        addresses = look.fleet.nodes[name].addresses.values()
-        wide.append(max((len(str(a)) for a in addresses), default=0) + 1 + RTT_COLUMNS)
+        networks = look.fleet.nodes[name].networks
+        wide.append(
+            max((look.address_columns(name, n) for n in networks), default=0) + 1 + RTT_COLUMNS
+        )
     return 2 + max(wide)
 
 
@@ -144,7 +146,7 @@ class _Picture:
         for port in line.ports:
             address, figure, room = "", "", 0
             if self._detail >= ADDRESSES:
-                address = f"{self._look.fleet.nodes[port.node].addresses[line.network]} "
+                address = f"{self._look.address(port.node, line.network)} "
                 room = len(address)
             if not _cable(line) or port is _lower(line):
                 figure = self._look.rtt(port.node, line.network).ljust(RTT_COLUMNS)

@@ -309,7 +309,7 @@ class NodesPanel(Vertical):
 
     def _data_mark(self, name: str) -> Content:
         node = self._fleet.nodes[name]
-        if self._data_networks.isdisjoint((*node.addresses, *node.via)):
+        if self._data_networks.isdisjoint((*node.networks, *node.via)):
             return toned("-", "quiet")
         data = self._data[name]
         if data.ok is False and data.wrong:
