@@ -179,6 +179,25 @@ def test_never_in_place_of_an_answer(
     assert "Accepted" not in (fabric.gate.folder / "log").read_text()
 
 
+def test_a_machine_that_is_slow_is_not_silent(fabric: Fabric) -> None:
+    """It accepts the connection, and its SSH server takes longer than the head start."""
+    fabric.known_as(DATA)
+    node = fabric.node(DATA)
+    fleet = Fleet("test", NETWORKS, {**fabric.fleet().nodes, "pi4": node})
+
+    async def body() -> None:
+        async with Links(fleet) as links:
+            await links.get("mini3")
+            fabric.target.stop_listening()
+            asking = asyncio.create_task(links.get("pi4"))
+            await asyncio.sleep(3 * ways.HEAD_START_S)
+            fabric.target.go_on_listening()
+            link = await asking
+            assert (link.via, link.address) == ("", DATA)
+
+    bounded(body())
+
+
 def test_it_can_be_turned_off(fabric: Fabric) -> None:
     node = fabric.node(CLOSED, second_way=False)
     error = _error(Fleet("test", NETWORKS, {**fabric.fleet().nodes, "pi4": node}))

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from fleetctl.model.liveness import Liveness
 from fleetctl.tui.app import FleetApp
+from tests.health.world import reached_directly_alone
 from tests.tui.stage import JOB, Screen, Stage, played
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text("utf-8")
@@ -82,6 +83,8 @@ def test_nodes_that_were_not_asked_yet_are_not_counted_as_well() -> None:
 
 def test_wifi_off_and_a_healthy_fabric_is_one_bad_mark_and_not_two() -> None:
     async def act(screen: Screen) -> None:
+        world = screen.stage.world
+        world.fleet = reached_directly_alone(world.fleet)
         screen.stage.world.hosts["mini2"].enabled["wifi"] = False
         screen.stage.change()
         text = await screen.until("5/6 nodes", "1 problem", "lost")
@@ -92,6 +95,16 @@ def test_wifi_off_and_a_healthy_fabric_is_one_bad_mark_and_not_two() -> None:
         screen.stage.change()
         text = await screen.until("6/6 nodes", "nothing is wrong")
         assert row(text, "mini2", "worker").split()[:2] == ["●", "●"]
+
+    played(act)
+
+
+def test_wifi_off_with_a_second_way_is_asked_through_a_neighbour() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.world.hosts["mini2"].enabled["wifi"] = False
+        screen.stage.change()
+        text = await screen.until("6/6 nodes", "1 problem", "interface-down")
+        assert row(text, "mini2", "worker").split()[:2] == ["▲", "●"]  # ssh, data
 
     played(act)
 

@@ -19,6 +19,7 @@ from fleetctl.tui.app import FleetApp
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.messages import LogsArrived, SnapshotTaken
 from fleetctl.tui.screens.action import ActionScreen
+from tests.health.world import reached_directly_alone
 from tests.tui.stage import JOB, Screen, Stage
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -36,6 +37,8 @@ async def _healthy(screen: Screen) -> None:
 
 
 async def _cut_off(screen: Screen) -> None:
+    world = screen.stage.world
+    world.fleet = reached_directly_alone(world.fleet)
     screen.stage.world.hosts["mini2"].enabled["wifi"] = False
     screen.stage.world.hosts["mini3"].forwarding = False
     screen.stage.states["worker@pi5"] = "failed"

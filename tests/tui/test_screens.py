@@ -124,6 +124,7 @@ class OneNode:
 
     def __init__(self, stage: Stage, node: str) -> None:
         self.node = node
+        self.via = ""
         self._stage = stage
         self.ran = 0
 
@@ -147,6 +148,9 @@ class Links:
         if node != "mini3":
             raise LinkError(node, "is not on the stage")
         return self.mini3
+
+    def carried(self, node: str) -> frozenset[str]:
+        return frozenset()
 
     async def close(self) -> None:
         pass

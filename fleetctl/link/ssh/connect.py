@@ -37,7 +37,7 @@ from fleetctl.link.ssh.login import TurnedAway, log_in
 from fleetctl.link.ssh.revoked_keys import RevokedFiles, RevokedKeys, Unusable
 from fleetctl.link.ssh.shown_keys import ShownKeys, shown_keys
 from fleetctl.link.ssh.side_by_side import first
-from fleetctl.link.ssh.way_in import Login
+from fleetctl.link.ssh.way_in import Login, Trying, algorithms
 from fleetctl.model.topology import SSH, Node
 
 KEEPALIVE_S = 2.5  # longer than the pause between two questions to a watched node
@@ -73,12 +73,15 @@ class Connector:
         self._identities = Identities()
         self._configs = HostConfigs()
 
-    async def connect(self, node: Node, *, only_named: bool = False) -> SSHLink:
+    async def connect(
+        self, node: Node, *, only_named: bool = False, trying: Trying | None = None
+    ) -> SSHLink:
         """Connect to ``node`` within its ``connect_timeout``, which is for the whole of it: all
         addresses of its name, the login, and trying again where the server is too busy. Each of
         several hosts has that time.
 
         :param only_named: with the key of its ``identity_file`` alone, as with ``IdentitiesOnly``.
+        :param trying: is told how far it is.
         :raises LinkError: one of its subclasses, with the reason and what to do.
         """
 
@@ -86,7 +89,7 @@ class Connector:
             hop, *gates = await self.way(node.name, ssh)
             if only_named:
                 hop = replace(hop, config=replace(hop.config, identities_only=True))
-            return await self._connect([hop, *gates])
+            return await self._connect([hop, *gates], trying)
 
         tries = [partial(one, ssh) for ssh in node.ssh.each]
         return await first(node.name, tries, SSHLink.close)
@@ -198,17 +201,19 @@ class Connector:
             if others:
                 ssh = replace(ssh, proxy_jump=",".join(others))
 
-    async def _connect(self, way: Sequence[Hop]) -> SSHLink:
+    async def _connect(self, way: Sequence[Hop], trying: Trying | None = None) -> SSHLink:
         hop, *gates = way
         jump = await self._jump(hop.name, gates) if gates else None
         try:
-            return await self._connect_through(hop, self._login(hop, jump))
+            return await self._connect_through(hop, self._login(hop, jump), trying)
         except BaseException:
             if jump:
                 await jump.close()
             raise
 
-    async def _connect_through(self, hop: Hop, login: Login) -> SSHLink:
+    async def _connect_through(
+        self, hop: Hop, login: Login, trying: Trying | None = None
+    ) -> SSHLink:
         """Try until ``connect_timeout`` is over where the server says that it is too busy, and a
         few times where it only closes."""
         loop = asyncio.get_running_loop()
@@ -221,7 +226,7 @@ class Connector:
                 started = loop.time()
                 deadline = deadline or started + hop.ssh.connect_timeout_s
                 try:
-                    connection, address = await _open(hop.name, login, deadline)
+                    connection, address = await _open(hop.name, login, deadline, trying)
                 except TurnedAway as turned:
                     away = turned
                 except (ConnectTimedOut, LinkHung):
@@ -333,7 +338,7 @@ class Connector:
             keepalive_count_max=KEEPALIVE_MISSES,
             send_env=config.send_env,
             env=config.set_env,
-            **_algorithms(config, host_keys, proofs),
+            **algorithms(config, host_keys, proofs),
         )
         route = jump.link.target if jump and (address or ssh.proxy_jump) else ""
         node = hop.name if hop.name in self._nodes else ""
@@ -359,31 +364,16 @@ class Connector:
             ) from None
 
 
-def _algorithms(
-    config: HostConfig, host_keys: HostKeys, proofs: Sequence[str]
-) -> Mapping[str, object]:
-    """The options of asyncssh about algorithms."""
-    # aes-gcm is faster: one call into OpenSSL per packet, asyncssh's ChaCha20 needs several
-    algorithms: dict[str, object] = {
-        "encryption_algs": "^aes128-gcm@openssh.com",
-        "server_host_key_algs": host_keys.algorithms(),
-        **config.algorithms,
-    }
-    if proofs:
-        algorithms["server_host_key_algs"] = list(proofs)
-    if config.compression:
-        algorithms["compression_algs"] = ["zlib@openssh.com", "none"]
-    return algorithms
-
-
 async def _open(
-    name: str, login: Login, deadline: float
+    name: str, login: Login, deadline: float, trying: Trying | None
 ) -> tuple[asyncssh.SSHClientConnection, str | None]:
     """Log in by ``deadline`` (the loop's clock); also the address that answered, if known.
 
     :raises TurnedAway: see :func:`~fleetctl.link.ssh.login.log_in`.
     :raises LinkError: it failed otherwise.
     """
+    if trying:
+        trying.begun.set()
     if login.jump:
         tunnel = login.jump if isinstance(login.jump, Through) else login.jump.link.connection
         return await log_in(name, login, {"tunnel": tunnel}, deadline), None
@@ -391,6 +381,8 @@ async def _open(
         return await log_in(name, login, {}, deadline), None
     options = login.options
     sock = await dial(name, options.host, options.port, options.family, deadline)
+    if trying:
+        trying.heard = True
     try:
         address = numeric(sock.getpeername())
         return await log_in(name, login, {"sock": sock}, deadline), address

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import asyncssh
 from msgspec import Struct
 
@@ -53,6 +57,31 @@ class Login(Struct, frozen=True):
         return f"{jump}{port}{quote(f'{self.options.username}@{self.original}')}"
 
 
+class Trying:
+    """How far a connection is, for those that wait for it."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        """It no longer waits for its turn."""
+        self.heard = False
+        """A machine accepted it."""
+
+
 def path_word(path: str) -> str:
     """A path as a word of a command line, which may begin with ``~/``."""
     return f"~/{quote(path[2:])}" if path.startswith("~/") else quote(path)
+
+
+def algorithms(config: HostConfig, host_keys: HostKeys, proofs: Sequence[str]) -> Mapping[str, Any]:
+    """The options of asyncssh about algorithms."""
+    # aes-gcm is faster: one call into OpenSSL per packet, asyncssh's ChaCha20 needs several
+    chosen: dict[str, Any] = {
+        "encryption_algs": "^aes128-gcm@openssh.com",
+        "server_host_key_algs": host_keys.algorithms(),
+        **config.algorithms,
+    }
+    if proofs:
+        chosen["server_host_key_algs"] = list(proofs)
+    if config.compression:
+        chosen["compression_algs"] = ["zlib@openssh.com", "none"]
+    return chosen

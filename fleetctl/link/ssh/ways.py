@@ -18,6 +18,7 @@ from fleetctl.link.neighbours import Neighbour, Routes, neighbours, routes
 from fleetctl.link.ssh.channel import SSHLink
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.link.ssh.side_by_side import first
+from fleetctl.link.ssh.way_in import Trying
 from fleetctl.model.expectations import derive
 from fleetctl.model.topology import Fleet, Node
 
@@ -52,6 +53,8 @@ class Ways:
         self._connector = connector
         self._direct: dict[str, _Opening] = {}
         """By node: its first direct connection, or the attempt."""
+        self._trying: dict[str, Trying] = {}
+        """By node: how far that is."""
         self._silent_s: dict[str, float] = {}
         """By node: when, by the loop's clock, it last did not answer directly."""
         self._second: list[SSHLink] = []
@@ -68,10 +71,15 @@ class Ways:
         :raises LinkError: it cannot be reached in any way.
         """
         shared = lane == 0
-        direct = self._attempt(node) if shared else _begun(self._connect(node))
+        trying = Trying()
+        if shared:
+            direct = self._attempt(node)
+            trying = self._trying[node.name]
+        else:
+            direct = _begun(self._connect(node, trying))
         found: SSHLink | None = None
         try:
-            found = await self._either(node, direct)
+            found = await self._either(node, direct, trying)
         finally:
             if not direct.done():  # its end is not awaited: those that go through it see it
                 direct.cancel()
@@ -90,9 +98,9 @@ class Ways:
 
     # the direct way
 
-    async def _connect(self, node: Node) -> SSHLink:
+    async def _connect(self, node: Node, trying: Trying) -> SSHLink:
         try:
-            link = await self._connector.connect(node)
+            link = await self._connector.connect(node, trying=trying)
         except LinkError as error:
             if unanswered(error):
                 self._silent_s[node.name] = asyncio.get_running_loop().time()
@@ -104,7 +112,8 @@ class Ways:
         """The direct connection that is open, or being opened, or a new attempt."""
         task = self._direct.get(node.name)
         if task is None or (task.done() and not _is_open(task)):
-            task = self._direct[node.name] = _begun(self._connect(node))
+            trying = self._trying[node.name] = Trying()
+            task = self._direct[node.name] = _begun(self._connect(node, trying))
         return task
 
     def _was_silent(self, name: str) -> bool:
@@ -113,12 +122,11 @@ class Ways:
 
     # both
 
-    async def _either(self, node: Node, direct: _Opening) -> SSHLink:
+    async def _either(self, node: Node, direct: _Opening, trying: Trying) -> SSHLink:
         """
         :raises LinkError: the direct way's error, also of what the neighbours say.
         """
-        head_start_s = 0.0 if self._was_silent(node.name) else HEAD_START_S
-        await asyncio.wait({direct}, timeout=min(head_start_s, node.ssh.connect_timeout_s / 2))
+        await self._head_start(node, direct, trying)
         if direct.done() and not _unanswered(direct):
             return _result(node, direct)
         near = self._neighbours(node)
@@ -129,7 +137,7 @@ class Ways:
         found: SSHLink | None = None
         try:
             await asyncio.wait({direct, second}, return_when=asyncio.FIRST_COMPLETED)
-            if not direct.done() and second.exception():
+            if not direct.done() and (trying.heard or second.exception()):
                 await asyncio.wait({direct})
             if direct.done() and not _unanswered(direct):
                 return _result(node, direct)
@@ -141,6 +149,19 @@ class Ways:
             await _given_up(second)
             if _is_open(second) and second.result() is not found:
                 await second.result().close()
+
+    async def _head_start(self, node: Node, direct: _Opening, trying: Trying) -> None:
+        """Wait until the direct way has ended, or was silent for long enough. A machine that has
+        accepted the connection is not silent, however slow it is."""
+        begun = asyncio.create_task(trying.begun.wait())
+        try:
+            await asyncio.wait({direct, begun}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            begun.cancel()
+        head_start_s = 0.0 if self._was_silent(node.name) else HEAD_START_S
+        await asyncio.wait({direct}, timeout=min(head_start_s, node.ssh.connect_timeout_s / 2))
+        if trying.heard:
+            await asyncio.wait({direct})
 
     def _went_round(self, node: Node, second: _Opening, why: LinkError | None) -> SSHLink:
         """
