@@ -152,12 +152,13 @@ class _JobReader:
 
     def _place(self, service: str) -> ServicePlace | None:
         names = tuple(node.name for node in self._nodes[service])
+        network = self._groups.network(service)
         listen = self._listens[service][names[0]]
         written = given(self._entries[service].listen, None) is not None
         wrong = self._report.wrong(*self._path(service, "listen"))
         if names == (ANY_NODE,) or (listen is None and (written or wrong)):
             return None
-        return ServicePlace(names, self._listens[service], self._groups.network(service))
+        return ServicePlace(names, self._listens[service], network)
 
     def service(self, name: str) -> Service:
         entry = self._entries[name]

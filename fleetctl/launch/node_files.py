@@ -86,12 +86,14 @@ def _late_text(instance: Instance) -> str:
         why = f"none of its interfaces has {address}, its address on {network}"
         word = quote(interface_word(network))
         lines.append(f'tell {word} "$(interface_of {address})" || lack {quote(why)}\n')
+    if instance.files:
+        lines.append(f"mkdir files || {{ rm -rf spec account; give_up {NOT_WRITTEN}; }}\n")
     for name, text in instance.files.items():
         word = quote(path_word(name))
         lines.append(
             f'tell {word} "$folder/files/{name}" || lack "$folder has characters that no path in a '
             f'command can have"\n'
-            f"mkdir -p files && printf %s {quote(text)} | put files/{name} || exit\n"
+            f"printf %s {quote(text)} | put files/{name} || exit\n"
         )
     lines.append(
         "for file in spec files/*; do\n"

@@ -8,7 +8,7 @@ from typing import assert_never
 from msgspec import Struct
 
 from fleetctl.model.jobs import Instance, Job, Until
-from fleetctl.model.status import ServiceStatus
+from fleetctl.model.status import ALIVE_STATES, ServiceStatus
 
 
 class PlanStep(Struct, frozen=True):
@@ -119,8 +119,12 @@ def unmet(
 ) -> list[str]:
     """Those of ``needs`` that keep ``waiting`` from being started, each with its state:
     "server@mini1 is stopped"."""
-    return [
-        f"{i.name} is {known[i.name].state}"
-        for i in needs
-        if i.name in known and not met(i, known[i.name], waiting.waits_until(i))
-    ]
+    found = []
+    for need in needs:
+        until = waiting.waits_until(need)
+        if need.name not in known or met(need, known[need.name], until):
+            continue
+        state = known[need.name].state
+        ends = until == "exited-ok" and state in ALIVE_STATES
+        found.append(f"{need.name} has not ended yet" if ends else f"{need.name} is {state}")
+    return found

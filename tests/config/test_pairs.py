@@ -31,6 +31,8 @@ RIGHT: dict[str, Any] = {
         "pi": {
             "addresses": {"edge": "192.168.50.2", "wifi": "192.168.1.12"},
             "via": {"fabric": "mini"},
+            "vars": {"venv": "~/venv"},
+            "env": {"VENV": "{var.venv}"},
         },
         "ipad": {"connection": "none", "addresses": {"wifi": "192.168.1.40"}},
     },
@@ -44,7 +46,9 @@ RIGHT: dict[str, Any] = {
                     "listen": "edge:8080",
                     "ready": {"log": "up"},
                     "liveness": {"http": "http://127.0.0.1:{worker.port}/"},
-                    "env": {"LEVEL": "debug"},
+                    "env": {"LEVEL": "debug", "HERE": "{local} {interface} {hostfile.edge}"},
+                    "framework": "torchrun",
+                    "network": "fabric",
                     "restart": {"policy": "always", "delay": 3},
                 },
                 "watch": {
@@ -89,6 +93,13 @@ MISTAKES: dict[str, tuple[str, Any]] = {
     "placeholder in env": (f"{WORKER}.env.LEVEL", "{level}"),
     "placeholder's network": (f"{WORKER}.env.WHERE", "{address.eddge}"),
     "placeholder's word": (f"{WORKER}.env.HOST", "{server.hots}"),
+    "vars": ("nodes.pi.vars", ["~/venv"]),
+    "var": (f"{WORKER}.env.VAR", "{var.nosuch}"),
+    "node's env": ("nodes.pi.env.WHAT", "{what}"),
+    "reserved node's env": ("nodes.pi.env.FLEETCTL_NODE", "x"),
+    "network": (f"{WORKER}.network", "atic"),
+    "job's network": ("jobs.train.network", "atik"),
+    "framework": (f"{WORKER}.framework", "torch"),
     "max_delay": (f"{WORKER}.restart.max_delay", 2),
     "signal": (f"{WORKER}.stop.signal", "STOP"),
     "no way to watch": (f"{WATCH}.ready", {"timeout": 0}),
@@ -102,6 +113,10 @@ MISTAKES: dict[str, tuple[str, Any]] = {
     "not there": (
         "jobs.train.services.lost",
         {"on": "mini", "command": "serve", "listen": "attic:80"},
+    ),
+    "what after": (
+        "jobs.train.services.late",
+        {"on": "pi", "command": "serve", "after": {"server": "soon"}},
     ),
     "cycle": ("jobs.train.services.turn", {"on": "pi", "command": "serve", "after": "turn"}),
     "no mapping": ("jobs.train.services.other", "idle"),
@@ -118,6 +133,9 @@ FOLLOWS: dict[tuple[str, str], str] = {
     ("node", "same port"): "twin@pi cannot listen",
     ("listen's network", "same port"): "twin@pi cannot listen",
     ("address's network", "same port"): "twin@pi cannot listen",
+    # nor is it known which vars there are
+    ("node", "var"): "{var.nosuch} has no value",
+    ("vars", "var"): "{var.nosuch} has no value",
     # instead of it a command was required
     ("no way to watch", "command on none"): "service 'watch' has no command",
     # the misspelt key may be the command

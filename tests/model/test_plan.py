@@ -124,3 +124,13 @@ def test_what_is_started_by_hand_has_started_when_it_answers() -> None:
     )
     assert not met(need, running, "started")
     assert met(need, ready, "started")
+
+
+def test_one_that_is_to_end_has_not_ended_yet() -> None:
+    need, waiting = instance("db", "b"), instance("web", "a", until={"db": "exited-ok"})
+    ready, stopped = (
+        msgspec.structs.replace(unknown_status(need, "a test"), state=state)
+        for state in ("ready", "stopped")
+    )
+    assert unmet(waiting, [need], {need.name: ready}) == ["db@b has not ended yet"]
+    assert unmet(waiting, [need], {need.name: stopped}) == ["db@b is stopped"]
