@@ -31,3 +31,11 @@ def with_words(chosen: Sequence[Instance], words: Sequence[str] | None) -> list[
             "what follows -- is added to commands, and none of the chosen services has one"
         )
     return [replace(instance, words=tuple(words)) for instance in chosen]
+
+
+def told(chosen: Sequence[Instance]) -> str:
+    """A note on which services get words, where these are several; empty: there is none to tell."""
+    services = dict.fromkeys(i.service for i in chosen if i.words and i.command is not None)
+    if len(services) < 2:
+        return ""
+    return f"what follows -- is added to the commands of {', '.join(services)}"

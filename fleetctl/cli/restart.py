@@ -9,7 +9,7 @@ from functools import partial
 import click
 
 from fleetctl.cli.action import carry_out
-from fleetctl.cli.added_words import with_words
+from fleetctl.cli.added_words import told, with_words
 from fleetctl.cli.after_dashes import AfterDashes, words_after_dashes
 from fleetctl.cli.context import Context, instances
 
@@ -40,5 +40,7 @@ async def _restart(
 ) -> int:
     async with context.service() as service:
         chosen = with_words(instances(service, targets), words)
+        if note := told(chosen):
+            click.echo(f"note: {note}", err=True)
         begin = partial(service.restart, chosen)
         return await carry_out(begin, chosen, "stopping", as_json, timeout_s)

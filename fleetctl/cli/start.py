@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from fleetctl.cli.action import carry_out
-from fleetctl.cli.added_words import with_words
+from fleetctl.cli.added_words import told, with_words
 from fleetctl.cli.after_dashes import AfterDashes, words_after_dashes
 from fleetctl.cli.code_there import code_compared
 from fleetctl.cli.context import Context, instances
@@ -60,6 +60,8 @@ async def _start(
 ) -> int:
     async with context.service() as service:
         chosen = with_words(instances(service, targets), words)
+        if note := told(chosen):
+            click.echo(f"note: {note}", err=True)
         if service.job is None:
             raise UsageError(
                 "nodes.yaml has no job to start", hint="Describe one under jobs: in it."

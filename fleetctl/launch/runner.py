@@ -186,7 +186,8 @@ class Runner:
         instance = step.instance
         if missing := [i.name for i in step.needs if not self._is_met(i, instance)]:
             self._change(instance, "waiting", f"waits for {', '.join(missing)}")
-        outcomes = await self._outcomes_of(instance, step.needs)
+        came = await self._outcomes_of(instance, step.needs)
+        outcomes = {name: self.statuses[name] for name in came}  # one may have ended since
         ready = [
             need
             for need in step.needs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetctl.cli.added_words import MOST_CHARACTERS, with_words
+from fleetctl.cli.added_words import MOST_CHARACTERS, told, with_words
 from fleetctl.errors import UsageError
 from fleetctl.model.plan import plan
 from fleetctl.probes.asked.records import read_records
@@ -34,6 +34,15 @@ def test_they_are_no_part_of_the_definition_and_of_the_plan() -> None:
     chosen = with_words(one.instances, ["w"])
     assert [i.definition_hash for i in chosen] == [i.definition_hash for i in one.instances]
     assert [step.instance.words for step in plan(one, chosen)] == [("w",), ("w",)]
+
+
+def test_several_services_that_get_them_are_named() -> None:
+    one = job({"a": (["n", "m"], []), "b": (["n"], ["a"])})
+    assert told(with_words(one.instances, ["w"])) == (
+        "what follows -- is added to the commands of a, b"
+    )
+    assert told(with_words(one.instances, [])) == ""
+    assert told(with_words(one.services["a"].instances, ["w"])) == ""
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,28 @@ def test_one_that_waits_until_another_has_exited_is_not_started_after_it_failed(
     jumping(body())
 
 
+def test_what_has_started_and_failed_while_others_were_waited_for_does_not_do() -> None:
+    shape: Shape = {
+        "setup": (["pi5"], []),
+        "server": (["mini1"], []),
+        "worker": (["pi4"], ["server", "setup"]),
+    }
+    both = job(
+        shape, server=LISTENING, worker={"until": {"server": "started", "setup": "exited-ok"}}
+    )
+
+    async def body() -> None:
+        links = nodes(both)
+        links.node["mini1"].programs["server@mini1"] = ends(3, after_s=5)
+        links.node["pi5"].programs["setup@pi5"] = ends(0, after_s=15)
+        start = Start(links, both)
+        await start.run()
+        assert start.reasons()["worker@pi4"] == "server@mini1 is failed (exit code 3)"
+        assert links.node["pi4"].of("prepare") == []
+
+    jumping(body())
+
+
 def test_what_has_started_long_ago_is_not_waited_for() -> None:
     early = after("started", server=LISTENING)
 
