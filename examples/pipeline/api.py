@@ -202,7 +202,13 @@ def main() -> int:
     app = make(Rank0(Place(0, *options.rank0)), origins)
     log(f"API at http://{host}:{port}/")
     uvicorn.run(
-        app, host=host, port=port, log_level="warning", limit_concurrency=64, timeout_keep_alive=30
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        limit_concurrency=64,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=1,
     )
     return 0
 

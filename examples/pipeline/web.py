@@ -71,6 +71,8 @@ async def serve(host: str, port: int, handler: Handler) -> asyncio.AbstractServe
                 await _conversation(reader, writer, handler)
         except (OSError, WebError, asyncio.TimeoutError):
             pass  # the client is gone, or silent
+        except asyncio.CancelledError:
+            pass  # this program ends; asyncio's streams would print a traceback
         finally:
             count -= 1
             writer.close()

@@ -311,12 +311,17 @@ def test_an_address_that_is_taken_is_named(pipeline: Pipeline) -> None:
     assert (status, f"cannot listen on {where}: Address already in use" in said) == (1, True)
 
 
-def test_a_signal_ends_a_rank(pipeline: Pipeline) -> None:
-    rank = pipeline.ranks[2]
-    rank.process.send_signal(signal.SIGTERM)
-    assert rank.process.wait(10) == 0
-    assert rank.log.read_text().endswith(" stopped\n")
-    rank.start()
+def test_a_signal_ends_a_rank_also_in_the_middle_of_a_story(pipeline: Pipeline) -> None:
+    story = pipeline.story(seed=5)
+    story.next("token")
+    for rank in pipeline.ranks:
+        rank.process.send_signal(signal.SIGTERM)
+        assert rank.process.wait(10) == 0
+        assert " stopped\n" in rank.log.read_text()
+        assert "Traceback" not in rank.log.read_text()
+    story.leave()
+    for rank in pipeline.ranks:
+        rank.start()
     eventually(pipeline.works, "all ranks work")
 
 

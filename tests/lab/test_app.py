@@ -110,6 +110,7 @@ def test_a_node_without_an_app_is_refused() -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.long  # the tests of the demo start it so, too
 def test_on_its_own_machine_by_the_command(make_lab: MakeLab) -> None:
     lab = make_lab(FLEET)
 
