@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from fleetctl.health.network.causes import Way
 from fleetctl.model.bench import BenchPath, Hop, LeftOut
+from fleetctl.model.endpoints import listened_on
 from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.jobs import Job
 from fleetctl.model.topology import Fleet
@@ -60,12 +61,12 @@ def _of_job(fleet: Fleet, job: Job | None) -> Iterator[ExpectedReach]:
     """From each instance to the addresses that it connects to on other nodes."""
     for instance in job.instances if job else ():
         for need in job.needs(instance) if job else ():
-            if need.listen is None or need.node == instance.node:
+            listen = instance.endpoint(need)
+            if listen is None or need.node == instance.node:
                 continue
-            address = need.listen.address
-            network = need.listen.network or fleet.network_of(address)
-            if network is not None:
-                yield ExpectedReach(instance.node, address, need.node, network, expected=True)
+            if network := listened_on(fleet, listen):
+                to = listen.address
+                yield ExpectedReach(instance.node, to, need.node, network, expected=True)
 
 
 def _all(fleet: Fleet, expectations: Expectations) -> Iterator[ExpectedReach]:

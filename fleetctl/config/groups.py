@@ -89,10 +89,10 @@ class Groups:
         if own is None or (scope.service, scope.node) not in members:
             return None
         name, node = members[0]
-        first = places[0].listens[node.name] if places[0] else None
+        first = places[0].listens[node.name] if places[0] else ()
         return Group(
             tuple((name, node.name) for name, node in members),
-            first.port if first else PORTS.get(framework, 0),
+            first[0].port if first else PORTS.get(framework, 0),
             own.network,
             given(self._entry.elastic, False),
             f"{self._fleet.name}-{self._job}-{name}",

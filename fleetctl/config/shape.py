@@ -264,8 +264,8 @@ class ServiceEntry(Entry):
         _means("Where it runs, ~/ allowed; a relative one is taken from the node's workdir."),
     ] = UNSET
     listen: Annotated[
-        Binding | UnsetType,
-        _means("NETWORK:PORT or ADDRESS:PORT: the one address it must listen on."),
+        Binding | Annotated[list[Binding], _SOME] | UnsetType,
+        _means("NETWORK:PORT or ADDRESS:PORT where it must listen; or a list of them."),
     ] = UNSET
     network: Annotated[
         NetworkRef | UnsetType,

@@ -22,6 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.health.kinds.reachability import PACKET_LOSS, RTT_HIGH
+from fleetctl.model.endpoints import listened_on
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import AddressStatus, FleetStatus, NodeStatus, ReachStatus
 from fleetctl.model.topology import Fleet
@@ -73,9 +74,7 @@ def data_networks(fleet: Fleet, job: Job | None) -> tuple[str, ...]:
     """
     used: set[str] = set()
     for instance in job.instances if job else ():
-        if instance.listen:
-            name = instance.listen.network or fleet.network_of(instance.listen.address)
-            used |= {name} if name else set()
+        used |= set(filter(None, (listened_on(fleet, listen) for listen in instance.listens)))
     for target in tuple(used):
         for instance in job.instances if job else ():
             used |= set(_crossed(fleet, instance.node, target))
@@ -147,10 +146,10 @@ def _needed(job: Job | None, own: NodeStatus, node: str) -> ReachStatus | None:
     if job is None:
         return None
     wanted = {
-        str(need.listen.address)
+        str(listen.address)
         for instance in job.on(node)
         for need in job.needs(instance)
-        if need.listen
+        if (listen := instance.endpoint(need))
     }
     measured = [r for r in own.reachability if r.to in wanted and r.rtt_ms is not None]
     return max(measured, key=lambda row: row.rtt_ms or 0.0, default=None)

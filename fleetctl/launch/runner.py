@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from ipaddress import IPv4Address
 
 from msgspec import structs
 
@@ -261,13 +262,14 @@ class Runner:
         """
         deadline = time.monotonic() + instance.ready.timeout_s
         for need in needs:
-            address = need.listen.address if need.listen else None
+            listen = instance.endpoint(need)
+            address = listen.address if listen else None
             if address is None or need.node == instance.node:
                 continue
             if address.is_loopback or address.is_unspecified:
                 continue
             reason = f"no path from {instance.node} to {address} and back ({need.name})"
-            while not await self._answers(instance.node, need):
+            while not await self._answers(instance.node, address, need.node):
                 if ended := await self._ended(need, instance.waits_until(need)):
                     return ended
                 if time.monotonic() > deadline:
@@ -291,10 +293,9 @@ class Runner:
             return None
         return _not_met(need, self._become(need, status))
 
-    async def _answers(self, node: str, need: Instance) -> bool:
-        assert need.listen is not None
+    async def _answers(self, node: str, address: IPv4Address, peer: str) -> bool:
         link = await self._links.get(node)
-        script = path_text(need.listen.address, self._ssh_ports.get(need.node))
+        script = path_text(address, self._ssh_ports.get(peer))
         done = await link.run(script, timeout_s=PATH_TIMEOUT_S)
         return done.exit_status == 0
 

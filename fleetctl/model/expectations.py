@@ -224,9 +224,9 @@ def _needed(
 def _wanted(fleet: Fleet) -> frozenset[tuple[str, IPv4Address]]:
     """Pairs of a node and an address to which one of its instances connects."""
     return frozenset(
-        (instance.node, need.listen.address)
+        (instance.node, listen.address)
         for job in fleet.jobs.values()
         for instance in job.instances
         for need in job.needs(instance)
-        if need.listen
+        if (listen := instance.endpoint(need))
     )

@@ -22,7 +22,7 @@ RestartPolicy = Literal["never", "on-failure", "always"]
 
 
 class Listen(Struct, frozen=True):
-    """The only address and port on which an instance may listen."""
+    """An address and port on which an instance must listen."""
 
     address: IPv4Address
     port: int
@@ -84,6 +84,11 @@ class Instance(Struct, frozen=True):
     provided: Mapping[str, str] = {}
     """Variables below those of ``env_file`` and ``env``: those of its framework, and of its
     node."""
+    other_listens: tuple[Listen, ...] = ()
+    """Where it must listen besides ``listen``."""
+    endpoints: Mapping[str, Listen] = {}
+    """By name of an instance that it starts after: where it reaches that one, if not at its
+    ``listen``."""
     until: Mapping[str, Until] = {}
     """By name of a service in ``after``: what is waited for, where it is not that it is ready."""
     interfaces: Mapping[str, IPv4Address] = {}
@@ -98,6 +103,15 @@ class Instance(Struct, frozen=True):
     @property
     def name(self) -> str:
         return f"{self.service}@{self.node}"
+
+    @property
+    def listens(self) -> tuple[Listen, ...]:
+        """All addresses and ports on which it must listen."""
+        return (self.listen, *self.other_listens) if self.listen else ()
+
+    def endpoint(self, need: Instance) -> Listen | None:
+        """Where it reaches ``need``, which it starts after; ``None``: that does not listen."""
+        return self.endpoints.get(need.name, need.listen)
 
     def waits_until(self, need: Instance) -> Until:
         """What it waits for of ``need``, after which it starts."""
@@ -161,6 +175,8 @@ class Instance(Struct, frozen=True):
             what["liveness"] = msgspec.to_builtins(self.liveness)
         if self.files:
             what["files"] = dict(sorted(self.files.items()))
+        if self.other_listens:
+            what["other_listens"] = [str(listen) for listen in self.other_listens]
         if self.provided:
             what["provided"] = dict(sorted(self.provided.items()))
         return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()[:12]

@@ -396,6 +396,24 @@ def test_a_path_that_opens_is_waited_for() -> None:
     jumping(body())
 
 
+def test_each_waits_for_the_address_that_it_will_use() -> None:
+    shape: Shape = {"server": (["mini1"], []), "worker": (["pi4"], ["server"])}
+    cable = {"server@mini1": listen(address="10.0.1.1")}
+    of = job(shape, server=LISTENING, worker={"endpoints": cable})
+
+    async def body() -> None:
+        links = nodes(of)
+        links.node["pi4"].answers["path"] = says(status=1)
+        run = Start(links, of)
+        running = asyncio.create_task(run.run())
+        await links.node["pi4"].asked("path", times=2)
+        assert run.reasons()["worker@pi4"] == "no path from pi4 to 10.0.1.1 and back (server@mini1)"
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    jumping(body())
+
+
 def test_waiting_for_a_path_ends_with_what_is_at_its_other_end() -> None:
     async def body() -> None:
         links = nodes(TWO)

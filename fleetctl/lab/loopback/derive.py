@@ -116,7 +116,8 @@ class _Mover:
             for name, entry in _items(_get(job, "services")):
                 self._listen(job_name, name, entry)
         for job_name, job in _items(jobs):
-            doors = [str(i.listen) for i in self._fleet.jobs[job_name].instances if i.listen]
+            instances = self._fleet.jobs[job_name].instances
+            doors = [str(listen) for i in instances for listen in i.listens]
             meant = {k: v for k, v in env.items() if any(door in v for door in doors)}
             names = [name for name, _ in _items(_get(job, "services"))]
             for name, entry in _items(_get(job, "services")):
@@ -127,14 +128,18 @@ class _Mover:
     def _listen(self, job: str, name: str, entry: yaml.Node) -> None:
         """Give the service a port, and one node only: all nodes have the same 127.0.0.1."""
         listen = _get(entry, "listen")
-        if not isinstance(listen, yaml.ScalarNode):
+        if not isinstance(listen, yaml.ScalarNode | yaml.SequenceNode):
             return
         if id(listen) not in self._seen:
             self._seen[id(listen)] = f"{HOST}:{self._free_port()}"
-        listen.value = self._seen[id(listen)]
+        moved = self._seen[id(listen)]
+        if isinstance(listen, yaml.ScalarNode):
+            listen.value = moved
+        else:
+            _set(entry, "listen", yaml.ScalarNode(_STR, moved))
         instances = self._fleet.jobs[job].services[name].instances
-        for instance in instances[:1]:
-            self.moved.setdefault(str(instance.listen), listen.value)
+        for one in instances[0].listens:
+            self.moved.setdefault(str(one), moved)
         if len(instances) > 1:
             _set(entry, "on", yaml.ScalarNode(_STR, instances[0].node))
             others = ", ".join(i.node for i in instances[1:])
