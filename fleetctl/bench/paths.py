@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from fleetctl.health.network.causes import Way
 from fleetctl.model.bench import BenchPath, Hop, LeftOut
-from fleetctl.model.endpoints import listened_on
 from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.jobs import Job
 from fleetctl.model.topology import Fleet
@@ -60,13 +59,10 @@ def choose(
 def _of_job(fleet: Fleet, job: Job | None) -> Iterator[ExpectedReach]:
     """From each instance to the addresses that it connects to on other nodes."""
     for instance in job.instances if job else ():
-        for need in job.needs(instance) if job else ():
-            listen = instance.endpoint(need)
-            if listen is None or need.node == instance.node:
-                continue
-            if network := listened_on(fleet, listen):
-                to = listen.address
-                yield ExpectedReach(instance.node, to, need.node, network, expected=True)
+        for to, peer in job.used_by(instance).items() if job else ():
+            network = fleet.network_of(to)
+            if network is not None and peer != instance.node:
+                yield ExpectedReach(instance.node, to, peer, network, expected=True)
 
 
 def _all(fleet: Fleet, expectations: Expectations) -> Iterator[ExpectedReach]:

@@ -128,6 +128,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
         workdir=instance.workdir,
         listen=_listen(instance),
         reaches={name: str(listen) for name, listen in instance.endpoints.items()} or None,
+        peers={node: str(address) for node, address in instance.peers.items()} or None,
         ready=_given(
             kind=ready.kind,
             value=ready.value or None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fleetctl.config.frameworks import PORTS, Group, variables
+from fleetctl.config.peers import over
 from fleetctl.config.placeholders import Unfillable
 from fleetctl.config.report import Report, TreePath, nearest
 from fleetctl.config.scalars import Framework
@@ -42,7 +43,10 @@ class Groups:
     def network(self, service: str) -> str | None:
         """The network that its ``network``, or that of the job, says; else the one that the members
         of its framework have in common."""
-        written = given(self._entry.services[service].network, given(self._entry.network, None))
+        entry = self._entry.services[service]
+        if (meant := over(entry)) in self._fleet.networks and not given(entry.network, ""):
+            return meant
+        written = given(entry.network, given(self._entry.network, None))
         if written is None:
             return self._common(service) if self._framework(service) != "none" else None
         if written in self._fleet.networks:

@@ -14,6 +14,7 @@ from fleetctl.config.listen import check_listed, check_ports, read_listens
 from fleetctl.config.liveness import read_liveness
 from fleetctl.config.nodes import check_env, read_workdir, texts
 from fleetctl.config.order import check_order
+from fleetctl.config.peers import peers_of
 from fleetctl.config.placeholders import ANY_NODE, OF_NODE
 from fleetctl.config.ready import FROM_OUTSIDE, read_ready, written_kinds
 from fleetctl.config.report import Report, TreePath, choices, nearest
@@ -225,6 +226,7 @@ class _JobReader:
             listen=next(iter(self._listens[name][node.name]), None),
             other_listens=self._listens[name][node.name][1:],
             endpoints=self._endpoints(after, scope),
+            peers=self._peers(name, node),
             ready=read_ready(
                 entry.ready,
                 given(entry.listen, None) is not None,
@@ -254,6 +256,12 @@ class _JobReader:
                 if listen and listen != self._listens[service][node][0]:
                     found[f"{service}@{node}"] = listen
         return found
+
+    def _peers(self, service: str, node: Node) -> dict[str, IPv4Address]:
+        """Those whose way is waited for: none in an elastic job, where anyone may be away."""
+        if self._elastic:
+            return {}
+        return peers_of(self._fleet, self._entries[service], self._nodes[service], node)
 
     def _node_env(self, scope: Scope) -> dict[str, str]:
         """The variables that nodes.yaml gives every instance on the node."""

@@ -271,6 +271,13 @@ class ServiceEntry(Entry):
         NetworkRef | UnsetType,
         _means("The network that is meant where it does not listen; default: its job's."),
     ] = UNSET
+    peers: Annotated[
+        bool | NetworkRef | UnsetType,
+        _means(
+            "true, or the network that is meant: its instances talk to each other, so each has a "
+            "way to each, and starts once it reaches them."
+        ),
+    ] = UNSET
     framework: Annotated[
         Framework | UnsetType,
         _means("Its instances get the variables by which this one's members find each other."),

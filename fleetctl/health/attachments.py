@@ -75,6 +75,7 @@ def data_networks(fleet: Fleet, job: Job | None) -> tuple[str, ...]:
     used: set[str] = set()
     for instance in job.instances if job else ():
         used |= set(filter(None, (listened_on(fleet, listen) for listen in instance.listens)))
+        used |= set(filter(None, map(fleet.network_of, instance.peers.values())))
     for target in tuple(used):
         for instance in job.instances if job else ():
             used |= set(_crossed(fleet, instance.node, target))
@@ -145,12 +146,7 @@ def _needed(job: Job | None, own: NodeStatus, node: str) -> ReachStatus | None:
     """The row with the longest round trip of those to instances that ``node`` depends on."""
     if job is None:
         return None
-    wanted = {
-        str(listen.address)
-        for instance in job.on(node)
-        for need in job.needs(instance)
-        if (listen := instance.endpoint(need))
-    }
+    wanted = {str(address) for instance in job.on(node) for address in job.used_by(instance)}
     measured = [r for r in own.reachability if r.to in wanted and r.rtt_ms is not None]
     return max(measured, key=lambda row: row.rtt_ms or 0.0, default=None)
 

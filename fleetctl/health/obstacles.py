@@ -45,6 +45,7 @@ def _of_step(
     if any(a.ok is False for a in status.nodes[name].addresses if a.expected in own):
         yield from (p for p in errors if p.node == name or name in p.affects)
     wanted = {listen.address for need in step.needs if (listen := step.instance.endpoint(need))}
+    wanted |= set(step.instance.peers.values())
     # rows for addresses that are not known come after the others
     rows = zip(expectations.reach_of(name), status.nodes[name].reachability, strict=False)
     for reach, row in rows:

@@ -255,7 +255,8 @@ class Runner:
         return status
 
     async def _wait_for_path(self, instance: Instance, needs: Sequence[Instance]) -> str | None:
-        """Wait until the node reaches the address of each of ``needs``; if not, the reason.
+        """Wait until the node reaches the address of each of ``needs``, and its peers; if not, the
+        reason.
 
         An answered ping, or an answer of the SSH port there, proves the way there and back; the
         port on which the need listens is not touched.
@@ -263,19 +264,39 @@ class Runner:
         deadline = time.monotonic() + instance.ready.timeout_s
         for need in needs:
             listen = instance.endpoint(need)
-            address = listen.address if listen else None
-            if address is None or need.node == instance.node:
+            if listen is None or need.node == instance.node:
                 continue
-            if address.is_loopback or address.is_unspecified:
+            if listen.address.is_loopback or listen.address.is_unspecified:
                 continue
-            reason = f"no path from {instance.node} to {address} and back ({need.name})"
-            while not await self._answers(instance.node, address, need.node):
-                if ended := await self._ended(need, instance.waits_until(need)):
-                    return ended
-                if time.monotonic() > deadline:
-                    return reason
-                self._change(instance, "waiting", reason)
-                await asyncio.sleep(0.5)
+            to = listen.address
+            if reason := await self._wait_for_answer(instance, to, need.node, deadline, need):
+                return reason
+        for node, to in instance.peers.items():
+            if reason := await self._wait_for_answer(instance, to, node, deadline):
+                return reason
+        return None
+
+    async def _wait_for_answer(
+        self,
+        instance: Instance,
+        address: IPv4Address,
+        node: str,
+        deadline: float,
+        need: Instance | None = None,
+    ) -> str | None:
+        """Wait until ``address`` of ``node`` answers; if not, the reason.
+
+        :param need: what runs there, if ``instance`` starts after it; else one of its peers does.
+        """
+        name = need.name if need else f"{instance.service}@{node}"
+        reason = f"no path from {instance.node} to {address} and back ({name})"
+        while not await self._answers(instance.node, address, node):
+            if need and (ended := await self._ended(need, instance.waits_until(need))):
+                return ended
+            if time.monotonic() > deadline:
+                return reason
+            self._change(instance, "waiting", reason)
+            await asyncio.sleep(0.5)
         return None
 
     async def _ended(self, need: Instance, until: Until) -> str | None:

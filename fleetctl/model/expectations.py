@@ -224,9 +224,8 @@ def _needed(
 def _wanted(fleet: Fleet) -> frozenset[tuple[str, IPv4Address]]:
     """Pairs of a node and an address to which one of its instances connects."""
     return frozenset(
-        (instance.node, listen.address)
+        (instance.node, address)
         for job in fleet.jobs.values()
         for instance in job.instances
-        for need in job.needs(instance)
-        if (listen := instance.endpoint(need))
+        for address in job.used_by(instance)
     )

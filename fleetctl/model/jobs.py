@@ -89,6 +89,8 @@ class Instance(Struct, frozen=True):
     endpoints: Mapping[str, Listen] = {}
     """By name of an instance that it starts after: where it reaches that one, if not at its
     ``listen``."""
+    peers: Mapping[str, IPv4Address] = {}
+    """By node: where it reaches other instances of its service, without which it is not started."""
     until: Mapping[str, Until] = {}
     """By name of a service in ``after``: what is waited for, where it is not that it is ready."""
     interfaces: Mapping[str, IPv4Address] = {}
@@ -278,6 +280,12 @@ class Job(Struct, frozen=True):
             return ()
         nodes = dict.fromkeys(i.node for i in self.instances if i.command is not None)
         return tuple(PrepareLog(self.name, n) for n in nodes if n in self.prepare.workdirs)
+
+    def used_by(self, instance: Instance) -> dict[IPv4Address, str]:
+        """Addresses to which ``instance`` connects, each with the node that has it."""
+        listening = ((need.node, instance.endpoint(need)) for need in self.needs(instance))
+        found = {listen.address: node for node, listen in listening if listen}
+        return found | {address: node for node, address in instance.peers.items()}
 
     def needs(self, instance: Instance) -> tuple[Instance, ...]:
         """The instances that ``instance`` starts after."""
