@@ -113,7 +113,9 @@ class _Mover:
 
     def move(self, jobs: yaml.MappingNode, env: Mapping[str, str]) -> None:
         for job_name, job in _items(jobs):
+            _remove(job, "network")
             for name, entry in _items(_get(job, "services")):
+                _remove(entry, "network", "peers")
                 self._listen(job_name, name, entry)
         for job_name, job in _items(jobs):
             instances = self._fleet.jobs[job_name].instances
@@ -202,6 +204,12 @@ def _items(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
 
 def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
     return next((value for name, value in _items(node) if name == key), None)
+
+
+def _remove(node: yaml.Node, *keys: str) -> None:
+    """Leave out what only a network gives a meaning."""
+    if isinstance(node, yaml.MappingNode):
+        node.value = [(k, v) for k, v in node.value if k.value not in keys]
 
 
 def _set(node: yaml.Node, key: str, new: yaml.Node) -> None:
