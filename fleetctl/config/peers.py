@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
-from itertools import combinations, islice
+from itertools import combinations_with_replacement, islice
 
 from fleetctl.config.report import Report, TreePath, choices, nearest
 from fleetctl.config.shape import JobEntry, ServiceEntry, given
@@ -71,27 +71,37 @@ def _judge(
     fleet: Fleet, service: str, names: list[str], meant: str | None, path: TreePath, report: Report
 ) -> None:
     """Report instances that have no way to each other, and warn of control networks."""
-    apart: dict[str, None] = {}
-    controlled: dict[str, dict[str, None]] = {}
-    for a, b in combinations(names, 2):
+    alike: dict[object, list[str]] = {}
+    for name in names:
+        node = fleet.nodes[name]
+        key = (node.networks, tuple(node.addresses), tuple(node.via.items()))
+        alike.setdefault(key, []).append(name)
+    apart: set[str] = set()
+    controlled: dict[str, set[str]] = {}
+    for some, others in combinations_with_replacement(alike.values(), 2):
+        a, b = some[0], others[-1]
+        if a == b:
+            continue
         network = network_between(fleet, fleet.nodes[a], fleet.nodes[b], meant)
         if network is None and (meant or fleet.shared_network(a, b) is None):
-            apart |= {a: None, b: None}
+            apart.update(some, others)
         elif network and fleet.networks[network].control and network != meant:
-            controlled.setdefault(network, {}).update({a: None, b: None})
-    on = f" over network {meant!r}" if meant else ""
+            controlled.setdefault(network, set()).update(some, others)
+    over_meant = f" over network {meant!r}" if meant else ""
+    on = choices(name for name in names if name in apart)
     if apart:
         report.mistake(
             path,
-            f"not all instances of service {service!r} have a way to each other{on}, of those on "
-            f"{choices(apart)}: no network that they share, and no gateways, lead from one to the "
+            f"not all instances of service {service!r} have a way to each other{over_meant}, of "
+            f"those on {on}: no network that they share, and no gateways, lead from one to the "
             "other",
         )
     for network, nodes in controlled.items():
+        on = choices(name for name in names if name in nodes)
         if not all(one.control for one in fleet.networks.values()):
             report.warning(
                 path,
                 f"instances of service {service!r} reach each other over the control network "
-                f"{network!r}, of those on {choices(nodes)}: no other network, and no gateways, "
-                "lead from one to the other",
+                f"{network!r}, of those on {on}: no other network, and no gateways, lead from one "
+                "to the other",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from itertools import permutations
+from itertools import permutations, product
 
 from msgspec.structs import replace
 
@@ -23,10 +23,10 @@ def connected(fleet: Fleet, names: Iterable[str], over: str | None = None) -> Fl
     mesh = _Mesh(fleet)
     nodes = [name for name in names if fleet.nodes[name].connection != "none"]
     if over:
-        for name in nodes:
-            mesh.lead(name, over)
-    for a, b in permutations(nodes, 2):
-        mesh.join(a, b, over)
+        mesh.meet(nodes, over)
+    else:
+        for a, b in permutations(nodes, 2):
+            mesh.join(a, b)
     return mesh.fleet
 
 
@@ -40,38 +40,45 @@ def network_between(fleet: Fleet, a: Node, b: Node, over: str | None = None) -> 
 
 class _Mesh:
     def __init__(self, fleet: Fleet) -> None:
-        self.fleet = fleet
+        self._nodes = dict(fleet.nodes)
+        self.fleet = replace(fleet, nodes=self._nodes)
         self._trees: dict[str, dict[str, str]] = {}
+        self._data = {
+            name: frozenset(n for n in node.networks if not fleet.networks[n].control)
+            for name, node in fleet.nodes.items()
+        }
+        """By node: its networks that are no control networks."""
 
-    def join(self, a: str, b: str, over: str | None) -> None:
+    def join(self, a: str, b: str) -> None:
         """Give ``a`` a way to ``b``."""
         one, other = self.fleet.nodes[a], self.fleet.nodes[b]
-        shared = self.fleet.shared_network(a, b)
-        if not over and shared is not None and not shared.control:
+        if not self._data[b].isdisjoint((*one.networks, *one.via)):
             return
-        if over:
-            targets = [self.fleet.way_out(other, over)]
-        else:  # the answer goes to where the other one sends from
-            back = [n for n in other.via if n in one.networks]
-            targets = [*(self.fleet.way_out(other, n) for n in back), *other.addresses]
-        ways = [(self._length(a, name), name) for name in targets if name and self._is_data(name)]
+        # the answer goes to where the other one sends from
+        back = (self.fleet.way_out(other, n) for n in other.via if n in one.networks)
+        targets = dict.fromkeys([*back, *other.addresses])
+        ways = [(self._length(a, name), name) for name in targets if name in self._data[b]]
         known = [(length, name) for length, name in ways if length is not None]
         if known:
             self.lead(a, min(known, key=lambda way: way[0])[1])
 
-    def lead(self, name: str, target: str) -> None:
-        """Give node ``name``, and the gateways on its way, a ``via`` to network ``target``."""
-        hops = self._tree(target)
-        nodes = dict(self.fleet.nodes)
-        here: str | None = name
-        while here is not None and not self._is_there(here, target) and here in hops:
-            node = nodes[here]
-            nodes[here] = replace(node, via={**node.via, target: hops[here]})
-            here = hops[here]
-        self.fleet = replace(self.fleet, nodes=nodes)
+    def meet(self, names: list[str], over: str) -> None:
+        """Give each of ``names`` a way to ``over``, and to where the others send there from."""
+        for name in names:
+            self.lead(name, over)
+        homes = dict.fromkeys(self.fleet.way_out(self._nodes[name], over) for name in names)
+        for name, home in product(names, filter(None, homes)):
+            self.lead(name, home)
 
-    def _is_data(self, network: str) -> bool:
-        return not self.fleet.networks[network].control
+    def lead(self, name: str, target: str) -> None:
+        """Give node ``name``, and the gateways on its way, a ``via`` to network ``target``, if that
+        is no control network."""
+        skip = self.fleet.networks[target].control or self._is_there(name, target)
+        hops = {} if skip else self._tree(target)
+        while name in hops and not self._is_there(name, target):
+            node = self._nodes[name]
+            self._nodes[name] = replace(node, via={**node.via, target: hops[name]})
+            name = hops[name]
 
     def _is_there(self, name: str, target: str) -> bool:
         node = self.fleet.nodes[name]
