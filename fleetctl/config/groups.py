@@ -41,12 +41,13 @@ class Groups:
         return next((p for p in (of_service, of_job) if self._report.has(*p, key)), of_service)
 
     def network(self, service: str) -> str | None:
-        """The network that its ``network``, or that of the job, says; else the one that the members
-        of its framework have in common."""
+        """The network that its ``network``, its ``peers`` or that of the job says; else the one
+        that the members of its framework have in common."""
         entry = self._entry.services[service]
-        if (meant := over(entry)) in self._fleet.networks and not given(entry.network, ""):
-            return meant
-        written = given(entry.network, given(self._entry.network, None))
+        meant = over(entry)
+        if meant not in self._fleet.networks:
+            meant = None  # reported already
+        written = given(entry.network, meant or given(self._entry.network, None))
         if written is None:
             return self._common(service) if self._framework(service) != "none" else None
         if written in self._fleet.networks:

@@ -109,10 +109,10 @@ class _Mesh:
             for node in self.fleet.nodes.values():
                 if node.name in hops or self._is_there(node.name, target):
                     continue
-                link = self.fleet.shared_network(node.name, gate)
-                if link is None or link.control or node.connection == "none":
+                if self._data[node.name].isdisjoint(self._data[gate]) or node.connection == "none":
                     continue
-                if link.name in self.fleet.nodes[gate].addresses:
+                link = self.fleet.shared_network(node.name, gate)
+                if link and link.name in self.fleet.nodes[gate].addresses:
                     hops[node.name] = gate
                     if node.gateway:
                         waiting.append(node.name)
