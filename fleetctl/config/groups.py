@@ -11,6 +11,7 @@ from fleetctl.config.report import Report, TreePath, nearest
 from fleetctl.config.scalars import Framework
 from fleetctl.config.scope import Scope, meeting
 from fleetctl.config.shape import JobEntry, given
+from fleetctl.model.endpoints import best_network
 from fleetctl.model.topology import Fleet, Node
 
 
@@ -60,12 +61,19 @@ class Groups:
         members = self._members(service)
         found = meeting(self._fleet, [node for _, node in members]) if members else None
         if found and self._fleet.networks[found].control:
+            if self._framework(service) == "mlx-ring" and self._is_ring([n for _, n in members]):
+                return None  # each uses the networks to its two neighbours
             what = (
                 f"{self._framework(service)} of service {service!r} will use the control network "
                 f"{found!r}: there is no other to which all of its nodes have a way"
             )
             self._report.warning((*self._path(service, "framework"), "framework"), what)
         return found
+
+    def _is_ring(self, nodes: list[Node]) -> bool:
+        """Whether each of ``nodes`` is reached from the one before it over a data network."""
+        ways = [best_network(self._fleet, nodes[n - 1], node) for n, node in enumerate(nodes)]
+        return all(way is not None and not self._fleet.networks[way].control for way in ways)
 
     def _framework(self, service: str) -> Framework:
         of_job: Framework = given(self._entry.framework, "none")

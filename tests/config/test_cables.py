@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,18 @@ def test_all_instances_of_a_ring_share_one_list() -> None:
         ["10.0.12.2:7000", "10.0.23.1:7000"],
         ["10.0.13.2:7000", "10.0.23.2:7000"],
     ]
+
+
+def test_an_mlx_ring_uses_the_cables_between_its_members(tmp_path: Path) -> None:
+    ring = TRIANGLE.partition("      server:")[0] + (
+        "      member: {on: [m1, m2, m3], command: x, framework: mlx-ring}\n"
+    )
+    for member in load_text(ring, "nodes.yaml").jobs["ring"].instances:
+        hosts = json.loads(member.files["mlx-ring.json"])
+        assert hosts == [["10.0.13.1:32323"], ["10.0.12.2:32324"], ["10.0.23.2:32325"]]
+    assert notes(tmp_path, ring) == []
+    (warning,) = notes(tmp_path, ring.replace("m3]", "m3, pi]"))
+    assert "will use the control network 'wifi'" in warning
 
 
 def test_all_of_it_is_in_the_definition_and_shown() -> None:
