@@ -100,7 +100,7 @@ def _exposed(
     wanted = [network for network in networks if network is not None and not network.control]
     if not wanted or len(wanted) < len(networks):
         return None
-    users = [i.node for i in job.instances if instance.service in i.after]
+    users = [i.node for i in job.instances if instance.service in i.after] + [*instance.peers]
     if any(not _over(fleet, user, wanted) for user in users if user != instance.node):
         return None
     others = {

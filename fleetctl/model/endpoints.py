@@ -54,8 +54,15 @@ def endpoint(
         for one in _narrowed(fleet, server, listen, network):
             if name := listened_on(fleet, one):
                 on.setdefault(name, one)
-    best = best_network(fleet, client, server, on)
-    return on[best] if best else listens[0]
+    if best := best_network(fleet, client, server, on):
+        return on[best]
+    # of one that nodes.yaml has on no network it is still known that it uses the control network
+    control = (one for one in listens if _is_control(fleet, listened_on(fleet, one)))
+    return listens[0] if client.networks else next(control, listens[0])
+
+
+def _is_control(fleet: Fleet, network: str | None) -> bool:
+    return network is not None and fleet.networks[network].control
 
 
 def listened_on(fleet: Fleet, listen: Listen) -> str | None:

@@ -66,6 +66,13 @@ def test_each_reaches_it_on_the_network_that_both_are_on(
     assert [str(one.endpoint(server)) for one in found] == [on_m2, on_m3]
 
 
+def test_one_on_no_known_network_comes_over_the_control_network() -> None:
+    both = text("[cable12:6000, wifi:6001]").replace("on: [m2, m3]", "on: here")
+    both = both.replace("internet:", "  here: {connection: local}\ninternet:")
+    (worker,) = load_text(both, "nodes.yaml").jobs["ring"].services["worker"].instances
+    assert worker.command == "x 192.168.1.11:6001"
+
+
 def test_the_other_words_follow() -> None:
     m2, m3 = workers("[cable12:6000, cable13:6000]", "{local} {interface} {worker.hosts}")
     assert m2.command == "10.0.12.2 <interface on cable12> 10.0.12.2,10.0.23.2"

@@ -23,7 +23,8 @@ FABRIC, WIFI = IPv4Address("10.0.0.1"), IPv4Address("192.168.1.1")
 
 
 def made(**listening: Any) -> Job:
-    more = {"other_listens": listening.pop("other_listens", ())}
+    fields = ("other_listens", "peers")
+    more: dict[str, Any] = {name: listening.pop(name) for name in fields if name in listening}
     at = {"address": FABRIC, "port": 6000, "network": "fabric", **listening}
     return job(
         {"server": (["a"], []), "worker": (["b"], ["server"])},
@@ -91,6 +92,14 @@ def test_what_is_not_exposed() -> None:
         other = made(**at)
         known = on_a(listener("0.0.0.0", 6000, PID))
         assert exposed(fleet(), other, other.instances[0], known) is None
+
+
+def test_peers_use_it_too() -> None:
+    peers = made(peers={"b": IPv4Address("192.168.1.2")})
+    apart = fleet(addresses={"wifi": IPv4Address("192.168.1.2")})
+    alone = Job("job", {"server": peers.services["server"]})
+    known = on_a(listener("0.0.0.0", 6000, PID))
+    assert exposed(apart, alone, alone.instances[0], known) is None
 
 
 def test_the_wrong_address() -> None:
