@@ -151,9 +151,9 @@ START = "fleet: f\nnodes: {n: }\njobs: {j: {services: {s: {on: "
     ],
 )
 def test_a_text_made_to_exhaust_the_reader_ends_soon(text: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     read(text)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_a_fleet_of_200_nodes_is_read_soon() -> None:
