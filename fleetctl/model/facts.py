@@ -118,6 +118,8 @@ class TcpConnection(Struct, frozen=True):
     remote: IPv4Address
     remote_port: int
     pids: tuple[int, ...]
+    local_port: int = 0
+    """Of the node's own end; 0: not known. By it one connection is told from the next."""
 
 
 class NetworkFacts(Struct, frozen=True):

@@ -155,9 +155,9 @@ ESTAB  0      0      [::ffff:192.168.50.2]:50051 [::ffff:192.168.50.1]:49976 use
 def test_ipv4_over_ipv6_sockets() -> None:
     assert parse_ss(MAPPED) == (Listener("192.168.50.2", 50051, (1974,), "python3"),)
     own, peer = IPv4Address("192.168.50.2"), IPv4Address("192.168.50.1")
-    assert parse_ss_connections(MAPPED) == (TcpConnection(own, peer, 49976, (1974,)),)
+    assert parse_ss_connections(MAPPED) == (TcpConnection(own, peer, 49976, (1974,), 50051),)
     lsof = "p7\ncx\nf3\ntIPv6\nn[::ffff:192.168.50.2]:50051->[::ffff:192.168.50.1]:49976\n"
-    assert parse_lsof_connections(lsof) == (TcpConnection(own, peer, 49976, (7,)),)
+    assert parse_lsof_connections(lsof) == (TcpConnection(own, peer, 49976, (7,), 50051),)
 
 
 LSOF = """\

@@ -117,6 +117,13 @@ SERVICE_SILENT = ProblemKind(
     "the instance",
     _THE_JOB,
 )
+CONNECTION_LOST = ProblemKind(
+    "connection-lost",
+    "warning",
+    "{instances} {verb} no connection to {service} on {nodes}, which runs: {why}",
+    "the instances without a connection",
+    no_remedy("`fleetctl restart` starts them anew"),
+)
 
 KINDS = (
     COMMAND_MISSING,
@@ -134,4 +141,5 @@ KINDS = (
     SERVICE_ORPHANED,
     SERVICE_ENDED_EARLY,
     SERVICE_SILENT,
+    CONNECTION_LOST,
 )
