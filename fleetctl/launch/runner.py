@@ -168,6 +168,9 @@ class Runner:
 
     async def _watch(self, instance: Instance) -> ServiceStatus:
         """Wait for an instance that is started by hand."""
+        known = await self._known(instance)
+        if known.state == "ready":  # it is not tried once more
+            return self._become(instance, known)
         node = instance.node
         deadline = time.monotonic() + instance.ready.timeout_s
         link = self._links.controller()
