@@ -171,6 +171,16 @@ class NodeEntry(DefaultsEntry):
     ] = UNSET
 
 
+class HttpEntry(Entry):
+    """What is asked of a URL, and what it has to answer."""
+
+    url: Annotated[Text, _means("An http:// URL that answers with 2xx.")]
+    body: Annotated[
+        Text | UnsetType,
+        _means("A regular expression that matches the answer, of which 64 KB are read."),
+    ] = UNSET
+
+
 class ReadyEntry(Entry):
     """When an instance counts as ready: exactly one condition, and how long to wait for it."""
 
@@ -181,7 +191,10 @@ class ReadyEntry(Entry):
     log: Annotated[
         Text | UnsetType, _means("A regular expression that a line of its log matches.")
     ] = UNSET
-    http: Annotated[Text | UnsetType, _means("An http:// URL that answers with 2xx.")] = UNSET
+    http: Annotated[
+        Text | HttpEntry | UnsetType,
+        _means("An http:// URL that answers with 2xx, or url and body."),
+    ] = UNSET
     command: Annotated[
         Text | UnsetType, _means("A shell line, run on the node, that exits with 0.")
     ] = UNSET

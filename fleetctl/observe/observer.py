@@ -19,6 +19,7 @@ from fleetctl.model.leases import with_leases
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.questions import Depth, Questions
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.observe.asking import Unasked
 from fleetctl.observe.by_hand import ByHand
 from fleetctl.observe.conditions import OpenConditions
 from fleetctl.observe.look import LOOK_TIMEOUT_S, look
@@ -165,9 +166,15 @@ class Observer:
         """
         mine = self._instances(node)
         link = self._links.controller()
-        asking = (self._by_hand.answers(link, node, i, now=now) for i in mine)
-        answers = await asyncio.gather(*asking)
-        return Look(answers={i.name: yes for i, yes in zip(mine, answers, strict=True)})
+        answers: dict[str, bool] = {}
+
+        async def ask(instance: Instance) -> None:
+            with suppress(Unasked):  # then it is unknown
+                asked = self._by_hand.answers(link, node, instance, now=now)
+                answers[instance.name] = await asked
+
+        await asyncio.gather(*map(ask, mine))
+        return Look(answers=answers)
 
     async def instances_on(self, node: str) -> NodeFacts:
         """Only the state of the instances on ``node``.

@@ -72,6 +72,16 @@ SHAPE = [
         (SERVER_READY, "ready: {listening: true, §timout: 60}"),
         says="jobs.train.services.server.ready|did you mean 'timeout'",
     ),
+    case(
+        "ready-body",
+        (SERVER_READY, "ready: {http: {url: 'http://a:80/', body: §'('}}"),
+        says="ready.http.body is '('|which is no regular expression",
+    ),
+    case(
+        "ready-body-alone",
+        (SERVER_READY, "ready: {§http: {body: up}}"),
+        says="jobs.train.services.server.ready.http lacks 'url'",
+    ),
     case("unknown-key-far", ("os: macos", "§color: red"), says="unknown key|allowed are os, "),
     case("missing-fleet", ("fleet: lab\n", "§"), says="the file lacks 'fleet'|a name of letters"),
     case(

@@ -244,6 +244,12 @@ def test_restart_and_stop() -> None:
         ("{timeout: 5}", "127.0.0.1:80", Ready("listening", timeout_s=5.0)),
         ("{log: '^up \\d{3}$'}", "", Ready("log", r"^up \d{3}$")),
         ("{http: 'http://{node}:8080/x?y=1'}", "", Ready("http", "http://n:8080/x?y=1")),
+        ("{http: {url: 'http://{node}:80/'}}", "", Ready("http", "http://n:80/")),
+        (
+            "{http: {url: 'http://a:80/', body: 'x{2} on {node}'}, interval: 2}",
+            "",
+            Ready("http", "http://a:80/", interval_s=2.0, body="x{2} on n"),
+        ),
         ("{command: 'test -e /run/{node}'}", "", Ready("command", "test -e /run/n")),
         ("{connect: localhost:80}", "127.0.0.1:81", Ready("connect", "localhost:80")),
         ("{delay: 3}", "", Ready("delay", "3")),
