@@ -90,5 +90,5 @@ def _is_connected(
     status = known.get(instance.name)
     if status is None or status.state not in ALIVE_STATES:
         return False
-    ports = {i.listen.port for i in chosen if i.listen and i.service in instance.after}
+    ports = {door.port for i in chosen if i.service in instance.after for door in i.doors}
     return any(int(c.to.rpartition(":")[2]) in ports for c in status.connections or ())

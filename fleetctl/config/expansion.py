@@ -127,9 +127,11 @@ def _instance(instance: Instance) -> dict[str, Any]:
         command=hidden(instance.command) if instance.command else instance.command,
         workdir=instance.workdir,
         listen=str(instance.listen) if instance.listen else None,
+        ports={name: str(port) for name, port in instance.ports.items()} or None,
         ready=_given(
             kind=ready.kind,
             value=ready.value or None,
+            body=ready.body or None,
             timeout_s=ready.timeout_s,
             interval_s=ready.interval_s,
         ),

@@ -76,6 +76,10 @@ class _JobReader:
             name: {node.name: self._listen(name, node) for node in nodes}
             for name, nodes in self._nodes.items()
         }
+        self._ports = {
+            name: {node.name: self._read_ports(name, node) for node in nodes}
+            for name, nodes in self._nodes.items()
+        }
         self._places = {name: self._place(name) for name in self._entries}
 
     def _path(self, service: str, *rest: str | int) -> TreePath:
@@ -150,6 +154,27 @@ class _JobReader:
             return None
         return read_listen(text, node, self._fleet, self._path(service, "listen"), self._report)
 
+    def _read_ports(self, service: str, node: Node) -> dict[str, Listen]:
+        """Those besides ``listen``, without those that are wrong."""
+        written = self._entries[service].ports or {}
+        path, main = self._path(service, "ports"), self._listens[service][node.name]
+        lacks = given(self._entries[service].listen, None) is None
+        if written and lacks and not self._report.wrong(*self._path(service, "listen")):
+            what = "ports needs a listen beside it, such as 'listen: fabric:65432'"
+            self._report.mistake(path, what, key=True)
+        found: dict[str, Listen] = {}
+        for name, port in written.items():
+            if isinstance(port, int):
+                if main:
+                    found[name] = structs.replace(main, port=port)
+            elif port and (
+                listen := read_listen(
+                    port, node, self._fleet, (*path, name), self._report, f"ports.{name}"
+                )
+            ):
+                found[name] = listen
+        return found
+
     def _place(self, service: str) -> ServicePlace | None:
         names = tuple(node.name for node in self._nodes[service])
         network = self._groups.network(service)
@@ -158,7 +183,8 @@ class _JobReader:
         wrong = self._report.wrong(*self._path(service, "listen"))
         if names == (ANY_NODE,) or (listen is None and (written or wrong)):
             return None
-        return ServicePlace(names, self._listens[service], network)
+        ports = self._ports[service][names[0]]
+        return ServicePlace(names, self._listens[service], network, ports)
 
     def service(self, name: str) -> Service:
         entry = self._entries[name]
@@ -211,6 +237,8 @@ class _JobReader:
             command=None if command is None else fill(command, "command"),
             workdir=self._workdir(name, entry, node, scope),
             listen=self._listens[name][node.name],
+            ports=self._ports[name][node.name],
+            bind_any=given(entry.bind, None) == "any",
             ready=read_ready(
                 entry.ready,
                 given(entry.listen, None) is not None,

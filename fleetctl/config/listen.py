@@ -14,11 +14,12 @@ _PORT = re.compile(r"0*[0-9]{1,5}")
 
 
 def read_listen(
-    text: str, node: Node, fleet: Fleet, path: TreePath, report: Report
+    text: str, node: Node, fleet: Fleet, path: TreePath, report: Report, what: str = "listen"
 ) -> Listen | None:
     """``NETWORK:PORT`` or ``ADDRESS:PORT`` on ``node``; ``None`` after a mistake.
 
     :param node: a node of the fleet, or a stand-in for an unknown one.
+    :param what: what it is called in a mistake.
     """
     host, _, port_text = text.rpartition(":")
     port = read_port(port_text)
@@ -32,8 +33,9 @@ def read_listen(
     elif port is None:
         why = "a port is a number from 1 to 65535"
     if why:
-        what = f"listen is {quoted(text)}; it must be NETWORK:PORT or ADDRESS:PORT: {why}"
-        report.mistake(path, what)
+        report.mistake(
+            path, f"{what} is {quoted(text)}; it must be NETWORK:PORT or ADDRESS:PORT: {why}"
+        )
     if not host or ":" in host:
         return None
     named = host in fleet.networks or not re.fullmatch(r"[0-9.]+", host)
@@ -90,20 +92,18 @@ def read_port(text: str) -> int | None:
 
 def check_ports(instances: Iterable[Instance], report: Report) -> None:
     """Report instances of a job that would listen on the same address and port of one node."""
-    taken: dict[tuple[str, int], list[Instance]] = {}
+    taken: dict[tuple[str, int], list[tuple[Instance, Listen]]] = {}
     for instance in instances:
-        if instance.listen is None:
-            continue
-        others = taken.setdefault((instance.node, instance.listen.port), [])
-        for other in others:
-            assert other.listen is not None
-            mine, theirs = instance.listen.address, other.listen.address
-            if mine == theirs or mine.is_unspecified or theirs.is_unspecified:
-                path = ("jobs", instance.job, "services", instance.service, "listen")
-                what = (
-                    f"{instance.name} cannot listen on {instance.listen}: "
-                    f"{other.name} listens on {other.listen}"
-                )
-                report.mistake(path, what)
-                break
-        others.append(instance)
+        keys: list[tuple[str, ...]] = [("listen",), *(("ports", name) for name in instance.ports)]
+        for key, door in zip(keys, instance.doors, strict=False):
+            others = taken.setdefault((instance.node, door.port), [])
+            for other, theirs in others:
+                both = (door.address, theirs.address)
+                if both[0] == both[1] or any(address.is_unspecified for address in both):
+                    who = "it" if other is instance else other.name
+                    report.mistake(
+                        ("jobs", instance.job, "services", instance.service, *key),
+                        f"{instance.name} cannot listen on {door}: {who} listens on {theirs}",
+                    )
+                    break
+            others.append((instance, door))

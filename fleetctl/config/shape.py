@@ -280,6 +280,14 @@ class ServiceEntry(Entry):
         Binding | UnsetType,
         _means("NETWORK:PORT or ADDRESS:PORT: the one address it must listen on."),
     ] = UNSET
+    ports: Annotated[
+        dict[Name, Port | Binding] | None,
+        _means("Further ports by name, on the address of listen, or NETWORK:PORT, ADDRESS:PORT."),
+    ] = None
+    bind: Annotated[
+        Literal["any"] | UnsetType,
+        _means("any: it may listen on all addresses of its node, and no check warns of that."),
+    ] = UNSET
     network: Annotated[
         NetworkRef | UnsetType,
         _means("The network that is meant where it does not listen; default: its job's."),

@@ -87,7 +87,7 @@ def _ends(job: Job, service: str, instance: Instance, facts: NodeFacts) -> set[E
 
     Which process has a connection of another user, as under sudo, is not known.
     """
-    ports = {i.listen.port for i in job.services[service].instances if i.listen}
+    ports = {door.port for i in job.services[service].instances for door in i.doors}
     own = own_pids(instance, facts)
     if not ports or not own or facts.connections is None or own & facts.foreign:
         return None

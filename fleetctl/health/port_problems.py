@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 
 from fleetctl.health.kinds.instances import LISTEN_EXPOSED, PORT_IN_USE, PORT_WRONG_ADDRESS
+from fleetctl.health.kinds.kind import listed
 from fleetctl.health.sockets import EVERY_IPV4, own_pids, own_sockets, satisfies, strangers
 from fleetctl.model.facts import Listener, NodeFacts
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Instance, Job, Listen
 from fleetctl.model.status import Fix, Problem
 from fleetctl.model.topology import Fleet
 
@@ -18,12 +19,13 @@ def port_problem(instance: Instance, facts: NodeFacts, hit: Sequence[str]) -> Pr
 
     :param hit: the instance, and those that wait for it.
     """
-    listen = instance.listen
     sockets = own_sockets(instance, facts, own_pids(instance, facts))
-    if listen is None or sockets is None:
+    if sockets is None:
         return None
-    on_port = [one for one in sockets if one.port == listen.port]
-    if on_port and not any(satisfies(one, listen) for one in on_port):
+    for listen in instance.doors:
+        on_port = [one for one in sockets if one.port == listen.port]
+        if not on_port or any(satisfies(one, listen) for one in on_port):
+            continue
         return PORT_WRONG_ADDRESS.problem(
             instance.node,
             instance=instance.name,
@@ -76,40 +78,73 @@ def _instance_of(listener: Listener, facts: NodeFacts) -> tuple[str, str] | None
 
 def exposed(fleet: Fleet, job: Job, instance: Instance, facts: NodeFacts) -> Problem | None:
     """The instance also accepts connections that none of those that use it needs."""
-    listen = instance.listen
-    network = fleet.networks.get(_network(fleet, instance) or "")
-    if listen is None or network is None or network.control:
+    found = [] if instance.bind_any else list(_exposed_doors(fleet, job, instance, facts))
+    if not found:
         return None
+    where = sorted({address for _, _, elsewhere in found for address in elsewhere})
+    bound = [str(one) for _, one, _ in found]
+    return LISTEN_EXPOSED.problem(
+        instance.node,
+        instance=instance.name,
+        bound=listed(bound),
+        elsewhere=", ".join(_named(fleet, address) for address in where),
+        network=listed(list(dict.fromkeys(_network(fleet, door) or "" for door, _, _ in found))),
+        listen=listed([str(door) for door, _, _ in found]),
+        hint=_narrowed(instance, found[0][0]),
+        evidence=f"listening socket{'s'[: len(bound) - 1]} of its processes: {', '.join(bound)}",
+    )
+
+
+def _exposed_doors(
+    fleet: Fleet, job: Job, instance: Instance, facts: NodeFacts
+) -> Iterator[tuple[Listen, Listener, set[str]]]:
+    """Each with the socket that takes more, and the addresses on which it does."""
     users = [i.node for i in job.instances if instance.service in i.after]
-    if any(not _over(fleet, user, network.name) for user in users if user != instance.node):
-        return None
-    others = {
-        str(address.ip)
-        for interface in facts.network.interfaces or ()
-        for address in interface.addresses
-        if interface.up and not address.ip.is_loopback and address.ip not in network.cidr
-    }
-    for one in own_sockets(instance, facts, own_pids(instance, facts)) or ():
-        if one.port != listen.port:
+    sockets = own_sockets(instance, facts, own_pids(instance, facts)) or ()
+    for door in instance.doors:
+        network = fleet.networks.get(_network(fleet, door) or "")
+        if network is None or network.control:
             continue
-        elsewhere = others if one.address in EVERY_IPV4 else others & {one.address}
-        if elsewhere:
-            where = ", ".join(_named(fleet, address) for address in sorted(elsewhere))
-            return LISTEN_EXPOSED.problem(
-                instance.node,
-                instance=instance.name,
-                bound=one,
-                elsewhere=where,
-                network=network.name,
-                listen=listen,
-                evidence=f"listening socket of its processes: {one}",
-            )
-    return None
+        if any(not _over(fleet, user, network.name) for user in users if user != instance.node):
+            continue
+        others = {
+            str(address.ip)
+            for interface in facts.network.interfaces or ()
+            for address in interface.addresses
+            if interface.up and not address.ip.is_loopback and address.ip not in network.cidr
+        }
+        for one in sockets:
+            elsewhere = others if one.address in EVERY_IPV4 else others & {one.address}
+            if one.port == door.port and elsewhere:
+                yield door, one, elsewhere
+                break
 
 
-def _network(fleet: Fleet, instance: Instance) -> str | None:
-    listen = instance.listen
-    return (listen.network or fleet.network_of(listen.address)) if listen else None
+_OPTIONS = (
+    ("http.server", "--bind"),
+    ("uvicorn", "--host"),
+    ("gunicorn", "--bind"),
+    ("dask", "--host"),
+    ("jupyter", "--ip"),
+    ("tensorboard", "--host"),
+    ("llama-server", "--host"),
+    ("rpc-server", "--host"),
+    ("ray start", "--node-ip-address"),
+    ("flask", "--host"),
+)
+"""A word of a command line, and what its program calls the address that it binds to."""
+
+
+def _narrowed(instance: Instance, listen: Listen) -> str:
+    """What narrows it, by what is known of the program."""
+    command = instance.command or ""
+    option = next((name for word, name in _OPTIONS if word in command), "")
+    given = f"`{option} {listen.address}` in its command; " if option else ""
+    return f"{given}if it is meant, `bind: any`"
+
+
+def _network(fleet: Fleet, listen: Listen) -> str | None:
+    return listen.network or fleet.network_of(listen.address)
 
 
 def _over(fleet: Fleet, node: str, network: str) -> bool:

@@ -10,7 +10,7 @@ from fleetctl.health.liveness import liveness_status
 from fleetctl.health.sockets import own_sockets, satisfies
 from fleetctl.hiding import hidden
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts, Pane, Record
-from fleetctl.model.jobs import Instance
+from fleetctl.model.jobs import Instance, Listen
 from fleetctl.model.ready import ALIVE_S
 from fleetctl.model.status import LivenessStatus, ServiceState, ServiceStatus
 from fleetctl.quoting import join
@@ -275,9 +275,13 @@ def _is_ready(instance: Instance, facts: NodeFacts, pane: Pane, record: Record) 
 
 
 def _listens(instance: Instance, facts: NodeFacts, pane: Pane, record: Record) -> bool:
-    sockets = own_sockets(instance, facts, _own_pids(facts, pane, record))
-    listen = instance.listen
-    return listen is not None and any(satisfies(one, listen) for one in sockets or ())
+    return bool(instance.doors) and not _closed(instance, facts, _own_pids(facts, pane, record))
+
+
+def _closed(instance: Instance, facts: NodeFacts, own: frozenset[int]) -> list[Listen]:
+    """Where it has to listen, and does not."""
+    sockets = own_sockets(instance, facts, own) or ()
+    return [door for door in instance.doors if not any(satisfies(one, door) for one in sockets)]
 
 
 def _not_ready_reason(
@@ -289,9 +293,10 @@ def _not_ready_reason(
         return f"what listens is not known: {facts.unknown.get('listeners')}"
     if facts.runs is None:
         return f"which processes are its own is not known: {facts.unknown.get('runs')}"
-    bound = _listening(instance, facts, _own_pids(facts, pane, record))
+    own = _own_pids(facts, pane, record)
+    bound = _listening(instance, facts, own)
     others = f"; it listens on {', '.join(bound)}" if bound else ""
-    return f"does not listen on {instance.listen} yet{others}"
+    return f"does not listen on {', '.join(map(str, _closed(instance, facts, own)))} yet{others}"
 
 
 def _exit_code(pane: Pane | None, record: Record | None, state: ServiceState) -> int | None:

@@ -48,8 +48,7 @@ def own_sockets(
         or (
             not one.pids
             and mine & facts.foreign
-            and instance.listen is not None
-            and satisfies(one, instance.listen)
+            and any(satisfies(one, door) for door in instance.doors)
         )
     )
 
@@ -57,22 +56,20 @@ def own_sockets(
 def strangers(
     instance: Instance, listeners: Collection[Listener] | None, own: Collection[Listener] = ()
 ) -> tuple[Listener, ...]:
-    """Sockets of other processes that are in the way of the instance's ``listen``.
+    """Sockets of other processes that are in the way of where the instance has to listen.
 
     :param own: the sockets of the instance itself.
     """
-    listen = instance.listen
-    if listen is None:
-        return ()
     return tuple(
         one
         for one in listeners or ()
-        if one not in own
-        and (
-            satisfies(one, listen)
-            or (listen.address.is_unspecified and one.port == listen.port and _ipv4(one.address))
-        )
+        if one not in own and any(_is_in_the_way(one, door) for door in instance.doors)
     )
+
+
+def _is_in_the_way(one: Listener, listen: Listen) -> bool:
+    everywhere = listen.address.is_unspecified and one.port == listen.port and _ipv4(one.address)
+    return satisfies(one, listen) or everywhere
 
 
 def _ipv4(text: str) -> bool:

@@ -36,7 +36,7 @@ def with_connections(
         if told is None or told.connections is None or instance.name not in found:
             continue
         own = own_pids(instance, told)
-        ports = {need.listen.port for need in job.needs(instance) if need.listen}
+        ports = {door.port for need in job.needs(instance) for door in need.doors}
         mine = tuple(
             _judged(fleet, job, instance, c)
             for c in told.connections
@@ -82,9 +82,9 @@ def _peer(fleet: Fleet, job: Job, instance: Instance, c: TcpConnection) -> str |
     """The node at the other end, one of those that ``instance`` needs."""
     for need in job.needs(instance):
         addresses = fleet.nodes[need.node].addresses.values()
-        listen = need.listen
-        if listen and listen.port == c.remote_port and c.remote in (*addresses, listen.address):
-            return need.node
+        for door in need.doors:
+            if door.port == c.remote_port and c.remote in (*addresses, door.address):
+                return need.node
     return None
 
 

@@ -95,12 +95,21 @@ class Instance(Struct, frozen=True):
     files: Mapping[str, str] = {}
     """By name: texts that are written into files on the node while it runs. A word stands for the
     path of each."""
+    ports: Mapping[str, Listen] = {}
+    """By name: where it listens besides."""
+    bind_any: bool = False
+    """It may listen on all addresses of its node: that others are open, too, is meant."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 
     @property
     def name(self) -> str:
         return f"{self.service}@{self.node}"
+
+    @property
+    def doors(self) -> tuple[Listen, ...]:
+        """All that it listens on, ``listen`` first."""
+        return (self.listen, *self.ports.values()) if self.listen else ()
 
     @property
     def line(self) -> str | None:
@@ -169,6 +178,8 @@ class Instance(Struct, frozen=True):
         # what is left out must not change the hashes of definitions without it
         if self.liveness:
             what["liveness"] = msgspec.to_builtins(self.liveness)
+        if self.ports:
+            what["ports"] = {name: str(port) for name, port in sorted(self.ports.items())}
         if self.files:
             what["files"] = dict(sorted(self.files.items()))
         if self.provided:

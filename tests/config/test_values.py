@@ -97,6 +97,20 @@ def test_everything_in_the_text() -> None:
     assert server.workdir is None
 
 
+def test_ports_and_bind() -> None:
+    more = "ready: {listening: true, timeout: 60}"
+    lab = changed(
+        more, f"{more}\n        ports: {{ui: 8787, api: '127.0.0.1:80'}}\n        bind: any"
+    )
+    [server] = lab.jobs["train"].services["server"].instances
+    assert server.ports == {
+        "ui": Listen(IPv4Address("10.10.0.1"), 8787, "fabric"),
+        "api": Listen(IPv4Address("127.0.0.1"), 80),
+    }
+    assert server.bind_any
+    assert list(map(str, server.doors)) == ["10.10.0.1:65432", "10.10.0.1:8787", "127.0.0.1:80"]
+
+
 def test_the_smallest_fleet() -> None:
     least = fleet("fleet: f\nnodes:\n  pi4:\n  pi5:\n")
     assert list(least.nodes) == ["pi4", "pi5"]

@@ -26,7 +26,7 @@ LISTEN_EXPOSED = ProblemKind(
     "listen-exposed",
     "warning",
     "{instance} listens on {bound}, so also on {elsewhere}, though all that use it are on "
-    "{network}: let it bind to {listen} only",
+    "{network}: let it bind to {listen} only ({hint})",
     "nothing: the job works",
     _THE_JOB,
 )

@@ -116,7 +116,7 @@ class _Mover:
             for name, entry in _items(_get(job, "services")):
                 self._listen(job_name, name, entry)
         for job_name, job in _items(jobs):
-            doors = [str(i.listen) for i in self._fleet.jobs[job_name].instances if i.listen]
+            doors = [str(d) for i in self._fleet.jobs[job_name].instances for d in i.doors]
             meant = {k: v for k, v in env.items() if any(door in v for door in doors)}
             names = [name for name, _ in _items(_get(job, "services"))]
             for name, entry in _items(_get(job, "services")):
@@ -135,6 +135,12 @@ class _Mover:
         instances = self._fleet.jobs[job].services[name].instances
         for instance in instances[:1]:
             self.moved.setdefault(str(instance.listen), listen.value)
+            for port, written in _items(_get(entry, "ports")):
+                if isinstance(written, yaml.ScalarNode):
+                    if id(written) not in self._seen:
+                        self._seen[id(written)] = f"{HOST}:{self._free_port()}"
+                    written.tag, written.value = _STR, self._seen[id(written)]
+                    self.moved.setdefault(str(instance.ports[port]), written.value)
         if len(instances) > 1:
             _set(entry, "on", yaml.ScalarNode(_STR, instances[0].node))
             others = ", ".join(i.node for i in instances[1:])
@@ -150,6 +156,7 @@ class _Mover:
             ready = _get(entry, "ready")
             for kind in ("connect", "http"):
                 written = _get(ready, kind)
+                written = _get(written, "url") or written
                 if isinstance(written, yaml.ScalarNode) and f"{{{name}.port}}" not in written.value:
                     scheme = "http://" if kind == "http" else ""
                     written.value = f"{scheme}{HOST}:{self._free_port()}"
