@@ -109,7 +109,7 @@ class LiveFleet:
         depth: Depth = "check",
     ) -> Checked:
         from fleetctl.health.assess import assess
-        from fleetctl.observe.again import asked_again
+        from fleetctl.observe.again import asked_again, contacts_again
 
         began = time.monotonic()
 
@@ -127,6 +127,7 @@ class LiveFleet:
         looks = dict(zip(self.fleet.nodes, asked, strict=True))
         if depth == "check":
             looks = await asked_again(self.observer, looks)
+        contacts = await contacts_again(self.observer, self.job, looks) if self.job else None
         return assess(
             self.observer.fleet,
             self.job,
@@ -136,6 +137,7 @@ class LiveFleet:
             depth=depth,
             chosen=chosen,
             former=former,
+            contacts=contacts,
         )
 
     def watch(self, interval_s: float, depth: Depth = "check") -> Watching:

@@ -133,8 +133,8 @@ def _service_table(status: FleetStatus) -> list[str]:
             (
                 name,
                 state(service.state),
-                duration(max(0.0, (now - service.started_at).total_seconds()))
-                if service.started_at
+                duration(max(0.0, (now - since).total_seconds()))
+                if (since := service.ended_at or service.started_at)
                 else "-",
                 str(service.pid or "-"),
                 str(service.restarts),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import click
@@ -12,15 +12,26 @@ from fleetctl.cli.action import carry_out
 from fleetctl.cli.added_words import told, with_words
 from fleetctl.cli.after_dashes import AfterDashes, words_after_dashes
 from fleetctl.cli.context import Context, instances
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.plan import dependents
+from fleetctl.model.status import ALIVE_STATES, ServiceStatus
+from fleetctl.service import FleetService
 
 
 @click.command(cls=AfterDashes, short_help="stop, then start")
 @click.argument("targets", nargs=-1, metavar="[TARGET]... [-- WORD...]")
+@click.option(
+    "--dependents", is_flag=True, help="Also what starts after the TARGETs, directly or not."
+)
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Give up waiting then.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on stdout.")
 @click.pass_context
 def command(
-    ctx: click.Context, targets: tuple[str, ...], timeout: float | None, as_json: bool
+    ctx: click.Context,
+    targets: tuple[str, ...],
+    dependents: bool,
+    timeout: float | None,
+    as_json: bool,
 ) -> int:
     """Stop and start the job, or only the TARGETs; a changed definition takes effect so.
 
@@ -28,13 +39,15 @@ def command(
     after --.
     """
     context: Context = ctx.obj
-    return asyncio.run(_restart(context, targets, words_after_dashes(ctx), timeout, as_json))
+    words = words_after_dashes(ctx)
+    return asyncio.run(_restart(context, targets, words, dependents, timeout, as_json))
 
 
 async def _restart(
     context: Context,
     targets: Sequence[str],
     words: Sequence[str] | None,
+    all_of_them: bool,
     timeout_s: float | None,
     as_json: bool,
 ) -> int:
@@ -42,5 +55,42 @@ async def _restart(
         chosen = with_words(instances(service, targets), words)
         if note := told(chosen):
             click.echo(f"note: {note}", err=True)
+        after = starting_after(service.job, chosen) if service.job else []
+        cut_off = "" if all_of_them else await _cut_off(service, chosen, after)
+        if all_of_them:
+            chosen = [*chosen, *after]
         begin = partial(service.restart, chosen)
-        return await carry_out(begin, chosen, "stopping", as_json, timeout_s)
+        code = await carry_out(begin, chosen, "stopping", as_json, timeout_s)
+        if cut_off:
+            again = f"fleetctl restart --dependents {' '.join(targets)}"
+            click.echo(f"{cut_off}; to restart that, too: {again}", err=True)
+        return code
+
+
+def starting_after(job: Job, chosen: Sequence[Instance]) -> list[Instance]:
+    """The instances besides ``chosen`` that start after their services, directly or through
+    others."""
+    names = {name for i in chosen for name in dependents(job, i.service)}
+    return [i for i in job.instances if i.service in names and i not in chosen and i.command]
+
+
+async def _cut_off(
+    service: FleetService, chosen: Sequence[Instance], after: Sequence[Instance]
+) -> str:
+    """Which of ``after`` have connections to ``chosen``, as a clause; empty: none."""
+    if not after:
+        return ""
+    known = (await service.observe(after)).services
+    names = [i.name for i in after if _is_connected(i, chosen, known)]
+    many = "they were" if len(names) > 1 else "it was"
+    return f"{', '.join(names)}: {many} connected to what was restarted" if names else ""
+
+
+def _is_connected(
+    instance: Instance, chosen: Sequence[Instance], known: Mapping[str, ServiceStatus]
+) -> bool:
+    status = known.get(instance.name)
+    if status is None or status.state not in ALIVE_STATES:
+        return False
+    ports = {listen.port for i in chosen if i.service in instance.after for listen in i.bindings}
+    return any(int(c.to.rpartition(":")[2]) in ports for c in status.connections or ())

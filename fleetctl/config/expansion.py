@@ -129,9 +129,11 @@ def _instance(instance: Instance) -> dict[str, Any]:
         listen=_listen(instance),
         reaches={name: str(listen) for name, listen in instance.endpoints.items()} or None,
         peers={node: str(address) for node, address in instance.peers.items()} or None,
+        ports={name: str(port) for name, port in instance.ports.items()} or None,
         ready=_given(
             kind=ready.kind,
             value=ready.value or None,
+            body=ready.body or None,
             timeout_s=ready.timeout_s,
             interval_s=ready.interval_s,
         ),

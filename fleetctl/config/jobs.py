@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from msgspec import structs
 
 from fleetctl.config.groups import Groups
-from fleetctl.config.listen import check_listed, check_ports, read_listens
+from fleetctl.config.listen import check_listed, check_ports, read_listen, read_listens
 from fleetctl.config.liveness import read_liveness
 from fleetctl.config.nodes import check_env, read_workdir, texts
 from fleetctl.config.order import check_order
@@ -76,6 +76,10 @@ class _JobReader:
         self._groups = Groups(job, entry, fleet, self._nodes, report)
         self._listens = {
             name: {node.name: self._listening(name, node) for node in nodes}
+            for name, nodes in self._nodes.items()
+        }
+        self._ports = {
+            name: {node.name: self._read_ports(name, node) for node in nodes}
             for name, nodes in self._nodes.items()
         }
         self._places = {name: self._place(name) for name in self._entries}
@@ -154,6 +158,28 @@ class _JobReader:
         path = self._path(service, "listen")
         return read_listens(written, node, self._fleet, path, self._report)
 
+    def _read_ports(self, service: str, node: Node) -> dict[str, Listen]:
+        """Those besides ``listen``, without those that are wrong."""
+        written = self._entries[service].ports or {}
+        path = self._path(service, "ports")
+        main = next(iter(self._listens[service][node.name]), None)
+        lacks = given(self._entries[service].listen, None) is None
+        if written and lacks and not self._report.wrong(*self._path(service, "listen")):
+            what = "ports needs a listen beside it, such as 'listen: fabric:65432'"
+            self._report.mistake(path, what, key=True)
+        found: dict[str, Listen] = {}
+        for name, port in written.items():
+            if isinstance(port, int):
+                if main:
+                    found[name] = structs.replace(main, port=port)
+            elif port and (
+                listen := read_listen(
+                    port, node, self._fleet, (*path, name), self._report, f"ports.{name}"
+                )
+            ):
+                found[name] = listen
+        return found
+
     def _place(self, service: str) -> ServicePlace | None:
         names = tuple(node.name for node in self._nodes[service])
         network = self._groups.network(service)
@@ -162,7 +188,8 @@ class _JobReader:
         lacks = not self._listens[service][names[0]]
         if names == (ANY_NODE,) or (lacks and (written is not None or self._report.wrong(*path))):
             return None
-        return ServicePlace(names, self._listens[service], network)
+        ports = self._ports[service][names[0]]
+        return ServicePlace(names, self._listens[service], network, ports)
 
     def warn_of_control(self) -> None:
         """Warn of what is reached over a control network though the fleet has others."""
@@ -228,6 +255,8 @@ class _JobReader:
             other_listens=self._listens[name][node.name][1:],
             endpoints=self._endpoints(after, scope),
             peers=self._peers(name, node),
+            ports=self._ports[name][node.name],
+            bind_any=given(entry.bind, None) == "any",
             ready=read_ready(
                 entry.ready,
                 given(entry.listen, None) is not None,

@@ -21,7 +21,7 @@ def read_listens(
     Of a list, networks that ``node`` is not on are those of other instances.
     """
     if isinstance(written, str):
-        one = _read(written, node, fleet, path, report)
+        one = read_listen(written, node, fleet, path, report)
         return (one,) if one else ()
     found: dict[Listen, None] = {}
     elsewhere = []
@@ -29,7 +29,7 @@ def read_listens(
         if text.rpartition(":")[0] in fleet.networks.keys() - node.networks:
             elsewhere.append(text)
             continue
-        one = _read(text, node, fleet, (*path, index), report)
+        one = read_listen(text, node, fleet, (*path, index), report)
         if one in found:
             report.mistake((*path, index), f"{quoted(text)} is listed twice in listen")
         elif one:
@@ -57,10 +57,13 @@ def check_listed(
             report.mistake((*path, index), what)
 
 
-def _read(text: str, node: Node, fleet: Fleet, path: TreePath, report: Report) -> Listen | None:
+def read_listen(
+    text: str, node: Node, fleet: Fleet, path: TreePath, report: Report, what: str = "listen"
+) -> Listen | None:
     """``NETWORK:PORT`` or ``ADDRESS:PORT`` on ``node``; ``None`` after a mistake.
 
     :param node: a node of the fleet, or a stand-in for an unknown one.
+    :param what: what it is called in a mistake.
     """
     host, _, port_text = text.rpartition(":")
     port = read_port(port_text)
@@ -74,8 +77,9 @@ def _read(text: str, node: Node, fleet: Fleet, path: TreePath, report: Report) -
     elif port is None:
         why = "a port is a number from 1 to 65535"
     if why:
-        what = f"listen is {quoted(text)}; it must be NETWORK:PORT or ADDRESS:PORT: {why}"
-        report.mistake(path, what)
+        report.mistake(
+            path, f"{what} is {quoted(text)}; it must be NETWORK:PORT or ADDRESS:PORT: {why}"
+        )
     if not host or ":" in host:
         return None
     named = host in fleet.networks or not re.fullmatch(r"[0-9.]+", host)
@@ -133,13 +137,18 @@ def read_port(text: str) -> int | None:
 def check_ports(instances: Iterable[Instance], report: Report) -> None:
     """Report instances of a job that would listen on the same address and port of one node."""
     taken: dict[tuple[str, int], list[tuple[Instance, Listen]]] = {}
-    for instance, listen in ((i, listen) for i in instances for listen in i.listens):
-        others = taken.setdefault((instance.node, listen.port), [])
-        for other, its in others:
-            mine, theirs = listen.address, its.address
-            if mine == theirs or mine.is_unspecified or theirs.is_unspecified:
-                path = ("jobs", instance.job, "services", instance.service, "listen")
-                what = f"{instance.name} cannot listen on {listen}: {other.name} listens on {its}"
-                report.mistake(path, what)
-                break
-        others.append((instance, listen))
+    for instance in instances:
+        keys: list[tuple[str, ...]] = [("listen",) for _ in instance.listens]
+        keys += [("ports", name) for name in instance.ports]
+        for key, listen in zip(keys, instance.bindings, strict=True):
+            others = taken.setdefault((instance.node, listen.port), [])
+            for other, theirs in others:
+                both = (listen.address, theirs.address)
+                if both[0] == both[1] or any(address.is_unspecified for address in both):
+                    who = "it" if other is instance else other.name
+                    report.mistake(
+                        ("jobs", instance.job, "services", instance.service, *key),
+                        f"{instance.name} cannot listen on {listen}: {who} listens on {theirs}",
+                    )
+                    break
+            others.append((instance, listen))

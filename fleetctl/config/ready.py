@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import get_args
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from fleetctl.config.endpoints import unfit_endpoint, unfit_url
 from fleetctl.config.report import Report, TreePath, choices, quoted
 from fleetctl.config.scope import Scope
-from fleetctl.config.shape import ReadyEntry, given
+from fleetctl.config.shape import HttpEntry, ReadyEntry, given
 from fleetctl.model.ready import Ready, ReadyKind
 
 KINDS: tuple[ReadyKind, ...] = tuple(
@@ -36,7 +37,12 @@ def read_ready(
     if len(kinds) > 1:
         what = f"ready has {len(kinds)} conditions ({choices(kinds)}); it takes exactly one"
         report.mistake((*path, kinds[1]), what, key=True)
-    return _timed(kinds[0], values[0], entry)
+    body = (
+        _body(entry.http, scope, (*path, "http"), report)
+        if isinstance(entry.http, HttpEntry)
+        else ""
+    )
+    return replace(_timed(kinds[0], values[0], entry), body=body)
 
 
 def written_kinds(entry: ReadyEntry | None, path: TreePath, report: Report) -> list[ReadyKind]:
@@ -53,6 +59,8 @@ def _value(
 ) -> str:
     here = (*path, kind)
     written = getattr(entry, kind)
+    if isinstance(written, HttpEntry):
+        here, written = (*here, "url"), written.url
     if written is UNSET:
         return ""  # reported already
     if kind == "listening":
@@ -71,6 +79,23 @@ def _value(
     return text
 
 
+def _body(entry: HttpEntry, scope: Scope, path: TreePath, report: Report) -> str:
+    text = scope.fill_now(given(entry.body, ""), (*path, "body"))
+    if text and (why := _no_expression(text)):
+        what = f"ready.http.body is {quoted(text)}, which is no regular expression: {why}"
+        report.mistake((*path, "body"), what)
+    return text
+
+
+def _no_expression(text: str) -> str:
+    """Why ``text`` is no regular expression; empty: it is one."""
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        return str(error)
+    return ""
+
+
 def _timed(kind: ReadyKind, value: str, entry: ReadyEntry | None) -> Ready:
     plain = Ready(kind, value)
     if entry is None:
@@ -82,10 +107,8 @@ def _timed(kind: ReadyKind, value: str, entry: ReadyEntry | None) -> Ready:
 
 def _unfit(kind: ReadyKind, text: str) -> Iterator[str]:
     if kind == "log":
-        try:
-            re.compile(text)
-        except (re.error, RecursionError, OverflowError) as error:
-            yield f"ready.log is {quoted(text)}, which is no regular expression: {error}"
+        if why := _no_expression(text):
+            yield f"ready.log is {quoted(text)}, which is no regular expression: {why}"
     elif kind == "http":
         if must_be := unfit_url(text):
             yield f"ready.http is {quoted(text)}; it must be {must_be}"

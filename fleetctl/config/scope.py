@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 
 from fleetctl.config.placeholders import ANY_ADDRESS, NodeScope, Unfillable
-from fleetctl.config.report import TreePath
+from fleetctl.config.report import TreePath, choices, nearest
 from fleetctl.model.endpoints import best_network, endpoint
 from fleetctl.model.jobs import Listen
 from fleetctl.model.late_words import interface_word, late_word, path_word
@@ -26,11 +26,13 @@ class ServicePlace:
     :param nodes: in order of rank.
     :param listens: by node: where it listens there.
     :param network: the network that is meant where it does not listen; ``None``: not said.
+    :param ports: by name: where else it listens on the first node.
     """
 
     nodes: tuple[str, ...]
     listens: Mapping[str, tuple[Listen, ...]]
     network: str | None = None
+    ports: Mapping[str, Listen] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ class Scope(NodeScope):
             return self._of_service(first, last)
         if first in OF_NETWORK:
             return self._of_network(first, last, word)
+        service, _, what = first.rpartition(".")
+        if service in self.places and what == "port":
+            return self._named_port(service, last)
         return super().value(word)
 
     def words(self) -> Iterator[str]:
@@ -73,6 +78,8 @@ class Scope(NodeScope):
         yield from ("node", *OF_INSTANCE)
         yield from (f"{what}.{network}" for what in OF_NETWORK for network in self.fleet.networks)
         yield from (f"{service}.{what}" for service in self.places for what in OF_SERVICE)
+        for service, place in self.places.items():
+            yield from (f"{service}.port.{name}" for name in (place.ports if place else ()))
         yield from super().words()
 
     def fill_now(self, text: str, path: TreePath) -> str:
@@ -212,6 +219,18 @@ class Scope(NodeScope):
                 return self.interface_on(network)
             return str(self.node.addresses[network])
         return str(self.rank if word == "rank" else self.world_size)
+
+    def _named_port(self, service: str, name: str) -> str:
+        place = self.places[service]
+        if place is None:
+            return "1"
+        if name not in place.ports:
+            ending = nearest(name, place.ports) or f": its ports are {choices(place.ports)}"
+            raise Unfillable(
+                f"{{{service}.port.{name}}} has no value: service {service!r} has no port {name!r}"
+                + (ending if place.ports else "")
+            )
+        return str(place.ports[name].port)
 
     def _of_service(self, service: str, what: str) -> str:
         place = self.places[service]

@@ -171,6 +171,16 @@ class NodeEntry(DefaultsEntry):
     ] = UNSET
 
 
+class HttpEntry(Entry):
+    """What is asked of a URL, and what it has to answer."""
+
+    url: Annotated[Text, _means("An http:// URL that answers with 2xx.")]
+    body: Annotated[
+        Text | UnsetType,
+        _means("A regular expression that matches the answer, of which 64 KB are read."),
+    ] = UNSET
+
+
 class ReadyEntry(Entry):
     """When an instance counts as ready: exactly one condition, and how long to wait for it."""
 
@@ -181,7 +191,10 @@ class ReadyEntry(Entry):
     log: Annotated[
         Text | UnsetType, _means("A regular expression that a line of its log matches.")
     ] = UNSET
-    http: Annotated[Text | UnsetType, _means("An http:// URL that answers with 2xx.")] = UNSET
+    http: Annotated[
+        Text | HttpEntry | UnsetType,
+        _means("An http:// URL that answers with 2xx, or url and body."),
+    ] = UNSET
     command: Annotated[
         Text | UnsetType, _means("A shell line, run on the node, that exits with 0.")
     ] = UNSET
@@ -266,6 +279,14 @@ class ServiceEntry(Entry):
     listen: Annotated[
         Binding | Annotated[list[Binding], _SOME] | UnsetType,
         _means("NETWORK:PORT or ADDRESS:PORT where it must listen; or a list of them."),
+    ] = UNSET
+    ports: Annotated[
+        dict[Name, Port | Binding] | None,
+        _means("Further ports by name, on the address of listen, or NETWORK:PORT, ADDRESS:PORT."),
+    ] = None
+    bind: Annotated[
+        Literal["any"] | UnsetType,
+        _means("any: it may listen on all addresses of its node, and no check warns of that."),
     ] = UNSET
     network: Annotated[
         NetworkRef | UnsetType,

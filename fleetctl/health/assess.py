@@ -15,6 +15,8 @@ from fleetctl.errors import (
     LinkLost,
     LocalNetworkDenied,
 )
+from fleetctl.health.contact import Contacts
+from fleetctl.health.contact import lost as lost_contact
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
 from fleetctl.health.network.quality import Degraded
@@ -89,6 +91,7 @@ def assess(
     standing: frozenset[Degraded] = frozenset(),
     printed: Mapping[str, Prints] | None = None,
     now_s: float = 0.0,
+    contacts: Contacts | None = None,
 ) -> Checked:
     """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them).
 
@@ -97,6 +100,7 @@ def assess(
         better.
     :param printed: by instance: what a watch saw of its output.
     :param now_s: the time by the clock of ``printed``.
+    :param contacts: what several looks showed of the instances' connections.
     """
     facts = {name: look.facts for name, look in looks.items() if look.facts}
     fleet, expectations = _learned(fleet, job, expectations, facts)
@@ -112,6 +116,8 @@ def assess(
     if job:
         problems = _with_job(fleet, job, statuses, facts, problems)
         problems.extend(uneven(job, statuses, facts, printed or {}, now_s))
+        if contacts:
+            problems.extend(lost_contact(job, statuses, facts, contacts, tuple(problems)))
     left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
     problems += of_orphans
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)

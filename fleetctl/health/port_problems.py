@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address
 
+from msgspec import Struct
+
 from fleetctl.health.kinds.instances import LISTEN_EXPOSED, PORT_IN_USE, PORT_WRONG_ADDRESS
+from fleetctl.health.kinds.kind import listed
 from fleetctl.health.sockets import EVERY_IPV4, lacking, own_pids, own_sockets, strangers
 from fleetctl.model.endpoints import listened_on
 from fleetctl.model.facts import Listener, NodeFacts
@@ -76,54 +79,85 @@ def _instance_of(listener: Listener, facts: NodeFacts) -> tuple[str, str] | None
     return None
 
 
+class _Exposure(Struct, frozen=True):
+    """A socket that takes more connections than those for which its port is."""
+
+    wanted: tuple[Listen, ...]
+    networks: tuple[str, ...]
+    bound: Listener
+    elsewhere: frozenset[str]
+    """The other addresses on which it takes them."""
+
+
 def exposed(fleet: Fleet, job: Job, instance: Instance, facts: NodeFacts) -> Problem | None:
     """The instance also accepts connections that none of those that use it needs."""
+    found = [] if instance.bind_any else list(_exposures(fleet, job, instance, facts))
+    if not found:
+        return None
+    where = sorted({address for one in found for address in one.elsewhere})
+    bound = [str(one.bound) for one in found]
+    networks = dict.fromkeys(" or ".join(one.networks) for one in found)
+    return LISTEN_EXPOSED.problem(
+        instance.node,
+        instance=instance.name,
+        bound=listed(bound),
+        elsewhere=", ".join(_named(fleet, address) for address in where),
+        network=listed(list(networks)),
+        listen=listed([str(listen) for one in found for listen in one.wanted]),
+        hint=_narrowed(instance, found[0].wanted),
+        evidence=f"listening socket{'s'[: len(bound) - 1]} of its processes: {', '.join(bound)}",
+    )
+
+
+def _exposures(fleet: Fleet, job: Job, instance: Instance, facts: NodeFacts) -> Iterator[_Exposure]:
+    """One for each port at most."""
     sockets = own_sockets(instance, facts, own_pids(instance, facts)) or ()
-    for port in dict.fromkeys(listen.port for listen in instance.listens):
-        listens = [listen for listen in instance.listens if listen.port == port]
-        mine = tuple(one for one in sockets if one.port == port)
-        if found := _exposed(fleet, job, instance, listens, mine, facts):
-            return found
-    return None
-
-
-def _exposed(
-    fleet: Fleet,
-    job: Job,
-    instance: Instance,
-    listens: Sequence[Listen],
-    sockets: Sequence[Listener],
-    facts: NodeFacts,
-) -> Problem | None:
-    """The same for ``listens`` on one port, and its ``sockets`` there."""
-    networks = [fleet.networks.get(listened_on(fleet, listen) or "") for listen in listens]
-    wanted = [network for network in networks if network is not None and not network.control]
-    if not wanted or len(wanted) < len(networks):
-        return None
     users = [i.node for i in job.instances if instance.service in i.after] + [*instance.peers]
-    if any(not _over(fleet, user, wanted) for user in users if user != instance.node):
-        return None
-    others = {
-        str(address.ip)
-        for interface in facts.network.interfaces or ()
-        for address in interface.addresses
-        if interface.up and not address.ip.is_loopback
-        if not any(address.ip in network.cidr for network in wanted)
-    }
-    for one in sockets:
-        elsewhere = others if one.address in EVERY_IPV4 else others & {one.address}
-        if elsewhere:
-            where = ", ".join(_named(fleet, address) for address in sorted(elsewhere))
-            return LISTEN_EXPOSED.problem(
-                instance.node,
-                instance=instance.name,
-                bound=one,
-                elsewhere=where,
-                network=" or ".join(network.name for network in wanted),
-                listen=" and ".join(map(str, listens)),
-                evidence=f"listening socket of its processes: {one}",
-            )
-    return None
+    for port in dict.fromkeys(listen.port for listen in instance.bindings):
+        listens = tuple(listen for listen in instance.bindings if listen.port == port)
+        networks = [fleet.networks.get(listened_on(fleet, listen) or "") for listen in listens]
+        wanted = [network for network in networks if network is not None and not network.control]
+        if not wanted or len(wanted) < len(networks):
+            continue
+        if any(not _over(fleet, user, wanted) for user in users if user != instance.node):
+            continue
+        others = {
+            str(address.ip)
+            for interface in facts.network.interfaces or ()
+            for address in interface.addresses
+            if interface.up and not address.ip.is_loopback
+            if not any(address.ip in network.cidr for network in wanted)
+        }
+        for one in sockets:
+            elsewhere = others if one.address in EVERY_IPV4 else others & {one.address}
+            if one.port == port and elsewhere:
+                names = tuple(network.name for network in wanted)
+                yield _Exposure(listens, names, one, frozenset(elsewhere))
+                break
+
+
+_OPTIONS = (
+    ("http.server", "--bind"),
+    ("uvicorn", "--host"),
+    ("gunicorn", "--bind"),
+    ("dask", "--host"),
+    ("jupyter", "--ip"),
+    ("tensorboard", "--host"),
+    ("llama-server", "--host"),
+    ("rpc-server", "--host"),
+    ("ray start", "--node-ip-address"),
+    ("flask", "--host"),
+)
+"""A word of a command line, and what its program calls the address that it binds to."""
+
+
+def _narrowed(instance: Instance, listens: Sequence[Listen]) -> str:
+    """What narrows it, by what is known of the program; most bind to one address or to all."""
+    command = instance.command or ""
+    option = next((name for word, name in _OPTIONS if word in command), "")
+    known = option and len(listens) == 1
+    given = f"`{option} {listens[0].address}` in its command; " if known else ""
+    return f"{given}if it is meant, `bind: any`"
 
 
 def _over(fleet: Fleet, node: str, networks: Iterable[Network]) -> bool:

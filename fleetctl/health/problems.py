@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from fleetctl.errors import LinkError
+from fleetctl.health.failures import in_order_of_failure
 from fleetctl.health.kinds.connection import (
     ANSWER_INCOMPLETE,
     LOGIN_SHELL_SLOW,
@@ -253,12 +256,15 @@ def service_problems(
     :param known: problems of the nodes, which explain why instances wait.
     """
     explained = {name for p in known if p.severity == "error" for name in p.affects}
+    order = in_order_of_failure(job, statuses, facts)
     for instance in job.instances:
         status = statuses.get(instance.name)
         if status is None:
             continue
         if problem := _service_problem(job, instance, status, facts.get(instance.node)):
             explained.update(problem.affects)
+            if problem.code == SERVICE_FAILED.code and instance.name in order:
+                problem = replace(problem, summary=f"{problem.summary}; {order[instance.name]}")
             yield problem
         known_facts = facts.get(instance.node)
         if known_facts and (open_too := exposed(fleet, job, instance, known_facts)):

@@ -16,6 +16,7 @@ from fleetctl.model.status import LivenessStatus, ServiceState, ServiceStatus
 from fleetctl.quoting import join
 
 _RUNS = frozenset({"running", "ready", "unhealthy"})
+_ENDED = frozenset({"exited", "failed", "restarting"})
 _LAST_SIGNAL = 64
 """signal(7), SIGRTMAX; macOS ends with 31."""
 UNATTACHABLE = (
@@ -43,6 +44,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         reason=reason,
         pid=current.pid if current and state in _RUNS else None,
         started_at=_started_at(pane, current) if state not in ("stopped", "unknown") else None,
+        ended_at=current.ended_at if current and state in _ENDED else None,
         exit_code=_exit_code(pane, current, state),
         restarts=current.restarts if current else 0,
         listening=_listening(instance, facts, own),

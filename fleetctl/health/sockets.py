@@ -24,7 +24,7 @@ def lacking(instance: Instance, sockets: Iterable[Listener]) -> tuple[Listen, ..
     """Where the instance must listen and none of ``sockets`` does."""
     there = tuple(sockets)
     return tuple(
-        listen for listen in instance.listens if not any(satisfies(one, listen) for one in there)
+        one for one in instance.bindings if not any(satisfies(socket, one) for socket in there)
     )
 
 
@@ -56,7 +56,7 @@ def own_sockets(
         or (
             not one.pids
             and mine & facts.foreign
-            and any(satisfies(one, listen) for listen in instance.listens)
+            and any(satisfies(one, listen) for listen in instance.bindings)
         )
     )
 
@@ -64,21 +64,20 @@ def own_sockets(
 def strangers(
     instance: Instance, listeners: Collection[Listener] | None, own: Collection[Listener] = ()
 ) -> tuple[Listener, ...]:
-    """Sockets of other processes that are in the way of the instance's ``listen``.
+    """Sockets of other processes that are in the way of where the instance has to listen.
 
     :param own: the sockets of the instance itself.
     """
     return tuple(
         one
         for one in listeners or ()
-        if one not in own and any(_takes(one, listen) for listen in instance.listens)
+        if one not in own and any(_is_in_the_way(one, listen) for listen in instance.bindings)
     )
 
 
-def _takes(one: Listener, listen: Listen) -> bool:
-    """Whether ``one`` keeps others from ``listen``."""
-    everywhere = listen.address.is_unspecified and one.port == listen.port
-    return satisfies(one, listen) or (everywhere and _ipv4(one.address))
+def _is_in_the_way(one: Listener, listen: Listen) -> bool:
+    everywhere = listen.address.is_unspecified and one.port == listen.port and _ipv4(one.address)
+    return satisfies(one, listen) or everywhere
 
 
 def _ipv4(text: str) -> bool:

@@ -37,7 +37,7 @@ def with_connections(
         if told is None or told.connections is None or instance.name not in found:
             continue
         own = own_pids(instance, told)
-        ports = {listen.port for need in job.needs(instance) for listen in need.listens}
+        ports = {listen.port for need in job.needs(instance) for listen in need.bindings}
         mine = tuple(
             _judged(fleet, job, instance, c)
             for c in told.connections
@@ -90,9 +90,9 @@ def _better(fleet: Fleet, job: Job, instance: Instance, peer: str) -> str | None
 def _peer(fleet: Fleet, job: Job, instance: Instance, c: TcpConnection) -> str | None:
     """The node at the other end, one of those that ``instance`` needs."""
     for need in job.needs(instance):
-        own = fleet.nodes[need.node].addresses.values()
-        for listen in need.listens:
-            if listen.port == c.remote_port and c.remote in (*own, listen.address):
+        addresses = fleet.nodes[need.node].addresses.values()
+        for listen in need.bindings:
+            if listen.port == c.remote_port and c.remote in (*addresses, listen.address):
                 return need.node
     return None
 

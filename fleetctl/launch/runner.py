@@ -23,6 +23,7 @@ from fleetctl.model.jobs import Instance, Until
 from fleetctl.model.plan import PlanStep, met
 from fleetctl.model.progress import Progress
 from fleetctl.model.status import ALIVE_STATES, UNREADY_STATES, ServiceState, ServiceStatus
+from fleetctl.observe.asking import Unasked
 from fleetctl.observe.conditions import external_answers
 from fleetctl.observe.look import look
 from fleetctl.probes.echoes import path_text
@@ -172,13 +173,17 @@ class Runner:
         node = instance.node
         deadline = time.monotonic() + instance.ready.timeout_s
         link = self._links.controller()
-        while not await external_answers(link, instance):
+        while True:
             reason = f"waits for {instance.ready.value} on {node}, which is started by hand"
+            try:
+                if await external_answers(link, instance):
+                    return self._change(instance, "ready", None)
+            except Unasked as error:
+                reason = f"{reason}; {error}"
             self._change(instance, "waiting", reason)
             if time.monotonic() > deadline:
                 return self.statuses[instance.name]
             await asyncio.sleep(instance.ready.interval_s)
-        return self._change(instance, "ready", None)
 
     # what an instance waits for
 

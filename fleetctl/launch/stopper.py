@@ -176,18 +176,17 @@ def _port_freed(
 ) -> ServiceStatus:
     """Fail the stop if the instance had its port before, and another process has it now, or that
     is not known."""
-    ports = tuple(f":{port}" for port in dict.fromkeys(one.port for one in instance.listens))
+    ports = {f":{listen.port}" for listen in instance.bindings}
     if before.listening is None:  # what it had is not known
         held = before.state in ALIVE_STATES
     else:
-        held = any(socket.endswith(ports) for socket in before.listening)
+        held = any(socket.endswith(tuple(ports)) for socket in before.listening)
     if not held or not ports:
         return status
     if facts.listeners is None:
         why = facts.unknown.get("listeners", "it was not asked")
-        reason = (
-            f"its processes are gone, but whether its port {ports[0]} is free is not known: {why}"
-        )
+        which = f"its port {min(ports)}" if len(ports) == 1 else "each of its ports"
+        reason = f"its processes are gone, but whether {which} is free is not known: {why}"
         return msgspec.structs.replace(status, state="failed", reason=reason)
     taken = strangers(instance, facts.listeners)
     if not taken:

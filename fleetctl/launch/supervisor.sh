@@ -77,12 +77,17 @@ outlast() {
     sleep 1 &
     wait $! 2>/dev/null
   done
-  ended=$(date +%s)
+  at_end
   say "its processes in the background have ended"
 }
 
+at_end() { # seconds since the boot are what a wrong clock does not change
+  ended=$(date +%s) ended_up=
+  [ ! -r /proc/uptime ] || read -r ended_up idle </proc/uptime
+}
+
 finish() { # record the end, remove the spec, exit with the command's code
-  record ended "ended=$ended" "exit=$code"
+  record ended "ended=$ended" "ended_up=$ended_up" "exit=$code"
   rm -rf "$dir/spec" "$dir/files"
   sleep 0.2 # else tmux may close the pane before it has read all the output
   exit "$code"
@@ -105,7 +110,8 @@ while :; do
     prober=$!
   fi
   sh "$dir/supervisor" "$dir" "$restarts" "$supervisor"
-  code=$? ended=$(date +%s) unwell=
+  code=$? unwell=
+  at_end
   started=$(recorded started) pid=$(recorded pid) log=$(recorded log) group=$(recorded group)
   up=$(recorded up)
   [ "$code" -ne 0 ] || [ -n "$stopping" ] || [ -e "$dir/stop" ] || outlast
@@ -128,7 +134,7 @@ while :; do
   fi
   row=$((row + 1)) restarts=$((restarts + 1))
   say "$end; restart $restarts in $1 s"
-  record backoff "ended=$ended" "exit=$code"
+  record backoff "ended=$ended" "ended_up=$ended_up" "exit=$code"
   sleep "$1" &
   wait $! 2>/dev/null
   kill $! 2>/dev/null # a signal may have ended the wait before the sleep

@@ -71,6 +71,8 @@ class Record(Struct, frozen=True):
     started_at: datetime | None
     """When the process of the present attempt began."""
     ended_at: datetime | None
+    """When the last attempt ended: by the controller's clock if ``ended_error_s`` is known, else
+    by the node's."""
     exit_code: int | None
     restarts: int
     ready: bool
@@ -89,6 +91,8 @@ class Record(Struct, frozen=True):
     """Why its ready condition could not be asked, as a clause; empty: it could, or was not yet."""
     health: Health | None = None
     """Of the present attempt; None: nothing was written down."""
+    ended_error_s: float | None = None
+    """By how much ``ended_at`` may be wrong; None: how far the node's clock is off is not known."""
     words: tuple[str, ...] = ()
     """What its start added to the command."""
     unwell: str = ""
@@ -118,6 +122,8 @@ class TcpConnection(Struct, frozen=True):
     remote: IPv4Address
     remote_port: int
     pids: tuple[int, ...]
+    local_port: int = 0
+    """Of the node's own end; 0: not known. By it one connection is told from the next."""
 
 
 class NetworkFacts(Struct, frozen=True):

@@ -102,12 +102,21 @@ class Instance(Struct, frozen=True):
     files: Mapping[str, str] = {}
     """By name: texts that are written into files on the node while it runs. A word stands for the
     path of each."""
+    ports: Mapping[str, Listen] = {}
+    """By name: where it listens besides."""
+    bind_any: bool = False
+    """It may listen on all addresses of its node: that others are open, too, is meant."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 
     @property
     def name(self) -> str:
         return f"{self.service}@{self.node}"
+
+    @property
+    def bindings(self) -> tuple[Listen, ...]:
+        """All on which it must listen, its ``ports`` last."""
+        return (*self.listens, *self.ports.values())
 
     @property
     def line(self) -> str | None:
@@ -118,7 +127,7 @@ class Instance(Struct, frozen=True):
 
     @property
     def listens(self) -> tuple[Listen, ...]:
-        """All addresses and ports on which it must listen."""
+        """The addresses and ports of its ``listen``."""
         return (self.listen, *self.other_listens) if self.listen else ()
 
     def endpoint(self, need: Instance) -> Listen | None:
@@ -185,6 +194,8 @@ class Instance(Struct, frozen=True):
         # what is left out must not change the hashes of definitions without it
         if self.liveness:
             what["liveness"] = msgspec.to_builtins(self.liveness)
+        if self.ports:
+            what["ports"] = {name: str(port) for name, port in sorted(self.ports.items())}
         if self.files:
             what["files"] = dict(sorted(self.files.items()))
         if self.other_listens:

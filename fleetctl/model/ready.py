@@ -24,6 +24,8 @@ class Ready(Struct, frozen=True):
     """The regular expression, URL, shell line, ``host:port`` or seconds; empty where unused."""
     timeout_s: float = 60.0
     interval_s: float = 0.5
+    body: str = ""
+    """Of ``http``: a regular expression that the answer must match; empty: any will do."""
 
     @property
     def judged(self) -> JudgedKind | None:
@@ -53,6 +55,8 @@ class Ready(Struct, frozen=True):
         match self.kind:
             case "log":
                 return f"its log has no line matching {self.value!r} yet"
+            case "http" if self.body:
+                return f"{self.value} does not answer with what matches {self.body!r} yet"
             case "http":
                 return f"{self.value} does not answer with success yet"
             case "connect":

@@ -217,6 +217,9 @@ class ServiceStatus(Struct, frozen=True):
     """Why it is in this state, if that is not obvious."""
     pid: int | None = None
     started_at: datetime | None = None
+    ended_at: datetime | None = None
+    """When the last attempt ended, if it is ``exited``, ``failed`` or ``restarting``; null: it has
+    not, or that is not known."""
     exit_code: int | None = None
     """Of the last attempt; 128 + N if signal N ended it."""
     restarts: int = 0

@@ -1,18 +1,49 @@
-"""A second round of echoes to the addresses that looked bad, before a check calls a link bad."""
+"""A second look, before a check calls something bad: at addresses that looked bad, by another round
+of echoes, and at connections that some instances have and others have not."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from msgspec.structs import replace
 
 from fleetctl.errors import LinkError
+from fleetctl.health.contact import Contact, Contacts, Key, contacts, unequal
 from fleetctl.health.network.quality import doubtful
 from fleetctl.model.facts import NetworkFacts
+from fleetctl.model.jobs import Job
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, EchoRound
 from fleetctl.observe.observer import Observer
+
+CONTACT_S = 2.0
+"""From the first look at connections to the second: what is connected now and then, as to ask a web
+server, has another connection by then."""
+
+
+async def contacts_again(observer: Observer, job: Job, looks: Mapping[str, Look]) -> Contacts:
+    """What two looks show of the connections of the instances of ``job``; nothing if the first one
+    shows no difference between instances of a service."""
+    facts = {name: look.facts for name, look in looks.items() if look.facts}
+    again = unequal(job, facts)
+    if not again:
+        return Contacts()
+    began_s = time.monotonic()
+    known: dict[Key, Contact] = {}
+    for name in again:
+        known |= contacts({}, job, name, facts[name], began_s)
+    await asyncio.sleep(CONTACT_S)
+
+    async def ask(name: str) -> None:
+        with suppress(LinkError):
+            second = await observer.instances_on(name)
+            known.update(contacts(known, job, name, second, time.monotonic()))
+
+    await asyncio.gather(*map(ask, again))
+    return Contacts(known, CONTACT_S)
 
 
 async def asked_again(observer: Observer, looks: Mapping[str, Look]) -> dict[str, Look]:

@@ -74,7 +74,7 @@ async def attend(
                 async for look in looks:
                     yield look
     except LinkError as error:
-        yield Look(error=error)
+        yield observer.lost(node, error)
 
 
 async def _attend(
@@ -87,7 +87,8 @@ async def _attend(
 ) -> AsyncGenerator[Look, None]:
     """:raises LinkError: the node is lost."""
     if node.connection == "none":
-        yield await observer.look_from_here(node)
+        now, wake.deep = wake.deep, False
+        yield await observer.look_from_here(node, now=now)
         return
     stuck: frozenset[str] = frozenset()
     while True:

@@ -3,101 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 import zlib
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TypeVar, assert_never
-from urllib.parse import urlsplit
+from typing import assert_never
 
 from msgspec.structs import replace
 
 from fleetctl.errors import LinkError, ShellHung, UsageError
 from fleetctl.health.services import service_status
-from fleetctl.link.protocol import ForwardingForbidden, Link
+from fleetctl.link.protocol import Link
 from fleetctl.logs.lines import read
 from fleetctl.logs.matching import PATIENCE_S, Pattern
 from fleetctl.logs.segments import PIECE_BYTES, LogLocation, LogReader
 from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import instance_dir
-from fleetctl.observe import on_node
+from fleetctl.observe.asking import ASK_TIMEOUT_S, Unasked, accepts_connection, answers_http
 from fleetctl.probes.late_words import looked_up
 from fleetctl.quoting import environment_text, quote, quote_path
 
-_T = TypeVar("_T")
-
-ASK_TIMEOUT_S = 5.0
 SEARCH_S = 1.0
 """Longest search of a log at once, of one piece at least; the next call continues it."""
 LAST_LINE_BYTES = 64 * 1024
 """How much of an unfinished line is kept, to be searched together with what follows."""
 _LINES_AT_ONCE = 1000
 """After so many lines the search lets other tasks run."""
-
-
-class Unasked(Exception):
-    """A condition could not be asked; the text says why, as a clause."""
-
-
-def _forbidden(link: Link) -> Unasked:
-    return Unasked(
-        f"it cannot be asked here: TCP forwarding is forbidden by the SSH server of {link.node}, "
-        "where none of bash, nc, curl and python3 can ask either; allow it in its sshd_config "
-        "(AllowTcpForwarding local), or use another ready condition"
-    )
-
-
-async def answers_http(link: Link, url: str, timeout_s: float = ASK_TIMEOUT_S) -> bool:
-    """Whether a GET of ``url``, made from the node, is answered with 2xx.
-
-    :raises Unasked: the node cannot be asked to connect.
-    :raises LinkError: the node is lost.
-    """
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 80
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
-    # ValueError: the URL is not ASCII, or the answer's first line is too long
-    with suppress(OSError, TimeoutError, ValueError):
-        async with asyncio.timeout(timeout_s):
-            try:
-                reader, writer = await link.open_connection(host, port, timeout_s=timeout_s)
-            except ForwardingForbidden:
-                asked = on_node.first_line(link, host, port, path, request, timeout_s)
-                status = await _where_allowed(link, asked)
-            else:
-                try:
-                    writer.write(request.encode("ascii"))
-                    status = await reader.readline()
-                finally:
-                    writer.close()
-        return re.match(rb"HTTP/\d\.\d 2\d\d\b", status) is not None
-    return False
-
-
-async def accepts_connection(link: Link, target: str, timeout_s: float = ASK_TIMEOUT_S) -> bool:
-    """Whether ``host:port`` accepts a TCP connection made from the node; raises as
-    :func:`answers_http`."""
-    host, _, port = target.rpartition(":")
-    host = host.strip("[]")
-    try:
-        _, writer = await link.open_connection(host, int(port), timeout_s=timeout_s)
-    except ForwardingForbidden:
-        return await _where_allowed(link, on_node.connects(link, host, int(port), timeout_s))
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
-
-
-async def _where_allowed(link: Link, asked: Awaitable[_T]) -> _T:
-    """What the node's own tools say, since its SSH server does not connect."""
-    try:
-        return await asked
-    except on_node.NoTool:
-        raise _forbidden(link) from None
 
 
 async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
@@ -124,9 +56,12 @@ async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
 
 
 async def external_answers(link: Link, instance: Instance) -> bool:
-    """Whether an instance that is started by hand answers, asked from the controller."""
+    """Whether an instance that is started by hand answers, asked from the controller.
+
+    :raises Unasked: its answer cannot be judged.
+    """
     if instance.ready.kind == "http":
-        return await answers_http(link, instance.ready.value)
+        return await answers_http(link, instance.ready.value, instance.ready.body)
     return await accepts_connection(link, instance.ready.value)
 
 
@@ -163,7 +98,7 @@ class Condition:
             case None:
                 return False
             case "http":
-                return await answers_http(link, ready.value)
+                return await answers_http(link, ready.value, ready.body)
             case "connect":
                 return await accepts_connection(link, ready.value)
             case "command":

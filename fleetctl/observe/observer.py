@@ -19,7 +19,9 @@ from fleetctl.model.leases import with_leases
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.questions import Depth, Questions
 from fleetctl.model.topology import Fleet, Node
-from fleetctl.observe.conditions import OpenConditions, external_answers
+from fleetctl.observe.asking import Unasked
+from fleetctl.observe.by_hand import ByHand
+from fleetctl.observe.conditions import OpenConditions
 from fleetctl.observe.look import LOOK_TIMEOUT_S, look
 from fleetctl.observe.questions import questions
 from fleetctl.probes.node import (
@@ -51,13 +53,16 @@ class Observer:
         """What must be true of ``fleet``."""
         self._job = job
         self._links = links
+        self._by_hand = ByHand(job)
 
     async def link(self, node: Node) -> Link:
         """:raises LinkError: the node cannot be reached."""
         return await self._links.get(node.name)
 
     def learn(self, node: str, facts: NodeFacts) -> None:
-        """Take the addresses that DHCP gave ``node``, by its own words."""
+        """Take the addresses that DHCP gave ``node``, by its own words, and what its instances are
+        connected to."""
+        self._by_hand.learn(node, facts)
         known = with_leases(self.fleet, {node: facts})
         if known is not self.fleet:
             self.fleet, self.expectations = known, derive(known, self._job)
@@ -115,7 +120,12 @@ class Observer:
             with of_node(node.name):
                 return await self._look(node, asked)
         except LinkError as error:
-            return Look(error=error)
+            return self.lost(node, error)
+
+    def lost(self, node: Node, error: LinkError) -> Look:
+        """The look at a node that cannot be asked."""
+        self._by_hand.lose(node.name)
+        return Look(error=error)
 
     async def _look(self, node: Node, asked: Questions) -> Look:
         """:raises LinkError: it cannot be asked."""
@@ -149,12 +159,22 @@ class Observer:
         echoes = {a: port for a, port in asked.echoes.items() if a in addresses}
         return await look(link, echoes_script(replace(asked, echoes=echoes, silent=())))
 
-    async def look_from_here(self, node: Node) -> Look:
-        """Look at a node that cannot be logged into: only the ready conditions of its instances."""
+    async def look_from_here(self, node: Node, *, now: bool = False) -> Look:
+        """Look at a node that cannot be logged into: only the ready conditions of its instances.
+
+        :param now: also try what accepted a connection a moment ago.
+        """
         mine = self._instances(node)
         link = self._links.controller()
-        answers = await asyncio.gather(*(external_answers(link, i) for i in mine))
-        return Look(answers={i.name: yes for i, yes in zip(mine, answers, strict=True)})
+        answers: dict[str, bool] = {}
+
+        async def ask(instance: Instance) -> None:
+            with suppress(Unasked):  # then it is unknown
+                asked = self._by_hand.answers(link, node, instance, now=now)
+                answers[instance.name] = await asked
+
+        await asyncio.gather(*map(ask, mine))
+        return Look(answers=answers)
 
     async def instances_on(self, node: str) -> NodeFacts:
         """Only the state of the instances on ``node``.

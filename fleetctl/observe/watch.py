@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from msgspec.structs import replace
 
 from fleetctl.health.assess import assess
+from fleetctl.health.contact import Contact, Contacts, Key, contacts
 from fleetctl.health.network.quality import Degraded
 from fleetctl.health.uneven import Prints, prints
 from fleetctl.model.expectations import Expectations
@@ -63,6 +64,7 @@ class Watch:
         self._heard_at: dict[str, datetime] = {}
         self._on = {name: job.on(name) if job else () for name in fleet.nodes}
         self._printed: dict[str, Prints] = {}
+        self._contacts: dict[Key, Contact] = {}
         self._wakes = {name: Wake() for name in fleet.nodes}
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -100,6 +102,8 @@ class Watch:
         if look.facts:
             self._heard_at[node] = look.facts.measured_at
             now_s = time.monotonic()
+            if self._job:
+                self._contacts |= contacts(self._contacts, self._job, node, look.facts, now_s)
             for instance in self._on[node]:
                 seen = self._printed.get(instance.name)
                 self._printed[instance.name] = prints(seen, instance, look.facts, now_s)
@@ -184,6 +188,7 @@ class Watch:
             standing=self._degraded,
             printed=self._printed,
             now_s=time.monotonic(),
+            contacts=Contacts(self._contacts),
         )
         self._degraded = checked.degraded
         for reach in checked.broken:

@@ -190,6 +190,8 @@ def service_words(service: ServiceStatus) -> str:
         parts.append(service.reason)
     if service.pid:
         parts.append(f"pid {service.pid}")
+    if service.ended_at:
+        parts.append(f"ended {service.ended_at:%Y-%m-%d %H:%M:%S} UTC")
     if service.restarts:
         parts.append(count(service.restarts, "restart"))
     if service.listening:

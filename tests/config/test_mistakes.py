@@ -72,6 +72,38 @@ SHAPE = [
         (SERVER_READY, "ready: {listening: true, §timout: 60}"),
         says="jobs.train.services.server.ready|did you mean 'timeout'",
     ),
+    case(
+        "ready-body",
+        (SERVER_READY, "ready: {http: {url: 'http://a:80/', body: §'('}}"),
+        says="ready.http.body is '('|which is no regular expression",
+    ),
+    case(
+        "ready-body-alone",
+        (SERVER_READY, "ready: {§http: {body: up}}"),
+        says="jobs.train.services.server.ready.http lacks 'url'",
+    ),
+    case(
+        "ports-alone",
+        ("        listen: fabric:65432\n", "        §ports: {ui: 8787}\n"),
+        (SERVER_READY, "restart: never"),
+        says="ports needs a listen beside it",
+    ),
+    case(
+        "ports-network",
+        (SERVER_READY, "ports: {ui: §'fabrik:8787'}"),
+        says="unknown network 'fabrik' in listen|did you mean 'fabric'",
+    ),
+    case(
+        "ports-form",
+        (SERVER_READY, "ports: {ui: §'fabric'}"),
+        says="ports.ui is 'fabric'|it must be NETWORK:PORT or ADDRESS:PORT|the port is missing",
+    ),
+    case(
+        "ports-twice",
+        (SERVER_READY, "ports: {ui: §65432}"),
+        says="cannot listen on 10.10.0.1:65432: it listens on 10.10.0.1:65432",
+    ),
+    case("bind", (SERVER_READY, "bind: §all"), says="bind is 'all'; it must be one of any"),
     case("unknown-key-far", ("os: macos", "§color: red"), says="unknown key|allowed are os, "),
     case("missing-fleet", ("fleet: lab\n", "§"), says="the file lacks 'fleet'|a name of letters"),
     case(

@@ -24,7 +24,7 @@ jobs:
   j:
     services:
       bound: {on: [b.lan, a], command: x, listen: data:80}
-      anywhere: {on: a, command: x, listen: 0.0.0.0:81}
+      anywhere: {on: a, command: x, listen: 0.0.0.0:81, ports: {ui: 82, db: data:83}}
       on-wifi: {on: [a, b.lan], command: x}
       alone: {on: b.lan, command: x}
       probe:
@@ -49,6 +49,7 @@ def filled(command: str) -> list[str | None]:
         ("{bound.node}", "b.lan", "b.lan"),
         ("{bound.host}:{bound.port}", "10.0.0.2:80", "10.0.0.2:80"),
         ("{anywhere.host}", "10.0.0.1", "10.0.0.1"),
+        ("{anywhere.port.ui}/{anywhere.port.db}", "82/83", "82/83"),
         ("{on-wifi.host}", "10.0.0.1", "10.0.0.1"),
         ("{alone.host}", "10.0.0.2", "10.0.0.2"),
         ('{"rank":{rank}}', '{"rank":1}', '{"rank":2}'),
@@ -197,6 +198,7 @@ def test_members_of_an_elastic_job_do_not_change_its_definition() -> None:
             "network: fabric",
             "{tab.host} has no value: 'tablet' is neither on network 'fabric' nor has a via to it",
         ),
+        ("{tab.port.ui}", "", "{tab.port.ui} has no value: service 'tab' has no port 'ui'"),
         ("x", "network: fabrik", "unknown network 'fabrik' in network: did you mean 'fabric'"),
     ],
 )

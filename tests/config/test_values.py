@@ -97,6 +97,20 @@ def test_everything_in_the_text() -> None:
     assert server.workdir is None
 
 
+def test_ports_and_bind() -> None:
+    more = "ready: {listening: true, timeout: 60}"
+    lab = changed(
+        more, f"{more}\n        ports: {{ui: 8787, api: '127.0.0.1:80'}}\n        bind: any"
+    )
+    [server] = lab.jobs["train"].services["server"].instances
+    assert server.ports == {
+        "ui": Listen(IPv4Address("10.10.0.1"), 8787, "fabric"),
+        "api": Listen(IPv4Address("127.0.0.1"), 80),
+    }
+    assert server.bind_any
+    assert list(map(str, server.bindings)) == ["10.10.0.1:65432", "10.10.0.1:8787", "127.0.0.1:80"]
+
+
 def test_the_smallest_fleet() -> None:
     least = fleet("fleet: f\nnodes:\n  pi4:\n  pi5:\n")
     assert list(least.nodes) == ["pi4", "pi5"]
@@ -244,6 +258,12 @@ def test_restart_and_stop() -> None:
         ("{timeout: 5}", "127.0.0.1:80", Ready("listening", timeout_s=5.0)),
         ("{log: '^up \\d{3}$'}", "", Ready("log", r"^up \d{3}$")),
         ("{http: 'http://{node}:8080/x?y=1'}", "", Ready("http", "http://n:8080/x?y=1")),
+        ("{http: {url: 'http://{node}:80/'}}", "", Ready("http", "http://n:80/")),
+        (
+            "{http: {url: 'http://a:80/', body: 'x{2} on {node}'}, interval: 2}",
+            "",
+            Ready("http", "http://a:80/", interval_s=2.0, body="x{2} on n"),
+        ),
         ("{command: 'test -e /run/{node}'}", "", Ready("command", "test -e /run/n")),
         ("{connect: localhost:80}", "127.0.0.1:81", Ready("connect", "localhost:80")),
         ("{delay: 3}", "", Ready("delay", "3")),

@@ -224,6 +224,17 @@ def over_wifi() -> Iterable[Problem]:
     return World(fleet, job=fleet.jobs["job"]).check().status.problems
 
 
+def without_server() -> Iterable[Problem]:
+    jobs = (
+        "jobs: {job: {services: {a: {on: mini1, command: a, listen: 'fabric:6000'}, "
+        "b: {on: [mini2, mini3], command: b, after: [a]}}}}\n"
+    )
+    fleet = load_text(GUIDE + jobs, "nodes.yaml")
+    made = World(fleet, job=fleet.jobs["job"])
+    made.alone.add("b@mini2")
+    return made.check().status.problems
+
+
 def another_default(made: World) -> None:
     made.hosts["pi5"].stolen = (IPv4Address("192.168.50.1"), "edge50")
 
@@ -340,6 +351,7 @@ RAISED: dict[str, Raise] = {
     "service-changed": server(replace(OWN[0], definition_hash="other"), *OWN[1:]),
     "service-ended-early": lambda: problems_of(ended_s_ago=31),
     "service-silent": lambda: problems_of(printed={"w@a": SILENT, "w@b": PRINTING}),
+    "connection-lost": without_server,
     "service-orphaned": server(pane(WORKER, instance="old@a"), record(WORKER, instance="old@a")),
 }
 

@@ -10,10 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from fleetctl.health.port_problems import exposed, port_in_use, port_problem
+from fleetctl.health.services import service_status
 from fleetctl.health.sockets import strangers
 from fleetctl.model.facts import Listener, NetworkFacts, NodeFacts
 from fleetctl.model.jobs import Job, Listen
 from fleetctl.model.network import Interface
+from fleetctl.model.ready import Ready
 from fleetctl.model.status import Problem
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from tests.health.facts import PID, RUN, facts, listener, pane, record, running
@@ -67,7 +69,8 @@ def test_on_all_addresses(address: str) -> None:
     assert (problem.code, problem.severity, problem.node) == ("listen-exposed", "warning", "a")
     assert problem.summary == (
         f"server@a listens on {address}:6000, so also on 192.168.1.1 (wifi), though all that use "
-        "it are on fabric: let it bind to 10.0.0.1:6000 only"
+        "it are on fabric: let it bind to 10.0.0.1:6000 only (if it is meant, "
+        "`bind: any`)"
     )
 
 
@@ -135,7 +138,8 @@ def test_on_the_networks_of_all_listens_it_is_not_exposed() -> None:
     problem = exposed(of, both, both.instances[0], known)
     assert problem and problem.summary == (
         "server@a listens on 0.0.0.0:6000, so also on 192.168.1.1 (wifi), though all that use it "
-        "are on fabric or cable: let it bind to 10.0.0.1:6000 and 10.0.1.1:6000 only"
+        "are on fabric or cable: let it bind to 10.0.0.1:6000 and 10.0.1.1:6000 only (if it is "
+        "meant, `bind: any`)"
     )
 
 
@@ -154,3 +158,67 @@ def test_another_instance_of_the_fleet_is_named_and_how_it_is_stopped() -> None:
     stranger = port_in_use(SERVER, listener("0.0.0.0", 6000, 8, process="nginx"), known, ())
     assert "taken by nginx (pid 8)" in stranger.summary
     assert stranger.fix is None
+
+
+# several ports
+
+
+def several(**more: Any) -> Job:
+    at = {name: Listen(FABRIC, port, "fabric") for name, port in (("ui", 6001), ("rpc", 6002))}
+    main = Listen(FABRIC, 6000, "fabric")
+    own = {"listen": main, "ports": at, "ready": Ready("listening"), **more}
+    return job({"server": (["a"], []), "worker": (["b"], ["server"])}, server=own)
+
+
+def own(*ports: int, address: str = "10.0.0.1", of: int = PID) -> list[Listener]:
+    return [listener(address, port, of) for port in ports]
+
+
+def state_with(*found: Listener) -> tuple[str, str | None]:
+    server = several().instances[0]
+    status = service_status("fleet", server, running(server, *found))
+    return status.state, status.reason
+
+
+def test_it_is_ready_when_it_listens_on_each_of_its_ports() -> None:
+    assert state_with(*own(6000, 6001, 6002)) == ("ready", None)
+    assert state_with(*own(6000, 6002), *own(6001, address="*")) == ("ready", None)
+    assert state_with(*own(6000, 6002)) == (
+        "running",
+        "does not listen on 10.0.0.1:6001 yet; it listens on 10.0.0.1:6000, 10.0.0.1:6002",
+    )
+
+
+def test_each_of_its_ports_may_be_elsewhere_or_taken() -> None:
+    server = several().instances[0]
+    elsewhere = running(server, *own(6000, 6001), *own(6002, address="127.0.0.1"))
+    problem = port_problem(server, elsewhere, ())
+    assert problem
+    assert problem.summary == "server@a listens on 127.0.0.1:6002, but must listen on 10.0.0.1:6002"
+    taken = running(server, *own(6000, 6001), *own(6002, of=7))
+    problem = port_problem(server, taken, ())
+    assert problem
+    assert problem.code == "port-in-use"
+
+
+def test_all_open_ports_are_one_warning_with_the_line_that_narrows_them() -> None:
+    of = several(command="dask scheduler --port 6000")
+    wide = replace(
+        running(of.instances[0], *own(6000), *own(6001, 6002, address="0.0.0.0")),
+        network=on_a().network,
+    )
+    problem = exposed(fleet(), of, of.instances[0], wide)
+    assert problem
+    assert problem.summary == (
+        "server@a listens on 0.0.0.0:6001 and 0.0.0.0:6002, so also on 192.168.1.1 (wifi), though "
+        "all that use it are on fabric: let it bind to 10.0.0.1:6001 and 10.0.0.1:6002 only "
+        "(`--host 10.0.0.1` in its command; if it is meant, `bind: any`)"
+    )
+    meant = several(bind_any=True)
+    assert exposed(fleet(), meant, meant.instances[0], wide) is None
+
+
+def test_ports_are_part_of_the_definition_and_what_is_meant_is_not() -> None:
+    plain = several(ports={}).instances[0]
+    assert several().instances[0].definition_hash != plain.definition_hash
+    assert replace(plain, bind_any=True).definition_hash == plain.definition_hash

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from fleetctl.errors import ConnectTimedOut, LinkError
 from fleetctl.health.assess import Checked, assess
+from fleetctl.health.contact import Contact, Contacts, Key, contacts
 from fleetctl.link.neighbours import neighbours, routes
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NetworkFacts, Reliability, TcpConnection
@@ -99,6 +100,8 @@ class World:
         """:param job: runs, and what it starts after is connected to."""
         self.fleet = fleet
         self.job = job
+        self.alone: set[str] = set()
+        """Instances that have no connection to what they start after."""
         self.expectations = derive(fleet, needing_all(fleet))
         self.chance = Random(1)
         self.hosts = {
@@ -332,8 +335,11 @@ class World:
         """From the address that the way there has."""
         for need in self.job.needs(instance) if self.job else ():
             there = need.listen and self._arrives(instance.node, need.listen.address)
-            if need.listen and there and self.answers(instance.node, need.listen.address):
-                yield TcpConnection(there[1], need.listen.address, need.listen.port, (PID,))
+            if instance.name in self.alone or not need.listen or not there:
+                continue
+            if self.answers(instance.node, need.listen.address):
+                to = need.listen
+                yield TcpConnection(there[1], to.address, to.port, (PID,), 40000 + instance.rank)
 
     def _setup(self, host: Host) -> NetworkSetup:
         """A profile for each network, whose next hops are the profile's."""
@@ -422,7 +428,20 @@ class World:
 
     def check(self, depth: Depth = "check") -> Checked:
         looks = {name: self.look(name, depth) for name in self.hosts}
-        return assess(self.fleet, self.job, self.expectations, looks, duration_s=1.0, depth=depth)
+        known: dict[Key, Contact] = {}
+        for now_s in (0.0, 20.0) if self.job else ():  # twice the same
+            for name, look in looks.items():
+                if self.job and look.facts:
+                    known |= contacts(known, self.job, name, look.facts, now_s)
+        return assess(
+            self.fleet,
+            self.job,
+            self.expectations,
+            looks,
+            duration_s=1.0,
+            depth=depth,
+            contacts=Contacts(known),
+        )
 
     def errors(self, depth: Depth = "check") -> set[tuple[str, str | None]]:
         problems = self.check(depth).status.problems

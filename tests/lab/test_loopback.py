@@ -420,6 +420,19 @@ def test_derived_service_that_listens_everywhere_keeps_one_node() -> None:
     )
 
 
+def test_derived_service_with_several_ports() -> None:
+    text = job(
+        "      s:\n        on: one\n        listen: fabric:70\n"
+        "        ports: {ui: 71, db: 'lan:72'}\n"
+        "        command: x {s.port} {s.port.ui} {s.port.db} 10.10.0.1:71\n"
+        "      w: {on: pad, ready: {http: {url: 'http://{address.lan}:80/', body: up}}}\n"
+    )
+    s, watched = config.load_text(derived(text).text, "/x").jobs["job"].instances
+    assert s.command == "x 40000 40001 40002 127.0.0.1:40001"
+    assert [str(door.address) for door in s.bindings] == ["127.0.0.1"] * 3
+    assert (watched.ready.value, watched.ready.body) == ("http://127.0.0.1:40003", "up")
+
+
 def test_derived_texts_keep_what_yaml_would_change() -> None:
     text = job(
         "      base: &base\n"

@@ -45,10 +45,13 @@ def test_the_exit_code_is_kept(node: Node, command: str, code: int) -> None:
     node.start(one)
     state = node.await_phase(one, "ended")
     assert (state["exit"], state["restarts"]) == (str(code), "0")
+    assert float(state["ended_up"]) >= float(state["up"])
     eventually(lambda: node.status(one).state in ("exited", "failed"), "it is seen to have ended")
     status = node.status(one)
     assert status.exit_code == code
     assert status.state == ("exited" if code == 0 else "failed")
+    assert status.ended_at
+    assert abs(time.time() - status.ended_at.timestamp()) < 60
     assert not (node.folder(one) / "spec").exists()  # secrets do not outlive the process
     last = f"fleetctl: ended with exit code {code}"
     eventually(lambda: last in node.log(one), "its end is in the log")

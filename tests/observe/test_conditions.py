@@ -22,7 +22,8 @@ from fleetctl.model.facts import Record
 from fleetctl.model.jobs import Instance, Job, Service
 from fleetctl.model.ready import Ready
 from fleetctl.observe import conditions
-from fleetctl.observe.conditions import LAST_LINE_BYTES, SEARCH_S, Condition, answers_http
+from fleetctl.observe.asking import Unasked, answers_http
+from fleetctl.observe.conditions import LAST_LINE_BYTES, SEARCH_S, Condition
 from fleetctl.observe.look import look
 from fleetctl.probes.node import services_script
 from tests.clock import jumping
@@ -530,6 +531,36 @@ def test_answers_of_http(answer: bytes, yes: bool) -> None:
         return await answers_http(node.link(), "http://127.0.0.1")
 
     assert jumping(body()) is yes
+
+
+@pytest.mark.parametrize(
+    ("answer", "yes"),
+    [
+        (b"HTTP/1.0 200 OK\r\nX: loaded\r\n\r\n{'model': 'loaded'}", True),
+        (b"HTTP/1.0 200 OK\r\nX: loaded\r\n\r\n{'model': 'loading'}", False),
+        (b"HTTP/1.0 503 Busy\r\n\r\nloaded", False),
+        (b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 65_000 + b" loaded", True),
+        (b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 66_000 + b" loaded", False),
+    ],
+    ids=["matches", "does not, but a header", "no success", "within 64 KB", "behind 64 KB"],
+)
+def test_what_http_has_to_answer(answer: bytes, yes: bool) -> None:
+    async def body() -> bool:
+        node = SimulatedNode("pi4")
+        node.servers["127.0.0.1", 80] = lambda _: answer
+        return await answers_http(node.link(), "http://127.0.0.1", r"\bloaded\b")
+
+    assert jumping(body()) is yes
+
+
+def test_an_expression_that_takes_too_long_cannot_be_asked() -> None:
+    async def body() -> None:
+        node = SimulatedNode("pi4")
+        node.servers["127.0.0.1", 80] = lambda _: b"HTTP/1.0 200 OK\r\n\r\n" + b"a" * 40 + b"b"
+        await answers_http(node.link(), "http://127.0.0.1", "^(a|aa)+$")
+
+    with pytest.raises(Unasked, match=r"ready\.http\.body takes more than 0\.1 s"):
+        jumping(body())
 
 
 def test_a_lost_link_is_no_answer_of_http() -> None:

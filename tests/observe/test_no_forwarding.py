@@ -14,7 +14,7 @@ import pytest
 
 from fleetctl.link.protocol import Link
 from fleetctl.link.ssh.connect import Connector
-from fleetctl.observe.conditions import Unasked, accepts_connection, answers_http
+from fleetctl.observe.asking import Unasked, accepts_connection, answers_http
 from tests.openssh import Server, bounded
 
 pytestmark = pytest.mark.usefixtures("client_home")
@@ -68,11 +68,13 @@ def _asked(node: Server, tools: Sequence[str] | None = None) -> list[bool]:
             closed.bind(("127.0.0.1", 0))
             none = closed.getsockname()[1]
             async with (
-                _serving(b"HTTP/1.1 200 OK\r\n\r\nfine\n") as good,
+                _serving(b"HTTP/1.1 200 OK\r\n\r\nfine") as good,
                 _serving(b"HTTP/1.1 503 Busy\r\n\r\n") as bad,
             ):
                 urls = [f"http://127.0.0.1:{port}/x" for port in (good, bad, none)]
                 told = [await answers_http(through, url) for url in urls]
+                bodies = [await answers_http(through, urls[0], text) for text in ("^fine$", "HTTP")]
+                assert bodies == [told[0], False]
                 targets = [f"127.0.0.1:{port}" for port in (good, none)]
                 told += [await accepts_connection(through, target) for target in targets]
         await link.close()

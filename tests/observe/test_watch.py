@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from fleetctl.model.look import Look
 from fleetctl.model.network import EchoRound
 from fleetctl.model.questions import Depth
 from fleetctl.model.topology import Node
+from fleetctl.observe import watch as watch_module
 from fleetctl.observe.attention import Wake
 from fleetctl.observe.watch import LONGEST_PAUSE_S, Watch
 from tests.health.facts import facts
@@ -182,3 +184,39 @@ def test_what_was_lost_in_an_outage_does_not_make_a_lossy_link() -> None:
     after = looked(*cut, EchoRound(3, 10, 10, 0.2))
     assert "packet-loss" in problems(fresh, after)
     assert problems(watch, after) == set()
+
+
+def test_what_lost_its_server_is_told_once_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = (
+        "jobs: {job: {services: {a: {on: mini1, command: a, listen: 'fabric:6000'}, "
+        "b: {on: [mini2, mini3], command: b, after: [a]}}}}\n"
+    )
+    fleet = load_text(GUIDE + job, "nodes.yaml")
+    world = World(fleet, job=fleet.jobs["job"])
+
+    async def nobody(_node: Node, _wake: Wake) -> AsyncGenerator[Look, None]:
+        return
+        yield
+
+    watched = Watch(
+        fleet,
+        world.job,
+        lambda: (fleet, world.expectations),
+        nobody,
+        interval_s=2,
+        depth="status",
+    )
+
+    def told(now_s: float) -> list[str]:
+        monkeypatch.setattr(watch_module, "time", SimpleNamespace(monotonic=lambda: now_s))
+        for name in world.hosts:
+            watched._take(name, world.look(name, "status"))
+        return [p.summary for p in watched.snapshot().status.problems]
+
+    assert told(0.0) == []
+    world.alone.add("b@mini2")
+    assert [told(now_s) for now_s in (2.0, 4.0, 14.0)] == [[]] * 3
+    lost = ["b@mini2 has no connection to a on mini1, which runs: b@mini3 holds its own"]
+    assert told(18.0) == lost
+    world.alone.clear()
+    assert told(20.0) == []

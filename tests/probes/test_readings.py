@@ -6,6 +6,7 @@ tool's output.
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -155,9 +156,9 @@ ESTAB  0      0      [::ffff:192.168.50.2]:50051 [::ffff:192.168.50.1]:49976 use
 def test_ipv4_over_ipv6_sockets() -> None:
     assert parse_ss(MAPPED) == (Listener("192.168.50.2", 50051, (1974,), "python3"),)
     own, peer = IPv4Address("192.168.50.2"), IPv4Address("192.168.50.1")
-    assert parse_ss_connections(MAPPED) == (TcpConnection(own, peer, 49976, (1974,)),)
+    assert parse_ss_connections(MAPPED) == (TcpConnection(own, peer, 49976, (1974,), 50051),)
     lsof = "p7\ncx\nf3\ntIPv6\nn[::ffff:192.168.50.2]:50051->[::ffff:192.168.50.1]:49976\n"
-    assert parse_lsof_connections(lsof) == (TcpConnection(own, peer, 49976, (7,)),)
+    assert parse_lsof_connections(lsof) == (TcpConnection(own, peer, 49976, (7,), 50051),)
 
 
 LSOF = """\
@@ -313,6 +314,34 @@ def test_for_how_long_an_attempt_runs(lines: list[str], age_s: float | None) -> 
     text = "\n".join(f"job/web@a/{x}" if x.startswith("state:") else x for x in state)
     [record] = read_records(Answer(text, 0)).records.values()
     assert record.age_s == age_s
+
+
+@pytest.mark.parametrize(
+    ("lines", "ago_s", "error_s"),
+    [
+        (["up:500.25", "boot:x", "state:boot=x", "state:ended_up=490.00"], 10.25, 2.01),
+        (["now:1000", "state:ended=995"], 5.0, 3.0),
+        (["up:500.25", "boot:y", "state:boot=x", "state:ended_up=490.00", "now:1000"], 0.0, 3.0),
+    ],
+    ids=["by the uptime", "in whole seconds", "in another boot"],
+)
+def test_when_an_attempt_ended_is_by_the_clock_of_who_asks(
+    lines: list[str], ago_s: float, error_s: float
+) -> None:
+    """It took four seconds to answer, and the node's clock is of 1970."""
+    state = ["state:run=r", "state:phase=ended", "state:ended=1000", *lines]
+    text = "\n".join(f"job/web@a/{x}" if x.startswith("state:") else x for x in state)
+    now_s = time.time()
+    [found] = read_records(Answer(text, 0), now_s - 4).records.values()
+    assert found.ended_at
+    assert abs(now_s - 2 - ago_s - found.ended_at.timestamp()) < 0.5
+    assert found.ended_error_s == pytest.approx(error_s, abs=0.2)
+
+
+def test_an_end_by_a_clock_that_is_not_known_is_as_the_node_says() -> None:
+    text = "job/web@a/state:run=r\njob/web@a/state:phase=ended\njob/web@a/state:ended=1000"
+    [found] = read_records(Answer(text, 0)).records.values()
+    assert (found.ended_at, found.ended_error_s) == (datetime.fromtimestamp(1000, UTC), None)
 
 
 @pytest.mark.parametrize(

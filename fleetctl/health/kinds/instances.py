@@ -26,7 +26,7 @@ LISTEN_EXPOSED = ProblemKind(
     "listen-exposed",
     "warning",
     "{instance} listens on {bound}, so also on {elsewhere}, though all that use it are on "
-    "{network}: let it bind to {listen} only",
+    "{network}: let it bind to {listen} only ({hint})",
     "nothing: the job works",
     _THE_JOB,
 )
@@ -117,6 +117,13 @@ SERVICE_SILENT = ProblemKind(
     "the instance",
     _THE_JOB,
 )
+CONNECTION_LOST = ProblemKind(
+    "connection-lost",
+    "warning",
+    "{instances} {verb} no connection to {service} on {nodes}, which runs: {why}",
+    "the instances without a connection",
+    no_remedy("`fleetctl restart` starts them anew"),
+)
 
 KINDS = (
     COMMAND_MISSING,
@@ -134,4 +141,5 @@ KINDS = (
     SERVICE_ORPHANED,
     SERVICE_ENDED_EARLY,
     SERVICE_SILENT,
+    CONNECTION_LOST,
 )

@@ -118,9 +118,8 @@ class _Mover:
                 _remove(entry, "network", "peers")
                 self._listen(job_name, name, entry)
         for job_name, job in _items(jobs):
-            instances = self._fleet.jobs[job_name].instances
-            doors = [str(listen) for i in instances for listen in i.listens]
-            meant = {k: v for k, v in env.items() if any(door in v for door in doors)}
+            bound = [str(d) for i in self._fleet.jobs[job_name].instances for d in i.bindings]
+            meant = {k: v for k, v in env.items() if any(one in v for one in bound)}
             names = [name for name, _ in _items(_get(job, "services"))]
             for name, entry in _items(_get(job, "services")):
                 self._watched(job_name, name, entry)
@@ -140,8 +139,15 @@ class _Mover:
         else:
             _set(entry, "listen", yaml.ScalarNode(_STR, moved))
         instances = self._fleet.jobs[job].services[name].instances
-        for one in instances[0].listens:
-            self.moved.setdefault(str(one), moved)
+        for instance in instances[:1]:
+            for one in instance.listens:
+                self.moved.setdefault(str(one), moved)
+            for port, written in _items(_get(entry, "ports")):
+                if isinstance(written, yaml.ScalarNode):
+                    if id(written) not in self._seen:
+                        self._seen[id(written)] = f"{HOST}:{self._free_port()}"
+                    written.tag, written.value = _STR, self._seen[id(written)]
+                    self.moved.setdefault(str(instance.ports[port]), written.value)
         if len(instances) > 1:
             _set(entry, "on", yaml.ScalarNode(_STR, instances[0].node))
             others = ", ".join(i.node for i in instances[1:])
@@ -157,6 +163,7 @@ class _Mover:
             ready = _get(entry, "ready")
             for kind in ("connect", "http"):
                 written = _get(ready, kind)
+                written = _get(written, "url") or written
                 if isinstance(written, yaml.ScalarNode) and f"{{{name}.port}}" not in written.value:
                     scheme = "http://" if kind == "http" else ""
                     written.value = f"{scheme}{HOST}:{self._free_port()}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import Struct
@@ -27,10 +29,12 @@ _ASKS: Mapping[OS, str] = {
 one: proc_pid_stat(5), ps(1)."""
 
 _CLOCKS: Mapping[OS, str] = {
-    "linux": '{ read -r up idle </proc/uptime && echo "up:$up"; } 2>/dev/null',
+    "linux": '{ read -r up idle </proc/uptime && echo "up:$up"'
+    '; read -r boot </proc/sys/kernel/random/boot_id && echo "boot:$boot"; } 2>/dev/null',
     "macos": "date +now:%s",
 }
-"""Tells the time before it is looked which instances run: seconds since the boot, or the epoch."""
+"""Tells the time before it is looked which instances run: seconds since the boot and which one, or
+the epoch."""
 _DATES: Mapping[OS, str] = {"linux": "date +now:%s", "macos": "true"}
 
 
@@ -99,6 +103,7 @@ _LOG_LINE = re.compile(
 )
 _NOW_LINE = re.compile(r"now:(?P<now>[0-9]{1,15})")
 _SECONDS = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
+_BOOT_LINE = re.compile(r"boot:(?P<boot>\S+)")
 _UP_LINE = re.compile(rf"up:(?P<up>{_SECONDS.pattern})")
 _HEALTH = re.compile(
     r"(?P<state>ok|failing|unknown) (?P<failures>[0-9]{1,9}) (?P<alike>[0-9]{1,9}) "
@@ -118,12 +123,32 @@ _HEALTH_STATES: Mapping[str, HealthState] = {
 }
 
 
-def read_records(answer: Answer) -> Records:
-    """Records and log ends by job and instance, without incomplete records."""
+class _Clock(Struct):
+    """What the node said of the time, and when it was asked by the controller's."""
+
+    heard: datetime
+    """In the middle of the time in which it answered."""
+    spread_s: float
+    """Half of that time."""
+    now: int | None = None
+    """Seconds since 1970, by the node's clock."""
+    up_s: float | None = None
+    boot: str = ""
+
+
+def read_records(answer: Answer, asked_s: float | None = None) -> Records:
+    """Records and log ends by job and instance, without incomplete records.
+
+    :param asked_s: when the node was asked, by the controller's clock.
+    """
+    now_s = time.time()
+    begun_s = now_s if asked_s is None else min(asked_s, now_s)
+    clock = _Clock(
+        datetime.fromtimestamp((begun_s + now_s) / 2, UTC),
+        (now_s - begun_s) / 2,
+    )
     files: dict[tuple[str, str], dict[str, str]] = {}
     ends: dict[tuple[str, str], int] = {}
-    now: int | None = None
-    up_s: float | None = None
     for line in answer.text.splitlines():
         if found := _FILE_LINE.match(line):
             values = files.setdefault((found["job"], found["instance"]), {})
@@ -136,13 +161,15 @@ def read_records(answer: Answer) -> Records:
             key2 = (found["job"], found["instance"])
             ends[key2] = max(ends.get(key2, 0), int(found["offset"]) + int(found["size"]))
         elif found := _NOW_LINE.fullmatch(line):
-            now = int(found["now"])
+            clock.now = int(found["now"])
         elif found := _UP_LINE.fullmatch(line):
-            up_s = float(found["up"])
+            clock.up_s = float(found["up"])
+        elif found := _BOOT_LINE.fullmatch(line):
+            clock.boot = found["boot"]
     records = {}
     for (job, instance), values in files.items():
         if phase := _PHASES.get(values.get("phase", "")):
-            records[job, instance] = _record(job, instance, phase, values, now, up_s)
+            records[job, instance] = _record(job, instance, phase, values, clock)
     damaged = frozenset(key for key, values in files.items() if "damaged" in values)
     return Records(records, ends, damaged - set(records))
 
@@ -152,12 +179,12 @@ def _record(
     instance: str,
     phase: Phase,
     values: Mapping[str, str],
-    now: int | None,
-    up_s: float | None,
+    clock: _Clock,
 ) -> Record:
     restarts = whole(values.get("restarts")) or 0
     run = values.get("run", "")
     attempt = f"{run} {restarts}"
+    ended_at, ended_error_s = _ended(values, clock)
     return Record(
         job=job,
         instance=instance,
@@ -165,27 +192,46 @@ def _record(
         phase=phase,
         pid=whole(values.get("pid")),
         started_at=epoch_time(values.get("started")),
-        age_s=_age_s(values, now, up_s) if phase == "running" else None,
-        ended_at=epoch_time(values.get("ended")),
+        age_s=_age_s(values, clock) if phase == "running" else None,
+        ended_at=ended_at,
+        ended_error_s=ended_error_s,
         exit_code=whole(values.get("exit")),
         restarts=restarts,
         ready=values.get("ready") == attempt,
         log_start=whole(values.get("log")),
         last_line=values.get("last", "")[:LAST_CHARACTERS].strip(),
         searched=_of(attempt, values.get("searched")),
-        health=_health(attempt, values, now),
+        health=_health(attempt, values, clock.now),
         words=_words(values.get("words")),
         unwell=_unwell(f"{run} {restarts if phase == 'ended' else restarts - 1}", values),
     )
 
 
-def _age_s(values: Mapping[str, str], now: int | None, up_s: float | None) -> float | None:
+def _age_s(values: Mapping[str, str], clock: _Clock) -> float | None:
     """For how long an attempt has run, by the node's own clock; at least so long."""
-    if up_s is None:
+    if clock.up_s is None:
         started = whole(values.get("started"))
-        return None if now is None or started is None else max(0.0, now - started - 1.0)
+        if clock.now is None or started is None:
+            return None
+        return max(0.0, clock.now - started - 1.0)
     began = _SECONDS.fullmatch(values.get("up", ""))
-    return max(0.0, up_s - float(began[0])) if began else None
+    return max(0.0, clock.up_s - float(began[0])) if began else None
+
+
+def _ended(values: Mapping[str, str], clock: _Clock) -> tuple[datetime | None, float | None]:
+    """When an attempt ended, by the controller's clock, and by how much that may be wrong."""
+    ended, up = whole(values.get("ended")), _SECONDS.fullmatch(values.get("ended_up", ""))
+    if up and clock.up_s is not None and clock.boot and clock.boot == values.get("boot"):
+        ago_s, error_s = clock.up_s - float(up[0]), 0.01
+    elif ended is not None and clock.now is not None:
+        ago_s, error_s = float(clock.now - ended), 1.0  # both are whole seconds
+    else:
+        return epoch_time(values.get("ended")), None
+    try:
+        at = clock.heard - timedelta(seconds=max(0.0, ago_s))
+    except OverflowError:  # no time that a clock of today shows
+        return None, None
+    return at, round(clock.spread_s + error_s, 3)
 
 
 def _of(attempt: str, line: str | None) -> str:
@@ -225,7 +271,7 @@ def _unwell(attempt: str, values: Mapping[str, str]) -> str:
 
 
 def _read(told: Told) -> Records:
-    return read_records(told.answer)
+    return read_records(told.answer, told.asked_s)
 
 
 def _into(facts: NodeFacts, found: Records) -> NodeFacts:

@@ -7,6 +7,8 @@ takes IPv4, too.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 from fleetctl.model.facts import Listener, TcpConnection
 from fleetctl.probes.parsers.address import ipv4, unmapped
 from fleetctl.probes.parsers.number import whole
@@ -51,9 +53,13 @@ def parse_lsof_connections(text: str) -> tuple[TcpConnection, ...]:
         local, arrow, remote = line[1:].partition("->")
         if line[:1] != "n" or not arrow or pid is None:
             continue
-        address, _, port_text = remote.rpartition(":")
-        ends = [ipv4(unmapped(end.strip("[]"))) for end in (local.rpartition(":")[0], address)]
-        port = whole(port_text)
-        if ends[0] is not None and ends[1] is not None and port is not None:
-            found.append(TcpConnection(ends[0], ends[1], port, (pid,)))
+        (own, own_port), (peer, port) = _end(local), _end(remote)
+        if own is not None and peer is not None and port is not None:
+            found.append(TcpConnection(own, peer, port, (pid,), own_port or 0))
     return tuple(found)
+
+
+def _end(text: str) -> tuple[IPv4Address | None, int | None]:
+    """Address and port of one end."""
+    address, _, port = text.rpartition(":")
+    return ipv4(unmapped(address.strip("[]"))), whole(port)

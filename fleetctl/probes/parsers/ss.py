@@ -41,12 +41,12 @@ def parse_ss_connections(text: str) -> tuple[TcpConnection, ...]:
         fields = line.split()
         if len(fields) < 5 or fields[0] != "ESTAB":
             continue
-        local, remote = ipv4(_end(fields[3])[0]), ipv4(_end(fields[4])[0])
-        port = _end(fields[4])[1]
+        (own, own_port), (peer, port) = _end(fields[3]), _end(fields[4])
+        local, remote = ipv4(own), ipv4(peer)
         if local is None or remote is None or port is None:
             continue
         pids = tuple(sorted({int(p["pid"]) for p in _PROCESS.finditer(line)}))
-        found.append(TcpConnection(local, remote, port, pids))
+        found.append(TcpConnection(local, remote, port, pids, own_port or 0))
     return tuple(found)
 
 
