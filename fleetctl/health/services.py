@@ -91,6 +91,12 @@ def _own_pids(facts: NodeFacts, pane: Pane | None, record: Record | None) -> fro
     return frozenset(pid for run in runs for pid in (facts.runs or {}).get(run, ()))
 
 
+def own_processes(fleet: str, instance: Instance, facts: NodeFacts) -> frozenset[int]:
+    """The processes of its newest run, as far as they are known."""
+    record = facts.records.get((instance.job, instance.name))
+    return _own_pids(facts, pane_of(fleet, instance, facts), record)
+
+
 def _listening(instance: Instance, facts: NodeFacts, own: frozenset[int]) -> tuple[str, ...] | None:
     sockets = own_sockets(instance, facts, own)
     return None if sockets is None else tuple(map(str, sockets))
