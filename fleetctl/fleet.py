@@ -166,8 +166,20 @@ class LiveFleet:
     def plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         return plan(self.job, chosen) if self.job else ()
 
-    def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
-        return Action(lambda known: self._launcher.start(chosen, report, known, check=check))
+    def start(
+        self,
+        chosen: Sequence[Instance],
+        report: Report,
+        *,
+        check: bool = True,
+        again: bool = False,
+        anew: bool = False,
+    ) -> Action:
+        return Action(
+            lambda known: self._launcher.start(
+                chosen, report, known, check=check, again=again, anew=anew
+            )
+        )
 
     def stop(
         self, chosen: Sequence[Instance], report: Report, *, orphans: WantedOrphans | None = None

@@ -294,10 +294,21 @@ class FleetService(Protocol):
     def plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         """What :meth:`start` would do, in which order."""
 
-    def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
+    def start(
+        self,
+        chosen: Sequence[Instance],
+        report: Report,
+        *,
+        check: bool = True,
+        again: bool = False,
+        anew: bool = False,
+    ) -> Action:
         """Start ``chosen``, each as soon as those that it waits for are ready.
 
         :param check: refuse if the network would break them, and wait for paths.
+        :param again: start also those that run once, and are done.
+        :param anew: forget how they ended before as soon as their nodes have answered, and not only
+            when their turn has come.
         """
 
     def stop(

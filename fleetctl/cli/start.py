@@ -26,6 +26,9 @@ from fleetctl.model.plan import PlanStep
 @click.option(
     "--no-check", is_flag=True, help="Start whatever the network is like, and wait for no path."
 )
+@click.option(
+    "--again", is_flag=True, help="Also run services once more that run once and are done."
+)
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Give up waiting then.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on stdout.")
 @click.pass_context
@@ -34,6 +37,7 @@ def command(
     targets: tuple[str, ...],
     dry_run: bool,
     no_check: bool,
+    again: bool,
     timeout: float | None,
     as_json: bool,
 ) -> int:
@@ -46,7 +50,7 @@ def command(
     """
     context: Context = ctx.obj
     words = words_after_dashes(ctx)
-    return asyncio.run(_start(context, targets, words, dry_run, no_check, timeout, as_json))
+    return asyncio.run(_start(context, targets, words, dry_run, no_check, again, timeout, as_json))
 
 
 async def _start(
@@ -55,6 +59,7 @@ async def _start(
     words: Sequence[str] | None,
     dry_run: bool,
     no_check: bool,
+    again: bool,
     timeout_s: float | None,
     as_json: bool,
 ) -> int:
@@ -66,7 +71,7 @@ async def _start(
             )
         if dry_run:
             return _show_plan(service.plan(chosen), as_json)
-        begin = partial(service.start, chosen, check=not no_check)
+        begin = partial(service.start, chosen, check=not no_check, again=again)
         async with code_compared(service, chosen):
             return await carry_out(begin, chosen, "starting", as_json, timeout_s)
 

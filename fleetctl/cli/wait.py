@@ -69,7 +69,7 @@ async def _wait(
     context: Context, targets: Sequence[str], aim: Aim, timeout_s: float | None, as_json: bool
 ) -> int:
     async with context.service() as service:
-        chosen = awaited(service.job, instances(service, targets), aim)
+        chosen = awaited(service.job, instances(service, targets), aim, every=not targets)
         job = service.job
         assert job is not None
         found = _Waited({i.name: not_asked_yet(i) for i in chosen}, {})
@@ -82,14 +82,19 @@ async def _wait(
         return _tell(found, aim, outcome, time.monotonic() - began_s, as_json)
 
 
-def awaited(job: Job | None, chosen: Sequence[Instance], aim: Aim) -> list[Instance]:
-    """Those of ``chosen`` that are waited for.
+def awaited(
+    job: Job | None, chosen: Sequence[Instance], aim: Aim, *, every: bool
+) -> list[Instance]:
+    """Those of ``chosen`` that are waited for: of a job with services that run once, these exit.
 
+    :param every: no TARGET was said.
     :raises UsageError: there are none.
     """
     found = list(chosen)
     if aim == "exited":
         found = [i for i in chosen if i.command is not None]
+        if every and any(i.once for i in found):
+            found = [i for i in found if i.once]
     if found:
         return found
     if chosen:

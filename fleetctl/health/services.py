@@ -52,6 +52,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         changed=pane.definition_hash != instance.definition_hash if pane else None,
         arguments=shown_words(current.words) if current else None,
         liveness=works if state in _RUNS else None,
+        once=instance.once,
     )
 
 
@@ -68,6 +69,7 @@ def unknown_status(instance: Instance, reason: str) -> ServiceStatus:
         rank=instance.rank,
         state="unknown",
         reason=reason,
+        once=instance.once,
     )
 
 

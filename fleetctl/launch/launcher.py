@@ -71,8 +71,13 @@ class Launcher:
         began_s: float | None = None,
         *,
         check: bool = True,
+        again: bool = False,
+        anew: bool = False,
     ) -> ActionResult:
         """Start ``chosen``.
+
+        :param again: also those that run once, and are done.
+        :param anew: how they ended before is forgotten as soon as their nodes have answered.
 
         :raises UsageError: an env_file cannot be read; nothing was started.
         :raises StartRefused: the network would break them; nothing was started.
@@ -97,6 +102,8 @@ class Launcher:
             left_out=left_out,
             lacks=self._lacks(looks) if check else None,
             preparations=self._preparations(),
+            again=again,
+            anew=anew,
         )
         self._former.started.add(self.fleet.nodes[i.node] for i in chosen if i.command is not None)
         try:

@@ -173,6 +173,12 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
     )
 
 
+def forget_script(fleet: str, instance: Instance) -> str:
+    """The script that makes an instance that has ended one that is stopped; see forget.sh."""
+    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
+    return f"dir={folder}\n{members_text()}{_shipped('forget.sh')}"
+
+
 def stop_script(fleet: str, instance: Instance) -> str:
     """The script that ends an instance; see stop.sh for what it prints."""
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))

@@ -105,6 +105,25 @@ def test_the_exit_code_of_what_exited_is_its_own(capsys: pytest.CaptureFixture[s
     assert told["waited_s"] >= 9
 
 
+def test_of_a_job_with_services_that_run_once_only_these_exit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    once = job(
+        {"server": (["mini1"], []), "worker": (["pi4"], [])},
+        server={"listen": listen(), "ready": Ready("listening")},
+        worker={"once": True},
+    )
+
+    def end(links: SimulatedFleet) -> None:
+        links.node["pi4"].programs["worker@pi4"] = ends(0, after_s=4)
+
+    assert waited("exited", prepare=end, of=once) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["services"]) == ["worker@pi4"]
+    assert told["exit_code"] == 0
+    assert waited("ready", prepare=end, of=once) == 0
+
+
 def test_a_lost_link_is_neither_ready_nor_stopped(capsys: pytest.CaptureFixture[str]) -> None:
     def runs(links: SimulatedFleet) -> None:
         links.node["pi4"].already_runs(JOB.services["worker"].instances[0])

@@ -200,7 +200,15 @@ class Stage:
     def plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         return plan(self.job, chosen)
 
-    def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
+    def start(
+        self,
+        chosen: Sequence[Instance],
+        report: Report,
+        *,
+        check: bool = True,
+        again: bool = False,
+        anew: bool = False,
+    ) -> Action:
         return Action(lambda known: self._start(chosen, report, known))
 
     def stop(
