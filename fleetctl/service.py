@@ -15,6 +15,7 @@ from msgspec import Struct
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.bench import BenchPath, BenchReport, PathResult
+from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
@@ -325,6 +326,22 @@ class FleetService(Protocol):
 
         If they could not be started again, nothing is stopped; if one does not stop, nothing is
         started.
+        """
+
+    async def signal(
+        self, chosen: Sequence[Instance], signal: str, *, whole: bool = False
+    ) -> Mapping[str, Delivery]:
+        """Send a signal to the processes that the commands of ``chosen`` run as, side by side.
+
+        :param signal: without the SIG prefix.
+        :param whole: to all processes of each.
+        :returns: by instance, what became of it.
+        """
+
+    async def send(self, chosen: Sequence[Instance], text: bytes) -> Mapping[str, Delivery]:
+        """Type ``text``, in which newlines are Enter, into the windows of ``chosen``, side by side.
+
+        :returns: by instance, what became of it.
         """
 
     async def past_logs(

@@ -26,6 +26,8 @@ COMMANDS = {
     "restart": "stop, then start",
     "status": "nodes, services and problems at this moment",
     "wait": "return once services are ready, healthy, stopped or have exited",
+    "signal": "send a signal to the processes of services",
+    "send": "type a text into the windows of services",
     "attach": "the tmux window of an instance, in this terminal",
     "logs": "lines of one or several instances",
     "check": "verify the network: routes there and back, forwarding, which node reaches which",
