@@ -11,13 +11,14 @@ import click
 from fleetctl.cli.context import Context, instances
 from fleetctl.cli.deliveries import tell
 from fleetctl.config.scalars import Signal
+from fleetctl.errors import UsageError
 
 SIGNAL_SCHEMA = "fleetctl.signal/1"
 
 
 @click.command(short_help="send a signal to the processes of services")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
-@click.argument("signal", type=click.Choice(get_args(Signal), case_sensitive=False))
+@click.argument("signal", metavar="SIGNAL")
 @click.option("--all", "whole", is_flag=True, help="To all processes, and not only to its program.")
 @click.option("--json", "as_json", is_flag=True, help="What became of it as JSON on stdout.")
 @click.pass_obj
@@ -29,7 +30,19 @@ def command(
     The process that its command runs as gets it: the program, not the shell of the command line
     around that. It is no stop: what ends by it is restarted as its restart policy says.
     """
-    return asyncio.run(_signal(context, targets, signal.removeprefix("SIG"), whole, as_json))
+    return asyncio.run(_signal(context, targets, named(signal), whole, as_json))
+
+
+def named(signal: str) -> str:
+    """A signal without the SIG prefix.
+
+    :raises UsageError: it is none that ``stop.signal`` may be.
+    """
+    name, known = signal.upper().removeprefix("SIG"), get_args(Signal)
+    if name in known:
+        return name
+    there_are = ", ".join(one for one in known if not one.startswith("SIG"))
+    raise UsageError(f"{signal!r} is no signal that can be sent", hint=f"There are: {there_are}.")
 
 
 async def _signal(

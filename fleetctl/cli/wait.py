@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Literal, get_args
 
@@ -124,7 +124,7 @@ async def _watch(
             found.statuses = {i.name: known[i.name] for i in chosen}
             found.standings = {i.name: standing(job, i, known, aim, left) for i in chosen}
             for name, status in found.statuses.items():
-                now = (status.state, status.reason)
+                now = (status.word, status.reason)
                 asked = service.fleet.nodes[status.node].connection == "none" or (
                     not snapshot.status.nodes[status.node].ssh.unasked
                 )
@@ -165,8 +165,7 @@ def _tell(found: _Waited, aim: Aim, outcome: Outcome, waited_s: float, as_json: 
         click.echo(msgspec.json.format(msgspec.json.encode(said)))
         return code
     if outcome == "so":
-        after = f" with exit code {code}" if aim == "exited" else ""
-        click.echo(f"{len(found.statuses)} {_WORDS[aim]}{after}", err=True)
+        click.echo(_so(found.statuses.values(), aim, code), err=True)
         return code
     short = [name for name, stands in found.standings.items() if stands != "so"]
     if outcome == "timed out":
@@ -182,4 +181,12 @@ def _tell(found: _Waited, aim: Aim, outcome: Outcome, waited_s: float, as_json: 
     return code
 
 
-_WORDS = {"ready": "ready", "healthy": "healthy", "stopped": "stopped", "exited": "ended"}
+def _so(statuses: Collection[ServiceStatus], aim: Aim, code: int) -> str:
+    """What is true of all of them; what has done its work and ended is not ready."""
+    if aim == "exited":
+        return f"{len(statuses)} ended, exit code {code}"
+    if aim == "stopped":
+        return f"{len(statuses)} stopped"
+    ended = sum(status.state == "exited" for status in statuses)
+    parts = [f"{len(statuses) - ended} {aim}"] if len(statuses) > ended else []
+    return ", ".join([*parts, *([f"{ended} ended with exit code 0"] if ended else [])])

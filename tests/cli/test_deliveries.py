@@ -45,7 +45,14 @@ def test_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_only_signals_that_stop_may_have_are_sent() -> None:
-    for words in (["worker", "STOP"], ["USR1"], []):
+    assert [signal.named(name) for name in ("USR1", "SIGUSR1", "sigterm")] == [
+        "USR1",
+        "USR1",
+        "TERM",
+    ]
+    with pytest.raises(UsageError, match="'STOP' is no signal that can be sent"):
+        signal.named("STOP")
+    for words in (["USR1"], []):
         assert CliRunner().invoke(signal.command, words, obj=None).exit_code == 2
 
 
