@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +13,7 @@ from fleetctl.errors import LaunchError, LinkError, LinkHung, TmuxError, UsageEr
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
+from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Failure, Said
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import CUT_OFF, Pane
@@ -168,8 +169,20 @@ class LiveFleet:
     def plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         return plan(self.job, chosen) if self.job else ()
 
-    def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
-        return Action(lambda known: self._launcher.start(chosen, report, known, check=check))
+    def start(
+        self,
+        chosen: Sequence[Instance],
+        report: Report,
+        *,
+        check: bool = True,
+        again: bool = False,
+        anew: bool = False,
+    ) -> Action:
+        return Action(
+            lambda known: self._launcher.start(
+                chosen, report, known, check=check, again=again, anew=anew
+            )
+        )
 
     def stop(
         self, chosen: Sequence[Instance], report: Report, *, orphans: WantedOrphans | None = None
@@ -178,6 +191,29 @@ class LiveFleet:
 
     def restart(self, chosen: Sequence[Instance], report: Report) -> Action:
         return Action(lambda known: self._launcher.restart(chosen, report, known))
+
+    async def signal(
+        self, chosen: Sequence[Instance], signal: str, *, whole: bool = False
+    ) -> dict[str, Delivery]:
+        from fleetctl.launch.delivering import Delivering
+
+        to = Delivering(self.fleet.name, self.links)
+        return await self._deliver(chosen, lambda i: to.signal(i, signal, whole=whole))
+
+    async def send(self, chosen: Sequence[Instance], text: bytes) -> dict[str, Delivery]:
+        from fleetctl.launch.delivering import Delivering
+
+        to = Delivering(self.fleet.name, self.links)
+        return await self._deliver(chosen, lambda i: to.send(i, text))
+
+    async def _deliver(
+        self,
+        chosen: Sequence[Instance],
+        deliver: Callable[[Instance], Coroutine[None, None, Delivery]],
+    ) -> dict[str, Delivery]:
+        with self.changing():
+            done = await asyncio.gather(*map(deliver, chosen))
+        return {instance.name: one for instance, one in zip(chosen, done, strict=True)}
 
     @cached_property
     def _launcher(self) -> Launcher:

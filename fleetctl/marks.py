@@ -28,6 +28,7 @@ MARKS = {
     "waiting": Mark("○", "doubt"),
     "stopped": Mark("○", "quiet"),
     "exited": Mark("○", "quiet"),
+    "done": Mark("●", "quiet"),
     "external": Mark("□", "quiet"),
     "unreachable": Mark("✖", "bad"),
     "failed": Mark("✖", "bad"),

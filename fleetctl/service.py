@@ -15,6 +15,7 @@ from msgspec import Struct
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.bench import BenchPath, BenchReport, PathResult
+from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
@@ -294,10 +295,21 @@ class FleetService(Protocol):
     def plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         """What :meth:`start` would do, in which order."""
 
-    def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
+    def start(
+        self,
+        chosen: Sequence[Instance],
+        report: Report,
+        *,
+        check: bool = True,
+        again: bool = False,
+        anew: bool = False,
+    ) -> Action:
         """Start ``chosen``, each as soon as those that it waits for are ready.
 
         :param check: refuse if the network would break them, and wait for paths.
+        :param again: start also those that run once, and are done.
+        :param anew: forget how they ended before as soon as their nodes have answered, and not only
+            when their turn has come.
         """
 
     def stop(
@@ -314,6 +326,22 @@ class FleetService(Protocol):
 
         If they could not be started again, nothing is stopped; if one does not stop, nothing is
         started.
+        """
+
+    async def signal(
+        self, chosen: Sequence[Instance], signal: str, *, whole: bool = False
+    ) -> Mapping[str, Delivery]:
+        """Send a signal to the processes that the commands of ``chosen`` run as, side by side.
+
+        :param signal: without the SIG prefix.
+        :param whole: to all processes of each.
+        :returns: by instance, what became of it.
+        """
+
+    async def send(self, chosen: Sequence[Instance], text: bytes) -> Mapping[str, Delivery]:
+        """Type ``text``, in which newlines are Enter, into the windows of ``chosen``, side by side.
+
+        :returns: by instance, what became of it.
         """
 
     async def past_logs(

@@ -23,6 +23,7 @@ Kind = Literal[
     "prepare",  # start of an instance
     "unlock",
     "stop",
+    "forget",  # how an instance ended
     "log",  # a piece of a log, or a followed log
     "note",  # a controller's note on an attempt
     "conversation",
@@ -35,6 +36,7 @@ Kind = Literal[
 _SIGNS: Mapping[Kind, str] = {
     "prepare": r"^put supervisor <<",
     "stop": r"^# Ends one instance",
+    "forget": r"^# Takes the instance whose folder",
     "log": r"^# Reads an instance's log",
     "note": r">(ready|searched)\.new && mv",
     "conversation": r"^changes\(\) \{$",

@@ -164,6 +164,7 @@ class SimulatedNode(ScriptedNode):
             "prepare": self._prepare,
             "unlock": self._unlock,
             "stop": self._stop,
+            "forget": self._forget,
             "log": self._log,
             "note": self._note,
             "conversation": self._conversation,
@@ -376,6 +377,13 @@ class SimulatedNode(ScriptedNode):
         return 0
 
     # the rest
+
+    async def _forget(self, script: Script) -> int:
+        key = _key(script.text)
+        record = self.records.get(key)
+        if record and record.phase == "ended" and not self.runs.get(record.run):
+            self.records[key] = replace(record, phase="stopped")
+        return 0
 
     async def _log(self, script: Script) -> int:
         words = shlex.split(script.text.partition("\n")[0])

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from fleetctl.errors import ConnectTimedOut
 from fleetctl.launch.launcher import STRAGGLERS_WAIT_S
+from fleetctl.launch.runner import DONE_ALREADY
 from fleetctl.link.protocol import Link
 from fleetctl.model.progress import Progress
 from fleetctl.model.ready import Ready
@@ -21,7 +22,7 @@ from fleetctl.service import Action, StartRefused
 from tests.clock import jumping
 from tests.launch.jobs import job, listen
 from tests.scripted import says
-from tests.simulated import FLEET, SimulatedFleet, server
+from tests.simulated import FLEET, SimulatedFleet, ends, server
 
 FABRIC = Network("fabric", IPv4Network("10.0.0.0/24"))
 JOB = job(
@@ -97,6 +98,22 @@ def test_a_start_that_the_network_would_break_is_refused() -> None:
             assert states(action) == {}
             anyhow = service.start(JOB.instances, silent, check=False)
             assert (await anyhow.run()).bad == ()
+
+    jumping(body())
+
+
+def test_what_is_done_needs_no_network() -> None:
+    async def body() -> None:
+        once = job({"server": (["mini1"], [])}, server={"listen": listen(), "once": True})
+        links = nodes()
+        links.node["mini1"].programs["server@mini1"] = ends(0)
+        async with links.service(once) as service:
+            await service.start(once.instances, silent).run()
+            links.node["mini1"].told["interfaces"] = "[]\n" * 9  # so it has not its address
+            result = await service.start(once.instances, silent).run()
+            assert result.services["server@mini1"].reason == DONE_ALREADY
+            with pytest.raises(StartRefused):
+                await service.start(once.instances, silent, again=True).run()
 
     jumping(body())
 

@@ -127,7 +127,13 @@ def _say_what_changed(services: Mapping[str, ServiceStatus], chosen: Sequence[In
                 err=True,
             )
     for name, status in services.items():
-        if status.changed:
+        if status.changed and status.done:
+            click.echo(
+                f"{name} was done with another definition than nodes.yaml has now; "
+                f"to run it with this one: fleetctl start --again {name}",
+                err=True,
+            )
+        elif status.changed:
             click.echo(
                 f"{name} runs with another definition than nodes.yaml has now; "
                 f"to renew it: fleetctl restart {name}",

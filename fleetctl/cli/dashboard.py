@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import termios
 import threading
 from collections.abc import Callable
@@ -16,12 +14,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fleetctl.cli.apart import start_apart
 from fleetctl.cli.context import Context, NodesFile
 from fleetctl.cli.terminal import given_back, require_screen
 from fleetctl.demo import present
 from fleetctl.errors import ConfigError, FleetctlError
-from fleetctl.local_files import private_folder
-from fleetctl.model.layout import start_log
 
 if TYPE_CHECKING:
     from fleetctl.service import FleetService
@@ -130,25 +127,10 @@ def _watch_terminal(
 
 def _go_on_starting(context: Context, fleet: str, instances: tuple[str, ...]) -> None:
     """Start a process that finishes the start of ``instances`` and logs its progress."""
-    options = [] if context.config_path is None else ["-f", str(context.config_path)]
-    options += [] if context.job is None else ["--job", context.job]
-    log = start_log(fleet)
-    try:
-        path = Path(log).expanduser()
-        private_folder(path.parent)
-        said = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except (OSError, RuntimeError) as error:  # no space, or no home folder
-        log, said = f"nowhere, since {error}", subprocess.DEVNULL
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fleetctl", *options, "start", *instances],
-        stdin=subprocess.DEVNULL,
-        stdout=said,
-        stderr=said,
-        start_new_session=True,
-    )
+    apart = start_apart(context, fleet, instances)
     click.echo(
-        f"Left the dashboard; process {process.pid} goes on with the start: fleetctl status\n"
-        f"It writes what it does to: {log}",
+        f"Left the dashboard; process {apart.process.pid} goes on with the start: fleetctl status\n"
+        f"It writes what it does to: {apart.log}",
         err=True,
     )
 

@@ -44,9 +44,12 @@ class ProgressLines:
             self._pending.pop(progress.instance, None)
         else:
             self._pending[progress.instance] = None
-        reason = f"  {progress.reason}" if progress.reason else ""
-        name = progress.instance.ljust(self._wide)
-        self.say(f"{progress.elapsed_s:6.1f}s  {name}  {state(progress.state, err=True)}{reason}")
+        self.became(progress.instance, progress.state, progress.reason, progress.elapsed_s)
+
+    def became(self, name: str, now: str, reason: str | None, elapsed_s: float) -> None:
+        """Print the state that ``name`` has now."""
+        why = f"  {reason}" if reason else ""
+        self.say(f"{elapsed_s:6.1f}s  {name.ljust(self._wide)}  {state(now, err=True)}{why}")
 
     def say(self, line: str, *, err: bool = True) -> None:
         """Print a line above the last one.
@@ -59,6 +62,10 @@ class ProgressLines:
     def settle(self, name: str) -> None:
         """Stop waiting for ``name``."""
         self._pending.pop(name, None)
+
+    def expect(self, name: str) -> None:
+        """Wait for ``name`` again."""
+        self._pending[name] = None
 
     @asynccontextmanager
     async def live(self) -> AsyncIterator[None]:

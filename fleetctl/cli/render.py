@@ -100,10 +100,13 @@ def status_lines(status: FleetStatus) -> list[str]:
 
 def _headline(status: FleetStatus) -> str:
     reached, nodes = status.reached
+    open_ones = len(status.services) - status.done
     parts = [
         status.fleet + (f"/{status.job}" if status.job else ""),
         f"{reached}/{nodes} nodes",
-        f"{status.ready}/{len(status.services)} ready" if status.services else "no services",
+        *([f"{status.ready}/{open_ones} ready"] if open_ones else []),
+        *([f"{status.done} done"] if status.done else []),
+        *([] if status.services else ["no services"]),
         count(len(status.problems), "problem"),
         status.generated_at.astimezone().strftime("%H:%M:%S"),
     ]
@@ -132,7 +135,7 @@ def _service_table(status: FleetStatus) -> list[str]:
         [
             (
                 name,
-                state(service.state),
+                state(service.word),
                 duration(max(0.0, (now - since).total_seconds()))
                 if (since := service.ended_at or service.started_at)
                 else "-",

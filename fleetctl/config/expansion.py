@@ -144,6 +144,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
         },
         env_file=instance.env_file,
         files=dict(instance.files) or None,
+        once=instance.once or None,
         restart=_given(**msgspec.structs.asdict(instance.restart)),
         stop=_given(**msgspec.structs.asdict(instance.stop)),
     )

@@ -104,7 +104,8 @@ class _JobReader:
         """The services of this job, each once."""
         path, written = self._path(service, "after"), entry.after or []
         known = self._known(path, written, "service", self._entries)
-        for name, until in self._until(entry).items():
+        said = entry.after if isinstance(entry.after, dict) else {}
+        for name, until in said.items():
             other = self._entries.get(name)
             if other is None or until != "exited-ok":
                 continue
@@ -118,11 +119,18 @@ class _JobReader:
             self._report.mistake((*path, name), what)
         return known
 
-    @staticmethod
-    def _until(entry: ServiceEntry) -> dict[str, Until]:
-        """What is waited for of services, where it is not that they are ready."""
-        after = entry.after if isinstance(entry.after, dict) else {}
-        return {name: until for name, until in after.items() if until != "ready"}
+    def _until(self, entry: ServiceEntry) -> dict[str, Until]:
+        """What is waited for of services, where it is not that they are ready: of one that runs
+        once, and has nothing to be ready by, that it is done."""
+        if isinstance(entry.after, dict):
+            return {name: until for name, until in entry.after.items() if until != "ready"}
+        names = [entry.after] if isinstance(entry.after, str) else entry.after or []
+        others = {name: self._entries[name] for name in names if name in self._entries}
+        return {
+            name: "exited-ok"
+            for name, other in others.items()
+            if given(other.once, False) and not other.ready and given(other.listen, None) is None
+        }
 
     def _known(
         self,
@@ -214,6 +222,7 @@ class _JobReader:
         self, name: str, entry: ServiceEntry, after: tuple[str, ...], node: Node, rank: int
     ) -> Instance:
         self._check_command(name, entry, node)
+        self._check_once(name, entry)
         scope = Scope(
             self._fleet,
             node,
@@ -272,6 +281,7 @@ class _JobReader:
             restart=self._restart(name, entry),
             stop=_stop(entry.stop or StopEntry()),
             until=self._until(entry),
+            once=given(entry.once, False),
             interfaces=scope.interfaces,  # filled by all of the above
             files=scope.files,
         )
@@ -341,6 +351,17 @@ class _JobReader:
                 "with connect or http"
             )
         self._report.mistake(self._path(name), what, key=True)
+
+    def _check_once(self, name: str, entry: ServiceEntry) -> None:
+        if not given(entry.once, False):
+            return
+        if self._restart(name, entry).policy == "always":
+            why = f"service {name!r} runs once, so restart may be on-failure or never, not always"
+        elif given(entry.command, None) is None and not self._incomplete(name):
+            why = f"service {name!r} has no command, so nobody sees it end: remove once"
+        else:
+            return
+        self._report.mistake(self._path(name, "once"), why)
 
     def _watched_from_outside(self, name: str, entry: ServiceEntry) -> bool:
         """Whether the controller can ask its ``ready``, or could, but for a mistake in it."""

@@ -316,6 +316,10 @@ class ServiceEntry(Entry):
         ServiceRef | list[ServiceRef] | dict[ServiceRef, Until] | None,
         _means("Services that must be ready before it starts; or what is waited for of each."),
     ] = None
+    once: Annotated[
+        bool | UnsetType,
+        _means("It has done its work when it ends with exit code 0; default false."),
+    ] = UNSET
     restart: Annotated[
         Policy | RestartEntry | None, _means("Whether it is started again when it ends.")
     ] = None

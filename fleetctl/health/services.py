@@ -54,6 +54,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         changed=pane.definition_hash != instance.definition_hash if pane else None,
         arguments=shown_words(current.words) if current else None,
         liveness=works if state in _RUNS else None,
+        once=instance.once,
     )
 
 
@@ -70,6 +71,7 @@ def unknown_status(instance: Instance, reason: str) -> ServiceStatus:
         rank=instance.rank,
         state="unknown",
         reason=reason,
+        once=instance.once,
     )
 
 
@@ -91,6 +93,12 @@ def pane_of(fleet: str, instance: Instance, facts: NodeFacts) -> Pane | None:
 def _own_pids(facts: NodeFacts, pane: Pane | None, record: Record | None) -> frozenset[int]:
     runs = {item.run for item in (pane, record) if item}
     return frozenset(pid for run in runs for pid in (facts.runs or {}).get(run, ()))
+
+
+def own_processes(fleet: str, instance: Instance, facts: NodeFacts) -> frozenset[int]:
+    """The processes of its newest run, as far as they are known."""
+    record = facts.records.get((instance.job, instance.name))
+    return _own_pids(facts, pane_of(fleet, instance, facts), record)
 
 
 def _listening(instance: Instance, facts: NodeFacts, own: frozenset[int]) -> tuple[str, ...] | None:

@@ -94,7 +94,7 @@ def _state(statuses: Mapping[str, ServiceStatus], instance: Instance) -> str:
 
 def _ended_early(job: Job, instance: Instance, facts: NodeFacts | None) -> bool:
     """What others start after and need not run on, such as a download, may end when it likes."""
-    if instance.ready.kind == "alive" and dependents(job, instance.service):
+    if instance.once or (instance.ready.kind == "alive" and dependents(job, instance.service)):
         return False
     record = facts.records.get((instance.job, instance.name)) if facts else None
     if facts is None or record is None or record.ended_at is None:

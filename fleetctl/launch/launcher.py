@@ -71,8 +71,13 @@ class Launcher:
         began_s: float | None = None,
         *,
         check: bool = True,
+        again: bool = False,
+        anew: bool = False,
     ) -> ActionResult:
         """Start ``chosen``.
+
+        :param again: also those that run once, and are done.
+        :param anew: how they ended before is forgotten as soon as their nodes have answered.
 
         :raises UsageError: an env_file cannot be read; nothing was started.
         :raises StartRefused: the network would break them; nothing was started.
@@ -80,7 +85,7 @@ class Launcher:
         secrets = Secrets(chosen)
         looks = self._begin_looks(versions=check)
         left_out: dict[str, str] = {}
-        if check and (problems := await self._obstacles(chosen, looks)):
+        if check and (problems := await self._obstacles(chosen, looks, again=again)):
             left_out = {name: found[0].summary for name, found in problems.items()}
             if self._hopeless(chosen, left_out):
                 raise StartRefused(_each_once(problems))
@@ -97,6 +102,8 @@ class Launcher:
             left_out=left_out,
             lacks=self._lacks(looks) if check else None,
             preparations=self._preparations(),
+            again=again,
+            anew=anew,
         )
         self._former.started.add(self.fleet.nodes[i.node] for i in chosen if i.command is not None)
         try:
@@ -245,11 +252,13 @@ class Launcher:
         looks: Mapping[str, asyncio.Task[Look]],
         *,
         anew: bool = False,
+        again: bool = True,
     ) -> dict[str, tuple[Problem, ...]]:
         """The problems of the network that would make ``chosen`` fail, by instance.
 
         Nodes that are lost or slow to answer are not waited for, and left out.
 
+        :param again: what is done is going to be started, too.
         :param anew: running instances are going to be restarted, so what their nodes lack counts.
         """
         pending = set(looks.values())
@@ -260,8 +269,10 @@ class Launcher:
         known = {name: task.result() if task.done() else late for name, task in looks.items()}
         observer = self._observer
         checked = assess(observer.fleet, self.job, observer.expectations, known, duration_s=0.0)
+        known_now = checked.status.services
+        open_ones = [i for i in chosen if again or not known_now[i.name].done]
         found = obstacles(
-            checked.fleet, checked.expectations, checked.status, self._plan(chosen), anew=anew
+            checked.fleet, checked.expectations, checked.status, self._plan(open_ones), anew=anew
         )
         for instance in chosen if anew else ():
             lacks = tuple(p for p in checked.status.problems if _lacks(p, instance))

@@ -175,6 +175,34 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
     )
 
 
+def forget_script(fleet: str, instance: Instance) -> str:
+    """The script that makes an instance that has ended one that is stopped; see forget.sh."""
+    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
+    return f"dir={folder}\n{members_text()}{_shipped('forget.sh')}"
+
+
+def signal_script(fleet: str, instance: Instance, signal: str, *, whole: bool, traps: bool) -> str:
+    """The script that sends a signal to an instance; see signal.sh for what it prints.
+
+    :param whole: to all of its processes.
+    :param traps: its command line sets traps.
+    """
+    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
+    return (
+        f"dir={folder} signal={quote(signal)} whole={1 if whole else ''} "
+        f"traps={1 if traps else ''}\n{members_text()}{_shipped('signal.sh')}"
+    )
+
+
+def send_script(fleet: str, instance: Instance) -> str:
+    """The script that types its stdin into an instance's window; see send.sh for what it prints."""
+    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
+    return (
+        f"dir={folder} fleet={quote(fleet)} job={quote(instance.job)} "
+        f"instance={quote(instance.name)}\n{_shipped('send.sh')}"
+    )
+
+
 def stop_script(fleet: str, instance: Instance) -> str:
     """The script that ends an instance; see stop.sh for what it prints."""
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))

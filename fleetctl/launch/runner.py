@@ -14,7 +14,7 @@ from fleetctl.finishing import to_the_end
 from fleetctl.health.services import not_asked_yet, service_status, unknown_status
 from fleetctl.hiding import hidden
 from fleetctl.launch.birth import Birth
-from fleetctl.launch.node_files import LOCK_STALE_MINUTES
+from fleetctl.launch.node_files import LOCK_STALE_MINUTES, forget_script
 from fleetctl.launch.preparing import NotPrepared, Preparations
 from fleetctl.launch.secrets import Secrets
 from fleetctl.launch.settling import Settling
@@ -30,6 +30,8 @@ from fleetctl.probes.echoes import path_text
 from fleetctl.probes.node import services_script
 
 PATH_TIMEOUT_S = 6.0
+FORGET_TIMEOUT_S = 20.0
+DONE_ALREADY = "done already; --again runs it once more"
 STARTED_S = 0.1
 """How soon it is seen that an instance, of which that is waited for, runs."""
 LOCK_WAIT_S = 60.0 * LOCK_STALE_MINUTES + 15.0
@@ -52,6 +54,9 @@ class Runner:
     :param lacks: why nothing can be started on an instance's node, once that has answered; an empty
         text: it has what the job requires.
     :param preparations: what is run on a node before anything is started there.
+    :param again: whether services that run once, and are done, are started, too.
+    :param anew: whether of everything that ended, and not only of what runs once, the end is
+        forgotten before it waits for its turn: for those who wait for what comes of this start.
     """
 
     def __init__(
@@ -69,7 +74,11 @@ class Runner:
         left_out: Mapping[str, str] | None = None,
         lacks: Callable[[Instance], Awaitable[str]] | None = None,
         preparations: Preparations | None = None,
+        again: bool = False,
+        anew: bool = False,
     ) -> None:
+        self._again = again
+        self._anew = anew
         self._elastic = elastic
         self._left_out = left_out or {}
         self._lacks = lacks
@@ -130,6 +139,12 @@ class Runner:
         known = self.statuses[instance.name] = await self._known(instance)
         if known.state == "unknown":
             return self._become(instance, known)
+        if known.done and not self._again:
+            return self._change(instance, "exited", DONE_ALREADY)
+        if known.state in ("exited", "failed") and (instance.once or self._anew):
+            link = await self._links.get(instance.node)
+            script = forget_script(self._fleet, instance)
+            await to_the_end(link.run(script, timeout_s=FORGET_TIMEOUT_S))
         if known.state not in ALIVE_STATES:
             if reason := self._left_out.get(instance.name):
                 return self._change(instance, "waiting", f"left out: {reason}")

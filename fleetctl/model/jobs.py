@@ -106,6 +106,8 @@ class Instance(Struct, frozen=True):
     """By name: where it listens besides."""
     bind_any: bool = False
     """It may listen on all addresses of its node: that others are open, too, is meant."""
+    once: bool = False
+    """It has done its work when it ends with exit code 0."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 

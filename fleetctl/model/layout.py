@@ -61,7 +61,7 @@ def started_nodes(fleet: str) -> str:
 
 def start_log(fleet: str) -> str:
     """The file on the controller, starting with ``~/``, with the output of the newest start that
-    went on after the dashboard was left."""
+    goes on without a terminal (``start --detach``, and after the dashboard was left)."""
     return f"{STATE}/{fleet}/.start.log"
 
 

@@ -87,13 +87,14 @@ def met(need: Instance, status: ServiceStatus, until: Until = "ready") -> bool:
     """Whether instances that wait for ``need`` may start.
 
     :param until: what they wait for. What is started by hand counts as started once it is ready;
-        an instance without a condition is ready, too, when it has ended after its work.
+        an instance that runs once, or has no condition, is ready, too, when it has ended after its
+        work.
     """
     match until:
         case "started" if need.command is not None:
             return status.state in ("running", "ready", "unhealthy", "exited")
         case "started" | "ready":
-            done = status.state == "exited" and need.ready.kind == "alive"
+            done = status.state == "exited" and (need.once or need.ready.kind == "alive")
             return status.state == "ready" or done
         case "exited-ok":
             return status.state == "exited"

@@ -239,6 +239,18 @@ class ServiceStatus(Struct, frozen=True):
     Null: nothing, or not known."""
     liveness: LivenessStatus | None = None
     """Null: nodes.yaml has none for it, or it does not run."""
+    once: bool = False
+    """It has done its work when it ends with exit code 0."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has done its work, and need not run."""
+        return self.once and self.state == "exited"
+
+    @property
+    def word(self) -> str:
+        """Its state, for a person."""
+        return "done" if self.done else self.state
 
 
 class OrphanStatus(Struct, frozen=True):
@@ -361,3 +373,8 @@ class FleetStatus(Struct, frozen=True):
     def ready(self) -> int:
         """How many instances are ready."""
         return sum(service.state == "ready" for service in self.services.values())
+
+    @property
+    def done(self) -> int:
+        """How many instances have done their work, and need not be ready."""
+        return sum(service.done for service in self.services.values())

@@ -163,7 +163,7 @@ def _services(status: FleetStatus, names: Sequence[str]) -> Iterator[Content]:
     yield heading("Services")
     for name, service in shown:
         yield Content.assemble(
-            state(service.state), f"  {name}  ", toned(service_words(service), "quiet")
+            state(service.word), f"  {name}  ", toned(service_words(service), "quiet")
         )
     yield Content("")
 

@@ -99,6 +99,27 @@ def test_the_last_lines_of_a_failed_instance_stand_below_it(
 
 
 @pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (replace(SERVER, changed=True), "to renew it: fleetctl restart server@mini1"),
+        (
+            replace(SERVER, changed=True, state="exited", once=True),
+            "server@mini1 was done with another definition than nodes.yaml has now; "
+            "to run it with this one: fleetctl start --again server@mini1",
+        ),
+    ],
+)
+def test_another_definition_is_told(
+    status: ServiceStatus, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def work(_: dict[str, ServiceStatus]) -> ActionResult:
+        return ActionResult("start", {"server@mini1": status})
+
+    assert begin(Action(work)) == 0
+    assert f"{said}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("states", "said"),
     [
         (("ready", "ready"), "all 2 ready"),

@@ -334,6 +334,19 @@ JOBS = [
         says="waits until service 'screen' has exited, but it is started by hand",
     ),
     case(
+        "once-always",
+        (
+            "        command: serve\n",
+            "        command: serve\n        once: §true\n        restart: always\n",
+        ),
+        says="service 'server' runs once, so restart may be on-failure or never, not always",
+    ),
+    case(
+        "once-by-hand",
+        ("        on: ipad\n", "        on: ipad\n        once: §true\n"),
+        says="service 'screen' has no command, so nobody sees it end: remove once",
+    ),
+    case(
         "after-always",
         ("after: [server]", "after: {server: §exited-ok}"),
         ("        command: serve\n", "        command: serve\n        restart: always\n"),

@@ -305,13 +305,25 @@ def test_two_jobs_may_use_one_port_and_two_services_one_port_of_two_addresses() 
 
 
 def test_after_says_what_is_waited_for() -> None:
-    def worker(after: str) -> Instance:
-        job = changed("after: [server]", f"after: {after}").jobs["train"]
+    def worker(after: str, text: str = RIGHT) -> Instance:
+        job = fleet(text.replace("after: [server]", f"after: {after}")).jobs["train"]
         assert job.services["worker"].after == ("server",)
         return job.services["worker"].instances[0]
 
     assert worker("{server: started}").until == {"server": "started"}
     assert worker("{server: exited-ok}").until == {"server": "exited-ok"}
     assert worker("{server: ready}").until == {}
+    served = worker("[server]\n        once: true")
+    assert served.once
+    assert served.until == {}
+    once = ("        command: serve\n", "        command: serve\n        once: true\n")
+    lab = changed(*once)
+    assert lab.jobs["train"].services["worker"].instances[0].until == {}  # it listens
+    assert expand(lab)["jobs"]["train"]["services"]["server"]["instances"]["server@mini1"]["once"]
+    text = RIGHT.replace("        listen: fabric:65432\n", "").replace(" {server.host}", "")
+    text = text.replace("        ready: {listening: true, timeout: 60}\n", "")
+    assert worker("server", text).until == {}
+    assert worker("server", text.replace(*once)).until == {"server": "exited-ok"}
+    assert worker("{server: ready}", text.replace(*once)).until == {}
     shown = expand(changed("after: [server]", "after: {server: started}"))
     assert shown["jobs"]["train"]["services"]["worker"]["after"] == {"server": "started"}

@@ -69,6 +69,10 @@ def test_what_prepares_something_for_others_may_end_when_it_likes() -> None:
     assert len(problems_of(served, ended_s_ago=99)) == 1
 
 
+def test_what_runs_once_may_end_when_it_likes() -> None:
+    assert problems_of(job({"w": (["a", "b"], [])}, w={"once": True}), ended_s_ago=99) == []
+
+
 def test_what_is_silent_while_others_print() -> None:
     [problem] = problems_of(printed={"w@a": SILENT, "w@b": PRINTING})
     assert (problem.code, problem.severity) == ("service-silent", "warning")

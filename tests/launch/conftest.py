@@ -16,7 +16,7 @@ import pytest
 
 from fleetctl.health.services import service_status
 from fleetctl.launch.birth import Birth
-from fleetctl.launch.node_files import stop_script
+from fleetctl.launch.node_files import forget_script, stop_script
 from fleetctl.launch.secrets import Secrets
 from fleetctl.link.local import LocalLink
 from fleetctl.model.jobs import Instance
@@ -64,6 +64,12 @@ class Node:
         assert done.exit_status == 0
         assert done.error_text == ""
         return {line.split()[0]: line.split()[1:] for line in done.text.splitlines()}
+
+    def forget(self, instance: Instance) -> None:
+        """Run the script that forgets how it ended."""
+        script = forget_script(FLEET, instance)
+        done = asyncio.run(LocalLink(instance.node).run(script, timeout_s=30))
+        assert (done.exit_status, done.error_text) == (0, "")
 
     def status(self, instance: Instance) -> ServiceStatus:
         script = services_script(FLEET, instance.node)

@@ -120,6 +120,65 @@ def test_one_that_waits_until_another_has_exited_waits_as_long_as_that_runs() ->
     jumping(body())
 
 
+ONCE = job(
+    {"fetch": (["mini1"], []), "train": (["pi4"], ["fetch"])},
+    fetch={"once": True},
+    train={"once": True, "until": {"fetch": "exited-ok"}},
+)
+
+
+def ended(links: SimulatedFleet, **codes: int) -> None:
+    """Let the programs of services end with exit codes, after ten seconds."""
+    for service, code in codes.items():
+        for instance in ONCE.services[service].instances:
+            links.node[instance.node].programs[instance.name] = ends(code, after_s=10)
+
+
+def test_what_is_done_is_started_only_again() -> None:
+    async def body() -> None:
+        links = nodes(ONCE)
+        ended(links, fetch=0, train=3)
+        await Start(links, ONCE).run()
+        await asyncio.sleep(20)
+        assert (await links.status(ONCE.instances[1])).state == "failed"
+        ended(links, train=0)
+        began_s = asyncio.get_running_loop().time()
+        second = Start(links, ONCE)
+        await second.run()
+        assert second.told[0].state == "exited"
+        assert second.reasons()["fetch@mini1"] == "done already; --again runs it once more"
+        # it had failed, and waits for nothing
+        assert second.first("train@pi4", "ready") < began_s + 3
+        await asyncio.sleep(20)
+        assert (await links.status(ONCE.instances[1])).state == "exited"
+        third = Start(links, ONCE, again=True)
+        await third.run()
+        fetched_s = third.first("fetch@mini1", "exited")
+        assert third.first("train@pi4", "starting") >= fetched_s
+        assert fetched_s >= third.first("fetch@mini1", "starting") + 10
+        assert [len(node.of("prepare")) for node in links.node.values()] == [2, 3]
+
+    jumping(body())
+
+
+def test_how_it_ended_is_forgotten_before_its_turn_comes() -> None:
+    """Who waits for the end of a job must not take that of its last run for it."""
+
+    async def body() -> None:
+        links = nodes(ONCE)
+        ended(links, fetch=0, train=0)
+        await Start(links, ONCE).run()
+        await asyncio.sleep(20)
+        assert (await links.status(ONCE.instances[1])).state == "exited"
+        again = asyncio.create_task(Start(links, ONCE, again=True).run())
+        await asyncio.sleep(5)
+        assert (await links.status(ONCE.instances[0])).state == "ready"
+        assert (await links.status(ONCE.instances[1])).state == "stopped"
+        await again
+
+    jumping(body())
+
+
 def test_one_that_waits_until_another_has_exited_is_not_started_after_it_failed() -> None:
     late = after("exited-ok")
 

@@ -78,6 +78,24 @@ def test_the_signal_is_honoured(node: Node, stranger: subprocess.Popen[bytes]) -
     assert left == {"state", "log", "tmux.conf"}
 
 
+def test_how_it_ended_is_forgotten_only_once_nothing_of_it_runs(node: Node) -> None:
+    never = instance("never")
+    node.forget(never)
+    assert not node.folder(never).exists()
+    one = started(node, "sleep 1000 & echo $! >left; exec sleep 1000")
+    node.forget(one)
+    assert node.state(one)["phase"] == "running"
+    os.kill(int(node.state(one)["pid"]), signal.SIGKILL)
+    node.await_phase(one, "ended")
+    node.forget(one)
+    assert node.status(one).state == "failed"
+    os.kill(read_pid(node.home / "left"), signal.SIGKILL)
+    eventually(lambda: "still runs" not in (node.status(one).reason or ""), "nothing is left")
+    node.forget(one)
+    assert node.status(one).state == "stopped"
+    assert not (node.folder(one) / "lock").exists()
+
+
 def test_a_process_that_ignores_it_is_killed_after_the_grace_period(node: Node) -> None:
     one = started(
         node, "trap '' TERM INT; touch set; while :; do sleep 0.05; done", stop=Stop(grace_s=0.4)

@@ -18,6 +18,7 @@ from fleetctl.model.jobs import Restart, Stop
 from fleetctl.model.ready import Ready
 from tests.launch.conftest import Node, alive, eventually, installed, node_in
 from tests.launch.jobs import instance, listen
+from tests.launch.test_delivering import CATCHES, caught, signalled
 from tests.launch.test_members import members, port
 from tests.launch.test_stop import pane_pid, read_pid
 from tests.launch.test_stop_proof import socket_of
@@ -94,6 +95,18 @@ def test_a_server_and_a_daemon(foreign: Node, port: int) -> None:
     assert not alive(daemon)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+@pytest.mark.long
+def test_a_signal_reaches_the_program(foreign: Node) -> None:
+    (foreign.home / "catches.py").write_text(CATCHES)
+    one = instance(command=f"true && {sys.executable} catches.py; true")
+    foreign.start(one)
+    eventually(lambda: "set\n" in foreign.log(one), "it waits for a signal")
+    found = signalled(one)
+    assert found.ok, found.reason
+    eventually(lambda: caught(foreign, one), "it is caught")
+    assert [process.pid for process in found.processes] == caught(foreign, one)
 
 
 def test_keys_that_would_halt_it(foreign: Node) -> None:

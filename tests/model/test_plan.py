@@ -116,6 +116,13 @@ def test_what_is_waited_for(until: Until, states: set[ServiceState]) -> None:
     assert found == states
 
 
+def test_what_runs_once_is_ready_for_others_once_it_is_done() -> None:
+    served = instance("db", "b", ready=Ready("log", "up"))
+    exited = msgspec.structs.replace(unknown_status(served, ""), state="exited")
+    assert not met(served, exited, "ready")
+    assert met(msgspec.structs.replace(served, once=True), exited, "ready")
+
+
 def test_what_is_started_by_hand_has_started_when_it_answers() -> None:
     need = instance("db", "b", command=None, ready=Ready("connect", "b:1"))
     running, ready = (

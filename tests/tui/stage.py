@@ -7,7 +7,7 @@ diagnosis and watching are the real ones; only SSH is not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from fleetctl.errors import ConnectTimedOut, FleetctlError, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.link.links import Links
 from fleetctl.logs.events import LogBatch, LogEvent, PastLog, Wanted
+from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
 from fleetctl.model.jobs import Instance, Job, LogSource
@@ -200,7 +201,15 @@ class Stage:
     def plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         return plan(self.job, chosen)
 
-    def start(self, chosen: Sequence[Instance], report: Report, *, check: bool = True) -> Action:
+    def start(
+        self,
+        chosen: Sequence[Instance],
+        report: Report,
+        *,
+        check: bool = True,
+        again: bool = False,
+        anew: bool = False,
+    ) -> Action:
         return Action(lambda known: self._start(chosen, report, known))
 
     def stop(
@@ -276,6 +285,14 @@ class Stage:
         took: Callable[[ExecutionEvent], object],
     ) -> None:
         raise NotImplementedError("the dashboard runs no commands of people's")
+
+    async def signal(
+        self, chosen: Sequence[Instance], signal: str, *, whole: bool = False
+    ) -> Mapping[str, Delivery]:
+        raise NotImplementedError("the dashboard sends no signals")
+
+    async def send(self, chosen: Sequence[Instance], text: bytes) -> Mapping[str, Delivery]:
+        raise NotImplementedError("the dashboard types nothing")
 
     async def sync(
         self,

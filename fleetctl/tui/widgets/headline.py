@@ -31,14 +31,14 @@ def headline(fleet: str, job: str | None, status: FleetStatus | None, width: int
 
 def _figures(status: FleetStatus) -> list[Content]:
     reached, nodes = status.reached
-    ready = status.ready
+    ready, open_ones = status.ready, len(status.services) - status.done
     parts = [toned(f"{reached}/{nodes} nodes", _tone(reached, nodes))]
     if unasked := status.unasked:
         parts[0] = Content.assemble(parts[0], toned(f", {unasked} not asked yet", "busy"))
-    if status.services:
-        parts.append(
-            toned(f"{ready}/{len(status.services)} ready", _tone(ready, len(status.services)))
-        )
+    if open_ones:
+        parts.append(toned(f"{ready}/{open_ones} ready", _tone(ready, open_ones)))
+    if status.done:
+        parts.append(toned(f"{status.done} done", "quiet"))
     errors = sum(problem.severity == "error" for problem in status.problems)
     if status.problems:
         worst = mark("error" if errors else "warning")

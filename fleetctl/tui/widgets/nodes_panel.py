@@ -294,7 +294,7 @@ class NodesPanel(Vertical):
             return {"node": Content(place.node), "role": role, "state": toned("asking …", "quiet")}
         node = self._node(place)
         service = self._snapshot.status.services.get(place.key)
-        cells = {"role": role, "state": state(service.state if service else node.state)}
+        cells = {"role": role, "state": state(service.word if service else node.state)}
         if not first:
             return cells
         cells["node"] = Content(place.node)
