@@ -29,6 +29,7 @@ from fleetctl.health.problems import (
     node_problems,
     service_problems,
 )
+from fleetctl.health.progress import job_progress, with_progress
 from fleetctl.health.requirements import requirement_problems
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.traffic import with_connections, with_traffic
@@ -127,6 +128,7 @@ def assess(
         problems=(),
         orphans=left,
         parity=equal,
+        progress=job_progress(job, statuses) if job else None,
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
     roots = (*diagnosis.roots, *required)
@@ -178,7 +180,8 @@ def _statuses(
     fleet: Fleet, job: Job, looks: Mapping[str, Look], facts: Mapping[str, NodeFacts]
 ) -> dict[str, ServiceStatus]:
     found = {i.name: instance_status(fleet, i, looks[i.node]) for i in job.instances}
-    return with_connections(fleet, job, _with_waiting(job, found, looks), facts)
+    found = with_connections(fleet, job, _with_waiting(job, found, looks), facts)
+    return with_progress(job, found, facts)
 
 
 def _of_nodes(

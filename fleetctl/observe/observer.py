@@ -21,6 +21,7 @@ from fleetctl.model.questions import Depth, Questions
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.conditions import OpenConditions, external_answers
 from fleetctl.observe.look import LOOK_TIMEOUT_S, look
+from fleetctl.observe.progression import Progression
 from fleetctl.observe.questions import questions
 from fleetctl.probes.node import (
     clock_script,
@@ -100,6 +101,10 @@ class Observer:
         """The ready conditions on ``node``; see :class:`OpenConditions`."""
         return OpenConditions(self.fleet.name, self._instances(node), passing=passing)
 
+    def progression(self, node: Node) -> Progression:
+        """The work of the instances on ``node``."""
+        return Progression(self._instances(node))
+
     async def look(
         self, node: Node, depth: Depth = "status", *, versions: bool | None = None
     ) -> Look:
@@ -125,6 +130,7 @@ class Observer:
         facts = await look(link, node_script(asked))
         self.learn(node.name, facts)
         facts = await self.conditions(node, passing=True).ask(link, facts)
+        facts = self.progression(node).read(facts)
         return Look(
             facts=facts,
             address=link.address,
