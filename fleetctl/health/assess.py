@@ -32,6 +32,7 @@ from fleetctl.health.problems import (
 from fleetctl.health.progress import job_progress, with_progress
 from fleetctl.health.requirements import requirement_problems
 from fleetctl.health.services import service_status, unknown_status
+from fleetctl.health.stragglers import stragglers
 from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.health.uneven import Prints, uneven
 from fleetctl.model.expectations import Expectations, ExpectedReach, derive, unaddressed
@@ -112,7 +113,10 @@ def assess(
     problems += parity_problems(job, facts, equal or ())
     if job:
         problems = _with_job(fleet, job, statuses, facts, problems)
-        problems.extend(uneven(job, statuses, facts, printed or {}, now_s))
+        lagging = tuple(stragglers(job, statuses, facts, problems))
+        lags = {name for problem in lagging for name in problem.affects}
+        problems.extend(lagging)
+        problems.extend(uneven(job, statuses, facts, printed or {}, now_s, lags))
     left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
     problems += of_orphans
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)

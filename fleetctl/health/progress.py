@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from statistics import median
 
 from msgspec.structs import replace
@@ -55,6 +54,7 @@ def of_steps(steps: Steps) -> ProgressStatus:
     """How far an instance is that printed ``steps``."""
     rate, why = steps_per_s(steps)
     newest = steps.readings[-1] if steps.readings else None
+    quiet_s = steps.quiet_s
     loss = steps.loss if steps.loss is not None and math.isfinite(steps.loss) else None
     if newest is None:
         why = NO_STEPS
@@ -63,7 +63,7 @@ def of_steps(steps: Steps) -> ProgressStatus:
     return ProgressStatus(
         step=newest.step if newest else None,
         steps_per_s=_rounded(rate),
-        since_step_s=int(max(0.0, steps.now_s - newest.at_s)) if newest else None,
+        since_step_s=None if quiet_s is None else int(quiet_s),
         loss=_rounded(loss),
         epoch=_rounded(steps.epoch),
         tokens_per_s=_rounded(steps.tokens_per_s),
@@ -78,8 +78,8 @@ def _rounded(value: float | None) -> float | None:
 
 def steps_per_s(steps: Steps) -> tuple[float | None, str]:
     """The rate of the last minutes; None: not known, with the reason."""
-    readings = recent(steps.readings, steps.now_s - WINDOW_S)
-    late = late_s(readings, steps.now_s)
+    readings = _recent(steps)
+    late = _late_s(replace(steps, readings=readings))
     if len(readings) > 1:
         first, last = readings[0], readings[-1]
         end_s = steps.now_s if late else last.at_s
@@ -92,24 +92,17 @@ def steps_per_s(steps: Steps) -> tuple[float | None, str]:
     return None, f"its rate needs two steps at least {SPAN_S:g} s apart"
 
 
-def recent(readings: Sequence[StepReading], since_s: float) -> Sequence[StepReading]:
-    """The readings since then, or the last two."""
-    fresh = [r for r in readings if r.at_s >= since_s]
-    return fresh if len(fresh) > 1 else readings[-2:]
+def _recent(steps: Steps) -> tuple[StepReading, ...]:
+    """The readings of the last minutes, or the last two."""
+    fresh = tuple(r for r in steps.readings if steps.now_s - r.at_s <= WINDOW_S)
+    return fresh if len(fresh) > 1 else steps.readings[-2:]
 
 
-def late_s(readings: Sequence[StepReading], now_s: float) -> float | None:
+def _late_s(steps: Steps) -> float | None:
     """For how long no step was printed, if that is longer than usual; else None."""
-    if not readings:
-        return None
-    quiet_s = now_s - readings[-1].at_s
-    usual_s = max(pauses(readings), default=WINDOW_S / LATE_TIMES)
-    return quiet_s if quiet_s > LATE_S + LATE_TIMES * usual_s else None
-
-
-def pauses(readings: Sequence[StepReading]) -> list[float]:
-    """The seconds from each reading to the next."""
-    return [b.at_s - a.at_s for a, b in pairwise(readings)]
+    usual_s = max(steps.pauses_s, default=WINDOW_S / LATE_TIMES)
+    quiet_s = steps.quiet_s
+    return quiet_s if quiet_s is not None and quiet_s > LATE_S + LATE_TIMES * usual_s else None
 
 
 def _compare(names: Sequence[str], found: dict[str, ServiceStatus]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from msgspec import Struct
 
 
@@ -45,6 +47,9 @@ class Steps(Struct, frozen=True):
     """When its log was read, by the clock of ``readings``."""
     readings: tuple[StepReading, ...] = ()
     """The last ones, at most one a second, oldest first; since the steps were last counted anew."""
+    usual_pause_s: float | None = None
+    """The shortest that the pauses between readings were for a while, in seconds; None: there were
+    too few."""
     loss: float | None = None
     steps_per_s: float | None = None
     """As it prints itself."""
@@ -52,3 +57,13 @@ class Steps(Struct, frozen=True):
     epoch: float | None = None
     why: str = ""
     """Why something of it is not known; empty: nothing is wrong with it."""
+
+    @property
+    def pauses_s(self) -> list[float]:
+        """The seconds from each reading to the next."""
+        return [b.at_s - a.at_s for a, b in pairwise(self.readings)]
+
+    @property
+    def quiet_s(self) -> float | None:
+        """Since when no new step was printed."""
+        return max(0.0, self.now_s - self.readings[-1].at_s) if self.readings else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterable, Iterator
+from statistics import median
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +18,8 @@ from fleetctl.model.steps import StepReading, Steps, Tail
 
 KEPT_READINGS = 60
 """So many of an instance, which are one a second at most."""
+USUAL_PAUSES = 6
+"""The median of so many pauses between readings, one after the other, is what is usual."""
 
 
 class Progression:
@@ -74,6 +77,7 @@ class _Log:
             if line.ended:
                 self._read_to = line.end
             self._take(said, _printed_at(tail, line.end))
+        self._steps = replace(self._steps, usual_pause_s=_usual_pause_s(self._steps))
         return replace(self._steps, why=self._reader.why)
 
     def _take(self, said: Said, at_s: float | None) -> None:
@@ -81,14 +85,24 @@ class _Log:
         readings = known.readings
         if said.step is not None and at_s is not None:
             readings = _with(readings, StepReading(at_s, said.step))
-        self._steps = Steps(
-            now_s=known.now_s,
+        self._steps = replace(
+            known,
             readings=readings,
             loss=_newer(said.loss, known.loss),
             steps_per_s=_newer(said.steps_per_s, known.steps_per_s),
             tokens_per_s=_newer(said.tokens_per_s, known.tokens_per_s),
             epoch=_newer(said.epoch, known.epoch),
         )
+
+
+def _usual_pause_s(steps: Steps) -> float | None:
+    """As short as the pauses were for a while, now or before: what became slow stays slow."""
+    pauses = steps.pauses_s
+    some = [pauses[n : n + USUAL_PAUSES] for n in range(len(pauses) - USUAL_PAUSES + 1)]
+    known = [median(few) for few in some]
+    if steps.usual_pause_s is not None:
+        known.append(steps.usual_pause_s)
+    return min(known, default=None)
 
 
 def _newer(new: float | None, old: float | None) -> float | None:

@@ -117,6 +117,13 @@ SERVICE_SILENT = ProblemKind(
     "the instance",
     _THE_JOB,
 )
+STRAGGLER = ProblemKind(
+    "straggler",
+    "warning",
+    "{instance} lags behind the others of its service: {how}",
+    "the instance",
+    _THE_JOB,
+)
 
 KINDS = (
     COMMAND_MISSING,
@@ -134,4 +141,5 @@ KINDS = (
     SERVICE_ORPHANED,
     SERVICE_ENDED_EARLY,
     SERVICE_SILENT,
+    STRAGGLER,
 )
