@@ -25,6 +25,7 @@ COMMANDS = {
     "stop": "stop services, dependents first; leave nothing of them running",
     "restart": "stop, then start",
     "status": "nodes, services and problems at this moment",
+    "top": "how far the job is: step, rate, lag and loss of each rank",
     "attach": "the tmux window of an instance, in this terminal",
     "logs": "lines of one or several instances",
     "check": "verify the network: routes there and back, forwarding, which node reaches which",
