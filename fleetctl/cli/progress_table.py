@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from fleetctl.cli.render import marked, plain, state, style, table
+from fleetctl.cli.render import cut, marked, plain, state, style, table, width
 from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.marks import mark
 from fleetctl.model.status import FleetStatus, ServiceStatus
@@ -43,19 +41,22 @@ def _order(name: str, service: ServiceStatus, lags: set[str]) -> tuple[bool, boo
 
 
 def _headline(status: FleetStatus) -> str:
+    """Where it does not fit, loss and rate are left out rather than the time."""
     progress = status.progress
-    words: Sequence[str] = job_words(progress)
+    words = list(job_words(progress))
     if progress and progress.service:
-        words = (f"{progress.service}: {words[0]}", *words[1:])
-    why = progress.reason if progress else "nothing of it runs"
-    parts = [
-        status.fleet + (f"/{status.job}" if status.job else ""),
-        *(words or (why or "",)),
+        words[0] = f"{progress.service}: {words[0]}"
+    if not words:
+        words = [(progress.reason if progress else None) or "nothing of it runs"]
+    name = status.fleet + (f"/{status.job}" if status.job else "")
+    rest = [
         f"{status.ready}/{len(status.services)} ready",
         count(len(status.problems), "problem"),
         status.generated_at.astimezone().strftime("%H:%M:%S"),
     ]
-    return style(plain(" · ".join(parts)), None, bold=True)
+    while len(" · ".join([name, *words, *rest])) > width() and len(words) > 1:
+        words.pop()
+    return style(cut(plain(" · ".join([name, *words, *rest]))), None, bold=True)
 
 
 def _row(name: str, service: ServiceStatus, lags: bool) -> tuple[str, ...]:
