@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fleetctl.model.progress_status import JobProgress
+from fleetctl.model.progress_status import JobProgress, ProgressStatus
+from fleetctl.quantities import duration
 from fleetctl.words.system import UNKNOWN
 
 SLOW_PER_S = 0.1
@@ -21,6 +22,18 @@ def rate(steps_per_s: float | None) -> str:
 def number(value: float | None) -> str:
     """A loss or an epoch."""
     return UNKNOWN if value is None else f"{value:.4g}"
+
+
+def rank_words(progress: ProgressStatus) -> str:
+    """What is known of an instance; empty: nothing."""
+    if progress.step is None or progress.since_step_s is None:
+        return ""
+    words = f"step {progress.step} {duration(progress.since_step_s)} ago"
+    if progress.steps_per_s is not None:
+        words += f", {rate(progress.steps_per_s)}"
+    if progress.behind_steps is not None and progress.behind_steps > 0:
+        words += f", {progress.behind_steps} behind the median"
+    return words
 
 
 def job_words(progress: JobProgress | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from fleetctl.cli.progress_table import top_lines
 from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.status import SCHEMA, FleetStatus, ServiceStatus
+from fleetctl.tui.sheets import service_words
 from fleetctl.tui.widgets.headline import headline
 from fleetctl.words.progress import rate
 from tests.e2e.terminal import Outside, Terminal
@@ -91,6 +92,12 @@ def test_without_a_job_that_runs_it_says_so() -> None:
 )
 def test_slow_rates_are_seconds_for_a_step(value: float | None, text: str) -> None:
     assert rate(value) == text
+
+
+def test_the_screen_of_a_node_has_its_ranks() -> None:
+    assert "step 60 1m15s ago, 25 s/it, 38 behind the median" in service_words(RANKS["worker@b"])
+    assert service_words(RANKS["worker@a"]) == "step 100 2s ago, 3.91 it/s"
+    assert service_words(RANKS["worker@c"]) == ""
 
 
 @pytest.mark.parametrize(
