@@ -28,6 +28,7 @@ COMMANDS = {
     "wait": "return once services are ready, healthy, stopped or have exited",
     "signal": "send a signal to the processes of services",
     "send": "type a text into the windows of services",
+    "top": "how far the job is: step, rate, lag and loss of each rank",
     "attach": "the tmux window of an instance, in this terminal",
     "logs": "lines of one or several instances",
     "check": "verify the network: routes there and back, forwarding, which node reaches which",

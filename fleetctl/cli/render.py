@@ -68,7 +68,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Aligned columns; the codes of styled cells do not count as width."""
     lines = [[style(cell, None, bold=True) for cell in head], *rows]
     widths = [max(_seen(line[i]) for line in lines) for i in range(len(head))]
-    return [_cut("  ".join(map(_padded, line, widths)).rstrip()) for line in lines]
+    return [cut("  ".join(map(_padded, line, widths)).rstrip()) for line in lines]
 
 
 def _seen(cell: str) -> int:
@@ -79,7 +79,7 @@ def _padded(cell: str, wide: int) -> str:
     return cell + " " * (wide - _seen(cell))
 
 
-def _cut(line: str) -> str:
+def cut(line: str) -> str:
     """The line, cut with an ellipsis at the width of the terminal."""
     wide = width()
     if _seen(line) <= wide:

@@ -138,6 +138,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
             interval_s=ready.interval_s,
         ),
         liveness=_given(**msgspec.structs.asdict(instance.liveness)) if instance.liveness else None,
+        progress=_given(**msgspec.structs.asdict(instance.progress)) if instance.progress else None,
         env={
             name: hidden_value(name, value)
             for name, value in {**instance.provided, **instance.env}.items()

@@ -16,6 +16,7 @@ from fleetctl.config.nodes import check_env, read_workdir, texts
 from fleetctl.config.order import check_order
 from fleetctl.config.peers import peers_of
 from fleetctl.config.placeholders import ANY_NODE, OF_NODE
+from fleetctl.config.progress import read_progress
 from fleetctl.config.ready import FROM_OUTSIDE, read_ready, written_kinds
 from fleetctl.config.report import Report, TreePath, choices, nearest
 from fleetctl.config.requires import read_requires
@@ -274,6 +275,7 @@ class _JobReader:
                 report,
             ),
             liveness=self._liveness(name, entry, scope),
+            progress=read_progress(entry.progress, self._path(name, "progress"), report),
             after=after,
             env={key: fill(value, "env", key) for key, value in texts(entry.env).items()},
             env_file=self._env_file(name, entry),

@@ -232,6 +232,15 @@ class LivenessEntry(Entry):
     ] = UNSET
 
 
+class ProgressEntry(Entry):
+    """How its own work is read in what it prints: the first group of each gives the number."""
+
+    step: Annotated[Text | UnsetType, _means("A Python regular expression for the step.")] = UNSET
+    loss: Annotated[Text | UnsetType, _means("One for the loss.")] = UNSET
+    rate: Annotated[Text | UnsetType, _means("One for the steps per second.")] = UNSET
+    epoch: Annotated[Text | UnsetType, _means("One for the epoch.")] = UNSET
+
+
 class RestartEntry(Entry):
     """What the supervisor on the node does when the process ends."""
 
@@ -306,6 +315,10 @@ class ServiceEntry(Entry):
     ready: Annotated[ReadyEntry | None, _means("When it counts as ready.")] = None
     liveness: Annotated[
         LivenessEntry | None, _means("What it is asked while it runs, to know that it still works.")
+    ] = None
+    progress: Annotated[
+        ProgressEntry | None,
+        _means("How its steps are read in what it prints; default: in the usual forms."),
     ] = None
     env: Annotated[dict[EnvName, Value] | None, _means("Environment variables.")] = None
     env_file: Annotated[

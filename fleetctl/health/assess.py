@@ -31,8 +31,10 @@ from fleetctl.health.problems import (
     node_problems,
     service_problems,
 )
+from fleetctl.health.progress import job_progress, with_progress
 from fleetctl.health.requirements import requirement_problems
 from fleetctl.health.services import service_status, unknown_status
+from fleetctl.health.stragglers import stragglers
 from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.health.uneven import Prints, uneven
 from fleetctl.model.expectations import Expectations, ExpectedReach, derive, unaddressed
@@ -115,9 +117,7 @@ def assess(
     problems += parity_problems(job, facts, equal or ())
     if job:
         problems = _with_job(fleet, job, statuses, facts, problems)
-        problems.extend(uneven(job, statuses, facts, printed or {}, now_s))
-        if contacts:
-            problems.extend(lost_contact(job, statuses, facts, contacts, tuple(problems)))
+        problems += _of_watch(job, statuses, facts, problems, printed or {}, now_s, contacts)
     left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
     problems += of_orphans
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
@@ -133,6 +133,7 @@ def assess(
         problems=(),
         orphans=left,
         parity=equal,
+        progress=job_progress(job, statuses) if job else None,
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
     roots = (*diagnosis.roots, *required)
@@ -164,6 +165,24 @@ def _with_job(
     return with_traffic(job, statuses, [*problems, *of_job])
 
 
+def _of_watch(
+    job: Job,
+    statuses: Mapping[str, ServiceStatus],
+    facts: Mapping[str, NodeFacts],
+    problems: Sequence[Problem],
+    printed: Mapping[str, Prints],
+    now_s: float,
+    contacts: Contacts | None,
+) -> list[Problem]:
+    """The problems of instances that do not do what their peers do: most need several looks."""
+    found = list(stragglers(job, statuses, facts, problems))
+    lagging = {name for problem in found for name in problem.affects}
+    found.extend(uneven(job, statuses, facts, printed, now_s, lagging))
+    if contacts:
+        found.extend(lost_contact(job, statuses, facts, contacts, (*problems, *found)))
+    return found
+
+
 def _learned(
     fleet: Fleet, job: Job | None, expectations: Expectations, facts: Mapping[str, NodeFacts]
 ) -> tuple[Fleet, Expectations]:
@@ -184,7 +203,8 @@ def _statuses(
     fleet: Fleet, job: Job, looks: Mapping[str, Look], facts: Mapping[str, NodeFacts]
 ) -> dict[str, ServiceStatus]:
     found = {i.name: instance_status(fleet, i, looks[i.node]) for i in job.instances}
-    return with_connections(fleet, job, _with_waiting(job, found, looks), facts)
+    found = with_connections(fleet, job, _with_waiting(job, found, looks), facts)
+    return with_progress(job, found, facts)
 
 
 def _of_nodes(

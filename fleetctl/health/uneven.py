@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -68,11 +68,13 @@ def uneven(
     facts: Mapping[str, NodeFacts],
     printed: Mapping[str, Prints],
     now_s: float,
+    lags: Collection[str] = (),
 ) -> Iterator[Problem]:
     """The problems of instances that ended, or went silent, while others of their service go on.
 
     :param printed: by instance; empty where nothing is watched.
     :param now_s: the time by the clock of ``printed``.
+    :param lags: instances of which it is told that they lag: that they are silent is no news.
     """
     for service in job.services.values():
         going = [i for i in service.instances if _state(statuses, i) in _GOES_ON]
@@ -83,7 +85,7 @@ def uneven(
             if _state(statuses, instance) == "exited":
                 if _ended_early(job, instance, facts.get(instance.node)):
                     yield _early(instance, others)
-            elif instance in going:
+            elif instance in going and instance.name not in lags:
                 yield from _silent(instance, others, printed, now_s)
 
 

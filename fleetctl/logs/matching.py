@@ -58,6 +58,17 @@ class Pattern:
             return None
         return found.span() if found else None
 
+    def group(self, text: str) -> str | None:
+        """What the first group of the first match took; without a group the whole match."""
+        if self.gave_up:
+            return None
+        try:
+            found = self._compiled.search(text, timeout=PATIENCE_S)
+        except TimeoutError:
+            self.gave_up = True
+            return None
+        return found[1 if self._compiled.groups else 0] if found else None
+
 
 class Filter(Struct, frozen=True):
     """Which lines are shown."""

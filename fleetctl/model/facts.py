@@ -12,6 +12,7 @@ from msgspec import Struct
 from fleetctl.model.network import Echo, EchoRound, Interface, Neighbour, Route, RouteTaken
 from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import SystemStatus
+from fleetctl.model.steps import Steps, Tail
 
 CUT_OFF = "the node's answer was cut off"
 NO_ANSWER = "the question had no answer"
@@ -316,6 +317,10 @@ class NodeFacts(Struct, frozen=True):
     local_network: LocalNetwork | None = None
     setup: NetworkSetup | None = None
     """What its next boot brings; None: not asked."""
+    tails: Mapping[tuple[str, str], Tail] = {}
+    """By job and instance name: the ends of the logs of what runs; empty: not asked."""
+    steps: Mapping[tuple[str, str], Steps] = {}
+    """By job and instance name: what these logs say of the work, now and in the last minutes."""
     told: Mapping[str, str] = {}
     """Values that are only shown: a line of text, by label."""
     unknown: Mapping[str, str] = {}

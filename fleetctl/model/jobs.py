@@ -15,6 +15,7 @@ from msgspec import Struct
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
 from fleetctl.model.requirements import Requirement
+from fleetctl.model.steps import StepForms
 
 Until = Literal["started", "ready", "exited-ok"]
 """What an instance waits for: that the other one runs, is ready, or has ended with exit code 0."""
@@ -108,6 +109,9 @@ class Instance(Struct, frozen=True):
     """It may listen on all addresses of its node: that others are open, too, is meant."""
     once: bool = False
     """It has done its work when it ends with exit code 0."""
+    progress: StepForms | None = None
+    """How to read its steps in what it prints; no part of the definition. ``None``: in the usual
+    forms."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 

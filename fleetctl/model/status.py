@@ -13,6 +13,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from fleetctl.model.progress_status import JobProgress, ProgressStatus
+
 SCHEMA = "fleetctl.status/1"
 
 NodeState = Literal["ok", "degraded", "unreachable", "unknown", "external"]
@@ -239,6 +241,8 @@ class ServiceStatus(Struct, frozen=True):
     Null: nothing, or not known."""
     liveness: LivenessStatus | None = None
     """Null: nodes.yaml has none for it, or it does not run."""
+    progress: ProgressStatus | None = None
+    """How far its own work is; null: it does not run, or was not started by fleetctl."""
     once: bool = False
     """It has done its work when it ends with exit code 0."""
 
@@ -357,6 +361,8 @@ class FleetStatus(Struct, frozen=True):
     """What fleetctl started and still runs, beside the chosen job's instances."""
     parity: tuple[ParityStatus, ...] | None = None
     """What should be equal on the job's nodes; null: not asked, as in a quick look."""
+    progress: JobProgress | None = None
+    """How far the work of the job is; null: no instance of it runs."""
 
     @property
     def reached(self) -> tuple[int, int]:

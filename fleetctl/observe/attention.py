@@ -20,6 +20,7 @@ from fleetctl.observe.conditions import OpenConditions
 from fleetctl.observe.conversation import Conversation, converse
 from fleetctl.observe.look import no_answer
 from fleetctl.observe.observer import Observer
+from fleetctl.observe.progression import Progression
 from fleetctl.probes.node import Answered, NodeScript, hanging, node_script, services_script
 
 DEEP_EVERY_S = 30.0
@@ -91,9 +92,10 @@ async def _attend(
         yield await observer.look_from_here(node, now=now)
         return
     stuck: frozenset[str] = frozenset()
+    progression = observer.progression(node)
     while True:
         link = await observer.link(node)
-        asking = _Asking(observer, node, link, conditions, depth, stuck)
+        asking = _Asking(observer, node, link, conditions, progression, depth, stuck)
         try:
             async for found in asking.looks(wake, interval_s):
                 yield found
@@ -118,6 +120,7 @@ class _Asking:
         node: Node,
         link: Link,
         conditions: OpenConditions,
+        progression: Progression,
         depth: Depth,
         stuck: frozenset[str],
     ) -> None:
@@ -126,6 +129,7 @@ class _Asking:
         self._fleet = observer.fleet.name
         self._link = link
         self._conditions = conditions
+        self._progression = progression
         self._stuck = stuck
         self._began_s = time.monotonic()
         depths: tuple[Depth, ...] = ("status", "check") if depth == "check" else ("status",)
@@ -199,7 +203,7 @@ class _Asking:
         self._known = known.without_answer(self._stuck, no_answer())
         told = self._known.facts()
         self._observer.learn(self._node.name, told)
-        facts = await self._conditions.ask(self._link, told)
+        facts = self._progression.read(await self._conditions.ask(self._link, told))
         return Look(
             facts=facts,
             address=self._link.address,

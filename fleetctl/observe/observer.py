@@ -23,6 +23,7 @@ from fleetctl.observe.asking import Unasked
 from fleetctl.observe.by_hand import ByHand
 from fleetctl.observe.conditions import OpenConditions
 from fleetctl.observe.look import LOOK_TIMEOUT_S, look
+from fleetctl.observe.progression import Progression
 from fleetctl.observe.questions import questions
 from fleetctl.probes.node import (
     clock_script,
@@ -105,6 +106,10 @@ class Observer:
         """The ready conditions on ``node``; see :class:`OpenConditions`."""
         return OpenConditions(self.fleet.name, self._instances(node), passing=passing)
 
+    def progression(self, node: Node) -> Progression:
+        """The work of the instances on ``node``."""
+        return Progression(self._instances(node))
+
     async def look(
         self, node: Node, depth: Depth = "status", *, versions: bool | None = None
     ) -> Look:
@@ -135,6 +140,7 @@ class Observer:
         facts = await look(link, node_script(asked))
         self.learn(node.name, facts)
         facts = await self.conditions(node, passing=True).ask(link, facts)
+        facts = self.progression(node).read(facts)
         return Look(
             facts=facts,
             address=link.address,

@@ -32,6 +32,7 @@ from fleetctl.words.check import (
     node_lines,
     sentence,
 )
+from fleetctl.words.progress import rank_words
 
 COLUMNS = 12
 """The most columns of a matrix; a larger one is told in sentences."""
@@ -198,6 +199,8 @@ def service_words(service: ServiceStatus) -> str:
         parts.append(f"listens on {', '.join(service.listening)}")
     if service.liveness:
         parts.append(f"liveness {service.liveness.state}: {service.liveness.reason}")
+    if service.progress and (words := rank_words(service.progress)):
+        parts.append(words)
     if service.log_bytes is not None:
         parts.append(f"log {size(service.log_bytes)}")
     if service.changed:

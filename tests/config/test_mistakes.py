@@ -495,6 +495,13 @@ READY = [
     case("zero-interval", ("timeout: 60", "interval: §0"), says="above 0"),
 ]
 
+PROGRESS = [
+    case("none", ("command: serve", "command: serve\n        §progress: {}"), says="no expression"),
+    case("bad", (SERVER_READY, "progress: {step: §'('}"), says="progress.step is '('|no regular"),
+    case("no-group", (SERVER_READY, "progress: {loss: §x}"), says="no group for the number"),
+    case("progress-word", (SERVER_READY, "progress: {§setp: x}"), says="did you mean 'step'"),
+]
+
 LIVENESS = [
     case(
         "nothing",
@@ -568,6 +575,7 @@ ALL = [
     *DHCP,
     *READY,
     *LIVENESS,
+    *PROGRESS,
     *PLACEHOLDERS,
 ]
 

@@ -124,6 +124,13 @@ CONNECTION_LOST = ProblemKind(
     "the instances without a connection",
     no_remedy("`fleetctl restart` starts them anew"),
 )
+STRAGGLER = ProblemKind(
+    "straggler",
+    "warning",
+    "{instance} lags behind the others of its service: {how}",
+    "the instance",
+    _THE_JOB,
+)
 
 KINDS = (
     COMMAND_MISSING,
@@ -142,4 +149,5 @@ KINDS = (
     SERVICE_ENDED_EARLY,
     SERVICE_SILENT,
     CONNECTION_LOST,
+    STRAGGLER,
 )

@@ -13,17 +13,28 @@ from fleetctl.model.status import FleetStatus, ServiceStatus
 from fleetctl.quantities import count
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.tones import drawn, toned
+from fleetctl.words.progress import job_words
 
 STAYS_S = 10.0
 """How long the line of an action that is over stays."""
 
 
 def headline(fleet: str, job: str | None, status: FleetStatus | None, width: int) -> Content:
-    """The line in ``width`` columns; figures that do not fit are left out."""
+    """The line in ``width`` columns; figures that do not fit are left out, first those of how far
+    the job is."""
     name = Content.styled(f" {fleet} · {job}" if job else f" {fleet}", "bold")
     parts = _figures(status) if status else [toned("asking …", "busy")]
-    while len(parts) > 1 and sum(p.cell_length + 3 for p in parts) + name.cell_length > width:
+    words = list(job_words(status.progress)) if status else []
+
+    def too_long() -> bool:
+        shown = [*(p.cell_length for p in parts), *map(len, words)]
+        return sum(length + 3 for length in shown) + name.cell_length > width
+
+    while words and too_long():
+        words.pop()
+    while len(parts) > 1 and too_long():
         parts.pop(-2)
+    parts[-2:-2] = [Content(word) for word in words]
     right = Content(" · ").join(parts) + " "
     gap = max(1, width - name.cell_length - right.cell_length)
     return Content.assemble(name, " " * gap, right).truncate(width, ellipsis=True)

@@ -1,0 +1,188 @@
+"""Instances that lag behind the others of their service, and what is different there. Pure.
+
+No single look decides: it takes three readings of an instance, whose times are in its log. Where
+all ranks wait for one another, the slow one cannot be told from its steps, and nothing is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from statistics import median
+
+from fleetctl.health.kinds.instances import STRAGGLER
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.status import Fix, Problem, ServiceStatus, SystemStatus
+from fleetctl.model.steps import Steps
+from fleetctl.quantities import duration
+
+READINGS = 3
+"""So many steps must be known of an instance, with their times."""
+SPAN_S = 10.0
+"""Within at least this time."""
+STALLED_S = 30.0
+"""No instance is called stalled before this time without a step."""
+STALLED_PAUSES = 10
+"""Nor before this many of its own pauses between two lines with steps."""
+LONG_PAUSES = 3
+"""Nor before this many of the longest pause of any instance of its service."""
+SLOW = 2.0
+"""It is slow if it takes so many times as long as the others."""
+SLOWER_S = 2.0
+"""And at least so much longer: times of log lines are whole seconds."""
+HOT_C = 80.0
+FULL_PERCENT = 95
+_RUNS = ("running", "ready", "unhealthy")
+
+
+def stragglers(
+    job: Job,
+    statuses: Mapping[str, ServiceStatus],
+    facts: Mapping[str, NodeFacts],
+    problems: Sequence[Problem],
+) -> Iterator[Problem]:
+    """A problem for each instance that lags.
+
+    :param problems: what is known to be wrong; where an error affects an instance, it is the cause.
+    """
+    excused = {name for p in problems if p.severity == "error" for name in (*p.affects, p.node)}
+    for service in job.services.values():
+        known = {
+            i.name: steps
+            for i in service.instances
+            if statuses[i.name].state in _RUNS
+            and i.node in facts
+            and (steps := facts[i.node].steps.get((i.job, i.name)))
+            and _enough(steps)
+        }
+        for instance in service.instances:
+            if instance.name not in known or {instance.name, instance.node} & excused:
+                continue
+            others = {name: steps for name, steps in known.items() if name != instance.name}
+            if how := _how(known[instance.name], others, elastic=job.elastic):
+                peers = [i for i in service.instances if i.name in others]
+                yield _problem(instance, how, statuses, facts, peers, problems)
+
+
+def _enough(steps: Steps) -> bool:
+    readings = steps.readings
+    return len(readings) >= READINGS and steps.now_s - readings[0].at_s >= SPAN_S
+
+
+def _how(own: Steps, others: Mapping[str, Steps], *, elastic: bool) -> str:
+    """How it lags, as a clause; empty: it does not."""
+    return _stalled(own, others) or _slower(own, others, elastic=elastic)
+
+
+def _stalled(own: Steps, others: Mapping[str, Steps]) -> str:
+    quiet_s = own.quiet_s or 0.0
+    longest_s = max(p for steps in (own, *others.values()) for p in steps.pauses_s)
+    patience_s = max(STALLED_S, STALLED_PAUSES * median(own.pauses_s), LONG_PAUSES * longest_s)
+    if quiet_s <= patience_s:
+        return ""
+    going = [
+        name
+        for name, steps in others.items()
+        if (steps.quiet_s or 0.0) <= max(STALLED_S / 2, 2 * median(steps.pauses_s))
+    ]
+    if not going:
+        return ""
+    verb = "goes" if len(going) == 1 else "go"
+    return f"no new step for {duration(quiet_s)}, while {', '.join(going)} {verb} on"
+
+
+def _slower(own: Steps, others: Mapping[str, Steps], *, elastic: bool) -> str:
+    """Two others at least are needed, so that it is clear which one is unusual.
+
+    Members of an elastic job may be of any speed, and may count the steps of all: such a one is
+    slow if it became so.
+    """
+    if len(others) < 2:
+        return ""
+    if not elastic:
+        rate, theirs = _usual_rate(own), median(map(_usual_rate, others.values()))
+        if rate * SLOW < theirs:
+            return f"{rate:.2g} steps/s, while the others make {theirs:.2g}"
+    mine = _slowdown(own)
+    usual = [s for steps in others.values() if (s := _slowdown(steps)) is not None]
+    if mine is None or own.usual_pause_s is None or len(usual) < 2:
+        return ""
+    now_s = median(own.pauses_s[-READINGS:])
+    if mine < SLOW * max(1.0, median(usual)) or now_s - own.usual_pause_s < SLOWER_S:
+        return ""
+    return (
+        f"it prints steps every {duration(now_s)} now, and did every "
+        f"{duration(own.usual_pause_s)}; the others did not become so slow"
+    )
+
+
+def _usual_rate(steps: Steps) -> float:
+    """Steps per second from one reading to the next: one long pause, such as for a checkpoint, does
+    not count."""
+    return median((b.step - a.step) / (b.at_s - a.at_s) for a, b in pairwise(steps.readings))
+
+
+def _slowdown(steps: Steps) -> float | None:
+    """How many times as long as usual its last pauses were; None: not known."""
+    if steps.usual_pause_s is None:
+        return None
+    return median(steps.pauses_s[-READINGS:]) / max(steps.usual_pause_s, 1.0)
+
+
+def _problem(
+    instance: Instance,
+    how: str,
+    statuses: Mapping[str, ServiceStatus],
+    facts: Mapping[str, NodeFacts],
+    peers: Sequence[Instance],
+    problems: Sequence[Problem],
+) -> Problem:
+    nodes = [facts[i.node] for i in peers if i.node != instance.node]
+    found = list(_differences(instance.node, facts[instance.node], nodes, problems))
+    different = "; what differs there: " + ", ".join(found) if found else ""
+    progress = statuses[instance.name].progress
+    evidence = "its log"
+    if progress and progress.step is not None:
+        evidence = f"step {progress.step} in its log"
+        if progress.behind_steps is not None:
+            evidence += f", {progress.behind_steps} behind the median"
+    if not found:
+        evidence += "; no difference is known in its load, memory, heat, power or links"
+    return STRAGGLER.problem(
+        instance.node,
+        instance=instance.name,
+        how=how,
+        also=different,
+        evidence=evidence,
+        affects=(instance.name,),
+        fix=Fix((f"fleetctl logs {instance.name}",), "controller"),
+    )
+
+
+def _differences(
+    node: str, own: NodeFacts, others: Sequence[NodeFacts], problems: Sequence[Problem]
+) -> Iterator[str]:
+    """What is known to be unlike the other instances' nodes, as clauses."""
+    system = own.system or SystemStatus()
+    peers = [facts.system for facts in others if facts.system]
+    if own.reliability.undervoltage:
+        yield "its supply voltage is too low"
+    elif system.throttled and not all(peer.throttled for peer in peers):
+        yield "it is slowed down by heat or voltage"
+    if (heat := system.temperature_c) is not None and heat >= HOT_C:
+        yield f"its processor has {heat:.0f} °C"
+    load, loads = _load(system), [v for peer in peers if (v := _load(peer)) is not None]
+    if load is not None and load > 1 and loads and load > SLOW * max(loads):
+        yield f"its load is {system.load1:.1f} on {system.cpus} processors"
+    memory, shares = system.memory_percent, [peer.memory_percent or 0 for peer in peers]
+    if memory is not None and memory >= FULL_PERCENT and max(shares, default=0) < FULL_PERCENT:
+        yield f"{memory}% of its memory is used"
+    codes = {p.code for p in problems if p.severity == "warning" and node in (p.node, *p.affects)}
+    if codes:
+        yield f"see also {', '.join(sorted(codes))}"
+
+
+def _load(system: SystemStatus) -> float | None:
+    """Per processor."""
+    return None if system.load1 is None or not system.cpus else system.load1 / system.cpus

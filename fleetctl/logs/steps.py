@@ -1,0 +1,188 @@
+"""Steps, loss and rate in the lines that a training or an inference prints. Pure.
+
+The usual forms, each from what the program prints:
+
+- ``step 130 loss 2.053`` and its kin, with a name for the number (step, iter, iteration) and, in
+  the same line, a loss or a rate: the shipped example, nanoGPT, Megatron-LM, torchtitan, MLX
+  (``Iter 10: Train loss 2.531, …, It/sec 0.531, Tokens/sec 251.2``);
+- a bar of tqdm: ``38%|███▊      | 38/100 [00:10<00:16,  3.85it/s, loss=2.05]``; Lightning's, whose
+  steps begin anew in each epoch: ``Epoch 3:  38%|…``, ``Epoch 3/9 ━━━ 38/100 0:00:10 • 0:00:16
+  3.85it/s``;
+- the dict of Hugging Face's Trainer, beside its bar: ``{'loss': 2.05, 'epoch': 0.38}``;
+- ``25.1 tok/s``, ``tokens/sec: 25.1``, ``tps: 7,282``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from msgspec import Struct
+
+from fleetctl.logs.matching import PATIENCE_S, Pattern
+from fleetctl.model.steps import StepForms
+
+LONGEST_LINE = 1000
+"""Characters of a line that are looked at, its last ones."""
+_NUMBER = (
+    r"(?P<value>(?<![0-9.,])[+-]?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+    r"|nan|[+-]?inf)"
+)
+_IS = r"""["']?\s*[:=]?\s*["']?"""
+_STEP = re.compile(
+    r"(?<![A-Za-z])(?:global[_ ]?)?(?:step|iteration|iter)s?\b" + _IS + r"\[?\s*"
+    r"(?P<value>[0-9][0-9,]{0,17})(?![0-9.]*(?:s|ms|it)\b)(?!\.[0-9])",
+    re.I,
+)
+_LOSS = re.compile(r"(?<![A-Za-z])loss" + _IS + _NUMBER + r"(?![%\w])", re.I)
+_NOT_TRAINED = re.compile(r"(?:\b|_)(?:val|valid|validation|eval|test|dev|packet)[_ /.-]*$", re.I)
+"""Before ``loss``: it is not that of the training."""
+_EPOCH = re.compile(r"\bepoch" + _IS + r"\[?" + _NUMBER, re.I)
+_PER_S = re.compile(_NUMBER + r"\s*(?:it|iter|iters|step|steps|batch)/s(?:ec)?\b", re.I)
+_S_PER = re.compile(_NUMBER + r"\s*s/(?:it|iter|step|batch)\b", re.I)
+_NAMED_PER_S = re.compile(
+    r"\b(?:it|iter|iters|steps?)(?:/s(?:ec)?|[_ ]per[_ ]sec(?:ond)?)\b" + _IS + _NUMBER, re.I
+)
+_TOKENS = re.compile(_NUMBER + r"\s*(?:tok|toks|tokens?)(?:/s(?:ec)?|\s+per\s+sec(?:ond)?)\b", re.I)
+_NAMED_TOKENS = re.compile(
+    r"\b(?:(?:tok|toks|tokens?)(?:/s(?:ec)?|[_ ]per[_ ]sec(?:ond)?)|tps)\b" + _IS + _NUMBER, re.I
+)
+_BAR = re.compile(
+    r"(?P<what>.*?)(?:[0-9]{1,3}%\s*\|[^|]*\|\s*)?(?<![0-9.])(?P<step>[0-9]{1,15})"
+    r"(?:/(?P<of>[0-9]{1,15})|it) \[[0-9:?]+(?:<[0-9:?]+)?,\s+[^\s,\]]+(?:it|step|steps|batch)?/s?"
+)
+"""tqdm's ``bar_format``: description, percentage, bar, and ``n/total [elapsed<remaining, rate``."""
+_RICH_BAR = re.compile(
+    r"(?P<what>Epoch [0-9]+(?:/[0-9]+)?)\s+[^0-9A-Za-z]+\s(?P<step>[0-9]{1,15})/(?P<of>[0-9]{1,15})"
+    r"\s+[0-9:]+ \S+ [0-9:-]+"
+)
+_BAR_RATE = re.compile(r",\s+(?:[0-9.]+|\?)(?:(?:it|step|steps|batch)/s|s/(?:it|step|batch))")
+_OTHER_WORK = re.compile(
+    r"\b(?:loading|downloading|fetching|map|filter|generating|tokeniz\w*|valid\w*|eval\w*|test\w*|"
+    r"sanity|predict\w*|saving|uploading)\b",
+    re.I,
+)
+"""In the description of a bar: it does not count steps of the training."""
+_IN_EPOCH = re.compile(r"Epoch (?P<epoch>[0-9]{1,9})", re.I)
+_COLOUR = re.compile(r"[\x1b?]\[[0-9;:?]*[A-Za-z]")
+"""A control sequence, whose ESC is a question mark in what a look brings."""
+
+
+class Said(Struct, frozen=True):
+    """The numbers of one line. ``None``: it does not tell."""
+
+    step: int | None = None
+    loss: float | None = None
+    steps_per_s: float | None = None
+    tokens_per_s: float | None = None
+    epoch: float | None = None
+
+
+class LineReader:
+    """Reads lines of one instance, by its own expressions or in the usual forms.
+
+    :raises UsageError: an expression is none.
+    """
+
+    def __init__(self, forms: StepForms | None) -> None:
+        own = {} if forms is None else {f: getattr(forms, f) for f in forms.__struct_fields__}
+        self._own = None if forms is None else {k: Pattern(v) for k, v in own.items() if v}
+
+    @property
+    def why(self) -> str:
+        """Why a number is not known; empty: each expression could be tried."""
+        slow = [name for name, pattern in (self._own or {}).items() if pattern.gave_up]
+        if not slow:
+            return ""
+        return (
+            f"progress.{slow[0]} takes more than {PATIENCE_S:g} s on one line: repeat nothing that "
+            "is a repetition itself, as in (a|aa)+"
+        )
+
+    def read(self, line: str, *, ended: bool = True) -> Said:
+        """The numbers in ``line``.
+
+        :param ended: its end is there; else more of it may be to come, and only a bar is read that
+            is complete.
+        """
+        text = _COLOUR.sub("", line)[-LONGEST_LINE:]
+        if not ended and (self._own is not None or not text.rstrip().endswith("]")):
+            return Said()
+        if self._own is None:
+            return _usual(text)
+        numbers = {name: number(pattern.group(text)) for name, pattern in self._own.items()}
+        step = numbers.get("step")
+        return Said(
+            step=None if step is None or not math.isfinite(step) else int(step),
+            loss=numbers.get("loss"),
+            steps_per_s=_rate(numbers.get("rate")),
+            epoch=numbers.get("epoch"),
+        )
+
+
+def number(text: str | None) -> float | None:
+    """The number that ``text`` is, also as ``1,234.5``; None: it is none."""
+    try:
+        return None if text is None else float(text.replace(",", ""))
+    except ValueError:
+        return None
+
+
+def _rate(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) and value >= 0 else None
+
+
+def _found(pattern: re.Pattern[str], text: str) -> float | None:
+    found = pattern.search(text)
+    return number(found["value"]) if found else None
+
+
+def _loss(text: str) -> float | None:
+    """That of the training; ``loss`` alone is meant rather than ``avg_loss``."""
+    usable = [
+        found
+        for found in _LOSS.finditer(text)
+        if not _NOT_TRAINED.search(text[max(0, found.start() - 20) : found.start()])
+    ]
+    plain = (found for found in usable if text[found.start() - 1 : found.start()] != "_")
+    best = next(plain, usable[0] if usable else None)
+    return number(best["value"]) if best else None
+
+
+def _steps_per_s(text: str) -> float | None:
+    for pattern in (_PER_S, _NAMED_PER_S):
+        if (rate := _rate(_found(pattern, text))) is not None:
+            return rate
+    seconds = _rate(_found(_S_PER, text))
+    return 1 / seconds if seconds else None
+
+
+def _tokens_per_s(text: str) -> float | None:
+    found = _found(_TOKENS, text)
+    return _rate(_found(_NAMED_TOKENS, text) if found is None else found)
+
+
+def _usual(text: str) -> Said:
+    bar = _BAR.match(text) or _RICH_BAR.match(text)
+    if bar:
+        return _of_bar(bar, text)
+    loss, rate, tokens = _loss(text), _steps_per_s(text), _tokens_per_s(text)
+    if loss is None and rate is None and tokens is None:
+        return Said()
+    step = _found(_STEP, text)
+    epoch = _found(_EPOCH, text)
+    return Said(None if step is None else int(step), loss, rate, tokens, epoch)
+
+
+def _of_bar(bar: re.Match[str], text: str) -> Said:
+    rest = text[bar.end("step") :]
+    counted = bar.re is _RICH_BAR or _BAR_RATE.search(rest)
+    if not counted or _OTHER_WORK.search(bar["what"]):
+        return Said()
+    step, epoch = int(bar["step"]), None
+    if in_epoch := _IN_EPOCH.search(bar["what"]):
+        epoch = int(in_epoch["epoch"])
+        if bar["of"] is None:
+            return Said(None, _loss(rest), _steps_per_s(rest), _tokens_per_s(rest), epoch)
+        step += epoch * int(bar["of"])
+    return Said(step, _loss(rest), _steps_per_s(rest), _tokens_per_s(rest), epoch)

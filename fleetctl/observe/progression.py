@@ -1,0 +1,143 @@
+"""How far the instances on a node are, from look to look, by the ends of their logs."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterable, Iterator
+from statistics import median
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from fleetctl.errors import UsageError
+from fleetctl.logs.steps import LineReader, Said
+from fleetctl.model.facts import NodeFacts, Record
+from fleetctl.model.jobs import Instance
+from fleetctl.model.steps import StepReading, Steps, Tail
+
+KEPT_READINGS = 60
+"""So many of an instance, which are one a second at most."""
+USUAL_PAUSES = 6
+"""The median of so many pauses between readings, one after the other, is what is usual."""
+
+
+class Progression:
+    """What the instances on one node said of their work, kept as long as the node is watched.
+
+    Each line is read once.
+    """
+
+    def __init__(self, instances: Iterable[Instance]) -> None:
+        self._logs = {(i.job, i.name): _Log(i) for i in instances if i.command is not None}
+
+    def read(self, facts: NodeFacts) -> NodeFacts:
+        """``facts`` with the steps that the ends of the logs in them tell of."""
+        steps = {
+            key: self._logs[key].read(tail, record)
+            for key, tail in facts.tails.items()
+            if key in self._logs and (record := facts.records.get(key))
+        }
+        return replace(facts, steps=steps)
+
+
+class _Line(Struct, frozen=True):
+    """A line, or one state of a line that redraws itself."""
+
+    text: str
+    end: int
+    """The offset after it."""
+    ended: bool
+
+
+class _Log:
+    """The steps of one instance's present attempt."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._forms = instance.progress
+        self._reader: LineReader | None = None
+        self._attempt = ("", 0)
+        self._steps = Steps(0)
+        self._read_to = 0
+
+    def read(self, tail: Tail, record: Record) -> Steps:
+        attempt = (record.run, record.restarts)
+        if attempt != self._attempt:
+            self._attempt, self._steps = attempt, Steps(0)
+            self._read_to = record.log_start or 0
+        self._steps = replace(self._steps, now_s=tail.now_s)
+        try:
+            self._reader = self._reader or LineReader(self._forms)
+        except UsageError as error:
+            return replace(self._steps, why=f"its progress is {error}")
+        for line in _lines(tail):
+            if line.end <= self._read_to:
+                continue
+            said = self._reader.read(line.text, ended=line.ended)
+            if line.ended:
+                self._read_to = line.end
+            self._take(said, _printed_at(tail, line.end))
+        self._steps = replace(self._steps, usual_pause_s=_usual_pause_s(self._steps))
+        return replace(self._steps, why=self._reader.why)
+
+    def _take(self, said: Said, at_s: float | None) -> None:
+        known = self._steps
+        readings = known.readings
+        if said.step is not None and at_s is not None:
+            readings = _with(readings, StepReading(at_s, said.step))
+        self._steps = replace(
+            known,
+            readings=readings,
+            loss=_newer(said.loss, known.loss),
+            steps_per_s=_newer(said.steps_per_s, known.steps_per_s),
+            tokens_per_s=_newer(said.tokens_per_s, known.tokens_per_s),
+            epoch=_newer(said.epoch, known.epoch),
+        )
+
+
+def _usual_pause_s(steps: Steps) -> float | None:
+    """As short as the pauses were for a while, now or before: what became slow stays slow."""
+    pauses = steps.pauses_s
+    some = [pauses[n : n + USUAL_PAUSES] for n in range(len(pauses) - USUAL_PAUSES + 1)]
+    known = [median(few) for few in some]
+    if steps.usual_pause_s is not None:
+        known.append(steps.usual_pause_s)
+    return min(known, default=None)
+
+
+def _newer(new: float | None, old: float | None) -> float | None:
+    return old if new is None else new
+
+
+def _with(readings: tuple[StepReading, ...], new: StepReading) -> tuple[StepReading, ...]:
+    """A step that is printed again is no new one; a smaller one begins anew."""
+    if readings and new.step == readings[-1].step:
+        return readings
+    if readings and new.step < readings[-1].step:
+        return (new,)
+    before = readings[:-1] if readings and readings[-1].at_s >= new.at_s else readings
+    return (*before, new)[-KEPT_READINGS:]
+
+
+def _lines(tail: Tail) -> Iterator[_Line]:
+    """The lines in the end of a log; not the first one, unless the log begins with it."""
+    data = tail.text.encode()
+    end = tail.end - len(data)
+    pieces = re.split(rb"[\r\n]", data)
+    for number, piece in enumerate(pieces):
+        torn = number == 0 and end > 0
+        end += len(piece) + 1
+        if piece and not torn:
+            ended = number < len(pieces) - 1
+            yield _Line(piece.decode(), min(end, tail.end), ended)
+
+
+def _printed_at(tail: Tail, end: int) -> float | None:
+    """When the log had grown to ``end``, by the moments that the logger noted; None: before these.
+
+    It looks once a second; what it has not seen yet is from the last moments.
+    """
+    place = bisect.bisect_left(tail.grown, end, key=lambda moment: moment[1])
+    if place == len(tail.grown):
+        return float(tail.now_s)
+    return float(tail.grown[place][0]) if place else None

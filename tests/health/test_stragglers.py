@@ -1,0 +1,134 @@
+"""One rank that lags is told, with what differs there; ranks that only differ are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from fleetctl.health.progress import with_progress
+from fleetctl.health.stragglers import stragglers
+from fleetctl.model.facts import NodeFacts, Reliability
+from fleetctl.model.status import Problem, ServiceState, ServiceStatus, SystemStatus
+from fleetctl.model.steps import StepReading, Steps
+from tests.health.facts import facts
+from tests.launch.jobs import job
+
+NOW = 5000.0
+
+
+def steps(*pauses: float, each: int = 10, quiet: float = 1.0, usual: float | None = 2.0) -> Steps:
+    """Readings with such pauses between them, the last one ``quiet`` seconds ago."""
+    at = [NOW - quiet - sum(pauses[n:]) for n in range(len(pauses) + 1)]
+    found = tuple(StepReading(s, each * n) for n, s in enumerate(at, 1))
+    return Steps(NOW, found, usual_pause_s=usual)
+
+
+def going(**more: Any) -> Steps:
+    return steps(*[2.0] * 20, **more)
+
+
+def stalled(quiet: float, **more: Any) -> Steps:
+    return steps(*[2.0] * 10, quiet=quiet, **more)
+
+
+def stragglers_among(
+    *known: Steps | None,
+    state: ServiceState = "ready",
+    elastic: bool = False,
+    problems: Sequence[Problem] = (),
+    nodes: Sequence[dict[str, Any]] = (),
+) -> list[Problem]:
+    """Of a service with an instance for each; ``nodes``: fields of the facts of their nodes."""
+    of = replace(job({"w": (list("abcdef")[: len(known)], [])}), elastic=elastic)
+    told: dict[str, NodeFacts] = {}
+    for place, (instance, found) in enumerate(zip(of.instances, known, strict=True)):
+        more = nodes[place] if nodes else {}
+        told[instance.node] = facts(
+            steps={(instance.job, instance.name): found} if found else {}, **more
+        )
+    statuses = {i.name: ServiceStatus(i.service, i.node, i.rank, state) for i in of.instances}
+    return list(stragglers(of, with_progress(of, statuses, told), told, problems))
+
+
+def test_a_rank_without_new_steps_while_the_others_go_on() -> None:
+    [problem] = stragglers_among(stalled(48), going(), going())
+    assert (problem.code, problem.severity, problem.affects) == ("straggler", "warning", ("w@a",))
+    assert problem.summary == (
+        "w@a lags behind the others of its service: no new step for 48s, while w@b, w@c go on"
+    )
+    assert problem.evidence.startswith("step 110 in its log, 100 behind the median; no difference")
+    [of_two] = stragglers_among(stalled(48), going())
+    assert of_two.summary.endswith("while w@b goes on")
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ((stalled(29), going(), going()), "not half a minute"),
+        (
+            (steps(5.0, 5.0, 5.0, quiet=45, each=25, usual=5.0), going(), going()),
+            "not ten of its own pauses",
+        ),
+        ((stalled(48), steps(2.0, 20.0, 2.0), going()), "not three of the longest pause"),
+        ((stalled(48), stalled(48), stalled(40)), "all wait for one another"),
+        ((stalled(48), None, None), "nothing is known of the others"),
+        ((steps(2.0, quiet=48), going(), going()), "two steps are no measure"),
+        ((going(each=3), going(each=4), going(each=5)), "not half as fast"),
+        ((going(each=1), going(each=10)), "of two it is not clear which is unusual"),
+        ((steps(4.0, 4.0, 4.0, usual=4.0), going(), going()), "it was never faster, by its lines"),
+    ],
+)
+def test_what_does_not_lag(known: tuple[Steps | None, ...], why: str) -> None:
+    elastic = why.startswith("it was never")
+    assert stragglers_among(*known, elastic=elastic) == [], why
+
+
+def test_what_does_not_run_does_not_lag() -> None:
+    assert stragglers_among(stalled(48), going(), going(), state="exited") == []
+
+
+def test_half_the_steps_per_second_of_the_others() -> None:
+    slow, fast = going(each=4), going(each=10)
+    [problem] = stragglers_among(slow, fast, fast)
+    assert "2 steps/s, while the others make 5" in problem.summary
+    assert stragglers_among(slow, fast, fast, elastic=True) == [], "members may be of any speed"
+
+
+def test_one_that_became_slow_while_the_others_did_not() -> None:
+    slow = steps(2.0, 2.0, 5.0, 5.0, 5.0, each=25)
+    [problem] = stragglers_among(slow, going(), going(), elastic=True)
+    assert "it prints steps every 5s now, and did every 2s" in problem.summary
+    all_slow = steps(2.0, 2.0, 5.0, 5.0, 5.0)
+    assert stragglers_among(slow, all_slow, all_slow, elastic=True) == []
+    little = steps(1.0, 1.0, 2.0, 2.0, 2.0, usual=1.0)
+    assert stragglers_among(little, going(), going(), elastic=True) == [], "within the clock"
+
+
+def test_what_differs_is_told_as_far_as_it_is_known() -> None:
+    well = {"system": SystemStatus(load1=0.5, cpus=4, temperature_c=50.0)}
+    bad = {
+        "system": SystemStatus(
+            load1=9.1, cpus=4, temperature_c=84.6, throttled=True,
+            memory_total_bytes=100, memory_used_bytes=97,
+        ),
+    }  # fmt: skip
+    loss = Problem("packet-loss", "warning", "", node="a")
+    [problem] = stragglers_among(
+        stalled(48), going(), going(), nodes=[bad, well, well], problems=[loss]
+    )
+    assert problem.summary.endswith(
+        "; what differs there: it is slowed down by heat or voltage, its processor has 85 °C, "
+        "its load is 9.1 on 4 processors, 97% of its memory is used, see also packet-loss"
+    )
+    weak = {**well, "reliability": Reliability(undervoltage=True)}
+    [problem] = stragglers_among(stalled(48), going(), nodes=[weak, well])
+    assert problem.summary.endswith("there: its supply voltage is too low")
+
+
+@pytest.mark.parametrize("hit", [{"node": "a"}, {"affects": ("w@a",)}])
+def test_an_error_that_explains_it_is_told_alone(hit: dict[str, Any]) -> None:
+    cause = Problem("route-missing", "error", "", **hit)
+    assert stragglers_among(stalled(48), going(), going(), problems=[cause]) == []

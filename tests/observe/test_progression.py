@@ -1,0 +1,139 @@
+"""Steps in the ends of logs: what a shell brings of them, and what is kept between looks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from fleetctl.model.facts import NodeFacts
+from fleetctl.model.questions import Questions
+from fleetctl.model.steps import StepForms, StepReading, Tail
+from fleetctl.observe.progression import Progression
+from fleetctl.probes.asked.tails import TAIL_BYTES
+from fleetctl.probes.node import node_script, read_node
+from fleetctl.probes.registry import BY_NAME
+from tests.health.facts import facts, record
+from tests.launch.jobs import instance
+
+WORKER = instance()
+KEY = (WORKER.job, WORKER.name)
+
+
+def look(*tails: Tail, log_start: int = 0, run: str = "r1", keeps: Progression) -> NodeFacts:
+    told = facts(record(WORKER, run=run, log_start=log_start), tails={KEY: tails[-1]})
+    return keeps.read(told)
+
+
+def tail(text: str, end: int, *grown: tuple[int, int], now: int) -> Tail:
+    return Tail(text, end, grown, now)
+
+
+def test_each_step_has_the_moment_at_which_the_log_had_grown() -> None:
+    text = "step 10 loss 3.0\nstep 20 loss 2.5\nstep 30 loss 2.0\n"
+    found = look(
+        tail(text, 51, (100, 0), (103, 17), (108, 34), (113, 51), now=115),
+        keeps=Progression([WORKER]),
+    ).steps[KEY]
+    assert found.readings == (
+        StepReading(103, 10), StepReading(108, 20), StepReading(113, 30),
+    )  # fmt: skip
+    assert (found.now_s, found.loss, found.why) == (115, 2.0, "")
+
+
+def test_a_line_from_before_the_known_moments_has_no_time() -> None:
+    text = "step 10 loss 3.0\nstep 20 loss 2.5\n"
+    found = look(tail(text, 34, (103, 30), (104, 34), now=104), keeps=Progression([WORKER]))
+    assert found.steps[KEY].readings == (StepReading(104, 20),)
+
+
+def test_a_line_that_is_not_whole_is_not_read() -> None:
+    kept = Progression([WORKER])
+    found = look(tail("7 loss 1\nstep 12", 1000, (5, 990), (6, 1000), now=6), keeps=kept)
+    assert found.steps[KEY].readings == ()
+    text = "7 loss 1\nstep 1234 loss 2\n"
+    found = look(tail(text, 1010, (5, 990), (6, 1000), (7, 1010), now=7), keeps=kept)
+    assert found.steps[KEY].readings == (StepReading(7, 1234),)
+
+
+def test_of_a_bar_each_state_is_read_and_the_last_one_without_an_end() -> None:
+    bar = "\r {n}%|#| {n}/100 [00:10<00:10,  2.00it/s]"
+    text = "training\n" + bar.format(n=10) + bar.format(n=12)
+    found = look(
+        tail(text, len(text), (50, 0), (60, 40), (61, len(text)), now=61),
+        keeps=Progression([WORKER]),
+    ).steps[KEY]
+    assert [r.step for r in found.readings] == [12], "two in the same second are one reading"
+    assert found.steps_per_s == 2.0
+
+
+def test_steps_are_kept_from_look_to_look_and_each_line_is_read_once() -> None:
+    kept = Progression([WORKER])
+    look(tail("step 1 loss 9\n", 14, (1, 0), (10, 14), now=11), keeps=kept)
+    first = look(tail("step 1 loss 9\nstep 2 loss 8\n", 28, (10, 14), (20, 28), now=21), keeps=kept)
+    assert [r.step for r in first.steps[KEY].readings] == [1, 2]
+    later = look(tail("step 2 loss 8\nhello\n", 34, (20, 28), (30, 34), now=31), keeps=kept)
+    assert later.steps[KEY].readings == first.steps[KEY].readings
+    assert later.steps[KEY].now_s == 31
+
+
+def test_a_new_attempt_and_a_new_count_begin_anew() -> None:
+    kept = Progression([WORKER])
+    look(tail("step 9 loss 9\n", 14, (1, 0), (10, 14), now=11), keeps=kept)
+    text = "step 9 loss 9\nstep 1 loss 8\n"
+    again = tail(text, 28, (10, 14), (20, 28), now=21)
+    assert [r.step for r in look(again, keeps=kept).steps[KEY].readings] == [1]
+    other = look(again, run="r2", log_start=28, keeps=kept).steps[KEY]
+    assert (other.readings, other.loss) == ((), None)
+
+
+def test_an_expression_that_takes_too_long_is_the_reason() -> None:
+    slow = replace(WORKER, progress=StepForms(step=r"((a|aa)+)$"))
+    told = facts(record(slow), tails={KEY: tail("a" * 60 + "b\n", 62, now=1)})
+    assert "0.1 s" in Progression([slow]).read(told).steps[KEY].why
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / ".local/state/fleetctl/fleet" / WORKER.job / WORKER.name
+    (made / "log").mkdir(parents=True)
+    return made
+
+
+def asked(home: Path) -> NodeFacts:
+    """What a shell with this home folder says of the tails."""
+    questions = Questions("fleet", WORKER.node, instances=(WORKER,))
+    script = node_script(questions, without=frozenset(BY_NAME) - {"tails", "records"})
+    done = subprocess.run(
+        ["sh", "-c", script.text],
+        capture_output=True,
+        env={"HOME": str(home), "PATH": os.environ["PATH"]},
+        check=True,
+        timeout=20,
+    )
+    return read_node(script, done.stdout.decode("utf-8", "replace"), done.stderr.decode())
+
+
+def test_a_shell_brings_the_end_of_the_newest_segment(folder: Path, tmp_path: Path) -> None:
+    (folder / "state").write_text("run=r1\nphase=running\nrestarts=0\nlog=0\n")
+    (folder / "log/900.log").write_text("step 5 loss 9\n")
+    line = "step 1 loss 2.0 log:1 2 job/worker@pi\n"
+    text = "x" * TAIL_BYTES + "\n" + line + "unfinished"
+    (folder / "log/1000.log").write_text(text)
+    (folder / "log/1000.idx").write_text(f"100 1000\n200 {1000 + len(text)}\n")
+    found = asked(tmp_path)
+    told = found.tails[KEY]
+    assert told.text == text[-TAIL_BYTES:]
+    assert told.end == 1000 + len(text)
+    assert told.grown == ((100, 1000), (200, told.end))
+    read = Progression([WORKER]).read(found).steps[KEY]
+    assert (read.readings, read.loss) == ((StepReading(200, 1),), 2.0)
+
+
+def test_what_does_not_run_is_not_read(folder: Path, tmp_path: Path) -> None:
+    (folder / "log/0.log").write_text("step 5 loss 9\n")
+    (folder / "state").write_text("run=r1\nphase=ended\n")
+    assert asked(tmp_path).tails == {}
