@@ -34,6 +34,8 @@ Answered = Callable[[str, Look], object]
 """Called with each node's answer as it comes in."""
 BENCH_S = 3
 """Seconds that a transfer of a measurement takes."""
+Read = Callable[[], Awaitable[bytes]]
+"""The next bytes of something; empty at its end."""
 WantedOrphans = Callable[[OrphanStatus], bool]
 Report = Callable[[Progress], object]
 """Called in the event loop for every change of an instance."""
@@ -355,11 +357,14 @@ class FleetService(Protocol):
         script: str,
         timeout_s: float,
         took: Callable[[ExecutionEvent], object],
+        read: Read | None = None,
     ) -> None:
         """Run a POSIX sh script on all ``nodes`` at once; cancelling this ends it there.
 
         :param timeout_s: timeout of each node, in seconds.
         :param took: called in the event loop with output as it comes, and then how it ended.
+        :param read: what the script reads, the same on each node and at the pace of the slowest;
+            None: nothing.
         """
 
     async def sync(

@@ -42,6 +42,7 @@ from fleetctl.service import (
     Attached,
     Benching,
     FleetService,
+    Read,
     Repairs,
     Report,
     StartRefused,
@@ -274,6 +275,7 @@ class Stage:
         script: str,
         timeout_s: float,
         took: Callable[[ExecutionEvent], object],
+        read: Read | None = None,
     ) -> None:
         raise NotImplementedError("the dashboard runs no commands of people's")
 
