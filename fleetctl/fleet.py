@@ -18,6 +18,7 @@ from fleetctl.model.expectations import derive
 from fleetctl.model.facts import CUT_OFF, Pane
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
+from fleetctl.model.pages import Page
 from fleetctl.model.plan import PlanStep, plan
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem
@@ -33,6 +34,7 @@ from fleetctl.service import (
     Read,
     Repairs,
     Report,
+    Tunnel,
     WantedOrphans,
     Watching,
 )
@@ -273,6 +275,11 @@ class LiveFleet:
         with suppress(LinkError, TmuxError, LaunchError):
             pane = await self._pane_of(instance)
         return Attached(status, bool(pane and not pane.dead))
+
+    def tunnel(self, page: Page, port: int | None = None) -> Tunnel:
+        from fleetctl.observe.tunnel import PageTunnel
+
+        return PageTunnel(self.links, page, port)
 
     # commands and repairs
 

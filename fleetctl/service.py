@@ -18,6 +18,7 @@ from fleetctl.model.bench import BenchPath, BenchReport, PathResult
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
+from fleetctl.model.pages import Page
 from fleetctl.model.plan import PlanStep
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
@@ -243,6 +244,28 @@ class Benching(Protocol):
         """What is measured so far."""
 
 
+class Tunnel(Protocol):
+    """A port on 127.0.0.1 here that leads to a web page on a node, while the context is open: each
+    connection to it goes through the SSH connection that there is then, which is opened again after
+    a loss."""
+
+    page: Page
+
+    async def __aenter__(self) -> Self:
+        """
+        :raises UsageError: the port that is wanted here is not free.
+        """
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    @property
+    def url(self) -> str:
+        """Of the page, for a browser here."""
+
+    async def look(self) -> str:
+        """Why the page cannot be reached now, as a sentence; empty: a connection was made."""
+
+
 class FleetService(Protocol):
     """One fleet and one of its jobs. An async context manager: leaving it cancels tasks that still
     change a node, waits until they have ended cleanly, and closes the connections."""
@@ -349,6 +372,12 @@ class FleetService(Protocol):
         :param lent: a context for the time in which tmux uses the terminal.
         :raises LaunchError: it has no window.
         :raises LinkError: its node cannot be reached, or is lost meanwhile.
+        """
+
+    def tunnel(self, page: Page, port: int | None = None) -> Tunnel:
+        """A tunnel to ``page``.
+
+        :param port: of this machine; None: that of the page if it is free, else another.
         """
 
     async def execute(

@@ -26,6 +26,7 @@ COMMANDS = {
     "restart": "stop, then start",
     "status": "nodes, services and problems at this moment",
     "attach": "the tmux window of an instance, in this terminal",
+    "open": "web pages of the job, in the browser here",
     "logs": "lines of one or several instances",
     "check": "verify the network: routes there and back, forwarding, which node reaches which",
     "bench": "measure round trips and bandwidth of the job's paths",

@@ -127,6 +127,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
         command=hidden(instance.command) if instance.command else instance.command,
         workdir=instance.workdir,
         listen=str(instance.listen) if instance.listen else None,
+        web=list(instance.web) or None,
         ready=_given(
             kind=ready.kind,
             value=ready.value or None,

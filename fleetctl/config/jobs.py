@@ -211,6 +211,7 @@ class _JobReader:
             command=None if command is None else fill(command, "command"),
             workdir=self._workdir(name, entry, node, scope),
             listen=self._listens[name][node.name],
+            web=self._web(name, entry, node),
             ready=read_ready(
                 entry.ready,
                 given(entry.listen, None) is not None,
@@ -229,6 +230,21 @@ class _JobReader:
             interfaces=scope.interfaces,  # filled by all of the above
             files=scope.files,
         )
+
+    def _web(self, name: str, entry: ServiceEntry, node: Node) -> tuple[int, ...]:
+        written = given(entry.web, [])
+        ports = written if isinstance(written, list) else [written]
+        if ports and node.connection == "none":
+            what = (
+                f"no tunnel leads to a web page on {node.name!r}, which has connection none; "
+                "remove the web, and open its page at its own address"
+            )
+            self._report.mistake(self._path(name, "web"), what, key=True)
+        for index, port in enumerate(ports):
+            if port in ports[:index]:
+                path = self._path(name, "web", index)
+                self._report.mistake(path, f"port {port} is listed twice in web")
+        return tuple(dict.fromkeys(ports))
 
     def _node_env(self, scope: Scope) -> dict[str, str]:
         """The variables that nodes.yaml gives every instance on the node."""

@@ -267,6 +267,10 @@ class ServiceEntry(Entry):
         Binding | UnsetType,
         _means("NETWORK:PORT or ADDRESS:PORT: the one address it must listen on."),
     ] = UNSET
+    web: Annotated[
+        Port | Annotated[list[Port], _SOME] | UnsetType,
+        _means("The port of its web page, or a list of them: `fleetctl open` shows it."),
+    ] = UNSET
     network: Annotated[
         NetworkRef | UnsetType,
         _means("The network that is meant where it does not listen; default: its job's."),

@@ -95,6 +95,8 @@ class Instance(Struct, frozen=True):
     files: Mapping[str, str] = {}
     """By name: texts that are written into files on the node while it runs. A word stands for the
     path of each."""
+    web: tuple[int, ...] = ()
+    """Ports at which it has a web page; no part of the definition."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 

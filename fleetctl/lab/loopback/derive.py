@@ -135,6 +135,9 @@ class _Mover:
         instances = self._fleet.jobs[job].services[name].instances
         for instance in instances[:1]:
             self.moved.setdefault(str(instance.listen), listen.value)
+            for port in _scalars(_get(entry, "web")):
+                if instance.listen and port.value == str(instance.listen.port):
+                    port.value = listen.value.rpartition(":")[2]
         if len(instances) > 1:
             _set(entry, "on", yaml.ScalarNode(_STR, instances[0].node))
             others = ", ".join(i.node for i in instances[1:])
@@ -204,7 +207,7 @@ def _set(node: yaml.Node, key: str, new: yaml.Node) -> None:
     node.value = [*others, (yaml.ScalarNode(_STR, key), new)]
 
 
-def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+def _scalars(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
     if isinstance(node, yaml.ScalarNode):
         yield node
     elif isinstance(node, yaml.SequenceNode):
