@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from fleetctl.errors import LaunchError, LinkError, LinkHung, TmuxError, UsageError
+from fleetctl.errors import LaunchError, LinkError, TmuxError, UsageError
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.delivery import Delivery
-from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Failure, Said
+from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import CUT_OFF, Pane
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
+from fleetctl.model.pages import Page
 from fleetctl.model.plan import PlanStep, plan
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem
@@ -31,8 +32,10 @@ from fleetctl.service import (
     Answered,
     Attached,
     Benching,
+    Read,
     Repairs,
     Report,
+    Tunnel,
     WantedOrphans,
     Watching,
 )
@@ -311,6 +314,11 @@ class LiveFleet:
             pane = await self._pane_of(instance)
         return Attached(status, bool(pane and not pane.dead))
 
+    def tunnel(self, page: Page, port: int | None = None) -> Tunnel:
+        from fleetctl.observe.tunnel import PageTunnel
+
+        return PageTunnel(self.links, page, port)
+
     # commands and repairs
 
     async def execute(
@@ -319,48 +327,11 @@ class LiveFleet:
         script: str,
         timeout_s: float,
         took: Callable[[ExecutionEvent], object],
+        read: Read | None = None,
     ) -> None:
-        running = [asyncio.create_task(self._execute(n, script, timeout_s, took)) for n in nodes]
-        try:
-            await asyncio.gather(*running)
-        finally:  # an error of ``took`` ends all
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+        from fleetctl.link.execution import execute
 
-    async def _execute(
-        self,
-        node: str,
-        script: str,
-        timeout_s: float,
-        took: Callable[[ExecutionEvent], object],
-    ) -> None:
-        async with aclosing(self._run(node, script, timeout_s)) as events:
-            async for event in events:
-                took(event)
-
-    async def _run(
-        self, node: str, script: str, timeout_s: float
-    ) -> AsyncGenerator[ExecutionEvent, None]:
-        how: Failure = "not reached"
-        try:
-            with of_node(node):
-                link = await self.links.get(node)
-                try:
-                    async with asyncio.timeout(timeout_s), link.stream(script, both=True) as stream:
-                        how = "cut off"
-                        stream.write_eof()
-                        while any(said := await stream.read_both()):
-                            for data, error in zip(said, (False, True), strict=True):
-                                if data:
-                                    yield Said(node, data, error)
-                except TimeoutError:
-                    how = "timed out"
-                    raise LinkHung(node, f"a command did not end within {timeout_s:g} s") from None
-        except LinkError as error:
-            yield Broken(node, how, error)
-        else:
-            yield Ended(node, stream.exit_status or 0)
+        await execute(self.links, nodes, script, timeout_s, took, read)
 
     async def sync(
         self,

@@ -19,6 +19,7 @@ from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
+from fleetctl.model.pages import Page
 from fleetctl.model.plan import PlanStep
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
@@ -35,6 +36,8 @@ Answered = Callable[[str, Look], object]
 """Called with each node's answer as it comes in."""
 BENCH_S = 3
 """Seconds that a transfer of a measurement takes."""
+Read = Callable[[], Awaitable[bytes]]
+"""The next bytes of something; empty at its end."""
 WantedOrphans = Callable[[OrphanStatus], bool]
 Report = Callable[[Progress], object]
 """Called in the event loop for every change of an instance."""
@@ -242,6 +245,28 @@ class Benching(Protocol):
         """What is measured so far."""
 
 
+class Tunnel(Protocol):
+    """A port on 127.0.0.1 here that leads to a web page on a node, while the context is open: each
+    connection to it goes through the SSH connection that there is then, which is opened again after
+    a loss."""
+
+    page: Page
+
+    async def __aenter__(self) -> Self:
+        """
+        :raises UsageError: the port that is wanted here is not free.
+        """
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    @property
+    def url(self) -> str:
+        """Of the page, for a browser here."""
+
+    async def look(self) -> str:
+        """Why the page cannot be reached now, as a sentence; empty: a connection was made."""
+
+
 class FleetService(Protocol):
     """One fleet and one of its jobs. An async context manager: leaving it cancels tasks that still
     change a node, waits until they have ended cleanly, and closes the connections."""
@@ -377,17 +402,26 @@ class FleetService(Protocol):
         :raises LinkError: its node cannot be reached, or is lost meanwhile.
         """
 
+    def tunnel(self, page: Page, port: int | None = None) -> Tunnel:
+        """A tunnel to ``page``.
+
+        :param port: of this machine; None: that of the page if it is free, else another.
+        """
+
     async def execute(
         self,
         nodes: Sequence[str],
         script: str,
         timeout_s: float,
         took: Callable[[ExecutionEvent], object],
+        read: Read | None = None,
     ) -> None:
         """Run a POSIX sh script on all ``nodes`` at once; cancelling this ends it there.
 
         :param timeout_s: timeout of each node, in seconds.
         :param took: called in the event loop with output as it comes, and then how it ended.
+        :param read: what the script reads, the same on each node and at the pace of the slowest;
+            None: nothing.
         """
 
     async def sync(

@@ -30,6 +30,7 @@ COMMANDS = {
     "send": "type a text into the windows of services",
     "top": "how far the job is: step, rate, lag and loss of each rank",
     "attach": "the tmux window of an instance, in this terminal",
+    "open": "web pages of the job, in the browser here",
     "logs": "lines of one or several instances",
     "check": "verify the network: routes there and back, forwarding, which node reaches which",
     "bench": "measure round trips and bandwidth of the job's paths",

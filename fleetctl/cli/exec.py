@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import click
 
+from fleetctl.cli import standard_input
 from fleetctl.cli.after_dashes import AfterDashes, words_after_dashes
 from fleetctl.cli.context import Context, nodes
 from fleetctl.cli.exec_files import OutputFiles
@@ -40,6 +41,9 @@ from fleetctl.quoting import join
     metavar="DIR",
     help="Also write all that nodes print into DIR: NODE.out, and NODE.err where there is any.",
 )
+@click.option(
+    "--no-stdin", "-n", is_flag=True, help="Leave stdin alone, as in a loop that reads it."
+)
 @click.argument("targets", nargs=-1, metavar="TARGET... -- CMD...")
 @click.pass_context
 def command(
@@ -48,14 +52,15 @@ def command(
     stream: bool,
     diff: bool,
     folder: Path | None,
+    no_stdin: bool,
     targets: tuple[str, ...],
 ) -> int:
     """Run CMD on every node that TARGET names, at the same time.
 
     With one word, CMD is a shell line for the node's sh; with several it is run as given, every
-    word arriving unchanged. Identical output of several nodes is printed once, when all have ended;
-    Ctrl-C and --timeout keep what was said until then. The exit code is the worst of all; 255 for a
-    node that was not reached or given up.
+    word arriving unchanged. Each CMD gets all of stdin. Identical output of several nodes is
+    printed once, when all have ended; Ctrl-C and --timeout keep what was said until then. The exit
+    code is the worst of all; 255 for a node that was not reached or given up.
     """
     context: Context = ctx.obj
     argv = words_after_dashes(ctx) or []
@@ -77,7 +82,8 @@ def command(
             return Folded(names, compared=diff, all_of_it=f"all of it is in {folder}")
         return Folded(names, compared=diff)
 
-    return asyncio.run(_execute(context, targets, script, timeout, output, folder))
+    read = None if no_stdin else standard_input.read
+    return asyncio.run(_execute(context, targets, script, timeout, output, folder, read))
 
 
 async def _execute(
@@ -87,6 +93,7 @@ async def _execute(
     timeout_s: float,
     output: Callable[[Sequence[str]], Output],
     folder: Path | None,
+    read: Callable[[], Awaitable[bytes]] | None,
 ) -> int:
     """Run it, and print what the nodes say, and of several how they ended."""
     async with context.service() as service:
@@ -119,7 +126,7 @@ async def _execute(
                 click.echo(summary(outcomes), err=True)
 
         try:
-            await service.execute(names, script, timeout_s, took)
+            await service.execute(names, script, timeout_s, took, read)
         except asyncio.CancelledError:
             finish()
             raise

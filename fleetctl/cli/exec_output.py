@@ -51,15 +51,20 @@ def _closed(data: bytes) -> bytes:
 class AsItComes:
     """Prints each line at once: of several nodes with the node's name before it.
 
-    :param names: of the nodes; empty: of one node, without its name.
+    :param names: of the nodes; empty: of one node, without its name. What it prints is passed on
+        byte by byte, but for a terminal.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
+        self._named = bool(names)
         self._prefixes = (prefixes(names), prefixes(names, err=True))
         self._torn: dict[tuple[str, bool], bytes] = {}
         """Unfinished lines, by node and whether they are of stderr."""
 
     def said(self, event: Said) -> None:
+        if not self._named and not (sys.stderr if event.error else sys.stdout).isatty():
+            _write(event.data, event.error)
+            return
         key = (event.node, event.error)
         data = self._torn.get(key, b"") + event.data
         end = data.rfind(b"\n") + 1

@@ -43,6 +43,13 @@ _NAME = click.option("--name", help="Which lab; may be left out while only one r
     metavar="SRC:DEST",
     help="Copy a local file or folder to ~/DEST on every node; may be repeated.",
 )
+@click.option(
+    "--mount",
+    "mounts",
+    multiple=True,
+    metavar="SRC[:DEST]",
+    help="Show a local folder, such as a big venv, on every node, read-only; may be repeated.",
+)
 @click.option("--as-guide", is_flag=True, help="Leave out the return routes, as the guide does.")
 @click.option(
     "--factory",
@@ -55,6 +62,7 @@ def up(
     context: Context,
     name: str | None,
     copies: tuple[str, ...],
+    mounts: tuple[str, ...],
     as_guide: bool,
     factory: bool,
     loopback: bool,
@@ -67,6 +75,7 @@ def up(
     path = config.find(context.config_path)
     fleet = config.load(path)
     pairs = [_copy(text) for text in copies]
+    wanted = [_mount(text) for text in mounts]
     if not loopback and (why := why_only_loopback()):
         click.echo(f"lab: {why}: building the small lab on the loopback", err=True)
         loopback = True
@@ -74,12 +83,26 @@ def up(
         if as_guide or factory:
             option = "--as-guide is about routes" if as_guide else "--factory is about networks"
             raise UsageError(f"{option}, and the loopback has none")
+        for source, place in wanted:
+            if place is not None or not source.is_dir():
+                raise UsageError(
+                    "nodes on the loopback see the folders of this machine, and no other places",
+                    hint=f"Use {source} there at its own path: --mount without :DEST.",
+                )
+            _say(f"{source} is there: nodes on the loopback see this machine's folders")
         small = LoopbackLab.up(fleet, path, name=name, copies=pairs, progress=_say)
         remember(small.config_path, config.load(small.config_path), home=small.home)
         _show_loopback(small, len(_running()))
         return
     lab = Lab.up(
-        fleet, path, name=name, copies=pairs, as_guide=as_guide, factory=factory, progress=_say
+        fleet,
+        path,
+        name=name,
+        copies=pairs,
+        mounts=wanted,
+        as_guide=as_guide,
+        factory=factory,
+        progress=_say,
     )
     option = "" if len(_running()) == 1 else f" --name {lab.name}"
     node = next(iter(lab.blueprint.nodes), "controller")
@@ -168,6 +191,8 @@ def _print(found: Mapping[str, Any]) -> None:
             for network, addresses in about["addresses"].items()
         )
         click.echo(f"  {node:{width}}  {power}  {about['user']:12}  {links}")
+    for place, source in found["mounts"].items():
+        click.echo(f"  read-only on every node: {place}" + (f" ({source})" * (place != source)))
     for fault in found["faults"]:
         where = f" ({fault['network']})" if fault["network"] else ""
         click.echo(f"  broken: {fault['kind']} on {fault['node']}{where}")
@@ -286,3 +311,10 @@ def _copy(text: str) -> tuple[Path, str]:
     if not (source and colon and destination):
         raise UsageError(f"--copy {text!r} is not SRC:DEST", hint="Like --copy job:~/job")
     return Path(source).expanduser(), destination
+
+
+def _mount(text: str) -> tuple[Path, str | None]:
+    source, colon, destination = text.partition(":")
+    if not source or (colon and not destination):
+        raise UsageError(f"--mount {text!r} is not SRC or SRC:DEST", hint="Like --mount ~/venv.")
+    return Path(source).expanduser(), destination or None

@@ -130,6 +130,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
         reaches={name: str(listen) for name, listen in instance.endpoints.items()} or None,
         peers={node: str(address) for node, address in instance.peers.items()} or None,
         ports={name: str(port) for name, port in instance.ports.items()} or None,
+        web=list(instance.web) or None,
         ready=_given(
             kind=ready.kind,
             value=ready.value or None,

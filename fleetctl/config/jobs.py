@@ -267,6 +267,7 @@ class _JobReader:
             peers=self._peers(name, node),
             ports=self._ports[name][node.name],
             bind_any=given(entry.bind, None) == "any",
+            web=self._web(name, entry, node),
             ready=read_ready(
                 entry.ready,
                 given(entry.listen, None) is not None,
@@ -304,6 +305,21 @@ class _JobReader:
         if self._elastic:
             return {}
         return peers_of(self._fleet, self._entries[service], self._nodes[service], node)
+
+    def _web(self, name: str, entry: ServiceEntry, node: Node) -> tuple[int, ...]:
+        written = given(entry.web, [])
+        ports = written if isinstance(written, list) else [written]
+        if ports and node.connection == "none":
+            what = (
+                f"no tunnel leads to a web page on {node.name!r}, which has connection none; "
+                "remove the web, and open its page at its own address"
+            )
+            self._report.mistake(self._path(name, "web"), what, key=True)
+        for index, port in enumerate(ports):
+            if port in ports[:index]:
+                path = self._path(name, "web", index)
+                self._report.mistake(path, f"port {port} is listed twice in web")
+        return tuple(dict.fromkeys(ports))
 
     def _node_env(self, scope: Scope) -> dict[str, str]:
         """The variables that nodes.yaml gives every instance on the node."""

@@ -297,6 +297,10 @@ class ServiceEntry(Entry):
         Literal["any"] | UnsetType,
         _means("any: it may listen on all addresses of its node, and no check warns of that."),
     ] = UNSET
+    web: Annotated[
+        Port | Annotated[list[Port], _SOME] | UnsetType,
+        _means("The port of its web page, or a list of them: `fleetctl open` shows it."),
+    ] = UNSET
     network: Annotated[
         NetworkRef | UnsetType,
         _means("The network that is meant where it does not listen; default: its job's."),

@@ -20,6 +20,7 @@ from fleetctl.errors import LabError
 from fleetctl.lab import controller, diskfile, linux, persistence, requirements, state, wiring
 from fleetctl.lab.blueprint import Blueprint, Machine
 from fleetctl.lab.copies import Copies
+from fleetctl.lab.mounts import Mounts, make_folders_above
 from fleetctl.lab.namespaces import Process, births_in_new, network_of, popen, tool
 from fleetctl.lab.personality import MACOS, is_mac, personality
 from fleetctl.lab.programs.macos import launchctl
@@ -45,11 +46,13 @@ def build(
     fleet: Fleet,
     config: Path,
     copies: Copies,
+    mounts: Mounts,
     say: Progress,
 ) -> None:
     """Build the lab ``name`` in its empty folder.
 
     :param copies: files or folders, each with its place below the home folders.
+    :param mounts: folders that nodes share with this machine.
     :raises LabError: a step failed; what was built so far is left.
     """
     say("making keys")
@@ -60,13 +63,19 @@ def build(
 
     say(f"building {len(blueprint.segments)} networks and {len(blueprint.nodes)} nodes")
     shared = toolbox_of(name)
-    shared.build(macs=any(is_mac(machine) for machine in blueprint.machines.values()))
-    now = _start_keeper(name, blueprint, str(copied))
+    macs = any(is_mac(machine) for machine in blueprint.machines.values())
+    shared.build(macs=macs, pythons=mounts.pythons)
+    for note in mounts.notes:
+        say(note)
+    now = replace(_start_keeper(name, blueprint, str(copied)), mounts=mounts.mounts)
     wiring.ip_batch(now.keeper, wiring.bridges(blueprint), "the switch")
     for machine in blueprint.machines.values():
         _furnish(now, machine, home, authorized.get(machine.key, ""))
     _place_copies(now, copies, home.path)
     _make_workdirs(now, fleet, home.path)
+    machines = [m for m in blueprint.machines.values() if m.role == "ssh"]
+    homes = {linux.home_on(m, disk_of(now, m.key)): m.uid for m in machines}
+    make_folders_above(mounts.mounts, homes, home.path)
     now = boot(now, list(blueprint.machines), home.placed)
 
     say("waiting for the SSH servers")
@@ -372,11 +381,12 @@ def _boot_spec(now: State, machine: Machine, placed: Mapping[str, str]) -> dict[
         "start": [["/usr/sbin/sshd", "-E", "/var/log/sshd.log"]] if machine.login else [],
         "sysctl": linux.kernel_settings(machine),
         "readable": [str(lent)] if lent else [],
+        "mounts": {mount.path_on(machine): mount.source for mount in now.mounts},
         "mac": is_mac(machine),
         "layers": {name: str(path) for name, path in layers.items() if path},
         "programs": str(shared.programs),
         "proc": places.proc,
         "sys": places.sys,
-        "reachable": controller.reachable_paths(),
+        "reachable": controller.reachable_paths(mount.source for mount in now.mounts),
         "placed": dict(placed),
     }

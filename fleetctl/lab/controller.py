@@ -149,11 +149,12 @@ def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **own, **extra}
 
 
-def reachable_paths() -> list[str]:
-    """Folders under /tmp that must stay readable: the running Python and its packages."""
+def reachable_paths(mounted: Iterable[str] = ()) -> list[str]:
+    """Folders under /tmp that must stay readable: the running Python and its packages, and what is
+    ``mounted`` on nodes."""
     package = Path(__file__).resolve().parents[2]
     wanted = {Path(sys.prefix), Path(sys.base_prefix), package}
-    wanted |= {Path(entry) for entry in sys.path if entry}
+    wanted |= {Path(entry) for entry in sys.path if entry} | set(map(Path, mounted))
     below = {p for p in wanted if p.is_dir() and p.is_relative_to("/tmp") and p != Path("/tmp")}
     return sorted(str(p) for p in below if not any(q in p.parents for q in below))
 

@@ -191,6 +191,11 @@ def _own_root(spec: dict[str, Any]) -> None:
         target = _folder(root, path)
         _mount(source, str(target), flags=MS_BIND)
         _mount(source, str(target), flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+    for path, source in spec["mounts"].items():
+        target = _folder(root, path)
+        _mount(source, str(target), flags=MS_BIND)
+        only = MS_RDONLY | MS_NOSUID | MS_NODEV
+        _mount(source, str(target), flags=MS_BIND | MS_REMOUNT | only)
     # The host's root is then mounted on top of this one, and taken away: pivot_root(2).
     os.chdir(root)
     _check(_libc.pivot_root(b".", b"."), "pivot_root, which needs a host whose root is a mount")

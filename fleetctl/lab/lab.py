@@ -17,6 +17,8 @@ from fleetctl.lab.building import Progress
 from fleetctl.lab.copies import Copies, checked
 from fleetctl.lab.draft import draw
 from fleetctl.lab.faults import breaking
+from fleetctl.lab.mounts import Wanted
+from fleetctl.lab.mounts import checked as mounts_of
 from fleetctl.lab.namespaces import popen
 from fleetctl.lab.personality import personality
 from fleetctl.lab.requirements import check_machine
@@ -59,6 +61,7 @@ class Lab:
         *,
         name: str | None = None,
         copies: Copies = (),
+        mounts: Wanted = (),
         as_guide: bool = False,
         factory: bool = False,
         progress: Progress | None = None,
@@ -68,6 +71,8 @@ class Lab:
         :param config_path: the fleet's nodes.yaml; the controller gets a copy.
         :param name: of the lab; None: the fleet's.
         :param copies: files or folders, each with its destination (``~/…``) in every home.
+        :param mounts: folders of this machine that every node can read; see
+            :mod:`fleetctl.lab.mounts`.
         :param as_guide: leave out the return routes, which are easily forgotten.
         :param factory: build nodes as out of their boxes: no addresses but those that SSH needs, no
             routes, no forwarding.
@@ -80,6 +85,7 @@ class Lab:
         blueprint = draw(fleet, as_guide=as_guide, factory=factory)
         lab = cls(state.check_name(name or fleet.name))
         copies = checked(copies)
+        mounted = mounts_of(mounts, blueprint)
         state.folder(lab.name).mkdir(mode=0o700, parents=True, exist_ok=True)
         with state.locked(lab.name, wait_s=0):
             if state.living_keeper(lab.name):
@@ -89,7 +95,7 @@ class Lab:
                 )
             state.clear(lab.name)
             try:
-                building.build(lab.name, blueprint, fleet, config_path, copies, say)
+                building.build(lab.name, blueprint, fleet, config_path, copies, mounted, say)
             except BaseException:
                 building.tear_down(lab.name)
                 raise
@@ -164,6 +170,7 @@ class Lab:
             "internet": now.blueprint.internet,
             "keeper_pid": now.keeper.pid,
             "nodes": nodes,
+            "mounts": {mount.place: mount.source for mount in now.mounts},
             "faults": [
                 {"kind": f.kind, "node": f.node.removeprefix("@"), "network": f.network}
                 for f in now.faults

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from fleetctl.errors import LabError
 from fleetctl.lab.blueprint import Blueprint
+from fleetctl.lab.mounts import Mount
 from fleetctl.lab.namespaces import Process
 
 _T = TypeVar("_T")
@@ -47,6 +48,7 @@ class State(Struct, frozen=True):
     processes: Mapping[str, Process] = {}
     """Process 1 of each machine that is on."""
     faults: tuple[Fault, ...] = ()
+    mounts: tuple[Mount, ...] = ()
     ready: bool = False
     """Whether everything was built."""
 

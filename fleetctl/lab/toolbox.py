@@ -68,9 +68,10 @@ class Toolbox:
         path = self.folder / os_name / name
         return path if path.is_dir() else None
 
-    def build(self, *, macs: bool) -> None:
+    def build(self, *, macs: bool, pythons: Iterable[Path] = ()) -> None:
         """Make the folders.
 
+        :param pythons: programs of the host that Macs have, too, where they can.
         :raises LabError: the lab's programs cannot be compiled.
         """
         source = Path(__file__).with_name("programs")
@@ -85,7 +86,7 @@ class Toolbox:
         self._link("linux", LINUX_PROGRAMS, "raspberry")
         if macs:
             self._link("macos", MAC_PROGRAMS, "macos")
-            self._borrow()
+            self._borrow(pythons)
             for name in (*EMPTY_ON_MACS, "usr/bin", "usr/sbin"):
                 path = self.folder / "macos" / name
                 path.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ class Toolbox:
                 is_script = (self.programs / script).exists()
                 (folder / program).symlink_to(f"{PROGRAMS}/{script if is_script else 'run'}")
 
-    def _borrow(self) -> None:
+    def _borrow(self, pythons: Iterable[Path]) -> None:
         for name, text in MAC_BORROWED.items():
             folder = self.folder / "macos" / name
             folder.mkdir(parents=True, exist_ok=True)
@@ -109,6 +110,10 @@ class Toolbox:
                 if real is not None:
                     (folder / program).symlink_to(hidden(real))
         (self.folder / "macos/usr/bin/python3").symlink_to(hidden(requirements.node_python()))
+        for python in pythons:
+            place = self.folder / "macos" / str(python).lstrip("/")
+            if python.parent == Path("/usr/bin") and not place.is_symlink():
+                place.symlink_to(hidden(python.resolve()))
 
 
 def hidden(real: Path) -> str:

@@ -112,6 +112,8 @@ class Instance(Struct, frozen=True):
     progress: StepForms | None = None
     """How to read its steps in what it prints; no part of the definition. ``None``: in the usual
     forms."""
+    web: tuple[int, ...] = ()
+    """Ports at which it has a web page; no part of the definition."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 

@@ -51,6 +51,7 @@ from fleetctl.tui.sixteen import SIXTEEN, has_sixteen
 from fleetctl.tui.sources import follow_logs, watch_fleet
 from fleetctl.tui.targets import ALL
 from fleetctl.tui.under_cursor import UnderCursor
+from fleetctl.tui.web_pages import WebPages
 
 INTERVAL_S = 2.0
 LOG_LINES = 1000
@@ -109,6 +110,7 @@ class FleetApp(Host):
             self._take_theme(kept.theme)
         self.guide = Guide(self)
         self.acting = Acting(self)
+        self.web_pages = WebPages(self)
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard is the bottom screen."""
@@ -369,6 +371,10 @@ class FleetApp(Host):
         """While inside, tmux has the terminal, and nothing is drawn."""
         with self.batch_update(), self.suspend():
             yield
+
+    def action_web_page(self) -> None:
+        """Open a web page of the job in the browser."""
+        self.web_pages.ask_which()
 
     # the demo
 

@@ -22,6 +22,7 @@ _FIRST = (
     ("Fix all", "the commands that repair all that is wrong", "fix_all"),
     ("Undo", "the commands that undo repairs of the node under the cursor", "undo"),
     ("Undo all", "the commands that undo repairs of all nodes", "undo_all"),
+    ("Web page", "opens a web page of the job in the browser of this machine", "web_page"),
     ("Events", "what changed since this was opened", "events"),
 )
 _WINDOWS = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -170,14 +170,18 @@ def test_a_line_without_end_comes_in_pieces(show: Show) -> None:
 # on nodes
 
 
-def events_of(answer: Callable[[Script], object], timeout_s: float = 5.0) -> list[ExecutionEvent]:
+def events_of(
+    answer: Callable[[Script], object],
+    timeout_s: float = 5.0,
+    read: Callable[[], Awaitable[bytes]] | None = None,
+) -> list[ExecutionEvent]:
     events: list[ExecutionEvent] = []
 
     async def body() -> None:
         links = SimulatedFleet(["pi4"])
         links.node["pi4"].answers["other"] = answer  # type: ignore[assignment]
         service = links.service(Job("job", {}))
-        await service.execute(["pi4"], "true", timeout_s, events.append)
+        await service.execute(["pi4"], "true", timeout_s, events.append, read)
 
     jumping(body())
     return events
@@ -221,6 +225,67 @@ def test_a_connection_that_breaks_keeps_what_was_said() -> None:
     assert said == Said("pi4", b"begun\n", False)
     assert isinstance(broken, Broken)
     assert (broken.how, broken.error.reason) == ("cut off", "gone")
+
+
+# stdin
+
+
+async def echo(script: Script) -> int:
+    while (line := await script.line()) is not None:
+        script.prints(f"{script.node} {line}\n")
+    return 0
+
+
+def pieces(*given: bytes | float) -> Callable[[], Awaitable[bytes]]:
+    """What reading returns; numbers are pauses in seconds."""
+    left = list(given)
+
+    async def read() -> bytes:
+        while left:
+            piece = left.pop(0)
+            if isinstance(piece, bytes):
+                return piece
+            await asyncio.sleep(piece)
+        return b""
+
+    return read
+
+
+def test_what_is_read_arrives_as_it_comes_and_ends_with_it() -> None:
+    read = pieces(b"one\n", 2.0, b"two\nth", b"ree\n")
+    assert events_of(echo, read=read) == [
+        Said("pi4", b"pi4 one\n", False),
+        Said("pi4", b"pi4 two\npi4 three\n", False),
+        Ended("pi4", 0),
+    ]
+    assert events_of(echo) == [Ended("pi4", 0)]
+
+
+def test_a_command_that_reads_nothing_ends_while_more_would_come() -> None:
+    async def answer(script: Script) -> int:
+        script.prints("done\n")
+        return 3
+
+    events = events_of(answer, read=pieces(b"one\n", 1e6))
+    assert events == [Said("pi4", b"done\n", False), Ended("pi4", 3)]
+
+
+def test_what_cannot_be_read_ends_the_command() -> None:
+    async def broken() -> bytes:
+        raise FleetctlError("stdin cannot be read: Is a directory")
+
+    with pytest.raises(FleetctlError, match="Is a directory"):
+        events_of(echo, read=broken)
+
+
+def test_what_a_single_node_prints_comes_at_once_and_byte_by_byte(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    output = AsItComes(())
+    output.said(Said("a", b"half \x00\r\n\xff", False))
+    assert capfdbinary.readouterr() == (b"half \x00\r\n\xff", b"")
+    output.finish({"a": Ended("a", 0)})
+    assert capfdbinary.readouterr() == (b"", b"")
 
 
 # --output

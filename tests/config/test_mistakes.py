@@ -316,6 +316,16 @@ JOBS = [
         says="unknown service 'sever' in after|did you mean 'server'",
     ),
     case(
+        "web-twice",
+        ("command: serve", "web: [80, 81, §80]\n        command: serve"),
+        says="port 80 is listed twice in web",
+    ),
+    case(
+        "web-no-port",
+        ("command: serve", "web: §70000\n        command: serve"),
+        says="web is '70000'|a port from 1 to 65535",
+    ),
+    case(
         "after-twice", ("after: [server]", "after: [server, §server]"), says="listed twice in after"
     ),
     case(

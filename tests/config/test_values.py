@@ -11,6 +11,7 @@ from fleetctl.config import load_text
 from fleetctl.config.expansion import expand
 from fleetctl.model.jobs import Instance, Listen, Restart, Stop
 from fleetctl.model.liveness import Liveness
+from fleetctl.model.pages import pages
 from fleetctl.model.ready import Ready
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from tests.config.texts import RIGHT, edited
@@ -29,6 +30,14 @@ def service(body: str, node: str = "n: {}") -> Instance:
     text = f"fleet: f\nnodes: {{{node}}}\njobs:\n  j:\n    services:\n      s:\n        on: n\n"
     lines = "".join(f"        {line}\n" for line in body.splitlines())
     return fleet(text + lines).jobs["j"].services["s"].instances[0]
+
+
+def test_web_pages_and_that_they_renew_nothing() -> None:
+    texts = ("", "web: 8787", "web: [8787, 80]")
+    plain, one, two = (service(f"command: serve\n{text}") for text in texts)
+    assert (plain.web, one.web, two.web) == ((), (8787,), (8787, 80))
+    assert plain.definition_hash == two.definition_hash
+    assert [page.name for page in pages([one, two])] == ["s@n", "s@n:8787", "s@n:80"]
 
 
 def test_several_hosts_and_the_second_way() -> None:

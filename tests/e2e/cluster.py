@@ -98,7 +98,9 @@ class User:
         assert "Traceback" not in said.err, said.err
         return said
 
-    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def begin(
+        self, *arguments: str, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start a command and do not wait for it; it leads a process group of its own."""
         process = self.lab.popen(
             "controller",
@@ -107,6 +109,7 @@ class User:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env=env,
         )
         self._begun.append(process)
         return process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -34,7 +35,18 @@ def test_identical_output_is_folded_and_the_exit_code_is_the_worst(job: User) ->
 
 def test_one_node_prints_nothing_but_its_output(job: User) -> None:
     said = job.type("exec", "worker@pi", "--", "printf no-end; exit 4")
-    assert (said.code, said.out, said.err) == (4, "no-end\n", "")
+    assert (said.code, said.out, said.err) == (4, "no-end", "")
+
+
+def test_it_reads_stdin_and_every_byte_goes_there_and_back(lab: Lab, job: User) -> None:
+    payload = os.urandom(1 << 20) + b"\x1efleetctl\n\x00no end"
+    done = lab.run("controller", job.argv("exec", "pi", "--", "cat"), input=payload)
+    assert (done.returncode, done.stdout == payload, done.stderr) == (0, True, b"")
+    done = lab.run("controller", job.argv("exec", "*", "--", "wc -c"), input=payload)
+    title, count = done.stdout.decode().splitlines()
+    assert (title, int(count)) == ("── hub, mini, pi, here", len(payload))
+    done = lab.run("controller", job.argv("exec", "-n", "pi", "--", "wc -c"), input=payload)
+    assert done.stdout.split() == [b"0"]
 
 
 WORDS = ["two words", "'", '"', "$(touch pwned)", "a\nb", "`x`", "\\", "ünï ☃", "*", "", "-n", "--"]

@@ -410,10 +410,10 @@ def test_what_only_networks_give_a_meaning_is_left_out() -> None:
 
 
 def test_derived_service_that_listens_everywhere_keeps_one_node() -> None:
-    text = job("      s: {on: [one, two], listen: lan:70, command: x}\n")
+    text = job("      s: {on: [one, two], listen: lan:70, web: [70, 71], command: x}\n")
     made = derived(text)
     (instance,) = config.load_text(made.text, "/x").jobs["job"].instances
-    assert instance.name == "s@one"
+    assert (instance.name, instance.web) == ("s@one", (40000, 71))
     assert made.notes == (
         "s listens on a port, and the loopback has one address for all nodes: "
         "it runs on one only, not on two",

@@ -27,6 +27,7 @@ from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
+from fleetctl.model.pages import Page
 from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
@@ -43,9 +44,11 @@ from fleetctl.service import (
     Attached,
     Benching,
     FleetService,
+    Read,
     Repairs,
     Report,
     StartRefused,
+    Tunnel,
     WantedOrphans,
     Watching,
 )
@@ -60,6 +63,28 @@ _T = TypeVar("_T")
 NODES_YAML = Path(__file__).parents[2] / "nodes.yaml"
 FLEET = load(NODES_YAML)
 JOB = FLEET.jobs["edp"]
+
+
+class StageTunnel:
+    """A tunnel that leads nowhere."""
+
+    def __init__(self, page: Page, stage: Stage) -> None:
+        self.page = page
+        self._stage = stage
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.page.port}"
+
+    async def __aenter__(self) -> Self:
+        self._stage.tunnels.append(self.page.name)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stage.tunnels.remove(self.page.name)
+
+    async def look(self) -> str:
+        return self._stage.pages_away.get(self.page.name, "")
 
 
 class Stage:
@@ -87,6 +112,10 @@ class Stage:
         """Instances that do not end when they are stopped."""
         self.broken: Exception | None = None
         """The error of the next look at any node."""
+        self.tunnels: list[str] = []
+        """The pages to which tunnels lead now."""
+        self.pages_away: dict[str, str] = {}
+        """By page: why it cannot be reached."""
         self.bugs: dict[str, Exception] = {}
         """The error of an action: start, fix, attach or raw."""
         self.links = Links(fleet)
@@ -277,12 +306,17 @@ class Stage:
             await asyncio.sleep(0)
         return Attached(0, runs=True)
 
+    def tunnel(self, page: Page, port: int | None = None) -> Tunnel:
+        self._fail("tunnel")
+        return StageTunnel(page, self)
+
     async def execute(
         self,
         nodes: Sequence[str],
         script: str,
         timeout_s: float,
         took: Callable[[ExecutionEvent], object],
+        read: Read | None = None,
     ) -> None:
         raise NotImplementedError("the dashboard runs no commands of people's")
 

@@ -142,6 +142,9 @@ class _Mover:
         for instance in instances[:1]:
             for one in instance.listens:
                 self.moved.setdefault(str(one), moved)
+                for page in _scalars(_get(entry, "web")):
+                    if page.value == str(one.port):
+                        page.value = moved.rpartition(":")[2]
             for port, written in _items(_get(entry, "ports")):
                 if isinstance(written, yaml.ScalarNode):
                     if id(written) not in self._seen:
@@ -224,7 +227,7 @@ def _set(node: yaml.Node, key: str, new: yaml.Node) -> None:
     node.value = [*others, (yaml.ScalarNode(_STR, key), new)]
 
 
-def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+def _scalars(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
     if isinstance(node, yaml.ScalarNode):
         yield node
     elif isinstance(node, yaml.SequenceNode):

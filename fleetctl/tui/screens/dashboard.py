@@ -52,6 +52,7 @@ class Dashboard(Screen[None]):
         Binding("U", "app.undo_all", "undo all", show=False),
         Binding("c", "app.check", "check"),
         Binding("b", "app.bench", "bench", show=False),
+        Binding("p", "app.web_page", "page", show=False),
         Binding("l", "logs", "logs", show=False),
         Binding("slash", "filter_logs", "filter", show=False),
         Binding("t", "topology", "topology", show=False),

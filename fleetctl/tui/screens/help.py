@@ -20,6 +20,7 @@ _KEYS = (
     ("b", "bench: what the links carry, round trips and bandwidth; y measures"),
     ("f F", "shows the commands that repair what the cursor is on, or all; y runs them"),
     ("u U", "shows the commands that undo repairs of that node, or of all; y runs them"),
+    ("p", "opens the web page of what the cursor is on, or of the job, in the browser here"),
     ("l", "to the logs; / filters, Ctrl-f searches, space pauses, [ ] one or all"),
     ("e", "events: what changed since the dashboard was opened"),
     ("t", "the topology, as large as the screen, and back"),
