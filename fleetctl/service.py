@@ -257,6 +257,10 @@ class FleetService(Protocol):
     def job(self) -> Job | None:
         """The job that all methods are about; None: nodes.yaml has no jobs."""
 
+    def with_job(self, job: Job) -> FleetService:
+        """The same fleet with another of its jobs, over the same connections; it is closed with
+        this one."""
+
     async def observe(self, chosen: Sequence[Instance] | None = None) -> FleetStatus:
         """The fleet's status, from one quick answer of each node; :meth:`check` asks more.
 

@@ -44,6 +44,7 @@ from fleetctl.model.status import (
     ALIVE_STATES,
     SCHEMA,
     FleetStatus,
+    JobStatus,
     NodeState,
     NodeStatus,
     Problem,
@@ -127,6 +128,7 @@ def assess(
         problems=(),
         orphans=left,
         parity=equal,
+        jobs=_other_jobs(fleet, job, looks, facts),
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
     roots = (*diagnosis.roots, *required)
@@ -179,6 +181,16 @@ def _statuses(
 ) -> dict[str, ServiceStatus]:
     found = {i.name: instance_status(fleet, i, looks[i.node]) for i in job.instances}
     return with_connections(fleet, job, _with_waiting(job, found, looks), facts)
+
+
+def _other_jobs(
+    fleet: Fleet, job: Job | None, looks: Mapping[str, Look], facts: Mapping[str, NodeFacts]
+) -> dict[str, JobStatus]:
+    return {
+        name: JobStatus(_statuses(fleet, other, looks, facts))
+        for name, other in fleet.jobs.items()
+        if job is None or name != job.name
+    }
 
 
 def _of_nodes(
