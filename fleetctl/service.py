@@ -46,16 +46,38 @@ class StartRefused(FleetctlError):
     :param problems: the reasons.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], why: str = "", hint: str = "") -> None:
         from fleetctl.health.kinds.machine import REQUIREMENT_MISSING  # slow to import
 
         lacks = all(problem.code == REQUIREMENT_MISSING.code for problem in problems)
-        why = "nodes lack what the job requires" if lacks else "the network would break it"
+        known = "nodes lack what the job requires" if lacks else "the network would break it"
         super().__init__(
-            f"nothing was started, because {why}",
-            hint="To repair it: fleetctl fix. To start all the same: --no-check.",
+            f"nothing was started, because {why or known}",
+            hint=hint or "To repair it: fleetctl fix. To start all the same: --no-check.",
         )
         self.problems = tuple(problems)
+
+
+class Holder(Struct, frozen=True):
+    """An instance of the fleet that has a port which another one needs."""
+
+    job: str
+    instance: str
+    member: bool
+    """Whether its job in nodes.yaml has it; else it is left over."""
+
+
+class PortsTaken(StartRefused):
+    """Other instances of the fleet have ports of what is to be started, so nothing was started.
+
+    :param job: the job that is to be started.
+    :param holders: what has the ports.
+    """
+
+    def __init__(self, job: str, problems: Sequence[Problem], holders: Sequence[Holder]) -> None:
+        hint = f"To stop what has them first: fleetctl --job {job} start --stop-others."
+        super().__init__(problems, "ports that it needs are taken", hint)
+        self.holders = tuple(holders)
 
 
 class Snapshot(Struct, frozen=True):
@@ -121,7 +143,8 @@ class Action:
         """Do it. Cancelling this ends only the waiting: started instances run on.
 
         :raises UsageError: an env_file cannot be read; nothing was started.
-        :raises StartRefused: the network would break it; nothing was started or stopped.
+        :raises StartRefused: the network would break it, or (:class:`PortsTaken`) the fleet runs
+            what has its ports; nothing was started or stopped.
         """
         return await self._work(self._known)
 

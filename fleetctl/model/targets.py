@@ -23,7 +23,7 @@ def choose_job(fleet: Fleet, name: str | None) -> Job | None:
     if name == ALL_JOBS and name not in fleet.jobs:
         raise UsageError(
             "this is done for one job at a time",
-            hint=f"--job all is for status. {_nearest('', list(fleet.jobs))}",
+            hint=f"--job all is for status, start, stop and logs. {_nearest('', list(fleet.jobs))}",
         )
     if name not in fleet.jobs:
         raise UsageError(f"there is no job {name!r}", hint=_nearest(name, list(fleet.jobs)))
@@ -58,14 +58,22 @@ def choose_in_each(
 
     :raises UsageError: a target matches nothing in any of the jobs.
     """
+    chosen, nowhere = known_in_each(fleet, jobs, targets)
+    if nowhere:
+        raise unknown_target(fleet, jobs[0], nowhere[0])
+    return chosen
+
+
+def known_in_each(
+    fleet: Fleet, jobs: Sequence[Job | None], targets: Sequence[str]
+) -> tuple[list[list[Instance]], list[str]]:
+    """As :func:`choose_in_each`, and the targets that match nothing in any of ``jobs``."""
     strange = [set(unknown_targets(fleet, job, targets)) for job in jobs]
-    if nowhere := set.intersection(*strange):
-        raise unknown_target(fleet, jobs[0], next(t for t in targets if t in nowhere))
     chosen = []
     for job, unknown in zip(jobs, strange, strict=True):
         known = [target for target in targets if target not in unknown]
         chosen.append(choose_instances(fleet, job, known) if known or not targets else [])
-    return chosen
+    return chosen, [t for t in targets if all(t in unknown for unknown in strange)]
 
 
 def unknown_targets(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> list[str]:

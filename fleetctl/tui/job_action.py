@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fleetctl.errors import FleetctlError
 from fleetctl.model.progress import GOOD, ActionKind, ActionStage, Progress
 from fleetctl.model.status import ServiceStatus
-from fleetctl.service import Action, StartRefused
+from fleetctl.service import Action, PortsTaken, StartRefused
 
 
 class JobAction(Struct, frozen=True):
@@ -123,6 +123,8 @@ async def carry_out(kind: ActionKind, action: Action) -> str:
     except StartRefused as refused:
         said = "\n".join(f"{p.code}: {p.summary}" for p in refused.problems)
         hint = "To repair it: F. To start all the same: fleetctl start --no-check."
+        if isinstance(refused, PortsTaken):
+            hint = "To stop what has them: J goes to its job, where x stops it."
         return f"{refused.message}:\n{said}\n{hint}"
     except FleetctlError as error:
         return str(error)
