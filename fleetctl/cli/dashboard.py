@@ -77,7 +77,7 @@ async def _show(
 
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:
-                _go_on_starting(context, service.fleet.name, instances)
+                _go_on_starting(context, app.service, instances)
 
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, app.leave, 128 + signal.SIGTERM)
@@ -128,11 +128,11 @@ def _watch_terminal(
     return left
 
 
-def _go_on_starting(context: Context, fleet: str, instances: tuple[str, ...]) -> None:
+def _go_on_starting(context: Context, service: FleetService, instances: tuple[str, ...]) -> None:
     """Start a process that finishes the start of ``instances`` and logs its progress."""
     options = [] if context.config_path is None else ["-f", str(context.config_path)]
-    options += [] if context.job is None else ["--job", context.job]
-    log = start_log(fleet)
+    options += ["--job", service.job.name] if service.job else []
+    log = start_log(service.fleet.name)
     try:
         path = Path(log).expanduser()
         private_folder(path.parent)

@@ -22,6 +22,7 @@ _FIRST = (
     ("Fix all", "the commands that repair all that is wrong", "fix_all"),
     ("Undo", "the commands that undo repairs of the node under the cursor", "undo"),
     ("Undo all", "the commands that undo repairs of all nodes", "undo_all"),
+    ("Jobs", "chooses the job that is shown, of those in nodes.yaml", "jobs"),
     ("Events", "what changed since this was opened", "events"),
 )
 _WINDOWS = (

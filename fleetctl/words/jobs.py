@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleetctl.marks import mark
 from fleetctl.model.status import JobStatus, ServiceState
 
 _ORDER: tuple[ServiceState, ...] = (
@@ -26,3 +27,9 @@ def job_parts(job: JobStatus) -> tuple[tuple[ServiceState, str], ...]:
     if "ready" in counts:
         parts[0] = ("ready", f"{counts['ready']}/{len(job.services)} ready")
     return tuple(parts)
+
+
+def job_line(job: JobStatus) -> str:
+    """The line, each state with its mark."""
+    parts = job_parts(job)
+    return ", ".join(f"{mark(s).symbol} {words}" for s, words in parts) or "no services"
