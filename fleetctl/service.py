@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
@@ -78,6 +79,34 @@ class PortsTaken(StartRefused):
         hint = f"To stop what has them first: fleetctl --job {job} start --stop-others."
         super().__init__(problems, "ports that it needs are taken", hint)
         self.holders = tuple(holders)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The other jobs of nodes.yaml that have ports."""
+        return tuple(dict.fromkeys(h.job for h in self.holders if h.member))
+
+    @property
+    def told(self) -> str:
+        """What is stopped to make room: "job train", "old@mini1 of job test"."""
+        left = [f"{h.instance} of job {h.job}" for h in self.holders if not h.member]
+        return ", ".join([*(f"job {name}" for name in self.others), *left])
+
+    def stops(self, service: FleetService, report: Report) -> tuple[Action, ...]:
+        """What makes room: other jobs of nodes.yaml are stopped as a whole, since they would be
+        broken without what has the port; of what is left over only that is.
+
+        Instances are called ``JOB/SERVICE@NODE`` in progress and results.
+        """
+        left = {(h.job, h.instance) for h in self.holders if not h.member}
+
+        def wanted(orphan: OrphanStatus) -> bool:
+            return (orphan.job, orphan.name) in left
+
+        jobs = service.fleet.jobs
+        found = [
+            _stop_whole(service.with_job(jobs[name]), jobs[name], report) for name in self.others
+        ]
+        return (*found, *([service.stop((), report, orphans=wanted)] if left else []))
 
 
 class Snapshot(Struct, frozen=True):
@@ -147,6 +176,21 @@ class Action:
             what has its ports; nothing was started or stopped.
         """
         return await self._work(self._known)
+
+
+def _stop_whole(service: FleetService, job: Job, report: Report) -> Action:
+    """A stop of ``job``, with its name before those of its instances."""
+
+    def labelled(progress: Progress) -> None:
+        report(replace(progress, instance=f"{job.name}/{progress.instance}"))
+
+    async def work(known: dict[str, ServiceStatus]) -> ActionResult:
+        chosen = [i for i in job.instances if i.command is not None]
+        result = await service.stop(chosen, labelled).run()
+        known.update({f"{job.name}/{name}": status for name, status in result.services.items()})
+        return ActionResult("stop", known)
+
+    return Action(work)
 
 
 class Attached(Struct, frozen=True):

@@ -43,6 +43,9 @@ class Service:
         other.stopped = self.stopped
         return other
 
+    def status(self, name: str) -> ServiceStatus:
+        return ServiceStatus(name, "mini1", 1, self.ends)
+
     def stop(
         self,
         chosen: Sequence[Instance],
@@ -51,11 +54,12 @@ class Service:
         orphans: Callable[[OrphanStatus], bool] | None = None,
     ) -> Action:
         async def work(known: dict[str, ServiceStatus]) -> ActionResult:
-            names = [f"{self.job.name}/{i.name}" for i in chosen]
+            known.update({i.name: self.status(i.name) for i in chosen})
+            self.stopped += [f"{self.job.name}/{i.name}" for i in chosen]
             runs = (orphan("gone", "old"), orphan("gone", "other"), orphan("job", "server"))
-            names += [f"{o.job}/{o.name}" for o in runs if orphans and orphans(o)]
+            names = [f"{o.job}/{o.name}" for o in runs if orphans and orphans(o)]
             self.stopped += names
-            known.update({n: ServiceStatus("x", "mini1", 1, self.ends) for n in names})
+            known.update({name: self.status(name) for name in names})
             return ActionResult("stop", known)
 
         return Action(work)
@@ -90,7 +94,7 @@ def test_it_asks_on_a_terminal(terminal: bool, yes: bool, monkeypatch: pytest.Mo
     monkeypatch.setattr(making_room, "agreed", agreed)
     service = Service()
     assert make_room(service, SERVER, OLD, stop_others=False) == (terminal and yes)
-    assert asked == (["Stop job job, old@mini1 of gone first?"] if terminal else [])
+    assert asked == (["Stop job job, old@mini1 of job gone first?"] if terminal else [])
     assert bool(service.stopped) == (terminal and yes)
 
 

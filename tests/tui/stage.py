@@ -42,6 +42,8 @@ from fleetctl.service import (
     Attached,
     Benching,
     FleetService,
+    Holder,
+    PortsTaken,
     Repairs,
     Report,
     StartRefused,
@@ -79,6 +81,8 @@ class Stage:
         """While this is not set, a start does not go on."""
         self.go_on.set()
         self.refused: tuple[Problem, ...] = ()
+        self.holders: tuple[Holder, ...] = ()
+        """What has ports of the job, while it runs."""
         self.told: dict[str, str] = {}
         """Facts of nodes that are only shown."""
         self.unasked: set[str] = set()
@@ -237,6 +241,10 @@ class Stage:
         self._fail("start")
         if self.refused:
             raise StartRefused(self.refused)
+        jobs = {stage.job.name: stage for stage in self.all}
+        if taken := [h for h in self.holders if jobs[h.job].states[h.instance] == "ready"]:
+            problem = Problem("port-in-use", "error", f"a port is taken by {taken[0].instance}")
+            raise PortsTaken(self.job.name, (problem,), taken)
         for number, instance in enumerate(chosen):
             report(Progress("start", instance.name, "starting", None, number + 0.5))
             await self.go_on.wait()

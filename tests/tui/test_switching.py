@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fleetctl.service import Holder
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
 from tests.tui.stage import FLEET, Screen, Stage, played
@@ -67,5 +68,23 @@ def test_not_while_something_is_started() -> None:
         await screen.until("Not while a start goes on")
         assert screen.app.service is screen.stage
         screen.stage.go_on.set()
+
+    played(play)
+
+
+def test_a_start_offers_to_stop_what_has_its_ports() -> None:
+    async def play(screen: Screen) -> None:
+        await screen.type("J", "down", "enter")
+        await screen.until("0/5 ready")
+        other: Any = screen.app.service
+        other.holders = (Holder("edp", "server@mini1", member=True),)
+        await screen.type("s", "enter")
+        await screen.until("a port is taken by server@mini1", "stop job edp, then start")
+        assert screen.stage.began == []
+        await screen.type("down", "enter")
+        await screen.until("5 of 5 ready")
+        assert [kind for kind, _ in screen.stage.began] == ["stop"]
+        assert set(screen.stage.states.values()) == {"stopped"}
+        assert set(other.states.values()) == {"ready"}
 
     played(play)
