@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ import yaml
 
 from tests.e2e.cluster import User, running
 from tests.e2e.conftest import MakeUser
+from tests.e2e.screen import Screen
+from tests.e2e.terminal import Terminal
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]  # 40 s
+pytestmark = [pytest.mark.lab, pytest.mark.long]  # 80 s
 
 QUICK = {"grace": 1}
 
@@ -93,3 +96,57 @@ def test_all_jobs(user: MakeUser) -> None:
     assert running(one.lab, "pi", "sleep 4921")
     assert one.type("--job", "all", "stop").code == 0
     assert not running(one.lab, "pi", "sleep 4921") and not running(one.lab, "pi", "sleep 4922")
+
+
+def test_the_question_on_a_terminal(user: MakeUser) -> None:
+    one = user({})
+    write(
+        one,
+        first={"server": web(7531), "worker": sleeper(4931, "mini")},
+        second={"page": web(7531)},
+    )
+    assert one.type("start").code == 0
+    with Terminal(one.lab, one.argv("--job", "second", "start")) as terminal:
+        terminal.wait_for("Stop job first first? [y/N]", 30)
+        terminal.type("n\n")
+        assert terminal.wait_for_end(20) == 1
+    assert running(one.lab, "mini", "sleep 4931")
+    with Terminal(one.lab, one.argv("--job", "second", "start")) as terminal:
+        terminal.wait_for("Stop job first first? [y/N]", 30)
+        terminal.type("y\n")
+        assert terminal.wait_for_end(40) == 0
+        assert "all 1 ready" in terminal.text
+    assert not running(one.lab, "mini", "sleep 4931")
+    assert one.type("--job", "all", "stop").code == 0
+
+
+def test_the_dashboard_goes_from_one_job_to_the_other(user: MakeUser) -> None:
+    talk = "n=0; while n=$((n+1)); do echo $FLEETCTL_JOB line $n; sleep 0.5; done"
+    one = user({})
+    write(
+        one,
+        first={"server": web(7541), "worker": {"on": ["pi"], "command": talk, "stop": QUICK}},
+        second={"page": web(7541), "writer": {"on": ["pi"], "command": talk, "stop": QUICK}},
+    )
+    assert one.type("start").code == 0
+    with Screen(partial(one.lab.run, "controller"), one.argv(), columns=80, rows=24) as screen:
+        screen.until("· first", "2/2 ready", "first line")
+        screen.type("J")
+        screen.until("first is shown now", "second  ○ 2 stopped")
+        screen.type("Down", "Enter")
+        screen.until("· second", "0/2 ready", "writer", gone="first line")
+        screen.type("s")
+        screen.until("start all of second")
+        screen.type("Enter")
+        screen.until("Ports are taken", "server@hub", "stop job first, then start")
+        screen.type("Down", "Enter")
+        screen.until("Start: 2 of 2 ready", timeout_s=40)
+        screen.back()
+        screen.until("· second", "2/2 ready", "second line", timeout_s=40)
+        screen.type("J")
+        screen.until("first   ○ 2 stopped", "second  ● 2/2 ready")
+        screen.type("Up", "Enter")
+        screen.until("· first", "0/2 ready", gone="second line")
+        screen.type("q")
+        screen.until("left with 0")
+    assert one.type("--job", "all", "stop").code == 0
