@@ -54,11 +54,17 @@ class LiveFleet:
     quicker: what looks at nodes and judges them is a third of all.
     """
 
-    def __init__(self, fleet: Fleet, job: Job | None) -> None:
+    def __init__(self, fleet: Fleet, job: Job | None, beside: LiveFleet | None = None) -> None:
+        """
+        :param beside: the same fleet with another job, whose connections this one uses.
+        """
         self.fleet = fleet
         """As in nodes.yaml; what ``observer`` has knows the addresses that DHCP gave, too."""
         self.job = job
-        self.links = Links(fleet)
+        self.links: Links = beside.links if beside else Links(fleet)
+        self._all: list[LiveFleet] = beside._all if beside else []
+        """Those that share the connections, this one included."""
+        self._all.append(self)
         self._expectations = derive(fleet, job)
         self._changing: set[asyncio.Task[Any]] = set()
         """Tasks that are changing something on a node."""
@@ -67,14 +73,24 @@ class LiveFleet:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        looking = self._launcher.looking if "_launcher" in vars(self) else set()
-        open_tasks = (looking | self._changing) - {asyncio.current_task()}
+        mine = asyncio.current_task()
+        open_tasks = {task for one in self._all for task in one._open_tasks if task is not mine}
         for task in open_tasks:
             task.cancel()
         await asyncio.gather(*open_tasks, return_exceptions=True)
         await self.links.close()
-        if "_former" in vars(self):
-            await self._former.links.close()
+        for one in self._all:
+            if "_former" in vars(one):
+                await one._former.links.close()
+
+    @property
+    def _open_tasks(self) -> set[asyncio.Task[Any]]:
+        looking = self._launcher.looking if "_launcher" in vars(self) else set()
+        return {*looking, *self._changing}
+
+    def with_job(self, job: Job) -> LiveFleet:
+        found = (one for one in self._all if one.job and one.job.name == job.name)
+        return next(found, None) or LiveFleet(self.fleet, job, beside=self)
 
     @contextmanager
     def changing(self) -> Iterator[None]:

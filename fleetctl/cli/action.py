@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import click
 import msgspec
@@ -14,7 +14,7 @@ from fleetctl.health.services import not_asked_yet, shown_words
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import ActionResult, ActionStage
 from fleetctl.model.status import ALIVE_STATES, ServiceStatus
-from fleetctl.service import Action, Report, StartRefused
+from fleetctl.service import Action, PortsTaken, Report, StartRefused
 
 RESULT_SCHEMA = "fleetctl.result/1"
 
@@ -27,6 +27,8 @@ async def carry_out(
     timeout_s: float | None = None,
     *,
     nothing: str = "",
+    make_room: Callable[[PortsTaken], Awaitable[bool]] | None = None,
+    told: Callable[[Mapping[str, object]], object] | None = None,
 ) -> int:
     """Run a start, stop or restart of ``chosen``, print progress and result; returns the exit code.
 
@@ -34,7 +36,10 @@ async def carry_out(
     :param doing: what is done first: "starting", "stopping".
     :param timeout_s: seconds to wait at most.
     :param nothing: what is said if there was nothing to do.
+    :param make_room: stops what has the ports of a start that was refused; whether it did.
+    :param told: takes the outcome that is printed as JSON; None: it is printed here.
     """
+    told = told or show_json
     lines = ProgressLines([i.name for i in chosen], doing)
     action = begin(lines.report)
     try:
@@ -48,13 +53,20 @@ async def carry_out(
             _say_what_runs(_statuses(action, chosen))
         raise
     except StartRefused as refused:
-        return _refuse(refused, as_json)
+        if isinstance(refused, PortsTaken) and make_room and await make_room(refused):
+            again = (begin, chosen, doing, as_json, timeout_s)
+            return await carry_out(*again, nothing=nothing, told=told)
+        return _refuse(refused, as_json, told)
     if result.stage == "start":
         _say_what_changed(result.services, chosen)
     for node, why in result.unasked.items():
         if not any(status.node == node for status in result.services.values()):
             click.echo(f"what else runs on {node} is not known: {why}", err=True)
-    return _report_result(result, as_json, nothing)
+    return _report_result(result, as_json, nothing, told)
+
+
+def show_json(outcome: Mapping[str, object]) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(outcome)))
 
 
 def _statuses(action: Action, chosen: Sequence[Instance]) -> dict[str, ServiceStatus]:
@@ -62,7 +74,9 @@ def _statuses(action: Action, chosen: Sequence[Instance]) -> dict[str, ServiceSt
     return {i.name: action.known.get(i.name) or not_asked_yet(i) for i in chosen}
 
 
-def _refuse(refused: StartRefused, as_json: bool) -> int:
+def _refuse(
+    refused: StartRefused, as_json: bool, told: Callable[[Mapping[str, object]], object]
+) -> int:
     """Print the problems that would break the job; returns the exit code."""
     if as_json:
         outcome = {
@@ -72,14 +86,19 @@ def _refuse(refused: StartRefused, as_json: bool) -> int:
             "services": {},
             "problems": refused.problems,
         }
-        click.echo(msgspec.json.format(msgspec.json.encode(outcome)))
+        told(outcome)
     else:
         click.echo("\n".join(problem_lines(refused.problems, err=True)), err=True)
         click.echo(f"fleetctl: {refused}", err=True)
     return refused.exit_code
 
 
-def _report_result(result: ActionResult, as_json: bool, nothing: str) -> int:
+def _report_result(
+    result: ActionResult,
+    as_json: bool,
+    nothing: str,
+    told: Callable[[Mapping[str, object]], object],
+) -> int:
     """Print the result; returns the exit code."""
     services, bad = result.services, result.bad
     if as_json:
@@ -89,7 +108,7 @@ def _report_result(result: ActionResult, as_json: bool, nothing: str) -> int:
             "ok": not bad,
             "services": services,
         }
-        click.echo(msgspec.json.format(msgspec.json.encode(outcome)))
+        told(outcome)
     elif bad:
         done = len(services) - len(bad)
         click.echo(f"{result.stage}: {done} of {len(services)} done", err=True)

@@ -39,14 +39,21 @@ class Apart(Struct, frozen=True):
 
 
 def start_apart(
-    context: Context, fleet: str, arguments: Sequence[str], *, fds: Sequence[int] = ()
+    context: Context,
+    fleet: str,
+    arguments: Sequence[str],
+    *,
+    job: str | None = None,
+    fds: Sequence[int] = (),
 ) -> Apart:
     """Run ``fleetctl start ARGUMENTS`` in a session of its own.
 
+    :param job: None: the one that this command is about.
     :param fds: file descriptors that it gets.
     """
     options = [] if context.config_path is None else ["-f", str(context.config_path)]
-    options += [] if context.job is None else ["--job", context.job]
+    job = job or context.job
+    options += [] if job is None else ["--job", job]
     log = start_log(fleet)
     said, written = subprocess.DEVNULL, False
     try:

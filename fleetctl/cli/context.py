@@ -12,6 +12,7 @@ from msgspec import Struct
 if TYPE_CHECKING:  # `config` and `lab` use Context too, and do not need these
     from fleetctl.fleet import LiveFleet
     from fleetctl.model.jobs import Instance
+    from fleetctl.model.topology import Fleet
     from fleetctl.service import FleetService
 
 
@@ -21,8 +22,12 @@ class Context(Struct, frozen=True):
     config_path: Path | None
     job: str | None
 
-    def service(self, tell: Callable[[str], object] | None = None) -> LiveFleet:
+    def service(
+        self, tell: Callable[[str], object] | None = None, *, several: bool = False
+    ) -> LiveFleet:
         """The fleet of the file, seen from this machine, and its chosen job.
+
+        :param several: whether the command takes all jobs; :meth:`each_job` has their services.
 
         :param tell: takes what the user should know of the file before anything is connected to;
             None: it is printed on stderr.
@@ -37,10 +42,21 @@ class Context(Struct, frozen=True):
 
         path = find(self.config_path)
         fleet = seen_from_here(load(path))
-        job = choose_job(fleet, self.job)
+        job = choose_job(fleet, None if several and self.means_all(fleet) else self.job)
         for line in not_yet_told(path, fleet):
             (tell or _note)(line)
         return LiveFleet(fleet, job)
+
+    def means_all(self, fleet: Fleet) -> bool:
+        """Whether all jobs of ``fleet`` are chosen, and not one of them."""
+        from fleetctl.model.targets import ALL_JOBS
+
+        return self.job == ALL_JOBS and ALL_JOBS not in fleet.jobs
+
+    def each_job(self, service: LiveFleet) -> list[LiveFleet]:
+        """The service of each job that is chosen, over the connections of ``service``."""
+        jobs = service.fleet.jobs.values() if self.means_all(service.fleet) else ()
+        return [service.with_job(job) for job in jobs] or [service]
 
 
 def _note(line: str) -> None:
@@ -90,6 +106,15 @@ def instances(service: FleetService, targets: Sequence[str]) -> list[Instance]:
     from fleetctl.model.targets import choose_instances
 
     return choose_instances(service.fleet, service.job, targets)
+
+
+def instances_of_each(
+    services: Sequence[LiveFleet], targets: Sequence[str]
+) -> list[list[Instance]]:
+    """See :func:`fleetctl.model.targets.choose_in_each`."""
+    from fleetctl.model.targets import choose_in_each
+
+    return choose_in_each(services[0].fleet, [one.job for one in services], targets)
 
 
 def nodes(service: FleetService, targets: Sequence[str]) -> list[str]:

@@ -74,7 +74,7 @@ async def _show(
 
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:
-                _go_on_starting(context, service.fleet.name, instances)
+                _go_on_starting(context, app.service, instances)
 
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, app.leave, 128 + signal.SIGTERM)
@@ -125,9 +125,10 @@ def _watch_terminal(
     return left
 
 
-def _go_on_starting(context: Context, fleet: str, instances: tuple[str, ...]) -> None:
+def _go_on_starting(context: Context, service: FleetService, instances: tuple[str, ...]) -> None:
     """Start a process that finishes the start of ``instances`` and logs its progress."""
-    apart = start_apart(context, fleet, instances)
+    job = service.job.name if service.job else None
+    apart = start_apart(context, service.fleet.name, instances, job=job)
     click.echo(
         f"Left the dashboard; process {apart.process.pid} goes on with the start: fleetctl status\n"
         f"It writes what it does to: {apart.log}",

@@ -85,7 +85,8 @@ def command(
     """Print the log lines of the job's instances, or of the TARGETs', interleaved.
 
     `prepare@NODE` is what the job's prepare printed there. With -f logs are followed across
-    restarts, rotation and lost connections; no line is lost or comes twice.
+    restarts, rotation and lost connections; no line is lost or comes twice. With --job all, those
+    of every job.
     """
     asked = _Asked(following, lines, since, grep, timestamps, as_json)
     return asyncio.run(_logs(context, targets, asked))
@@ -151,16 +152,68 @@ class _Printer:
 
 
 async def _logs(context: Context, targets: Sequence[str], asked: _Asked) -> int:
-    async with context.service() as service:
-        chosen = _chosen(service, targets, following=asked.following)
-        if not chosen:
+    async with context.service(several=True) as service:
+        of_all = context.means_all(service.fleet)
+        sources = _sources(context.each_job(service), targets, asked, of_all=of_all)
+        if not any(source.chosen for source in sources):
             raise UsageError("nothing that is started by fleetctl is chosen")
-        printer = _Printer([i.name for i in chosen], asked)
+        printer = _Printer([source.label(i) for source in sources for i in source.chosen], asked)
         if asked.following:
-            wanted = Wanted(asked.lines, asked.since_s, times=not asked.plain)
-            await while_read(service.follow_logs(chosen, wanted, printer.event))
+            await while_read(_follow(sources, printer, asked))
             return 0
-        return await _past(service, chosen, printer, asked)
+        return await _past(sources, printer, asked)
+
+
+class _Source(msgspec.Struct, frozen=True):
+    """The chosen logs of one job."""
+
+    service: FleetService
+    chosen: Sequence[LogSource]
+    prefix: str = ""
+    """Of the names, where there are several jobs."""
+
+    def label(self, log: LogSource) -> str:
+        return self.prefix + log.name
+
+
+def _sources(
+    services: Sequence[FleetService], targets: Sequence[str], asked: _Asked, *, of_all: bool
+) -> list[_Source]:
+    """
+    :raises UsageError: a target matches nothing, in any of the jobs.
+    """
+    if not of_all:
+        return [_Source(one, _chosen(one, targets, following=asked.following)) for one in services]
+    found: list[_Source] = []
+    wrong: UsageError | None = None
+    known: set[str] = set()
+    for one in services:
+        mine = []
+        for target in targets:
+            try:
+                _chosen(one, [target], following=asked.following)
+            except UsageError as error:
+                wrong = error
+            else:
+                mine.append(target)
+        known.update(mine)
+        if mine or not targets:
+            chosen = _chosen(one, mine, following=asked.following)
+            found.append(_Source(one, chosen, f"{one.job.name}/" if one.job else ""))
+    if wrong and not known.issuperset(targets):
+        raise wrong
+    return found
+
+
+async def _follow(sources: Sequence[_Source], printer: _Printer, asked: _Asked) -> None:
+    wanted = Wanted(asked.lines, asked.since_s, times=not asked.plain)
+    async with asyncio.TaskGroup() as tasks:
+        for source in sources:
+
+            def took(event: LogEvent, prefix: str = source.prefix) -> None:
+                printer.event(replace(event, instance=prefix + event.instance))
+
+            tasks.create_task(source.service.follow_logs(source.chosen, wanted, took))
 
 
 def _chosen(service: FleetService, targets: Sequence[str], *, following: bool) -> list[LogSource]:
@@ -186,13 +239,18 @@ def _chosen(service: FleetService, targets: Sequence[str], *, following: bool) -
     return chosen
 
 
-async def _past(
-    service: FleetService, chosen: Sequence[LogSource], printer: _Printer, asked: _Asked
-) -> int:
+async def _past(sources: Sequence[_Source], printer: _Printer, asked: _Asked) -> int:
     """Print the lines so far, of all instances by time."""
-    by_line = len(chosen) > 1 or not asked.plain
-    logs = await service.past_logs(chosen, Wanted(asked.lines, asked.since_s, times=by_line))
-    clocks = {i.node: log.ahead_s for i in chosen if isinstance(log := logs[i.name], PastLog)}
+    by_line = sum(len(source.chosen) for source in sources) > 1 or not asked.plain
+    wanted = Wanted(asked.lines, asked.since_s, times=by_line)
+    read = await asyncio.gather(*(s.service.past_logs(s.chosen, wanted) for s in sources))
+    logs: dict[str, PastLog | LinkError] = {}
+    clocks: dict[str, float] = {}
+    for source, found in zip(sources, read, strict=True):
+        for one in source.chosen:
+            logs[source.label(one)] = log = found[one.name]
+            if isinstance(log, PastLog):
+                clocks[one.node] = log.ahead_s
     for node, ahead_s in clocks.items():
         if ahead_s:
             click.echo(f"fleetctl: {clock_sentence(node, ahead_s)}", err=True)

@@ -13,6 +13,7 @@ import click
 from fleetctl.marks import Mark, Tone, mark
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.quantities import count, duration
+from fleetctl.words.jobs import job_parts
 from fleetctl.words.problems import groups, nodes_of
 from fleetctl.words.system import disk_free, load, memory, uptime
 
@@ -93,20 +94,25 @@ def status_lines(status: FleetStatus) -> list[str]:
         _headline(status),
         "",
         *_node_table(status),
-        *(["", *_service_table(status)] if status.services else []),
+        *(["", *_service_table(status.services, status.generated_at)] if status.services else []),
+        *_jobs(status),
         *(["", *problem_lines(status.problems)] if status.problems else []),
     ]
 
 
 def _headline(status: FleetStatus) -> str:
     reached, nodes = status.reached
-    open_ones = len(status.services) - status.done
+    jobs = () if status.job else status.jobs.values()
+    others = [service for job in jobs for service in job.services.values()]
+    done = status.done + sum(service.done for service in others)
+    ready = status.ready + sum(job.counts.get("ready", 0) for job in jobs)
+    services = len(status.services) + len(others)
     parts = [
         status.fleet + (f"/{status.job}" if status.job else ""),
         f"{reached}/{nodes} nodes",
-        *([f"{status.ready}/{open_ones} ready"] if open_ones else []),
-        *([f"{status.done} done"] if status.done else []),
-        *([] if status.services else ["no services"]),
+        *([f"{ready}/{services - done} ready"] if services > done else []),
+        *([f"{done} done"] if done else []),
+        *([] if services else ["no services"]),
         count(len(status.problems), "problem"),
         status.generated_at.astimezone().strftime("%H:%M:%S"),
     ]
@@ -128,8 +134,27 @@ def _node_table(status: FleetStatus) -> list[str]:
     return table(head, rows)
 
 
-def _service_table(status: FleetStatus) -> list[str]:
-    now = status.generated_at
+def _jobs(status: FleetStatus) -> list[str]:
+    """The other jobs, a line each; all jobs, each as a whole, if none is chosen."""
+    if not status.jobs:
+        return []
+    words = {
+        name: ", ".join(
+            f"{marked(mark(state))} {words}"
+            for state, words in job_parts(job) or (("stopped", "no services"),)
+        )
+        for name, job in status.jobs.items()
+    }
+    if status.job:
+        return ["", *table(("OTHER JOB", "INSTANCES"), list(words.items()))]
+    lines = []
+    for name, job in status.jobs.items():
+        lines += ["", style(f"job {name}", None, bold=True) + f": {words[name]}"]
+        lines += _service_table(job.services, status.generated_at) if job.services else []
+    return lines
+
+
+def _service_table(services: Mapping[str, ServiceStatus], now: datetime) -> list[str]:
     return table(
         ("INSTANCE", "STATE", "SINCE", "PID", "RESTARTS", "DETAIL"),
         [
@@ -143,7 +168,7 @@ def _service_table(status: FleetStatus) -> list[str]:
                 str(service.restarts),
                 _detail(service),
             )
-            for name, service in status.services.items()
+            for name, service in services.items()
         ],
     )
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import click
 import msgspec
 
-from fleetctl.cli.context import Context, instances
+from fleetctl.cli.context import Context, instances_of_each
 from fleetctl.cli.reader import while_read
 from fleetctl.cli.render import status_lines
+from fleetctl.health.all_jobs import together
 from fleetctl.health.status_schema import status_schema
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import FleetStatus
@@ -38,7 +40,8 @@ def command(
 ) -> int:
     """Show nodes, services and problems.
 
-    One connection and one round trip per node. Exit code 0: nothing is wrong; 1: something is.
+    One connection and one round trip per node. Of other jobs of the file one line each is shown;
+    with --job all, all of each. Exit code 0: nothing is wrong; 1: something is.
     """
     if schema:
         click.echo(msgspec.json.format(msgspec.json.encode(status_schema())))
@@ -49,24 +52,36 @@ def command(
 async def _status(
     context: Context, targets: tuple[str, ...], as_json: bool, watch: float | None
 ) -> int:
-    async with context.service() as service:
-        chosen = instances(service, targets) if targets else None
+    async with context.service(several=True) as service:
+        services = context.each_job(service)
+        shown = list(zip(services, instances_of_each(services, targets), strict=True))
+        of_all = context.means_all(service.fleet)
         if watch is None:
-            status = await service.observe(chosen)
+            found = await asyncio.gather(*(one.observe(chosen) for one, chosen in shown))
+            status = together(found) if of_all else found[0]
             _show(status, as_json, again=False)
             return 0 if status.healthy else 1
         # with --watch, wait also for the questions that a single quick look leaves out
-        await while_read(_again_and_again(service, chosen, as_json, watch))
+        await while_read(_again_and_again(shown, of_all, as_json, watch))
         return 0
 
 
 async def _again_and_again(
-    service: FleetService, chosen: Sequence[Instance] | None, as_json: bool, interval_s: float
+    shown: Sequence[tuple[FleetService, Sequence[Instance]]],
+    of_all: bool,
+    as_json: bool,
+    interval_s: float,
 ) -> None:
-    async with service.watch(interval_s) as watched:
-        await watched.all_asked()
+    async with AsyncExitStack() as stack:
+        watches = [
+            (await stack.enter_async_context(service.watch(interval_s)), chosen)
+            for service, chosen in shown
+        ]
+        for watched, _ in watches:
+            await watched.all_asked()
         while True:
-            _show(watched.snapshot(chosen).status, as_json, again=True)
+            found = [watched.snapshot(chosen).status for watched, chosen in watches]
+            _show(together(found) if of_all else found[0], as_json, again=True)
             await asyncio.sleep(interval_s)
 
 

@@ -10,11 +10,19 @@ import click
 from msgspec.structs import replace
 
 from fleetctl.cli.action import carry_out
+from fleetctl.cli.all_jobs import Told, one_after_the_other
 from fleetctl.cli.context import Context
 from fleetctl.errors import UsageError
+from fleetctl.fleet import LiveFleet
+from fleetctl.health.orphans import is_member
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import FleetStatus, OrphanStatus
-from fleetctl.model.targets import choose_instances, unknown_target, unknown_targets
+from fleetctl.model.targets import (
+    choose_instances,
+    known_in_each,
+    unknown_target,
+    unknown_targets,
+)
 from fleetctl.service import Action, FleetService, Report
 
 
@@ -35,13 +43,15 @@ def command(context: Context, targets: tuple[str, ...], orphans: bool, as_json: 
 
     What runs though nodes.yaml no longer has it is stopped, too: all of it, or what the TARGETs
     name. With --job, services of other jobs run on; it may also name a job that nodes.yaml had
-    before.
+    before. With --job all every job is stopped, one after the other.
     """
     return asyncio.run(_stop(context, targets, orphans, as_json))
 
 
 async def _stop(context: Context, targets: Sequence[str], only: bool, as_json: bool) -> int:
     service, gone = _opened(context)
+    if context.means_all(service.fleet):
+        return await _stop_all(context, service, targets, only, as_json)
     async with service:
         if gone:
             only = True
@@ -59,6 +69,8 @@ async def _stop(context: Context, targets: Sequence[str], only: bool, as_json: b
             other = context.job is not None and orphan.job != context.job
             if other and (gone or orphan.job in service.fleet.jobs):
                 return False
+            if only and not gone and is_member(service.fleet, orphan):
+                return False
             return not targets or any(_names(orphan, target) for target in targets)
 
         def begin(report: Report) -> Action:
@@ -69,11 +81,39 @@ async def _stop(context: Context, targets: Sequence[str], only: bool, as_json: b
         return await carry_out(begin, chosen, "stopping", as_json, nothing=nothing)
 
 
-def _opened(context: Context) -> tuple[FleetService, UsageError | None]:
+async def _stop_all(
+    context: Context, service: LiveFleet, targets: Sequence[str], only: bool, as_json: bool
+) -> int:
+    """Stop every job, the last one of the file first, and what is left over of any."""
+    async with service:
+        services = context.each_job(service)
+        found, strange = known_in_each(service.fleet, [one.job for one in services], targets)
+        if strange:
+            _refuse_unless_found(service, strange, await service.observe())
+        pairs = [
+            (one, [] if only else [i for i in chosen if i.command is not None])
+            for one, chosen in zip(services, found, strict=True)
+        ]
+
+        def wanted(orphan: OrphanStatus) -> bool:
+            left_over = not is_member(service.fleet, orphan)
+            return left_over and (not targets or any(_names(orphan, target) for target in targets))
+
+        async def stop(one: LiveFleet, chosen: list[Instance], told: Told | None) -> int:
+            def begin(report: Report) -> Action:
+                return one.stop(chosen, report, orphans=wanted if one is service else None)
+
+            nothing = "there is nothing to stop"
+            return await carry_out(begin, chosen, "stopping", as_json, nothing=nothing, told=told)
+
+        return await one_after_the_other(pairs[::-1], stop, of_all=True, as_json=as_json)
+
+
+def _opened(context: Context) -> tuple[LiveFleet, UsageError | None]:
     """The fleet, and the error if nodes.yaml does not have the job of ``--job``, whose services may
     still run."""
     try:
-        return context.service(), None
+        return context.service(several=True), None
     except UsageError as error:
         return replace(context, job=None).service(), error
 

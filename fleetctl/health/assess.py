@@ -48,6 +48,7 @@ from fleetctl.model.status import (
     ALIVE_STATES,
     SCHEMA,
     FleetStatus,
+    JobStatus,
     NodeState,
     NodeStatus,
     Problem,
@@ -134,6 +135,7 @@ def assess(
         orphans=left,
         parity=equal,
         progress=job_progress(job, statuses) if job else None,
+        jobs=_other_jobs(fleet, job, looks, facts),
     )
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
     roots = (*diagnosis.roots, *required)
@@ -205,6 +207,16 @@ def _statuses(
     found = {i.name: instance_status(fleet, i, looks[i.node]) for i in job.instances}
     found = with_connections(fleet, job, _with_waiting(job, found, looks), facts)
     return with_progress(job, found, facts)
+
+
+def _other_jobs(
+    fleet: Fleet, job: Job | None, looks: Mapping[str, Look], facts: Mapping[str, NodeFacts]
+) -> dict[str, JobStatus]:
+    return {
+        name: JobStatus(_statuses(fleet, other, looks, facts))
+        for name, other in fleet.jobs.items()
+        if job is None or name != job.name
+    }
 
 
 def _of_nodes(

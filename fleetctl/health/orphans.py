@@ -61,11 +61,17 @@ def orphaned(
         if look.facts
         for _, orphan in orphans(fleet, job, name, look.facts)
     )
-    problems = [_orphan_problem(orphan) for orphan in found]
+    problems = [_orphan_problem(orphan) for orphan in found if not is_member(fleet, orphan)]
     for name, look in looks.items():
         if look.error and name not in fleet.nodes:
             problems.append(_unasked_problem(name, look.error))
     return found, problems
+
+
+def is_member(fleet: Fleet, orphan: OrphanStatus) -> bool:
+    """Whether a job of nodes.yaml has it, and it is meant to run."""
+    job = fleet.jobs.get(orphan.job)
+    return job is not None and any(i.name == orphan.name for i in job.instances)
 
 
 def _orphan_problem(orphan: OrphanStatus) -> Problem:

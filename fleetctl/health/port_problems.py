@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 
 from msgspec import Struct
@@ -53,7 +53,7 @@ def port_in_use(
     pid = f" (pid {taken.pids[0]})" if taken.pids else ""
     owner = f"{taken.process or 'a process of another user'}{pid}"
     fix = None
-    if facts and (ours := _instance_of(taken, facts)):
+    if facts and (ours := instance_of(taken, facts)):
         job, name = ours
         owner = f"{name} of job {job}{pid}"
         fix = Fix((f"fleetctl --job {job} stop {name}",), "controller")
@@ -69,7 +69,26 @@ def port_in_use(
     )
 
 
-def _instance_of(listener: Listener, facts: NodeFacts) -> tuple[str, str] | None:
+def ports_taken(
+    chosen: Sequence[Instance], facts: Mapping[str, NodeFacts], running: Collection[str]
+) -> Iterator[tuple[Instance, Problem, tuple[str, str]]]:
+    """Of ``chosen`` those whose port another instance of the fleet has, with the problem, and with
+    the job and the name of that one.
+
+    :param running: the names of those that run already.
+    """
+    for instance in chosen:
+        told = facts.get(instance.node)
+        if told is None or instance.command is None or instance.name in running:
+            continue
+        own = own_sockets(instance, told, own_pids(instance, told)) or ()
+        for taken in strangers(instance, told.listeners, own):
+            if ours := instance_of(taken, told):
+                yield instance, port_in_use(instance, taken, told, (instance.name,)), ours
+                break
+
+
+def instance_of(listener: Listener, facts: NodeFacts) -> tuple[str, str] | None:
     """The job and the name of the instance of this fleet that has ``listener``."""
     runs = {pane.run: (pane.job, pane.instance) for pane in facts.panes or ()}
     runs |= {record.run: key for key, record in facts.records.items()}

@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager
 from msgspec import structs
 
 from fleetctl.errors import LinkError
-from fleetctl.health.assess import assess, instance_status
+from fleetctl.health.assess import Checked, assess, instance_status
 from fleetctl.health.kinds.machine import REQUIREMENT_MISSING
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.orphans import orphans as orphans_on
+from fleetctl.health.port_problems import ports_taken
 from fleetctl.health.requirements import why_not_started
 from fleetctl.launch.preparing import Preparations
 from fleetctl.launch.runner import Runner
@@ -25,11 +26,11 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult
-from fleetctl.model.status import Problem, ServiceStatus
+from fleetctl.model.status import ALIVE_STATES, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.former import FormerNodes
 from fleetctl.observe.observer import Observer
-from fleetctl.service import Report, StartRefused, WantedOrphans
+from fleetctl.service import Holder, PortsTaken, Report, StartRefused, WantedOrphans
 
 STRAGGLERS_WAIT_S = 4.0
 """How long a start waits for further nodes after the first answer: longer than an unanswered ping
@@ -85,10 +86,8 @@ class Launcher:
         secrets = Secrets(chosen)
         looks = self._begin_looks(versions=check)
         left_out: dict[str, str] = {}
-        if check and (problems := await self._obstacles(chosen, looks, again=again)):
-            left_out = {name: found[0].summary for name, found in problems.items()}
-            if self._hopeless(chosen, left_out):
-                raise StartRefused(_each_once(problems))
+        if check:
+            left_out = await self._left_out(chosen, looks, again=again)
         runner = Runner(
             self.fleet.name,
             self._links,
@@ -112,6 +111,41 @@ class Launcher:
         finally:
             known.update({i.name: runner.statuses[i.name] for i in chosen})
         return ActionResult("start", dict(known))
+
+    async def _left_out(
+        self,
+        chosen: Sequence[Instance],
+        looks: Mapping[str, asyncio.Task[Look]],
+        *,
+        again: bool,
+    ) -> dict[str, str]:
+        """Why some of ``chosen`` cannot be started; the job is elastic.
+
+        :raises StartRefused: nothing is to be started.
+        """
+        checked, problems = await self._obstacles(chosen, looks, again=again)
+        running = [n for n, s in checked.status.services.items() if s.state in ALIVE_STATES]
+        taken = [
+            (instance, problem, holder)
+            for instance, problem, holder in ports_taken(chosen, checked.facts, running)
+            if not self._has(self.job, *holder)
+        ]
+        of_ports = {instance.name: (problem,) for instance, problem, _ in taken}
+        left_out = {name: p[0].summary for name, p in {**of_ports, **problems}.items()}
+        if not left_out or not self._hopeless(chosen, left_out):
+            return left_out
+        if problems or self.job is None:
+            raise StartRefused(_each_once({**of_ports, **problems}))
+        holders = [
+            Holder(job, name, self._has(self.fleet.jobs.get(job), job, name))
+            for job, name in dict.fromkeys(holder for _, _, holder in taken)
+        ]
+        raise PortsTaken(self.job.name, _each_once(of_ports), holders)
+
+    @staticmethod
+    def _has(job: Job | None, name: str, instance: str) -> bool:
+        """Whether ``job`` is called ``name``, and has ``instance``."""
+        return job is not None and job.name == name and instance in (i.name for i in job.instances)
 
     def _preparations(self) -> Preparations | None:
         if self.job is None or self.job.prepare is None:
@@ -189,7 +223,7 @@ class Launcher:
         """
         began_s = time.monotonic()
         looks = self._begin_looks(versions=True)
-        problems = await self._obstacles(chosen, looks, anew=True)
+        _, problems = await self._obstacles(chosen, looks, anew=True)
         if problems and not (self.job and self.job.elastic):
             raise StartRefused(_each_once(problems))
         again = await asyncio.gather(*(_with_words(i, looks[i.node]) for i in chosen))
@@ -253,8 +287,9 @@ class Launcher:
         *,
         anew: bool = False,
         again: bool = True,
-    ) -> dict[str, tuple[Problem, ...]]:
-        """The problems of the network that would make ``chosen`` fail, by instance.
+    ) -> tuple[Checked, dict[str, tuple[Problem, ...]]]:
+        """What nodes say, and the problems of the network that would make ``chosen`` fail, by
+        instance.
 
         Nodes that are lost or slow to answer are not waited for, and left out.
 
@@ -278,7 +313,7 @@ class Launcher:
             lacks = tuple(p for p in checked.status.problems if _lacks(p, instance))
             if lacks:
                 found[instance.name] = (*found.get(instance.name, ()), *lacks)
-        return found
+        return checked, found
 
     def _plan(self, chosen: Sequence[Instance]) -> tuple[PlanStep, ...]:
         return plan(self.job, chosen) if self.job else ()

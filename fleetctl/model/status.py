@@ -257,6 +257,28 @@ class ServiceStatus(Struct, frozen=True):
         return "done" if self.done else self.state
 
 
+class JobStatus(Struct, frozen=True):
+    """A job of nodes.yaml that is not the chosen one, by what its nodes tell anyway.
+
+    A ready condition that no command has found met yet is not asked: the instance is ``running``.
+    What is started by hand is ``unknown``.
+    """
+
+    services: Mapping[str, ServiceStatus]
+    """By instance."""
+
+    @property
+    def counts(self) -> Mapping[ServiceState, int]:
+        """How many instances are in each state that one of them is in."""
+        states = [service.state for service in self.services.values()]
+        return {state: states.count(state) for state in dict.fromkeys(states)}
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything of it runs."""
+        return any(service.state in ALIVE_STATES for service in self.services.values())
+
+
 class OrphanStatus(Struct, frozen=True):
     """An instance that runs, though the chosen job of nodes.yaml does not have it."""
 
@@ -363,6 +385,8 @@ class FleetStatus(Struct, frozen=True):
     """What should be equal on the job's nodes; null: not asked, as in a quick look."""
     progress: JobProgress | None = None
     """How far the work of the job is; null: no instance of it runs."""
+    jobs: Mapping[str, JobStatus] = {}
+    """By name: the jobs of nodes.yaml but for the chosen one, whose instances are ``services``."""
 
     @property
     def reached(self) -> tuple[int, int]:

@@ -9,6 +9,9 @@ from fleetctl.errors import UsageError
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.topology import Fleet
 
+ALL_JOBS = "all"
+"""In place of a job's name: every job of nodes.yaml. A job that is called so comes first."""
+
 
 def choose_job(fleet: Fleet, name: str | None) -> Job | None:
     """The job called ``name``; by default the first one, or ``None`` if there is no job.
@@ -17,6 +20,11 @@ def choose_job(fleet: Fleet, name: str | None) -> Job | None:
     """
     if name is None:
         return next(iter(fleet.jobs.values()), None)
+    if name == ALL_JOBS and name not in fleet.jobs:
+        raise UsageError(
+            "this is done for one job at a time",
+            hint=f"--job all is for status, start, stop and logs. {_nearest('', list(fleet.jobs))}",
+        )
     if name not in fleet.jobs:
         raise UsageError(f"there is no job {name!r}", hint=_nearest(name, list(fleet.jobs)))
     return fleet.jobs[name]
@@ -41,6 +49,31 @@ def choose_instances(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> l
     for target in unknown_targets(fleet, job, targets):
         raise unknown_target(fleet, job, target)
     return [i for i in instances if i.name in chosen]
+
+
+def choose_in_each(
+    fleet: Fleet, jobs: Sequence[Job | None], targets: Sequence[str]
+) -> list[list[Instance]]:
+    """For each of ``jobs`` its instances that ``targets`` name; without targets all of them.
+
+    :raises UsageError: a target matches nothing in any of the jobs.
+    """
+    chosen, nowhere = known_in_each(fleet, jobs, targets)
+    if nowhere:
+        raise unknown_target(fleet, jobs[0], nowhere[0])
+    return chosen
+
+
+def known_in_each(
+    fleet: Fleet, jobs: Sequence[Job | None], targets: Sequence[str]
+) -> tuple[list[list[Instance]], list[str]]:
+    """As :func:`choose_in_each`, and the targets that match nothing in any of ``jobs``."""
+    strange = [set(unknown_targets(fleet, job, targets)) for job in jobs]
+    chosen = []
+    for job, unknown in zip(jobs, strange, strict=True):
+        known = [target for target in targets if target not in unknown]
+        chosen.append(choose_instances(fleet, job, known) if known or not targets else [])
+    return chosen, [t for t in targets if all(t in unknown for unknown in strange)]
 
 
 def unknown_targets(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> list[str]:

@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from textual.worker import Worker
 
+from fleetctl.errors import FleetctlError
 from fleetctl.model.jobs import Instance
-from fleetctl.model.progress import ActionKind, Progress
-from fleetctl.model.status import ALIVE_STATES, OrphanStatus
-from fleetctl.service import Action
+from fleetctl.model.progress import ActionKind, ActionResult, Progress
+from fleetctl.model.status import ALIVE_STATES, OrphanStatus, ServiceStatus
+from fleetctl.service import Action, PortsTaken, Report
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction, carry_out
 from fleetctl.tui.messages import JobActionEnded, JobProgressed
 from fleetctl.tui.screens.action import ActionScreen
-from fleetctl.tui.screens.choice import Choice, ChoiceScreen
+from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
 from fleetctl.tui.targets import ALL, choices, chosen, situation
 
 STOP_BEGUN = "stop"
@@ -34,6 +35,8 @@ class Acting:
         """Instances that ran, or of which that was not known, when the action began."""
         self._then_stop: list[Instance] = []
         """What is stopped once the start that is being ended is over."""
+        self._room: Callable[[], object] | None = None
+        """Asks whether to make room for the start that was refused, once it is over."""
 
     @property
     def starting(self) -> JobAction | None:
@@ -73,10 +76,18 @@ class Acting:
         mine = service.job is not None and orphan.job == service.job.name
         return mine or orphan.job not in service.fleet.jobs
 
-    def act(self, kind: ActionKind, which: Sequence[Instance], *, everything: bool) -> None:
+    def act(
+        self,
+        kind: ActionKind,
+        which: Sequence[Instance],
+        *,
+        everything: bool,
+        taken: PortsTaken | None = None,
+    ) -> None:
         """Begin it, and show how it goes on.
 
         :param everything: of a stop: also what is left over of the job.
+        :param taken: of a start: what has its ports is stopped first.
         """
         app = self._app
         if kind == "stop":  # fleetctl does not stop what it does not start
@@ -86,6 +97,7 @@ class Acting:
         app.job_action = JobAction(number, kind, tuple(i.name for i in which))
         self._ran = self._running() if kind == "start" else frozenset()
         self._then_stop = []
+        self._room = None
         if not any(isinstance(screen, ActionScreen) for screen in app.screen_stack):
             app.push_screen(ActionScreen())
 
@@ -95,21 +107,46 @@ class Acting:
         def ended(error: str) -> None:
             app.post_message(JobActionEnded(number, error))
 
+        def no_room(refused: PortsTaken) -> None:
+            self._room = lambda: self._ask_for_room(which, refused)
+
         async def run() -> None:
             try:
-                ended(await carry_out(kind, begin[kind]()))
+                ended(await carry_out(kind, begin[kind](), no_room))
             except asyncio.CancelledError:
                 app.post_message(JobActionEnded(number, given_up=True))
                 raise
 
         begin: Mapping[ActionKind, Callable[[], Action]] = {
-            "start": lambda: app.service.start(which, report),
+            "start": lambda: self._start(which, report, taken),
             "stop": lambda: app.service.stop(
                 which, report, orphans=self._is_left_over if everything else None
             ),
             "restart": lambda: app.service.restart(which, report),
         }
         self._worker = in_background(app, run(), title=kind, group="job", failed=ended)
+
+    def _start(self, which: Sequence[Instance], report: Report, taken: PortsTaken | None) -> Action:
+        service = self._app.service
+        start = service.start(which, report)
+        if taken is None:
+            return start
+
+        async def work(_: dict[str, ServiceStatus]) -> ActionResult:
+            for stop in taken.stops(service, lambda progress: None):
+                if bad := (await stop.run()).bad:
+                    raise FleetctlError(f"{', '.join(bad)} did not stop, so nothing was started")
+            return await start.run()
+
+        return Action(work)
+
+    def _ask_for_room(self, which: Sequence[Instance], taken: PortsTaken) -> None:
+        body = "\n".join(problem.summary for problem in taken.problems)
+        answers = [CANCEL, Choice("stop", f"stop {taken.told}, then start")]
+        self._app.push_screen(
+            ChoiceScreen("Ports are taken", body, answers),
+            lambda yes: self.act("start", which, everything=False, taken=taken) if yes else None,
+        )
 
     def _running(self) -> frozenset[str]:
         snapshot = self._app.snapshot
@@ -157,3 +194,6 @@ class Acting:
         if which := self._then_stop:
             self._then_stop = []
             self.act("stop", which, everything=False)
+        if ask := self._room:
+            self._room = None
+            ask()

@@ -21,7 +21,7 @@ from fleetctl import demo
 from fleetctl.errors import FleetctlError
 from fleetctl.health.changes import FleetChange, changes
 from fleetctl.link.mistakes import told
-from fleetctl.model.jobs import Instance
+from fleetctl.model.jobs import Instance, Job
 from fleetctl.service import FleetService, Watching
 from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
@@ -49,6 +49,7 @@ from fleetctl.tui.screens.node import NodeScreen
 from fleetctl.tui.screens.undo import UndoScreen
 from fleetctl.tui.sixteen import SIXTEEN, has_sixteen
 from fleetctl.tui.sources import follow_logs, watch_fleet
+from fleetctl.tui.switching import Switching
 from fleetctl.tui.targets import ALL
 from fleetctl.tui.under_cursor import UnderCursor
 from fleetctl.tui.web_pages import WebPages
@@ -111,6 +112,7 @@ class FleetApp(Host):
         self.guide = Guide(self)
         self.acting = Acting(self)
         self.web_pages = WebPages(self)
+        self.switching = Switching(self)
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard is the bottom screen."""
@@ -155,6 +157,24 @@ class FleetApp(Host):
         self._exit_renderables.append(Text(sentence))
         self._close_messages_no_wait()
 
+    # jobs
+
+    def action_jobs(self) -> None:
+        """Choose the job that is shown."""
+        self.switching.ask()
+
+    def switch(self, job: Job) -> None:
+        self.service = self.service.with_job(job)
+        self.snapshot = None
+        self.job_action = None
+        self._dashboard.take_job()
+        self._watch_fleet()
+        self._follow()
+
+    @property
+    def _job(self) -> str | None:
+        return self.service.job.name if self.service.job else None
+
     # sources
 
     def _watch_fleet(self) -> None:
@@ -188,6 +208,8 @@ class FleetApp(Host):
 
     @on(SnapshotTaken)
     def _snapshot_taken(self, message: SnapshotTaken) -> None:
+        if message.snapshot.status.job != self._job:
+            return  # of the job that was shown before
         if self.snapshot:
             if self.snapshot.complete and not message.snapshot.complete:
                 return  # a new watch has not asked every node yet
@@ -202,7 +224,7 @@ class FleetApp(Host):
 
     @on(LogsArrived)
     def _logs_arrived(self, message: LogsArrived) -> None:
-        if self.screen_stack:  # it is empty while the app closes
+        if self.screen_stack and message.job == self._job:  # it is empty while the app closes
             self._dashboard.query_one(LogPanel).take(message.events)
 
     @property
@@ -409,7 +431,9 @@ class FleetApp(Host):
             self.notify(f"Not while a {self.job_action.kind} goes on; o shows it.")
             return
         try:
-            self.exit(Left(again=self._file.read()))
+            again = self._file.read()
+            job = again.fleet.jobs.get(self._job or "")
+            self.exit(Left(again=again.with_job(job) if job else again))
         except FleetctlError as error:
             self.notify(
                 str(error),

@@ -7,7 +7,7 @@ from textual.app import App
 from textual.reactive import var
 
 from fleetctl.health.changes import FleetChange
-from fleetctl.model.jobs import Instance
+from fleetctl.model.jobs import Instance, Job
 from fleetctl.service import FleetService, Snapshot
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.kept import Kept
@@ -44,6 +44,10 @@ class Host(App[Left]):
 
     def keep(self, kept: Kept) -> None:
         """Keep ``kept`` for the next time."""
+        raise NotImplementedError
+
+    def switch(self, job: Job) -> None:
+        """Show ``job`` in place of the one that is shown."""
         raise NotImplementedError
 
     def hurry(self) -> None:

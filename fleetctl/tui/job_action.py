@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fleetctl.errors import FleetctlError
 from fleetctl.model.progress import GOOD, ActionKind, ActionStage, Progress
 from fleetctl.model.status import ServiceStatus
-from fleetctl.service import Action, StartRefused
+from fleetctl.service import Action, PortsTaken, StartRefused
 
 
 class JobAction(Struct, frozen=True):
@@ -116,13 +116,19 @@ class JobAction(Struct, frozen=True):
         return "ok" if self.succeeded else "failed"
 
 
-async def carry_out(kind: ActionKind, action: Action) -> str:
-    """Run ``action``; returns why it failed, empty if it did not."""
+async def carry_out(kind: ActionKind, action: Action, taken: Callable[[PortsTaken], object]) -> str:
+    """Run ``action``; returns why it failed, empty if it did not.
+
+    :param taken: called if other instances of the fleet have its ports.
+    """
     try:
         result = await action.run()
     except StartRefused as refused:
         said = "\n".join(f"{p.code}: {p.summary}" for p in refused.problems)
         hint = "To repair it: F. To start all the same: fleetctl start --no-check."
+        if isinstance(refused, PortsTaken):
+            taken(refused)
+            hint = "To stop what has them: J goes to its job, where x stops it."
         return f"{refused.message}:\n{said}\n{hint}"
     except FleetctlError as error:
         return str(error)

@@ -24,11 +24,12 @@ class SnapshotTaken(Message):
 
 
 class LogsArrived(Message):
-    """Log lines and marks arrived; none may be lost."""
+    """Log lines and marks of a job arrived; none may be lost."""
 
-    def __init__(self, events: Sequence[LogEvent]) -> None:
+    def __init__(self, events: Sequence[LogEvent], job: str | None) -> None:
         super().__init__()
         self.events = events
+        self.job = job
 
 
 class SourceFailed(Message):

@@ -23,6 +23,7 @@ _FIRST = (
     ("Undo", "the commands that undo repairs of the node under the cursor", "undo"),
     ("Undo all", "the commands that undo repairs of all nodes", "undo_all"),
     ("Web page", "opens a web page of the job in the browser of this machine", "web_page"),
+    ("Jobs", "chooses the job that is shown, of those in nodes.yaml", "jobs"),
     ("Events", "what changed since this was opened", "events"),
 )
 _WINDOWS = (

@@ -37,6 +37,7 @@ async def watch_fleet(watch: Watching, post: Post) -> None:
 async def follow_logs(service: FleetService, lines: int, post: Post) -> None:
     """Post new lines of the job's logs, ten times a second at most."""
     started = service.job.instances if service.job else ()
+    job = service.job.name if service.job else None
     waiting: list[LogEvent] = []
     came = asyncio.Event()
 
@@ -48,7 +49,7 @@ async def follow_logs(service: FleetService, lines: int, post: Post) -> None:
         while True:
             await came.wait()
             came.clear()
-            post(LogsArrived(tuple(waiting)))
+            post(LogsArrived(tuple(waiting), job))
             waiting.clear()
             await asyncio.sleep(LOGS_EVERY_S)
 

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 from msgspec.structs import replace
 
-from fleetctl.cli.logs import _Asked, _chosen, _past, _Printer
+from fleetctl.cli.logs import _Asked, _chosen, _past, _Printer, _Source
 from fleetctl.errors import UsageError
 from fleetctl.logs.events import PastLog, Wanted
 from fleetctl.logs.lines import TimeIndex
@@ -64,7 +64,7 @@ def test_lines_of_several_nodes_are_in_the_order_in_which_they_were_written(
     asked = _Asked(False, None, None, None, False, False)
     printer = _Printer([i.name for i in JOB.instances], asked)
     service = cast(FleetService, Logs())
-    assert asyncio.run(_past(service, JOB.instances, printer, asked)) == 0
+    assert asyncio.run(_past([_Source(service, JOB.instances)], printer, asked)) == 0
     out, err = capfdbinary.readouterr()
     assert [line.split(b" | ")[1] for line in out.splitlines()] == [b"1", b"2", b"3", b"4"]
     assert err.decode() == (

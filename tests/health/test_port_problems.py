@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fleetctl.health.port_problems import exposed, port_in_use, port_problem
+from fleetctl.health.port_problems import exposed, port_in_use, port_problem, ports_taken
 from fleetctl.health.services import service_status
 from fleetctl.health.sockets import strangers
 from fleetctl.model.facts import Listener, NetworkFacts, NodeFacts
@@ -222,3 +222,15 @@ def test_ports_are_part_of_the_definition_and_what_is_meant_is_not() -> None:
     plain = several(ports={}).instances[0]
     assert several().instances[0].definition_hash != plain.definition_hash
     assert replace(plain, bind_any=True).definition_hash == plain.definition_hash
+
+
+def test_a_port_that_the_fleet_has_is_known_before_a_start() -> None:
+    [other] = (replace(i, job="before") for i in job({"old": (["a"], [])}).instances)
+    window, written = pane(other, run="ff"), record(other, run="ff")
+    known = facts(window, written, listener("0.0.0.0", 6000, 7), runs={RUN: (PID,), "ff": (7,)})
+    [(instance, problem, holder)] = ports_taken(JOB.instances, {"a": known}, ())
+    assert (instance, holder) == (SERVER, ("before", "old@a"))
+    assert (problem.code, problem.affects) == ("port-in-use", ("server@a",))
+    assert list(ports_taken(JOB.instances, {"a": known}, ["server@a"])) == []  # it runs already
+    foreign = facts(listener("0.0.0.0", 6000, 8, process="nginx"), runs={})
+    assert list(ports_taken(JOB.instances, {"a": foreign}, ())) == []  # never stopped for it

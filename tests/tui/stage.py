@@ -44,6 +44,8 @@ from fleetctl.service import (
     Attached,
     Benching,
     FleetService,
+    Holder,
+    PortsTaken,
     Read,
     Repairs,
     Report,
@@ -90,10 +92,13 @@ class StageTunnel:
 class Stage:
     """The service of the app."""
 
-    def __init__(self, fleet: Fleet = FLEET, job: Job = JOB) -> None:
+    def __init__(self, fleet: Fleet = FLEET, job: Job = JOB, beside: Stage | None = None) -> None:
         self.fleet = fleet
         self.job = job
-        self.world = World(fleet)
+        self.world: World = beside.world if beside else World(fleet)
+        self.all: list[Stage] = beside.all if beside else []
+        """One for each job that was asked for."""
+        self.all.append(self)
         self.states: dict[str, str] = {i.name: "ready" for i in job.instances}
         """The state of each instance: ready, failed or stopped; unhealthy with a liveness."""
         self.began: list[tuple[str, tuple[str, ...]]] = []
@@ -102,6 +107,8 @@ class Stage:
         """While this is not set, a start does not go on."""
         self.go_on.set()
         self.refused: tuple[Problem, ...] = ()
+        self.holders: tuple[Holder, ...] = ()
+        """What has ports of the job, while it runs."""
         self.told: dict[str, str] = {}
         """Facts of nodes that are only shown."""
         self.unasked: set[str] = set()
@@ -128,6 +135,15 @@ class Stage:
     async def __aexit__(self, *_: object) -> None:
         await self.links.close()
 
+    def with_job(self, job: Job) -> Stage:
+        """Nothing of another job runs at first."""
+        for stage in self.all:
+            if stage.job.name == job.name:
+                return stage
+        other = Stage(self.fleet, job, self)
+        other.states = dict.fromkeys(other.states, "stopped")
+        return other
+
     def change(self) -> None:
         """Look at every node again, at once."""
         for event in self._changed.values():
@@ -144,16 +160,17 @@ class Stage:
             return found
         assert found.facts
         parts: list[Any] = []
-        for instance in self.job.instances:
-            if instance.node != node.name or self.states[instance.name] == "stopped":
+        of_all = [(i, stage.states[i.name]) for stage in self.all for i in stage.job.instances]
+        for instance, state in of_all:
+            if instance.node != node.name or state == "stopped":
                 continue
-            dead = self.states[instance.name] == "failed"
+            dead = state == "failed"
             phase = "ended" if dead else "running"
             more: dict[str, Any] = {}
             if dead:
                 more = {"exit_code": 137, "ended_at": datetime.now(UTC), "pid": None}
             elif instance.liveness:
-                well = self.states[instance.name] != "unhealthy"
+                well = state != "unhealthy"
                 more = {"health": health("ok", 0) if well else health()}
             status = 137 if dead else None
             parts.append(pane(instance, session=self.fleet.name, dead=dead, dead_status=status))
@@ -262,6 +279,10 @@ class Stage:
         self._fail("start")
         if self.refused:
             raise StartRefused(self.refused)
+        jobs = {stage.job.name: stage for stage in self.all}
+        if taken := [h for h in self.holders if jobs[h.job].states[h.instance] == "ready"]:
+            problem = Problem("port-in-use", "error", f"a port is taken by {taken[0].instance}")
+            raise PortsTaken(self.job.name, (problem,), taken)
         for number, instance in enumerate(chosen):
             report(Progress("start", instance.name, "starting", None, number + 0.5))
             await self.go_on.wait()

@@ -108,7 +108,7 @@ def test_a_picture(
                 await watch.all_asked()
                 snapshot = watch.snapshot()
             app.post_message(SnapshotTaken(Snapshot(snapshot.checked, snapshot.heard_at)))
-            app.post_message(LogsArrived(tuple(stage.lines())))
+            app.post_message(LogsArrived(tuple(stage.lines()), stage.job.name))
             await screen.until("6/6 nodes" if state is _healthy else "5/6 nodes", "step 3")
             await act(screen)
             await pilot.pause()

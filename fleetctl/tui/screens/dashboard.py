@@ -58,6 +58,7 @@ class Dashboard(Screen[None]):
         Binding("t", "topology", "topology", show=False),
         Binding("z", "zoom", "zoom", show=False),
         Binding("e", "app.events", "events", show=False),
+        Binding("J", "app.jobs", "jobs", show=False),
         Binding("o", "app.open_action", show=False),
         Binding("ctrl+r", "app.hurry", "ask again", show=False),
         Binding("question_mark", "app.help", "help", key_display="?"),
@@ -90,10 +91,32 @@ class Dashboard(Screen[None]):
         with Horizontal(id="upper"):
             yield TopologyPanel(service.fleet, service.job)
             yield NodesPanel(service.fleet, service.job)
-        started = [i.name for i in service.job.instances if i.command] if service.job else []
-        yield LogPanel(started)
+        yield self._log_panel()
         yield ProblemsPanel(service.job)
         yield TargetFooter()
+
+    def _log_panel(self) -> LogPanel:
+        job = self.app.service.job
+        return LogPanel([i.name for i in job.instances if i.command] if job else [])
+
+    def take_job(self) -> None:
+        """Show the app's job in place of the one that was shown."""
+        job = self.app.service.job
+        self.query_one(Headline).take_job(job.name if job else None)
+        self.query_one(TopologyPanel).take_job(job)
+        self.query_one(NodesPanel).take_job(job)
+        self.query_one(ProblemsPanel).take_job(job)
+        before = self.query_one(LogPanel)
+        logs = self._log_panel()
+        zoomed, focused = self.maximized is before, before.has_focus_within
+        if zoomed:
+            self.minimize()
+        self.mount(logs, before=before)
+        before.remove()
+        if zoomed:
+            self.call_after_refresh(self.maximize, logs)
+        if focused:
+            self.call_after_refresh(logs.focus)
 
     def on_mount(self) -> None:
         self.query_one(NodesPanel).query_one(OptionList).focus()

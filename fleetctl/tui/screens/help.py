@@ -23,6 +23,7 @@ _KEYS = (
     ("p", "opens the web page of what the cursor is on, or of the job, in the browser here"),
     ("l", "to the logs; / filters, Ctrl-f searches, space pauses, [ ] one or all"),
     ("e", "events: what changed since the dashboard was opened"),
+    ("J", "the jobs of nodes.yaml, how each is, and which of them is shown here"),
     ("t", "the topology, as large as the screen, and back"),
     ("z", "the panel with the cursor, as large as the screen, and back"),
     ("n S", "in the nodes: find by name, role or state; sort"),

@@ -79,6 +79,12 @@ class Headline(Static):
     def on_resize(self) -> None:
         self._draw()
 
+    def take_job(self, job: str | None) -> None:
+        """Name another job, of which nothing is known yet."""
+        self._job = job
+        self._status = None
+        self._draw()
+
     def show(self, status: FleetStatus) -> None:
         self._status = status
         self._draw()

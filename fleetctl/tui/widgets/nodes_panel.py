@@ -100,16 +100,21 @@ class NodesPanel(Vertical):
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
         super().__init__()
         self._fleet = fleet
-        self._job = job
-        self._node_rows = node_rows(fleet, job)
-        self._data_networks = frozenset(data_networks(fleet, job))
-        self._by_key = {place.key: place for place in self._node_rows}
-        self._snapshot: Snapshot | None = None
-        self._data: Mapping[str, DataState] = {}
         self._rtts: dict[str, deque[float | None]] = {}
         self._sort = "file"
         self._filter = ""
         self._head = ""
+        self.take_job(job)
+
+    def take_job(self, job: Job | None) -> None:
+        """Show the instances of ``job``; the round trips of nodes are kept."""
+        self._job = job
+        self._node_rows = node_rows(self._fleet, job)
+        self._data_networks = frozenset(data_networks(self._fleet, job))
+        self._by_key = {place.key: place for place in self._node_rows}
+        self._snapshot: Snapshot | None = None
+        self._data: Mapping[str, DataState] = {}
+        self._draw()
 
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)

@@ -65,9 +65,21 @@ class ProblemsPanel(Vertical):
         yield Rows()
 
     def on_mount(self) -> None:
+        self._ask()
+
+    def _ask(self) -> None:
         self.query_one(Rows).show(
             [("", toned("? nothing is known yet: asking every node …", "quiet"))]
         )
+
+    def take_job(self, job: Job | None) -> None:
+        """Show the problems of another job, of which none is known yet."""
+        self._job = job
+        self._problems = {}
+        self._group = {}
+        self._several = set()
+        self._shown = None
+        self._ask()
 
     @property
     def under_cursor(self) -> UnderCursor:

@@ -67,6 +67,13 @@ class TopologyPanel(ScrollView, can_focus=True):
         self._cursor: str | None = None
         self._hovered: str | None = None
 
+    def take_job(self, job: Job | None) -> None:
+        """Draw the instances of another job."""
+        self._job = job
+        self._topology = Topology(self._fleet, job)
+        self._status = None
+        self._redraw()
+
     @property
     def drawing(self) -> Drawing:
         """What is shown."""

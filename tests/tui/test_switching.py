@@ -1,0 +1,90 @@
+"""The dashboard goes from one job of the file to another, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fleetctl.service import Holder
+from fleetctl.tui.logs.panel import LogPanel
+from fleetctl.tui.widgets.nodes_panel import NodesPanel
+from tests.tui.stage import FLEET, Screen, Stage, played
+
+OTHER = FLEET.jobs["ipad-inference"]
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+def test_the_panels_follow_and_history_stays(size: tuple[int, int]) -> None:
+    async def play(screen: Screen) -> None:
+        nodes = screen.app.screen.query_one(NodesPanel)
+        screen.stage.write("server@mini1", "step 1 loss 5.0")
+        await screen.until("step 1 loss 5.0")
+        events = screen.app.events
+        await screen.type("J")
+        shown = await screen.until("edp is shown now")
+        assert "edp             ● 5/5 ready" in shown
+        assert "ipad-inference  ? 1 unknown, ○ 4 stopped" in shown
+        seen = len(nodes._rtts["mini2"])
+        await screen.type("down", "enter")
+        shown = await screen.until("smolcluster · ipad-inference", "rank0", gone="step 1 loss")
+        assert "worker" not in "".join(line for line in shown.splitlines() if "mini2" in line)
+        other = screen.app.service
+        assert isinstance(other, Stage) and other.job is OTHER
+        await screen.until("0/5 ready")
+        assert nodes is screen.app.screen.query_one(NodesPanel)
+        assert len(nodes._rtts["mini2"]) >= seen
+        assert screen.app.events[: len(events)] == events
+        other.write("rank0@mini1", "a story begins")
+        screen.stage.write("server@mini1", "step 2")
+        await screen.until("a story begins", gone="step 2")
+        assert len(screen.app.screen.query(LogPanel)) == 1
+        await screen.type("J", "up", "enter")
+        await screen.until("smolcluster · edp", "5/5 ready", gone="a story begins")
+
+    played(play, size=size)
+
+
+def test_keys_act_on_the_job_that_is_shown() -> None:
+    async def play(screen: Screen) -> None:
+        await screen.type("J", "down", "enter")
+        await screen.until("ipad-inference", "0/5 ready")
+        await screen.type("s")
+        await screen.until("Start ipad-inference")
+        await screen.type("enter")
+        other: Any = screen.app.service
+        await screen.until("5 of 5 ready")
+        assert other.began == [("start", tuple(i.name for i in OTHER.instances))]
+        assert screen.stage.began == []
+
+    played(play)
+
+
+def test_not_while_something_is_started() -> None:
+    async def play(screen: Screen) -> None:
+        screen.stage.go_on.clear()
+        screen.app.acting.act("start", screen.stage.job.instances, everything=True)
+        await screen.type("escape", "J")
+        await screen.until("Not while a start goes on")
+        assert screen.app.service is screen.stage
+        screen.stage.go_on.set()
+
+    played(play)
+
+
+def test_a_start_offers_to_stop_what_has_its_ports() -> None:
+    async def play(screen: Screen) -> None:
+        await screen.type("J", "down", "enter")
+        await screen.until("0/5 ready")
+        other: Any = screen.app.service
+        other.holders = (Holder("edp", "server@mini1", member=True),)
+        await screen.type("s", "enter")
+        await screen.until("a port is taken by server@mini1", "stop job edp, then start")
+        assert screen.stage.began == []
+        await screen.type("down", "enter")
+        await screen.until("5 of 5 ready")
+        assert [kind for kind, _ in screen.stage.began] == ["stop"]
+        assert set(screen.stage.states.values()) == {"stopped"}
+        assert set(other.states.values()) == {"ready"}
+
+    played(play)
