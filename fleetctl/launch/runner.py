@@ -13,6 +13,7 @@ from fleetctl.finishing import to_the_end
 from fleetctl.health.services import not_asked_yet, service_status, unknown_status
 from fleetctl.hiding import hidden
 from fleetctl.launch.birth import Birth
+from fleetctl.launch.membership import Memberships
 from fleetctl.launch.node_files import LOCK_STALE_MINUTES
 from fleetctl.launch.preparing import NotPrepared, Preparations
 from fleetctl.launch.secrets import Secrets
@@ -50,6 +51,7 @@ class Runner:
     :param lacks: why nothing can be started on an instance's node, once that has answered; an empty
         text: it has what the job requires.
     :param preparations: what is run on a node before anything is started there.
+    :param memberships: what members are told of what follows when one of them fails.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class Runner:
         left_out: Mapping[str, str] | None = None,
         lacks: Callable[[Instance], Awaitable[str]] | None = None,
         preparations: Preparations | None = None,
+        memberships: Memberships | None = None,
     ) -> None:
+        self._memberships = memberships
         self._elastic = elastic
         self._left_out = left_out or {}
         self._lacks = lacks
@@ -149,7 +153,7 @@ class Runner:
         """Start it; wait while another controller has its lock."""
         link = await self._links.get(instance.node)
         if instance.node not in self._births:
-            self._births[instance.node] = Birth(self._fleet, link, self._secrets)
+            self._births[instance.node] = Birth(self._fleet, link, self._secrets, self._memberships)
         deadline = time.monotonic() + LOCK_WAIT_S
         # a start that is cancelled half-way would leave half an instance behind
         while not await to_the_end(self._births[instance.node].start(instance)):

@@ -9,7 +9,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.model.facts import Health, HealthState, NodeFacts, Phase, Record
+from fleetctl.model.facts import (
+    GroupWord,
+    Health,
+    HealthState,
+    NodeFacts,
+    Phase,
+    Record,
+    Wanted,
+)
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS
 from fleetctl.probes.parsers.number import whole
@@ -40,7 +48,7 @@ def _text(os: OS) -> Callable[[Questions], str]:
         return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
 {_CLOCKS[os]}
 grep -aH '' */*@{node}/state */*@{node}/ready */*@{node}/searched \\
-*/*@{node}/health */*@{node}/unwell 2>/dev/null
+*/*@{node}/health */*@{node}/unwell */*@{node}/told 2>/dev/null
 asked=
 for f in */*@{node}/health; do
 read -r run attempt prober rest <"$f" || continue
@@ -90,7 +98,7 @@ class Records(Struct, frozen=True):
 
 
 _FILE_LINE = re.compile(
-    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|asks|damaged):"
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|told|asks|damaged):"
     r"(?P<line>.*)"
 )
 _LOG_LINE = re.compile(
@@ -111,6 +119,8 @@ _PHASES: Mapping[str, Phase] = {
     "ended": "ended",
     "stopped": "stopped",
 }
+_OF_THIS: Mapping[str, Wanted] = {"end": "end", "again": "again", "go": "again"}
+_OF_THE_LAST: Mapping[str, Wanted] = {"go": "began"}
 _HEALTH_STATES: Mapping[str, HealthState] = {
     "ok": "ok",
     "failing": "failing",
@@ -176,6 +186,7 @@ def _record(
         health=_health(attempt, values, now),
         words=_words(values.get("words")),
         unwell=_unwell(f"{run} {restarts if phase == 'ended' else restarts - 1}", values),
+        group_word=_group_word(run, restarts, values),
     )
 
 
@@ -222,6 +233,15 @@ def _unwell(attempt: str, values: Mapping[str, str]) -> str:
     if found is None:
         return ""
     return in_a_row(found["why"], int(found["failures"]), int(found["alike"]))
+
+
+def _group_word(run: str, restarts: int, values: Mapping[str, str]) -> GroupWord | None:
+    """What its job wanted of it last (launch/member_program.py)."""
+    for attempt, meant in ((restarts, _OF_THIS), (restarts - 1, _OF_THE_LAST)):
+        word, _, why = _of(f"{run} {attempt}", values.get("told")).partition(" ")
+        if word in meant:
+            return GroupWord(meant[word], why)
+    return None
 
 
 def _read(told: Told) -> Records:
