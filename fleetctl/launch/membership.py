@@ -53,6 +53,11 @@ os.rename(".members.new", ".members")
 print(token, port)
 """
 
+LEAVE = """{ read -r one <member.pid && [ "$(birth "${one%% *}")" = "$one" ] && kill "${one%% *}"
+} 2>/dev/null
+"""
+"""In the instance's folder, behind members.sh: ends what goes on beside its supervisor."""
+
 
 class _Key(Struct, frozen=True):
     token: str
@@ -116,11 +121,7 @@ exec python3 -c {quote(_KEY)} {group.address} "$live"
 def leave_script(fleet: str, job: str, group: GroupRule) -> str:
     """Ends what decides, so that what is done to the members is not taken for failures."""
     folder = quote_path(instance_dir(fleet, job, group.first))
-    return f"""{members_text()}cd {folder} 2>/dev/null || exit 0
-{{ read -r one <member.pid && [ "$(birth "${{one%% *}}")" = "$one" ] && kill "${{one%% *}}"
-}} 2>/dev/null
-true
-"""
+    return f"{members_text()}cd {folder} 2>/dev/null || exit 0\n{LEAVE}true\n"
 
 
 def _part(job: Job, group: GroupRule, instance: Instance, run: str, key: _Key) -> dict[str, object]:

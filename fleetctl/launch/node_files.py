@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import msgspec
 
-from fleetctl.launch.membership import member_text
+from fleetctl.launch.membership import LEAVE, member_text
 from fleetctl.launch.prober import asks_text
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.late_words import interface_word, path_word
@@ -161,9 +161,7 @@ put logger <<'LOGGER_ENDS'
 {_shipped("logger.sh")}LOGGER_ENDS
 {prober}put tmux.conf <<'TMUX_ENDS'
 {_shipped("tmux.conf")}TMUX_ENDS
-{{ read -r one <member.pid && [ "$(birth "${{one%% *}}")" = "$one" ] && kill "${{one%% *}}"
-}} 2>/dev/null
-rm -rf stop ready searched health unwell files told member.pid
+{LEAVE}rm -rf stop ready searched health unwell files told member.pid
 {_late_text(instance)}pwd -P
 echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
 tmux -V 2>&1

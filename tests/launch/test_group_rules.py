@@ -148,8 +148,7 @@ def test_all_begin_again_in_order(node: Node) -> None:
     eventually(lambda: (node.home / "order").read_text().split() == order, "in this order")
     eventually(lambda: node.status(members.all["server@a"]).state == "ready", "it listens again")
     said = "restarted by on_member_failure: worker@b failed (exit code 137)"
-    for one in members.all.values():
-        eventually(lambda one=one: node.status(one).reason == said, "why is told")
+    members.await_all(lambda i: node.status(i).reason == said, "why is told")
     members.stop()
     assert node.tmux("list-panes", "-a") == ""
 
@@ -166,6 +165,7 @@ def test_what_a_failed_one_left_is_ended_before_all_begin_again(node: Node) -> N
     members.stop()
 
 
+@pytest.mark.long
 def test_a_stop_is_no_failure(node: Node) -> None:
     members = Members(node, "stop-all")
     members.start()
