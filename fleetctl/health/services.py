@@ -155,6 +155,7 @@ def _state(
     remarks = [
         _in_the_background(facts, own),
         f"restarted: {own.unwell}" if own.unwell else None,
+        f"on_member_failure does not hold: {own.apart}" if own.apart else None,
         f"restarted by on_member_failure: {word.why}" if word and word.wanted == "began" else None,
     ]
     if not _is_ready(instance, facts, pane, own):

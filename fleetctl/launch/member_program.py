@@ -5,7 +5,8 @@ member_wire.py and member_state.py.
 
 Stdin is a JSON object, its part (membership.py). It leaves its supervisor's session, and goes on
 beside it: it tells the decider what the instance is, and does what that says. FOLDER/member.pid has
-its "PID START". TERM ends it, and tells the others that it leaves.
+its "PID START". USR1 ends it, and tells the others that it leaves; any other end is silence. While
+it is not in touch with the others, FOLDER/apart has "RUN WHY".
 
 The member of the first instance has the decider in it, and listens for the others.
 """
@@ -31,6 +32,8 @@ TICK_S = 0.25
 BEAT_S = 2.0
 """Between two messages in which nothing is new."""
 HELLO_S = 5.0
+APART_S = 10.0
+"""So long without an answer, and a member is not in touch."""
 STRANGERS = 8
 """Connections that have not shown yet that they know the token."""
 
@@ -50,6 +53,16 @@ class Alone:
         self._heard_s: float | None = None
         self._report: dict[str, Any] = {}
         self._answered = False
+        self._apart_s = time.monotonic()
+        self._obstacle = ""
+
+    def apart(self, now: float) -> str:
+        """Why it is not in touch with the first one; empty: it is, or was a moment ago."""
+        if self._heard_s is not None:
+            self._apart_s = self._heard_s
+        if now - self._apart_s < APART_S:
+            return ""
+        return f"not in touch with {self._part['first']}: {self._obstacle or 'no answer'}"
 
     def sockets(self) -> list[socket.socket]:
         return [self._wire.link] if self._wire else []
@@ -59,7 +72,8 @@ class Alone:
         report = self._member.report(now)
         try:
             self._talk(report, now)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            self._obstacle = getattr(error, "strerror", None) or str(error)
             self._drop()
         silent_s = self._part["silent_s"]
         if self._heard_s is not None and now - self._heard_s > silent_s:
@@ -119,6 +133,10 @@ class First:
         self._over_s: float | None = None
         self._obstacle = ""
 
+    def apart(self, now: float) -> str:
+        """Why the others cannot reach it; empty: they can."""
+        return self._obstacle
+
     def sockets(self) -> list[socket.socket]:
         servers = [self._server] if self._server else []
         return servers + [wire.link for wire in self._wires]
@@ -128,7 +146,8 @@ class First:
         self._listen(now)
         for wire in list(self._wires):
             try:
-                self._hear(wire, now)
+                if wire in self._wires:  # else a newer one has taken its place
+                    self._hear(wire, now)
             except (OSError, ValueError, KeyError, TypeError):
                 self._drop(wire)
         self._decider.hear(self._part["name"], self._member.report(now), now)
@@ -157,12 +176,10 @@ class First:
                 server.listen(16)
             except OSError as error:
                 server.close()
-                if str(error) != self._obstacle:
-                    self._obstacle = str(error)
-                    sys.stderr.write(f"cannot listen: {error}\n")
+                self._obstacle = f"cannot listen on {self._part['address']}: {error.strerror}"
                 return
             server.setblocking(False)
-            self._server = server
+            self._server, self._obstacle = server, ""
         while select.select([self._server], [], [], 0)[0]:
             try:
                 link = self._server.accept()[0]
@@ -175,14 +192,12 @@ class First:
 
     def _drop(self, wire: Wire) -> None:
         wire.link.close()
-        self._wires.remove(wire)
+        self._wires = [other for other in self._wires if other is not wire]
 
     def _hear(self, wire: Wire, now: float) -> None:
         if select.select([wire.link], [], [], 0)[0]:
             for report in wire.read():
                 name = report["name"]
-                if name not in self._part["members"]:
-                    raise ConnectionError("it is no member")
                 if not wire.name:
                     for other in [w for w in self._wires if w.name == name]:
                         self._drop(other)
@@ -226,6 +241,7 @@ def run(part: dict[str, Any], folder: Path, supervisor: int) -> None:
             if side.turn(now):
                 return
             member.act(now)
+            member.note_apart(side.apart(now))
     except Leave:
         with contextlib.suppress(OSError):
             side.leave(time.monotonic())
@@ -241,7 +257,7 @@ def main() -> None:
     if os.fork():
         os._exit(0)
     os.setsid()  # it outlives the supervisor, whose end it tells, and is no part of its run
-    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGUSR1, leave)
     for name in (signal.SIGHUP, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
     os.umask(0o077)

@@ -32,6 +32,7 @@ class Member:
         self._attempt = -1
         self._since = 0.0
         self._told = ""
+        self._apart = ""
         self._until = 0.0  # until then its processes have time to end
         self._over_s = 0.0  # from then on nothing more is tried
         self._cleared = -1  # the attempt of which nothing is left
@@ -129,6 +130,17 @@ class Member:
             left = self._end(fresh, now)
             if over and (not left or now > self._over_s):
                 self._cleared = attempt
+
+    def note_apart(self, why: str) -> None:
+        """Write down, for who asks, that the rule cannot be followed now; empty: it can."""
+        if why == self._apart:
+            return
+        self._apart = why
+        file = self._folder / "apart"
+        if why:
+            file.write_text(f"{self._part['run']} {' '.join(why.split())}\n")
+        elif file.exists():
+            file.unlink()
 
     def _tell(self, attempt: int, word: str) -> bool:
         """Write it down for the supervisor; whether that is new."""

@@ -53,8 +53,8 @@ os.rename(".members.new", ".members")
 print(token, port)
 """
 
-LEAVE = """{ read -r one <member.pid && [ "$(birth "${one%% *}")" = "$one" ] && kill "${one%% *}"
-} 2>/dev/null
+LEAVE = """{ read -r one <member.pid && [ "$(birth "${one%% *}")" = "$one" ] &&
+kill -s USR1 "${one%% *}"; } 2>/dev/null
 """
 """In the instance's folder, behind members.sh: ends what goes on beside its supervisor."""
 

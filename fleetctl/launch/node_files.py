@@ -161,7 +161,7 @@ put logger <<'LOGGER_ENDS'
 {_shipped("logger.sh")}LOGGER_ENDS
 {prober}put tmux.conf <<'TMUX_ENDS'
 {_shipped("tmux.conf")}TMUX_ENDS
-{LEAVE}rm -rf stop ready searched health unwell files told member.pid
+{LEAVE}rm -rf stop ready searched health unwell files told apart member.pid
 {_late_text(instance)}pwd -P
 echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
 tmux -V 2>&1

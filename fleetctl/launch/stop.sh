@@ -53,7 +53,7 @@ until mkdir lock 2>/dev/null || [ ! -d lock ]; do # another controller starts it
 done
 locked=1
 { : >stop; } 2>/dev/null
-leave_group TERM # first, so that no end is taken for a failure
+leave_group USR1 # first, so that no end is taken for a failure
 
 also= # what members.sh shall know besides the state file
 supervisors=
@@ -149,7 +149,7 @@ rm -rf spec spec.new account account.new ready files
 code=$(sed -n 's/^exit=\([0-9]*\)$/\1/p' state 2>/dev/null)
 if [ -n "$left" ]; then echo "left" $left; else
   leave_group KILL
-  rm -f supervisor logger prober health unwell stop member member.pid member.said told
+  rm -f supervisor logger prober health unwell stop member member.pid member.said told apart
   { tr -d '\0' <state | sed -n '/^phase=/d;/^pid=/d;/^ended=/d;/^[a-z]*=/p' &&
     echo phase=stopped && echo "ended=$(date +%s)"; } 2>/dev/null >state.new && mv state.new state ||
     rm -f state state.new # without a record it counts as stopped too

@@ -107,6 +107,8 @@ class Record(Struct, frozen=True):
     """Why the prober ended the attempt: the last one, once another was begun or is waited for; this
     one, once the instance has ended for good. Empty: it did not."""
     group_word: GroupWord | None = None
+    apart: str = ""
+    """Why it could not be told that a member of its job has failed, as a clause; empty: it can."""
 
 
 class Listener(Struct, frozen=True):

@@ -48,7 +48,8 @@ def _text(os: OS) -> Callable[[Questions], str]:
         return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
 {_CLOCKS[os]}
 grep -aH '' */*@{node}/state */*@{node}/ready */*@{node}/searched \\
-*/*@{node}/health */*@{node}/unwell */*@{node}/told 2>/dev/null
+*/*@{node}/health */*@{node}/unwell */*@{node}/told \\
+*/*@{node}/apart 2>/dev/null
 asked=
 for f in */*@{node}/health; do
 read -r run attempt prober rest <"$f" || continue
@@ -98,7 +99,7 @@ class Records(Struct, frozen=True):
 
 
 _FILE_LINE = re.compile(
-    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|told|asks|damaged):"
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|told|apart|asks|damaged):"
     r"(?P<line>.*)"
 )
 _LOG_LINE = re.compile(
@@ -186,6 +187,7 @@ def _record(
         health=_health(attempt, values, now),
         words=_words(values.get("words")),
         unwell=_unwell(f"{run} {restarts if phase == 'ended' else restarts - 1}", values),
+        apart=_of(run, values.get("apart")),
         group_word=_group_word(run, restarts, values),
     )
 
