@@ -80,6 +80,7 @@ def _route(route: ExpectedRoute) -> dict[str, str]:
 def _job(job: Job) -> dict[str, Any]:
     return {
         **({"elastic": True} if job.elastic else {}),
+        **_on_member_failure(job),
         **({"sync": _sync(job)} if job.sync else {}),
         **({"prepare": hidden(job.prepare.command)} if job.prepare else {}),
         **({"prepare_on": list(job.prepare.on)} if job.prepare else {}),
@@ -92,6 +93,14 @@ def _job(job: Job) -> dict[str, Any]:
             for name, service in job.services.items()
         },
     }
+
+
+def _on_member_failure(job: Job) -> dict[str, Any]:
+    group = next((i.group for i in job.instances if i.group), None)
+    if group is None:
+        return {}
+    decided = f"beside {group.first}, at {group.address}"
+    return {"on_member_failure": group.rule, "member_failure_decided": decided}
 
 
 def _after(service: Service) -> list[str] | dict[str, str]:

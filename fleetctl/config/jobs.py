@@ -12,6 +12,7 @@ from msgspec import structs
 from fleetctl.config.groups import Groups
 from fleetctl.config.listen import check_listed, check_ports, read_listen, read_listens
 from fleetctl.config.liveness import read_liveness
+from fleetctl.config.member_failure import NEEDS, read_group_rule
 from fleetctl.config.nodes import check_env, read_workdir, texts
 from fleetctl.config.order import check_order
 from fleetctl.config.peers import peers_of
@@ -30,7 +31,7 @@ from fleetctl.config.shape import (
     given,
 )
 from fleetctl.config.sync import Locate, read_prepare, read_sync
-from fleetctl.model.jobs import Instance, Job, Listen, Restart, Service, Stop, Until
+from fleetctl.model.jobs import GroupRule, Instance, Job, Listen, Restart, Service, Stop, Until
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.topology import SSH, Fleet, Node
 
@@ -53,11 +54,26 @@ def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: R
     check_order(path, {n: s.after for n, s in services.items()}, report)
     job = Job(name, services, elastic=given(entry.elastic, False))
     check_ports(job.instances, report)
+    group = read_group_rule(job, entry, fleet, report)
+    requires = read_requires(name, entry, report)
     return structs.replace(
-        job,
+        _grouped(job, group) if group else job,
         sync=read_sync(job, entry.sync, fleet, locate, report),
         prepare=read_prepare(job, entry, fleet, report),
-        requires=read_requires(name, entry, report),
+        requires=tuple(dict.fromkeys((*requires, NEEDS))) if group else requires,
+    )
+
+
+def _grouped(job: Job, group: GroupRule) -> Job:
+    return structs.replace(
+        job,
+        services={
+            name: structs.replace(
+                service,
+                instances=tuple(structs.replace(i, group=group) for i in service.instances),
+            )
+            for name, service in job.services.items()
+        },
     )
 
 

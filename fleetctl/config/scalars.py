@@ -83,4 +83,5 @@ Signal = Literal[
 ]  # fmt: skip
 Framework = Literal["torchrun", "mlx-ring", "mlx-jaccl", "mpi", "dask", "ray", "none"]
 Until = Literal["started", "ready", "exited-ok"]
+OnFailure = Literal["keep", "stop-all", "restart-all"]
 Policy = Literal["never", "on-failure", "always"]

@@ -25,6 +25,7 @@ from fleetctl.config.scalars import (
     NodeAddress,
     NodeName,
     NodeRef,
+    OnFailure,
     Percent,
     Policy,
     Port,
@@ -379,6 +380,13 @@ class JobEntry(Entry):
         _means(
             "Members may come and go: start starts those that can work, and a changed rank or "
             "world size renews nothing; default false."
+        ),
+    ] = UNSET
+    on_member_failure: Annotated[
+        OnFailure | UnsetType,
+        _means(
+            "What follows when an instance has failed for good: the others are kept, or all are "
+            "stopped, or all begin again; default keep."
         ),
     ] = UNSET
     network: Annotated[

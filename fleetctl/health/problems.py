@@ -34,6 +34,7 @@ from fleetctl.health.kinds.machine import (
     UNDERVOLTAGE,
 )
 from fleetctl.health.kinds.registry import KINDS
+from fleetctl.health.member_failure import ended_for
 from fleetctl.health.port_problems import exposed, port_problem
 from fleetctl.health.requirements import missing
 from fleetctl.health.wording import wording
@@ -261,7 +262,8 @@ def service_problems(
         status = statuses.get(instance.name)
         if status is None:
             continue
-        if problem := _service_problem(job, instance, status, facts.get(instance.node)):
+        ended = ended_for(job, instance, facts) if status.state == "failed" else ()
+        if problem := _service_problem(job, instance, status, facts.get(instance.node), ended):
             explained.update(problem.affects)
             if problem.code == SERVICE_FAILED.code and instance.name in order:
                 problem = replace(problem, summary=f"{problem.summary}; {order[instance.name]}")
@@ -291,9 +293,16 @@ def service_problems(
 
 
 def _service_problem(
-    job: Job, instance: Instance, status: ServiceStatus, facts: NodeFacts | None
+    job: Job,
+    instance: Instance,
+    status: ServiceStatus,
+    facts: NodeFacts | None,
+    ended: Sequence[str],
 ) -> Problem | None:
-    hit = (instance.name, *waiting_for(job, instance))
+    """
+    :param ended: the instances that ended because this one had failed first.
+    """
+    hit = tuple(dict.fromkeys((instance.name, *waiting_for(job, instance), *ended)))
     runs = facts is not None and status.state not in ("stopped", "unknown")
     if facts and runs and (problem := port_problem(instance, facts, hit)):
         return problem
@@ -303,7 +312,7 @@ def _service_problem(
         return problem
     logs = Fix((f"fleetctl logs {instance.name}",), "controller")
     if status.state == "failed":
-        return _failed(instance, status, hit, logs)
+        return _failed(instance, status, hit, logs, ended)
     if status.restarts >= CRASH_LOOP_RESTARTS and status.state in ("restarting", "running"):
         return SERVICE_CRASH_LOOP.problem(
             instance.node,
@@ -320,7 +329,13 @@ def _service_problem(
     return None
 
 
-def _failed(instance: Instance, status: ServiceStatus, hit: Sequence[str], logs: Fix) -> Problem:
+def _failed(
+    instance: Instance,
+    status: ServiceStatus,
+    hit: Sequence[str],
+    logs: Fix,
+    ended: Sequence[str],
+) -> Problem:
     evidence = f"exit code {status.exit_code}, {status.restarts} restarts"
     if status.exit_code == COMMAND_NOT_FOUND:
         what = f"{instance.name} failed: {status.reason}"
@@ -328,11 +343,12 @@ def _failed(instance: Instance, status: ServiceStatus, hit: Sequence[str], logs:
             instance.node, what=what, evidence=evidence, affects=hit, fix=logs
         )
     last = f"; it printed last: {status.last_lines[-1]}" if status.last_lines else ""
+    for_it = f"; on_member_failure stopped {listed(ended)} for it" if ended else ""
     return SERVICE_FAILED.problem(
         instance.node,
         instance=instance.name,
         what="failed",
-        reason=f"{status.reason}{last}",
+        reason=f"{status.reason}{last}{for_it}",
         evidence=evidence,
         affects=hit,
         fix=logs,

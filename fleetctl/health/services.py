@@ -154,12 +154,20 @@ def _state(
         return _ended(instance, facts, pane, own)
     if own is None:
         return "starting", None
+    word = own.group_word
     if own.phase == "backoff":
+        if word and word.wanted == "again":
+            return "restarting", f"by on_member_failure: {word.why}"
         why = f"{own.unwell}; " if own.unwell else ""
         return "restarting", f"{why}ended with exit code {own.exit_code}"
     if own.phase == "ended":  # the supervisor is about to exit
         return _ended(instance, facts, pane, own)
-    remarks = [_in_the_background(facts, own), f"restarted: {own.unwell}" if own.unwell else None]
+    remarks = [
+        _in_the_background(facts, own),
+        f"restarted: {own.unwell}" if own.unwell else None,
+        f"on_member_failure does not hold: {own.apart}" if own.apart else None,
+        f"restarted by on_member_failure: {word.why}" if word and word.wanted == "began" else None,
+    ]
     if not _is_ready(instance, facts, pane, own):
         return "running", _joined(_not_ready_reason(instance, facts, pane, own), *remarks)
     if works and works.state == "failing":
@@ -230,6 +238,8 @@ def still_run(pids: Sequence[int]) -> str:
 
 def _ended_by_itself(record: Record, instance: Instance | None) -> tuple[ServiceState, str | None]:
     reason = _exit_reason(record, instance)
+    if record.group_word and record.group_word.wanted == "end":
+        return "stopped", f"by on_member_failure: {record.group_word.why}"
     if record.unwell:
         return "failed", f"{reason}; it was ended, for {record.unwell}"
     return ("exited", None) if record.exit_code == 0 else ("failed", reason)

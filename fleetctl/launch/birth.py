@@ -18,6 +18,7 @@ from fleetctl.health.port_problems import port_in_use
 from fleetctl.health.problems import OLDEST_TMUX_TEXT, too_old
 from fleetctl.health.sockets import strangers
 from fleetctl.launch import node_files
+from fleetctl.launch.membership import Memberships
 from fleetctl.launch.secrets import Secrets
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
@@ -46,10 +47,13 @@ class _Prepared(Struct, frozen=True):
 class Birth:
     """Starts instances on one node."""
 
-    def __init__(self, fleet: str, link: Link, secrets: Secrets) -> None:
+    def __init__(
+        self, fleet: str, link: Link, secrets: Secrets, memberships: Memberships | None = None
+    ) -> None:
         self._fleet = fleet
         self._link = link
         self._secrets = secrets
+        self._memberships = memberships
         self._tmux = NodeTmux(link)
         self._session_lock = asyncio.Lock()  # so that the tmux session is made only once
 
@@ -129,7 +133,8 @@ class Birth:
     async def _prepare(self, instance: Instance, run: str) -> _Prepared | int:
         """Write the instance's files on the node; if not done: ``RUNNING`` or ``LOCKED``."""
         environment = instance.environment(self._fleet, self._secrets.of(instance))
-        spec = node_files.spec_text(instance, run, environment).encode()
+        part = await self._memberships.part(instance, run) if self._memberships else None
+        spec = node_files.spec_text(instance, run, environment, part).encode()
         script = node_files.prepare_script(self._fleet, instance, len(spec))
         done = await self._link.run(script, stdin=spec, timeout_s=SCRIPT_TIMEOUT_S)
         if done.exit_status == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 from msgspec import structs
 
@@ -16,6 +16,7 @@ from fleetctl.health.obstacles import obstacles
 from fleetctl.health.orphans import orphans as orphans_on
 from fleetctl.health.port_problems import ports_taken
 from fleetctl.health.requirements import why_not_started
+from fleetctl.launch.membership import Memberships, leave_script
 from fleetctl.launch.preparing import Preparations
 from fleetctl.launch.runner import Runner
 from fleetctl.launch.secrets import Secrets
@@ -35,6 +36,8 @@ from fleetctl.service import Holder, PortsTaken, Report, StartRefused, WantedOrp
 STRAGGLERS_WAIT_S = 4.0
 """How long a start waits for further nodes after the first answer: longer than an unanswered ping
 takes, shorter than a lost node's connect_timeout."""
+
+LEAVE_TIMEOUT_S = 5.0
 
 Known = dict[str, ServiceStatus]
 """The newest status of each instance of an action, which it updates as it goes on."""
@@ -85,9 +88,7 @@ class Launcher:
         """
         secrets = Secrets(chosen)
         looks = self._begin_looks(versions=check)
-        left_out: dict[str, str] = {}
-        if check:
-            left_out = await self._left_out(chosen, looks, again=again)
+        left_out = await self._left_out(chosen, looks, again=again) if check else {}
         runner = Runner(
             self.fleet.name,
             self._links,
@@ -103,6 +104,7 @@ class Launcher:
             preparations=self._preparations(),
             again=again,
             anew=anew,
+            memberships=Memberships(self.fleet.name, self.job, self._links),
         )
         self._former.started.add(self.fleet.nodes[i.node] for i in chosen if i.command is not None)
         try:
@@ -167,11 +169,11 @@ class Launcher:
         unasked: dict[str, str] = {}
 
         def answered(instance: Instance) -> bool:
-            look = looks[instance.node]
-            return look.done() and look.result().facts is not None
+            return (look := looks[instance.node]).done() and look.result().facts is not None
 
         async def stop_chosen() -> None:
             if self.job and chosen:
+                await self._leave_group(self.job, chosen)
                 stopper = Stopper(
                     self.fleet.name, self._links, status_of, report, began_s, answered=answered
                 )
@@ -189,7 +191,6 @@ class Launcher:
                 unasked[name] = why
             found = orphans_on(self.fleet, self.job, name, look.facts)
             group = [instance for instance, orphan in found if wanted(orphan)]
-            label = self._orphan_name
             stopper = Stopper(
                 self.fleet.name,
                 links,
@@ -197,7 +198,7 @@ class Launcher:
                 report,
                 began_s,
                 answered=lambda _: True,
-                name=label,
+                name=self._orphan_name,
             )
             known.update(await stopper.stop([group]))
 
@@ -229,6 +230,17 @@ class Launcher:
         again = await asyncio.gather(*(_with_words(i, looks[i.node]) for i in chosen))
         stopped = await self.stop(chosen, report, known, began_s)
         return stopped if stopped.bad else await self.start(again, report, known, began_s)
+
+    async def _leave_group(self, job: Job, chosen: Sequence[Instance]) -> None:
+        """Where the whole job is stopped, what decides for it ends first."""
+        group = next((i.group for i in chosen if i.group), None)
+        ours = {i.name for i in job.instances if i.command is not None}
+        if group is None or not ours <= {i.name for i in chosen}:
+            return
+        script = leave_script(self.fleet.name, job.name, group)
+        with suppress(LinkError):  # its stop says that it cannot be reached
+            link = await self._links.get(group.node)
+            await link.run(script, timeout_s=LEAVE_TIMEOUT_S)
 
     def _hopeless(self, chosen: Sequence[Instance], left_out: Mapping[str, str]) -> bool:
         """Whether none of ``chosen`` could be started without those that are left out: then, or

@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import msgspec
 
+from fleetctl.launch.membership import LEAVE, member_text
 from fleetctl.launch.prober import asks_text
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.late_words import interface_word, path_word
@@ -60,9 +61,14 @@ def pauses(restart: Restart) -> list[float]:
     return found
 
 
-def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> str:
+def spec_text(
+    instance: Instance, run: str, environment: Mapping[str, str], part: str | None = None
+) -> str:
     """The file that the supervisor sources. It contains secrets, so it goes to the node by stdin
-    only."""
+    only.
+
+    :param part: what it has to do with what follows when a member of its job fails.
+    """
     restart = instance.restart
     return (
         f"run={run}\n"
@@ -73,6 +79,7 @@ def spec_text(instance: Instance, run: str, environment: Mapping[str, str]) -> s
         f"pauses='{' '.join(f'{pause:g}' for pause in pauses(restart))}'\n"
         f"{environment_text(environment)}"
         f"{asks_text(instance)}"
+        f"{member_text(instance, part)}"
     )
 
 
@@ -154,7 +161,7 @@ put logger <<'LOGGER_ENDS'
 {_shipped("logger.sh")}LOGGER_ENDS
 {prober}put tmux.conf <<'TMUX_ENDS'
 {_shipped("tmux.conf")}TMUX_ENDS
-rm -rf stop ready searched health unwell files
+{LEAVE}rm -rf stop ready searched health unwell files told apart member.pid
 {_late_text(instance)}pwd -P
 echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
 tmux -V 2>&1
@@ -170,7 +177,7 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     return (
         f"cd {folder} 2>/dev/null || exit 0\n"
-        + ("rm -f spec account supervisor logger prober\nrm -rf files\n" if forget else "")
+        + ("rm -f spec account supervisor logger prober told\nrm -rf files\n" if forget else "")
         + "rmdir lock 2>/dev/null\ntrue\n"
     )
 

@@ -14,6 +14,7 @@ from fleetctl.finishing import to_the_end
 from fleetctl.health.services import not_asked_yet, service_status, unknown_status
 from fleetctl.hiding import hidden
 from fleetctl.launch.birth import Birth
+from fleetctl.launch.membership import Memberships
 from fleetctl.launch.node_files import LOCK_STALE_MINUTES, forget_script
 from fleetctl.launch.preparing import NotPrepared, Preparations
 from fleetctl.launch.secrets import Secrets
@@ -57,6 +58,7 @@ class Runner:
     :param again: whether services that run once, and are done, are started, too.
     :param anew: whether of everything that ended, and not only of what runs once, the end is
         forgotten before it waits for its turn: for those who wait for what comes of this start.
+    :param memberships: what members are told of what follows when one of them fails.
     """
 
     def __init__(
@@ -76,9 +78,11 @@ class Runner:
         preparations: Preparations | None = None,
         again: bool = False,
         anew: bool = False,
+        memberships: Memberships | None = None,
     ) -> None:
         self._again = again
         self._anew = anew
+        self._memberships = memberships
         self._elastic = elastic
         self._left_out = left_out or {}
         self._lacks = lacks
@@ -166,7 +170,7 @@ class Runner:
         """Start it; wait while another controller has its lock."""
         link = await self._links.get(instance.node)
         if instance.node not in self._births:
-            self._births[instance.node] = Birth(self._fleet, link, self._secrets)
+            self._births[instance.node] = Birth(self._fleet, link, self._secrets, self._memberships)
         deadline = time.monotonic() + LOCK_WAIT_S
         # a start that is cancelled half-way would leave half an instance behind
         while not await to_the_end(self._births[instance.node].start(instance)):

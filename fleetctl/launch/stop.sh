@@ -42,6 +42,9 @@ else # it was removed while it ran, or nothing was ever started
   mkdir -p "$dir"
   cd "$dir" || exit 1
 fi
+leave_group() { # SIGNAL: to what goes on beside the supervisor, where it lives
+  read -r line <member.pid && [ "$(birth "${line%% *}")" = "$line" ] && kill -s "$1" "${line%% *}"
+} 2>/dev/null
 boot=$(this_boot) # the first fork: where that fails, the shell says so
 tenths=50
 until mkdir lock 2>/dev/null || [ ! -d lock ]; do # another controller starts it, which is quick,
@@ -50,6 +53,7 @@ until mkdir lock 2>/dev/null || [ ! -d lock ]; do # another controller starts it
 done
 locked=1
 { : >stop; } 2>/dev/null
+leave_group USR1 # first, so that no end is taken for a failure
 
 also= # what members.sh shall know besides the state file
 supervisors=
@@ -144,7 +148,8 @@ left=$(echo "$now" | awk '{ print $2 }')
 rm -rf spec spec.new account account.new ready files
 code=$(sed -n 's/^exit=\([0-9]*\)$/\1/p' state 2>/dev/null)
 if [ -n "$left" ]; then echo "left" $left; else
-  rm -f supervisor logger prober health unwell stop
+  leave_group KILL
+  rm -f supervisor logger prober health unwell stop member member.pid member.said told apart
   { tr -d '\0' <state | sed -n '/^phase=/d;/^pid=/d;/^ended=/d;/^[a-z]*=/p' &&
     echo phase=stopped && echo "ended=$(date +%s)"; } 2>/dev/null >state.new && mv state.new state ||
     rm -f state state.new # without a record it counts as stopped too

@@ -4,9 +4,12 @@
 #                              environment of DIR/account
 #   sh supervisor DIR RESTARTS SUPERVISOR leads the command's process group, exits with its exit code
 #   sh supervisor DIR RESTARTS SUPERVISOR GROUP becomes the command
+#   sh supervisor DIR groups   prints the process groups of the run
 # SUPERVISOR and GROUP are "PID START" of the first and the second, by which the processes of the run
 # are found (members.sh, which is put before this text).
 # If DIR/stop exists, `fleetctl stop` ends the command: do not restart it.
+# If DIR/spec has the part of a member, member_program.py goes on beside it, and says what its job wants by
+# DIR/told, "RUN RESTARTS WORD WHY": to end, or to begin again with the others.
 
 # tmux's server keeps the environment of the day it was started; the account's of now is in DIR/account.
 if [ $# -eq 1 ] && [ -r "$1/account" ]; then
@@ -21,6 +24,10 @@ if [ $# -eq 1 ] && [ -r "$1/account" ]; then
   also= roots= folder=
 fi
 dir=$1
+if [ $# -eq 2 ]; then
+  members "$dir/state" | awk '$3 != "-" { print $3 }' | sort -u
+  exit
+fi
 . "$dir/spec"
 
 record() { # PHASE KEY=VALUE...
@@ -87,10 +94,35 @@ at_end() { # seconds since the boot are what a wrong clock does not change
 }
 
 finish() { # record the end, remove the spec, exit with the command's code
+  ! told end || say "ended, since $why"
   record ended "ended=$ended" "ended_up=$ended_up" "exit=$code"
   rm -rf "$dir/spec" "$dir/files"
   sleep 0.2 # else tmux may close the pane before it has read all the output
   exit "$code"
+}
+
+told() { # WORD: has the job said it of this attempt? Sets why.
+  of=; read -r of attempt word why <"$dir/told"
+  [ "$of $attempt $word" = "$run $restarts $1" ]
+} 2>/dev/null
+
+# All members begin again together: wait for the word to begin; what is to do so no more ends here.
+regroup() { # SAID
+  said=$1
+  if [ "$rule" != restart-all ] || { [ "$code" -eq 0 ] && [ -z "$unwell" ]; }; then
+    told again || { say "$said"; finish; }
+    said="$said; all begin again: $why"
+  fi
+  say "$said"
+  record backoff "ended=$ended" "exit=$code" waits=group
+  until told go; do
+    born=; read -r born <"$dir/member.pid"
+    [ -z "$stopping" ] && [ ! -e "$dir/stop" ] && ! told over && ! told end &&
+      [ "$(birth "${born%% *}")" = "$born" ] || finish
+    sleep 0.2 &
+    wait $!
+  done 2>/dev/null
+  row=0 restarts=$((restarts + 1))
 }
 
 # A typed Ctrl-Z or Ctrl-S would halt the command, and nothing would continue it. Before set -m: as a
@@ -100,8 +132,13 @@ set -m # the command gets its own process group, and the terminal while it runs
 trap : INT QUIT # a typed Ctrl-C is for the command
 stopping=
 trap 'stopping=1' TERM HUP
+trap : USR1 # wakes it from a pause
 
 restarts=0 row=0 supervisor=$(birth $$) prober=
+if [ -n "$rule" ]; then
+  member_program >"$dir/member"
+  member_part | python3 "$dir/member" "$dir" $$ >/dev/null 2>"$dir/member.said" &
+fi
 set -- $pauses
 while :; do
   began=$(date +%s)
@@ -123,14 +160,19 @@ while :; do
   fi 2>/dev/null
   [ -z "$unwell" ] || end="$why ($count in a row): $end"
   [ -n "$stopping" ] || [ -e "$dir/stop" ] && finish
+  over=
   case $policy$unwell in
-    never) say "$end"; finish ;;
-    on-failure) [ "$code" -ne 0 ] || { say "$end"; finish; } ;;
+    never) over=$end ;;
+    on-failure) [ "$code" -ne 0 ] || over=$end ;;
   esac
   [ $((ended - began)) -lt "$reset_after" ] || { row=0; set -- $pauses; }
-  if [ "$row" -ge "$max" ]; then
-    say "$end; not restarted again after $row restarts in a row"
-    finish
+  if [ -z "$over" ] && [ "$row" -ge "$max" ]; then
+    over="$end; not restarted again after $row restarts in a row"
+  fi
+  if [ -n "$over" ] || told again; then
+    regroup "${over:-$end}"
+    set -- $pauses
+    continue
   fi
   row=$((row + 1)) restarts=$((restarts + 1))
   say "$end; restart $restarts in $1 s"
@@ -139,5 +181,10 @@ while :; do
   wait $! 2>/dev/null
   kill $! 2>/dev/null # a signal may have ended the wait before the sleep
   [ -n "$stopping" ] || [ -e "$dir/stop" ] && finish
+  if told again; then
+    regroup "$end"
+    set -- $pauses
+    continue
+  fi
   [ $# -eq 1 ] || shift
 done

@@ -61,6 +61,18 @@ class Health(Struct, frozen=True):
     """Whether the prober runs, and is not stopped."""
 
 
+Wanted = Literal["end", "again", "began"]
+
+
+class GroupWord(Struct, frozen=True):
+    """What became of an instance because another one of its job had failed."""
+
+    wanted: Wanted
+    """It was ended; it was, and begins again with the others; it has begun again."""
+    why: str
+    """Which failed first, and how, as a clause."""
+
+
 class Record(Struct, frozen=True):
     """What the supervisor recorded of an instance."""
 
@@ -99,6 +111,9 @@ class Record(Struct, frozen=True):
     unwell: str = ""
     """Why the prober ended the attempt: the last one, once another was begun or is waited for; this
     one, once the instance has ended for good. Empty: it did not."""
+    group_word: GroupWord | None = None
+    apart: str = ""
+    """Why it could not be told that a member of its job has failed, as a clause; empty: it can."""
 
 
 class Listener(Struct, frozen=True):

@@ -19,6 +19,8 @@ from fleetctl.model.steps import StepForms
 
 Until = Literal["started", "ready", "exited-ok"]
 """What an instance waits for: that the other one runs, is ready, or has ended with exit code 0."""
+FailureRule = Literal["stop-all", "restart-all"]
+"""What follows for all members of a job when one has failed."""
 RestartPolicy = Literal["never", "on-failure", "always"]
 
 
@@ -55,6 +57,18 @@ class Stop(Struct, frozen=True):
     signal: str = "TERM"
     """Without the SIG prefix."""
     grace_s: float = 10.0
+
+
+class GroupRule(Struct, frozen=True):
+    """What follows when an instance of its job fails, and where that is decided."""
+
+    rule: FailureRule
+    first: str
+    """The name of the instance beside which it is decided."""
+    node: str
+    """The node of that."""
+    address: IPv4Address
+    """Where the others reach it: one of that node's."""
 
 
 class Instance(Struct, frozen=True):
@@ -114,6 +128,8 @@ class Instance(Struct, frozen=True):
     forms."""
     web: tuple[int, ...] = ()
     """Ports at which it has a web page; no part of the definition."""
+    group: GroupRule | None = None
+    """``None``: when an instance fails, the others are kept."""
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 
@@ -204,6 +220,8 @@ class Instance(Struct, frozen=True):
             what["liveness"] = msgspec.to_builtins(self.liveness)
         if self.ports:
             what["ports"] = {name: str(port) for name, port in sorted(self.ports.items())}
+        if self.group:
+            what["group"] = [self.group.rule, self.group.first, str(self.group.address)]
         if self.files:
             what["files"] = dict(sorted(self.files.items()))
         if self.other_listens:

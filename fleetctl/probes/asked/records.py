@@ -11,7 +11,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.model.facts import Health, HealthState, NodeFacts, Phase, Record
+from fleetctl.model.facts import (
+    GroupWord,
+    Health,
+    HealthState,
+    NodeFacts,
+    Phase,
+    Record,
+    Wanted,
+)
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS
 from fleetctl.probes.parsers.number import whole
@@ -44,7 +52,8 @@ def _text(os: OS) -> Callable[[Questions], str]:
         return f"""cd {base(questions.fleet)} 2>/dev/null || exit 0
 {_CLOCKS[os]}
 grep -aH '' */*@{node}/state */*@{node}/ready */*@{node}/searched \\
-*/*@{node}/health */*@{node}/unwell 2>/dev/null
+*/*@{node}/health */*@{node}/unwell */*@{node}/told \\
+*/*@{node}/apart 2>/dev/null
 asked=
 for f in */*@{node}/health; do
 read -r run attempt prober rest <"$f" || continue
@@ -94,7 +103,7 @@ class Records(Struct, frozen=True):
 
 
 _FILE_LINE = re.compile(
-    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|asks|damaged):"
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|told|apart|asks|damaged):"
     r"(?P<line>.*)"
 )
 _LOG_LINE = re.compile(
@@ -116,6 +125,8 @@ _PHASES: Mapping[str, Phase] = {
     "ended": "ended",
     "stopped": "stopped",
 }
+_OF_THIS: Mapping[str, Wanted] = {"end": "end", "again": "again", "go": "again"}
+_OF_THE_LAST: Mapping[str, Wanted] = {"go": "began"}
 _HEALTH_STATES: Mapping[str, HealthState] = {
     "ok": "ok",
     "failing": "failing",
@@ -204,6 +215,8 @@ def _record(
         health=_health(attempt, values, clock.now),
         words=_words(values.get("words")),
         unwell=_unwell(f"{run} {restarts if phase == 'ended' else restarts - 1}", values),
+        apart=_of(run, values.get("apart")),
+        group_word=_group_word(run, restarts, values),
     )
 
 
@@ -268,6 +281,15 @@ def _unwell(attempt: str, values: Mapping[str, str]) -> str:
     if found is None:
         return ""
     return in_a_row(found["why"], int(found["failures"]), int(found["alike"]))
+
+
+def _group_word(run: str, restarts: int, values: Mapping[str, str]) -> GroupWord | None:
+    """What its job wanted of it last (launch/member_program.py)."""
+    for attempt, meant in ((restarts, _OF_THIS), (restarts - 1, _OF_THE_LAST)):
+        word, _, why = _of(f"{run} {attempt}", values.get("told")).partition(" ")
+        if word in meant:
+            return GroupWord(meant[word], why)
+    return None
 
 
 def _read(told: Told) -> Records:

@@ -1,0 +1,240 @@
+"""What follows when a member fails: real members in tmux on this machine, without a controller."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from fleetctl.launch import membership
+from fleetctl.launch.birth import Birth
+from fleetctl.launch.membership import Memberships
+from fleetctl.launch.secrets import Secrets
+from fleetctl.link.links import Links
+from fleetctl.link.local import LocalLink
+from fleetctl.model.jobs import FailureRule, GroupRule, Instance, Job, Restart, Stop
+from fleetctl.model.ready import Ready
+from tests.launch.conftest import FLEET, Node, alive, eventually
+from tests.launch.jobs import job, listen
+
+FAST = Stop(grace_s=1)
+HELLO = 34
+"""Bytes of a connection before its first message, as TCP counts them."""
+
+
+class _Here:
+    """Every node is this machine."""
+
+    async def get(self, name: str) -> LocalLink:
+        return LocalLink(name)
+
+
+class Members:
+    """A server and two workers, each on a node of its own, all of them this machine."""
+
+    def __init__(self, node: Node, rule: FailureRule, **more: dict[str, Any]) -> None:
+        group = GroupRule(rule, "server@a", "a", IPv4Address("127.0.0.1"))
+        common = {"group": group, "stop": FAST}
+        self.node = node
+        self.job: Job = job(
+            {"server": (["a"], []), "worker": (["b", "c"], ["server"])},
+            server={**common, **more.get("server", {})},
+            worker={**common, **more.get("worker", {})},
+        )
+        self.all = {i.name: i for i in self.job.instances}
+
+    def start(self, *names: str) -> None:
+        links = cast(Links, _Here())
+        memberships = Memberships(FLEET, self.job, links)
+
+        async def birth(one: Instance) -> None:
+            begun = Birth(FLEET, LocalLink(one.node), Secrets([one]), memberships)
+            try:
+                assert await begun.start(one)
+            finally:
+                begun.close()
+
+        async def births() -> None:
+            for name in names or self.all:
+                await birth(self.all[name])
+
+        asyncio.run(births())
+        for name in names or self.all:
+            one = self.all[name]
+            self.node.await_phase(one, "running")
+            eventually((self.node.folder(one) / "member.pid").exists, f"{name} is a member")
+
+    def attempt(self, name: str) -> tuple[str, str]:
+        state = self.node.state(self.all[name])
+        return state.get("phase", ""), state.get("restarts", "")
+
+    def await_all(self, condition: Callable[[Instance], object], what: str) -> None:
+        eventually(lambda: all(map(condition, self.all.values())), what)
+
+    def stop(self) -> None:
+        processes = [self.beside(name) for name in self.all]
+        for one in self.all.values():
+            assert "done" in self.node.stop(one)
+            assert (self.node.status(one).state, self.node.status(one).reason) == ("stopped", None)
+        eventually(lambda: not any(map(alive, processes)), "nothing goes on beside them")
+
+    def kill(self, name: str) -> None:
+        os.kill(int(self.node.state(self.all[name])["pid"]), signal.SIGKILL)
+
+    def beside(self, name: str) -> int:
+        """The process that goes on beside its supervisor."""
+        return int((self.node.folder(self.all[name]) / "member.pid").read_text().split()[0])
+
+    def joined(self) -> None:
+        """Wait until the one that decides has told the workers what they are to do."""
+        key = self.node.folder(self.all["server@a"]).parent / ".members"
+        argv = ["ss", "-tinH", "sport", "=", f":{key.read_text().split()[1]}"]
+
+        def told() -> bool:
+            said = subprocess.run(argv, capture_output=True, text=True, timeout=10).stdout
+            return sum(int(n) > HELLO for n in re.findall(r"bytes_acked:(\d+)", said)) == 2
+
+        eventually(told, "they have joined")
+
+
+@pytest.fixture
+def node(node: Node, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    monkeypatch.setattr(membership, "SILENT_S", 4.0)
+    yield node
+    for file in node.home.glob(".local/state/fleetctl/*/*/*/member.pid"):
+        pid = int(file.read_text().split()[0])
+        if alive(pid):
+            os.kill(pid, signal.SIGTERM)
+
+
+def test_one_that_is_killed_ends_all_within_five_seconds(node: Node) -> None:
+    members = Members(node, "stop-all")
+    members.start()
+    members.joined()
+    processes = [members.beside(name) for name in members.all]
+    began_s = time.monotonic()
+    members.kill("worker@b")
+    members.await_all(lambda i: node.state(i)["phase"] == "ended", "all have ended")
+    assert time.monotonic() - began_s < 5
+    failed, *others = (node.status(members.all[n]) for n in ("worker@b", "server@a", "worker@c"))
+    assert (failed.state, failed.reason) == ("failed", "exit code 137 (signal 9)")
+    said = "by on_member_failure: worker@b failed (exit code 137)"
+    assert {(other.state, other.reason) for other in others} == {("stopped", said)}
+    eventually(lambda: not any(map(alive, processes)), "they end with the job")
+    members.stop()
+
+
+def test_all_begin_again_in_order(node: Node) -> None:
+    note = 'echo "$FLEETCTL_SERVICE" >>~/order; '
+    serve = f"{note}sleep 0.5; exec python3 -m http.server 7391 --bind 127.0.0.1"
+    work = f"{note}exec sleep 4711"
+    members = Members(
+        node,
+        "restart-all",
+        server={"command": serve, "listen": listen(7391, "127.0.0.1"), "ready": Ready("listening")},
+        worker={"command": work, "restart": Restart("on-failure", max=1, delay_s=0.1)},
+    )
+    members.start()
+    members.joined()
+    members.kill("worker@b")  # its own restarts come first
+    eventually(lambda: members.attempt("worker@b") == ("running", "1"), "it is restarted alone")
+    assert members.attempt("server@a") == ("running", "0")
+    (node.home / "order").unlink()
+    members.kill("worker@b")
+    want = {"server@a": "1", "worker@b": "2", "worker@c": "1"}
+    eventually(
+        lambda: all(members.attempt(n) == ("running", a) for n, a in want.items()), "all run again"
+    )
+    order = ["server", "worker", "worker"]
+    eventually(lambda: (node.home / "order").read_text().split() == order, "in this order")
+    eventually(lambda: node.status(members.all["server@a"]).state == "ready", "it listens again")
+    said = "restarted by on_member_failure: worker@b failed (exit code 137)"
+    members.await_all(lambda i: node.status(i).reason == said, "why is told")
+    members.stop()
+
+
+@pytest.mark.long
+def test_what_a_failed_one_left_is_ended_before_all_begin_again(node: Node) -> None:
+    members = Members(node, "restart-all", worker={"command": "sleep 4712; true"})
+    members.start()
+    members.joined()
+    (child,) = Path(f"/proc/{node.state(members.all['worker@b'])['pid']}").glob("task/*/children")
+    left = int(child.read_text())
+    members.kill("worker@b")
+    eventually(lambda: members.attempt("worker@b") == ("running", "1"), "it begins again")
+    assert not alive(left)
+    members.stop()
+
+
+@pytest.mark.long
+def test_a_stop_is_no_failure(node: Node) -> None:
+    members = Members(node, "stop-all")
+    members.start()
+    members.joined()
+    beside = members.beside("worker@b")
+    node.stop(members.all["worker@b"])
+    assert not alive(beside)
+    time.sleep(6)  # longer than silence is borne
+    assert members.attempt("server@a") == members.attempt("worker@c") == ("running", "0")
+    members.start("worker@b")
+    members.joined()
+    members.kill("worker@c")
+    members.await_all(lambda i: node.state(i)["phase"] == "ended", "the rule holds again")
+    members.stop()
+
+
+@pytest.mark.long
+def test_when_the_one_that_decides_is_gone_the_others_follow_the_rule(node: Node) -> None:
+    members = Members(node, "stop-all")
+    members.start()
+    members.joined()
+    os.kill(members.beside("server@a"), signal.SIGKILL)
+    workers = [members.all[name] for name in ("worker@b", "worker@c")]
+    eventually(lambda: all(node.state(w)["phase"] == "ended" for w in workers), "they end", 20)
+    why = "by on_member_failure: server@a was not heard of for 4 s"
+    assert {(s.state, s.reason) for s in map(node.status, workers)} == {("stopped", why)}
+    members.stop()
+
+
+@pytest.mark.long
+def test_it_is_told_while_a_member_is_not_in_touch(node: Node) -> None:
+    members = Members(node, "stop-all")
+    members.start("worker@b")
+    said = "on_member_failure does not hold: not in touch with server@a: Connection refused"
+    eventually(lambda: node.status(members.all["worker@b"]).reason == said, "it is told", 20)
+    members.start("server@a", "worker@c")
+    eventually(lambda: node.status(members.all["worker@b"]).reason is None, "it has joined")
+    members.stop()
+
+
+@pytest.mark.long
+def test_one_without_a_supervisor_ends_all(node: Node) -> None:
+    members = Members(node, "restart-all")
+    members.start()
+    members.joined()
+    state = node.state(members.all["worker@b"])
+    os.kill(int(state["supervisor"].split()[0]), signal.SIGKILL)
+    eventually(lambda: members.attempt("server@a")[0] == "ended", "it cannot begin again")
+    eventually(lambda: not alive(int(state["pid"])), "what was left of it is ended")
+    members.stop()
+
+
+@pytest.mark.long
+def test_it_begins_again_three_times(node: Node) -> None:
+    members = Members(node, "restart-all", worker={"command": "sleep 2; exit 7"})
+    members.start()
+    over = ("ended", "3")
+    eventually(lambda: all(members.attempt(n) == over for n in members.all), "it is given up", 60)
+    status = node.status(members.all["server@a"])
+    assert status.state == "stopped"
+    assert (status.reason or "").endswith("(exit code 7), after 3 restarts of the job within 600 s")
+    members.stop()
