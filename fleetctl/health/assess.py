@@ -15,7 +15,7 @@ from fleetctl.errors import (
     LinkLost,
     LocalNetworkDenied,
 )
-from fleetctl.health.contact import Contacts
+from fleetctl.health.contact import ALONE, Contacts
 from fleetctl.health.contact import lost as lost_contact
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
@@ -116,8 +116,9 @@ def assess(
     if job:
         problems = _with_job(fleet, job, statuses, facts, problems)
         problems.extend(uneven(job, statuses, facts, printed or {}, now_s))
-        if contacts:
-            problems.extend(lost_contact(job, statuses, facts, contacts, tuple(problems)))
+        alone = list(lost_contact(job, statuses, facts, contacts, problems)) if contacts else []
+        problems.extend(alone)
+        statuses = _with_reasons(statuses, alone)
     left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
     problems += of_orphans
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
@@ -137,6 +138,17 @@ def assess(
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
     roots = (*diagnosis.roots, *required)
     return Checked(status, roots, facts, fleet, expectations, diagnosis.degraded, diagnosis.broken)
+
+
+def _with_reasons(
+    statuses: Mapping[str, ServiceStatus], alone: Sequence[Problem]
+) -> dict[str, ServiceStatus]:
+    """``statuses``, with what is said of instances that lost their server."""
+    found = dict(statuses)
+    for name in {name for problem in alone for name in problem.affects}:
+        reason = "; ".join(filter(None, (found[name].reason, ALONE)))
+        found[name] = msgspec.structs.replace(found[name], reason=reason)
+    return found
 
 
 def _nodes(
