@@ -15,8 +15,9 @@ from fleetctl.errors import (
     LinkLost,
     LocalNetworkDenied,
 )
-from fleetctl.health.contact import Contacts
+from fleetctl.health.contact import ALONE, Contacts
 from fleetctl.health.contact import lost as lost_contact
+from fleetctl.health.kinds.instances import CONNECTION_LOST
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
 from fleetctl.health.network.quality import Degraded
@@ -119,6 +120,7 @@ def assess(
     if job:
         problems = _with_job(fleet, job, statuses, facts, problems)
         problems += _of_watch(job, statuses, facts, problems, printed or {}, now_s, contacts)
+        statuses = _with_reasons(statuses, problems)
     left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
     problems += of_orphans
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
@@ -140,6 +142,18 @@ def assess(
     status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
     roots = (*diagnosis.roots, *required)
     return Checked(status, roots, facts, fleet, expectations, diagnosis.degraded, diagnosis.broken)
+
+
+def _with_reasons(
+    statuses: Mapping[str, ServiceStatus], problems: Sequence[Problem]
+) -> dict[str, ServiceStatus]:
+    """``statuses``, with what is said of instances that lost their server."""
+    found = dict(statuses)
+    alone = (problem for problem in problems if problem.code == CONNECTION_LOST.code)
+    for name in {name for problem in alone for name in problem.affects}:
+        reason = "; ".join(filter(None, (found[name].reason, ALONE)))
+        found[name] = msgspec.structs.replace(found[name], reason=reason)
+    return found
 
 
 def _nodes(

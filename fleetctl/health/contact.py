@@ -26,6 +26,9 @@ PAUSES = 3
 GAP_S = 90.0
 """After a longer time without a look at the node, nothing is known of what was before."""
 
+ALONE = "works alone: it has no connection to what it starts after"
+"""The reason in the status of an instance that lost its connection."""
+
 Key = tuple[str, str]
 """An instance, and a service that it starts after."""
 End = tuple[IPv4Address, int]

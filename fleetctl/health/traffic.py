@@ -43,7 +43,8 @@ def with_connections(
             for c in told.connections
             if c.remote_port in ports and own.intersection(c.pids)
         )
-        found[instance.name] = replace(found[instance.name], connections=mine)
+        seen = mine or not own & told.foreign  # those of other users cannot be told apart
+        found[instance.name] = replace(found[instance.name], connections=mine if seen else None)
     return found
 
 

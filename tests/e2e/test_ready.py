@@ -41,6 +41,15 @@ GOOD: dict[str, dict[str, Any]] = {
         "listen": "127.0.0.1:7102",
         "ready": {"http": "http://127.0.0.1:7102/", "timeout": 20},
     },
+    "body": {
+        "on": "mini",
+        "command": serve("body", "127.0.0.1"),
+        "listen": "127.0.0.1:7107",
+        "ready": {
+            "http": {"url": "http://127.0.0.1:7107/", "body": "(?i)directory listing"},
+            "timeout": 20,
+        },
+    },
     "command": {
         "on": "pi",
         "command": "rm -f flag; sleep 0.4; touch flag; exec sleep 4500",
@@ -58,7 +67,17 @@ GOOD: dict[str, dict[str, Any]] = {
     "once": {"on": "here", "command": "true"},
     "last": {
         "on": "mini",
-        "after": ["listening", "log", "http", "command", "connect", "delay", "plain", "once"],
+        "after": [
+            "listening",
+            "log",
+            "http",
+            "body",
+            "command",
+            "connect",
+            "delay",
+            "plain",
+            "once",
+        ],
         "command": "exec sleep 4500",
     },
 }

@@ -327,6 +327,11 @@ def test_the_network_that_a_connection_really_uses() -> None:
     )
 
 
+def test_whose_connections_another_user_has_is_not_known() -> None:
+    assert connections(connections=()) == ()
+    assert connections(connections=(), foreign=frozenset({PID})) is None
+
+
 def test_a_connection_over_no_network_of_the_fleet() -> None:
     found = connections(connections=(connection("172.17.0.2"),))
     why = "172.17.0.2 is on no network of nodes.yaml"

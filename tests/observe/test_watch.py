@@ -218,5 +218,10 @@ def test_what_lost_its_server_is_told_once_it_lasts(monkeypatch: pytest.MonkeyPa
     assert [told(now_s) for now_s in (2.0, 4.0, 14.0)] == [[]] * 3
     lost = ["b@mini2 has no connection to a on mini1, which runs: b@mini3 holds its own"]
     assert told(18.0) == lost
+    alone = watched.snapshot().status.services["b@mini2"]
+    assert (alone.state, alone.reason) == (
+        "ready",
+        "works alone: it has no connection to what it starts after",
+    )
     world.alone.clear()
     assert told(20.0) == []
