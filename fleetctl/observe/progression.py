@@ -20,6 +20,8 @@ KEPT_READINGS = 60
 """So many of an instance, which are one a second at most."""
 USUAL_PAUSES = 6
 """The median of so many pauses between readings, one after the other, is what is usual."""
+LATE_LINE_S = 1.0
+"""So much later a line may still be of a step before the last one."""
 
 
 class Progression:
@@ -110,11 +112,13 @@ def _newer(new: float | None, old: float | None) -> float | None:
 
 
 def _with(readings: tuple[StepReading, ...], new: StepReading) -> tuple[StepReading, ...]:
-    """A step that is printed again is no new one; a smaller one begins anew."""
+    """A step that is printed again is no new one; a smaller one begins anew, unless it only comes
+    late: threads print as they like."""
     if readings and new.step == readings[-1].step:
         return readings
     if readings and new.step < readings[-1].step:
-        return (new,)
+        late = new.at_s - readings[-1].at_s <= LATE_LINE_S and new.step > readings[0].step
+        return readings if late else (new,)
     before = readings[:-1] if readings and readings[-1].at_s >= new.at_s else readings
     return (*before, new)[-KEPT_READINGS:]
 

@@ -90,6 +90,14 @@ def test_a_new_attempt_and_a_new_count_begin_anew() -> None:
     assert (other.readings, other.loss) == ((), None)
 
 
+def test_a_line_that_only_comes_late_does_not_begin_anew() -> None:
+    text = "".join(f"step {n} loss 9\n" for n in (10, 20, 40, 30))
+    end = len(text)
+    grown = ((1, 0), (3, 15), (5, 30), (7, 45), (8, end))
+    found = look(tail(text, end, *grown, now=9), keeps=Progression([WORKER])).steps[KEY]
+    assert [r.step for r in found.readings] == [10, 20, 40]
+
+
 def test_an_expression_that_takes_too_long_is_the_reason() -> None:
     slow = replace(WORKER, progress=StepForms(step=r"((a|aa)+)$"))
     told = facts(record(slow), tails={KEY: tail("a" * 60 + "b\n", 62, now=1)})
