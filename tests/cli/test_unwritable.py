@@ -37,6 +37,7 @@ PRINTS = [
     "logs",
     "logs --json",
     "logs -f",
+    "open --no-browser",
     "exec here -- echo said",
     "exec --stream here -- echo said",
     "exec --diff here -- echo said",
@@ -74,7 +75,9 @@ table of the commands is complete with these."""
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("unwritable")
     (folder / "nodes.yaml").write_text(
-        LOCAL.replace('command: "true"', 'command: "echo begun; exec sleep 600", ready: {delay: 0}')
+        LOCAL.replace(
+            'command: "true"', 'command: "echo begun; exec sleep 600", ready: {delay: 0}, web: 8787'
+        )
         .replace("connection: local", "connection: local, workdir: ~/there")
         .replace("job: {", "job: {sync: {from: code}, ")
         + "internet: null\n"
