@@ -89,7 +89,11 @@ class _Commands(click.Group):
     metavar="FILE",
     help="The fleet's file; else $FLEETCTL_CONFIG, ./nodes.yaml, ~/.config/fleetctl/nodes.yaml.",
 )
-@click.option("--job", metavar="NAME", help="A job of the file; else its first one.")
+@click.option(
+    "--job",
+    metavar="NAME",
+    help="A job of the file; else its first one. all: every job (status, start, stop, logs).",
+)
 @click.version_option(__version__, prog_name="fleetctl", message="%(prog)s %(version)s")
 @click.pass_context
 def command(ctx: click.Context, file: Path | None, job: str | None) -> None:

@@ -16,6 +16,10 @@ from fleetctl.model.jobs import Instance, Job, Listen
 from fleetctl.model.status import Fix, Problem
 from fleetctl.model.topology import Fleet, Network
 
+Taken = tuple[Instance, Problem, tuple[str, str]]
+"""An instance whose port is taken, the problem, and the job and the name of the instance that has
+the port."""
+
 
 def port_problem(instance: Instance, facts: NodeFacts, hit: Sequence[str]) -> Problem | None:
     """The instance has its port elsewhere, or another process has it.
@@ -71,9 +75,8 @@ def port_in_use(
 
 def ports_taken(
     chosen: Sequence[Instance], facts: Mapping[str, NodeFacts], running: Collection[str]
-) -> Iterator[tuple[Instance, Problem, tuple[str, str]]]:
-    """Of ``chosen`` those whose port another instance of the fleet has, with the problem, and with
-    the job and the name of that one.
+) -> Iterator[Taken]:
+    """Those of ``chosen`` whose port another instance of the fleet has.
 
     :param running: the names of those that run already.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 
 from msgspec import structs
@@ -14,7 +14,7 @@ from fleetctl.health.assess import Checked, assess, instance_status
 from fleetctl.health.kinds.machine import REQUIREMENT_MISSING
 from fleetctl.health.obstacles import obstacles
 from fleetctl.health.orphans import orphans as orphans_on
-from fleetctl.health.port_problems import ports_taken
+from fleetctl.health.port_problems import Taken, ports_taken
 from fleetctl.health.requirements import why_not_started
 from fleetctl.launch.membership import Memberships, leave_script
 from fleetctl.launch.preparing import Preparations
@@ -84,7 +84,8 @@ class Launcher:
         :param anew: how they ended before is forgotten as soon as their nodes have answered.
 
         :raises UsageError: an env_file cannot be read; nothing was started.
-        :raises StartRefused: the network would break them; nothing was started.
+        :raises StartRefused: the network would break them, or other instances of the fleet have
+            their ports; nothing was started.
         """
         secrets = Secrets(chosen)
         looks = self._begin_looks(versions=check)
@@ -127,22 +128,31 @@ class Launcher:
         """
         checked, problems = await self._obstacles(chosen, looks, again=again)
         running = [n for n, s in checked.status.services.items() if s.state in ALIVE_STATES]
-        taken = [
-            (instance, problem, holder)
-            for instance, problem, holder in ports_taken(chosen, checked.facts, running)
-            if not self._has(self.job, *holder)
-        ]
+        taken = self._taken(chosen, checked, running)
         of_ports = {instance.name: (problem,) for instance, problem, _ in taken}
         left_out = {name: p[0].summary for name, p in {**of_ports, **problems}.items()}
-        if not left_out or not self._hopeless(chosen, left_out):
-            return left_out
+        if left_out and self._hopeless(chosen, left_out):
+            raise self._refusal(problems, taken)
+        return left_out
+
+    def _taken(
+        self, chosen: Sequence[Instance], checked: Checked, running: Collection[str]
+    ) -> list[Taken]:
+        """Those of ``chosen`` whose port another job has, or what is left over."""
+        found = ports_taken(chosen, checked.facts, running)
+        return [taken for taken in found if not self._has(self.job, *taken[2])]
+
+    def _refusal(
+        self, problems: Mapping[str, Sequence[Problem]], taken: Sequence[Taken]
+    ) -> StartRefused:
+        of_ports = {instance.name: (problem,) for instance, problem, _ in taken}
         if problems or self.job is None:
-            raise StartRefused(_each_once({**of_ports, **problems}))
+            return StartRefused(_each_once({**of_ports, **problems}))
         holders = [
             Holder(job, name, self._has(self.fleet.jobs.get(job), job, name))
             for job, name in dict.fromkeys(holder for _, _, holder in taken)
         ]
-        raise PortsTaken(self.job.name, _each_once(of_ports), holders)
+        return PortsTaken(self.job.name, _each_once(of_ports), holders)
 
     @staticmethod
     def _has(job: Job | None, name: str, instance: str) -> bool:
@@ -219,14 +229,15 @@ class Launcher:
     ) -> ActionResult:
         """Stop and start ``chosen``, with the words of their last start unless they have others.
 
-        :raises StartRefused: the network would break them, or their nodes lack what the job
-            requires; nothing was stopped.
+        :raises StartRefused: the network would break them, their nodes lack what the job requires,
+            or other instances of the fleet have their ports; nothing was stopped.
         """
         began_s = time.monotonic()
         looks = self._begin_looks(versions=True)
-        _, problems = await self._obstacles(chosen, looks, anew=True)
-        if problems and not (self.job and self.job.elastic):
-            raise StartRefused(_each_once(problems))
+        checked, problems = await self._obstacles(chosen, looks, anew=True)
+        taken = self._taken(chosen, checked, ())
+        if (problems or taken) and not (self.job and self.job.elastic):
+            raise self._refusal(problems, taken)
         again = await asyncio.gather(*(_with_words(i, looks[i.node]) for i in chosen))
         stopped = await self.stop(chosen, report, known, began_s)
         return stopped if stopped.bad else await self.start(again, report, known, began_s)

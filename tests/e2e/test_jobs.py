@@ -51,6 +51,8 @@ def test_a_port_that_another_job_has(user: MakeUser) -> None:
     assert "port 7511 on hub is taken by server@hub of job first" in said.err
     assert "fleetctl --job second start --stop-others" in said.err
     assert not running(one.lab, "mini", "sleep 4912") and running(one.lab, "mini", "sleep 4911")
+    said = one.type("--job", "second", "restart")
+    assert said.code == 1 and "ports that it needs are taken" in said.err
     said = one.type("--job", "second", "start", "--stop-others", "--json")
     assert said.code == 0, said.err
     assert json.loads(said.out)["ok"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from fleetctl.service import Holder
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
-from tests.tui.stage import FLEET, Screen, Stage, played
+from tests.tui.stage import FLEET, EditedFile, Screen, Stage, opened, played
 
 OTHER = FLEET.jobs["ipad-inference"]
 
@@ -88,3 +89,18 @@ def test_a_start_offers_to_stop_what_has_its_ports() -> None:
         assert set(other.states.values()) == {"ready"}
 
     played(play)
+
+
+def test_nodes_yaml_read_again_keeps_the_job_that_is_shown() -> None:
+    async def play() -> None:
+        file = EditedFile()
+        async with opened(file=file) as screen:
+            await screen.type("J", "down", "enter")
+            await screen.until("0/5 ready")
+            screen.app.action_reread()
+        left = screen.app.return_value
+        assert left and left.again
+        assert left.again.job == OTHER
+        assert left.again is not file.says  # which shows the first job
+
+    asyncio.run(asyncio.wait_for(play(), 40))
