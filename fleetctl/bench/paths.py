@@ -59,13 +59,10 @@ def choose(
 def _of_job(fleet: Fleet, job: Job | None) -> Iterator[ExpectedReach]:
     """From each instance to the addresses that it connects to on other nodes."""
     for instance in job.instances if job else ():
-        for need in job.needs(instance) if job else ():
-            if need.listen is None or need.node == instance.node:
-                continue
-            address = need.listen.address
-            network = need.listen.network or fleet.network_of(address)
-            if network is not None:
-                yield ExpectedReach(instance.node, address, need.node, network, expected=True)
+        for to, peer in job.used_by(instance).items() if job else ():
+            network = fleet.network_of(to)
+            if network is not None and peer != instance.node:
+                yield ExpectedReach(instance.node, to, peer, network, expected=True)
 
 
 def _all(fleet: Fleet, expectations: Expectations) -> Iterator[ExpectedReach]:

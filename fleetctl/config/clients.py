@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleetctl.config.report import Report, choices
+from fleetctl.model.endpoints import best_network
 from fleetctl.model.jobs import Instance, Job, Listen
 from fleetctl.model.topology import Fleet, Node
 
@@ -37,7 +38,7 @@ def check_clients(fleet: Fleet, report: Report) -> None:
 def _loopback(job: Job, report: Report) -> None:
     """Warn of services that only their own node reaches, and others need."""
     for name, service in job.services.items():
-        inside = {i.node: i for i in service.instances if i.listen and _is_loopback(i.listen)}
+        inside = {i.node: i for i in service.instances if _inside(i)}
         clients = [
             client.name
             for client in job.instances
@@ -54,13 +55,19 @@ def _loopback(job: Job, report: Report) -> None:
 
 
 def _reaches(fleet: Fleet, client: Instance, server: Instance) -> bool:
-    node, listen = fleet.nodes[client.node], server.listen
-    if listen is None or not node.networks:
+    node = fleet.nodes[client.node]
+    if not server.listens or not node.networks:
         return True
-    if _is_loopback(listen):
+    if _inside(server):
         return True  # told of the service itself
-    networks = _listening(fleet, fleet.nodes[server.node], listen)
-    return not networks or any(n in node.networks or n in node.via for n in networks)
+    there = fleet.nodes[server.node]
+    networks = [_listening(fleet, there, one) for one in server.listens]
+    return any(not names or _has_way(fleet, node, there, names) for names in networks)
+
+
+def _has_way(fleet: Fleet, node: Node, there: Node, networks: list[str]) -> bool:
+    direct = any(n in node.networks or n in node.via for n in networks)
+    return direct or best_network(fleet, node, there, networks) is not None
 
 
 def _listening(fleet: Fleet, node: Node, listen: Listen) -> list[str]:
@@ -72,11 +79,13 @@ def _listening(fleet: Fleet, node: Node, listen: Listen) -> list[str]:
 
 
 def _where(fleet: Fleet, server: Instance) -> str:
-    listen = server.listen
-    assert listen is not None
-    network = fleet.network_of(listen.address)
-    return f"{listen} of {server.name}" + (f" on {network!r}" if network else "")
+    networks = dict.fromkeys(
+        filter(None, (fleet.network_of(one.address) for one in server.listens))
+    )
+    on = f" on {' or '.join(map(repr, networks))}" if networks else ""
+    return f"{choices(map(str, server.listens))} of {server.name}{on}"
 
 
-def _is_loopback(listen: Listen) -> bool:
-    return listen.address.is_loopback
+def _inside(instance: Instance) -> bool:
+    """Whether it listens, and only where its own node reaches it."""
+    return bool(instance.listens) and all(one.address.is_loopback for one in instance.listens)

@@ -126,7 +126,9 @@ def _instance(instance: Instance) -> dict[str, Any]:
         world_size=instance.world_size,
         command=hidden(instance.command) if instance.command else instance.command,
         workdir=instance.workdir,
-        listen=str(instance.listen) if instance.listen else None,
+        listen=_listen(instance),
+        reaches={name: str(listen) for name, listen in instance.endpoints.items()} or None,
+        peers={node: str(address) for node, address in instance.peers.items()} or None,
         ready=_given(
             kind=ready.kind,
             value=ready.value or None,
@@ -143,6 +145,11 @@ def _instance(instance: Instance) -> dict[str, Any]:
         restart=_given(**msgspec.structs.asdict(instance.restart)),
         stop=_given(**msgspec.structs.asdict(instance.stop)),
     )
+
+
+def _listen(instance: Instance) -> str | list[str] | None:
+    listens = [str(listen) for listen in instance.listens]
+    return listens if len(listens) > 1 else next(iter(listens), None)
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from fleetctl.config.clients import check_clients
 from fleetctl.config.gateways import check_gateways
 from fleetctl.config.jobs import read_job
 from fleetctl.config.networks import read_internet, read_networks
 from fleetctl.config.nodes import read_nodes
 from fleetctl.config.older import NOTES, is_older, read_older
+from fleetctl.config.peers import with_peers
 from fleetctl.config.report import START, Report
 from fleetctl.config.shape import FileEntry, given
 from fleetctl.config.tree import MAX_SIZE_BYTES, NULL, Mapping, Scalar, Tree, mark_of, parse
@@ -139,9 +142,10 @@ def _read_fleet(tree: Tree, report: Report, folder: Path) -> Fleet:
     internet = read_internet(file.internet, report)
     bare = Fleet(file.fleet, networks, nodes, internet=internet)
     entries = given(file.jobs, None)
+    bare = with_peers(bare, entries or {}, report)
     if entries is not None and not entries and not report.wrong("jobs"):
         report.mistake(("jobs",), "jobs is empty; add a job or remove the key")
     jobs = {
         name: read_job(name, entry, bare, locate, report) for name, entry in (entries or {}).items()
     }
-    return Fleet(file.fleet, networks, nodes, jobs=jobs, internet=internet)
+    return replace(bare, jobs=jobs)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from fleetctl.config.scalars import Framework
@@ -57,7 +57,7 @@ def variables(framework: Framework, group: Group, scope: Scope) -> dict[str, str
         case "torchrun":
             return _torchrun(group, rank, hosts, scope)
         case "mlx-ring":
-            return _mlx_ring(group, rank, hosts, scope)
+            return _mlx_ring(group, rank, scope)
         case "mlx-jaccl":
             return {
                 "MLX_RANK": str(rank),
@@ -105,10 +105,15 @@ def _torchrun(group: Group, rank: int, hosts: list[str], scope: Scope) -> dict[s
     return found
 
 
-def _mlx_ring(group: Group, rank: int, hosts: list[str], scope: Scope) -> dict[str, str]:
-    if len(hosts) == 1:  # a ring of one would wait for itself
+def _mlx_ring(group: Group, rank: int, scope: Scope) -> dict[str, str]:
+    """Each member listens at its entry, and only the one before it connects to that: there is an
+    address on the network of these two."""
+    if len(group.members) == 1:  # a ring of one would wait for itself
         return {"MLX_RANK": "0"}
-    ring = [[f"{host}:{port}"] for port, host in enumerate(hosts, group.port)]
+    ring = []
+    for place, (service, node) in enumerate(group.members):
+        before = scope.fleet.nodes[group.members[place - 1][1]]
+        ring.append([f"{replace(scope, node=before).host(service, node)}:{group.port + place}"])
     path = scope.file("mlx-ring.json", json.dumps(ring) + "\n")
     return {"MLX_RANK": str(rank), "MLX_HOSTFILE": path}
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fleetctl.config.frameworks import PORTS, Group, variables
+from fleetctl.config.peers import over
 from fleetctl.config.placeholders import Unfillable
 from fleetctl.config.report import Report, TreePath, nearest
 from fleetctl.config.scalars import Framework
 from fleetctl.config.scope import Scope, meeting
 from fleetctl.config.shape import JobEntry, given
+from fleetctl.model.endpoints import best_network
 from fleetctl.model.topology import Fleet, Node
 
 
@@ -40,9 +42,13 @@ class Groups:
         return next((p for p in (of_service, of_job) if self._report.has(*p, key)), of_service)
 
     def network(self, service: str) -> str | None:
-        """The network that its ``network``, or that of the job, says; else the one that the members
-        of its framework have in common."""
-        written = given(self._entry.services[service].network, given(self._entry.network, None))
+        """The network that its ``network``, its ``peers`` or that of the job says; else the one
+        that the members of its framework have in common."""
+        entry = self._entry.services[service]
+        meant = over(entry)
+        if meant not in self._fleet.networks:
+            meant = None  # reported already
+        written = given(entry.network, meant or given(self._entry.network, None))
         if written is None:
             return self._common(service) if self._framework(service) != "none" else None
         if written in self._fleet.networks:
@@ -55,12 +61,19 @@ class Groups:
         members = self._members(service)
         found = meeting(self._fleet, [node for _, node in members]) if members else None
         if found and self._fleet.networks[found].control:
+            if self._framework(service) == "mlx-ring" and self._is_ring([n for _, n in members]):
+                return None  # each uses the networks to its two neighbours
             what = (
                 f"{self._framework(service)} of service {service!r} will use the control network "
                 f"{found!r}: there is no other to which all of its nodes have a way"
             )
             self._report.warning((*self._path(service, "framework"), "framework"), what)
         return found
+
+    def _is_ring(self, nodes: list[Node]) -> bool:
+        """Whether each of ``nodes`` is reached from the one before it over a data network."""
+        ways = [best_network(self._fleet, nodes[n - 1], node) for n, node in enumerate(nodes)]
+        return all(way is not None and not self._fleet.networks[way].control for way in ways)
 
     def _framework(self, service: str) -> Framework:
         of_job: Framework = given(self._entry.framework, "none")
@@ -89,10 +102,10 @@ class Groups:
         if own is None or (scope.service, scope.node) not in members:
             return None
         name, node = members[0]
-        first = places[0].listens[node.name] if places[0] else None
+        first = places[0].listens[node.name] if places[0] else ()
         return Group(
             tuple((name, node.name) for name, node in members),
-            first.port if first else PORTS.get(framework, 0),
+            first[0].port if first else PORTS.get(framework, 0),
             own.network,
             given(self._entry.elastic, False),
             f"{self._fleet.name}-{self._job}-{name}",

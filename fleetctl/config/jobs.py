@@ -10,13 +10,14 @@ from ipaddress import IPv4Address
 from msgspec import structs
 
 from fleetctl.config.groups import Groups
-from fleetctl.config.listen import check_ports, read_listen
+from fleetctl.config.listen import check_listed, check_ports, read_listens
 from fleetctl.config.liveness import read_liveness
 from fleetctl.config.nodes import check_env, read_workdir, texts
 from fleetctl.config.order import check_order
+from fleetctl.config.peers import peers_of
 from fleetctl.config.placeholders import ANY_NODE, OF_NODE
 from fleetctl.config.ready import FROM_OUTSIDE, read_ready, written_kinds
-from fleetctl.config.report import Report, TreePath, nearest
+from fleetctl.config.report import Report, TreePath, choices, nearest
 from fleetctl.config.requires import read_requires
 from fleetctl.config.scope import Scope, ServicePlace
 from fleetctl.config.shape import (
@@ -47,6 +48,7 @@ def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: R
         report.mistake((*path, OF_NODE), what, key=True)
     reader = _JobReader(name, entry, fleet, locate, report)
     services = {service: reader.service(service) for service in entry.services}
+    reader.warn_of_control()
     check_order(path, {n: s.after for n, s in services.items()}, report)
     job = Job(name, services, elastic=given(entry.elastic, False))
     check_ports(job.instances, report)
@@ -73,10 +75,11 @@ class _JobReader:
         self._nodes = {name: self._on(name, entry) for name, entry in self._entries.items()}
         self._groups = Groups(job, entry, fleet, self._nodes, report)
         self._listens = {
-            name: {node.name: self._listen(name, node) for node in nodes}
+            name: {node.name: self._listening(name, node) for node in nodes}
             for name, nodes in self._nodes.items()
         }
         self._places = {name: self._place(name) for name in self._entries}
+        self._over_control: dict[tuple[str, str, str], dict[str, None]] = {}
 
     def _path(self, service: str, *rest: str | int) -> TreePath:
         return ("jobs", self._job, "services", service, *rest)
@@ -144,21 +147,31 @@ class _JobReader:
                 known[name] = None
         return tuple(known)
 
-    def _listen(self, service: str, node: Node) -> Listen | None:
-        text = given(self._entries[service].listen, None)
-        if text is None:
-            return None
-        return read_listen(text, node, self._fleet, self._path(service, "listen"), self._report)
+    def _listening(self, service: str, node: Node) -> tuple[Listen, ...]:
+        written = given(self._entries[service].listen, None)
+        if written is None:
+            return ()
+        path = self._path(service, "listen")
+        return read_listens(written, node, self._fleet, path, self._report)
 
     def _place(self, service: str) -> ServicePlace | None:
         names = tuple(node.name for node in self._nodes[service])
         network = self._groups.network(service)
-        listen = self._listens[service][names[0]]
-        written = given(self._entries[service].listen, None) is not None
-        wrong = self._report.wrong(*self._path(service, "listen"))
-        if names == (ANY_NODE,) or (listen is None and (written or wrong)):
+        path, written = self._path(service, "listen"), given(self._entries[service].listen, None)
+        check_listed(written or "", self._nodes[service], self._fleet, path, self._report)
+        lacks = not self._listens[service][names[0]]
+        if names == (ANY_NODE,) or (lacks and (written is not None or self._report.wrong(*path))):
             return None
         return ServicePlace(names, self._listens[service], network)
+
+    def warn_of_control(self) -> None:
+        """Warn of what is reached over a control network though the fleet has others."""
+        for (service, needed, network), nodes in self._over_control.items():
+            self._report.warning(
+                self._path(service),
+                f"service {service!r} on {choices(nodes)} reaches {needed!r} over the control "
+                f"network {network!r}: there is no other to which both have a way",
+            )
 
     def service(self, name: str) -> Service:
         entry = self._entries[name]
@@ -183,6 +196,7 @@ class _JobReader:
             after,
             rank,
             len(self._nodes[name]),
+            over_control=self._over_control,
         )
         instance = self._filled(name, entry, after, scope)
         if self._elastic:
@@ -210,7 +224,10 @@ class _JobReader:
             world_size=scope.world_size,
             command=None if command is None else fill(command, "command"),
             workdir=self._workdir(name, entry, node, scope),
-            listen=self._listens[name][node.name],
+            listen=next(iter(self._listens[name][node.name]), None),
+            other_listens=self._listens[name][node.name][1:],
+            endpoints=self._endpoints(after, scope),
+            peers=self._peers(name, node),
             ready=read_ready(
                 entry.ready,
                 given(entry.listen, None) is not None,
@@ -229,6 +246,23 @@ class _JobReader:
             interfaces=scope.interfaces,  # filled by all of the above
             files=scope.files,
         )
+
+    def _endpoints(self, after: tuple[str, ...], scope: Scope) -> dict[str, Listen]:
+        """Where an instance reaches those that it starts after, if not at their first listen."""
+        found = {}
+        for service in after:
+            place = self._places[service]
+            for node in place.nodes if place else ():
+                listen = scope.endpoint(service, node)
+                if listen and listen != self._listens[service][node][0]:
+                    found[f"{service}@{node}"] = listen
+        return found
+
+    def _peers(self, service: str, node: Node) -> dict[str, IPv4Address]:
+        """Those whose way is waited for: none in an elastic job, where anyone may be away."""
+        if self._elastic:
+            return {}
+        return peers_of(self._fleet, self._entries[service], self._nodes[service], node)
 
     def _node_env(self, scope: Scope) -> dict[str, str]:
         """The variables that nodes.yaml gives every instance on the node."""

@@ -1,9 +1,9 @@
-"""Reads ``listen`` of a service: the address and port on which each of its instances listens."""
+"""Reads ``listen`` of a service: where each of its instances listens."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address
 
 from fleetctl.config.report import Report, TreePath, choices, nearest, quoted
@@ -13,9 +13,51 @@ from fleetctl.model.topology import Fleet, Node
 _PORT = re.compile(r"0*[0-9]{1,5}")
 
 
-def read_listen(
-    text: str, node: Node, fleet: Fleet, path: TreePath, report: Report
-) -> Listen | None:
+def read_listens(
+    written: str | Sequence[str], node: Node, fleet: Fleet, path: TreePath, report: Report
+) -> tuple[Listen, ...]:
+    """What ``listen`` comes to on ``node``; empty after a mistake.
+
+    Of a list, networks that ``node`` is not on are those of other instances.
+    """
+    if isinstance(written, str):
+        one = _read(written, node, fleet, path, report)
+        return (one,) if one else ()
+    found: dict[Listen, None] = {}
+    elsewhere = []
+    for index, text in enumerate(written):
+        if text.rpartition(":")[0] in fleet.networks.keys() - node.networks:
+            elsewhere.append(text)
+            continue
+        one = _read(text, node, fleet, (*path, index), report)
+        if one in found:
+            report.mistake((*path, index), f"{quoted(text)} is listed twice in listen")
+        elif one:
+            found[one] = None
+    if len(elsewhere) == len(written) and not report.wrong("nodes", node.name, "addresses"):
+        on = choices(node.networks) or "no network"
+        what = f"{node.name!r} cannot listen on {choices(elsewhere)}: it is on {on}"
+        report.mistake(path, what)
+    return tuple(found)
+
+
+def check_listed(
+    written: str | Sequence[str],
+    nodes: Iterable[Node],
+    fleet: Fleet,
+    path: TreePath,
+    report: Report,
+) -> None:
+    """Report networks in a list that none of ``nodes`` is on."""
+    on = {network for node in nodes for network in node.networks}
+    for index, text in enumerate([] if isinstance(written, str) else written):
+        network = text.rpartition(":")[0]
+        if network in fleet.networks and network not in on and not report.wrong("nodes"):
+            what = f"no node of the service is on network {network!r}, so none can listen there"
+            report.mistake((*path, index), what)
+
+
+def _read(text: str, node: Node, fleet: Fleet, path: TreePath, report: Report) -> Listen | None:
     """``NETWORK:PORT`` or ``ADDRESS:PORT`` on ``node``; ``None`` after a mistake.
 
     :param node: a node of the fleet, or a stand-in for an unknown one.
@@ -90,20 +132,14 @@ def read_port(text: str) -> int | None:
 
 def check_ports(instances: Iterable[Instance], report: Report) -> None:
     """Report instances of a job that would listen on the same address and port of one node."""
-    taken: dict[tuple[str, int], list[Instance]] = {}
-    for instance in instances:
-        if instance.listen is None:
-            continue
-        others = taken.setdefault((instance.node, instance.listen.port), [])
-        for other in others:
-            assert other.listen is not None
-            mine, theirs = instance.listen.address, other.listen.address
+    taken: dict[tuple[str, int], list[tuple[Instance, Listen]]] = {}
+    for instance, listen in ((i, listen) for i in instances for listen in i.listens):
+        others = taken.setdefault((instance.node, listen.port), [])
+        for other, its in others:
+            mine, theirs = listen.address, its.address
             if mine == theirs or mine.is_unspecified or theirs.is_unspecified:
                 path = ("jobs", instance.job, "services", instance.service, "listen")
-                what = (
-                    f"{instance.name} cannot listen on {instance.listen}: "
-                    f"{other.name} listens on {other.listen}"
-                )
+                what = f"{instance.name} cannot listen on {listen}: {other.name} listens on {its}"
                 report.mistake(path, what)
                 break
-        others.append(instance)
+        others.append((instance, listen))

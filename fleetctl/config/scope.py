@@ -8,6 +8,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from fleetctl.config.placeholders import ANY_ADDRESS, NodeScope, Unfillable
 from fleetctl.config.report import TreePath
+from fleetctl.model.endpoints import best_network, endpoint
 from fleetctl.model.jobs import Listen
 from fleetctl.model.late_words import interface_word, late_word, path_word
 from fleetctl.model.topology import Fleet, Node
@@ -28,7 +29,7 @@ class ServicePlace:
     """
 
     nodes: tuple[str, ...]
-    listens: Mapping[str, Listen | None]
+    listens: Mapping[str, tuple[Listen, ...]]
     network: str | None = None
 
 
@@ -52,6 +53,9 @@ class Scope(NodeScope):
     """Gets what :attr:`Instance.interfaces` is to be, as texts are filled in."""
     files: dict[str, str] = field(default_factory=dict)
     """Gets what :attr:`Instance.files` is to be."""
+    over_control: dict[tuple[str, str, str], dict[str, None]] = field(default_factory=dict)
+    """Gets, by its own service, that which is reached and the network: the nodes that reach it over
+    a control network because there is no other."""
 
     def value(self, word: str) -> str | None:
         """See :meth:`NodeScope.value`."""
@@ -95,16 +99,19 @@ class Scope(NodeScope):
         return [self.address(node, network, word) for node in nodes]
 
     def host(self, service: str, name: str, what: str = "host") -> str:
-        """Under which address ``service`` is reached on node ``name``: where it listens; else the
-        node's address on the network that is meant; else that on a control network; else its SSH
-        host.
+        """Under which address ``service`` is reached on node ``name`` from this one: where it
+        listens; else the node's address on the network that is meant; else that on the network by
+        which both have a way to each other, a control network last; else its SSH host.
 
         :raises Unfillable: it is not on the network that is meant, and has no ``via`` to it.
         """
         place, node = self.places[service], self.fleet.nodes[name]
         assert place
-        listen = place.listens.get(name)
+        listen = self.endpoint(service, name)
+        wild = any(one.address.is_unspecified for one in place.listens.get(name, ()))
         if listen is not None and not listen.address.is_unspecified:
+            if wild and not place.network:
+                self._note_control(service, listen.network)
             return str(listen.address)
         if place.network:
             if own := self.fleet.way_out(node, place.network):
@@ -115,10 +122,33 @@ class Scope(NodeScope):
                 f"{{{service}.{what}}} has no value: {name!r} is neither on network "
                 f"{place.network!r} nor has a via to it"
             )
-        for network in self.fleet.networks.values():
-            if network.control and network.name in node.addresses:
-                return str(node.addresses[network.name])
-        return node.ssh.host
+        if node.name == self.node.name:
+            network = min(
+                node.addresses, key=lambda n: self.fleet.networks[n].control, default=None
+            )
+        else:
+            controls = (n for n in node.addresses if self.fleet.networks[n].control)
+            network = best_network(self.fleet, self.node, node) or next(controls, None)
+            self._note_control(service, network)
+        return str(node.addresses[network]) if network else node.ssh.host
+
+    def endpoint(self, service: str, name: str) -> Listen | None:
+        """Where ``service`` on node ``name`` is reached from this one; ``None``: it does not
+        listen."""
+        place = self.places[service]
+        if place is None:
+            return None
+        server, listens = self.fleet.nodes[name], place.listens.get(name, ())
+        return endpoint(self.fleet, self.node, server, listens, place.network)
+
+    def _note_control(self, service: str, network: str | None) -> None:
+        networks = self.fleet.networks
+        if network is None or not networks[network].control or not self.node.networks:
+            return
+        if not all(one.control for one in networks.values()):
+            self.over_control.setdefault((self.service, service, network), {})[self.node.name] = (
+                None
+            )
 
     def local_network(self, word: str) -> str:
         """The network by which the node reaches what the instance starts after; else its peers.
@@ -128,10 +158,10 @@ class Scope(NodeScope):
         own = self.places[self.service]
         assert own
         meant = [own.network, *(self._network_of(name) for name in self.after)]
-        listen = own.listens.get(self.node.name)
+        listens = own.listens.get(self.node.name)
         if len(own.nodes) > 1:
             meant.append(meeting(self.fleet, [self.fleet.nodes[name] for name in own.nodes]))
-        meant.append(listen.network if listen else None)
+        meant.append(listens[0].network if listens else None)
         for network in filter(None, meant):
             if found := self.fleet.way_out(self.node, network):
                 return found
@@ -198,7 +228,7 @@ class Scope(NodeScope):
                 return ",".join(self.host(service, name, what) for name in place.nodes)
             case "size":
                 return str(len(place.nodes))
-        listen = place.listens.get(place.nodes[0])
+        listen = self.endpoint(service, place.nodes[0])
         if listen is None:
             raise Unfillable(f"{{{service}.port}} has no value: service {service!r} has no listen")
         return str(listen.port)

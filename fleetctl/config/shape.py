@@ -264,12 +264,19 @@ class ServiceEntry(Entry):
         _means("Where it runs, ~/ allowed; a relative one is taken from the node's workdir."),
     ] = UNSET
     listen: Annotated[
-        Binding | UnsetType,
-        _means("NETWORK:PORT or ADDRESS:PORT: the one address it must listen on."),
+        Binding | Annotated[list[Binding], _SOME] | UnsetType,
+        _means("NETWORK:PORT or ADDRESS:PORT where it must listen; or a list of them."),
     ] = UNSET
     network: Annotated[
         NetworkRef | UnsetType,
         _means("The network that is meant where it does not listen; default: its job's."),
+    ] = UNSET
+    peers: Annotated[
+        bool | NetworkRef | UnsetType,
+        _means(
+            "true, or the network that is meant: its instances talk to each other, so each has a "
+            "way to each, and starts once it reaches them."
+        ),
     ] = UNSET
     framework: Annotated[
         Framework | UnsetType,

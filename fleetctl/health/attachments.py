@@ -22,6 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.health.kinds.reachability import PACKET_LOSS, RTT_HIGH
+from fleetctl.model.endpoints import listened_on
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import AddressStatus, FleetStatus, NodeStatus, ReachStatus
 from fleetctl.model.topology import Fleet
@@ -73,9 +74,8 @@ def data_networks(fleet: Fleet, job: Job | None) -> tuple[str, ...]:
     """
     used: set[str] = set()
     for instance in job.instances if job else ():
-        if instance.listen:
-            name = instance.listen.network or fleet.network_of(instance.listen.address)
-            used |= {name} if name else set()
+        used |= set(filter(None, (listened_on(fleet, listen) for listen in instance.listens)))
+        used |= set(filter(None, map(fleet.network_of, instance.peers.values())))
     for target in tuple(used):
         for instance in job.instances if job else ():
             used |= set(_crossed(fleet, instance.node, target))
@@ -146,12 +146,7 @@ def _needed(job: Job | None, own: NodeStatus, node: str) -> ReachStatus | None:
     """The row with the longest round trip of those to instances that ``node`` depends on."""
     if job is None:
         return None
-    wanted = {
-        str(need.listen.address)
-        for instance in job.on(node)
-        for need in job.needs(instance)
-        if need.listen
-    }
+    wanted = {str(address) for instance in job.on(node) for address in job.used_by(instance)}
     measured = [r for r in own.reachability if r.to in wanted and r.rtt_ms is not None]
     return max(measured, key=lambda row: row.rtt_ms or 0.0, default=None)
 

@@ -8,7 +8,7 @@ from fleetctl.health.kinds.registry import STOPS_START
 from fleetctl.health.network.causes import Way
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.plan import PlanStep
-from fleetctl.model.status import ALIVE_STATES, AddressStatus, FleetStatus, Problem
+from fleetctl.model.status import ALIVE_STATES, FleetStatus, Problem
 from fleetctl.model.topology import Fleet
 
 
@@ -41,10 +41,11 @@ def _of_step(
     errors: Iterable[Problem],
 ) -> Iterator[Problem]:
     name = step.instance.node
-    listen = step.instance.listen
-    if listen and any(a.ok is False for a in _addresses(status, name, str(listen.address))):
+    own = {str(listen.address) for listen in step.instance.listens}
+    if any(a.ok is False for a in status.nodes[name].addresses if a.expected in own):
         yield from (p for p in errors if p.node == name or name in p.affects)
-    wanted = {need.listen.address for need in step.needs if need.listen}
+    wanted = {listen.address for need in step.needs if (listen := step.instance.endpoint(need))}
+    wanted |= set(step.instance.peers.values())
     # rows for addresses that are not known come after the others
     rows = zip(expectations.reach_of(name), status.nodes[name].reachability, strict=False)
     for reach, row in rows:
@@ -54,7 +55,3 @@ def _of_step(
         yield from (
             p for p in errors if p.node in stations or (p.node is None and name in p.affects)
         )
-
-
-def _addresses(status: FleetStatus, node: str, address: str) -> Iterator[AddressStatus]:
-    return (a for a in status.nodes[node].addresses if a.expected == address)

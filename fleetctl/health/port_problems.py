@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address
 
 from fleetctl.health.kinds.instances import LISTEN_EXPOSED, PORT_IN_USE, PORT_WRONG_ADDRESS
-from fleetctl.health.sockets import EVERY_IPV4, own_pids, own_sockets, satisfies, strangers
+from fleetctl.health.sockets import EVERY_IPV4, lacking, own_pids, own_sockets, strangers
+from fleetctl.model.endpoints import listened_on
 from fleetctl.model.facts import Listener, NodeFacts
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Instance, Job, Listen
 from fleetctl.model.status import Fix, Problem
-from fleetctl.model.topology import Fleet
+from fleetctl.model.topology import Fleet, Network
 
 
 def port_problem(instance: Instance, facts: NodeFacts, hit: Sequence[str]) -> Problem | None:
@@ -18,12 +19,13 @@ def port_problem(instance: Instance, facts: NodeFacts, hit: Sequence[str]) -> Pr
 
     :param hit: the instance, and those that wait for it.
     """
-    listen = instance.listen
     sockets = own_sockets(instance, facts, own_pids(instance, facts))
-    if listen is None or sockets is None:
+    if sockets is None:
         return None
-    on_port = [one for one in sockets if one.port == listen.port]
-    if on_port and not any(satisfies(one, listen) for one in on_port):
+    for listen in lacking(instance, sockets):
+        on_port = [one for one in sockets if one.port == listen.port]
+        if not on_port:
+            continue
         return PORT_WRONG_ADDRESS.problem(
             instance.node,
             instance=instance.name,
@@ -76,22 +78,39 @@ def _instance_of(listener: Listener, facts: NodeFacts) -> tuple[str, str] | None
 
 def exposed(fleet: Fleet, job: Job, instance: Instance, facts: NodeFacts) -> Problem | None:
     """The instance also accepts connections that none of those that use it needs."""
-    listen = instance.listen
-    network = fleet.networks.get(_network(fleet, instance) or "")
-    if listen is None or network is None or network.control:
+    sockets = own_sockets(instance, facts, own_pids(instance, facts)) or ()
+    for port in dict.fromkeys(listen.port for listen in instance.listens):
+        listens = [listen for listen in instance.listens if listen.port == port]
+        mine = tuple(one for one in sockets if one.port == port)
+        if found := _exposed(fleet, job, instance, listens, mine, facts):
+            return found
+    return None
+
+
+def _exposed(
+    fleet: Fleet,
+    job: Job,
+    instance: Instance,
+    listens: Sequence[Listen],
+    sockets: Sequence[Listener],
+    facts: NodeFacts,
+) -> Problem | None:
+    """The same for ``listens`` on one port, and its ``sockets`` there."""
+    networks = [fleet.networks.get(listened_on(fleet, listen) or "") for listen in listens]
+    wanted = [network for network in networks if network is not None and not network.control]
+    if not wanted or len(wanted) < len(networks):
         return None
-    users = [i.node for i in job.instances if instance.service in i.after]
-    if any(not _over(fleet, user, network.name) for user in users if user != instance.node):
+    users = [i.node for i in job.instances if instance.service in i.after] + [*instance.peers]
+    if any(not _over(fleet, user, wanted) for user in users if user != instance.node):
         return None
     others = {
         str(address.ip)
         for interface in facts.network.interfaces or ()
         for address in interface.addresses
-        if interface.up and not address.ip.is_loopback and address.ip not in network.cidr
+        if interface.up and not address.ip.is_loopback
+        if not any(address.ip in network.cidr for network in wanted)
     }
-    for one in own_sockets(instance, facts, own_pids(instance, facts)) or ():
-        if one.port != listen.port:
-            continue
+    for one in sockets:
         elsewhere = others if one.address in EVERY_IPV4 else others & {one.address}
         if elsewhere:
             where = ", ".join(_named(fleet, address) for address in sorted(elsewhere))
@@ -100,21 +119,17 @@ def exposed(fleet: Fleet, job: Job, instance: Instance, facts: NodeFacts) -> Pro
                 instance=instance.name,
                 bound=one,
                 elsewhere=where,
-                network=network.name,
-                listen=listen,
+                network=" or ".join(network.name for network in wanted),
+                listen=" and ".join(map(str, listens)),
                 evidence=f"listening socket of its processes: {one}",
             )
     return None
 
 
-def _network(fleet: Fleet, instance: Instance) -> str | None:
-    listen = instance.listen
-    return (listen.network or fleet.network_of(listen.address)) if listen else None
-
-
-def _over(fleet: Fleet, node: str, network: str) -> bool:
-    """Whether ``node`` is on ``network`` or has a way to it."""
-    return network in fleet.nodes[node].networks or network in fleet.nodes[node].via
+def _over(fleet: Fleet, node: str, networks: Iterable[Network]) -> bool:
+    """Whether ``node`` is on one of ``networks`` or has a way to one."""
+    there = (*fleet.nodes[node].networks, *fleet.nodes[node].via)
+    return any(network.name in there for network in networks)
 
 
 def _named(fleet: Fleet, address: str) -> str:

@@ -219,7 +219,7 @@ def _denied(node: Node, facts: NodeFacts, job: Job) -> Iterator[Problem]:
     """Local Network privacy: reported only if ping is answered, which macOS always allows."""
     mine = job.on(node.name)
     wanted = dict.fromkeys(
-        need.listen.address for i in mine for need in job.needs(i) if need.listen
+        listen.address for i in mine for need in job.needs(i) if (listen := i.endpoint(need))
     )
     reached = [a for a in wanted if (e := facts.network.echoes.get(a)) and e.received]
     if reached and facts.local_network is not None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import assert_never
 
 from fleetctl.health.liveness import liveness_status
-from fleetctl.health.sockets import own_sockets, satisfies
+from fleetctl.health.sockets import lacking, own_sockets
 from fleetctl.hiding import hidden
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts, Pane, Record
 from fleetctl.model.jobs import Instance
@@ -274,8 +274,7 @@ def _is_ready(instance: Instance, facts: NodeFacts, pane: Pane, record: Record) 
 
 def _listens(instance: Instance, facts: NodeFacts, pane: Pane, record: Record) -> bool:
     sockets = own_sockets(instance, facts, _own_pids(facts, pane, record))
-    listen = instance.listen
-    return listen is not None and any(satisfies(one, listen) for one in sockets or ())
+    return bool(instance.listens) and not lacking(instance, sockets or ())
 
 
 def _not_ready_reason(
@@ -287,9 +286,10 @@ def _not_ready_reason(
         return f"what listens is not known: {facts.unknown.get('listeners')}"
     if facts.runs is None:
         return f"which processes are its own is not known: {facts.unknown.get('runs')}"
-    bound = _listening(instance, facts, _own_pids(facts, pane, record))
-    others = f"; it listens on {', '.join(bound)}" if bound else ""
-    return f"does not listen on {instance.listen} yet{others}"
+    sockets = own_sockets(instance, facts, _own_pids(facts, pane, record)) or ()
+    others = f"; it listens on {', '.join(map(str, sockets))}" if sockets else ""
+    lacks = lacking(instance, sockets) or instance.listens
+    return f"does not listen on {' and '.join(map(str, lacks))} yet{others}"
 
 
 def _exit_code(pane: Pane | None, record: Record | None, state: ServiceState) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address
 
 from fleetctl.model.facts import Listener, NodeFacts
@@ -18,6 +18,14 @@ def satisfies(listener: Listener, listen: Listen) -> bool:
     if listener.port != listen.port:
         return False
     return listener.address in EVERY_IPV4 or listener.address == str(listen.address)
+
+
+def lacking(instance: Instance, sockets: Iterable[Listener]) -> tuple[Listen, ...]:
+    """Where the instance must listen and none of ``sockets`` does."""
+    there = tuple(sockets)
+    return tuple(
+        listen for listen in instance.listens if not any(satisfies(one, listen) for one in there)
+    )
 
 
 def own_pids(instance: Instance, facts: NodeFacts) -> frozenset[int]:
@@ -48,8 +56,7 @@ def own_sockets(
         or (
             not one.pids
             and mine & facts.foreign
-            and instance.listen is not None
-            and satisfies(one, instance.listen)
+            and any(satisfies(one, listen) for listen in instance.listens)
         )
     )
 
@@ -61,18 +68,17 @@ def strangers(
 
     :param own: the sockets of the instance itself.
     """
-    listen = instance.listen
-    if listen is None:
-        return ()
     return tuple(
         one
         for one in listeners or ()
-        if one not in own
-        and (
-            satisfies(one, listen)
-            or (listen.address.is_unspecified and one.port == listen.port and _ipv4(one.address))
-        )
+        if one not in own and any(_takes(one, listen) for listen in instance.listens)
     )
+
+
+def _takes(one: Listener, listen: Listen) -> bool:
+    """Whether ``one`` keeps others from ``listen``."""
+    everywhere = listen.address.is_unspecified and one.port == listen.port
+    return satisfies(one, listen) or (everywhere and _ipv4(one.address))
 
 
 def _ipv4(text: str) -> bool:

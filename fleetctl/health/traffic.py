@@ -15,6 +15,7 @@ from fleetctl.health.kinds.network import (
     ROUTE_WRONG_INTERFACE,
 )
 from fleetctl.health.sockets import own_pids
+from fleetctl.model.endpoints import listened_on
 from fleetctl.model.facts import NodeFacts, TcpConnection
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import ConnectionStatus, Problem, ServiceStatus
@@ -36,7 +37,7 @@ def with_connections(
         if told is None or told.connections is None or instance.name not in found:
             continue
         own = own_pids(instance, told)
-        ports = {need.listen.port for need in job.needs(instance) if need.listen}
+        ports = {listen.port for need in job.needs(instance) for listen in need.listens}
         mine = tuple(
             _judged(fleet, job, instance, c)
             for c in told.connections
@@ -56,7 +57,7 @@ def _judged(fleet: Fleet, job: Job, instance: Instance, c: TcpConnection) -> Con
         return replace(shown, ok=True)
     if network is None:
         return replace(shown, reason=f"{c.local} is on no network of nodes.yaml")
-    better = _better(fleet, instance.node, peer)
+    better = _better(fleet, job, instance, peer)
     if not fleet.networks[network].control or better is None:
         return replace(shown, ok=True)
     address = fleet.nodes[peer].addresses.get(better, better)
@@ -68,8 +69,16 @@ def _judged(fleet: Fleet, job: Job, instance: Instance, c: TcpConnection) -> Con
     )
 
 
-def _better(fleet: Fleet, node: str, peer: str) -> str | None:
-    """A network other than a control network on which both are, or to which ``node`` has a way."""
+def _better(fleet: Fleet, job: Job, instance: Instance, peer: str) -> str | None:
+    """A network other than a control network by which ``instance`` reaches ``peer``: that of what
+    listens there for it, or another one."""
+    node = instance.node
+    for need in job.needs(instance):
+        listen = instance.endpoint(need) if need.node == peer else None
+        network = listened_on(fleet, listen) if listen else None
+        data = network is not None and not fleet.networks[network].control
+        if data and network in fleet.nodes[peer].addresses:
+            return network
     shared = fleet.shared_network(node, peer)
     if shared is not None and not shared.control:
         return shared.name
@@ -81,10 +90,10 @@ def _better(fleet: Fleet, node: str, peer: str) -> str | None:
 def _peer(fleet: Fleet, job: Job, instance: Instance, c: TcpConnection) -> str | None:
     """The node at the other end, one of those that ``instance`` needs."""
     for need in job.needs(instance):
-        addresses = fleet.nodes[need.node].addresses.values()
-        listen = need.listen
-        if listen and listen.port == c.remote_port and c.remote in (*addresses, listen.address):
-            return need.node
+        own = fleet.nodes[need.node].addresses.values()
+        for listen in need.listens:
+            if listen.port == c.remote_port and c.remote in (*own, listen.address):
+                return need.node
     return None
 
 

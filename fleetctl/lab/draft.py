@@ -271,7 +271,7 @@ class _Draft:
 
     def _listens(self, key: str) -> tuple[str, ...]:
         instances = (i for job in self.fleet.jobs.values() for i in job.on(key))
-        return tuple(str(i.listen) for i in instances if i.listen)
+        return tuple(str(listen) for i in instances for listen in i.listens)
 
     def _default(self, ports: tuple[Port, ...]) -> DefaultRoute | None:
         routed = [p for p in ports if p.network in self.placed[ROUTER]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from ipaddress import IPv4Address
 
 from msgspec import structs
 
@@ -255,26 +256,48 @@ class Runner:
         return status
 
     async def _wait_for_path(self, instance: Instance, needs: Sequence[Instance]) -> str | None:
-        """Wait until the node reaches the address of each of ``needs``; if not, the reason.
+        """Wait until the node reaches the address of each of ``needs``, and its peers; if not, the
+        reason.
 
         An answered ping, or an answer of the SSH port there, proves the way there and back; the
         port on which the need listens is not touched.
         """
         deadline = time.monotonic() + instance.ready.timeout_s
         for need in needs:
-            address = need.listen.address if need.listen else None
-            if address is None or need.node == instance.node:
+            listen = instance.endpoint(need)
+            if listen is None or need.node == instance.node:
                 continue
-            if address.is_loopback or address.is_unspecified:
+            if listen.address.is_loopback or listen.address.is_unspecified:
                 continue
-            reason = f"no path from {instance.node} to {address} and back ({need.name})"
-            while not await self._answers(instance.node, need):
-                if ended := await self._ended(need, instance.waits_until(need)):
-                    return ended
-                if time.monotonic() > deadline:
-                    return reason
-                self._change(instance, "waiting", reason)
-                await asyncio.sleep(0.5)
+            to = listen.address
+            if reason := await self._wait_for_answer(instance, to, need.node, deadline, need):
+                return reason
+        for node, to in instance.peers.items():
+            if reason := await self._wait_for_answer(instance, to, node, deadline):
+                return reason
+        return None
+
+    async def _wait_for_answer(
+        self,
+        instance: Instance,
+        address: IPv4Address,
+        node: str,
+        deadline: float,
+        need: Instance | None = None,
+    ) -> str | None:
+        """Wait until ``address`` of ``node`` answers; if not, the reason.
+
+        :param need: what runs there, if ``instance`` starts after it; else one of its peers does.
+        """
+        name = need.name if need else f"{instance.service}@{node}"
+        reason = f"no path from {instance.node} to {address} and back ({name})"
+        while not await self._answers(instance.node, address, node):
+            if need and (ended := await self._ended(need, instance.waits_until(need))):
+                return ended
+            if time.monotonic() > deadline:
+                return reason
+            self._change(instance, "waiting", reason)
+            await asyncio.sleep(0.5)
         return None
 
     async def _ended(self, need: Instance, until: Until) -> str | None:
@@ -292,10 +315,9 @@ class Runner:
             return None
         return _not_met(need, self._become(need, status))
 
-    async def _answers(self, node: str, need: Instance) -> bool:
-        assert need.listen is not None
+    async def _answers(self, node: str, address: IPv4Address, peer: str) -> bool:
         link = await self._links.get(node)
-        script = path_text(need.listen.address, self._ssh_ports.get(need.node))
+        script = path_text(address, self._ssh_ports.get(peer))
         done = await link.run(script, timeout_s=PATH_TIMEOUT_S)
         return done.exit_status == 0
 

@@ -176,16 +176,18 @@ def _port_freed(
 ) -> ServiceStatus:
     """Fail the stop if the instance had its port before, and another process has it now, or that
     is not known."""
-    port = f":{instance.listen.port}" if instance.listen else "-"
+    ports = tuple(f":{port}" for port in dict.fromkeys(one.port for one in instance.listens))
     if before.listening is None:  # what it had is not known
         held = before.state in ALIVE_STATES
     else:
-        held = any(socket.endswith(port) for socket in before.listening)
-    if not held or instance.listen is None:
+        held = any(socket.endswith(ports) for socket in before.listening)
+    if not held or not ports:
         return status
     if facts.listeners is None:
         why = facts.unknown.get("listeners", "it was not asked")
-        reason = f"its processes are gone, but whether its port {port} is free is not known: {why}"
+        reason = (
+            f"its processes are gone, but whether its port {ports[0]} is free is not known: {why}"
+        )
         return msgspec.structs.replace(status, state="failed", reason=reason)
     taken = strangers(instance, facts.listeners)
     if not taken:

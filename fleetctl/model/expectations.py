@@ -69,6 +69,7 @@ def derive(fleet: Fleet, job: Job | None = None) -> Expectations:
     """
     routes: dict[tuple[str, IPv4Network], ExpectedRoute] = {}
     returns: list[ExpectedRoute] = []
+    answered: set[tuple[str, str, tuple[str, ...]]] = set()
 
     forwarding = {name for name, node in fleet.nodes.items() if node.gateway}
     for node in fleet.nodes.values():
@@ -78,11 +79,15 @@ def derive(fleet: Fleet, job: Job | None = None) -> Expectations:
             forwarding.update(chain)
             there = _route(fleet, node.name, target, chain[0], "route")
             routes[node.name, there.to] = there
-            returns.extend(_returns(fleet, node, target, chain))
+            home = _home(fleet, node, chain)
+            if (home.name, network_name, tuple(chain)) not in answered:
+                answered.add((home.name, network_name, tuple(chain)))
+                returns.extend(_returns(fleet, home, target, chain))
     for back in returns:  # a route that the user chose has priority over a derived one
         routes.setdefault((back.node, back.to), back)
 
-    ordered = sorted(routes.values(), key=lambda r: list(fleet.nodes).index(r.node))
+    places = {name: place for place, name in enumerate(fleet.nodes)}
+    ordered = sorted(routes.values(), key=lambda r: places[r.node])
     return Expectations(
         routes=tuple(ordered),
         forwarding=frozenset(forwarding),
@@ -149,13 +154,18 @@ def _route(fleet: Fleet, node: str, to: Network, gateway: str, kind: RouteKind) 
     )
 
 
-def _returns(
-    fleet: Fleet, node: Node, target: Network, chain: list[str]
-) -> Iterator[ExpectedRoute]:
-    """Nodes that answer ``node`` need a route back to the network from which ``node`` sends."""
+def _home(fleet: Fleet, node: Node, chain: list[str]) -> Network:
+    """The network from which ``node`` sends through ``chain``."""
     home = fleet.shared_network(node.name, chain[0])
     if home is None:
         raise ValueError(f"{node.name} and its gateway {chain[0]} share no network")
+    return home
+
+
+def _returns(
+    fleet: Fleet, home: Network, target: Network, chain: list[str]
+) -> Iterator[ExpectedRoute]:
+    """Nodes that answer one that sends from ``home`` need a route back there."""
     for nearer, farther in pairwise(chain):
         if home.name not in fleet.nodes[farther].networks:
             yield _route(fleet, farther, home, nearer, "return")
@@ -224,9 +234,8 @@ def _needed(
 def _wanted(fleet: Fleet) -> frozenset[tuple[str, IPv4Address]]:
     """Pairs of a node and an address to which one of its instances connects."""
     return frozenset(
-        (instance.node, need.listen.address)
+        (instance.node, address)
         for job in fleet.jobs.values()
         for instance in job.instances
-        for need in job.needs(instance)
-        if need.listen
+        for address in job.used_by(instance)
     )

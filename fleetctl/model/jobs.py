@@ -22,7 +22,7 @@ RestartPolicy = Literal["never", "on-failure", "always"]
 
 
 class Listen(Struct, frozen=True):
-    """The only address and port on which an instance may listen."""
+    """An address and port on which an instance must listen."""
 
     address: IPv4Address
     port: int
@@ -87,6 +87,13 @@ class Instance(Struct, frozen=True):
     words: tuple[str, ...] | None = None
     """What a start adds to the command; no part of the definition. ``None``: nothing was said of
     them, so that a restart keeps those of the last start."""
+    other_listens: tuple[Listen, ...] = ()
+    """Where it must listen besides ``listen``."""
+    endpoints: Mapping[str, Listen] = {}
+    """By name of an instance that it starts after: where it reaches that one, if not at its
+    ``listen``."""
+    peers: Mapping[str, IPv4Address] = {}
+    """By node: where it reaches other instances of its service, without which it is not started."""
     until: Mapping[str, Until] = {}
     """By name of a service in ``after``: what is waited for, where it is not that it is ready."""
     interfaces: Mapping[str, IPv4Address] = {}
@@ -108,6 +115,15 @@ class Instance(Struct, frozen=True):
         if self.command is None or not self.words:
             return self.command
         return f"{self.command.rstrip()} {shlex.join(self.words)}"
+
+    @property
+    def listens(self) -> tuple[Listen, ...]:
+        """All addresses and ports on which it must listen."""
+        return (self.listen, *self.other_listens) if self.listen else ()
+
+    def endpoint(self, need: Instance) -> Listen | None:
+        """Where it reaches ``need``, which it starts after; ``None``: that does not listen."""
+        return self.endpoints.get(need.name, need.listen)
 
     def waits_until(self, need: Instance) -> Until:
         """What it waits for of ``need``, after which it starts."""
@@ -171,6 +187,8 @@ class Instance(Struct, frozen=True):
             what["liveness"] = msgspec.to_builtins(self.liveness)
         if self.files:
             what["files"] = dict(sorted(self.files.items()))
+        if self.other_listens:
+            what["other_listens"] = [str(listen) for listen in self.other_listens]
         if self.provided:
             what["provided"] = dict(sorted(self.provided.items()))
         return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()[:12]
@@ -272,6 +290,12 @@ class Job(Struct, frozen=True):
             return ()
         nodes = dict.fromkeys(i.node for i in self.instances if i.command is not None)
         return tuple(PrepareLog(self.name, n) for n in nodes if n in self.prepare.workdirs)
+
+    def used_by(self, instance: Instance) -> dict[IPv4Address, str]:
+        """Addresses to which ``instance`` connects, each with the node that has it."""
+        listening = ((need.node, instance.endpoint(need)) for need in self.needs(instance))
+        found = {listen.address: node for node, listen in listening if listen}
+        return found | {address: node for node, address in instance.peers.items()}
 
     def needs(self, instance: Instance) -> tuple[Instance, ...]:
         """The instances that ``instance`` starts after."""

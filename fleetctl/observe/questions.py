@@ -81,8 +81,9 @@ def _neighbours(
         networks = fleet.nodes[instance.node].addresses
         for need in job.needs(instance):
             port = fleet.nodes[need.node].ssh_port
-            if not need.listen or need.node == instance.node or port is None:
+            listen = instance.endpoint(need)
+            if not listen or need.node == instance.node or port is None:
                 continue
-            address = need.listen.address
+            address = listen.address
             if any(address in fleet.networks[name].cidr for name in networks):
                 yield instance, address, port

@@ -151,9 +151,9 @@ START = "fleet: f\nnodes: {n: }\njobs: {j: {services: {s: {on: "
     ],
 )
 def test_a_text_made_to_exhaust_the_reader_ends_soon(text: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     read(text)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_a_fleet_of_200_nodes_is_read_soon() -> None:
@@ -163,7 +163,7 @@ def test_a_fleet_of_200_nodes_is_read_soon() -> None:
         f"fleet: f\nnetworks: {{w: {{cidr: 10.0.0.0/16, control: true}}}}\nnodes:\n{nodes}"
         f'jobs: {{j: {{services: {{s: {{on: [{names}], command: "x {{rank}}"}}}}}}}}\n'
     )
-    began = time.monotonic()
+    began = time.process_time()
     fleet = load_text(text, "nodes.yaml")
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
     assert fleet.jobs["j"].instances[199].command == "x 200"

@@ -44,12 +44,12 @@ def test_nothing_is_derived_of_an_address_that_is_not_known() -> None:
 
 def test_a_service_there_is_found_by_the_name_of_its_node() -> None:
     text, _ = edited(
-        ("wifi: 192.168.1.11, fabric", "§wifi: dhcp, fabric"),
-        ("host: 192.168.1.11, port: 22", "host: mini1.local"),
+        ("  ipad:\n", "  mac: §{ssh: {host: mac.local}, addresses: {wifi: dhcp}}\n  ipad:\n"),
+        ("on: mini1", "on: mac"),
         ("listen: fabric:65432", "listen: 0.0.0.0:65432"),
     )
     job = load_text(text, "nodes.yaml").jobs["train"]
-    assert job.services["worker"].instances[0].command == "work 1 mini1.local"
+    assert job.services["worker"].instances[0].command == "work 1 mac.local"
 
 
 def test_one_that_can_never_be_asked_is_a_warning(tmp_path: Path) -> None:

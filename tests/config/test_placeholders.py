@@ -48,9 +48,9 @@ def filled(command: str) -> list[str | None]:
         ("{address.data}", "10.0.0.1", "10.0.0.2"),
         ("{bound.node}", "b.lan", "b.lan"),
         ("{bound.host}:{bound.port}", "10.0.0.2:80", "10.0.0.2:80"),
-        ("{anywhere.host}", "10.1.0.1", "10.1.0.1"),
-        ("{on-wifi.host}", "10.1.0.1", "10.1.0.1"),
-        ("{alone.host}", "login.b", "login.b"),
+        ("{anywhere.host}", "10.0.0.1", "10.0.0.1"),
+        ("{on-wifi.host}", "10.0.0.1", "10.0.0.1"),
+        ("{alone.host}", "10.0.0.2", "10.0.0.2"),
         ('{"rank":{rank}}', '{"rank":1}', '{"rank":2}'),
     ],
 )

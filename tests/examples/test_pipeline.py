@@ -281,6 +281,29 @@ def test_sequences_are_forgotten_after_eight_others(pipeline: Pipeline) -> None:
     assert forward("old", 2) == 409
 
 
+def test_a_story_without_its_rank_fails_after_a_while_and_names_it(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    with ExitStack() as held:
+        port = _free_port(held)
+    other = f"127.0.0.1:{pipeline.ports[2]}"
+    head = ["pipeline.py", "rank", "one", "--plain", "--blocks", "0-3", "--patience", "0.2"]
+    head += ["--listen", f"127.0.0.1:{port}", "--then", f"other={other}"]
+    rank = Program(tmp_path / "one", *head)
+    try:
+        eventually(lambda: "rank 0 at" in rank.log.read_text(), "it listens")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("POST", "/generate", b"{}")
+        *waiting, last = map(json.loads, connection.getresponse().read().splitlines())
+        connection.close()
+    finally:
+        rank.kill()
+    why = f"rank 1 (other, {other}) does not work: it has blocks 8-11, and 4 is next"
+    assert waiting
+    assert all(line == {"waiting": why} for line in waiting)
+    assert last == {"end": "failed", "error": why}
+
+
 def _refused(*arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "pipeline.py", "rank", "here", *arguments],

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleetctl.health.port_problems import exposed, port_in_use, port_problem
+from fleetctl.health.sockets import strangers
 from fleetctl.model.facts import Listener, NetworkFacts, NodeFacts
 from fleetctl.model.jobs import Job, Listen
 from fleetctl.model.network import Interface
@@ -22,9 +23,12 @@ FABRIC, WIFI = IPv4Address("10.0.0.1"), IPv4Address("192.168.1.1")
 
 
 def made(**listening: Any) -> Job:
+    fields = ("other_listens", "peers")
+    more: dict[str, Any] = {name: listening.pop(name) for name in fields if name in listening}
     at = {"address": FABRIC, "port": 6000, "network": "fabric", **listening}
     return job(
-        {"server": (["a"], []), "worker": (["b"], ["server"])}, server={"listen": Listen(**at)}
+        {"server": (["a"], []), "worker": (["b"], ["server"])},
+        server={"listen": Listen(**at), **more},
     )
 
 
@@ -90,6 +94,14 @@ def test_what_is_not_exposed() -> None:
         assert exposed(fleet(), other, other.instances[0], known) is None
 
 
+def test_peers_use_it_too() -> None:
+    peers = made(peers={"b": IPv4Address("192.168.1.2")})
+    apart = fleet(addresses={"wifi": IPv4Address("192.168.1.2")})
+    alone = Job("job", {"server": peers.services["server"]})
+    known = on_a(listener("0.0.0.0", 6000, PID))
+    assert exposed(apart, alone, alone.instances[0], known) is None
+
+
 def test_the_wrong_address() -> None:
     problem = port_problem(SERVER, on_a(listener("127.0.0.1", 6000, PID)), ())
     assert problem and problem.code == "port-wrong-address"
@@ -98,6 +110,33 @@ def test_the_wrong_address() -> None:
     for right in ("10.0.0.1", "0.0.0.0", "*"):
         both = on_a(listener("127.0.0.1", 6000, PID), listener(right, 6000, PID))
         assert port_problem(SERVER, both, ()) is None
+
+
+def test_each_of_several_listens_counts() -> None:
+    cable = Listen(IPv4Address("10.0.1.1"), 6000, "cable")
+    both = made(other_listens=(cable,)).instances[0]
+    lacks = port_problem(both, on_a(listener("10.0.0.1", 6000, PID)), ())
+    assert lacks and "must listen on 10.0.1.1:6000" in lacks.summary
+    (taken,) = strangers(both, [listener("10.0.1.1", 6000, 8)])
+    assert taken.pids == (8,)
+
+
+def test_on_the_networks_of_all_listens_it_is_not_exposed() -> None:
+    cable = Listen(IPv4Address("10.0.1.1"), 6000, "cable")
+    of = fleet()
+    of = replace(
+        of, networks={**of.networks, "cable": Network("cable", IPv4Network("10.0.1.0/30"))}
+    )
+    both = made(other_listens=(cable,))
+    cards = ["10.0.0.1/24", "10.0.1.1/30"]
+    everywhere = listener("0.0.0.0", 6000, PID)
+    assert exposed(of, both, both.instances[0], on_a(everywhere, cards=cards)) is None
+    known = on_a(everywhere, cards=[*cards, "192.168.1.1/24"])
+    problem = exposed(of, both, both.instances[0], known)
+    assert problem and problem.summary == (
+        "server@a listens on 0.0.0.0:6000, so also on 192.168.1.1 (wifi), though all that use it "
+        "are on fabric or cable: let it bind to 10.0.0.1:6000 and 10.0.1.1:6000 only"
+    )
 
 
 def test_another_instance_of_the_fleet_is_named_and_how_it_is_stopped() -> None:

@@ -19,6 +19,7 @@ from tests.launch.jobs import instance, listen
 
 PLAIN = instance()
 SERVER = instance("server", listen=listen(), ready=Ready("listening"))
+TWO_CABLES = replace(SERVER, other_listens=(listen(address="10.0.1.1"),))
 ASKED = instance("asked", ready=Ready("log", "up"))
 PROBED = instance("probed", liveness=Liveness("connect", "x:1"))
 REFUSED = "x:1 refused the connection"
@@ -215,6 +216,18 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         running(SERVER, listener("10.0.0.2", 6000, PID), listener("::", 80, PID)),
         "running",
         "does not listen on 10.0.0.1:6000 yet; it listens on 10.0.0.2:6000, :::80",
+    ),
+    "listens on one of two": (
+        TWO_CABLES,
+        running(TWO_CABLES, listener("10.0.0.1", 6000, PID)),
+        "running",
+        "does not listen on 10.0.1.1:6000 yet; it listens on 10.0.0.1:6000",
+    ),
+    "listens on both": (
+        TWO_CABLES,
+        running(TWO_CABLES, listener("10.0.0.1", 6000, PID), listener("10.0.1.1", 6000, PID)),
+        "ready",
+        None,
     ),
     "a stranger listens": (
         SERVER,

@@ -393,6 +393,22 @@ def test_derived_commands(written: str, becomes: str) -> None:
     assert instance.command == becomes
 
 
+def test_derived_service_with_several_listens_has_one() -> None:
+    text = job("      s: {on: one, listen: [lan:70, fabric:70], command: 'x 10.10.0.1:70'}\n")
+    assert "fabric" not in derived(text).text
+    (instance,) = config.load_text(derived(text).text, "/x").jobs["job"].instances
+    assert [str(listen) for listen in instance.listens] == ["127.0.0.1:40000"]
+    assert instance.command == "x 127.0.0.1:40000"
+
+
+def test_what_only_networks_give_a_meaning_is_left_out() -> None:
+    text = job("      s: {on: [one, two], network: fabric, peers: fabric, command: '{s.host}'}\n")
+    text = text.replace("    services:", "    network: lan\n    services:")
+    first, second = config.load_text(derived(text).text, "/x").jobs["job"].instances
+    assert (first.command, second.command) == ("127.0.0.1", "127.0.0.1")
+    assert not first.peers
+
+
 def test_derived_service_that_listens_everywhere_keeps_one_node() -> None:
     text = job("      s: {on: [one, two], listen: lan:70, command: x}\n")
     made = derived(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -414,6 +415,45 @@ def test_a_path_that_opens_is_waited_for() -> None:
         closed = False
         await running
         assert start.states()["worker@pi4"] == "ready"
+
+    jumping(body())
+
+
+def test_each_waits_for_the_address_that_it_will_use() -> None:
+    shape: Shape = {"server": (["mini1"], []), "worker": (["pi4"], ["server"])}
+    cable = {"server@mini1": listen(address="10.0.1.1")}
+    of = job(shape, server=LISTENING, worker={"endpoints": cable})
+
+    async def body() -> None:
+        links = nodes(of)
+        links.node["pi4"].answers["path"] = says(status=1)
+        run = Start(links, of)
+        running = asyncio.create_task(run.run())
+        await links.node["pi4"].asked("path", times=2)
+        assert run.reasons()["worker@pi4"] == "no path from pi4 to 10.0.1.1 and back (server@mini1)"
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    jumping(body())
+
+
+def test_the_ways_to_peers_are_waited_for_until_the_deadline() -> None:
+    far = IPv4Address("10.0.2.4")
+    of = job({"peer": (["pi4"], [])}, peer={"peers": {"pi5": far}})
+
+    async def body() -> None:
+        links = nodes(of)
+        pi4 = links.node["pi4"]
+        pi4.answers["path"] = says(status=1)
+        start = Start(links, of)
+        await start.run()
+        assert start.states() == {"peer@pi4": "waiting"}
+        assert start.reasons()["peer@pi4"] == f"no path from pi4 to {far} and back (peer@pi5)"
+        assert start.runner.statuses["peer@pi4"].started_at is None
+        pi4.answers["path"] = says(status=0)
+        again = Start(links, of)
+        await again.run()
+        assert again.states() == {"peer@pi4": "ready"}
 
     jumping(body())
 

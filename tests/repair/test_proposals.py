@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -194,6 +194,7 @@ def test_a_node_that_cannot_be_reached_has_no_setup(monkeypatch: pytest.MonkeyPa
     assert said.startswith("pi5: not for good, because its setup could not be asked: ")
 
 
+@settings(deadline=None)  # each example starts a process
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=80))
 def test_a_file_is_written_exactly(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("file") / "file"

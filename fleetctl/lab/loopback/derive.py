@@ -113,10 +113,13 @@ class _Mover:
 
     def move(self, jobs: yaml.MappingNode, env: Mapping[str, str]) -> None:
         for job_name, job in _items(jobs):
+            _remove(job, "network")
             for name, entry in _items(_get(job, "services")):
+                _remove(entry, "network", "peers")
                 self._listen(job_name, name, entry)
         for job_name, job in _items(jobs):
-            doors = [str(i.listen) for i in self._fleet.jobs[job_name].instances if i.listen]
+            instances = self._fleet.jobs[job_name].instances
+            doors = [str(listen) for i in instances for listen in i.listens]
             meant = {k: v for k, v in env.items() if any(door in v for door in doors)}
             names = [name for name, _ in _items(_get(job, "services"))]
             for name, entry in _items(_get(job, "services")):
@@ -127,14 +130,18 @@ class _Mover:
     def _listen(self, job: str, name: str, entry: yaml.Node) -> None:
         """Give the service a port, and one node only: all nodes have the same 127.0.0.1."""
         listen = _get(entry, "listen")
-        if not isinstance(listen, yaml.ScalarNode):
+        if not isinstance(listen, yaml.ScalarNode | yaml.SequenceNode):
             return
         if id(listen) not in self._seen:
             self._seen[id(listen)] = f"{HOST}:{self._free_port()}"
-        listen.value = self._seen[id(listen)]
+        moved = self._seen[id(listen)]
+        if isinstance(listen, yaml.ScalarNode):
+            listen.value = moved
+        else:
+            _set(entry, "listen", yaml.ScalarNode(_STR, moved))
         instances = self._fleet.jobs[job].services[name].instances
-        for instance in instances[:1]:
-            self.moved.setdefault(str(instance.listen), listen.value)
+        for one in instances[0].listens:
+            self.moved.setdefault(str(one), moved)
         if len(instances) > 1:
             _set(entry, "on", yaml.ScalarNode(_STR, instances[0].node))
             others = ", ".join(i.node for i in instances[1:])
@@ -197,6 +204,12 @@ def _items(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
 
 def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
     return next((value for name, value in _items(node) if name == key), None)
+
+
+def _remove(node: yaml.Node, *keys: str) -> None:
+    """Leave out what only a network gives a meaning."""
+    if isinstance(node, yaml.MappingNode):
+        node.value = [(k, v) for k, v in node.value if k.value not in keys]
 
 
 def _set(node: yaml.Node, key: str, new: yaml.Node) -> None:
