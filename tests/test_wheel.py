@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from fleetctl.cli import recipes
+from tests.discovery.test_recipe import NODES
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -78,6 +81,13 @@ def test_the_wheel_carries_what_lies_outside_the_package(installed: Installed) -
     for name in ("elastic", "pipeline", "pipeline/page"):
         example = {path.name for path in (ROOT / "examples" / name).iterdir() if path.is_file()}
         assert {path.name for path in (package / "shipped" / name).iterdir()} >= example
+    for recipe in recipes.NAMES:
+        example = {path.name for path in (ROOT / "examples" / recipe).iterdir() if path.is_file()}
+        shipped = {path.name for path in (package / "shipped/recipes" / recipe).iterdir()}
+        assert shipped >= example
+    (installed.elsewhere / "recipe.yaml").write_text(NODES)
+    said = installed.runs("init", "-f", "recipe.yaml", "--recipe", "torchrun", "--merge", "--yes")
+    assert "wrote torchrun: README.md, allreduce.py" in said
     assert (package / "py.typed").exists()
 
 

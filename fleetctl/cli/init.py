@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 from datetime import date
-from difflib import unified_diff
 from pathlib import Path
 
 import click
 
+from fleetctl.cli import init_recipe, recipes
 from fleetctl.cli.context import Context
+from fleetctl.cli.init_agreeing import agreed, difference
 from fleetctl.cli.init_asking import ask_all, has_terminal
 from fleetctl.cli.init_json import outcome_json
 from fleetctl.cli.init_sources import from_file, offered
-from fleetctl.cli.render import plain, style
+from fleetctl.cli.render import plain
 from fleetctl.cli.saving import require_place, save
 from fleetctl.discovery.answer import Host
 from fleetctl.discovery.assemble import draft
@@ -23,12 +24,12 @@ from fleetctl.discovery.hosts import parse_host, unique
 from fleetctl.discovery.merge import merged
 from fleetctl.discovery.text import file_text
 from fleetctl.errors import ConfigError, FleetctlError, UsageError
-from fleetctl.escaping import visible
 from fleetctl.model.topology import SSH_PORT, Fleet
 from fleetctl.observe.first_look import ask_here
 from fleetctl.quantities import count
 
 _COLUMNS = 100
+_RECIPE = "fleetctl init --merge HOST... adds nodes; -f names another file."
 _EXISTS = "--merge shows what would be added to it; -f names another file."
 
 
@@ -49,6 +50,12 @@ _EXISTS = "--merge shows what would be added to it; -f names another file."
     metavar="FILE",
     help="The file to write; else as for every command, and ./nodes.yaml if there is none.",
 )
+@click.option(
+    "--recipe",
+    type=click.Choice(recipes.NAMES),
+    metavar="NAME",
+    help=f"Also a job that is ready to run: {', '.join(recipes.NAMES)}.",
+)
 @click.option("--merge", is_flag=True, help="Add to the file what it lacks, after showing it.")
 @click.option("--yes", is_flag=True, help="With --merge, do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, alone on stdout.")
@@ -58,6 +65,7 @@ def command(
     hosts: tuple[str, ...],
     source: Path | None,
     file: Path | None,
+    recipe: str | None,
     merge: bool,
     yes: bool,
     as_json: bool,
@@ -74,6 +82,10 @@ def command(
         raise UsageError("--yes is for --merge")
     if as_json and merge and not yes:
         raise UsageError("with --json nothing is asked before the file is changed: add --yes")
+    if recipe and path.exists():
+        if hosts or source or as_json:
+            raise UsageError(f"--recipe adds a job to {path}, and nothing else", hint=_RECIPE)
+        return init_recipe.add(path, *_existing(path), recipe, merge=merge, yes=yes)
     if path.exists() and not merge:
         raise UsageError(f"{path} exists already, so nothing was asked", hint=_EXISTS)
     require_place(path)
@@ -88,7 +100,7 @@ def command(
             "no hosts are given, and there is no terminal to choose some on",
             hint="Name them: fleetctl init mini1 pi@192.168.1.25, or --from FILE.",
         )
-    return _Init(path, fleet, before, yes=yes, as_json=as_json).run(unique(given))
+    return _Init(path, fleet, before, recipe, yes=yes, as_json=as_json).run(unique(given))
 
 
 def _path(named: Path | None) -> Path:
@@ -128,15 +140,24 @@ def _with_nodes_of(fleet: Fleet, path: Path, given: list[Host]) -> list[Host]:
 
 class _Init:
     def __init__(
-        self, path: Path, fleet: Fleet | None, before: bytes, *, yes: bool, as_json: bool
+        self,
+        path: Path,
+        fleet: Fleet | None,
+        before: bytes,
+        recipe: str | None,
+        *,
+        yes: bool,
+        as_json: bool,
     ) -> None:
         """
         :param fleet: of the file to add to; None: a new one is written.
         :param before: its content.
+        :param recipe: whose job a new file gets.
         """
         self._path = path
         self._fleet = fleet
         self._before = before
+        self._recipe = recipes.read(recipe) if recipe else None
         text = before.decode("utf-8-sig")
         self._newline = "\r\n" if "\r\n" in text else "\n"
         self._text = text.replace("\r\n", "\n")
@@ -174,17 +195,23 @@ class _Init:
                 return False
             fleet = _checked(new, made, self._fleet, self._path)
         else:
-            new = file_text(made, date.today())
+            new = file_text(made, date.today(), jobs=self._recipe is not None)
             fleet = load_text(new, str(self._path))
+            if self._recipe:
+                new = recipes.with_job(new, fleet, self._recipe, self._path)
         if self._fleet and self._path.read_bytes() != self._before:
             raise FleetctlError(f"{self._path} was changed meanwhile, and is left as it is")
         new = new.replace("\n", self._newline)
         save(self._path, new, replace=self._fleet is not None, hint=_EXISTS)
         if self._as_json:
+            if self._recipe:
+                recipes.write_files(self._recipe, self._path.parent)
             return True
         _show(fleet)
         parts = [count(len(fleet.nodes), "node"), count(len(fleet.networks), "network")]
         click.echo(f"\nwrote {self._path}: {', '.join(parts)}")
+        if self._recipe:
+            init_recipe.write_files(self._recipe, self._path, first=True)
         if made.guesses:
             click.echo(f"{count(made.guesses, 'value')} marked as guessed: look at them first")
         click.echo("fleetctl check says what is not as it must be, fleetctl fix what repairs it")
@@ -195,26 +222,8 @@ class _Init:
 
         :raises UsageError: there is no terminal to ask on.
         """
-        diff = list(
-            unified_diff(
-                self._text.splitlines(), new.splitlines(), str(self._path), "merged", lineterm=""
-            )
-        )
-        if self._as_json:
-            return bool(diff)
-        if not diff:
-            click.echo(f"{self._path} has all of it: nothing to add")
-            return False
-        colours = {"+": "green", "-": "red", "@": "cyan"}
-        for line in diff:
-            click.echo(style(plain(visible(line)), colours.get(line[0])))
-        if self._yes:
-            return True
-        if not has_terminal():
-            raise UsageError(
-                f"there is no terminal to ask on before {self._path} is changed", hint="Add --yes."
-            )
-        return click.confirm(f"Write this into {self._path}?", err=True)
+        diff = difference(self._path, self._text, new)
+        return bool(diff) if self._as_json else agreed(self._path, diff, yes=self._yes)
 
 
 def _checked(new: str, made: Draft, before: Fleet, path: Path) -> Fleet:

@@ -17,12 +17,15 @@ _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
 """Words that YAML 1.1 takes for something else than text."""
 
 
-def file_text(draft: Draft, today: date) -> str:
-    """The whole file."""
-    return "".join(f"{line}\n" for line in _lines(draft, today))
+def file_text(draft: Draft, today: date, *, jobs: bool = False) -> str:
+    """The whole file.
+
+    :param jobs: jobs will follow; else the file ends with a remark that shows their form.
+    """
+    return "".join(f"{line}\n" for line in _lines(draft, today, jobs))
 
 
-def _lines(draft: Draft, today: date) -> Iterator[str]:
+def _lines(draft: Draft, today: date, jobs: bool) -> Iterator[str]:
     yield f"# Written by fleetctl init on {today:%Y-%m-%d}, from what the nodes said. Comments say"
     yield '# where a line comes from; what no node said is marked "guessed": look at it first.'
     yield "# docs/nodes-yaml.md explains every key; fleetctl config check finds every mistake."
@@ -43,6 +46,8 @@ def _lines(draft: Draft, today: date) -> Iterator[str]:
         yield from node_lines(node, "  ")
     for host in draft.left_out:
         yield f"  # {words(host.host)} is left out: {words(host.why)}"
+    if jobs:
+        return
     yield ""
     yield '# What to run; docs/nodes-yaml.md, "jobs.NAME":'
     yield "# jobs:"
