@@ -53,6 +53,9 @@ PRINTS = [
     "sync",
     "sync --dry-run",
     "sync --json",
+    "top --once",
+    "top --once --json",
+    "wait --json",
 ]
 """What prints on stdout."""
 SILENT = [
@@ -60,6 +63,9 @@ SILENT = [
     "stop",
     "restart",
     "attach worker@here",
+    "wait",
+    "signal worker USR1",
+    "send worker text",
     "lab status",
     "bench",
     "init",
