@@ -49,5 +49,6 @@ def write_files(recipe: recipes.Recipe, path: Path, *, first: bool) -> None:
         click.echo(f"wrote {place}: {', '.join(written)}")
     if kept:
         click.echo(f"{place}: left as they are, other than the recipe's: {', '.join(kept)}")
-    job = "" if first else f"--job {recipe.name} "
-    click.echo(f"{place / 'README.md'} says how to go on; it starts by: fleetctl {job}start")
+    command = "fleetctl" if first else f"fleetctl --job {recipe.name}"
+    steps = [f"{command} {word}" for word in ("sync", "start") if word == "start" or recipe.synced]
+    click.echo(f"{place / 'README.md'} says how to go on: {', '.join(steps)}")

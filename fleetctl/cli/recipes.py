@@ -31,6 +31,11 @@ class Recipe:
     fleet: str
     files: Mapping[str, bytes]
 
+    @property
+    def synced(self) -> bool:
+        """Whether it has a program, which goes to the nodes before the job starts."""
+        return any(name.endswith(".py") for name in self.files)
+
 
 def read(name: str) -> Recipe:
     """

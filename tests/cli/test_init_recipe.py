@@ -33,7 +33,7 @@ def test_it_is_shown_then_written_with_its_files(
     assert cli.run(["init", "--recipe", "torchrun", "--merge", "--yes"]) == 0
     said = capfd.readouterr().out
     assert "wrote torchrun: README.md, allreduce.py\n" in said
-    assert said.endswith("torchrun/README.md says how to go on; it starts by: fleetctl start\n")
+    assert said.endswith("torchrun/README.md says how to go on: fleetctl sync, fleetctl start\n")
     assert load(folder / "nodes.yaml").jobs.keys() == {"torchrun"}
     assert {path.name for path in (folder / "torchrun").iterdir()} == {"README.md", "allreduce.py"}
     assert cli.run(["start", "--dry-run"]) == 0
@@ -47,7 +47,7 @@ def test_it_is_shown_then_written_with_its_files(
     assert cli.run(["init", "--recipe", "dask", "--merge", "--yes"]) == 0
     said = capfd.readouterr().out
     assert "dask: left as they are, other than the recipe's: compute.py\n" in said
-    assert said.endswith("it starts by: fleetctl --job dask start\n")
+    assert said.endswith(": fleetctl --job dask sync, fleetctl --job dask start\n")
     assert (folder / "dask" / "compute.py").read_text() == "mine"
     written = (folder / "nodes.yaml").read_bytes()
     assert written.count(b"\n") == written.count(b"\r\n")

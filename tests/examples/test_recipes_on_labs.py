@@ -90,7 +90,7 @@ def test_dask_computes_while_workers_come_and_go(dask: Recipe) -> None:
     compute = ".venv/bin/python compute.py tcp://10.10.0.1:8786"
     assert dask.on("mini2", compute) == "workers: mini2 mini3 pi4 pi5\nsum: 8000000000\n"
     dask.fleetctl("stop", "worker@pi4")
-    assert dask.running("pi4") == []
+    eventually(lambda: not dask.running("pi4"), "nothing is left of it on pi4")
     assert dask.on("pi5", compute) == "workers: mini2 mini3 pi5\nsum: 8000000000\n"
     dask.fleetctl("start", "worker@pi4")
     assert dask.on("pi4", compute) == "workers: mini2 mini3 pi4 pi5\nsum: 8000000000\n"
@@ -128,3 +128,18 @@ def test_mlx_adds_up_over_all_nodes(mlx: Recipe) -> None:
     for rank, node in enumerate(NODES):
         assert f"rank {rank} of 5 on {node}: all-reduce 15" in said
     mlx.stop()
+
+
+def test_init_writes_a_recipe_that_runs(mlx: Recipe) -> None:
+    """From nothing but the addresses of the nodes."""
+    folder = mlx.lab.home / "mine"
+    folder.mkdir()
+    hosts = [f"me@192.168.1.{number}" for number in (11, 12, 13, 25, 24)]
+    said = {}
+    for arguments in (["init", "--recipe", "mlx", *hosts], ["sync"], ["start"], ["stop"]):
+        done = mlx.lab.run("controller", ["fleetctl", *arguments], cwd=str(folder))
+        assert done.returncode == 0, done.stderr.decode()
+        said[arguments[0]] = done.stdout.decode() + done.stderr.decode()
+    assert "mlx/README.md says how to go on: fleetctl sync, fleetctl start" in said["init"]
+    assert said["start"].endswith("all 5 ready\n")
+    eventually(lambda: not mlx.left(), "nothing is left of it")
