@@ -109,8 +109,11 @@ class Memberships:
 
 def _key_script(fleet: str, group: GroupRule, job: str) -> str:
     folder = quote_path(f"{STATE}/{fleet}/{job}")
+    private = files("fleetctl.launch").joinpath("private.sh").read_text("utf-8")
     return f"""umask 077
-{members_text()}mkdir -p {folder} && cd {folder} || exit
+job={folder}
+{private}{members_text()}whole=${{job%/*}}
+private "${{whole%/*}}/." "$whole" "$job" && mkdir -p "$job" && cd "$job" || exit
 {{ read -r one <{quote(group.first)}/member.pid; }} 2>/dev/null
 live=
 [ -z "$one" ] || [ "$(birth "${{one%% *}}")" != "$one" ] || live=1

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import pytest
 
+from fleetctl.errors import LaunchError
 from fleetctl.launch import membership
 from fleetctl.launch.birth import Birth
 from fleetctl.launch.membership import Memberships
@@ -173,6 +174,17 @@ def test_what_a_failed_one_left_is_ended_before_all_begin_again(node: Node) -> N
     eventually(lambda: members.attempt("worker@b") == ("running", "1"), "it begins again")
     assert not alive(left)
     members.stop()
+
+
+def test_no_token_is_put_where_others_may_write(node: Node) -> None:
+    members = Members(node, "stop-all")
+    folder = node.folder(members.all["server@a"]).parent
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    memberships = Memberships(FLEET, members.job, cast(Links, _Here()))
+    with pytest.raises(LaunchError, match="can be written by others"):
+        asyncio.run(memberships.part(members.all["worker@b"], "0"))
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.long
