@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,6 @@ from tests.waiting import eventually
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NODES = ("mini1", "mini2", "mini3", "pi5", "pi4")
 ACCOUNT = "me"
-PYTHON = Path("/usr/bin/python3")
-"""Of the machine and of the nodes, which see its /usr and /opt."""
 INSTALL_S = 1200.0
 START_S = 300.0
 STOP_S = 120.0
@@ -27,10 +26,10 @@ STOP_S = 120.0
 
 @contextmanager
 def installed(*packages: str) -> Iterator[Path]:
-    """A virtual environment that nodes see; the test is skipped where it cannot be made."""
-    with tempfile.TemporaryDirectory(prefix="fleetctl-recipe-", dir="/opt") as folder:
+    """A virtual environment with ``packages``; the test is skipped where it cannot be made."""
+    with tempfile.TemporaryDirectory(prefix="fleetctl-recipe-") as folder:
         pip = [f"{folder}/bin/python", "-m", "pip", "install", "--quiet", *packages]
-        for argv in ([str(PYTHON), "-m", "venv", "--copies", folder], pip):
+        for argv in ([sys.executable, "-m", "venv", folder], pip):
             done = subprocess.run(
                 argv, cwd=folder, capture_output=True, text=True, timeout=INSTALL_S, check=False
             )
@@ -51,7 +50,8 @@ class Recipe:
         self.name = name
         folder = EXAMPLES / name
         text = (folder / "nodes.yaml").read_text("utf-8")
-        self.lab: Lab = make_lab(text, copies=[(folder, f"~/{name}")])
+        mounts = [(environment, str(environment))]
+        self.lab: Lab = make_lab(text, copies=[(folder, f"~/{name}")], mounts=mounts)
         for node in NODES:
             sh(self.lab, node, f"ln -s {environment} ~/{name}/.venv")
 

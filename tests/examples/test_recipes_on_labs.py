@@ -10,14 +10,10 @@ import pytest
 
 from tests.conftest import MakeLab
 from tests.e2e.cluster import sh
-from tests.examples.recipe import NODES, PYTHON, Recipe, installed
+from tests.examples.recipe import NODES, Recipe, installed
 from tests.waiting import eventually
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.long,
-    pytest.mark.skipif(not PYTHON.exists(), reason=f"needs {PYTHON}"),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
