@@ -56,7 +56,8 @@ class FirstLook:
         """
         self._hosts = hosts
         self._logins = logins
-        nodes = {str(place): Node(label(host), host.ssh) for place, host in enumerate(hosts)}
+        # two hosts may be called the same
+        nodes = {str(place): Node(str(place), host.ssh) for place, host in enumerate(hosts)}
         self._links = Links(Fleet(_FLEET, networks={}, nodes=nodes))
 
     async def __aenter__(self) -> Self:
