@@ -207,13 +207,20 @@ def _sources(
 
 async def _follow(sources: Sequence[_Source], printer: _Printer, asked: _Asked) -> None:
     wanted = Wanted(asked.lines, asked.since_s, times=not asked.plain)
-    async with asyncio.TaskGroup() as tasks:
-        for source in sources:
 
-            def took(event: LogEvent, prefix: str = source.prefix) -> None:
-                printer.event(replace(event, instance=prefix + event.instance))
+    async def follow(source: _Source) -> None:
+        def took(event: LogEvent) -> None:
+            printer.event(replace(event, instance=source.prefix + event.instance))
 
-            tasks.create_task(source.service.follow_logs(source.chosen, wanted, took))
+        await source.service.follow_logs(source.chosen, wanted, took)
+
+    following = [asyncio.create_task(follow(source)) for source in sources]
+    try:
+        await asyncio.gather(*following)
+    finally:
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
 
 
 def _chosen(service: FleetService, targets: Sequence[str], *, following: bool) -> list[LogSource]:

@@ -55,7 +55,7 @@ PRINTS = [
     "sync --json",
     "top --once",
     "top --once --json",
-    "wait --json",
+    "wait --timeout 1 --json",
 ]
 """What prints on stdout."""
 SILENT = [
