@@ -306,8 +306,7 @@ def test_it_asks_for_each_node(lab: Lab) -> None:
     assert has_route(lab)
     with Terminal(lab, ["fleetctl", "fix", "--undo"], columns=200) as terminal:
         terminal.wait_for("Run this command on pi? [y/N]")
-        terminal.type("\x03")
-        assert terminal.wait_for_end() == 130
+        assert terminal.interrupt() == 130
     assert has_route(lab)
 
 

@@ -121,13 +121,23 @@ class Terminal:
 
         tmux takes keys that come within a millisecond of others for pasted text.
         """
+        return self._type_until_the_end(DETACH, timeout_s)
+
+    def interrupt(self, timeout_s: float = 10.0) -> int:
+        """Type Ctrl-C at a question until the command ends; returns its exit code.
+
+        Python's ``input`` misses a signal that comes in the moment before it reads.
+        """
+        return self._type_until_the_end("\x03", timeout_s)
+
+    def _type_until_the_end(self, keys: str, timeout_s: float) -> int:
         deadline = time.monotonic() + timeout_s
-        self.type(DETACH)
+        self.type(keys)
         typed = time.monotonic()
         while self.read(0.2):
             assert time.monotonic() < deadline, f"it does not end: {self.text!r}"
             if time.monotonic() - typed > 1 and self.process.poll() is None:
-                self.type(DETACH)
+                self.type(keys)
                 typed = time.monotonic()
         return self.wait_for_end()
 

@@ -86,6 +86,7 @@ def test_the_python_of_a_venv_comes_along_by_both_its_names(tmp_path: Path) -> N
     assert found.pythons == (Path("/usr/bin/python3.11"),)
 
 
+@pytest.mark.long
 @pytest.mark.lab
 def test_a_venv_works_on_nodes_of_both_systems_and_stays_as_it_is(
     make_lab: MakeLab, tmp_path: Path
