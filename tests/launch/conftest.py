@@ -132,6 +132,17 @@ def node_in(home: Path, shell: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
     finally:
         for server in tmux_servers(home):  # also where it has no socket, or the node no tmux
             os.kill(server, signal.SIGTERM)
+        for process in at_home(home):  # supervisors outlive their tmux, and commands with them
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+def at_home(home: Path) -> Iterator[int]:
+    """The processes that were started with ``home`` as their home folder."""
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"HOME={home}".encode() in file.read_bytes().split(b"\0"):
+                yield int(file.parent.name)
 
 
 def tmux_servers(home: Path) -> Iterator[int]:
