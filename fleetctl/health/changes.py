@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
-
-from msgspec import Struct
 
 from fleetctl.health.kinds import connection, instances, network, reachability
 from fleetctl.health.network.findings import LINK_CODES
+from fleetctl.model.events import Event
 from fleetctl.model.status import FleetStatus, NodeStatus, Problem, ServiceStatus
 
 _ASKED_OF_OTHERS = frozenset(kind.code for kind in reachability.KINDS)
@@ -21,28 +19,19 @@ _OF_INSTANCES = frozenset(kind.code for kind in instances.KINDS)
 _UNHEARD = ("unreachable", "unknown")
 
 
-class FleetChange(Struct, frozen=True):
-    """One change, such as a node that became unreachable."""
-
-    at: datetime
-    state: str
-    """The new state, a word that :mod:`fleetctl.marks` knows."""
-    text: str
-
-
-def changes(before: FleetStatus, after: FleetStatus) -> Iterator[FleetChange]:
+def changes(before: FleetStatus, after: FleetStatus) -> Iterator[Event]:
     """Changes of nodes, then instances, then problems. What was not known before is no change."""
     at = after.generated_at
     for name, node in after.nodes.items():
         if name in before.nodes and (said := _node(name, before.nodes[name], node)):
-            yield FleetChange(at, node.state, said)
+            yield Event(at, node.state, said, "node", name, node=name)
     for name, service in after.services.items():
         if name in before.services and (said := _service(name, before.services[name], service)):
-            yield FleetChange(at, service.state, said)
+            yield Event(at, service.state, said, "instance", name, node=service.node, job=after.job)
     yield from _problems(before, after)
 
 
-def _problems(before: FleetStatus, after: FleetStatus) -> Iterator[FleetChange]:
+def _problems(before: FleetStatus, after: FleetStatus) -> Iterator[Event]:
     """New problems, then those that are over.
 
     A cause that is known better now is one change: what it was called before is not over.
@@ -56,11 +45,24 @@ def _problems(before: FleetStatus, after: FleetStatus) -> Iterator[FleetChange]:
         former = {k: p for k, p in gone.items() if _same_cause(p, problem, after)}
         was = f" (before: {', '.join(_named(p) for p in former.values())})" if former else ""
         text = f"{problem.code}: {problem.summary}{was}"
-        yield FleetChange(after.generated_at, problem.severity, text)
+        yield _of_problem(problem, after, problem.severity, text)
         gone = {k: p for k, p in gone.items() if k not in former}
     for problem in gone.values():
         if _over(problem, after):
-            yield FleetChange(after.generated_at, "ok", f"{_named(problem)} is over")
+            yield _of_problem(problem, after, "ok", f"{_named(problem)} is over")
+
+
+def _of_problem(problem: Problem, after: FleetStatus, state: str, text: str) -> Event:
+    return Event(
+        after.generated_at,
+        state,
+        text,
+        "problem",
+        _instance(problem) or problem.node or "",
+        node=problem.node,
+        job=after.job,
+        code=problem.code,
+    )
 
 
 def _key(problem: Problem) -> tuple[str, str | None, tuple[str, ...]]:

@@ -68,3 +68,14 @@ def start_log(fleet: str) -> str:
 def bench_history(fleet: str) -> str:
     """The file on the controller, starting with ``~/``, with what ``bench`` measured."""
     return f"{STATE}/{fleet}/bench.jsonl"
+
+
+def history_file(fleet: str) -> str:
+    """The file on the controller, starting with ``~/``, with measured values and events."""
+    return f"{STATE}/{fleet}/history.sqlite3"
+
+
+def observer_lock(fleet: str) -> str:
+    """The file on the controller, starting with ``~/``, that the process locks which keeps the
+    history."""
+    return f"{STATE}/{fleet}/.observer.lock"

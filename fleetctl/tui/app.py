@@ -19,8 +19,9 @@ from textual.theme import Theme
 
 from fleetctl import demo
 from fleetctl.errors import FleetctlError
-from fleetctl.health.changes import FleetChange, changes
+from fleetctl.health.changes import changes
 from fleetctl.link.mistakes import told
+from fleetctl.model.events import Event
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.service import FleetService, Watching
 from fleetctl.tui.acting import Acting
@@ -218,7 +219,7 @@ class FleetApp(Host):
             self._tell(changes(self.snapshot.status, message.snapshot.status))
         self.snapshot = message.snapshot
 
-    def _tell(self, new: Iterable[FleetChange]) -> None:
+    def _tell(self, new: Iterable[Event]) -> None:
         if events := tuple(new):
             self.events = (*self.events, *events)[-EVENTS_KEPT:]
 
@@ -280,7 +281,7 @@ class FleetApp(Host):
         if self.job_action and self.job_action.number == message.number:
             action = self.job_action.over(message.error, given_up=message.given_up)
             self.job_action = action
-            said = FleetChange(datetime.now(UTC), action.outcome, action.summary)
+            said = Event(datetime.now(UTC), action.outcome, action.summary, "action")
             self._tell([said])
             self.hurry()
             self.acting.is_over()

@@ -6,7 +6,7 @@ from msgspec import Struct
 from textual.app import App
 from textual.reactive import var
 
-from fleetctl.health.changes import FleetChange
+from fleetctl.model.events import Event
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.service import FleetService, Snapshot
 from fleetctl.tui.job_action import JobAction
@@ -31,7 +31,7 @@ class Host(App[Left]):
     """
 
     snapshot: var[Snapshot | None] = var(None)
-    events: var[tuple[FleetChange, ...]] = var(())
+    events: var[tuple[Event, ...]] = var(())
     job_action: var[JobAction | None] = var(None)
 
     def __init__(self, service: FleetService, interval_s: float, kept: Kept | None = None) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from textual.content import Content
 
-from fleetctl.health.changes import FleetChange
 from fleetctl.marks import Tone, mark, verdict
+from fleetctl.model.events import Event
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import (
     FleetStatus,
@@ -299,7 +299,7 @@ def _page_line(line: str) -> Content:
     return Content.assemble(*((p, "bold") if i % 2 else p for i, p in enumerate(parts)))
 
 
-def event_row(change: FleetChange) -> Content:
+def event_row(change: Event) -> Content:
     when = change.at.astimezone().strftime("%H:%M:%S")
     return Content.assemble(
         toned(when, "quiet"), "  ", drawn(mark(change.state)), f" {change.text}"

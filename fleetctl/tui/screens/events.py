@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.widget import Widget
 
-from fleetctl.health.changes import FleetChange
+from fleetctl.model.events import Event
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import event_row
@@ -26,6 +26,6 @@ class EventsScreen(Page):
     def on_mount(self) -> None:
         self.watch(self.app, "events", self._show)
 
-    def _show(self, events: tuple[FleetChange, ...]) -> None:
+    def _show(self, events: tuple[Event, ...]) -> None:
         rows = [(str(n), event_row(change)) for n, change in reversed(list(enumerate(events)))]
         self.query_one(Rows).show(rows or [("", toned("nothing has changed yet", "quiet"))])

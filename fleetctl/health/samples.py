@@ -1,0 +1,68 @@
+"""The values of a status that are kept over time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleetctl.health.assess import Checked
+from fleetctl.model.progress_status import JobProgress, ProgressStatus
+from fleetctl.model.samples import Sample, Series, SeriesKind
+from fleetctl.model.status import NodeStatus, ServiceStatus
+
+
+def samples(checked: Checked) -> Iterator[Sample]:
+    """What is known now; what is not known has no sample."""
+    status = checked.status
+    for name, node in status.nodes.items():
+        if node.state == "external" or node.ssh.unasked:
+            continue
+        facts = checked.facts.get(name)
+        offset_s = facts.reliability.clock_offset_s if facts else None
+        yield from _known("node", name, {**_of_node(node), "clock_offset_s": offset_s})
+        for row in node.reachability:
+            if row.observed is None:
+                continue
+            measured = {"rtt_ms": row.rtt_ms, "loss_percent": row.loss_percent}
+            yield from _known("link", f"{name}:{row.node}/{row.network}", measured)
+    for name, service in status.services.items():
+        yield from _known("instance", f"{status.job}/{name}", _of_instance(service))
+    if status.job:
+        ready = float(status.ready) if status.services else None
+        yield from _known("job", status.job, {"ready": ready, **_of_work(status.progress)})
+
+
+def _known(kind: SeriesKind, subject: str, values: dict[str, float | None]) -> Iterator[Sample]:
+    for metric, value in values.items():
+        if value is not None:
+            yield Sample(Series(kind, subject, metric), float(value))
+
+
+def _of_node(node: NodeStatus) -> dict[str, float | None]:
+    found: dict[str, float | None] = {"reachable": node.ssh.reachable}
+    if system := node.system:
+        found |= {
+            "load1": system.load1,
+            "memory_percent": system.memory_percent,
+            "temperature_c": system.temperature_c,
+            "throttled": system.throttled,
+            "disk_free_bytes": system.disk_free_bytes,
+        }
+    return found
+
+
+def _of_instance(service: ServiceStatus) -> dict[str, float | None]:
+    if service.state == "unknown":
+        return {}
+    ready = service.state == "ready"
+    return {"ready": ready, "restarts": service.restarts, **_of_work(service.progress)}
+
+
+def _of_work(work: ProgressStatus | JobProgress | None) -> dict[str, float | None]:
+    if work is None:
+        return {}
+    return {
+        "step": work.step,
+        "steps_per_s": work.steps_per_s,
+        "loss": work.loss,
+        "tokens_per_s": work.tokens_per_s,
+    }

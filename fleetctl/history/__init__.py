@@ -1,0 +1,1 @@
+"""What is kept of the fleet over time, on the controller."""

@@ -1,0 +1,57 @@
+"""Which process on this machine writes the history of a fleet: one at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from fleetctl.local_files import private_folder
+from fleetctl.model.layout import observer_lock
+
+
+class WriterLock:
+    """A lock of the kernel's, flock(2), which ends with the process that has it.
+
+    :param fleet: its name.
+    """
+
+    def __init__(self, fleet: str) -> None:
+        self.path = Path(observer_lock(fleet)).expanduser()
+        self._file: int | None = None
+
+    def take(self) -> bool:
+        """Whether this process has it now.
+
+        :raises OSError: its file cannot be made.
+        """
+        if self._file is not None:
+            return True
+        private_folder(self.path.parent)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
+        except BlockingIOError:
+            os.close(file)
+            return False
+        except BaseException:
+            os.close(file)
+            raise
+        self._file = file
+        return True
+
+    @property
+    def holder(self) -> int | None:
+        """The process that took it last, for messages; None: not known."""
+        with suppress(OSError, ValueError):
+            return int(self.path.read_text("ascii"))
+        return None
+
+    def release(self) -> None:
+        """Let another process take it."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
