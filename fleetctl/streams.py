@@ -21,6 +21,10 @@ class OutputLost(FleetctlError):
     """stdout cannot be written."""
 
 
+class ReaderGone(BrokenPipeError):
+    """The reader of stdout has closed it; not the pipe to some other program."""
+
+
 class _Out(io.FileIO):
     """stdout; the first failure of a write is kept in :attr:`lost`."""
 
@@ -29,8 +33,8 @@ class _Out(io.FileIO):
     def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:  # the reader has read enough
-            raise
+        except BrokenPipeError as error:  # the reader has read enough
+            raise ReaderGone(*error.args) from None
         except OSError as error:
             self.lost = OutputLost(
                 f"stdout cannot be written, so the output is not complete: {error.strerror}",

@@ -13,7 +13,7 @@ from fleetctl import __version__
 from fleetctl.cli.context import Context
 from fleetctl.errors import ConfigError, FleetctlError
 from fleetctl.interrupts import held_back
-from fleetctl.streams import OutputLost
+from fleetctl.streams import OutputLost, ReaderGone
 
 INTERRUPTED = 130
 
@@ -62,6 +62,15 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # click ends silently on EPIPE, as if the reader of stdout were gone
+            if not isinstance(error, ReaderGone):
+                error.errno = 0
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -140,7 +149,7 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except SystemExit as end:  # a signal ended the command, which has cleaned up
         return end.code if isinstance(end.code, int) else 1
-    except BrokenPipeError:
+    except ReaderGone:
         # the reader of stdout has closed it; keep the interpreter from flushing into it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -322,7 +322,7 @@ def _start_keeper(name: str, blueprint: Blueprint, config: str) -> State:
 def _tell(process: subprocess.Popen[bytes], task: bytes) -> str:
     """Write ``task`` to the process, and read its output until it closes that."""
     assert process.stdin and process.stdout
-    with process.stdin as stdin:
+    with suppress(BrokenPipeError), process.stdin as stdin:  # where it has ended it says why
         stdin.write(task)
     said = b""
     deadline = time.monotonic() + START_TIMEOUT_S

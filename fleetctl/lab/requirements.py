@@ -46,7 +46,16 @@ def why_only_loopback() -> str | None:
         return "network namespaces need root"
     if missing := [name for name, bit in CAPABILITIES.items() if not _effective() >> bit & 1]:
         return f"network namespaces need {missing[0]}, which root in this container lacks"
+    if not _root_is_mounted():
+        return "a lab needs a root folder that is a mount point, and here it is none (chroot)"
     return None
+
+
+def _root_is_mounted() -> bool:
+    """Whether mounts can be made private, as unshare(1) does: not in a chroot. The fifth field of
+    a line of proc_pid_mountinfo(5) is the mount point, as seen from the root folder."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return any(line.split(" ")[4] == "/" for line in lines)
 
 
 def _effective() -> int:

@@ -3,6 +3,7 @@ command; and a reader that has read enough."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.cli import COMMANDS, command
+from fleetctl.cli import run as run_here
 from tests.cli.test_imports import LOCAL
 
 PRINTS = [
@@ -162,3 +164,16 @@ def test_it_ends_with_its_reader_though_nothing_more_comes(folder: Path, argumen
 
 def test_logs_end_with_a_reader_that_has_found_its_line(folder: Path) -> None:
     assert run(folder, "logs -f", "| grep -m1 begun").stdout == "begun\n"
+
+
+def test_a_pipe_to_another_program_is_not_taken_for_the_reader(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def broken(*_: object) -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("fleetctl.cli.demo.config.load", broken)
+    assert run_here(["demo"]) == 1
+    assert "a mistake in fleetctl (BrokenPipeError in" in capsys.readouterr().err

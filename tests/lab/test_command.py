@@ -14,6 +14,7 @@ import pytest
 
 from fleetctl.errors import LabError
 from fleetctl.lab import Lab, state
+from fleetctl.lab.building import _tell
 from fleetctl.lab.faults.registry import KINDS
 from tests.lab.fleets import PAIR
 from tests.lab.observe import bounded, eventually
@@ -172,3 +173,13 @@ def test_a_builder_killed_midway_leaves_what_down_removes(folder: Path) -> None:
     assert name not in state.left_behind()
     eventually(lambda: not found.alive, "its keeper is gone")
     assert name not in Lab.names()
+
+
+def test_a_keeper_that_ends_before_its_task_says_why() -> None:
+    keeper = subprocess.Popen(
+        ["sh", "-c", "exec <&-; echo unshare: no mount point"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert _tell(keeper, b"x" * 1_000_000) == "unshare: no mount point\n"
+    assert keeper.wait(timeout=20) == 0

@@ -338,6 +338,21 @@ def test_root_in_a_container_has_no_namespaces_either() -> None:
     assert why_only_loopback() is None
 
 
+@pytest.mark.lab
+def test_root_in_a_chroot_has_no_namespaces_either(tmp_path: Path) -> None:
+    ask = "from fleetctl.lab.requirements import why_only_loopback as w; print(w())"
+    links = [n for n in ("bin", "lib", "lib64") if Path("/", n).is_symlink()]
+    folders = [d.name for d in Path("/").iterdir() if d.is_dir() and not d.is_symlink()]
+    script = "set -e\n"
+    for name in folders:  # a root folder that is no mount point, as debootstrap makes it
+        script += f"mkdir -p {tmp_path}/{name}; mount --rbind /{name} {tmp_path}/{name}\n"
+    script += "".join(f"ln -s usr/{n} {tmp_path}/{n}\n" for n in links)
+    script += f'exec chroot {tmp_path} {sys.executable} -c "{ask}"'
+    argv = ["unshare", "--mount", "sh", "-c", script]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert "(chroot)" in done.stdout, done.stderr
+
+
 # -- the nodes.yaml of the loopback ----------------------------------------------------------------
 
 
