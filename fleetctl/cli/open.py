@@ -11,7 +11,8 @@ from fleetctl import browser
 from fleetctl.cli.context import Context, instances
 from fleetctl.errors import UsageError
 from fleetctl.model.pages import Page, pages
-from fleetctl.service import FleetService, Tunnel
+from fleetctl.service import FleetService
+from fleetctl.undertakings import Tunnel
 
 LOOK_S = 2.0
 """Seconds between two tries to reach a page that is not there yet."""

@@ -21,7 +21,8 @@ from fleetctl.hiding import hidden, hidden_value
 from fleetctl.model.collisions import collisions
 from fleetctl.model.jobs import Instance
 from fleetctl.model.plan import PlanStep
-from fleetctl.service import Action, PortsTaken, Report
+from fleetctl.port_holders import PortsTaken
+from fleetctl.service import Action, Report
 
 
 @click.command(cls=AfterDashes, short_help="check, then start services in order")

@@ -19,7 +19,8 @@ from fleetctl.health.services import not_asked_yet, own_processes
 from fleetctl.model.awaiting import Aim, Standing, exit_code, standing
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import ServiceStatus
-from fleetctl.service import FleetService, Snapshot
+from fleetctl.service import FleetService
+from fleetctl.undertakings import Snapshot
 
 WAIT_SCHEMA = "fleetctl.wait/1"
 INTERVAL_S = 2.0

@@ -32,7 +32,7 @@ class NotThere(FleetctlError):
 
 
 class PageTunnel:
-    """Implements :class:`fleetctl.service.Tunnel`; an async context manager."""
+    """Implements :class:`fleetctl.undertakings.Tunnel`; an async context manager."""
 
     def __init__(self, links: Links, page: Page, wanted: int | None) -> None:
         self.page = page
