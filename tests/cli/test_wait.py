@@ -12,9 +12,11 @@ import pytest
 from fleetctl.cli.context import Context
 from fleetctl.cli.wait import _wait as wait
 from fleetctl.errors import ConnectTimedOut, UsageError
+from fleetctl.fleet import LiveFleet
 from fleetctl.model.awaiting import Aim
 from fleetctl.model.jobs import Job
 from fleetctl.model.ready import Ready
+from fleetctl.model.topology import Fleet
 from tests.clock import jumping
 from tests.launch.jobs import job, listen
 from tests.simulated import SimulatedFleet, ends, server
@@ -29,7 +31,17 @@ class Given:
     """A :class:`Context` whose file says ``job``, and whose nodes are simulated."""
 
     def __init__(self, links: SimulatedFleet, job: Job) -> None:
-        self.service = lambda: links.service(job)
+        self._links, self._job = links, job
+
+    def service(self, *, several: bool) -> LiveFleet:
+        assert several
+        return self._links.service(self._job)
+
+    def means_all(self, _: Fleet) -> bool:
+        return False
+
+    def each_job(self, service: LiveFleet) -> list[LiveFleet]:
+        return [service]
 
 
 def waited(
