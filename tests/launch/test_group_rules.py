@@ -6,9 +6,11 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +20,7 @@ import pytest
 from fleetctl.errors import LaunchError
 from fleetctl.launch import membership
 from fleetctl.launch.birth import Birth
+from fleetctl.launch.member_program import STRANGERS
 from fleetctl.launch.membership import Memberships
 from fleetctl.launch.secrets import Secrets
 from fleetctl.link.links import Links
@@ -95,14 +98,14 @@ class Members:
         """The process that goes on beside its supervisor."""
         return int((self.node.folder(self.all[name]) / "member.pid").read_text().split()[0])
 
-    def joined(self) -> None:
+    def joined(self, workers: int = 2) -> None:
         """Wait until the one that decides has told the workers what they are to do."""
         key = self.node.folder(self.all["server@a"]).parent / ".members"
         argv = ["ss", "-tinH", "sport", "=", f":{key.read_text().split()[1]}"]
 
         def told() -> bool:
             said = subprocess.run(argv, capture_output=True, text=True, timeout=10).stdout
-            return sum(int(n) > HELLO for n in re.findall(r"bytes_acked:(\d+)", said)) == 2
+            return sum(int(n) > HELLO for n in re.findall(r"bytes_acked:(\d+)", said)) == workers
 
         eventually(told, "they have joined")
 
@@ -131,6 +134,31 @@ def test_one_that_is_killed_ends_all_within_five_seconds(node: Node) -> None:
     said = "by on_member_failure: worker@b failed (exit code 137)"
     assert {(other.state, other.reason) for other in others} == {("stopped", said)}
     eventually(lambda: not any(map(alive, processes)), "they end with the job")
+    members.stop()
+
+
+@pytest.mark.long
+def test_strangers_get_no_more_than_eight_connections_and_members_are_served(node: Node) -> None:
+    members = Members(node, "stop-all")
+    members.start("server@a", "worker@b")
+    members.joined(1)
+    key = node.folder(members.all["server@a"]).parent / ".members"
+    port = int(key.read_text().split()[1])
+    with ExitStack() as opened:
+        strangers = [
+            opened.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+            for _ in range(STRANGERS + 4)
+        ]
+        greeted = [bool(stranger.recv(64)) for stranger in strangers]
+        assert greeted == [True] * STRANGERS + [False] * 4
+        for stranger in strangers[:STRANGERS]:
+            assert stranger.recv(64) == b""  # after five seconds each is dropped
+        late = opened.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        assert late.recv(64)
+        members.start("worker@c")
+        members.joined()
+        members.kill("worker@b")
+        members.await_all(lambda i: node.state(i)["phase"] == "ended", "the rule holds")
     members.stop()
 
 
