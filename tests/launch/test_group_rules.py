@@ -191,6 +191,46 @@ def test_all_begin_again_in_order(node: Node) -> None:
     members.stop()
 
 
+SLOW = (
+    "rm -f ~/up; sleep 3; date +%s%N >~/up; echo up; exec python3 -m http.server 7392 --bind "
+    "127.0.0.1"
+)
+
+
+@pytest.mark.parametrize(
+    "ready",
+    [
+        Ready("log", "^up$"),
+        pytest.param(Ready("command", "test -s ~/up"), marks=pytest.mark.long),
+        pytest.param(Ready("connect", "127.0.0.1:7392"), marks=pytest.mark.long),
+        pytest.param(
+            Ready("http", "http://127.0.0.1:7392/", body="Directory"), marks=pytest.mark.long
+        ),
+    ],
+    ids=lambda ready: ready.kind,
+)
+def test_what_has_to_be_asked_for_is_asked_by_its_node(node: Node, ready: Ready) -> None:
+    members = Members(
+        node,
+        "restart-all",
+        server={"command": SLOW, "ready": ready},
+        worker={"command": "date +%s%N >>~/began; exec sleep 4713"},
+    )
+    members.start()
+    members.joined()
+    server, worker = members.all["server@a"], members.all["worker@b"]
+    up = node.home / "up"
+    eventually(up.exists, "the server works")
+    (node.home / "began").write_text("")
+    os.kill(int(node.state(worker)["pid"]), signal.SIGKILL)
+    members.await_all(lambda i: members.attempt(i.name) == ("running", "1"), "all run again")
+    eventually(lambda: len((node.home / "began").read_text().split()) == 2, "both began")
+    assert min(map(int, (node.home / "began").read_text().split())) > int(up.read_text())
+    noted = node.folder(server) / "ready"
+    assert noted.read_text() == f"{node.state(server)['run']} 1\n"
+    members.stop()
+
+
 @pytest.mark.long
 def test_what_a_failed_one_left_is_ended_before_all_begin_again(node: Node) -> None:
     members = Members(node, "restart-all", worker={"command": "sleep 4712; true"})
