@@ -18,8 +18,8 @@ FleetctlError                what failed, where, why; ``hint``: what to do next;
 │   └── LinkLost             the connection broke while in use          (ssh-unreachable)
 ├── TmuxError                tmux on a node is missing, too old or refused a command
 ├── LaunchError              an instance cannot be started or stopped
-├── StartRefused             the network would break the job; nothing was started (service.py)
-│   └── PortsTaken           another job of the fleet has its ports (service.py)
+├── StartRefused             the network would break the job; nothing was started (port_holders.py)
+│   └── PortsTaken           another job of the fleet has its ports (port_holders.py)
 ├── RepairRefused            a repair cannot or must not be done
 └── LabError                 the virtual fleet cannot be built, changed or found
 ```

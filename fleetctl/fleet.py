@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from fleetctl.errors import LaunchError, LinkError, TmuxError, UsageError
+from fleetctl.errors import LinkError, UsageError
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import CUT_OFF, Pane
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.pages import Page
@@ -26,19 +25,8 @@ from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync
 from fleetctl.model.topology import Fleet, Node
-from fleetctl.service import (
-    BENCH_S,
-    Action,
-    Answered,
-    Attached,
-    Benching,
-    Read,
-    Repairs,
-    Report,
-    Tunnel,
-    WantedOrphans,
-    Watching,
-)
+from fleetctl.service import BENCH_S, Action, Answered, Attached, Read, Report, WantedOrphans
+from fleetctl.undertakings import Benching, Repairs, Tunnel, Watching
 
 if TYPE_CHECKING:
     from fleetctl.health.assess import Checked
@@ -283,26 +271,6 @@ class LiveFleet:
         clocks = Clocks(self.observer.clock_offset_s)
         await feed(self.links, self.fleet.name, chosen, wanted, took, tails=tails, clocks=clocks)
 
-    async def _pane_of(self, instance: Instance) -> Pane | None:
-        """
-        :raises TmuxError: the node's tmux cannot be asked.
-        :raises LaunchError: it has lost its socket.
-        """
-        from fleetctl.health.services import UNATTACHABLE, pane_of
-        from fleetctl.model.tmux_refusals import refusal
-
-        facts = await self.observer.instances_on(instance.node)
-        if facts.panes is None and facts.tmux_version is not None:
-            told = refusal(facts.unknown.get("tmux", CUT_OFF))
-            raise TmuxError(
-                instance.node, f"tmux: {told.reason}", hint=told.hint, code="tmux-unusable"
-            )
-        record = facts.records.get((instance.job, instance.name))
-        pane = pane_of(self.fleet.name, instance, facts)
-        if pane is None and record and record.run in facts.supervised:
-            raise LaunchError(instance.name, UNATTACHABLE)
-        return pane
-
     async def attach(
         self,
         instance: Instance,
@@ -310,25 +278,11 @@ class LiveFleet:
         read_only: bool = False,
         lent: AbstractContextManager[object] | None = None,
     ) -> Attached:
-        from fleetctl.link.console import lend
-        from fleetctl.tmux.outer import detach_keys
-        from fleetctl.tmux.server import attach_script
+        from fleetctl.launch.attaching import attach
 
-        link = await self.links.get(instance.node)
-        pane = await self._pane_of(instance)
-        if pane is None:
-            raise LaunchError(
-                instance.name,
-                "has no window: it is not started",
-                hint=f"Start it: fleetctl start {instance.name}",
-            )
-        detach = await asyncio.to_thread(detach_keys)
-        script = attach_script(self.fleet.name, pane.window_id, read_only=read_only, detach=detach)
-        with lent or nullcontext():
-            status = await lend(link, script)
-        with suppress(LinkError, TmuxError, LaunchError):
-            pane = await self._pane_of(instance)
-        return Attached(status, bool(pane and not pane.dead))
+        return await attach(
+            self.fleet.name, self.links, self.observer, instance, read_only=read_only, lent=lent
+        )
 
     def tunnel(self, page: Page, port: int | None = None) -> Tunnel:
         from fleetctl.observe.tunnel import PageTunnel

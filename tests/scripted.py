@@ -30,6 +30,7 @@ Kind = Literal[
     "look",  # any number of probes
     "tmux",
     "path",
+    "port user",
     "command",  # of a ready condition
     "other",
 ]
@@ -43,6 +44,7 @@ _SIGNS: Mapping[Kind, str] = {
     "look": r"\ALC_ALL=C; export LC_ALL; os=\$\(uname",
     "unlock": r"^rmdir lock 2>/dev/null$",
     "tmux": r"\Aexec tmux ",
+    "port user": r"\A# Whose process has a port$",
     "path": r"\Acommand -v ping ",
     "command": r"^become .*</dev/null\Z",
 }

@@ -30,7 +30,7 @@ from fleetctl.model.topology import SSH, Fleet, Node
 from fleetctl.observe.look import look
 from fleetctl.probes.node import services_script
 from fleetctl.probes.times import epoch_time
-from tests.scripted import Script, ScriptedLinks, ScriptedNode
+from tests.scripted import Script, ScriptedLinks, ScriptedNode, says
 
 FLEET = "fleet"
 Key = tuple[str, str]
@@ -171,6 +171,7 @@ class SimulatedNode(ScriptedNode):
             "look": self._look,
             "tmux": self._tmux,
             "path": self._succeed,
+            "port user": says("root\n"),
         }
 
     # what tests look at, and set

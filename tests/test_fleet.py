@@ -18,7 +18,8 @@ from fleetctl.model.progress import Progress
 from fleetctl.model.ready import Ready
 from fleetctl.model.requirements import Requirement
 from fleetctl.model.topology import SSH, Fleet, Network, Node
-from fleetctl.service import Action, StartRefused
+from fleetctl.port_holders import StartRefused
+from fleetctl.service import Action
 from tests.clock import jumping
 from tests.launch.jobs import job, listen
 from tests.scripted import says

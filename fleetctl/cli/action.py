@@ -14,7 +14,8 @@ from fleetctl.health.services import not_asked_yet, shown_words
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import ActionResult, ActionStage
 from fleetctl.model.status import ALIVE_STATES, ServiceStatus
-from fleetctl.service import Action, PortsTaken, Report, StartRefused
+from fleetctl.port_holders import PortsTaken, StartRefused
+from fleetctl.service import Action, Report
 
 RESULT_SCHEMA = "fleetctl.result/1"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import click
 from msgspec.structs import replace
 
 from fleetctl.errors import UsageError
@@ -31,6 +32,20 @@ def with_words(chosen: Sequence[Instance], words: Sequence[str] | None) -> list[
             "what follows -- is added to commands, and none of the chosen services has one"
         )
     return [replace(instance, words=tuple(words)) for instance in chosen]
+
+
+def with_words_in_each(
+    of_each: Sequence[Sequence[Instance]], words: Sequence[str] | None
+) -> list[list[Instance]]:
+    """As :func:`with_words`, for the chosen instances of each job, of which some may have none;
+    which get words is noted on stderr."""
+    found = [with_words(chosen, words) if chosen else [] for chosen in of_each]
+    if words and not any(found):
+        with_words((), words)  # says so
+    for chosen in found:
+        if note := told(chosen):
+            click.echo(f"note: {note}", err=True)
+    return found
 
 
 def told(chosen: Sequence[Instance]) -> str:

@@ -19,7 +19,8 @@ from fleetctl.errors import UsageError
 from fleetctl.link.readiness import readable
 from fleetctl.model.bench import PathResult
 from fleetctl.model.execution import Broken, Ended, ExecutionEvent, Said
-from fleetctl.service import BENCH_S, Benching, FleetService
+from fleetctl.service import BENCH_S, FleetService
+from fleetctl.undertakings import Benching
 
 INSTALL_TIMEOUT_S = 900.0
 

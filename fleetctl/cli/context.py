@@ -109,7 +109,7 @@ def instances(service: FleetService, targets: Sequence[str]) -> list[Instance]:
 
 
 def instances_of_each(
-    services: Sequence[LiveFleet], targets: Sequence[str]
+    services: Sequence[FleetService], targets: Sequence[str]
 ) -> list[list[Instance]]:
     """See :func:`fleetctl.model.targets.choose_in_each`."""
     from fleetctl.model.targets import choose_in_each
@@ -119,6 +119,11 @@ def instances_of_each(
 
 def nodes(service: FleetService, targets: Sequence[str]) -> list[str]:
     """See :func:`fleetctl.model.targets.choose_nodes`."""
+    return nodes_of_each([service], targets)
+
+
+def nodes_of_each(services: Sequence[FleetService], targets: Sequence[str]) -> list[str]:
+    """See :func:`fleetctl.model.targets.choose_nodes`."""
     from fleetctl.model.targets import choose_nodes
 
-    return choose_nodes(service.fleet, service.job, targets)
+    return choose_nodes(services[0].fleet, [one.job for one in services], targets)

@@ -21,7 +21,7 @@ from fleetctl.model.status import RepairStep
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet
 from fleetctl.model.ways_in import behind, outward
-from fleetctl.service import Repairs
+from fleetctl.undertakings import Repairs
 from fleetctl.words.repairs import (
     ALL_IS_WELL,
     FOUND_NOW,

@@ -26,7 +26,8 @@ from fleetctl.logs.events import (
     Wanted,
     sentence,
 )
-from fleetctl.logs.lines import LogLine, log_lines, plain, tidy_lines
+from fleetctl.logs.lines import LogLine, log_lines, tidy_lines
+from fleetctl.logs.tidying import plain
 from fleetctl.model.jobs import PREPARE, LogSource
 from fleetctl.service import FleetService
 

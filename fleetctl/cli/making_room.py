@@ -7,7 +7,8 @@ import click
 from fleetctl.cli.asking import agreed, can_ask
 from fleetctl.cli.progress import ProgressLines
 from fleetctl.cli.render import problem_lines
-from fleetctl.service import FleetService, PortsTaken
+from fleetctl.port_holders import PortsTaken, stops_to_make_room
+from fleetctl.service import FleetService
 
 
 async def make_room(service: FleetService, taken: PortsTaken, stop_others: bool) -> bool:
@@ -23,7 +24,9 @@ async def make_room(service: FleetService, taken: PortsTaken, stop_others: bool)
         return False
     lines = ProgressLines([f"{h.job}/{h.instance}" for h in taken.holders], "stopping")
     async with lines.live():
-        results = [await action.run() for action in taken.stops(service, lines.report)]
+        results = [
+            await action.run() for action in stops_to_make_room(taken, service, lines.report)
+        ]
     for result in results:
         for name in result.bad:
             status = result.services[name]

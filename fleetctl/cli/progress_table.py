@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fleetctl.cli.render import cut, marked, plain, state, style, table, width
 from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.marks import mark
@@ -13,6 +15,23 @@ from fleetctl.words.system import UNKNOWN
 _HEAD = ("INSTANCE", "STATE", "STEP", "BEHIND", "RATE", "LAST STEP", "LOSS", "NOTE")
 _AROUND = 4
 """Lines beside the rows: the first one, an empty one, the table's head, the last one."""
+
+
+def tables(
+    statuses: Sequence[FleetStatus], *, rows: int | None = None, foot: str = ""
+) -> list[str]:
+    """The table of each job, below one another; as :func:`top_lines`, which divides the screen
+    evenly, but for what a small job leaves to those after it."""
+    lines: list[str] = []
+    for place, status in enumerate(statuses):
+        if rows is None:
+            lines += [*([""] if lines else []), *top_lines(status)]
+            continue
+        left = len(statuses) - place
+        lines += top_lines(status, rows=(rows - len(lines)) // left, foot=foot if left == 1 else "")
+    if rows is not None and len(lines) > rows:  # a table has five lines at least
+        return [*lines[: rows - 1], plain(foot)]
+    return lines
 
 
 def top_lines(status: FleetStatus, *, rows: int | None = None, foot: str = "") -> list[str]:
@@ -27,7 +46,7 @@ def top_lines(status: FleetStatus, *, rows: int | None = None, foot: str = "") -
     room = len(names) if rows is None else max(1, rows - _AROUND)
     if len(names) > room:
         names = sorted(names, key=lambda name: _order(name, status.services[name], lags))
-        foot = f"{len(names) - room} more, which lag less; {foot}"
+        foot = "; ".join(filter(None, (f"{len(names) - room} more, which lag less", foot)))
         names = names[:room]
     shown = [_row(name, status.services[name], name in lags) for name in names]
     last = [plain(foot)] if rows is not None else []

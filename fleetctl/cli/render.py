@@ -95,6 +95,7 @@ def status_lines(status: FleetStatus) -> list[str]:
         "",
         *_node_table(status),
         *(["", *_service_table(status.services, status.generated_at)] if status.services else []),
+        *_web_table(status),
         *_jobs(status),
         *(["", *problem_lines(status.problems)] if status.problems else []),
     ]
@@ -171,6 +172,22 @@ def _service_table(services: Mapping[str, ServiceStatus], now: datetime) -> list
             for name, service in services.items()
         ],
     )
+
+
+def _web_table(status: FleetStatus) -> list[str]:
+    """The web pages, and what shows them here; those of all jobs, if none is chosen."""
+    jobs = {"": status.services} if status.job else {n: j.services for n, j in status.jobs.items()}
+    rows = [
+        (
+            f"{job}/{name}" if job else name,
+            page.url or f"port {page.port} {'is not known' if page.up is None else 'is silent'}",
+            f"fleetctl {f'--job {job} ' if job else ''}open {name}",
+        )
+        for job, services in jobs.items()
+        for name, service in services.items()
+        for page in service.web
+    ]
+    return ["", *table(("WEB PAGE", "ON ITS NODE", "SEEN HERE BY"), rows)] if rows else []
 
 
 def _detail(service: ServiceStatus) -> str:

@@ -9,9 +9,11 @@ from functools import partial
 import click
 
 from fleetctl.cli.action import carry_out
-from fleetctl.cli.added_words import told, with_words
+from fleetctl.cli.added_words import with_words_in_each
 from fleetctl.cli.after_dashes import AfterDashes, words_after_dashes
-from fleetctl.cli.context import Context, instances
+from fleetctl.cli.all_jobs import Told, one_after_the_other, refuse_collisions
+from fleetctl.cli.context import Context, instances_of_each
+from fleetctl.fleet import LiveFleet
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.plan import dependents
 from fleetctl.model.status import ALIVE_STATES, ServiceStatus
@@ -36,7 +38,7 @@ def command(
     """Stop and start the job, or only the TARGETs; a changed definition takes effect so.
 
     What the last start added to a command is added again, unless other WORDs are said, or none
-    after --.
+    after --. With --job all, one job is restarted after the other.
     """
     context: Context = ctx.obj
     words = words_after_dashes(ctx)
@@ -51,20 +53,29 @@ async def _restart(
     timeout_s: float | None,
     as_json: bool,
 ) -> int:
-    async with context.service() as service:
-        chosen = with_words(instances(service, targets), words)
-        if note := told(chosen):
-            click.echo(f"note: {note}", err=True)
-        after = starting_after(service.job, chosen) if service.job else []
-        cut_off = "" if all_of_them else await _cut_off(service, chosen, after)
-        if all_of_them:
-            chosen = [*chosen, *after]
-        begin = partial(service.restart, chosen)
-        code = await carry_out(begin, chosen, "stopping", as_json, timeout_s)
-        if cut_off:
-            again = f"fleetctl restart --dependents {' '.join(targets)}"
-            click.echo(f"{cut_off}; to restart that, too: {again}", err=True)
-        return code
+    async with context.service(several=True) as service:
+        services = context.each_job(service)
+        chosen_of_each = with_words_in_each(instances_of_each(services, targets), words)
+        of_all = context.means_all(service.fleet)
+        pairs = list(zip(services, chosen_of_each, strict=True))
+        if of_all:
+            pairs = [pair for pair in pairs if pair[1]]
+            refuse_collisions(pairs)
+
+        async def again(one: LiveFleet, chosen: list[Instance], told: Told | None) -> int:
+            after = starting_after(one.job, chosen) if one.job else []
+            cut_off = "" if all_of_them else await _cut_off(one, chosen, after)
+            if all_of_them:
+                chosen = [*chosen, *after]
+            begin = partial(one.restart, chosen)
+            code = await carry_out(begin, chosen, "stopping", as_json, timeout_s, told=told)
+            if cut_off:
+                job = f"--job {one.job.name} " if context.job and one.job else ""
+                line = f"fleetctl {job}restart --dependents {' '.join(targets)}"
+                click.echo(f"{cut_off}; to restart that, too: {line}", err=True)
+            return code
+
+        return await one_after_the_other(pairs, again, of_all=of_all, as_json=as_json)
 
 
 def starting_after(job: Job, chosen: Sequence[Instance]) -> list[Instance]:

@@ -8,7 +8,8 @@ from typing import get_args
 
 import click
 
-from fleetctl.cli.context import Context, instances
+from fleetctl.cli.all_jobs import prefix_of
+from fleetctl.cli.context import Context, instances_of_each
 from fleetctl.cli.deliveries import tell
 from fleetctl.config.scalars import Signal
 from fleetctl.errors import UsageError
@@ -28,7 +29,8 @@ def command(
     """Send SIGNAL, such as USR1, to each instance that a TARGET names.
 
     The process that its command runs as gets it: the program, not the shell of the command line
-    around that. It is no stop: what ends by it is restarted as its restart policy says.
+    around that. It is no stop: what ends by it is restarted as its restart policy says. With --job
+    all, to those of every job.
     """
     return asyncio.run(_signal(context, targets, named(signal), whole, as_json))
 
@@ -48,7 +50,14 @@ def named(signal: str) -> str:
 async def _signal(
     context: Context, targets: Sequence[str], signal: str, whole: bool, as_json: bool
 ) -> int:
-    async with context.service() as service:
-        chosen = instances(service, targets)
-        found = await service.signal(chosen, signal, whole=whole)
+    async with context.service(several=True) as service:
+        services = context.each_job(service)
+        of_all = context.means_all(service.fleet)
+        pairs = zip(services, instances_of_each(services, targets), strict=True)
+        sent = await asyncio.gather(*(one.signal(i, signal, whole=whole) for one, i in pairs))
+    found = {
+        prefix_of(one, of_all=of_all) + name: delivery
+        for one, several in zip(services, sent, strict=True)
+        for name, delivery in several.items()
+    }
     return tell(found, f"{signal} sent", as_json, {"schema": SIGNAL_SCHEMA, "signal": signal})

@@ -9,19 +9,19 @@ import click
 import msgspec
 
 from fleetctl.cli.action import carry_out, show_json
-from fleetctl.cli.added_words import told, with_words
+from fleetctl.cli.added_words import with_words_in_each
 from fleetctl.cli.after_dashes import AfterDashes, words_after_dashes
-from fleetctl.cli.all_jobs import Told, one_after_the_other
+from fleetctl.cli.all_jobs import Told, one_after_the_other, refuse_collisions
 from fleetctl.cli.code_there import code_compared
 from fleetctl.cli.context import Context, instances_of_each
 from fleetctl.cli.making_room import make_room
 from fleetctl.errors import UsageError
 from fleetctl.fleet import LiveFleet
 from fleetctl.hiding import hidden, hidden_value
-from fleetctl.model.collisions import collisions
 from fleetctl.model.jobs import Instance
 from fleetctl.model.plan import PlanStep
-from fleetctl.service import Action, PortsTaken, Report
+from fleetctl.port_holders import PortsTaken
+from fleetctl.service import Action, Report
 
 
 @click.command(cls=AfterDashes, short_help="check, then start services in order")
@@ -117,10 +117,7 @@ def _chosen(
     if service.job is None:
         raise UsageError("nodes.yaml has no job to start", hint="Describe one under jobs: in it.")
     services = context.each_job(service)
-    chosen = [with_words(one, words) for one in instances_of_each(services, targets)]
-    for which in chosen:
-        if note := told(which):
-            click.echo(f"note: {note}", err=True)
+    chosen = with_words_in_each(instances_of_each(services, targets), words)
     return list(zip(services, chosen, strict=True))
 
 
@@ -134,11 +131,8 @@ async def _start(
     async with context.service(several=True) as service:
         pairs = _chosen(context, service, targets, words)
         of_all = context.means_all(service.fleet)
-        if of_all and (together := collisions([chosen for _, chosen in pairs])):
-            raise UsageError(
-                f"these jobs cannot run side by side: {'; '.join(together)}",
-                hint="Start one of them, or give one another port in nodes.yaml.",
-            )
+        if of_all:
+            refuse_collisions(pairs)
         pairs = [pair for pair in pairs if pair[1] or not of_all]
         if dry_run:
             return _show_plans(pairs, of_all, how.as_json)

@@ -9,7 +9,7 @@ import sys
 import termios
 import tty
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from datetime import datetime
 from shutil import get_terminal_size
 from typing import Any
@@ -18,8 +18,8 @@ import click
 import msgspec
 from msgspec import Struct
 
-from fleetctl.cli.context import Context, instances
-from fleetctl.cli.progress_table import top_lines
+from fleetctl.cli.context import Context, instances_of_each
+from fleetctl.cli.progress_table import tables
 from fleetctl.cli.reader import while_read
 from fleetctl.cli.terminal import PLAIN_SCREEN, require_screen
 from fleetctl.model.jobs import Instance
@@ -55,6 +55,12 @@ class TopView(Struct, frozen=True):
     services: Mapping[str, RankRow]
     problems: tuple[Problem, ...]
     """Of those shown."""
+    jobs: Mapping[str, TopView] = {}
+    """By name, where all of them are shown; then ``services`` is empty."""
+
+
+Shown = Sequence[tuple[FleetService, Sequence[Instance] | None]]
+"""The service of each job, and the instances that are shown; None: all."""
 
 
 @click.command(short_help="how far the job is: step, rate, lag and loss of each rank")
@@ -75,7 +81,8 @@ def command(
 ) -> int:
     """Show how far each rank is: step, rate, time since the last step, lag, loss.
 
-    It is read from what they print, in the same look as everything else. q leaves.
+    It is read from what they print, in the same look as everything else. q leaves. With --job all,
+    there is a table for each job.
     """
     if not once and not as_json:
         require_screen("top", instead="`fleetctl top --once` prints it once")
@@ -85,40 +92,56 @@ def command(
 async def _top(
     context: Context, targets: tuple[str, ...], once: bool, as_json: bool, every_s: float
 ) -> int:
-    async with context.service() as service:
-        chosen = instances(service, targets) if targets else None
+    async with context.service(several=True) as service:
+        services = context.each_job(service)
+        of_all = context.means_all(service.fleet)
+        chosen = instances_of_each(services, targets) if targets else [None] * len(services)
+        shown = [pair for pair in zip(services, chosen, strict=True) if pair[1] != [] or not of_all]
         if once:
-            _print(await service.observe(chosen), as_json)
+            found = await asyncio.gather(*(one.observe(which) for one, which in shown))
+            if as_json:
+                click.echo(msgspec.json.format(msgspec.json.encode(_view(found, of_all=of_all))))
+            else:
+                click.echo("\n".join(tables(found)))
         elif as_json:
-            await while_read(_print_each(service, chosen, every_s))
+            await while_read(_print_each(shown, every_s, of_all=of_all))
         else:
-            return await _live(service, chosen, every_s)
+            return await _live(shown, every_s)
         return 0
 
 
-async def _statuses(
-    service: FleetService, chosen: Sequence[Instance] | None, every_s: float
-) -> AsyncGenerator[FleetStatus, None]:
-    async with service.watch(every_s, "status") as watched:
-        await watched.all_asked()
+async def _statuses(shown: Shown, every_s: float) -> AsyncGenerator[list[FleetStatus], None]:
+    async with AsyncExitStack() as stack:
+        watches = [
+            (await stack.enter_async_context(service.watch(every_s, "status")), chosen)
+            for service, chosen in shown
+        ]
+        for watched, _ in watches:
+            await watched.all_asked()
         while True:
-            yield watched.snapshot(chosen).status
+            yield [watched.snapshot(chosen).status for watched, chosen in watches]
             await asyncio.sleep(every_s)
 
 
-async def _print_each(
-    service: FleetService, chosen: Sequence[Instance] | None, every_s: float
-) -> None:
-    async with aclosing(_statuses(service, chosen, every_s)) as statuses:
-        async for status in statuses:
-            click.echo(msgspec.json.encode(view(status)))
+async def _print_each(shown: Shown, every_s: float, *, of_all: bool) -> None:
+    async with aclosing(_statuses(shown, every_s)) as looks:
+        async for statuses in looks:
+            click.echo(msgspec.json.encode(_view(statuses, of_all=of_all)))
 
 
-def _print(status: FleetStatus, as_json: bool) -> None:
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(view(status))))
-    else:
-        click.echo("\n".join(top_lines(status)))
+def _view(statuses: Sequence[FleetStatus], *, of_all: bool) -> TopView:
+    """What the JSON has of all jobs."""
+    views = [view(status) for status in statuses]
+    if not of_all:
+        return views[0]
+    return msgspec.structs.replace(
+        views[0],
+        job=None,
+        progress=None,
+        services={},
+        problems=(),
+        jobs={one.job: one for one in views if one.job},
+    )
 
 
 def view(status: FleetStatus) -> TopView:
@@ -141,7 +164,7 @@ def view(status: FleetStatus) -> TopView:
     )
 
 
-async def _live(service: FleetService, chosen: Sequence[Instance] | None, every_s: float) -> int:
+async def _live(shown: Shown, every_s: float) -> int:
     """Draw it on the whole screen until q, Ctrl-C or a signal; the exit code."""
     loop = asyncio.get_running_loop()
     left: asyncio.Future[int] = loop.create_future()
@@ -159,7 +182,7 @@ async def _live(service: FleetService, chosen: Sequence[Instance] | None, every_
         loop.add_reader(0, typed)
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, leave, 128 + number)
-        drawing = asyncio.create_task(_draw(service, chosen, every_s))
+        drawing = asyncio.create_task(_draw(shown, every_s))
         try:
             over: list[asyncio.Future[Any]] = [drawing, left]
             await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
@@ -172,12 +195,12 @@ async def _live(service: FleetService, chosen: Sequence[Instance] | None, every_
     return left.result()
 
 
-async def _draw(service: FleetService, chosen: Sequence[Instance] | None, every_s: float) -> None:
+async def _draw(shown: Shown, every_s: float) -> None:
     _paint(["asking …"])
-    async with aclosing(_statuses(service, chosen, every_s)) as statuses:
-        async for status in statuses:
+    async with aclosing(_statuses(shown, every_s)) as looks:
+        async for statuses in looks:
             rows = get_terminal_size((80, 24)).lines
-            _paint(top_lines(status, rows=rows, foot=f"every {every_s:g} s; q leaves"))
+            _paint(tables(statuses, rows=rows, foot=f"every {every_s:g} s; q leaves"))
 
 
 def _paint(lines: Sequence[str]) -> None:

@@ -32,27 +32,9 @@ def read_group_rule(job: Job, entry: JobEntry, fleet: Fleet, report: Report) -> 
         )
         report.mistake(path, what)
         return None
-    if rule == "restart-all":
-        _check_order(job, path, report)
     first = members[0]
     address = _address(first, members, entry, fleet, path, report)
     return GroupRule(rule, first.name, first.node, address) if address else None
-
-
-def _check_order(job: Job, path: TreePath, report: Report) -> None:
-    """Whether a node can tell by itself that what others start after is ready."""
-    for name, service in job.services.items():
-        for need in service.after:
-            for one in job.services[need].instances[:1]:
-                until = service.instances[0].waits_until(one) if service.instances else "ready"
-                if until == "ready" and one.command is not None and one.ready.judged is None:
-                    what = (
-                        f"with restart-all the nodes begin again by themselves, and whether "
-                        f"{need!r} is ready, after which {name!r} starts, must show without a "
-                        f"controller: give it a ready with listening or delay, not "
-                        f"{one.ready.kind}, or write after: {{{need}: started}}"
-                    )
-                    report.mistake(path, what)
 
 
 def _address(

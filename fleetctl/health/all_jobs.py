@@ -14,9 +14,11 @@ from fleetctl.model.status import (
     OrphanStatus,
     ParityStatus,
     Problem,
+    ReachStatus,
 )
 
 _WORST: tuple[NodeState, ...] = ("unreachable", "unknown", "degraded", "ok", "external")
+_DOUBTS = (False, None, True)
 
 
 def together(statuses: Sequence[FleetStatus]) -> FleetStatus:
@@ -58,4 +60,15 @@ def _common(of_each: Sequence[tuple[OrphanStatus, ...]]) -> tuple[OrphanStatus, 
 
 def _node(of_each: Sequence[NodeStatus]) -> NodeStatus:
     worst = min(of_each, key=lambda node: _WORST.index(node.state))
-    return replace(worst, services=tuple(name for node in of_each for name in node.services))
+    names = tuple(name for node in of_each for name in node.services)
+    return replace(worst, services=names, reachability=_reachability(of_each))
+
+
+def _reachability(of_each: Sequence[NodeStatus]) -> tuple[ReachStatus, ...]:
+    """What must be reached depends on the job; of one address, what is worst counts."""
+    found: dict[tuple[str, str, str], ReachStatus] = {}
+    for row in (row for node in of_each for row in node.reachability):
+        key = (row.to, row.node, row.network)
+        if key not in found or _DOUBTS.index(row.ok) < _DOUBTS.index(found[key].ok):
+            found[key] = row
+    return tuple(found.values())

@@ -47,15 +47,22 @@ def port_problem(instance: Instance, facts: NodeFacts, hit: Sequence[str]) -> Pr
 
 
 def port_in_use(
-    instance: Instance, taken: Listener, facts: NodeFacts | None, hit: Sequence[str]
+    instance: Instance,
+    taken: Listener,
+    facts: NodeFacts | None,
+    hit: Sequence[str],
+    user: str = "",
 ) -> Problem:
     """Another process has the instance's port; it is named, never ended.
 
     :param facts: tell whether it is another instance of this fleet.
     :param hit: the instance, and those that wait for it.
+    :param user: whose process it is, if that was asked.
     """
     pid = f" (pid {taken.pids[0]})" if taken.pids else ""
-    owner = f"{taken.process or 'a process of another user'}{pid}"
+    told = [*([f"pid {taken.pids[0]}"] if taken.pids else []), *([f"user {user}"] if user else [])]
+    more = f" ({', '.join(told)})" if told else ""
+    owner = f"{taken.process or 'a process of another user'}{more}"
     fix = None
     if facts and (ours := instance_of(taken, facts)):
         job, name = ours

@@ -11,6 +11,7 @@ from fleetctl.health.sockets import lacking, own_sockets
 from fleetctl.hiding import hidden
 from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts, Pane, Record
 from fleetctl.model.jobs import Instance
+from fleetctl.model.pages import web_pages
 from fleetctl.model.ready import ALIVE_S
 from fleetctl.model.status import LivenessStatus, ServiceState, ServiceStatus
 from fleetctl.quoting import join
@@ -36,6 +37,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
     if pane is None:
         current = record
     own = _own_pids(facts, pane, current)
+    listening = _listening(instance, facts, own)
     return ServiceStatus(
         service=instance.service,
         node=instance.node,
@@ -47,7 +49,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         ended_at=current.ended_at if current and state in _ENDED else None,
         exit_code=_exit_code(pane, current, state),
         restarts=current.restarts if current else 0,
-        listening=_listening(instance, facts, own),
+        listening=listening,
         tmux=f"{fleet}:{instance.service}" if pane else None,
         log_bytes=facts.log_bytes.get(key, 0),
         last_lines=(current.last_line,) if current and current.last_line else None,
@@ -55,6 +57,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
         arguments=shown_words(current.words) if current else None,
         liveness=works if state in _RUNS else None,
         once=instance.once,
+        web=web_pages(instance, listening),
     )
 
 
@@ -72,6 +75,7 @@ def unknown_status(instance: Instance, reason: str) -> ServiceStatus:
         state="unknown",
         reason=reason,
         once=instance.once,
+        web=web_pages(instance, None),
     )
 
 

@@ -29,6 +29,7 @@ from fleetctl.model.write_refusals import write_refusal
 from fleetctl.observe.look import look
 from fleetctl.probes.asked.sockets import read_listeners
 from fleetctl.probes.node import services_script
+from fleetctl.probes.port_user import port_user_text
 from fleetctl.probes.script import Answer
 from fleetctl.tmux.server import NodeTmux
 
@@ -93,7 +94,10 @@ class Birth:
 
     async def _port_taken(self, instance: Instance, taken: Listener) -> LaunchError:
         facts = await look(self._link, services_script(self._fleet, instance.node))
-        problem = port_in_use(instance, taken, facts, (instance.name,))
+        pid = taken.pids[0] if taken.pids else None
+        said = await self._link.run(port_user_text(taken.port, pid), timeout_s=SCRIPT_TIMEOUT_S)
+        user = said.text.strip()
+        problem = port_in_use(instance, taken, facts, (instance.name,), user)
         hint = "End it, or give the service another port in nodes.yaml."
         if problem.fix:
             hint = f"Stop it: {problem.fix.commands[0]}"

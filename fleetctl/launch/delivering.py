@@ -15,6 +15,10 @@ from fleetctl.model.tmux_refusals import refusal
 
 TIMEOUT_S = 20.0
 _NOTHING_RUNS = "nothing of it runs"
+_KEPT = (
+    "none of its programs reads what is typed: what it runs is in the background, or sh there "
+    "hands no terminal over (as zsh and mksh do not), for which python3 is needed there"
+)
 
 
 class Delivering:
@@ -70,6 +74,8 @@ class Delivering:
             return Delivery(False, reason=f"tmux: {refusal(done.error_text).reason}")
         if "typed" in done.text.split():
             return Delivery(True)
+        if "kept" in done.text.split():
+            return Delivery(False, reason=_KEPT)
         return Delivery(False, reason=_NOTHING_RUNS)
 
     async def _run(self, instance: Instance, script: str, stdin: bytes) -> Completed | Delivery:

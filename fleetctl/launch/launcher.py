@@ -31,7 +31,8 @@ from fleetctl.model.status import ALIVE_STATES, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.former import FormerNodes
 from fleetctl.observe.observer import Observer
-from fleetctl.service import Holder, PortsTaken, Report, StartRefused, WantedOrphans
+from fleetctl.port_holders import Holder, PortsTaken, StartRefused
+from fleetctl.service import Report, WantedOrphans
 
 STRAGGLERS_WAIT_S = 4.0
 """How long a start waits for further nodes after the first answer: longer than an unanswered ping
@@ -333,7 +334,7 @@ class Launcher:
             checked.fleet, checked.expectations, checked.status, self._plan(open_ones), anew=anew
         )
         for instance in chosen if anew else ():
-            lacks = tuple(p for p in checked.status.problems if _lacks(p, instance))
+            lacks = tuple(p for p in checked.status.problems if _is_lack(p, instance))
             if lacks:
                 found[instance.name] = (*found.get(instance.name, ()), *lacks)
         return checked, found
@@ -350,7 +351,7 @@ async def _with_words(instance: Instance, look: asyncio.Task[Look]) -> Instance:
     return structs.replace(instance, words=record.words)
 
 
-def _lacks(problem: Problem, instance: Instance) -> bool:
+def _is_lack(problem: Problem, instance: Instance) -> bool:
     """Whether the instance's node lacks what the job requires."""
     return (
         (problem.code, problem.severity) == (REQUIREMENT_MISSING.code, "error")

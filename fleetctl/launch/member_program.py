@@ -1,7 +1,8 @@
 """An instance as a member of its job: run on its node by python3, 3.7 or later, behind deciding.py,
-member_wire.py and member_state.py.
+member_wire.py, logs/tidying.py, member_ready.py and member_state.py.
 
     python3 member FOLDER SUPERVISOR     FOLDER: the instance's; SUPERVISOR: its process id
+    python3 member FOLDER ask            see member_ready.py
 
 Stdin is a JSON object, its part (membership.py). It leaves its supervisor's session, and goes on
 beside it: it tells the decider what the instance is, and does what that says. FOLDER/member.pid has
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from fleetctl.launch.deciding import OUT, Decider
+from fleetctl.launch.member_ready import ask
 from fleetctl.launch.member_state import Member, birth
 from fleetctl.launch.member_wire import Wire
 
@@ -246,6 +248,8 @@ def run(part: dict[str, Any], folder: Path, supervisor: int) -> None:
         with contextlib.suppress(OSError):
             side.leave(time.monotonic())
         raise
+    finally:
+        member.close()
 
 
 def leave(*_: object) -> None:
@@ -254,6 +258,9 @@ def leave(*_: object) -> None:
 
 def main() -> None:
     part = json.loads(sys.stdin.read())
+    if sys.argv[2] == "ask":
+        ask(part, Path(sys.argv[1]))
+        return
     if os.fork():
         os._exit(0)
     os.setsid()  # it outlives the supervisor, whose end it tells, and is no part of its run

@@ -13,6 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from fleetctl.launch.member_ready import Asking
+
 ASK_S = 2.0
 """Between two looks whether the supervisor's process is still the same."""
 KILLED_S = 5.0
@@ -38,6 +40,9 @@ class Member:
         self._cleared = -1  # the attempt of which nothing is left
         self._asked_s = 0.0
         self._lives = True
+        asked = part["ready"]["kind"] in ("log", "http", "connect", "command")
+        self._asking = Asking(part["ready"], folder) if asked else None
+        self._noted = -1  # the attempt of which it is noted that it is ready
 
     def _record(self) -> dict[str, str]:
         try:
@@ -58,6 +63,8 @@ class Member:
         word = self.word["word"]
         if (self._folder / "stop").exists() or record.get("phase") == "stopped":
             return "left", "", False
+        if self._asking and (word == "keep" or record.get("phase") != "running"):
+            self._asking.end()
         code = int(record.get("exit") or 0)
         how = f"exit code {code}"
         attempt = int(record.get("restarts") or 0)
@@ -77,7 +84,7 @@ class Member:
             return "running", "", False
         if attempt != self._attempt:
             self._attempt, self._since = attempt, now
-        ready = word == "keep" or self._ready(now)  # else nobody asks
+        ready = word == "keep" or self._ready(record, now)  # else nobody asks
         return ("ready" if ready else "running"), "", False
 
     def _without_supervisor(self, record: dict[str, str], now: float) -> bool:
@@ -101,8 +108,16 @@ class Member:
             return False
         return said.startswith(f"{record['run']} {record['restarts']} ")
 
-    def _ready(self, now: float) -> bool:
+    def _ready(self, record: dict[str, str], now: float) -> bool:
         ready = self._part["ready"]
+        if self._asking:
+            holds = self._asking.holds(self._attempt, int(record.get("log") or 0))
+            if holds and self._noted != self._attempt:  # for controllers, as one of them would
+                self._noted = self._attempt
+                new = self._folder / "ready.new"
+                new.write_text(f"{record['run']} {record['restarts']}\n")
+                new.replace(self._folder / "ready")
+            return holds
         if ready["kind"] == "listening":
             return listens(ready["port"])
         return now - self._since >= float(ready["after_s"])
@@ -130,6 +145,11 @@ class Member:
             left = self._end(fresh, now)
             if over and (not left or now > self._over_s):
                 self._cleared = attempt
+
+    def close(self) -> None:
+        """End what it has begun for itself."""
+        if self._asking:
+            self._asking.end()
 
     def note_apart(self, why: str) -> None:
         """Write down, for who asks, that the rule cannot be followed now; empty: it can."""

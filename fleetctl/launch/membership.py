@@ -20,6 +20,8 @@ from fleetctl.link.links import Links
 from fleetctl.model.jobs import GroupRule, Instance, Job
 from fleetctl.model.layout import STATE, instance_dir
 from fleetctl.model.ready import ALIVE_S
+from fleetctl.observe.asking import host_and_port, http_get
+from fleetctl.observe.conditions import command_text
 from fleetctl.probes.members import members_text
 from fleetctl.quoting import quote, quote_path
 
@@ -28,7 +30,14 @@ SILENT_S = 60.0
 MOST, WITHIN_S = 3, 600.0
 """So many times within so many seconds all members begin again."""
 _KEY_TIMEOUT_S = 20.0
-_PROGRAM = ("deciding.py", "member_wire.py", "member_state.py", "member_program.py")
+_PROGRAM = (
+    "launch/deciding.py",
+    "launch/member_wire.py",
+    "logs/tidying.py",
+    "launch/member_ready.py",
+    "launch/member_state.py",
+    "launch/member_program.py",
+)
 
 _KEY = """
 import os, socket, sys
@@ -85,7 +94,7 @@ class Memberships:
         async with self._lock:
             if self._key is None:
                 self._key = await self._ask(instance, group)
-        return json.dumps(_part(self._job, group, instance, run, self._key))
+        return json.dumps(_part(self._fleet, self._job, group, instance, run, self._key))
 
     async def _ask(self, instance: Instance, group: GroupRule) -> _Key:
         what = f"{group.node}, which is to decide what follows when a member fails,"
@@ -127,7 +136,9 @@ def leave_script(fleet: str, job: str, group: GroupRule) -> str:
     return f"{members_text()}cd {folder} 2>/dev/null || exit 0\n{LEAVE}true\n"
 
 
-def _part(job: Job, group: GroupRule, instance: Instance, run: str, key: _Key) -> dict[str, object]:
+def _part(
+    fleet: str, job: Job, group: GroupRule, instance: Instance, run: str, key: _Key
+) -> dict[str, object]:
     members: dict[str, object] = {}
     if instance.name == group.first:
         members = {i.name: _member(job, i) for i in _members(job.instances)}
@@ -141,7 +152,7 @@ def _part(job: Job, group: GroupRule, instance: Instance, run: str, key: _Key) -
         "run": run,
         "signal": instance.stop.signal,
         "grace_s": instance.stop.grace_s,
-        "ready": _ready(instance),
+        "ready": _ready(fleet, instance),
         "members": members,
         "silent_s": SILENT_S,
         "most": MOST,
@@ -158,16 +169,33 @@ def _member(job: Job, instance: Instance) -> dict[str, object]:
     return {"needs": needs, "ready_s": instance.ready.timeout_s}
 
 
-def _ready(instance: Instance) -> dict[str, object]:
+def _ready(fleet: str, instance: Instance) -> dict[str, object]:
     """By what its node knows, when all begin again, that others may begin."""
     ready = instance.ready
+    asked = {
+        "kind": ready.kind,
+        "value": ready.value,
+        "body": ready.body,
+        "interval_s": ready.interval_s,
+        "timeout_s": ready.timeout_s,
+    }
     match ready.kind:
         case "listening":
             return {"kind": "listening", "port": instance.listen.port if instance.listen else 0}
         case "delay":
             return {"kind": "after", "after_s": float(ready.value)}
-        case "alive" | "log" | "http" | "command" | "connect":
+        case "alive":
             return {"kind": "after", "after_s": ALIVE_S}
+        case "log":
+            return asked
+        case "http":
+            get = http_get(ready.value)
+            return {**asked, "host": get.host, "port": get.port, "request": get.request}
+        case "connect":
+            host, port = host_and_port(ready.value)
+            return {**asked, "host": host, "port": port}
+        case "command":
+            return {**asked, "script": command_text(fleet, instance)}
         case _:
             assert_never(ready.kind)
 
@@ -175,7 +203,7 @@ def _ready(instance: Instance) -> dict[str, object]:
 @cache
 def _program() -> str:
     """What runs on the node, as one file in which nothing of fleetctl is imported."""
-    folder = files("fleetctl.launch")
+    folder = files("fleetctl")
     first, *more = (folder.joinpath(name).read_text("utf-8") for name in _PROGRAM)
     lines = [line for text in more for line in text.splitlines(keepends=True)]
     own = ("from __future__", "from fleetctl.")

@@ -45,6 +45,12 @@ if [ $# -eq 3 ]; then
   # with it, a stopped command would count as ended, and Ctrl-C would end the loop below in bash.
   trap : HUP INT QUIT USR1 USR2 ALRM TERM
   trap : ABRT 2>/dev/null # which zsh calls IOT
+  # In a script some shells (zsh, mksh) give a job its group, but not the terminal, as dash and bash do.
+  if line=; read -r line </proc/$$/stat && (set -- ${line##*[)] }; [ "$6" -gt 0 ] && [ "$3" != "$6" ]); then
+    python3 -c 'import os, signal
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+os.tcsetpgrp(0, os.getpgrp())'
+  fi 2>/dev/null
   sh "$dir/supervisor" "$dir" "$2" "$3" "$(birth $$)"
   exit $?
 fi

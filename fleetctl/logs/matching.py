@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from fleetctl.errors import UsageError
 from fleetctl.logs.buffer import Chunk
-from fleetctl.logs.lines import plain, shown, tidy_lines
+from fleetctl.logs.lines import shown, tidy_lines
+from fleetctl.logs.tidying import plain
 
 _LOOKS_AROUND = re.compile(r"[$^]|\(\?|\\[AZz]")
 PATIENCE_S = 0.1

@@ -13,8 +13,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from fleetctl.logs.buffer import Changes, Chunk, LogBuffer
-from fleetctl.logs.lines import plain, shown
+from fleetctl.logs.lines import shown
 from fleetctl.logs.matching import Filter, Pattern, texts
+from fleetctl.logs.tidying import plain
 
 _KEY = attrgetter("key")
 _SPLIT_CHUNKS = 32

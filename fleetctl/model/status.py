@@ -13,6 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from fleetctl.model.pages import WebPageStatus
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 
 SCHEMA = "fleetctl.status/1"
@@ -245,6 +246,8 @@ class ServiceStatus(Struct, frozen=True):
     """How far its own work is; null: it does not run, or was not started by fleetctl."""
     once: bool = False
     """It has done its work when it ends with exit code 0."""
+    web: tuple[WebPageStatus, ...] = ()
+    """Its web pages."""
 
     @property
     def done(self) -> bool:

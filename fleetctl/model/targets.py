@@ -11,6 +11,8 @@ from fleetctl.model.topology import Fleet
 
 ALL_JOBS = "all"
 """In place of a job's name: every job of nodes.yaml. A job that is called so comes first."""
+_SEVERAL = "start, stop, restart, status, wait, signal, top, open, logs and check"
+"""The commands that take it."""
 
 
 def choose_job(fleet: Fleet, name: str | None) -> Job | None:
@@ -23,7 +25,7 @@ def choose_job(fleet: Fleet, name: str | None) -> Job | None:
     if name == ALL_JOBS and name not in fleet.jobs:
         raise UsageError(
             "this is done for one job at a time",
-            hint=f"--job all is for status, start, stop and logs. {_nearest('', list(fleet.jobs))}",
+            hint=f"--job all is for {_SEVERAL}. {_nearest('', list(fleet.jobs))}",
         )
     if name not in fleet.jobs:
         raise UsageError(f"there is no job {name!r}", hint=_nearest(name, list(fleet.jobs)))
@@ -93,14 +95,15 @@ def _names(fleet: Fleet, job: Job | None) -> list[str]:
     return [*fleet.nodes, *(job.services if job else ()), *(i.name for i in instances)]
 
 
-def choose_nodes(fleet: Fleet, job: Job | None, targets: Sequence[str]) -> list[str]:
-    """The nodes that ``targets`` name, directly or by what runs on them; without targets all.
+def choose_nodes(fleet: Fleet, jobs: Sequence[Job | None], targets: Sequence[str]) -> list[str]:
+    """The nodes that ``targets`` name, directly or by what runs on them of one of ``jobs``; without
+    targets all.
 
     :raises UsageError: a target matches nothing that is in nodes.yaml.
     """
     if not targets:
         return list(fleet.nodes)
-    by_instance = {i.node for i in choose_instances(fleet, job, targets)}
+    by_instance = {i.node for one in choose_in_each(fleet, jobs, targets) for i in one}
     return [
         name
         for name in fleet.nodes

@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from fleetctl.errors import UsageError
 from fleetctl.link.protocol import ForwardingForbidden, Link
 from fleetctl.logs.matching import PATIENCE_S, Pattern
@@ -31,6 +33,29 @@ def _forbidden(link: Link) -> Unasked:
     )
 
 
+class Get(Struct, frozen=True):
+    """A GET of a URL."""
+
+    host: str
+    port: int
+    path: str
+    request: str
+    """All that is sent."""
+
+
+def http_get(url: str) -> Get:
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+    return Get(parts.hostname or "", parts.port or 80, path, request)
+
+
+def host_and_port(target: str) -> tuple[str, int]:
+    """Of ``host:port``, in which an IPv6 address has brackets."""
+    host, _, port = target.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 async def answers_http(
     link: Link, url: str, body: str = "", timeout_s: float = ASK_TIMEOUT_S
 ) -> bool:
@@ -41,10 +66,8 @@ async def answers_http(
     :raises Unasked: the node cannot be asked to connect, or the expression takes too long.
     :raises LinkError: the node is lost.
     """
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 80
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+    get = http_get(url)
+    host, port, request = get.host, get.port, get.request
     said = bytearray()
     # ValueError: the URL is not ASCII, or the answer's first line is too long
     with suppress(OSError, TimeoutError, ValueError):
@@ -53,7 +76,7 @@ async def answers_http(
                 reader, writer = await link.open_connection(host, port, timeout_s=timeout_s)
             except ForwardingForbidden:
                 ask = on_node.answer if body else on_node.first_line
-                asked = ask(link, host, port, path, request, timeout_s)
+                asked = ask(link, host, port, get.path, request, timeout_s)
                 said += await _where_allowed(link, asked)
             else:
                 try:
@@ -93,12 +116,11 @@ def _matches(expression: str, answer: bytes) -> bool:
 async def accepts_connection(link: Link, target: str, timeout_s: float = ASK_TIMEOUT_S) -> bool:
     """Whether ``host:port`` accepts a TCP connection made from the node; raises as
     :func:`answers_http`."""
-    host, _, port = target.rpartition(":")
-    host = host.strip("[]")
+    host, port = host_and_port(target)
     try:
-        _, writer = await link.open_connection(host, int(port), timeout_s=timeout_s)
+        _, writer = await link.open_connection(host, port, timeout_s=timeout_s)
     except ForwardingForbidden:
-        return await _where_allowed(link, on_node.connects(link, host, int(port), timeout_s))
+        return await _where_allowed(link, on_node.connects(link, host, port, timeout_s))
     except (OSError, TimeoutError):
         return False
     writer.close()

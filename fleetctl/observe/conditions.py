@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from fleetctl.errors import LinkError, ShellHung, UsageError
 from fleetctl.health.services import service_status
 from fleetctl.link.protocol import Link
-from fleetctl.logs.lines import read
 from fleetctl.logs.matching import PATIENCE_S, Pattern
 from fleetctl.logs.segments import PIECE_BYTES, LogLocation, LogReader
+from fleetctl.logs.tidying import read
 from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import instance_dir
@@ -39,13 +39,7 @@ async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
 
     :raises Unasked: the login shell does not run it.
     """
-    script = (
-        f"cd {quote_path(instance.workdir or '~')} || exit 1\n"
-        f"{environment_text(instance.environment(fleet, {}))}"
-        f'set -- "$(command -v env)" "$(command -v sh)"\nenvironment\n'
-        f'become "$1" "$2" {quote(instance.ready.value)} </dev/null'
-    )
-    script = looked_up(script, fleet, instance)
+    script = command_text(fleet, instance)
     try:
         done = await link.run(script, timeout_s=ASK_TIMEOUT_S)
     except ShellHung as hung:
@@ -53,6 +47,18 @@ async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
     except LinkError:
         return False
     return done.exit_status == 0
+
+
+def command_text(fleet: str, instance: Instance) -> str:
+    """The POSIX sh text that runs the ready command of ``instance``, as :func:`command_succeeds`
+    says."""
+    script = (
+        f"cd {quote_path(instance.workdir or '~')} || exit 1\n"
+        f"{environment_text(instance.environment(fleet, {}))}"
+        f'set -- "$(command -v env)" "$(command -v sh)"\nenvironment\n'
+        f'become "$1" "$2" {quote(instance.ready.value)} </dev/null'
+    )
+    return looked_up(script, fleet, instance)
 
 
 async def external_answers(link: Link, instance: Instance) -> bool:

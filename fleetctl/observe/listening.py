@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from fleetctl.link.protocol import Link
 from fleetctl.model.jobs import Listen
+from fleetctl.model.pages import LOOPBACK, best
 from fleetctl.probes.asked.sockets import LISTENING, read_listeners
 from fleetctl.probes.script import UNAME, Answer
 
 TIMEOUT_S = 10.0
-_LOOPBACK = "127.0.0.1"
 _TEXT = (
     "LC_ALL=C; export LC_ALL\ncase $(uname -s) in\n"
     + "".join(f"{UNAME[os]}) echo {os}\n{text}\n;;\n" for os, text in LISTENING.items())
@@ -29,19 +27,5 @@ async def where_it_listens(link: Link, port: int, declared: Listen | None) -> st
     listeners = read_listeners(os, Answer(text, done.exit_status))
     named = str(declared.address) if declared and declared.port == port else ""
     if listeners is None:
-        return named if named not in ("", "0.0.0.0") else _LOOPBACK
+        return named if named not in ("", "0.0.0.0") else LOOPBACK
     return best({one.address for one in listeners if one.port == port}, named)
-
-
-def best(bound: Collection[str], named: str) -> str | None:
-    """The address to connect to of those that are bound; None: none is.
-
-    :param named: the one that nodes.yaml gives; empty: none.
-    """
-    if not bound:
-        return None
-    if named in bound and named != "0.0.0.0":
-        return named
-    if not {_LOOPBACK, "0.0.0.0", "*"}.isdisjoint(bound):
-        return _LOOPBACK
-    return "::1" if "::" in bound else min(bound)

@@ -22,7 +22,7 @@ from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.attention import Wake
-from fleetctl.service import Snapshot
+from fleetctl.undertakings import Snapshot
 
 LONGEST_PAUSE_S = 30.0
 """Longest pause between two attempts to reach a lost node, give or take ``_SPREAD``."""

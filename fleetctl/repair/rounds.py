@@ -29,7 +29,7 @@ SETTLING_TRIES = 3
 
 
 class Rounds:
-    """The repair of ``nodes`` of a fleet; see :class:`fleetctl.service.Repairs`.
+    """The repair of ``nodes`` of a fleet; see :class:`fleetctl.undertakings.Repairs`.
 
     :param check: asks every node of the fleet.
     :param changing: entered while a node is being changed.

@@ -12,7 +12,8 @@ from fleetctl.errors import FleetctlError
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import ActionKind, ActionResult, Progress
 from fleetctl.model.status import ALIVE_STATES, OrphanStatus, ServiceStatus
-from fleetctl.service import Action, PortsTaken, Report
+from fleetctl.port_holders import PortsTaken, stops_to_make_room
+from fleetctl.service import Action, Report
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction, carry_out
@@ -133,7 +134,7 @@ class Acting:
             return start
 
         async def work(_: dict[str, ServiceStatus]) -> ActionResult:
-            for stop in taken.stops(service, lambda progress: None):
+            for stop in stops_to_make_room(taken, service, lambda progress: None):
                 if bad := (await stop.run()).bad:
                     raise FleetctlError(f"{', '.join(bad)} did not stop, so nothing was started")
             return await start.run()

@@ -23,7 +23,7 @@ from fleetctl.health.changes import changes
 from fleetctl.link.mistakes import told
 from fleetctl.model.events import Event
 from fleetctl.model.jobs import Instance, Job
-from fleetctl.service import FleetService, Watching
+from fleetctl.service import FleetService
 from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
 from fleetctl.tui.guide import Guide
@@ -54,6 +54,7 @@ from fleetctl.tui.switching import Switching
 from fleetctl.tui.targets import ALL
 from fleetctl.tui.under_cursor import UnderCursor
 from fleetctl.tui.web_pages import WebPages
+from fleetctl.undertakings import Watching
 
 INTERVAL_S = 2.0
 LOG_LINES = 1000

@@ -8,10 +8,11 @@ from textual.reactive import var
 
 from fleetctl.model.events import Event
 from fleetctl.model.jobs import Instance, Job
-from fleetctl.service import FleetService, Snapshot
+from fleetctl.service import FleetService
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.kept import Kept
 from fleetctl.tui.under_cursor import UnderCursor
+from fleetctl.undertakings import Snapshot
 
 
 class Left(Struct, frozen=True):

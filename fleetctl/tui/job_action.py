@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from fleetctl.errors import FleetctlError
 from fleetctl.model.progress import GOOD, ActionKind, ActionStage, Progress
 from fleetctl.model.status import ServiceStatus
-from fleetctl.service import Action, PortsTaken, StartRefused
+from fleetctl.port_holders import PortsTaken, StartRefused
+from fleetctl.service import Action
 
 
 class JobAction(Struct, frozen=True):

@@ -8,7 +8,7 @@ from textual.message import Message
 
 from fleetctl.logs.events import LogEvent
 from fleetctl.model.progress import Progress
-from fleetctl.service import Snapshot
+from fleetctl.undertakings import Snapshot
 
 
 class SnapshotTaken(Message):

@@ -9,8 +9,9 @@ from time import monotonic
 from textual.message import Message
 
 from fleetctl.logs.events import LogEvent, Wanted
-from fleetctl.service import FleetService, Watching
+from fleetctl.service import FleetService
 from fleetctl.tui.messages import LogsArrived, SnapshotTaken
+from fleetctl.undertakings import Watching
 
 Post = Callable[[Message], object]
 

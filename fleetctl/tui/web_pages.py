@@ -8,10 +8,10 @@ from textual.worker import Worker
 
 from fleetctl import browser
 from fleetctl.model.pages import Page, pages
-from fleetctl.service import Tunnel
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
+from fleetctl.undertakings import Tunnel
 
 LOOK_S = 2.0
 """Seconds between two tries to reach a page that is not there yet."""

@@ -135,7 +135,10 @@ def _later(row: AddressStatus | RouteStatus | ForwardingStatus | SleepStatus) ->
 
 def connection_lines(status: FleetStatus, node: str) -> Iterator[Line]:
     """Over which network the job's connections really go."""
-    for instance, service in status.services.items():
+    known = dict(status.services)
+    if status.job is None:  # all of them are shown
+        known |= {f"{j}/{n}": s for j, job in status.jobs.items() for n, s in job.services.items()}
+    for instance, service in known.items():
         if service.node == node:
             for c in service.connections or ():
                 seen = f"over {c.network or 'no network of nodes.yaml'}, from {c.local}"

@@ -15,7 +15,8 @@ from fleetctl.cli.action import carry_out
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.progress import ActionResult
 from fleetctl.model.status import OrphanStatus, Problem, ServiceState, ServiceStatus
-from fleetctl.service import Action, FleetService, Holder, PortsTaken, Report
+from fleetctl.port_holders import Holder, PortsTaken
+from fleetctl.service import Action, FleetService, Report
 from tests.launch.jobs import job
 
 FIRST = job({"server": (["mini1"], []), "worker": (["pi4"], ["server"])})

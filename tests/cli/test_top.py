@@ -10,7 +10,7 @@ import click
 import pytest
 from msgspec.structs import replace
 
-from fleetctl.cli.progress_table import top_lines
+from fleetctl.cli.progress_table import tables, top_lines
 from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.status import SCHEMA, FleetStatus, ServiceStatus
@@ -72,6 +72,17 @@ def test_a_row_for_each_rank_and_unknown_is_never_a_number() -> None:
     assert d.split()[3:8] == ["-"] * 5
     assert d.endswith("d has not answered yet")
     assert max(len(head), len(a), len(b)) <= 80
+
+
+@pytest.mark.parametrize(("rows", "ranks"), [(16, 8), (12, 4), (6, 1)])
+def test_all_jobs_share_the_screen(rows: int, ranks: int) -> None:
+    both = [STATUS, replace(STATUS, job="other")]
+    shown = [click.unstyle(line) for line in tables(both, rows=rows, foot="q leaves")]
+    assert len(shown) <= rows
+    assert shown[-1].endswith("q leaves")
+    assert sum(line.startswith("worker@") for line in shown) == ranks
+    assert sum(line.startswith("fleet/") for line in shown) == (2 if rows > 6 else 1)
+    assert len(tables(both)) == 2 * 7 + 1
 
 
 def test_on_a_small_screen_those_that_lag_come_first() -> None:

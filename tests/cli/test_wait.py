@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.cli.context import Context
 from fleetctl.cli.wait import _wait as wait
 from fleetctl.errors import ConnectTimedOut, UsageError
+from fleetctl.fleet import LiveFleet
 from fleetctl.model.awaiting import Aim
 from fleetctl.model.jobs import Job
 from fleetctl.model.ready import Ready
+from fleetctl.model.topology import Fleet
 from tests.clock import jumping
 from tests.launch.jobs import job, listen
 from tests.simulated import SimulatedFleet, ends, server
@@ -25,11 +28,29 @@ JOB = job(
 )
 
 
-class Given:
-    """A :class:`Context` whose file says ``job``, and whose nodes are simulated."""
+_PAGE = job({"page": (["pi4"], [])}).services["page"]
+OTHER = Job(
+    "other",
+    {"page": replace(_PAGE, instances=tuple(replace(i, job="other") for i in _PAGE.instances))},
+)
 
-    def __init__(self, links: SimulatedFleet, job: Job) -> None:
-        self.service = lambda: links.service(job)
+
+class Given:
+    """A :class:`Context` whose file says ``job``, or with ``--job all`` ``others``, too, and whose
+    nodes are simulated."""
+
+    def __init__(self, links: SimulatedFleet, job: Job, others: Sequence[Job] = ()) -> None:
+        self._links, self._job, self._others = links, job, others
+
+    def service(self, *, several: bool) -> LiveFleet:
+        assert several
+        return self._links.service(self._job)
+
+    def means_all(self, _: Fleet) -> bool:
+        return bool(self._others)
+
+    def each_job(self, service: LiveFleet) -> list[LiveFleet]:
+        return [service, *map(service.with_job, self._others)]
 
 
 def waited(
@@ -38,6 +59,7 @@ def waited(
     timeout_s: float | None = None,
     targets: tuple[str, ...] = (),
     of: Job = JOB,
+    others: Sequence[Job] = (),
     prepare: Callable[[SimulatedFleet], object] = lambda _: None,
     meanwhile: Callable[[SimulatedFleet], object] = lambda _: None,
     start: bool = True,
@@ -56,7 +78,7 @@ def waited(
                 action = service.start(of.instances, lambda _: None, check=False)
                 starting = asyncio.create_task(action.run())
             asyncio.get_running_loop().call_later(7, meanwhile, links)
-            given = cast(Context, Given(links, of))
+            given = cast(Context, Given(links, of, others))
             code = await wait(given, targets, aim, timeout_s, as_json=True)
             if starting:
                 starting.cancel()
@@ -149,3 +171,32 @@ def test_what_is_started_by_hand_has_no_exit_code() -> None:
     by_hand = job({"app": (["pi4"], [])}, app={"command": None})
     with pytest.raises(UsageError, match="started by hand has no exit code"):
         waited("exited", of=by_hand, start=False)
+
+
+def test_all_jobs_are_waited_for_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    def runs(links: SimulatedFleet) -> None:
+        links.node["pi4"].already_runs(OTHER.instances[0])
+
+    assert waited("ready", others=[OTHER], prepare=runs) == 0
+    said, err = capsys.readouterr()
+    told = json.loads(said)
+    assert (told["schema"], told["ok"]) == ("fleetctl.results/1", True)
+    assert {name: one["outcome"] for name, one in told["jobs"].items()} == {
+        "job": "so",
+        "other": "so",
+    }
+    assert told["jobs"]["other"]["waited_s"] < 5 <= told["jobs"]["job"]["waited_s"]
+    assert "  other/page@pi4    ● ready\n" in err
+    assert "  job/server@mini1  ◐ running  does not listen on 10.0.0.1:6000 yet\n" in err
+
+
+def test_what_fails_in_one_job_ends_it_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(links: SimulatedFleet) -> None:
+        links.node["mini1"].programs["server@mini1"] = ends(3, after_s=2)
+
+    assert waited("ready", others=[OTHER], prepare=fails) == 1  # nobody starts the other
+    told = json.loads(capsys.readouterr().out)["jobs"]
+    assert [told[name]["outcome"] for name in ("job", "other")] == ["never", "undecided"]
+    only = waited("ready", others=[OTHER], prepare=fails, targets=("page",), timeout_s=3)
+    assert only == 124
+    assert list(json.loads(capsys.readouterr().out)["jobs"]) == ["other"]

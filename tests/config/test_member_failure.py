@@ -70,7 +70,5 @@ def test_mistakes() -> None:
     elastic = "{elastic: true, on_member_failure: stop-all}"
     said = mistake(elastic.strip("{}").replace(", ", "\n    "))
     assert "job 'j' is elastic" in said and "must be keep, not stop-all" in said
-    said = mistake("on_member_failure: restart-all", ready=", ready: {log: up}")
-    assert "give it a ready with listening or delay, not log" in said
-    job("on_member_failure: stop-all", ready=", ready: {log: up}")
+    job("on_member_failure: restart-all", ready=", ready: {log: up}")
     assert "restart-all" in mistake("on_member_failure: restart")

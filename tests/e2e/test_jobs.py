@@ -90,8 +90,28 @@ def test_all_jobs(user: MakeUser) -> None:
     assert "job first: ● 3/3 ready" in shown and "job second: ● 2/2 ready" in shown
     logs = one.type("--job", "all", "logs", "pi").out
     assert "first/worker@pi | slept" in logs and "second/other@pi | slept" in logs
-    said = one.type("--job", "all", "check")
+    said = one.type("--job", "all", "send", "worker", "x")
     assert said.code == 2 and "this is done for one job at a time" in said.err
+    assert "restart, status, wait, signal, top, open, logs and check" in said.err
+    told = json.loads(one.type("--job", "all", "check", "--json", timeout_s=90).out)
+    assert (told["job"], told["healthy"], list(told["jobs"])) == (None, True, ["first", "second"])
+    said = one.type("--job", "all", "wait", "--for", "ready", "--timeout", "30")
+    assert said.code == 0
+    assert "job first: 3 ready" in said.err and "job second: 2 ready" in said.err
+    top = one.type("--job", "all", "top", "--once").out
+    assert "/first · " in top and "/second · " in top and "other@pi" in top
+    before = running(one.lab, "pi", "sleep 4921"), running(one.lab, "pi", "sleep 4922")
+    said = one.type("--job", "all", "restart", "pi", "--json")
+    assert said.code == 0, said.err
+    names = {job: list(told["services"]) for job, told in json.loads(said.out)["jobs"].items()}
+    assert names == {"first": ["worker@pi"], "second": ["other@pi"]}
+    after = running(one.lab, "pi", "sleep 4921"), running(one.lab, "pi", "sleep 4922")
+    assert all(after) and not {*before[0], *before[1]} & {*after[0], *after[1]}
+    said = one.type("--job", "all", "signal", "other", "TERM")
+    assert said.code == 0 and "second/other@pi: TERM sent to" in said.out
+    said = one.type("--job", "all", "wait", "other", "--for", "exited", "--json")
+    assert said.code == 143
+    assert json.loads(said.out)["jobs"]["second"]["exit_code"] == 143
     said = one.type("--job", "all", "stop", "wroker")
     assert said.code == 2 and "'wroker' is no node, service or instance" in said.err
     assert one.type("--job", "second", "stop", "--orphans").code == 0  # first is meant to run

@@ -52,6 +52,12 @@ def test_a_page_on_the_fabric_is_seen_from_here_again_after_a_lost_link(
     finally:
         page.kill()
         page.wait()
+    assert job.services()["view@hub"]["web"] == [{"port": 8787, "url": None, "up": False}]
+    job.start()
+    there = {"port": 8787, "url": "http://10.10.0.1:8787", "up": True}
+    eventually(lambda: job.services()["view@hub"]["web"] == [there], "its page is listed")
+    assert "view@hub  http://10.10.0.1:8787  fleetctl open view@hub\n" in job.type("status").out
+    assert job.type("stop").code == 0
     said = job.type("open", "pi")
     assert (said.code, said.err) == (
         2,

@@ -151,8 +151,8 @@ def test_each_way_not_to_be_ready(
     assert outcome == {
         "inner@hub": "running: not ready after 2 s: does not listen on 10.10.0.1:7104 yet; "
         "it listens on 127.0.0.1:7104",
-        "taken@hub": f"failed: port 7105 on hub is taken by python3 (pid {pid}), which listens on "
-        "10.10.0.1:7105 and is not taken@hub. End it, or give the service another port "
+        "taken@hub": f"failed: port 7105 on hub is taken by python3 (pid {pid}, user one), which "
+        "listens on 10.10.0.1:7105 and is not taken@hub. End it, or give the service another port "
         "in nodes.yaml.",
         "user@pi": outcome["user@pi"],
         "dies@mini": "failed: exit code 3",

@@ -6,9 +6,11 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +20,7 @@ import pytest
 from fleetctl.errors import LaunchError
 from fleetctl.launch import membership
 from fleetctl.launch.birth import Birth
+from fleetctl.launch.member_program import STRANGERS
 from fleetctl.launch.membership import Memberships
 from fleetctl.launch.secrets import Secrets
 from fleetctl.link.links import Links
@@ -95,14 +98,14 @@ class Members:
         """The process that goes on beside its supervisor."""
         return int((self.node.folder(self.all[name]) / "member.pid").read_text().split()[0])
 
-    def joined(self) -> None:
+    def joined(self, workers: int = 2) -> None:
         """Wait until the one that decides has told the workers what they are to do."""
         key = self.node.folder(self.all["server@a"]).parent / ".members"
         argv = ["ss", "-tinH", "sport", "=", f":{key.read_text().split()[1]}"]
 
         def told() -> bool:
             said = subprocess.run(argv, capture_output=True, text=True, timeout=10).stdout
-            return sum(int(n) > HELLO for n in re.findall(r"bytes_acked:(\d+)", said)) == 2
+            return sum(int(n) > HELLO for n in re.findall(r"bytes_acked:(\d+)", said)) == workers
 
         eventually(told, "they have joined")
 
@@ -134,6 +137,31 @@ def test_one_that_is_killed_ends_all_within_five_seconds(node: Node) -> None:
     members.stop()
 
 
+@pytest.mark.long
+def test_strangers_get_no_more_than_eight_connections_and_members_are_served(node: Node) -> None:
+    members = Members(node, "stop-all")
+    members.start("server@a", "worker@b")
+    members.joined(1)
+    key = node.folder(members.all["server@a"]).parent / ".members"
+    port = int(key.read_text().split()[1])
+    with ExitStack() as opened:
+        strangers = [
+            opened.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+            for _ in range(STRANGERS + 4)
+        ]
+        greeted = [bool(stranger.recv(64)) for stranger in strangers]
+        assert greeted == [True] * STRANGERS + [False] * 4
+        for stranger in strangers[:STRANGERS]:
+            assert stranger.recv(64) == b""  # after five seconds each is dropped
+        late = opened.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        assert late.recv(64)
+        members.start("worker@c")
+        members.joined()
+        members.kill("worker@b")
+        members.await_all(lambda i: node.state(i)["phase"] == "ended", "the rule holds")
+    members.stop()
+
+
 def test_all_begin_again_in_order(node: Node) -> None:
     note = 'echo "$FLEETCTL_SERVICE" >>~/order; '
     serve = f"{note}sleep 0.5; exec python3 -m http.server 7391 --bind 127.0.0.1"
@@ -160,6 +188,46 @@ def test_all_begin_again_in_order(node: Node) -> None:
     eventually(lambda: node.status(members.all["server@a"]).state == "ready", "it listens again")
     said = "restarted by on_member_failure: worker@b failed (exit code 137)"
     members.await_all(lambda i: node.status(i).reason == said, "why is told")
+    members.stop()
+
+
+SLOW = (
+    "rm -f ~/up; sleep 3; date +%s%N >~/up; echo up; exec python3 -m http.server 7392 --bind "
+    "127.0.0.1"
+)
+
+
+@pytest.mark.parametrize(
+    "ready",
+    [
+        Ready("log", "^up$"),
+        pytest.param(Ready("command", "test -s ~/up"), marks=pytest.mark.long),
+        pytest.param(Ready("connect", "127.0.0.1:7392"), marks=pytest.mark.long),
+        pytest.param(
+            Ready("http", "http://127.0.0.1:7392/", body="Directory"), marks=pytest.mark.long
+        ),
+    ],
+    ids=lambda ready: ready.kind,
+)
+def test_what_has_to_be_asked_for_is_asked_by_its_node(node: Node, ready: Ready) -> None:
+    members = Members(
+        node,
+        "restart-all",
+        server={"command": SLOW, "ready": ready},
+        worker={"command": "date +%s%N >>~/began; exec sleep 4713"},
+    )
+    members.start()
+    members.joined()
+    server, worker = members.all["server@a"], members.all["worker@b"]
+    up = node.home / "up"
+    eventually(up.exists, "the server works")
+    (node.home / "began").write_text("")
+    os.kill(int(node.state(worker)["pid"]), signal.SIGKILL)
+    members.await_all(lambda i: members.attempt(i.name) == ("running", "1"), "all run again")
+    eventually(lambda: len((node.home / "began").read_text().split()) == 2, "both began")
+    assert min(map(int, (node.home / "began").read_text().split())) > int(up.read_text())
+    noted = node.folder(server) / "ready"
+    assert noted.read_text() == f"{node.state(server)['run']} 1\n"
     members.stop()
 
 

@@ -407,7 +407,7 @@ def test_a_refusal_has_a_hint_and_leaves_nothing_behind() -> None:
         await start.run()
         assert start.states()["server@mini1"] == "failed"
         said = start.reasons()["server@mini1"] or ""
-        assert said.startswith("port 6000 on mini1 is taken by nginx (pid 77)")
+        assert said.startswith("port 6000 on mini1 is taken by nginx (pid 77, user root)")
         assert said.endswith("End it, or give the service another port in nodes.yaml.")
         begun = mini1.has(named(TWO, "server@mini1"))
         assert (begun.spec, begun.locked, mini1.panes) == ("", False, {})

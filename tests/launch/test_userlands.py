@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from fleetctl.model.jobs import Restart, Stop
 from fleetctl.model.ready import Ready
 from tests.launch.conftest import Node, alive, eventually, installed, node_in
 from tests.launch.jobs import instance, listen
-from tests.launch.test_delivering import CATCHES, caught, signalled
+from tests.launch.test_delivering import CATCHES, READS, caught, signalled, typed
 from tests.launch.test_members import members, port
 from tests.launch.test_stop import pane_pid, read_pid
 from tests.launch.test_stop_proof import socket_of
@@ -107,6 +108,41 @@ def test_a_signal_reaches_the_program(foreign: Node) -> None:
     assert found.ok, found.reason
     eventually(lambda: caught(foreign, one), "it is caught")
     assert [process.pid for process in found.processes] == caught(foreign, one)
+
+
+def test_what_is_typed_reaches_the_program(foreign: Node) -> None:
+    node = foreign
+    with suppress(FileExistsError):
+        (node.home / "bin/python3").symlink_to(sys.executable)
+    one = instance(command=READS, restart=Restart("always", delay_s=0.05))
+    node.start(one)
+
+    def is_read(attempt: int) -> None:
+        eventually(lambda: node.log(one).count("set\n") > attempt, "it reads")
+        found = typed(one, f"line {attempt}\n".encode())
+        assert found.ok, found.reason
+        eventually(lambda: f"got <line {attempt}>" in node.log(one), "it is read")
+
+    is_read(0)
+    os.kill(int(node.state(one)["pid"]), signal.SIGKILL)
+    is_read(1)
+    node.stop(one)
+
+
+def test_without_python_what_is_typed_is_read_or_it_is_said_that_it_is_not(foreign: Node) -> None:
+    node = foreign
+    none = node.home / "bin/python3"
+    none.write_text("#!/bin/sh\nexit 127\n")
+    none.chmod(0o755)
+    one = instance(command=READS)
+    node.start(one)
+    eventually(lambda: "set\n" in node.log(one), "it runs")
+    found = typed(one, b"lost\n")
+    if found.ok:
+        eventually(lambda: "got <lost>" in node.log(one), "it is read")
+    else:
+        assert (found.reason or "").startswith("none of its programs reads what is typed")
+    node.stop(one)
 
 
 def test_keys_that_would_halt_it(foreign: Node) -> None:

@@ -16,12 +16,11 @@ from fleetctl.logs.lines import (
     Framer,
     TimeIndex,
     log_lines,
-    read,
     read_last,
     shown,
-    tidy,
     tidy_lines,
 )
+from fleetctl.logs.tidying import read, tidy
 from tests.thoroughness import examples
 
 NASTY = st.lists(

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleetctl.errors import UsageError
-from fleetctl.logs.lines import plain
 from fleetctl.logs.matching import Pattern, found_in
+from fleetctl.logs.tidying import plain
 from tests.thoroughness import examples
 
 PARTS = ["a", "b", "ab", "", ".", "[^a]", r"\s", r"\S+", r"\b", r"\B", "^", "$", r"\A", r"\Z",

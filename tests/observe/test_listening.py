@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetctl.observe.listening import best
+from fleetctl.model.pages import best
 
 
 @pytest.mark.parametrize(

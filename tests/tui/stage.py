@@ -37,24 +37,11 @@ from fleetctl.model.syncing import NodeSync
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.attention import Wake
 from fleetctl.observe.watch import Watch
+from fleetctl.port_holders import Holder, PortsTaken, StartRefused
 from fleetctl.repair.rounds import Rounds
-from fleetctl.service import (
-    Action,
-    Answered,
-    Attached,
-    Benching,
-    FleetService,
-    Holder,
-    PortsTaken,
-    Read,
-    Repairs,
-    Report,
-    StartRefused,
-    Tunnel,
-    WantedOrphans,
-    Watching,
-)
+from fleetctl.service import Action, Answered, Attached, FleetService, Read, Report, WantedOrphans
 from fleetctl.tui.app import FleetApp
+from fleetctl.undertakings import Benching, Repairs, Tunnel, Watching
 from tests.bench.links import FakeLinks
 from tests.health.facts import PID, facts, health, listener, pane, record
 from tests.health.world import World

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from fleetctl.model.progress import Progress
-from fleetctl.service import Snapshot
 from fleetctl.tui.app import FleetApp
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.messages import LogsArrived, SnapshotTaken
 from fleetctl.tui.screens.action import ActionScreen
+from fleetctl.undertakings import Snapshot
 from tests.health.world import reached_directly_alone
 from tests.tui.stage import JOB, Screen, Stage
 

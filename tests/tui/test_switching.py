@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleetctl.service import Holder
+from fleetctl.port_holders import Holder
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
 from tests.tui.stage import FLEET, EditedFile, Screen, Stage, opened, played

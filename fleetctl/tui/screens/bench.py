@@ -14,13 +14,13 @@ from textual.widgets import Static
 from fleetctl.marks import verdict
 from fleetctl.model.bench import BenchReport
 from fleetctl.quantities import count
-from fleetctl.service import Benching
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined, table
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.tui.widgets.problems_panel import problem_line
+from fleetctl.undertakings import Benching
 from fleetctl.words.bench import HEAD, besides, cells, holds, reduced
 
 

@@ -10,12 +10,12 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from fleetctl.service import Snapshot
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import check_sheet, joined
 from fleetctl.tui.tones import toned
 from fleetctl.tui.widgets.problems_panel import problem_line
+from fleetctl.undertakings import Snapshot
 
 
 class CheckScreen(Page):

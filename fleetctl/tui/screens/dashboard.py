@@ -14,7 +14,6 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import OptionList
 
-from fleetctl.service import Snapshot
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.logs.panel import LogPanel
@@ -27,6 +26,7 @@ from fleetctl.tui.widgets.nodes_panel import NodesPanel
 from fleetctl.tui.widgets.problems_panel import ProblemsPanel
 from fleetctl.tui.widgets.target_footer import TargetFooter
 from fleetctl.tui.widgets.topology_panel import TopologyPanel
+from fleetctl.undertakings import Snapshot
 
 
 class Dashboard(Screen[None]):

@@ -13,10 +13,10 @@ from fleetctl.marks import mark
 from fleetctl.model.repairs import Repair
 from fleetctl.model.status import Problem, RepairStep
 from fleetctl.quantities import count
-from fleetctl.service import Repairs
 from fleetctl.tui.screens.commands import CommandsPage, contents
 from fleetctl.tui.screens.undo import UndoScreen
 from fleetctl.tui.tones import drawn, toned
+from fleetctl.undertakings import Repairs
 from fleetctl.words.repairs import ALL_IS_WELL, Hints, proposal_lines
 
 HINTS = Hints(

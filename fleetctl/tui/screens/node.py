@@ -11,13 +11,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from fleetctl.quantities import duration
-from fleetctl.service import Snapshot
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import heading, joined, node_sheet
 from fleetctl.tui.tones import toned
 from fleetctl.tui.under_cursor import UnderCursor
+from fleetctl.undertakings import Snapshot
 
 
 class NodeScreen(Page):

@@ -12,11 +12,11 @@ from textual.widgets import Static
 from fleetctl.model.status import Problem
 from fleetctl.problem_pages import page
 from fleetctl.quantities import duration
-from fleetctl.service import Snapshot
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined, page_text, problem_sheet
 from fleetctl.tui.under_cursor import of_problems
+from fleetctl.undertakings import Snapshot
 
 
 class ProblemScreen(Page):

@@ -12,9 +12,9 @@ from fleetctl.marks import mark
 from fleetctl.model.repairs import KeptRecord
 from fleetctl.model.ways_in import outward
 from fleetctl.quantities import count
-from fleetctl.service import Repairs
 from fleetctl.tui.screens.commands import CommandsPage, contents
 from fleetctl.tui.tones import drawn, toned
+from fleetctl.undertakings import Repairs
 from fleetctl.words.repairs import NOTHING_TO_UNDO, record_lines
 
 

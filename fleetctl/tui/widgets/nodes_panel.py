@@ -23,12 +23,12 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import FleetStatus, NodeStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.quantities import duration, rtt
-from fleetctl.service import Snapshot
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.sparkline import sparkline
 from fleetctl.tui.tones import drawn, state, toned
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
 from fleetctl.tui.widgets.rows import Rows
+from fleetctl.undertakings import Snapshot
 from fleetctl.words.system import load, memory
 
 HISTORY = 60

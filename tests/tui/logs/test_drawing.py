@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 
-from fleetctl.logs.lines import tidy
 from fleetctl.logs.matching import Pattern
+from fleetctl.logs.tidying import tidy
 from fleetctl.tui.logs.drawing import drawing, fitted, highlight, restyled, strips
 
 BASE = Style(color="white", bgcolor="black")
