@@ -11,6 +11,7 @@ from itertools import pairwise
 from statistics import median
 
 from fleetctl.health.kinds.instances import STRAGGLER
+from fleetctl.health.silence import stopped_clause, stopped_processes
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import Fix, Problem, ServiceStatus, SystemStatus
@@ -139,7 +140,7 @@ def _problem(
     problems: Sequence[Problem],
 ) -> Problem:
     nodes = [facts[i.node] for i in peers if i.node != instance.node]
-    found = list(_differences(instance.node, facts[instance.node], nodes, problems))
+    found = list(_differences(instance, facts[instance.node], nodes, problems))
     different = "; what differs there: " + ", ".join(found) if found else ""
     progress = statuses[instance.name].progress
     evidence = "its log"
@@ -161,9 +162,12 @@ def _problem(
 
 
 def _differences(
-    node: str, own: NodeFacts, others: Sequence[NodeFacts], problems: Sequence[Problem]
+    instance: Instance, own: NodeFacts, others: Sequence[NodeFacts], problems: Sequence[Problem]
 ) -> Iterator[str]:
-    """What is known to be unlike the other instances' nodes, as clauses."""
+    """What is known to be unlike the other instances and their nodes, as clauses."""
+    if stopped := stopped_processes(instance, own):
+        yield stopped_clause(stopped)
+    node = instance.node
     system = own.system or SystemStatus()
     peers = [facts.system for facts in others if facts.system]
     if own.reliability.undervoltage:

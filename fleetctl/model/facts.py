@@ -311,6 +311,8 @@ class NodeFacts(Struct, frozen=True):
     """By run id: the processes that belong to it."""
     foreign: frozenset[int] = frozenset()
     """Those of ``runs`` that belong to another user, such as root; their sockets cannot be seen."""
+    stopped: frozenset[int] = frozenset()
+    """Those of ``runs`` that a signal has stopped, such as SIGSTOP."""
     supervised: frozenset[str] = frozenset()
     """Those of ``runs`` whose supervisor lives, in a tmux server that lives."""
     damaged: frozenset[tuple[str, str]] = frozenset()
