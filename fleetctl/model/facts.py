@@ -330,6 +330,9 @@ class NodeFacts(Struct, frozen=True):
     """Those of ``runs`` that belong to another user, such as root; their sockets cannot be seen."""
     stopped: frozenset[int] = frozenset()
     """Those of ``runs`` that a signal has stopped, such as SIGSTOP."""
+    busy: Mapping[str, float] = {}
+    """By run id: how many processors its processes kept busy lately; empty: not known, as in a
+    single look."""
     supervised: frozenset[str] = frozenset()
     """Those of ``runs`` whose supervisor lives, in a tmux server that lives."""
     damaged: frozenset[tuple[str, str]] = frozenset()

@@ -54,6 +54,12 @@ def prints_enough(user: User, name: str) -> bool:
     return user.type("logs", name, "--lines", "200").out.count("tick") >= ENOUGH
 
 
+def is_busy(service: dict[str, Any]) -> bool:
+    """Whether it is known how busy it is; it does next to nothing."""
+    busy = service["progress"]["cpus_busy"]
+    return busy is not None and 0 <= busy < 0.5
+
+
 def watched(user: User, until: Callable[[dict[str, Any]], bool], timeout_s: float) -> None:
     """Wait until a line of `status --watch --json` is so."""
     watching = user.begin("status", "--watch", "--json")
@@ -76,6 +82,7 @@ def test_the_only_rank_that_prints_is_stopped(user: MakeUser) -> None:
     for name in ("mac@mini", "pi@pi"):
         eventually(partial(prints_enough, one, name), f"{name} prints", timeout_s=120)
     assert named(one.status()) == {}
+    watched(one, lambda status: all(map(is_busy, status["services"].values())), timeout_s=60)
     pids = {node: running(one.lab, node, f"sh -c {TICK}")[0] for node in ("mini", "pi")}
     for node, pid in pids.items():
         sh(one.lab, node, f"kill -{signal.SIGSTOP.value} {pid}")
