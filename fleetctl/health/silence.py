@@ -18,6 +18,7 @@ from fleetctl.health.kinds.kind import listed
 from fleetctl.health.sockets import own_pids
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.plan import waiting_for
 from fleetctl.model.status import Fix, Problem, ServiceStatus
 from fleetctl.model.steps import Rhythm
 from fleetctl.quantities import duration
@@ -87,9 +88,13 @@ def silent(
 def _waits(
     job: Job, instance: Instance, statuses: Mapping[str, ServiceStatus], explained: set[str | None]
 ) -> bool:
-    """Whether something that it works with is known to be wrong, or does not run."""
+    """Whether something that it works with is known to be wrong, or does not run: one that it
+    starts after, or all that start after it."""
     needs = [i for name in _before(job, instance.service) for i in job.services[name].instances]
     if any(statuses[i.name].state not in (*_GOES_ON, "exited") for i in needs):
+        return True
+    users = waiting_for(job, instance)
+    if users and not any(statuses[name].state in _GOES_ON for name in users):
         return True
     partners = _together(job, instance.service)
     names = {i.name for name in partners for i in job.services[name].instances}

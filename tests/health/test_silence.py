@@ -116,6 +116,9 @@ def test_what_waits_for_something_that_is_wrong_is_explained() -> None:
     assert silent_among(*silence, of=SERVED, problems=[failed]) == []
     gone: tuple[ServiceState, ...] = ("stopped", "ready", "ready")
     assert silent_among(*silence, of=SERVED, states=gone) == []
+    alone: tuple[ServiceState, ...] = ("ready", "stopped", "exited")
+    assert silent_among(SILENT, None, None, of=SERVED, states=alone) == [], "none uses the server"
+    assert len(silent_among(SILENT, None, None, of=SERVED)) == 1
     lags = Problem("straggler", "warning", "", node="b", affects=("w@b",))
     assert silent_among(*silence, of=SERVED, told=[lags]) == []
     other = Problem("service-failed", "error", "", node="x", affects=("other@x",))
