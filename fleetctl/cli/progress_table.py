@@ -12,7 +12,7 @@ from fleetctl.quantities import count, duration
 from fleetctl.words.progress import job_words, number, rate
 from fleetctl.words.system import UNKNOWN
 
-_HEAD = ("INSTANCE", "STATE", "STEP", "BEHIND", "RATE", "LAST STEP", "LOSS", "NOTE")
+_HEAD = ("INSTANCE", "STATE", "STEP", "BEHIND", "RATE", "LAST STEP", "LOSS", "CPU", "NOTE")
 _AROUND = 4
 """Lines beside the rows: the first one, an empty one, the table's head, the last one."""
 
@@ -81,7 +81,7 @@ def _headline(status: FleetStatus) -> str:
 def _row(name: str, service: ServiceStatus, lags: bool) -> tuple[str, ...]:
     known = service.progress
     if known is None:
-        dashes = (UNKNOWN,) * 5
+        dashes = (UNKNOWN,) * 6
         return (name, state(service.state), *dashes, service.reason or "")
     note = known.reason or ""
     if lags:
@@ -96,5 +96,6 @@ def _row(name: str, service: ServiceStatus, lags: bool) -> tuple[str, ...]:
         rate(known.steps_per_s),
         UNKNOWN if known.since_step_s is None else f"{duration(known.since_step_s)} ago",
         number(known.loss),
+        UNKNOWN if known.cpus_busy is None else f"{known.cpus_busy:.2g}",
         note,
     )

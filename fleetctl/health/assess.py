@@ -35,9 +35,10 @@ from fleetctl.health.problems import (
 from fleetctl.health.progress import job_progress, with_progress
 from fleetctl.health.requirements import requirement_problems
 from fleetctl.health.services import service_status, unknown_status
+from fleetctl.health.silence import silent
 from fleetctl.health.stragglers import stragglers
 from fleetctl.health.traffic import with_connections, with_traffic
-from fleetctl.health.uneven import Prints, uneven
+from fleetctl.health.uneven import uneven
 from fleetctl.model.expectations import Expectations, ExpectedReach, derive, unaddressed
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
@@ -93,8 +94,6 @@ def assess(
     chosen: Sequence[Instance] | None = None,
     former: Mapping[str, Look] | None = None,
     standing: frozenset[Degraded] = frozenset(),
-    printed: Mapping[str, Prints] | None = None,
-    now_s: float = 0.0,
     contacts: Contacts | None = None,
 ) -> Checked:
     """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them).
@@ -102,8 +101,6 @@ def assess(
     :param former: looks at nodes that are no longer in nodes.yaml.
     :param standing: the links that worked badly before: they still do unless they are clearly
         better.
-    :param printed: by instance: what a watch saw of its output.
-    :param now_s: the time by the clock of ``printed``.
     :param contacts: what several looks showed of the instances' connections.
     """
     facts = {name: look.facts for name, look in looks.items() if look.facts}
@@ -119,7 +116,7 @@ def assess(
     problems += parity_problems(job, facts, equal or ())
     if job:
         problems = _with_job(fleet, job, statuses, facts, problems)
-        problems += _of_watch(job, statuses, facts, problems, printed or {}, now_s, contacts)
+        problems += _of_watch(job, statuses, facts, problems, contacts)
         statuses = _with_reasons(statuses, problems)
     left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
     problems += of_orphans
@@ -186,17 +183,14 @@ def _of_watch(
     statuses: Mapping[str, ServiceStatus],
     facts: Mapping[str, NodeFacts],
     problems: Sequence[Problem],
-    printed: Mapping[str, Prints],
-    now_s: float,
     contacts: Contacts | None,
 ) -> list[Problem]:
     """The problems of instances that do not do what their peers do: most need several looks."""
     found = list(stragglers(job, statuses, facts, problems))
-    lagging = {name for problem in found for name in problem.affects}
-    found.extend(uneven(job, statuses, facts, printed, now_s, lagging))
+    found.extend(uneven(job, statuses, facts))
     if contacts:
         found.extend(lost_contact(job, statuses, facts, contacts, (*problems, *found)))
-    return found
+    return [*found, *silent(job, statuses, facts, problems, found)]
 
 
 def _learned(

@@ -36,11 +36,17 @@ def with_progress(
         if status.state not in _RUNS or instance.command is None:
             continue
         told = facts.get(instance.node)
-        progress = _progress(told, (instance.job, instance.name))
+        key = (instance.job, instance.name)
+        progress = replace(_progress(told, key), cpus_busy=_rounded(_busy(told, key)))
         found[instance.name] = replace(status, progress=progress)
     for service in job.services.values():
         _compare([i.name for i in service.instances], found)
     return found
+
+
+def _busy(facts: NodeFacts | None, key: tuple[str, str]) -> float | None:
+    record = facts.records.get(key) if facts else None
+    return facts.busy.get(record.run) if facts and record else None
 
 
 def _progress(facts: NodeFacts | None, key: tuple[str, str]) -> ProgressStatus:

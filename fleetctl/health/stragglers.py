@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
+from fleetctl.health.differences import differences
 from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
-from fleetctl.model.status import Fix, Problem, ServiceStatus, SystemStatus
+from fleetctl.model.status import Fix, Problem, ServiceStatus
 from fleetctl.model.steps import Steps
 from fleetctl.quantities import duration
 
@@ -31,8 +32,6 @@ SLOW = 2.0
 """It is slow if it takes so many times as long as the others."""
 SLOWER_S = 2.0
 """And at least so much longer: times of log lines are whole seconds."""
-HOT_C = 80.0
-FULL_PERCENT = 95
 _RUNS = ("running", "ready", "unhealthy")
 
 
@@ -139,7 +138,7 @@ def _problem(
     problems: Sequence[Problem],
 ) -> Problem:
     nodes = [facts[i.node] for i in peers if i.node != instance.node]
-    found = list(_differences(instance.node, facts[instance.node], nodes, problems))
+    found = list(differences(instance, facts[instance.node], nodes, problems))
     different = "; what differs there: " + ", ".join(found) if found else ""
     progress = statuses[instance.name].progress
     evidence = "its log"
@@ -148,7 +147,7 @@ def _problem(
         if progress.behind_steps is not None:
             evidence += f", {progress.behind_steps} behind the median"
     if not found:
-        evidence += "; no difference is known in its load, memory, heat, power or links"
+        evidence += "; no difference is known in its load, memory, swap, heat, power or links"
     return STRAGGLER.problem(
         instance.node,
         instance=instance.name,
@@ -158,31 +157,3 @@ def _problem(
         affects=(instance.name,),
         fix=Fix((f"fleetctl logs {instance.name}",), "controller"),
     )
-
-
-def _differences(
-    node: str, own: NodeFacts, others: Sequence[NodeFacts], problems: Sequence[Problem]
-) -> Iterator[str]:
-    """What is known to be unlike the other instances' nodes, as clauses."""
-    system = own.system or SystemStatus()
-    peers = [facts.system for facts in others if facts.system]
-    if own.reliability.undervoltage:
-        yield "its supply voltage is too low"
-    elif system.throttled and not all(peer.throttled for peer in peers):
-        yield "it is slowed down by heat or voltage"
-    if (heat := system.temperature_c) is not None and heat >= HOT_C:
-        yield f"its processor has {heat:.0f} °C"
-    load, loads = _load(system), [v for peer in peers if (v := _load(peer)) is not None]
-    if load is not None and load > 1 and loads and load > SLOW * max(loads):
-        yield f"its load is {system.load1:.1f} on {system.cpus} processors"
-    memory, shares = system.memory_percent, [peer.memory_percent or 0 for peer in peers]
-    if memory is not None and memory >= FULL_PERCENT and max(shares, default=0) < FULL_PERCENT:
-        yield f"{memory}% of its memory is used"
-    codes = {p.code for p in problems if p.severity == "warning" and node in (p.node, *p.affects)}
-    if codes:
-        yield f"see also {', '.join(sorted(codes))}"
-
-
-def _load(system: SystemStatus) -> float | None:
-    """Per processor."""
-    return None if system.load1 is None or not system.cpus else system.load1 / system.cpus

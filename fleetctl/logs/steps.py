@@ -8,8 +8,16 @@ The usual forms, each from what the program prints:
 - a bar of tqdm: ``38%|███▊      | 38/100 [00:10<00:16,  3.85it/s, loss=2.05]``; Lightning's, whose
   steps begin anew in each epoch: ``Epoch 3:  38%|…``, ``Epoch 3/9 ━━━ 38/100 0:00:10 • 0:00:16
   3.85it/s``;
+- the bar of Keras, which redraws itself by backspaces, and its line without a bar, each after a
+  line ``Epoch 3/10``: ``12/469 [>...] - ETA: 5s - loss: 0.51``, ``12/469 ━━━ 5s 3ms/step - loss:
+  0.51``. Its steps begin anew in each epoch, and are counted so: the epoch's line is far above;
+- PyTorch's examples, the first of which counts samples: ``Train Epoch: 1 [640/60000 (1%)]\tLoss:
+  2.1``, ``Epoch: [0][ 10/5005]\tTime 0.5 ( 0.7)\t…\tLoss 6.9 (7.0)``;
+- fairseq: ``epoch 001:  450 / 1891 loss=11.521, …, ups=0.5, …, num_updates=445``; DeepSpeed:
+  ``steps: 10 loss: 5.2 iter time (s): 0.186``, ``step=40, skipped=2, lr=[…]``;
 - the dict of Hugging Face's Trainer, beside its bar: ``{'loss': 2.05, 'epoch': 0.38}``;
-- ``25.1 tok/s``, ``tokens/sec: 25.1``, ``tps: 7,282``.
+- ``25.1 tok/s``, ``tokens/sec: 25.1``, ``tps: 7,282``, and other rates
+  (:mod:`fleetctl.logs.rates`).
 """
 
 from __future__ import annotations
@@ -20,33 +28,24 @@ import re
 from msgspec import Struct
 
 from fleetctl.logs.matching import PATIENCE_S, Pattern
+from fleetctl.logs.rates import IS, NUMBER, number, rate, steps_per_s, tokens_per_s
 from fleetctl.model.steps import StepForms
 
 LONGEST_LINE = 1000
 """Characters of a line that are looked at, its last ones."""
-_NUMBER = (
-    r"(?P<value>(?<![0-9.,])[+-]?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-    r"|nan|[+-]?inf)"
-)
-_IS = r"""["']?\s*[:=]?\s*["']?"""
 _STEP = re.compile(
-    r"(?<![A-Za-z])(?:global[_ ]?)?(?:step|iteration|iter)s?\b" + _IS + r"\[?\s*"
+    r"(?<![A-Za-z])(?<!micro_)(?:(?:global[_ ]?)?(?:step|iteration|iter)s?|num_updates)\b"
+    + IS
+    + r"\[?\s*"
     r"(?P<value>[0-9][0-9,]{0,17})(?![0-9.]*(?:s|ms|it)\b)(?!\.[0-9])",
     re.I,
 )
-_LOSS = re.compile(r"(?<![A-Za-z])loss" + _IS + _NUMBER + r"(?![%\w])", re.I)
+_LOSS = re.compile(r"(?<![A-Za-z])loss" + IS + NUMBER + r"(?![%\w])", re.I)
 _NOT_TRAINED = re.compile(r"(?:\b|_)(?:val|valid|validation|eval|test|dev|packet)[_ /.-]*$", re.I)
 """Before ``loss``: it is not that of the training."""
-_EPOCH = re.compile(r"\bepoch" + _IS + r"\[?" + _NUMBER, re.I)
-_PER_S = re.compile(_NUMBER + r"\s*(?:it|iter|iters|step|steps|batch)/s(?:ec)?\b", re.I)
-_S_PER = re.compile(_NUMBER + r"\s*s/(?:it|iter|step|batch)\b", re.I)
-_NAMED_PER_S = re.compile(
-    r"\b(?:it|iter|iters|steps?)(?:/s(?:ec)?|[_ ]per[_ ]sec(?:ond)?)\b" + _IS + _NUMBER, re.I
-)
-_TOKENS = re.compile(_NUMBER + r"\s*(?:tok|toks|tokens?)(?:/s(?:ec)?|\s+per\s+sec(?:ond)?)\b", re.I)
-_NAMED_TOKENS = re.compile(
-    r"\b(?:(?:tok|toks|tokens?)(?:/s(?:ec)?|[_ ]per[_ ]sec(?:ond)?)|tps)\b" + _IS + _NUMBER, re.I
-)
+_EPOCH = re.compile(r"\bepoch" + IS + r"\[?" + NUMBER, re.I)
+_COUNTS = re.compile(r"\bstep=[0-9]+, skipped=|\bglobal_step=[0-9]+, RunningAvgSamplesPerSec=")
+"""DeepSpeed's lines that count steps, and have neither loss nor rate."""
 _BAR = re.compile(
     r"(?P<what>.*?)(?:[0-9]{1,3}%\s*\|[^|]*\|\s*)?(?<![0-9.])(?P<step>[0-9]{1,15})"
     r"(?:/(?P<of>[0-9]{1,15})|it) \[[0-9:?]+(?:<[0-9:?]+)?,\s+[^\s,\]]+(?:it|step|steps|batch)?/s?"
@@ -56,7 +55,23 @@ _RICH_BAR = re.compile(
     r"(?P<what>Epoch [0-9]+(?:/[0-9]+)?)\s+[^0-9A-Za-z]+\s(?P<step>[0-9]{1,15})/(?P<of>[0-9]{1,15})"
     r"\s+[0-9:]+ \S+ [0-9:-]+"
 )
+_KERAS = re.compile(
+    r"\s*(?P<step>[0-9]{1,15})/(?:[0-9]{1,15}|Unknown) +(?:\[[=>.]+\] |[━ ]+ )?(?:- +)?"
+    r"(?:ETA: [0-9:]+s?|[0-9]+s)(?: -)?(?: [0-9.]+(?:us|ms|s)/step)?(?= - |\s*$)"
+)
+"""Keras' ``Progbar``, of versions 2 and 3."""
+_KERAS_EPOCH = re.compile(r"\s*Epoch (?P<epoch>[0-9]{1,9})/[0-9]{1,9}\s*")
+_SAMPLES = re.compile(
+    r".{0,100}?\bEpoch:? *(?P<epoch>[0-9]{1,9}),? *\[ *(?P<step>[0-9]{1,15})/(?P<of>[0-9]{1,15})"
+    r" \( *[0-9.]+%\)\]",
+    re.I,
+)
+_BATCHES = re.compile(
+    r".{0,100}?\bEpoch: \[(?P<epoch>[0-9]{1,9})\]\[ *(?P<step>[0-9]{1,15})/ *(?P<of>[0-9]{1,15})\]"
+)
 _BAR_RATE = re.compile(r",\s+(?:[0-9.]+|\?)(?:(?:it|step|steps|batch)/s|s/(?:it|step|batch))")
+_VALID = re.compile(r"\bvalid on\b")
+"""fairseq's words for a validation, before its loss."""
 _OTHER_WORK = re.compile(
     r"\b(?:loading|downloading|fetching|map|filter|generating|tokeniz\w*|valid\w*|eval\w*|test\w*|"
     r"sanity|predict\w*|saving|uploading)\b",
@@ -105,7 +120,7 @@ class LineReader:
         :param ended: its end is there; else more of it may be to come, and only a bar is read that
             is complete.
         """
-        text = _COLOUR.sub("", line)[-LONGEST_LINE:]
+        text = _COLOUR.sub("", line).rstrip("?\b")[-LONGEST_LINE:]
         if not ended and (self._own is not None or not text.rstrip().endswith("]")):
             return Said()
         if self._own is None:
@@ -115,21 +130,9 @@ class LineReader:
         return Said(
             step=None if step is None or not math.isfinite(step) else int(step),
             loss=numbers.get("loss"),
-            steps_per_s=_rate(numbers.get("rate")),
+            steps_per_s=rate(numbers.get("rate")),
             epoch=numbers.get("epoch"),
         )
-
-
-def number(text: str | None) -> float | None:
-    """The number that ``text`` is, also as ``1,234.5``; None: it is none."""
-    try:
-        return None if text is None else float(text.replace(",", ""))
-    except ValueError:
-        return None
-
-
-def _rate(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) and value >= 0 else None
 
 
 def _found(pattern: re.Pattern[str], text: str) -> float | None:
@@ -149,29 +152,26 @@ def _loss(text: str) -> float | None:
     return number(best["value"]) if best else None
 
 
-def _steps_per_s(text: str) -> float | None:
-    for pattern in (_PER_S, _NAMED_PER_S):
-        if (rate := _rate(_found(pattern, text))) is not None:
-            return rate
-    seconds = _rate(_found(_S_PER, text))
-    return 1 / seconds if seconds else None
-
-
-def _tokens_per_s(text: str) -> float | None:
-    found = _found(_TOKENS, text)
-    return _rate(_found(_NAMED_TOKENS, text) if found is None else found)
-
-
 def _usual(text: str) -> Said:
     bar = _BAR.match(text) or _RICH_BAR.match(text)
     if bar:
         return _of_bar(bar, text)
-    loss, rate, tokens = _loss(text), _steps_per_s(text), _tokens_per_s(text)
-    if loss is None and rate is None and tokens is None:
+    if keras := _KERAS.match(text):  # a prediction has no loss
+        loss = _loss(text)
+        return Said() if loss is None else Said(int(keras["step"]), loss, steps_per_s(text))
+    if new := _KERAS_EPOCH.fullmatch(text):
+        return Said(epoch=int(new["epoch"]))
+    loss, per_s, tokens = _loss(text), steps_per_s(text), tokens_per_s(text)
+    if _VALID.search(text) or not (
+        _COUNTS.search(text) or loss is not None or per_s is not None or tokens is not None
+    ):
         return Said()
+    if part := _SAMPLES.match(text) or _BATCHES.match(text):
+        epoch = int(part["epoch"])
+        whole = max(epoch - 1, 0) if part.re is _SAMPLES else epoch
+        return Said(whole * int(part["of"]) + int(part["step"]), loss, per_s, tokens, epoch)
     step = _found(_STEP, text)
-    epoch = _found(_EPOCH, text)
-    return Said(None if step is None else int(step), loss, rate, tokens, epoch)
+    return Said(None if step is None else int(step), loss, per_s, tokens, _found(_EPOCH, text))
 
 
 def _of_bar(bar: re.Match[str], text: str) -> Said:
@@ -183,6 +183,6 @@ def _of_bar(bar: re.Match[str], text: str) -> Said:
     if in_epoch := _IN_EPOCH.search(bar["what"]):
         epoch = int(in_epoch["epoch"])
         if bar["of"] is None:
-            return Said(None, _loss(rest), _steps_per_s(rest), _tokens_per_s(rest), epoch)
+            return Said(None, _loss(rest), steps_per_s(rest), tokens_per_s(rest), epoch)
         step += epoch * int(bar["of"])
-    return Said(step, _loss(rest), _steps_per_s(rest), _tokens_per_s(rest), epoch)
+    return Said(step, _loss(rest), steps_per_s(rest), tokens_per_s(rest), epoch)

@@ -13,6 +13,7 @@ from fleetctl.model.network import Echo, EchoRound, Interface, Neighbour, Route,
 from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.status import SystemStatus
 from fleetctl.model.steps import Steps, Tail
+from fleetctl.quantities import size
 
 CUT_OFF = "the node's answer was cut off"
 NO_ANSWER = "the question had no answer"
@@ -276,6 +277,22 @@ class Unwritable(Struct, frozen=True):
     """What ``ls -ld`` says of it."""
 
 
+class Swap(Struct, frozen=True):
+    """What of a node's memory is swapped out."""
+
+    used_bytes: int
+    moved: int | None = None
+    """Pages swapped in and out since the boot; None: not known, or nothing is swapped out."""
+    at_s: float | None = None
+    """When it was asked, by the controller's clock."""
+    pages_per_s: float | None = None
+    """Pages swapped in and out a second since the look before; None: not known."""
+
+    def __str__(self) -> str:
+        busy = "" if self.pages_per_s is None else f", {self.pages_per_s:.0f} pages/s"
+        return f"{size(self.used_bytes)} used{busy}"
+
+
 class ThunderboltPort(Struct, frozen=True):
     """A Thunderbolt receptacle of a Mac."""
 
@@ -311,6 +328,11 @@ class NodeFacts(Struct, frozen=True):
     """By run id: the processes that belong to it."""
     foreign: frozenset[int] = frozenset()
     """Those of ``runs`` that belong to another user, such as root; their sockets cannot be seen."""
+    stopped: frozenset[int] = frozenset()
+    """Those of ``runs`` that a signal has stopped, such as SIGSTOP."""
+    busy: Mapping[str, float] = {}
+    """By run id: how many processors its processes kept busy lately; empty: not known, as in a
+    single look."""
     supervised: frozenset[str] = frozenset()
     """Those of ``runs`` whose supervisor lives, in a tmux server that lives."""
     damaged: frozenset[tuple[str, str]] = frozenset()
@@ -330,6 +352,7 @@ class NodeFacts(Struct, frozen=True):
     connections: tuple[TcpConnection, ...] | None = None
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None
+    swap: Swap | None = None
     setup: NetworkSetup | None = None
     """What its next boot brings; None: not asked."""
     tails: Mapping[tuple[str, str], Tail] = {}

@@ -20,6 +20,9 @@ class ProgressStatus(Struct, frozen=True):
     """The newest; null also where it is not a finite number."""
     epoch: float | None = None
     tokens_per_s: float | None = None
+    cpus_busy: float | None = None
+    """How many processors its processes kept busy in the last seconds; null also in a single
+    look."""
     reason: str | None = None
     """Why its step or rate is not known, or its loss is no number."""
 

@@ -30,6 +30,24 @@ class Tail(Struct, frozen=True):
     """``(second, offset)``: when the log had grown to this offset; the last such moments."""
     now_s: int
     """When it was read."""
+    pauses: int = 0
+    """How many pauses are known between such moments of the present attempt."""
+    longest_s: int = 0
+    """The second longest of these, in seconds: no single one counts, such as a load at the start,
+    or a clock that is set."""
+
+
+class Rhythm(Struct, frozen=True):
+    """How often an attempt prints. Times are seconds, by the node's clock."""
+
+    pauses: int
+    """How many are known, from one second in which its log grew to the next one."""
+    usual_s: float
+    """Their median, of the last ones."""
+    longest_s: float
+    """The longest that it made twice."""
+    quiet_s: float
+    """Since when its log has not grown."""
 
 
 class StepReading(Struct, frozen=True):
@@ -57,6 +75,8 @@ class Steps(Struct, frozen=True):
     epoch: float | None = None
     why: str = ""
     """Why something of it is not known; empty: nothing is wrong with it."""
+    rhythm: Rhythm | None = None
+    """None: it has not printed often enough."""
 
     @property
     def pauses_s(self) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from statistics import median
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from fleetctl.errors import UsageError
 from fleetctl.logs.steps import LineReader, Said
 from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
-from fleetctl.model.steps import StepReading, Steps, Tail
+from fleetctl.model.steps import Rhythm, StepReading, Steps, Tail
 
 KEPT_READINGS = 60
 """So many of an instance, which are one a second at most."""
@@ -67,7 +68,8 @@ class _Log:
         if attempt != self._attempt:
             self._attempt, self._steps = attempt, Steps(0)
             self._read_to = record.log_start or 0
-        self._steps = replace(self._steps, now_s=tail.now_s)
+        rhythm = _rhythm(tail, record, self._steps.rhythm)
+        self._steps = replace(self._steps, now_s=tail.now_s, rhythm=rhythm)
         try:
             self._reader = self._reader or LineReader(self._forms)
         except UsageError as error:
@@ -95,6 +97,27 @@ class _Log:
             tokens_per_s=_newer(said.tokens_per_s, known.tokens_per_s),
             epoch=_newer(said.epoch, known.epoch),
         )
+
+
+def _rhythm(tail: Tail, record: Record, before: Rhythm | None) -> Rhythm | None:
+    """How often the attempt prints; a pause that was the longest once stays so.
+
+    The node's clock may be set while nothing is printed: nothing is silent for longer than it runs.
+    """
+    grown = [moment for moment in tail.grown if moment[1] > (record.log_start or 0)]
+    pauses = [b[0] - a[0] for a, b in pairwise(grown)]
+    if not pauses:
+        return None
+    quiet_s = float(tail.now_s - grown[-1][0]) if tail.end <= grown[-1][1] else 0.0
+    if record.age_s is not None:
+        quiet_s = min(quiet_s, record.age_s)
+    longest_s = float(tail.longest_s)
+    return Rhythm(
+        max(tail.pauses, len(pauses)),
+        max(0.0, median(pauses)),
+        longest_s if before is None else max(longest_s, before.longest_s),
+        max(0.0, quiet_s),
+    )
 
 
 def _usual_pause_s(steps: Steps) -> float | None:

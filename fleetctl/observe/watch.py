@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from fleetctl.health.assess import assess
 from fleetctl.health.contact import Contact, Contacts, Key, contacts
 from fleetctl.health.network.quality import Degraded
-from fleetctl.health.uneven import Prints, prints
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
@@ -62,8 +61,6 @@ class Watch:
         self._depth: Depth = depth
         self._looks: dict[str, Look] = {}
         self._heard_at: dict[str, datetime] = {}
-        self._on = {name: job.on(name) if job else () for name in fleet.nodes}
-        self._printed: dict[str, Prints] = {}
         self._contacts: dict[Key, Contact] = {}
         self._wakes = {name: Wake() for name in fleet.nodes}
         self._news = asyncio.Event()
@@ -104,9 +101,6 @@ class Watch:
             now_s = time.monotonic()
             if self._job:
                 self._contacts |= contacts(self._contacts, self._job, node, look.facts, now_s)
-            for instance in self._on[node]:
-                seen = self._printed.get(instance.name)
-                self._printed[instance.name] = prints(seen, instance, look.facts, now_s)
         self._news.set()
 
     def _pause_s(self, failures: int, took_s: float) -> float:
@@ -186,8 +180,6 @@ class Watch:
             depth=self._depth,
             chosen=chosen,
             standing=self._degraded,
-            printed=self._printed,
-            now_s=time.monotonic(),
             contacts=Contacts(self._contacts),
         )
         self._degraded = checked.degraded

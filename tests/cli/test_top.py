@@ -32,7 +32,7 @@ def worker(node: str, rank: int, progress: ProgressStatus | None) -> ServiceStat
 
 
 RANKS = {
-    "worker@a": worker("a", 1, ProgressStatus(100, 3.912, 2, -2, 2.0534)),
+    "worker@a": worker("a", 1, ProgressStatus(100, 3.912, 2, -2, 2.0534, cpus_busy=0.987)),
     "worker@b": worker("b", 2, ProgressStatus(60, 0.04, 75, 38, 2.1)),
     "worker@c": worker("c", 3, ProgressStatus(reason="its last lines name no step")),
     "worker@d": ServiceStatus("worker", "d", 4, "unknown", "d has not answered yet"),
@@ -64,12 +64,12 @@ def test_a_row_for_each_rank_and_unknown_is_never_a_number() -> None:
     assert first.startswith(
         "fleet/job · worker: step 100 · 3.9 it/s · loss 2.05 · 3/4 ready · 1 problem · "
     )
-    assert words(head) == "INSTANCE STATE STEP BEHIND RATE LAST STEP LOSS NOTE"
-    assert words(a) == "worker@a ● ready 100 -2 3.91 it/s 2s ago 2.053"
-    assert words(b) == "worker@b ● ready 60 38 25 s/it 1m15s ago 2.1 ▲ lags"
-    assert c.split()[3:8] == ["-"] * 5
+    assert words(head) == "INSTANCE STATE STEP BEHIND RATE LAST STEP LOSS CPU NOTE"
+    assert words(a) == "worker@a ● ready 100 -2 3.91 it/s 2s ago 2.053 0.99"
+    assert words(b) == "worker@b ● ready 60 38 25 s/it 1m15s ago 2.1 - ▲ lags"
+    assert c.split()[3:9] == ["-"] * 6
     assert c.endswith("its last lines name no step")
-    assert d.split()[3:8] == ["-"] * 5
+    assert d.split()[3:9] == ["-"] * 6
     assert d.endswith("d has not answered yet")
     assert max(len(head), len(a), len(b)) <= 80
 

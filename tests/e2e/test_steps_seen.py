@@ -110,6 +110,7 @@ def test_a_rank_that_is_stopped_is_named(training: User) -> None:
     (problem,) = (p for p in view["problems"] if p["code"] == "straggler")
     assert problem["affects"] == ["worker@pi"]
     assert "no new step for" in problem["summary"]
+    assert f"its process {pid} is stopped" in problem["summary"]
     sh(training.lab, "pi", f"kill -{signal.SIGCONT.value} {pid}")
     told(training, lambda view: not lags(view), timeout_s=60)
     training.type("stop")

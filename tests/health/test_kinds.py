@@ -47,8 +47,9 @@ from tests.health.test_node_problems import JOB, NODE, SERVER, WORKER, checked
 from tests.health.test_parity_of_nodes import dirty_code
 from tests.health.test_port_problems import open_too
 from tests.health.test_requirements import without_uv
+from tests.health.test_silence import PRINTING, SILENT, silent_among
 from tests.health.test_stragglers import going, stalled, stragglers_among
-from tests.health.test_uneven import PRINTING, SILENT, problems_of
+from tests.health.test_uneven import problems_of
 from tests.health.test_unexplained import CLUSTER, MINI3, Filtered, between
 from tests.health.world import World
 from tests.lab.fleets import GUIDE
@@ -351,7 +352,7 @@ RAISED: dict[str, Raise] = {
     "data-over-control": over_wifi,
     "service-changed": server(replace(OWN[0], definition_hash="other"), *OWN[1:]),
     "service-ended-early": lambda: problems_of(ended_s_ago=31),
-    "service-silent": lambda: problems_of(printed={"w@a": SILENT, "w@b": PRINTING}),
+    "service-silent": lambda: silent_among(SILENT, PRINTING),
     "connection-lost": without_server,
     "straggler": lambda: stragglers_among(stalled(50), going(), going()),
     "service-orphaned": server(pane(WORKER, instance="old@a"), record(WORKER, instance="old@a")),

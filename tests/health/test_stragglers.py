@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from msgspec.structs import replace
 
 from fleetctl.health.progress import with_progress
 from fleetctl.health.stragglers import stragglers
-from fleetctl.model.facts import NodeFacts, Reliability
+from fleetctl.model.facts import NetworkFacts, NodeFacts, Reliability, Swap
+from fleetctl.model.network import EchoRound
 from fleetctl.model.status import Problem, ServiceState, ServiceStatus, SystemStatus
 from fleetctl.model.steps import StepReading, Steps
-from tests.health.facts import facts
+from tests.health.facts import PID, facts, record
 from tests.launch.jobs import job
 
 NOW = 5000.0
@@ -126,6 +128,56 @@ def test_what_differs_is_told_as_far_as_it_is_known() -> None:
     weak = {**well, "reliability": Reliability(undervoltage=True)}
     [problem] = stragglers_among(stalled(48), going(), nodes=[weak, well])
     assert problem.summary.endswith("there: its supply voltage is too low")
+
+
+def swapping(used: int, pages_per_s: float | None) -> dict[str, Any]:
+    system = SystemStatus(memory_total_bytes=8 << 30, memory_used_bytes=1 << 30)
+    return {"system": system, "swap": Swap(used, pages_per_s=pages_per_s)}
+
+
+def said_there(*nodes: dict[str, Any]) -> str:
+    """What is said to be different at the first of three nodes."""
+    [problem] = stragglers_among(stalled(48), going(), going(), nodes=nodes)
+    return problem.summary.partition("; what differs there: ")[2]
+
+
+def test_a_node_that_swaps() -> None:
+    idle = swapping(1 << 20, 0.0)
+    assert said_there(swapping(1 << 30, 240.4), idle, idle) == "it swaps 240 pages/s"
+    assert said_there(swapping(1 << 30, 240.4), swapping(1, 200.0), idle) == "", "so does another"
+    assert said_there(swapping(3 << 30, None), idle, idle) == "3.0G of its memory is swapped out"
+    assert said_there(swapping(3 << 30, None), swapping(2 << 30, None), idle) == ""
+    assert said_there({}, idle, idle) == "", "it is not known"
+
+
+HUB = IPv4Address("10.0.0.1")
+
+
+def heard(*rounds: tuple[int, int, float | None]) -> dict[str, Any]:
+    """A node with such rounds of echoes to the same address: sent, received, milliseconds."""
+    found = tuple(EchoRound(n, *one) for n, one in enumerate(rounds))
+    return {"network": NetworkFacts(rounds={HUB: found})}
+
+
+def test_a_node_with_a_worse_link() -> None:
+    near = heard((10, 10, 0.4), (10, 10, 0.5))
+    lossy = heard((10, 8, 0.5), (10, 9, 0.4))
+    assert said_there(lossy, near, near) == "15% of its echoes are lost"
+    assert said_there(lossy, lossy, near) == "", "so it is with another"
+    assert said_there(heard((10, 8, 0.5)), near, near) == "", "two may be chance"
+    assert said_there(heard((10, 0, None)), near, near) == "", "it is off"
+    far = heard((10, 10, 12.0), (10, 10, 14.0))
+    assert said_there(far, near, near) == (
+        "its round trip to 10.0.0.1 takes 13ms, that of others 0.45ms"
+    )
+    assert said_there(heard((10, 10, 2.0)), near, near) == "", "not much in milliseconds"
+    assert said_there(far, {}, {}) == "", "that of others is not known"
+
+
+def test_a_process_that_is_stopped_is_what_differs() -> None:
+    one = job({"w": (["a"], [])}).instances[0]
+    where = {"stopped": frozenset({PID}), "records": {(one.job, one.name): record(one)}}
+    assert said_there(where, {}, {}).startswith(f"its process {PID} is stopped")
 
 
 @pytest.mark.parametrize("hit", [{"node": "a"}, {"affects": ("w@a",)}])

@@ -199,6 +199,11 @@ class TestSysctl:
         assert boot and 0 <= time.time() - int(boot[1]) < 300
         load = out(lab, "mini1", "sysctl -n vm.loadavg")
         assert re.fullmatch(r"\{ (\d+\.\d\d ){3}\}\n", load)
+        swap = out(lab, "mini1", "sysctl -n vm.swapusage; vm_stat | grep Swap")
+        a = r"= \d+\.\d\dM  "
+        assert re.fullmatch(
+            rf"total {a}used {a}free {a}\(encrypted\)\nSwapins: +\d+\.\nSwapouts: +\d+\.\n", swap
+        )
 
 
 class TestRoutes:

@@ -22,7 +22,7 @@ HALF = "█████     "
         ("12:00:01 step 130 loss 2.053 rank 1", Said(130, 2.053)),
         ("12:00:01 rank 3 stopped by SIGTERM, step 130 loss 2.053", Said(130, 2.053)),
         # nanoGPT's train.py
-        ("iter 100: loss 2.0512, time 250.12ms, mfu 1.25%", Said(100, 2.0512)),
+        ("iter 100: loss 2.0512, time 250.12ms, mfu 1.25%", Said(100, 2.0512, 1 / 0.25012)),
         ("step 250: train loss 1.9701, val loss 2.1044", Said(250, 1.9701)),
         # mlx_lm's trainer, and the older one of mlx-examples
         (
@@ -42,7 +42,7 @@ HALF = "█████     "
         (
             " iteration       10/     500 | consumed samples:         2560 | elapsed time per "
             "iteration (ms): 812.3 | learning rate: 1.5E-06 | lm loss: 9.823412E+00 |",
-            Said(10, 9.823412),
+            Said(10, 9.823412, 1 / 0.8123),
         ),
         # tqdm's README and Lightning's TQDMProgressBar
         (f" 50%|{HALF}| 50/100 [00:10<00:10,  5.00it/s]", Said(50, None, 5.0)),
@@ -82,7 +82,60 @@ HALF = "█████     "
             Said(None, 2.05, None, None, 0.38),
         ),
         ("{'eval_loss': 1.9, 'eval_runtime': 3.1, 'eval_steps_per_second': 3.2}", Said()),
-        # inference: llama.cpp, vLLM
+        # Keras 2 and 3: a bar as it is redrawn, after the last one, without one, of unknown length
+        (" 12/469 [>.............................] - ETA: 5s - loss: 0.5100 - accuracy: 0.8",
+         Said(12, 0.51)),
+        ("469/469 [==============================] - 2s 4ms/step - loss: 0.21 - accuracy: 0.94 "
+         "- val_loss: 0.19 - val_accuracy: 0.95", Said(469, 0.21, 250)),
+        ("32/768 [>.............................] - ETA: 0s - acc: 0.71 - loss: 0.6",
+         Said(32, 0.6)),
+        ("     12/Unknown - 5s 30ms/step - loss: 0.51", Said(12, 0.51, 1 / 0.03)),
+        ("?[1m 12/469?[0m ?[32m━?[0m?[37m━━━━━━━━━━━━━━━━━━━?[0m ?[1m5s?[0m 3ms/step - accuracy: "
+         "0.1 - loss: 2.3" + "?" * 90, Said(12, 2.3, 1000 / 3)),
+        ("1125/1125 ━━━━━━━━━━━━━━━━━━━━ 48s 42ms/step - accuracy: 0.7819 - loss: 0.8428 - "
+         "val_accuracy: 0.6223 - val_loss: 1.9228", Said(1125, 0.8428, 1000 / 42)),
+        ("333/333 - 2s - 6ms/step - accuracy: 0.0545 - loss: 3.4982", Said(333, 3.4982, 1000 / 6)),
+        ("469/469 - 2s - loss: 0.2 - accuracy: 0.9 - 2s/epoch - 4ms/step", Said(469, 0.2, 250)),
+        ("Epoch 3/10", Said(epoch=3)),
+        ("313/313 ━━━━━━━━━━━━━━━━━━━━ 0s 1ms/step", Said()),  # a prediction
+        # PyTorch's examples: mnist, imagenet
+        ("Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.106513", Said(640, 2.106513, epoch=1)),
+        ("Train Epoch: 3 [59520/60000 (99%)]\tLoss: 0.01", Said(179520, 0.01, epoch=3)),
+        ("Epoch: [1][  10/5005]\tTime  0.512 ( 0.701)\tData  0.000 ( 0.101)\tLoss 6.9324e+00 "
+         "(6.9811e+00)\tAcc@1   0.00 (  0.11)", Said(5015, 6.9324, epoch=1)),
+        ("Test set: Average loss: 0.0512, Accuracy: 9829/10000 (98%)", Said(None, 0.0512)),
+        # fairseq, of its versions before and after 0.9
+        ("| epoch 001:    450 / 1891 loss=11.521, nll_loss=10.881, ppl=1886.05, wps=52922, ups=0.5,"
+         " wpb=104928, bsz=5325, num_updates=445, lr=8.90889e-05, oom=0, wall=882",
+         Said(445, 11.521, 0.5, 52922, 1)),
+        ("2020-04-02 10:11:12 | INFO | train_inner | epoch 002:    100 / 1000 loss=9.1, ppl=548, "
+         "wps=1276.4, ups=2.44, wpb=422, bsz=17, num_updates=1100, lr=0.05",
+         Said(1100, 9.1, 2.44, 1276.4, 2)),
+        ("| epoch 001 | valid on 'valid' subset | valid_loss 8.1 | valid_nll_loss 6.8 | num_updates"
+         " 600", Said()),
+        ("| INFO | valid | epoch 001 | valid on 'valid' subset | loss 8.1 | ppl 118.06", Said()),
+        # DeepSpeed's pipeline engine and its reports
+        ("steps: 100 loss: 0.0585 iter time (s): 0.186 samples/sec: 53.694 ",
+         Said(100, 0.0585, 1 / 0.186)),
+        ("[2022-03-11 02:06:58,985] [INFO] [logging.py:69:log_dist] [Rank 0] step=40, skipped=2, "
+         "lr=[5e-05], mom=[[0.9, 0.999]]", Said(40)),
+        ("[INFO] [timer.py:199:stop] epoch=0/micro_step=20/global_step=10, "
+         "RunningAvgSamplesPerSec=13.2, CurrSamplesPerSec=13.1, MemAllocated=1.2GB",
+         Said(10, epoch=0)),
+        # inference: vLLM, llama.cpp, mlx_lm
+        ("INFO 06-16 10:03:14 [loggers.py:87] Engine 000: Avg prompt throughput: 1254.4 tokens/s, "
+         "Avg generation throughput: 29.2 tokens/s, Running: 10 reqs, Waiting: 4 reqs, GPU KV cache"
+         " usage: 57.9%, Prefix cache hit rate: 40.5%", Said(None, None, None, 29.2)),
+        ("SpecDecoding metrics: Mean acceptance length: 2.63, Accepted throughput: 76.80 tokens/s, "
+         "Drafted throughput: 235.49 tokens/s, Accepted: 768 tokens, Drafted: 2355", Said()),
+        ("slot print_timing: id  0 | task 382 | prompt eval time =   12330.04 ms /   286 tokens ( "
+         "  43.11 ms per token,    23.20 tokens per second)", Said()),
+        ("slot print_timing: id  2 | task 10 | generation, n_tokens =    128, t =   4.10 s / 31.22 "
+         "tokens per second", Said(None, None, None, 31.22)),
+        ("slot print_timing: id 0 | task 0 | n_gen = 628, tg = 208.95 t/s",
+         Said(None, None, None, 208.95)),
+        ("Prompt: 10 tokens, 120.5 tokens-per-sec", Said()),
+        ("Generation: 100 tokens, 31.5 tokens-per-sec", Said(None, None, None, 31.5)),
         (
             "llama_perf_context_print:        eval time =     990.99 ms /    25 runs   "
             "(   39.64 ms per token,    25.23 tokens per second)",
@@ -95,6 +148,12 @@ HALF = "█████     "
         ("Map:  38%|███▊      | 380/1000 [00:01<00:01, 380.00 examples/s]", Said()),
         ("model.safetensors:  38%|███▊      | 380M/1.0G [00:10<00:16, 38.0MB/s]", Said()),
         ("step 3 of the set-up: installing torch", Said()),
+        ("retrying 12/469 - 5s left", Said()),
+        ("copied 12/469 files - ETA: 5s", Said()),
+        ("Epoch 3/10 begins", Said()),
+        ("waiting for step=40 of the server", Said()),
+        ("time per step (s) unknown", Said()),
+        ("backups=3, groups=2", Said()),
         ("4 packets transmitted, packet loss 25", Said()),
         ("loss of the connection to 10.0.0.1", Said()),
         ("", Said()),

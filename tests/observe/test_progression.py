@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Questions
-from fleetctl.model.steps import StepForms, StepReading, Tail
+from fleetctl.model.steps import Rhythm, StepForms, StepReading, Tail
 from fleetctl.observe.progression import Progression
 from fleetctl.probes.asked.tails import TAIL_BYTES
 from fleetctl.probes.node import node_script, read_node
@@ -98,6 +98,31 @@ def test_a_line_that_only_comes_late_does_not_begin_anew() -> None:
     assert [r.step for r in found.readings] == [10, 20, 40]
 
 
+def test_how_often_it_prints_and_since_when_it_does_not() -> None:
+    kept = Progression([WORKER])
+    grown = ((1, 0), (2, 10), (3, 20), (5, 30), (6, 40))
+    found = look(tail("", 40, *grown, now=50), log_start=5, keeps=kept).steps[KEY].rhythm
+    assert found == Rhythm(pauses=3, usual_s=1.0, longest_s=0.0, quiet_s=44.0)
+    longer = replace(tail("", 44, *grown, now=50), pauses=300, longest_s=9)
+    found = look(longer, log_start=5, keeps=kept).steps[KEY].rhythm
+    assert found == Rhythm(pauses=300, usual_s=1.0, longest_s=9.0, quiet_s=0.0), "it prints now"
+    later = look(tail("", 44, *grown, now=51), log_start=5, keeps=kept).steps[KEY].rhythm
+    assert later is not None
+    assert later.longest_s == 9.0, "it is remembered"
+    other = look(tail("", 44, *grown, now=51), log_start=35, run="r2", keeps=kept).steps[KEY]
+    assert other.rhythm is None, "of the present attempt only one moment is known"
+
+
+def test_a_clock_that_is_set_makes_nothing_silent() -> None:
+    told = facts(
+        record(WORKER, run="r1", log_start=0, age_s=12.0),
+        tails={KEY: tail("", 30, (1, 10), (2, 20), (3, 30), now=90_000)},
+    )
+    rhythm = Progression([WORKER]).read(told).steps[KEY].rhythm
+    assert rhythm is not None
+    assert rhythm.quiet_s == 12.0
+
+
 def test_an_expression_that_takes_too_long_is_the_reason() -> None:
     slow = replace(WORKER, progress=StepForms(step=r"((a|aa)+)$"))
     told = facts(record(slow), tails={KEY: tail("a" * 60 + "b\n", 62, now=1)})
@@ -139,6 +164,20 @@ def test_a_shell_brings_the_end_of_the_newest_segment(folder: Path, tmp_path: Pa
     assert told.grown == ((100, 1000), (200, told.end))
     read = Progression([WORKER]).read(found).steps[KEY]
     assert (read.readings, read.loss) == ((StepReading(200, 1),), 2.0)
+
+
+def test_a_shell_tells_of_the_pauses_of_the_present_attempt(folder: Path, tmp_path: Path) -> None:
+    (folder / "state").write_text("run=r1\nphase=running\nrestarts=1\nlog=1500\n")
+    (folder / "log/1000.log").write_text("x" * 2000)
+    seconds = [1, 50, *range(100, 170), 180, 189, 250]
+    lines = [f"{second} {1400 + 60 * n}\n" for n, second in enumerate(seconds)]
+    (folder / "log/1000.idx").write_text("".join(lines))
+    told = asked(tmp_path).tails[KEY]
+    assert (told.pauses, told.longest_s) == (len(seconds) - 3, 11)
+    assert len(told.grown) == 60
+    assert told.grown[-1] == (250, 1400 + 60 * (len(seconds) - 1))
+    (folder / "log/1000.idx").unlink()
+    assert asked(tmp_path).tails[KEY].grown == ()
 
 
 def test_what_does_not_run_is_not_read(folder: Path, tmp_path: Path) -> None:

@@ -409,6 +409,9 @@ def test_why_an_attempt_was_ended(phase: str, attempt: int, told: bool) -> None:
 def test_processes_of_runs() -> None:
     found = read_runs(Answer("0a1b 12 12 own\nff 99 - other\n0a1b 13 12 own\ncut 7", 0))
     assert found == Runs({"0a1b": (12, 13), "ff": (99,)}, frozenset({99}))
+    states = "0a1b 12 12 own\n0a1b 13 12 own\nstates\n12 T+\n13 S 12 12\n14\nx T"
+    found = read_runs(Answer(states, 0))
+    assert found == Runs({"0a1b": (12, 13)}, frozenset(), stopped=frozenset({12}))
     assert isinstance(read_runs(Answer("awk: not found", 1)), Unanswered)
 
 

@@ -113,8 +113,8 @@ SERVICE_ENDED_EARLY = ProblemKind(
 SERVICE_SILENT = ProblemKind(
     "service-silent",
     "warning",
-    "{instance} runs but has printed nothing for {minutes} min, while {others} {verb}",
-    "the instance",
+    "{instances} {verb} but {have} printed nothing for {quiet}{why}",
+    "the instance, or those that fell silent together",
     _THE_JOB,
 )
 CONNECTION_LOST = ProblemKind(

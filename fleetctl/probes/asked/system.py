@@ -40,6 +40,7 @@ echo "boottime $(sysctl -n kern.boottime)"
 echo "load $(sysctl -n vm.loadavg)"
 echo "cpus $(sysctl -n hw.ncpu)"
 echo "memsize $(sysctl -n hw.memsize)"
+echo "swapusage $(sysctl -n vm.swapusage)"
 vm_stat
 df -Pk "$HOME"
 """

@@ -19,6 +19,21 @@ TAIL_BYTES = 4096
 """So much of each log."""
 MOMENTS = 60
 """So many of the moments at which a log had grown (launch/logger.sh)."""
+MOMENTS_JUDGED = 2000
+"""The pauses between so many of them are looked at on the node."""
+_PAUSES = f"""tail -n {MOMENTS_JUDGED} "$f/log/$last.idx" | awk -v from="${{start:-0}}" '
+{{ line[NR % {MOMENTS}] = $0 }}
+$2 > from + 0 {{
+  if (n++) {{
+    pause = $1 - at
+    if (pause > most) {{ less = most; most = pause }} else if (pause > less) less = pause
+  }}
+  at = $1
+}}
+END {{
+  print "pauses:" (n ? n - 1 : 0) " " less + 0
+  for (i = NR > {MOMENTS} ? NR - {MOMENTS - 1} : 1; i <= NR; i++) print line[i % {MOMENTS}]
+}}'"""
 
 
 def _text(questions: Questions) -> str:
@@ -29,9 +44,9 @@ def _text(questions: Questions) -> str:
 now=
 for f in {" ".join(map(quote, names))}; do
 [ -r "$f/state" ] || continue
-phase= last=
+phase= last= start=
 while IFS='=' read -r key value; do
-case $key in phase) phase=$value ;; esac
+case $key in phase) phase=$value ;; log) start=$value ;; esac
 done <"$f/state"
 [ "$phase" = running ] || continue
 for log in "$f"/log/*.log; do
@@ -42,7 +57,7 @@ done
 [ -n "$now" ] || now=$(date +%s)
 echo "log:$now $((last + size)) $f"
 {{ tail -c {TAIL_BYTES} "$f/log/$last.log"; echo .; }} | sed 's/^/|/'
-tail -n {MOMENTS} "$f/log/$last.idx"
+{_PAUSES}
 done 2>/dev/null
 true"""
 
@@ -50,6 +65,7 @@ true"""
 _HEAD = re.compile(
     r"log:(?P<now>[0-9]{1,15}) (?P<end>[0-9]{1,18}) (?P<job>[^/]+)/(?P<instance>[^/]+)"
 )
+_PAUSES_LINE = re.compile(r"pauses:([0-9]{1,9}) ([0-9]{1,15})")
 _GROWN = re.compile(r"([0-9]{1,15}) ([0-9]{1,18})")
 
 
@@ -71,6 +87,8 @@ def _read(told: Told) -> Tails:
         elif head := _HEAD.fullmatch(line):
             key, lines = (head["job"], head["instance"]), []
             found[key] = Tail("", int(head["end"]), (), int(head["now"]))
+        elif key and (paused := _PAUSES_LINE.fullmatch(line)):
+            found[key] = replace(found[key], pauses=int(paused[1]), longest_s=int(paused[2]))
         elif key and (grown := _GROWN.fullmatch(line)):
             moment = (int(grown[1]), int(grown[2]))
             found[key] = replace(found[key], grown=(*found[key].grown, moment))

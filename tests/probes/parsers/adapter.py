@@ -32,6 +32,7 @@ from fleetctl.probes.parsers import (
     route_get,
     socketfilterfw,
     ss,
+    swap,
     system_profiler,
     thermal,
     vcgencmd,
@@ -241,6 +242,9 @@ def _sysctl(text: str, command: str, status: int) -> Neutral | None:
     match shlex.split(command)[-1]:
         case "vm.loadavg":
             return _loadavg(text, command, status)
+        case "vm.swapusage":
+            used = swap.parse_swapusage(text)
+            return None if isinstance(used, Unparsed) else {"used_bytes": used}
         case "kern.boottime":
             found = boottime.parse_boottime(text)
             return {"error": found.reason} if isinstance(found, Unparsed) else {"boot_time": found}
