@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -22,6 +24,14 @@ def configure(config: pytest.Config) -> None:
 def examples(number: int) -> int:
     """That many examples, or a third of them."""
     return number if _all else max(1, number // 3)
+
+
+def one_in(number: int, cases: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """The cases for :func:`pytest.mark.parametrize`; the quick tests try one in that many."""
+    return [
+        case if place % number == 0 else pytest.param(*case, marks=pytest.mark.long)
+        for place, case in enumerate(cases)
+    ]
 
 
 def in_one_shell(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
