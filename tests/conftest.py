@@ -14,7 +14,7 @@ import pytest
 
 from fleetctl import config
 from fleetctl.lab import Lab
-from tests import thoroughness
+from tests import costs, thoroughness
 from tests.warm import WarmLab
 
 _numbers = itertools.count(1)
@@ -24,6 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tests that run in a script's background are born deaf to Ctrl-C and Ctrl-\\, and so would be
     all that they start."""
     thoroughness.configure(config)
+    config.pluginmanager.register(costs.Costs())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
@@ -32,6 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     tried, left_out = thoroughness.in_one_shell(items)
     config.hook.pytest_deselected(items=left_out)
     items[:] = tried
+    costs.longest_first(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

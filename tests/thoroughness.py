@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 from zlib import crc32
 
 import pytest
+
+_T = TypeVar("_T")
 
 _all = False
 _SHELL = re.compile(r"(?<=[\[-])(?:dash|bash)(?=[\]-])")
@@ -22,6 +26,19 @@ def configure(config: pytest.Config) -> None:
 def examples(number: int) -> int:
     """That many examples, or a third of them."""
     return number if _all else max(1, number // 3)
+
+
+def one_of(number: int, cases: Sequence[_T]) -> Sequence[_T]:
+    """All cases within a test, or one in that many."""
+    return cases if _all else cases[::number]
+
+
+def one_in(number: int, cases: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """The cases for :func:`pytest.mark.parametrize`; the quick tests try one in that many."""
+    return [
+        case if place % number == 0 else pytest.param(*case, marks=pytest.mark.long)
+        for place, case in enumerate(cases)
+    ]
 
 
 def in_one_shell(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:

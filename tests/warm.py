@@ -1,4 +1,4 @@
-"""Labs where each `fleetctl` is a fork of a process that has imported it before.
+"""Commands `fleetctl`, on labs and here, that are forks of a process that has imported it before.
 
 Imports take most of the CPU time of a short command, and hundreds of them are run. Each is a
 process of its own all the same, with its own arguments, environment, folder, pipes and exit code.
@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import fleetctl
 from fleetctl.errors import LabError
@@ -28,8 +28,63 @@ from fleetctl.lab import Lab, controller
 
 ANSWER_S = 15.0
 """How long an answer may take in addition to its command."""
+ARGV = [sys.executable, str(Path(__file__))]
+"""How the process is started that is forked for each command."""
+OWN = {"PYTHONPATH": str(Path(__file__).parents[1])}
 UNUSED = ("fleetctl.__main__", "fleetctl.lab", "fleetctl.tui")
 """Modules that are not imported beforehand."""
+
+
+class Warm:
+    """A process that has imported `fleetctl`, and is forked for each command."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        """:param process: :data:`ARGV`, with pipes to its stdin and stdout."""
+        self._process = process
+        self._turn = threading.Lock()
+
+    @classmethod
+    def here(cls) -> Self:
+        """On this machine, not on a lab's."""
+        env = {**os.environ, **OWN}
+        pipe = subprocess.PIPE
+        return cls(subprocess.Popen(ARGV, env=env, stdin=pipe, stdout=pipe))
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        timeout_s: float,
+        stdout: str = "",
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command to its end.
+
+        :param stdout: the file to write to, instead of a pipe.
+        :raises LabError: it had not ended after ``timeout_s``; it is killed then.
+        """
+        request = {"argv": list(argv), "env": dict(env), "cwd": cwd, "timeout_s": timeout_s}
+        with self._turn:
+            answer = self._ask({**request, "stdout": stdout})
+        if answer["code"] is None:
+            raise LabError(f"fleetctl had not ended after {timeout_s:g} s and was killed")
+        out, err = (answer[name].encode("latin-1") for name in ("out", "err"))
+        return subprocess.CompletedProcess(list(argv), answer["code"], out, err)
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        wait_s = request["timeout_s"] + ANSWER_S
+        readable = select.select([self._process.stdout], [], [], wait_s)[0]
+        assert readable, f"no answer within {wait_s:g} s"
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def end(self) -> None:
+        with self._process:
+            self._process.kill()
 
 
 class WarmLab(Lab):
@@ -37,7 +92,7 @@ class WarmLab(Lab):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._warm: Warm | None = None
         self._turn = threading.Lock()
 
     def run(
@@ -57,40 +112,23 @@ class WarmLab(Lab):
             return super().run(
                 where, argv, input=input, timeout_s=timeout_s, env=env, user=user, cwd=cwd
             )
-        request = {
-            "argv": list(argv),
-            "env": controller.environment(self.home, {}),
-            "cwd": cwd or str(self.home),
-            "timeout_s": timeout_s,
-        }
         with self._turn:
-            answer = self._ask(request)
-        if answer["code"] is None:
-            raise LabError(f"{where}: fleetctl had not ended after {timeout_s:g} s and was killed")
-        out, err = (answer[name].encode("latin-1") for name in ("out", "err"))
-        return subprocess.CompletedProcess(list(argv), answer["code"], out, err)
-
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        if self._process is None:
-            argv = [sys.executable, str(Path(__file__))]
-            pipe = subprocess.PIPE
-            own = {"PYTHONPATH": str(Path(__file__).parents[1])}
-            self._process = self.popen("controller", argv, env=own, stdin=pipe, stdout=pipe)
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
-        wait_s = request["timeout_s"] + ANSWER_S
-        readable = select.select([self._process.stdout], [], [], wait_s)[0]
-        assert readable, f"no answer within {wait_s:g} s"
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
+            if self._warm is None:
+                pipe = subprocess.PIPE
+                process = self.popen("controller", ARGV, env=OWN, stdin=pipe, stdout=pipe)
+                self._warm = Warm(process)
+        return self._warm.run(
+            argv,
+            env=controller.environment(self.home, {}),
+            cwd=cwd or str(self.home),
+            timeout_s=timeout_s,
+        )
 
     def down(self) -> None:
         """As :meth:`Lab.down`."""
-        if self._process is not None:
-            with self._process:
-                self._process.kill()
-            self._process = None
+        if self._warm is not None:
+            self._warm.end()
+            self._warm = None
         super().down()
 
 
@@ -106,14 +144,17 @@ def serve() -> None:
 
 
 def _run(
-    argv: list[str], env: dict[str, str], cwd: str, timeout_s: float
+    argv: list[str], env: dict[str, str], cwd: str, timeout_s: float, stdout: str
 ) -> dict[str, str | int | None]:
     """The exit code (None: it was killed after ``timeout_s``), stdout and stderr."""
     deadline = time.monotonic() + timeout_s
     pipes = [os.pipe(), os.pipe()]
     pid = os.fork()
     if pid == 0:
-        _become(argv, env, cwd, [write for _, write in pipes])
+        writes = [write for _, write in pipes]
+        if stdout:
+            writes[0] = os.open(stdout, os.O_WRONLY)
+        _become(argv, env, cwd, writes)
     for _, write in pipes:
         os.close(write)
     said = {read: b"" for read, _ in pipes}

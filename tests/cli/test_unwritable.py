@@ -16,6 +16,7 @@ import pytest
 from fleetctl.cli import COMMANDS, command
 from fleetctl.cli import run as run_here
 from tests.cli.test_imports import LOCAL
+from tests.warm import Warm
 
 PRINTS = [
     "--help",
@@ -98,19 +99,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     run(folder, "stop", "2>&1")
 
 
-def run(folder: Path, arguments: str, where: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a shell that redirects it."""
-    environment = {
+def environment(folder: Path) -> dict[str, str]:
+    return {
         "HOME": str(folder),
         "TMUX_TMPDIR": str(folder),
         "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "LC_ALL": "C.UTF-8",
     }
+
+
+def run(folder: Path, arguments: str, where: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a shell that redirects it."""
     return subprocess.run(
         ["sh", "-c", f"{shlex.quote(sys.executable)} -m fleetctl {arguments} {where}"],
         cwd=folder,
-        env=environment,
+        env=environment(folder),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -134,16 +138,38 @@ def test_closed(folder: Path, arguments: str) -> None:
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("arguments", PRINTS)
-def test_full(folder: Path, arguments: str) -> None:
-    done = run(folder, arguments, ">/dev/full")
-    assert "Traceback" not in done.stderr
-    said = [line for line in done.stderr.splitlines() if "stdout cannot be written" in line]
-    assert said == [
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    warm = Warm.here()
+    yield warm
+    warm.end()
+
+
+def is_told(said: str, code: int) -> None:
+    assert "Traceback" not in said
+    assert [line for line in said.splitlines() if "stdout cannot be written" in line] == [
         "fleetctl: stdout cannot be written, so the output is not complete: No space left on "
         "device. Make room there, or redirect it."
-    ], done.stderr
-    assert done.returncode != 0
+    ], said
+    assert code != 0
+
+
+@pytest.mark.parametrize("arguments", PRINTS)
+def test_full(folder: Path, warm: Warm, arguments: str) -> None:
+    done = warm.run(
+        ["fleetctl", *shlex.split(arguments)],
+        env=environment(folder),
+        cwd=str(folder),
+        timeout_s=40,
+        stdout="/dev/full",
+    )
+    is_told(done.stderr.decode(), done.returncode)
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "config show", "status", "logs -f"])
+def test_full_from_its_start(folder: Path, arguments: str) -> None:
+    done = run(folder, arguments, ">/dev/full")
+    is_told(done.stderr, done.returncode)
 
 
 @pytest.mark.parametrize("arguments", ["--version", "status", "config show", "stop --dry"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from random import Random
 
@@ -76,6 +77,12 @@ class Host:
             and self.carrier.get(network, True)
             and self.enabled.get(network, True)
         )
+
+
+@cache
+def _interface(address: IPv4Address, length: int) -> IPv4Interface:
+    """Making one takes longer than all else that a packet's way is found by."""
+    return IPv4Interface((address, length))
 
 
 def needing_all(fleet: Fleet) -> Job:
@@ -158,7 +165,7 @@ class World:
 
     def _own(self, host: Host, network: str) -> IPv4Interface:
         length = host.prefixes.get(network, self.fleet.networks[network].cidr.prefixlen)
-        return IPv4Interface((host.addresses[network], length))
+        return _interface(host.addresses[network], length)
 
     def _owner(self, network: str, address: IPv4Address) -> str | None:
         """Which machine answers for the address there; of two the one that must not have it."""
@@ -371,7 +378,7 @@ class World:
         own = () if network in host.missing else (self._own(host, network),)
         if (twin := host.twins.get(network)) is None:
             return own
-        return (*own, IPv4Interface((twin, self.fleet.networks[network].cidr.prefixlen)))
+        return (*own, _interface(twin, self.fleet.networks[network].cidr.prefixlen))
 
     def _plugged(self, network: str, name: str) -> bool:
         """A cable loses its carrier with the other end; a larger network has a switch."""

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from fleetctl.probes import parsers
 
 PACKAGE = parsers.__name__
 FOLDER = Path(parsers.__path__[0])
-PARSERS = {
-    path.stem: ast.parse(path.read_text())
-    for path in FOLDER.glob("*.py")
-    if path.stem != "__init__"
-}
-OTHERS = [
-    ast.parse(path.read_text())
-    for path in FOLDER.parents[1].rglob("*.py")
-    if FOLDER not in path.parents
-]
-EVERYTHING = [*OTHERS, *PARSERS.values()]
+
+
+@cache
+def parsed() -> dict[str, ast.Module]:
+    """The code of each parser."""
+    files = FOLDER.glob("*.py")
+    return {path.stem: ast.parse(path.read_text()) for path in files if path.stem != "__init__"}
+
+
+@cache
+def others() -> list[ast.Module]:
+    """The code of all else; read when it is asked for, since every process imports this file."""
+    files = FOLDER.parents[1].rglob("*.py")
+    return [ast.parse(path.read_text()) for path in files if FOLDER not in path.parents]
+
+
+def everything() -> list[ast.Module]:
+    return [*others(), *parsed().values()]
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
@@ -55,20 +63,20 @@ def attributes(trees: Iterable[ast.AST]) -> set[str]:
 def test_every_module_is_imported_by_a_probe() -> None:
     """Or by a parser that a probe imports."""
     reached: set[str] = set()
-    waiting = {module for tree in OTHERS for module, _ in imports(tree)}
+    waiting = {module for tree in others() for module, _ in imports(tree)}
     while waiting:
         module = waiting.pop()
         reached.add(module)
-        waiting |= {name for name, _ in imports(PARSERS[module])} - reached
-    assert sorted(PARSERS.keys() - reached) == []
+        waiting |= {name for name, _ in imports(parsed()[module])} - reached
+    assert sorted(parsed().keys() - reached) == []
 
 
 def test_every_function_and_class_is_used() -> None:
-    imported = {pair for tree in EVERYTHING for pair in imports(tree)}
-    read = attributes(EVERYTHING)
+    imported = {pair for tree in everything() for pair in imports(tree)}
+    read = attributes(everything())
     unused = [
         f"{module}.{node.name}"
-        for module, tree in PARSERS.items()
+        for module, tree in parsed().items()
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
         and (module, node.name) not in imported
@@ -79,10 +87,10 @@ def test_every_function_and_class_is_used() -> None:
 
 
 def test_every_method_is_used() -> None:
-    read = attributes(EVERYTHING)
+    read = attributes(everything())
     unused = [
         f"{module}.{node.name}.{member.name}"
-        for module, tree in PARSERS.items()
+        for module, tree in parsed().items()
         for node in tree.body
         if isinstance(node, ast.ClassDef)
         for member in node.body
