@@ -26,13 +26,14 @@ from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.service import BENCH_S, Action, Answered, Attached, Read, Report, WantedOrphans
-from fleetctl.undertakings import Benching, Repairs, Tunnel, Watching
+from fleetctl.undertakings import Benching, Repairs, Tunnel
 
 if TYPE_CHECKING:
     from fleetctl.health.assess import Checked
     from fleetctl.launch.launcher import Launcher
     from fleetctl.observe.former import FormerNodes
     from fleetctl.observe.observer import Observer
+    from fleetctl.observe.watch import Watch
 
 
 class LiveFleet:
@@ -42,14 +43,22 @@ class LiveFleet:
     quicker: what looks at nodes and judges them is a third of all.
     """
 
-    def __init__(self, fleet: Fleet, job: Job | None, beside: LiveFleet | None = None) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        job: Job | None,
+        beside: LiveFleet | None = None,
+        *,
+        warm: bool = False,
+    ) -> None:
         """
         :param beside: the same fleet with another job, whose connections this one uses.
+        :param warm: use the connections of a `fleetctl serve` of this user, where it has them.
         """
         self.fleet = fleet
         """As in nodes.yaml; what ``observer`` has knows the addresses that DHCP gave, too."""
         self.job = job
-        self.links: Links = beside.links if beside else Links(fleet)
+        self.links: Links = beside.links if beside else Links(fleet, warm=warm)
         self._all: list[LiveFleet] = beside._all if beside else []
         """Those that share the connections, this one included."""
         self._all.append(self)
@@ -80,6 +89,13 @@ class LiveFleet:
         found = (one for one in self._all if one.job and one.job.name == job.name)
         return next(found, None) or LiveFleet(self.fleet, job, beside=self)
 
+    def renewed(self, fleet: Fleet, job: Job | None) -> LiveFleet:
+        """The same nodes with other jobs, over the same connections, which are its own from now on:
+        this one is no longer to be used."""
+        found = LiveFleet(fleet, job, beside=self)
+        self._all[:] = [found]
+        return found
+
     @contextmanager
     def changing(self) -> Iterator[None]:
         """A context for changing something on a node: while the current task is inside,
@@ -103,6 +119,13 @@ class LiveFleet:
         from fleetctl.observe.former import FormerNodes
 
         return FormerNodes(self.fleet)
+
+    def has_former_nodes(self) -> bool:
+        """Whether something was started on nodes that are no longer in nodes.yaml: one look at the
+        fleet asks them, too, a watch does not."""
+        from fleetctl.observe.started_nodes import StartedNodes
+
+        return bool(StartedNodes(self.fleet.name).former(self.fleet.nodes))
 
     # asking
 
@@ -148,7 +171,7 @@ class LiveFleet:
             contacts=contacts,
         )
 
-    def watch(self, interval_s: float, depth: Depth = "check") -> Watching:
+    def watch(self, interval_s: float, depth: Depth = "check") -> Watch:
         from fleetctl.observe.attention import Wake, attend
         from fleetctl.observe.watch import Watch
 

@@ -7,7 +7,7 @@ from fleetctl.health.samples import samples
 from fleetctl.history.store import STEP_S, Store
 from fleetctl.model.events import Event
 from fleetctl.model.status import FleetStatus
-from fleetctl.service import Snapshot
+from fleetctl.undertakings import Snapshot
 
 GAP_S = 60.0
 """Where no snapshot came for so long, nobody watched in between."""

@@ -13,19 +13,25 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 import pytest
 
+from fleetctl.fleet import LiveFleet
 from fleetctl.link.links import Links
 from fleetctl.link.local import LocalLink
 from fleetctl.link.protocol import Link
 from fleetctl.link.ssh.connect import Connector
+from fleetctl.link.warm.client import WarmLink
 from fleetctl.model.topology import SSH, Fleet, Node
+from fleetctl.serve.door import Door
+from fleetctl.serve.newest import Newest
+from fleetctl.serve.server import Served
+from fleetctl.serve.server import Server as WarmServer
 
 _T = TypeVar("_T")
 
@@ -299,19 +305,40 @@ def make_sshd() -> Iterator[Callable[..., Server]]:
             server.stop()
 
 
+@asynccontextmanager
+async def served_link(sshd: Server) -> AsyncIterator[Link]:
+    """A link over the connection of a server of warm links in this process."""
+    fleet = Fleet("test", {}, {"pi4": sshd.node()})
+    async with LiveFleet(fleet, None) as service:
+        await service.links.get("pi4")
+        newest = Newest(service.watch(60.0), frozenset(fleet.nodes), 60.0)
+        server = WarmServer()
+        server.serve(Served(service, newest, "", b""))
+        async with Door(fleet.name, server.take), Links(fleet, warm=True) as links:
+            link = await links.get("pi4")
+            assert isinstance(link, WarmLink)
+            yield link
+
+
 WithLink = Callable[[Callable[[Link], Coroutine[Any, Any, _T]]], _T]
 
 
-@pytest.fixture(params=["local", "ssh"])
+@pytest.fixture(
+    params=["local", "ssh", pytest.param("warm", marks=pytest.mark.long)],
+)
 def with_link(
     request: pytest.FixtureRequest, sshd: Server, monkeypatch: pytest.MonkeyPatch
 ) -> WithLink[Any]:
-    """Runs a test's body twice: with a link to this machine, and to the server."""
+    """Runs a test's body three times: with a link to this machine, to the server, and over the
+    connection to it of what `fleetctl serve` runs."""
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     monkeypatch.setenv("HOME", str(sshd.home))
 
     def run(body: Callable[[Link], Coroutine[Any, Any, Any]]) -> Any:
         async def main() -> Any:
+            if request.param == "warm":
+                async with served_link(sshd) as served:
+                    return await body(served)
             local = request.param == "local"
             link: Link = LocalLink("pi4") if local else await Connector({}).connect(sshd.node())
             try:

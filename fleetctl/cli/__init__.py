@@ -37,6 +37,7 @@ COMMANDS = {
     "fix": "show, or with --apply run, the commands that repair what check found",
     "explain": "what a problem code means, and how it is repaired",
     "exec": "run a command on nodes, identical output folded",
+    "serve": "watch the fleet without a screen, keep what is seen, answer other commands at once",
     "sync": "copy the code of a job to its nodes, only what changed",
     "config": "validate and show nodes.yaml, or its schema",
     "export": "nodes.yaml for ssh, MLX, Ansible, torchrun or MPI, or the topology as a picture",
@@ -103,9 +104,14 @@ class _Commands(click.Group):
     metavar="NAME",
     help="A job of the file; else its first one. all: every job (status, start, stop, logs).",
 )
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Ask the nodes anew, over connections of its own, also where `fleetctl serve` runs.",
+)
 @click.version_option(__version__, prog_name="fleetctl", message="%(prog)s %(version)s")
 @click.pass_context
-def command(ctx: click.Context, file: Path | None, job: str | None) -> None:
+def command(ctx: click.Context, file: Path | None, job: str | None, fresh: bool) -> None:
     """Start, watch and repair the jobs of a small cluster, over SSH and tmux.
 
     A TARGET is a node (pi4), a service (worker), one instance (worker@pi4) or a shell pattern of
@@ -113,7 +119,7 @@ def command(ctx: click.Context, file: Path | None, job: str | None) -> None:
 
     Without a COMMAND it opens the dashboard.
     """
-    ctx.obj = Context(config_path=file, job=job)
+    ctx.obj = Context(config_path=file, job=job, fresh=fresh)
     if ctx.invoked_subcommand is None:
         with held_back():
             from fleetctl.cli.dashboard import run as show_dashboard

@@ -76,7 +76,7 @@ def command(
 
 
 async def _bench(context: Context, targets: Sequence[str], options: _Options) -> int:
-    async with context.service() as service:
+    async with context.service(warm=False) as service:
         asked = [n.name for n in service.fleet.nodes.values() if n.connection != "none"]
         lines = ProgressLines(asked, "asking")
         bench = service.bench(

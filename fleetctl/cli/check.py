@@ -6,6 +6,7 @@ import asyncio
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from fleetctl.cli.all_jobs import name_of
 from fleetctl.cli.context import Context, nodes_of_each
@@ -19,8 +20,9 @@ from fleetctl.service import FleetService
 @click.command(short_help="verify the network: routes, forwarding, which node reaches which")
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, alone on stdout.")
+@click.option("--fresh", is_flag=True, help="Over connections of its own, not of `fleetctl serve`.")
 @click.pass_obj
-def command(context: Context, targets: tuple[str, ...], as_json: bool) -> int:
+def command(context: Context, targets: tuple[str, ...], as_json: bool, fresh: bool) -> int:
     """Ask every node what is true, and compare it with what must be true.
 
     Addresses, routes there and back, forwarding, which node must and must not answer which, and
@@ -28,6 +30,7 @@ def command(context: Context, targets: tuple[str, ...], as_json: bool) -> int:
     be anywhere. Nothing is changed. With --job all, for one job after the other. Exit code 0: no
     error; 1: something is wrong.
     """
+    context = replace(context, fresh=context.fresh or fresh)
     return asyncio.run(_check(context, targets, as_json))
 
 

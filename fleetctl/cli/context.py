@@ -21,14 +21,21 @@ class Context(Struct, frozen=True):
 
     config_path: Path | None
     job: str | None
+    fresh: bool = False
+    """Do without a `fleetctl serve`."""
 
     def service(
-        self, tell: Callable[[str], object] | None = None, *, several: bool = False
+        self,
+        tell: Callable[[str], object] | None = None,
+        *,
+        several: bool = False,
+        warm: bool = True,
     ) -> LiveFleet:
         """The fleet of the file, seen from this machine, and its chosen job.
 
         :param several: whether the command takes all jobs; :meth:`each_job` has their services.
 
+        :param warm: whether connections of a `fleetctl serve` may be used.
         :param tell: takes what the user should know of the file before anything is connected to;
             None: it is printed on stderr.
         :raises ConfigError: the file is missing or wrong.
@@ -45,7 +52,7 @@ class Context(Struct, frozen=True):
         job = choose_job(fleet, None if several and self.means_all(fleet) else self.job)
         for line in not_yet_told(path, fleet):
             (tell or _note)(line)
-        return LiveFleet(fleet, job)
+        return LiveFleet(fleet, job, warm=warm and not self.fresh)
 
     def means_all(self, fleet: Fleet) -> bool:
         """Whether all jobs of ``fleet`` are chosen, and not one of them."""
@@ -64,10 +71,14 @@ def _note(line: str) -> None:
 
 
 class NodesFile:
-    """The nodes.yaml of ``context``, which may change while it is in use."""
+    """The nodes.yaml of ``context``, which may change while it is in use.
 
-    def __init__(self, context: Context) -> None:
+    :param warm: see :meth:`Context.service`.
+    """
+
+    def __init__(self, context: Context, *, warm: bool = True) -> None:
         self._context = context
+        self._warm = warm
         self._notes: list[str] = []
         self._seen = self._stamp()
 
@@ -83,7 +94,16 @@ class NodesFile:
         :raises UsageError: the chosen job is no longer there.
         """
         self._seen = self._stamp() or self._seen
-        return self._context.service(self._notes.append)
+        return self._context.service(self._notes.append, warm=self._warm)
+
+    def path(self) -> Path:
+        """Where it is.
+
+        :raises ConfigError: there is none.
+        """
+        from fleetctl.config import find
+
+        return find(self._context.config_path)
 
     def notes(self) -> list[str]:
         """What the user should know of the files that were read, each told once."""

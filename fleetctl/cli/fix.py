@@ -108,7 +108,7 @@ def _ask_password() -> SudoPassword:
 async def _fix(
     context: Context, targets: Sequence[str], options: _Options, password: SudoPassword | None
 ) -> int:
-    async with context.service() as service:
+    async with context.service(warm=False) as service:
         inside = [n for n, node in service.fleet.nodes.items() if node.connection != "none"]
         chosen = [name for name in nodes(service, targets) if name in inside]
         watch = _Watch(inside)

@@ -53,7 +53,7 @@ async def _keys(context: Context, targets: Sequence[str], options: Options) -> i
     from fleetctl.cli.ssh_entries import write_entries
     from fleetctl.link.ssh.connect import Connector
 
-    async with context.service() as service:
+    async with context.service(warm=False) as service:
         fleet = service.fleet
         chosen = [n for n in nodes(service, targets) if fleet.nodes[n].connection == "ssh"]
         if not chosen:

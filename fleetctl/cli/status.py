@@ -6,9 +6,11 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from fleetctl.cli.context import Context, instances_of_each
 from fleetctl.cli.reader import while_read
@@ -17,6 +19,7 @@ from fleetctl.health.all_jobs import together
 from fleetctl.health.status_schema import status_schema
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import FleetStatus
+from fleetctl.serve.quick import served
 from fleetctl.service import FleetService
 
 CLEAR = "\x1b[H\x1b[2J"
@@ -33,20 +36,49 @@ CLEAR = "\x1b[H\x1b[2J"
     metavar="[S]",
     help="Again every S seconds (2) until Ctrl-C; with --json a line each time.",
 )
+@click.option("--fresh", is_flag=True, help="Ask the nodes anew, also where `fleetctl serve` runs.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of --json and exit.")
 @click.pass_obj
 def command(
-    context: Context, targets: tuple[str, ...], as_json: bool, watch: float | None, schema: bool
+    context: Context,
+    targets: tuple[str, ...],
+    as_json: bool,
+    watch: float | None,
+    fresh: bool,
+    schema: bool,
 ) -> int:
     """Show nodes, services and problems.
 
-    One connection and one round trip per node. Of other jobs of the file one line each is shown;
-    with --job all, all of each. Exit code 0: nothing is wrong; 1: something is.
+    One connection and one round trip per node; none where `fleetctl serve` knows it already. Of
+    other jobs of the file one line each is shown; with --job all, all of each. Exit code 0:
+    nothing is wrong; 1: something is.
     """
     if schema:
         click.echo(msgspec.json.format(msgspec.json.encode(status_schema())))
         return 0
+    context = replace(context, fresh=context.fresh or fresh)
+    if watch is None and not targets and not context.fresh:
+        code = _served(context, as_json)
+        if code is not None:
+            return code
     return asyncio.run(_status(context, targets, as_json, watch))
+
+
+def _served(context: Context, as_json: bool) -> int | None:
+    """Show what `fleetctl serve` knows; None: nothing that is new enough."""
+    path = context.config_path
+    found = served(str(path) if path else None, context.job)
+    if found is None:
+        return None
+    healthy, text = found
+    if as_json:
+        click.echo(text, nl=False)
+    else:
+        status = msgspec.json.decode(text, type=FleetStatus)
+        age_s = max(0.0, (datetime.now(UTC) - status.generated_at).total_seconds())
+        click.echo("\n".join(status_lines(status)))
+        click.echo(f"as of {age_s:.1f} s ago, by fleetctl serve")
+    return 0 if healthy else 1
 
 
 async def _status(

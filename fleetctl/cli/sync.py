@@ -40,7 +40,7 @@ def command(
 async def _sync(
     context: Context, targets: Sequence[str], dry_run: bool, force: bool, as_json: bool
 ) -> int:
-    async with context.service() as service:
+    async with context.service(warm=False) as service:
         chosen = _chosen(service, targets)
         lines = ProgressLines(chosen, "comparing" if dry_run else "syncing")
         found: dict[str, NodeSync] = {}

@@ -43,7 +43,7 @@ async def _trust(
     from fleetctl.link.ssh.connect import Connector
     from fleetctl.model.ways_in import waves
 
-    async with context.service() as service:
+    async with context.service(warm=False) as service:
         fleet = service.fleet
         chosen = [n for n in nodes(service, targets) if fleet.nodes[n].connection == "ssh"]
         if not chosen:

@@ -15,10 +15,11 @@ class WriterLock:
     """A lock of the kernel's, flock(2), which ends with the process that has it.
 
     :param fleet: its name.
+    :param path: another file, for a lock on something else.
     """
 
-    def __init__(self, fleet: str) -> None:
-        self.path = Path(observer_lock(fleet)).expanduser()
+    def __init__(self, fleet: str, path: Path | None = None) -> None:
+        self.path = path or Path(observer_lock(fleet)).expanduser()
         self._file: int | None = None
 
     def take(self) -> bool:

@@ -13,13 +13,24 @@ from fleetctl.model.topology import Fleet, Node
 
 if TYPE_CHECKING:
     from fleetctl.link.ssh.ways import Ways
+    from fleetctl.link.warm.client import Warm
 
 
 class Links:
-    """Use as an async context manager; leaving it closes every link."""
+    """Use as an async context manager; leaving it closes every link.
 
-    def __init__(self, fleet: Fleet) -> None:
+    :param warm: use the connections of a `fleetctl serve` of this user, where it has them.
+    """
+
+    def __init__(self, fleet: Fleet, *, warm: bool = False) -> None:
         self._fleet = fleet
+        self._warm: Warm | None = None
+        if warm:
+            from fleetctl.link.warm.client import Warm
+
+            self._warm = Warm(fleet)
+        self._own: set[str] = set()
+        """Nodes to which this has connections of its own."""
         self._opening: dict[tuple[str, int], asyncio.Task[Link]] = {}
         self._ways: Ways | None = None
 
@@ -61,6 +72,11 @@ class Links:
     async def _open(self, node: Node, lane: int) -> Link:
         if node.connection == "none":
             raise LinkError(node.name, "cannot be logged into (connection: none)")
+        if self._warm and node.connection != "local":
+            link = await self._warm.link(node.name)
+            if link:
+                return link
+        self._own.add(node.name)
         if node.connection == "local":
             return LocalLink(node.name)
         if self._ways is None:
@@ -75,7 +91,15 @@ class Links:
     def carried(self, node: str) -> frozenset[str]:
         """The networks on which ``node`` carries connections by a second way, its own or those of
         others."""
-        return self._ways.carried(node) if self._ways else frozenset()
+        by_server = self._warm.carried(node) if self._warm else frozenset()
+        return by_server | (self._ways.carried(node) if self._ways else frozenset())
+
+    def open_now(self, node: str) -> Link | None:
+        """The link to ``node`` that is open already; None: there is none, or it is lost."""
+        task = self._opening.get((node, 0))
+        if task is None or not task.done() or self._is_over(task):
+            return None
+        return task.result()
 
     def controller(self) -> Link:
         """A link to this machine, to ask for what nodes cannot be asked."""
@@ -89,3 +113,7 @@ class Links:
         await asyncio.gather(*(f.close() for f in found if not isinstance(f, BaseException)))
         if self._ways:
             await self._ways.close()
+        if self._warm:
+            if self._own:
+                await self._warm.touched(tuple(sorted(self._own)))
+            await self._warm.close()

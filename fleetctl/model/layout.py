@@ -79,3 +79,9 @@ def observer_lock(fleet: str) -> str:
     """The file on the controller, starting with ``~/``, that the process locks which keeps the
     history."""
     return f"{STATE}/{fleet}/.observer.lock"
+
+
+def serve_dir(fleet: str) -> str:
+    """The folder on the controller, starting with ``~/``, with the ``socket`` and the ``lock`` of
+    `fleetctl serve`; nobody else may enter it."""
+    return f"{STATE}/{fleet}/.serve"

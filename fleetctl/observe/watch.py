@@ -61,6 +61,8 @@ class Watch:
         self._depth: Depth = depth
         self._looks: dict[str, Look] = {}
         self._heard_at: dict[str, datetime] = {}
+        self.asked_s: dict[str, float] = {}
+        """By node: when its newest look began, by time.monotonic()."""
         self._contacts: dict[Key, Contact] = {}
         self._wakes = {name: Wake() for name in fleet.nodes}
         self._news = asyncio.Event()
@@ -96,6 +98,7 @@ class Watch:
         if look.unasked or before is None or bool(before.error) != bool(look.error):
             self._urgent.set()
         self._looks[node] = look
+        self.asked_s[node] = time.monotonic() - look.took_s
         if look.facts:
             self._heard_at[node] = look.facts.measured_at
             now_s = time.monotonic()
@@ -113,6 +116,10 @@ class Watch:
         """Ask every node everything now, lost ones too."""
         for wake in self._wakes.values():
             wake.now(deep=True)
+
+    def ask(self, node: str) -> None:
+        """Ask a node now for the state of its instances, or all if it is lost."""
+        self._wakes[node].now()
 
     async def news(self, timeout_s: float | None = None) -> bool:
         """Wait until, since the last call, a node has answered or is found lost.

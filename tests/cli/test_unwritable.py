@@ -53,6 +53,8 @@ PRINTS = [
     "start --json",
     "restart --json",
     "stop --json",
+    "serve",
+    "serve --status",
     "sync",
     "sync --dry-run",
     "sync --json",

@@ -1,0 +1,161 @@
+"""`fleetctl serve`: what other commands do over its connections, and without it once it is gone."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetctl.lab import Lab
+from tests.e2e.cluster import User, eventually, finish, running, sh
+from tests.e2e.conftest import MakeUser
+from tests.e2e.terminal import Terminal
+
+pytestmark = pytest.mark.lab
+
+REMOTE = ("hub", "mini", "pi")
+WARM = "by fleetctl serve"
+JOB: dict[str, dict[str, Any]] = {
+    "worker": {
+        "on": ["hub", "mini", "pi", "here"],
+        "command": 'echo begun; read line; echo "got <$line>"; exec sleep 4717',
+        "stop": {"grace": 1},
+    },
+}
+
+
+def logins(lab: Lab) -> list[int]:
+    """How often each node was logged into so far."""
+    count = "grep -c 'Accepted publickey' /var/log/sshd.log || :"
+    return [int(sh(lab, node, count, user="root")) for node in REMOTE]
+
+
+def serve(user: User) -> subprocess.Popen[bytes]:
+    """One that runs, and knows all of the fleet."""
+    process = user.begin("serve", "--interval", "1")
+    eventually(lambda: WARM in user.type("status").out, "it answers", timeout_s=45)
+    return process
+
+
+@pytest.fixture
+def served(user: MakeUser) -> Iterator[tuple[User, subprocess.Popen[bytes]]]:
+    one = user(JOB)
+    process = serve(one)
+    yield one, process
+    one.type("stop")
+
+
+def states(user: User) -> set[str]:
+    """Those of all instances, which must be told by the server."""
+    said = user.type("status", "--json")
+    table = user.type("status").out
+    assert WARM in table, table
+    return {service["state"] for service in json.loads(said.out)["services"].values()}
+
+
+def test_nothing_logs_in_again(
+    lab: Lab, served: tuple[User, subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    """status, exec, start, logs, attach, check and stop; and each state is told at once."""
+    user, process = served
+    before = logins(lab)
+    assert states(user) == {"stopped"}
+    said = user.type("exec", "*", "--", "cat; echo its $(hostname)")
+    assert said.code == 0, said.err
+    assert "its mini" in said.out
+    assert user.type("exec", "mini", "--", "exit 7").code != 0
+    user.start()
+    assert states(user) == {"ready"}
+    assert user.type("logs").out.count("begun") == 4
+    with Terminal(lab, user.argv("attach", "worker@mini")) as terminal:
+        terminal.wait_for("begun")
+        terminal.type("hello there\r")
+        terminal.wait_for("got <hello there>")
+        assert terminal.detach() == 0
+    following = user.begin("logs", "-f", "worker@mini")
+    assert user.type("check").code == 0
+    assert user.type("stop").code == 0
+    assert states(user) == {"stopped"}
+    following.send_signal(signal.SIGINT)
+    assert "got <hello there>" in finish(following).out
+    assert logins(lab) == before
+    assert user.type("--fresh", "exec", "mini", "--", "true").code == 0
+    assert sum(logins(lab)) == sum(before) + 1
+    process.send_signal(signal.SIGTERM)
+    ended = finish(process)
+    assert (ended.code, ended.err) == (0, "")
+    assert "worker@mini is ready" in ended.out
+    assert WARM not in user.type("status").out
+
+
+def test_it_is_killed(lab: Lab, served: tuple[User, subprocess.Popen[bytes]]) -> None:
+    """A second one says which process serves; a dead one keeps neither lock nor socket."""
+    user, process = served
+    second = user.type("serve")
+    assert second.code == 1
+    assert "serves this fleet already" in second.err
+    following = user.begin("exec", "mini", "--", "echo begun; exec sleep 4718")
+    eventually(lambda: running(lab, "mini", "sleep 4718"), "it runs")
+    process.kill()
+    process.wait(10)
+    said = finish(following)
+    assert said.code != 0
+    assert "fleetctl serve" in said.err
+    assert user.type("serve", "--status").code == 1
+    cold = user.type("status")
+    assert WARM not in cold.out
+    assert "4/4 nodes" in cold.out
+    again = serve(user)
+    assert "process" in user.type("serve", "--status").out
+    user.start()
+    assert states(user) == {"ready"}
+    again.terminate()
+    assert finish(again).code == 0
+
+
+@pytest.mark.long
+def test_a_client_that_is_killed_leaves_nothing(
+    lab: Lab, served: tuple[User, subprocess.Popen[bytes]]
+) -> None:
+    user, _ = served
+    client = user.begin("exec", "mini", "pi", "--", "exec sleep 4719")
+    for node in ("mini", "pi"):
+        eventually(lambda node=node: running(lab, node, "sleep 4719"), "it runs")  # type: ignore[misc]
+    client.kill()
+    client.wait(10)
+    for node in ("mini", "pi"):
+        eventually(lambda node=node: not running(lab, node, "sleep 4719"), "it ends")  # type: ignore[misc]
+    assert states(user) == {"stopped"}
+
+
+@pytest.mark.long
+def test_the_file_changes(lab: Lab, served: tuple[User, subprocess.Popen[bytes]]) -> None:
+    """A good one is taken up, over the same connections; a wrong one is not, and said to be so."""
+    user, process = served
+    before = logins(lab)
+    user.write({**JOB, "other": {"on": "mini", "command": "sleep 4720"}})
+    eventually(lambda: WARM in user.type("status").out, "the new one is told", timeout_s=20)
+    assert "other@mini" in user.type("status").out
+    user.path.write_text("fleet: [\n")
+    assert user.type("status").code == 2
+    user.write(JOB)
+    eventually(lambda: WARM in user.type("status").out, "the first one is told", timeout_s=20)
+    assert logins(lab) == before
+    process.terminate()
+    assert "has changed, and is taken up" in finish(process).out
+
+
+@pytest.mark.long
+def test_a_node_is_lost_and_comes_back(
+    lab: Lab, served: tuple[User, subprocess.Popen[bytes]]
+) -> None:
+    user, _ = served
+    lab.fault("power-off", "pi")
+    eventually(lambda: "3/4 nodes" in user.type("status").out, "pi is lost", timeout_s=40)
+    lab.heal()
+    eventually(lambda: "4/4 nodes" in user.type("status").out, "pi is back", timeout_s=60)
