@@ -23,6 +23,8 @@ quick, and may not raise."""
 Say = Callable[[str], object]
 """Takes a line for the user."""
 
+MOST_NOTES = 200
+"""Of the observer's own, that wait to be kept; the oldest are dropped."""
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 300.0
 """After a history that cannot be written, it is tried again after pauses that double from the one
@@ -46,6 +48,12 @@ class Keeping:
         self._next_s = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._other = False
+        self._notes: list[Event] = []
+
+    def note(self, event: Event) -> None:
+        """Tell the user what the observer itself has to say, and keep it with what is seen."""
+        self._say(line(event))
+        self._notes = [*self._notes, event][-MOST_NOTES:]
 
     async def take(self, snapshot: Snapshot) -> Sequence[Event]:
         """Keep it if that can be done; returns what is new, kept or not."""
@@ -81,6 +89,10 @@ class Keeping:
         if self._recorder is None:
             self._store = Store(self._fleet)
             self._recorder = Recorder(self._store)
+        if self._notes and self._store:
+            noted = self._notes
+            self._store.add_events(noted)
+            self._notes = [event for event in self._notes if event not in noted]
         return self._recorder.take(snapshot)
 
     def close(self) -> None:

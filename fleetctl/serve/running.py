@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from fleetctl import __version__
+from fleetctl.alerts.alerting import Alerting
 from fleetctl.errors import ConfigError, FleetctlError, UsageError
 from fleetctl.fleet import LiveFleet
 from fleetctl.history.writer_lock import WriterLock
@@ -169,10 +170,11 @@ class Serving:
             with suppress(OSError):
                 write_private(_info(fleet), msgspec.json.encode(info))
             keeping = Keeping(fleet, self._say)
+            alerting = Alerting(read.service.fleet, keeping.note)
             try:
                 async with Door(fleet, self._server.take) as door:
                     self._say(f"serving {fleet} (process {info.pid}) at {door.path}")
-                    await self._serve(read, keeping)
+                    await self._serve(read, keeping, alerting)
             finally:
                 keeping.close()
         finally:
@@ -188,12 +190,24 @@ class Serving:
                 )
             await asyncio.sleep(0.05)
 
-    async def _serve(self, read: _Read, keeping: Keeping) -> None:
+    async def _serve(self, read: _Read, keeping: Keeping, alerting: Alerting) -> None:
         """Serve what the file says, and what it says when it changes, until the end."""
+        sending = asyncio.create_task(alerting.run())
+        sending.add_done_callback(lambda _: self.end())
+        try:
+            await self._follow(read, keeping, alerting)
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            if not sending.cancelled() and (error := sending.exception()):
+                raise error
+
+    async def _follow(self, read: _Read, keeping: Keeping, alerting: Alerting) -> None:
         served: Served | None = None
         while True:
             observing = Observing(read.service, self._interval_s, keeping, self._say)
-            observing.on_snapshot.extend(self._on_snapshot)
+            alerting.follow(read.service.fleet)
+            observing.on_snapshot.extend((alerting.on_snapshot, *self._on_snapshot))
             served = Served(read.service, observing.newest, read.path, read.content, served)
             self._server.serve(served)
             watching = asyncio.create_task(observing.run())
