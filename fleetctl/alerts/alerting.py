@@ -35,6 +35,8 @@ MOST_EVENTS = 500
 """Of the newest events so many are kept, for the causes that they began."""
 EVENT_S = 120.0
 """An event that is older began something else."""
+END_S = 1.0
+"""How long what is being sent may go on at the end; after that it is sent again next time."""
 _IDLE_S = 60.0
 _WRITE_AGAIN_S = 30.0
 
@@ -136,9 +138,12 @@ class Alerting:
                 except TimeoutError:
                     pass
         finally:
-            for task in self._sending.values():
+            sending = list(self._sending.values())
+            if sending:
+                await asyncio.wait(sending, timeout=END_S)
+            for task in sending:
                 task.cancel()
-            await asyncio.gather(*self._sending.values(), return_exceptions=True)
+            await asyncio.gather(*sending, return_exceptions=True)
             await asyncio.shield(self._keep(last=True))
 
     def _begin_sending(self) -> float:

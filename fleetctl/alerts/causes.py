@@ -76,15 +76,15 @@ def causes(status: FleetStatus, fleet: Fleet, past: Past) -> Iterator[Cause]:
         yield from _job_failed(job, services, status, fleet)
         done = run_ended(services)
         if done and done >= past.since:
-            yield _run_done(job, services, done)
+            yield _run_done(job, services, done, fleet)
         elif not done:
-            yield from _ranks_lost(job, services, status, past.ran)
+            yield from _ranks_lost(job, services, status, fleet, past.ran)
     for name, node in status.nodes.items():
         free = node.system.disk_free_bytes if node.system else None
         if free is not None and free < DISK_LOW_BYTES:
             yield _disk_low(name, free, status)
     for problem in status.problems:
-        if found := _of_problem(problem, status):
+        if found := _of_problem(problem, status, fleet):
             yield found
 
 
@@ -100,19 +100,21 @@ def run_ended(services: Mapping[str, ServiceStatus]) -> datetime | None:
     return max(times) if mine and len(times) == len(mine) else None
 
 
-def _run_done(job: str, services: Mapping[str, ServiceStatus], ended: datetime) -> Cause:
+def _run_done(
+    job: str, services: Mapping[str, ServiceStatus], ended: datetime, fleet: Fleet
+) -> Cause:
     mine = [s for s in services.values() if s.state == "exited"]
     begun = [s.started_at for s in mine if s.started_at is not None]
     took = f" after {duration((ended - min(begun)).total_seconds())}" if begun else ""
     names = next(iter(services)) if len(mine) == 1 else count(len(mine), "instance")
     text = f"job {job} is done{took}: {names} ended with exit code 0"
-    return Cause("run-done", job, text, ended, (_command(f"logs --job {job}"),), job)
+    return Cause("run-done", job, text, ended, (_command("logs", job, fleet),), job)
 
 
-def _command(text: str) -> str:
-    """``fleetctl`` with the option of the job where it belongs."""
-    words, _, job = text.partition(" --job ")
-    return f"fleetctl --job {job} {words}" if job else f"fleetctl {words}"
+def _command(words: str, job: str, fleet: Fleet) -> str:
+    """``fleetctl`` with the option of the job, unless it is the default one."""
+    chosen = "" if job == next(iter(fleet.jobs), job) else f"--job {job} "
+    return f"fleetctl {chosen}{words}"
 
 
 def _node_lost(name: str, node: NodeStatus, status: FleetStatus) -> Cause:
@@ -138,15 +140,17 @@ def _job_failed(
     others = f", and {count(len(failed) - 1, 'other')}" if len(failed) > 1 else ""
     text = f"job {job} failed: {_why(first, failed[first], status)}{others}"
     node, at = failed[first].node, status.generated_at
-    yield Cause("job-failed", job, text, at, _look(first, job), job, node, affects=tuple(failed))
+    yield Cause(
+        "job-failed", job, text, at, _look(first, job, fleet), job, node, affects=tuple(failed)
+    )
 
 
 def _ended(service: ServiceStatus, status: FleetStatus) -> datetime:
     return service.ended_at or status.generated_at
 
 
-def _look(name: str, job: str) -> tuple[str, ...]:
-    return _command(f"postmortem {name} --job {job}"), _command(f"logs {name} --job {job}")
+def _look(name: str, job: str, fleet: Fleet) -> tuple[str, ...]:
+    return tuple(_command(f"{what} {name}", job, fleet) for what in ("postmortem", "logs"))
 
 
 def _why(name: str, service: ServiceStatus, status: FleetStatus) -> str:
@@ -159,7 +163,11 @@ def _why(name: str, service: ServiceStatus, status: FleetStatus) -> str:
 
 
 def _ranks_lost(
-    job: str, services: Mapping[str, ServiceStatus], status: FleetStatus, ran: Set[str]
+    job: str,
+    services: Mapping[str, ServiceStatus],
+    status: FleetStatus,
+    fleet: Fleet,
+    ran: Set[str],
 ) -> Iterator[Cause]:
     goes_on = any(service.state in ALIVE_STATES for service in services.values())
     for name, service in services.items():
@@ -174,7 +182,7 @@ def _ranks_lost(
         else:
             continue
         at = status.generated_at
-        yield Cause("rank-lost", name, text, at, _look(name, job), job, service.node)
+        yield Cause("rank-lost", name, text, at, _look(name, job, fleet), job, service.node)
 
 
 def _disk_low(name: str, free: int, status: FleetStatus) -> Cause:
@@ -183,7 +191,7 @@ def _disk_low(name: str, free: int, status: FleetStatus) -> Cause:
     return Cause("disk-low", name, text, status.generated_at, do, node=name)
 
 
-def _of_problem(problem: Problem, status: FleetStatus) -> Cause | None:
+def _of_problem(problem: Problem, status: FleetStatus, fleet: Fleet) -> Cause | None:
     kind = _OF_CODES.get(problem.code)
     if kind is None:
         if problem.severity != "error":
@@ -194,7 +202,7 @@ def _of_problem(problem: Problem, status: FleetStatus) -> Cause | None:
     first = next((n for n in instances if n.endswith(f"@{problem.node}")), "")
     if kind in _OF_INSTANCES:
         subject = instances[0] if len(instances) == 1 else job or problem.node or ""
-        do = _look(instances[0], job)[1:] if instances and job else ("fleetctl status",)
+        do = _look(instances[0], job, fleet)[1:] if instances and job else ("fleetctl status",)
     else:
         of_instance = problem.code.startswith(("service-", "port-")) and first
         subject = first if of_instance else problem.node or ", ".join(problem.affects)

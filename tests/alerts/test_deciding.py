@@ -131,7 +131,7 @@ def test_it_is_told_after_its_time_once_and_once_that_it_is_over() -> None:
     assert said.causes[0].since == at(10)
     first, second = said.text.splitlines()
     assert first.startswith("job train failed: worker@b failed with exit code 137: killed by")
-    assert "fleetctl postmortem worker@b" in second.replace(" --job train", "")
+    assert second == "  fleetctl postmortem worker@b; fleetctl logs worker@b"
     assert observer.watch(lost, 42, 600) == []
     [over] = observer.see(status(600))
     assert (over.state, over.causes[0].until) == ("over", at(600))
@@ -229,6 +229,7 @@ def test_a_run_is_done_once() -> None:
     assert said.text.splitlines()[0] == (
         "job other is done after 1m44s: 2 instances ended with exit code 0"
     )
+    assert said.causes[0].do == ("fleetctl --job other logs",)
     assert observer.watch(status(0, *done), 8, 300) == []
     assert observer.watch(status(0), 300, 400) == []
 
