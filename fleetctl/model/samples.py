@@ -44,7 +44,7 @@ class Sample(Struct, frozen=True):
     value: float
 
 
-class Point(Struct, frozen=True):
+class Point(Struct, frozen=True, gc=False):
     """The samples of one stretch of time."""
 
     at_s: float
