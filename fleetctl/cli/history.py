@@ -168,7 +168,7 @@ def _csv(found: Found) -> str:
     for series, points in found.points.items():
         named = (series.kind, series.subject, series.metric)
         for p in points:
-            values = (f"{v:.7g}" for v in (p.low, p.mean, p.high))
+            values = (f"{_short(v):.12g}" for v in (p.low, p.mean, p.high))
             at = f"{_time(p.at_s):%Y-%m-%dT%H:%M:%SZ}"
             lines.writerow((at, p.length_s, *named, p.count, *values))
     return out.getvalue()

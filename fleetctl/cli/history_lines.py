@@ -12,7 +12,7 @@ from fleetctl.marks import mark
 from fleetctl.model.samples import INSTANCE_STATES, Point, Series, SeriesKind
 from fleetctl.model.timeline import columns, figures
 from fleetctl.quantities import count, duration
-from fleetctl.words.history import all_metrics, bars, number, title
+from fleetctl.words.history import bars, number, title
 
 WIDEST = 120
 _NAME, _FIGURE = 34, 7
@@ -20,6 +20,7 @@ _LEAST_BARS = 10
 GAP_S = 90.0
 """What is no longer is no gap."""
 _GAPS_TOLD = 3
+_MANY = 4
 _ASCII_BARS = str.maketrans("▁▂▃▄▅▆▇█", "_.-~=+*#")
 
 
@@ -51,16 +52,15 @@ def history_lines(found: Found, *, more: bool) -> Iterator[str]:
         yield from _problems(found)
     if more:
         yield ""
-        yield f"--metric shows others: {', '.join(all_metrics()[:8])}, …; or name a TARGET."
+        yield "More: --metric jitter, disk, clock, restarts, step, tokens; or name a TARGET."
 
 
 def _group(found: Found, metric: str, members: Sequence[Series], bar_wide: int) -> list[str]:
     since_s, until_s = found.since.timestamp(), found.until.timestamp()
     rows = []
-    for series in members:
-        points = found.points[series]
+    for name, points in _rows(found, members):
         drawn = _plain(bars(metric, columns(points, since_s, until_s, bar_wide)))
-        rows.append((_short(series.subject), drawn, *_figures(metric, points)))
+        rows.append((_short(name), drawn, *_figures(metric, points)))
     over = "OVER TIME".ljust(bar_wide)
     if metric == "state":
         seen = {number("state", p.high) for s in members for p in found.points[s]}
@@ -68,6 +68,15 @@ def _group(found: Found, metric: str, members: Sequence[Series], bar_wide: int) 
         legend = ", ".join(f"{marked(mark(state))} {state}" for state in shown)
         return [*table(("", over, "LAST", "READY"), rows), cut(f"  {legend}")]
     return table(("", over, *(h.rjust(_FIGURE) for h in ("MIN", "MEDIAN", "P99", "MAX"))), rows)
+
+
+def _rows(found: Found, members: Sequence[Series]) -> list[tuple[str, Sequence[Point]]]:
+    """The name and points of each; of several that are the same all the time, one for all."""
+    rows = [(series.subject, found.points[series]) for series in members]
+    values = {value for _, points in rows for p in points for value in (p.low, p.high)}
+    if len(rows) < _MANY or len(values) > 1:
+        return rows
+    return [(f"all {len(rows)}", [point for _, points in rows for point in points])]
 
 
 def _figures(metric: str, points: Sequence[Point]) -> tuple[str, ...]:

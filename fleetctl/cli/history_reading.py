@@ -112,7 +112,8 @@ def _require(fleet: Fleet, targets: Sequence[str], kept: Sequence[Series]) -> No
 def _nearest(target: str, kept: Sequence[Series]) -> str:
     from difflib import get_close_matches
 
-    names = list(dict.fromkeys(s.subject for s in kept))
+    order: tuple[SeriesKind, ...] = ("node", "instance", "link", "job")
+    names = list(dict.fromkeys(s.subject for kind in order for s in kept if s.kind == kind))
     if close := get_close_matches(target, names, n=1):
         return f"Did you mean {close[0]!r}?"
     told = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")

@@ -68,6 +68,7 @@ SILENT = [
     "send worker text",
     "lab status",
     "bench",
+    "history",
     "init",
     "keys",
     "trust",
