@@ -83,21 +83,25 @@ def enter_past(store: Store, events: Sequence[Event]) -> tuple[Event, ...]:
     :returns: what is kept.
     :raises HistoryError: it cannot be read or written.
     """
-    if not events:
-        return ()
-    times = [event.at.timestamp() for event in events]
-    looks = store.points(
-        min(times) - SOON_S, max(times) + 2 * SOON_S, kind="instance", metrics={"ready"}
-    )
+    times = {e: e.at.timestamp() for e in events if _while_watched(store, e)}
+    looks: Mapping[Series, Sequence[Point]] = {}
+    if times:
+        first, last = min(times.values()), max(times.values())
+        looks = store.points(first - SOON_S, last + 2 * SOON_S, kind="instance", metrics={"ready"})
 
     def seen(event: Event) -> bool:
         points = looks.get(Series("instance", f"{event.job}/{event.subject}", "ready"), ())
-        return event.kind == "instance" and _seen(points, event.at.timestamp())
+        return event in times and _seen(points, times[event])
 
     kept = tuple(event for event in events if not seen(event))
     if kept:
         store.add_events(kept)
     return kept
+
+
+def _while_watched(store: Store, event: Event) -> bool:
+    at_s = event.at.timestamp()
+    return event.kind == "instance" and bool(store.watched(at_s, at_s))
 
 
 def _seen(points: Sequence[Point], at_s: float) -> bool:
