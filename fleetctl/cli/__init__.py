@@ -29,6 +29,7 @@ COMMANDS = {
     "signal": "send a signal to the processes of services",
     "send": "type a text into the windows of services",
     "top": "how far the job is: step, rate, lag and loss of each rank",
+    "history": "values and problems over time: links, nodes, instances",
     "attach": "the tmux window of an instance, in this terminal",
     "open": "web pages of the job, in the browser here",
     "logs": "lines of one or several instances",

@@ -23,6 +23,7 @@ def expand(fleet: Fleet) -> dict[str, Any]:
         "internet": str(fleet.internet) if fleet.internet else None,
         "networks": {name: _network(network) for name, network in fleet.networks.items()},
         "nodes": {name: _node(fleet, node, expectations) for name, node in fleet.nodes.items()},
+        "history": msgspec.structs.asdict(fleet.history),
         "jobs": {name: _job(job) for name, job in fleet.jobs.items()},
     }
 

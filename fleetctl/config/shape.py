@@ -15,11 +15,13 @@ from fleetctl.config.scalars import (
     Address,
     Binding,
     Count,
+    Days,
     EnvName,
     Framework,
     Host,
     InterfaceName,
     Jump,
+    MiB,
     Name,
     NetworkRef,
     NodeAddress,
@@ -415,6 +417,16 @@ class JobEntry(Entry):
     ] = None
 
 
+class HistoryEntry(Entry):
+    """How much of the past is kept on the machine that watches."""
+
+    days: Annotated[Days | UnsetType, _means("For how many days; default 365.")] = UNSET
+    mb: Annotated[
+        MiB | UnsetType,
+        _means("How many MiB it may take; then the oldest is dropped. Default 200."),
+    ] = UNSET
+
+
 class FileEntry(Entry):
     """A fleet: its machines, the networks between them, and its jobs."""
 
@@ -428,6 +440,9 @@ class FileEntry(Entry):
     defaults: Annotated[DefaultsEntry | None, _means("For nodes that do not give their own.")] = (
         None
     )
+    history: Annotated[
+        HistoryEntry | None, _means("How much of the past is kept on the machine that watches.")
+    ] = None
     jobs: Annotated[
         Annotated[dict[Name, JobEntry], _SOME] | UnsetType,
         _means("What to run; the first job is the default one."),

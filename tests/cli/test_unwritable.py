@@ -73,6 +73,7 @@ SILENT = [
     "send worker text",
     "lab status",
     "bench",
+    "history",
     "init",
     "keys",
     "trust",

@@ -24,11 +24,11 @@ from fleetctl.model.status import FleetStatus, NodeStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.quantities import duration, rtt
 from fleetctl.tui.messages import CursorMoved
-from fleetctl.tui.sparkline import sparkline
 from fleetctl.tui.tones import drawn, state, toned
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
 from fleetctl.tui.widgets.rows import Rows
 from fleetctl.undertakings import Snapshot
+from fleetctl.words.sparkline import sparkline
 from fleetctl.words.system import load, memory
 
 HISTORY = 60
