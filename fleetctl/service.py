@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
+from fleetctl.model.actions import Told
 from fleetctl.model.bench import BenchPath, BenchReport, PathResult
 from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
@@ -161,9 +162,16 @@ class Action:
     """A start, stop or restart; nothing happens before :meth:`run`.
 
     :param work: does it, and keeps the newest status of each instance in the given mapping.
+    :param key: see there.
     """
 
-    def __init__(self, work: Callable[[dict[str, ServiceStatus]], Awaitable[ActionResult]]) -> None:
+    def __init__(
+        self,
+        work: Callable[[dict[str, ServiceStatus]], Awaitable[ActionResult]],
+        key: str = "",
+    ) -> None:
+        self.key = key
+        """Of its event, as nodes have it noted; empty: it is not noted."""
         self._work = work
         self._known: dict[str, ServiceStatus] = {}
 
@@ -509,6 +517,14 @@ class FleetService(Protocol):
         :param dry_run: change nothing.
         :param force: overwrite and delete what was changed on a node, too.
         :raises UsageError: the job has no ``sync``, or its folder cannot be read.
+        """
+
+    async def actions(self, sizes: Mapping[str, str] | None = None) -> Mapping[str, Told]:
+        """What controllers noted on the nodes that they acted on.
+
+        :param sizes: by node: what stood for all of it in the last answer; where it is the same,
+            nothing is read.
+        :returns: by node; one that cannot be asked says why.
         """
 
     def fix(

@@ -79,3 +79,9 @@ def observer_lock(fleet: str) -> str:
     """The file on the controller, starting with ``~/``, that the process locks which keeps the
     history."""
     return f"{STATE}/{fleet}/.observer.lock"
+
+
+def actions_dir(fleet: str) -> str:
+    """The folder on a node, starting with ``~/``, with what controllers did there: one line of JSON
+    each in ``.actions``, the older half in ``.actions.1``."""
+    return f"{STATE}/{fleet}"

@@ -22,6 +22,7 @@ from fleetctl.errors import ConnectTimedOut, FleetctlError, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.link.links import Links
 from fleetctl.logs.events import LogBatch, LogEvent, PastLog, Wanted
+from fleetctl.model.actions import Told
 from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
@@ -359,6 +360,9 @@ class Stage:
     ) -> None:
         raise NotImplementedError("the dashboard copies no code")
 
+    async def actions(self, sizes: Mapping[str, str] | None = None) -> Mapping[str, Told]:
+        return {}
+
     def fix(
         self,
         nodes: Sequence[str],
@@ -454,7 +458,8 @@ class EditedFile:
         return self.says
 
     def notes(self) -> list[str]:
-        return self.noted
+        notes, self.noted = self.noted, []
+        return notes
 
 
 class Screen:
