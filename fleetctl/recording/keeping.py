@@ -107,7 +107,8 @@ class Keeping:
         self._begun.set()
 
     async def _open(self) -> None:
-        self._store = await asyncio.to_thread(Store, self._service.fleet.name)
+        store = await asyncio.to_thread(Store, self._service.fleet.name)
+        self._store = store
         self._show(await self._kept())
         await self._go_on()
 
@@ -115,10 +116,10 @@ class Keeping:
         """Begin to record, where this process is the one that does, with what still goes on."""
         if not self.writes or self._store is None:
             return
-        recorder = Recorder(self._store)
-        recorder.go_on_with(await asyncio.to_thread(recorder.open_events))
-        self._recorder = recorder
-        self._sizes = {}
+        recorder = self._recorder
+        recorder.store = self._store
+        if not recorder.looked:
+            recorder.go_on_with(await asyncio.to_thread(recorder.open_events))
         self._ask.set()
         if self._newest:
             self._look(self._newest)

@@ -34,8 +34,9 @@ class Recorder:
         self.store = store
         self.lost = 0
         """How many events could not be kept at all."""
+        self.looked = False
+        """Whether it has seen anything."""
         self._changes = Changes()
-        self._before_told = False
         self._lock = threading.Lock()
         self._waiting: dict[str, Event] = {}
         self._newest: Snapshot | None = None
@@ -50,7 +51,7 @@ class Recorder:
             with its key.
         :raises HistoryError: it cannot be written; the next snapshot brings it again.
         """
-        if not self._before_told and self.store:
+        if not self.looked and self.store and snapshot.complete:
             self.go_on_with(self.open_events())
         new = self.look(snapshot)
         self.write()
@@ -67,13 +68,13 @@ class Recorder:
 
     def go_on_with(self, events: list[Event]) -> None:
         """Take :meth:`open_events`, before the first look."""
-        self._before_told = True
         self._changes.go_on_with(events)
 
     def look(self, snapshot: Snapshot) -> tuple[Event, ...]:
         """Take a snapshot, and write nothing yet; the events since the last one."""
         if not snapshot.complete:
             return ()
+        self.looked = True
         at_s = snapshot.status.generated_at.timestamp()
         new = self._changes.look(snapshot.status)
         with self._lock:
