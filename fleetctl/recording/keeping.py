@@ -105,6 +105,8 @@ class Keeping:
             await asyncio.to_thread(self._lock.take)
             await self._open()
         self._begun.set()
+        if self._newest and self.mine and not self._recorder.looked:
+            self._look(self._newest)
 
     async def _open(self) -> None:
         store = await asyncio.to_thread(Store, self._service.fleet.name)

@@ -505,10 +505,12 @@ async def opened(
     stage: Stage | None = None,
     file: EditedFile | None = None,
     ready: str = "5/5 ready",
+    *,
+    keep_events: bool = False,
 ) -> AsyncIterator[Screen]:
     """The dashboard, after one look at every node."""
     stage = stage or Stage()
-    app = FleetApp(stage, file=file)
+    app = FleetApp(stage, file=file, keep_events=keep_events)
     async with app.run_test(size=size, notifications=True) as pilot:
         screen = Screen(app, pilot, stage)
         await screen.until(ready)
