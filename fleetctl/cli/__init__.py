@@ -33,6 +33,7 @@ COMMANDS = {
     "attach": "the tmux window of an instance, in this terminal",
     "open": "web pages of the job, in the browser here",
     "logs": "lines of one or several instances",
+    "events": "what changed in the fleet, why, and who asked for it",
     "check": "verify the network: routes there and back, forwarding, which node reaches which",
     "bench": "measure round trips and bandwidth of the job's paths",
     "fix": "show, or with --apply run, the commands that repair what check found",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:  # `config` and `lab` use Context too, and do not need these
     from fleetctl.fleet import LiveFleet
+    from fleetctl.model.events import Actor
     from fleetctl.model.jobs import Instance
     from fleetctl.model.topology import Fleet
     from fleetctl.service import FleetService
@@ -50,9 +52,11 @@ class Context(Struct, frozen=True):
         path = find(self.config_path)
         fleet = seen_from_here(load(path))
         job = choose_job(fleet, None if several and self.means_all(fleet) else self.job)
+        tell = tell or _note
         for line in not_yet_told(path, fleet):
-            (tell or _note)(line)
-        return LiveFleet(fleet, job, warm=warm and not self.fresh)
+            tell(line)
+        warm = warm and not self.fresh
+        return LiveFleet(fleet, job, warm=warm, by=_actor, tell=tell)
 
     def means_all(self, fleet: Fleet) -> bool:
         """Whether all jobs of ``fleet`` are chosen, and not one of them."""
@@ -64,6 +68,13 @@ class Context(Struct, frozen=True):
         """The service of each job that is chosen, over the connections of ``service``."""
         jobs = service.fleet.jobs.values() if self.means_all(service.fleet) else ()
         return [service.with_job(job) for job in jobs] or [service]
+
+
+def _actor() -> Actor:
+    from fleetctl.cli import COMMANDS
+    from fleetctl.noting.actor import this_actor
+
+    return this_actor(sys.argv[1:], COMMANDS)
 
 
 def _note(line: str) -> None:

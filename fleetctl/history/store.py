@@ -245,6 +245,14 @@ class Store:
 
     # reading
 
+    def version(self) -> int:
+        """Changes when another process has written (SQLite's data_version).
+
+        :raises HistoryError: it cannot be read.
+        """
+        with self._told("read"), self._lock:
+            return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
     def series(self) -> list[Series]:
         """All that is kept.
 

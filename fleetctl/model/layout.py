@@ -85,3 +85,9 @@ def serve_dir(fleet: str) -> str:
     """The folder on the controller, starting with ``~/``, with the ``socket`` and the ``lock`` of
     `fleetctl serve`; nobody else may enter it."""
     return f"{STATE}/{fleet}/.serve"
+
+
+def actions_dir(fleet: str) -> str:
+    """The folder on a node, starting with ``~/``, with what controllers did there: one line of JSON
+    each in ``.actions``, the older half in ``.actions.1``."""
+    return f"{STATE}/{fleet}"

@@ -6,6 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from fleetctl.errors import LinkError
+from fleetctl.model.events import Event
+
 
 class PastLine(Struct, frozen=True):
     """One begin or end of an attempt, by the node's clock."""
@@ -29,3 +32,12 @@ class Past(Struct, frozen=True):
     """Seconds since 1970; None: not known."""
     boot: str = ""
     """Differs from boot to boot; empty: the system has no such word."""
+
+
+class PastOfNode(Struct, frozen=True):
+    """What one node noted, as events by the controller's clock."""
+
+    events: tuple[Event, ...] = ()
+    """In the order of time."""
+    error: LinkError | None = None
+    """Why it could not be asked; ask again when it is back."""

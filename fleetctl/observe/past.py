@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from msgspec import Struct
-
 from fleetctl.errors import LinkError
 from fleetctl.health.past import past_events
 from fleetctl.link.mistakes import of_node
-from fleetctl.model.events import Event
+from fleetctl.model.past import PastOfNode
 from fleetctl.observe.observer import Observer
 from fleetctl.probes.past import past_text, read_past
 
@@ -19,20 +17,11 @@ PAST_TIMEOUT_S = 20.0
 """Of one question."""
 
 
-class PastOfNode(Struct, frozen=True):
-    """What one node noted."""
-
-    events: tuple[Event, ...] = ()
-    """In the order of time."""
-    error: LinkError | None = None
-    """Why it could not be asked; ask again when it is back."""
-
-
 async def fetch_past(observer: Observer, since: Mapping[str, datetime]) -> Mapping[str, PastOfNode]:
     """Ask nodes what they noted; each over its one connection, all side by side.
 
-    For :func:`fleetctl.recording.enter_past`, which leaves out what was seen as it happened. Their
-    events have a key, so that it does no harm to ask for the same time again.
+    For :func:`fleetctl.recording.missed.enter_past`, which leaves out what was seen as it happened.
+    Their events have a key, so that it does no harm to ask for the same time again.
 
     :param since: by node: since when; nodes that cannot be logged into are left out.
     """

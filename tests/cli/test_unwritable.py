@@ -41,6 +41,8 @@ PRINTS = [
     "logs --json",
     "logs -f",
     "open --no-browser",
+    "events",
+    "events --json",
     "exec here -- echo said",
     "exec --stream here -- echo said",
     "exec --diff here -- echo said",

@@ -23,7 +23,7 @@ import msgspec
 from fleetctl.config import load
 from fleetctl.fleet import LiveFleet
 from fleetctl.history.store import Store
-from fleetctl.missed import Missed, enter_past
+from fleetctl.recording.missed import Missed, enter_past
 from fleetctl.observe.past import fetch_past
 from fleetctl.recording import Recorder
 

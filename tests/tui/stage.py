@@ -22,12 +22,14 @@ from fleetctl.errors import ConnectTimedOut, FleetctlError, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.link.links import Links
 from fleetctl.logs.events import LogBatch, LogEvent, PastLog, Wanted
+from fleetctl.model.actions import Told
 from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.pages import Page
+from fleetctl.model.past import PastOfNode
 from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
@@ -346,6 +348,12 @@ class Stage:
     ) -> None:
         raise NotImplementedError("the dashboard copies no code")
 
+    async def past(self, since: Mapping[str, datetime]) -> Mapping[str, PastOfNode]:
+        return {}
+
+    async def actions(self, sizes: Mapping[str, str] | None = None) -> Mapping[str, Told]:
+        return {}
+
     def fix(
         self,
         nodes: Sequence[str],
@@ -441,7 +449,8 @@ class EditedFile:
         return self.says
 
     def notes(self) -> list[str]:
-        return self.noted
+        notes, self.noted = self.noted, []
+        return notes
 
 
 class Screen:
@@ -487,10 +496,12 @@ async def opened(
     stage: Stage | None = None,
     file: EditedFile | None = None,
     ready: str = "5/5 ready",
+    *,
+    keep_events: bool = False,
 ) -> AsyncIterator[Screen]:
     """The dashboard, after one look at every node."""
     stage = stage or Stage()
-    app = FleetApp(stage, file=file)
+    app = FleetApp(stage, file=file, keep_events=keep_events)
     async with app.run_test(size=size, notifications=True) as pilot:
         screen = Screen(app, pilot, stage)
         await screen.until(ready)

@@ -22,7 +22,7 @@ _KEYS = (
     ("u U", "shows the commands that undo repairs of that node, or of all; y runs them"),
     ("p", "opens the web page of what the cursor is on, or of the job, in the browser here"),
     ("l", "to the logs; / filters, Ctrl-f searches, space pauses, [ ] one or all"),
-    ("e", "events: what changed since the dashboard was opened"),
+    ("e", "events: what changed, and who asked for it"),
     ("J", "the jobs of nodes.yaml, how each is, and which of them is shown here"),
     ("t", "the topology, as large as the screen, and back"),
     ("z", "the panel with the cursor, as large as the screen, and back"),

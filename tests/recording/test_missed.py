@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from fleetctl.health.past import past_events
 from fleetctl.history.store import Store
-from fleetctl.missed import Missed, enter_past
 from fleetctl.model.samples import Sample, Series
 from fleetctl.model.status import FleetStatus, SSHStatus
 from fleetctl.probes.past import read_past
+from fleetctl.recording.missed import Missed, enter_past
 from tests.health.test_unexplained import CLUSTER
 from tests.health.world import World
 

@@ -21,11 +21,8 @@ _STRETCH_S = 600
 class Missed:
     """Finds out, from status to status of one watch, which nodes were not heard for a while.
 
-    It goes before :class:`fleetctl.recording.Recorder`, whose samples say until when they were::
-
-        if since := missed.take(snapshot.status):
-            found = await fetch_past(observer, since)
-            enter_past(store, [e for node in found.values() for e in node.events])
+    It goes before :class:`fleetctl.recording.recorder.Recorder`, whose samples say until when they
+    were.
     """
 
     def __init__(self, store: Store) -> None:
