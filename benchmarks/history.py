@@ -83,19 +83,22 @@ def write_looks(store: Store, series: list[Series], looks: int) -> list[float]:
 
 def fill_past(path: Path, numbers: int, days: int) -> None:
     """Put in what is left of earlier days: blocks of which each has several samples."""
-    pool = [round(random.uniform(0.2, 0.6), 3) for _ in range(1024)]
+    pool = [_several(numbers) for _ in range(100)]
     with sqlite3.connect(path) as db:
         for length in LEVELS:
             first = NOW_S - min(days * DAY_S, kept_s(length, LIMITS))
-            for at_s in range(first // length * length, NOW_S - DAY_S, length):
-                block = Block()
-                for number in range(numbers):
-                    steady = number % 3 == 0
-                    for _ in range(2):
-                        block.add(number, 1.0 if steady else pool[random.getrandbits(10)])
-                db.execute(
-                    f"INSERT OR IGNORE INTO points_{length} VALUES (?, ?)", (at_s, block.encoded())
-                )
+            times = range(first // length * length, NOW_S - DAY_S, length)
+            rows = ((at_s, random.choice(pool)) for at_s in times)
+            db.executemany(f"INSERT OR IGNORE INTO points_{length} VALUES (?, ?)", rows)
+
+
+def _several(numbers: int) -> bytes:
+    """The bytes of a block in which two thirds of the values change."""
+    block = Block()
+    for number in range(numbers):
+        for _ in range(2):
+            block.add(number, round(random.uniform(0.2, 0.6), 3) if number % 3 else 1.0)
+    return block.encoded()
 
 
 def read_s(path: Path, span_s: float, only: str | None = None) -> float:

@@ -32,7 +32,8 @@ def past_text(fleet: str, node: str, since_s: int) -> str:
 
     :param since_s: what is older is left out; in seconds since 1970, by the node's clock.
     """
-    return f"""if [ -r /proc/uptime ]; then
+    return f"""LC_ALL=C; export LC_ALL
+if [ -r /proc/uptime ]; then
 read -r up idle </proc/uptime; read -r boot </proc/sys/kernel/random/boot_id
 echo "boot:$up $(date +%s) ${{boot:--}}"
 else echo "boottime:$(sysctl -n kern.boottime)"

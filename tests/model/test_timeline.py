@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from fleetctl.model.samples import INSTANCE_STATES, METRICS, Point
@@ -15,7 +17,7 @@ def point(at_s: float, value: float, length_s: float = 10, count: int = 1) -> Po
 
 
 def means(points: list[Point], number: int, until_s: float = 100.0) -> list[float | None]:
-    return [c and c.mean for c in columns(points, 0.0, until_s, number)]
+    return [None if c is None else c.mean for c in columns(points, 0.0, until_s, number)]
 
 
 def test_each_point_is_in_its_column_and_a_gap_stays_one() -> None:
@@ -63,7 +65,7 @@ def test_every_metric_has_a_title_with_its_unit() -> None:
 
 
 def test_every_state_of_an_instance_has_a_number() -> None:
-    assert sorted(INSTANCE_STATES) == sorted(ServiceState.__args__)
+    assert sorted(INSTANCE_STATES) == sorted(get_args(ServiceState))
 
 
 @pytest.mark.parametrize(
