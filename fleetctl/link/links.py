@@ -9,6 +9,8 @@ from fleetctl.errors import LinkError
 from fleetctl.link.local import LocalLink
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
+from fleetctl.link.warm.place import is_there
+from fleetctl.loading import uncollected
 from fleetctl.model.topology import Fleet, Node
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ class Links:
     def __init__(self, fleet: Fleet, *, warm: bool = False) -> None:
         self._fleet = fleet
         self._warm: Warm | None = None
-        if warm:
-            from fleetctl.link.warm.client import Warm
+        if warm and is_there(fleet.name):
+            from fleetctl.link.warm.client import Warm  # slow to import, and mostly not needed
 
             self._warm = Warm(fleet)
         self._own: set[str] = set()
@@ -81,8 +83,9 @@ class Links:
             return LocalLink(node.name)
         if self._ways is None:
             # asyncssh is slow to import, and local fleets do not need it
-            from fleetctl.link.ssh.connect import Connector
-            from fleetctl.link.ssh.ways import Ways
+            with uncollected():
+                from fleetctl.link.ssh.connect import Connector
+                from fleetctl.link.ssh.ways import Ways
 
             self._ways = Ways(self._fleet, Connector(self._fleet.nodes))
         with of_node(node.name):
