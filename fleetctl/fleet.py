@@ -159,22 +159,27 @@ class LiveFleet:
         *,
         depth: Depth = "check",
     ) -> Checked:
-        from fleetctl.health.assess import assess
-        from fleetctl.observe.again import asked_again, contacts_again
+        from fleetctl.observe.connecting import connecting, failed
 
         began = time.monotonic()
+        async with connecting(self.fleet, self.links) as opening:
+            from fleetctl.health.assess import assess
+            from fleetctl.observe.again import asked_again, contacts_again
 
-        async def ask(node: Node) -> Look:
-            look = await self.observer.look(node, depth)
-            if answered:
-                answered(node.name, look)
-            return look
+            async def ask(node: Node) -> Look:
+                if error := failed(opening.get(node.name)):
+                    look = self.observer.lost(node, error)
+                else:
+                    look = await self.observer.look(node, depth)
+                if answered:
+                    answered(node.name, look)
+                return look
 
-        await self.observer.ask_leases()
-        nodes = self.fleet.nodes.values()
-        former, asked = await asyncio.gather(
-            self._former.looks(self.job), asyncio.gather(*(ask(node) for node in nodes))
-        )
+            await self.observer.ask_leases()
+            nodes = self.fleet.nodes.values()
+            former, asked = await asyncio.gather(
+                self._former.looks(self.job), asyncio.gather(*(ask(node) for node in nodes))
+            )
         looks = dict(zip(self.fleet.nodes, asked, strict=True))
         if depth == "check":
             looks = await asked_again(self.observer, looks)

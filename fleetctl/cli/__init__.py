@@ -13,6 +13,7 @@ from fleetctl import __version__
 from fleetctl.cli.context import Context
 from fleetctl.errors import ConfigError, FleetctlError
 from fleetctl.interrupts import held_back
+from fleetctl.loading import uncollected
 from fleetctl.streams import OutputLost, ReaderGone
 
 INTERRUPTED = 130
@@ -57,7 +58,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        with held_back():
+        with held_back(), uncollected():
             command = import_module(f"fleetctl.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command

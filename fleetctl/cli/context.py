@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
+from fleetctl.loading import uncollected
+
 if TYPE_CHECKING:  # `config` and `lab` use Context too, and do not need these
     from fleetctl.fleet import LiveFleet
     from fleetctl.model.events import Actor
@@ -36,18 +38,18 @@ class Context(Struct, frozen=True):
         """The fleet of the file, seen from this machine, and its chosen job.
 
         :param several: whether the command takes all jobs; :meth:`each_job` has their services.
-
         :param warm: whether connections of a `fleetctl serve` may be used.
         :param tell: takes what the user should know of the file before anything is connected to;
             None: it is printed on stderr.
         :raises ConfigError: the file is missing or wrong.
         :raises UsageError: there is no such job.
         """
-        from fleetctl.cli.told import not_yet_told
-        from fleetctl.config import find, load
-        from fleetctl.fleet import LiveFleet
-        from fleetctl.link.here import seen_from_here
-        from fleetctl.model.targets import choose_job
+        with uncollected():
+            from fleetctl.cli.told import not_yet_told
+            from fleetctl.config import find, load
+            from fleetctl.fleet import LiveFleet
+            from fleetctl.link.here import seen_from_here
+            from fleetctl.model.targets import choose_job
 
         path = find(self.config_path)
         fleet = seen_from_here(load(path))
