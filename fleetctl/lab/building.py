@@ -17,12 +17,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from fleetctl.errors import LabError
-from fleetctl.lab import controller, diskfile, linux, persistence, requirements, state, wiring
+from fleetctl.lab import (
+    boot_units,
+    controller,
+    diskfile,
+    linux,
+    persistence,
+    requirements,
+    state,
+    wiring,
+)
 from fleetctl.lab.blueprint import Blueprint, Machine
 from fleetctl.lab.copies import Copies
 from fleetctl.lab.mounts import Mounts, make_folders_above
 from fleetctl.lab.namespaces import Process, births_in_new, network_of, popen, tool
-from fleetctl.lab.personality import MACOS, is_mac, personality
+from fleetctl.lab.personality import LINUX, MACOS, is_mac, personality
 from fleetctl.lab.programs.macos import launchctl
 from fleetctl.lab.state import State
 from fleetctl.lab.toolbox import Toolbox
@@ -201,32 +210,58 @@ def _bring_up_network(plan: Blueprint, process: Process, machine: Machine) -> No
 
 
 def _start_daemons(booting: Sequence[tuple[Process, Machine]]) -> None:
-    """Start what launchd starts at boot, on all Macs at once; waits a few seconds for its end."""
+    """Start what launchd, or an account's systemd, starts at boot, on all machines at once; waits a
+    few seconds for the end of what is root's."""
     running = []
     for process, machine in booting:
-        if not is_mac(machine):
-            continue
-        lines = []
-        for label, file, argv in persistence.daemons(process.root):
-            lines.append(f"{label}\t{file}\t0\n")
-            running.append(_start_daemon(process, argv))
-        diskfile.write(process.root, launchctl.LOADED, "".join(lines))
+        if is_mac(machine):
+            lines = []
+            for daemon in persistence.daemons(process.root):
+                lines.append(f"{daemon.label}\t{daemon.file}\t0\n")
+                running.append(_start_daemon(process, machine, daemon))
+            diskfile.write(process.root, launchctl.LOADED, "".join(lines))
+        elif machine.role == "ssh":
+            diskfile.write(process.root, f"{boot_units.RUNNING}/lab", "")
+            env = {"HOME": machine.home, "USER": machine.user, "PATH": LINUX.path}
+            running += (
+                _start_in_background(process, machine.uid, argv, env)
+                for argv in boot_units.commands(machine, process.root)
+            )
     deadline = time.monotonic() + DAEMON_TIMEOUT_S
-    for daemon in running:
+    for started in running:
         with suppress(subprocess.TimeoutExpired):  # a daemon goes on
-            daemon.wait(max(0.0, deadline - time.monotonic()))
-        daemon.returncode = daemon.returncode or 0  # no warning that it outlives us
+            started.wait(max(0.0, deadline - time.monotonic()))
+        started.returncode = started.returncode or 0  # no warning that it outlives us
 
 
-def _start_daemon(process: Process, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start_daemon(
+    process: Process, machine: Machine, daemon: persistence.Daemon
+) -> subprocess.Popen[bytes]:
+    env = {"PATH": MACOS.root_path, **daemon.env}
+    if daemon.user == machine.user:
+        return _start_in_background(process, machine.uid, daemon.argv, env)
+    return _start(process, 0, daemon.argv, env)
+
+
+def _start_in_background(
+    process: Process, uid: int, argv: Sequence[str], env: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start what goes on as a child of the machine's process 1, which reaps it."""
+    return _start(process, uid, ["/bin/sh", "-c", '"$@" &', "sh", *argv], env)
+
+
+def _start(
+    process: Process, uid: int, argv: Sequence[str], env: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     return popen(
         process,
         argv,
+        uid=uid,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env={"PATH": MACOS.root_path},
+        env=env,
     )
 
 

@@ -53,6 +53,7 @@ until mkdir lock 2>/dev/null || [ ! -d lock ]; do # another controller starts it
 done
 locked=1
 { : >stop; } 2>/dev/null
+rm -rf boot booted # it is not to come back at boot, also if the power fails now
 leave_group USR1 # first, so that no end is taken for a failure
 
 also= # what members.sh shall know besides the state file
