@@ -64,6 +64,12 @@ begin() { # the birth, as by a controller (birth.py, tmux/server.py)
   late
   ids=$(opened) || { rm -rf spec account files; give_up "$NOT_WRITTEN"; }
   pane=${ids#* }
+  back() { # STATUS
+    server kill-window -t "${ids% *}"
+    rm -rf spec account files
+    give_up "$1"
+  }
+  wanted || back "$GONE" # a stop waits for the lock, but not for long
   log=$(for word in "$dir/logger" "$dir/log"; do
     printf %s "$word" | sed -e "s/'/'\\\\''/g" -e 's/#/##/g' -e 's/%/%%/g' -e "s/.*/'&'/"
     printf ' '
@@ -75,8 +81,7 @@ begin() { # the birth, as by a controller (birth.py, tmux/server.py)
     set-option -w -t "$pane" @fleetctl_hash "$hash" \; \
     set-option -w -t "$pane" @fleetctl_started "$(date +%s).000" \; \
     pipe-pane -O -t "$pane" "exec sh $log$segments" \; \
-    respawn-pane -k -t "$pane" sh "$dir/supervisor" "$dir" >&2 ||
-    { server kill-window -t "${ids% *}"; rm -rf spec account files; give_up "$NOT_WRITTEN"; }
+    respawn-pane -k -t "$pane" sh "$dir/supervisor" "$dir" >&2 || back "$NOT_WRITTEN"
   rmdir lock
   for window in $(printf '%s\n' "$windows" | sed 's/.* //'); do server kill-window -t "$window"; done
 }

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from ipaddress import IPv4Address
 from pathlib import Path
+from shutil import which
 
 import pytest
 from msgspec.structs import replace
@@ -114,6 +115,20 @@ def test_the_unit_is_written_found_and_taken_away(tmp_path: Path) -> None:
     assert found() == there
     run(home, undo)
     assert found() == before
+
+
+@pytest.mark.skipif(which("systemd-analyze") is None, reason="there is no systemd here")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    (tmp_path / "fleetctl-home.service").write_text(UNIT)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--user", "fleetctl-home.service"],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_only_what_needs_root_runs_as_root() -> None:

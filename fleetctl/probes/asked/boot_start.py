@@ -18,9 +18,9 @@ echo; echo end"""
 
 def _on_linux(questions: Questions) -> str:
     """Lingering is a file named after the account (systemd-logind); with polkit, which brings
-    pkcheck, an account may let itself linger."""
+    pkcheck, an account may let itself linger. Costs builtins only, where there is no unit."""
     return f"""f={quote_path(boot_unit(questions.fleet))}
-u=$(id -un); echo "user $u"
+u=${{USER:-$(id -un)}}; echo "user $u"
 [ ! -d /run/systemd/system ] || echo manager
 [ ! -e "/var/lib/systemd/linger/$u" ] || echo lingers
 [ ! -L "${{f%/*}}/default.target.wants/${{f##*/}}" ] || echo enabled
@@ -30,7 +30,7 @@ u=$(id -un); echo "user $u"
 
 def _on_macos(questions: Questions) -> str:
     return f"""f={quote_path(boot_daemon(questions.fleet))}
-echo "user $(id -un)"; echo manager; echo lingers; echo enabled
+echo "user ${{USER:-$(id -un)}}"; echo manager; echo lingers; echo enabled
 {_SHOW}"""
 
 
