@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,7 +17,6 @@ from msgspec.structs import replace
 
 from fleetctl.errors import LabError
 from fleetctl.lab import (
-    boot_units,
     controller,
     diskfile,
     linux,
@@ -31,8 +29,8 @@ from fleetctl.lab.blueprint import Blueprint, Machine
 from fleetctl.lab.copies import Copies
 from fleetctl.lab.mounts import Mounts, make_folders_above
 from fleetctl.lab.namespaces import Process, births_in_new, network_of, popen, tool
-from fleetctl.lab.personality import LINUX, MACOS, is_mac, personality
-from fleetctl.lab.programs.macos import launchctl
+from fleetctl.lab.personality import is_mac, personality
+from fleetctl.lab.started_at_boot import start
 from fleetctl.lab.state import State
 from fleetctl.lab.toolbox import Toolbox
 from fleetctl.model.topology import Fleet
@@ -42,7 +40,6 @@ DISK_SIZE = "512m"
 START_TIMEOUT_S = 60.0
 SSH_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
-DAEMON_TIMEOUT_S = 5.0
 
 _INSIDE = [sys.executable, "-E", "-s", "-S", str(Path(__file__).with_name("inside.py"))]
 
@@ -193,7 +190,7 @@ def boot(now: State, keys: Sequence[str], placed: Mapping[str, str] | None = Non
         else:
             internet = plan.internet if machine.role == "router" else None
             wiring.ip_batch(started[key], linux.network_commands(machine, internet), key)
-    _start_daemons([(started[key], machine) for key, machine in machines.items()])
+    start([(started[key], machine) for key, machine in machines.items()])
     links = [
         (started[k], port, wiring.PortState()) for k, m in machines.items() for port in m.ports
     ]
@@ -207,62 +204,6 @@ def _bring_up_network(plan: Blueprint, process: Process, machine: Machine) -> No
     lines = persistence.network_lines(machine, ports, process.root)
     wiring.ip_batch(process, lines, machine.key, lenient=True)
     persistence.remember_active(machine, ports, process.root)
-
-
-def _start_daemons(booting: Sequence[tuple[Process, Machine]]) -> None:
-    """Start what launchd, or an account's systemd, starts at boot, on all machines at once; waits a
-    few seconds for the end of what is root's."""
-    running = []
-    for process, machine in booting:
-        if is_mac(machine):
-            lines = []
-            for daemon in persistence.daemons(process.root):
-                lines.append(f"{daemon.label}\t{daemon.file}\t0\n")
-                running.append(_start_daemon(process, machine, daemon))
-            diskfile.write(process.root, launchctl.LOADED, "".join(lines))
-        elif machine.role == "ssh":
-            diskfile.write(process.root, f"{boot_units.RUNNING}/lab", "")
-            env = {"HOME": machine.home, "USER": machine.user, "PATH": LINUX.path}
-            running += (
-                _start_in_background(process, machine.uid, argv, env)
-                for argv in boot_units.commands(machine, process.root)
-            )
-    deadline = time.monotonic() + DAEMON_TIMEOUT_S
-    for started in running:
-        with suppress(subprocess.TimeoutExpired):  # a daemon goes on
-            started.wait(max(0.0, deadline - time.monotonic()))
-        started.returncode = started.returncode or 0  # no warning that it outlives us
-
-
-def _start_daemon(
-    process: Process, machine: Machine, daemon: persistence.Daemon
-) -> subprocess.Popen[bytes]:
-    env = {"PATH": MACOS.root_path, **daemon.env}
-    if daemon.user == machine.user:
-        return _start_in_background(process, machine.uid, daemon.argv, env)
-    return _start(process, 0, daemon.argv, env)
-
-
-def _start_in_background(
-    process: Process, uid: int, argv: Sequence[str], env: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
-    """Start what goes on as a child of the machine's process 1, which reaps it."""
-    return _start(process, uid, ["/bin/sh", "-c", '"$@" &', "sh", *argv], env)
-
-
-def _start(
-    process: Process, uid: int, argv: Sequence[str], env: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
-    return popen(
-        process,
-        argv,
-        uid=uid,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env=env,
-    )
 
 
 def await_ssh(now: State, key: str) -> None:
