@@ -85,5 +85,6 @@ Signal = Literal[
 ]  # fmt: skip
 Framework = Literal["torchrun", "mlx-ring", "mlx-jaccl", "mpi", "dask", "ray", "none"]
 Until = Literal["started", "ready", "exited-ok"]
+OnBoot = Literal["leave", "start"]
 OnFailure = Literal["keep", "stop-all", "restart-all"]
 Policy = Literal["never", "on-failure", "always"]

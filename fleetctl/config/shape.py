@@ -27,6 +27,7 @@ from fleetctl.config.scalars import (
     NodeAddress,
     NodeName,
     NodeRef,
+    OnBoot,
     OnFailure,
     Percent,
     Policy,
@@ -339,6 +340,13 @@ class ServiceEntry(Entry):
     once: Annotated[
         bool | UnsetType,
         _means("It has done its work when it ends with exit code 0; default false."),
+    ] = UNSET
+    on_boot: Annotated[
+        OnBoot | UnsetType,
+        _means(
+            "start: after a power cut its node starts it again by itself, once its own network is "
+            "as this file wants it; default leave."
+        ),
     ] = UNSET
     restart: Annotated[
         Policy | RestartEntry | None, _means("Whether it is started again when it ends.")

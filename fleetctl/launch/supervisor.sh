@@ -111,6 +111,8 @@ finish() { # record the end, remove the spec, exit with the command's code
   record ended "ended=$ended" "ended_up=$ended_up" "exit=$code"
   rm -rf "$dir/spec" "$dir/files"
   sleep 0.2 # else tmux may close the pane before it has read all the output
+  # What ended by itself is not started at the next boot. A shutdown is an end by a signal.
+  [ -n "$stopping" ] || [ "$code" -gt 128 ] || rm -rf "$dir/boot"
   exit "$code"
 }
 
