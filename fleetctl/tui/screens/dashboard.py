@@ -165,7 +165,7 @@ class Dashboard(Screen[None]):
     def _show(self, snapshot: Snapshot | None) -> None:
         if snapshot is None:
             return
-        self.query_one(Headline).show(snapshot.status)
+        self.query_one(Headline).show(snapshot)
         self.query_one(TopologyPanel).update_status(snapshot.status)
         self.query_one(NodesPanel).show(snapshot)
         self.query_one(ActionLine).agree(snapshot.status.services)
