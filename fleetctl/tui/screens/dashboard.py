@@ -20,7 +20,9 @@ from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.screens.problem import ProblemScreen
-from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
+from fleetctl.tui.selection import Selection
+from fleetctl.tui.under_cursor import UnderCursor, of_instance
+from fleetctl.tui.widgets.find_line import FindLine
 from fleetctl.tui.widgets.guide_line import GuideLine
 from fleetctl.tui.widgets.headline import ActionLine, Headline
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
@@ -28,11 +30,14 @@ from fleetctl.tui.widgets.problems_panel import ProblemsPanel
 from fleetctl.tui.widgets.target_footer import TargetFooter
 from fleetctl.tui.widgets.topology_panel import TopologyPanel
 
+Panel = NodesPanel | TopologyPanel | ProblemsPanel | LogPanel
+
 
 class Dashboard(Screen[None]):
     """The first screen; the others open over it."""
 
     app: Host
+    ALLOW_IN_MAXIMIZED_VIEW = "Footer, FindLine, Headline"
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as in the base
         (0, "-narrow"),
         (76, "-wide"),
@@ -53,8 +58,12 @@ class Dashboard(Screen[None]):
         Binding("c", "app.check", "check"),
         Binding("b", "app.bench", "bench", show=False),
         Binding("p", "app.web_page", "page", show=False),
-        Binding("l", "logs", "logs", show=False),
-        Binding("slash", "filter_logs", "filter", show=False),
+        Binding("l", "logs", "log"),
+        Binding("L", "all_logs", "all logs", show=False),
+        Binding("slash", "find", "filter", show=False),
+        Binding("n", "find_node", "find node", show=False),
+        Binding("space", "mark", "mark", show=False),
+        Binding("escape", "unmark", "no marks", show=False),
         Binding("t", "topology", "topology", show=False),
         Binding("z", "zoom", "zoom", show=False),
         Binding("e", "app.events", "events", show=False),
@@ -77,11 +86,15 @@ class Dashboard(Screen[None]):
     Dashboard NodesPanel { width: 1fr; }
     Dashboard.-narrow TopologyPanel { display: none; }
     Dashboard.-narrow TopologyPanel.-asked-for { display: block; }
-    Dashboard.-broad TargetFooter > #target { max-width: 24; }
-    Dashboard.-vast TargetFooter > #target { max-width: 54; }
     Dashboard.-narrow FooterKey.-spare, Dashboard.-wide FooterKey.-spare { display: none; }
     Dashboard LogPanel { height: 1fr; min-height: 3; }
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.selection = Selection()
+        self._found_in: Panel | None = None
+        """The panel that the cursor was in last."""
 
     def compose(self) -> ComposeResult:
         service = self.app.service
@@ -93,6 +106,7 @@ class Dashboard(Screen[None]):
             yield NodesPanel(service.fleet, service.job)
         yield self._log_panel()
         yield ProblemsPanel(service.job)
+        yield FindLine()
         yield TargetFooter()
 
     def _log_panel(self) -> LogPanel:
@@ -106,6 +120,8 @@ class Dashboard(Screen[None]):
         self.query_one(TopologyPanel).take_job(job)
         self.query_one(NodesPanel).take_job(job)
         self.query_one(ProblemsPanel).take_job(job)
+        self.selection = Selection()
+        self._marked()
         before = self.query_one(LogPanel)
         logs = self._log_panel()
         zoomed, focused = self.maximized is before, before.has_focus_within
@@ -143,24 +159,80 @@ class Dashboard(Screen[None]):
     def _sorted(self, event: NodesPanel.Sorted) -> None:
         self.app.keep(replace(self.app.kept, sort=event.by))
 
+    # the cursor
+
     @property
     def under_cursor(self) -> UnderCursor:
-        """What keys act on: the row of the visible cursor, in the panel that has the focus."""
-        job = self.app.service.job
-        for widget in self.focused.ancestors_with_self if self.focused else ():
-            match widget:
-                case NodesPanel() | TopologyPanel() | ProblemsPanel():
-                    return widget.under_cursor
-                case LogPanel(shown=(name,)) if job:
-                    return next((of_instance(i) for i in job.instances if i.name == name), NOTHING)
-        return NOTHING
+        """What keys act on: what is marked, else the row of the cursor."""
+        return self.selection.acted_on
 
     @on(CursorMoved)
     @on(DescendantFocus)
     @on(DescendantBlur)
     @on(OptionList.OptionHighlighted)
-    def _name_target(self) -> None:
-        self.query_one(TargetFooter).show(self.under_cursor)
+    def _cursor_moved(self) -> None:
+        row = self._row()
+        moved = row is not None and row.place != self.selection.row.place
+        if row is not None:
+            self.selection.row = row
+        if moved:
+            self._follow_cursor()
+        self._name_targets()
+
+    def _row(self) -> UnderCursor | None:
+        """The row of the cursor, in the panel that has the focus; None: where it was."""
+        for widget in self.focused.ancestors_with_self if self.focused else ():
+            if isinstance(widget, NodesPanel | TopologyPanel | ProblemsPanel | LogPanel):
+                self._found_in = widget
+        job = self.app.service.job
+        match self._found_in:
+            case NodesPanel() | TopologyPanel() | ProblemsPanel():
+                return self._found_in.under_cursor
+            case LogPanel(instance=str(name)) if job:
+                return next((of_instance(i) for i in job.instances if i.name == name), None)
+        return None
+
+    def _follow_cursor(self) -> None:
+        """Put the cursors of the other panels on what this one is about."""
+        row, here = self.selection.row, self._found_in
+        if not row.nodes:
+            return
+        instance = row.instances[0] if row.instances else None
+        node = instance.node if instance else row.nodes[0]
+        if not isinstance(here, NodesPanel):
+            self.query_one(NodesPanel).choose(node, instance.name if instance else "")
+        if not isinstance(here, TopologyPanel):
+            self.query_one(TopologyPanel).choose(node)
+        if not isinstance(here, ProblemsPanel):
+            self.query_one(ProblemsPanel).choose(row)
+
+    def _name_targets(self) -> None:
+        self.query_one(TargetFooter).show(self.under_cursor, self.app.service.job)
+
+    def choose_node(self, node: str) -> None:
+        """Put the cursor on ``node``."""
+        self.query_one(NodesPanel).choose(node)
+        self.query_one(TopologyPanel).choose(node)
+
+    def action_mark(self) -> None:
+        """Mark the row of the cursor, or take its mark away."""
+        self.selection.toggle()
+        self._marked()
+
+    def action_unmark(self) -> None:
+        """Show all rows of the panel again; else take all marks away."""
+        panel = self._found_in
+        if isinstance(panel, NodesPanel | TopologyPanel | ProblemsPanel) and panel.sought:
+            panel.find("")
+        else:
+            self.selection.clear()
+            self._marked()
+
+    def _marked(self) -> None:
+        marks = self.selection.marks
+        self.query_one(NodesPanel).mark(marks)
+        self.query_one(TopologyPanel).mark(marks)
+        self._name_targets()
 
     def _show(self, snapshot: Snapshot | None) -> None:
         if snapshot is None:
@@ -186,7 +258,6 @@ class Dashboard(Screen[None]):
 
     @on(TopologyPanel.NodeChosen)
     def _node_chosen(self, event: TopologyPanel.NodeChosen) -> None:
-        self.query_one(NodesPanel).choose(event.node)
         self.app.show_node(event.node)
 
     @on(ProblemsPanel.ProblemOpened)
@@ -198,14 +269,44 @@ class Dashboard(Screen[None]):
         self.app.action_open_action()
 
     def action_logs(self) -> None:
-        """Focus the logs."""
-        self.query_one(LogPanel).focus()
+        """Show the log of what is marked, else of the row of the cursor."""
+        under, panel = self.under_cursor, self.query_one(LogPanel)
+        if started := [i.name for i in under.started]:
+            panel.show(started)
+        elif under.name and panel.shown is not None:
+            panel.show(None)
+        if under.name and not started:
+            self.notify(f"Nothing that fleetctl starts runs on {under.name}: these are all logs.")
+        self._to_logs(panel)
 
-    def action_filter_logs(self) -> None:
-        """Focus the logs and open the filter."""
+    def action_all_logs(self) -> None:
+        """Show all logs."""
         panel = self.query_one(LogPanel)
+        panel.show(None)
+        self._to_logs(panel)
+
+    def _to_logs(self, panel: LogPanel) -> None:
+        if self.maximized and self.maximized is not panel:
+            self.maximize(panel)
         panel.focus()
-        panel.action_filter()
+
+    def action_find(self) -> None:
+        """Filter the panel with the cursor."""
+        match self._found_in:
+            case NodesPanel() | TopologyPanel() | ProblemsPanel():
+                self.query_one(FindLine).open(self._found_in)
+            case LogPanel():
+                self._found_in.action_filter()
+
+    def action_find_node(self) -> None:
+        """Filter the nodes."""
+        self._found_in = self.query_one(NodesPanel)
+        self.query_one(FindLine).open(self._found_in)
+
+    @on(FindLine.Closed)
+    def _found(self) -> None:
+        if self._found_in is not None:
+            next(w for w in (self._found_in, *self._found_in.query("*")) if w.focusable).focus()
 
     def action_topology(self) -> None:
         """Maximize the topology, or restore it."""

@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize
 from textual.message import Message
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from fleetctl.health.attachments import DataState, data_networks, data_states
 from fleetctl.health.round_trips import highest
@@ -36,6 +36,7 @@ HISTORY = 60
 STALE_S = 10.0
 """Facts older than this are shown with their age."""
 _WORST = ("unreachable", "degraded", "unknown", "ok", "external")
+MARKED = "◆"
 SORTS = ("file", "worst", "load", "memory")
 
 
@@ -71,7 +72,6 @@ class NodesPanel(Vertical):
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Nodes"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "filter", "find node", show=False),
         Binding("S", "sort", "sort", show=False),
     ]
     DEFAULT_CSS = """
@@ -79,9 +79,9 @@ class NodesPanel(Vertical):
                  height: 1fr; }
     NodesPanel:focus-within { border: round $accent; border-title-color: $text; }
     NodesPanel > #head { height: 1; color: $foreground-muted; text-wrap: nowrap; }
-    NodesPanel > Input, NodesPanel > Input:focus { height: 1; border: none; padding: 0; }
-    NodesPanel > Input { display: none; }
     """
+
+    FINDS: ClassVar[str] = "part of a name, a role or a state"
 
     class NodeOpened(Message):
         """A node's screen was asked for."""
@@ -102,7 +102,8 @@ class NodesPanel(Vertical):
         self._fleet = fleet
         self._rtts: dict[str, deque[float | None]] = {}
         self._sort = "file"
-        self._filter = ""
+        self.sought = ""
+        self._marks: frozenset[str] = frozenset()
         self._head = ""
         self.take_job(job)
 
@@ -119,7 +120,6 @@ class NodesPanel(Vertical):
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
         yield Rows(id="rows")
-        yield Input(placeholder="part of a name, a role or a state", select_on_focus=False)
 
     def on_mount(self) -> None:
         self._draw()
@@ -137,13 +137,15 @@ class NodesPanel(Vertical):
         row = self._by_key[key]
         return of_instance(row.instance) if row.instance else UnderCursor(row.node, (row.node,))
 
-    def choose(self, node: str) -> None:
-        """Put the cursor on ``node``."""
+    def choose(self, node: str, instance: str = "") -> None:
+        """Put the cursor on ``instance``, else on a row of ``node``."""
         rows = self.query_one(Rows)
-        for place in self._shown():
-            if place.node == node:
-                rows.highlighted = rows.get_option_index(place.key)
-                return
+        here = self._by_key.get(rows.key or "")
+        if here and (here.key == instance or (not instance and here.node == node)):
+            return
+        keys = [place.key for place in self._shown() if place.node == node]
+        if keys:
+            rows.highlighted = rows.get_option_index(instance if instance in keys else keys[0])
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw ``snapshot``."""
@@ -162,29 +164,16 @@ class NodesPanel(Vertical):
 
     # filter and sort
 
-    def action_filter(self) -> None:
-        """Open the input for the text that rows must contain."""
-        field = self.query_one(Input)
-        field.display = True
-        self.screen.set_focus(field)  # at once: the next key belongs to it
-
-    @on(Input.Changed)
-    def _filter_typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._filter = event.value.strip().lower()
+    def find(self, text: str) -> None:
+        """Show only the rows that contain ``text``."""
+        self.sought = text
         self._draw()
 
-    @on(Input.Submitted)
-    def _filter_kept(self, event: Input.Submitted) -> None:
-        event.stop()
-        event.input.display = bool(event.value)
-        self.query_one(Rows).focus()
-
-    def key_escape(self) -> None:
-        field = self.query_one(Input)
-        field.value = ""
-        field.display = False
-        self.query_one(Rows).focus()
+    def mark(self, names: frozenset[str]) -> None:
+        """Show which rows are marked."""
+        if names != self._marks:
+            self._marks = names
+            self._draw()
 
     def action_sort(self) -> None:
         """Sort by the next of :data:`SORTS`."""
@@ -198,7 +187,7 @@ class NodesPanel(Vertical):
             self._draw()
 
     def _shown(self) -> list[NodeRow]:
-        found = [p for p in self._node_rows if self._filter in self._words(p)]
+        found = [p for p in self._node_rows if self.sought.lower() in self._words(p)]
         if self._status is None:
             return found
         if self._sort == "worst":
@@ -279,6 +268,9 @@ class NodesPanel(Vertical):
         for place in shown:
             cells = self._cells(place, first=place.node != before)
             before = place.node
+            if place.key in self._marks:
+                mine = cells.get("ssh", Content(" "))
+                cells["ssh"] = Content.assemble(mine, toned(f" {MARKED}", "busy"))
             rows.append((place.key, _line(columns, cells)))
         self.query_one(Rows).show(rows)
         self.post_message(CursorMoved())
@@ -288,7 +280,9 @@ class NodesPanel(Vertical):
         title = "Nodes"
         if self._sort != "file":
             title += f" · {self._sort} first"
-        if self._filter:
+        if self._marks:
+            title += f" · {len(self._marks)} marked"
+        if self.sought:
             title += f" · {shown} of {len(self._node_rows)}"
         if self.border_title != title:
             self.border_title = title
