@@ -28,10 +28,7 @@ _KEYS = (
         "[ ]",
         "in a node the one before and the next, in the topology its links, in the logs one or all",
     ),
-    (
-        "< >",
-        "in the logs a minute back or on; Ctrl-f searches there, @pi* in a filter picks, space pauses",
-    ),
+    ("< >", "in the logs a minute back or on; Ctrl-f searches there, @pi* picks, space pauses"),
     ("e", "events: what changed since the dashboard was opened"),
     ("J", "the jobs of nodes.yaml, how each is, and which of them is shown here"),
     ("t", "the topology, as large as the screen, and back"),
