@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import takewhile
 from string import digits
 
@@ -25,7 +26,15 @@ def middle(text: str, columns: int) -> str:
     return _head(text, columns - 1 - ahead) + MORE + _tail(text, ahead) if columns > 1 else MORE
 
 
-def apart(names: Iterable[str], columns: int) -> Mapping[str, str]:
+def among(name: str, names: Iterable[str], columns: int) -> str:
+    """At most ``columns`` of ``name``, by which it can be told from the other ``names``."""
+    if cell_len(name) <= columns:
+        return name
+    return apart(tuple(names), columns).get(name) or middle(name, columns)
+
+
+@lru_cache(maxsize=64)
+def apart(names: tuple[str, ...], columns: int) -> Mapping[str, str]:
     """By name: at most ``columns`` of it, by which it can be told from the others."""
     all_names = list(dict.fromkeys(names))
     if all(cell_len(name) <= columns for name in all_names):

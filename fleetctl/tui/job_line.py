@@ -128,13 +128,12 @@ def rank_trouble(
     :param heard: by node, when it last answered.
     """
     service = status.services[name]
-    others = any(s.state in ALIVE_STATES for n, s in status.services.items() if n != name)
     match service.state:
         case "unknown" if at := heard.get(service.node):
             return f"lost {ago((status.generated_at - at).total_seconds())}"
         case "failed" | "unhealthy" | "restarting" | "unknown" as word:
             return word
-        case "stopped" | "exited" as word if others and not service.done:
+        case "stopped" | "exited" as word if not service.done and _runs_without(status, name):
             return word
     if name in silent:
         return f"silent {ago(silent[name])}"
@@ -145,6 +144,10 @@ def rank_trouble(
         behind = service.progress.behind_steps if service.progress else None
         return f"{behind} steps behind" if behind and behind > 0 else "lags"
     return problem.code.removeprefix("service-")
+
+
+def _runs_without(status: FleetStatus, name: str) -> bool:
+    return any(s.state in ALIVE_STATES for n, s in status.services.items() if n != name)
 
 
 def _takes_no_part(problem: Problem, name: str) -> bool:

@@ -19,7 +19,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text("utf-8")
 
 def table(text: str) -> list[str]:
     """The lines of the nodes' table, without its head."""
-    panel = [line.rpartition("││")[2].strip("│ ") for line in text.splitlines()]
+    panel = [part.strip("│ ") for line in text.splitlines() for part in line.split("││")]
     return [line for line in panel if re.match(r"[●✖?□▲]( | \d)* +[●✖?-]", line)]
 
 
@@ -275,6 +275,8 @@ def test_every_panel_is_in_its_page_and_can_be_zoomed() -> None:
             next(w for w in (panel, *panel.query("*")) if w.focusable).focus()
             await screen.type("z")
             assert screen.app.screen.maximized is panel
+            await screen.pilot.pause()
+            assert panel.size.width > 190, panel
             await screen.type("z")
 
-    played(act)
+    played(act, (200, 40))

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
-from fleetctl.tui.eliding import apart, middle
+from fleetctl.tui.eliding import among, apart, middle
 from fleetctl.tui.job_line import Trend, job_state, troubles
 from fleetctl.tui.widgets.headline import headline
 
@@ -136,8 +136,10 @@ def test_a_long_name_keeps_both_ends(name: str, columns: int, shown: str) -> Non
 
 
 def test_long_names_can_be_told_apart() -> None:
-    names = [f"rack-two-shelf-{n:03}-mac-mini" for n in range(200)]
+    names = tuple(f"rack-two-shelf-{n:03}-mac-mini" for n in range(200))
     for columns in (8, 12, 20):
         short = apart(names, columns)
         assert len(set(short.values())) == 200
         assert all(len(said) <= columns for said in short.values())
+    assert among(names[6], names, 12) == "rack…006…ini"
+    assert among("gone-since-then", names, 9) == "gone…then"

@@ -19,7 +19,7 @@ from textual.timer import Timer
 from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.logs.buffer import LIMIT_BYTES, LogBuffer
 from fleetctl.logs.events import LogEvent
-from fleetctl.logs.matching import Pattern
+from fleetctl.logs.matching import Pattern, texts
 from fleetctl.logs.view import LinePosition, LogView
 from fleetctl.tui.background import in_background
 from fleetctl.tui.logs.ask import LogAsk
@@ -161,6 +161,17 @@ class LogPanel(Vertical):
             return self._chosen[0]
         here = self._lines.here
         return here.chunk.instance if here else None
+
+    def last_lines(self, instance: str, number: int) -> list[str]:
+        """The newest lines of one log, without colours; none of an instance without a log."""
+        found: list[str] = []
+        chunks = self._buffer.chunks(instance) if instance in self._names else ()
+        for chunk in reversed(list(chunks)):
+            if not chunk.mark:
+                found = [*texts(chunk).split("\n")[-number:], *found][-number:]
+            if len(found) >= number:
+                break
+        return found
 
     def focus(self, scroll_visible: bool = True) -> Self:
         """Focus the lines."""

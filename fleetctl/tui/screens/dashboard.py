@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.events import DescendantBlur, DescendantFocus
+from textual.containers import Horizontal, Vertical
+from textual.events import DescendantBlur, DescendantFocus, Resize
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import OptionList
@@ -17,11 +17,14 @@ from textual.widgets import OptionList
 from fleetctl.service import Snapshot
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.layouts import BESIDE, LAYOUTS, LOW, room
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.screens.problem import ProblemScreen
 from fleetctl.tui.selection import Selection
 from fleetctl.tui.under_cursor import UnderCursor, of_instance
+from fleetctl.tui.widgets import node_columns
+from fleetctl.tui.widgets.detail_panel import LINES, DetailPanel
 from fleetctl.tui.widgets.find_line import FindLine
 from fleetctl.tui.widgets.guide_line import GuideLine
 from fleetctl.tui.widgets.headline import ActionLine, Headline
@@ -40,11 +43,10 @@ class Dashboard(Screen[None]):
     ALLOW_IN_MAXIMIZED_VIEW = "Footer, FindLine, Headline"
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as in the base
         (0, "-narrow"),
-        (76, "-wide"),
+        (BESIDE, "-wide"),
         (120, "-broad"),
-        (150, "-vast"),
     ]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "app.start", "start"),
         Binding("x", "app.stop", "stop"),
@@ -66,6 +68,9 @@ class Dashboard(Screen[None]):
         Binding("escape", "unmark", "no marks", show=False),
         Binding("t", "topology", "topology", show=False),
         Binding("z", "zoom", "zoom", show=False),
+        Binding("1", "layout('1')", "everything", show=False),
+        Binding("2", "layout('2')", "nodes and logs", show=False),
+        Binding("3", "layout('3')", "nodes and details", show=False),
         Binding("e", "app.events", "events", show=False),
         Binding("J", "app.jobs", "jobs", show=False),
         Binding("o", "app.open_action", show=False),
@@ -77,15 +82,18 @@ class Dashboard(Screen[None]):
     ]
     DEFAULT_CSS = """
     Dashboard { overflow: hidden; }
+    Dashboard #body, Dashboard #main { height: 1fr; }
+    Dashboard #main { width: 1fr; }
     Dashboard #upper { height: 11; }
-    Dashboard.-low #upper { height: 10; }
     Dashboard.-low ProblemsPanel { max-height: 6; }
-    Dashboard.-low GuideLine { max-height: 3; }
-    Dashboard.-high #upper { height: 40%; min-height: 11; }
-    Dashboard TopologyPanel { width: 1fr; }
+    Dashboard.-low GuideLine { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    Dashboard.-low.-acting GuideLine { display: none; }
     Dashboard NodesPanel { width: 1fr; }
-    Dashboard.-narrow TopologyPanel { display: none; }
-    Dashboard.-narrow TopologyPanel.-asked-for { display: block; }
+    Dashboard TopologyPanel, Dashboard DetailPanel { display: none; }
+    Dashboard TopologyPanel.-has-room, Dashboard TopologyPanel.-asked-for,
+    Dashboard DetailPanel.-has-room { display: block; }
+    Dashboard.-details-below #body { layout: vertical; }
+    Dashboard.-details-below LogPanel { display: none; }
     Dashboard.-narrow FooterKey.-spare, Dashboard.-wide FooterKey.-spare { display: none; }
     Dashboard LogPanel { height: 1fr; min-height: 3; }
     """
@@ -95,17 +103,22 @@ class Dashboard(Screen[None]):
         self.selection = Selection()
         self._found_in: Panel | None = None
         """The panel that the cursor was in last."""
+        self._stepping = False
+        """Whether the nodes' table has steps, by which the room was divided."""
 
     def compose(self) -> ComposeResult:
         service = self.app.service
         yield Headline(service.fleet.name, service.job.name if service.job else None)
         yield GuideLine()
         yield ActionLine()
-        with Horizontal(id="upper"):
-            yield TopologyPanel(service.fleet, service.job)
-            yield NodesPanel(service.fleet, service.job)
-        yield self._log_panel()
-        yield ProblemsPanel(service.job)
+        with Horizontal(id="body"):
+            with Vertical(id="main"):
+                with Horizontal(id="upper"):
+                    yield TopologyPanel(service.fleet, service.job)
+                    yield NodesPanel(service.fleet, service.job)
+                yield self._log_panel()
+                yield ProblemsPanel(service.job)
+            yield DetailPanel()
         yield FindLine()
         yield TargetFooter()
 
@@ -122,6 +135,7 @@ class Dashboard(Screen[None]):
         self.query_one(ProblemsPanel).take_job(job)
         self.selection = Selection()
         self._marked()
+        self._divide()
         before = self.query_one(LogPanel)
         logs = self._log_panel()
         zoomed, focused = self.maximized is before, before.has_focus_within
@@ -142,8 +156,44 @@ class Dashboard(Screen[None]):
         self._zoom_as_kept()
         self.watch(self, "maximized", self._zoomed, init=False)
 
+    # the layout
+
+    def action_layout(self, layout: str) -> None:
+        """Take one of the layouts, also the next time."""
+        if self.maximized:
+            self.minimize()
+        self.app.keep(replace(self.app.kept, layout="" if layout == LAYOUTS[0] else layout))
+        self._divide()
+
+    @on(Resize)
+    def _resized(self, event: Resize) -> None:
+        self._divide()
+
+    def _divide(self) -> None:
+        """Give each panel its room."""
+        width, height = self.app.size
+        kept = self.app.kept.layout
+        layout = kept if kept in LAYOUTS else LAYOUTS[0]
+        nodes, topology = self.query_one(NodesPanel), self.query_one(TopologyPanel)
+        self._stepping = nodes.names.steps
+        wants = node_columns.wanted(nodes.names), node_columns.wanted_by_all(nodes.names)
+        known = room(layout, width, height, wants, 0, nodes.lines + 3)
+        drawn = topology.rows_at(known.topology) if known.topology else 0
+        known = room(layout, width, height, wants, drawn, nodes.lines + 3)
+        topology.set_class(known.topology > 0, "-has-room")
+        grown = self.maximized is topology or not known.topology
+        topology.styles.width = "1fr" if grown else known.topology
+        details = self.query_one(DetailPanel)
+        details.set_class(known.details > 0, "-has-room")
+        below = 0 < width <= known.details
+        grown = below or self.maximized is details or not known.details
+        details.styles.width = "1fr" if grown else known.details
+        self.set_class(below, "-details-below")
+        self.query_one("#upper").styles.height = known.upper
+        self._show_details()
+
     def _zoom_as_kept(self) -> None:
-        panels = (TopologyPanel, NodesPanel, LogPanel, ProblemsPanel)
+        panels = (TopologyPanel, NodesPanel, LogPanel, ProblemsPanel, DetailPanel)
         for panel in panels:
             if panel.__name__ == self.app.kept.zoomed:
                 found = self.query_one(panel)
@@ -154,6 +204,7 @@ class Dashboard(Screen[None]):
     def _zoomed(self, panel: Widget | None) -> None:
         zoomed = type(panel).__name__ if panel else ""
         self.app.keep(replace(self.app.kept, zoomed=zoomed))
+        self._divide()
 
     @on(NodesPanel.Sorted)
     def _sorted(self, event: NodesPanel.Sorted) -> None:
@@ -177,7 +228,17 @@ class Dashboard(Screen[None]):
             self.selection.row = row
         if moved:
             self._follow_cursor()
+            self._show_details()
         self._name_targets()
+
+    def _show_details(self) -> None:
+        panel = self.query_one(DetailPanel)
+        if not panel.has_class("-has-room") and self.maximized is not panel:
+            return
+        row, lines = self.selection.row, list[str]()
+        if len(row.instances) == 1:
+            lines = self.query_one(LogPanel).last_lines(row.instances[0].name, LINES)
+        panel.show(row, self.app.snapshot, lines)
 
     def _row(self) -> UnderCursor | None:
         """The row of the cursor, in the panel that has the focus; None: where it was."""
@@ -242,6 +303,9 @@ class Dashboard(Screen[None]):
         self.query_one(NodesPanel).show(snapshot)
         self.query_one(ActionLine).agree(snapshot.status.services)
         self._show_problems()
+        if self.query_one(NodesPanel).names.steps != self._stepping:
+            self._divide()
+        self._show_details()
 
     def _show_action(self, action: JobAction | None) -> None:
         self.query_one(ActionLine).show(action)

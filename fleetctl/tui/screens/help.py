@@ -31,6 +31,7 @@ _KEYS = (
     ("< >", "in the logs a minute back or on; Ctrl-f searches there, @pi* picks, space pauses"),
     ("e", "events: what changed since the dashboard was opened"),
     ("J", "the jobs of nodes.yaml, how each is, and which of them is shown here"),
+    ("1 2 3", "all that has room, nodes and logs, nodes and details; kept for the next time"),
     ("t", "the topology, as large as the screen, and back"),
     ("z", "the panel with the cursor, as large as the screen, and back"),
     ("S", "in the nodes: sort"),

@@ -14,7 +14,7 @@ from fleetctl.marks import Tone, mark
 from fleetctl.model.status import FleetStatus, ServiceStatus
 from fleetctl.quantities import count
 from fleetctl.service import Snapshot
-from fleetctl.tui.eliding import middle
+from fleetctl.tui.eliding import among
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.job_line import (
     Trend,
@@ -92,7 +92,7 @@ def _of_job(
         yield _Part(21, toned(f"{status.done} done", "quiet"))
     if found:
         more = f" +{len(found) - 1}" if len(found) > 1 else ""
-        name = middle(found[0].name, max(12, width // 5))
+        name = among(found[0].name, (*status.nodes, *status.services), max(12, width // 5))
         yield _Part(10, toned(f"{name} {found[0].said}{more}", "bad"))
 
 
@@ -184,14 +184,19 @@ class ActionLine(Static):
         if action.well_now(services) == action.well:
             self._seen_true = True
         elif self._seen_true:
-            self.display = False
+            self._appear(False)
 
     def _expire(self, action: JobAction) -> None:
         if self._action == action:
-            self.display = False
+            self._appear(False)
+
+    def _appear(self, shown: bool) -> None:
+        """Where rows are few, the guide's line goes while this one is there."""
+        self.display = shown
+        self.screen.set_class(shown, "-acting")
 
     def show(self, action: JobAction | None) -> None:
-        self.display = action is not None
+        self._appear(action is not None)
         self._action = action
         self._seen_true = False
         if action is None:

@@ -10,7 +10,7 @@ from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
 from fleetctl.model.jobs import Job
-from fleetctl.tui.eliding import middle
+from fleetctl.tui.eliding import among
 from fleetctl.tui.selection import fix_words, stop_words
 from fleetctl.tui.under_cursor import UnderCursor
 
@@ -50,9 +50,10 @@ class TargetFooter(Footer):
         """Name what the keys act on."""
         columns = next(most for least, most in _NAMES if self.app.size.width >= least)
         repaired = fix_words(under) if self.app.size.width >= _NAMES[1][0] else ""
+        names = [n for i in (job.instances if job else ()) for n in (i.name, i.node)]
         targets = {
-            "app.stop": f"stop {middle(stop_words(under, job), columns)}".rstrip(),
-            "app.fix": f"fix {middle(repaired, columns)}".rstrip(),
+            "app.stop": f"stop {among(stop_words(under, job), names, columns)}".rstrip(),
+            "app.fix": f"fix {among(repaired, names, columns)}".rstrip(),
         }
         if targets != self._targets:
             self._targets = targets

@@ -87,6 +87,10 @@ class TopologyPanel(ScrollView, can_focus=True):
         """What is shown."""
         return self._drawing
 
+    def rows_at(self, columns: int) -> int:
+        """The rows of the largest drawing in so many columns, with its border."""
+        return 2 + len(self._topology.draw(None, columns - 2, 1000).rows)
+
     @property
     def cursor(self) -> str | None:
         """The node that the cursor is on."""
