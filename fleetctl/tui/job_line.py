@@ -194,6 +194,13 @@ def ranks_at_work(status: FleetStatus) -> int:
     return sum(s.state == "ready" and name not in silent for name, s in status.services.items())
 
 
+def idle_ranks(status: FleetStatus) -> frozenset[str]:
+    """Instances that are ready, and take no part all the same."""
+    silent = silent_ranks(status)
+    ready = (name for name, service in status.services.items() if service.state == "ready")
+    return frozenset(name for name in ready if rank_trouble(status, name, silent, {}))
+
+
 def ago(seconds: float) -> str:
     """``45 s``, ``2m10s``."""
     return f"{int(max(0, seconds))} s" if seconds < 60 else duration(seconds)

@@ -85,7 +85,7 @@ def test_the_third_pane_follows_the_cursor() -> None:
             await screen.type("down")
             await screen.until("Details · worker@mini2", "Its last lines")
             await screen.type("shift+tab", "]")
-            await screen.until("Details · mini2 on wifi", "What answers it there")
+            await screen.until("Details · mini2 on fabric", "What answers it there")
             await screen.type("shift+tab", "shift+tab")
             await screen.until("Details · pi4: service-failed", "shown by")
 

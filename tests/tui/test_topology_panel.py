@@ -133,9 +133,9 @@ def test_the_cursor_shows_without_colours_and_only_while_the_keys_go_there() -> 
         assert _reversed(app.panel, 2) == ""
         app.panel.focus()
         await pilot.press("]")
-        assert app.panel.under_cursor.network == "wifi"
-        await pilot.press("[", "[")
         assert app.panel.under_cursor.network == "fabric"
+        await pilot.press("[", "[")
+        assert app.panel.under_cursor.network == "wifi"
 
     run(act, SMALL)
 

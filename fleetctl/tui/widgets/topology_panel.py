@@ -175,12 +175,18 @@ class TopologyPanel(ScrollView, can_focus=True):
         if cell.target.node in self._marks and cell.target.network is None:
             style += " bold underline"
         on_cursor = cell.target.node == self._cursor
-        if on_cursor and (cell.target.network or "") == self._link and cell.text.strip("│┿"):
+        if on_cursor and self._is_here(cell.target) and cell.text.strip("│┿"):
             return f"{style} {'reverse' if self.has_focus else 'bold on $surface-lighten-1'}"
         on_cursor = on_cursor and self.has_focus
         if on_cursor or cell.target.node == self._hovered:
             return f"{style} bold underline" if cell.text.strip("│┿") else f"{style} bold"
         return style
+
+    def _is_here(self, target: Target) -> bool:
+        """Whether the cursor is on this link, or on the node itself, of its node."""
+        if target.network is None or target.node is None:
+            return not self._link
+        return self._link in self._topology.cables(target.node, target.network)
 
     # cursor
 
@@ -197,9 +203,10 @@ class TopologyPanel(ScrollView, can_focus=True):
     def action_link(self, step: int) -> None:
         """Go from the node to its links, one by one, and back to it."""
         if self._cursor is not None:
-            drawn = {c.target for row in self._drawing.rows for c in row if c.target}
-            mine = [n for n in self._fleet.networks if Target(self._cursor, n) in drawn]
-            stops = ["", *mine]
+            targets = [c.target for row in self._drawing.rows for c in row if c.target]
+            drawn = [t.network for t in targets if t.network and t.node == self._cursor]
+            cables = [cable for n in drawn for cable in self._topology.cables(self._cursor, n)]
+            stops = ["", *dict.fromkeys(cables)]
             place = stops.index(self._link) if self._link in stops else 0
             self.choose(self._cursor, stops[(place + step) % len(stops)])
 
@@ -224,7 +231,8 @@ class TopologyPanel(ScrollView, can_focus=True):
     def _clicked(self, event: Click) -> None:
         target = self._target_under(event)
         if target and target.node is not None:
-            self.choose(target.node, target.network or "")
+            network = target.network or ""
+            self.choose(target.node, network and self._topology.cables(target.node, network)[0])
             if event.chain > 1:
                 self.post_message(self.NodeChosen(target.node))
 
