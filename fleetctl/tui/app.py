@@ -299,6 +299,9 @@ class FleetApp(Host):
         """Show all that is known of ``node``."""
         self.push_screen(NodeScreen(node))
 
+    def choose_node(self, node: str) -> None:
+        self._dashboard.choose_node(node)
+
     def action_check(self) -> None:
         """Ask everything, and show which node reaches which."""
         self.hurry()

@@ -93,7 +93,7 @@ def node_sheet(
         lines,
         ("", "what", "expected", "observed", "after a reboot"),
     )
-    reach = [_reach_row(r) for r in node.reachability]
+    reach = [reach_row(r) for r in node.reachability]
     yield from _part("What answers it", reach, ("", "address", "network", "must", "observed"))
     yield from _neighbours(facts)
     figures = _figures(node.system) if node.system else {}
@@ -139,7 +139,8 @@ def _figures(system: SystemStatus) -> dict[str, str]:
     return {name: value or "not told" for name, value in told.items()}
 
 
-def _reach_row(row: ReachStatus) -> list[Content]:
+def reach_row(row: ReachStatus) -> list[Content]:
+    """What answers, and what should."""
     found = cell(row)
     return [
         drawn(found.mark) if found.mark else Content("-"),

@@ -34,6 +34,7 @@ from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceState, ServiceStatus, SystemStatus
+from fleetctl.model.steps import Steps
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync
 from fleetctl.model.topology import Fleet, Node
@@ -102,6 +103,8 @@ class Stage:
         """Facts of nodes that are only shown."""
         self.unasked: set[str] = set()
         """Nodes that have not answered yet."""
+        self.steps: dict[str, Steps] = {}
+        """What instances of the job print of how far they are."""
         self.orphans: dict[str, Instance] = {}
         """By node: what runs there beside the job's instances."""
         self.stubborn: set[str] = set()
@@ -168,7 +171,13 @@ class Stage:
                 parts.append(listener(str(instance.listen.address), instance.listen.port, PID))
         if orphan := self.orphans.get(node.name):
             parts += [pane(orphan, session=self.fleet.name), record(orphan)]
-        told = facts(*parts, measured_at=datetime.now(UTC), told=self.told)
+        steps = {
+            (i.job, i.name): stage.steps[i.name]
+            for stage in self.all
+            for i in stage.job.on(node.name)
+            if i.name in stage.steps
+        }
+        told = facts(*parts, measured_at=datetime.now(UTC), told=self.told, steps=steps)
         system = SystemStatus(
             os=node.os or "linux",
             load1=0.5,
