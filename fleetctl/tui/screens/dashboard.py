@@ -22,7 +22,7 @@ from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.screens.problem import ProblemScreen
 from fleetctl.tui.selection import Selection
-from fleetctl.tui.under_cursor import UnderCursor, of_instance
+from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
 from fleetctl.tui.widgets import node_columns
 from fleetctl.tui.widgets.detail_panel import LINES, DetailPanel
 from fleetctl.tui.widgets.find_line import FindLine
@@ -103,6 +103,8 @@ class Dashboard(Screen[None]):
         self.selection = Selection()
         self._found_in: Panel | None = None
         """The panel that the cursor was in last."""
+        self._followed = NOTHING.place
+        """The row that the other panels follow."""
         self._stepping = False
         """Whether the nodes' table has steps, by which the room was divided."""
 
@@ -215,6 +217,7 @@ class Dashboard(Screen[None]):
     @property
     def under_cursor(self) -> UnderCursor:
         """What keys act on: what is marked, else the row of the cursor."""
+        self._look_up_row()
         return self.selection.acted_on
 
     @on(CursorMoved)
@@ -222,14 +225,17 @@ class Dashboard(Screen[None]):
     @on(DescendantBlur)
     @on(OptionList.OptionHighlighted)
     def _cursor_moved(self) -> None:
-        row = self._row()
-        moved = row is not None and row.place != self.selection.row.place
-        if row is not None:
-            self.selection.row = row
-        if moved:
+        self._look_up_row()
+        if self.selection.row.place != self._followed:
+            self._followed = self.selection.row.place
             self._follow_cursor()
             self._show_details()
         self._name_targets()
+
+    def _look_up_row(self) -> None:
+        """A key may come before the message that the cursor moved."""
+        if (row := self._row()) is not None:
+            self.selection.row = row
 
     def _show_details(self) -> None:
         panel = self.query_one(DetailPanel)
@@ -277,6 +283,7 @@ class Dashboard(Screen[None]):
 
     def action_mark(self) -> None:
         """Mark the row of the cursor, or take its mark away."""
+        self._look_up_row()
         self.selection.toggle()
         self._marked()
 

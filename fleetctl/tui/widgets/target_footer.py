@@ -49,7 +49,8 @@ class TargetFooter(Footer):
     def show(self, under: UnderCursor, job: Job | None) -> None:
         """Name what the keys act on."""
         columns = next(most for least, most in _NAMES if self.app.size.width >= least)
-        repaired = fix_words(under) if self.app.size.width >= _NAMES[1][0] else ""
+        wide = self.app.size.width >= _NAMES[0][0]
+        repaired = fix_words(under) if wide or (under.problems and columns > _NAMES[2][1]) else ""
         names = [n for i in (job.instances if job else ()) for n in (i.name, i.node)]
         targets = {
             "app.stop": f"stop {among(stop_words(under, job), names, columns)}".rstrip(),
