@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantBlur, DescendantFocus, Resize
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import OptionList
 
@@ -34,6 +35,9 @@ from fleetctl.tui.widgets.target_footer import TargetFooter
 from fleetctl.tui.widgets.topology_panel import TopologyPanel
 
 Panel = NodesPanel | TopologyPanel | ProblemsPanel | LogPanel
+
+DETAILS_S = 0.05
+"""How long details wait for the next key."""
 
 
 class Dashboard(Screen[None]):
@@ -105,6 +109,7 @@ class Dashboard(Screen[None]):
         """The panel that the cursor was in last."""
         self._followed = NOTHING.place
         """The row that the other panels follow."""
+        self._details_soon: Timer | None = None
         self._stepping = False
         """Whether the nodes' table has steps, by which the room was divided."""
 
@@ -143,6 +148,8 @@ class Dashboard(Screen[None]):
         zoomed, focused = self.maximized is before, before.has_focus_within
         if zoomed:
             self.minimize()
+        if self._found_in is before:
+            self._found_in = logs
         self.mount(logs, before=before)
         before.remove()
         if zoomed:
@@ -229,7 +236,8 @@ class Dashboard(Screen[None]):
         if self.selection.row.place != self._followed:
             self._followed = self.selection.row.place
             self._follow_cursor()
-            self._show_details()
+            if self._details_soon is None:  # a key that is held down does not wait for them
+                self._details_soon = self.set_timer(DETAILS_S, self._show_details)
         self._name_targets()
 
     def _look_up_row(self) -> None:
@@ -238,6 +246,7 @@ class Dashboard(Screen[None]):
             self.selection.row = row
 
     def _show_details(self) -> None:
+        self._details_soon = None
         panel = self.query_one(DetailPanel)
         if not panel.has_class("-has-room") and self.maximized is not panel:
             return
