@@ -60,5 +60,6 @@ class TargetFooter(Footer):
             self._targets = targets
             for key in self.query(FooterKey):
                 if key.action in targets and key.description != targets[key.action]:
+                    moved = len(key.description) != len(targets[key.action])
                     key.description = targets[key.action]
-                    key.refresh(layout=True)
+                    key.refresh(layout=moved)  # that of the whole screen takes long
