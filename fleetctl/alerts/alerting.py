@@ -108,7 +108,7 @@ class Alerting:
     def _with_event(self, cause: Cause) -> Cause:
         """With the newest event of the same thing."""
         for event in reversed(self._events):
-            if abs((cause.since - event.at).total_seconds()) > EVENT_S:
+            if event.until or abs((cause.since - event.at).total_seconds()) > EVENT_S:
                 continue
             if mark(event.state).tone not in ("good", "busy") and _began(event, cause):
                 return replace(cause, event=event)
@@ -121,7 +121,9 @@ class Alerting:
             self._tell(f"{count(dropped, 'alert')} could not be sent, and more came: dropped")
 
     def _tell(self, text: str) -> None:
-        self._note(Event(datetime.now(UTC), "warning", text, "note", "alerts"))
+        now = datetime.now(UTC)
+        key = f"alerts {now.timestamp():.6f} {text}"
+        self._note(Event(now, "warning", text, "note", "alerts", key=key))
 
     # sending
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.model.alerts import AlertRule
+from fleetctl.model.history_limits import HistoryLimits
 from fleetctl.model.jobs import Job
 
 OS = Literal["linux", "macos"]
@@ -123,6 +124,7 @@ class Fleet(Struct, frozen=True):
     internet: IPv4Address | None = None
     """The address to ping for the internet check; ``None`` turns that check off."""
     alerts: tuple[AlertRule, ...] = ()
+    history: HistoryLimits = HistoryLimits()
 
     def network_of(self, address: IPv4Address) -> str | None:
         """The name of the network that ``address`` belongs to."""
