@@ -41,6 +41,7 @@ PRINTS = [
     "logs --json",
     "logs -f",
     "open --no-browser",
+    "postmortem --no-archive",
     "exec here -- echo said",
     "exec --stream here -- echo said",
     "exec --diff here -- echo said",
