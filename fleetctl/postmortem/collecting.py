@@ -22,6 +22,7 @@ from fleetctl.postmortem.collected import Collected, History
 from fleetctl.postmortem.ends import ends, unknown
 from fleetctl.postmortem.kernel import MOST_S, Kernel, kernel_script, read_kernel
 from fleetctl.postmortem.story import story
+from fleetctl.quantities import count
 from fleetctl.service import FleetService
 from fleetctl.words.plan import plan_lines
 
@@ -72,6 +73,7 @@ class Collecting:
         at = datetime.now(UTC)
         nodes = self._service.fleet.nodes.values()
         asked = [node.name for node in nodes if node.connection != "none"]
+        self._tell(f"asking {count(len(asked), 'node')}")
         checked = await self._service.check()
         self._did(f"{len(checked.facts)} of {len(asked)} nodes told how they are")
         (logs, unread, clocks), kernels = await asyncio.gather(
@@ -200,12 +202,12 @@ class Collecting:
     async def _history(self, moment: datetime) -> History:
         """What was kept around ``moment``."""
         try:
-            return await asyncio.to_thread(_kept_around, self._service.fleet.name, moment)
+            return await asyncio.to_thread(kept_around, self._service.fleet.name, moment)
         except FleetctlError as error:
             return History(why_none=str(error))
 
 
-def _kept_around(fleet: str, moment: datetime) -> History:
+def kept_around(fleet: str, moment: datetime) -> History:
     """:raises HistoryError: it cannot be read."""
     if not Path(history_file(fleet)).expanduser().exists():
         return History(why_none="nothing watched the fleet from this machine")

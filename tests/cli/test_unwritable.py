@@ -52,6 +52,7 @@ PRINTS = [
     "start --dry-run",
     "start --dry-run --json",
     "start --json",
+    "report here --no-archive",
     "restart --json",
     "stop --json",
     "serve",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import User, eventually, running, sh
+from tests.e2e.cluster import User, eventually, interrupt, running, sh
 from tests.e2e.conftest import MakeUser
 
 pytestmark = pytest.mark.lab
@@ -129,4 +129,15 @@ def test_nothing_failed_is_said(user: MakeUser) -> None:
     assert len(said.out.splitlines()) == 2
     wrong = one.type("postmortem", "nobody@hub")
     assert (wrong.code, wrong.out) == (2, "")
+
+    one.lab.fault("edge-down", "mini")
+    one.lab.fault("wifi-down", "mini")  # which makes it last
+    process = one.begin("postmortem", "--to", "broken-off")
+    assert process.stderr
+    assert process.stderr.readline() == b"fleetctl: asking 4 nodes\n"
+    said = interrupt(process)
+    assert said.code == 130
+    assert "fleetctl: no folder was made. Until then: " in said.err
+    assert sh(one.lab, "controller", "ls -A broken-off 2>/dev/null || true") == ""
+    one.lab.heal()
     one.type("stop")
