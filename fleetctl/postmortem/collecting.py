@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.health.assess import Checked
 from fleetctl.history.store import Store
@@ -85,6 +87,10 @@ class Collecting:
         told = story(found, lost, named=self._named, around=self._around)
         if told.begin and not history.why_none:
             history = await self._history(told.begin)
+        kernels = {
+            node: _near(kernel, told.begin or self._around or at)
+            for node, kernel in kernels.items()
+        }
         plan = list(plan_lines(self._service.plan(self._job.instances)))
         return Collected(
             self._job,
@@ -205,6 +211,15 @@ class Collecting:
             return await asyncio.to_thread(kept_around, self._service.fleet.name, moment)
         except FleetctlError as error:
             return History(why_none=str(error))
+
+
+def _near(kernel: Kernel | str, moment: datetime) -> Kernel | str:
+    """Without messages of another time: those since the boot may be many."""
+    if isinstance(kernel, str):
+        return kernel
+    span = timedelta(seconds=AROUND_S)
+    lines = (line for line in kernel.lines if not line.at or abs(line.at - moment) <= span)
+    return replace(kernel, lines=tuple(lines))
 
 
 def kept_around(fleet: str, moment: datetime) -> History:

@@ -14,6 +14,8 @@ from functools import cache
 
 from msgspec import Struct
 
+from fleetctl.escaping import harmless
+
 MOST_S = 3600
 """Of how long ago at the most it is asked: a Mac's log is slow to read."""
 _KILLED = (
@@ -78,7 +80,7 @@ def read_kernel(output: str, ahead_s: float = 0.0) -> Kernel:
 
     :param ahead_s: by how much the node's clock is ahead of the controller's.
     """
-    sections = _sections(output)
+    sections = _sections(harmless(output))
     boot = _boot(sections.get("clock", []))
     source = ""
     unreadable = "" if "messages" in sections else "the node's answer was cut off"

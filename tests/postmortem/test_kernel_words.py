@@ -89,7 +89,7 @@ def test_not_known_has_its_reason(said: str, why: str) -> None:
 
 @given(st.text() | st.sampled_from([JOURNAL, DMESG, MAC]).flatmap(lambda t: st.just(t[::2])))
 def test_nothing_makes_it_raise(text: str) -> None:
-    read_kernel(text)
+    assert "\x1b" not in str(read_kernel(f"== messages\n{text}\x1b[2J\n"))
     read_kernel(f"== clock\n1\nup 9.9\n== messages\n[{text}] x\n{text} h kernel: y\n")
 
 
