@@ -38,6 +38,8 @@ COMMANDS = {
     "check": "verify the network: routes there and back, forwarding, which node reaches which",
     "bench": "measure round trips and bandwidth of the job's paths",
     "fix": "show, or with --apply run, the commands that repair what check found",
+    "postmortem": "one folder with all that is known of a failure: what ended first, why",
+    "report": "raw answers of nodes, to report a fault of fleetctl or a wrong reading",
     "explain": "what a problem code means, and how it is repaired",
     "exec": "run a command on nodes, identical output folded",
     "serve": "watch the fleet without a screen, keep what is seen, answer other commands at once",
