@@ -11,7 +11,7 @@ import click
 
 from fleetctl import __version__
 from fleetctl.cli.context import Context
-from fleetctl.errors import ConfigError, FleetctlError
+from fleetctl.errors import ConfigError, FleetctlError, UsageError
 from fleetctl.interrupts import held_back
 from fleetctl.loading import uncollected
 from fleetctl.streams import OutputLost, ReaderGone
@@ -115,9 +115,22 @@ class _Commands(click.Group):
     is_flag=True,
     help="Ask the nodes anew, over connections of its own, also where `fleetctl serve` runs.",
 )
+@click.option(
+    "--read-only",
+    is_flag=True,
+    help="The dashboard shows, and changes nothing: for a wall, or guests.",
+)
+@click.option("--browser-of", type=int, hidden=True, help="The server of a dashboard in a browser.")
 @click.version_option(__version__, prog_name="fleetctl", message="%(prog)s %(version)s")
 @click.pass_context
-def command(ctx: click.Context, file: Path | None, job: str | None, fresh: bool) -> None:
+def command(
+    ctx: click.Context,
+    file: Path | None,
+    job: str | None,
+    fresh: bool,
+    read_only: bool,
+    browser_of: int | None,
+) -> None:
     """Start, watch and repair the jobs of a small cluster, over SSH and tmux.
 
     A TARGET is a node (pi4), a service (worker), one instance (worker@pi4) or a shell pattern of
@@ -130,7 +143,9 @@ def command(ctx: click.Context, file: Path | None, job: str | None, fresh: bool)
         with held_back():
             from fleetctl.cli.dashboard import run as show_dashboard
 
-        ctx.exit(show_dashboard(ctx.obj))
+        ctx.exit(show_dashboard(ctx.obj, read_only=read_only, browser_of=browser_of))
+    if read_only:
+        raise UsageError("--read-only is about the dashboard, and goes with no command")
 
 
 def run(arguments: list[str]) -> int:

@@ -22,22 +22,30 @@ from fleetctl.errors import ConfigError, FleetctlError
 
 if TYPE_CHECKING:
     from fleetctl.service import FleetService
+    from fleetctl.tui.app import FleetApp
 
 EXAMPLE = Path("nodes.yaml")
 TERMINAL_CHECK_S = 2.0
+ORPHANED_S = 30.0
+"""How long a dashboard may take to end once its server is gone."""
 PATIENCE_S = 1.0
 """After this time, leaving says what it waits for."""
 
 
-def run(context: Context) -> int:
+def run(context: Context, *, read_only: bool = False, browser_of: int | None = None) -> int:
     """Show the dashboard until it is left; returns the exit code.
 
     Without a nodes.yaml, and none named, it offers the demo and an example.
 
+    :param read_only: it shows, and changes nothing.
+    :param browser_of: the process that has it shown in a browser, and without which it ends; None:
+        it is shown in this terminal.
     :raises UsageError: there is no terminal for it.
     """
     from fleetctl.config.file import VARIABLE, find
 
+    if browser_of is not None:
+        return asyncio.run(_dashboard(context, read_only, browser_of))
     instead = "For a table, or JSON: fleetctl status [--json]"
     require_screen("the dashboard", instead=instead, fds=(0, 1, 2))  # Textual draws on stderr
     if context.config_path is None and not os.environ.get(VARIABLE):
@@ -46,31 +54,34 @@ def run(context: Context) -> int:
         except ConfigError as error:
             return _welcome(str(error))
     with given_back():
-        return asyncio.run(_dashboard(context))
+        return asyncio.run(_dashboard(context, read_only))
 
 
-async def _dashboard(context: Context) -> int:
-    for name in ("COLUMNS", "LINES"):  # Textual would take them for this terminal's size
-        os.environ.pop(name, None)
+async def _dashboard(context: Context, read_only: bool, browser_of: int | None = None) -> int:
+    if browser_of is None:
+        for name in ("COLUMNS", "LINES"):  # Textual would take them for this terminal's size
+            os.environ.pop(name, None)
     file = NodesFile(context)
     shown: FleetService = file.read()
     while True:
-        code, again = await _show(context, file, shown)
+        code, again = await _show(context, file, shown, read_only, browser_of)
         if again is None:
             return code
         shown = again
 
 
 async def _show(
-    context: Context, file: NodesFile, service: FleetService
+    context: Context,
+    file: NodesFile,
+    service: FleetService,
+    read_only: bool,
+    browser_of: int | None,
 ) -> tuple[int, FleetService | None]:
     """Show ``service`` until it is left; returns the exit code, and what to show next, if any."""
     async with service:
-        from fleetctl.tui import kept
-        from fleetctl.tui.app import FleetApp
         from fleetctl.tui.host import Left
 
-        app = FleetApp(service, file=file, kept=kept.read(), write=kept.write, keep_events=True)
+        app = _app(file, service, read_only, in_browser=browser_of is not None)
 
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:
@@ -79,16 +90,57 @@ async def _show(
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, app.leave, 128 + signal.SIGTERM)
         hang_up = partial(app.leave, 128 + signal.SIGHUP)
-        terminal_left = _watch_terminal(hang_up, lambda: go_on(app.going_on))
-        left = await app.run_async() or Left()
+        if browser_of is None:
+            terminal_left = _watch_terminal(hang_up, lambda: go_on(app.going_on))
+        else:
+            terminal_left = _watch_server(browser_of, hang_up)
+        # a browser that is closed says nothing of a start that is not over
+        left = await app.run_async() or Left(app.going_on if browser_of else ())
         terminal_left.set()
         go_on(left.starting)
         finishing = partial(click.echo, "Finishing what was begun on a node …", err=True)
         patience = loop.call_later(PATIENCE_S, finishing)
     patience.cancel()
-    if not (app.return_code or left.starting or left.again or present()):
+    told = app.return_code or left.starting or left.again or browser_of or present()
+    if not told:
         click.echo("Left the dashboard; what was started runs on: fleetctl status", err=True)
     return app.return_code or 0, left.again
+
+
+def _app(file: NodesFile, service: FleetService, read_only: bool, *, in_browser: bool) -> FleetApp:
+    from fleetctl.tui import kept
+    from fleetctl.tui.app import FleetApp
+
+    if not (read_only or in_browser):
+        return FleetApp(service, file=file, kept=kept.read(), write=kept.write, keep_events=True)
+    from fleetctl.tui.limited import LimitedApp, Limits
+
+    limits = Limits(read_only, in_browser)
+    if in_browser:  # how it looks there says nothing of terminals
+        return LimitedApp(service, limits, file=file, kept=kept.read())
+    return LimitedApp(
+        service, limits, file=file, kept=kept.read(), write=kept.write, keep_events=True
+    )
+
+
+def _watch_server(process: int, end: Callable[[], object]) -> threading.Event:
+    """Call ``end`` in the event loop when ``process``, whose child this is, is gone.
+
+    :returns: to be set when it is no longer needed.
+    """
+    loop = asyncio.get_running_loop()
+    left = threading.Event()
+
+    def watch() -> None:
+        while not left.wait(TERMINAL_CHECK_S):
+            if os.getppid() != process:
+                loop.call_soon_threadsafe(end)
+                break
+        if not left.wait(ORPHANED_S):
+            os._exit(128 + signal.SIGHUP)
+
+    threading.Thread(target=watch, daemon=True).start()
+    return left
 
 
 def _watch_terminal(

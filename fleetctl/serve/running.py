@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -24,8 +25,10 @@ from fleetctl.local_files import read_bounded, write_private
 from fleetctl.model.events import Event
 from fleetctl.model.layout import serve_dir
 from fleetctl.serve.door import Door, make_private
+from fleetctl.serve.newest import Newest
 from fleetctl.serve.observing import Observing, OnSnapshot, Say, line
 from fleetctl.serve.server import Served, Server
+from fleetctl.undertakings import Snapshot
 
 FILE_CHECK_S = 1.0
 """Interval of looks at the file."""
@@ -52,6 +55,22 @@ class Watched(Protocol):
 
     def notes(self) -> list[str]:
         """What the user should know of what was read."""
+
+
+class Beside(Protocol):
+    """What else is served while a server runs."""
+
+    async def take(self, snapshot: Snapshot, events: Sequence[Event]) -> None:
+        """See :data:`OnSnapshot`."""
+
+    def open(
+        self, fleet: str, newest: Callable[[], Newest | None]
+    ) -> AbstractAsyncContextManager[None]:
+        """Serve it while the context is open.
+
+        :param newest: the newest status, if anything is watched at the moment.
+        :raises FleetctlError: it cannot be served.
+        """
 
 
 class Info(Struct, frozen=True):
@@ -124,6 +143,7 @@ class Serving:
     """
     :param say: takes one line for each event, and for what the user should know.
     :param on_snapshot: what else is to be done with what is seen.
+    :param beside: what else is served.
     """
 
     def __init__(
@@ -132,11 +152,13 @@ class Serving:
         interval_s: float,
         say: Say,
         on_snapshot: tuple[OnSnapshot, ...] = (),
+        beside: Sequence[Beside] = (),
     ) -> None:
         self._file = file
         self._interval_s = interval_s
         self._say = say
-        self._on_snapshot = on_snapshot
+        self._on_snapshot = (*on_snapshot, *(one.take for one in beside))
+        self._beside = beside
         self._server = Server()
         self._observing: Observing | None = None
         self._ending = asyncio.Event()
@@ -177,8 +199,10 @@ class Serving:
             with suppress(OSError):
                 write_private(_info(fleet), msgspec.json.encode(info))
             alerting = Alerting(read.service.fleet, self._note)
-            async with Door(fleet, self._server.take) as door:
+            async with Door(fleet, self._server.take) as door, AsyncExitStack() as stack:
                 self._say(f"serving {fleet} (process {info.pid}) at {door.path}")
+                for one in self._beside:
+                    await stack.enter_async_context(one.open(fleet, self._server.newest))
                 await self._serve(read, alerting)
         finally:
             lock.release()
