@@ -341,7 +341,7 @@ def live() -> None:
             on_controller(lab, *fleetctl("start"))
             argv = fleetctl("lab", "run", "--name", lab.name, "--", *fleetctl())
             with dashboard(argv, Path(name)) as screen:
-                screen.until(r"5/5 ready", FAULT_TIMEOUT_S)
+                screen.until(r"5/5 r(eady|anks)", FAULT_TIMEOUT_S)
                 results = faults(lab, config.load(path), screen)
     show(f"from the fault to the screen; {load()}", results, "s")
     judge("killed, shown as failed", statistics.median(results["worker killed"]),

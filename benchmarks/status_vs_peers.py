@@ -1,4 +1,7 @@
-"""`fleetctl status --json`, cold, against pdsh and clush gathering the same facts over OpenSSH.
+"""`fleetctl status --json` against pdsh and clush gathering the same facts over OpenSSH.
+
+Cold, each connects anew. Warm, a `fleetctl serve` runs, and pdsh goes over connections that OpenSSH
+keeps (ControlPersist). ``python benchmarks/status_vs_peers.py [cold] [warm] [--nodes 5]``
 
 Each node is an address of this machine's loopback. The peers run the same script that fleetctl
 sends; their answers are read with fleetctl's parsers, to be sure that they are complete.
@@ -6,9 +9,13 @@ sends; their answers are read with fleetctl's parsers, to be sure that they are 
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
-from collections.abc import Callable, Mapping
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from loopback import Loopback, loopback
 from measure import FLEETCTL, cannot, environment, interleave, judge, ratio, run, say, show
@@ -19,8 +26,12 @@ from fleetctl.model.expectations import derive
 from fleetctl.observe.questions import questions
 from fleetctl.probes.node import node_script, read_node
 
-TARGETS = {5: (1.0, 11), 50: (0.5, 5), 200: (0.35, 3)}
+TARGETS = {5: (0.75, 21), 50: (0.5, 5), 200: (0.35, 3)}
 """By number of nodes: the highest ratio to the faster peer, and rounds."""
+WARM_TARGETS = {5: (0.25, 21), 200: (0.05, 7)}
+"""The same for what is warm."""
+KNOWN_S = 300.0
+"""How long a server may take until it knows all nodes."""
 MEMORY_MB = 100.0
 FANOUT = {"pdsh": 32, "clush": 64}
 """The peers' own defaults."""
@@ -44,12 +55,14 @@ def fleetctl(servers: Loopback, count: int, memory_mb: list[float]) -> Callable[
     return measure
 
 
-def peer(servers: Loopback, count: int, argv: tuple[str, ...]) -> Callable[[], float]:
+def peer(
+    servers: Loopback, count: int, argv: tuple[str, ...], config: str = "ssh_config"
+) -> Callable[[], float]:
     fleet = load(servers.nodes_yaml(count))
     job = fleet.jobs["idle"]
     asked = questions(fleet, job, derive(fleet), fleet.nodes["n1"], "status")
     script = node_script(asked)
-    options = f"-F {servers.folder}/ssh_config"
+    options = f"-F {servers.folder}/{config}"
     env = {**environment(servers.folder), "PDSH_SSH_ARGS_APPEND": options}
     hosts = servers.hosts[:count]
 
@@ -82,23 +95,88 @@ def contenders(
     }
 
 
+@contextmanager
+def kept_connections(servers: Loopback, count: int) -> Iterator[str]:
+    """The name of an ssh_config by which OpenSSH keeps its connections."""
+    config = servers.folder / "ssh_config-kept"
+    config.write_text(
+        f"ControlMaster auto\nControlPath {servers.folder}/cm-%h\nControlPersist 3600\n"
+        + (servers.folder / "ssh_config").read_text()
+    )
+    try:
+        yield config.name
+    finally:
+        for host in servers.hosts[:count]:
+            argv = ("ssh", "-F", str(config), "-O", "exit", host)
+            subprocess.run(argv, capture_output=True, timeout=30, check=False)
+
+
+@contextmanager
+def server(servers: Loopback, count: int) -> Iterator[None]:
+    """A `fleetctl serve` that knows all nodes."""
+    call = (*FLEETCTL, "-f", str(servers.nodes_yaml(count)))
+    env = environment(servers.folder)
+    with (servers.folder / "serve.log").open("wb") as log:
+        process = subprocess.Popen((*call, "serve"), env=env, stdout=log, stderr=log)
+        try:
+            deadline_s = time.monotonic() + KNOWN_S
+            while "by fleetctl serve" not in run((*call, "status"), env=env).stdout:
+                if time.monotonic() > deadline_s:
+                    cannot(f"fleetctl serve does not know {count} nodes within {KNOWN_S:g} s")
+                time.sleep(0.5)
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def compare(
+    title: str, measures: Mapping[str, Callable[[], float]], rounds: int, target: float
+) -> None:
+    """Measure, and judge the first against the faster of the others."""
+    for measure in measures.values():
+        measure()  # the first call reads from the disk, or makes the connections that are kept
+    results = interleave(measures, rounds)
+    show(f"{title}, {rounds} rounds", results, "s")
+    ours, *peers = results.values()
+    faster = min(peers, key=lambda values: sorted(values)[len(values) // 2])
+    judge("fleetctl against the faster peer", ratio(ours, faster), target, "x")
+
+
+def cold(servers: Loopback, count: int) -> None:
+    target, rounds = TARGETS[count]
+    memory_mb: list[float] = []
+    compare(f"{count} nodes", contenders(servers, count, memory_mb), rounds, target)
+    judge("fleetctl's peak memory", max(memory_mb), MEMORY_MB, " MB")
+    say()
+
+
+def warm(servers: Loopback, count: int) -> None:
+    target, rounds = WARM_TARGETS[count]
+    pdsh = ("pdsh", "-R", "ssh", "-f", str(FANOUT["pdsh"]), "-w")
+    with kept_connections(servers, count) as config, server(servers, count):
+        measures = {
+            "fleetctl status --json, served": fleetctl(servers, count, []),
+            "pdsh, connections kept": peer(servers, count, pdsh, config),
+        }
+        compare(f"{count} nodes, warm", measures, rounds, target)
+    say()
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("which", nargs="*", choices=["cold", "warm", []])
+    parser.add_argument("--nodes", type=int, nargs="*", help="only so many nodes")
+    given = parser.parse_args()
     missing = [name for name in ("pdsh", "clush", "ssh") if shutil.which(name) is None]
     if missing:
         cannot(f"{', '.join(missing)} missing: apt-get install pdsh clustershell openssh-client")
-    with loopback(max(TARGETS)) as servers:
-        for count, (target, rounds) in TARGETS.items():
-            memory_mb: list[float] = []
-            measures = contenders(servers, count, memory_mb)
-            for measure in measures.values():
-                measure()  # the first call reads from the disk
-            results = interleave(measures, rounds)
-            show(f"{count} nodes, {rounds} rounds", results, "s")
-            ours, *peers = results.values()
-            faster = min(peers, key=lambda values: sorted(values)[len(values) // 2])
-            judge("fleetctl against the faster peer", ratio(ours, faster), target, "x")
-            judge("fleetctl's peak memory", max(memory_mb), MEMORY_MB, " MB")
-            say()
+    counts = [n for n in TARGETS if not given.nodes or n in given.nodes]
+    with loopback(max(counts)) as servers:
+        for name, measure, targets in (("cold", cold, TARGETS), ("warm", warm, WARM_TARGETS)):
+            for count in counts:
+                if count in targets and (not given.which or name in given.which):
+                    measure(servers, count)
 
 
 if __name__ == "__main__":

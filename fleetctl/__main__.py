@@ -61,8 +61,9 @@ def _run(arguments: list[str]) -> int:
             sys.stdout.write(f"fleetctl {__version__}\n")
             return 0
         from fleetctl.interrupts import held_back
+        from fleetctl.loading import uncollected
 
-        with held_back():
+        with held_back(), uncollected():
             from fleetctl.cli import run
         return run(arguments)
     except KeyboardInterrupt:  # Ctrl-C while modules are still being imported

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,18 +22,23 @@ from fleetctl.errors import LinkError, UsageError
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
+from fleetctl.model.actions import Told, outcome
 from fleetctl.model.delivery import Delivery
+from fleetctl.model.events import Actor
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.pages import Page
+from fleetctl.model.past import PastOfNode
 from fleetctl.model.plan import PlanStep, plan
+from fleetctl.model.progress import ActionKind, ActionResult
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import FleetStatus, Problem
+from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.noting.noting import Noting, places
 from fleetctl.service import BENCH_S, Action, Answered, Attached, Read, Report, WantedOrphans
 from fleetctl.undertakings import Benching, Repairs, Tunnel
 
@@ -50,15 +64,20 @@ class LiveFleet:
         beside: LiveFleet | None = None,
         *,
         warm: bool = False,
+        by: Callable[[], Actor] | None = None,
+        tell: Callable[[str], object] = lambda _: None,
     ) -> None:
         """
         :param beside: the same fleet with another job, whose connections this one uses.
         :param warm: use the connections of a `fleetctl serve` of this user, where it has them.
+        :param by: tells who acts; None: actions are not noted on the nodes.
+        :param tell: takes a sentence for the user where one could not be noted.
         """
         self.fleet = fleet
         """As in nodes.yaml; what ``observer`` has knows the addresses that DHCP gave, too."""
         self.job = job
         self.links: Links = beside.links if beside else Links(fleet, warm=warm)
+        self.noting: Noting = beside.noting if beside else Noting(fleet.name, self.links, by, tell)
         self._all: list[LiveFleet] = beside._all if beside else []
         """Those that share the connections, this one included."""
         self._all.append(self)
@@ -75,6 +94,7 @@ class LiveFleet:
         for task in open_tasks:
             task.cancel()
         await asyncio.gather(*open_tasks, return_exceptions=True)
+        await self.noting.close()
         await self.links.close()
         for one in self._all:
             if "_former" in vars(one):
@@ -139,22 +159,27 @@ class LiveFleet:
         *,
         depth: Depth = "check",
     ) -> Checked:
-        from fleetctl.health.assess import assess
-        from fleetctl.observe.again import asked_again, contacts_again
+        from fleetctl.observe.connecting import connecting, failed
 
         began = time.monotonic()
+        async with connecting(self.fleet, self.links) as opening:
+            from fleetctl.health.assess import assess
+            from fleetctl.observe.again import asked_again, contacts_again
 
-        async def ask(node: Node) -> Look:
-            look = await self.observer.look(node, depth)
-            if answered:
-                answered(node.name, look)
-            return look
+            async def ask(node: Node) -> Look:
+                if error := failed(opening.get(node.name)):
+                    look = self.observer.lost(node, error)
+                else:
+                    look = await self.observer.look(node, depth)
+                if answered:
+                    answered(node.name, look)
+                return look
 
-        await self.observer.ask_leases()
-        nodes = self.fleet.nodes.values()
-        former, asked = await asyncio.gather(
-            self._former.looks(self.job), asyncio.gather(*(ask(node) for node in nodes))
-        )
+            await self.observer.ask_leases()
+            nodes = self.fleet.nodes.values()
+            former, asked = await asyncio.gather(
+                self._former.looks(self.job), asyncio.gather(*(ask(node) for node in nodes))
+            )
         looks = dict(zip(self.fleet.nodes, asked, strict=True))
         if depth == "check":
             looks = await asked_again(self.observer, looks)
@@ -208,19 +233,45 @@ class LiveFleet:
         again: bool = False,
         anew: bool = False,
     ) -> Action:
-        return Action(
-            lambda known: self._launcher.start(
-                chosen, report, known, check=check, again=again, anew=anew
-            )
-        )
+        def start(known: dict[str, ServiceStatus]) -> Awaitable[ActionResult]:
+            return self._launcher.start(chosen, report, known, check=check, again=again, anew=anew)
+
+        return self._action("start", chosen, start)
 
     def stop(
         self, chosen: Sequence[Instance], report: Report, *, orphans: WantedOrphans | None = None
     ) -> Action:
-        return Action(lambda known: self._launcher.stop(chosen, report, known, orphans=orphans))
+        def stop(known: dict[str, ServiceStatus]) -> Awaitable[ActionResult]:
+            return self._launcher.stop(chosen, report, known, orphans=orphans)
+
+        return self._action("stop", chosen, stop)
 
     def restart(self, chosen: Sequence[Instance], report: Report) -> Action:
-        return Action(lambda known: self._launcher.restart(chosen, report, known))
+        def restart(known: dict[str, ServiceStatus]) -> Awaitable[ActionResult]:
+            return self._launcher.restart(chosen, report, known)
+
+        return self._action("restart", chosen, restart)
+
+    def _action(
+        self,
+        kind: ActionKind,
+        chosen: Sequence[Instance],
+        work: Callable[[dict[str, ServiceStatus]], Awaitable[ActionResult]],
+    ) -> Action:
+        """One that is noted on the nodes of ``chosen``."""
+        noted = self.noting.noted(kind, places(chosen), self._job_name)
+
+        async def run(known: dict[str, ServiceStatus]) -> ActionResult:
+            with noted.running():
+                result = await work(known)
+                noted.came_to(result)
+                return result
+
+        return Action(run, noted.key)
+
+    @property
+    def _job_name(self) -> str | None:
+        return self.job.name if self.job else None
 
     async def signal(
         self, chosen: Sequence[Instance], signal: str, *, whole: bool = False
@@ -228,21 +279,27 @@ class LiveFleet:
         from fleetctl.launch.delivering import Delivering
 
         to = Delivering(self.fleet.name, self.links)
-        return await self._deliver(chosen, lambda i: to.signal(i, signal, whole=whole))
+        what = f"signal {signal}"
+        return await self._deliver(what, chosen, lambda i: to.signal(i, signal, whole=whole))
 
     async def send(self, chosen: Sequence[Instance], text: bytes) -> dict[str, Delivery]:
         from fleetctl.launch.delivering import Delivering
 
         to = Delivering(self.fleet.name, self.links)
-        return await self._deliver(chosen, lambda i: to.send(i, text))
+        return await self._deliver("send", chosen, lambda i: to.send(i, text))
 
     async def _deliver(
         self,
+        what: str,
         chosen: Sequence[Instance],
         deliver: Callable[[Instance], Coroutine[None, None, Delivery]],
     ) -> dict[str, Delivery]:
-        with self.changing():
+        noted = self.noting.noted(what, places(chosen), self._job_name)
+        with self.changing(), noted.running():
             done = await asyncio.gather(*map(deliver, chosen))
+            noted.state = "ok" if all(one.ok for one in done) else "failed"
+            words = {True: "delivered", False: "not delivered", None: "not known"}
+            noted.said = outcome(words[one.ok] for one in done)
         return {instance.name: one for instance, one in zip(chosen, done, strict=True)}
 
     @cached_property
@@ -324,6 +381,7 @@ class LiveFleet:
     ) -> None:
         from fleetctl.link.execution import execute
 
+        script = self.noting.script_that_notes("exec", script)
         await execute(self.links, nodes, script, timeout_s, took, read)
 
     async def sync(
@@ -347,13 +405,22 @@ class LiveFleet:
             asyncio.to_thread(read_all, job.sync, secret_files(self.fleet.jobs))
         )
         connecting = [asyncio.create_task(self.links.get(node)) for node in nodes]  # meanwhile
+        noted = self.noting.noted("sync", {} if dry_run else dict.fromkeys(nodes, ()), job.name)
+        became: list[NodeSync] = []
+
+        def came(one: NodeSync) -> None:
+            became.append(one)
+            noted.state = "ok" if all(each.ok for each in became) else "failed"
+            noted.said = outcome(each.state for each in became)
+            took(one)
+
         try:
             tree, shared = await reading
-            with self.changing():
+            with self.changing(), noted.running():
                 async with Syncer(
                     self.fleet, job, tree, shared, self.links, dry_run=dry_run, force=force
                 ) as syncer:
-                    await syncer.run(nodes, took)
+                    await syncer.run(nodes, came)
         finally:
             for task in connecting:
                 task.cancel()
@@ -382,7 +449,19 @@ class LiveFleet:
             persistent=persistent,
             password=password,
             problems=problems,
+            noting=self.noting,
         )
+
+    async def actions(self, sizes: Mapping[str, str] | None = None) -> Mapping[str, Told]:
+        from fleetctl.noting.reading import fetch_actions
+
+        nodes = [name for name, node in self.fleet.nodes.items() if node.connection != "none"]
+        return await fetch_actions(self.links, self.fleet.name, nodes, sizes)
+
+    async def past(self, since: Mapping[str, datetime]) -> Mapping[str, PastOfNode]:
+        from fleetctl.observe.past import fetch_past
+
+        return await fetch_past(self.observer, since)
 
     def bench(
         self,

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
 from msgspec import Struct
 
 from fleetctl.errors import LinkError
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
+from fleetctl.model.actions import Told
 from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.pages import Page
+from fleetctl.model.past import PastOfNode
 from fleetctl.model.plan import PlanStep
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
@@ -45,9 +48,16 @@ class Action:
     """A start, stop or restart; nothing happens before :meth:`run`.
 
     :param work: does it, and keeps the newest status of each instance in the given mapping.
+    :param key: see there.
     """
 
-    def __init__(self, work: Callable[[dict[str, ServiceStatus]], Awaitable[ActionResult]]) -> None:
+    def __init__(
+        self,
+        work: Callable[[dict[str, ServiceStatus]], Awaitable[ActionResult]],
+        key: str = "",
+    ) -> None:
+        self.key = key
+        """Of its event, as nodes have it noted; empty: it is not noted."""
         self._work = work
         self._known: dict[str, ServiceStatus] = {}
 
@@ -250,6 +260,21 @@ class FleetService(Protocol):
         :param dry_run: change nothing.
         :param force: overwrite and delete what was changed on a node, too.
         :raises UsageError: the job has no ``sync``, or its folder cannot be read.
+        """
+
+    async def actions(self, sizes: Mapping[str, str] | None = None) -> Mapping[str, Told]:
+        """What controllers noted on the nodes that they acted on.
+
+        :param sizes: by node: what stood for all of it in the last answer; where it is the same,
+            nothing is read.
+        :returns: by node; one that cannot be asked says why.
+        """
+
+    async def past(self, since: Mapping[str, datetime]) -> Mapping[str, PastOfNode]:
+        """What supervisors noted on nodes of begins and ends, and when these booted.
+
+        :param since: by node: since when.
+        :returns: by node; one that cannot be asked says why.
         """
 
     def fix(

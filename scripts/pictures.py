@@ -103,7 +103,7 @@ async def healthy(screen: Screen) -> None:
     """All is well, and every instance logs."""
     talking = [rf"{name} *\|" for name in ("mini1", "mini2", "mini3", "pi4", "pi5")]
     history = rf"pi4 .*[{SPARKS}]{{6}}"
-    await screen.until(r"5/5 ready", r"nothing is wrong", history, *talking)
+    await screen.until(r"5/5 r(eady|anks)", r"nothing is wrong", history, *talking)
     screen.take("healthy")
 
 

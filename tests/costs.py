@@ -1,7 +1,8 @@
 """What each file of tests costs: printed after a long run, and what takes longest is begun first.
 
-CPU time is that of the process that runs the tests, and of all that it started and waited for; not
-that of servers, such as tmux or the sshd of a lab's node.
+CPU time of a file is that of the process that runs its tests, and of all that it started and waited
+for; not that of servers, such as tmux or the sshd of a lab's node. Those are in what the machine
+worked, which is all that it did meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import Any
 
+import psutil
 import pytest
 
 SHOWN = 20
@@ -75,6 +77,13 @@ def _cpu_s() -> float:
     return sum(part.ru_utime + part.ru_stime for part in used)
 
 
+def _machine_s() -> tuple[float, float]:
+    """For how long the cores of this machine have worked since it started, and have been there."""
+    times = psutil.cpu_times()
+    idle_s = times.idle + getattr(times, "iowait", 0.0)
+    return sum(times) - idle_s, sum(times)
+
+
 class Costs:
     """A plugin of each process; those that run tests send theirs to the one that prints them."""
 
@@ -82,6 +91,7 @@ class Costs:
         self._files: dict[str, list[float]] = {}
         """CPU seconds, seconds, and number of tests."""
         self._collecting_s: list[float] = []
+        self._machine_s = _machine_s()
 
     def pytest_collection_finish(self) -> None:
         self._collecting_s.append(_cpu_s())
@@ -118,10 +128,10 @@ class Costs:
         if all_s < LONG_S:
             return
         write = terminalreporter.write_line
-        write(
-            f"The files that take most CPU time, of {cpu_s:.0f} s for {all_s:.0f} s of tests, and"
-        )
-        write(f"{max(self._collecting_s):.1f} s of each process to collect them:")
+        worked_s, there_s = (b - a for a, b in zip(self._machine_s, _machine_s(), strict=True))
+        write(f"This machine's cores worked {worked_s:.0f} s of the {there_s:.0f} s that they had.")
+        write(f"To collect the tests took each process {max(self._collecting_s):.1f} s.")
+        write(f"Of {cpu_s:.0f} s of CPU time of all files, most is that of")
         write("  CPU s       s  tests")
         most = sorted(self._files.items(), key=lambda pair: -pair[1][0])
         for file, (file_cpu_s, file_s, tests) in most[:SHOWN]:

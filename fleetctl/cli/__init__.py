@@ -13,6 +13,7 @@ from fleetctl import __version__
 from fleetctl.cli.context import Context
 from fleetctl.errors import ConfigError, FleetctlError
 from fleetctl.interrupts import held_back
+from fleetctl.loading import uncollected
 from fleetctl.streams import OutputLost, ReaderGone
 
 INTERRUPTED = 130
@@ -29,9 +30,11 @@ COMMANDS = {
     "signal": "send a signal to the processes of services",
     "send": "type a text into the windows of services",
     "top": "how far the job is: step, rate, lag and loss of each rank",
+    "history": "values and problems over time: links, nodes, instances",
     "attach": "the tmux window of an instance, in this terminal",
     "open": "web pages of the job, in the browser here",
     "logs": "lines of one or several instances",
+    "events": "what changed in the fleet, why, and who asked for it",
     "check": "verify the network: routes there and back, forwarding, which node reaches which",
     "bench": "measure round trips and bandwidth of the job's paths",
     "fix": "show, or with --apply run, the commands that repair what check found",
@@ -57,7 +60,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        with held_back():
+        with held_back(), uncollected():
             command = import_module(f"fleetctl.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command

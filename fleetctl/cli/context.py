@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +10,11 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
+from fleetctl.loading import uncollected
+
 if TYPE_CHECKING:  # `config` and `lab` use Context too, and do not need these
     from fleetctl.fleet import LiveFleet
+    from fleetctl.model.events import Actor
     from fleetctl.model.jobs import Instance
     from fleetctl.model.topology import Fleet
     from fleetctl.service import FleetService
@@ -34,25 +38,27 @@ class Context(Struct, frozen=True):
         """The fleet of the file, seen from this machine, and its chosen job.
 
         :param several: whether the command takes all jobs; :meth:`each_job` has their services.
-
         :param warm: whether connections of a `fleetctl serve` may be used.
         :param tell: takes what the user should know of the file before anything is connected to;
             None: it is printed on stderr.
         :raises ConfigError: the file is missing or wrong.
         :raises UsageError: there is no such job.
         """
-        from fleetctl.cli.told import not_yet_told
-        from fleetctl.config import find, load
-        from fleetctl.fleet import LiveFleet
-        from fleetctl.link.here import seen_from_here
-        from fleetctl.model.targets import choose_job
+        with uncollected():
+            from fleetctl.cli.told import not_yet_told
+            from fleetctl.config import find, load
+            from fleetctl.fleet import LiveFleet
+            from fleetctl.link.here import seen_from_here
+            from fleetctl.model.targets import choose_job
 
         path = find(self.config_path)
         fleet = seen_from_here(load(path))
         job = choose_job(fleet, None if several and self.means_all(fleet) else self.job)
+        tell = tell or _note
         for line in not_yet_told(path, fleet):
-            (tell or _note)(line)
-        return LiveFleet(fleet, job, warm=warm and not self.fresh)
+            tell(line)
+        warm = warm and not self.fresh
+        return LiveFleet(fleet, job, warm=warm, by=_actor, tell=tell)
 
     def means_all(self, fleet: Fleet) -> bool:
         """Whether all jobs of ``fleet`` are chosen, and not one of them."""
@@ -64,6 +70,13 @@ class Context(Struct, frozen=True):
         """The service of each job that is chosen, over the connections of ``service``."""
         jobs = service.fleet.jobs.values() if self.means_all(service.fleet) else ()
         return [service.with_job(job) for job in jobs] or [service]
+
+
+def _actor() -> Actor:
+    from fleetctl.cli import COMMANDS
+    from fleetctl.noting.actor import this_actor
+
+    return this_actor(sys.argv[1:], COMMANDS)
 
 
 def _note(line: str) -> None:

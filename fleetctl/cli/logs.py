@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetctl.cli.context import Context, instances
+from fleetctl.cli.moments import Age
 from fleetctl.cli.reader import while_read
 from fleetctl.cli.render import moment, prefixes
 from fleetctl.errors import LinkError, UsageError
@@ -30,22 +31,6 @@ from fleetctl.logs.lines import LogLine, log_lines, tidy_lines
 from fleetctl.logs.tidying import plain
 from fleetctl.model.jobs import PREPARE, LogSource
 from fleetctl.service import FleetService
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class _Age(click.ParamType[float]):
-    """``90``, ``90s``, ``10m``, ``2h`` or ``1d``, as seconds."""
-
-    name = "age"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", str(value).strip())
-        if not found:
-            self.fail(f"{value!r} is not an age such as 90s, 10m, 2h or 1d", param, ctx)
-        return float(found[1]) * _UNITS[found[2] or "s"]
 
 
 class _Pattern(click.ParamType[re.Pattern[str]]):
@@ -66,7 +51,7 @@ class _Pattern(click.ParamType[re.Pattern[str]]):
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on with what comes, for ever.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), help=f"Last lines [{DEFAULT_LINES}].")
-@click.option("--since", type=_Age(), metavar="AGE", help="Not older than 90s, 10m, 2h, 1d.")
+@click.option("--since", type=Age(), metavar="AGE", help="Not older than 90s, 10m, 2h, 1d.")
 @click.option("--grep", type=_Pattern(), metavar="RE", help="Only lines that match.")
 @click.option("--timestamps", is_flag=True, help="When each line was written, to a second.")
 @click.option(

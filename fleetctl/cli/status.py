@@ -16,7 +16,6 @@ from fleetctl.cli.context import Context, instances_of_each
 from fleetctl.cli.reader import while_read
 from fleetctl.cli.render import status_lines
 from fleetctl.health.all_jobs import together
-from fleetctl.health.status_schema import status_schema
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import FleetStatus
 from fleetctl.serve.quick import served
@@ -54,6 +53,8 @@ def command(
     nothing is wrong; 1: something is.
     """
     if schema:
+        from fleetctl.health.status_schema import status_schema  # slow to import
+
         click.echo(msgspec.json.format(msgspec.json.encode(status_schema())))
         return 0
     context = replace(context, fresh=context.fresh or fresh)

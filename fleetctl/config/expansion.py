@@ -8,7 +8,7 @@ import msgspec
 
 from fleetctl.hiding import hidden, hidden_value
 from fleetctl.model.expectations import Expectations, ExpectedRoute, derive, unaddressed
-from fleetctl.model.jobs import Instance, Job, Service, Share
+from fleetctl.model.jobs import AtBoot, Instance, Job, Service, Share
 from fleetctl.model.topology import DHCP, SSH, Fleet, Network, Node
 
 
@@ -23,6 +23,7 @@ def expand(fleet: Fleet) -> dict[str, Any]:
         "internet": str(fleet.internet) if fleet.internet else None,
         "networks": {name: _network(network) for name, network in fleet.networks.items()},
         "nodes": {name: _node(fleet, node, expectations) for name, node in fleet.nodes.items()},
+        "history": msgspec.structs.asdict(fleet.history),
         "jobs": {name: _job(job) for name, job in fleet.jobs.items()},
     }
 
@@ -156,9 +157,19 @@ def _instance(instance: Instance) -> dict[str, Any]:
         env_file=instance.env_file,
         files=dict(instance.files) or None,
         once=instance.once or None,
+        on_boot=_on_boot(instance.at_boot) if instance.at_boot else None,
         restart=_given(**msgspec.structs.asdict(instance.restart)),
         stop=_given(**msgspec.structs.asdict(instance.stop)),
     )
+
+
+def _on_boot(needs: AtBoot) -> dict[str, Any]:
+    return {
+        "start_once": {
+            "addresses": {name: str(address) for name, address in needs.addresses.items()},
+            "ways": [f"{way.to} ({way.network}) via {way.via}" for way in needs.ways],
+        }
+    }
 
 
 def _listen(instance: Instance) -> str | list[str] | None:

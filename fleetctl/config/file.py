@@ -15,11 +15,12 @@ from fleetctl.config.nodes import read_nodes
 from fleetctl.config.older import NOTES, is_older, read_older
 from fleetctl.config.peers import with_peers
 from fleetctl.config.report import START, Report
-from fleetctl.config.shape import FileEntry, given
+from fleetctl.config.shape import FileEntry, HistoryEntry, given
 from fleetctl.config.tree import MAX_SIZE_BYTES, NULL, Mapping, Scalar, Tree, mark_of, parse
 from fleetctl.config.validation import read
 from fleetctl.errors import ConfigError
 from fleetctl.local_files import TooLarge, read_bounded
+from fleetctl.model.history_limits import HistoryLimits
 from fleetctl.model.topology import Fleet
 
 NAME = "nodes.yaml"
@@ -140,7 +141,9 @@ def _read_fleet(tree: Tree, report: Report, folder: Path) -> Fleet:
     nodes = read_nodes(file, networks, report)
     check_gateways(nodes, networks, report)
     internet = read_internet(file.internet, report)
-    bare = Fleet(file.fleet, networks, nodes, internet=internet)
+    bare = Fleet(
+        file.fleet, networks, nodes, internet=internet, history=_history_limits(file.history)
+    )
     entries = given(file.jobs, None)
     bare = with_peers(bare, entries or {}, report)
     if entries is not None and not entries and not report.wrong("jobs"):
@@ -149,3 +152,10 @@ def _read_fleet(tree: Tree, report: Report, folder: Path) -> Fleet:
         name: read_job(name, entry, bare, locate, report) for name, entry in (entries or {}).items()
     }
     return replace(bare, jobs=jobs)
+
+
+def _history_limits(entry: HistoryEntry | None) -> HistoryLimits:
+    usual = HistoryLimits()
+    if entry is None:
+        return usual
+    return HistoryLimits(given(entry.days, usual.days), given(entry.mb, usual.mb))

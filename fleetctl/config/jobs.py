@@ -14,6 +14,7 @@ from fleetctl.config.listen import check_listed, check_ports, read_listen, read_
 from fleetctl.config.liveness import read_liveness
 from fleetctl.config.member_failure import NEEDS, read_group_rule
 from fleetctl.config.nodes import check_env, read_workdir, texts
+from fleetctl.config.on_boot import with_boot
 from fleetctl.config.order import check_order
 from fleetctl.config.peers import peers_of
 from fleetctl.config.placeholders import ANY_NODE, OF_NODE
@@ -57,7 +58,7 @@ def read_job(name: str, entry: JobEntry, fleet: Fleet, locate: Locate, report: R
     group = read_group_rule(job, entry, fleet, report)
     requires = read_requires(name, entry, report)
     return structs.replace(
-        _grouped(job, group) if group else job,
+        with_boot(_grouped(job, group) if group else job, entry.services, fleet, report),
         sync=read_sync(job, entry.sync, fleet, locate, report),
         prepare=read_prepare(job, entry, fleet, report),
         requires=tuple(dict.fromkeys((*requires, NEEDS))) if group else requires,

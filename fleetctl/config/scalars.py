@@ -77,11 +77,14 @@ Positive = Annotated[float, _says("a number above 0", gt=0, le=1e12)]
 Percent = Annotated[float, _says("a number from 0 to 100", ge=0, le=100)]
 Count = Annotated[int, _says("a whole number from 0 to 1000000", ge=0, le=1_000_000)]
 PositiveCount = Annotated[int, _says("a whole number from 1 to 1000000", ge=1, le=1_000_000)]
+Days = Annotated[int, _says("a whole number of days from 1 to 3650", ge=1, le=3650)]
+MiB = Annotated[int, _says("a whole number of MiB from 5 to 100000", ge=5, le=100_000)]
 Signal = Literal[
     "HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "ALRM", "TERM",
     "SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTERM",
 ]  # fmt: skip
 Framework = Literal["torchrun", "mlx-ring", "mlx-jaccl", "mpi", "dask", "ray", "none"]
 Until = Literal["started", "ready", "exited-ok"]
+OnBoot = Literal["leave", "start"]
 OnFailure = Literal["keep", "stop-all", "restart-all"]
 Policy = Literal["never", "on-failure", "always"]

@@ -15,16 +15,19 @@ from fleetctl.config.scalars import (
     Address,
     Binding,
     Count,
+    Days,
     EnvName,
     Framework,
     Host,
     InterfaceName,
     Jump,
+    MiB,
     Name,
     NetworkRef,
     NodeAddress,
     NodeName,
     NodeRef,
+    OnBoot,
     OnFailure,
     Percent,
     Policy,
@@ -338,6 +341,13 @@ class ServiceEntry(Entry):
         bool | UnsetType,
         _means("It has done its work when it ends with exit code 0; default false."),
     ] = UNSET
+    on_boot: Annotated[
+        OnBoot | UnsetType,
+        _means(
+            "start: after a power cut its node starts it again by itself, once its own network is "
+            "as this file wants it; default leave."
+        ),
+    ] = UNSET
     restart: Annotated[
         Policy | RestartEntry | None, _means("Whether it is started again when it ends.")
     ] = None
@@ -415,6 +425,16 @@ class JobEntry(Entry):
     ] = None
 
 
+class HistoryEntry(Entry):
+    """How much of the past is kept on the machine that watches."""
+
+    days: Annotated[Days | UnsetType, _means("For how many days; default 365.")] = UNSET
+    mb: Annotated[
+        MiB | UnsetType,
+        _means("How many MiB it may take; then the oldest is dropped. Default 200."),
+    ] = UNSET
+
+
 class FileEntry(Entry):
     """A fleet: its machines, the networks between them, and its jobs."""
 
@@ -428,6 +448,9 @@ class FileEntry(Entry):
     defaults: Annotated[DefaultsEntry | None, _means("For nodes that do not give their own.")] = (
         None
     )
+    history: Annotated[
+        HistoryEntry | None, _means("How much of the past is kept on the machine that watches.")
+    ] = None
     jobs: Annotated[
         Annotated[dict[Name, JobEntry], _SOME] | UnsetType,
         _means("What to run; the first job is the default one."),

@@ -1,142 +1,91 @@
-"""What changed from one status of the fleet to the next, as sentences. Pure."""
+"""What changed from look to look, as events: one cause is one event. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
 
-from fleetctl.health.kinds import connection, instances, network, reachability
-from fleetctl.health.network.findings import LINK_CODES
+from fleetctl.health.event_book import Book
+from fleetctl.health.instance_changes import InstanceChanges
+from fleetctl.health.way_changes import WayChanges
+from fleetctl.model.actions import joined
 from fleetctl.model.events import Event
-from fleetctl.model.status import FleetStatus, NodeStatus, Problem, ServiceStatus
+from fleetctl.model.status import FleetStatus
 
-_ASKED_OF_OTHERS = frozenset(kind.code for kind in reachability.KINDS)
-"""Shown by what other nodes get no answer from."""
-_CONNECTIONS = frozenset(kind.code for kind in connection.KINDS)
-_SYMPTOMS = _CONNECTIONS | _ASKED_OF_OTHERS
-"""What is seen of a cause that is not known yet."""
-_OF_WAYS = frozenset(kind.code for kind in network.KINDS) | _SYMPTOMS
-_OF_INSTANCES = frozenset(kind.code for kind in instances.KINDS)
-_UNHEARD = ("unreachable", "unknown")
+_GOES_ON = frozenset(
+    {"unreachable", "error", "warning", "failed", "restarting", "unhealthy", "unknown"}
+)
+"""States of events that are over one day."""
 
 
-def changes(before: FleetStatus, after: FleetStatus) -> Iterator[Event]:
-    """Changes of nodes, then instances, then problems. What was not known before is no change."""
-    at = after.generated_at
-    for name, node in after.nodes.items():
-        if name in before.nodes and (said := _node(name, before.nodes[name], node)):
-            yield Event(at, node.state, said, "node", name, node=name)
-    for name, service in after.services.items():
-        if name in before.services and (said := _service(name, before.services[name], service)):
-            yield Event(at, service.state, said, "instance", name, node=service.node, job=after.job)
-    yield from _problems(before, after)
+class Changes:
+    """Folds the statuses of one watch into events.
 
-
-def _problems(before: FleetStatus, after: FleetStatus) -> Iterator[Event]:
-    """New problems, then those that are over.
-
-    A cause that is known better now is one change: what it was called before is not over.
+    An event that is known better later, or is over, comes again with the same key. What was so when
+    the watch began is no change, and told only once it is over. What is not known is neither over
+    nor a change. Actions of controllers, and what came of them, are told as one.
     """
-    old = {_key(problem): problem for problem in before.problems}
-    new = {_key(problem): problem for problem in after.problems}
-    gone = {key: problem for key, problem in old.items() if key not in new}
-    for key, problem in new.items():
-        if key in old:
-            continue
-        former = {k: p for k, p in gone.items() if _same_cause(p, problem, after)}
-        was = f" (before: {', '.join(_named(p) for p in former.values())})" if former else ""
-        text = f"{problem.code}: {problem.summary}{was}"
-        yield _of_problem(problem, after, problem.severity, text)
-        gone = {k: p for k, p in gone.items() if k not in former}
-    for problem in gone.values():
-        if _over(problem, after):
-            yield _of_problem(problem, after, "ok", f"{_named(problem)} is over")
 
+    def __init__(self) -> None:
+        self._book = Book()
+        self._ways = WayChanges(self._book)
+        self._instances = InstanceChanges(self._book)
+        self._before: FleetStatus | None = None
+        self._actions: dict[str, Event] = {}
+        self._open: list[Event] = []
 
-def _of_problem(problem: Problem, after: FleetStatus, state: str, text: str) -> Event:
-    return Event(
-        after.generated_at,
-        state,
-        text,
-        "problem",
-        _instance(problem) or problem.node or "",
-        node=problem.node,
-        job=after.job,
-        code=problem.code,
-    )
+    def go_on_with(self, events: Iterable[Event]) -> None:
+        """What an earlier watch told, before the first look: some of it may still go on."""
+        self._open = [
+            e
+            for e in events
+            if e.until is None and not e.part_of and e.kind != "action" and e.state in _GOES_ON
+        ]
 
+    def look(self, status: FleetStatus) -> tuple[Event, ...]:
+        """Take the next status; what is new, or known better."""
+        before = self._before
+        if before is not None and before.job != status.job:
+            before = self._before = None
+            self._instances = InstanceChanges(self._book)
+            self._instances.heard(self._actions.values())
+        if before is None:
+            self._adopt(status)
+        self._ways.look_at_nodes(status, before)
+        self._instances.look(status, before, self._ways.lost, self._ways.restarted)
+        self._ways.look_at_problems(status, before, self._instances.newest)
+        self._before = status
+        return self._book.drain()
 
-def _key(problem: Problem) -> tuple[str, str | None, tuple[str, ...]]:
-    if problem.node is None:
-        return problem.code, None, problem.affects
-    return problem.code, problem.node, tuple(filter(None, [_instance(problem)]))
+    def _adopt(self, status: FleetStatus) -> None:
+        adopted, self._open = self._open, []
+        for event in adopted:
+            part = self._instances if event.kind == "instance" else self._ways
+            if event.kind == "instance" and event.job != status.job:
+                continue
+            if not part.adopt(event, status):
+                key = self._book.begin(event, known=True)
+                how = "reached again" if event.kind == "node" else "over"
+                self._book.end(key, status.generated_at, f"{how} by the next watch")
 
+    def heard(self, actions: Collection[Event]) -> tuple[Event, ...]:
+        """Take actions of controllers; what is new, or known better."""
+        new = []
+        for action in actions:
+            known = self._actions.get(action.key)
+            now = joined(known, action) if known else action
+            if now != known:
+                self._actions[action.key] = now
+                new.append(now)
+        while len(self._actions) > 2000:
+            del self._actions[next(iter(self._actions))]
+        self._instances.heard(new)
+        return (*new, *self._book.drain())
 
-def _instance(problem: Problem) -> str:
-    """The instance that a problem of instances is about; empty for any other."""
-    if problem.code not in _OF_INSTANCES:
-        return ""
-    return next((name for name in problem.affects if name.endswith(f"@{problem.node}")), "")
+    def adopted(self) -> tuple[Event, ...]:
+        """What was so already at the first look, to be kept and not told; each once."""
+        return self._book.drain_unsaid()
 
-
-def _named(problem: Problem) -> str:
-    """The problem with its place."""
-    where = _instance(problem) or problem.node or ", ".join(problem.affects)
-    return f"{where}: {problem.code}" if where else problem.code
-
-
-def _same_cause(old: Problem, new: Problem, after: FleetStatus) -> bool:
-    """Whether ``new`` is what ``old`` turned out to be, now that more is known in ``after``."""
-    if old.code in _OF_INSTANCES:
-        return new.code in _OF_INSTANCES and _instance(old) in (_instance(new), *new.affects)
-    if new.severity != "error" or new.code not in _OF_WAYS:
-        return False
-    touched = {new.node, *new.affects}
-    mine: set[str | None] = {old.node} if old.node else set(old.affects)
-    if old.code in _CONNECTIONS and new.code in _ASKED_OF_OTHERS and _heard(mine, after):
-        return False  # the node answers again, and tells of something else
-    if old.code in _SYMPTOMS:
-        return not touched.isdisjoint(mine) or new.node in old.affects
-    # found on the node itself: now at the other end of a cable, or on the same node
-    related = old.code == new.code and not touched.isdisjoint({old.node, *old.affects})
-    return old.severity == "error" and old.code in _OF_WAYS and (related or old.node == new.node)
-
-
-def _over(problem: Problem, after: FleetStatus) -> bool:
-    """Whether it is over: not only no longer seen because a node cannot be asked, and not only
-    told as a part of another problem."""
-    places = {problem.node} if problem.node else {n.rpartition("@")[2] for n in problem.affects}
-    nodes = after.nodes
-    if problem.code in LINK_CODES:
-        rows = [row for name in places if name in nodes for row in nodes[name].addresses]
-        if any(row.ok is False or row.up is False for row in rows):
-            return False
-    if problem.code in _ASKED_OF_OTHERS:
-        places |= set(problem.affects)
-        pings = [row for name in places if name in nodes for row in nodes[name].reachability]
-        if any(row.ok is False and row.node in places for row in pings):
-            return False
-    return _heard(places, after)
-
-
-def _heard(names: Collection[str | None], status: FleetStatus) -> bool:
-    """Whether all of these that are nodes can be asked, as far as they ever can."""
-    nodes = [node for name, node in status.nodes.items() if name in names]
-    return all(node.state not in _UNHEARD for node in nodes)
-
-
-def _node(name: str, before: NodeStatus, after: NodeStatus) -> str:
-    if (before.state == "unreachable") == (after.state == "unreachable"):
-        return ""
-    if after.state == "unreachable":
-        return f"{name} cannot be reached: {after.ssh.error}"
-    return "" if after.state == "unknown" else f"{name} is reached again"
-
-
-def _service(name: str, before: ServiceStatus, after: ServiceStatus) -> str:
-    if before.state == after.state and before.restarts == after.restarts:
-        return ""
-    if before.state == "unknown" and before.started_at is None and after.state != "failed":
-        return ""  # it was not asked yet, or its node can be asked again
-    why = f": {after.reason}" if after.reason else ""
-    again = f", restart {after.restarts}" if after.restarts > before.restarts else ""
-    return f"{name} is {after.state}{again}{why}"
+    @property
+    def asks(self) -> bool:
+        """Whether it is not known of something new who asked for it."""
+        return self._instances.asks

@@ -286,7 +286,9 @@ def service_problems(
     ]
     for instance in waiting:
         if instance.name not in explained:
-            others = [i.name for i in waiting if i.service == instance.service]
+            why = statuses[instance.name].reason
+            alike = [i.name for i in waiting if i.service == instance.service]
+            others = [name for name in alike if statuses[name].reason == why]
             problem = _waiting_problem(job, instance, others, statuses)
             explained.update(problem.affects)
             yield problem

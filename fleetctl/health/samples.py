@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address
+from statistics import pstdev
 
 from fleetctl.health.assess import Checked
+from fleetctl.model.network import EchoRound
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
-from fleetctl.model.samples import Sample, Series, SeriesKind
+from fleetctl.model.samples import INSTANCE_STATES, Sample, Series, SeriesKind
 from fleetctl.model.status import NodeStatus, ServiceStatus
 
 
@@ -22,13 +25,28 @@ def samples(checked: Checked) -> Iterator[Sample]:
         for row in node.reachability:
             if row.observed is None:
                 continue
-            measured = {"rtt_ms": row.rtt_ms, "loss_percent": row.loss_percent}
+            rounds = facts.network.rounds.get(IPv4Address(row.to), ()) if facts else ()
+            measured = {
+                "rtt_ms": row.rtt_ms,
+                "jitter_ms": _jitter_ms(rounds),
+                "loss_percent": row.loss_percent,
+            }
             yield from _known("link", f"{name}:{row.node}/{row.network}", measured)
     for name, service in status.services.items():
         yield from _known("instance", f"{status.job}/{name}", _of_instance(service))
     if status.job:
         ready = float(status.ready) if status.services else None
         yield from _known("job", status.job, {"ready": ready, **_of_work(status.progress)})
+
+
+def _jitter_ms(rounds: Sequence[EchoRound]) -> float | None:
+    """How much round trips differ: by ping's own words, else by the shortest of each round, since
+    BusyBox does not tell it."""
+    told = [r.deviation_ms for r in rounds if r.deviation_ms is not None]
+    if told:
+        return told[-1]
+    times = [r.rtt_min_ms for r in rounds if r.rtt_min_ms is not None]
+    return pstdev(times) if len(times) > 1 else None
 
 
 def _known(kind: SeriesKind, subject: str, values: dict[str, float | None]) -> Iterator[Sample]:
@@ -51,10 +69,16 @@ def _of_node(node: NodeStatus) -> dict[str, float | None]:
 
 
 def _of_instance(service: ServiceStatus) -> dict[str, float | None]:
+    state = INSTANCE_STATES.index(service.state)
     if service.state == "unknown":
-        return {}
+        return {"state": state}
     ready = service.state == "ready"
-    return {"ready": ready, "restarts": service.restarts, **_of_work(service.progress)}
+    return {
+        "state": state,
+        "ready": ready,
+        "restarts": service.restarts,
+        **_of_work(service.progress),
+    }
 
 
 def _of_work(work: ProgressStatus | JobProgress | None) -> dict[str, float | None]:

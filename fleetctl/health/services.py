@@ -212,6 +212,11 @@ def _without_pane(facts: NodeFacts, record: Record | None) -> tuple[ServiceState
     left = still_run((facts.runs or {}).get(record.run, ()))
     if record.run in facts.supervised:
         return "running", UNATTACHABLE
+    if record.at_boot and not left:
+        node_says = "its node started again, and does not start it:"
+        if record.at_boot.state == "waiting":
+            node_says = "its node started again, and starts it once that is well:"
+        return record.at_boot.state, f"{node_says} {record.at_boot.why}"
     if record.phase == "ended" and not left:
         return _ended_by_itself(record, None)
     return "failed", _joined("its tmux window is gone: the node restarted, or tmux was ended", left)

@@ -45,6 +45,11 @@ class WriterLock:
         return True
 
     @property
+    def taken(self) -> bool:
+        """Whether this process has it."""
+        return self._file is not None
+
+    @property
     def holder(self) -> int | None:
         """The process that took it last, for messages; None: not known."""
         with suppress(OSError, ValueError):

@@ -17,13 +17,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from fleetctl.errors import LabError
-from fleetctl.lab import controller, diskfile, linux, persistence, requirements, state, wiring
+from fleetctl.lab import (
+    controller,
+    diskfile,
+    linux,
+    persistence,
+    requirements,
+    state,
+    wiring,
+)
 from fleetctl.lab.blueprint import Blueprint, Machine
 from fleetctl.lab.copies import Copies
 from fleetctl.lab.mounts import Mounts, make_folders_above
 from fleetctl.lab.namespaces import Process, births_in_new, network_of, popen, tool
-from fleetctl.lab.personality import MACOS, is_mac, personality
-from fleetctl.lab.programs.macos import launchctl
+from fleetctl.lab.personality import is_mac, personality
+from fleetctl.lab.started_at_boot import start
 from fleetctl.lab.state import State
 from fleetctl.lab.toolbox import Toolbox
 from fleetctl.model.topology import Fleet
@@ -33,7 +41,6 @@ DISK_SIZE = "512m"
 START_TIMEOUT_S = 60.0
 SSH_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
-DAEMON_TIMEOUT_S = 5.0
 
 _INSIDE = [sys.executable, "-E", "-s", "-S", str(Path(__file__).with_name("inside.py"))]
 
@@ -184,7 +191,7 @@ def boot(now: State, keys: Sequence[str], placed: Mapping[str, str] | None = Non
         else:
             internet = plan.internet if machine.role == "router" else None
             wiring.ip_batch(started[key], linux.network_commands(machine, internet), key)
-    _start_daemons([(started[key], machine) for key, machine in machines.items()])
+    start([(started[key], machine) for key, machine in machines.items()])
     links = [
         (started[k], port, wiring.PortState()) for k, m in machines.items() for port in m.ports
     ]
@@ -198,36 +205,6 @@ def _bring_up_network(plan: Blueprint, process: Process, machine: Machine) -> No
     lines = persistence.network_lines(machine, ports, process.root)
     wiring.ip_batch(process, lines, machine.key, lenient=True)
     persistence.remember_active(machine, ports, process.root)
-
-
-def _start_daemons(booting: Sequence[tuple[Process, Machine]]) -> None:
-    """Start what launchd starts at boot, on all Macs at once; waits a few seconds for its end."""
-    running = []
-    for process, machine in booting:
-        if not is_mac(machine):
-            continue
-        lines = []
-        for label, file, argv in persistence.daemons(process.root):
-            lines.append(f"{label}\t{file}\t0\n")
-            running.append(_start_daemon(process, argv))
-        diskfile.write(process.root, launchctl.LOADED, "".join(lines))
-    deadline = time.monotonic() + DAEMON_TIMEOUT_S
-    for daemon in running:
-        with suppress(subprocess.TimeoutExpired):  # a daemon goes on
-            daemon.wait(max(0.0, deadline - time.monotonic()))
-        daemon.returncode = daemon.returncode or 0  # no warning that it outlives us
-
-
-def _start_daemon(process: Process, argv: Sequence[str]) -> subprocess.Popen[bytes]:
-    return popen(
-        process,
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env={"PATH": MACOS.root_path},
-    )
 
 
 def await_ssh(now: State, key: str) -> None:

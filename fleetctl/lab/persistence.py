@@ -10,10 +10,11 @@ from __future__ import annotations
 import plistlib
 import re
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_interface
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.lab import diskfile
@@ -372,15 +373,29 @@ def ports_of(plan: Blueprint, machine: Machine) -> list[node.Port]:
     return node.Machine(description(plan, machine)).ports
 
 
-def daemons(root: Path) -> list[tuple[str, str, list[str]]]:
-    """Label, file and command of the daemons that launchd starts at boot."""
+class Daemon(Struct, frozen=True):
+    """A daemon that launchd starts at boot."""
+
+    label: str
+    file: str
+    argv: tuple[str, ...]
+    user: str = ""
+    """The account; empty: root."""
+    env: Mapping[str, str] = {}
+
+
+def daemons(root: Path) -> list[Daemon]:
+    """Those in the folder of daemons."""
     found = []
     for name in diskfile.names(root, DAEMONS, ".plist"):
+        file = f"{DAEMONS}/{name}"
         try:
-            content = plistlib.loads(diskfile.read(root, f"{DAEMONS}/{name}"))
+            content = plistlib.loads(diskfile.read(root, file))
             label, argv = content["Label"], [str(word) for word in content["ProgramArguments"]]
-        except (ValueError, KeyError, TypeError, plistlib.InvalidFileException):
+            env = {str(k): str(v) for k, v in content.get("EnvironmentVariables", {}).items()}
+        except (ValueError, KeyError, TypeError, AttributeError, plistlib.InvalidFileException):
             continue  # launchd skips what it cannot read
         if content.get("RunAtLoad") and argv:
-            found.append((str(label), f"{DAEMONS}/{name}", argv))
+            user = str(content.get("UserName", ""))
+            found.append(Daemon(str(label), file, tuple(argv), user, env))
     return found

@@ -9,7 +9,7 @@ import msgspec
 
 from fleetctl.launch.membership import LEAVE, member_text
 from fleetctl.launch.prober import asks_text
-from fleetctl.model.jobs import Instance, Restart
+from fleetctl.model.jobs import AtBoot, Instance, Restart
 from fleetctl.model.late_words import interface_word, path_word
 from fleetctl.model.layout import instance_dir
 from fleetctl.probes.asked.sockets import LISTENING
@@ -28,6 +28,11 @@ LOCK_STALE_MINUTES = 1
 # exit statuses of the prepare script
 LOCKED, NO_WORKDIR, NOT_WRITTEN, RUNNING, TORN, LEFT, UNREAD = 61, 62, 63, 64, 65, 66, 67
 NO_VALUE = 68
+GONE = 69
+"""Of the program that starts it at boot: it is wanted no more."""
+
+BOOT_PATIENCE_S = 600
+"""So long it waits for the node's own network."""
 
 
 _NOT_OF_THE_ACCOUNT = (
@@ -110,31 +115,12 @@ def _late_text(instance: Instance) -> str:
     return "".join(lines)
 
 
-def prepare_script(fleet: str, instance: Instance, spec_bytes: int) -> str:
-    """The script that prepares the start of an instance; its stdin is :func:`spec_text`, of which
-    ``spec_bytes`` must arrive.
-
-    It takes the instance's lock, so that two controllers cannot both start it. Where processes of
-    an earlier run are left, it exits with ``LEFT`` and prints their ids on stderr, and where that
-    cannot be told with ``UNREAD``. It prints the
-    absolute folder, "windows" and the ids of earlier runs' windows, ``tmux -V`` and the operating
-    system, each on a line, and the node's listeners; or it exits with one of this module's
-    statuses, with the reason on stderr.
-    """
-    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
+def _alone_text(fleet: str, instance: Instance) -> str:
+    """Takes the lock of the instance whose folder is ``$dir``, and goes into that; gives up where
+    it runs, or processes of an earlier run are left. Sets ``windows``, those of earlier runs."""
     workdir = quote_path(instance.workdir or "~")
     whole = f"{fleet}|{instance.job}|{instance.name}"
-    prober = ""
-    if instance.liveness:
-        prober = f"put prober <<'PROBER_ENDS'\n{members_text()}{_shipped('prober.sh')}PROBER_ENDS\n"
-    listening = "".join(f"{UNAME[os]}) echo {os}; {text};;\n" for os, text in LISTENING.items())
-    return f"""account=$(export -p)
-{members_text()}{_shipped("reach.sh")}umask 077
-dir={folder}
-{_shipped("private.sh")}job=${{dir%/*}} whole=${{dir%/*/*}}
-private "${{whole%/*}}/." "$whole" "$job" "$dir" "$dir/log" || exit {NOT_WRITTEN}
-mkdir -p "$dir/log" 2>&1 || exit {NOT_WRITTEN}
-find "$dir/lock" -prune -mmin +{LOCK_STALE_MINUTES} -exec rmdir {{}} \\; 2>/dev/null
+    return f"""find "$dir/lock" -prune -mmin +{LOCK_STALE_MINUTES} -exec rmdir {{}} \\; 2>/dev/null
 mkdir "$dir/lock" 2>/dev/null || exit {LOCKED}
 give_up() {{ rmdir "$dir/lock"; exit "$1"; }}
 cd {workdir} 2>/dev/null || give_up {NO_WORKDIR}
@@ -152,7 +138,80 @@ left=$(members state) || give_up {UNREAD}
 done
 [ -z "$left" ] || {{ echo "$left" | cut -d ' ' -f 2 | sort -nu >&2; give_up {LEFT}; }}
 put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NOT_WRITTEN}; }}; }}
-put spec
+"""
+
+
+def _boot_files(fleet: str, instance: Instance) -> str:
+    """Writes what its node starts it again with: before the spec has what only the node knows."""
+    if instance.at_boot is None:
+        return ""
+    return f"""mkdir boot && cp spec account boot || give_up {NOT_WRITTEN}
+printf '%s\\n' "$PATH" "${{TMUX_TMPDIR-}}" | put boot/place
+put boot/program <<'BOOT_ENDS'
+{boot_program(fleet, instance, instance.at_boot)}BOOT_ENDS
+"""
+
+
+def boot_program(
+    fleet: str, instance: Instance, needs: AtBoot, patience_s: int = BOOT_PATIENCE_S
+) -> str:
+    """The program that starts the instance at boot; see boot.sh."""
+    lacks = [
+        f'[ -n "$(interface_of {address})" ] || '
+        f"{{ echo 'its address {address} on {network} is not there'; return; }}\n"
+        for network, address in needs.addresses.items()
+    ]
+    lacks += [
+        f'[ "$(next_hop {way.to})" = {way.via} ] || '
+        f"{{ echo 'its way to {way.to} on {way.network} is not through {way.via}'; return; }}\n"
+        for way in needs.ways
+    ]
+    statuses = {
+        "LOCKED": LOCKED,
+        "NO_WORKDIR": NO_WORKDIR,
+        "NOT_WRITTEN": NOT_WRITTEN,
+        "RUNNING": RUNNING,
+        "LEFT": LEFT,
+        "GONE": GONE,
+    }
+    return f"""{members_text()}{_shipped("reach.sh")}{interface_of_text()}
+fleet={quote(fleet)} job={quote(instance.job)} instance={quote(instance.name)}
+service={quote(instance.service)} hash={instance.definition_hash} patience={patience_s}
+segments='{SEGMENT_BYTES} {SEGMENTS_KEPT}'
+{" ".join(f"{name}={status}" for name, status in statuses.items())}
+lacking() {{
+{"".join(lacks)}}}
+alone() {{
+{_alone_text(fleet, instance)}}}
+late() {{
+folder=$dir
+{_late_text(instance)}}}
+{_shipped("boot.sh")}"""
+
+
+def prepare_script(fleet: str, instance: Instance, spec_bytes: int) -> str:
+    """The script that prepares the start of an instance; its stdin is :func:`spec_text`, of which
+    ``spec_bytes`` must arrive.
+
+    It takes the instance's lock, so that two controllers cannot both start it. Where processes of
+    an earlier run are left, it exits with ``LEFT`` and prints their ids on stderr, and where that
+    cannot be told with ``UNREAD``. It prints the
+    absolute folder, "windows" and the ids of earlier runs' windows, ``tmux -V`` and the operating
+    system, each on a line, and the node's listeners; or it exits with one of this module's
+    statuses, with the reason on stderr.
+    """
+    folder = quote_path(instance_dir(fleet, instance.job, instance.name))
+    prober = ""
+    if instance.liveness:
+        prober = f"put prober <<'PROBER_ENDS'\n{members_text()}{_shipped('prober.sh')}PROBER_ENDS\n"
+    listening = "".join(f"{UNAME[os]}) echo {os}; {text};;\n" for os, text in LISTENING.items())
+    return f"""account=$(export -p)
+{members_text()}{_shipped("reach.sh")}umask 077
+dir={folder}
+{_shipped("private.sh")}job=${{dir%/*}} whole=${{dir%/*/*}}
+private "${{whole%/*}}/." "$whole" "$job" "$dir" "$dir/log" || exit {NOT_WRITTEN}
+mkdir -p "$dir/log" 2>&1 || exit {NOT_WRITTEN}
+{_alone_text(fleet, instance)}put spec
 [ $(($(wc -c <spec))) -eq {spec_bytes} ] || {{ rm -f spec; give_up {TORN}; }}
 printf '%s\\n' "$account" | LC_ALL=C sed -E '{_NOT_OF_THE_ACCOUNT}' | put account
 put supervisor <<'SUPERVISOR_ENDS'
@@ -161,8 +220,8 @@ put logger <<'LOGGER_ENDS'
 {_shipped("logger.sh")}LOGGER_ENDS
 {prober}put tmux.conf <<'TMUX_ENDS'
 {_shipped("tmux.conf")}TMUX_ENDS
-{LEAVE}rm -rf stop ready searched health unwell files told apart member.pid
-{_late_text(instance)}pwd -P
+{LEAVE}rm -rf stop ready searched health unwell files told apart member.pid boot booted
+{_boot_files(fleet, instance)}{_late_text(instance)}pwd -P
 echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
 tmux -V 2>&1
 case $(uname -s) in
@@ -177,7 +236,11 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     return (
         f"cd {folder} 2>/dev/null || exit 0\n"
-        + ("rm -f spec account supervisor logger prober told\nrm -rf files\n" if forget else "")
+        + (
+            "rm -f spec account supervisor logger prober told booted\nrm -rf files boot\n"
+            if forget
+            else ""
+        )
         + "rmdir lock 2>/dev/null\ntrue\n"
     )
 

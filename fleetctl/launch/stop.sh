@@ -46,6 +46,7 @@ leave_group() { # SIGNAL: to what goes on beside the supervisor, where it lives
   read -r line <member.pid && [ "$(birth "${line%% *}")" = "$line" ] && kill -s "$1" "${line%% *}"
 } 2>/dev/null
 boot=$(this_boot) # the first fork: where that fails, the shell says so
+rm -rf boot booted # it is not to come back at boot, also if the power fails now
 tenths=50
 until mkdir lock 2>/dev/null || [ ! -d lock ]; do # another controller starts it, which is quick,
   [ "$tenths" -gt 0 ] || { touch lock; break; }   # or died and left its lock
@@ -53,6 +54,7 @@ until mkdir lock 2>/dev/null || [ ! -d lock ]; do # another controller starts it
 done
 locked=1
 { : >stop; } 2>/dev/null
+rm -rf boot booted # of a start that was under way
 leave_group USR1 # first, so that no end is taken for a failure
 
 also= # what members.sh shall know besides the state file

@@ -40,6 +40,12 @@ record() { # PHASE KEY=VALUE...
   } >"$dir/state.new" 2>/dev/null && mv "$dir/state.new" "$dir/state"
 }
 
+# One line for each begin and end of an attempt, for controllers that did not watch. Its last word
+# is a dot, so that a line of which a power cut left only a part is none.
+past() { # WORD...
+  { printf '%s .\n' "$*"; } 2>/dev/null >>"$dir/past"
+}
+
 if [ $# -eq 3 ]; then
   # Signals to the group are for the command, not for this shell. This level has no job control:
   # with it, a stopped command would count as ended, and Ctrl-C would end the loop below in bash.
@@ -62,6 +68,7 @@ if [ $# -gt 3 ]; then
   cd "$workdir" || exit 126
   up=; [ ! -r /proc/uptime ] || read -r up idle </proc/uptime
   record running
+  past start "$started" "$run" "$restarts" - "${up:--}" "$(this_boot)"
   # which the instance may have as variables of its own
   set -- "$run" "$command" "$dir" "$(command -v env)" "$(command -v sh)"
   environment
@@ -104,6 +111,8 @@ finish() { # record the end, remove the spec, exit with the command's code
   record ended "ended=$ended" "ended_up=$ended_up" "exit=$code"
   rm -rf "$dir/spec" "$dir/files"
   sleep 0.2 # else tmux may close the pane before it has read all the output
+  # What ended by itself is not started at the next boot. A shutdown is an end by a signal.
+  [ -n "$stopping" ] || [ "$code" -gt 128 ] || rm -rf "$dir/boot"
   exit "$code"
 }
 
@@ -141,6 +150,7 @@ trap 'stopping=1' TERM HUP
 trap : USR1 # wakes it from a pause
 
 restarts=0 row=0 supervisor=$(birth $$) prober=
+[ -z "$(tail -c 1 "$dir/past" 2>/dev/null)" ] || echo >>"$dir/past" # the end of a torn line
 if [ -n "$rule" ]; then
   member_program >"$dir/member"
   member_part | python3 "$dir/member" "$dir" $$ >/dev/null 2>"$dir/member.said" &
@@ -158,6 +168,8 @@ while :; do
   started=$(recorded started) pid=$(recorded pid) log=$(recorded log) group=$(recorded group)
   up=$(recorded up)
   [ "$code" -ne 0 ] || [ -n "$stopping" ] || [ -e "$dir/stop" ] || outlast
+  past end "$ended" "$run" "$restarts" "$code" "${ended_up:--}" "$(this_boot)"
+  [ ! -w "$dir/past" ] || [ "$(wc -c <"$dir/past")" -lt 32768 ] || mv "$dir/past" "$dir/past.old"
   end="ended with exit code $code"
   if [ -n "$prober" ]; then # it ends this attempt, to the last process, or it ends with it
     of=; read -r of attempt count alike why <"$dir/unwell"

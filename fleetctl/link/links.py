@@ -9,6 +9,8 @@ from fleetctl.errors import LinkError
 from fleetctl.link.local import LocalLink
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
+from fleetctl.link.warm.place import is_there
+from fleetctl.loading import uncollected
 from fleetctl.model.topology import Fleet, Node
 
 if TYPE_CHECKING:
@@ -24,11 +26,8 @@ class Links:
 
     def __init__(self, fleet: Fleet, *, warm: bool = False) -> None:
         self._fleet = fleet
+        self._may_be_warm = warm
         self._warm: Warm | None = None
-        if warm:
-            from fleetctl.link.warm.client import Warm
-
-            self._warm = Warm(fleet)
         self._own: set[str] = set()
         """Nodes to which this has connections of its own."""
         self._opening: dict[tuple[str, int], asyncio.Task[Link]] = {}
@@ -72,21 +71,29 @@ class Links:
     async def _open(self, node: Node, lane: int) -> Link:
         if node.connection == "none":
             raise LinkError(node.name, "cannot be logged into (connection: none)")
-        if self._warm and node.connection != "local":
-            link = await self._warm.link(node.name)
-            if link:
-                return link
+        warm = self._server()
+        if warm and node.connection != "local" and (link := await warm.link(node.name)):
+            return link
         self._own.add(node.name)
         if node.connection == "local":
             return LocalLink(node.name)
         if self._ways is None:
             # asyncssh is slow to import, and local fleets do not need it
-            from fleetctl.link.ssh.connect import Connector
-            from fleetctl.link.ssh.ways import Ways
+            with uncollected():
+                from fleetctl.link.ssh.connect import Connector
+                from fleetctl.link.ssh.ways import Ways
 
             self._ways = Ways(self._fleet, Connector(self._fleet.nodes))
         with of_node(node.name):
             return await self._ways.open(node, lane)
+
+    def _server(self) -> Warm | None:
+        """What a `fleetctl serve` is asked by; None: there is none, or none is wanted."""
+        if self._warm is None and self._may_be_warm and is_there(self._fleet.name):
+            from fleetctl.link.warm.client import Warm  # slow to import, and mostly not needed
+
+            self._warm = Warm(self._fleet)
+        return self._warm
 
     def carried(self, node: str) -> frozenset[str]:
         """The networks on which ``node`` carries connections by a second way, its own or those of
@@ -113,7 +120,7 @@ class Links:
         await asyncio.gather(*(f.close() for f in found if not isinstance(f, BaseException)))
         if self._ways:
             await self._ways.close()
-        if self._warm:
+        if warm := self._server() if self._own else self._warm:
             if self._own:
-                await self._warm.touched(tuple(sorted(self._own)))
-            await self._warm.close()
+                await warm.touched(tuple(sorted(self._own)))
+            await warm.close()

@@ -77,12 +77,17 @@ class Filter(Struct, frozen=True):
     pattern: Pattern
     inverse: bool = False
     """Keep the lines that do not match."""
+    labels: frozenset[str] = frozenset()
+    """The instances of which each line matches, for the pattern is found in their names."""
 
-    def keeps(self, text: str) -> bool:
-        return (self.pattern.search(text) is None) is self.inverse
+    def keeps(self, text: str, instance: str = "") -> bool:
+        matches = instance in self.labels or self.pattern.search(text) is not None
+        return matches is not self.inverse
 
     def kept(self, chunk: Chunk) -> Sequence[int]:
         """The numbers of the lines of a chunk that it keeps."""
+        if chunk.instance in self.labels:
+            return () if self.inverse else range(chunk.lines)
         found = found_in(self.pattern, texts(chunk))
         if not self.inverse:
             return found

@@ -244,9 +244,9 @@ class LogView:
         at = bisect_left(matches, place.number)
         return at < len(matches) and matches[at] == place.number
 
-    def keeps(self, text: str) -> bool:
-        """Whether the filter keeps a line with this text."""
-        return self._filter is None or self._filter.keeps(plain(text))
+    def keeps(self, text: str, instance: str = "") -> bool:
+        """Whether the filter keeps a line of ``instance`` with this text."""
+        return self._filter is None or self._filter.keeps(plain(text), instance)
 
     def everything(self) -> Iterator[tuple[Chunk, Sequence[int]]]:
         """What is shown now: each chunk with the numbers of its lines, none for a mark. A copy, to
@@ -297,6 +297,13 @@ class LogView:
         rows = self._rows(place.chunk)
         row = bisect_left(rows, place.number)
         return row < len(rows) and rows[row] == place.number
+
+    def from_time(self, at_s: float) -> LinePosition | None:
+        """The first line that is not older than ``at_s``, in epoch seconds."""
+        for chunk in self._chunks[bisect_left(self._chunks, (at_s, -inf), key=_KEY) :]:
+            if rows := self._rows(chunk):
+                return LinePosition(chunk, rows[0])
+        return None
 
     @property
     def rows(self) -> int:

@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from fleetctl.quantities import duration
+
 EventKind = Literal["node", "instance", "problem", "action", "note"]
 """``action``: a controller was told to do something; ``note``: of the observer itself."""
 
@@ -37,7 +39,7 @@ class Event(Struct, frozen=True):
     code: str = ""
     """Of a problem; empty: it is none."""
     cause: str = ""
-    """Why, as a clause; empty: the text says it, or it is not known."""
+    """Why, as a clause, which the text may say, too; empty: it is not known, or there is none."""
     by: Actor | None = None
     """Who asked for it; None: nobody, or that is not known."""
     until: datetime | None = None
@@ -45,3 +47,19 @@ class Event(Struct, frozen=True):
     key: str = ""
     """The same for one thing that is told by several: the store keeps it once. Empty: made of time,
     kind, subject and text."""
+    affects: tuple[str, ...] = ()
+    """What else changed by it: nodes, instances."""
+    end: str = ""
+    """How what began with it was over, as a clause: "reached again"."""
+    action: str = ""
+    """Of an action: what was done, such as ``start``."""
+    part_of: str = ""
+    """The key of the event of which this turned out to be a part, and with which it is told; empty:
+    it is told by itself."""
+
+    @property
+    def over(self) -> str:
+        """How it was over and after which time, as a clause; empty: it is not, or has no length."""
+        if self.until is None or not self.end:
+            return ""
+        return f"{self.end} after {duration((self.until - self.at).total_seconds())}"

@@ -74,6 +74,15 @@ class GroupWord(Struct, frozen=True):
     """Which failed first, and how, as a clause."""
 
 
+class BootWord(Struct, frozen=True):
+    """What became of an instance that its node starts by itself, since that booted."""
+
+    state: Literal["waiting", "failed"]
+    """It is not started yet; it will not be."""
+    why: str
+    """As a clause."""
+
+
 class Record(Struct, frozen=True):
     """What the supervisor recorded of an instance."""
 
@@ -115,6 +124,7 @@ class Record(Struct, frozen=True):
     group_word: GroupWord | None = None
     apart: str = ""
     """Why it could not be told that a member of its job has failed, as a clause; empty: it can."""
+    at_boot: BootWord | None = None
 
 
 class Listener(Struct, frozen=True):
@@ -311,6 +321,23 @@ class LocalNetwork(Struct, frozen=True):
     """What the Python process printed."""
 
 
+class BootStart(Struct, frozen=True):
+    """What a node has to start instances of the fleet with at its next boot."""
+
+    user: str
+    home: str
+    manager: bool
+    """There is a systemd, or launchd."""
+    text: str | None
+    """Of the unit, or the LaunchDaemon; None: there is none."""
+    enabled: bool = True
+    """The unit is wanted at boot."""
+    lingers: bool = True
+    """Units of the account start without a login."""
+    own_right: bool = False
+    """The account may let itself linger, without root."""
+
+
 class NodeFacts(Struct, frozen=True):
     """What one node said in one round trip."""
 
@@ -355,6 +382,8 @@ class NodeFacts(Struct, frozen=True):
     swap: Swap | None = None
     setup: NetworkSetup | None = None
     """What its next boot brings; None: not asked."""
+    boot_start: BootStart | None = None
+    """None: not asked."""
     tails: Mapping[tuple[str, str], Tail] = {}
     """By job and instance name: the ends of the logs of what runs; empty: not asked."""
     steps: Mapping[tuple[str, str], Steps] = {}

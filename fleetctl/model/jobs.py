@@ -71,6 +71,24 @@ class GroupRule(Struct, frozen=True):
     """Where the others reach it: one of that node's."""
 
 
+class BootWay(Struct, frozen=True):
+    """A way that a node needs before it starts an instance by itself."""
+
+    to: IPv4Address
+    via: IPv4Address
+    """The next hop."""
+    network: str
+    """The name of the network that ``to`` is on."""
+
+
+class AtBoot(Struct, frozen=True):
+    """What a node waits for before it starts an instance again after a power cut."""
+
+    addresses: Mapping[str, IPv4Address] = {}
+    """Its own, by network."""
+    ways: tuple[BootWay, ...] = ()
+
+
 class Instance(Struct, frozen=True):
     """One service on one node, with every placeholder filled in."""
 
@@ -128,6 +146,8 @@ class Instance(Struct, frozen=True):
     forms."""
     web: tuple[int, ...] = ()
     """Ports at which it has a web page; no part of the definition."""
+    at_boot: AtBoot | None = None
+    """``None``: its node does not start it by itself."""
     group: GroupRule | None = None
     """``None``: when an instance fails, the others are kept."""
     unranked: Instance | None = None
@@ -222,6 +242,8 @@ class Instance(Struct, frozen=True):
             what["ports"] = {name: str(port) for name, port in sorted(self.ports.items())}
         if self.group:
             what["group"] = [self.group.rule, self.group.first, str(self.group.address)]
+        if self.at_boot:
+            what["on_boot"] = "start"
         if self.files:
             what["files"] = dict(sorted(self.files.items()))
         if self.other_listens:

@@ -22,7 +22,9 @@ def instance_dir(fleet: str, job: str, instance: str) -> str:
     stop), ``account`` (the account's environment, until the supervisor has it), ``supervisor`` and
     ``logger`` (sh), ``state`` (written by the supervisor), ``ready`` (the run that met its ready
     condition), ``prober`` (sh) with its ``health`` and ``unwell``, and ``log/`` (segments named by
-    the offset of their first byte), ``files/`` (what nodes.yaml wants beside it, while it runs).
+    the offset of their first byte), ``files/`` (what nodes.yaml wants beside it, while it runs),
+    ``boot/`` (what the node starts it again with, while it is wanted to run: a program, and copies
+    of ``spec`` and ``account``; mode 0600) and ``booted`` (why that has not begun yet).
     """
     return f"{STATE}/{fleet}/{job}/{instance}"
 
@@ -36,6 +38,22 @@ def fixes_dir(fleet: str) -> str:
     """The folder on the node, starting with ``~/``, with one file for each command by which ``fix``
     changed the node: what was run and how it is undone. Names sort by age."""
     return f"{STATE}/{fleet}/.fixes"
+
+
+def boot_unit(fleet: str) -> str:
+    """The systemd user unit on a Linux node, starting with ``~/``, that starts instances of the
+    fleet at boot."""
+    return f"~/.config/systemd/user/fleetctl-{fleet}.service"
+
+
+def boot_label(fleet: str) -> str:
+    """The name of the LaunchDaemon on a Mac that does so."""
+    return f"dev.fleetctl.boot.{fleet}"
+
+
+def boot_daemon(fleet: str) -> str:
+    """The file of that LaunchDaemon."""
+    return f"/Library/LaunchDaemons/{boot_label(fleet)}.plist"
 
 
 def sync_dir(fleet: str, job: str, node: str) -> str:
@@ -85,3 +103,9 @@ def serve_dir(fleet: str) -> str:
     """The folder on the controller, starting with ``~/``, with the ``socket`` and the ``lock`` of
     `fleetctl serve`; nobody else may enter it."""
     return f"{STATE}/{fleet}/.serve"
+
+
+def actions_dir(fleet: str) -> str:
+    """The folder on a node, starting with ``~/``, with what controllers did there: one line of JSON
+    each in ``.actions``, the older half in ``.actions.1``."""
+    return f"{STATE}/{fleet}"

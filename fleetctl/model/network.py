@@ -92,6 +92,8 @@ class Echo(Struct, frozen=True):
     rtt_min_ms: float | None = None
     error: str | None = None
     """The error of ping, or of a router on the way, if there was one."""
+    deviation_ms: float | None = None
+    """The standard deviation of several round trips; None: fewer, or ping does not tell it."""
 
 
 class EchoRound(Struct, frozen=True):
@@ -102,6 +104,8 @@ class EchoRound(Struct, frozen=True):
     sent: int
     received: int
     rtt_min_ms: float | None = None
+    deviation_ms: float | None = None
+    """Of the newest several that were sent together, as of :class:`Echo`."""
 
     def with_more(self, later: EchoRound) -> EchoRound:
         """Both as one, in the stretch of this one."""
@@ -111,4 +115,5 @@ class EchoRound(Struct, frozen=True):
             self.sent + later.sent,
             self.received + later.received,
             min(times, default=None),
+            self.deviation_ms if later.deviation_ms is None else later.deviation_ms,
         )

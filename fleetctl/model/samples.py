@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from fleetctl.model.status import ServiceState
+
 SeriesKind = Literal["link", "node", "instance", "job"]
 
 METRICS: dict[SeriesKind, tuple[str, ...]] = {
@@ -19,11 +21,27 @@ METRICS: dict[SeriesKind, tuple[str, ...]] = {
         "clock_offset_s",
         "reachable",
     ),
-    "instance": ("ready", "restarts", "step", "steps_per_s", "loss", "tokens_per_s"),
+    "instance": ("state", "ready", "restarts", "step", "steps_per_s", "loss", "tokens_per_s"),
     "job": ("ready", "step", "steps_per_s", "loss", "tokens_per_s"),
 }
 """What is kept of each kind; units are in the names. ``reachable``, ``ready`` and ``throttled`` are
-1 or 0, those of a job count its instances."""
+1 or 0, those of a job count its instances; ``state`` is a place in :data:`INSTANCE_STATES`;
+``jitter_ms`` is the standard deviation of a round trip."""
+
+INSTANCE_STATES: tuple[ServiceState, ...] = (
+    "ready",
+    "exited",
+    "running",
+    "starting",
+    "waiting",
+    "stopped",
+    "restarting",
+    "unhealthy",
+    "unknown",
+    "failed",
+)
+"""From the best to the worst, so that the highest of a stretch of time is its worst state. Files
+keep these numbers: a new state comes last."""
 
 
 class Series(Struct, frozen=True, order=True):
@@ -44,7 +62,7 @@ class Sample(Struct, frozen=True):
     value: float
 
 
-class Point(Struct, frozen=True):
+class Point(Struct, frozen=True, gc=False):
     """The samples of one stretch of time."""
 
     at_s: float

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fleetctl.model.history_limits import HistoryLimits
 from fleetctl.model.jobs import Job
 
 OS = Literal["linux", "macos"]
@@ -121,6 +122,7 @@ class Fleet(Struct, frozen=True):
     jobs: Mapping[str, Job] = {}
     internet: IPv4Address | None = None
     """The address to ping for the internet check; ``None`` turns that check off."""
+    history: HistoryLimits = HistoryLimits()
 
     def network_of(self, address: IPv4Address) -> str | None:
         """The name of the network that ``address`` belongs to."""

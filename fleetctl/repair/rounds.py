@@ -7,19 +7,21 @@ it is on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 from fleetctl.errors import LinkError, RepairRefused
 from fleetctl.health.assess import Checked
 from fleetctl.health.routing import ssh_interfaces
 from fleetctl.link.links import Links
+from fleetctl.model.actions import outcome
 from fleetctl.model.questions import Depth
 from fleetctl.model.repairs import KeptRecord, Proposal, Repair, StepOutcome
 from fleetctl.model.status import Problem, RepairStep
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.topology import Fleet
 from fleetctl.model.ways_in import outward
+from fleetctl.noting.noting import Noting
 from fleetctl.repair.applying import Repairer, Report
 from fleetctl.repair.proposals import propose
 
@@ -36,6 +38,7 @@ class Rounds:
     :param persistent: on macOS also run what lasts over a reboot.
     :param password: for a sudo that wants one.
     :param problems: only these are repaired; None: all.
+    :param noting: notes on a node what was repaired there.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class Rounds:
         persistent: bool = False,
         password: SudoPassword | None = None,
         problems: Sequence[Problem] | None = None,
+        noting: Noting | None = None,
     ) -> None:
+        self._noting = noting or Noting(fleet.name, links, None)
         self._fleet = fleet
         self._links = links
         self._check = check
@@ -128,7 +133,7 @@ class Rounds:
         self.decline(repairs)
         repairer = await self._repairer(node, report)
         await repairer.prepare([step.command for _, steps in planned for step in steps])
-        with self._changing():
+        with self._changing(), self._noted("fix", node):
             for repair, steps in planned:
                 for step in steps:
                     outcome = await repairer.apply(repair.problem.code, step)
@@ -143,10 +148,22 @@ class Rounds:
     async def undo(self, node: str, records: Sequence[KeptRecord], report: Report) -> None:
         repairer = await self._repairer(node, report)
         await repairer.prepare([kept.record.step.undo for kept in records])
-        with self._changing():
+        with self._changing(), self._noted("undo", node):
             for kept in records:
                 if (await repairer.undo(kept)).state == "unknown":
                     return
+
+    @contextmanager
+    def _noted(self, action: str, node: str) -> Iterator[None]:
+        """While inside, ``action`` goes on on ``node``."""
+        before = len(self.outcomes)
+        noted = self._noting.noted(action, {node: ()})
+        with noted.running():
+            yield
+            done = self.outcomes[before:]
+            noted.state = "ok" if all(one.state == "done" for one in done) else "failed"
+            codes = ", ".join(dict.fromkeys(one.code for one in done))
+            noted.said = f"{outcome(one.state for one in done)} ({codes})" if done else "nothing"
 
     async def _repairer(self, node: str, report: Report) -> Repairer:
         assert self.checked is not None, "nothing is changed before a check"

@@ -64,6 +64,7 @@ class Door:
         assert self._server
         with suppress(OSError):
             os.unlink(self.path)  # noqa: PTH108
+            os.rmdir(os.path.dirname(self.path))  # noqa: PTH106, PTH120 -- if it has no lock
         self._server.close()
         for task in self._open:
             task.cancel()

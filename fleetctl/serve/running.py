@@ -22,7 +22,7 @@ from fleetctl.link.warm.place import NotPrivate
 from fleetctl.local_files import read_bounded, write_private
 from fleetctl.model.layout import serve_dir
 from fleetctl.serve.door import Door, make_private
-from fleetctl.serve.observing import Keeping, Observing, OnSnapshot, Say
+from fleetctl.serve.observing import Observing, OnSnapshot, Say
 from fleetctl.serve.server import Served, Server
 
 FILE_CHECK_S = 1.0
@@ -138,6 +138,7 @@ class Serving:
         self._server = Server()
         self._ending = asyncio.Event()
         self._look = asyncio.Event()
+        self._again = False
 
     def end(self) -> None:
         """Let :meth:`run` return."""
@@ -145,12 +146,9 @@ class Serving:
         self._look.set()
 
     def look(self) -> None:
-        """Read the file again now."""
-        self._file.news()
+        """Read the file again now, also if it seems to be the same."""
         self._again = True
         self._look.set()
-
-    _again = False
 
     async def run(self) -> None:
         """Serve until :meth:`end`.
@@ -168,13 +166,9 @@ class Serving:
             info = Info(os.getpid(), datetime.now(UTC), __version__, fleet, job, read.path)
             with suppress(OSError):
                 write_private(_info(fleet), msgspec.json.encode(info))
-            keeping = Keeping(fleet, self._say)
-            try:
-                async with Door(fleet, self._server.take) as door:
-                    self._say(f"serving {fleet} (process {info.pid}) at {door.path}")
-                    await self._serve(read, keeping)
-            finally:
-                keeping.close()
+            async with Door(fleet, self._server.take) as door:
+                self._say(f"serving {fleet} (process {info.pid}) at {door.path}")
+                await self._serve(read)
         finally:
             lock.release()
 
@@ -188,11 +182,11 @@ class Serving:
                 )
             await asyncio.sleep(0.05)
 
-    async def _serve(self, read: _Read, keeping: Keeping) -> None:
+    async def _serve(self, read: _Read) -> None:
         """Serve what the file says, and what it says when it changes, until the end."""
         served: Served | None = None
         while True:
-            observing = Observing(read.service, self._interval_s, keeping, self._say)
+            observing = Observing(read.service, self._interval_s, self._say)
             observing.on_snapshot.extend(self._on_snapshot)
             served = Served(read.service, observing.newest, read.path, read.content, served)
             self._server.serve(served)

@@ -31,6 +31,8 @@ class Acting:
 
     def __init__(self, app: Host) -> None:
         self._app = app
+        self.key = ""
+        """Of the event of the last action; empty: none is noted of it."""
         self._worker: Worker[None] | None = None
         self._ran: frozenset[str] = frozenset()
         """Instances that ran, or of which that was not known, when the action began."""
@@ -99,6 +101,7 @@ class Acting:
         self._ran = self._running() if kind == "start" else frozenset()
         self._then_stop = []
         self._room = None
+        self.key = ""
         if not any(isinstance(screen, ActionScreen) for screen in app.screen_stack):
             app.push_screen(ActionScreen())
 
@@ -113,7 +116,9 @@ class Acting:
 
         async def run() -> None:
             try:
-                ended(await carry_out(kind, begin[kind](), no_room))
+                action = begin[kind]()
+                self.key = action.key
+                ended(await carry_out(kind, action, no_room))
             except asyncio.CancelledError:
                 app.post_message(JobActionEnded(number, given_up=True))
                 raise
@@ -139,7 +144,7 @@ class Acting:
                     raise FleetctlError(f"{', '.join(bad)} did not stop, so nothing was started")
             return await start.run()
 
-        return Action(work)
+        return Action(work, start.key)
 
     def _ask_for_room(self, which: Sequence[Instance], taken: PortsTaken) -> None:
         body = "\n".join(problem.summary for problem in taken.problems)

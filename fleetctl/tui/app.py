@@ -19,7 +19,6 @@ from textual.theme import Theme
 
 from fleetctl import demo
 from fleetctl.errors import FleetctlError
-from fleetctl.health.changes import changes
 from fleetctl.link.mistakes import told
 from fleetctl.model.events import Event
 from fleetctl.model.jobs import Instance, Job
@@ -38,6 +37,7 @@ from fleetctl.tui.messages import (
     SourceFailed,
 )
 from fleetctl.tui.palette import commands
+from fleetctl.tui.recording import Recording
 from fleetctl.tui.screens.action import ActionScreen
 from fleetctl.tui.screens.bench import BenchScreen
 from fleetctl.tui.screens.check import CheckScreen
@@ -59,7 +59,6 @@ from fleetctl.undertakings import Watching
 INTERVAL_S = 2.0
 LOG_LINES = 1000
 """Past lines of each log that are read at first."""
-EVENTS_KEPT = 1000
 FILE_EVERY_S = 3.0
 """How often nodes.yaml is checked for changes, with one stat(2)."""
 
@@ -87,6 +86,7 @@ class FleetApp(Host):
     :param interval_s: seconds between two looks at a node.
     :param kept: how it was left the last time; None: it looks the same in every terminal.
     :param write: keeps how it looks now.
+    :param keep_events: whether events and samples are kept on this machine.
     """
 
     TITLE = "fleetctl"
@@ -104,6 +104,7 @@ class FleetApp(Host):
         file: NodesFile | None = None,
         kept: Kept | None = None,
         write: Callable[[Kept], object] = lambda kept: None,
+        keep_events: bool = False,
     ) -> None:
         super().__init__(service, interval_s, kept)
         self._file = file
@@ -115,6 +116,7 @@ class FleetApp(Host):
         self.acting = Acting(self)
         self.web_pages = WebPages(self)
         self.switching = Switching(self)
+        self.recording = Recording(self, keep=keep_events)
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard is the bottom screen."""
@@ -146,8 +148,8 @@ class FleetApp(Host):
         # imported modules stay: collecting them again and again would delay keys
         gc.freeze()
         self.guide.greet()
-        for note in self._file.notes() if self._file else ():
-            self.notify(note, title="nodes.yaml", timeout=20, markup=False)
+        self._tell_notes()
+        self.recording.begin()
         self._watch_fleet()
         self._follow()
         self.set_interval(FILE_EVERY_S, self._look_at_file)
@@ -217,12 +219,8 @@ class FleetApp(Host):
                 return  # a new watch has not asked every node yet
             if message.snapshot.complete and not self.snapshot.complete:
                 gc.freeze()  # as in _begin: connections stay, too
-            self._tell(changes(self.snapshot.status, message.snapshot.status))
+        self.recording.take(message.snapshot)
         self.snapshot = message.snapshot
-
-    def _tell(self, new: Iterable[Event]) -> None:
-        if events := tuple(new):
-            self.events = (*self.events, *events)[-EVENTS_KEPT:]
 
     @on(LogsArrived)
     def _logs_arrived(self, message: LogsArrived) -> None:
@@ -282,8 +280,9 @@ class FleetApp(Host):
         if self.job_action and self.job_action.number == message.number:
             action = self.job_action.over(message.error, given_up=message.given_up)
             self.job_action = action
-            said = Event(datetime.now(UTC), action.outcome, action.summary, "action")
-            self._tell([said])
+            key = self.acting.key
+            said = Event(datetime.now(UTC), action.outcome, action.summary, "action", key=key)
+            self.recording.action_ended(said)
             self.hurry()
             self.acting.is_over()
 
@@ -299,6 +298,9 @@ class FleetApp(Host):
     def show_node(self, node: str) -> None:
         """Show all that is known of ``node``."""
         self.push_screen(NodeScreen(node))
+
+    def choose_node(self, node: str) -> None:
+        self._dashboard.choose_node(node)
 
     def action_check(self) -> None:
         """Ask everything, and show which node reaches which."""
@@ -347,7 +349,7 @@ class FleetApp(Host):
         return nodes
 
     def action_events(self) -> None:
-        """Show what changed since the dashboard was opened."""
+        """Show what changed, also before the dashboard was opened."""
         self.push_screen(EventsScreen())
 
     def action_help(self) -> None:
@@ -421,7 +423,12 @@ class FleetApp(Host):
 
     # nodes.yaml
 
+    def _tell_notes(self) -> None:
+        for note in self._file.notes() if self._file else ():
+            self.notify(note, title="note", timeout=20, markup=False)
+
     def _look_at_file(self) -> None:
+        self._tell_notes()
         if self._file and self._file.news():
             self.notify("Ctrl-p, then: Read nodes.yaml again.", title="nodes.yaml was changed")
 

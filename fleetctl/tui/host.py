@@ -59,6 +59,10 @@ class Host(App[Left]):
         """Show all that is known of ``node``."""
         raise NotImplementedError
 
+    def choose_node(self, node: str) -> None:
+        """Put the cursor of the dashboard on ``node``."""
+        raise NotImplementedError
+
     def attach(self, instance: Instance, *, read_only: bool) -> None:
         """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What the dashboard looks like, kept for the next time: theme, sort, the zoomed panel."""
+"""What the dashboard looks like, kept for the next time: theme, sort, layout, the zoomed panel."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Kept(Struct, frozen=True):
     sort: str = ""
     zoomed: str = ""
     """The panel's class; empty: none."""
+    layout: str = ""
+    """See fleetctl/tui/layouts.py; empty: the first."""
 
 
 def read(path: str = FILE) -> Kept:

@@ -24,7 +24,7 @@ _FIRST = (
     ("Undo all", "the commands that undo repairs of all nodes", "undo_all"),
     ("Web page", "opens a web page of the job in the browser of this machine", "web_page"),
     ("Jobs", "chooses the job that is shown, of those in nodes.yaml", "jobs"),
-    ("Events", "what changed since this was opened", "events"),
+    ("Events", "what changed, and who asked for it", "events"),
 )
 _WINDOWS = (
     ("Look at", "its real tmux window in this terminal; keys are not sent to it", True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from textual.content import Content
 
@@ -21,6 +22,7 @@ from fleetctl.model.status import (
 )
 from fleetctl.quantities import count, duration, size
 from fleetctl.tui.tones import drawn, state, toned
+from fleetctl.words import events as of_events
 from fleetctl.words.afterwards import postmortem_commands, postmortem_of
 from fleetctl.words.check import (
     LEGEND,
@@ -92,7 +94,7 @@ def node_sheet(
         lines,
         ("", "what", "expected", "observed", "after a reboot"),
     )
-    reach = [_reach_row(r) for r in node.reachability]
+    reach = [reach_row(r) for r in node.reachability]
     yield from _part("What answers it", reach, ("", "address", "network", "must", "observed"))
     yield from _neighbours(facts)
     figures = _figures(node.system) if node.system else {}
@@ -138,7 +140,8 @@ def _figures(system: SystemStatus) -> dict[str, str]:
     return {name: value or "not told" for name, value in told.items()}
 
 
-def _reach_row(row: ReachStatus) -> list[Content]:
+def reach_row(row: ReachStatus) -> list[Content]:
+    """What answers, and what should."""
     found = cell(row)
     return [
         drawn(found.mark) if found.mark else Content("-"),
@@ -306,7 +309,14 @@ def _page_line(line: str) -> Content:
 
 
 def event_row(change: Event) -> Content:
-    when = change.at.astimezone().strftime("%H:%M:%S")
+    """When, what, how it was over, and who asked for it."""
+    at = change.at.astimezone()
+    day = "" if at.date() == datetime.now().astimezone().date() else at.strftime("%a ")
+    asked = f"  {of_events.by(change.by)}" if change.by else ""
     return Content.assemble(
-        toned(when, "quiet"), "  ", drawn(mark(change.state)), f" {change.text}"
+        toned(f"{day}{at:%H:%M:%S}", "quiet"),
+        "  ",
+        drawn(mark(change.state)),
+        f" {of_events.sentence(change)}",
+        toned(asked, "quiet"),
     )

@@ -20,6 +20,15 @@ class UnderCursor(Struct, frozen=True):
     """Of the job."""
     problems: tuple[Problem, ...] = ()
     """Where the row is one or several problems."""
+    network: str = ""
+    """Where it is the link of its node to this network."""
+    marked: bool = False
+    """Whether these are rows that were marked, and not that of the cursor."""
+
+    @property
+    def place(self) -> tuple[str, str, tuple[str, ...]]:
+        """Which row it is, whatever is known of it."""
+        return self.name, self.network, self.nodes
 
     @property
     def started(self) -> tuple[Instance, ...]:
@@ -34,6 +43,11 @@ def of_node(node: str, job: Job | None) -> UnderCursor:
     """A node; its instances are what start and stop are about."""
     mine = tuple(job.on(node)) if job else ()
     return UnderCursor(mine[0].name if len(mine) == 1 else node, (node,), mine)
+
+
+def of_link(node: str, network: str) -> UnderCursor:
+    """A node's link to a network; start and stop are not about it."""
+    return UnderCursor(f"{node} on {network}", (node,), network=network)
 
 
 def of_instance(instance: Instance) -> UnderCursor:

@@ -224,6 +224,7 @@ def test_a_password_for_sudo_is_asked_for_once_and_is_not_shown(lab: Lab) -> Non
     assert not has_route(lab)
 
 
+@pytest.mark.long  # 10 s; tests/repair/test_root.py sees it, too
 def test_a_wrong_password_for_sudo_is_tried_once_in_the_whole_fleet(lab: Lab) -> None:
     broken_behind_passwords(lab)
     log = "/var/log/sudo.log"

@@ -139,6 +139,41 @@ subprocess.run(["true"])  # and this one is seen
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["subprocess.Popen"]
 
 
+def test_asyncssh_comes_without_what_it_cannot_use() -> None:
+    """Without pyOpenSSL it has no X.509 certificates, and needs no module for them."""
+    seen = "import fleetctl.link.ssh.connect, sys; print([n for n in sys.modules if 'x509' in n])"
+    done = subprocess.run(
+        [sys.executable, "-c", seen], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_a_status_that_a_server_has_ready_loads_nothing(folder: Path) -> None:
+    """As far as asking for it: nothing listens here, and the command would go on as usual."""
+    asked = """
+import sys
+from fleetctl.__main__ import served, status_asked
+asked = status_asked(["-f", "nodes.yaml", "status", "--json"])
+assert asked and served(*asked) is None
+print(sorted({"_socket", "asyncio", "click", "hashlib", "json", "msgspec", "re", "socket", "yaml"}
+             & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", asked],
+        cwd=folder,
+        env={"HOME": "/nonexistent", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "['_socket']\n"
+
+
+def test_a_status_does_not_look_for_a_server_that_is_not_there(folder: Path) -> None:
+    assert "fleetctl.link.warm.client" not in modules(folder, "status")
+
+
 def test_what_asks_and_judges_nodes_is_not_loaded_to_sync(folder: Path) -> None:
     (folder / "code").mkdir()
     (folder / "code/a").write_text("1")

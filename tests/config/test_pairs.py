@@ -66,6 +66,7 @@ WATCH = "jobs.train.services.watch"
 MISTAKES: dict[str, tuple[str, Any]] = {
     "no subnet": ("networks.fabric.cidr", "10.10.0.0"),
     "internet": ("internet", "off"),
+    "history": ("history", {"days": 0}),
     "gateway": ("nodes.mini.gateway", "maybe"),
     "address's network": ("nodes.pi.addresses", {"ege": "192.168.50.2"}),
     "no address": ("nodes.pi.addresses.wifi", "192.168.1.256"),

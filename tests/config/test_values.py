@@ -9,6 +9,7 @@ import pytest
 
 from fleetctl.config import load_text
 from fleetctl.config.expansion import expand
+from fleetctl.model.history_limits import HistoryLimits
 from fleetctl.model.jobs import Instance, Listen, Restart, Stop
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.pages import pages
@@ -133,6 +134,13 @@ def test_mappings_with_all_entries_commented_out_are_empty() -> None:
     one = service("command: x\nenv:\n  # A: 1\nready:\nafter:\nrestart:\nstop:\n")
     assert (one.env, one.ready, one.after) == ({}, Ready("alive"), ())
     assert (one.restart, one.stop) == (Restart(), Stop())
+
+
+def test_how_much_of_the_past_is_kept() -> None:
+    assert changed("internet:", "internet:").history == HistoryLimits(365, 200)
+    some = changed("internet:", "history: {mb: 5}\ninternet:")
+    assert some.history == HistoryLimits(365, 5)
+    assert changed("internet:", "history:\ninternet:").history == HistoryLimits()
 
 
 def test_null_turns_the_internet_check_off() -> None:

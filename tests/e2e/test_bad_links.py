@@ -48,7 +48,7 @@ LONG = pytest.mark.long  # 10 s each
         (*LOSSY, *SWITCH),
         pytest.param(*LOSSY, *CABLE, marks=LONG),
         pytest.param(*SLOW, *SWITCH, marks=LONG),
-        (*SLOW, *CABLE),
+        pytest.param(*SLOW, *CABLE, marks=LONG),  # tests/health/test_quality.py tries it, too
     ],
 )
 def test_a_bad_link_is_one_problem(

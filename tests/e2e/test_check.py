@@ -82,10 +82,10 @@ BY_HAND = [
     pytest.param("fabric-down", "mini2", ("interface-down",), marks=LONG),
     pytest.param("edge-down", "pi4", ("interface-down",), marks=LONG),
     pytest.param("vpn-route", "mini1", ("route-wrong-interface",), marks=LONG),
-    ("vpn-route", "pi4", ("route-wrong-interface",)),
+    pytest.param("vpn-route", "pi4", ("route-wrong-interface",), marks=LONG),
     pytest.param("tmux-missing", "mini2", ("tmux-missing",), marks=LONG),
     pytest.param("disk-full", "pi5", ("disk-full",), marks=LONG),
-    ("host-key-changed", "mini2", ("ssh-host-key-changed",)),
+    pytest.param("host-key-changed", "mini2", ("ssh-host-key-changed",), marks=LONG),
     pytest.param("key-revoked", "pi4", ("ssh-auth-failed",), marks=LONG),
 ]
 

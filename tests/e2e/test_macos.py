@@ -62,6 +62,7 @@ def test_a_perl_server_is_ready_and_its_port_is_its_own(user: MakeUser) -> None:
     assert running(one.lab, "hub", "perl") == []
 
 
+@pytest.mark.long  # 10 s; perl's server, above, is seen the same way
 def test_nc(user: MakeUser) -> None:
     one = user(
         {

@@ -1,19 +1,27 @@
-"""What changed is told once: what is over by name, and only if that is known."""
+"""What changed is told once: one cause is one event, which says how it was over; and only what is
+known is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from fleetctl.health.changes import changes
-from fleetctl.model.status import FleetStatus
+from fleetctl.health.changes import Changes
+from fleetctl.model.events import Actor, Event
+from fleetctl.model.status import FleetStatus, Problem, ServiceStatus, SystemStatus
 from tests.health.test_unexplained import CLUSTER
 from tests.health.world import World
 
 Fault = Callable[[World], object]
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
+@cache
 def seen(fault: Fault | None = None) -> FleetStatus:
     world = World(CLUSTER)
     if fault:
@@ -21,8 +29,33 @@ def seen(fault: Fault | None = None) -> FleetStatus:
     return world.check().status
 
 
-def told(before: FleetStatus, after: FleetStatus) -> list[tuple[str, str]]:
-    return [(change.state, change.text) for change in changes(before, after)]
+class Watch:
+    """A watch that looks every two seconds, and keeps the events as a reader sees them."""
+
+    def __init__(self, changes: Changes | None = None, at: datetime = NOON) -> None:
+        self.changes = changes or Changes()
+        self.at = at
+        self.events: dict[str, Event] = {}
+
+    def look(self, *statuses: FleetStatus) -> list[str]:
+        """The texts of what is new or changed."""
+        new: list[Event] = []
+        for status in statuses:
+            self.at += timedelta(seconds=2)
+            new += self.changes.look(replace(status, generated_at=self.at))
+        return self._keep(new)
+
+    def heard(self, *actions: Event) -> list[str]:
+        return self._keep(list(self.changes.heard(actions)))
+
+    def _keep(self, new: list[Event]) -> list[str]:
+        self.events |= {event.key: event for event in new}
+        return [event.text for event in new]
+
+    @property
+    def told(self) -> list[Event]:
+        """What is told by itself, in the order in which it was first known."""
+        return [event for event in self.events.values() if not event.part_of]
 
 
 def no_forwarding(world: World) -> None:
@@ -37,8 +70,87 @@ def powered_off(world: World) -> None:
     world.hosts["pi4"].powered = False
 
 
-def test_what_is_over_is_named_with_its_node() -> None:
-    assert told(seen(no_forwarding), seen()) == [("ok", "mini3: forwarding-off is over")]
+def test_a_problem_is_one_event_with_an_end() -> None:
+    watch = Watch()
+    watch.look(seen(), seen(no_forwarding), seen(no_forwarding), seen())
+    [event] = watch.told
+    assert (event.kind, event.code, event.node) == ("problem", "forwarding-off", "mini3")
+    assert event.over == "over after 4s"
+
+
+def test_what_was_so_when_the_watch_began_is_told_once_it_is_over() -> None:
+    watch = Watch()
+    assert watch.look(seen(no_forwarding), seen(no_forwarding)) == []
+    watch.look(seen())
+    [event] = watch.told
+    assert (event.code, event.over) == ("forwarding-off", "over after 4s")
+
+
+def test_a_lost_node_is_one_event_with_an_end() -> None:
+    watch = Watch()
+    watch.look(seen(), seen(powered_off), seen(powered_off), seen(powered_off), seen())
+    [event] = watch.told
+    assert (event.kind, event.subject, event.state) == ("node", "pi4", "unreachable")
+    assert event.code in ("ssh-timeout", "ssh-unreachable")
+    assert event.over == "reached again after 6s"
+
+
+def test_a_cause_that_is_known_better_is_the_same_event() -> None:
+    """First the node is silent, then the other end of its cable tells why."""
+    silent = seen(powered_off)
+    why = Problem("interface-down", "error", "mini3: eth1 has no carrier", "mini3", ("pi4",))
+    watch = Watch()
+    watch.look(seen(), silent, replace(silent, problems=(why,)))
+    [event] = watch.told
+    assert (event.kind, event.subject, event.code) == ("node", "pi4", "interface-down")
+    assert event.text == "pi4 cannot be reached: interface-down: mini3: eth1 has no carrier"
+    watch.look(seen())
+    [event] = watch.told
+    assert event.over == "reached again after 4s"
+
+
+def test_nodes_that_are_lost_for_one_cause_are_one_event() -> None:
+    def both_off(world: World) -> None:
+        powered_off(world)
+        world.hosts["mini3"].powered = False
+
+    silent = replace(seen(both_off), problems=())
+    why = Problem(
+        "interface-down", "error", "mini1: eth1 has no carrier", "mini1", ("mini3", "pi4")
+    )
+    watch = Watch()
+    watch.look(seen(), silent, replace(silent, problems=(why,)), seen())
+    [event] = watch.told
+    assert {event.subject, *event.affects} == {"mini3", "pi4"}
+    assert event.over == "reached again after 4s"
+
+
+def test_a_cause_that_is_found_first_is_a_part_of_the_lost_node() -> None:
+    why = Problem("interface-down", "error", "mini3: eth1 has no carrier", "mini3", ("pi4",))
+    watch = Watch()
+    watch.look(seen(), replace(seen(), problems=(why,)))
+    watch.look(replace(seen(powered_off), problems=(why,)), seen())
+    [event] = watch.told
+    assert (event.subject, event.code, event.end) == ("pi4", "interface-down", "reached again")
+
+
+def test_a_node_that_is_back_with_a_problem_is_two_events() -> None:
+    watch = Watch()
+    watch.look(seen(), seen(powered_off), seen(cable_out))
+    lost, wrong = watch.told
+    assert (lost.subject, lost.over) == ("pi4", "reached again after 2s")
+    assert (wrong.code, wrong.until) == ("interface-down", None)
+
+
+def test_what_is_still_wrong_once_the_node_is_back_is_told() -> None:
+    def and_mini3(world: World) -> None:
+        no_forwarding(world)
+
+    watch = Watch()
+    watch.look(seen(), seen(powered_off), seen(and_mini3))
+    lost, wrong = watch.told
+    assert (lost.subject, lost.end) == ("pi4", "reached again")
+    assert (wrong.code, wrong.until) == ("forwarding-off", None)
 
 
 def test_what_is_no_longer_seen_because_its_node_is_lost_is_not_over() -> None:
@@ -46,25 +158,20 @@ def test_what_is_no_longer_seen_because_its_node_is_lost_is_not_over() -> None:
         no_forwarding(world)
         world.hosts["mini3"].powered = False
 
-    texts = [text for _, text in told(seen(no_forwarding), seen(both))]
-    assert any("mini3 cannot be reached" in text for text in texts)
-    assert not any("is over" in text for text in texts)
-
-
-def test_a_cause_that_is_known_better_is_one_change() -> None:
-    """First the node is silent, then the other end of its cable tells why."""
-    before, after = seen(powered_off), seen(cable_out)
-    assert {p.code for p in before.problems} & {"ssh-unreachable", "ssh-timeout"}
-    texts = [text for _, text in told(before, after)]
-    [new] = [text for text in texts if text.startswith("interface-down")]
-    assert new.endswith(("(before: pi4: ssh-timeout)", "(before: pi4: ssh-unreachable)"))
-    assert not any("is over" in text for text in texts)
+    watch = Watch()
+    watch.look(seen(), seen(no_forwarding), seen(both))
+    wrong = next(event for event in watch.told if event.code == "forwarding-off")
+    assert wrong.until is None
+    watch.look(seen())
+    assert all(event.until for event in watch.told)
 
 
 def test_what_is_over_beside_something_else_that_is_new_is_over() -> None:
-    texts = [text for _, text in told(seen(no_forwarding), seen(cable_out))]
-    assert "mini3: forwarding-off is over" in texts
-    assert any(text.startswith("interface-down") and "before" not in text for text in texts)
+    watch = Watch()
+    watch.look(seen(), seen(no_forwarding), seen(cable_out))
+    ends = {event.code: event.end for event in watch.told}
+    assert ends["forwarding-off"] == "over"
+    assert ends["interface-down"] == ""
 
 
 def test_what_is_told_as_a_part_of_another_problem_is_not_over() -> None:
@@ -79,15 +186,168 @@ def test_what_is_told_as_a_part_of_another_problem_is_not_over() -> None:
     before, after = seen(unplugged_at_mini3), seen(and_the_other_end_off)
     assert [(p.code, p.node) for p in before.problems] == [("interface-down", "mini3")]
     assert "interface-down" not in {p.code for p in after.problems}
-    assert after.nodes["mini3"].addresses[-1].up is False
-    assert not any("is over" in text for _, text in told(before, after))
-
-
-def test_a_node_that_answers_again_is_told_so() -> None:
-    texts = [text for _, text in told(seen(powered_off), seen())]
-    assert texts == ["pi4 is reached again", "pi4: ssh-timeout is over"]
+    watch = Watch()
+    watch.look(seen(), before, after)
+    assert [event for event in watch.told if event.until] == []
 
 
 @pytest.mark.parametrize("fault", [no_forwarding, cable_out, powered_off])
 def test_what_stays_is_no_change(fault: Fault) -> None:
-    assert told(seen(fault), seen(fault)) == []
+    watch = Watch()
+    watch.look(seen(), seen(fault))
+    assert watch.look(seen(fault), seen(fault)) == []
+
+
+# instances
+
+
+def status(**states: Any) -> FleetStatus:
+    """A status in which instances ``NAME@pi4`` are as given: a state, or fields."""
+    services = {}
+    for name, found in states.items():
+        fields = {"state": found} if isinstance(found, str) else found
+        services[f"{name}@pi4"] = ServiceStatus(name, "pi4", 1, **fields)
+    return replace(seen(), job="train", services=services, problems=())
+
+
+def action(kind: str, at: datetime, *instances: str, until: datetime | None = None) -> Event:
+    by = Actor("ann", "laptop", f"fleetctl {kind}")
+    return Event(
+        at,
+        "ok",
+        f"{kind} of train",
+        "action",
+        "train",
+        by=by,
+        until=until,
+        key=f"action {kind}",
+        affects=instances,
+        action=kind,
+    )
+
+
+def test_a_start_is_its_action_and_ready() -> None:
+    watch = Watch()
+    watch.look(status(w="stopped"))
+    watch.heard(action("start", watch.at, "w@pi4"))
+    watch.look(*(status(w=state) for state in ("starting", "running", "ready", "ready")))
+    begun, ready = watch.told
+    assert (begun.action, ready.state, ready.text) == ("start", "ready", "w@pi4 is ready")
+    assert ready.by == begun.by
+    assert ready.cause == "start"
+
+
+def test_an_action_that_is_heard_of_later_tells_who_asked() -> None:
+    watch = Watch()
+    watch.look(status(w="ready"), status(w="stopped"))
+    assert [event.text for event in watch.told] == ["w@pi4 is stopped"]
+    assert watch.changes.asks
+    watch.heard(action("stop", watch.at - timedelta(seconds=1), "w@pi4", until=watch.at))
+    assert [event.action for event in watch.told] == ["stop"]
+    assert not watch.changes.asks
+
+
+def test_a_start_without_an_action_is_one_event() -> None:
+    watch = Watch()
+    watch.look(*(status(w=state) for state in ("stopped", "starting", "running", "ready")))
+    [event] = watch.told
+    assert (event.state, event.by) == ("ready", None)
+
+
+def test_an_action_of_long_ago_did_not_ask_for_it() -> None:
+    watch = Watch()
+    watch.look(status(w="ready"))
+    watch.heard(action("stop", NOON - timedelta(hours=1), "w@pi4", until=NOON))
+    watch.at += timedelta(minutes=5)
+    watch.look(status(w="stopped"))
+    assert [event.by for event in watch.told if event.kind == "instance"] == [None]
+
+
+def test_a_crash_is_one_event_until_it_is_ready_again() -> None:
+    crashed = {"state": "restarting", "restarts": 1, "reason": "ended with exit code 1"}
+    again = {"state": "running", "restarts": 1}
+    watch = Watch()
+    watch.look(status(w="ready"), status(w=crashed), status(w=again))
+    watch.look(status(w={"state": "ready", "restarts": 1}))
+    [event] = watch.told
+    assert event.cause == "ended with exit code 1"
+    assert event.over == "ready again, restart 1 after 4s"
+
+
+def test_a_crash_that_no_look_has_seen() -> None:
+    watch = Watch()
+    watch.look(status(w="ready"), status(w={"state": "ready", "restarts": 2}))
+    [event] = watch.told
+    assert (event.state, event.end) == ("restarting", "ready again, restart 2")
+
+
+def test_a_failure_and_its_problem_are_one_event() -> None:
+    failed = status(w={"state": "failed", "reason": "exit code 1", "exit_code": 1})
+    problem = Problem("service-failed", "error", "w@pi4 failed", "pi4", ("w@pi4",))
+    watch = Watch()
+    watch.look(status(w="ready"), replace(failed, problems=(problem,)), status(w="ready"))
+    [event] = watch.told
+    assert (event.kind, event.code, event.cause) == ("instance", "service-failed", "exit code 1")
+    assert event.end == "ready again"
+
+
+def test_what_ended_because_another_failed_is_told_with_that() -> None:
+    failed = {"state": "failed", "reason": "exit code 1"}
+    ended = {"state": "stopped", "reason": "by on_member_failure: a@pi4 failed with exit code 1"}
+    watch = Watch()
+    watch.look(status(a="ready", b="ready"), status(a=failed, b="ready"))
+    watch.look(status(a=failed, b=ended))
+    [event] = watch.told
+    assert (event.subject, event.affects) == ("a@pi4", ("b@pi4",))
+
+
+def test_instances_of_a_lost_node_are_a_part_of_that() -> None:
+    here = status(w="ready", v="ready")
+    lost = replace(status(w="unknown", v="unknown"), nodes=seen(powered_off).nodes)
+    watch = Watch()
+    watch.look(here, lost, lost, here)
+    [event] = watch.told
+    assert (event.subject, event.affects, event.end) == (
+        "pi4",
+        ("w@pi4", "v@pi4"),
+        "reached again",
+    )
+
+
+def up(found: FleetStatus, uptime_s: int) -> FleetStatus:
+    node = replace(found.nodes["pi4"], system=SystemStatus(uptime_s=uptime_s))
+    return replace(found, nodes={**found.nodes, "pi4": node})
+
+
+def test_a_reboot_is_the_cause_of_what_broke_by_it() -> None:
+    gone = {"state": "failed", "reason": "its tmux window is gone: the node restarted, or …"}
+    watch = Watch()
+    watch.look(up(status(w="ready"), 5000))
+    watch.look(replace(status(w="unknown"), nodes=seen(powered_off).nodes))
+    watch.look(up(status(w=gone), 20))
+    [event] = watch.told
+    assert (event.subject, event.end, event.cause) == ("pi4", "reached again", "pi4 was restarted")
+    assert event.affects == ("w@pi4",)
+
+
+def test_the_next_watch_goes_on_with_what_is_not_over() -> None:
+    first = Watch()
+    first.look(seen(), seen(powered_off))
+    lost = seen(powered_off)
+    second = Watch(at=first.at)
+    second.changes.go_on_with(first.events.values())
+    assert second.look(lost, lost) == []
+    second.look(seen())
+    [event] = second.told
+    assert event.key in first.events
+    assert event.end == "reached again"
+
+
+def test_the_next_watch_ends_what_is_over_by_then() -> None:
+    first = Watch()
+    first.look(seen(), seen(no_forwarding))
+    second = Watch(at=first.at)
+    second.changes.go_on_with(first.events.values())
+    second.look(seen())
+    [event] = second.told
+    assert (event.key in first.events, event.end) == (True, "over by the next watch")

@@ -26,6 +26,7 @@ from fleetctl.health.status_schema import status_schema
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import (
     CUT_OFF,
+    BootStart,
     LocalNetwork,
     NetworkFacts,
     Reliability,
@@ -329,6 +330,7 @@ RAISED: dict[str, Raise] = {
     "os-mismatch": lambda: node_problems(
         replace(NODE, os="macos"), facts(system=SystemStatus(os="linux")), None
     ),
+    "boot-start-differs": changed("pi5", boot_start=BootStart("pi", "/home/pi", True, "[Unit]\n")),
     "command-missing": workplace("ok"),
     "login-shell-slow": told(shell_s=6.2),
     "ssh-config-ignored": told(ignored=("PKCS11Provider /usr/lib/opensc.so",)),

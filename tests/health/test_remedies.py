@@ -14,7 +14,7 @@ from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.registry import FINDING_KINDS, KINDS
 from fleetctl.health.owners import owner
 from fleetctl.health.remedies import plan, plans, steps
-from fleetctl.health.repairs import boot_files, macos, programs
+from fleetctl.health.repairs import boot_files, boot_start, macos, programs
 from fleetctl.health.repairs.boot_files import DAEMON_TEXT
 from fleetctl.health.repairs.target import Remedy, nothing_live
 from fleetctl.model.facts import NetworkFacts, NodeFacts
@@ -863,6 +863,7 @@ def test_every_remedy_has_its_commands_here() -> None:
     live = {remedy_of(finding, known).live for finding, known, *_ in LIVE}
     # what stay_awake sets lasts, so it is in LASTING; what installs programs is in INSTALLS
     elsewhere = {nothing_live, macos.stay_awake, programs.by_apt, programs.by_brew}
+    elsewhere |= {boot_start.on_linux, boot_start.on_macos}  # test_boot_start.py
     assert {r.live for r in remedies} - live == elsewhere
     lasting = {remedy_of(finding, known).lasting for finding, known, *_ in LASTING}
     by_itself = {boot_files.forwarding_on_macos}  # two steps, in their own test

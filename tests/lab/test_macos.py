@@ -22,6 +22,11 @@ from tests.lab.test_faults import NETWORK_FAULTS, lost
 pytestmark = pytest.mark.lab
 
 LOGINS = {"mini1": "one@192.168.1.11", "mini2": "two@mini2", "pi5": "pi@192.168.1.25"}
+FAULTS_BESIDE_MACS = [
+    fault if fault[1].startswith("mini") else pytest.param(*fault, marks=pytest.mark.long)
+    for fault in NETWORK_FAULTS
+]
+"""Those of the Linux machine beside them are tried without Macs, too, by test_faults.py."""
 
 
 @pytest.fixture(scope="module")
@@ -501,7 +506,7 @@ class TestPersistence:
 
 
 class TestFaults:
-    @pytest.mark.parametrize(("kind", "node"), NETWORK_FAULTS, ids=lambda value: str(value))
+    @pytest.mark.parametrize(("kind", "node"), FAULTS_BESIDE_MACS, ids=str)
     def test_network_faults_cut_exactly_what_they_say(self, lab: Lab, kind: str, node: str) -> None:
         eventually(lambda: lost(lab) == set(), "all is well before")
         also = {("mini2", "192.168.50.2")} if kind in ("route-missing", "wrong-gateway") else set()

@@ -133,7 +133,7 @@ def test_a_server_that_answers_503_is_unhealthy_until_it_answers_well(
     node.stop(one)
     assert not probers(node)
     left = {path.name for path in node.folder(one).iterdir()}
-    assert left == {"state", "log", "tmux.conf"}
+    assert left == {"state", "past", "log", "tmux.conf"}
 
 
 LAB_NC = f"""#!{sys.executable}

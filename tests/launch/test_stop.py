@@ -75,7 +75,7 @@ def test_the_signal_is_honoured(node: Node, stranger: subprocess.Popen[bytes]) -
     assert node.status(one).state == "stopped"
     assert stranger.poll() is None
     left = {path.name for path in node.folder(one).iterdir()}
-    assert left == {"state", "log", "tmux.conf"}
+    assert left == {"state", "past", "log", "tmux.conf"}
 
 
 def test_how_it_ended_is_forgotten_only_once_nothing_of_it_runs(node: Node) -> None:

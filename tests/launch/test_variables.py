@@ -11,6 +11,7 @@ from fleetctl.launch.node_files import spec_text
 from fleetctl.quoting import environment_text
 from tests.launch.conftest import Node, eventually, installed
 from tests.launch.jobs import instance
+from tests.thoroughness import one_of
 
 SHELLS = ("dash", "bash", "zsh", "mksh", "ksh93", "yash", "busybox")
 QUICK = ("dash", "bash", "busybox")
@@ -50,6 +51,10 @@ environment become also roots folder boot one line file FLEETCTL LD_LIBRARY_PATH
 """
 NAMES = sorted({*POSIX.split(), *BASH.split(), *ZSH.split(), *KSH.split(), *OURS.split()})
 VALUES = ("a b", "5", "/nowhere", "$(touch oops) `x` 'q' \"d\" \\n;&|", "", "line\nline")
+TRIED = one_of(
+    5, [(name, v) for name in NAMES for v in (VALUES if name in OURS.split() else VALUES[:1])]
+)
+"""Names with a value: some value of each of ours; test_all_of_them_at_once has nearly all names."""
 
 
 def as_sh(shell: str, folder: Path) -> Path:
@@ -70,27 +75,24 @@ def test_every_name_as_env_gives_it(shell: str, tmp_path: Path) -> None:
     # what the shell itself counts or chooses is not compared
     volatile = {"BASHPID", "EPOCHREALTIME", "EPOCHSECONDS", "RANDOM", "SRANDOM", "PPID", "_"}
     differ: dict[str, list[tuple[str, str, str]]] = {}
-    for name in NAMES:
-        for value in VALUES if name in OURS.split() else VALUES[:1]:
-            show = (
-                r"/usr/bin/env -0 | /usr/bin/tr '\n\0' '\001\n' | "
-                f"/usr/bin/grep '^{name}='; exit 3"
-            )
-            env = ["/usr/bin/env", f"{name}={value}", str(sh), "-c", show]
-            text = (
-                f'set -- /usr/bin/env {sh} "$1"\n{environment_text({name: value})}environment\n'
-                f'become "$1" "$2" "$3"'
-            )
-            ours = [str(sh), "-c", text, "sh", show]
-            one, other = (
-                subprocess.run(
-                    argv, env=base, cwd=tmp_path, capture_output=True, text=True, timeout=20
-                )
-                for argv in (env, ours)
-            )
-            same = one.stdout == other.stdout or name in volatile
-            if not same or one.returncode != other.returncode:
-                differ.setdefault(name, []).append((value, one.stdout, other.stdout + other.stderr))
+    for name, value in TRIED:
+        show = (
+            r"/usr/bin/env -0 | /usr/bin/tr '\n\0' '\001\n' | "
+            f"/usr/bin/grep '^{name}='; exit 3"
+        )
+        env = ["/usr/bin/env", f"{name}={value}", str(sh), "-c", show]
+        text = (
+            f'set -- /usr/bin/env {sh} "$1"\n{environment_text({name: value})}environment\n'
+            f'become "$1" "$2" "$3"'
+        )
+        ours = [str(sh), "-c", text, "sh", show]
+        one, other = (
+            subprocess.run(argv, env=base, cwd=tmp_path, capture_output=True, text=True, timeout=20)
+            for argv in (env, ours)
+        )
+        same = one.stdout == other.stdout or name in volatile
+        if not same or one.returncode != other.returncode:
+            differ.setdefault(name, []).append((value, one.stdout, other.stdout + other.stderr))
     assert differ == {}
     assert not (tmp_path / "oops").exists()
 

@@ -19,6 +19,7 @@ from fleetctl.model.questions import Questions
 from fleetctl.model.status import FleetStatus
 from fleetctl.observe.questions import questions
 from fleetctl.probes.node import NodeScript, node_script, read_node
+from tests.thoroughness import examples
 
 FLEET = load_text(
     """
@@ -82,7 +83,7 @@ def test_a_cut_at_any_byte_is_told_and_says_nothing_else(
     right = {name: s.state for name, s in whole.services.items()}
     known = {p.code for p in whole.problems}
     end = output.rindex("\n\x1e")
-    step = max(1, len(output) // 3000)
+    step = max(1, len(output) // examples(3000))
     for at in (*range(0, end, step), end):
         facts = read_node(script, output[:at], errors)
         status = judged(facts)

@@ -40,6 +40,8 @@ class Only:
         folder.mkdir()
         for name in ("cat", "uname", *tools):
             found = shutil.which(name, path="/usr/bin:/bin")
+            if found is None and name == "nc":
+                found = shutil.which("busybox", path="/usr/bin:/bin")
             if found is None:
                 pytest.skip(f"{name} is not installed")
             (folder / name).symlink_to(found)

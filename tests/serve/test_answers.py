@@ -47,6 +47,7 @@ async def serving(sshd: Server) -> AsyncIterator[tuple[WarmServer, Watch]]:
         newest = Newest(watch, frozenset(fleet.nodes), INTERVAL_S)
         server = WarmServer()
         server.serve(Served(service, newest, "/nodes.yaml", b"fleet: home"))
+        await until(lambda: service.links.open_now("pi4"), "it has connected", 25)
         await watch.all_asked()
         async with Door(fleet.name, server.take):
             yield server, watch

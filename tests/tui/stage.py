@@ -22,16 +22,19 @@ from fleetctl.errors import ConnectTimedOut, FleetctlError, LinkError
 from fleetctl.health.assess import Checked, assess
 from fleetctl.link.links import Links
 from fleetctl.logs.events import LogBatch, LogEvent, PastLog, Wanted
+from fleetctl.model.actions import Told
 from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.pages import Page
+from fleetctl.model.past import PastOfNode
 from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceState, ServiceStatus, SystemStatus
+from fleetctl.model.steps import Steps
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync
 from fleetctl.model.topology import Fleet, Node
@@ -100,6 +103,8 @@ class Stage:
         """Facts of nodes that are only shown."""
         self.unasked: set[str] = set()
         """Nodes that have not answered yet."""
+        self.steps: dict[str, Steps] = {}
+        """What instances of the job print of how far they are."""
         self.orphans: dict[str, Instance] = {}
         """By node: what runs there beside the job's instances."""
         self.stubborn: set[str] = set()
@@ -166,7 +171,13 @@ class Stage:
                 parts.append(listener(str(instance.listen.address), instance.listen.port, PID))
         if orphan := self.orphans.get(node.name):
             parts += [pane(orphan, session=self.fleet.name), record(orphan)]
-        told = facts(*parts, measured_at=datetime.now(UTC), told=self.told)
+        steps = {
+            (i.job, i.name): stage.steps[i.name]
+            for stage in self.all
+            for i in stage.job.on(node.name)
+            if i.name in stage.steps
+        }
+        told = facts(*parts, measured_at=datetime.now(UTC), told=self.told, steps=steps)
         system = SystemStatus(
             os=node.os or "linux",
             load1=0.5,
@@ -346,6 +357,12 @@ class Stage:
     ) -> None:
         raise NotImplementedError("the dashboard copies no code")
 
+    async def past(self, since: Mapping[str, datetime]) -> Mapping[str, PastOfNode]:
+        return {}
+
+    async def actions(self, sizes: Mapping[str, str] | None = None) -> Mapping[str, Told]:
+        return {}
+
     def fix(
         self,
         nodes: Sequence[str],
@@ -441,7 +458,8 @@ class EditedFile:
         return self.says
 
     def notes(self) -> list[str]:
-        return self.noted
+        notes, self.noted = self.noted, []
+        return notes
 
 
 class Screen:
@@ -487,10 +505,12 @@ async def opened(
     stage: Stage | None = None,
     file: EditedFile | None = None,
     ready: str = "5/5 ready",
+    *,
+    keep_events: bool = False,
 ) -> AsyncIterator[Screen]:
     """The dashboard, after one look at every node."""
     stage = stage or Stage()
-    app = FleetApp(stage, file=file)
+    app = FleetApp(stage, file=file, keep_events=keep_events)
     async with app.run_test(size=size, notifications=True) as pilot:
         screen = Screen(app, pilot, stage)
         await screen.until(ready)

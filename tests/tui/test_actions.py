@@ -424,7 +424,7 @@ def test_everything_is_in_the_palette_too() -> None:
 def test_the_mouse_chooses_and_opens() -> None:
     async def act(screen: Screen) -> None:
         rows = screen.app.screen.query_one("NodesPanel OptionList", OptionList)
-        await screen.pilot.click(rows, offset=(10, 4))
+        await screen.pilot.click(rows, offset=(10, 4), times=2)
         await screen.until("192.168.51.4", "expected", "observed")
 
     played(act)

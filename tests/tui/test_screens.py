@@ -96,11 +96,16 @@ def test_events_tell_what_changed() -> None:
         await screen.until("nothing has changed yet")
         screen.stage.states["worker@pi4"] = "failed"
         screen.stage.change()
-        await screen.until("worker@pi4 is failed", "service-failed")
+        await screen.until("worker@pi4 is failed")
         screen.stage.states["worker@pi4"] = "ready"
         screen.stage.change()
-        text = await screen.until("worker@pi4 is ready", "service-failed is over")
-        assert text.index("is ready") < text.index("is failed")  # newest first
+        await screen.until("ready again after")
+        [event] = screen.app.events  # one cause is one event
+        assert event.code == "service-failed"
+        screen.stage.states["worker@pi4"] = "stopped"
+        screen.stage.change()
+        text = await screen.until("worker@pi4 is stopped")
+        assert text.index("is stopped") < text.index("is failed")  # newest first
 
     played(act)
 

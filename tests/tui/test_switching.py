@@ -28,7 +28,7 @@ def test_the_panels_follow_and_history_stays(size: tuple[int, int]) -> None:
         assert "ipad-inference  ? 1 unknown, ○ 4 stopped" in shown
         seen = len(nodes._rtts["mini2"])
         await screen.type("down", "enter")
-        shown = await screen.until("smolcluster · ipad-inference", "rank0", gone="step 1 loss")
+        shown = await screen.until("ipad-inference ", "rank0", gone="step 1 loss")
         assert "worker" not in "".join(line for line in shown.splitlines() if "mini2" in line)
         other = screen.app.service
         assert isinstance(other, Stage) and other.job is OTHER
@@ -41,7 +41,7 @@ def test_the_panels_follow_and_history_stays(size: tuple[int, int]) -> None:
         await screen.until("a story begins", gone="step 2")
         assert len(screen.app.screen.query(LogPanel)) == 1
         await screen.type("J", "up", "enter")
-        await screen.until("smolcluster · edp", "5/5 ready", gone="a story begins")
+        await screen.until(" edp ● ready", "5/5 ready", gone="a story begins")
 
     played(play, size=size)
 

@@ -131,6 +131,11 @@ def test_the_cursor_shows_without_colours_and_only_while_the_keys_go_there() -> 
         app.query_one(Input).focus()
         await pilot.pause()
         assert _reversed(app.panel, 2) == ""
+        app.panel.focus()
+        await pilot.press("]")
+        assert app.panel.under_cursor.network == "fabric"
+        await pilot.press("[", "[")
+        assert app.panel.under_cursor.network == "wifi"
 
     run(act, SMALL)
 
@@ -147,13 +152,13 @@ def test_the_links_of_the_node_under_the_mouse_stand_out() -> None:
     run(act, SMALL)
 
 
-def test_a_click_chooses_the_node_or_the_node_of_the_link_and_else_none() -> None:
+def test_a_click_selects_the_node_or_its_link_and_else_nothing_and_two_open() -> None:
     places = {
-        (2, 2): "mini1",
-        (15, 2): "mini2",
-        (1, 3): "pi5",
-        (3, 3): "mini1",
-        (34, 6): "pi5",
+        (2, 2): ("mini1", ""),
+        (15, 2): ("mini2", ""),
+        (1, 3): ("pi5", "edge50"),
+        (3, 3): ("mini1", "edge50"),
+        (34, 6): ("pi5", "wifi"),
         (3, 0): None,
         (8, 1): None,
         (11, 2): None,
@@ -161,11 +166,14 @@ def test_a_click_chooses_the_node_or_the_node_of_the_link_and_else_none() -> Non
     }
 
     async def act(app: OnePanel, pilot: Pilot[None]) -> None:
-        for (column, row), node in places.items():
+        for (column, row), place in places.items():
             app.chosen.clear()
             await pilot.click(CountingPanel, offset=(column + 1, row + 1))
-            assert app.chosen == ([node] if node else []), (column, row)
-            assert node is None or app.panel.cursor == node
+            assert app.chosen == []
+            under = app.panel.under_cursor
+            assert place is None or (app.panel.cursor, under.network) == place, (column, row)
+            await pilot.click(CountingPanel, offset=(column + 1, row + 1), times=2)
+            assert app.chosen == ([place[0]] if place else []), (column, row)
 
     run(act, SMALL)
 
@@ -196,7 +204,7 @@ def test_what_does_not_fit_scrolls_with_the_cursor() -> None:
         assert app.panel.scroll_offset.y > 0
         row, _ = app.panel.drawing.places["macbook"]
         assert app.panel.scroll_offset.y <= row < app.panel.scroll_offset.y + app.panel.size.height
-        await pilot.click(CountingPanel, offset=(2, app.panel.size.height))
+        await pilot.click(CountingPanel, offset=(2, app.panel.size.height), times=2)
         assert app.chosen == [_first_of(app.panel, app.panel.size.height - 1)]
 
     run(act, (40, 10))

@@ -20,13 +20,14 @@ from tests.tui.stage import JOB, Screen, Stage, opened, played
 def test_a_key_in_the_topology_acts_on_the_node_with_the_cursor_there(key: str, kind: str) -> None:
     async def act(screen: Screen) -> None:
         await screen.type("end", "up", "up")  # among the nodes: pi4
-        await screen.until("▸ worker@pi4")
-        await screen.type("shift+tab")
-        await screen.until("▸ server@mini1")  # where the topology's cursor is
+        await screen.until("x stop worker@pi4")
+        await screen.type("shift+tab")  # the topology's cursor followed
+        await screen.type("left", "up")
+        await screen.until("x stop server@mini1")
         await screen.type(key)
         await screen.until("The cursor is on server@mini1.", f"{kind} only server@mini1")
-        await screen.type("escape", "right")
-        await screen.until("▸ worker@mini2")
+        await screen.type("escape", "tab", "down")  # that of the nodes followed, too
+        await screen.until("x stop worker@mini2")
 
     played(act, (160, 40))
 
@@ -34,10 +35,10 @@ def test_a_key_in_the_topology_acts_on_the_node_with_the_cursor_there(key: str, 
 def test_keys_that_stay_the_same_are_not_made_anew() -> None:
     async def act(screen: Screen) -> None:
         await screen.type("end", "up", "up")
-        await screen.until("▸ worker@pi4")
+        await screen.until("stop worker@pi4")
         keys = [*screen.app.query(FooterKey)]
-        await screen.type("shift+tab")
-        await screen.until("▸ server@mini1", "q leave")
+        await screen.type("shift+tab", "left", "up")
+        await screen.until("stop server@mini1", "q leave")
         await screen.pilot.pause()
         assert [*screen.app.query(FooterKey)] == keys
 
@@ -52,7 +53,9 @@ def test_a_node_with_several_instances_offers_each() -> None:
     async def body() -> None:
         stage = Stage(job=job)
         async with opened(stage=stage, ready="6/6 ready") as screen:
-            await screen.type("shift+tab", "x")
+            await screen.type("shift+tab")
+            await screen.until("x stop mini1 (2)")
+            await screen.type("x")
             await screen.until("stop only server@mini1, worker@mini1", "stop only worker@mini1")
             await screen.type("down", "enter")
             await screen.until("Stop: 1 of 1 stopped")
@@ -67,7 +70,7 @@ def test_with_a_filter_without_hits_a_key_acts_on_nothing() -> None:
     async def act(screen: Screen) -> None:
         await screen.type("down", "n", *"zzz", "enter")
         await screen.until("Nodes · 0 of 7")
-        await screen.until("▸ -")
+        await screen.until("stop edp")
         await screen.type("x")
         text = await screen.until("The cursor is on no row", "stop all of edp")
         assert "only" not in text
@@ -76,7 +79,7 @@ def test_with_a_filter_without_hits_a_key_acts_on_nothing() -> None:
         await screen.type("f")
         await screen.until("The cursor is on no node", "repairs of all.")
         await screen.type("escape")  # no filter: the cursor is where it was
-        await screen.until("▸ worker@mini2")
+        await screen.until("stop worker@mini2")
 
     played(act, (160, 40))
 
@@ -87,7 +90,7 @@ def test_a_key_in_the_problems_acts_on_the_instance_that_the_problem_is_about() 
         screen.stage.change()
         await screen.until("service-failed")
         await screen.type("tab", "tab")
-        await screen.until("▸ pi4: service-failed")
+        await screen.until("stop worker@pi4")
         await screen.type("s")
         await screen.until("start only worker@pi4")
         await screen.type("down", "enter")
@@ -99,12 +102,16 @@ def test_a_key_in_the_problems_acts_on_the_instance_that_the_problem_is_about() 
 
 def test_a_key_in_the_logs_acts_on_the_instance_that_is_shown() -> None:
     async def act(screen: Screen) -> None:
-        await screen.type("l")
-        await screen.until("▸ -")
-        await screen.type("right_square_bracket", "right_square_bracket")
-        await screen.until("▸ worker@mini2")
+        await screen.type("down", "l")
+        await screen.until("Logs · worker@mini2", "stop worker@mini2")
+        await screen.type("right_square_bracket")
+        await screen.until("Logs · worker@mini3", "stop worker@mini3")
         await screen.type("x")
-        await screen.until("stop only worker@mini2")
+        await screen.until("stop only worker@mini3")
+        await screen.type("escape", "L")
+        await screen.until("Logs · all", "stop worker@mini3")
+        await screen.type("shift+tab", "up", "l")
+        await screen.until("Logs · worker@mini2")
 
     played(act, (160, 40))
 
@@ -117,11 +124,11 @@ def test_the_cursor_keeps_its_row_when_rows_come_and_go() -> None:
         await screen.type("tab", "tab")
         screen.stage.world.hosts["mini3"].forwarding = False  # comes before it
         screen.stage.change()
-        text = await screen.until("Problems · 2", "▸ pi4: service-failed")
+        text = await screen.until("Problems · 2", "stop worker@pi4")
         assert text.index("forwarding-off") < text.index("service-failed")
         screen.stage.world.hosts["mini3"].forwarding = True
         screen.stage.change()
-        await screen.until("Problems · 1", "▸ pi4: service-failed", gone="forwarding-off")
+        await screen.until("Problems · 1", "stop worker@pi4", gone="forwarding-off")
 
     played(act, (160, 40))
 
@@ -148,7 +155,7 @@ def test_f_repairs_the_problem_under_the_cursor_and_capital_f_all(
     async def act(screen: Screen) -> None:
         await two_wrong(screen)
         await screen.type("tab", "tab", "home")
-        await screen.until("▸ mini1: return-route-missing")
+        await screen.until("fix return-route-missing")
         node, code = "mini1", "return-route-missing"
         await screen.type("f")
         text = await screen.until(f"Fix · {code} · {node}", "y runs")
@@ -224,5 +231,83 @@ def test_rows_that_all_go_leave_no_cursor_and_bring_it_back() -> None:
         assert rows.key is None
         rows.show(list(shown.items()))
         assert rows.key == kept
+
+    played(act, (160, 40))
+
+
+def test_what_is_marked_is_what_keys_act_on() -> None:
+    async def act(screen: Screen) -> None:
+        await screen.type("down", "space", "down", "space")
+        await screen.until("x stop 2 marked", "Nodes · 2 marked", "● ◆")
+        await screen.type("end", "x")
+        await screen.until("Marked: worker@mini2, worker@mini3.", "stop all of edp")
+        await screen.type("up", "up", "enter")
+        await screen.until("Stop: 2 of 2 stopped")
+        assert screen.stage.began == [("stop", ("worker@mini2", "worker@mini3"))]
+        await screen.type("escape", "l")
+        await screen.until("Logs · worker@mini2, worker@mini3")
+        await screen.type("shift+tab", "shift+tab", "left", "up", "space")  # both of pi4's node
+        await screen.until("x stop 3 marked")
+        await screen.type("space")
+        await screen.until("x stop 2 marked")
+        await screen.type("escape")
+        await screen.until("Nodes ─", gone="◆")
+
+    played(act, (160, 40))
+
+
+def test_a_slash_filters_the_panel_with_the_cursor() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.states["worker@pi4"] = "failed"
+        screen.stage.world.hosts["mini3"].forwarding = False
+        screen.stage.change()
+        await screen.until("Problems · 2")
+        await screen.type("slash", *"pi5", "enter")
+        await screen.until("Nodes · 1 of 7", "x stop worker@pi5")
+        await screen.type("escape", "tab", "tab", "slash", *"failed", "enter")
+        await screen.until("with 'failed'", "x stop worker@pi4", gone="✖ forwarding-off")
+        await screen.type("slash", "escape", "shift+tab", "slash", *"step", "enter")
+        await screen.until("filter /step/", "✖ forwarding-off")
+        await screen.type("shift+tab", "shift+tab", "slash", *"mini2", "enter")
+        await screen.until("Topology · with 'mini2'", "x stop worker@mini2")
+
+    played(act, (160, 40))
+
+
+def test_one_click_selects_and_two_open() -> None:
+    async def act(screen: Screen) -> None:
+        rows = screen.app.screen.query_one("NodesPanel Rows", Rows)
+        await screen.pilot.click(rows, offset=(12, 3))
+        await screen.until("x stop worker@pi5")
+        assert len(screen.app.screen_stack) == 1
+        await screen.pilot.click(rows, offset=(12, 2), times=2)
+        await screen.until("Network: expected beside observed", "mini3")
+        await screen.type("right_square_bracket")  # the next node, from inside one
+        await screen.until("╭─ pi5")
+        await screen.type("escape")
+        await screen.until("x stop worker@pi5")
+
+    played(act, (160, 40))
+
+
+def test_the_line_of_a_log_that_is_clicked_is_what_keys_act_on() -> None:
+    async def act(screen: Screen) -> None:
+        screen.stage.write("worker@mini3", "step 1")
+        await screen.until("worker@mini3 | step 1")
+        await screen.pilot.click("LogLines", offset=(2, 0))
+        await screen.until("x stop worker@mini3", "Logs · all")
+        await screen.pilot.click("LogLines", offset=(2, 0), times=2)
+        await screen.until("Logs · worker@mini3")
+
+    played(act, (160, 40))
+
+
+def test_a_key_acts_on_the_row_to_which_the_key_before_it_went() -> None:
+    async def act(screen: Screen) -> None:
+        rows = screen.app.screen.query_one("NodesPanel Rows", Rows)
+        for _ in range(2):  # faster than messages are handled
+            rows.action_cursor_down()
+            await screen.app.screen.run_action("mark")
+        assert screen.app.under_cursor.name == "worker@mini2, worker@mini3"
 
     played(act, (160, 40))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.kind import FindingKind, ProblemKind, listed
-from fleetctl.health.repairs import linux, macos, networkmanager, programs
+from fleetctl.health.repairs import boot_start, linux, macos, networkmanager, programs
 from fleetctl.health.repairs.target import Remedy, no_remedy
 
 _INSTALLED = "what is installed stays"
@@ -119,6 +119,17 @@ WIFI_POWER_SAVE = FindingKind(
     },
     words=lambda _fleet, found: {"interface": found[0].interface},
 )
+BOOT_START_DIFFERS = FindingKind(
+    "boot-start-differs",
+    "warning",
+    "{node} {what}",
+    "nothing yet",
+    {
+        "linux": Remedy(boot_start.on_linux, "the unit stays on the disk", boot_start.why_nothing),
+        "macos": Remedy(boot_start.on_macos, "the LaunchDaemon stays on the disk"),
+    },
+    words=lambda _fleet, found: {"what": found[0].at_boot},
+)
 
 
 def _minutes(number: int) -> str:
@@ -136,6 +147,7 @@ KINDS = (
     CLOCK_SKEW,
     SLEEP_ENABLED,
     WIFI_POWER_SAVE,
+    BOOT_START_DIFFERS,
     VERSION_SKEW,
     OS_MISMATCH,
 )

@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.kind import FindingKind
-from fleetctl.health.kinds.machine import CLOCK_SKEW, SLEEP_ENABLED, WIFI_POWER_SAVE
+from fleetctl.health.kinds.machine import (
+    BOOT_START_DIFFERS,
+    CLOCK_SKEW,
+    SLEEP_ENABLED,
+    WIFI_POWER_SAVE,
+)
 from fleetctl.health.kinds.network import (
     ADDRESS_NOT_PERSISTENT,
     ADDRESS_WRONG_INTERFACE,
@@ -15,10 +20,11 @@ from fleetctl.health.kinds.network import (
     RP_FILTER_STRICT,
 )
 from fleetctl.health.network.rows import Rows
+from fleetctl.health.repairs.boot_start import boot_unlike
 from fleetctl.health.wording import wording
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import Problem
-from fleetctl.model.topology import Fleet, Node
+from fleetctl.model.topology import Fleet, Node, supported_os
 
 CLOCK_SKEW_S = 5.0
 """So far may a clock be off, beyond what the measurement leaves open."""
@@ -69,6 +75,15 @@ def _findings(
     if minutes := reliability.sleep_minutes:
         said = f"pmset -g: sleep {minutes}"
         yield _one(SLEEP_ENABLED, node, idle_minutes=minutes, shown_by=said)
+    if unlike := _boot_unlike(fleet, node, facts):
+        what, said = unlike
+        finding = Finding(BOOT_START_DIFFERS.code, node.name, at_boot=what, shown_by=said)
+        yield BOOT_START_DIFFERS, (finding,)
+
+
+def _boot_unlike(fleet: Fleet, node: Node, facts: NodeFacts) -> tuple[str, str] | None:
+    macos = facts.system is not None and supported_os(facts.system.os) == "macos"
+    return boot_unlike(fleet, node.name, facts.boot_start, macos=macos)
 
 
 def _gone_at_boot(

@@ -31,6 +31,11 @@ def socket_path(fleet: str) -> str:
     return f"/tmp/fleetctl-{os.getuid()}-{short}/socket"
 
 
+def is_there(fleet: str) -> bool:
+    """Whether there is a socket of the server of ``fleet``, which may be left of one that ended."""
+    return os.path.lexists(socket_path(fleet))
+
+
 def require_private(path: str) -> None:
     """
     :param path: of a socket.

@@ -62,7 +62,7 @@ def measured(
 ) -> Echoes:
     """What one look found, in the stretch of time ``slot``."""
     rounds = {
-        address: (EchoRound(slot, e.sent, min(e.received, e.sent), e.rtt_min_ms),)
+        address: (EchoRound(slot, e.sent, min(e.received, e.sent), e.rtt_min_ms, e.deviation_ms),)
         for address, e in echoes.items()
         if e.sent
     }

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.model.facts import (
+    BootWord,
     GroupWord,
     Health,
     HealthState,
@@ -43,6 +44,11 @@ _CLOCKS: Mapping[OS, str] = {
 }
 """Tells the time before it is looked which instances run: seconds since the boot and which one, or
 the epoch."""
+_BOOTS: Mapping[OS, str] = {
+    "linux": "read -r now </proc/sys/kernel/random/boot_id",
+    "macos": "now=$(ps -o lstart= -p 1) && now=$(echo $now | tr ' ' _)",
+}
+"""Sets the word of this boot, as ``this_boot`` in members.sh prints it."""
 _DATES: Mapping[OS, str] = {"linux": "date +now:%s", "macos": "true"}
 
 
@@ -62,6 +68,13 @@ asked=1 state=
 case $state in '' | [TtXZ]*) ;; *) echo "${{f%health}}asks:yes" ;; esac
 done 2>/dev/null
 [ -z "$asked" ] || {_DATES[os]}
+for f in */*@{node}/booted; do
+read -r boot pid word <"$f" || continue
+{_BOOTS[os]}
+[ "$boot" = "$now" ] || continue
+case $word in waiting*) kill -0 "$pid" || word='failed what was to start it has ended' ;; esac
+echo "${{f%booted}}atboot:$word"
+done 2>/dev/null
 ls -ln */*@{node}/log/*.log 2>/dev/null
 for f in */*@{node}/state; do
 [ -e "$f" ] || continue
@@ -103,7 +116,7 @@ class Records(Struct, frozen=True):
 
 
 _FILE_LINE = re.compile(
-    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|told|apart|asks|damaged):"
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|told|apart|asks|atboot|damaged):"
     r"(?P<line>.*)"
 )
 _LOG_LINE = re.compile(
@@ -216,6 +229,7 @@ def _record(
         words=_words(values.get("words")),
         unwell=_unwell(f"{run} {restarts if phase == 'ended' else restarts - 1}", values),
         apart=_of(run, values.get("apart")),
+        at_boot=_at_boot(values.get("atboot")),
         group_word=_group_word(run, restarts, values),
     )
 
@@ -245,6 +259,14 @@ def _ended(values: Mapping[str, str], clock: _Clock) -> tuple[datetime | None, f
     except OverflowError:  # no time that a clock of today shows
         return None, None
     return at, round(clock.spread_s + error_s, 3)
+
+
+def _at_boot(line: str | None) -> BootWord | None:
+    """What boot.sh wrote, of this boot."""
+    match (line or "").partition(" "):
+        case ("waiting" | "failed") as state, _, why:
+            return BootWord("waiting" if state == "waiting" else "failed", why)
+    return None
 
 
 def _of(attempt: str, line: str | None) -> str:

@@ -68,6 +68,7 @@ class PingSummary(Struct, frozen=True):
             received=self.received,
             rtt_min_ms=self.min_ms,
             error=self.error_text or self.answer_text,
+            deviation_ms=self.deviation_ms if self.received > 1 else None,
         )
 
 

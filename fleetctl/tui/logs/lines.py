@@ -14,6 +14,7 @@ from rich.segment import Segment
 from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset, Region
+from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
@@ -66,6 +67,14 @@ class LogLines(Widget, can_focus=True):
         Binding("left", "aside(-1)", "Left in long lines", show=False),
         Binding("right", "aside(1)", "Right in long lines", show=False),
     ]
+
+    class Pointed(Message):
+        """A line was clicked, once or twice."""
+
+        def __init__(self, instance: str, *, opened: bool) -> None:
+            super().__init__()
+            self.instance = instance
+            self.opened = opened
 
     def __init__(
         self,
@@ -215,6 +224,35 @@ class LogLines(Widget, can_focus=True):
         above = list(islice(self._rows.above(row), self.size.height // 3))
         self._top = above[-1] if above else row
         self.redraw()
+
+    def go_by_time(self, seconds: float) -> None:
+        """Go to the line that was written so much later, or earlier; after the last one, follow."""
+        places = [row.what for row in self._on_screen if isinstance(row.what, LinePosition)]
+        if not places:
+            return
+        place = self.here if self.here in places else places[-1 if self._following else 0]
+        assert place is not None
+        found = self._view.from_time(place.chunk.at + seconds)
+        if seconds > 0 and found is None:
+            self.action_follow()
+            return
+        if seconds < 0 and (found is None or found.chunk.key >= place.chunk.key):
+            found = next(self._view.before(place), None)  # there was a longer pause
+        if found:
+            self.jump(found)
+
+    def point(self, place: LinePosition) -> None:
+        """Mark a line, without scrolling."""
+        self._painter.here = place
+        self.redraw()
+        self._moved()
+
+    @on(events.Click)
+    def _clicked(self, event: events.Click) -> None:
+        row = self._on_screen[event.y] if event.y < len(self._on_screen) else None
+        if row and isinstance(row.what, LinePosition) and event.x < self.size.width - 1:
+            self.point(row.what)
+            self.post_message(self.Pointed(row.what.chunk.instance, opened=event.chain > 1))
 
     def _move(self, count: int) -> None:
         if not self._on_screen or (self._following and count > 0):

@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from fleetctl.logs.matching import Pattern
 from fleetctl.logs.view import LinePosition, LogView
+from fleetctl.tui.eliding import apart
 from fleetctl.tui.logs.drawing import drawing, fitted, highlight, strips
 from fleetctl.tui.logs.rows import Older, Row, What
 
@@ -129,7 +130,7 @@ class LogPainter:
         if cells := self._name_cells:
             name = what.chunk.instance if isinstance(what, LinePosition) else what.instance
             colour = self._all_names.index(name) % NAME_COLOURS
-            text = fitted(name if first else "", cells)
+            text = fitted(apart(self._all_names, cells)[name] if first else "", cells)
             segments = [Segment(text, self.style(f"name-{colour}")), Segment(" | ", base)]
         if self._time_cells:
             when = "        "

@@ -19,10 +19,11 @@ from textual.timer import Timer
 from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.logs.buffer import LIMIT_BYTES, LogBuffer
 from fleetctl.logs.events import LogEvent
-from fleetctl.logs.matching import Filter, Pattern
+from fleetctl.logs.matching import Pattern, texts
 from fleetctl.logs.view import LinePosition, LogView
 from fleetctl.tui.background import in_background
 from fleetctl.tui.logs.ask import LogAsk
+from fleetctl.tui.logs.asked_filter import AskedFilter, asked
 from fleetctl.tui.logs.lines import LogLines
 from fleetctl.tui.logs.saving import lines_of, save
 from fleetctl.tui.messages import CursorMoved
@@ -59,6 +60,8 @@ class LogPanel(Vertical):
         Binding("minus", "context(-1)", "less context", show=False),
         Binding("left_square_bracket", "cycle(-1)", "previous instance", show=False),
         Binding("right_square_bracket", "cycle(1)", "next instance"),
+        Binding("less_than_sign", "by_time(-1)", "a minute back", show=False),
+        Binding("greater_than_sign", "by_time(1)", "a minute on", show=False),
         Binding("w", "wrap", "wrap"),
         Binding("t", "times", "times", show=False),
         Binding("y", "copy", "copy"),
@@ -89,8 +92,7 @@ class LogPanel(Vertical):
         self._buffer = LogBuffer(names, limit_bytes)
         self._view = LogView(self._buffer)
         self._lines = LogLines(self._buffer, self._view, self._names, self._entitle)
-        self._filter_text = ""
-        self._filter: Filter | None = None
+        self._filter = AskedFilter()
         self._context_lines = 0
         self._search_text = ""
         self._search: Pattern | None = None
@@ -124,10 +126,23 @@ class LogPanel(Vertical):
         if chosen == self._chosen:
             return
         self._chosen = chosen
+        self._filter = self._asked(self._filter.text)
+        self._choose()
+        self._refilter()
+        self.post_message(CursorMoved())
+
+    def _asked(self, text: str) -> AskedFilter:
+        """:raises UsageError: it is no regular expression."""
+        shown = self._names if self._chosen is None else self._chosen
+        return asked(text, self._names, shown if len(shown) > 1 else ())
+
+    def _choose(self) -> None:
+        """Show the instances that are chosen, of them those that the filter picks."""
+        picked, chosen = self._filter.instances, self._chosen
+        if picked is not None:
+            chosen = tuple(n for n in picked if chosen is None or n in chosen)
         self._view.choose(chosen)
         self._lines.set_names(self._names if chosen is None else chosen)
-        self._changed_view()
-        self.post_message(CursorMoved())
 
     @property
     def buffer(self) -> LogBuffer:
@@ -138,6 +153,25 @@ class LogPanel(Vertical):
     def shown(self) -> tuple[str, ...] | None:
         """The instances that are shown; ``None``: all."""
         return self._chosen
+
+    @property
+    def instance(self) -> str | None:
+        """The one that is shown alone, else that of the line which was pointed at."""
+        if self._chosen is not None and len(self._chosen) == 1:
+            return self._chosen[0]
+        here = self._lines.here
+        return here.chunk.instance if here else None
+
+    def last_lines(self, instance: str, number: int) -> list[str]:
+        """The newest lines of one log, without colours; none of an instance without a log."""
+        found: list[str] = []
+        chunks = self._buffer.chunks(instance) if instance in self._names else ()
+        for chunk in reversed(list(chunks)):
+            if not chunk.mark:
+                found = [*texts(chunk).split("\n")[-number:], *found][-number:]
+            if len(found) >= number:
+                break
+        return found
 
     def focus(self, scroll_visible: bool = True) -> Self:
         """Focus the lines."""
@@ -217,11 +251,12 @@ class LogPanel(Vertical):
             parts.append("paused")
             if self._view.fresh:
                 parts.append(f"{self._view.fresh:,} new")
-        if self._filter and self._filter.pattern.gave_up:
-            parts.append(f"filter {_slashed(self._filter_text)} takes too long, change it")
-        elif self._filter_text:
+        lines = self._filter.lines
+        if lines and lines.pattern.gave_up:
+            parts.append(f"filter {self._filter.shown} takes too long, change it")
+        elif self._filter.text:
             of = "…" if self._view.pending and self._filtering else f"{self._view.held:,}"
-            text = f"filter {_slashed(self._filter_text)} {self._view.matched:,} of {of}"
+            text = f"filter {self._filter.shown} {self._view.matched:,} of {of}"
             parts.append(text + (f" ±{self._context_lines}" if self._context_lines else ""))
         if self._search:
             said = "takes too long, change it" if self._search.gave_up else self._search_said
@@ -248,26 +283,40 @@ class LogPanel(Vertical):
     def action_times(self) -> None:
         self._lines.set_times(not self._lines.times)
 
+    def action_by_time(self, minutes: int) -> None:
+        """Go to what was written a minute before, or after; times are shown from then on."""
+        if not self._lines.times:
+            self._lines.set_times(True)
+        self._lines.go_by_time(60.0 * minutes)
+        self.post_message(CursorMoved())
+
+    @on(LogLines.Pointed)
+    def _pointed(self, event: LogLines.Pointed) -> None:
+        event.stop()
+        if event.opened:
+            self.show((event.instance,))
+        self.post_message(CursorMoved())
+
     def action_context(self, step: int) -> None:
-        if self._filter_text:
+        if self._filter.lines:
             self._context_lines = min(max(0, self._context_lines + step), _MOST_CONTEXT)
             self._refilter()
 
     def action_filter(self) -> None:
-        self.query_one(LogAsk).open("filter", self._filter_text)
+        self.query_one(LogAsk).open("filter", self._filter.text)
 
     def action_search(self) -> None:
         self.query_one(LogAsk).open("search", self._search_text)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """With nothing to clear, Escape is left to other widgets."""
-        return action != "clear" or bool(self._search or self._filter_text)
+        return action != "clear" or bool(self._search or self._filter.text)
 
     def action_clear(self) -> None:
         self.screen.clear_selection()
         if self._search:
             self._set_search("")
-        elif self._filter_text:
+        elif self._filter.text:
             self._set_filter("")
 
     def action_copy(self) -> None:
@@ -298,13 +347,14 @@ class LogPanel(Vertical):
 
     def _set_filter(self, text: str) -> None:
         """:raises UsageError: it is no regular expression."""
-        text = "" if text == "!" else text
-        wanted = Filter(Pattern(text.removeprefix("!")), text.startswith("!")) if text else None
-        self._filter_text, self._filter = text, wanted
+        before, self._filter = self._filter, self._asked("" if text == "!" else text)
+        if before.instances != self._filter.instances:
+            self._choose()
         self._refilter()
 
     def _refilter(self) -> None:
-        self._view.keep(self._filter, self._context_lines if self._filter else 0)
+        lines = self._filter.lines
+        self._view.keep(lines, self._context_lines if lines else 0)
         self._changed_view()
 
     def _set_search(self, text: str) -> None:
@@ -366,8 +416,3 @@ class LogPanel(Vertical):
             ) from None
         self.notify(f"{count:,} lines saved in {path.resolve()}", title="Logs")
         self.post_message(self.Saved(path.resolve(), count))
-
-
-def _slashed(text: str) -> str:
-    """A filter as it is shown: /pattern/, or !/pattern/ for an inverse one."""
-    return f"!/{text[1:]}/" if text.startswith("!") else f"/{text}/"

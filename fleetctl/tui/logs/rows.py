@@ -110,7 +110,7 @@ class LogRows:
 
     def _tails(self) -> list[Tail]:
         tails = [Tail(name, self._buffer.tail(name)) for name in self.names]
-        return [tail for tail in tails if tail.text and self._view.keeps(tail.text)]
+        return [tail for tail in tails if tail.text and self._view.keeps(tail.text, tail.instance)]
 
     @staticmethod
     def _place(tail: Tail, tails: Sequence[Tail]) -> int:

@@ -8,18 +8,24 @@ from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.events import DescendantBlur, DescendantFocus
+from textual.containers import Horizontal, Vertical
+from textual.events import DescendantBlur, DescendantFocus, Resize
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import OptionList
 
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.layouts import BESIDE, LAYOUTS, LOW, room
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.screens.problem import ProblemScreen
+from fleetctl.tui.selection import Selection
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
+from fleetctl.tui.widgets import node_columns
+from fleetctl.tui.widgets.detail_panel import LINES, DetailPanel
+from fleetctl.tui.widgets.find_line import FindLine
 from fleetctl.tui.widgets.guide_line import GuideLine
 from fleetctl.tui.widgets.headline import ActionLine, Headline
 from fleetctl.tui.widgets.nodes_panel import NodesPanel
@@ -28,18 +34,23 @@ from fleetctl.tui.widgets.target_footer import TargetFooter
 from fleetctl.tui.widgets.topology_panel import TopologyPanel
 from fleetctl.undertakings import Snapshot
 
+Panel = NodesPanel | TopologyPanel | ProblemsPanel | LogPanel
+
+DETAILS_S = 0.05
+"""How long details wait for the next key."""
+
 
 class Dashboard(Screen[None]):
     """The first screen; the others open over it."""
 
     app: Host
+    ALLOW_IN_MAXIMIZED_VIEW = "Footer, FindLine, Headline"
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as in the base
         (0, "-narrow"),
-        (76, "-wide"),
+        (BESIDE, "-wide"),
         (120, "-broad"),
-        (150, "-vast"),
     ]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-high")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "app.start", "start"),
         Binding("x", "app.stop", "stop"),
@@ -53,10 +64,17 @@ class Dashboard(Screen[None]):
         Binding("c", "app.check", "check"),
         Binding("b", "app.bench", "bench", show=False),
         Binding("p", "app.web_page", "page", show=False),
-        Binding("l", "logs", "logs", show=False),
-        Binding("slash", "filter_logs", "filter", show=False),
+        Binding("l", "logs", "log"),
+        Binding("L", "all_logs", "all logs", show=False),
+        Binding("slash", "find", "filter", show=False),
+        Binding("n", "find_node", "find node", show=False),
+        Binding("space", "mark", "mark", show=False),
+        Binding("escape", "unmark", "no marks", show=False),
         Binding("t", "topology", "topology", show=False),
         Binding("z", "zoom", "zoom", show=False),
+        Binding("1", "layout('1')", "everything", show=False),
+        Binding("2", "layout('2')", "nodes and logs", show=False),
+        Binding("3", "layout('3')", "nodes and details", show=False),
         Binding("e", "app.events", "events", show=False),
         Binding("J", "app.jobs", "jobs", show=False),
         Binding("o", "app.open_action", show=False),
@@ -68,31 +86,47 @@ class Dashboard(Screen[None]):
     ]
     DEFAULT_CSS = """
     Dashboard { overflow: hidden; }
+    Dashboard #body, Dashboard #main { height: 1fr; }
+    Dashboard #main { width: 1fr; }
     Dashboard #upper { height: 11; }
-    Dashboard.-low #upper { height: 10; }
     Dashboard.-low ProblemsPanel { max-height: 6; }
-    Dashboard.-low GuideLine { max-height: 3; }
-    Dashboard.-high #upper { height: 40%; min-height: 11; }
-    Dashboard TopologyPanel { width: 1fr; }
+    Dashboard.-low GuideLine { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    Dashboard.-low.-acting GuideLine { display: none; }
     Dashboard NodesPanel { width: 1fr; }
-    Dashboard.-narrow TopologyPanel { display: none; }
-    Dashboard.-narrow TopologyPanel.-asked-for { display: block; }
-    Dashboard.-broad TargetFooter > #target { max-width: 24; }
-    Dashboard.-vast TargetFooter > #target { max-width: 54; }
+    Dashboard TopologyPanel, Dashboard DetailPanel { display: none; }
+    Dashboard TopologyPanel.-has-room, Dashboard TopologyPanel.-asked-for,
+    Dashboard DetailPanel.-has-room { display: block; }
+    Dashboard.-details-below #body { layout: vertical; }
+    Dashboard.-details-below LogPanel { display: none; }
     Dashboard.-narrow FooterKey.-spare, Dashboard.-wide FooterKey.-spare { display: none; }
     Dashboard LogPanel { height: 1fr; min-height: 3; }
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.selection = Selection()
+        self._found_in: Panel | None = None
+        """The panel that the cursor was in last."""
+        self._followed = NOTHING.place
+        """The row that the other panels follow."""
+        self._details_soon: Timer | None = None
+        self._stepping = False
+        """Whether the nodes' table has steps, by which the room was divided."""
 
     def compose(self) -> ComposeResult:
         service = self.app.service
         yield Headline(service.fleet.name, service.job.name if service.job else None)
         yield GuideLine()
         yield ActionLine()
-        with Horizontal(id="upper"):
-            yield TopologyPanel(service.fleet, service.job)
-            yield NodesPanel(service.fleet, service.job)
-        yield self._log_panel()
-        yield ProblemsPanel(service.job)
+        with Horizontal(id="body"):
+            with Vertical(id="main"):
+                with Horizontal(id="upper"):
+                    yield TopologyPanel(service.fleet, service.job)
+                    yield NodesPanel(service.fleet, service.job)
+                yield self._log_panel()
+                yield ProblemsPanel(service.job)
+            yield DetailPanel()
+        yield FindLine()
         yield TargetFooter()
 
     def _log_panel(self) -> LogPanel:
@@ -106,11 +140,16 @@ class Dashboard(Screen[None]):
         self.query_one(TopologyPanel).take_job(job)
         self.query_one(NodesPanel).take_job(job)
         self.query_one(ProblemsPanel).take_job(job)
+        self.selection = Selection()
+        self._marked()
+        self._divide()
         before = self.query_one(LogPanel)
         logs = self._log_panel()
         zoomed, focused = self.maximized is before, before.has_focus_within
         if zoomed:
             self.minimize()
+        if self._found_in is before:
+            self._found_in = logs
         self.mount(logs, before=before)
         before.remove()
         if zoomed:
@@ -126,8 +165,44 @@ class Dashboard(Screen[None]):
         self._zoom_as_kept()
         self.watch(self, "maximized", self._zoomed, init=False)
 
+    # the layout
+
+    def action_layout(self, layout: str) -> None:
+        """Take one of the layouts, also the next time."""
+        if self.maximized:
+            self.minimize()
+        self.app.keep(replace(self.app.kept, layout="" if layout == LAYOUTS[0] else layout))
+        self._divide()
+
+    @on(Resize)
+    def _resized(self, event: Resize) -> None:
+        self._divide()
+
+    def _divide(self) -> None:
+        """Give each panel its room."""
+        width, height = self.app.size
+        kept = self.app.kept.layout
+        layout = kept if kept in LAYOUTS else LAYOUTS[0]
+        nodes, topology = self.query_one(NodesPanel), self.query_one(TopologyPanel)
+        self._stepping = nodes.names.steps
+        wants = node_columns.wanted(nodes.names), node_columns.wanted_by_all(nodes.names)
+        known = room(layout, width, height, wants, 0, nodes.lines + 3)
+        drawn = topology.rows_at(known.topology) if known.topology else 0
+        known = room(layout, width, height, wants, drawn, nodes.lines + 3)
+        topology.set_class(known.topology > 0, "-has-room")
+        grown = self.maximized is topology or not known.topology
+        topology.styles.width = "1fr" if grown else known.topology
+        details = self.query_one(DetailPanel)
+        details.set_class(known.details > 0, "-has-room")
+        below = 0 < width <= known.details
+        grown = below or self.maximized is details or not known.details
+        details.styles.width = "1fr" if grown else known.details
+        self.set_class(below, "-details-below")
+        self.query_one("#upper").styles.height = known.upper
+        self._show_details()
+
     def _zoom_as_kept(self) -> None:
-        panels = (TopologyPanel, NodesPanel, LogPanel, ProblemsPanel)
+        panels = (TopologyPanel, NodesPanel, LogPanel, ProblemsPanel, DetailPanel)
         for panel in panels:
             if panel.__name__ == self.app.kept.zoomed:
                 found = self.query_one(panel)
@@ -138,38 +213,115 @@ class Dashboard(Screen[None]):
     def _zoomed(self, panel: Widget | None) -> None:
         zoomed = type(panel).__name__ if panel else ""
         self.app.keep(replace(self.app.kept, zoomed=zoomed))
+        self._divide()
 
     @on(NodesPanel.Sorted)
     def _sorted(self, event: NodesPanel.Sorted) -> None:
         self.app.keep(replace(self.app.kept, sort=event.by))
 
+    # the cursor
+
     @property
     def under_cursor(self) -> UnderCursor:
-        """What keys act on: the row of the visible cursor, in the panel that has the focus."""
-        job = self.app.service.job
-        for widget in self.focused.ancestors_with_self if self.focused else ():
-            match widget:
-                case NodesPanel() | TopologyPanel() | ProblemsPanel():
-                    return widget.under_cursor
-                case LogPanel(shown=(name,)) if job:
-                    return next((of_instance(i) for i in job.instances if i.name == name), NOTHING)
-        return NOTHING
+        """What keys act on: what is marked, else the row of the cursor."""
+        self._look_up_row()
+        return self.selection.acted_on
 
     @on(CursorMoved)
     @on(DescendantFocus)
     @on(DescendantBlur)
     @on(OptionList.OptionHighlighted)
-    def _name_target(self) -> None:
-        self.query_one(TargetFooter).show(self.under_cursor)
+    def _cursor_moved(self) -> None:
+        self._look_up_row()
+        if self.selection.row.place != self._followed:
+            self._followed = self.selection.row.place
+            self._follow_cursor()
+            if self._details_soon is None:  # a key that is held down does not wait for them
+                self._details_soon = self.set_timer(DETAILS_S, self._show_details)
+        self._name_targets()
+
+    def _look_up_row(self) -> None:
+        """A key may come before the message that the cursor moved."""
+        if (row := self._row()) is not None:
+            self.selection.row = row
+
+    def _show_details(self) -> None:
+        self._details_soon = None
+        panel = self.query_one(DetailPanel)
+        if not panel.has_class("-has-room") and self.maximized is not panel:
+            return
+        row, lines = self.selection.row, list[str]()
+        if len(row.instances) == 1:
+            lines = self.query_one(LogPanel).last_lines(row.instances[0].name, LINES)
+        panel.show(row, self.app.snapshot, lines)
+
+    def _row(self) -> UnderCursor | None:
+        """The row of the cursor, in the panel that has the focus; None: where it was."""
+        for widget in self.focused.ancestors_with_self if self.focused else ():
+            if isinstance(widget, NodesPanel | TopologyPanel | ProblemsPanel | LogPanel):
+                self._found_in = widget
+        job = self.app.service.job
+        match self._found_in:
+            case NodesPanel() | TopologyPanel() | ProblemsPanel():
+                return self._found_in.under_cursor
+            case LogPanel(instance=str(name)) if job:
+                return next((of_instance(i) for i in job.instances if i.name == name), None)
+        return None
+
+    def _follow_cursor(self) -> None:
+        """Put the cursors of the other panels on what this one is about."""
+        row, here = self.selection.row, self._found_in
+        if not row.nodes:
+            return
+        instance = row.instances[0] if row.instances else None
+        node = instance.node if instance else row.nodes[0]
+        if not isinstance(here, NodesPanel):
+            self.query_one(NodesPanel).choose(node, instance.name if instance else "")
+        if not isinstance(here, TopologyPanel):
+            self.query_one(TopologyPanel).choose(node)
+        if not isinstance(here, ProblemsPanel):
+            self.query_one(ProblemsPanel).choose(row)
+
+    def _name_targets(self) -> None:
+        self.query_one(TargetFooter).show(self.under_cursor, self.app.service.job)
+
+    def choose_node(self, node: str) -> None:
+        """Put the cursor on ``node``."""
+        self.query_one(NodesPanel).choose(node)
+        self.query_one(TopologyPanel).choose(node)
+
+    def action_mark(self) -> None:
+        """Mark the row of the cursor, or take its mark away."""
+        self._look_up_row()
+        self.selection.toggle()
+        self._marked()
+
+    def action_unmark(self) -> None:
+        """Show all rows of the panel again; else take all marks away."""
+        panel = self._found_in
+        if isinstance(panel, NodesPanel | TopologyPanel | ProblemsPanel) and panel.sought:
+            panel.find("")
+        else:
+            self.selection.clear()
+            self._marked()
+
+    def _marked(self) -> None:
+        marks = self.selection.marks
+        self.query_one(NodesPanel).mark(marks)
+        self.query_one(TopologyPanel).mark(marks)
+        self._name_targets()
 
     def _show(self, snapshot: Snapshot | None) -> None:
         if snapshot is None:
             return
-        self.query_one(Headline).show(snapshot.status)
+        self.query_one(Headline).show(snapshot)
         self.query_one(TopologyPanel).update_status(snapshot.status)
         self.query_one(NodesPanel).show(snapshot)
         self.query_one(ActionLine).agree(snapshot.status.services)
         self._show_problems()
+        if self.query_one(NodesPanel).names.steps != self._stepping:
+            self._divide()
+        self._show_details()
 
     def _show_action(self, action: JobAction | None) -> None:
         self.query_one(ActionLine).show(action)
@@ -186,7 +338,6 @@ class Dashboard(Screen[None]):
 
     @on(TopologyPanel.NodeChosen)
     def _node_chosen(self, event: TopologyPanel.NodeChosen) -> None:
-        self.query_one(NodesPanel).choose(event.node)
         self.app.show_node(event.node)
 
     @on(ProblemsPanel.ProblemOpened)
@@ -198,14 +349,44 @@ class Dashboard(Screen[None]):
         self.app.action_open_action()
 
     def action_logs(self) -> None:
-        """Focus the logs."""
-        self.query_one(LogPanel).focus()
+        """Show the log of what is marked, else of the row of the cursor."""
+        under, panel = self.under_cursor, self.query_one(LogPanel)
+        if started := [i.name for i in under.started]:
+            panel.show(started)
+        elif under.name and panel.shown is not None:
+            panel.show(None)
+        if under.name and not started:
+            self.notify(f"Nothing that fleetctl starts runs on {under.name}: these are all logs.")
+        self._to_logs(panel)
 
-    def action_filter_logs(self) -> None:
-        """Focus the logs and open the filter."""
+    def action_all_logs(self) -> None:
+        """Show all logs."""
         panel = self.query_one(LogPanel)
+        panel.show(None)
+        self._to_logs(panel)
+
+    def _to_logs(self, panel: LogPanel) -> None:
+        if self.maximized and self.maximized is not panel:
+            self.maximize(panel)
         panel.focus()
-        panel.action_filter()
+
+    def action_find(self) -> None:
+        """Filter the panel with the cursor."""
+        match self._found_in:
+            case NodesPanel() | TopologyPanel() | ProblemsPanel():
+                self.query_one(FindLine).open(self._found_in)
+            case LogPanel():
+                self._found_in.action_filter()
+
+    def action_find_node(self) -> None:
+        """Filter the nodes."""
+        self._found_in = self.query_one(NodesPanel)
+        self.query_one(FindLine).open(self._found_in)
+
+    @on(FindLine.Closed)
+    def _found(self) -> None:
+        if self._found_in is not None:
+            next(w for w in (self._found_in, *self._found_in.query("*")) if w.focusable).focus()
 
     def action_topology(self) -> None:
         """Maximize the topology, or restore it."""

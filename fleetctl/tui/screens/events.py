@@ -1,4 +1,4 @@
-"""The screen of events: what changed since the dashboard was opened, newest first."""
+"""The screen of events: what changed, also before the dashboard was opened, newest first."""
 
 from __future__ import annotations
 

@@ -28,6 +28,8 @@ class NodeScreen(Page):
         Binding("o", "raw", "commands and output"),
         Binding("c", "app.check", "check"),
         Binding("f", "fix", "fix this node"),
+        Binding("left_square_bracket", "go(-1)", "node before"),
+        Binding("right_square_bracket", "go(1)", "next node"),
     ]
 
     def __init__(self, node: str) -> None:
@@ -57,6 +59,17 @@ class NodeScreen(Page):
         facts = snapshot.checked.facts.get(self.node)
         text.update(joined(node_sheet(snapshot.status, self.node, facts, age)))
 
+    def action_go(self, step: int) -> None:
+        """Show the next node, or the one before, in the order of nodes.yaml."""
+        names = list(self.app.service.fleet.nodes)
+        self.node = names[(names.index(self.node) + step) % len(names)]
+        self._raw = False
+        box = self.query_one(VerticalScroll)
+        box.border_title = self.node
+        box.scroll_home(animate=False)
+        self.app.choose_node(self.node)
+        self._show(self.app.snapshot)
+
     def action_fix(self) -> None:
         """Show the commands that repair this node."""
         self.app.fix(UnderCursor(self.node, (self.node,)))
@@ -79,11 +92,13 @@ class NodeScreen(Page):
 
     async def _ask(self) -> None:
         parts: list[Content] = []
-        for answer in await self.app.service.raw_answers(self.node):
+        node = self.node
+        for answer in await self.app.service.raw_answers(node):
             parts += [heading(answer.name), toned(answer.command, "quiet")]
             parts += [Content(answer.text), toned(f"exit status {answer.exit_status}", "quiet")]
             parts.append(Content(""))
-        self._show_raw(joined(parts))
+        if node == self.node:  # another one may be shown meanwhile
+            self._show_raw(joined(parts))
 
     def _not_asked(self, why: str) -> None:
         self._show_raw(toned(why, "bad"))

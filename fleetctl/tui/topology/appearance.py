@@ -6,7 +6,8 @@ nothing moves when the state changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from rich.cells import cell_len
@@ -14,9 +15,9 @@ from rich.cells import cell_len
 from fleetctl.health.round_trips import highest
 from fleetctl.marks import Mark, Tone, mark, verdict
 from fleetctl.model.jobs import Instance, Job
-from fleetctl.model.status import FleetStatus
+from fleetctl.model.status import FleetStatus, ServiceStatus
 from fleetctl.model.topology import DHCP, Fleet
-from fleetctl.quantities import rtt
+from fleetctl.quantities import count, rtt
 from fleetctl.tui.topology.drawing import fitted
 
 RTT_COLUMNS = 7
@@ -25,8 +26,8 @@ RTT_COLUMNS = 7
 ROLE_COLUMNS = 20
 
 _WORST = (
-    "failed", "unhealthy", "unknown", "restarting", "waiting", "starting", "running", "exited",
-    "stopped",
+    "failed", "unhealthy", "unknown", "degraded", "restarting", "waiting", "starting", "running",
+    "exited", "stopped",
 )  # fmt: skip
 
 NAMES, ROLES, LINKS, ADDRESSES = 1, 2, 3, 4
@@ -50,6 +51,12 @@ class Appearance(Struct, frozen=True):
     because of a gateway on the way, say."""
     instances: Mapping[str, tuple[Instance, ...]]
     """Of the job, by node; nodes without one are left out."""
+    idle: frozenset[str] = frozenset()
+    """Instances that are ready, and take no part all the same."""
+    meshes: Mapping[str, str] = {}
+    """By network that stands for several cables: what it is called."""
+    cables: Mapping[tuple[str, str], int] = {}
+    """By node and such a network: how many of them the node has."""
 
     def _unasked(self) -> Mark:
         """Not coloured before any node answered: that would be a false alarm."""
@@ -70,6 +77,8 @@ class Appearance(Struct, frozen=True):
 
     def address(self, node: str, network: str) -> str:
         """The node's address there; ``dhcp`` if DHCP gives it and it is not known."""
+        if cables := self.cables.get((node, network)):
+            return count(cables, "cable")
         if own := self.fleet.nodes[node].addresses.get(network):
             return str(own)
         known = self.status.nodes.get(node) if self.status else None
@@ -78,6 +87,8 @@ class Appearance(Struct, frozen=True):
 
     def address_columns(self, node: str, network: str) -> int:
         """The most that :meth:`address` takes, so that a lease moves nothing."""
+        if network in self.meshes:
+            return len(self.address(node, network))
         own = self.fleet.nodes[node].addresses.get(network)
         return len(str(own or self.fleet.networks[network].cidr.broadcast_address))
 
@@ -116,7 +127,7 @@ class Appearance(Struct, frozen=True):
     def role(self, node: str) -> str:
         """The job's services on the node; else whether it is this machine or a gateway."""
         if mine := self.instances.get(node):
-            return fitted(", ".join(i.service for i in mine), ROLE_COLUMNS)
+            return _counted([i.service for i in mine])
         if self.fleet.nodes[node].connection == "local":
             return "this machine"
         return "gateway" if self.fleet.nodes[node].gateway else ""
@@ -129,8 +140,17 @@ class Appearance(Struct, frozen=True):
         known = self.status.services if self.status else {}
         if not known:
             return self._unasked()
-        states = {known[name].state if name in known else "unknown" for name in names}
+        states = {self._worth(name, known) for name in names}
         return mark(next((word for word in _WORST if word in states), "ready"))
+
+    def _worth(self, name: str, known: Mapping[str, ServiceStatus]) -> str:
+        """The state of an instance; "degraded" if it is ready and can do nothing, be it for its own
+        reason or since its node is cut off."""
+        if name not in known:
+            return "unknown"
+        service = known[name]
+        weak = name in self.idle or service.node in self.cut_off
+        return "degraded" if weak and service.state == "ready" else service.state
 
     def role_columns(self, node: str) -> int:
         """The width of role and mark."""
@@ -140,6 +160,8 @@ class Appearance(Struct, frozen=True):
     def network_label(self, name: str, columns: int) -> str:
         """Name, subnet and kind, or as many of them as fit; at least the name."""
         network = self.fleet.networks[name]
+        if name in self.meshes:
+            return fitted(self.meshes[name], max(columns, len(name)))
         word = "".join(c if c.isprintable() else "?" for c in network.kind)
         kind = f" · {word}" if word != name else ""
         full = f"{name} {network.cidr}{kind}"
@@ -150,16 +172,16 @@ class Appearance(Struct, frozen=True):
         return name
 
 
-def appearance(
-    fleet: Fleet,
-    job: Job | None,
-    status: FleetStatus | None,
-    attachments: Attachments,
-    rtts: Rtts,
-    cut_off: frozenset[str],
-) -> Appearance:
-    """The :class:`Appearance` of ``fleet``."""
+def _counted(services: Sequence[str]) -> str:
+    """The services of a node: each with its number, or how many there are."""
+    numbers = Counter(services)
+    text = ", ".join(f"{name} x{n}" if n > 1 else name for name, n in numbers.items())
+    return text if cell_len(text) <= ROLE_COLUMNS else count(len(services), "instance")
+
+
+def by_node(job: Job | None) -> dict[str, tuple[Instance, ...]]:
+    """The instances of ``job``, by node."""
     instances: dict[str, tuple[Instance, ...]] = {}
     for instance in job.instances if job else ():
         instances[instance.node] = (*instances.get(instance.node, ()), instance)
-    return Appearance(fleet, status, attachments, rtts, cut_off, instances)
+    return instances

@@ -16,16 +16,18 @@ from fleetctl.health.attachments import attachments, data_states, link_rtts
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
+from fleetctl.tui.job_line import idle_ranks
 from fleetctl.tui.topology.appearance import (
     ADDRESSES,
     LINKS,
     NAMES,
     ROLES,
     Appearance,
-    appearance,
+    by_node,
 )
 from fleetctl.tui.topology.drawing import Drawing, Sheet
 from fleetctl.tui.topology.layering import components, order
+from fleetctl.tui.topology.meshes import meshed
 from fleetctl.tui.topology.network_line import hanging, inline
 from fleetctl.tui.topology.node_counts import node_counts
 from fleetctl.tui.topology.picture import Pads, picture
@@ -50,7 +52,9 @@ class Topology:
     def __init__(self, fleet: Fleet, job: Job | None) -> None:
         self._fleet = fleet
         self._job = job
-        self._parts = _Parts(fleet)
+        self._meshed = meshed(fleet)
+        self._instances = by_node(job)
+        self._parts = _Parts(self._meshed.fleet)
         self._forms: dict[tuple[int, int], _Form] = {}
         self._pads: Pads = {}
 
@@ -65,13 +69,40 @@ class Topology:
         look = self._look(status)
         return self._composed(look, self._forms[columns, rows], columns).sheet().drawing(columns)
 
+    def cables(self, node: str, network: str) -> tuple[str, ...]:
+        """The networks of nodes.yaml for which the link of ``node`` to ``network`` is drawn."""
+        return self._meshed.at(node, network, self._fleet) or (network,)
+
     def _look(self, status: FleetStatus | None) -> Appearance:
         held = attachments(self._fleet, status) if status else {}
         rtts = link_rtts(self._fleet, status) if status else {}
         data = data_states(self._fleet, self._job, status) if status else {}
         off = {node for (node, _), works in held.items() if works is False}
         cut_off = frozenset(n for n, state in data.items() if state.ok is False and n not in off)
-        return appearance(self._fleet, self._job, status, held, rtts, cut_off)
+        ends = {
+            (node, mesh): cables
+            for mesh in self._meshed.cables
+            for node in self._fleet.nodes
+            if (cables := self._meshed.at(node, mesh, self._fleet))
+        }
+        for (node, mesh), cables in ends.items():
+            known = [held.get((node, cable)) for cable in cables]
+            held[node, mesh] = False if False in known else None if None in known else True
+            slowest = [rtts[node, cable] for cable in cables if (node, cable) in rtts]
+            if slowest:
+                rtts[node, mesh] = max(slowest)
+        networks = self._meshed.fleet.networks
+        return Appearance(
+            self._meshed.fleet,
+            status,
+            held,
+            rtts,
+            cut_off,
+            self._instances,
+            idle_ranks(status) if status else frozenset(),
+            {mesh: self._meshed.label(mesh, networks[mesh].kind) for mesh in self._meshed.cables},
+            {end: len(cables) for end, cables in ends.items()},
+        )
 
     def _composed(self, look: Appearance, form: _Form, columns: int) -> _Composition:
         return _Composition(look, self._parts, form, columns, self._pads)

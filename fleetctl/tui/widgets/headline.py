@@ -1,55 +1,116 @@
-"""The first line: fleet and job, how many nodes and instances are well, and the time."""
+"""The first line: how the job is, and what is wrong with it; then the fleet, and the time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 
+from msgspec import Struct
 from textual.content import Content
 from textual.widgets import Static
 
 from fleetctl.marks import Tone, mark
 from fleetctl.model.status import FleetStatus, ServiceStatus
 from fleetctl.quantities import count
+from fleetctl.tui.eliding import among
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.job_line import (
+    Trend,
+    job_state,
+    progress_words,
+    ranks_at_work,
+    state_mark,
+    troubles,
+)
 from fleetctl.tui.tones import drawn, toned
-from fleetctl.words.progress import job_words
+from fleetctl.undertakings import Snapshot
 
 STAYS_S = 10.0
 """How long the line of an action that is over stays."""
 
 
-def headline(fleet: str, job: str | None, status: FleetStatus | None, width: int) -> Content:
-    """The line in ``width`` columns; figures that do not fit are left out, first those of how far
-    the job is."""
-    name = Content.styled(f" {fleet} · {job}" if job else f" {fleet}", "bold")
-    parts = _figures(status) if status else [toned("asking …", "busy")]
-    words = list(job_words(status.progress)) if status else []
-
-    def too_long() -> bool:
-        shown = [*(p.cell_length for p in parts), *map(len, words)]
-        return sum(length + 3 for length in shown) + name.cell_length > width
-
-    while words and too_long():
-        words.pop()
-    while len(parts) > 1 and too_long():
-        parts.pop(-2)
-    parts[-2:-2] = [Content(word) for word in words]
-    right = Content(" · ").join(parts) + " "
-    gap = max(1, width - name.cell_length - right.cell_length)
-    return Content.assemble(name, " " * gap, right).truncate(width, ellipsis=True)
+_TROUBLE, _NO_PROBLEM = 10, 46
+"""Ranks of two parts that do not stand side by side."""
 
 
-def _figures(status: FleetStatus) -> list[Content]:
-    reached, nodes = status.reached
-    ready, open_ones = status.ready, len(status.services) - status.done
-    parts = [toned(f"{reached}/{nodes} nodes", _tone(reached, nodes))]
-    if unasked := status.unasked:
-        parts[0] = Content.assemble(parts[0], toned(f", {unasked} not asked yet", "busy"))
+class _Part(Struct, frozen=True):
+    """Of the line; the larger ``rank``, the earlier it is left out."""
+
+    rank: int
+    said: Content
+    left: bool = True
+
+
+def headline(
+    fleet: str,
+    job: str | None,
+    status: FleetStatus | None,
+    width: int,
+    heard: Mapping[str, datetime] | None = None,
+    trend: str = "",
+) -> Content:
+    """How the job is, then how the fleet is, in ``width`` columns; what does not fit is left out.
+
+    :param heard: by node, when it last answered.
+    :param trend: where the loss goes.
+    """
+    parts = [*_of_job(fleet, job, status, heard or {}, trend, width), *_of_fleet(status)]
+    if any(part.rank == _TROUBLE for part in parts):  # it would be denied beside it
+        parts = [part for part in parts if part.rank != _NO_PROBLEM]
+    while len(parts) > 1 and _columns(parts) > width:
+        parts.remove(max(parts, key=lambda part: part.rank))
+    left = Content(" · ").join(part.said for part in parts if part.left)
+    right = Content(" · ").join(part.said for part in parts if not part.left)
+    gap = max(1, width - left.cell_length - right.cell_length - 2)
+    return Content.assemble(" ", left, " " * gap, right, " ").truncate(width, ellipsis=True)
+
+
+def _columns(parts: Sequence[_Part]) -> int:
+    return sum(part.said.cell_length + 3 for part in parts)
+
+
+def _of_job(
+    fleet: str,
+    job: str | None,
+    status: FleetStatus | None,
+    heard: Mapping[str, datetime],
+    trend: str,
+    width: int,
+) -> Iterator[_Part]:
+    yield _Part(70, Content.styled(fleet, "bold"))
+    if job is None:
+        return
+    found = troubles(status, heard) if status else ()
+    word = job_state(status, found)
+    what = state_mark(word)
+    said = toned(f"{what.symbol} {word}{' …' if word == 'asking' else ''}", what.tone)
+    yield _Part(0, Content.assemble((job, "bold"), " ", said))
+    if status is None:
+        return
+    for rank, words in zip((15, 30, 40, 60, 65), progress_words(status, trend), strict=False):
+        yield _Part(rank, toned(words, "bad") if words.startswith("no step") else Content(words))
+    ready, open_ones = ranks_at_work(status), len(status.services) - status.done
+    ranks = "ranks" if status.progress and status.progress.step is not None else "ready"
     if open_ones:
-        parts.append(toned(f"{ready}/{open_ones} ready", _tone(ready, open_ones)))
+        yield _Part(20, toned(f"{ready}/{open_ones} {ranks}", _tone(ready, open_ones)))
     if status.done:
-        parts.append(toned(f"{status.done} done", "quiet"))
+        yield _Part(21, toned(f"{status.done} done", "quiet"))
+    if found:
+        more = f" +{len(found) - 1}" if len(found) > 1 else ""
+        name = among(found[0].name, (*status.nodes, *status.services), max(12, width // 5))
+        yield _Part(_TROUBLE, toned(f"{name} {found[0].said}{more}", "bad"))
+
+
+def _of_fleet(status: FleetStatus | None) -> Iterator[_Part]:
+    if status is None:
+        yield _Part(50, toned("asking …", "busy"), left=False)
+        return
+    reached, nodes = status.reached
+    said = toned(f"{reached}/{nodes} nodes", _tone(reached, nodes))
+    if unasked := status.unasked:
+        said = Content.assemble(said, toned(f", {unasked} not asked yet", "busy"))
+    yield _Part(25 if reached < nodes else 45, said, left=False)
     errors = sum(problem.severity == "error" for problem in status.problems)
     if status.problems:
         worst = mark("error" if errors else "warning")
@@ -58,7 +119,9 @@ def _figures(status: FleetStatus) -> list[Content]:
         found = toned("asking …", "busy")
     else:
         found = toned("no problem", "quiet")
-    return [*parts, found, Content(status.generated_at.astimezone().strftime("%H:%M:%S"))]
+    yield _Part(28 if status.problems else _NO_PROBLEM, found, left=False)
+    clock = status.generated_at.astimezone().strftime("%H:%M:%S")
+    yield _Part(55, Content(clock), left=False)
 
 
 def _tone(have: int, of: int) -> Tone:
@@ -74,7 +137,8 @@ class Headline(Static):
         super().__init__()
         self._fleet = fleet
         self._job = job
-        self._status: FleetStatus | None = None
+        self._snapshot: Snapshot | None = None
+        self._trend = Trend()
 
     def on_resize(self) -> None:
         self._draw()
@@ -82,15 +146,25 @@ class Headline(Static):
     def take_job(self, job: str | None) -> None:
         """Name another job, of which nothing is known yet."""
         self._job = job
-        self._status = None
+        self._snapshot = None
+        self._trend = Trend()
         self._draw()
 
-    def show(self, status: FleetStatus) -> None:
-        self._status = status
+    def show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._trend.take(snapshot.status.progress)
         self._draw()
 
     def _draw(self) -> None:
-        line = headline(self._fleet, self._job, self._status, self.size.width)
+        known = self._snapshot
+        line = headline(
+            self._fleet,
+            self._job,
+            known.status if known else None,
+            self.size.width,
+            known.heard_at if known else None,
+            self._trend.arrow,
+        )
         self.update(line, layout=False)
 
 
@@ -116,14 +190,19 @@ class ActionLine(Static):
         if action.well_now(services) == action.well:
             self._seen_true = True
         elif self._seen_true:
-            self.display = False
+            self._appear(False)
 
     def _expire(self, action: JobAction) -> None:
         if self._action == action:
-            self.display = False
+            self._appear(False)
+
+    def _appear(self, shown: bool) -> None:
+        """Where rows are few, the guide's line goes while this one is there."""
+        self.display = shown
+        self.screen.set_class(shown, "-acting")
 
     def show(self, action: JobAction | None) -> None:
-        self.display = action is not None
+        self._appear(action is not None)
         self._action = action
         self._seen_true = False
         if action is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 from msgspec import Struct
@@ -14,28 +14,27 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize
 from textual.message import Message
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from fleetctl.health.attachments import DataState, data_networks, data_states
-from fleetctl.health.round_trips import highest
 from fleetctl.marks import mark, verdict
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import FleetStatus, NodeStatus
 from fleetctl.model.topology import Fleet
-from fleetctl.quantities import duration, rtt
+from fleetctl.quantities import duration
+from fleetctl.tui.job_line import rank_trouble, silent_ranks
 from fleetctl.tui.messages import CursorMoved
-from fleetctl.tui.sparkline import sparkline
 from fleetctl.tui.tones import drawn, state, toned
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
+from fleetctl.tui.widgets import node_columns
+from fleetctl.tui.widgets.node_columns import HISTORY, Names
 from fleetctl.tui.widgets.rows import Rows
 from fleetctl.undertakings import Snapshot
-from fleetctl.words.system import load, memory
 
-HISTORY = 60
-"""Round trips kept per node."""
 STALE_S = 10.0
 """Facts older than this are shown with their age."""
 _WORST = ("unreachable", "degraded", "unknown", "ok", "external")
+MARKED = "◆"
 SORTS = ("file", "worst", "load", "memory")
 
 
@@ -59,19 +58,12 @@ def node_rows(fleet: Fleet, job: Job | None) -> tuple[NodeRow, ...]:
     return tuple(found)
 
 
-class _Column(Struct, frozen=True):
-    head: str
-    width: int
-    right: bool = False
-
-
 class NodesPanel(Vertical):
     """Rows with a cursor; Enter opens the node's screen."""
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Nodes"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "filter", "find node", show=False),
         Binding("S", "sort", "sort", show=False),
     ]
     DEFAULT_CSS = """
@@ -79,9 +71,9 @@ class NodesPanel(Vertical):
                  height: 1fr; }
     NodesPanel:focus-within { border: round $accent; border-title-color: $text; }
     NodesPanel > #head { height: 1; color: $foreground-muted; text-wrap: nowrap; }
-    NodesPanel > Input, NodesPanel > Input:focus { height: 1; border: none; padding: 0; }
-    NodesPanel > Input { display: none; }
     """
+
+    FINDS: ClassVar[str] = "part of a name, a role or a state"
 
     class NodeOpened(Message):
         """A node's screen was asked for."""
@@ -102,7 +94,8 @@ class NodesPanel(Vertical):
         self._fleet = fleet
         self._rtts: dict[str, deque[float | None]] = {}
         self._sort = "file"
-        self._filter = ""
+        self.sought = ""
+        self._marks: frozenset[str] = frozenset()
         self._head = ""
         self.take_job(job)
 
@@ -119,7 +112,6 @@ class NodesPanel(Vertical):
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
         yield Rows(id="rows")
-        yield Input(placeholder="part of a name, a role or a state", select_on_focus=False)
 
     def on_mount(self) -> None:
         self._draw()
@@ -137,13 +129,15 @@ class NodesPanel(Vertical):
         row = self._by_key[key]
         return of_instance(row.instance) if row.instance else UnderCursor(row.node, (row.node,))
 
-    def choose(self, node: str) -> None:
-        """Put the cursor on ``node``."""
+    def choose(self, node: str, instance: str = "") -> None:
+        """Put the cursor on ``instance``, else on a row of ``node``."""
         rows = self.query_one(Rows)
-        for place in self._shown():
-            if place.node == node:
-                rows.highlighted = rows.get_option_index(place.key)
-                return
+        here = self._by_key.get(rows.key or "")
+        if here and (here.key == instance or (not instance and here.node == node)):
+            return
+        keys = [place.key for place in self._shown() if place.node == node]
+        if keys:
+            rows.highlighted = rows.get_option_index(instance if instance in keys else keys[0])
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw ``snapshot``."""
@@ -162,29 +156,16 @@ class NodesPanel(Vertical):
 
     # filter and sort
 
-    def action_filter(self) -> None:
-        """Open the input for the text that rows must contain."""
-        field = self.query_one(Input)
-        field.display = True
-        self.screen.set_focus(field)  # at once: the next key belongs to it
-
-    @on(Input.Changed)
-    def _filter_typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._filter = event.value.strip().lower()
+    def find(self, text: str) -> None:
+        """Show only the rows that contain ``text``."""
+        self.sought = text
         self._draw()
 
-    @on(Input.Submitted)
-    def _filter_kept(self, event: Input.Submitted) -> None:
-        event.stop()
-        event.input.display = bool(event.value)
-        self.query_one(Rows).focus()
-
-    def key_escape(self) -> None:
-        field = self.query_one(Input)
-        field.value = ""
-        field.display = False
-        self.query_one(Rows).focus()
+    def mark(self, names: frozenset[str]) -> None:
+        """Show which rows are marked."""
+        if names != self._marks:
+            self._marks = names
+            self._draw()
 
     def action_sort(self) -> None:
         """Sort by the next of :data:`SORTS`."""
@@ -198,7 +179,7 @@ class NodesPanel(Vertical):
             self._draw()
 
     def _shown(self) -> list[NodeRow]:
-        found = [p for p in self._node_rows if self._filter in self._words(p)]
+        found = [p for p in self._node_rows if self.sought.lower() in self._words(p)]
         if self._status is None:
             return found
         if self._sort == "worst":
@@ -238,48 +219,46 @@ class NodesPanel(Vertical):
         assert self._snapshot
         return self._snapshot.status.nodes[place.node]
 
-    def _columns(self) -> list[_Column]:
-        """The columns that fit; the least important are left out first."""
-        names = max(len(name) for name in self._fleet.nodes)
-        roles = max((len(p.instance.service) for p in self._node_rows if p.instance), default=4)
-        always = [
-            _Column("ssh", 3),
-            _Column("data", 5),
-            _Column("node", min(max(names, 4), 16)),
-            _Column("role", min(max(roles, 4), 12)),
-            _Column("state", 12),
-        ]
-        optional = [
-            _Column("rtt", 16),
-            _Column("load", 5, True),
-            _Column("mem", 4, True),
-            _Column("temp", 5, True),
-        ]
-        room = self.size.width - 2 - sum(c.width + 1 for c in always)
-        for column in optional:
-            if room < column.width + 1:
-                break
-            room -= column.width + 1
-            always.append(column)
-        return always
+    @property
+    def names(self) -> Names:
+        """What the columns are made for."""
+        roles = tuple(p.instance.service for p in self._node_rows if p.instance)
+        progress = self._status.progress if self._status else None
+        steps = progress is not None and progress.step is not None
+        return Names(tuple(self._fleet.nodes), roles, steps)
+
+    @property
+    def lines(self) -> int:
+        """How many rows it has without a filter."""
+        return len(self._node_rows)
 
     def _draw(self) -> None:
         if not self.is_mounted or not self.size.width:
             return
-        columns = self._columns()
-        head = " ".join(
-            c.head.rjust(c.width) if c.right else c.head.ljust(c.width) for c in columns
-        )
+        columns = node_columns.columns(self.names, self.size.width + 2)  # with its border
+        head = node_columns.head_line(columns)
         if head != self._head:
             self._head = head
             self.query_one("#head", Static).update(head, layout=False)
-        shown = self._shown()
+        names = node_columns.elided(self._fleet.nodes, columns, node_columns.NODE)
+        roles = node_columns.elided(self.names.roles, columns, node_columns.ROLE)
+        bars = next((c.width for c in columns if c.head == "rtt"), 0)
+        status = self._status
+        silent = silent_ranks(status) if status else {}
         rows = []
         before = ""
+        shown = self._shown()
         for place in shown:
-            cells = self._cells(place, first=place.node != before)
+            cells = self._cells(place, first=place.node != before, bars=bars, silent=silent)
+            if place.node != before:
+                cells["node"] = Content(names[place.node])
+            if place.instance:
+                cells["role"] = Content(roles[place.instance.service])
+            if place.key in self._marks:
+                mine = cells.get("ssh", Content(" "))
+                cells["ssh"] = Content.assemble(mine, toned(f" {MARKED}", "busy"))
             before = place.node
-            rows.append((place.key, _line(columns, cells)))
+            rows.append((place.key, node_columns.line(columns, cells)))
         self.query_one(Rows).show(rows)
         self.post_message(CursorMoved())
         self._title(len(shown))
@@ -288,28 +267,41 @@ class NodesPanel(Vertical):
         title = "Nodes"
         if self._sort != "file":
             title += f" · {self._sort} first"
-        if self._filter:
+        if self._marks:
+            title += f" · {len(self._marks)} marked"
+        if self.sought:
             title += f" · {shown} of {len(self._node_rows)}"
         if self.border_title != title:
             self.border_title = title
 
-    def _cells(self, place: NodeRow, *, first: bool) -> dict[str, Content]:
-        role = Content(place.instance.service if place.instance else "-")
+    def _cells(
+        self, place: NodeRow, *, first: bool, bars: int, silent: Mapping[str, float]
+    ) -> dict[str, Content]:
+        """All but the names."""
+        role = Content("-")
         if self._snapshot is None:
-            return {"node": Content(place.node), "role": role, "state": toned("asking …", "quiet")}
-        node = self._node(place)
-        service = self._snapshot.status.services.get(place.key)
+            return {"role": role, "state": toned("asking …", "quiet")}
+        status, node = self._snapshot.status, self._node(place)
+        service = status.services.get(place.key)
         cells = {"role": role, "state": state(service.word if service else node.state)}
+        if service:
+            cells.update(node_columns.of_service(service, status.generated_at))
+            said = rank_trouble(status, place.key, silent, self._snapshot.heard_at)
+            if not said and self._data[place.node].ok is False:
+                said = "cut off"
+            if service.state == "ready" and said:
+                cells["state"] = toned(f"{mark('degraded').symbol} {said}", "doubt")
         if not first:
             return cells
-        cells["node"] = Content(place.node)
-        cells["ssh"] = _ssh_mark(node)
+        cells["ssh"] = node_columns.ssh_mark(node)
         cells["data"] = self._data_mark(place.node)
         if late := self._late(place.node, node):
             cells["rtt"] = toned(late, "doubt")
         else:
-            cells["rtt"] = self._round_trips(place.node)
-        cells.update(_system(node))
+            expected_ms = self._data[place.node].expect_rtt_ms
+            history = tuple(self._rtts.get(place.node, ()))
+            cells["rtt"] = node_columns.round_trips(history, expected_ms, bars)
+        cells.update(node_columns.of_system(node))
         return cells
 
     def _data_mark(self, name: str) -> Content:
@@ -333,45 +325,3 @@ class NodesPanel(Vertical):
         if node.state == "unreachable":
             return f"lost {duration(max(0.0, age_s))} ago"
         return f"{duration(age_s)} old" if age_s > STALE_S else ""
-
-    def _round_trips(self, node: str) -> Content:
-        history = self._rtts.get(node)
-        if not history:
-            return toned("-", "quiet")
-        newest = history[-1]
-        figure = rtt(newest) if newest is not None else "-"
-        expected_ms = self._data[node].expect_rtt_ms
-        if newest is None or expected_ms is None:
-            return Content(figure.ljust(8) + sparkline(tuple(history), 8))
-        most_ms = highest(expected_ms)
-        text = figure.ljust(8) + sparkline(tuple(history), 8, most_ms)
-        return toned(text, "good" if newest <= most_ms else "doubt")
-
-
-def _ssh_mark(node: NodeStatus) -> Content:
-    if node.state == "external":
-        return drawn(mark("external"))
-    return drawn(mark("degraded") if node.ssh.via else verdict(node.ssh.reachable))
-
-
-def _system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
-    system = node.system
-    if system is None:
-        return
-    busy = system.load1 is not None and system.cpus and system.load1 > 2 * system.cpus
-    yield "load", toned(load(system), "doubt") if busy else Content(load(system))
-    full = (system.memory_percent or 0) >= 95
-    yield "mem", toned(memory(system), "doubt") if full else Content(memory(system))
-    if system.temperature_c is not None:
-        hot = system.temperature_c >= 80 or system.throttled
-        text = f"{system.temperature_c:.0f}°C"
-        yield "temp", toned(text, "doubt") if hot else Content(text)
-
-
-def _line(columns: Sequence[_Column], cells: dict[str, Content]) -> Content:
-    parts = []
-    for column in columns:
-        cell = cells.get(column.head, Content("")).truncate(column.width, ellipsis=True)
-        gap = " " * (column.width - cell.cell_length)
-        parts.append(Content.assemble(gap, cell) if column.right else Content.assemble(cell, gap))
-    return Content(" ").join(parts)

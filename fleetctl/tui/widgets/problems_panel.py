@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -39,6 +40,8 @@ class ProblemsPanel(Vertical):
     ProblemsPanel > Rows { height: auto; max-height: 6; text-wrap: wrap; }
     """
 
+    FINDS: ClassVar[str] = "part of a problem's line"
+
     class ProblemOpened(Message):
         """The page of a problem was asked for."""
 
@@ -59,6 +62,7 @@ class ProblemsPanel(Vertical):
         self._several: set[tuple[str, str | None]] = set()
         """Codes and nodes that had several problems at once: their summaries tell them apart."""
         self._open: set[str] = set()
+        self.sought = ""
         self._shown: tuple[FleetStatus, bool, JobAction | None] | None = None
 
     def compose(self) -> ComposeResult:
@@ -102,10 +106,12 @@ class ProblemsPanel(Vertical):
         """
         self._shown = status, complete, action
         self._problems, self._group = {}, {}
-        rows = list(self._rows(status))
+        rows = [(k, line) for k, line in self._rows(status) if self.sought in line.plain.lower()]
         if action and (line := failed_action(action, status)):
             rows.insert(0, (_ACTION, line))
-        if not rows and complete:
+        if not rows and self.sought:
+            rows = [("", toned(f"no problem has {self.sought!r} in its line", "quiet"))]
+        elif not rows and complete:
             rows = [("", Content.assemble(drawn(mark("ok")), " nothing is wrong"))]
         elif not rows:
             rows = [("", toned("? asking every node …", "quiet"))]
@@ -113,8 +119,32 @@ class ProblemsPanel(Vertical):
         self.post_message(CursorMoved())
         number = len(status.problems)
         title = f"Problems · {number}" if number else "Problems"
+        if self.sought:
+            title += f" · with {self.sought!r}"
         if self.border_title != title:
             self.border_title = title
+
+    def find(self, text: str) -> None:
+        """Show only the problems with ``text`` in their line."""
+        self.sought = text.lower()
+        if self._shown:
+            status, complete, action = self._shown
+            self.show(status, complete=complete, action=action)
+
+    def choose(self, under: UnderCursor) -> None:
+        """Put the cursor on the first problem about ``under``, if one is."""
+        rows = self.query_one(Rows)
+        names = {*under.nodes, *(i.name for i in under.instances)}
+        keys = [option.id or "" for option in rows.options]
+        if not self._is_about(self._problems.get(rows.key or "", ()), names):
+            for place, key in enumerate(keys):
+                if self._is_about(self._problems.get(key, ()), names):
+                    rows.highlighted = place
+                    return
+
+    @staticmethod
+    def _is_about(problems: Sequence[Problem], names: set[str]) -> bool:
+        return any(names & {p.node, *p.affects} for p in problems)
 
     def _rows(self, status: FleetStatus) -> Iterator[tuple[str, Content]]:
         causes = Counter((p.code, p.node) for p in status.problems)

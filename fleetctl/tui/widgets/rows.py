@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import Click
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -58,6 +59,15 @@ class Rows(OptionList):
                 self.highlighted = min(place or 0, len(new) - 1)
             self.scroll_to(y=top, animate=False)
         self._shown = new
+
+    async def _on_click(self, event: Click) -> None:
+        """One click moves the cursor, two open its row."""
+        event.prevent_default()  # of the base, which opens at once
+        place = event.style.meta.get("option")
+        if place is not None:
+            self.highlighted = place
+            if event.chain > 1:
+                self.action_select()
 
     @property
     def key(self) -> str | None:

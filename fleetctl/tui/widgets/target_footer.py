@@ -1,29 +1,31 @@
-"""The last line of the dashboard: what its keys act on, and the keys."""
+"""The last line of the dashboard: the keys, and what they act on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer, Static
+from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
+from fleetctl.model.jobs import Job
+from fleetctl.tui.eliding import among
+from fleetctl.tui.selection import fix_words, stop_words
 from fleetctl.tui.under_cursor import UnderCursor
 
-_SPARE = frozenset({"app.attach", "app.check", "app.undo", "app.fix_all"})
+_SPARE = frozenset({"app.attach", "app.check", "app.undo", "app.fix_all", "logs"})
 """Actions whose keys are named only where there is room."""
+_NAMES: tuple[tuple[int, int], ...] = ((150, 54), (120, 24), (0, 16))
+"""From how many columns on a name has how many."""
 
 
 class TargetFooter(Footer):
-    """A footer that names the row under the cursor before the keys."""
-
-    DEFAULT_CSS = """
-    TargetFooter > #target { width: auto; max-width: 20; padding: 0 1; text-wrap: nowrap;
-                             text-overflow: ellipsis; text-style: bold; background: $boost; }
-    """
+    """A footer that names what is stopped and repaired: ``x stop worker@pi5``."""
 
     def __init__(self) -> None:
         super().__init__(show_command_palette=False)
-        self._target = ""
+        self._targets: Mapping[str, str] = {}
         self._shown: list[tuple[Binding, bool]] | None = None
 
     def _keys(self) -> list[tuple[Binding, bool]]:
@@ -38,16 +40,26 @@ class TargetFooter(Footer):
 
     def compose(self) -> ComposeResult:
         self._shown = self._keys() if self._bindings_ready else None
-        yield Static(self._target, id="target", markup=False)
         for key in super().compose():
             if isinstance(key, FooterKey):
                 key.set_class(key.action in _SPARE, "-spare")
+                key.description = self._targets.get(key.action, key.description)
             yield key
 
-    def show(self, under: UnderCursor) -> None:
+    def show(self, under: UnderCursor, job: Job | None) -> None:
         """Name what the keys act on."""
-        name = f"▸ {under.name}" if under.name else "▸ -"
-        if name != self._target:
-            self._target = name
-            for label in self.query("#target").results(Static):
-                label.update(name)
+        columns = next(most for least, most in _NAMES if self.app.size.width >= least)
+        wide = self.app.size.width >= _NAMES[0][0]
+        repaired = fix_words(under) if wide or (under.problems and columns > _NAMES[2][1]) else ""
+        names = [n for i in (job.instances if job else ()) for n in (i.name, i.node)]
+        targets = {
+            "app.stop": f"stop {among(stop_words(under, job), names, columns)}".rstrip(),
+            "app.fix": f"fix {among(repaired, names, columns)}".rstrip(),
+        }
+        if targets != self._targets:
+            self._targets = targets
+            for key in self.query(FooterKey):
+                if key.action in targets and key.description != targets[key.action]:
+                    moved = len(key.description) != len(targets[key.action])
+                    key.description = targets[key.action]
+                    key.refresh(layout=moved)  # that of the whole screen takes long

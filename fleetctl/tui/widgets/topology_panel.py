@@ -22,7 +22,7 @@ from fleetctl.model.topology import Fleet
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.tones import STYLES
 from fleetctl.tui.topology import Cell, Drawing, Target, Topology
-from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_node
+from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_link, of_node
 
 _SCROLLBAR = 1
 _MEANINGS = {"ok": "ok", "degraded": "degraded", "error": "wrong", "unknown": "not known"}
@@ -39,6 +39,8 @@ class TopologyPanel(ScrollView, can_focus=True):
         Binding("down", "go('down')", "node below", show=False),
         Binding("left", "go('left')", "node to the left", show=False),
         Binding("right", "go('right')", "node to the right", show=False),
+        Binding("left_square_bracket", "link(-1)", "link before", show=False),
+        Binding("right_square_bracket", "link(1)", "next link", show=False),
         Binding("enter", "open", "open node", show=False),
     ]
     DEFAULT_CSS = f"""
@@ -49,6 +51,8 @@ class TopologyPanel(ScrollView, can_focus=True):
     }}
     TopologyPanel:focus {{ border: round $accent; border-title-color: $text; }}
     """
+
+    FINDS: ClassVar[str] = "part of a node's name or its services"
 
     class NodeChosen(Message):
         """A node's screen was asked for."""
@@ -65,6 +69,10 @@ class TopologyPanel(ScrollView, can_focus=True):
         self._status: FleetStatus | None = None
         self._drawing = Drawing((), {})
         self._cursor: str | None = None
+        self._link = ""
+        """The network of the link that the cursor is on; empty: it is on the node itself."""
+        self.sought = ""
+        self._marks: frozenset[str] = frozenset()
         self._hovered: str | None = None
 
     def take_job(self, job: Job | None) -> None:
@@ -79,6 +87,10 @@ class TopologyPanel(ScrollView, can_focus=True):
         """What is shown."""
         return self._drawing
 
+    def rows_at(self, columns: int) -> int:
+        """The rows of the largest drawing in so many columns, with its border."""
+        return 2 + len(self._topology.draw(None, columns - 2, 1000).rows)
+
     @property
     def cursor(self) -> str | None:
         """The node that the cursor is on."""
@@ -86,19 +98,40 @@ class TopologyPanel(ScrollView, can_focus=True):
 
     @property
     def under_cursor(self) -> UnderCursor:
-        """What keys act on; nothing, where the node with the cursor is not drawn."""
-        shown = self._cursor in self._drawing.places
-        return of_node(self._cursor, self._job) if self._cursor and shown else NOTHING
+        """What keys act on."""
+        if self._cursor is None:
+            return NOTHING
+        return of_link(self._cursor, self._link) if self._link else of_node(self._cursor, self._job)
 
     def update_status(self, status: FleetStatus) -> None:
         """Draw ``status``; does nothing when the drawing stays the same."""
         self._status = status
         self._redraw()
 
-    def choose(self, node: str) -> None:
-        """Put the cursor on ``node``."""
-        if node != self._cursor and node in self._fleet.nodes:
-            self._cursor = node
+    def mark(self, names: frozenset[str]) -> None:
+        """Show which nodes are marked, by names of nodes and instances."""
+        nodes = frozenset(name.rpartition("@")[2] for name in names)
+        if nodes != self._marks:
+            self._marks = nodes
+            self.refresh()
+
+    def find(self, text: str) -> None:
+        """Let the nodes with ``text`` stand out, and put the cursor on the first of them."""
+        self.sought = text
+        self.border_title = f"Topology · with {text!r}" if text else "Topology"
+        hits = [name for name in self._drawing.places if self._is_sought(name)]
+        if text and hits and self._cursor not in hits:
+            self.choose(hits[0])
+        self.refresh()
+
+    def _is_sought(self, node: str) -> bool:
+        mine = self._job.on(node) if self._job else ()
+        return self.sought.lower() in " ".join((node, *(i.name for i in mine))).lower()
+
+    def choose(self, node: str, network: str = "") -> None:
+        """Put the cursor on ``node``, or on its link to ``network``."""
+        if (node, network) != (self._cursor, self._link) and node in self._fleet.nodes:
+            self._cursor, self._link = node, network
             self.refresh()
             self.post_message(CursorMoved())
             self._show_cursor()
@@ -137,12 +170,23 @@ class TopologyPanel(ScrollView, can_focus=True):
         style = STYLES[cell.tone] if cell.tone else ""
         if cell.target is None or cell.target.node is None:
             return style
-        on_cursor = cell.target.node == self._cursor and self.has_focus
-        if on_cursor and cell.target.network is None:
-            return f"{style} reverse"
+        if self.sought and not self._is_sought(cell.target.node):
+            return STYLES["quiet"]
+        if cell.target.node in self._marks and cell.target.network is None:
+            style += " bold underline"
+        on_cursor = cell.target.node == self._cursor
+        if on_cursor and self._is_here(cell.target) and cell.text.strip("│┿"):
+            return f"{style} {'reverse' if self.has_focus else 'bold on $surface-lighten-1'}"
+        on_cursor = on_cursor and self.has_focus
         if on_cursor or cell.target.node == self._hovered:
             return f"{style} bold underline" if cell.text.strip("│┿") else f"{style} bold"
         return style
+
+    def _is_here(self, target: Target) -> bool:
+        """Whether the cursor is on this link, or on the node itself, of its node."""
+        if target.network is None or target.node is None:
+            return not self._link
+        return self._link in self._topology.cables(target.node, target.network)
 
     # cursor
 
@@ -155,6 +199,16 @@ class TopologyPanel(ScrollView, can_focus=True):
         node = next(iter(places)) if here is None else _nearest(places, here, way)
         if node is not None:
             self.choose(node)
+
+    def action_link(self, step: int) -> None:
+        """Go from the node to its links, one by one, and back to it."""
+        if self._cursor is not None:
+            targets = [c.target for row in self._drawing.rows for c in row if c.target]
+            drawn = [t.network for t in targets if t.network and t.node == self._cursor]
+            cables = [cable for n in drawn for cable in self._topology.cables(self._cursor, n)]
+            stops = ["", *dict.fromkeys(cables)]
+            place = stops.index(self._link) if self._link in stops else 0
+            self.choose(self._cursor, stops[(place + step) % len(stops)])
 
     def action_open(self) -> None:
         """Ask for the screen of the node under the cursor."""
@@ -175,9 +229,12 @@ class TopologyPanel(ScrollView, can_focus=True):
 
     @on(Click)
     def _clicked(self, event: Click) -> None:
-        if (node := self._node_under(event)) is not None:
-            self.choose(node)
-            self.post_message(self.NodeChosen(node))
+        target = self._target_under(event)
+        if target and target.node is not None:
+            network = target.network or ""
+            self.choose(target.node, network and self._topology.cables(target.node, network)[0])
+            if event.chain > 1:
+                self.post_message(self.NodeChosen(target.node))
 
     @on(MouseMove)
     def _moved(self, event: MouseMove) -> None:
@@ -192,12 +249,15 @@ class TopologyPanel(ScrollView, can_focus=True):
             self._hovered = node
             self.refresh()
 
-    def _node_under(self, event: Click | MouseMove) -> str | None:
+    def _node_under(self, event: MouseMove) -> str | None:
+        found = self._target_under(event)
+        return found.node if found else None
+
+    def _target_under(self, event: Click | MouseMove) -> Target | None:
         offset = event.get_content_offset(self)
         if offset is None:
             return None
-        found: Target | None = self._drawing.target_at(offset.y + self.scroll_offset.y, offset.x)
-        return found.node if found else None
+        return self._drawing.target_at(offset.y + self.scroll_offset.y, offset.x)
 
 
 def _nearest(places: Mapping[str, tuple[int, int]], here: tuple[int, int], way: str) -> str | None:

@@ -1,0 +1,81 @@
+"""Which problems of two looks are one, and which are over. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fleetctl.health.kinds import connection, instances, network, reachability
+from fleetctl.health.network.findings import LINK_CODES
+from fleetctl.model.status import FleetStatus, Problem
+
+_ASKED_OF_OTHERS = frozenset(kind.code for kind in reachability.KINDS)
+"""Shown by what other nodes get no answer from."""
+_CONNECTIONS = frozenset(kind.code for kind in connection.KINDS)
+_SYMPTOMS = _CONNECTIONS | _ASKED_OF_OTHERS
+"""What is seen of a cause that is not known yet."""
+OF_WAYS = frozenset(kind.code for kind in network.KINDS) | _SYMPTOMS
+_OF_INSTANCES = frozenset(kind.code for kind in instances.KINDS)
+UNHEARD = ("unreachable", "unknown")
+
+
+Key = tuple[str, str | None, tuple[str, ...]]
+
+
+def key_of(problem: Problem) -> Key:
+    """The same for one problem in every look."""
+    if problem.node is None:
+        return problem.code, None, problem.affects
+    return problem.code, problem.node, tuple(filter(None, [instance_of(problem)]))
+
+
+def instance_of(problem: Problem) -> str:
+    """The instance that a problem of instances is about; empty for any other."""
+    if problem.code not in _OF_INSTANCES:
+        return ""
+    return next((name for name in problem.affects if name.endswith(f"@{problem.node}")), "")
+
+
+def named(problem: Problem) -> str:
+    """The problem with its place."""
+    where = instance_of(problem) or problem.node or ", ".join(problem.affects)
+    return f"{where}: {problem.code}" if where else problem.code
+
+
+def same_cause(old: Problem, new: Problem, after: FleetStatus) -> bool:
+    """Whether ``new`` is what ``old`` turned out to be, now that more is known in ``after``."""
+    if old.code in _OF_INSTANCES:
+        return new.code in _OF_INSTANCES and instance_of(old) in (instance_of(new), *new.affects)
+    if new.severity != "error" or new.code not in OF_WAYS:
+        return False
+    touched = {new.node, *new.affects}
+    mine: set[str | None] = {old.node} if old.node else set(old.affects)
+    if old.code in _CONNECTIONS and new.code in _ASKED_OF_OTHERS and heard(mine, after):
+        return False  # the node answers again, and tells of something else
+    if old.code in _SYMPTOMS:
+        return not touched.isdisjoint(mine) or new.node in old.affects
+    # found on the node itself: now at the other end of a cable, or on the same node
+    related = old.code == new.code and not touched.isdisjoint({old.node, *old.affects})
+    return old.severity == "error" and old.code in OF_WAYS and (related or old.node == new.node)
+
+
+def is_over(problem: Problem, after: FleetStatus) -> bool:
+    """Whether it is over: not only no longer seen because a node cannot be asked, and not only
+    told as a part of another problem."""
+    places = {problem.node} if problem.node else {n.rpartition("@")[2] for n in problem.affects}
+    nodes = after.nodes
+    if problem.code in LINK_CODES:
+        rows = [row for name in places if name in nodes for row in nodes[name].addresses]
+        if any(row.ok is False or row.up is False for row in rows):
+            return False
+    if problem.code in _ASKED_OF_OTHERS:
+        places |= set(problem.affects)
+        pings = [row for name in places if name in nodes for row in nodes[name].reachability]
+        if any(row.ok is False and row.node in places for row in pings):
+            return False
+    return heard(places, after)
+
+
+def heard(names: Collection[str | None], status: FleetStatus) -> bool:
+    """Whether all of these that are nodes can be asked, as far as they ever can."""
+    nodes = [node for name, node in status.nodes.items() if name in names]
+    return all(node.state not in UNHEARD for node in nodes)

@@ -1,0 +1,183 @@
+"""The columns of the nodes' table: which fit, how wide they are, and what stands in them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from rich.cells import cell_len
+from textual.content import Content
+
+from fleetctl.health.round_trips import highest
+from fleetctl.marks import mark, verdict
+from fleetctl.model.status import NodeStatus, ServiceStatus
+from fleetctl.quantities import duration, rtt
+from fleetctl.tui.eliding import apart
+from fleetctl.tui.job_line import grouped
+from fleetctl.tui.tones import drawn, toned
+from fleetctl.words.sparkline import sparkline
+from fleetctl.words.system import disk_free, load, memory
+
+HISTORY = 60
+"""Round trips kept per node."""
+FIGURE = 8
+"""The columns of a round trip before its bars."""
+LEAST_BARS = 8
+NODE, ROLE = "node", "role"
+_LEAST_NAMES = {NODE: 6, ROLE: 4}
+_BESIDES = 4
+"""Columns of border and scrollbar."""
+
+
+class Column(Struct, frozen=True):
+    """A column with its heading, which is also the key of its cells."""
+
+    head: str
+    width: int
+    right: bool = False
+
+
+_STATE = Column("state", 14)
+_OPTIONAL = (
+    Column("rtt", FIGURE + LEAST_BARS),
+    Column("step", 9, right=True),
+    Column("load", 5, right=True),
+    Column("mem", 4, right=True),
+    Column("temp", 5, right=True),
+    Column("since", 7, right=True),
+    Column("restarts", 8, right=True),
+    Column("pid", 7, right=True),
+    Column("disk", 5, right=True),
+)
+"""The most important first."""
+
+
+class Names(Struct, frozen=True):
+    """The names in the table."""
+
+    nodes: tuple[str, ...]
+    roles: tuple[str, ...]
+    steps: bool = False
+    """Whether the job prints steps."""
+
+
+def columns(names: Names, width: int) -> list[Column]:
+    """The columns that fit, in their order. State and marks always do, from 40 columns on.
+
+    What is left over goes to the bars of the round trips.
+
+    :param width: of the panel.
+    """
+    room = width - _BESIDES - sum(c.width + 1 for c in _always())
+    wide = _name_columns(names, room - 2)
+    found = [*_always()[:-1], Column(NODE, wide[NODE]), Column(ROLE, wide[ROLE]), _STATE]
+    room -= sum(wide.values()) + 2
+    for column in _optional(names):
+        if room < column.width + 1:
+            break
+        room -= column.width + 1
+        found.append(column)
+    more = min(max(room, 0), HISTORY - LEAST_BARS)
+    return [Column("rtt", c.width + more) if c.head == "rtt" else c for c in found]
+
+
+def wanted(names: Names) -> int:
+    """The columns of a panel in which nothing is elided, and round trips, load and memory fit."""
+    wide = _name_columns(names, 1000)
+    always = sum(c.width + 1 for c in _always()) + sum(wide.values()) + 2
+    heads = ("rtt", "step", "load", "mem")
+    return _BESIDES + always + sum(c.width + 1 for c in _optional(names) if c.head in heads)
+
+
+def wanted_by_all(names: Names) -> int:
+    """The columns of a panel that has every column."""
+    others = ("temp", "since", "restarts", "pid", "disk")
+    return wanted(names) + sum(c.width + 1 for c in _OPTIONAL if c.head in others)
+
+
+def _always() -> tuple[Column, ...]:
+    return (Column("ssh", 3), Column("data", 5), _STATE)
+
+
+def _optional(names: Names) -> Iterator[Column]:
+    return (column for column in _OPTIONAL if column.head != "step" or names.steps)
+
+
+def _name_columns(names: Names, room: int) -> dict[str, int]:
+    """What nodes and roles take: as much as they are long, or as there is room."""
+    node = max(4, *map(cell_len, names.nodes))
+    role = max(4, *map(cell_len, names.roles), 0)
+    if node + role > room:
+        role = min(role, max(_LEAST_NAMES[ROLE], room // 3, room - node))
+        node = min(node, max(_LEAST_NAMES[NODE], room - role))
+    return {NODE: node, ROLE: role}
+
+
+def elided(names: Iterable[str], shown: Sequence[Column], head: str) -> Mapping[str, str]:
+    """Names as they stand in their column, told apart."""
+    return apart(tuple(names), next(c.width for c in shown if c.head == head))
+
+
+def head_line(shown: Sequence[Column]) -> str:
+    """The headings."""
+    return " ".join(c.head.rjust(c.width) if c.right else c.head.ljust(c.width) for c in shown)
+
+
+def line(shown: Sequence[Column], cells: Mapping[str, Content]) -> Content:
+    """A row."""
+    parts = []
+    for column in shown:
+        cell = cells.get(column.head, Content("")).truncate(column.width, ellipsis=True)
+        gap = " " * (column.width - cell.cell_length)
+        parts.append(Content.assemble(gap, cell) if column.right else Content.assemble(cell, gap))
+    return Content(" ").join(parts)
+
+
+def ssh_mark(node: NodeStatus) -> Content:
+    """Whether it can be asked; ``▲``: through another node alone."""
+    if node.state == "external":
+        return drawn(mark("external"))
+    return drawn(mark("degraded") if node.ssh.via else verdict(node.ssh.reachable))
+
+
+def round_trips(history: Sequence[float | None], expected_ms: float | None, width: int) -> Content:
+    """The newest, and bars of those before it; coloured where one is expected."""
+    if not history:
+        return toned("-", "quiet")
+    newest, bars = history[-1], max(width - FIGURE, 0)
+    figure = (rtt(newest) if newest is not None else "-").ljust(FIGURE)
+    if newest is None or expected_ms is None:
+        return Content(figure + sparkline(history, bars))
+    most_ms = highest(expected_ms)
+    text = figure + sparkline(history, bars, most_ms)
+    return toned(text, "good" if newest <= most_ms else "doubt")
+
+
+def of_system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
+    """Load, memory, disk and heat."""
+    system = node.system
+    if system is None:
+        return
+    busy = system.load1 is not None and system.cpus and system.load1 > 2 * system.cpus
+    yield "load", toned(load(system), "doubt") if busy else Content(load(system))
+    full = (system.memory_percent or 0) >= 95
+    yield "mem", toned(memory(system), "doubt") if full else Content(memory(system))
+    yield "disk", Content(disk_free(system))
+    if system.temperature_c is not None:
+        hot = system.temperature_c >= 80 or system.throttled
+        text = f"{system.temperature_c:.0f}°C"
+        yield "temp", toned(text, "doubt") if hot else Content(text)
+
+
+def of_service(service: ServiceStatus, now: datetime) -> Iterator[tuple[str, Content]]:
+    """Step, since when it runs, restarts and process."""
+    if service.progress and service.progress.step is not None:
+        yield "step", Content(grouped(service.progress.step))
+    if service.pid is None:
+        return
+    yield "pid", Content(str(service.pid))
+    if service.started_at:
+        yield "since", Content(duration(max(0.0, (now - service.started_at).total_seconds())))
+    again = str(service.restarts)
+    yield "restarts", toned(again, "doubt") if service.restarts else toned("-", "quiet")

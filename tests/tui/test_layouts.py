@@ -1,0 +1,137 @@
+"""How the room is divided, and that whoever looks sees the problem and whether the job moves."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+from rich.cells import cell_len
+
+from fleetctl.tui.app import FleetApp
+from fleetctl.tui.kept import Kept
+from fleetctl.tui.layouts import room
+from fleetctl.tui.widgets import node_columns
+from fleetctl.tui.widgets.node_columns import Names
+from tests.tui.fleets import moving, stage_of
+from tests.tui.stage import Screen, Stage, opened
+
+
+@pytest.mark.parametrize("layout", ["1", "2", "3"])
+@pytest.mark.parametrize("width", [40, 80, 99, 100, 130, 179, 180, 300])
+@pytest.mark.parametrize("height", [12, 24, 42, 80])
+def test_every_panel_has_room(layout: str, width: int, height: int) -> None:
+    known = room(layout, width, height, (75, 120), 20, 9)
+    left = width - known.topology - (known.details if width >= 100 else 0)
+    assert left >= 40
+    assert (known.topology > 0) == (layout == "1" and width >= 100)
+    assert (known.details > 0) == (layout == "3" or (layout == "1" and width >= 180))
+    assert known.upper <= max(11, height // 2)
+
+
+@pytest.mark.parametrize("length", [3, 12, 27, 60])
+@pytest.mark.parametrize("width", [40, 60, 80, 130, 300])
+def test_the_state_is_never_dropped(width: int, length: int) -> None:
+    names = Names(("n" * length,), ("r" * length,), steps=True)
+    found = node_columns.columns(names, width)
+    assert [c.head for c in found[:5]] == ["ssh", "data", "node", "role", "state"]
+    assert cell_len(node_columns.head_line(found)) <= width - 2
+    assert next(c.width for c in found if c.head == "state") == 14
+
+
+def test_wide_panels_have_all_columns_and_longer_bars() -> None:
+    names = Names(("mini1",), ("worker",))
+    wide = node_columns.columns(names, 170)
+    assert [c.head for c in wide[5:]] == [
+        "rtt", "load", "mem", "temp", "since", "restarts", "pid", "disk",
+    ]  # fmt: skip
+    assert next(c.width for c in wide if c.head == "rtt") == 68
+
+
+def test_the_layouts_by_key_are_kept() -> None:
+    written: list[Kept] = []
+
+    async def body() -> None:
+        stage = Stage()
+        app = FleetApp(stage, kept=Kept(), write=written.append)
+        async with app.run_test(size=(130, 40)) as pilot:
+            screen = Screen(app, pilot, stage)
+            await screen.until("5/5 ready", "Topology", "Nodes", gone="Details")
+            await screen.type("2")
+            await screen.until("Nodes", "Logs", gone="Topology")
+            await screen.type("3")
+            await screen.until("Details · server@mini1", "Logs", gone="Topology")
+            await screen.type("1")
+            await screen.until("Topology", gone="Details")
+            await screen.type("3")
+            await pilot.resize_terminal(80, 24)
+            await screen.until("Details · server@mini1", gone="Logs")
+        assert [kept.layout for kept in written] == ["2", "3", "", "3"]
+        app = FleetApp(stage, kept=Kept(layout="2"))
+        async with app.run_test(size=(130, 40)) as pilot:
+            await Screen(app, pilot, stage).until("5/5 ready", gone="Topology")
+
+    asyncio.run(asyncio.wait_for(body(), 40))
+
+
+def test_the_third_pane_follows_the_cursor() -> None:
+    async def body() -> None:
+        stage = Stage()
+        stage.states["worker@pi4"] = "failed"
+        async with opened((220, 50), stage, ready="4/5 ready") as screen:
+            await screen.until("Details · server@mini1", "listens on 10.10.0.1:65432")
+            stage.write("worker@mini2", "step 7 of mini2")
+            await screen.until("worker@mini2 | step 7")
+            await screen.type("down")
+            await screen.until("Details · worker@mini2", "Its last lines")
+            await screen.type("shift+tab", "]")
+            await screen.until("Details · mini2 on fabric", "What answers it there")
+            await screen.type("shift+tab", "shift+tab")
+            await screen.until("Details · pi4: service-failed", "shown by")
+
+    asyncio.run(asyncio.wait_for(body(), 40))
+
+
+def test_at_80_columns_guide_and_action_share_one_line() -> None:
+    async def body() -> None:
+        async with opened((80, 24)) as screen:
+            await screen.type("x", "up", "enter")
+            await screen.until("Stop: 5 of 5 stopped")
+            await screen.type("escape")
+            text = await screen.until("stop: 5 of 5 stopped", "Nodes")
+            assert text.splitlines()[1].startswith(" ● stop")
+            assert text.splitlines()[2].startswith("╭─ Nodes")
+
+    asyncio.run(asyncio.wait_for(body(), 40))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", [(80, 24), (130, 42), (300, 80)])
+@pytest.mark.parametrize("number", [1, 6, 30, 200])
+@pytest.mark.parametrize("long", [False, True])
+def test_whoever_looks_sees_the_problem_and_whether_the_job_moves(
+    size: tuple[int, int], number: int, long: bool
+) -> None:
+    stage = stage_of(number, long=long)
+    bad = stage.job.instances[-1]
+
+    async def body() -> None:
+        app = FleetApp(stage)
+        async with app.run_test(size=size) as pilot:
+            screen = Screen(app, pilot, stage)
+            await screen.until("● moving", "step 7 739", timeout_s=60)
+            stage.steps[bad.name] = moving(7500, quiet_s=45)
+            stage.change()
+            first = "stalled" if number == 1 else "▲ degraded"
+            text = await screen.until(first, "45 s", timeout_s=60)
+            line = text.splitlines()[0]
+            if number > 1:
+                told = re.search(r"(\d{3})(…[-\w]*|-mac-mini)? silent 45 s", line)
+                assert told
+                assert int(told[1]) == number
+            else:
+                assert "no step for 45 s" in line
+            assert "● ready" in text or "▲ silent 45 s" in text or number == 1
+            assert all(cell_len(shown) <= size[0] for shown in text.splitlines())
+
+    asyncio.run(asyncio.wait_for(body(), 120))
