@@ -101,7 +101,7 @@ def _by_signal(end: Ended, events: Sequence[Event]) -> Iterator[str]:
         yield "its program crashed in machine code, or ended itself so (its core dump tells where)"
     if number in (*_ASKED, KILL):
         for event in _before(end, events):
-            if event.kind == "action":
+            if event.kind == "action" and event.action != "start":
                 by = f" by {event.by.user}@{event.by.host}" if event.by else ""
                 yield f"shortly before: {event.text}{by}"
 

@@ -29,7 +29,7 @@ class History(Struct, frozen=True):
     events: Sequence[Event] = ()
     points: Mapping[Series, Sequence[Point]] = {}
     why_none: str = ""
-    """Why there is none, as a clause; empty: there is some."""
+    """Why nothing but what nodes noted is known, as a clause; empty: more is."""
 
 
 class Collected(Struct, frozen=True):

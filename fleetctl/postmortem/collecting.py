@@ -14,9 +14,11 @@ from msgspec.structs import replace
 
 from fleetctl.errors import FleetctlError, LinkError
 from fleetctl.health.assess import Checked
-from fleetctl.history.store import Store
+from fleetctl.history.store import Store, key_of
 from fleetctl.logs.events import PastLog, Wanted, sentence
 from fleetctl.logs.lines import LogLine, log_lines
+from fleetctl.model.actions import events_of
+from fleetctl.model.events import Event
 from fleetctl.model.execution import Broken, ExecutionEvent, Said
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.layout import history_file
@@ -36,6 +38,7 @@ MOST_BYTES = 2 * 1024 * 1024
 """Each log."""
 LOG_S = 40.0
 KERNEL_S = 25.0
+NOTED_S = 25.0
 AROUND_S = 600.0
 """How long before and after the failure logs and history are taken."""
 KERNEL_BYTES = 256 * 1024
@@ -78,19 +81,18 @@ class Collecting:
         self._tell(f"asking {count(len(asked), 'node')}")
         checked = await self._service.check()
         self._did(f"{len(checked.facts)} of {len(asked)} nodes told how they are")
-        (logs, unread, clocks), kernels = await asyncio.gather(
-            self._logs(at), self._kernels(asked, checked, at)
+        (logs, unread, clocks), kernels, noted = await asyncio.gather(
+            self._logs(at), self._kernels(asked, checked, at), self._noted(at)
         )
         history = await self._history(self._around or at)
         found = ends(self._job, checked, logs, history.events)
         lost = unknown(self._job, checked)
         told = story(found, lost, named=self._named, around=self._around)
+        moment = told.begin or self._around or at
         if told.begin and not history.why_none:
-            history = await self._history(told.begin)
-        kernels = {
-            node: _near(kernel, told.begin or self._around or at)
-            for node, kernel in kernels.items()
-        }
+            history = await self._history(moment)
+        history = with_noted(history, noted, moment)
+        kernels = {node: _near(kernel, moment) for node, kernel in kernels.items()}
         plan = list(plan_lines(self._service.plan(self._job.instances)))
         return Collected(
             self._job,
@@ -205,12 +207,29 @@ class Collecting:
 
     # history
 
+    async def _noted(self, at: datetime) -> list[Event]:
+        """Who did what, as the nodes have it noted; as far as they tell."""
+        try:
+            async with asyncio.timeout(NOTED_S):
+                told = await self._service.actions()
+        except (TimeoutError, FleetctlError):
+            return []
+        return events_of({node: one.notes for node, one in told.items()}, at)
+
     async def _history(self, moment: datetime) -> History:
         """What was kept around ``moment``."""
         try:
             return await asyncio.to_thread(kept_around, self._service.fleet.name, moment)
         except FleetctlError as error:
             return History(why_none=str(error))
+
+
+def with_noted(history: History, noted: Sequence[Event], moment: datetime) -> History:
+    """With what nodes have noted of actions around ``moment``, each once."""
+    span = timedelta(seconds=AROUND_S)
+    found = {key_of(event): event for event in noted if abs(event.at - moment) <= span}
+    found |= {key_of(event): event for event in history.events}
+    return replace(history, events=sorted(found.values(), key=lambda event: event.at))
 
 
 def _near(kernel: Kernel | str, moment: datetime) -> Kernel | str:
@@ -227,7 +246,7 @@ def kept_around(fleet: str, moment: datetime) -> History:
     if not Path(history_file(fleet)).expanduser().exists():
         return History(why_none="nothing watched the fleet from this machine")
     span = timedelta(seconds=AROUND_S)
-    store = Store(fleet)
+    store = Store(fleet, reading=True)
     try:
         begin_s, end_s = (moment - span).timestamp(), (moment + span).timestamp()
         if not store.watched(begin_s, end_s):

@@ -88,7 +88,9 @@ def paragraph(found: Collected) -> str:
         whom = listed([f"{one.instance} ({one.how})" for one in story.first])
         said.append(f"Which of {whom} ended first is not known: {_doubt(story.first)}.")
         said += _likely(found)
-        said += [f"{one.instance}: {_because(found, one)}" for one in story.first[:3]]
+        for one in story.first[:3]:
+            why = "; ".join(_causes(found, one)[:3]) or "why is not known"
+            said.append(f"{one.instance}: {why.rstrip('.')}.")
     return " ".join(filter(None, [*said, *_followed(found), *_unsure(found)]))
 
 
@@ -105,8 +107,11 @@ def _likely(found: Collected) -> Iterator[str]:
     """Where all but one of those that may have been first speak of a peer that they lost."""
     alone = [one for one in found.story.first if not blames_peer(found.last_lines(one))]
     if len(alone) == 1:
-        likely = alone[0].instance
-        yield f"The others' last words are of a connection that they lost, so {likely} is likely."
+        others = listed([one.instance for one in found.story.first if one not in alone])
+        yield (
+            f"The last words of {others} are of a lost connection, so "
+            f"{alone[0].instance} is likely."
+        )
 
 
 def _because(found: Collected, end: Ended) -> str:
@@ -181,21 +186,22 @@ def _why(found: Collected) -> Iterator[str]:
 
 def _before(found: Collected) -> Iterator[str]:
     history = found.history
-    if history.why_none:
-        yield (
-            f"not known: {history.why_none}. `fleetctl serve`, or an open dashboard, keeps what "
-            "can be seen"
-        )
-        return
     begin = found.story.begin or found.around or found.at
     before = begin - timedelta(seconds=BEFORE_S)
     events = [e for e in history.events if before <= e.at <= begin + timedelta(seconds=5)]
-    yield from (f"{clock(e.at)} {e.text}" for e in events[-2 * SHOWN :])
+    for event in events[-2 * SHOWN :]:
+        by = f", by {event.by.user}@{event.by.host}" if event.by else ""
+        yield f"{clock(event.at)} {event.text}{by}"
     until_s = begin.timestamp() + 5
     points = {s: [p for p in told if p.at_s < until_s] for s, told in history.points.items()}
     said = list(changed({s: told for s, told in points.items() if told}, before.timestamp()))
     yield from said[: 2 * SHOWN]
-    if not events and not said:
+    if history.why_none:
+        yield (
+            f"what else changed is not known: {history.why_none}. `fleetctl serve`, or an open "
+            "dashboard, keeps what can be seen"
+        )
+    elif not events and not said:
         yield "nothing that is kept changed much: network, heat, memory, disk"
 
 

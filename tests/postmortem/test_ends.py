@@ -15,7 +15,8 @@ from fleetctl.model.facts import GroupWord
 from fleetctl.model.layout import history_file
 from fleetctl.model.samples import Sample, Series
 from fleetctl.model.status import SCHEMA, FleetStatus, JobStatus, Problem, ServiceStatus
-from fleetctl.postmortem.collecting import kept_around
+from fleetctl.postmortem.collected import History
+from fleetctl.postmortem.collecting import kept_around, with_noted
 from fleetctl.postmortem.ends import Ended, ends
 from fleetctl.words.afterwards import postmortem_commands, postmortem_of
 from fleetctl.words.exit_codes import ended_by
@@ -125,6 +126,11 @@ def test_the_command_names_what_failed_first() -> None:
 def test_history_around_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert kept_around("f", NOW).why_none == "nothing watched the fleet from this machine"
+    action = Event(ago(20), "ok", "signal", "action", key="action 1")
+    other = Event(ago(9000), "ok", "old", "action", key="action 2")
+    kept = History([replace(action, text="known better")], why_none="")
+    assert [e.text for e in with_noted(kept, [action, other], NOW).events] == ["known better"]
+    assert [e.text for e in with_noted(History(), [action, other], NOW).events] == ["signal"]
     assert not Path(history_file("f")).expanduser().exists()
     store = Store("f")
     heat = Series("node", "b", "temperature_c")
