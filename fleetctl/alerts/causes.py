@@ -5,7 +5,7 @@ What cannot be asked is never over: of a node that is lost nothing is known but 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -263,22 +263,29 @@ def wanted(cause: Cause, rule: AlertRule, fleet: Fleet) -> bool:
     return not names.isdisjoint(used)
 
 
-def covered(cause: Cause, others: Collection[Cause]) -> bool:
-    """Whether it is told with one of ``others``, of which it is a part."""
-    return any(_covers(other, cause) for other in others if other.key != cause.key)
+class Wholes:
+    """Of what others are a part, and with which these are told.
 
+    :param causes: those that are there.
+    """
 
-def _covers(whole: Cause, part: Cause) -> bool:
-    match whole.kind:
-        case "node-lost":
-            return part.kind not in ("node-lost", "job-failed", "run-done") and (
-                part.node == whole.subject or part.subject.rpartition("@")[2] == whole.subject
-            )
-        case "job-failed":
-            of_instance = part.kind in _OF_INSTANCES or part.kind == "problem"
-            return of_instance and part.job == whole.job
-        case "rank-lost" | "rank-silent":
-            return part.kind in ("problem", "straggler") and part.subject == whole.subject
-        case "disk-low":
-            return part.code == "disk-full" and part.node == whole.subject
-    return False
+    def __init__(self, causes: Iterable[Cause]) -> None:
+        subjects: dict[str, set[str]] = {}
+        for cause in causes:
+            subjects.setdefault(cause.kind, set()).add(cause.subject)
+        self._nodes = subjects.get("node-lost", set())
+        self._jobs = subjects.get("job-failed", set())
+        self._instances = subjects.get("rank-lost", set()) | subjects.get("rank-silent", set())
+        self._disks = subjects.get("disk-low", set())
+
+    def cover(self, part: Cause) -> bool:
+        """Whether ``part`` is told with another one."""
+        if part.kind in ("node-lost", "job-failed", "run-done"):
+            return False
+        if not self._nodes.isdisjoint((part.node, part.subject.rpartition("@")[2])):
+            return True
+        if part.job in self._jobs and (part.kind in _OF_INSTANCES or part.kind == "problem"):
+            return True
+        if part.kind in ("problem", "straggler") and part.subject in self._instances:
+            return True
+        return part.code == "disk-full" and part.node in self._disks

@@ -13,7 +13,7 @@ from datetime import datetime, time
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.alerts.causes import covered
+from fleetctl.alerts.causes import Wholes
 from fleetctl.model.alerts import SCHEMA, AlertRule, Cause, Message, MessageState
 from fleetctl.quantities import count, duration
 
@@ -123,14 +123,14 @@ def _take(
 
 def _due(rule: AlertRule, state: Rule, at: datetime) -> Iterator[Cause]:
     """What has to be told now; it then counts as told. One kind is told together."""
-    everything = [entry.cause for entry in state.open.values() if entry.there is not False]
+    wholes = Wholes(entry.cause for entry in state.open.values() if entry.there is not False)
     ready: dict[str, list[Open]] = {}
     for entry in state.open.values():
         if entry.sent is not None and _elapsed_s(entry.sent, at) < PAUSE_S:
             continue
         if entry.told and entry.there is False:
             ready.setdefault(f"over {entry.cause.kind}", []).append(entry)
-        elif not entry.told and entry.there and not covered(entry.cause, everything):
+        elif not entry.told and entry.there and not wholes.cover(entry.cause):
             wait_s = 0.0 if entry.cause.kind == "run-done" else rule.for_s
             if _elapsed_s(entry.since, at) >= wait_s:
                 ready.setdefault(entry.cause.kind, []).append(entry)

@@ -246,7 +246,7 @@ class Keeping:
     def _close(self) -> None:
         """What waits is written, if that can be done at once."""
         if self._store is not None:
-            if self.writes:
+            if self.writes and self._recorder.store:
                 with suppress(FleetctlError):
                     self._recorder.write()
             self._store.close()
