@@ -25,6 +25,7 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.service import FleetService
 from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
+from fleetctl.tui.counting import NAMED
 from fleetctl.tui.guide import Guide
 from fleetctl.tui.host import Host, Left
 from fleetctl.tui.kept import Kept
@@ -374,6 +375,8 @@ class FleetApp(Host):
             self.notify(f"Nothing that fleetctl starts runs {where}.")
         elif len(found) == 1:
             self.attach(*found.values(), read_only=read_only)
+        elif len(found) > NAMED:
+            self.notify(f"{under.name}: put the cursor on one of them, with → or / in the nodes.")
         else:
             title = "Look at which window" if read_only else "Type into which window"
             answers = [*(Choice(name, name) for name in found), CANCEL]

@@ -12,6 +12,7 @@ from fleetctl.marks import mark
 from fleetctl.model.repairs import KeptRecord
 from fleetctl.model.ways_in import outward
 from fleetctl.quantities import count
+from fleetctl.tui.counting import named
 from fleetctl.tui.screens.commands import CommandsPage, contents
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.undertakings import Repairs
@@ -75,7 +76,7 @@ class UndoScreen(CommandsPage):
             yield from contents(record_lines(node, records))
         if self._records:
             commands = count(sum(map(len, self._records.values())), "command")
-            what = f"y runs {commands} on {', '.join(self._records)}; esc runs nothing"
+            what = f"y runs {commands} on {named(list(self._records), 'node')}; esc runs nothing"
             yield Content.assemble("\n", toned(f"→ {what}", "busy"))
         elif not self._unasked:
             yield Content.assemble(drawn(mark("ok")), f" {NOTHING_TO_UNDO}")
