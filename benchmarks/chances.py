@@ -70,13 +70,20 @@ class Controller:
         self._nodes_yaml = nodes_yaml
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Begin a command, in a process group of its own."""
-        pipe = subprocess.PIPE
+        """Begin a command, in a process group of its own, with pipes."""
+        return self._begin(arguments, subprocess.PIPE)
+
+    def begin_into(self, file: Path, *arguments: str) -> subprocess.Popen[bytes]:
+        """The same, with what it prints in a file."""
+        with file.open("wb") as out:
+            return self._begin(arguments, out.fileno())
+
+    def _begin(self, arguments: Sequence[str], out: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [*FLEETCTL, "-f", str(self._nodes_yaml), *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=pipe,
+            stdout=out,
+            stderr=out,
             env=self.env,
             cwd=self.home,
             start_new_session=True,
@@ -117,7 +124,7 @@ def finish(process: subprocess.Popen[bytes], within_s: float = DEADLINE_S) -> Sa
         process.kill()
         out, err = process.communicate()
         code = None
-    return Said(code, out, err, time.monotonic() - began)
+    return Said(code, out or b"", err or b"", time.monotonic() - began)
 
 
 class SmallFleet:

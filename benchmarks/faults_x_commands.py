@@ -1,6 +1,6 @@
 """Every fault that a lab can make, and every command under it: no traceback, no hang.
 
-A lab of a Mac and three Linux machines, each fault at one of its places (``--all-places``: at each),
+A lab of a Mac and three Linux machines, each fault at one of its places (``--all-places``: each),
 and then each command, several side by side. A command hangs if it has not ended by its deadline.
 """
 
