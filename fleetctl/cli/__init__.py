@@ -43,6 +43,7 @@ COMMANDS = {
     "explain": "what a problem code means, and how it is repaired",
     "exec": "run a command on nodes, identical output folded",
     "serve": "watch the fleet without a screen, keep what is seen, answer other commands at once",
+    "alerts": "who is told of what goes wrong, what is raised now, and a test of it",
     "sync": "copy the code of a job to its nodes, only what changed",
     "config": "validate and show nodes.yaml, or its schema",
     "export": "nodes.yaml for ssh, MLX, Ansible, torchrun or MPI, or the topology as a picture",

@@ -118,7 +118,7 @@ def _meant(service: LiveFleet, target: str | None) -> tuple[LiveFleet, Job, Sequ
 
 def hiding(service: LiveFleet) -> Redactor:
     """What takes secrets out of texts: those of nodes.yaml, and all of env_files."""
-    from fleetctl.launch.env_file import read_env_file
+    from fleetctl.env_file import read_env_file
     from fleetctl.postmortem.redacting import Redactor
 
     secrets: list[str] = []

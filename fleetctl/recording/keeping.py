@@ -77,6 +77,15 @@ class Keeping:
         if self._begun.is_set() and self.mine:
             self._look(snapshot)
 
+    def note(self, event: Event) -> None:
+        """Hand over and keep, if this process does, what the observer itself has to say.
+
+        :param event: with a key of its own.
+        """
+        self._recorder.note(event)
+        self._show([event])
+        self._wake.set()
+
     def _look(self, snapshot: Snapshot) -> None:
         if new := self._recorder.look(snapshot):
             self._show(new)

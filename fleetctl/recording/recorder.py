@@ -90,6 +90,10 @@ class Recorder:
         self._wait(new)
         return new
 
+    def note(self, event: Event) -> None:
+        """Take what the observer itself has to say, and write nothing yet."""
+        self._wait((event,))
+
     @property
     def asks(self) -> bool:
         """Whether it is not known of something new who asked for it."""

@@ -14,15 +14,17 @@ import msgspec
 from msgspec import Struct
 
 from fleetctl import __version__
+from fleetctl.alerts.alerting import Alerting
 from fleetctl.errors import ConfigError, FleetctlError, UsageError
 from fleetctl.fleet import LiveFleet
 from fleetctl.history.writer_lock import WriterLock
 from fleetctl.link.warm.messages import nodes_digest
 from fleetctl.link.warm.place import NotPrivate
 from fleetctl.local_files import read_bounded, write_private
+from fleetctl.model.events import Event
 from fleetctl.model.layout import serve_dir
 from fleetctl.serve.door import Door, make_private
-from fleetctl.serve.observing import Observing, OnSnapshot, Say
+from fleetctl.serve.observing import Observing, OnSnapshot, Say, line
 from fleetctl.serve.server import Served, Server
 
 FILE_CHECK_S = 1.0
@@ -136,9 +138,17 @@ class Serving:
         self._say = say
         self._on_snapshot = on_snapshot
         self._server = Server()
+        self._observing: Observing | None = None
         self._ending = asyncio.Event()
         self._look = asyncio.Event()
         self._again = False
+
+    def _note(self, event: Event) -> None:
+        """Tell, and keep if that can be done, what the server itself has to say."""
+        if self._observing:
+            self._observing.note(event)
+        else:
+            self._say(line(event))
 
     def end(self) -> None:
         """Let :meth:`run` return."""
@@ -166,9 +176,10 @@ class Serving:
             info = Info(os.getpid(), datetime.now(UTC), __version__, fleet, job, read.path)
             with suppress(OSError):
                 write_private(_info(fleet), msgspec.json.encode(info))
+            alerting = Alerting(read.service.fleet, self._note)
             async with Door(fleet, self._server.take) as door:
                 self._say(f"serving {fleet} (process {info.pid}) at {door.path}")
-                await self._serve(read)
+                await self._serve(read, alerting)
         finally:
             lock.release()
 
@@ -182,12 +193,25 @@ class Serving:
                 )
             await asyncio.sleep(0.05)
 
-    async def _serve(self, read: _Read) -> None:
+    async def _serve(self, read: _Read, alerting: Alerting) -> None:
         """Serve what the file says, and what it says when it changes, until the end."""
+        sending = asyncio.create_task(alerting.run())
+        sending.add_done_callback(lambda _: self.end())
+        try:
+            await self._follow(read, alerting)
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            if not sending.cancelled() and (error := sending.exception()):
+                raise error
+
+    async def _follow(self, read: _Read, alerting: Alerting) -> None:
         served: Served | None = None
         while True:
             observing = Observing(read.service, self._interval_s, self._say)
-            observing.on_snapshot.extend(self._on_snapshot)
+            self._observing = observing
+            alerting.follow(read.service.fleet)
+            observing.on_snapshot.extend((alerting.on_snapshot, *self._on_snapshot))
             served = Served(read.service, observing.newest, read.path, read.content, served)
             self._server.serve(served)
             watching = asyncio.create_task(observing.run())

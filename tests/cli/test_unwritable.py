@@ -59,6 +59,10 @@ PRINTS = [
     "stop --json",
     "serve",
     "serve --status",
+    "alerts",
+    "alerts --json",
+    "alerts test",
+    "alerts test --json",
     "sync",
     "sync --dry-run",
     "sync --json",
@@ -96,7 +100,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         )
         .replace("connection: local", "connection: local, workdir: ~/there")
         .replace("job: {", "job: {sync: {from: code}, ")
-        + "internet: null\n"
+        + "internet: null\nalerts: [{on: problem, to: {command: cat}}]\n"
     )
     for name in ("code", "there"):
         (folder / name).mkdir()
