@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleetctl.cli.context import Context
-from fleetctl.cli.when import When
+from fleetctl.cli.moments import When
 from fleetctl.errors import UsageError
 
 if TYPE_CHECKING:
