@@ -112,9 +112,16 @@ class _Commands(click.Group):
     is_flag=True,
     help="Ask the nodes anew, over connections of its own, also where `fleetctl serve` runs.",
 )
+@click.option(
+    "--read-only",
+    is_flag=True,
+    help="The dashboard starts, stops, repairs and types nothing; it only shows.",
+)
 @click.version_option(__version__, prog_name="fleetctl", message="%(prog)s %(version)s")
 @click.pass_context
-def command(ctx: click.Context, file: Path | None, job: str | None, fresh: bool) -> None:
+def command(
+    ctx: click.Context, file: Path | None, job: str | None, fresh: bool, read_only: bool
+) -> None:
     """Start, watch and repair the jobs of a small cluster, over SSH and tmux.
 
     A TARGET is a node (pi4), a service (worker), one instance (worker@pi4) or a shell pattern of
@@ -122,7 +129,9 @@ def command(ctx: click.Context, file: Path | None, job: str | None, fresh: bool)
 
     Without a COMMAND it opens the dashboard.
     """
-    ctx.obj = Context(config_path=file, job=job, fresh=fresh)
+    ctx.obj = Context(config_path=file, job=job, fresh=fresh, read_only=read_only)
+    if read_only and ctx.invoked_subcommand is not None:
+        raise click.UsageError("--read-only is for the dashboard, which has no command", ctx)
     if ctx.invoked_subcommand is None:
         with held_back():
             from fleetctl.cli.dashboard import run as show_dashboard

@@ -70,7 +70,14 @@ async def _show(
         from fleetctl.tui.app import FleetApp
         from fleetctl.tui.host import Left
 
-        app = FleetApp(service, file=file, kept=kept.read(), write=kept.write, keep_events=True)
+        app = FleetApp(
+            service,
+            file=file,
+            kept=kept.read(),
+            write=kept.write,
+            keep_events=True,
+            read_only=context.read_only,
+        )
 
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:

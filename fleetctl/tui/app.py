@@ -87,6 +87,7 @@ class FleetApp(Host):
     :param kept: how it was left the last time; None: it looks the same in every terminal.
     :param write: keeps how it looks now.
     :param keep_events: whether events and samples are kept on this machine.
+    :param read_only: nothing is changed on any node.
     """
 
     TITLE = "fleetctl"
@@ -105,8 +106,9 @@ class FleetApp(Host):
         kept: Kept | None = None,
         write: Callable[[Kept], object] = lambda kept: None,
         keep_events: bool = False,
+        read_only: bool = False,
     ) -> None:
-        super().__init__(service, interval_s, kept)
+        super().__init__(service, interval_s, kept, read_only=read_only)
         self._file = file
         self._write = write
         self._watch: Watching | None = None
@@ -384,6 +386,8 @@ class FleetApp(Host):
 
     def attach(self, instance: Instance, *, read_only: bool) -> None:
         """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
+        if not read_only and not self.may(f"type into the window of {instance.name}"):
+            return
         work = self._lend_to(instance, read_only=read_only)
         title = f"attach {instance.name}"
         in_background(self, work, title=title, group="attach", exclusive=True)

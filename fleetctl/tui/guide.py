@@ -46,7 +46,8 @@ class Guide:
 
     def break_it(self, scenario: demo.Scenario) -> None:
         """Break what ``scenario`` is about, and say what to look for."""
-        self._do(scenario.title, self._break_it(scenario))
+        if self._app.may("break anything"):
+            self._do(scenario.title, self._break_it(scenario))
 
     async def _break_it(self, scenario: demo.Scenario) -> None:
         said = await demo.inject(scenario)
@@ -56,7 +57,8 @@ class Guide:
 
     def mend(self, scenario: demo.Scenario) -> None:
         """Mend what ``scenario`` broke."""
-        self._do(scenario.title, self._mend(scenario))
+        if self._app.may("mend anything"):
+            self._do(scenario.title, self._mend(scenario))
 
     async def _mend(self, scenario: demo.Scenario) -> None:
         said = await demo.heal(scenario)

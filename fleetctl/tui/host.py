@@ -29,19 +29,37 @@ class Host(App[Left]):
 
     :param interval_s: seconds between two looks at a node.
     :param kept: how it was left the last time.
+    :param read_only: nothing is changed on any node; see :meth:`may`.
     """
 
     snapshot: var[Snapshot | None] = var(None)
     events: var[tuple[Event, ...]] = var(())
     job_action: var[JobAction | None] = var(None)
 
-    def __init__(self, service: FleetService, interval_s: float, kept: Kept | None = None) -> None:
+    def __init__(
+        self,
+        service: FleetService,
+        interval_s: float,
+        kept: Kept | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
         super().__init__()
+        self.read_only = read_only
         self.kept = kept or Kept()
         self.service = service
         self.interval_s = interval_s
         self.action_began_s = 0.0
         """When :attr:`job_action` began, by ``time.monotonic()``."""
+
+    def may(self, what: str) -> bool:
+        """Whether nodes may be changed by this dashboard; where not, it says so.
+
+        :param what: is wanted, such as ``stop``; what ends the sentence "does not …".
+        """
+        if self.read_only:
+            self.notify(f"This dashboard was opened with --read-only: it does not {what}.")
+        return not self.read_only
 
     def keep(self, kept: Kept) -> None:
         """Keep ``kept`` for the next time."""

@@ -78,7 +78,8 @@ class CommandsPage(Page):
 
     def action_apply(self) -> None:
         """Run the commands that are shown."""
-        self.begin(self.apply())
+        if self.app.may("run commands on nodes"):
+            self.begin(self.apply())
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         self.failed = ""
