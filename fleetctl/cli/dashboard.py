@@ -67,9 +67,10 @@ async def _show(
     """Show ``service`` until it is left; returns the exit code, and what to show next, if any."""
     async with service:
         from fleetctl.tui import kept
-        from fleetctl.tui.app import FleetApp
+        from fleetctl.tui.app import FleetApp, preferences
         from fleetctl.tui.host import Left
 
+        wanted = preferences()
         app = FleetApp(
             service,
             file=file,
@@ -77,6 +78,7 @@ async def _show(
             write=kept.write,
             keep_events=True,
             read_only=context.read_only,
+            preferences=wanted,
         )
 
         def go_on(instances: tuple[str, ...]) -> None:
