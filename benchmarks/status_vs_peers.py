@@ -30,7 +30,7 @@ TARGETS = {5: (0.75, 21), 50: (0.5, 5), 200: (0.35, 3)}
 """By number of nodes: the highest ratio to the faster peer, and rounds."""
 WARM_TARGETS = {5: (0.25, 21), 200: (0.05, 7)}
 """The same for what is warm."""
-KNOWN_S = 120.0
+KNOWN_S = 300.0
 """How long a server may take until it knows all nodes."""
 MEMORY_MB = 100.0
 FANOUT = {"pdsh": 32, "clush": 64}

@@ -195,12 +195,12 @@ class WayChanges:
     def _explain(self, lost: list[str], problem: Problem) -> str:
         """``problem`` is why these nodes are lost: one event; returns its key."""
         first = min((self.lost[name] for name in lost), key=lambda key: self._book[key].at)
-        cause = f"{problem.code}: {problem.summary}"
         event = self._book[first]
+        cause = f"{problem.code}: {problem.summary}"
         if not event.code or problem.node != event.node:  # another's word tells more than silence
             text = f"{event.subject} cannot be reached: {cause}"
             if event.subject in problem.summary and "cannot be reached" in problem.summary:
-                text = problem.summary
+                text, cause = problem.summary, event.cause
             self._book.amend(first, code=problem.code, cause=cause, text=text)
         for name in lost:
             if self.lost[name] != first:

@@ -35,8 +35,9 @@ async def connecting(fleet: Fleet, links: Links) -> AsyncIterator[Mapping[str, O
         if node.connection == "ssh"
     }
     try:
+        await asyncio.sleep(0)  # the attempts begin, ...
         for module in _PIECES:
-            await asyncio.sleep(0)  # connections go on
+            await asyncio.sleep(0)  # ... and go on
             with uncollected():
                 import_module(module)
         yield opening

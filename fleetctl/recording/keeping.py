@@ -13,7 +13,7 @@ from fleetctl.history.writer_lock import WriterLock
 from fleetctl.model.events import Event
 from fleetctl.quantities import count
 from fleetctl.recording.missed import Missed, enter_past
-from fleetctl.recording.recorder import Recorder
+from fleetctl.recording.recorder import Recorder, open_events
 from fleetctl.service import FleetService
 from fleetctl.undertakings import Snapshot
 
@@ -59,6 +59,8 @@ class Keeping:
         self._troubled = False
         self._newest: Snapshot | None = None
         self._version = -1
+        self._records = False
+        """Whether the history has what the recorder sees."""
         self._begun = asyncio.Event()
         self._wake = asyncio.Event()
         self._ask = asyncio.Event()
@@ -89,7 +91,7 @@ class Keeping:
     @property
     def mine(self) -> bool:
         """Whether what happens is told by this process: no other one keeps it for both."""
-        return self.writes or self._store is None
+        return self._records or self._store is None
 
     def ask_soon(self) -> None:
         """An action ended here: nodes have it noted."""
@@ -117,26 +119,31 @@ class Keeping:
     async def _open(self) -> None:
         fleet = self._service.fleet
         store = await asyncio.to_thread(Store, fleet.name, limits=fleet.history)
+        try:
+            self._show(await self._kept(store))
+        except FleetctlError:
+            store.close()
+            raise
         self._store = store
-        self._show(await self._kept())
-        await self._go_on()
+        if self.writes:
+            await self._record(store)
+        else:  # what was seen before is told by the one that writes
+            self._recorder, self._sizes = Recorder(), {}
 
-    async def _go_on(self) -> None:
-        """Begin to record, where this process is the one that does, with what still goes on."""
-        if not self.writes or self._store is None:
-            return
+    async def _record(self, store: Store) -> None:
+        """Begin to record, with what still goes on."""
         recorder = self._recorder
-        recorder.store = self._store
         if not recorder.looked:
-            recorder.go_on_with(await asyncio.to_thread(recorder.open_events))
+            recorder.go_on_with(await asyncio.to_thread(open_events, store))
+        recorder.store = store
+        self._records = True
         self._ask.set()
         if self._newest:
             self._look(self._newest)
 
-    async def _kept(self) -> list[Event]:
-        assert self._store
+    async def _kept(self, store: Store) -> list[Event]:
         since = datetime.now(UTC) - self._since
-        return await asyncio.to_thread(self._store.events, since, most=MOST)
+        return await asyncio.to_thread(store.events, since, most=MOST)
 
     async def _keep_writing(self) -> None:
         while True:
@@ -150,17 +157,19 @@ class Keeping:
     async def _step(self) -> None:
         if self._store is None:
             await self._open()
-        if self.writes:
+        store = self._store
+        assert store
+        if self.writes or await asyncio.to_thread(self._lock.take):
+            if not self._records:
+                await self._record(store)
             await self._look_for_gaps()
             await asyncio.to_thread(self._recorder.write)
             if self._recorder.lost:
                 self._tell(f"{count(self._recorder.lost, 'event')} could not be kept")
                 self._recorder.lost = 0
-        elif await asyncio.to_thread(self._lock.take):
-            await self._go_on()
-        elif self._store and (now := await asyncio.to_thread(self._store.version)) != self._version:
+        elif (now := await asyncio.to_thread(store.version)) != self._version:
             self._version = now
-            self._show(await self._kept())
+            self._show(await self._kept(store))
 
     async def _look_for_gaps(self) -> None:
         """Find the nodes that are heard again, before the newest samples say that they are.

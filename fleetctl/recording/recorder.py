@@ -21,6 +21,14 @@ OPEN_FOR = timedelta(days=30)
 """An event that is older does not go on."""
 
 
+def open_events(store: Store) -> list[Event]:
+    """What the history has that may still go on.
+
+    :raises HistoryError: it cannot be read.
+    """
+    return [e for e in store.events(datetime.now(UTC) - OPEN_FOR) if e.until is None]
+
+
 class Recorder:
     """Writes the snapshots of one watch into ``store``.
 
@@ -52,22 +60,13 @@ class Recorder:
         :raises HistoryError: it cannot be written; the next snapshot brings it again.
         """
         if not self.looked and self.store and snapshot.complete:
-            self.go_on_with(self.open_events())
+            self.go_on_with(open_events(self.store))
         new = self.look(snapshot)
         self.write()
         return new
 
-    def open_events(self) -> list[Event]:
-        """What the history has that may still go on.
-
-        :raises HistoryError: it cannot be read.
-        """
-        assert self.store
-        kept = self.store.events(datetime.now(UTC) - OPEN_FOR)
-        return [event for event in kept if event.until is None]
-
     def go_on_with(self, events: list[Event]) -> None:
-        """Take :meth:`open_events`, before the first look."""
+        """Take :func:`open_events`, before the first look."""
         self._changes.go_on_with(events)
 
     def look(self, snapshot: Snapshot) -> tuple[Event, ...]:

@@ -14,7 +14,7 @@ from fleetctl.undertakings import Snapshot
 
 INTERVALS = 3
 """A look at a node that answers is not older than so many of the watch's intervals, ..."""
-LEAST_S = 5.0
+LEAST_S = 10.0
 """... or than this, or it is not told."""
 LOST_S = LONGEST_PAUSE_S * 1.3 + 10.0
 """The same for a node that is lost, which is asked more rarely."""

@@ -138,6 +138,7 @@ class Serving:
         self._server = Server()
         self._ending = asyncio.Event()
         self._look = asyncio.Event()
+        self._again = False
 
     def end(self) -> None:
         """Let :meth:`run` return."""
@@ -145,12 +146,9 @@ class Serving:
         self._look.set()
 
     def look(self) -> None:
-        """Read the file again now."""
-        self._file.news()
+        """Read the file again now, also if it seems to be the same."""
         self._again = True
         self._look.set()
-
-    _again = False
 
     async def run(self) -> None:
         """Serve until :meth:`end`.

@@ -14,6 +14,8 @@ LOW = 32
 """Below so many rows each of them counts."""
 _TOPOLOGY = 40
 """A topology that is narrower says little."""
+_SPACIOUS = 60
+"""The columns of a topology that leaves the rest to the nodes."""
 _LEAST_ROWS = 6
 _LOW_ROWS = 10
 
@@ -46,7 +48,7 @@ def room(
     topology = 0
     if layout == "1" and width >= BESIDE:
         least, most = nodes
-        spare = left - (most if left - most >= left // 2 else least)
+        spare = left - (most if left - most >= _SPACIOUS else least)
         topology = max(_TOPOLOGY, min(spare, left * 6 // 10))
     wanted = max(rows, topology_rows if topology else 0)
     low = height < LOW

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fleetctl.model.jobs import Job
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor
 
-_NAMED = 2
-"""So many marked rows are named; more are counted."""
+_NAMED = 6
+"""So many marked rows are named in a question; more are counted."""
 
 
 class Selection:
@@ -43,7 +43,7 @@ class Selection:
             return self.row
         names, rows = list(self._marks), self._marks.values()
         return UnderCursor(
-            ", ".join(names) if len(names) <= _NAMED else f"{len(names)} marked",
+            ", ".join(names) if len(names) <= _NAMED else f"{len(names)} rows",
             tuple(dict.fromkeys(node for row in rows for node in row.nodes)),
             tuple(instance for row in rows for instance in row.instances),
             marked=True,
@@ -60,8 +60,11 @@ def _rows(under: UnderCursor) -> dict[str, UnderCursor]:
 def stop_words(under: UnderCursor, job: Job | None) -> str:
     """What start, stop and restart are about, in the footer; the whole job where nothing is
     selected."""
-    if under.marked or len(under.instances) == 1:
-        return under.name if under.marked else under.instances[0].name
+    if under.marked:
+        number = max(len(under.instances), len(under.nodes))
+        return under.name if number == 1 else f"{number} marked"
+    if len(under.instances) == 1:
+        return under.instances[0].name
     if under.instances:
         return f"{under.name} ({len(under.instances)})"
     return job.name if job else ""
@@ -71,4 +74,4 @@ def fix_words(under: UnderCursor) -> str:
     """What a repair is about, in the footer."""
     if under.problems:
         return under.problems[0].code
-    return under.name if under.marked else ", ".join(under.nodes)
+    return under.nodes[0] if len(under.nodes) == 1 else f"{len(under.nodes)} nodes"

@@ -50,6 +50,8 @@ def situation(
     :param left_over: whether stopping all stops this orphan, too.
     """
     place = f"The cursor is on {under.name}" if under.name else "The cursor is on no row"
+    if under.marked:
+        place = f"Marked: {under.name}"
     lines = [f"{place}{'' if under.instances else ', where nothing of the job runs'}."]
     if status is None:
         return "\n".join([*lines, "Running now: not known yet."])

@@ -91,7 +91,7 @@ def test_killed_processes_and_lost_nodes_show_and_recover(lab: Lab, job: User) -
         screen.until("Start: 3 of 3 ready")
         screen.back()
         screen.type("e")
-        text = screen.until("worker@mini is ready", "mini is reached again")
+        text = screen.until("mini cannot be reached", "reached again after")
         assert "mini cannot be reached" in text
         assert "worker@mini is failed" in text
         screen.back()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fleetctl.lab import Lab
-from tests.e2e.cluster import User, eventually, finish, running, sh
+from tests.e2e.cluster import User, commands, eventually, finish, running, sh
 from tests.e2e.conftest import MakeUser
 from tests.e2e.terminal import Terminal
 
@@ -58,9 +58,7 @@ def states(user: User) -> set[str]:
     return {service["state"] for service in json.loads(said.out)["services"].values()}
 
 
-def test_nothing_logs_in_again(
-    lab: Lab, served: tuple[User, subprocess.Popen[bytes]], tmp_path: Path
-) -> None:
+def test_nothing_logs_in_again(lab: Lab, served: tuple[User, subprocess.Popen[bytes]]) -> None:
     """status, exec, start, logs, attach, check and stop; and each state is told at once."""
     user, process = served
     before = logins(lab)
@@ -159,3 +157,60 @@ def test_a_node_is_lost_and_comes_back(
     eventually(lambda: "3/4 nodes" in user.type("status").out, "pi is lost", timeout_s=40)
     lab.heal()
     eventually(lambda: "4/4 nodes" in user.type("status").out, "pi is back", timeout_s=60)
+
+
+def descriptors(lab: Lab, fleet: str) -> tuple[int, int]:
+    """Open files and kilobytes of memory of the server of a fleet."""
+    [pid] = [
+        pid
+        for pid, command in commands(lab, "controller").items()
+        if f"{fleet}.yaml serve" in command and "nsenter" not in command
+    ]
+    asked = f"ls /proc/{pid}/fd | wc -l; grep VmRSS: /proc/{pid}/status"
+    found, _, memory, _ = sh(lab, "controller", asked, user="root").split()
+    return int(found), int(memory)
+
+
+@pytest.mark.long
+def test_it_grows_by_nothing(lab: Lab, user: MakeUser) -> None:
+    """In three minutes of quick looks, with clients that come, go and are killed."""
+    one = user(JOB)
+    one.begin("serve", "--interval", "0.2")
+    eventually(lambda: WARM in one.type("status").out, "it answers", timeout_s=45)
+    one.start()
+
+    def round_of_use() -> None:
+        assert one.type("exec", "*", "--", "echo a").code == 0
+        assert one.type("logs").code == 0
+        states(one)
+        cut = one.begin("exec", "mini", "--", "exec sleep 4716")
+        eventually(lambda: running(lab, "mini", "sleep 4716"), "it runs", timeout_s=30)
+        cut.kill()
+        cut.wait(10)
+
+    for _ in range(5):
+        round_of_use()
+    files, memory_kb = descriptors(lab, one.fleet)
+    until_s = time.monotonic() + 180
+    while time.monotonic() < until_s:
+        round_of_use()
+    eventually(lambda: descriptors(lab, one.fleet)[0] <= files, "no more files are open")
+    assert descriptors(lab, one.fleet)[1] < memory_kb * 1.1 + 2048
+    one.type("stop")
+
+
+@pytest.mark.long
+def test_the_dashboard_goes_over_it_too(
+    lab: Lab, served: tuple[User, subprocess.Popen[bytes]]
+) -> None:
+    user, process = served
+    before = logins(lab)
+    with Terminal(lab, user.argv(), columns=120, rows=40) as terminal:
+        terminal.wait_for("0/4 ready", timeout_s=30)
+        user.start()
+        terminal.wait_for("4/4 ready", timeout_s=30)
+        terminal.type("q")
+        terminal.wait_for_end(20)
+    assert logins(lab) == before
+    process.terminate()
+    assert finish(process).code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ Fault = Callable[[World], object]
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
+@cache
 def seen(fault: Fault | None = None) -> FleetStatus:
     world = World(CLUSTER)
     if fault:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetctl.history import store as store_module
+from fleetctl.history import file as history_file
 from fleetctl.history.store import HistoryError, Store
 from fleetctl.model.actions import Ending, Note, Told, action_key
 from fleetctl.model.events import Actor, Event
@@ -29,7 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(keeping_module, "LOOK_S", 0.05)
     monkeypatch.setattr(keeping_module, "SOON_S", 0.05)
-    monkeypatch.setattr(store_module, "BUSY_S", 0.1)
+    monkeypatch.setattr(history_file, "BUSY_S", 0.1)
     folder = tmp_path / ".local/state/fleetctl" / FLEET.name
     folder.mkdir(parents=True)
     return folder

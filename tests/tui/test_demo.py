@@ -79,6 +79,17 @@ def test_the_tour_breaks_says_what_to_look_for_and_mends(outside: Outside) -> No
     played(act)
 
 
+def test_in_few_rows_the_guide_is_one_line_that_ends(outside: Outside) -> None:
+    async def act(screen: Screen) -> None:
+        text = await screen.until("no cables here · d: a tour of things to break · q: leave")
+        assert text.splitlines()[1].endswith("it is gone")
+        assert text.splitlines()[2].startswith("╭─ Nodes")
+        await screen.type("d", "enter")
+        await screen.until("cable: fault done. · h: mend it · d: the tour")
+
+    played(act, (80, 24))
+
+
 @pytest.mark.parametrize(("kept", "then"), [(False, "all of it is gone"), (True, "it runs on")])
 def test_what_leaving_means_is_true(outside: Outside, kept: bool, then: str) -> None:
     about = Path(os.environ[VARIABLE])

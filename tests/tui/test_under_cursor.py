@@ -238,9 +238,9 @@ def test_rows_that_all_go_leave_no_cursor_and_bring_it_back() -> None:
 def test_what_is_marked_is_what_keys_act_on() -> None:
     async def act(screen: Screen) -> None:
         await screen.type("down", "space", "down", "space")
-        await screen.until("x stop worker@mini2, worker@mini3", "Nodes · 2 marked", "● ◆")
+        await screen.until("x stop 2 marked", "Nodes · 2 marked", "● ◆")
         await screen.type("end", "x")
-        await screen.until("The cursor is on worker@mini2, worker@mini3.", "stop all of edp")
+        await screen.until("Marked: worker@mini2, worker@mini3.", "stop all of edp")
         await screen.type("up", "up", "enter")
         await screen.until("Stop: 2 of 2 stopped")
         assert screen.stage.began == [("stop", ("worker@mini2", "worker@mini3"))]
@@ -249,9 +249,9 @@ def test_what_is_marked_is_what_keys_act_on() -> None:
         await screen.type("shift+tab", "shift+tab", "left", "up", "space")  # both of pi4's node
         await screen.until("x stop 3 marked")
         await screen.type("space")
-        await screen.until("x stop worker@mini2, worker@mini3")
+        await screen.until("x stop 2 marked")
         await screen.type("escape")
-        await screen.until("f fix macbook", gone="◆")
+        await screen.until("Nodes ─", gone="◆")
 
     played(act, (160, 40))
 
@@ -298,5 +298,16 @@ def test_the_line_of_a_log_that_is_clicked_is_what_keys_act_on() -> None:
         await screen.until("x stop worker@mini3", "Logs · all")
         await screen.pilot.click("LogLines", offset=(2, 0), times=2)
         await screen.until("Logs · worker@mini3")
+
+    played(act, (160, 40))
+
+
+def test_a_key_acts_on_the_row_to_which_the_key_before_it_went() -> None:
+    async def act(screen: Screen) -> None:
+        rows = screen.app.screen.query_one("NodesPanel Rows", Rows)
+        for _ in range(2):  # faster than messages are handled
+            rows.action_cursor_down()
+            await screen.app.screen.run_action("mark")
+        assert screen.app.under_cursor.name == "worker@mini2, worker@mini3"
 
     played(act, (160, 40))

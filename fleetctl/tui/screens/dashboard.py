@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantBlur, DescendantFocus, Resize
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import OptionList
 
@@ -22,7 +23,7 @@ from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.screens.problem import ProblemScreen
 from fleetctl.tui.selection import Selection
-from fleetctl.tui.under_cursor import UnderCursor, of_instance
+from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
 from fleetctl.tui.widgets import node_columns
 from fleetctl.tui.widgets.detail_panel import LINES, DetailPanel
 from fleetctl.tui.widgets.find_line import FindLine
@@ -35,6 +36,9 @@ from fleetctl.tui.widgets.topology_panel import TopologyPanel
 from fleetctl.undertakings import Snapshot
 
 Panel = NodesPanel | TopologyPanel | ProblemsPanel | LogPanel
+
+DETAILS_S = 0.05
+"""How long details wait for the next key."""
 
 
 class Dashboard(Screen[None]):
@@ -106,6 +110,9 @@ class Dashboard(Screen[None]):
         self.selection = Selection()
         self._found_in: Panel | None = None
         """The panel that the cursor was in last."""
+        self._followed = NOTHING.place
+        """The row that the other panels follow."""
+        self._details_soon: Timer | None = None
         self._stepping = False
         """Whether the nodes' table has steps, by which the room was divided."""
 
@@ -147,6 +154,8 @@ class Dashboard(Screen[None]):
         zoomed, focused = self.maximized is before, before.has_focus_within
         if zoomed:
             self.minimize()
+        if self._found_in is before:
+            self._found_in = logs
         self.mount(logs, before=before)
         before.remove()
         if zoomed:
@@ -222,6 +231,7 @@ class Dashboard(Screen[None]):
     @property
     def under_cursor(self) -> UnderCursor:
         """What keys act on: what is marked, else the row of the cursor."""
+        self._look_up_row()
         return self.selection.acted_on
 
     @on(CursorMoved)
@@ -229,16 +239,21 @@ class Dashboard(Screen[None]):
     @on(DescendantBlur)
     @on(OptionList.OptionHighlighted)
     def _cursor_moved(self) -> None:
-        row = self._row()
-        moved = row is not None and row.place != self.selection.row.place
-        if row is not None:
-            self.selection.row = row
-        if moved:
+        self._look_up_row()
+        if self.selection.row.place != self._followed:
+            self._followed = self.selection.row.place
             self._follow_cursor()
-            self._show_details()
+            if self._details_soon is None:  # a key that is held down does not wait for them
+                self._details_soon = self.set_timer(DETAILS_S, self._show_details)
         self._name_targets()
 
+    def _look_up_row(self) -> None:
+        """A key may come before the message that the cursor moved."""
+        if (row := self._row()) is not None:
+            self.selection.row = row
+
     def _show_details(self) -> None:
+        self._details_soon = None
         panel = self.query_one(DetailPanel)
         if not panel.has_class("-has-room") and self.maximized is not panel:
             return
@@ -284,6 +299,7 @@ class Dashboard(Screen[None]):
 
     def action_mark(self) -> None:
         """Mark the row of the cursor, or take its mark away."""
+        self._look_up_row()
         self.selection.toggle()
         self._marked()
 

@@ -59,8 +59,11 @@ class DetailPanel(VerticalScroll):
             self.border_title = title
             self.scroll_home(animate=False)
         if text != self._shown:
-            self._shown = text
-            self.query_one("#text", Static).update(text)
+            before, self._shown = self._shown, text
+            grown = [len(line) for line in before.split("\n")] != [
+                len(line) for line in text.split("\n")
+            ]
+            self.query_one("#text", Static).update(text, layout=grown)
 
 
 def _sheet(

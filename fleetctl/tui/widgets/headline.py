@@ -30,6 +30,10 @@ STAYS_S = 10.0
 """How long the line of an action that is over stays."""
 
 
+_TROUBLE, _NO_PROBLEM = 10, 46
+"""Ranks of two parts that do not stand side by side."""
+
+
 class _Part(Struct, frozen=True):
     """Of the line; the larger ``rank``, the earlier it is left out."""
 
@@ -52,6 +56,8 @@ def headline(
     :param trend: where the loss goes.
     """
     parts = [*_of_job(fleet, job, status, heard or {}, trend, width), *_of_fleet(status)]
+    if any(part.rank == _TROUBLE for part in parts):  # it would be denied beside it
+        parts = [part for part in parts if part.rank != _NO_PROBLEM]
     while len(parts) > 1 and _columns(parts) > width:
         parts.remove(max(parts, key=lambda part: part.rank))
     left = Content(" · ").join(part.said for part in parts if part.left)
@@ -93,7 +99,7 @@ def _of_job(
     if found:
         more = f" +{len(found) - 1}" if len(found) > 1 else ""
         name = among(found[0].name, (*status.nodes, *status.services), max(12, width // 5))
-        yield _Part(10, toned(f"{name} {found[0].said}{more}", "bad"))
+        yield _Part(_TROUBLE, toned(f"{name} {found[0].said}{more}", "bad"))
 
 
 def _of_fleet(status: FleetStatus | None) -> Iterator[_Part]:
@@ -113,7 +119,7 @@ def _of_fleet(status: FleetStatus | None) -> Iterator[_Part]:
         found = toned("asking …", "busy")
     else:
         found = toned("no problem", "quiet")
-    yield _Part(28 if status.problems else 46, found, left=False)
+    yield _Part(28 if status.problems else _NO_PROBLEM, found, left=False)
     clock = status.generated_at.astimezone().strftime("%H:%M:%S")
     yield _Part(55, Content(clock), left=False)
 

@@ -286,9 +286,10 @@ class NodesPanel(Vertical):
         cells = {"role": role, "state": state(service.word if service else node.state)}
         if service:
             cells.update(node_columns.of_service(service, status.generated_at))
-            if service.state == "ready" and (
-                said := rank_trouble(status, place.key, silent, self._snapshot.heard_at)
-            ):
+            said = rank_trouble(status, place.key, silent, self._snapshot.heard_at)
+            if not said and self._data[place.node].ok is False:
+                said = "cut off"
+            if service.state == "ready" and said:
                 cells["state"] = toned(f"{mark('degraded').symbol} {said}", "doubt")
         if not first:
             return cells

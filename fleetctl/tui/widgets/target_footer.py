@@ -62,7 +62,8 @@ class TargetFooter(Footer):
     def show(self, under: UnderCursor, job: Job | None) -> None:
         """Name what the keys act on."""
         columns = next(most for least, most in _NAMES if self.app.size.width >= least)
-        repaired = fix_words(under) if self.app.size.width >= _NAMES[1][0] else ""
+        wide = self.app.size.width >= _NAMES[0][0]
+        repaired = fix_words(under) if wide or (under.problems and columns > _NAMES[2][1]) else ""
         names = [n for i in (job.instances if job else ()) for n in (i.name, i.node)]
         targets = {
             "app.stop": f"stop {among(stop_words(under, job), names, columns)}".rstrip(),
@@ -72,5 +73,6 @@ class TargetFooter(Footer):
             self._targets = targets
             for key in self.query(FooterKey):
                 if key.action in targets and key.description != targets[key.action]:
+                    moved = len(key.description) != len(targets[key.action])
                     key.description = targets[key.action]
-                    key.refresh(layout=True)
+                    key.refresh(layout=moved)  # that of the whole screen takes long
