@@ -22,6 +22,7 @@ from fleetctl.errors import ConfigError, FleetctlError
 
 if TYPE_CHECKING:
     from fleetctl.service import FleetService
+    from fleetctl.tui.seen import Seen
 
 EXAMPLE = Path("nodes.yaml")
 TERMINAL_CHECK_S = 2.0
@@ -54,17 +55,23 @@ async def _dashboard(context: Context) -> int:
         os.environ.pop(name, None)
     file = NodesFile(context)
     shown: FleetService = file.read()
+    from fleetctl.tui.seen import Seen
+
+    seen = Seen()
     while True:
-        code, again = await _show(context, file, shown)
+        code, again = await _show(context, file, shown, seen)
         if again is None:
             return code
         shown = again
 
 
 async def _show(
-    context: Context, file: NodesFile, service: FleetService
+    context: Context, file: NodesFile, service: FleetService, seen: Seen
 ) -> tuple[int, FleetService | None]:
-    """Show ``service`` until it is left; returns the exit code, and what to show next, if any."""
+    """Show ``service`` until it is left; returns the exit code, and what to show next, if any.
+
+    :param seen: what dashboards before this have seen; this one adds to it.
+    """
     async with service:
         from fleetctl.tui import kept
         from fleetctl.tui.app import FleetApp, preferences
@@ -79,6 +86,7 @@ async def _show(
             keep_events=True,
             read_only=context.read_only,
             preferences=wanted,
+            seen=seen,
         )
 
         def go_on(instances: tuple[str, ...]) -> None:

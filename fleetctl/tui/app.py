@@ -23,7 +23,9 @@ from fleetctl.model.events import Event
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.repairs import StepOutcome
 from fleetctl.model.sudo import SudoPassword
+from fleetctl.quantities import count
 from fleetctl.service import FleetService
+from fleetctl.tui import clipboard
 from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
 from fleetctl.tui.guide import Guide
@@ -39,10 +41,11 @@ from fleetctl.tui.messages import (
     SnapshotTaken,
     SourceFailed,
 )
-from fleetctl.tui.palette import commands
+from fleetctl.tui.palette import MostUsed, commands, with_one_more
 from fleetctl.tui.palettes import COLOURS_256, OURS, has_256, visible
 from fleetctl.tui.preferences import FILE, Preferences, read
 from fleetctl.tui.recording import Recording
+from fleetctl.tui.screen_text import write_screen
 from fleetctl.tui.screens.action import ActionScreen
 from fleetctl.tui.screens.bench import BenchScreen
 from fleetctl.tui.screens.check import CheckScreen
@@ -53,6 +56,7 @@ from fleetctl.tui.screens.fix import FixScreen
 from fleetctl.tui.screens.help import HelpScreen
 from fleetctl.tui.screens.node import NodeScreen
 from fleetctl.tui.screens.undo import UndoScreen
+from fleetctl.tui.seen import Seen
 from fleetctl.tui.sixteen import SIXTEEN, has_sixteen
 from fleetctl.tui.sources import follow_logs, watch_fleet
 from fleetctl.tui.switching import Switching
@@ -101,13 +105,16 @@ class FleetApp(Host):
     :param keep_events: whether events and samples are kept on this machine.
     :param read_only: nothing is changed on any node.
     :param preferences: what stands in tui.toml.
+    :param seen: see :class:`Host`.
     """
 
     TITLE = "fleetctl"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {MostUsed}  # noqa: RUF012 - as in the base
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "leave", "leave", show=False, priority=True),
         Binding("ctrl+c", "interrupt", show=False),
+        Binding("D", "write_screen", "screen as text", show=False),
     ]
 
     def __init__(
@@ -121,8 +128,11 @@ class FleetApp(Host):
         keep_events: bool = False,
         read_only: bool = False,
         preferences: Preferences | None = None,
+        seen: Seen | None = None,
     ) -> None:
-        super().__init__(service, interval_s, kept, read_only=read_only, preferences=preferences)
+        super().__init__(
+            service, interval_s, kept, read_only=read_only, preferences=preferences, seen=seen
+        )
         self._file = file
         self._write = write
         self._watch: Watching | None = None
@@ -137,6 +147,7 @@ class FleetApp(Host):
         self.web_pages = WebPages(self)
         self.switching = Switching(self)
         self.recording = Recording(self, keep=keep_events)
+        self.set_reactive(Host.repaired, self.seen.repaired)
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard is the bottom screen."""
@@ -352,7 +363,7 @@ class FleetApp(Host):
         if outcome.state == "done":
             one = outcome.node, outcome.code
             others = tuple(kept for kept in self.repaired if kept != one)
-            self.repaired = others if undone else (*others, one)
+            self.seen.repaired = self.repaired = others if undone else (*others, one)
 
     def action_undo(self) -> None:
         """Show the commands that undo the repairs of the node under the cursor."""
@@ -383,9 +394,26 @@ class FleetApp(Host):
         """Show what changed, also before the dashboard was opened."""
         self.push_screen(EventsScreen())
 
+    def action_write_screen(self) -> None:
+        """Write what is on the screen into a new file, as plain text."""
+        in_background(self, write_screen(self), title="screen", group="screen")
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy ``text``, and say by what."""
+        self._clipboard = text
+        in_background(self, self._copy(text), title="clipboard", group="clipboard", exclusive=True)
+
+    async def _copy(self, text: str) -> None:
+        way = await clipboard.copy(text)
+        if not way:
+            super().copy_to_clipboard(text)
+        lines = count(text.count("\n") + 1, "line")
+        self.notify(f"{lines} copied by {way or clipboard.OSC_52}", markup=False)
+
     def action_help(self) -> None:
         """Show the keys."""
-        self.push_screen(HelpScreen())
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen.active_bindings.values()))
 
     # attach
 
@@ -399,6 +427,9 @@ class FleetApp(Host):
 
     def attach(self, instance: Instance, *, read_only: bool) -> None:
         self.lending.attach(instance, read_only=read_only)
+
+    def count_use(self, command: str) -> None:
+        self.keep(replace(self.kept, used=with_one_more(self.kept.used, command)))
 
     async def ask_password(self) -> SudoPassword:
         return await self.lending.ask_password()
@@ -447,6 +478,7 @@ class FleetApp(Host):
         try:
             again = self._file.read()
             job = again.fleet.jobs.get(self._job or "")
+            self.seen.keep_nodes(again.fleet.nodes)
             self.exit(Left(again=again.with_job(job) if job else again))
         except FleetctlError as error:
             self.notify(

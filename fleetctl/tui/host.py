@@ -16,6 +16,7 @@ from fleetctl.service import FleetService
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.kept import Kept
 from fleetctl.tui.preferences import Preferences
+from fleetctl.tui.seen import Seen
 from fleetctl.tui.under_cursor import UnderCursor
 from fleetctl.undertakings import Snapshot
 
@@ -36,6 +37,7 @@ class Host(App[Left]):
     :param kept: how it was left the last time.
     :param read_only: nothing is changed on any node; see :meth:`may`.
     :param preferences: what stands in tui.toml.
+    :param seen: what the one before has seen, which this takes the place of.
     """
 
     snapshot: var[Snapshot | None] = var(None)
@@ -52,8 +54,10 @@ class Host(App[Left]):
         *,
         read_only: bool = False,
         preferences: Preferences | None = None,
+        seen: Seen | None = None,
     ) -> None:
         super().__init__()
+        self.seen = seen or Seen()
         self.preferences = preferences or Preferences()
         self.read_only = read_only
         self.kept = kept or Kept()
@@ -101,6 +105,10 @@ class Host(App[Left]):
 
     def attach(self, instance: Instance, *, read_only: bool) -> None:
         """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
+        raise NotImplementedError
+
+    def count_use(self, command: str) -> None:
+        """A command of the palette was used."""
         raise NotImplementedError
 
     async def ask_password(self) -> SudoPassword:

@@ -326,8 +326,6 @@ class LogPanel(Vertical):
     def action_copy(self) -> None:
         text = self.screen.get_selected_text() or self._lines.visible_text
         self.app.copy_to_clipboard(text)
-        lines = text.count("\n") + 1
-        self.notify(f"{lines} line{'s' * (lines > 1)} copied", title="Logs")
 
     # Filter and search
 

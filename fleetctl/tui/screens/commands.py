@@ -170,7 +170,7 @@ class CommandsPage(Page):
         """Show what is being done; empty: nothing."""
         self.busy = doing
         self.draw()
-        self.refresh_bindings()
+        self.call_after_refresh(self.refresh_bindings)  # by when the footer is there
 
     def done(self, outcome: StepOutcome) -> None:
         """Show the outcome of a command."""

@@ -118,14 +118,15 @@ class Dashboard(Screen[None]):
 
     def compose(self) -> ComposeResult:
         service = self.app.service
-        yield Headline(service.fleet.name, service.job.name if service.job else None)
+        seen = self.app.seen
+        yield Headline(service.fleet.name, service.job.name if service.job else None, seen)
         yield GuideLine()
         yield ActionLine()
         with Horizontal(id="body"):
             with Vertical(id="main"):
                 with Horizontal(id="upper"):
                     yield TopologyPanel(service.fleet, service.job)
-                    yield NodesPanel(service.fleet, service.job)
+                    yield NodesPanel(service.fleet, service.job, seen)
                 yield self._log_panel()
                 yield ProblemsPanel(service.job, self._last_lines)
             yield DetailPanel()

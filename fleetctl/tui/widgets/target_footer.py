@@ -55,7 +55,8 @@ class TargetFooter(Footer):
         for key in super().compose():
             if isinstance(key, FooterKey):
                 key.set_class(key.action in _SPARE, "-spare")
-                key.display = not (self.app.read_only and key.action in _CHANGING)
+                if self.app.read_only and key.action in _CHANGING:
+                    key.display = False
                 key.description = self._targets.get(key.action, key.description)
             yield key
 
