@@ -1,9 +1,9 @@
 """Renews the pictures of docs/pictures, SVG screenshots of the dashboard on a running lab, and its
 film: tour.cast and tour.svg.
 
-``python scripts/pictures.py [ACT]...`` needs root on Linux. It builds the lab of nodes.yaml, and for each
-act runs itself again on the lab's controller. There the dashboard runs without a terminal, gets
-keys, and is pictured once the screen shows what is waited for.
+``python scripts/pictures.py [ACT]...`` needs root on Linux. It builds the lab of nodes.yaml, and
+for each act runs itself again on the lab's controller. There the dashboard runs without a terminal,
+gets keys, and is pictured once the screen shows what is waited for.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -37,7 +38,7 @@ def replayed(text: str) -> tuple[list[str], float]:
 
 def test_a_film_shows_the_screens_that_were_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    import film
+    film = import_module("film")
 
     async def act(screen: Screen) -> None:
         taken = film.Film(screen.app)
