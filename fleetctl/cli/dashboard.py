@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,7 @@ from fleetctl.errors import ConfigError, FleetctlError
 if TYPE_CHECKING:
     from fleetctl.service import FleetService
     from fleetctl.tui.app import FleetApp
+    from fleetctl.tui.seen import Seen
 
 EXAMPLE = Path("nodes.yaml")
 TERMINAL_CHECK_S = 2.0
@@ -63,8 +64,11 @@ async def _dashboard(context: Context, read_only: bool, browser_of: int | None =
             os.environ.pop(name, None)
     file = NodesFile(context)
     shown: FleetService = file.read()
+    from fleetctl.tui.seen import Seen
+
+    seen = Seen()
     while True:
-        code, again = await _show(context, file, shown, read_only, browser_of)
+        code, again = await _show(context, file, shown, seen, read_only, browser_of)
         if again is None:
             return code
         shown = again
@@ -74,14 +78,18 @@ async def _show(
     context: Context,
     file: NodesFile,
     service: FleetService,
+    seen: Seen,
     read_only: bool,
     browser_of: int | None,
 ) -> tuple[int, FleetService | None]:
-    """Show ``service`` until it is left; returns the exit code, and what to show next, if any."""
+    """Show ``service`` until it is left; returns the exit code, and what to show next, if any.
+
+    :param seen: what dashboards before this have seen; this one adds to it.
+    """
     async with service:
         from fleetctl.tui.host import Left
 
-        app = _app(file, service, read_only, in_browser=browser_of is not None)
+        app = _app(file, service, seen, read_only, in_browser=browser_of is not None)
 
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:
@@ -107,20 +115,25 @@ async def _show(
     return app.return_code or 0, left.again
 
 
-def _app(file: NodesFile, service: FleetService, read_only: bool, *, in_browser: bool) -> FleetApp:
+def _app(
+    file: NodesFile, service: FleetService, seen: Seen, read_only: bool, *, in_browser: bool
+) -> FleetApp:
     from fleetctl.tui import kept
-    from fleetctl.tui.app import FleetApp
+    from fleetctl.tui.app import FleetApp, preferences
 
+    given: dict[str, Any] = {
+        "file": file,
+        "kept": kept.read(),
+        "preferences": preferences(),
+        "seen": seen,
+    }
+    if not in_browser:  # how it looks there says nothing of terminals
+        given |= {"write": kept.write, "keep_events": True}
     if not (read_only or in_browser):
-        return FleetApp(service, file=file, kept=kept.read(), write=kept.write, keep_events=True)
+        return FleetApp(service, **given)
     from fleetctl.tui.limited import LimitedApp, Limits
 
-    limits = Limits(read_only, in_browser)
-    if in_browser:  # how it looks there says nothing of terminals
-        return LimitedApp(service, limits, file=file, kept=kept.read())
-    return LimitedApp(
-        service, limits, file=file, kept=kept.read(), write=kept.write, keep_events=True
-    )
+    return LimitedApp(service, Limits(read_only, in_browser), **given)
 
 
 def _watch_server(process: int, end: Callable[[], object]) -> threading.Event:

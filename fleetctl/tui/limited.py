@@ -51,6 +51,7 @@ class LimitedApp(FleetApp):
     say why."""
 
     def __init__(self, service: FleetService, limits: Limits, **given: Any) -> None:
+        given |= {"read_only": limits.read_only}
         super().__init__(read_only(service) if limits.read_only else service, **given)
         self.limits = limits
 
