@@ -60,8 +60,8 @@ class Browsers:
 
     async def end(self) -> None:
         """Close all, and end their dashboards."""
-        for socket in list(self._open):
-            await _close(socket, "fleetctl serve has ended.", code=WSCloseCode.GOING_AWAY)
+        why, code = "fleetctl serve has ended.", WSCloseCode.GOING_AWAY
+        await asyncio.gather(*(_close(socket, why, code=code) for socket in list(self._open)))
         if self._open:
             await asyncio.wait(self._open.values())
 

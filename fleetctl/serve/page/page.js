@@ -23,7 +23,10 @@
 
     send(text) {
       const [kind, value] = JSON.parse(text);
-      if (kind === "resize") cells = value;
+      if (kind === "resize") {
+        cells = value;
+        Object.assign(document.getElementById("terminal").dataset, { columns: value.width, rows: value.height });
+      }
       super.send(text);
     }
   };
@@ -52,6 +55,8 @@
     click("smaller", () => letters(-2));
     click("larger", () => letters(2));
     click("again", () => location.reload());
+    // the keyboard stays with the terminal
+    document.getElementById("keys").addEventListener("mousedown", (event) => event.preventDefault());
     click("keyboard", () => terminal.querySelector("textarea")?.focus());
 
     // below the last row, a finger still hits it (xterm's SGR mouse reports)

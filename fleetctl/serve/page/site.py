@@ -32,7 +32,7 @@ KEEP_ALIVE_S = 15.0
 SEND_S = 30.0
 END_S = 2.0
 RETRY_S = "2"
-_LOGIN = ("GET", "/"), ("POST", "/login")
+_LOGIN = ("GET", "/"), ("GET", "/login"), ("POST", "/login")
 """What is answered without a token: by asking for it."""
 _PUBLIC = ("/page.css",)
 _HERE = files("fleetctl.serve.page")
@@ -91,6 +91,7 @@ class Site:
         app = web.Application(middlewares=[self._let_in], client_max_size=MOST_BODY)
         app.on_response_prepare.append(_guarded)
         app.router.add_get("/", self._index)
+        app.router.add_get("/login", self._index)  # where a wrong token leaves a browser
         app.router.add_post("/login", self._login)
         app.router.add_get("/ws", self._dashboard)
         app.router.add_get("/metrics", self._tell_metrics)
@@ -236,7 +237,7 @@ async def _guarded(request: web.Request, response: web.StreamResponse) -> None:
     headers["Content-Security-Policy"] = content_policy(request.headers.get("Host", ""))
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"
-    headers["Referrer-Policy"] = "no-referrer"
+    headers["Referrer-Policy"] = "same-origin"  # with no-referrer a form's Origin would be null
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if not request.path.startswith("/static/"):

@@ -171,7 +171,7 @@ def test_every_answer_says_what_a_browser_may_do_with_it() -> None:
                 )
                 assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
                 assert headers["X-Content-Type-Options"] == "nosniff"
-                assert headers["Referrer-Policy"] == "no-referrer"
+                assert headers["Referrer-Policy"] == "same-origin"
                 assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
                 assert "Access-Control-Allow-Origin" not in headers
             for path in ("/static/", "/static/../server.py", "/static/%2e%2e/server.py"):
