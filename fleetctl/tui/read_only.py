@@ -20,6 +20,8 @@ READS = frozenset(
         "plan",
         "past_logs",
         "follow_logs",
+        "actions",
+        "past",
     }
 )
 """What of a :class:`FleetService` changes nothing anywhere. What is not named here is refused."""
