@@ -27,8 +27,6 @@ class Context(Struct, frozen=True):
     job: str | None
     fresh: bool = False
     """Do without a `fleetctl serve`."""
-    read_only: bool = False
-    """The dashboard changes nothing on any node."""
 
     def service(
         self,

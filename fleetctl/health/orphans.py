@@ -19,7 +19,7 @@ def orphans(
     fleet: Fleet, job: Job | None, node: str, facts: NodeFacts
 ) -> Iterator[tuple[Instance, OrphanStatus]]:
     """The orphans on ``node``, by its own facts, each also as an instance that can be stopped."""
-    known = {(job.name, i.name) for i in job.instances} if job else set()
+    known = {(job.name, i.name) for i in job.on(node)} if job else set()
     panes = [pane for pane in facts.panes or () if pane.session == fleet.name]
     keys = [*((pane.job, pane.instance) for pane in panes), *facts.records]
     for job_name, name in dict.fromkeys(keys):

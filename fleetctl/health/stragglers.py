@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 
+from msgspec import Struct
+
 from fleetctl.health.differences import differences
 from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.model.facts import NodeFacts
@@ -55,12 +57,12 @@ def stragglers(
             and (steps := facts[i.node].steps.get((i.job, i.name)))
             and _enough(steps)
         }
+        paces = {name: _Pace(_usual_rate(steps), _slowdown(steps)) for name, steps in known.items()}
         for instance in service.instances:
             if instance.name not in known or {instance.name, instance.node} & excused:
                 continue
-            others = {name: steps for name, steps in known.items() if name != instance.name}
-            if how := _how(known[instance.name], others, elastic=job.elastic):
-                peers = [i for i in service.instances if i.name in others]
+            if how := _how(instance.name, known, paces, elastic=job.elastic):
+                peers = [i for i in service.instances if i.name in known and i is not instance]
                 yield _problem(instance, how, statuses, facts, peers, problems)
 
 
@@ -69,13 +71,28 @@ def _enough(steps: Steps) -> bool:
     return len(readings) >= READINGS and steps.now_s - readings[0].at_s >= SPAN_S
 
 
-def _how(own: Steps, others: Mapping[str, Steps], *, elastic: bool) -> str:
-    """How it lags, as a clause; empty: it does not."""
-    return _stalled(own, others) or _slower(own, others, elastic=elastic)
+class _Pace(Struct, frozen=True):
+    """Of an instance; made once, and compared with that of each other one."""
+
+    rate: float
+    """See :func:`_usual_rate`."""
+    slowdown: float | None
+    """See :func:`_slowdown`."""
 
 
-def _stalled(own: Steps, others: Mapping[str, Steps]) -> str:
+def _how(
+    name: str, known: Mapping[str, Steps], paces: Mapping[str, _Pace], *, elastic: bool
+) -> str:
+    """How instance ``name`` lags behind the others, as a clause; empty: it does not."""
+    return _stalled(name, known) or _slower(name, known[name], paces, elastic=elastic)
+
+
+def _stalled(own_name: str, known: Mapping[str, Steps]) -> str:
+    own = known[own_name]
     quiet_s = own.quiet_s or 0.0
+    if quiet_s <= STALLED_S:  # without a look at each of the others
+        return ""
+    others = {name: steps for name, steps in known.items() if name != own_name}
     longest_s = max(p for steps in (own, *others.values()) for p in steps.pauses_s)
     patience_s = max(STALLED_S, STALLED_PAUSES * median(own.pauses_s), LONG_PAUSES * longest_s)
     if quiet_s <= patience_s:
@@ -91,20 +108,21 @@ def _stalled(own: Steps, others: Mapping[str, Steps]) -> str:
     return f"no new step for {duration(quiet_s)}, while {', '.join(going)} {verb} on"
 
 
-def _slower(own: Steps, others: Mapping[str, Steps], *, elastic: bool) -> str:
+def _slower(name: str, own: Steps, paces: Mapping[str, _Pace], *, elastic: bool) -> str:
     """Two others at least are needed, so that it is clear which one is unusual.
 
     Members of an elastic job may be of any speed, and may count the steps of all: such a one is
     slow if it became so.
     """
+    others = [pace for other, pace in paces.items() if other != name]
     if len(others) < 2:
         return ""
     if not elastic:
-        rate, theirs = _usual_rate(own), median(map(_usual_rate, others.values()))
+        rate, theirs = paces[name].rate, median(pace.rate for pace in others)
         if rate * SLOW < theirs:
             return f"{rate:.2g} steps/s, while the others make {theirs:.2g}"
-    mine = _slowdown(own)
-    usual = [s for steps in others.values() if (s := _slowdown(steps)) is not None]
+    mine = paces[name].slowdown
+    usual = [pace.slowdown for pace in others if pace.slowdown is not None]
     if mine is None or own.usual_pause_s is None or len(usual) < 2:
         return ""
     now_s = median(own.pauses_s[-READINGS:])

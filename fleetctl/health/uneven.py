@@ -24,11 +24,10 @@ def uneven(
     for service in job.services.values():
         going = [i for i in service.instances if _state(statuses, i) in _GOES_ON]
         for instance in service.instances:
-            others = [i for i in going if i.name != instance.name]
-            if not others or _state(statuses, instance) != "exited":
-                continue
+            if not going or _state(statuses, instance) != "exited":
+                continue  # one that ended is not among those that go on
             if _ended_early(job, instance, facts.get(instance.node)):
-                yield _early(instance, others)
+                yield _early(instance, going)
 
 
 def _state(statuses: Mapping[str, ServiceStatus], instance: Instance) -> str:

@@ -340,7 +340,8 @@ class Job(Struct, frozen=True):
 
     def on(self, node: str) -> tuple[Instance, ...]:
         """The instances on ``node``."""
-        return tuple(i for i in self.instances if i.node == node)
+        services = self.services.values()
+        return tuple([i for service in services for i in service.instances if i.node == node])
 
     @property
     def prepare_logs(self) -> tuple[PrepareLog, ...]:

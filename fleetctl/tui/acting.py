@@ -15,6 +15,7 @@ from fleetctl.model.status import ALIVE_STATES, OrphanStatus, ServiceStatus
 from fleetctl.port_holders import PortsTaken, stops_to_make_room
 from fleetctl.service import Action, Report
 from fleetctl.tui.background import in_background
+from fleetctl.tui.counting import named
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction, carry_out
 from fleetctl.tui.messages import JobActionEnded, JobProgressed
@@ -176,7 +177,7 @@ class Acting:
         """Ask how the start that goes on is to end."""
         if self.starting is None or isinstance(self._app.screen, ChoiceScreen):
             return
-        names = ", ".join(i.name for i in self._begun()) or "nothing"
+        names = named([i.name for i in self._begun()], "instance") or "nothing"
         body = f"{self.starting.summary}.\nBegun by it: {names}."
         answers = [
             Choice("", "go on waiting"),

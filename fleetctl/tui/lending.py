@@ -12,6 +12,7 @@ from fleetctl.model.jobs import Instance
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.tui.asked_password import ask_password
 from fleetctl.tui.background import in_background
+from fleetctl.tui.counting import NAMED
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
 
@@ -32,6 +33,8 @@ class Lending:
             app.notify(f"Nothing that fleetctl starts runs {where}.")
         elif len(found) == 1:
             self.attach(*found.values(), read_only=read_only)
+        elif len(found) > NAMED:
+            app.notify(f"{under.name}: put the cursor on one of them, with → or / in the nodes.")
         else:
             title = "Look at which window" if read_only else "Type into which window"
             answers = [*(Choice(name, name) for name in found), CANCEL]

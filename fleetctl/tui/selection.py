@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from fleetctl.model.jobs import Job
+from fleetctl.tui.counting import named
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor
-
-_NAMED = 6
-"""So many marked rows are named in a question; more are counted."""
 
 
 class Selection:
@@ -43,7 +41,7 @@ class Selection:
             return self.row
         names, rows = list(self._marks), self._marks.values()
         return UnderCursor(
-            ", ".join(names) if len(names) <= _NAMED else f"{len(names)} rows",
+            named(names, "row"),
             tuple(dict.fromkeys(node for row in rows for node in row.nodes)),
             tuple(instance for row in rows for instance in row.instances),
             marked=True,
@@ -66,7 +64,8 @@ def stop_words(under: UnderCursor, job: Job | None) -> str:
     if len(under.instances) == 1:
         return under.instances[0].name
     if under.instances:
-        return f"{under.name} ({len(under.instances)})"
+        counted = not under.problems and len(under.nodes) > 1  # it has its number already
+        return under.name if counted else f"{under.name} ({len(under.instances)})"
     return job.name if job else ""
 
 

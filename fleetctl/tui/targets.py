@@ -8,6 +8,8 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.plan import dependents
 from fleetctl.model.progress import ActionKind
 from fleetctl.model.status import ALIVE_STATES, FleetStatus, OrphanStatus, ServiceStatus
+from fleetctl.quantities import count
+from fleetctl.tui.counting import NAMED, among_nodes, first_ones, named
 from fleetctl.tui.screens.choice import CANCEL, Choice
 from fleetctl.tui.under_cursor import UnderCursor
 
@@ -24,8 +26,8 @@ def choices(kind: ActionKind, job: Job, under: UnderCursor) -> Sequence[Choice]:
     found = [Choice(ALL, f"{kind} all of {job.name} ({len(job.instances)} instances)")]
     names = [i.name for i in under.instances]
     if names:
-        found.append(Choice(THIS, f"{kind} only {', '.join(names)}"))
-    if len(names) > 1:
+        found.append(Choice(THIS, f"{kind} only {named(names, 'instance')}"))
+    if 1 < len(names) <= NAMED:
         found += [Choice(name, f"{kind} only {name}") for name in names]
     return [*found, CANCEL] if kind == "start" else [CANCEL, *reversed(found)]
 
@@ -55,6 +57,12 @@ def situation(
     lines = [f"{place}{'' if under.instances else ', where nothing of the job runs'}."]
     if status is None:
         return "\n".join([*lines, "Running now: not known yet."])
+    counted = among_nodes(under.nodes, status.problems)
+    if len(under.nodes) > NAMED and counted != count(len(under.nodes), "node"):
+        lines.append(f"These are {counted}.")
+    of_job = tuple(dict.fromkeys(i.node for i in job.instances))
+    if len(of_job) > NAMED and set(of_job) != set(under.nodes):
+        lines.append(f"All of {job.name}: {among_nodes(of_job, status.problems)}.")
     lines += _running(status)
     if kind == "stop":
         ended = [o for o in status.orphans if left_over(o)]
@@ -76,15 +84,20 @@ def _running(status: FleetStatus) -> Iterator[str]:
         yield "Running now: not known yet."
         return
     none = "nothing that is known" if unknown else "nothing"
-    yield f"Running now: {', '.join(running) or none}."
+    if len(running) > NAMED:
+        yield f"Running now: {len(running)} of {len(services)} instances."
+        if still := [name for name in services if name not in {*running, *unknown}]:
+            yield f"Not running: {first_ones(still)}."
+    else:
+        yield f"Running now: {', '.join(running) or none}."
     if unasked:
-        yield f"Not known yet: {', '.join(unasked)}."
+        yield f"Not known yet: {first_ones(unasked)}."
     if lost := [name for name in unknown if name not in unasked]:
-        yield f"Not known, for it cannot be asked: {', '.join(lost)}."
+        yield f"Not known, for it cannot be asked: {first_ones(lost)}."
 
 
 def _with_reasons(orphans: Sequence[OrphanStatus]) -> str:
-    return ", ".join(f"{orphan.name} ({orphan.reason})" for orphan in orphans)
+    return first_ones([f"{orphan.name} ({orphan.reason})" for orphan in orphans])
 
 
 def hit_by_stop(job: Job, chosen: Sequence[Instance], services: Services) -> str:
@@ -101,6 +114,6 @@ def hit_by_stop(job: Job, chosen: Sequence[Instance], services: Services) -> str
     ]
     if not losing:
         return ""
-    what = ", ".join(i.name for i in chosen)
+    what = named([i.name for i in chosen], "instance")
     verb = "loses" if len(losing) == 1 else "lose"
-    return f"stops {what}: {', '.join(losing)} {verb} it"
+    return f"stops {what}: {first_ones(losing)} {verb} it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from fleetctl.model.repairs import StepOutcome
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.quantities import count
 from fleetctl.tui.background import in_background
+from fleetctl.tui.counting import named
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined
@@ -217,9 +218,9 @@ class CommandsPage(Page):
         else:
             yield from self.parts()
 
-    def offer(self, commands: int, nodes: Iterable[str]) -> Part:
+    def offer(self, commands: int, nodes: Collection[str]) -> Part:
         """The row that says what ``y`` does."""
-        where = ", ".join(nodes)
+        where = named(list(nodes), "node")
         what = f"y runs {count(commands, 'command')} on {where}; esc runs nothing"
         if not commands:
             what = "nothing is chosen: space takes in what the cursor is on; esc runs nothing"

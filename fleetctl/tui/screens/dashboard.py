@@ -279,8 +279,8 @@ class Dashboard(Screen[None]):
     def _follow_cursor(self) -> None:
         """Put the cursors of the other panels on what this one is about."""
         row, here = self.selection.row, self._found_in
-        if not row.nodes:
-            return
+        if not row.nodes or (len(row.nodes) > 1 and not row.problems):
+            return  # a fold is on no node more than on another
         instance = row.instances[0] if row.instances else None
         node = instance.node if instance else row.nodes[0]
         if not isinstance(here, NodesPanel):

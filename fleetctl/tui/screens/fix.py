@@ -13,6 +13,7 @@ from fleetctl.marks import mark
 from fleetctl.model.repairs import Repair
 from fleetctl.model.status import Problem, RepairStep
 from fleetctl.quantities import count
+from fleetctl.tui.counting import first_ones
 from fleetctl.tui.screens.commands import CommandsPage, Part, rows_of
 from fleetctl.tui.screens.undo import UndoScreen
 from fleetctl.tui.tones import drawn, toned
@@ -130,8 +131,8 @@ class FixScreen(CommandsPage):
     def _well(self) -> str:
         if self._problems is None:
             return ALL_IS_WELL
-        found = ", ".join(f"{p.code} on {p.node}" if p.node else p.code for p in self._problems)
-        return f"the check no longer finds {found}"
+        found = [f"{p.code} on {p.node}" if p.node else p.code for p in self._problems]
+        return f"the check no longer finds {first_ones(found)}"
 
     def _tried(self, repair: Repair, step: RepairStep) -> bool:
         return self._repairs is not None and step not in self._repairs.steps_of(repair)

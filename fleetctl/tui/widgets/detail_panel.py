@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from textual.app import ComposeResult
@@ -11,6 +12,7 @@ from textual.widgets import Static
 
 from fleetctl.model.status import FleetStatus
 from fleetctl.quantities import duration
+from fleetctl.tui.counting import among_nodes
 from fleetctl.tui.sheets import (
     heading,
     joined,
@@ -26,6 +28,8 @@ from fleetctl.tui.under_cursor import UnderCursor
 from fleetctl.undertakings import Snapshot
 from fleetctl.words.check import node_lines
 
+MANY = 3
+"""More nodes than these are counted, not told one by one."""
 LINES = 12
 """The newest lines of an instance's log that are shown."""
 
@@ -79,6 +83,8 @@ def _sheet(
             yield Content("")
     elif under.network:
         yield from link_sheet(snapshot.status, under.nodes[0], under.network)
+    elif len(under.nodes) > MANY:
+        yield from many_sheet(under, snapshot)
     else:
         yield from _instances(under, snapshot, lines)
         for node in under.nodes:
@@ -104,6 +110,26 @@ def _instances(under: UnderCursor, snapshot: Snapshot, lines: Sequence[str]) -> 
         yield from map(Content, lines)
     if under.instances:
         yield Content("")
+
+
+def many_sheet(under: UnderCursor, snapshot: Snapshot) -> Iterator[Content]:
+    """Many nodes: how many are how, and which."""
+    status = snapshot.status
+    yield heading(under.name)
+    yield Content(f"{among_nodes(under.nodes, status.problems)}.")
+    services = [status.services[i.name] for i in under.instances if i.name in status.services]
+    for title, words in (
+        ("Nodes", [status.nodes[name].state for name in under.nodes]),
+        ("Instances", [service.word for service in services]),
+    ):
+        if words:
+            yield Content("")
+            yield heading(title)
+        for word, number in Counter(words).most_common():
+            yield Content.assemble(f"{number:4} ", state(word))
+    yield Content("")
+    yield heading("Which")
+    yield Content(", ".join(under.nodes))
 
 
 def link_sheet(status: FleetStatus, node: str, network: str) -> Iterator[Content]:

@@ -12,7 +12,7 @@ from textual.content import Content
 from fleetctl.health.round_trips import highest
 from fleetctl.marks import mark, verdict
 from fleetctl.model.status import NodeStatus, ServiceStatus
-from fleetctl.quantities import duration, rtt
+from fleetctl.quantities import duration, rtt, size
 from fleetctl.tui.eliding import apart
 from fleetctl.tui.job_line import grouped
 from fleetctl.tui.seen import HISTORY
@@ -158,15 +158,50 @@ def of_system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
     system = node.system
     if system is None:
         return
-    busy = system.load1 is not None and system.cpus and system.load1 > 2 * system.cpus
-    yield "load", toned(load(system), "doubt") if busy else Content(load(system))
-    full = (system.memory_percent or 0) >= 95
-    yield "mem", toned(memory(system), "doubt") if full else Content(memory(system))
+    doubts = doubtful(node, None)
+    yield "load", toned(load(system), "doubt") if "load" in doubts else Content(load(system))
+    yield "mem", toned(memory(system), "doubt") if "mem" in doubts else Content(memory(system))
     yield "disk", Content(disk_free(system))
     if system.temperature_c is not None:
-        hot = system.temperature_c >= 80 or system.throttled
         text = f"{system.temperature_c:.0f}°C"
-        yield "temp", toned(text, "doubt") if hot else Content(text)
+        yield "temp", toned(text, "doubt") if "temp" in doubts else Content(text)
+
+
+def doubtful(node: NodeStatus, service: ServiceStatus | None) -> list[str]:
+    """The columns with a figure that is out of the ordinary by itself."""
+    found = ["restarts"] if service and service.restarts else []
+    if (system := node.system) is None:
+        return found
+    if system.load1 is not None and system.cpus and system.load1 > 2 * system.cpus:
+        found.append("load")
+    if (system.memory_percent or 0) >= 95:
+        found.append("mem")
+    if (system.temperature_c or 0) >= 80 or system.throttled:
+        found.append("temp")
+    return found
+
+
+def of_many(
+    nodes: Sequence[NodeStatus], services: Sequence[ServiceStatus], rtts: Sequence[float]
+) -> Iterator[tuple[str, Content]]:
+    """Of equal rows, of each figure the one that is worst: ``≤`` is the highest, ``≥`` the lowest.
+
+    :param rtts: the newest round trips, in ms.
+    """
+    systems = [node.system for node in nodes if node.system]
+    if rtts:
+        yield "rtt", Content(f"≤{rtt(max(rtts))}")
+    steps = [s.progress.step for s in services if s.progress and s.progress.step is not None]
+    if steps:
+        yield "step", Content(f"≥{grouped(min(steps))}")
+    if loads := [system.load1 for system in systems if system.load1 is not None]:
+        yield "load", Content(f"≤{max(loads):.1f}")
+    if used := [s.memory_percent for s in systems if s.memory_percent is not None]:
+        yield "mem", Content(f"≤{max(used)}%")
+    if heat := [s.temperature_c for s in systems if s.temperature_c is not None]:
+        yield "temp", Content(f"≤{max(heat):.0f}°")
+    if free := [s.disk_free_bytes for s in systems if s.disk_free_bytes is not None]:
+        yield "disk", Content(f"≥{size(min(free))}")
 
 
 def of_service(service: ServiceStatus, now: datetime) -> Iterator[tuple[str, Content]]:

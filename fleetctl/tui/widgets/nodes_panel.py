@@ -1,11 +1,11 @@
-"""The nodes, a line per instance: marks for ssh and data, state, round trip, load, memory."""
+"""The nodes, a line per instance: marks for ssh and data, state, round trip, load, memory. Where
+they are many, equal ones are one line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import ClassVar
 
-from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,16 +16,30 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 
 from fleetctl.health.attachments import DataState, data_networks, data_states
+from fleetctl.health.round_trips import highest
 from fleetctl.marks import mark, verdict
-from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus, NodeStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.quantities import duration
+from fleetctl.tui import node_order
+from fleetctl.tui.folding import (
+    CLOSED,
+    FROM,
+    OPENED,
+    Fold,
+    Likenesses,
+    NodeRow,
+    folded,
+    is_well,
+    likeness,
+    node_rows,
+)
 from fleetctl.tui.job_line import rank_trouble, silent_ranks
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.seen import Seen
 from fleetctl.tui.tones import drawn, state, toned
-from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
+from fleetctl.tui.under_cursor import NOTHING, UnderCursor
 from fleetctl.tui.widgets import node_columns
 from fleetctl.tui.widgets.node_columns import Names
 from fleetctl.tui.widgets.rows import Rows
@@ -33,38 +47,20 @@ from fleetctl.undertakings import Snapshot
 
 STALE_S = 10.0
 """Facts older than this are shown with their age."""
-_WORST = ("unreachable", "degraded", "unknown", "ok", "external")
 MARKED = "◆"
-SORTS = ("file", "worst", "load", "memory")
-
-
-class NodeRow(Struct, frozen=True):
-    """The node and instance of a row."""
-
-    node: str
-    instance: Instance | None
-
-    @property
-    def key(self) -> str:
-        return self.instance.name if self.instance else self.node
-
-
-def node_rows(fleet: Fleet, job: Job | None) -> tuple[NodeRow, ...]:
-    """A row for each instance, and for each node without one, in the order of nodes.yaml."""
-    found: list[NodeRow] = []
-    for node in fleet.nodes:
-        mine = job.on(node) if job else ()
-        found += [NodeRow(node, i) for i in mine] or [NodeRow(node, None)]
-    return tuple(found)
+FOLDED_ROWS = 10
+"""The rows of a table that folds: enough for some odd ones, and the same in every state."""
 
 
 class NodesPanel(Vertical):
-    """Rows with a cursor; Enter opens the node's screen."""
+    """Rows with a cursor; Enter opens the node's screen, or the equal ones of a fold."""
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Nodes"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("S", "sort", "sort", show=False),
+        Binding("right", "unfold", "show each", show=False),
+        Binding("left", "fold", "fold", show=False),
     ]
     DEFAULT_CSS = """
     NodesPanel { border: round $panel-lighten-2; border-title-color: $foreground-muted;
@@ -105,6 +101,11 @@ class NodesPanel(Vertical):
         self._node_rows = node_rows(self._fleet, job)
         self._data_networks = frozenset(data_networks(self._fleet, job))
         self._by_key = {place.key: place for place in self._node_rows}
+        self._folds: dict[str, Fold] = {}
+        """What is folded now, by key of its row."""
+        self._unfolded: set[str] = set()
+        self._said: dict[str, str] = {}
+        """By row: what is wrong with it, in a few words."""
         self._snapshot: Snapshot | None = None
         self._data: Mapping[str, DataState] = {}
         self._draw()
@@ -126,8 +127,7 @@ class NodesPanel(Vertical):
         key = self.query_one(Rows).key
         if not key:
             return NOTHING
-        row = self._by_key[key]
-        return of_instance(row.instance) if row.instance else UnderCursor(row.node, (row.node,))
+        return (self._folds.get(key) or self._by_key[key]).under_cursor
 
     def choose(self, node: str, instance: str = "") -> None:
         """Put the cursor on ``instance``, else on a row of ``node``."""
@@ -135,7 +135,8 @@ class NodesPanel(Vertical):
         here = self._by_key.get(rows.key or "")
         if here and (here.key == instance or (not instance and here.node == node)):
             return
-        keys = [place.key for place in self._shown() if place.node == node]
+        keys = [key for key in rows.keys if (at := self._by_key.get(key)) and at.node == node]
+        keys += [k for k, fold in self._folds.items() if any(r.node == node for r in fold.rows)]
         if keys:
             rows.highlighted = rows.get_option_index(instance if instance in keys else keys[0])
 
@@ -152,7 +153,64 @@ class NodesPanel(Vertical):
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.NodeOpened(self._by_key[event.option_id or ""].node))
+        key = event.option_id or ""
+        if key in self._folds:
+            self._fold(key, unfolded=key not in self._unfolded)
+        else:
+            self.post_message(self.NodeOpened(self._by_key[key].node))
+
+    # folds
+
+    def action_unfold(self) -> None:
+        """Show each of the nodes that the row under the cursor stands for."""
+        if (key := self.query_one(Rows).key) in self._folds:
+            self._fold(str(key), unfolded=True)
+
+    def action_fold(self) -> None:
+        """Show the equal ones as one row again."""
+        key = self.query_one(Rows).key or ""
+        place = self._by_key.get(key)
+        fold = next((k for k, fold in self._folds.items() if k == key or place in fold.rows), "")
+        if fold:
+            self._fold(fold, unfolded=False)
+
+    def _fold(self, key: str, *, unfolded: bool) -> None:
+        (self._unfolded.add if unfolded else self._unfolded.discard)(key)
+        self._draw()
+        if not unfolded:
+            rows = self.query_one(Rows)
+            rows.highlighted = rows.get_option_index(key)
+
+    def _entries(self, shown: list[NodeRow]) -> list[NodeRow | Fold]:
+        """What has a row: of many, equal ones together. What is sought, or sorted by a figure,
+        is shown one by one."""
+        if len(shown) <= FROM or self.sought or self._sort in node_order.BY_FIGURE:
+            return list(shown)
+        of, well = {}, set()
+        for place in shown:
+            said, doubts = self._said.get(place.key, ""), self._doubts(place)
+            marked = place.key in self._marks
+            data = self._data.get(place.node)
+            like = likeness(place, self._status, data, said, doubts, marked)
+            of[place.key] = like
+            if is_well(place, self._status, said, doubts):
+                well.add(like)
+        found: list[NodeRow | Fold] = []
+        for entry in folded(shown, Likenesses(of, well)):
+            found.append(entry)
+            if isinstance(entry, Fold) and entry.key in self._unfolded:
+                found += entry.rows
+        return found
+
+    def _doubts(self, place: NodeRow) -> list[str]:
+        if self._status is None:
+            return []
+        service = self._status.services.get(place.key)
+        found = node_columns.doubtful(self._node(place), service)
+        data = self._data[place.node]
+        if data.rtt_ms and data.expect_rtt_ms and data.rtt_ms > highest(data.expect_rtt_ms):
+            found.append("rtt")
+        return found
 
     # filter and sort
 
@@ -168,46 +226,20 @@ class NodesPanel(Vertical):
             self._draw()
 
     def action_sort(self) -> None:
-        """Sort by the next of :data:`SORTS`."""
-        self.sort(SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)])
+        """Sort by the next of :data:`~fleetctl.tui.node_order.SORTS`."""
+        self.sort(
+            node_order.SORTS[(node_order.SORTS.index(self._sort) + 1) % len(node_order.SORTS)]
+        )
         self.post_message(self.Sorted(self._sort))
 
     def sort(self, by: str) -> None:
-        """Sort by one of :data:`SORTS`; any other word changes nothing."""
-        if by in SORTS:
+        """Sort by one of :data:`~fleetctl.tui.node_order.SORTS`; any other word changes nothing."""
+        if by in node_order.SORTS:
             self._sort = by
             self._draw()
 
     def _shown(self) -> list[NodeRow]:
-        found = [p for p in self._node_rows if self.sought.lower() in self._words(p)]
-        if self._status is None:
-            return found
-        if self._sort == "worst":
-            found.sort(key=self._badness)
-        elif self._sort != "file":
-            found.sort(key=self._usage)
-        return found
-
-    def _words(self, place: NodeRow) -> str:
-        words = [place.key, place.node]
-        if self._status:
-            service = self._status.services.get(place.key)
-            words += [self._node(place).state, service.state if service else ""]
-        return " ".join(words).lower()
-
-    def _badness(self, place: NodeRow) -> tuple[int, int]:
-        assert self._status
-        service = self._status.services.get(place.key)
-        bad = service is not None and service.state not in ("ready", "exited")
-        return (_WORST.index(self._node(place).state), 0 if bad else 1)
-
-    def _usage(self, place: NodeRow) -> float:
-        system = self._node(place).system
-        if system is None:
-            return 0.0
-        if self._sort == "load":
-            return -(system.load1 or 0.0)
-        return -(system.memory_percent or 0)
+        return node_order.ordered(self._node_rows, self._status, self._sort, self.sought)
 
     # drawing
 
@@ -225,12 +257,14 @@ class NodesPanel(Vertical):
         roles = tuple(p.instance.service for p in self._node_rows if p.instance)
         progress = self._status.progress if self._status else None
         steps = progress is not None and progress.step is not None
-        return Names(tuple(self._fleet.nodes), roles, steps)
+        many = len(self._node_rows)
+        titles = (f"{CLOSED} {many} nodes",) if many > FROM else ()
+        return Names((*self._fleet.nodes, *titles), roles, steps)
 
     @property
     def lines(self) -> int:
-        """How many rows it has without a filter."""
-        return len(self._node_rows)
+        """How many rows it wants without a filter."""
+        return len(self._node_rows) if len(self._node_rows) <= FROM else FOLDED_ROWS
 
     def _draw(self) -> None:
         if not self.is_mounted or not self.size.width:
@@ -243,25 +277,65 @@ class NodesPanel(Vertical):
         names = node_columns.elided(self._fleet.nodes, columns, node_columns.NODE)
         roles = node_columns.elided(self.names.roles, columns, node_columns.ROLE)
         bars = next((c.width for c in columns if c.head == "rtt"), 0)
-        status = self._status
-        silent = silent_ranks(status) if status else {}
+        self._say()
         rows = []
         before = ""
         shown = self._shown()
-        for place in shown:
-            cells = self._cells(place, first=place.node != before, bars=bars, silent=silent)
-            if place.node != before:
-                cells["node"] = Content(names[place.node])
-            if place.instance:
-                cells["role"] = Content(roles[place.instance.service])
-            if place.key in self._marks:
+        entries = self._entries(shown)
+        self._folds = {entry.key: entry for entry in entries if isinstance(entry, Fold)}
+        for entry in entries:
+            if isinstance(entry, Fold):
+                cells, before = self._fold_cells(entry), ""
+            else:
+                cells = self._cells(entry, first=entry.node != before, bars=bars)
+                if entry.node != before:
+                    cells["node"] = Content(names[entry.node])
+                before = entry.node
+            first = entry.rows[0] if isinstance(entry, Fold) else entry
+            if first.instance:
+                cells["role"] = Content(roles[first.instance.service])
+            if first.key in self._marks:
                 mine = cells.get("ssh", Content(" "))
                 cells["ssh"] = Content.assemble(mine, toned(f" {MARKED}", "busy"))
-            before = place.node
-            rows.append((place.key, node_columns.line(columns, cells)))
+            rows.append((entry.key, node_columns.line(columns, cells)))
         self.query_one(Rows).show(rows)
         self.post_message(CursorMoved())
         self._title(len(shown))
+
+    def _say(self) -> None:
+        """Find out once what is wrong with each row."""
+        self._said = {}
+        if self._snapshot is None:
+            return
+        status, heard = self._snapshot.status, self._snapshot.heard_at
+        silent = silent_ranks(status)
+        for place in self._node_rows:
+            if place.key in status.services:
+                said = rank_trouble(status, place.key, silent, heard)
+                if not said and self._data[place.node].ok is False:
+                    said = "cut off"
+            else:
+                said = self._late(place.node, self._node(place))
+            if said:
+                self._said[place.key] = said
+
+    def _fold_cells(self, fold: Fold) -> dict[str, Content]:
+        """Of equal rows: how many they are, what they have in common, and of figures the worst."""
+        cells = self._cells(fold.rows[0], first=True, bars=0)
+        sign = OPENED if fold.key in self._unfolded else CLOSED
+        for head in ("rtt", "step", "load", "mem", "temp", "disk", "since", "pid"):
+            cells.pop(head, None)
+        if self._status:
+            services = self._status.services
+            newest = [self._data[row.node].rtt_ms for row in fold.rows]
+            cells.update(
+                node_columns.of_many(
+                    [self._node(row) for row in fold.rows],
+                    [services[row.key] for row in fold.rows if row.key in services],
+                    [rtt_ms for rtt_ms in newest if rtt_ms is not None],
+                )
+            )
+        return {**cells, "node": Content(f"{sign} {fold.title}")}
 
     def _title(self, shown: int) -> None:
         title = "Nodes"
@@ -274,9 +348,7 @@ class NodesPanel(Vertical):
         if self.border_title != title:
             self.border_title = title
 
-    def _cells(
-        self, place: NodeRow, *, first: bool, bars: int, silent: Mapping[str, float]
-    ) -> dict[str, Content]:
+    def _cells(self, place: NodeRow, *, first: bool, bars: int) -> dict[str, Content]:
         """All but the names."""
         role = Content("-")
         if self._snapshot is None:
@@ -286,9 +358,7 @@ class NodesPanel(Vertical):
         cells = {"role": role, "state": state(service.word if service else node.state)}
         if service:
             cells.update(node_columns.of_service(service, status.generated_at))
-            said = rank_trouble(status, place.key, silent, self._snapshot.heard_at)
-            if not said and self._data[place.node].ok is False:
-                said = "cut off"
+            said = self._said.get(place.key, "")
             if service.state == "ready" and said:
                 cells["state"] = toned(f"{mark('degraded').symbol} {said}", "doubt")
         if not first:

@@ -70,6 +70,11 @@ class Rows(OptionList):
                 self.action_select()
 
     @property
+    def keys(self) -> list[str]:
+        """Of all rows, from the top."""
+        return list(self._shown)
+
+    @property
     def key(self) -> str | None:
         """The key of the row under the cursor."""
         option = self.highlighted_option

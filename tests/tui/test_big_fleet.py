@@ -1,0 +1,151 @@
+"""A fleet of many nodes: equal ones are one row, the odd ones out are seen, questions count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from fleetctl.model.status import Problem
+from fleetctl.tui.counting import among_nodes, first_ones, named
+from fleetctl.tui.folding import FROM, LEAST, Fold, Likenesses, NodeRow, folded
+from tests.tui.fleets import moving, stage_of
+from tests.tui.stage import Screen, opened
+
+NUMBER = 50
+
+
+def rows_of(text: str) -> list[str]:
+    """The rows of the nodes' table."""
+    lines = [line.split("││")[-1] for line in text.splitlines()]
+    first = next(n for n, line in enumerate(lines) if "ssh data  node" in line) + 1
+    return [line.strip("│ ▁▂▃▄▅▆▇█") for line in lines[first : first + 8]]
+
+
+def test_the_odd_ones_out_come_first_then_many_that_are_bad_then_those_that_are_well() -> None:
+    kinds = ["well"] * 20 + ["hot"] + ["lost"] * LEAST + ["well", "server"]
+    rows = [NodeRow(f"n{number}", None) for number in range(len(kinds))]
+    of = {row.key: (kind,) for row, kind in zip(rows, kinds, strict=True)}
+    found = folded(rows, Likenesses(of, {("well",), ("server",)}))
+    told = [e.title if isinstance(e, Fold) else e.node for e in found]
+    assert told == ["n20", f"{LEAST} nodes", "n27", "21 nodes"]
+
+
+@pytest.mark.parametrize("number", [0, 1, LEAST - 1])
+def test_a_few_equal_ones_are_not_folded(number: int) -> None:
+    rows = [NodeRow(f"n{place}", None) for place in range(number)]
+    assert folded(rows, Likenesses({row.key: ("same",) for row in rows}, set())) == rows
+
+
+@pytest.mark.parametrize(
+    ("names", "listed", "begun"),
+    [
+        ([], "", ""),
+        (["a"], "a", "a"),
+        (list("abcdef"), "a, b, c, d, e, f", "a, b, c, d, e, f"),
+        (list("abcdefg"), "7 nodes", "a, b, c, d, e, f and 1 more"),
+    ],
+)
+def test_few_names_are_listed_and_many_are_counted(
+    names: Sequence[str], listed: str, begun: str
+) -> None:
+    assert named(names, "node") == listed
+    assert first_ones(names) == begun
+
+
+def test_those_with_problems_are_named_also_where_only_an_instance_is_affected() -> None:
+    nodes = [f"pi{number}" for number in range(1, 201)]
+    problems = [
+        Problem("disk-full", "error", "no space", "pi17"),
+        Problem("straggler", "warning", "it lags", None, affects=("worker@pi40", "worker@pi112")),
+        Problem("other", "error", "elsewhere", "mini1"),
+    ]
+    said = "200 nodes, 3 of them with problems: pi17, pi40, pi112"
+    assert among_nodes(nodes, problems) == said
+    assert among_nodes(nodes, []) == "200 nodes"
+
+
+def test_equal_nodes_are_one_row_which_opens_and_closes() -> None:
+    async def body() -> None:
+        stage = stage_of(NUMBER)
+        stage.states["worker@n037"] = "failed"
+        async with opened((130, 42), stage, ready=f"{NUMBER - 1}/{NUMBER} ranks") as screen:
+            text = await screen.until("▸ 49 nodes", "n037", gone="n001")
+            bad, many, *_ = rows_of(text)
+            assert "n037" in bad
+            assert "✖ failed" in bad
+            assert "● ready" in many
+            assert "≥7 737" in many  # the step of the last of them
+            await screen.type("g", "j")
+            await screen.until("x stop worker on 49 nodes")
+            await screen.type("enter")
+            await screen.until("▾ 49 nodes", "n001", "n002")
+            await screen.type("j", "j", "left")
+            await screen.until("▸ 49 nodes", "x stop worker on 49 nodes", gone="n001")
+            await screen.type("right")
+            await screen.until("▾ 49 nodes", "n001")
+            await screen.type("left")
+            await one_goes_its_own_way(screen)
+            await it_is_found(screen)
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+async def one_goes_its_own_way(screen: Screen) -> None:
+    screen.stage.steps["worker@n005"] = moving(7000, quiet_s=45)
+    screen.stage.change()
+    await screen.until("▸ 48 nodes", "▲ silent", "n005")
+
+
+async def it_is_found(screen: Screen) -> None:
+    await screen.type("slash", "n", "0", "1")
+    text = await screen.until(f"10 of {NUMBER}")
+    assert [row.split()[2] for row in rows_of(text)][:3] == ["n010", "n011", "n012"]
+    await screen.type("escape")
+    await screen.until("▸ 48 nodes")
+    await screen.type("S", "S")  # by load: each by itself
+    await screen.until("load first", "n001", gone="▸")
+
+
+def test_questions_count_and_say_which_are_the_problem() -> None:
+    async def body() -> None:
+        stage = stage_of(NUMBER)
+        stage.states["worker@n037"] = "failed"
+        async with opened((130, 42), stage, ready=f"{NUMBER - 1}/{NUMBER} ranks") as screen:
+            await screen.until("▸ 49 nodes")
+            await screen.type("g", "j", "x")
+            text = await screen.until(
+                "The cursor is on worker on 49 nodes.",
+                "All of train: 50 nodes, 1 of them with problems: n037.",
+                "Running now: 49 of 50 instances.",
+                "Not running: worker@n037.",
+                "stop only 49 instances",
+                "stop all of train (50 instances)",
+            )
+            assert "n001" not in text
+            await screen.type("down", "enter")
+            await screen.until("Stop: 49 of 49 stopped")
+            others = tuple(i.name for i in stage.job.instances if i.node != "n037")
+            assert stage.began == [("stop", others)]
+            await screen.type("escape", "a")
+            await screen.until("put the cursor on one of them")
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_the_third_pane_counts_what_is_folded() -> None:
+    async def body() -> None:
+        stage = stage_of(NUMBER)
+        async with opened((200, 50), stage, ready=f"{NUMBER}/{NUMBER} ranks") as screen:
+            await screen.until("Details · worker on 50 nodes", "50 ● ok", "50 ● ready")
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_a_fleet_that_fits_is_not_folded() -> None:
+    async def body() -> None:
+        async with opened((130, 42), stage_of(FROM), ready=f"{FROM}/{FROM} ranks") as screen:
+            assert "▸" not in await screen.until("n001")
+
+    asyncio.run(asyncio.wait_for(body(), 60))
