@@ -102,8 +102,9 @@ def animated_svg(frames: Sequence[Frame], columns: int, title: str, fonts: str) 
     last = len(frames) - 1
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height + 8}" '
-        f'role="img" aria-label="{escape(title)}"><title>{escape(title)}</title><style>'
-        f"text{{font:14px {fonts};white-space:pre;fill:{INK}}}"
+        f'fill="{INK}" font-size="14" font-family="{fonts}" role="img" '
+        f'aria-label="{escape(title)}"><title>{escape(title)}</title><style>'
+        "text{white-space:pre}"
         f".f{{opacity:0;animation:{all_s:g}s steps(1,end) infinite}}{''.join(rules)}"
         f"@media (prefers-reduced-motion){{.f{{animation:none}}#f{last}{{opacity:1}}}}"
         f'</style><rect width="100%" height="100%" rx="6" fill="{GROUND}"/>'
