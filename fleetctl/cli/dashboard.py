@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = Path("nodes.yaml")
 TERMINAL_CHECK_S = 2.0
+ESCAPE_MS = 30
+"""How long Esc waits for the rest of a key's sequence, where ``ESCDELAY`` says nothing else: with
+Textual's 100 ms each Esc would seem slow. Sequences of one key arrive at once, also over SSH."""
 PATIENCE_S = 1.0
 """After this time, leaving says what it waits for."""
 
@@ -66,6 +69,7 @@ async def _show(
 ) -> tuple[int, FleetService | None]:
     """Show ``service`` until it is left; returns the exit code, and what to show next, if any."""
     async with service:
+        os.environ.setdefault("ESCDELAY", str(ESCAPE_MS))  # read when Textual is imported
         from fleetctl.tui import kept
         from fleetctl.tui.app import FleetApp
         from fleetctl.tui.host import Left
