@@ -29,6 +29,9 @@ EXAMPLE = Path("nodes.yaml")
 TERMINAL_CHECK_S = 2.0
 ORPHANED_S = 30.0
 """How long a dashboard may take to end once its server is gone."""
+ESCAPE_MS = 30
+"""How long Esc waits for the rest of a key's sequence, where ``ESCDELAY`` says nothing else: with
+Textual's 100 ms each Esc would seem slow. Sequences of one key arrive at once, also over SSH."""
 PATIENCE_S = 1.0
 """After this time, leaving says what it waits for."""
 
@@ -64,6 +67,7 @@ async def _dashboard(context: Context, read_only: bool, browser_of: int | None =
             os.environ.pop(name, None)
     file = NodesFile(context)
     shown: FleetService = file.read()
+    os.environ.setdefault("ESCDELAY", str(ESCAPE_MS))  # read when Textual is imported
     from fleetctl.tui.seen import Seen
 
     seen = Seen()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 
 import msgspec
@@ -160,8 +160,17 @@ def _nodes(
     looks: Mapping[str, Look],
     problems: Sequence[Problem],
 ) -> dict[str, NodeStatus]:
+    hit = {p.node for p in problems if p.severity == "error"}
+    leases = any(node.leased for node in fleet.nodes.values())
     return {
-        name: _node(fleet, node, job, diagnosis.rows[name], looks[name], problems)
+        name: _node(
+            node,
+            job,
+            diagnosis.rows[name],
+            looks[name],
+            hit,
+            tuple(_unaddressed(fleet, node)) if leases else (),
+        )
         for name, node in fleet.nodes.items()
     }
 
@@ -362,21 +371,26 @@ def _stopped_since(
 
 
 def _node(
-    fleet: Fleet,
     node: Node,
     job: Job | None,
     rows: Rows,
     look: Look,
-    problems: Sequence[Problem],
+    hit: Set[str | None],
+    unaddressed: Sequence[ReachStatus],
 ) -> NodeStatus:
+    """The status of a node.
+
+    :param hit: the nodes with an error.
+    :param unaddressed: what it must reach at addresses that are not known.
+    """
     return NodeStatus(
-        state=_node_state(node, look, problems),
+        state=_node_state(node, look, hit),
         ssh=_ssh(node, look),
         system=look.facts.system if look.facts else None,
         addresses=tuple(row.status() for row in rows.addresses),
         routes=tuple(row.status() for row in rows.routes),
         forwarding=rows.forwarding,
-        reachability=(*(row.status() for row in rows.reachability), *_unaddressed(fleet, node)),
+        reachability=(*(row.status() for row in rows.reachability), *unaddressed),
         services=tuple(i.name for i in job.on(node.name)) if job else (),
         sleep=sleep_status(look.facts) if look.facts and is_mac(look.facts) else None,
         reboot=reboot_status(look.facts) if look.facts and is_mac(look.facts) else None,
@@ -389,15 +403,14 @@ def _unaddressed(fleet: Fleet, node: Node) -> Iterator[ReachStatus]:
         yield ReachStatus(DHCP, peer, network, expected=True, reason=why)
 
 
-def _node_state(node: Node, look: Look, problems: Sequence[Problem]) -> NodeState:
+def _node_state(node: Node, look: Look, hit: Set[str | None]) -> NodeState:
     if node.connection == "none":
         return "external"
     if look.error:
         return "unreachable"
     if look.facts is None or look.facts.unsupported:
         return "unknown"
-    hit = any(p.node == node.name and p.severity == "error" for p in problems)
-    return "degraded" if hit else "ok"
+    return "degraded" if node.name in hit else "ok"
 
 
 def _ssh(node: Node, look: Look) -> SSHStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from msgspec import Struct
@@ -215,6 +216,7 @@ def _of_service(service: NetworkService, interface: str) -> InterfaceSetup:
     )
 
 
+@lru_cache(maxsize=2048)
 def _interface(text: str) -> IPv4Interface | None:
     try:
         return IPv4Interface(text)

@@ -13,6 +13,8 @@ from rich.text import Text
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 
@@ -28,6 +30,7 @@ from fleetctl.service import FleetService
 from fleetctl.tui import clipboard
 from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
+from fleetctl.tui.driver import KeyDriver
 from fleetctl.tui.guide import Guide
 from fleetctl.tui.host import Host, Left
 from fleetctl.tui.kept import Kept
@@ -148,6 +151,11 @@ class FleetApp(Host):
         self.switching = Switching(self)
         self.recording = Recording(self, keep=keep_events)
         self.set_reactive(Host.repaired, self.seen.repaired)
+
+    def get_driver_class(self) -> type[Driver]:
+        """That of the terminal reads keys at once; others, such as a browser's, stay."""
+        found = super().get_driver_class()
+        return KeyDriver if found is LinuxDriver else found
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard is the bottom screen."""

@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.model.status import Problem
 from fleetctl.tui.counting import among_nodes, first_ones, named
 from fleetctl.tui.folding import FROM, LEAST, Fold, Likenesses, NodeRow, folded
-from tests.tui.fleets import moving, stage_of
+from fleetctl.tui.topology.draw import draw
+from fleetctl.tui.topology.node_counts import MOST_NAMED
+from tests.health.world import World
+from tests.tui.fleets import fleet_of, moving, stage_of
 from tests.tui.stage import Screen, opened
 
 NUMBER = 50
@@ -149,3 +153,24 @@ def test_a_fleet_that_fits_is_not_folded() -> None:
             assert "▸" not in await screen.until("n001")
 
     asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_a_node_that_is_only_counted_is_found_in_the_topology() -> None:
+    async def body() -> None:
+        stage = stage_of(NUMBER)
+        async with opened((130, 42), stage, ready=f"{NUMBER}/{NUMBER} ranks") as screen:
+            await screen.until("● 50", "▸ 50 nodes", gone="n033")
+            await screen.type("shift+tab", "slash", "n", "0", "3", "3", "enter")
+            await screen.until("● n033", "x stop worker@n033")
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_of_very_many_that_are_lost_the_topology_names_some() -> None:
+    status = World(fleet_of(60)).check().status
+    lost = {n: replace(node, state="unreachable") for n, node in status.nodes.items()}
+    gone = replace(status, nodes={n: replace(node, reachability=()) for n, node in lost.items()})
+    drawing = draw(fleet_of(60), None, gone, 50, 12)
+    assert len(drawing.places) == MOST_NAMED
+    text = "\n".join("".join(cell.text for cell in row) for row in drawing.rows)
+    assert f"and {60 - MOST_NAMED} more" in text

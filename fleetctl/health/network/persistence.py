@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Interface
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Interface
 
 from fleetctl.health import at_boot, routing
 from fleetctl.health.at_boot import LEFT_TO_CHECK, Boot, Kept
@@ -26,7 +27,7 @@ def address_kept(node: Node, facts: NodeFacts, network: Network) -> Kept:
     if own is None:
         return Kept(None, "which interface gets it is not known")
     interface = facts.network.interface_of(own)
-    wanted = IPv4Interface((own, network.cidr.prefixlen))
+    wanted = _with_prefix(own, network.cidr.prefixlen)
     leased = network.control or at_boot.lease(interface, own)
 
     def judge(way: Sequence[InterfaceSetup]) -> Kept:
@@ -38,6 +39,12 @@ def address_kept(node: Node, facts: NodeFacts, network: Network) -> Kept:
         return _boot(facts, interface.name).of(judge)
     declared = node.interfaces.get(network.name, "")
     return _anywhere(facts, judge) or _boot(facts, declared).of(judge)
+
+
+@lru_cache(maxsize=2048)
+def _with_prefix(address: IPv4Address, prefix: int) -> IPv4Interface:
+    """To make one takes long, and every look at a node needs the same."""
+    return IPv4Interface((address, prefix))
 
 
 def route_kept(fleet: Fleet, facts: NodeFacts, expected: ExpectedRoute) -> Kept:

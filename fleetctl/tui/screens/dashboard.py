@@ -37,7 +37,7 @@ from fleetctl.undertakings import Snapshot
 
 Panel = NodesPanel | TopologyPanel | ProblemsPanel | LogPanel
 
-DETAILS_S = 0.05
+DETAILS_S = 0.03
 """How long details wait for the next key."""
 
 

@@ -58,16 +58,20 @@ class Topology:
         self._forms: dict[tuple[int, int], _Form] = {}
         self._pads: Pads = {}
 
-    def draw(self, status: FleetStatus | None, columns: int, rows: int) -> Drawing:
+    def draw(
+        self, status: FleetStatus | None, columns: int, rows: int, cursor: str = ""
+    ) -> Drawing:
         """Draw within ``columns``, and within ``rows`` where possible.
 
         :param status: None before any node answered.
+        :param cursor: a node that is named also where nodes are counted.
         """
         columns = max(columns, 1)
         if (columns, rows) not in self._forms:
             self._forms[columns, rows] = self._fitting(columns, rows)
         look = self._look(status)
-        return self._composed(look, self._forms[columns, rows], columns).sheet().drawing(columns)
+        whole = self._composed(look, self._forms[columns, rows], columns, cursor)
+        return whole.sheet().drawing(columns)
 
     def cables(self, node: str, network: str) -> tuple[str, ...]:
         """The networks of nodes.yaml for which the link of ``node`` to ``network`` is drawn."""
@@ -104,8 +108,10 @@ class Topology:
             {end: len(cables) for end, cables in ends.items()},
         )
 
-    def _composed(self, look: Appearance, form: _Form, columns: int) -> _Composition:
-        return _Composition(look, self._parts, form, columns, self._pads)
+    def _composed(
+        self, look: Appearance, form: _Form, columns: int, cursor: str = ""
+    ) -> _Composition:
+        return _Composition(look, self._parts, form, columns, self._pads, cursor)
 
     def _fitting(self, columns: int, rows: int) -> _Form:
         look = self._look(None)  # the form must not depend on the state
@@ -157,10 +163,17 @@ class _Composition:
     """All parts, one below the other, small ones side by side."""
 
     def __init__(
-        self, look: Appearance, parts: _Parts, form: _Form, columns: int, pads: Pads
+        self,
+        look: Appearance,
+        parts: _Parts,
+        form: _Form,
+        columns: int,
+        pads: Pads,
+        cursor: str = "",
     ) -> None:
         self._look, self._parts, self._form = look, parts, form
         self._columns, self._pads = columns, pads
+        self._cursor = cursor
         self._drawn: set[str] = set()
         self.too_wide = False
         """Whether a picture did not fit in the columns, and lines of names replace it."""
@@ -202,7 +215,7 @@ class _Composition:
         homes = set(names) - self._drawn
         self._drawn |= homes
         if len(names) > self._form.crowd:
-            return node_counts(self._look, network, names, self._columns)
+            return node_counts(self._look, network, names, self._columns, self._cursor)
         if network and alone and self._form.detail > NAMES and names:
             drawn = hanging(self._look, network, names, self._columns)
             if drawn:

@@ -17,8 +17,17 @@ _NAMED = "✖▲?"
 """Worst first."""
 
 
-def node_counts(look: Appearance, network: str | None, names: Sequence[str], columns: int) -> Sheet:
-    """Count the nodes on ``network``; names none before any node answered."""
+MOST_NAMED = 24
+"""More are not named: of so many it is one cause, which the problems have."""
+
+
+def node_counts(
+    look: Appearance, network: str | None, names: Sequence[str], columns: int, cursor: str = ""
+) -> Sheet:
+    """Count the nodes on ``network``; names none before any node answered.
+
+    :param cursor: the node that the cursor is on: it is named however it is.
+    """
     sheet = Sheet()
     marks = {name: look.whole(name, network) for name in names}
     counts = Counter(marks.values())
@@ -32,13 +41,17 @@ def node_counts(look: Appearance, network: str | None, names: Sequence[str], col
         column = sheet.mark(row, column, mark)
         column = sheet.put(row, column, f" {counts[mark]}") + 2
     if look.status:
-        _name(sheet, row + 1, {n: m for n, m in marks.items() if m.symbol in _NAMED}, columns)
+        bad = {n: m for n, m in marks.items() if m.symbol in _NAMED or n == cursor}
+        _name(sheet, row + 1, bad, columns, cursor)
     return sheet
 
 
-def _name(sheet: Sheet, row: int, marks: dict[str, Mark], columns: int) -> None:
+def _name(sheet: Sheet, row: int, marks: dict[str, Mark], columns: int, cursor: str) -> None:
     column = 1
-    for name, mark in sorted(marks.items(), key=lambda item: _NAMED.index(item[1].symbol)):
+    worst = sorted(marks.items(), key=lambda item: _NAMED.find(item[1].symbol) % len(_COUNTED))
+    shown = worst[:MOST_NAMED]
+    shown += [item for item in worst[MOST_NAMED:] if item[0] == cursor]
+    for name, mark in shown:
         text = fitted(f" {name}", columns - 2)
         if column > 1 and column + 1 + cell_len(text) > columns:
             row, column = row + 1, 1
@@ -46,3 +59,5 @@ def _name(sheet: Sheet, row: int, marks: dict[str, Mark], columns: int) -> None:
         tone: Tone | None = "bad" if mark.tone == "bad" else None
         column = sheet.mark(row, column, mark, Target(node=name))
         column = sheet.put(row, column, text, tone, Target(node=name)) + 2
+    if left := len(worst) - len(shown):
+        sheet.put(row + 1, 1, fitted(f"and {left} more", columns - 1))

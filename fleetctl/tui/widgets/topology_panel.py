@@ -119,7 +119,8 @@ class TopologyPanel(ScrollView, can_focus=True):
         """Let the nodes with ``text`` stand out, and put the cursor on the first of them."""
         self.sought = text
         self.border_title = f"Topology · with {text!r}" if text else "Topology"
-        hits = [name for name in self._drawing.places if self._is_sought(name)]
+        drawn = dict.fromkeys((*self._drawing.places, *self._fleet.nodes))  # or only counted
+        hits = [name for name in drawn if self._is_sought(name)]
         if text and hits and self._cursor not in hits:
             self.choose(hits[0])
         self.refresh()
@@ -132,6 +133,8 @@ class TopologyPanel(ScrollView, can_focus=True):
         """Put the cursor on ``node``, or on its link to ``network``."""
         if (node, network) != (self._cursor, self._link) and node in self._fleet.nodes:
             self._cursor, self._link = node, network
+            if node not in self._drawing.places:
+                self._redraw()
             self.refresh()
             self.post_message(CursorMoved())
             self._show_cursor()
@@ -145,9 +148,10 @@ class TopologyPanel(ScrollView, can_focus=True):
         columns, rows = self.content_size
         if not columns or not rows:
             return
-        drawing = self._topology.draw(self._status, columns, rows)
+        named = self._cursor or ""
+        drawing = self._topology.draw(self._status, columns, rows, named)
         if len(drawing.rows) > rows:
-            drawing = self._topology.draw(self._status, columns - _SCROLLBAR, rows)
+            drawing = self._topology.draw(self._status, columns - _SCROLLBAR, rows, named)
         if drawing == self._drawing:
             return
         self._drawing = drawing
