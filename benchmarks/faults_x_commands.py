@@ -87,7 +87,8 @@ SIDE_BY_SIDE = 4
 OWN_S = 60.0
 """What a command may take beside what it is told to wait: three nodes' connect timeouts of 4 s, the
 nodes' answers of 20 s, and Python's start on a busy machine."""
-LONGER_S = {"bench": 240.0, "fix": 180.0, "start": 120.0, "restart": 120.0, "stop": 120.0}
+LONGER_S = {"bench": 240.0, "fix": 180.0, "start": 240.0, "restart": 300.0, "stop": 240.0}
+"""Of a stop each service after the other may take 62 s where a node is silent."""
 
 LOOKS: tuple[tuple[str, ...], ...] = (
     ("status",),
@@ -135,8 +136,9 @@ ACTS: tuple[tuple[str, ...], ...] = (
 class Tried:
     """Commands and how they ended."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, patience: float) -> None:
         self._lab = lab
+        self._patience = patience
         self.codes: Counter[int | None] = Counter()
         self.usage: set[str] = set()
         """Commands that were typed wrong, which is a mistake of this program."""
@@ -146,7 +148,7 @@ class Tried:
 
     def type(self, command: tuple[str, ...], under: str) -> None:
         name = " ".join(command)
-        limit_s = LONGER_S.get(command[0], OWN_S)
+        limit_s = LONGER_S.get(command[0], OWN_S) * self._patience
         said = self._said(command, limit_s)
         self.codes[said.code] += 1
         self.longest = max(self.longest, (said.took_s, f"{name} under {under}"))
@@ -154,8 +156,10 @@ class Tried:
             self.usage.add(f"{name}: {said.err.strip()[-200:]}")
         if said.code is None:
             self.hung.append(f"{name} under {under}: nothing within {limit_s:g} s")
+            say(self.hung[-1])
         elif said.mistake or said.code < 0 or (said.code and not (said.err + said.out).strip()):
             self.mistakes.append(f"{name} under {under}: {said}")
+            say(self.mistakes[-1])
 
     def _said(self, command: tuple[str, ...], limit_s: float) -> Said:
         began_s = time.monotonic()
@@ -195,11 +199,15 @@ def places(lab: Lab, luck: random.Random, *, all_of_them: bool) -> list[Place]:
 
 
 def one_by_one(lab: Lab, given: argparse.Namespace, luck: random.Random) -> Tried:
-    tried = Tried(lab)
+    tried, until_s = Tried(lab, given.patience), time.monotonic() + given.minutes * 60
     chosen = [one for one in places(lab, luck, all_of_them=given.all_places) if _wanted(one, given)]
-    for number, (kind, node, network) in enumerate(chosen, 1):
+    for number, (kind, node, network) in list(enumerate(chosen, 1))[given.first - 1 :]:
         under = "-".join(filter(None, (kind, node, network)))
         began_s = time.monotonic()
+        if began_s > until_s:
+            left = len(chosen) + 1 - number
+            say(f"{left} faults are left out: {given.minutes:g} minutes are over")
+            break
         try:
             lab.fault(kind, node, network=network)
         except FleetctlError as error:
@@ -223,6 +231,9 @@ def main() -> None:
     parser.add_argument("--all-places", action="store_true")
     parser.add_argument("--kinds", nargs="*", choices=list(KINDS), help="only these faults")
     parser.add_argument("--one-in", type=int, default=1, help="one command in so many, by chance")
+    parser.add_argument("--patience", type=float, default=1.0, help="times the deadlines, if busy")
+    parser.add_argument("--minutes", type=float, default=600.0, help="begin no fault after that")
+    parser.add_argument("--from", dest="first", type=int, default=1, help="the first one's number")
     given = parser.parse_args()
     luck, counts = chance(given), Counts()
     began_s = time.monotonic()
@@ -240,7 +251,7 @@ def main() -> None:
     total = sum(tried.codes.values())
     say(f"{total} commands in {time.monotonic() - began_s:.0f} s; exit codes {dict(tried.codes)}")
     say(f"longest: {tried.longest[0]:.1f} s, {tried.longest[1]}")
-    for line in [*sorted(tried.usage), *tried.hung, *tried.mistakes]:
+    for line in sorted(tried.usage):
         say(line)
     counts.at_most("commands that hung", len(tried.hung))
     counts.at_most("commands with a mistake, or without a word why", len(tried.mistakes))

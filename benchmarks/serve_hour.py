@@ -232,11 +232,15 @@ def main() -> None:
         missing = untold(faults, laptop)
         gap_s = gaps(laptop.home, fleet.name, from_s + 30, until_s - 30)
 
-        def more() -> Counter[str]:
-            return on_nodes(fleet) - before
+        left = Counter[str]()
 
-        eventually(lambda: not more(), 60)
-        left = more()
+        def none_more() -> bool:
+            left.clear()
+            left.update(on_nodes(fleet) - before)
+            return not left
+
+        eventually(none_more, 60)
+        traceback = "Traceback" in server.said() or told.mistake
         laptop.type("stop")
     say(f"{given.minutes:g} minutes at {given.rate:g} times the rate; faults {dict(faults.made)}")
     say(f"{len(faults.killed)} instances killed, {len(faults.unreachable)} nodes unreachable")
@@ -250,7 +254,7 @@ def main() -> None:
     counts.at_most("faults that the history does not have", len(missing))
     counts.at_most("time not watched", gap_s, 0, " s")
     counts.at_most("exit code of the server", ended.code or 0)
-    counts.at_most("tracebacks", int("Traceback" in server.said() or told.mistake))
+    counts.at_most("tracebacks", int(traceback))
     counts.end()
 
 
