@@ -96,8 +96,9 @@ def cannot(why: str) -> NoReturn:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This environment without what would differ by machine: SSH agent, configuration, colours."""
-    dropped = ("SSH_", "FLEETCTL_", "TMUX", "XDG_")
+    """This environment without what would differ by machine: SSH agent, configuration, colours, and
+    that Python may not keep what it has compiled, as an installed program has it."""
+    dropped = ("SSH_", "FLEETCTL_", "TMUX", "XDG_", "PYTHONDONTWRITEBYTECODE")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     return {**kept, "HOME": str(home), "NO_COLOR": "1"}
 

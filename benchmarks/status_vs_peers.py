@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from loopback import Loopback, loopback
 from measure import FLEETCTL, cannot, environment, interleave, judge, ratio, run, say, show
@@ -25,6 +27,7 @@ from fleetctl.link.shell import NoiseFilter, command_line
 from fleetctl.model.expectations import derive
 from fleetctl.observe.questions import questions
 from fleetctl.probes.node import node_script, read_node
+from fleetctl.serve.quick import served
 
 TARGETS = {5: (0.75, 21), 50: (0.5, 5), 200: (0.35, 3)}
 """By number of nodes: the highest ratio to the faster peer, and rounds."""
@@ -32,6 +35,7 @@ WARM_TARGETS = {5: (0.25, 21), 200: (0.05, 7)}
 """The same for what is warm."""
 KNOWN_S = 300.0
 """How long a server may take until it knows all nodes."""
+ANSWERS, ANSWER_EVERY_S = 50, 0.23
 MEMORY_MB = 100.0
 FANOUT = {"pdsh": 32, "clush": 64}
 """The peers' own defaults."""
@@ -111,20 +115,42 @@ def kept_connections(servers: Loopback, count: int) -> Iterator[str]:
             subprocess.run(argv, capture_output=True, timeout=30, check=False)
 
 
+def answer(servers: Loopback, count: int) -> float | None:
+    """How long the server takes to answer, without the start of a client; None: it does not, or not
+    all nodes are reached by now."""
+    before = os.environ["HOME"]
+    os.environ["HOME"] = str(servers.folder)  # where its socket is
+    try:
+        began_s = time.perf_counter()
+        found = served(str(servers.nodes_yaml(count)), None)
+        took_s = time.perf_counter() - began_s
+    finally:
+        os.environ["HOME"] = before
+    nodes = json.loads(found[1])["nodes"].values() if found else ()
+    return took_s if sum(node["ssh"]["reachable"] is True for node in nodes) == count else None
+
+
+def cpu_s(process: int) -> float:
+    """Processor time of a process so far: proc(5), stat, 14 and 15."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def server(servers: Loopback, count: int) -> Iterator[None]:
-    """A `fleetctl serve` that knows all nodes."""
+def server(servers: Loopback, count: int) -> Iterator[int]:
+    """The process of a `fleetctl serve` that knows all nodes."""
     call = (*FLEETCTL, "-f", str(servers.nodes_yaml(count)))
     env = environment(servers.folder)
     with (servers.folder / "serve.log").open("wb") as log:
+        began_s = time.monotonic()
         process = subprocess.Popen((*call, "serve"), env=env, stdout=log, stderr=log)
         try:
-            deadline_s = time.monotonic() + KNOWN_S
-            while "by fleetctl serve" not in run((*call, "status"), env=env).stdout:
-                if time.monotonic() > deadline_s:
+            while answer(servers, count) is None:  # by nothing that asks the nodes itself
+                if time.monotonic() > began_s + KNOWN_S:
                     cannot(f"fleetctl serve does not know {count} nodes within {KNOWN_S:g} s")
                 time.sleep(0.5)
-            yield
+            say(f"fleetctl serve knows {count} nodes after {time.monotonic() - began_s:.1f} s")
+            yield process.pid
         finally:
             process.terminate()
             process.wait(30)
@@ -154,12 +180,20 @@ def cold(servers: Loopback, count: int) -> None:
 def warm(servers: Loopback, count: int) -> None:
     target, rounds = WARM_TARGETS[count]
     pdsh = ("pdsh", "-R", "ssh", "-f", str(FANOUT["pdsh"]), "-w")
-    with kept_connections(servers, count) as config, server(servers, count):
+    with kept_connections(servers, count) as config, server(servers, count) as process:
         measures = {
             "fleetctl status --json, served": fleetctl(servers, count, []),
             "pdsh, connections kept": peer(servers, count, pdsh, config),
         }
+        began_s, used_s = time.monotonic(), cpu_s(process)
         compare(f"{count} nodes, warm", measures, rounds, target)
+        part = (cpu_s(process) - used_s) / (time.monotonic() - began_s)
+        say(f"the server used {part:.0%} of a processor meanwhile")
+        took_s = []
+        while len(took_s) < ANSWERS:
+            time.sleep(ANSWER_EVERY_S)  # some come while the server is busy with looks
+            took_s.append(answer(servers, count) or cannot("fleetctl serve does not answer"))
+        show(f"its answer alone, {ANSWERS} times", {"served": took_s}, "s")
     say()
 
 

@@ -1,10 +1,13 @@
-"""Importing much at once, without looking for garbage in it."""
+"""Importing much at once: without looking for garbage in it, and without what is not needed."""
 
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
+from typing import cast
 
 
 @contextmanager
@@ -19,3 +22,17 @@ def uncollected() -> Iterator[None]:
         if running:
             gc.freeze()
             gc.enable()
+
+
+@contextmanager
+def lacking(module: str) -> Iterator[None]:
+    """What is imported inside finds no ``module``, and must be able to do without it; unless it was
+    imported before."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = cast(ModuleType, None)  # an import of it fails
+    try:
+        yield
+    finally:
+        del sys.modules[module]

@@ -109,6 +109,15 @@ def append_lines(path: Path, text: bytes, *, follow: bool = True) -> int:
         os.close(file)
 
 
+def cache_file(name: str) -> Path | None:
+    """A file of what can be found out anew; None: there is no home folder."""
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    except RuntimeError:
+        return None
+    return folder / "fleetctl" / name
+
+
 def nobody_else_writes(path: Path) -> bool:
     """It is there, and only this account can have written it."""
     try:

@@ -13,7 +13,7 @@ from fleetctl import __version__
 from fleetctl.cli.context import Context
 from fleetctl.errors import ConfigError, FleetctlError, UsageError
 from fleetctl.interrupts import held_back
-from fleetctl.loading import uncollected
+from fleetctl.loading import lacking, uncollected
 from fleetctl.streams import OutputLost, ReaderGone
 
 INTERRUPTED = 130
@@ -62,6 +62,9 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         with held_back(), uncollected():
+            if cmd_name == "status":  # asyncio's TLS is not for it, and slow to import
+                with lacking("ssl"):
+                    import_module("asyncio")
             command = import_module(f"fleetctl.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command

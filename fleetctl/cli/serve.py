@@ -22,7 +22,7 @@ INTERVAL_S = 2.0
     type=click.FloatRange(min=0.2),
     default=INTERVAL_S,
     metavar="S",
-    help="Seconds between two looks at a node (2).",
+    help="Seconds between two looks at a node (2); at least 0.05 for each node.",
 )
 @click.option("--status", "status", is_flag=True, help="Tell whether one runs, and exit: 0 or 1.")
 @click.option("--install", is_flag=True, help="Keep it running: a systemd user unit, or launchd.")

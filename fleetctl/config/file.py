@@ -11,13 +11,14 @@ from fleetctl.config.alerts import read_alerts
 from fleetctl.config.clients import check_clients
 from fleetctl.config.gateways import check_gateways
 from fleetctl.config.jobs import read_job
+from fleetctl.config.kept_tree import kept, parsed
 from fleetctl.config.networks import read_internet, read_networks
 from fleetctl.config.nodes import read_nodes
 from fleetctl.config.older import NOTES, is_older, read_older
 from fleetctl.config.peers import with_peers
 from fleetctl.config.report import START, Report
 from fleetctl.config.shape import FileEntry, HistoryEntry, given
-from fleetctl.config.tree import MAX_SIZE_BYTES, NULL, Mapping, Scalar, Tree, mark_of, parse
+from fleetctl.config.tree import MAX_SIZE_BYTES, NULL, Mapping, Scalar, Tree, mark_of
 from fleetctl.config.validation import read
 from fleetctl.errors import ConfigError
 from fleetctl.local_files import TooLarge, read_bounded
@@ -76,7 +77,8 @@ def load_with_notes(path: Path) -> tuple[Fleet, list[str]]:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError([f"{path}: cannot be read: {why}"], hint=_START_HINT) from error
     report = Report(str(path))
-    return _read(_decode(content, report), report, path.parent)
+    text = _decode(content, report)
+    return _read(kept(text) or parsed(text, report, keep=True), report, path.parent)
 
 
 def load_text(text: str, source: str) -> Fleet:
@@ -85,7 +87,8 @@ def load_text(text: str, source: str) -> Fleet:
     :param source: a path, for messages and for a relative ``env_file``.
     :raises ConfigError: the text has mistakes; the error has all of them.
     """
-    return _read(text, Report(source), Path(source).parent)[0]
+    report = Report(source)
+    return _read(parsed(text, report), report, Path(source).parent)[0]
 
 
 def _existing(path: Path, how: str) -> Path:
@@ -112,8 +115,7 @@ def _decode(content: bytes, report: Report) -> str:
         report.fail()
 
 
-def _read(text: str, report: Report, folder: Path) -> tuple[Fleet, list[str]]:
-    tree = parse(text, report)
+def _read(tree: Tree | None, report: Report, folder: Path) -> tuple[Fleet, list[str]]:
     if not isinstance(tree, Mapping):
         if report.clean:
             report.mistake_at(START, f"{_found(tree)}; it needs at least 'fleet' and 'nodes'")

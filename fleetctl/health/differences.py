@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
-from statistics import median
 
 from fleetctl.health.silence import stopped_clause, stopped_processes
+from fleetctl.medians import median
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import Problem, SystemStatus

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 
 from msgspec.structs import replace
 
+from fleetctl.medians import median
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Job
 from fleetctl.model.progress_status import JobProgress, ProgressStatus

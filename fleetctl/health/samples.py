@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
-from statistics import pstdev
 
 from fleetctl.health.assess import Checked
 from fleetctl.model.network import EchoRound
@@ -46,6 +45,8 @@ def _jitter_ms(rounds: Sequence[EchoRound]) -> float | None:
     if told:
         return told[-1]
     times = [r.rtt_min_ms for r in rounds if r.rtt_min_ms is not None]
+    from statistics import pstdev  # slow to import
+
     return pstdev(times) if len(times) > 1 else None
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from statistics import median
 
 from msgspec import Struct
 
 from fleetctl.health.differences import differences
 from fleetctl.health.kinds.instances import STRAGGLER
+from fleetctl.medians import median
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import Fix, Problem, ServiceStatus

@@ -4,6 +4,7 @@ change."""
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
@@ -25,6 +26,10 @@ from fleetctl.probes.node import Answered, NodeScript, hanging, node_script, ser
 
 DEEP_EVERY_S = 30.0
 """Interval of the questions that take longer: ten pings each, addresses that must not answer."""
+DEEP_S = 0.3
+"""The same, for each node of the fleet, if that is longer."""
+FEW_NODES = 32
+"""So many are all asked those questions at once, at first."""
 HANGING_TIMEOUT_S = 5.0
 """A probe that timed out before, and does not answer within this either, hangs."""
 STUCK_FOR_S = 60.0
@@ -193,7 +198,14 @@ class _Asking:
         return any(self._observer.questions(self._node, q.depth) != q for q in asked)
 
     def _deep_is_due(self) -> bool:
-        return self._deep_at_s is None or time.monotonic() - self._deep_at_s > DEEP_EVERY_S
+        """For the first time at once, but in a large fleet after a while, at random: then all nodes
+        are known before the first of them is asked what takes long."""
+        nodes, now_s = len(self._observer.fleet.nodes), time.monotonic()
+        if self._deep_at_s is None:
+            if nodes <= FEW_NODES:
+                return True
+            self._deep_at_s = now_s - random.uniform(0.0, DEEP_EVERY_S)
+        return now_s - self._deep_at_s > max(DEEP_EVERY_S, DEEP_S * nodes)
 
     async def _look(self, talk: Conversation, name: str, began_s: float) -> Look:
         """Ask one of the scripts; what it does not ask is kept from earlier answers."""

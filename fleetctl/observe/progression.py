@@ -6,13 +6,13 @@ import bisect
 import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.errors import UsageError
+from fleetctl.medians import median
 from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.steps import Rhythm, StepForms, StepReading, Steps, Tail

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
+from functools import cached_property
 
 import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
+from fleetctl.medians import median
 from fleetctl.model.status import FleetStatus
 from fleetctl.observe.watch import LONGEST_PAUSE_S, Watch
 from fleetctl.undertakings import Snapshot
 
 INTERVALS = 3
-"""A look at a node that answers is not older than so many of the watch's intervals, ..."""
+"""A look at a node that answers is not older than so many times what usually is between two looks
+at a node, ..."""
 LEAST_S = 10.0
-"""... or than this, or it is not told."""
+"""... or than this, if that is longer, or it is not told."""
+MOST_S = 60.0
+"""Older ones are never told."""
 LOST_S = LONGEST_PAUSE_S * 1.3 + 10.0
 """The same for a node that is lost, which is asked more rarely."""
 WAIT_S = 1.5
@@ -23,14 +29,26 @@ WAIT_S = 1.5
 _POLL_S = 0.02
 
 
-class _Told(Struct, frozen=True):
-    """One status, as JSON."""
+class _Told:
+    """One status.
 
-    json: bytes
-    healthy: bool
-    asked_s: dict[str, float]
-    """By node: when the look in it began, by time.monotonic()."""
-    lost: frozenset[str]
+    :param asked_s: by node: when the look in it began, by time.monotonic().
+    """
+
+    def __init__(self, status: FleetStatus, asked_s: dict[str, float]) -> None:
+        self.healthy = status.healthy
+        self.asked_s = asked_s
+        self.lost = frozenset(n for n, node in status.nodes.items() if node.ssh.reachable is False)
+        self._status = status
+        self._made_s = time.monotonic()
+
+    @cached_property
+    def json(self) -> bytes:
+        """As ``status --json`` prints it, of the time of the oldest look at a node that answers."""
+        looks = [at_s for node, at_s in self.asked_s.items() if node not in self.lost]
+        age = timedelta(seconds=max(0.0, self._made_s - min(looks, default=self._made_s)))
+        status = replace(self._status, generated_at=self._status.generated_at - age)
+        return msgspec.json.format(msgspec.json.encode(status)) + b"\n"
 
 
 class Newest:
@@ -42,7 +60,11 @@ class Newest:
     def __init__(self, watch: Watch, nodes: frozenset[str], interval_s: float) -> None:
         self._watch = watch
         self._nodes = nodes
+        self._interval_s = interval_s
         self._bound_s = max(LEAST_S, INTERVALS * interval_s)
+        self._asked_s: dict[str, float] = {}
+        self._pauses_s: dict[str, float] = {}
+        """By node: from the look before the newest one that was seen to that."""
         self._told: _Told | None = None
         self._touched_s: dict[str, float] = {}
         """By node: when a client last did something there."""
@@ -50,10 +72,20 @@ class Newest:
     def snapshot(self) -> Snapshot:
         """The fleet now, which is what is told from now on."""
         asked_s = dict(self._watch.asked_s)
+        self._measure(asked_s)
         found = self._watch.snapshot()
         if found.complete:
-            self._told = _told(found.status, asked_s)
+            self._told = _Told(found.status, asked_s)
         return found
+
+    def _measure(self, asked_s: dict[str, float]) -> None:
+        """A machine that cannot keep up looks more rarely than it should."""
+        for node, at_s in asked_s.items():
+            if node in self._asked_s and at_s > self._asked_s[node]:
+                self._pauses_s[node] = at_s - self._asked_s[node]
+        self._asked_s = asked_s
+        usual_s = max(self._interval_s, median(self._pauses_s.values() or [0.0]))
+        self._bound_s = min(MOST_S, max(LEAST_S, INTERVALS * usual_s))
 
     def touched(self, node: str) -> None:
         """A client has done something there: only a look that begins later counts."""
@@ -88,9 +120,3 @@ class Newest:
             return now_s - began_s > bound_s or began_s <= self._touched_s.get(node, never)
 
         return [node for node in self._nodes if old(node)]
-
-
-def _told(status: FleetStatus, asked_s: dict[str, float]) -> _Told:
-    lost = {name for name, node in status.nodes.items() if node.ssh.reachable is False}
-    text = msgspec.json.format(msgspec.json.encode(status)) + b"\n"
-    return _Told(text, status.healthy, asked_s, frozenset(lost))

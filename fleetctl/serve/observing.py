@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
@@ -11,6 +12,14 @@ from fleetctl.model.events import Event
 from fleetctl.recording.keeping import Keeping
 from fleetctl.serve.newest import Newest
 from fleetctl.undertakings import Snapshot
+
+LOOK_S = 0.05
+"""A node is looked at once in so many seconds for each node of the fleet, or in the interval that
+was asked for, if that is longer: 200 nodes every 10 s. So many looks leave a machine of two cores
+time for others."""
+RESTS = 4
+"""How many times as long as it takes to judge the fleet it is not judged again, whatever is new:
+when a large fleet answers for the first time, each node is."""
 
 OnSnapshot = Callable[[Snapshot, Sequence[Event]], Awaitable[None]]
 """Called with each snapshot of the fleet and what is new since the last one, for alerts and pages;
@@ -23,16 +32,20 @@ class Observing:
     """Watches one job of a fleet, and writes the history as soon as no other process does: a
     dashboard that was there first goes on until it is left.
 
+    :param interval_s: the fleet is judged that often, and each node looked at; but see
+        :data:`LOOK_S`.
     :param say: takes a line for each event, and for what the user should know.
     """
 
     def __init__(self, service: LiveFleet, interval_s: float, say: Say) -> None:
-        self._watch = service.watch(interval_s)
+        nodes = frozenset(service.fleet.nodes)
+        look_every_s = max(interval_s, LOOK_S * len(nodes))
+        self._watch = service.watch(look_every_s)
         self._interval_s = interval_s
         self._say = say
         self._new: list[Event] = []
         self._keeping = Keeping(service, self._heard, say, timedelta(0))
-        self.newest = Newest(self._watch, frozenset(service.fleet.nodes), interval_s)
+        self.newest = Newest(self._watch, nodes, look_every_s)
         self.on_snapshot: list[OnSnapshot] = []
 
     def _heard(self, events: Sequence[Event]) -> None:
@@ -52,11 +65,14 @@ class Observing:
             async with self._watch:
                 while not keeping.done():
                     await self._watch.urgent(self._interval_s)
+                    began_s = time.monotonic()
                     snapshot = self.newest.snapshot()
+                    took_s = time.monotonic() - began_s
                     self._keeping.take(snapshot)
                     events, self._new = tuple(self._new), []
                     for tell in self.on_snapshot:
                         await tell(snapshot, events)
+                    await asyncio.sleep(took_s * RESTS)
             await keeping  # raises what ended it
         finally:
             keeping.cancel()

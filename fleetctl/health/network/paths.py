@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from statistics import median_low
 
 from msgspec import Struct
 
 from fleetctl.health.network.causes import Way
+from fleetctl.medians import median_low
 from fleetctl.model.expectations import Expectations, ExpectedReach
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import EchoRound

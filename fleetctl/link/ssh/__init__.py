@@ -9,10 +9,10 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
+from fleetctl.loading import lacking
+
 if TYPE_CHECKING:
     from importlib.abc import Loader, MetaPathFinder
-
-_X509 = "asyncssh.crypto.x509"
 
 
 class _Quicker:
@@ -42,13 +42,12 @@ class _Quicker:
         sys.meta_path.remove(cast("MetaPathFinder", self))
         self._spec.loader = self._loader
         search = ctypes.util.find_library
-        sys.modules[_X509] = cast(ModuleType, None)  # its import fails, as for want of pyOpenSSL
         ctypes.util.find_library = lambda name: None
         try:
-            self._loader.exec_module(module)
+            with lacking("asyncssh.crypto.x509"):
+                self._loader.exec_module(module)
         finally:
             ctypes.util.find_library = search
-            del sys.modules[_X509]
 
 
 if "asyncssh" not in sys.modules:  # which takes long: what comes before it need not wait for it

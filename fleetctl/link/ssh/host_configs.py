@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from pathlib import Path
 
 from fleetctl.errors import ConnectFailed
 from fleetctl.link.ssh import user_config
 from fleetctl.link.ssh.ask_ssh import AskedSSH, Refused, place
 from fleetctl.link.ssh.host_config import HostConfig, host_config
+from fleetctl.local_files import cache_file
 from fleetctl.model.topology import SSH
 
 
@@ -18,7 +17,7 @@ class HostConfigs:
 
     def __init__(self) -> None:
         ssh = shutil.which("ssh")
-        self._asked = AskedSSH(ssh, _cache()) if ssh else None
+        self._asked = AskedSSH(ssh, cache_file("ssh-config.json")) if ssh else None
 
     async def of(self, name: str, ssh: SSH) -> HostConfig:
         """What ssh's configuration says for the host of the node ``name``; what nodes.yaml says
@@ -43,8 +42,3 @@ class HostConfigs:
                 hint=f"`ssh -G {ssh.host}` shows what ssh makes of it.",
                 silent=False,
             ) from None
-
-
-def _cache() -> Path:
-    folder = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(folder).expanduser() / "fleetctl" / "ssh-config.json"

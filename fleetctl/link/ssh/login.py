@@ -188,6 +188,7 @@ async def log_in(
     """
     client = _Client(login)
     options = login.options
+    _prepare_here(asyncssh.SSHClientConnectionOptions)
     if login.config.without_keys:
         raise _auth_error(name, login, client, too_many=False)
     try:
@@ -217,6 +218,17 @@ async def log_in(
         raise _closed(name, login, client, error) from None
     finally:
         client.close()
+
+
+def _prepare_here(options: Any) -> None:
+    """Let asyncssh prepare its options where it is called. It would take a thread for each login,
+    since it may have files to read; for us it has none, and a thread waits for its turn while
+    modules are imported."""
+
+    async def construct(given: Any = None, **more: Any) -> Any:
+        return options(given, loop=asyncio.get_running_loop(), **more)
+
+    options.construct = construct
 
 
 def _late(name: str, login: Login, client: _Client) -> LinkError:
