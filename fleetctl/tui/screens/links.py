@@ -9,9 +9,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
@@ -19,7 +17,7 @@ from fleetctl.model.status import ReachStatus
 from fleetctl.tui import links as of_links
 from fleetctl.tui.links import Key, Link
 from fleetctl.tui.screens.link import LinkScreen
-from fleetctl.tui.screens.past import PastPage
+from fleetctl.tui.screens.past import Body, PastPage
 from fleetctl.tui.sheets import joined
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.tui.widgets.rows import Rows
@@ -55,7 +53,7 @@ class LinksScreen(PastPage):
         """By link: its mark, its newest round trip, and the row with them."""
 
     def body(self) -> Widget:
-        box = Vertical(Static(id="head", markup=False), Rows(), Static(id="about", markup=False))
+        box = Body(Static(id="head", markup=False), Rows(), Static(id="about", markup=False))
         box.border_title = "Links"
         return box
 
@@ -70,10 +68,6 @@ class LinksScreen(PastPage):
         found = await asyncio.to_thread(of_links.links, snapshot, self.stretch, benched)
         known = await asyncio.to_thread(self._all_cells, found)
         self._links, self._known, self._lines = found, known, {}
-
-    @on(Resize)
-    def _resized(self) -> None:
-        self.call_after_refresh(self.draw)
 
     def draw(self) -> None:
         rows, snapshot = self.query_one(Rows), self.app.snapshot

@@ -6,6 +6,7 @@ import time
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.worker import Worker
 
 from fleetctl.tui.background import in_background
@@ -27,6 +28,16 @@ def span_words(span_s: float) -> str:
         if span_s >= unit:
             return f"{span_s / unit:g} {word}"
     return f"{span_s / 60:g} min"
+
+
+class Body(Vertical):
+    """Has its page drawn again when its size is another one."""
+
+    def on_resize(self) -> None:
+        page = self.screen
+        if isinstance(page, PastPage):
+            page.draw()
+            page.call_after_refresh(page.draw)  # sizes within it may follow from that
 
 
 class PastPage(Page):
@@ -54,7 +65,6 @@ class PastPage(Page):
     def on_mount(self) -> None:
         self.watch(self.app, "snapshot", self._snapshot_came, init=False)
         self.set_interval(_AGAIN_S, self.read_again)
-        self.call_after_refresh(self.draw)
         self.read()
 
     def _snapshot_came(self, before: Snapshot | None, now: Snapshot | None) -> None:

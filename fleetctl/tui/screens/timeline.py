@@ -9,9 +9,8 @@ from typing import ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Click, Resize
+from textual.events import Click
 from textual.geometry import Size
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
@@ -20,7 +19,7 @@ from fleetctl.history.store import key_of
 from fleetctl.model.events import Event
 from fleetctl.tui import lanes as of_lanes
 from fleetctl.tui.past.axis import column_of, moment, time_axis
-from fleetctl.tui.screens.past import PastPage
+from fleetctl.tui.screens.past import Body, PastPage
 from fleetctl.tui.sheets import event_row, joined
 from fleetctl.tui.tones import toned
 from fleetctl.tui.widgets.rows import Rows
@@ -44,7 +43,7 @@ class TimelineScreen(PastPage):
         Binding("0", "now", "now"),
     ]
     DEFAULT_CSS = """
-    TimelineScreen #lanes { height: auto; text-wrap: nowrap; }
+    TimelineScreen #lanes { height: auto; max-height: 70%; text-wrap: nowrap; }
     TimelineScreen Rows { border-top: solid $panel-lighten-2; text-wrap: wrap; }
     TimelineScreen Rows:focus { border-top: solid $panel-lighten-2; }
     """
@@ -63,7 +62,7 @@ class TimelineScreen(PastPage):
         self._events: dict[str, Event] = {}
 
     def body(self) -> Widget:
-        box = Vertical(Static(id="lanes", markup=False), Rows())
+        box = Body(Static(id="lanes", markup=False), Rows())
         box.border_title = "Timeline · events, newest first"
         return box
 
@@ -86,10 +85,6 @@ class TimelineScreen(PastPage):
     async def prepare(self) -> None:
         self._take_events()
         self._lanes = await asyncio.to_thread(self._make_lanes)
-
-    @on(Resize)
-    def _resized(self) -> None:
-        self.call_after_refresh(self.draw)
 
     def _make_lanes(self) -> Sequence[of_lanes.Lane]:
         """With many nodes this takes long."""

@@ -6,16 +6,14 @@ from typing import ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
 from fleetctl.model.events import Event
 from fleetctl.tui import ranks as of_ranks
 from fleetctl.tui.job_line import Trend
-from fleetctl.tui.screens.past import PastPage
+from fleetctl.tui.screens.past import Body, PastPage
 from fleetctl.tui.sheets import joined
 from fleetctl.tui.tones import toned
 from fleetctl.tui.widgets.headline import headline
@@ -46,7 +44,7 @@ class TrainingScreen(PastPage):
         self._trend = Trend()
 
     def body(self) -> Widget:
-        box = Vertical(
+        box = Body(
             Static(id="job", markup=False),
             Static(id="head", markup=False),
             Rows(),
@@ -59,10 +57,6 @@ class TrainingScreen(PastPage):
 
     def on_mount(self) -> None:
         self.query_one(Rows).focus()
-
-    @on(Resize)
-    def _resized(self) -> None:
-        self.call_after_refresh(self.draw)
 
     def draw(self) -> None:
         job, snapshot, body = self.app.service.job, self.app.snapshot, self.query_one(".body")
