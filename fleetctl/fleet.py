@@ -23,6 +23,7 @@ from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.actions import Told, outcome
+from fleetctl.model.bench import PastBench
 from fleetctl.model.delivery import Delivery
 from fleetctl.model.events import Actor
 from fleetctl.model.execution import ExecutionEvent
@@ -462,6 +463,11 @@ class LiveFleet:
         from fleetctl.observe.past import fetch_past
 
         return await fetch_past(self.observer, since)
+
+    def past_bench(self) -> Mapping[tuple[str, str, str], PastBench]:
+        from fleetctl.bench.past import past_bench
+
+        return past_bench(self.observer.fleet)
 
     def bench(
         self,

@@ -15,6 +15,7 @@ from msgspec import Struct
 from fleetctl.errors import LinkError
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.actions import Told
+from fleetctl.model.bench import PastBench
 from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.jobs import Instance, Job, LogSource
@@ -293,6 +294,10 @@ class FleetService(Protocol):
         :param answered: called for each node as it answers a check.
         :param problems: only these are repaired; None: all of ``nodes``.
         """
+
+    def past_bench(self) -> Mapping[tuple[str, str, str], PastBench]:
+        """What former measurements on this machine say of each path: node, peer, network. It reads
+        a file."""
 
     def bench(
         self,

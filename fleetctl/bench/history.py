@@ -44,6 +44,16 @@ class History:
             found[line.path.key] = better(found.get(line.path.key, Best()), line)
         return found
 
+    @property
+    def newest(self) -> Mapping[Key, Measured]:
+        """By path: the last measurement with a transfer, else the last one."""
+        found: dict[Key, Measured] = {}
+        for line in self._lines:
+            before = found.get(line.path.key)
+            if before is None or _transferred(line) or not _transferred(before):
+                found[line.path.key] = line
+        return found
+
     def add(self, measured: Measured) -> None:
         """Keep ``measured``; what cannot be written is a note."""
         self._lines.append(measured)
@@ -83,6 +93,10 @@ class History:
         self._lines = shrunk(self._read())
         encoded = (msgspec.json.encode(line) + b"\n" for line in self._lines)
         write_private(self.path, b"".join(encoded))
+
+
+def _transferred(line: Measured) -> bool:
+    return line.there.mbit_s is not None or line.back.mbit_s is not None
 
 
 def better(best: Best, line: Measured) -> Best:

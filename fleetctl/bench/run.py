@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from fleetctl.bench.allreduce import all_reduce
 from fleetctl.bench.history import History
 from fleetctl.bench.measuring import Measuring
@@ -233,7 +235,7 @@ class Bench:
             self._history.best.get(measured.path.key, Best()),
         )
         if not measured.empty:
-            self._history.add(measured)
+            self._history.add(replace(measured, ports=tuple(ports)))
         self.results.append(result)
         return result
 

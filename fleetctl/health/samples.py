@@ -9,7 +9,7 @@ from fleetctl.health.assess import Checked
 from fleetctl.model.network import EchoRound
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.samples import INSTANCE_STATES, Sample, Series, SeriesKind
-from fleetctl.model.status import NodeStatus, ServiceStatus
+from fleetctl.model.status import NodeStatus, ReachStatus, ServiceStatus
 
 
 def samples(checked: Checked) -> Iterator[Sample]:
@@ -28,7 +28,7 @@ def samples(checked: Checked) -> Iterator[Sample]:
             measured = {
                 "rtt_ms": row.rtt_ms,
                 "jitter_ms": _jitter_ms(rounds),
-                "loss_percent": row.loss_percent,
+                "loss_percent": _loss_percent(row),
             }
             yield from _known("link", f"{name}:{row.node}/{row.network}", measured)
     for name, service in status.services.items():
@@ -36,6 +36,11 @@ def samples(checked: Checked) -> Iterator[Sample]:
     if status.job:
         ready = float(status.ready) if status.services else None
         yield from _known("job", status.job, {"ready": ready, **_of_work(status.progress)})
+
+
+def _loss_percent(row: ReachStatus) -> float | None:
+    """All is lost where nothing came back that should."""
+    return 100.0 if row.expected and row.observed is False else row.loss_percent
 
 
 def _jitter_ms(rounds: Sequence[EchoRound]) -> float | None:

@@ -127,11 +127,23 @@ class Measured(Struct, frozen=True):
     echoes: Echoes = Echoes()
     there: Flow = Flow()
     back: Flow = Flow()
+    ports: tuple[Port, ...] = ()
+    """Of both ends of each hop."""
 
     @property
     def empty(self) -> bool:
         """Whether nothing of it was measured."""
         return not self.echoes.sent and self.there.mbit_s is None and self.back.mbit_s is None
+
+
+class PastBench(Struct, frozen=True):
+    """What former runs measured of one path."""
+
+    newest: Measured
+    best: Best
+    """What it is held against: nothing over Wi-Fi."""
+    expected_mbit_s: float | None
+    """By nodes.yaml."""
 
 
 class PathResult(Struct, frozen=True):

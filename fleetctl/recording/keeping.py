@@ -67,6 +67,11 @@ class Keeping:
         self._sizes: dict[str, str] = {}
 
     @property
+    def store(self) -> Store | None:
+        """What is kept, to be read in a thread; None: it is not open."""
+        return self._store
+
+    @property
     def writes(self) -> bool:
         """Whether this process keeps the history."""
         return self._lock.taken

@@ -46,6 +46,7 @@ from fleetctl.tui.messages import (
 )
 from fleetctl.tui.palette import MostUsed, commands, with_one_more
 from fleetctl.tui.palettes import COLOURS_256, OURS, has_256, visible
+from fleetctl.tui.past.stretch import Stretch, Wanted
 from fleetctl.tui.preferences import FILE, Preferences, read
 from fleetctl.tui.recording import Recording
 from fleetctl.tui.screen_text import write_screen
@@ -54,10 +55,12 @@ from fleetctl.tui.screens.bench import BenchScreen
 from fleetctl.tui.screens.check import CheckScreen
 from fleetctl.tui.screens.choice import Choice, ChoiceScreen
 from fleetctl.tui.screens.dashboard import Dashboard
-from fleetctl.tui.screens.events import EventsScreen
 from fleetctl.tui.screens.fix import FixScreen
 from fleetctl.tui.screens.help import HelpScreen
+from fleetctl.tui.screens.links import LinksScreen
 from fleetctl.tui.screens.node import NodeScreen
+from fleetctl.tui.screens.timeline import TimelineScreen
+from fleetctl.tui.screens.training import TrainingScreen
 from fleetctl.tui.screens.undo import UndoScreen
 from fleetctl.tui.seen import Seen
 from fleetctl.tui.sixteen import SIXTEEN, has_sixteen
@@ -351,9 +354,35 @@ class FleetApp(Host):
         self.hurry()
         self.push_screen(CheckScreen())
 
+    def action_training(self) -> None:
+        """Show how far each rank is, and what the loss did."""
+        self.push_screen(TrainingScreen())
+
+    def action_links(self) -> None:
+        """Show every link and path over time."""
+        self.push_screen(LinksScreen())
+
     def action_bench(self) -> None:
         """Offer to measure what the links carry."""
         self.push_screen(BenchScreen())
+
+    def show_bench(self) -> None:
+        self.push_screen(BenchScreen(begin=True))
+
+    async def past(self, since_s: float, until_s: float, wanted: Wanted) -> Stretch:
+        return await self.recording.past(since_s, until_s, wanted)
+
+    def show_logs_at(self, at_s: float) -> None:
+        self._to_dashboard().logs_at(at_s)
+
+    def show_log(self, instance: str) -> None:
+        self._to_dashboard().show_log(instance)
+
+    def _to_dashboard(self) -> Dashboard:
+        """Close what lies over it."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        return self._dashboard
 
     def action_fix(self) -> None:
         """Show the commands that repair what the cursor is on."""
@@ -399,8 +428,8 @@ class FleetApp(Host):
         return nodes
 
     def action_events(self) -> None:
-        """Show what changed, also before the dashboard was opened."""
-        self.push_screen(EventsScreen())
+        """Show what changed, also before the dashboard was opened, as a timeline."""
+        self.push_screen(TimelineScreen())
 
     def action_write_screen(self) -> None:
         """Write what is on the screen into a new file, as plain text."""

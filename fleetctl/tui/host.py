@@ -15,6 +15,7 @@ from fleetctl.model.sudo import SudoPassword
 from fleetctl.service import FleetService
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.kept import Kept
+from fleetctl.tui.past.stretch import Stretch, Wanted
 from fleetctl.tui.preferences import Preferences
 from fleetctl.tui.seen import Seen
 from fleetctl.tui.under_cursor import UnderCursor
@@ -137,6 +138,22 @@ class Host(App[Left]):
 
     def action_open_action(self) -> None:
         """Show the current or last start or stop."""
+        raise NotImplementedError
+
+    async def past(self, since_s: float, until_s: float, wanted: Wanted) -> Stretch:
+        """What is known of a stretch of time, in seconds since 1970."""
+        raise NotImplementedError
+
+    def show_logs_at(self, at_s: float) -> None:
+        """Go back to the dashboard, with its logs at that time, in seconds since 1970."""
+        raise NotImplementedError
+
+    def show_log(self, instance: str) -> None:
+        """Go back to the dashboard, with the log of ``instance``."""
+        raise NotImplementedError
+
+    def show_bench(self) -> None:
+        """Measure the links, and show what comes."""
         raise NotImplementedError
 
     def every(self, interval_s: float) -> None:

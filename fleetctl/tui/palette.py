@@ -22,6 +22,8 @@ _FIRST = (
     ("Stop", "dependents first; asks", "stop"),
     ("Restart", "stops, then starts; asks", "restart"),
     ("Check", "which node reaches which, expected and observed", "check"),
+    ("Training", "how far each rank is, which lags, and what the loss did", "training"),
+    ("Links", "every link and path over time: round trips, loss, bandwidth", "links"),
     ("Bench", "measures what the links carry; asks", "bench"),
     ("Fix", "the commands that repair what the cursor is on", "fix"),
     ("Fix all", "the commands that repair all that is wrong", "fix_all"),
@@ -29,7 +31,7 @@ _FIRST = (
     ("Undo all", "the commands that undo repairs of all nodes", "undo_all"),
     ("Web page", "opens a web page of the job in the browser of this machine", "web_page"),
     ("Jobs", "chooses the job that is shown, of those in nodes.yaml", "jobs"),
-    ("Events", "what changed, and who asked for it", "events"),
+    ("Timeline", "events: what changed, who asked for it, and the logs of that time", "events"),
 )
 _WINDOWS = (
     ("Look at", "its real tmux window in this terminal; keys are not sent to it", True),

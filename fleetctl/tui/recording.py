@@ -1,15 +1,19 @@
-"""The dashboard's events: those that it sees, those that are kept, and keeping them."""
+"""What the dashboard sees, and what is kept: events and values, and keeping them."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
+from fleetctl.health.samples import samples
 from fleetctl.history.store import key_of
 from fleetctl.model.events import Event
 from fleetctl.recording.keeping import Keeping
 from fleetctl.recording.recorder import Recorder
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
+from fleetctl.tui.past.memory import Memory
+from fleetctl.tui.past.stretch import Stretch, Wanted, read
 from fleetctl.undertakings import Snapshot
 from fleetctl.words.events import told
 
@@ -17,7 +21,7 @@ EVENTS_KEPT = 1000
 
 
 class Recording:
-    """Hands events to the app, oldest first, each once.
+    """Hands events to the app, oldest first, each once, and stretches of the past when asked.
 
     :param keep: whether they are kept on this machine; what is kept is shown, too.
     """
@@ -28,6 +32,8 @@ class Recording:
         self._recorder = Recorder()
         """Where nothing is kept."""
         self._keeping: Keeping | None = None
+        self._memory = Memory()
+        """Of what is measured while there is no history."""
 
     def begin(self) -> None:
         """Show what was seen, read what is kept, and go on with it, beside the dashboard."""
@@ -52,6 +58,15 @@ class Recording:
             self._keeping.take(snapshot)
         else:
             self.tell(self._recorder.look(snapshot))
+        at_s = snapshot.status.generated_at.timestamp()
+        kept = self._keeping is not None and self._keeping.store is not None
+        if not kept and snapshot.complete and self._memory.due(at_s):
+            self._memory.take(at_s, samples(snapshot.checked))
+
+    async def past(self, since_s: float, until_s: float, wanted: Wanted) -> Stretch:
+        """What is known of a stretch of time; the history is read in a thread."""
+        store = self._keeping.store if self._keeping else None
+        return await asyncio.to_thread(read, store, self._memory, since_s, until_s, wanted)
 
     def action_ended(self, event: Event) -> None:
         """An action of this dashboard ended."""

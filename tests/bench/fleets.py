@@ -73,7 +73,7 @@ def measured(
         100, round(100 - lost), lost, median_ms, median_ms, median_ms, median_ms and 0.05
     )
     flows = [Flow(m, resent, None if m is None else int(m * 1e6 / 8), busy) for m in (there, back)]
-    return Measured(path, at, echoes, *flows)
+    return Measured(path, at, echoes, flows[0], flows[1])
 
 
 def world(fault: Callable[[World], object] = lambda _: None) -> FleetStatus:

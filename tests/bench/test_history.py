@@ -7,10 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleetctl.bench import history
 from fleetctl.bench.history import History, shrunk
-from fleetctl.model.bench import Best
+from fleetctl.model.bench import Best, Port
 from tests.bench.fleets import EDGE, LONG, MAY, NOW, measured
 
 
@@ -32,6 +33,17 @@ def test_the_best_of_each_path_is_found_again() -> None:
         EDGE.key: Best(0.3, NOW, 941, MAY, 940, NOW),
         LONG.key: Best(0.4, NOW),
     }
+
+
+def test_the_last_transfer_of_a_path_is_what_is_shown_with_its_ports() -> None:
+    kept = History("guide")
+    ports = (Port("pi4", "edge51", "eth0", 100.0),)
+    kept.add(replace(measured(EDGE, 94, 93, at=MAY), ports=ports))
+    kept.add(measured(EDGE, None, None, at=NOW))
+    kept.add(measured(LONG, None, None, at=NOW))
+    newest = History("guide").newest
+    assert (newest[EDGE.key].there.mbit_s, newest[EDGE.key].ports) == (94, ports)
+    assert newest[LONG.key].at == NOW
 
 
 def test_only_the_owner_reads_it() -> None:

@@ -59,3 +59,16 @@ def test_each_state_of_an_instance_is_kept() -> None:
         )
         assert INSTANCE_STATES[int(found["state"])] == state
         assert found.get("ready") == (None if state == "unknown" else float(state == "ready"))
+
+
+def test_a_path_that_carries_nothing_has_lost_all() -> None:
+    world = World(CLUSTER)
+    world.hosts["pi4"].powered = False
+    told = {
+        (s.series.subject, s.series.metric): s.value
+        for s in samples(world.check())
+        if s.series.kind == "link" and ":pi4/" in s.series.subject
+    }
+    assert told
+    assert set(told.values()) == {100.0}
+    assert {metric for _, metric in told} == {"loss_percent"}

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar, cast
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
+from fleetctl.bench.past import past_bench
 from fleetctl.bench.run import Bench
 from fleetctl.config import load
 from fleetctl.errors import ConnectTimedOut, FleetctlError, LinkError
@@ -23,6 +24,7 @@ from fleetctl.health.assess import Checked, assess
 from fleetctl.link.links import Links
 from fleetctl.logs.events import LogBatch, LogEvent, PastLog, Wanted
 from fleetctl.model.actions import Told
+from fleetctl.model.bench import PastBench
 from fleetctl.model.delivery import Delivery
 from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
@@ -386,6 +388,9 @@ class Stage:
             password=password,
             problems=problems,
         )
+
+    def past_bench(self) -> Mapping[tuple[str, str, str], PastBench]:
+        return past_bench(self.fleet)
 
     def bench(
         self,

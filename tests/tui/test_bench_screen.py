@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_is_refused_while_the_job_runs() -> None:
     async def act(screen: Screen) -> None:
-        await screen.type("b")
+        screen.app.action_bench()
         await screen.until("y measures every path")
         await screen.type("y")
         await screen.until("nothing was measured: server@mini1 is ready")
@@ -37,7 +37,7 @@ def test_rows_come_and_what_is_wrong_follows(figures: Figures) -> None:
     async def act(screen: Screen) -> None:
         screen.stage.states = dict.fromkeys(screen.stage.states, "stopped")
         figures["pi4 → mini3 (edge51)"] = measured(_edge(screen), 94, 93)
-        await screen.type("b", "y")
+        await screen.type("b", "b")
         text = await screen.until("mini2 → mini1 (fabric)", "bandwidth-low", "all-reduce round")
         assert "pi4 → mini3 (edge51): not as wide as expected: 94 Mbit/s there" in text
 
@@ -48,10 +48,10 @@ def test_leaving_ends_it_and_keeps_what_is_measured(figures: Figures) -> None:
     async def act(screen: Screen) -> None:
         screen.stage.states = dict.fromkeys(screen.stage.states, "stopped")
         figures["pi4 → mini3 (edge51)"] = None
-        await screen.type("b", "y")
-        await screen.until("pi5 → mini1 (edge50)", "measuring 5 paths")
+        await screen.type("b", "b")
+        await screen.until("pi5 → mini1 (edge50)", "measuring 5 paths, one after the other: ")
         await screen.type("escape")
-        await screen.until("Topology")
+        await screen.until("over time", "bandwidth")  # the links
         kept = History(screen.stage.fleet.name).best
         assert ("pi5", "mini1", "edge50") in kept
         assert ("pi4", "mini3", "edge51") in kept  # its echoes

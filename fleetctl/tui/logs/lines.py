@@ -241,6 +241,13 @@ class LogLines(Widget, can_focus=True):
         if found:
             self.jump(found)
 
+    def go_to_time(self, at_s: float) -> bool:
+        """Go to the first line that is not older than that time; whether there is one."""
+        found = self._view.from_time(at_s)
+        if found:
+            self.jump(found)
+        return found is not None
+
     def point(self, place: LinePosition) -> None:
         """Mark a line, without scrolling."""
         self._painter.here = place

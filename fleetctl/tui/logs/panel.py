@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -292,6 +294,20 @@ class LogPanel(Vertical):
         if not self._lines.times:
             self._lines.set_times(True)
         self._lines.go_by_time(60.0 * minutes)
+        self.post_message(CursorMoved())
+
+    def go_to_time(self, at_s: float) -> None:
+        """Go to the first line that was written at that time, or after it; says so where what is
+        held begins later."""
+        self._lines.set_times(True)
+        at = f"{datetime.fromtimestamp(at_s, UTC).astimezone():%H:%M:%S}"
+        first = self._view.from_time(0.0)
+        if first is None or not self._lines.go_to_time(at_s):
+            self.notify(f"Nothing was printed since {at}.", title="Logs")
+        elif first.chunk.at > at_s:
+            minutes = math.ceil((time.time() - at_s) / 60)
+            rest = f"fleetctl logs --since {minutes}m has the rest."
+            self.notify(f"What is held here begins after {at}; {rest}", title="Logs")
         self.post_message(CursorMoved())
 
     @on(LogLines.Pointed)

@@ -31,8 +31,12 @@ class BenchScreen(Page):
     app: Host
     BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "measure", "measure")]
 
-    def __init__(self) -> None:
+    def __init__(self, *, begin: bool = False) -> None:
+        """
+        :param begin: begin to measure at once.
+        """
         super().__init__()
+        self._begins = begin
         self._bench: Benching | None = None
         self._doing = ""
         self._failed = ""
@@ -44,6 +48,8 @@ class BenchScreen(Page):
 
     def on_mount(self) -> None:
         self._show()
+        if self._begins:
+            self.action_measure()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to measure only while nothing is measured."""
@@ -63,8 +69,14 @@ class BenchScreen(Page):
         bench = self.app.service.bench(list(self.app.service.fleet.nodes))
         await bench.look()
         self._bench = bench
-        self._work(f"measuring {count(len(bench.paths), 'path')}, one after the other")
-        await bench.measure(lambda _: self._show())
+        paths = count(len(bench.paths), "path")
+
+        def progressed() -> None:
+            done = len(bench.results)
+            self._work(f"measuring {paths}, one after the other: {done} done")
+
+        progressed()
+        await bench.measure(lambda _: progressed())
         self._work("")
 
     def _ended(self, why: str) -> None:

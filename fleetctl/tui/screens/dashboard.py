@@ -64,7 +64,8 @@ class Dashboard(Screen[None]):
             Binding("u", "app.undo", "undo"),
             Binding("U", "app.undo_all", "undo all", show=False),
             Binding("c", "app.check", "check"),
-            Binding("b", "app.bench", "bench", show=False),
+            Binding("b", "app.links", "links", show=False),
+            Binding("T", "app.training", "training", show=False),
             Binding("p", "app.web_page", "page", show=False),
             Binding("l", "logs", "log"),
             Binding("L", "all_logs", "all logs", show=False),
@@ -77,7 +78,7 @@ class Dashboard(Screen[None]):
             Binding("1", "layout('1')", "everything", show=False),
             Binding("2", "layout('2')", "nodes and logs", show=False),
             Binding("3", "layout('3')", "nodes and details", show=False),
-            Binding("e", "app.events", "events", show=False),
+            Binding("e", "app.events", "timeline", show=False),
             Binding("J", "app.jobs", "jobs", show=False),
             Binding("o", "app.open_action", show=False),
             Binding("ctrl+r", "app.hurry", "ask again", show=False),
@@ -372,6 +373,18 @@ class Dashboard(Screen[None]):
         panel = self.query_one(LogPanel)
         panel.show(None)
         self._to_logs(panel)
+
+    def show_log(self, instance: str) -> None:
+        """Show the log of one instance."""
+        panel = self.query_one(LogPanel)
+        panel.show([instance])
+        self._to_logs(panel)
+
+    def logs_at(self, at_s: float) -> None:
+        """Show what was printed at that time, in seconds since 1970."""
+        panel = self.query_one(LogPanel)
+        self._to_logs(panel)
+        panel.go_to_time(at_s)
 
     def _to_logs(self, panel: LogPanel) -> None:
         if self.maximized and self.maximized is not panel:

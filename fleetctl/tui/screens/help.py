@@ -21,7 +21,8 @@ _KEYS = (
     ("a A", "attach to its tmux window, to look or to type; its last line says how to come back"),
     ("Enter", "opens the node or the problem under the cursor, as two clicks do"),
     ("c", "check: every node is asked everything; which node reaches which"),
-    ("b", "bench: what the links carry, round trips and bandwidth; y measures"),
+    ("T", "training: each rank's step, rate and lag, what differs at the last, the loss"),
+    ("b", "links: each over time, Enter its samples; b again measures what they carry"),
     (
         "f F",
         "the commands that repair what the cursor is on, or all; space chooses, y runs them, and P "
@@ -37,7 +38,8 @@ _KEYS = (
         "in a node the one before and the next, in the topology its links, in the logs one or all",
     ),
     ("< >", "in the logs a minute back or on; Ctrl-f searches there, @pi* picks, space pauses"),
-    ("e", "events: what changed, and who asked for it"),
+    ("e", "timeline: what changed, why, who asked for it; Enter or l: the logs of then"),
+    ("+ -", "in these three: less of the past, or more"),
     ("J", "the jobs of nodes.yaml, how each is, and which of them is shown here"),
     ("1 2 3", "all that has room, nodes and logs, nodes and details; kept for the next time"),
     ("t", "the topology, as large as the screen, and back"),

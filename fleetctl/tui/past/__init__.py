@@ -1,0 +1,1 @@
+"""What was measured and what happened so far, for the screens that show it over time."""

@@ -1,0 +1,111 @@
+"""Base of the screens that show what was so far: how much of it, and reading it again."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.worker import Worker
+
+from fleetctl.tui.background import in_background
+from fleetctl.tui.host import Host
+from fleetctl.tui.past.stretch import Stretch, Wanted
+from fleetctl.tui.screens.page import Page
+from fleetctl.undertakings import Snapshot
+
+SPANS_S = (600, 1800, 7200, 21_600, 86_400, 604_800)
+"""How much is shown, in seconds; + and - choose."""
+USUAL_S = 7200
+_AGAIN_S = 10.0
+"""How often it is read again."""
+
+
+def span_words(span_s: float) -> str:
+    """``10 min``, ``2 h``, ``7 d``."""
+    for unit, word in ((86_400, "d"), (3600, "h")):
+        if span_s >= unit:
+            return f"{span_s / unit:g} {word}"
+    return f"{span_s / 60:g} min"
+
+
+class Body(Vertical):
+    """Has its page drawn again when its size is another one."""
+
+    def on_resize(self) -> None:
+        page = self.screen
+        if isinstance(page, PastPage):
+            page.draw()
+            page.call_after_refresh(page.draw)  # sizes within it may follow from that
+
+
+class PastPage(Page):
+    """Reads a stretch of the past, and draws it with the app's newest snapshot."""
+
+    app: Host
+    WANTED: ClassVar[Wanted] = {}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("plus,equals_sign", "span(-1)", "shorter", key_display="+"),
+        Binding("minus", "span(1)", "longer", key_display="-"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.span_s = USUAL_S
+        self.until_s: float | None = None
+        """The end of what is shown; None: now, which goes on."""
+        self.stretch = Stretch(0.0, 1.0, note="reading …")
+        self._reading: Worker[None] | None = None
+
+    def draw(self) -> None:
+        """Draw :attr:`stretch` and the app's snapshot."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "snapshot", self._snapshot_came, init=False)
+        self.set_interval(_AGAIN_S, self.read_again)
+        self.read()
+
+    def _snapshot_came(self, before: Snapshot | None, now: Snapshot | None) -> None:
+        if self.app.screen is not self:
+            return
+        if before is None:
+            self.read_again()
+        self.draw()
+
+    def on_screen_resume(self) -> None:
+        if self._reading:
+            self.read_again()
+            self.draw()
+
+    def read(self) -> None:
+        """Read it again, in the background; what is being read for another stretch is left."""
+        self._reading = in_background(
+            self, self._read(), title="history", group="past", exclusive=True
+        )
+
+    def read_again(self) -> None:
+        """So that a reading that takes long comes to its end."""
+        if self.app.screen is self and (self._reading is None or self._reading.is_finished):
+            self.read()
+
+    async def _read(self) -> None:
+        until_s = time.time() if self.until_s is None else self.until_s
+        self.stretch = await self.app.past(until_s - self.span_s, until_s, self.WANTED)
+        await self.prepare()
+        self.draw()
+
+    async def prepare(self) -> None:
+        """Make of :attr:`stretch` what is drawn; what takes long in a thread."""
+
+    def action_span(self, step: int) -> None:
+        """Show more of the past, or less."""
+        place = SPANS_S.index(self.span_s) + step
+        self.span_s = SPANS_S[min(max(place, 0), len(SPANS_S) - 1)]
+        self.read()
+
+    @property
+    def note(self) -> str:
+        """How much is shown, and what it lacks."""
+        return " · ".join(filter(None, (span_words(self.span_s), self.stretch.note)))
