@@ -22,6 +22,7 @@ READS = frozenset(
         "follow_logs",
         "actions",
         "past",
+        "past_bench",
     }
 )
 """What of a :class:`FleetService` changes nothing anywhere. What is not named here is refused."""
