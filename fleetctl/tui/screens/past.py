@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.geometry import Size
 from textual.worker import Worker
 
 from fleetctl.tui.background import in_background
@@ -33,11 +34,13 @@ def span_words(span_s: float) -> str:
 class Body(Vertical):
     """Has its page drawn again when its size is another one."""
 
+    _drawn_for = Size(0, 0)
+
     def on_resize(self) -> None:
         page = self.screen
-        if isinstance(page, PastPage):
-            page.draw()
-            page.call_after_refresh(page.draw)  # sizes within it may follow from that
+        if isinstance(page, PastPage) and self.size != self._drawn_for:
+            self._drawn_for = self.size
+            page.call_after_refresh(page.draw)
 
 
 class PastPage(Page):
