@@ -19,7 +19,7 @@ from proxy import Proxy
 from serve_hour import SERVICES, Server
 
 NODES = 5
-AWAKE_S = 20.0
+AWAKE_S = 15.0
 MOST_CONNECTIONS = 2
 """To each node: one that is kept, and one for what nodes noted meanwhile."""
 
@@ -67,7 +67,8 @@ def main() -> None:
     since = [
         e
         for e in events
-        if datetime.fromisoformat(e["at"]).timestamp() >= slept_at - 1 and e["kind"] != "action"
+        if e["kind"] != "action"
+        and datetime.fromisoformat(e.get("until") or e["at"]).timestamp() >= slept_at
     ]
     say(f"asleep for {woken_at - slept_at:.0f} s; connections afterwards, by node: {made}")
     for event in since:

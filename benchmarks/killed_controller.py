@@ -112,6 +112,7 @@ class Trials:
 def main() -> None:
     parser = options("kill -9 of the controller")
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--minutes", type=float, default=600.0, help="at most")
     given = parser.parse_args()
     luck, counts = chance(given), Counts()
     began = time.monotonic()
@@ -119,12 +120,15 @@ def main() -> None:
         trials = Trials(fleet, luck)
         trials.whole("start")
         trials.whole("stop")
-        while sum(trials.killed.values()) < given.kills:
+        until_s = began + given.minutes * 60
+        while sum(trials.killed.values()) < given.kills and time.monotonic() < until_s:
             verb = luck.choice(("start", "stop"))
             trials.whole("stop" if verb == "start" else "start")
             trials.kill(verb)
             then = verb if luck.random() < 0.7 else "stop" if verb == "start" else "start"
             trials.whole(then)
+            if sum(trials.killed.values()) % 10 == 0:
+                say(f"{sum(trials.killed.values())} killed so far")
             if luck.random() < 0.2:
                 trials.told("ready" if then == "start" else "stopped")
         trials.whole("stop")
