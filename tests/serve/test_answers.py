@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from fleetctl.link.warm import frames
 from fleetctl.link.warm.client import WarmLink
 from fleetctl.link.warm.messages import Failure, Hold, Request, Run, nodes_digest
 from fleetctl.link.warm.place import socket_path
+from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.observe.watch import Watch
 from fleetctl.serve.door import Door
@@ -181,6 +183,20 @@ def test_a_status_is_never_from_before_what_was_done(sshd: Server) -> None:
             assert kind == frames.GRANTED
             assert b'"pi4"' in said
             assert watch.asked_s["pi4"] > done_s - 0.05
+
+    bounded(body())
+
+
+def test_a_status_says_how_old_its_oldest_look_is(sshd: Server) -> None:
+    async def body() -> None:
+        asked = asking("/nodes.yaml", None, b"fleet: home")
+        async with serving(sshd) as (_, watch):
+            kind, said = await _answer(asked)
+            assert kind == frames.GRANTED
+            at = msgspec.json.decode(said[1:], type=FleetStatus).generated_at.timestamp()
+            # the look in it is the newest one, or one before that
+            began = time.time() - (time.monotonic() - watch.asked_s["pi4"])
+            assert at <= began + 0.005
 
     bounded(body())
 
