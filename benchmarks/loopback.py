@@ -33,10 +33,12 @@ class Loopback:
     hosts: tuple[str, ...]
     port: int
 
-    def nodes_yaml(self, count: int) -> Path:
+    def nodes_yaml(self, count: int, command: str = "sleep 1000") -> Path:
         """A nodes.yaml of the first ``count`` hosts, named n1 and so on, with a job on each.
 
         They are one network, so that a status sends echo requests as in a real fleet.
+
+        :param command: of the job.
         """
         nodes = [
             f"  n{i}: {{ssh: {{host: {host}}}, addresses: {{lan: {host}}}}}"
@@ -53,7 +55,7 @@ class Loopback:
             f"        known_hosts: {self.folder}/known_hosts}}\n"
             "nodes:\n" + "\n".join(nodes[:count]) + "\n"
             "jobs:\n"
-            f"  idle: {{services: {{idle: {{on: [{names}], command: sleep 1000}}}}}}\n"
+            f"  idle: {{services: {{idle: {{on: [{names}], command: {command}}}}}}}\n"
         )
         return path
 
@@ -102,6 +104,8 @@ def _write_files(servers: Loopback) -> None:
 def _start(sshd: str, servers: Loopback, host: str) -> subprocess.Popen[bytes]:
     folder = servers.folder
     config = folder / f"sshd_config-{host}"
+    home = folder / "home" / host
+    home.mkdir()
     config.write_text(
         f"ListenAddress {host}\nPort {servers.port}\n"
         f"HostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized_keys\n"
@@ -109,7 +113,7 @@ def _start(sshd: str, servers: Loopback, host: str) -> subprocess.Popen[bytes]:
         "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
         "KbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nPidFile none\n"
         # Neither this account's shell start-up files nor its tmux servers are part of the fleet.
-        f"SetEnv HOME={folder}/home TMUX_TMPDIR={folder}/home\n"
+        f"SetEnv HOME={home} TMUX_TMPDIR={home}\n"
         "MaxStartups 1000\nMaxSessions 100\nLogLevel ERROR\nPrintMotd no\nPrintLastLog no\n"
     )
     own_processes = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
