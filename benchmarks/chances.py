@@ -194,7 +194,7 @@ class SmallFleet:
 @contextmanager
 def small_fleet(count: int) -> Iterator[SmallFleet]:
     """A fleet of ``count`` nodes, until the context is left."""
-    with loopback(count, own_homes=True) as servers:
+    with loopback(count) as servers:
         yield SmallFleet(servers)
 
 

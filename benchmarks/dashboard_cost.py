@@ -41,7 +41,7 @@ from measure import (
     say,
     show,
 )
-from terminal import ESCAPES, Terminal
+from terminal import COLUMNS, ESCAPES, ROWS, Terminal
 from virtual import fleetctl, on_controller, virtual_fleet
 
 from fleetctl import config
@@ -87,12 +87,14 @@ class Screen(Terminal):
 
 
 @contextmanager
-def dashboard(argv: Sequence[str], home: Path) -> Iterator[Screen]:
+def dashboard(
+    argv: Sequence[str], home: Path, size: tuple[int, int] = (COLUMNS, ROWS)
+) -> Iterator[Screen]:
     """The program in a terminal with colours; left by its key afterwards."""
     env = {**environment(home), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     del env["NO_COLOR"]
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # the first call, which is not counted, compiles
-    screen = Screen(argv, env)
+    screen = Screen(argv, env, size)
     try:
         yield screen
         screen.end(LEAVE)
@@ -161,9 +163,7 @@ def idle(seconds: float) -> None:
     if missing:
         cannot(f"{', '.join(missing)} missing: apt-get install tmux clustershell openssh-client")
     with loopback(max(IDLE_TARGETS)) as servers:
-        for pid in node_pids().values():
-            # real nodes are other machines: the dashboard has priority over these
-            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + 19)
+        give_way()
         for count, target in IDLE_TARGETS.items():
             say(f"{count} nodes, {seconds:g} s of nothing happening; {load()}")
             share = ours(servers, count, seconds)
@@ -314,6 +314,14 @@ def node_pids() -> dict[str, int]:
         if match := re.search(rb"sshd_config-([\d.]+)", command):
             found[match[1].decode()] = pid
     return found
+
+
+def give_way(nice: int = 19) -> None:
+    """Real nodes are other machines: the dashboard has priority over these."""
+    for root in node_pids().values():
+        children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
+        for pid in (root, *map(int, children)):
+            os.setpriority(os.PRIO_PROCESS, pid, nice)
 
 
 def rss_mb(pid: int) -> float:

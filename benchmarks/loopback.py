@@ -37,13 +37,14 @@ class Loopback:
 
     def home(self, host: str) -> Path:
         """The home folder of the account on ``host``, and the place of its tmux server."""
-        own = self.folder / f"home-{host}"
-        return own if own.exists() else self.folder / "home"
+        return self.folder / "home" / host
 
-    def nodes_yaml(self, count: int) -> Path:
+    def nodes_yaml(self, count: int, command: str = "sleep 1000") -> Path:
         """A nodes.yaml of the first ``count`` hosts, named n1 and so on, with a job on each.
 
         They are one network, so that a status sends echo requests as in a real fleet.
+
+        :param command: of the job.
         """
         nodes = [
             f"  n{i}: {{ssh: {{host: {host}}}, addresses: {{lan: {host}}}}}"
@@ -60,17 +61,15 @@ class Loopback:
             f"        known_hosts: {self.folder}/known_hosts}}\n"
             "nodes:\n" + "\n".join(nodes[:count]) + "\n"
             "jobs:\n"
-            f"  idle: {{services: {{idle: {{on: [{names}], command: sleep 1000}}}}}}\n"
+            f"  idle: {{services: {{idle: {{on: [{names}], command: {command}}}}}}}\n"
         )
         return path
 
 
 @contextmanager
-def loopback(count: int, *, own_homes: bool = False) -> Iterator[Loopback]:
-    """Start the servers on ``count`` addresses; end them and remove everything afterwards.
-
-    :param own_homes: whether each has a home and a tmux server of its own, as jobs need them.
-    """
+def loopback(count: int) -> Iterator[Loopback]:
+    """Start the servers on ``count`` addresses, each with a home and a tmux server of its own; end
+    them and remove everything afterwards."""
     if sys.platform != "linux" or os.geteuid() != 0:
         cannot("the nodes' servers run in PID namespaces; run this as root, on Linux")
     sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -80,8 +79,6 @@ def loopback(count: int, *, own_homes: bool = False) -> Iterator[Loopback]:
     with tempfile.TemporaryDirectory(prefix="fleetctl-bench-") as name, _privilege_folder():
         servers = Loopback(Path(name), hosts, _free_port(hosts))
         _write_files(servers)
-        for host in hosts if own_homes else ():
-            (servers.folder / f"home-{host}").mkdir()
         started: list[subprocess.Popen[bytes]] = []
         try:
             started.extend(_start(sshd, servers, host) for host in hosts)
@@ -114,6 +111,8 @@ def _write_files(servers: Loopback) -> None:
 def _start(sshd: str, servers: Loopback, host: str) -> subprocess.Popen[bytes]:
     folder = servers.folder
     config = folder / f"sshd_config-{host}"
+    home = servers.home(host)
+    home.mkdir()
     config.write_text(
         f"ListenAddress {host}\nPort {servers.port}\n"
         f"HostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized_keys\n"
@@ -121,7 +120,7 @@ def _start(sshd: str, servers: Loopback, host: str) -> subprocess.Popen[bytes]:
         "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
         "KbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nPidFile none\n"
         # Neither this account's shell start-up files nor its tmux servers are part of the fleet.
-        f"SetEnv HOME={servers.home(host)} TMUX_TMPDIR={servers.home(host)}\n"
+        f"SetEnv HOME={home} TMUX_TMPDIR={home}\n"
         "MaxStartups 1000\nMaxSessions 100\nLogLevel ERROR\nPrintMotd no\nPrintLastLog no\n"
     )
     own_processes = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")

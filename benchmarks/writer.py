@@ -1,7 +1,8 @@
 """The writer of logs_throughput.py, on the node: waits for a file ``go``, then writes lines.
 
 ``writer.py bulk LINES`` as fast as possible; ``writer.py pulse LINES`` one every 20 ms, each with
-the time of its writing. Needs Python 3.9 only.
+the time of its writing; ``writer.py rate LINES`` so many a second at once, until it is ended, which
+is for dashboard_keys.py. Needs Python 3.9 only.
 """
 
 import sys
@@ -10,6 +11,15 @@ from pathlib import Path
 
 kind, count = sys.argv[1], int(sys.argv[2])
 out = sys.stdout
+if kind == "rate":
+    began, number = time.monotonic(), 0
+    while True:
+        until = int((time.monotonic() - began) * count)
+        out.write("".join(f"line {n:09d} loss 4.12 {'x' * 55}\n" for n in range(number, until)))
+        out.flush()
+        number = until
+        time.sleep(0.01)
+
 out.write("waiting\n")
 out.flush()
 while not Path("go").exists():
