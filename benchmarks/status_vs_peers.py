@@ -189,7 +189,7 @@ def warm(servers: Loopback, count: int) -> None:
         compare(f"{count} nodes, warm", measures, rounds, target)
         part = (cpu_s(process) - used_s) / (time.monotonic() - began_s)
         say(f"the server used {part:.0%} of a processor meanwhile")
-        took_s = []
+        took_s: list[float] = []
         while len(took_s) < ANSWERS:
             time.sleep(ANSWER_EVERY_S)  # some come while the server is busy with looks
             took_s.append(answer(servers, count) or cannot("fleetctl serve does not answer"))
