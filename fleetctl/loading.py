@@ -12,8 +12,9 @@ from typing import cast
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """While modules are imported inside: what they make lives as long as the process, and the
-    collector would go through it again and again. That is a twelfth of a short command's time."""
+    """While modules are imported inside, or the fleet is looked at once: that lives about
+    as long as the process, and the collector would go through it again and again. That is a twelfth
+    of a short command's time."""
     running = gc.isenabled()
     gc.disable()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from datetime import UTC, datetime
 
 import click
@@ -16,6 +16,7 @@ from fleetctl.cli.context import Context, instances_of_each
 from fleetctl.cli.reader import while_read
 from fleetctl.cli.render import status_lines
 from fleetctl.health.all_jobs import together
+from fleetctl.loading import uncollected
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import FleetStatus
 from fleetctl.serve.quick import served
@@ -62,7 +63,8 @@ def command(
         code = _served(context, as_json)
         if code is not None:
             return code
-    return asyncio.run(_status(context, targets, as_json, watch))
+    with uncollected() if watch is None else nullcontext():
+        return asyncio.run(_status(context, targets, as_json, watch))
 
 
 def _served(context: Context, as_json: bool) -> int | None:
