@@ -97,7 +97,7 @@ def bytes_read(servers: Loopback, path: Path) -> int:
     fleet = config.load(path)
     total = 0
     for instance in fleet.jobs["idle"].instances:
-        home = servers.folder / "home" / str(fleet.nodes[instance.node].ssh.host)
+        home = servers.home(str(fleet.nodes[instance.node].ssh.host))
         state = instance_dir(fleet.name, "idle", instance.name).removeprefix("~/")
         newest = max((home / state / "log").iterdir(), key=lambda part: part.stat().st_mtime)
         tail = newest.read_bytes()[-400:]
@@ -178,7 +178,7 @@ def main() -> None:
     if unknown := set(parts) - set(PARTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
     real = [COUNTS.get(name) or int(name) for name in parts if name != SIMULATED]
-    with loopback(max(real, default=1)) as servers:
+    with loopback(max(real, default=1), own_homes=True) as servers:
         go_first()
         for name in parts:
             give_way(WRITERS_NICE if name == LINES else 0)

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from measure import cannot
@@ -32,6 +32,13 @@ class Loopback:
     """Has ``id`` and ``id.pub``, ``known_hosts``, ``ssh_config`` and all other files."""
     hosts: tuple[str, ...]
     port: int
+    pids: tuple[int, ...] = ()
+    """The first process of each host's PID namespace is a child of this one."""
+
+    def home(self, host: str) -> Path:
+        """The home folder of the account on ``host``, and the place of its tmux server."""
+        own = self.folder / f"home-{host}"
+        return own if own.exists() else self.folder / "home"
 
     def nodes_yaml(self, count: int, command: str = "sleep 1000") -> Path:
         """A nodes.yaml of the first ``count`` hosts, named n1 and so on, with a job on each.
@@ -61,8 +68,11 @@ class Loopback:
 
 
 @contextmanager
-def loopback(count: int) -> Iterator[Loopback]:
-    """Start the servers on ``count`` addresses; end them and remove everything afterwards."""
+def loopback(count: int, *, own_homes: bool = False) -> Iterator[Loopback]:
+    """Start the servers on ``count`` addresses; end them and remove everything afterwards.
+
+    :param own_homes: whether each has a home and a tmux server of its own, as jobs need them.
+    """
     if sys.platform != "linux" or os.geteuid() != 0:
         cannot("the nodes' servers run in PID namespaces; run this as root, on Linux")
     sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -72,12 +82,14 @@ def loopback(count: int) -> Iterator[Loopback]:
     with tempfile.TemporaryDirectory(prefix="fleetctl-bench-") as name, _privilege_folder():
         servers = Loopback(Path(name), hosts, _free_port(hosts))
         _write_files(servers)
+        for host in hosts if own_homes else ():
+            (servers.folder / f"home-{host}").mkdir()
         started: list[subprocess.Popen[bytes]] = []
         try:
             started.extend(_start(sshd, servers, host) for host in hosts)
             for host in hosts:
                 _await_answer(host, servers.port)
-            yield servers
+            yield replace(servers, pids=tuple(process.pid for process in started))
         finally:
             for process in started:
                 process.kill()  # unshare ignores SIGTERM; its child ends with it
@@ -104,8 +116,6 @@ def _write_files(servers: Loopback) -> None:
 def _start(sshd: str, servers: Loopback, host: str) -> subprocess.Popen[bytes]:
     folder = servers.folder
     config = folder / f"sshd_config-{host}"
-    home = folder / "home" / host
-    home.mkdir()
     config.write_text(
         f"ListenAddress {host}\nPort {servers.port}\n"
         f"HostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized_keys\n"
@@ -113,7 +123,7 @@ def _start(sshd: str, servers: Loopback, host: str) -> subprocess.Popen[bytes]:
         "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
         "KbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nPidFile none\n"
         # Neither this account's shell start-up files nor its tmux servers are part of the fleet.
-        f"SetEnv HOME={home} TMUX_TMPDIR={home}\n"
+        f"SetEnv HOME={servers.home(host)} TMUX_TMPDIR={servers.home(host)}\n"
         "MaxStartups 1000\nMaxSessions 100\nLogLevel ERROR\nPrintMotd no\nPrintLastLog no\n"
     )
     own_processes = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")

@@ -226,6 +226,9 @@ class LaunchError(FleetctlError):
 class RepairRefused(FleetctlError):
     """A node cannot be repaired; nothing was changed on it."""
 
+    wants_password = False
+    """Whether the password of sudo would help."""
+
 
 class LabError(FleetctlError):
     """The virtual fleet cannot be built, changed or found."""

@@ -1,8 +1,9 @@
-"""Renews the pictures of docs/pictures: SVG screenshots of the dashboard on a running lab.
+"""Renews the pictures of docs/pictures, SVG screenshots of the dashboard on a running lab, and its
+film: tour.cast and tour.svg.
 
-``python scripts/pictures.py`` needs root on Linux. It builds the lab of nodes.yaml, and for each
-act runs itself again on the lab's controller. There the dashboard runs without a terminal, gets
-keys, and is pictured once the screen shows what is waited for.
+``python scripts/pictures.py [ACT]...`` needs root on Linux. It builds the lab of nodes.yaml, and
+for each act runs itself again on the lab's controller. There the dashboard runs without a terminal,
+gets keys, and is pictured once the screen shows what is waited for.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from film import Film, animated_svg, asciicast
 from textual.pilot import Pilot
 
 from fleetctl import config
@@ -30,8 +32,10 @@ from fleetctl.tui.app import FleetApp
 
 PICTURES = Path(__file__).parents[1] / "docs/pictures"
 SIZE = (120, 36)
-WAIT_S = 60.0
-ACT_TIMEOUT_S = 150.0
+WAIT_S = 120.0
+ACT_TIMEOUT_S = 400.0
+PLAY = "--play"
+"""How the script is run on the lab's controller."""
 SPARKS = "▁▂▃▄▅▆▇█"
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 """Fonts of common systems: a picture on a web page cannot fetch one."""
@@ -44,6 +48,7 @@ class Screen:
         self._app = app
         self._pilot = pilot
         self._folder = folder
+        self._film = Film(app)
 
     @property
     def text(self) -> str:
@@ -76,6 +81,24 @@ class Screen:
         fleet = self._app.service.fleet.name
         picture = self._app.export_screenshot(title=f"fleetctl · {fleet}", simplify=True)
         (self._folder / f"{name}.svg").write_text(without_web_fonts(picture), "utf-8")
+
+    async def signal(self, instance: str, name: str) -> None:
+        """Send a signal to an instance of the job."""
+        service = self._app.service
+        assert service.job is not None
+        await service.signal([i for i in service.job.instances if i.name == instance], name)
+
+    def show(self, stays_s: float) -> None:
+        """Take the next frame of the film."""
+        self._film.take(stays_s)
+
+    def write_film(self, name: str) -> None:
+        """Write the film so far."""
+        title = f"fleetctl · {self._app.service.fleet.name}"
+        frames, columns = self._film.frames, self._film.columns
+        (self._folder / f"{name}.cast").write_text(asciicast(frames, columns, title), "utf-8")
+        film = animated_svg(frames, columns, title, FONTS)
+        (self._folder / f"{name}.svg").write_text(film, "utf-8")
 
 
 def without_web_fonts(svg: str) -> str:
@@ -118,9 +141,56 @@ async def problem(screen: Screen) -> None:
     screen.take("problem")
 
 
+async def tour(screen: Screen) -> None:
+    """The film: the cursor, a log, layouts, a rank that is killed and started from its problem."""
+    await screen.until(r"5/5 r(eady|anks)", r"nothing is wrong", rf"pi4 .*[{SPARKS}]{{4}}")
+    screen.show(2.5)
+    for node in ("mini2", "mini3", "pi5"):
+        await screen.type("down")
+        await screen.until(rf"x stop worker@{node}")
+        screen.show(0.7)
+    await screen.type("l")
+    await screen.until(r"Logs · worker@pi5")
+    screen.show(2.0)
+    await screen.type("L")
+    await screen.until(r"Logs · all")
+    screen.show(0.6)
+    await screen.type("3")
+    await screen.until(r"Details|since")
+    screen.show(1.8)
+    await screen.type("1")
+    await screen.until(r"Topology", r"nothing is wrong")
+    screen.show(0.8)
+    await screen.signal("worker@pi4", "KILL")
+    await screen.until(r"service-failed", r"\[s\] start")
+    screen.show(3.0)
+    await screen.type("tab")
+    await screen.until(r"x stop worker@pi4")
+    screen.show(1.2)
+    await screen.type("s")
+    await screen.until(r"start only worker@pi4")
+    screen.show(1.0)
+    await screen.type("down")
+    screen.show(0.8)
+    await screen.type("enter")
+    await screen.until(r"Start: 1 of 1 ready")
+    screen.show(1.6)
+    await screen.type("escape")
+    await screen.until(r"5/5 r(eady|anks)", r"nothing is wrong")
+    screen.show(1.5)
+    await screen.type("e")
+    await screen.until(r"Events", r"worker@pi4")
+    screen.show(2.5)
+    await screen.type("escape", "question_mark")
+    await screen.until(r"Help")
+    screen.show(2.5)
+    screen.write_film("tour")
+
+
 ACTS: Mapping[str, Callable[[Screen], Awaitable[None]]] = {
     "starting": starting,
     "healthy": healthy,
+    "tour": tour,
     "problem": problem,
 }
 FAULTS = {"problem": ("forwarding-off", "mini3")}
@@ -136,19 +206,22 @@ async def play(act: str, folder: Path) -> None:
             await ACTS[act](Screen(app, pilot, folder))
 
 
-def take_all() -> None:
-    """Build the lab, play all acts in it, replace the pictures, and take it down."""
+def take_all(chosen: Sequence[str]) -> None:
+    """Build the lab, play acts in it, replace their pictures, and take it down.
+
+    :param chosen: the acts after the first, which starts the job; empty: all.
+    """
     path = nodes_yaml()
     name = f"pictures-{os.getpid()}"
     copies = [(elastic(), ELASTIC_PLACE)]
     try:
         lab = Lab.up(config.load(path), path, name=name, copies=copies, progress=say)
         with tempfile.TemporaryDirectory(dir=lab.home) as folder:
-            for act in ACTS:
+            for act in [act for act in ACTS if act in {*(chosen or ACTS), "starting"}]:
                 if act in FAULTS:
                     lab.fault(*FAULTS[act])
                 say(f"playing {act}")
-                argv = [sys.executable, str(Path(__file__).resolve()), act, folder]
+                argv = [sys.executable, str(Path(__file__).resolve()), PLAY, act, folder]
                 env = {"COLORTERM": "truecolor", "TERM": "xterm-256color"}
                 done = lab.run("controller", argv, env=env, timeout_s=ACT_TIMEOUT_S)
                 if done.returncode != 0:
@@ -165,7 +238,7 @@ def replace_pictures(folder: Path, home: Path) -> None:
     """
     PICTURES.mkdir(exist_ok=True)
     owner = PICTURES.parent.stat()
-    for taken in sorted(folder.glob("*.svg")):
+    for taken in sorted([*folder.glob("*.svg"), *folder.glob("*.cast")]):
         picture = taken.read_text("utf-8")
         plain = picture.replace("&#160;", " ")
         for secret in (os.uname().nodename, str(home), str(PICTURES.parents[1])):
@@ -183,10 +256,13 @@ def say(line: str) -> None:
 
 def main() -> None:
     try:
-        if len(sys.argv) == 3:
-            asyncio.run(play(sys.argv[1], Path(sys.argv[2])))
+        if sys.argv[1:2] == [PLAY]:
+            asyncio.run(play(sys.argv[2], Path(sys.argv[3])))
+        elif unknown := set(sys.argv[1:]) - set(ACTS):
+            say(f"there is no {', '.join(unknown)}; there are {', '.join(ACTS)}")
+            sys.exit(2)
         else:
-            take_all()
+            take_all(sys.argv[1:])
     except FleetctlError as error:
         say(str(error))
         sys.exit(1)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from fleetctl.config import load
+from fleetctl.env_file import read_env_file
 from fleetctl.errors import ConfigError, FleetctlError
-from fleetctl.launch.env_file import read_env_file
 from fleetctl.local_files import TooLarge, append_lines, read_bounded, write_whole
 from fleetctl.model.topology import SSH, Node
 from fleetctl.observe.started_nodes import StartedNodes

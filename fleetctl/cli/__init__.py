@@ -11,7 +11,7 @@ import click
 
 from fleetctl import __version__
 from fleetctl.cli.context import Context
-from fleetctl.errors import ConfigError, FleetctlError
+from fleetctl.errors import ConfigError, FleetctlError, UsageError
 from fleetctl.interrupts import held_back
 from fleetctl.loading import uncollected
 from fleetctl.streams import OutputLost, ReaderGone
@@ -38,9 +38,12 @@ COMMANDS = {
     "check": "verify the network: routes there and back, forwarding, which node reaches which",
     "bench": "measure round trips and bandwidth of the job's paths",
     "fix": "show, or with --apply run, the commands that repair what check found",
+    "postmortem": "one folder with all that is known of a failure: what ended first, why",
+    "report": "raw answers of nodes, to report a fault of fleetctl or a wrong reading",
     "explain": "what a problem code means, and how it is repaired",
     "exec": "run a command on nodes, identical output folded",
     "serve": "watch the fleet without a screen, keep what is seen, answer other commands at once",
+    "alerts": "who is told of what goes wrong, what is raised now, and a test of it",
     "sync": "copy the code of a job to its nodes, only what changed",
     "config": "validate and show nodes.yaml, or its schema",
     "export": "nodes.yaml for ssh, MLX, Ansible, torchrun or MPI, or the topology as a picture",
@@ -112,9 +115,22 @@ class _Commands(click.Group):
     is_flag=True,
     help="Ask the nodes anew, over connections of its own, also where `fleetctl serve` runs.",
 )
+@click.option(
+    "--read-only",
+    is_flag=True,
+    help="The dashboard shows, and changes nothing: for a wall, or guests.",
+)
+@click.option("--browser-of", type=int, hidden=True, help="The server of a dashboard in a browser.")
 @click.version_option(__version__, prog_name="fleetctl", message="%(prog)s %(version)s")
 @click.pass_context
-def command(ctx: click.Context, file: Path | None, job: str | None, fresh: bool) -> None:
+def command(
+    ctx: click.Context,
+    file: Path | None,
+    job: str | None,
+    fresh: bool,
+    read_only: bool,
+    browser_of: int | None,
+) -> None:
     """Start, watch and repair the jobs of a small cluster, over SSH and tmux.
 
     A TARGET is a node (pi4), a service (worker), one instance (worker@pi4) or a shell pattern of
@@ -127,7 +143,9 @@ def command(ctx: click.Context, file: Path | None, job: str | None, fresh: bool)
         with held_back():
             from fleetctl.cli.dashboard import run as show_dashboard
 
-        ctx.exit(show_dashboard(ctx.obj))
+        ctx.exit(show_dashboard(ctx.obj, read_only=read_only, browser_of=browser_of))
+    if read_only:
+        raise UsageError("--read-only is about the dashboard, and goes with no command")
 
 
 def run(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,9 +22,13 @@ from fleetctl.errors import ConfigError, FleetctlError
 
 if TYPE_CHECKING:
     from fleetctl.service import FleetService
+    from fleetctl.tui.app import FleetApp
+    from fleetctl.tui.seen import Seen
 
 EXAMPLE = Path("nodes.yaml")
 TERMINAL_CHECK_S = 2.0
+ORPHANED_S = 30.0
+"""How long a dashboard may take to end once its server is gone."""
 ESCAPE_MS = 30
 """How long Esc waits for the rest of a key's sequence, where ``ESCDELAY`` says nothing else: with
 Textual's 100 ms each Esc would seem slow. Sequences of one key arrive at once, also over SSH."""
@@ -32,15 +36,20 @@ PATIENCE_S = 1.0
 """After this time, leaving says what it waits for."""
 
 
-def run(context: Context) -> int:
+def run(context: Context, *, read_only: bool = False, browser_of: int | None = None) -> int:
     """Show the dashboard until it is left; returns the exit code.
 
     Without a nodes.yaml, and none named, it offers the demo and an example.
 
+    :param read_only: it shows, and changes nothing.
+    :param browser_of: the process that has it shown in a browser, and without which it ends; None:
+        it is shown in this terminal.
     :raises UsageError: there is no terminal for it.
     """
     from fleetctl.config.file import VARIABLE, find
 
+    if browser_of is not None:
+        return asyncio.run(_dashboard(context, read_only, browser_of))
     instead = "For a table, or JSON: fleetctl status [--json]"
     require_screen("the dashboard", instead=instead, fds=(0, 1, 2))  # Textual draws on stderr
     if context.config_path is None and not os.environ.get(VARIABLE):
@@ -49,32 +58,42 @@ def run(context: Context) -> int:
         except ConfigError as error:
             return _welcome(str(error))
     with given_back():
-        return asyncio.run(_dashboard(context))
+        return asyncio.run(_dashboard(context, read_only))
 
 
-async def _dashboard(context: Context) -> int:
-    for name in ("COLUMNS", "LINES"):  # Textual would take them for this terminal's size
-        os.environ.pop(name, None)
+async def _dashboard(context: Context, read_only: bool, browser_of: int | None = None) -> int:
+    if browser_of is None:
+        for name in ("COLUMNS", "LINES"):  # Textual would take them for this terminal's size
+            os.environ.pop(name, None)
     file = NodesFile(context)
     shown: FleetService = file.read()
+    os.environ.setdefault("ESCDELAY", str(ESCAPE_MS))  # read when Textual is imported
+    from fleetctl.tui.seen import Seen
+
+    seen = Seen()
     while True:
-        code, again = await _show(context, file, shown)
+        code, again = await _show(context, file, shown, seen, read_only, browser_of)
         if again is None:
             return code
         shown = again
 
 
 async def _show(
-    context: Context, file: NodesFile, service: FleetService
+    context: Context,
+    file: NodesFile,
+    service: FleetService,
+    seen: Seen,
+    read_only: bool,
+    browser_of: int | None,
 ) -> tuple[int, FleetService | None]:
-    """Show ``service`` until it is left; returns the exit code, and what to show next, if any."""
+    """Show ``service`` until it is left; returns the exit code, and what to show next, if any.
+
+    :param seen: what dashboards before this have seen; this one adds to it.
+    """
     async with service:
-        os.environ.setdefault("ESCDELAY", str(ESCAPE_MS))  # read when Textual is imported
-        from fleetctl.tui import kept
-        from fleetctl.tui.app import FleetApp
         from fleetctl.tui.host import Left
 
-        app = FleetApp(service, file=file, kept=kept.read(), write=kept.write, keep_events=True)
+        app = _app(file, service, seen, read_only, in_browser=browser_of is not None)
 
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:
@@ -83,16 +102,62 @@ async def _show(
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, app.leave, 128 + signal.SIGTERM)
         hang_up = partial(app.leave, 128 + signal.SIGHUP)
-        terminal_left = _watch_terminal(hang_up, lambda: go_on(app.going_on))
-        left = await app.run_async() or Left()
+        if browser_of is None:
+            terminal_left = _watch_terminal(hang_up, lambda: go_on(app.going_on))
+        else:
+            terminal_left = _watch_server(browser_of, hang_up)
+        # a browser that is closed says nothing of a start that is not over
+        left = await app.run_async() or Left(app.going_on if browser_of else ())
         terminal_left.set()
         go_on(left.starting)
         finishing = partial(click.echo, "Finishing what was begun on a node …", err=True)
         patience = loop.call_later(PATIENCE_S, finishing)
     patience.cancel()
-    if not (app.return_code or left.starting or left.again or present()):
+    told = app.return_code or left.starting or left.again or browser_of or present()
+    if not told:
         click.echo("Left the dashboard; what was started runs on: fleetctl status", err=True)
     return app.return_code or 0, left.again
+
+
+def _app(
+    file: NodesFile, service: FleetService, seen: Seen, read_only: bool, *, in_browser: bool
+) -> FleetApp:
+    from fleetctl.tui import kept
+    from fleetctl.tui.app import FleetApp, preferences
+
+    given: dict[str, Any] = {
+        "file": file,
+        "kept": kept.read(),
+        "preferences": preferences(),
+        "seen": seen,
+    }
+    if not in_browser:  # how it looks there says nothing of terminals
+        given |= {"write": kept.write, "keep_events": True}
+    if not (read_only or in_browser):
+        return FleetApp(service, **given)
+    from fleetctl.tui.limited import LimitedApp, Limits
+
+    return LimitedApp(service, Limits(read_only, in_browser), **given)
+
+
+def _watch_server(process: int, end: Callable[[], object]) -> threading.Event:
+    """Call ``end`` in the event loop when ``process``, whose child this is, is gone.
+
+    :returns: to be set when it is no longer needed.
+    """
+    loop = asyncio.get_running_loop()
+    left = threading.Event()
+
+    def watch() -> None:
+        while not left.wait(TERMINAL_CHECK_S):
+            if os.getppid() != process:
+                loop.call_soon_threadsafe(end)
+                break
+        if not left.wait(ORPHANED_S):
+            os._exit(128 + signal.SIGHUP)
+
+    threading.Thread(target=watch, daemon=True).start()
+    return left
 
 
 def _watch_terminal(

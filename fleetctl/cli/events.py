@@ -11,8 +11,8 @@ import click
 
 from fleetctl.cli.context import Context
 from fleetctl.cli.event_lines import EventPrinter
+from fleetctl.cli.moments import When
 from fleetctl.cli.reader import while_read
-from fleetctl.cli.when import When
 from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.model.targets import known_in_each, unknown_target
 

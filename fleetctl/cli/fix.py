@@ -28,6 +28,7 @@ from fleetctl.words.repairs import (
     NOTHING_TO_UNDO,
     outcome_line,
     proposal_lines,
+    record_head,
     record_lines,
     repair_lines,
 )
@@ -300,7 +301,8 @@ class _Run:
         return 1 if failed or self._errors else 0
 
     async def _undo_on(self, node: str, records: Sequence[KeptRecord]) -> None:
-        self._say(drawn(record_lines(node, records)))
+        self._say(drawn([record_head(node, records)]))
+        self._say(drawn(line for kept in records for line in record_lines(kept)))
         if await self._agreed(f"Run {_commands(len(records))} on {node}?"):
             await self._repairs.undo(node, records, self._report)
 

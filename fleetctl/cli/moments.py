@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_AGE = re.compile(r"(\d{1,9}(?:\.\d+)?)([smhd]?)")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_AGE = re.compile(r"(\d{1,9}(?:\.\d+)?)([smhdw]?)")
 AGES = "90s, 10m, 2h or 1d"
 
 
@@ -32,8 +32,8 @@ class Age(click.ParamType[float]):
 
 
 class When(click.ParamType[datetime]):
-    """An age, as the time so long ago; or a date, with a time or without, which is of this
-    machine's zone where it names none: ``2026-11-01T12:00``."""
+    """An age, as the time so long ago; or a time of today (``14:30``), or a date, with a time or
+    without, which is of this machine's zone where it names none: ``2026-11-01T12:00``."""
 
     name = "time"
 
@@ -47,10 +47,13 @@ class When(click.ParamType[datetime]):
             age_s = _age_s(text)
             if age_s is not None:
                 return datetime.now(UTC) - timedelta(seconds=age_s)
+            if re.fullmatch(r"\d?\d:\d\d(:\d\d)?", text):
+                text = f"{datetime.now().astimezone():%Y-%m-%d}T{text.zfill(5)}"
             return datetime.fromisoformat(text).astimezone(UTC)
         except (ValueError, OverflowError, OSError):
             self.fail(
-                f"{value!r} is neither an age such as {AGES} nor a date such as 2026-11-01T12:00",
+                f"{value!r} is neither an age such as {AGES} nor a time such as 14:30 or "
+                "2026-11-01T12:00",
                 param,
                 ctx,
             )

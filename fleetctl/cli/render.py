@@ -13,6 +13,7 @@ import click
 from fleetctl.marks import Mark, Tone, mark
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.quantities import count, duration
+from fleetctl.words.afterwards import postmortem_commands
 from fleetctl.words.jobs import job_parts
 from fleetctl.words.problems import groups, nodes_of
 from fleetctl.words.system import disk_free, load, memory, uptime
@@ -98,7 +99,13 @@ def status_lines(status: FleetStatus) -> list[str]:
         *_web_table(status),
         *_jobs(status),
         *(["", *problem_lines(status.problems)] if status.problems else []),
+        *_afterwards(status),
     ]
+
+
+def _afterwards(status: FleetStatus) -> list[str]:
+    lines = [f"what ended first, and why: {command}" for command in postmortem_commands(status)]
+    return ["", *lines] if lines else []
 
 
 def _headline(status: FleetStatus) -> str:

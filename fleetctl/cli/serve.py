@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from fleetctl.cli.context import Context, NodesFile
+from fleetctl.cli.serve_http import HttpOptions, options, site
 from fleetctl.errors import UsageError
 
 INTERVAL_S = 2.0
@@ -27,6 +28,24 @@ INTERVAL_S = 2.0
 @click.option("--install", is_flag=True, help="Keep it running: a systemd user unit, or launchd.")
 @click.option("--uninstall", is_flag=True, help="Undo --install.")
 @click.option("--yes", is_flag=True, help="Do not ask before --install or --uninstall.")
+@click.option(
+    "--http",
+    metavar="ADDRESS:PORT",
+    help="Also answer HTTP there: the dashboard in a browser, /metrics, /status.json, /events.",
+)
+@click.option("--token", is_flag=True, help="Of --http: let in only who knows a token, made once.")
+@click.option(
+    "--http-name",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Of --http: a further host name under which it is reached.",
+)
+@click.option(
+    "--allow-actions",
+    is_flag=True,
+    help="Of --http: the dashboard in a browser may start, stop and repair, too.",
+)
 @click.pass_obj
 def command(
     context: Context,
@@ -35,6 +54,10 @@ def command(
     install: bool,
     uninstall: bool,
     yes: bool,
+    http: str | None,
+    token: bool,
+    names: tuple[str, ...],
+    allow_actions: bool,
 ) -> int:
     """Watch the fleet as the dashboard does, without a screen, until Ctrl-C.
 
@@ -45,11 +68,12 @@ def command(
         raise UsageError("of --status, --install and --uninstall only one can be done at a time")
     if status:
         return _status(context)
+    page = options(http, token, names, allow_actions)
     if install or uninstall:
         from fleetctl.cli.serve_install import change
 
-        return asyncio.run(change(context, interval_s, install=install, yes=yes))
-    return asyncio.run(_serve(context, interval_s))
+        return asyncio.run(change(context, interval_s, page, install=install, yes=yes))
+    return asyncio.run(_serve(context, interval_s, page))
 
 
 def _status(context: Context) -> int:
@@ -71,10 +95,11 @@ def _status(context: Context) -> int:
     return 0
 
 
-async def _serve(context: Context, interval_s: float) -> int:
+async def _serve(context: Context, interval_s: float, page: HttpOptions | None) -> int:
     from fleetctl.serve.running import Serving
 
-    serving = Serving(NodesFile(context, warm=False), interval_s, click.echo)
+    beside = [site(context, page)] if page else []
+    serving = Serving(NodesFile(context, warm=False), interval_s, click.echo, beside=beside)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, serving.end)

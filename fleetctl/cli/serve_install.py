@@ -14,6 +14,7 @@ import click
 
 from fleetctl.cli.asking import agreed, can_ask
 from fleetctl.cli.context import Context
+from fleetctl.cli.serve_http import HttpOptions, made_token
 from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.local_files import private_folder, write_private
 from fleetctl.serve.units import Unit, launchd, systemd
@@ -22,12 +23,15 @@ COMMAND_S = 30.0
 _DECLINED = 1
 
 
-async def change(context: Context, interval_s: float, *, install: bool, yes: bool) -> int:
+async def change(
+    context: Context, interval_s: float, page: HttpOptions | None, *, install: bool, yes: bool
+) -> int:
     """Show what keeps a server running, or ends that, and do it on a yes; returns the exit code.
 
+    :param page: what it serves by HTTP.
     :raises FleetctlError: it cannot be done.
     """
-    unit = _unit(context, interval_s)
+    unit = _unit(context, interval_s, page.words if page else ())
     if not install and not unit.path.exists():
         click.echo(f"{unit.path} is not there: nothing is installed", err=True)
         return 0
@@ -38,13 +42,15 @@ async def change(context: Context, interval_s: float, *, install: bool, yes: boo
         if not await agreed("Do this?"):
             return _DECLINED
     if install:
+        if page:
+            made_token(context, page)  # here, for what it prints later goes into a log
         _install(unit)
     else:
         _uninstall(unit)
     return 0
 
 
-def _unit(context: Context, interval_s: float) -> Unit:
+def _unit(context: Context, interval_s: float, http: tuple[str, ...]) -> Unit:
     """:raises FleetctlError: this system has neither systemd nor launchd."""
     from fleetctl.config import find
 
@@ -52,7 +58,7 @@ def _unit(context: Context, interval_s: float) -> Unit:
     file = str(find(context.config_path).absolute())
     job = ("--job", context.job) if context.job else ()
     argv = (sys.executable, "-m", "fleetctl", "-f", file, *job, "serve", "--interval")
-    argv = (*argv, f"{interval_s:g}")
+    argv = (*argv, f"{interval_s:g}", *http)
     if sys.platform == "darwin":
         return launchd(fleet, argv, Path.home(), os.getuid())
     if shutil.which("systemctl") is None:

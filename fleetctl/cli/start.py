@@ -22,6 +22,7 @@ from fleetctl.model.jobs import Instance
 from fleetctl.model.plan import PlanStep
 from fleetctl.port_holders import PortsTaken
 from fleetctl.service import Action, Report
+from fleetctl.words.plan import plan_lines
 
 
 @click.command(cls=AfterDashes, short_help="check, then start services in order")
@@ -199,15 +200,5 @@ def _show_plan(steps: Sequence[PlanStep], as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(_as_json(steps))))
         return
-    for step in steps:
-        needs = ", ".join(need.name + _until(step.instance, need) for need in step.needs)
-        after = f"after {needs}" if needs else "at once"
-        click.echo(f"{step.stage + 1}. {step.instance.name}  {after}")
-        click.echo(f"     {hidden(step.instance.line or 'started by hand, watched by us')}")
-        for name, value in step.instance.provided.items():
-            click.echo(f"     {name}={hidden_value(name, value)}")
-
-
-def _until(waiting: Instance, need: Instance) -> str:
-    until = waiting.waits_until(need)
-    return "" if until == "ready" else f" ({until})"
+    for line in plan_lines(steps):
+        click.echo(line)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from fleetctl.hiding import hidden, hidden_value
+from fleetctl.model.alerts import AlertRule, Command
 from fleetctl.model.expectations import Expectations, ExpectedRoute, derive, unaddressed
 from fleetctl.model.jobs import AtBoot, Instance, Job, Service, Share
 from fleetctl.model.topology import DHCP, SSH, Fleet, Network, Node
@@ -25,7 +26,22 @@ def expand(fleet: Fleet) -> dict[str, Any]:
         "nodes": {name: _node(fleet, node, expectations) for name, node in fleet.nodes.items()},
         "history": msgspec.structs.asdict(fleet.history),
         "jobs": {name: _job(job) for name, job in fleet.jobs.items()},
+        **({"alerts": [_alert(rule) for rule in fleet.alerts]} if fleet.alerts else {}),
     }
+
+
+def _alert(rule: AlertRule) -> dict[str, Any]:
+    """Without what may be a secret in its URLs and commands."""
+    return _given(
+        name=rule.name,
+        on=list(rule.on),
+        to=[{"command": one.shown} if isinstance(one, Command) else one.shown for one in rule.to],
+        for_s=rule.for_s,
+        quiet=str(rule.quiet) if rule.quiet else None,
+        env_file=rule.env_file,
+        jobs=list(rule.jobs) or None,
+        targets=list(rule.targets) or None,
+    )
 
 
 def _network(network: Network) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from fleetctl.config.alerts import read_alerts
 from fleetctl.config.clients import check_clients
 from fleetctl.config.gateways import check_gateways
 from fleetctl.config.jobs import read_job
@@ -151,7 +152,8 @@ def _read_fleet(tree: Tree, report: Report, folder: Path) -> Fleet:
     jobs = {
         name: read_job(name, entry, bare, locate, report) for name, entry in (entries or {}).items()
     }
-    return replace(bare, jobs=jobs)
+    alerts = read_alerts(file.alerts or [], replace(bare, jobs=jobs), locate, report)
+    return replace(bare, jobs=jobs, alerts=alerts)
 
 
 def _history_limits(entry: HistoryEntry | None) -> HistoryLimits:

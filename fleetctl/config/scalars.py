@@ -73,6 +73,7 @@ Seconds = Annotated[float, _says("a number of seconds from 0 to a week", ge=0, l
 PositiveSeconds = Annotated[
     float, _says("a number of seconds above 0, at most a week", gt=0, le=MAX_SECONDS)
 ]
+Span = Annotated[str, _says("one with a unit: 30s, 5m, 1h, 1d", pattern="^[0-9]{1,6}[smhd]$")]
 Positive = Annotated[float, _says("a number above 0", gt=0, le=1e12)]
 Percent = Annotated[float, _says("a number from 0 to 100", ge=0, le=100)]
 Count = Annotated[int, _says("a whole number from 0 to 1000000", ge=0, le=1_000_000)]

@@ -38,12 +38,14 @@ from fleetctl.config.scalars import (
     Seconds,
     ServiceRef,
     Signal,
+    Span,
     Subnet,
     Text,
     Until,
     User,
     Value,
 )
+from fleetctl.model.alerts import AlertKind
 from fleetctl.model.topology import OS
 
 
@@ -425,6 +427,49 @@ class JobEntry(Entry):
     ] = None
 
 
+class AlertCommandEntry(Entry):
+    """A command that is run for each message."""
+
+    command: Annotated[
+        Text | Annotated[list[Text], _SOME],
+        _means(
+            "A POSIX shell line, or a list of a program and its arguments; it runs on the machine "
+            "that watches, beside nodes.yaml, gets the message as JSON on stdin, and is ended "
+            "after 10 seconds."
+        ),
+    ]
+
+
+class AlertEntry(Entry):
+    """Who is told of what, by `fleetctl serve`."""
+
+    on: Annotated[
+        AlertKind | Annotated[list[AlertKind], _SOME],
+        _means("What is told; one, or a list."),
+    ]
+    to: Annotated[
+        Text | AlertCommandEntry | Annotated[list[Text | AlertCommandEntry], _SOME],
+        _means("desktop, {command: LINE}, or a URL of apprise such as ntfy://topic; or a list."),
+    ]
+    name: Annotated[Name | UnsetType, _means("For `fleetctl alerts`; default: its number.")] = UNSET
+    wait: Annotated[
+        Seconds | Span | UnsetType,
+        _means("How long it must go on before it is told: seconds, or 30s, 5m, 1h; default 30."),
+    ] = field(default=UNSET, name="for")
+    quiet: Annotated[
+        Text | UnsetType,
+        _means("22:00-07:00: nothing is sent then, by the clock of the machine that watches."),
+    ] = UNSET
+    env_file: Annotated[
+        Text | UnsetType,
+        _means("A file of NAME=value lines, for commands, and for ${NAME} in URLs."),
+    ] = UNSET
+    jobs: Annotated[list[Text] | None, _means("Only what concerns these jobs.")] = None
+    targets: Annotated[
+        list[Text] | None, _means("Only what concerns these nodes, services or instances.")
+    ] = None
+
+
 class HistoryEntry(Entry):
     """How much of the past is kept on the machine that watches."""
 
@@ -455,6 +500,7 @@ class FileEntry(Entry):
         Annotated[dict[Name, JobEntry], _SOME] | UnsetType,
         _means("What to run; the first job is the default one."),
     ] = UNSET
+    alerts: Annotated[list[AlertEntry] | None, _means("Who is told of what goes wrong.")] = None
 
 
 class OlderNodeEntry(Entry):

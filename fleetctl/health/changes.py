@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 
 from fleetctl.health.event_book import Book
 from fleetctl.health.instance_changes import InstanceChanges
@@ -11,6 +12,10 @@ from fleetctl.model.actions import joined
 from fleetctl.model.events import Event
 from fleetctl.model.status import FleetStatus
 
+UNWATCHED = timedelta(seconds=60)
+"""Where no status came for so long, nobody watched in between."""
+WAKING = timedelta(seconds=20)
+"""After that, for so long, a node that is not reached may still be connected to anew."""
 _GOES_ON = frozenset(
     {"unreachable", "error", "warning", "failed", "restarting", "unhealthy", "unknown"}
 )
@@ -22,7 +27,8 @@ class Changes:
 
     An event that is known better later, or is over, comes again with the same key. What was so when
     the watch began is no change, and told only once it is over. What is not known is neither over
-    nor a change. Actions of controllers, and what came of them, are told as one.
+    nor a change. Actions of controllers, and what came of them, are told as one. A machine that
+    slept has lost all its connections: that is one event, and none for each node.
     """
 
     def __init__(self) -> None:
@@ -32,6 +38,9 @@ class Changes:
         self._before: FleetStatus | None = None
         self._actions: dict[str, Event] = {}
         self._open: list[Event] = []
+        self._newest: datetime | None = None
+        """When the last status came."""
+        self._woken: datetime | None = None
 
     def go_on_with(self, events: Iterable[Event]) -> None:
         """What an earlier watch told, before the first look: some of it may still go on."""
@@ -43,6 +52,9 @@ class Changes:
 
     def look(self, status: FleetStatus) -> tuple[Event, ...]:
         """Take the next status; what is new, or known better."""
+        self._wake(status.generated_at)
+        if self._is_waking(status):
+            return self._book.drain()
         before = self._before
         if before is not None and before.job != status.job:
             before = self._before = None
@@ -55,6 +67,26 @@ class Changes:
         self._ways.look_at_problems(status, before, self._instances.newest)
         self._before = status
         return self._book.drain()
+
+    def _wake(self, at: datetime) -> None:
+        """Tell of the time without a look before ``at``, if it was long."""
+        slept_from, self._newest = self._newest, at
+        if slept_from is not None and at - slept_from > UNWATCHED:
+            self._woken = at
+            text = "nobody watched: this machine slept, or fleetctl was held up"
+            key = self._book.begin(Event(slept_from, "unknown", text))
+            self._book.end(key, at, "watched again")
+
+    def _is_waking(self, status: FleetStatus) -> bool:
+        """Whether it is too early to judge: nodes that were reached before are not yet again."""
+        before, at = self._before, status.generated_at
+        if before is None or self._woken is None or not timedelta() <= at - self._woken <= WAKING:
+            return False
+        return any(
+            node.state == "unreachable" and before.nodes[name].state != "unreachable"
+            for name, node in status.nodes.items()
+            if name in before.nodes
+        )
 
     def _adopt(self, status: FleetStatus) -> None:
         adopted, self._open = self._open, []

@@ -16,11 +16,25 @@ TOGETHER_S = 10.0
 """Instances fail together if none of them does later than this after another."""
 
 
+class Moment(Struct, frozen=True):
+    """When something happened, by the controller's clock, as well as clocks tell."""
+
+    at: datetime
+    error_s: float
+    """By how much more or less it may be."""
+
+    def surely_before(self, other: Moment) -> bool:
+        """Whether it was before ``other``, however wrong both may be."""
+        return _s(self.at, other.at) > self.error_s + other.error_s
+
+
 class _End(Struct, frozen=True):
     name: str
-    at: datetime
-    """By the controller's clock."""
-    error_s: float
+    when: Moment
+
+    @property
+    def at(self) -> datetime:
+        return self.when.at
 
 
 def in_order_of_failure(
@@ -31,12 +45,12 @@ def in_order_of_failure(
     found = {}
     for group in _together(_ends(job, statuses, facts)):
         first, *others = group
-        if not others or any(_s(first, o) <= first.error_s + o.error_s for o in others):
+        if not others or not all(first.when.surely_before(o.when) for o in others):
             continue
         names = others[0].name if len(others) == 1 else f"{len(others)} others"
-        found[first.name] = f"it failed first, {_s(first, others[0]):.1f} s before {names}"
+        found[first.name] = f"it failed first, {_s(first.at, others[0].at):.1f} s before {names}"
         for other in others:
-            found[other.name] = f"{first.name} failed first, {_s(first, other):.1f} s before"
+            found[other.name] = f"{first.name} failed first, {_s(first.at, other.at):.1f} s before"
     return found
 
 
@@ -50,7 +64,8 @@ def _ends(
             continue
         record = told.records.get((instance.job, instance.name))
         if record and status.ended_at and record.ended_error_s is not None:
-            found.append(_End(instance.name, status.ended_at, record.ended_error_s))
+            when = Moment(status.ended_at, record.ended_error_s)
+            found.append(_End(instance.name, when))
     return sorted(found, key=lambda end: end.at)
 
 
@@ -58,7 +73,7 @@ def _together(ends: Sequence[_End]) -> Iterator[list[_End]]:
     """``ends``, which are sorted, in groups of those that come shortly after one another."""
     group: list[_End] = []
     for end in ends:
-        if group and _s(group[-1], end) > TOGETHER_S:
+        if group and _s(group[-1].at, end.at) > TOGETHER_S:
             yield group
             group = []
         group.append(end)
@@ -66,5 +81,5 @@ def _together(ends: Sequence[_End]) -> Iterator[list[_End]]:
         yield group
 
 
-def _s(one: _End, later: _End) -> float:
-    return (later.at - one.at).total_seconds()
+def _s(one: datetime, later: datetime) -> float:
+    return (later - one).total_seconds()

@@ -218,7 +218,7 @@ def _without_pane(facts: NodeFacts, record: Record | None) -> tuple[ServiceState
             node_says = "its node started again, and starts it once that is well:"
         return record.at_boot.state, f"{node_says} {record.at_boot.why}"
     if record.phase == "ended" and not left:
-        return _ended_by_itself(record, None)
+        return _ended_for_good(record, facts, None)
     return "failed", _joined("its tmux window is gone: the node restarted, or tmux was ended", left)
 
 
@@ -229,7 +229,7 @@ def _ended(
         return "stopped", None
     left = still_run((facts.runs or {}).get(pane.run, ()))
     if record and record.phase == "ended":
-        state, reason = _ended_by_itself(record, instance)
+        state, reason = _ended_for_good(record, facts, instance)
         return state, _joined(reason, left)
     if pane.dead_status is None:
         return "failed", _joined("its supervisor was ended from outside", left)
@@ -243,6 +243,15 @@ def still_run(pids: Sequence[int]) -> str:
     if len(pids) > 1:
         return f"{len(pids)} of its processes still run"
     return f"its process {pids[0]} still runs" if pids else ""
+
+
+def _ended_for_good(
+    record: Record, facts: NodeFacts, instance: Instance | None
+) -> tuple[ServiceState, str | None]:
+    left = None if facts.runs is None else facts.runs.get(record.run, ())
+    if record.asked_to_end and left == ():  # another controller is about to say that it is stopped
+        return "stopped", None
+    return _ended_by_itself(record, instance)
 
 
 def _ended_by_itself(record: Record, instance: Instance | None) -> tuple[ServiceState, str | None]:

@@ -125,7 +125,9 @@ class WayChanges:
             former = {
                 k: one
                 for k, one in gone.items()
-                if one.key and same_cause(one.problem, problem, status)
+                if one.key
+                and same_cause(one.problem, problem, status)
+                and not self._was_before(one, problem)
             }
             self._open[key] = self._found(problem, former, status, before, changed)
             for k in former:
@@ -136,6 +138,15 @@ class WayChanges:
                 del self._open[key]
                 if one.own and one.key:
                     self._book.end(one.key, status.generated_at, "over")
+
+    def _was_before(self, one: _Open, problem: Problem) -> bool:
+        """Whether it was known long before nodes were lost, of which ``problem`` tells: it is not
+        seen while they are, and the same afterwards."""
+        lost = self._lost_by(problem)
+        if not (lost and one.own and one.key in self._book):
+            return False
+        first = min(self._book[self.lost[name]].at for name in lost)
+        return first - self._book[one.key].at > SETTLING
 
     def _found(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from fleetctl.launch.env_file import read_env_file
+from fleetctl.env_file import read_env_file
 from fleetctl.model.jobs import Instance
 
 
@@ -14,7 +14,7 @@ class Secrets:
     def __init__(self, instances: Iterable[Instance]) -> None:
         """Read every file once.
 
-        :raises UsageError: as :func:`~fleetctl.launch.env_file.read_env_file`.
+        :raises UsageError: as :func:`~fleetctl.env_file.read_env_file`.
         """
         paths = {instance.env_file for instance in instances if instance.env_file}
         self._files = {path: read_env_file(path) for path in sorted(paths)}

@@ -108,7 +108,8 @@ at_end() { # seconds since the boot are what a wrong clock does not change
 
 finish() { # record the end, remove the spec, exit with the command's code
   ! told end || say "ended, since $why"
-  record ended "ended=$ended" "ended_up=$ended_up" "exit=$code"
+  asked=; [ ! -e "$dir/stop" ] || asked=stop # stop.sh has not said yet that all of it has ended
+  record ended "ended=$ended" "ended_up=$ended_up" "exit=$code" "asked=$asked"
   rm -rf "$dir/spec" "$dir/files"
   sleep 0.2 # else tmux may close the pane before it has read all the output
   # What ended by itself is not started at the next boot. A shutdown is an end by a signal.

@@ -14,6 +14,7 @@ from fleetctl.loading import uncollected
 from fleetctl.model.topology import Fleet, Node
 
 if TYPE_CHECKING:
+    from fleetctl.link.ssh.ahead import Ahead
     from fleetctl.link.ssh.ways import Ways
     from fleetctl.link.warm.client import Warm
 
@@ -31,6 +32,7 @@ class Links:
         self._own: set[str] = set()
         """Nodes to which this has connections of its own."""
         self._opening: dict[tuple[str, int], asyncio.Task[Link]] = {}
+        self._ahead: Ahead | None = None
         self._ways: Ways | None = None
 
     async def __aenter__(self) -> Links:
@@ -78,14 +80,25 @@ class Links:
         if node.connection == "local":
             return LocalLink(node.name)
         if self._ways is None:
+            await self._begin(node)
+        if self._ways is None:
             # asyncssh is slow to import, and local fleets do not need it
             with uncollected():
                 from fleetctl.link.ssh.connect import Connector
                 from fleetctl.link.ssh.ways import Ways
 
-            self._ways = Ways(self._fleet, Connector(self._fleet.nodes))
+            self._ways = Ways(self._fleet, Connector(self._fleet.nodes, self._ahead))
         with of_node(node.name):
             return await self._ways.open(node, lane)
+
+    async def _begin(self, node: Node) -> None:
+        """Let the server of ``node`` get ready while asyncssh is imported."""
+        if self._ahead is None:
+            with uncollected():
+                from fleetctl.link.ssh.ahead import Ahead
+
+            self._ahead = Ahead()
+        await self._ahead.begin(node)
 
     def _server(self) -> Warm | None:
         """What a `fleetctl serve` is asked by; None: there is none, or none is wanted."""
@@ -120,6 +133,8 @@ class Links:
         await asyncio.gather(*(f.close() for f in found if not isinstance(f, BaseException)))
         if self._ways:
             await self._ways.close()
+        if self._ahead:
+            await self._ahead.close()
         if warm := self._server() if self._own else self._warm:
             if self._own:
                 await warm.touched(tuple(sorted(self._own)))

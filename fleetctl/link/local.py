@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from fleetctl.errors import LinkHung, LinkLost
-from fleetctl.link.groups import end_group
+from fleetctl.link.groups import end_group, start_group
 from fleetctl.link.protocol import ANSWER_BYTES, Completed, cut_off, cut_short
 from fleetctl.link.readiness import readable
 from fleetctl.link.shell import (
@@ -269,24 +269,14 @@ class LocalLink:
         return "/bin/sh", "-c", line
 
     async def _spawn(self, argv: Sequence[str]) -> asyncio.subprocess.Process:
-        # If asyncio is cancelled while it starts a process, it may wait for that for ever (seen
-        # with Python 3.11): so starting is never cancelled, and the process is ended afterwards.
-        starting = asyncio.create_task(
-            asyncio.create_subprocess_exec(
+        try:
+            return await start_group(  # so that Ctrl-C interrupts only fleetctl
                 *argv,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,  # so that Ctrl-C interrupts only fleetctl
                 cwd=Path.home(),  # as over SSH
             )
-        )
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            with suppress(OSError):
-                await _end(await starting)
-            raise
         except OSError as error:
             raise LinkLost(self.node, f"cannot start a shell on this machine: {error}") from None
 
@@ -350,12 +340,11 @@ class LocalLink:
         _set_size(controller, columns, rows)  # before anything can ask for it
         env = {k: v for k, v in os.environ.items() if k not in ("TMUX", "TMUX_PANE")}
         try:
-            process = await asyncio.create_subprocess_exec(
+            process = await start_group(
                 *local_argv(script, terminal=True),
                 stdin=follower,
                 stdout=follower,
                 stderr=follower,
-                start_new_session=True,
                 env={**env, "TERM": term},
                 cwd=Path.home(),  # as over SSH
                 preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),

@@ -10,13 +10,16 @@ import sys
 import traceback
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fleetctl import __version__
 from fleetctl.errors import FleetctlError, OwnMistake
-from fleetctl.local_files import private_folder
+from fleetctl.local_files import private_folder, read_bounded
 from fleetctl.model.layout import STATE
+
+MOST_BYTES = 1024 * 1024
+"""Of such a file, when it is read."""
 
 
 def told(error: BaseException) -> str:
@@ -41,6 +44,21 @@ def of_node(node: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise OwnMistake(node, told(error)) from error
+
+
+def newest(most: int = 5) -> dict[str, str]:
+    """The newest of these files, by name; those that cannot be read are left out."""
+    found = []
+    with suppress(OSError):
+        for path in _folder().glob("*.txt"):
+            with suppress(OSError):
+                text = read_bounded(path, MOST_BYTES).decode("utf-8", "replace")
+                found.append((path.stat().st_mtime, path.name, text))
+    return {name: text for _, name, text in sorted(found)[-most:]}
+
+
+def _folder() -> Path:
+    return Path(STATE).expanduser() / ".mistakes"
 
 
 def _place(error: BaseException) -> str:
@@ -71,7 +89,7 @@ def _written(text: str) -> Path:
 
     :raises OSError: it cannot be written.
     """
-    folder = Path(STATE).expanduser() / ".mistakes"
+    folder = _folder()
     private_folder(folder)
     path = folder / f"{zlib.crc32(text.encode()):08x}.txt"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK

@@ -121,6 +121,8 @@ class Record(Struct, frozen=True):
     unwell: str = ""
     """Why the prober ended the attempt: the last one, once another was begun or is waited for; this
     one, once the instance has ended for good. Empty: it did not."""
+    asked_to_end: bool = False
+    """It ended for good because a controller stops it, which may still be ending what is left."""
     group_word: GroupWord | None = None
     apart: str = ""
     """Why it could not be told that a member of its job has failed, as a clause; empty: it can."""

@@ -99,6 +99,12 @@ def observer_lock(fleet: str) -> str:
     return f"{STATE}/{fleet}/.observer.lock"
 
 
+def alerts_file(fleet: str) -> str:
+    """The file on the controller, starting with ``~/``, with which alerts are raised and which
+    messages wait to be sent."""
+    return f"{STATE}/{fleet}/.alerts.json"
+
+
 def serve_dir(fleet: str) -> str:
     """The folder on the controller, starting with ``~/``, with the ``socket`` and the ``lock`` of
     `fleetctl serve`; nobody else may enter it."""

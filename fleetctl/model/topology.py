@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fleetctl.model.alerts import AlertRule
 from fleetctl.model.history_limits import HistoryLimits
 from fleetctl.model.jobs import Job
 
@@ -122,6 +123,7 @@ class Fleet(Struct, frozen=True):
     jobs: Mapping[str, Job] = {}
     internet: IPv4Address | None = None
     """The address to ping for the internet check; ``None`` turns that check off."""
+    alerts: tuple[AlertRule, ...] = ()
     history: HistoryLimits = HistoryLimits()
 
     def network_of(self, address: IPv4Address) -> str | None:

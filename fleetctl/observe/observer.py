@@ -26,6 +26,7 @@ from fleetctl.observe.look import LOOK_TIMEOUT_S, look
 from fleetctl.observe.progression import Progression
 from fleetctl.observe.questions import questions
 from fleetctl.probes.node import (
+    ECHOES,
     clock_script,
     echoes_script,
     interfaces_script,
@@ -211,7 +212,8 @@ class Observer:
         link = await self.link(node)
         script = node_script(self.questions(node, "check"))
         done = await link.run(script.text, timeout_s=LOOK_TIMEOUT_S)
-        return (*read_raw(script, done.text), RawAnswer("echoes", "ping", done.error_text, 0))
+        pings = RawAnswer(ECHOES, "ping", done.stderr.decode("utf-8", "replace"), 0)
+        return (*read_raw(script, done.text), pings)
 
     def _instances(self, node: Node) -> tuple[Instance, ...]:
         return self._job.on(node.name) if self._job else ()

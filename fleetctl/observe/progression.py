@@ -7,15 +7,18 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from statistics import median
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.errors import UsageError
-from fleetctl.logs.steps import LineReader, Said
 from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
-from fleetctl.model.steps import Rhythm, StepReading, Steps, Tail
+from fleetctl.model.steps import Rhythm, StepForms, StepReading, Steps, Tail
+
+if TYPE_CHECKING:
+    from fleetctl.logs.steps import LineReader, Said
 
 KEPT_READINGS = 60
 """So many of an instance, which are one a second at most."""
@@ -71,7 +74,7 @@ class _Log:
         rhythm = _rhythm(tail, record, self._steps.rhythm)
         self._steps = replace(self._steps, now_s=tail.now_s, rhythm=rhythm)
         try:
-            self._reader = self._reader or LineReader(self._forms)
+            self._reader = self._reader or _reader(self._forms)
         except UsageError as error:
             return replace(self._steps, why=f"its progress is {error}")
         for line in _lines(tail):
@@ -97,6 +100,15 @@ class _Log:
             tokens_per_s=_newer(said.tokens_per_s, known.tokens_per_s),
             epoch=_newer(said.epoch, known.epoch),
         )
+
+
+def _reader(forms: StepForms | None) -> LineReader:
+    """
+    :raises UsageError: an expression in them is none.
+    """
+    from fleetctl.logs.steps import LineReader  # compiles many expressions
+
+    return LineReader(forms)
 
 
 def _rhythm(tail: Tail, record: Record, before: Rhythm | None) -> Rhythm | None:

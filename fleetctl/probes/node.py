@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,8 +26,10 @@ from fleetctl.probes.probe import (
     When,
 )
 from fleetctl.probes.registry import BY_NAME, PROBES, RANK
-from fleetctl.probes.script import Answer, Answers, Script, Texts, compose, read
+from fleetctl.probes.script import UNAME, Answer, Answers, Script, Texts, compose, read
 
+MACHINE, ECHOES = "uname", "echoes"
+"""Names of raw answers that no probe's text has: which machine it is, and all pings."""
 _CONTROLS = {c: "?" for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t\r\x1e\x1f"}
 """Control characters are replaced, since the texts are shown on terminals."""
 
@@ -205,10 +208,30 @@ def read_raw(script: NodeScript, output: str) -> tuple[RawAnswer, ...]:
     answers = read(script.script, output.translate(_CONTROLS))
     os = answers.machine.known_os
     asked = script.script.texts[os].asked if os else {}
-    return tuple(
-        RawAnswer(name, asked.get(name, ""), answer.text, answer.exit_status)
-        for name, answer in answers.by_name.items()
+    machine = answers.machine
+    named = (UNAME[os] if os else machine.os, machine.hostname, machine.arch)
+    return (
+        RawAnswer(MACHINE, "uname -snm", " ".join(named).strip(), 0),
+        *(
+            RawAnswer(name, asked.get(name, ""), answer.text, answer.exit_status)
+            for name, answer in answers.by_name.items()
+        ),
     )
+
+
+def read_again(script: NodeScript, raw: Sequence[RawAnswer]) -> Answered:
+    """What is read in answers of :func:`read_raw`, and of the pings, that came at another time.
+
+    :param script: with the questions that were asked then.
+    """
+    token = script.script.token
+    answers = {answer.name: answer for answer in raw}
+    machine, echoes = answers.pop(MACHINE, None), answers.pop(ECHOES, None)
+    output = f"{machine.text if machine else ''}\n\n\x1e{token} uname 0\n"
+    for answer in answers.values():
+        output += f"{answer.text}\n\x1e{token} {answer.name} {answer.exit_status}\n"
+    errors = re.sub(r"\x1e[0-9a-f]{12} ", f"\x1e{token} ", echoes.text if echoes else "")
+    return answered(script, f"{output}\n\x1e{token} end 0\n", errors)
 
 
 def hanging(script: NodeScript, output: str) -> str | None:

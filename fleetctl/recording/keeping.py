@@ -77,6 +77,15 @@ class Keeping:
         if self._begun.is_set() and self.mine:
             self._look(snapshot)
 
+    def note(self, event: Event) -> None:
+        """Hand over and keep, if this process does, what the observer itself has to say.
+
+        :param event: with a key of its own.
+        """
+        self._recorder.note(event)
+        self._show([event])
+        self._wake.set()
+
     def _look(self, snapshot: Snapshot) -> None:
         if new := self._recorder.look(snapshot):
             self._show(new)
@@ -237,7 +246,7 @@ class Keeping:
     def _close(self) -> None:
         """What waits is written, if that can be done at once."""
         if self._store is not None:
-            if self.writes:
+            if self.writes and self._recorder.store:
                 with suppress(FleetctlError):
                     self._recorder.write()
             self._store.close()

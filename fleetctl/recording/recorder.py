@@ -6,14 +6,14 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from fleetctl.health.changes import Changes
+from fleetctl.health.changes import UNWATCHED, Changes
 from fleetctl.health.samples import samples
 from fleetctl.history.store import STEP_S, Store
 from fleetctl.model.actions import Told, events_of, joined
 from fleetctl.model.events import Event
 from fleetctl.undertakings import Snapshot
 
-GAP_S = 60.0
+GAP_S = UNWATCHED.total_seconds()
 """Where no snapshot came for so long, nobody watched in between."""
 WAITING = 10_000
 """So many events wait while the history cannot be written; of more, the oldest are lost."""
@@ -89,6 +89,10 @@ class Recorder:
         new = self._changes.heard(events)
         self._wait(new)
         return new
+
+    def note(self, event: Event) -> None:
+        """Take what the observer itself has to say, and write nothing yet."""
+        self._wait((event,))
 
     @property
     def asks(self) -> bool:

@@ -141,11 +141,13 @@ class Root:
                 f"{node} does not allow commands as root ({said})",
                 hint="docs/sudo.md says what must be allowed, or run the commands on it by hand.",
             )
-        return RepairRefused(
+        refused = RepairRefused(
             f"{node} does not allow commands as root without a password ({said})",
             hint="`fleetctl fix --ask-sudo` asks for it, with --apply or --undo; or allow these "
             "commands there without one (NOPASSWD): docs/sudo.md has the least rule.",
         )
+        refused.wants_password = any(n == "password" for n, _ in self._permissions.values())
+        return refused
 
 
 def _ask_script(commands: Sequence[str]) -> str:

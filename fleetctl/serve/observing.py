@@ -40,6 +40,10 @@ class Observing:
         for event in events:
             self._say(line(event))
 
+    def note(self, event: Event) -> None:
+        """Tell, and keep, what the server itself has to say; ``event`` has a key of its own."""
+        self._keeping.note(event)
+
     async def run(self) -> None:
         """Watch until cancelled."""
         keeping = asyncio.create_task(self._keeping.run())

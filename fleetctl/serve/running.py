@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -14,16 +15,20 @@ import msgspec
 from msgspec import Struct
 
 from fleetctl import __version__
+from fleetctl.alerts.alerting import Alerting
 from fleetctl.errors import ConfigError, FleetctlError, UsageError
 from fleetctl.fleet import LiveFleet
 from fleetctl.history.writer_lock import WriterLock
 from fleetctl.link.warm.messages import nodes_digest
 from fleetctl.link.warm.place import NotPrivate
 from fleetctl.local_files import read_bounded, write_private
+from fleetctl.model.events import Event
 from fleetctl.model.layout import serve_dir
 from fleetctl.serve.door import Door, make_private
-from fleetctl.serve.observing import Observing, OnSnapshot, Say
+from fleetctl.serve.newest import Newest
+from fleetctl.serve.observing import Observing, OnSnapshot, Say, line
 from fleetctl.serve.server import Served, Server
+from fleetctl.undertakings import Snapshot
 
 FILE_CHECK_S = 1.0
 """Interval of looks at the file."""
@@ -50,6 +55,22 @@ class Watched(Protocol):
 
     def notes(self) -> list[str]:
         """What the user should know of what was read."""
+
+
+class Beside(Protocol):
+    """What else is served while a server runs."""
+
+    async def take(self, snapshot: Snapshot, events: Sequence[Event]) -> None:
+        """See :data:`OnSnapshot`."""
+
+    def open(
+        self, fleet: str, newest: Callable[[], Newest | None]
+    ) -> AbstractAsyncContextManager[None]:
+        """Serve it while the context is open.
+
+        :param newest: the newest status, if anything is watched at the moment.
+        :raises FleetctlError: it cannot be served.
+        """
 
 
 class Info(Struct, frozen=True):
@@ -122,6 +143,7 @@ class Serving:
     """
     :param say: takes one line for each event, and for what the user should know.
     :param on_snapshot: what else is to be done with what is seen.
+    :param beside: what else is served.
     """
 
     def __init__(
@@ -130,15 +152,25 @@ class Serving:
         interval_s: float,
         say: Say,
         on_snapshot: tuple[OnSnapshot, ...] = (),
+        beside: Sequence[Beside] = (),
     ) -> None:
         self._file = file
         self._interval_s = interval_s
         self._say = say
-        self._on_snapshot = on_snapshot
+        self._on_snapshot = (*on_snapshot, *(one.take for one in beside))
+        self._beside = beside
         self._server = Server()
+        self._observing: Observing | None = None
         self._ending = asyncio.Event()
         self._look = asyncio.Event()
         self._again = False
+
+    def _note(self, event: Event) -> None:
+        """Tell, and keep if that can be done, what the server itself has to say."""
+        if self._observing:
+            self._observing.note(event)
+        else:
+            self._say(line(event))
 
     def end(self) -> None:
         """Let :meth:`run` return."""
@@ -166,9 +198,12 @@ class Serving:
             info = Info(os.getpid(), datetime.now(UTC), __version__, fleet, job, read.path)
             with suppress(OSError):
                 write_private(_info(fleet), msgspec.json.encode(info))
-            async with Door(fleet, self._server.take) as door:
+            alerting = Alerting(read.service.fleet, self._note)
+            async with Door(fleet, self._server.take) as door, AsyncExitStack() as stack:
                 self._say(f"serving {fleet} (process {info.pid}) at {door.path}")
-                await self._serve(read)
+                for one in self._beside:
+                    await stack.enter_async_context(one.open(fleet, self._server.newest))
+                await self._serve(read, alerting)
         finally:
             lock.release()
 
@@ -182,12 +217,25 @@ class Serving:
                 )
             await asyncio.sleep(0.05)
 
-    async def _serve(self, read: _Read) -> None:
+    async def _serve(self, read: _Read, alerting: Alerting) -> None:
         """Serve what the file says, and what it says when it changes, until the end."""
+        sending = asyncio.create_task(alerting.run())
+        sending.add_done_callback(lambda _: self.end())
+        try:
+            await self._follow(read, alerting)
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            if not sending.cancelled() and (error := sending.exception()):
+                raise error
+
+    async def _follow(self, read: _Read, alerting: Alerting) -> None:
         served: Served | None = None
         while True:
             observing = Observing(read.service, self._interval_s, self._say)
-            observing.on_snapshot.extend(self._on_snapshot)
+            self._observing = observing
+            alerting.follow(read.service.fleet)
+            observing.on_snapshot.extend((alerting.on_snapshot, *self._on_snapshot))
             served = Served(read.service, observing.newest, read.path, read.content, served)
             self._server.serve(served)
             watching = asyncio.create_task(observing.run())

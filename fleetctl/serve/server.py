@@ -75,6 +75,10 @@ class Server:
             self._changed.set()
             self._changed = asyncio.Event()
 
+    def newest(self) -> Newest | None:
+        """The newest status of what is served; None: nothing is at the moment."""
+        return self._served.newest if self._served else None
+
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Do what one connection asks for; never raises but when cancelled."""
         with suppress(frames.Broken):

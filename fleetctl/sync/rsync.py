@@ -19,6 +19,7 @@ from pathlib import Path
 
 from fleetctl.errors import LinkError
 from fleetctl.finishing import to_the_end
+from fleetctl.link.groups import start_group
 from fleetctl.link.protocol import Link, Stream
 from fleetctl.model.syncing import SyncError
 from fleetctl.quoting import join
@@ -96,7 +97,7 @@ class Rsync:
             _fail(link.node, process.returncode, text)
 
     async def _spawn(self, source: str, node: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+        return await start_group(  # so that Ctrl-C interrupts only fleetctl
             "rsync",
             "-lptI0",  # I: what is sent is decided already, by more than size and time
             "--no-implied-dirs",
@@ -110,7 +111,6 @@ class Rsync:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # so that Ctrl-C interrupts only fleetctl
             cwd=self._folder,
             env={**os.environ, "LC_ALL": "C"},
         )

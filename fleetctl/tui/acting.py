@@ -52,6 +52,8 @@ class Acting:
         """Ask what to start, stop or restart, and do it."""
         app = self._app
         job, under = app.service.job, app.under_cursor
+        if not app.may(kind):
+            return
         if job is None:
             app.notify("nodes.yaml has no job; describe one under jobs: in it.")
             return
@@ -94,6 +96,8 @@ class Acting:
         :param taken: of a start: what has its ports is stopped first.
         """
         app = self._app
+        if not app.may(kind):
+            return
         if kind == "stop":  # fleetctl does not stop what it does not start
             which = [i for i in which if i.command is not None]
         number = app.job_action.number + 1 if app.job_action else 1

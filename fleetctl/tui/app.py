@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
@@ -17,21 +16,26 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from fleetctl import demo
 from fleetctl.errors import FleetctlError
 from fleetctl.link.mistakes import told
 from fleetctl.model.events import Event
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.repairs import StepOutcome
+from fleetctl.model.sudo import SudoPassword
+from fleetctl.quantities import count
 from fleetctl.service import FleetService
+from fleetctl.tui import clipboard
 from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
-from fleetctl.tui.counting import NAMED
 from fleetctl.tui.driver import KeyDriver
 from fleetctl.tui.guide import Guide
 from fleetctl.tui.host import Host, Left
 from fleetctl.tui.kept import Kept
+from fleetctl.tui.keymap import defaults
+from fleetctl.tui.lending import Lending
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import (
     JobActionEnded,
@@ -40,18 +44,22 @@ from fleetctl.tui.messages import (
     SnapshotTaken,
     SourceFailed,
 )
-from fleetctl.tui.palette import commands
+from fleetctl.tui.palette import MostUsed, commands, with_one_more
+from fleetctl.tui.palettes import COLOURS_256, OURS, has_256, visible
+from fleetctl.tui.preferences import FILE, Preferences, read
 from fleetctl.tui.recording import Recording
+from fleetctl.tui.screen_text import write_screen
 from fleetctl.tui.screens.action import ActionScreen
 from fleetctl.tui.screens.bench import BenchScreen
 from fleetctl.tui.screens.check import CheckScreen
-from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
+from fleetctl.tui.screens.choice import Choice, ChoiceScreen
 from fleetctl.tui.screens.dashboard import Dashboard
 from fleetctl.tui.screens.events import EventsScreen
 from fleetctl.tui.screens.fix import FixScreen
 from fleetctl.tui.screens.help import HelpScreen
 from fleetctl.tui.screens.node import NodeScreen
 from fleetctl.tui.screens.undo import UndoScreen
+from fleetctl.tui.seen import Seen
 from fleetctl.tui.sixteen import SIXTEEN, has_sixteen
 from fleetctl.tui.sources import follow_logs, watch_fleet
 from fleetctl.tui.switching import Switching
@@ -83,6 +91,13 @@ class NodesFile(Protocol):
         """What the user should know of the file before anything is connected to, each told once."""
 
 
+def preferences(path: str = FILE) -> Preferences:
+    """What stands in tui.toml; see :func:`fleetctl.tui.preferences.read`."""
+    themes = {*BUILTIN_THEMES, *(theme.name for theme in (SIXTEEN, *OURS))}
+    keys = dict([*defaults(Dashboard.BINDINGS), *defaults(LogPanel.BINDINGS)])
+    return read(themes, keys, path)
+
+
 class FleetApp(Host):
     """The dashboard of one fleet.
 
@@ -91,13 +106,18 @@ class FleetApp(Host):
     :param kept: how it was left the last time; None: it looks the same in every terminal.
     :param write: keeps how it looks now.
     :param keep_events: whether events and samples are kept on this machine.
+    :param read_only: nothing is changed on any node.
+    :param preferences: what stands in tui.toml.
+    :param seen: see :class:`Host`.
     """
 
     TITLE = "fleetctl"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {MostUsed}  # noqa: RUF012 - as in the base
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "leave", "leave", show=False, priority=True),
         Binding("ctrl+c", "interrupt", show=False),
+        Binding("D", "write_screen", "screen as text", show=False),
     ]
 
     def __init__(
@@ -109,18 +129,28 @@ class FleetApp(Host):
         kept: Kept | None = None,
         write: Callable[[Kept], object] = lambda kept: None,
         keep_events: bool = False,
+        read_only: bool = False,
+        preferences: Preferences | None = None,
+        seen: Seen | None = None,
     ) -> None:
-        super().__init__(service, interval_s, kept)
+        super().__init__(
+            service, interval_s, kept, read_only=read_only, preferences=preferences, seen=seen
+        )
         self._file = file
         self._write = write
         self._watch: Watching | None = None
+        self.set_keymap(self.preferences.keys)
+        for theme in (SIXTEEN, *OURS):
+            self.register_theme(theme)
         if kept is not None:
-            self._take_theme(kept.theme)
+            self._take_theme(self.preferences.theme or kept.theme)
         self.guide = Guide(self)
         self.acting = Acting(self)
+        self.lending = Lending(self)
         self.web_pages = WebPages(self)
         self.switching = Switching(self)
         self.recording = Recording(self, keep=keep_events)
+        self.set_reactive(Host.repaired, self.seen.repaired)
 
     def get_driver_class(self) -> type[Driver]:
         """That of the terminal reads keys at once; others, such as a browser's, stay."""
@@ -133,12 +163,16 @@ class FleetApp(Host):
 
     def _take_theme(self, name: str) -> None:
         """Take the theme of that name, where the terminal has its colours."""
-        self.register_theme(SIXTEEN)
         known = self.available_themes.get(name)
         if known and (known.ansi or not has_sixteen(self.console)):
             self.theme = name
         elif has_sixteen(self.console):
             self.theme = SIXTEEN.name
+        elif has_256(self.console):
+            self.theme = COLOURS_256.name
+
+    def get_css_variables(self) -> dict[str, str]:
+        return visible(self.current_theme, super().get_css_variables())
 
     def keep(self, kept: Kept) -> None:
         if kept != self.kept:
@@ -146,7 +180,8 @@ class FleetApp(Host):
             self._write(kept)
 
     def _theme_chosen(self, theme: Theme) -> None:
-        self.keep(replace(self.kept, theme=theme.name))
+        if not self.preferences.theme:
+            self.keep(replace(self.kept, theme=theme.name))
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._theme_chosen)
@@ -332,6 +367,12 @@ class FleetApp(Host):
         """Show the commands that repair all that is wrong."""
         self.push_screen(FixScreen(self._inside))
 
+    def repair_ended(self, outcome: StepOutcome, *, undone: bool) -> None:
+        if outcome.state == "done":
+            one = outcome.node, outcome.code
+            others = tuple(kept for kept in self.repaired if kept != one)
+            self.seen.repaired = self.repaired = others if undone else (*others, one)
+
     def action_undo(self) -> None:
         """Show the commands that undo the repairs of the node under the cursor."""
         if nodes := self._repairable(self.under_cursor, "U shows those of all nodes."):
@@ -361,53 +402,45 @@ class FleetApp(Host):
         """Show what changed, also before the dashboard was opened."""
         self.push_screen(EventsScreen())
 
+    def action_write_screen(self) -> None:
+        """Write what is on the screen into a new file, as plain text."""
+        in_background(self, write_screen(self), title="screen", group="screen")
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy ``text``, and say by what."""
+        self._clipboard = text
+        in_background(self, self._copy(text), title="clipboard", group="clipboard", exclusive=True)
+
+    async def _copy(self, text: str) -> None:
+        way = await clipboard.copy(text)
+        if not way:
+            super().copy_to_clipboard(text)
+        lines = count(text.count("\n") + 1, "line")
+        self.notify(f"{lines} copied by {way or clipboard.OSC_52}", markup=False)
+
     def action_help(self) -> None:
         """Show the keys."""
-        self.push_screen(HelpScreen())
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen.active_bindings.values()))
 
     # attach
 
     def action_look_at(self) -> None:
         """Show the tmux window of the instance under the cursor; keys are not sent to it."""
-        self._attach_one(read_only=True)
+        self.lending.ask_which(read_only=True)
 
     def action_attach(self) -> None:
         """Type into the tmux window of the instance under the cursor."""
-        self._attach_one(read_only=False)
-
-    def _attach_one(self, *, read_only: bool) -> None:
-        under = self.under_cursor
-        found = {i.name: i for i in under.started}
-        if not found:
-            where = f"on {under.name}" if under.name else "where the cursor is"
-            self.notify(f"Nothing that fleetctl starts runs {where}.")
-        elif len(found) == 1:
-            self.attach(*found.values(), read_only=read_only)
-        elif len(found) > NAMED:
-            self.notify(f"{under.name}: put the cursor on one of them, with → or / in the nodes.")
-        else:
-            title = "Look at which window" if read_only else "Type into which window"
-            answers = [*(Choice(name, name) for name in found), CANCEL]
-            self.push_screen(
-                ChoiceScreen(title, f"The cursor is on {under.name}.", answers),
-                lambda name: self.attach(found[name], read_only=read_only) if name else None,
-            )
+        self.lending.ask_which(read_only=False)
 
     def attach(self, instance: Instance, *, read_only: bool) -> None:
-        """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
-        work = self._lend_to(instance, read_only=read_only)
-        title = f"attach {instance.name}"
-        in_background(self, work, title=title, group="attach", exclusive=True)
+        self.lending.attach(instance, read_only=read_only)
 
-    async def _lend_to(self, instance: Instance, *, read_only: bool) -> None:
-        left = await self.service.attach(instance, read_only=read_only, lent=self._lend())
-        self.notify(f"Left the window of {instance.name}{'; it runs on' if left.runs else ''}.")
+    def count_use(self, command: str) -> None:
+        self.keep(replace(self.kept, used=with_one_more(self.kept.used, command)))
 
-    @contextmanager
-    def _lend(self) -> Iterator[None]:
-        """While inside, tmux has the terminal, and nothing is drawn."""
-        with self.batch_update(), self.suspend():
-            yield
+    async def ask_password(self) -> SudoPassword:
+        return await self.lending.ask_password()
 
     def action_web_page(self) -> None:
         """Open a web page of the job in the browser."""
@@ -453,6 +486,7 @@ class FleetApp(Host):
         try:
             again = self._file.read()
             job = again.fleet.jobs.get(self._job or "")
+            self.seen.keep_nodes(again.fleet.nodes)
             self.exit(Left(again=again.with_job(job) if job else again))
         except FleetctlError as error:
             self.notify(

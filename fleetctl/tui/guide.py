@@ -8,6 +8,7 @@ from typing import Any
 from fleetctl import demo
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
+from fleetctl.tui.lessons import lessons
 from fleetctl.tui.screens.tour import TourScreen
 from fleetctl.tui.widgets.guide_line import GuideLine
 
@@ -42,11 +43,14 @@ class Guide:
 
     async def _show_tour(self) -> None:
         self.scenarios = self.scenarios or await demo.tour()
-        self._app.push_screen(TourScreen(self.scenarios, self.break_it))
+        self._app.push_screen(
+            TourScreen(self.scenarios, self.break_it, lessons(self._app.key_of), self._line.teach)
+        )
 
     def break_it(self, scenario: demo.Scenario) -> None:
         """Break what ``scenario`` is about, and say what to look for."""
-        self._do(scenario.title, self._break_it(scenario))
+        if self._app.may("break anything"):
+            self._do(scenario.title, self._break_it(scenario))
 
     async def _break_it(self, scenario: demo.Scenario) -> None:
         said = await demo.inject(scenario)
@@ -56,7 +60,8 @@ class Guide:
 
     def mend(self, scenario: demo.Scenario) -> None:
         """Mend what ``scenario`` broke."""
-        self._do(scenario.title, self._mend(scenario))
+        if self._app.may("mend anything"):
+            self._do(scenario.title, self._mend(scenario))
 
     async def _mend(self, scenario: demo.Scenario) -> None:
         said = await demo.heal(scenario)

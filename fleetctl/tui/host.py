@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from msgspec import Struct
 from textual.app import App
 from textual.reactive import var
 
 from fleetctl.model.events import Event
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.repairs import StepOutcome
+from fleetctl.model.sudo import SudoPassword
 from fleetctl.service import FleetService
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.kept import Kept
+from fleetctl.tui.preferences import Preferences
+from fleetctl.tui.seen import Seen
 from fleetctl.tui.under_cursor import UnderCursor
 from fleetctl.undertakings import Snapshot
 
@@ -29,19 +35,53 @@ class Host(App[Left]):
 
     :param interval_s: seconds between two looks at a node.
     :param kept: how it was left the last time.
+    :param read_only: nothing is changed on any node; see :meth:`may`.
+    :param preferences: what stands in tui.toml.
+    :param seen: what the one before has seen, which this takes the place of.
     """
 
     snapshot: var[Snapshot | None] = var(None)
     events: var[tuple[Event, ...]] = var(())
     job_action: var[JobAction | None] = var(None)
+    repaired: var[tuple[tuple[str, str], ...]] = var(())
+    """Node and code of what was repaired from this dashboard and not undone, oldest first."""
 
-    def __init__(self, service: FleetService, interval_s: float, kept: Kept | None = None) -> None:
+    def __init__(
+        self,
+        service: FleetService,
+        interval_s: float,
+        kept: Kept | None = None,
+        *,
+        read_only: bool = False,
+        preferences: Preferences | None = None,
+        seen: Seen | None = None,
+    ) -> None:
         super().__init__()
+        self.seen = seen or Seen()
+        self.preferences = preferences or Preferences()
+        self.read_only = read_only
         self.kept = kept or Kept()
         self.service = service
         self.interval_s = interval_s
         self.action_began_s = 0.0
         """When :attr:`job_action` began, by ``time.monotonic()``."""
+
+    def may(self, what: str) -> bool:
+        """Whether nodes may be changed by this dashboard; where not, it says so.
+
+        :param what: is wanted, such as ``stop``; what ends the sentence "does not …".
+        """
+        if self.read_only:
+            self.notify(f"This dashboard was opened with --read-only: it does not {what}.")
+        return not self.read_only
+
+    def key_of(self, action: str) -> str:
+        """The key of the dashboard for ``action``, by its name in tui.toml, as it is shown."""
+        for key, bound in self.screen_stack[0]._bindings:
+            if bound.id == action:
+                own = self.preferences.keys.get(action, key).split(",")[0]
+                return self.get_key_display(replace(bound, key=own, key_display=None))
+        return "?"
 
     def keep(self, kept: Kept) -> None:
         """Keep ``kept`` for the next time."""
@@ -65,6 +105,21 @@ class Host(App[Left]):
 
     def attach(self, instance: Instance, *, read_only: bool) -> None:
         """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
+        raise NotImplementedError
+
+    def count_use(self, command: str) -> None:
+        """A command of the palette was used."""
+        raise NotImplementedError
+
+    async def ask_password(self) -> SudoPassword:
+        """Ask for the password of sudo on the nodes, on the lent terminal.
+
+        :raises UsageError: none was typed, or the terminal cannot be lent.
+        """
+        raise NotImplementedError
+
+    def repair_ended(self, outcome: StepOutcome, *, undone: bool) -> None:
+        """A command of a repair ended, or of its undo."""
         raise NotImplementedError
 
     @property

@@ -1,4 +1,4 @@
-"""What the dashboard looks like, kept for the next time: theme, sort, layout, the zoomed panel."""
+"""What the dashboard looks like, and which commands were used, kept for the next time."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class Kept(Struct, frozen=True):
     """The panel's class; empty: none."""
     layout: str = ""
     """See fleetctl/tui/layouts.py; empty: the first."""
+    used: dict[str, int] = {}
+    """How often each command of the palette was used."""
 
 
 def read(path: str = FILE) -> Kept:

@@ -25,13 +25,13 @@ class Recording:
     def __init__(self, app: Host, *, keep: bool) -> None:
         self._app = app
         self._keep = keep
-        self._all: dict[str, Event] = {}
         self._recorder = Recorder()
         """Where nothing is kept."""
         self._keeping: Keeping | None = None
 
     def begin(self) -> None:
-        """Read what is kept, and go on with it, beside the dashboard."""
+        """Show what was seen, read what is kept, and go on with it, beside the dashboard."""
+        self._app.events = tuple(told(self._app.seen.events.values()))
         if not self._keep:
             return
         app = self._app
@@ -64,7 +64,8 @@ class Recording:
         new = {key_of(event): event for event in events}
         if not new:
             return
-        both = {**self._all, **new}
+        seen = self._app.seen
+        both = {**seen.events, **new}
         newest = sorted(both.items(), key=lambda item: item[1].at)[-EVENTS_KEPT:]
-        self._all = dict(newest)
-        self._app.events = tuple(told(self._all.values()))
+        seen.events = dict(newest)
+        self._app.events = tuple(told(seen.events.values()))

@@ -23,6 +23,7 @@ from fleetctl.model.status import (
 from fleetctl.quantities import count, duration, size
 from fleetctl.tui.tones import drawn, state, toned
 from fleetctl.words import events as of_events
+from fleetctl.words.afterwards import postmortem_commands, postmortem_of
 from fleetctl.words.check import (
     LEGEND,
     Line,
@@ -169,6 +170,9 @@ def _services(status: FleetStatus, names: Sequence[str]) -> Iterator[Content]:
         yield Content.assemble(
             state(service.word), f"  {name}  ", toned(service_words(service), "quiet")
         )
+    if any(service.state == "failed" for _, service in shown):
+        commands = " · ".join(postmortem_commands(status))
+        yield toned(f"what ended first, and why: {commands}", "quiet")
     yield Content("")
 
 
@@ -260,6 +264,8 @@ def problem_sheet(problem: Problem, measured: str) -> Iterator[Content]:
         [toned("measured", "quiet"), Content(measured)],
         [toned("shown by", "quiet"), Content(problem.evidence or "-")],
     ]
+    if command := postmortem_of(problem):
+        rows.append([toned("all of it", "quiet"), Content(command)])
     yield from table(rows)
     yield Content("")
     if problem.fix and problem.fix.commands:

@@ -113,15 +113,18 @@ def outcome_line(outcome: StepOutcome) -> RepairLine:
     )
 
 
-def record_lines(node: str, records: Sequence[KeptRecord]) -> Iterator[RepairLine]:
-    """The commands that an undo runs on a node, in order."""
-    yield RepairLine(0, f"{node}: {len(records)} to undo, the newest first")
-    for kept in records:
-        record = kept.record
-        when = record.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        yield RepairLine(1, record.step.undo or NOTHING)
-        back = f"takes back, of {when} for {record.code}: {record.step.command}"
-        yield RepairLine(3, back, weight="quiet")
+def record_head(node: str, records: Sequence[KeptRecord]) -> RepairLine:
+    """The line before the records of a node."""
+    return RepairLine(0, f"{node}: {len(records)} to undo, the newest first")
+
+
+def record_lines(kept: KeptRecord) -> Iterator[RepairLine]:
+    """The command that an undo runs, and what it takes back."""
+    record = kept.record
+    when = record.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    yield RepairLine(1, record.step.undo or NOTHING)
+    back = f"takes back, of {when} for {record.code}: {record.step.command}"
+    yield RepairLine(3, back, weight="quiet")
 
 
 def _problem(problem: Problem) -> RepairLine:

@@ -43,6 +43,7 @@ PRINTS = [
     "open --no-browser",
     "events",
     "events --json",
+    "postmortem --no-archive",
     "exec here -- echo said",
     "exec --stream here -- echo said",
     "exec --diff here -- echo said",
@@ -53,10 +54,15 @@ PRINTS = [
     "start --dry-run",
     "start --dry-run --json",
     "start --json",
+    "report here --no-archive",
     "restart --json",
     "stop --json",
     "serve",
     "serve --status",
+    "alerts",
+    "alerts --json",
+    "alerts test",
+    "alerts test --json",
     "sync",
     "sync --dry-run",
     "sync --json",
@@ -94,7 +100,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         )
         .replace("connection: local", "connection: local, workdir: ~/there")
         .replace("job: {", "job: {sync: {from: code}, ")
-        + "internet: null\n"
+        + "internet: null\nalerts: [{on: problem, to: {command: cat}}]\n"
     )
     for name in ("code", "there"):
         (folder / name).mkdir()

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec import Struct
+
 from fleetctl.lab import Lab
 from fleetctl.lab.blueprint import CONTROLLER
 from fleetctl.lab.namespaces import network_of
@@ -23,15 +25,32 @@ OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm
 OPTIONS += [f"--window-size={WINDOW[0]},{WINDOW[1]}", "--hide-scrollbars"]
 
 
+_BOX = "const box = document.querySelector({}).getBoundingClientRect();"
+_MIDDLE = "[box.x + box.width / 2, box.y + box.height / 2];"
+
+
 def installed() -> bool:
     return bool(shutil.which("chromedriver") and shutil.which("chromium"))
 
 
-class Browser:
-    """A browser on the controller of ``lab``, with one page."""
+class Touch(Struct, frozen=True):
+    """A tablet's screen, in pixels."""
 
-    def __init__(self, lab: Lab) -> None:
+    width: int
+    height: int
+
+
+class Browser:
+    """A browser on the controller of ``lab``, with one page.
+
+    :param touch: it is a tablet's.
+    :param first: a script that runs on each page before its own.
+    """
+
+    def __init__(self, lab: Lab, touch: Touch | None = None, first: str = "") -> None:
         self._lab = lab
+        self._touch = touch
+        self._first = first
         self._session = ""
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
@@ -54,10 +73,17 @@ class Browser:
             return False
 
     def begin(self) -> None:
-        chrome = {"binary": shutil.which("chromium"), "args": OPTIONS}
+        chrome: dict[str, Any] = {"binary": shutil.which("chromium"), "args": OPTIONS}
+        if one := self._touch:
+            metrics = {"width": one.width, "height": one.height, "pixelRatio": 1.0, "touch": True}
+            chrome["mobileEmulation"] = {"deviceMetrics": metrics}
         wanted = {"alwaysMatch": {"goog:chromeOptions": chrome}}
         made = self._ask("POST", "/session", {"capabilities": wanted})
         self._session = f"/session/{made['sessionId']}"
+        if self._first:
+            script = {"source": self._first}
+            added = {"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": script}
+            self._ask("POST", f"{self._session}/goog/cdp/execute", added)
 
     def end(self) -> None:
         if self._session:
@@ -76,6 +102,29 @@ class Browser:
         [found] = self._ask("POST", f"{self._session}/element", using).values()
         self._ask("POST", f"{self._session}/element/{found}/click", {})
 
+    def tap(self, selector: str) -> None:
+        """Tap with a finger on the middle of what a CSS selector finds."""
+        self._finger(*self.run(f"{_BOX.format(json.dumps(selector))} return {_MIDDLE}"))
+
+    def tap_at(self, selector: str, x: float) -> None:
+        """Tap with a finger, ``x`` pixels from the left of the page, at the height of that."""
+        _, y = self.run(f"{_BOX.format(json.dumps(selector))} return {_MIDDLE}")
+        self._finger(x, y)
+
+    def _finger(self, x: float, y: float) -> None:
+        where = {"type": "pointerMove", "duration": 0, "x": round(x), "y": round(y)}
+        down, up = ({"type": f"pointer{way}", "button": 0} for way in ("Down", "Up"))
+        finger = {"type": "pointer", "id": "finger", "parameters": {"pointerType": "touch"}}
+        self._act({**finger, "actions": [where, down, up]})
+
+    def type(self, keys: str) -> None:
+        """Type on a keyboard."""
+        actions = [{"type": f"key{way}", "value": key} for key in keys for way in ("Down", "Up")]
+        self._act({"type": "key", "id": "keyboard", "actions": actions})
+
+    def _act(self, source: object) -> None:
+        self._ask("POST", f"{self._session}/actions", {"actions": [source]})
+
     def text(self, element: str) -> str:
         return str(self.run(f"return document.getElementById('{element}').textContent"))
 
@@ -85,8 +134,8 @@ class Browser:
 
 
 @contextmanager
-def browsing(lab: Lab) -> Iterator[Browser]:
-    """A browser, which is ended afterwards."""
+def browsing(lab: Lab, touch: Touch | None = None, first: str = "") -> Iterator[Browser]:
+    """A browser, which is ended afterwards; see :class:`Browser`."""
     driver = lab.popen(
         "controller",
         ["chromedriver", f"--port={PORT}"],
@@ -94,7 +143,7 @@ def browsing(lab: Lab) -> Iterator[Browser]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    browser = Browser(lab)
+    browser = Browser(lab, touch, first)
     try:
         eventually(browser.ready, "chromedriver answers", TIMEOUT_S)
         browser.begin()

@@ -128,6 +128,32 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         "failed",
         "exit code 4",
     ),
+    "being stopped, and all of it has ended": (
+        PLAIN,
+        facts(pane(PLAIN), record(PLAIN, phase="ended", exit_code=143, asked_to_end=True), runs={}),
+        "stopped",
+        None,
+    ),
+    "being stopped, and what is left is not known": (
+        PLAIN,
+        facts(
+            pane(PLAIN, dead=True),
+            record(PLAIN, phase="ended", exit_code=143, asked_to_end=True),
+            runs=None,
+        ),
+        "failed",
+        "exit code 143 (signal 15)",
+    ),
+    "being stopped, and something is left": (
+        PLAIN,
+        facts(
+            pane(PLAIN, dead=True),
+            record(PLAIN, phase="ended", exit_code=143, asked_to_end=True),
+            runs={RUN: (77,)},
+        ),
+        "failed",
+        "exit code 143 (signal 15); its process 77 still runs",
+    ),
     "command not found": (
         PLAIN,
         facts(pane(PLAIN, dead=True), record(PLAIN, phase="ended", exit_code=127)),

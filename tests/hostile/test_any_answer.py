@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fleetctl.env_file import parse_env
 from fleetctl.errors import AnswerCut, FleetctlError
 from fleetctl.launch.birth import Birth
-from fleetctl.launch.env_file import parse_env
 from fleetctl.launch.secrets import Secrets
 from fleetctl.link.protocol import ANSWER_BYTES, Completed
 from fleetctl.logs.follow import follow

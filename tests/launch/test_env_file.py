@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fleetctl.env_file import parse_env, read_env_file
 from fleetctl.errors import UsageError
-from fleetctl.launch.env_file import parse_env, read_env_file
 from fleetctl.launch.secrets import Secrets
 from tests.launch.jobs import instance
 

@@ -154,7 +154,8 @@ def test_a_stop_file_means_no_restart(node: Node) -> None:
     (node.folder(one) / "stop").touch()
     os.kill(running, signal.SIGKILL)
     state = node.await_phase(one, "ended")
-    assert (state["exit"], state["restarts"]) == ("137", "0")
+    assert (state["exit"], state["restarts"], state["asked"]) == ("137", "0", "stop")
+    assert node.status(one).state == "stopped"  # also before stop.sh says that all has ended
     node.stop(one)
 
 

@@ -131,6 +131,19 @@ def test_what_is_kept_is_shown_by_the_next_one() -> None:
     asyncio.run(play())
 
 
+def test_what_the_observer_itself_says_is_handed_over_and_kept() -> None:
+    async def play() -> None:
+        front = Front(Stage())
+        with front.running() as task:
+            await front.keeping.begun()
+            front.keeping.note(Event(datetime.now(UTC), "warning", "not sent", key="alerts 1"))
+            assert front.texts() == ["not sent"]
+            await until(lambda: "not sent" in kept(), "it is kept")
+            await front.end(task)
+
+    asyncio.run(play())
+
+
 def test_a_history_that_cannot_be_made_is_told_once_and_nothing_is_lost(home: Path) -> None:
     (home / "history.sqlite3").mkdir()
 

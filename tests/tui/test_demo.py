@@ -79,6 +79,18 @@ def test_the_tour_breaks_says_what_to_look_for_and_mends(outside: Outside) -> No
     played(act)
 
 
+def test_the_tour_teaches_keys(outside: Outside) -> None:
+    async def act(screen: Screen) -> None:
+        await screen.until("This is a demo fleet", "d tour")
+        await screen.type("d")
+        await screen.until("Keys: one cursor", "l its log", "Keys: problems")
+        await screen.type("end", "up", "up", "up", "enter")
+        await screen.until("problems: each line ends with the keys that help; f shows commands")
+        assert outside.asked == []
+
+    played(act)
+
+
 def test_in_few_rows_the_guide_is_one_line_that_ends(outside: Outside) -> None:
     async def act(screen: Screen) -> None:
         text = await screen.until("no cables here · d: a tour of things to break · q: leave")

@@ -26,7 +26,7 @@ def test_the_panels_follow_and_history_stays(size: tuple[int, int]) -> None:
         shown = await screen.until("edp is shown now")
         assert "edp             ● 5/5 ready" in shown
         assert "ipad-inference  ? 1 unknown, ○ 4 stopped" in shown
-        seen = len(nodes._rtts["mini2"])
+        seen = len(screen.app.seen.round_trips("mini2"))
         await screen.type("down", "enter")
         shown = await screen.until("ipad-inference ", "rank0", gone="step 1 loss")
         assert "worker" not in "".join(line for line in shown.splitlines() if "mini2" in line)
@@ -34,7 +34,7 @@ def test_the_panels_follow_and_history_stays(size: tuple[int, int]) -> None:
         assert isinstance(other, Stage) and other.job is OTHER
         await screen.until("0/5 ready")
         assert nodes is screen.app.screen.query_one(NodesPanel)
-        assert len(nodes._rtts["mini2"]) >= seen
+        assert len(screen.app.seen.round_trips("mini2")) >= seen
         assert screen.app.events[: len(events)] == events
         other.write("rank0@mini1", "a story begins")
         screen.stage.write("server@mini1", "step 2")

@@ -7,7 +7,6 @@ each has what it is started with in its folder, or is not wanted to run (launch/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.sax.saxutils import escape
 
 from fleetctl.health.repairs.boot_files import printed, write_command
 from fleetctl.health.repairs.target import RepairTarget
@@ -78,6 +77,8 @@ def daemon_text(fleet: Fleet, node: str, found: BootStart) -> str | None:
 
 
 def _string(text: str) -> str:
+    from xml.sax.saxutils import escape  # imports an HTTP client
+
     return f"<string>{escape(text)}</string>"
 
 

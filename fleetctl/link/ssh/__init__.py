@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ctypes.util
 import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
 
 _X509 = "asyncssh.crypto.x509"
 
 
-def _import_asyncssh() -> None:
-    """Import asyncssh without its search for the libraries liboqs and nettle, and without X.509.
+class _Quicker:
+    """Imports asyncssh without its search for the libraries liboqs and nettle, and without X.509.
 
     The search runs ldconfig, gcc and ld, which takes a tenth of the time of ``fleetctl status`` on
     a small fleet. The libraries are not needed: the post-quantum mlkem768x25519 comes with the
@@ -20,14 +25,31 @@ def _import_asyncssh() -> None:
     Without pyOpenSSL asyncssh has no X.509 certificates, which OpenSSH has not either; to find that
     out, it would import a quarter of the cryptography package.
     """
-    search = ctypes.util.find_library
-    sys.modules[_X509] = cast(ModuleType, None)  # its import fails, as for want of pyOpenSSL
-    ctypes.util.find_library = lambda name: None
-    try:
-        import asyncssh  # noqa: F401  # for its effect: it is in sys.modules from here on
-    finally:
-        ctypes.util.find_library = search
-        del sys.modules[_X509]
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        found = PathFinder.find_spec(name, path) if name == "asyncssh" else None
+        if found and found.loader:
+            self._spec, self._loader = found, found.loader
+            found.loader = cast("Loader", self)
+        return found
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """As usual."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        sys.meta_path.remove(cast("MetaPathFinder", self))
+        self._spec.loader = self._loader
+        search = ctypes.util.find_library
+        sys.modules[_X509] = cast(ModuleType, None)  # its import fails, as for want of pyOpenSSL
+        ctypes.util.find_library = lambda name: None
+        try:
+            self._loader.exec_module(module)
+        finally:
+            ctypes.util.find_library = search
+            del sys.modules[_X509]
 
 
-_import_asyncssh()
+if "asyncssh" not in sys.modules:  # which takes long: what comes before it need not wait for it
+    sys.meta_path.insert(0, cast("MetaPathFinder", _Quicker()))

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from fleetctl.link.groups import end_group
+from fleetctl.link.groups import end_group, start_group
 from fleetctl.link.ssh.user_config import words
 from fleetctl.local_files import nobody_else_writes, write_private
 
@@ -125,12 +125,8 @@ class AskedSSH:
         return _values(said)
 
     async def _run(self, arguments: Sequence[str], timeout_s: float) -> tuple[str, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(self._ssh, "-v", "-G", *arguments),
-            stdin=DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE,
-            start_new_session=True,  # so that what it runs can be ended with it
+        process = await start_group(
+            *(self._ssh, "-v", "-G", *arguments), stdin=DEVNULL, stdout=PIPE, stderr=PIPE
         )
         try:
             async with asyncio.timeout(timeout_s):

@@ -23,11 +23,11 @@ from fleetctl.errors import (
     LinkError,
     LinkHung,
 )
+from fleetctl.link.ssh.ahead import Ahead
 from fleetctl.link.ssh.channel import SSHLink
-from fleetctl.link.ssh.dial import dial, numeric
+from fleetctl.link.ssh.dial import numeric
 from fleetctl.link.ssh.gate import Gate
 from fleetctl.link.ssh.host_config import HostConfig
-from fleetctl.link.ssh.host_configs import HostConfigs
 from fleetctl.link.ssh.host_keys import HostKeys, recorded_names
 from fleetctl.link.ssh.identities import Identities
 from fleetctl.link.ssh.jump_host import jump_host, no_jump_host
@@ -62,16 +62,18 @@ class Connector:
     """Opens SSH links; keys, known_hosts files and ``~/.ssh/config`` are read once for all nodes.
 
     :param nodes: the fleet's nodes, because ``proxy_jump`` may name one of them.
+    :param ahead: has the connections that were made already.
     """
 
-    def __init__(self, nodes: Mapping[str, Node]) -> None:
+    def __init__(self, nodes: Mapping[str, Node], ahead: Ahead | None = None) -> None:
         self._nodes = nodes
         self._gate = Gate()
         self._jumps = Jumps()
         self._known_hosts = KnownHosts()
         self._revoked = RevokedFiles()
         self._identities = Identities()
-        self._configs = HostConfigs()
+        self._ahead = ahead or Ahead()
+        self._configs = self._ahead.configs
 
     async def connect(
         self, node: Node, *, only_named: bool = False, trying: Trying | None = None
@@ -226,7 +228,7 @@ class Connector:
                 started = loop.time()
                 deadline = deadline or started + hop.ssh.connect_timeout_s
                 try:
-                    connection, address = await _open(hop.name, login, deadline, trying)
+                    connection, address = await self._open(hop.name, login, deadline, trying)
                 except TurnedAway as turned:
                     away = turned
                 except (ConnectTimedOut, LinkHung):
@@ -250,6 +252,32 @@ class Connector:
             if loop.time() + pause_s > deadline or (tries == _SILENT_TRIES and not away.told):
                 raise away.error
             await asyncio.sleep(pause_s)
+
+    async def _open(
+        self, name: str, login: Login, deadline: float, trying: Trying | None
+    ) -> tuple[asyncssh.SSHClientConnection, str | None]:
+        """Log in by ``deadline`` (the loop's clock); also the address that answered, if known.
+
+        :raises TurnedAway: see :func:`~fleetctl.link.ssh.login.log_in`.
+        :raises LinkError: it failed otherwise.
+        """
+        if trying:
+            trying.begun.set()
+        if login.jump:
+            tunnel = login.jump if isinstance(login.jump, Through) else login.jump.link.connection
+            return await log_in(name, login, {"tunnel": tunnel}, deadline), None
+        if not login.direct:
+            return await log_in(name, login, {}, deadline), None
+        options = login.options
+        sock = await self._ahead.take(name, options.host, options.port, options.family, deadline)
+        if trying:
+            trying.heard = True
+        try:
+            address = numeric(sock.getpeername())
+            return await log_in(name, login, {"sock": sock}, deadline), address
+        except BaseException:
+            sock.close()
+            raise
 
     async def _jump(self, name: str, gates: Sequence[Hop]) -> Jump:
         """The jump host for ``name``, which all nodes behind it share."""
@@ -362,30 +390,3 @@ class Connector:
                 "RevokedHostKeys in ~/.ssh/config.",
                 silent=False,
             ) from None
-
-
-async def _open(
-    name: str, login: Login, deadline: float, trying: Trying | None
-) -> tuple[asyncssh.SSHClientConnection, str | None]:
-    """Log in by ``deadline`` (the loop's clock); also the address that answered, if known.
-
-    :raises TurnedAway: see :func:`~fleetctl.link.ssh.login.log_in`.
-    :raises LinkError: it failed otherwise.
-    """
-    if trying:
-        trying.begun.set()
-    if login.jump:
-        tunnel = login.jump if isinstance(login.jump, Through) else login.jump.link.connection
-        return await log_in(name, login, {"tunnel": tunnel}, deadline), None
-    if not login.direct:
-        return await log_in(name, login, {}, deadline), None
-    options = login.options
-    sock = await dial(name, options.host, options.port, options.family, deadline)
-    if trying:
-        trying.heard = True
-    try:
-        address = numeric(sock.getpeername())
-        return await log_in(name, login, {"sock": sock}, deadline), address
-    except BaseException:
-        sock.close()
-        raise

@@ -14,10 +14,6 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from asyncssh.encryption import get_encryption_algs
-from asyncssh.kex import get_kex_algs
-from asyncssh.mac import get_mac_algs
-from asyncssh.public_key import get_certificate_algs, get_public_key_algs
 from msgspec import Struct
 
 Values = Mapping[str, Sequence[str]]
@@ -204,20 +200,14 @@ def _agent(chosen: Sequence[str] | None, tokens: _Tokens) -> str | None:
 
 # -- what asyncssh is told -----------------------------------------------------------------------
 
-_ALGORITHMS: Mapping[str, tuple[str, Callable[[], list[bytes]]]] = {
-    "ciphers": ("encryption_algs", get_encryption_algs),
-    "hostkeyalgorithms": (
-        "server_host_key_algs",
-        lambda: get_public_key_algs() + get_certificate_algs(),
-    ),
-    "kexalgorithms": ("kex_algs", get_kex_algs),
-    "macs": ("mac_algs", get_mac_algs),
-    "pubkeyacceptedalgorithms": (
-        "signature_algs",
-        lambda: get_public_key_algs() + get_certificate_algs(),
-    ),
+_ALGORITHMS = {
+    "ciphers": "encryption_algs",
+    "hostkeyalgorithms": "server_host_key_algs",
+    "kexalgorithms": "kex_algs",
+    "macs": "mac_algs",
+    "pubkeyacceptedalgorithms": "signature_algs",
 }
-"""By directive: the option of asyncssh, and what it can be."""
+"""By directive: the option of asyncssh."""
 
 
 def _algorithms(values: Values) -> dict[str, list[str]]:
@@ -225,14 +215,34 @@ def _algorithms(values: Values) -> dict[str, list[str]]:
     :raises ValueError: asyncssh has none of those that the user wants.
     """
     found = {}
-    for directive, (option, possible) in _ALGORITHMS.items():
+    for directive, option in _ALGORITHMS.items():
         if directive in values:
-            known = {name.decode() for name in possible()}
+            known = {name.decode() for name in _possible(directive)}
             wanted = values[directive][0].split(",")
             found[option] = [name for name in wanted if name in known]
             if not found[option]:
                 raise ValueError(f"fleetctl has none of the {directive} {values[directive][0]}")
     return found
+
+
+def _possible(directive: str) -> list[bytes]:
+    """What it can be; the modules are slow to import, and most users choose nothing."""
+    match directive:
+        case "ciphers":
+            from asyncssh.encryption import get_encryption_algs
+
+            return get_encryption_algs()
+        case "kexalgorithms":
+            from asyncssh.kex import get_kex_algs
+
+            return get_kex_algs()
+        case "macs":
+            from asyncssh.mac import get_mac_algs
+
+            return get_mac_algs()
+    from asyncssh.public_key import get_certificate_algs, get_public_key_algs
+
+    return get_public_key_algs() + get_certificate_algs()
 
 
 def _ignored(values: Values, place: Callable[[str, str], str]) -> list[str]:

@@ -12,7 +12,7 @@ import sys
 from asyncio.subprocess import DEVNULL
 
 from fleetctl.errors import LinkError, LocalNetworkDenied
-from fleetctl.link.groups import end_group
+from fleetctl.link.groups import end_group, start_group
 
 PING_S = 2.0
 
@@ -32,12 +32,11 @@ async def explained(error: LinkError, address: str) -> LinkError:
 
 async def _ping_answers(address: str) -> bool:
     try:
-        ping = await asyncio.create_subprocess_exec(
+        ping = await start_group(
             *("ping", "-n", "-q", "-c", "1", "-t", "1", address),
             stdin=DEVNULL,
             stdout=DEVNULL,
             stderr=DEVNULL,
-            start_new_session=True,  # so that it can be ended as a group
         )
     except OSError:
         return False

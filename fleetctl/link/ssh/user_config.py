@@ -10,11 +10,10 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-
-import asyncssh.config
 
 FILE = Path("~/.ssh/config")
 
@@ -70,7 +69,11 @@ def _keep(config: Any, option: str, args: list[str]) -> None:
     args.clear()
 
 
-def _teach() -> None:
+@cache
+def _reader() -> Any:
+    """asyncssh's module, taught what it lacks."""
+    import asyncssh.config  # slow to import, and seldom needed
+
     module: Any = asyncssh.config
     module.shlex = SimpleNamespace(split=words)
     handlers = module.SSHClientConfig._handlers
@@ -85,9 +88,8 @@ def _teach() -> None:
         "StrictHostKeyChecking",
     ):
         handlers.setdefault(option.lower(), (option, _keep))
+    return module
 
-
-_teach()
 
 _SEVERAL = (
     "identityfile",
@@ -105,8 +107,7 @@ def values(host: str, user: str | None, port: int | None) -> dict[str, list[str]
     """
     file = FILE.expanduser()
     files = [str(file)] if os.access(file, os.R_OK) else []
-    module: Any = asyncssh.config
-    config = module.SSHClientConfig.load(
+    config = _reader().SSHClientConfig.load(
         None, files, False, False, False, getpass.getuser(), user or (), host, port or ()
     )
     found: dict[str, list[str]] = {}

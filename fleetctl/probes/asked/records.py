@@ -228,6 +228,7 @@ def _record(
         health=_health(attempt, values, clock.now),
         words=_words(values.get("words")),
         unwell=_unwell(f"{run} {restarts if phase == 'ended' else restarts - 1}", values),
+        asked_to_end=values.get("asked") == "stop",
         apart=_of(run, values.get("apart")),
         at_boot=_at_boot(values.get("atboot")),
         group_word=_group_word(run, restarts, values),

@@ -22,6 +22,7 @@ from fleetctl.logs.events import LogEvent
 from fleetctl.logs.matching import Pattern, texts
 from fleetctl.logs.view import LinePosition, LogView
 from fleetctl.tui.background import in_background
+from fleetctl.tui.keymap import named
 from fleetctl.tui.logs.ask import LogAsk
 from fleetctl.tui.logs.asked_filter import AskedFilter, asked
 from fleetctl.tui.logs.lines import LogLines
@@ -50,24 +51,27 @@ class LogPanel(Vertical):
     LogPanel:focus-within { border: round $accent; border-title-color: $text; }
     """
     ALLOW_MAXIMIZE = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "pause/follow"),
-        Binding("slash", "filter", "filter"),
-        Binding("ctrl+f", "search", "search"),
-        Binding("n", "find(True)", "next match", show=False),
-        Binding("N", "find(False)", "previous match", show=False),
-        Binding("plus", "context(1)", "more context", show=False),
-        Binding("minus", "context(-1)", "less context", show=False),
-        Binding("left_square_bracket", "cycle(-1)", "previous instance", show=False),
-        Binding("right_square_bracket", "cycle(1)", "next instance"),
-        Binding("less_than_sign", "by_time(-1)", "a minute back", show=False),
-        Binding("greater_than_sign", "by_time(1)", "a minute on", show=False),
-        Binding("w", "wrap", "wrap"),
-        Binding("t", "times", "times", show=False),
-        Binding("y", "copy", "copy"),
-        Binding("ctrl+s", "save", "save"),
-        Binding("escape", "clear", "clear search and filter", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("space", "pause", "pause/follow"),
+            Binding("slash", "filter", "filter"),
+            Binding("ctrl+f", "search", "search"),
+            Binding("n", "find(True)", "next match", show=False),
+            Binding("N", "find(False)", "previous match", show=False),
+            Binding("plus", "context(1)", "more context", show=False),
+            Binding("minus", "context(-1)", "less context", show=False),
+            Binding("left_square_bracket", "cycle(-1)", "previous instance", show=False),
+            Binding("right_square_bracket", "cycle(1)", "next instance"),
+            Binding("less_than_sign", "by_time(-1)", "a minute back", show=False),
+            Binding("greater_than_sign", "by_time(1)", "a minute on", show=False),
+            Binding("w", "wrap", "wrap"),
+            Binding("t", "times", "times", show=False),
+            Binding("y", "copy", "copy"),
+            Binding("ctrl+s", "save", "save"),
+            Binding("escape", "clear", "clear search and filter", show=False),
+        ],
+        "logs.",
+    )
 
     class Saved(Message):
         """The lines of the view are in a file."""
@@ -322,8 +326,6 @@ class LogPanel(Vertical):
     def action_copy(self) -> None:
         text = self.screen.get_selected_text() or self._lines.visible_text
         self.app.copy_to_clipboard(text)
-        lines = text.count("\n") + 1
-        self.notify(f"{lines} line{'s' * (lines > 1)} copied", title="Logs")
 
     # Filter and search
 

@@ -29,7 +29,7 @@ def lines_of(
             yield f"{head}{texts[row]}\n"
 
 
-def save(lines: Iterable[str], folder: Path, label: str) -> tuple[Path, int]:
+def save(lines: Iterable[str], folder: Path, label: str, ending: str = ".log") -> tuple[Path, int]:
     """Write a new file, named by ``label`` and the time; never overwrites one.
 
     :returns: its path, and how many lines it has.
@@ -38,7 +38,7 @@ def save(lines: Iterable[str], folder: Path, label: str) -> tuple[Path, int]:
     now = datetime.now().astimezone()
     stem = f"fleet-{label.replace('/', '_')}-{now:%Y%m%d-%H%M%S}"
     for number in count(1):
-        path = folder / (f"{stem}.log" if number == 1 else f"{stem}-{number}.log")
+        path = folder / (f"{stem}{ending}" if number == 1 else f"{stem}-{number}{ending}")
         try:
             file = path.open("x", encoding="utf-8", newline="\n")
         except FileExistsError:

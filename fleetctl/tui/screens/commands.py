@@ -1,32 +1,59 @@
-"""Base of the screens that show commands for nodes, and run them when ``y`` is typed."""
+"""Base of the screens that show commands for nodes, and run the chosen ones when ``y`` is typed."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
+from msgspec import Struct
+from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import OptionList
 
-from fleetctl.errors import FleetctlError
+from fleetctl.errors import FleetctlError, RepairRefused
 from fleetctl.marks import mark
 from fleetctl.model.repairs import StepOutcome
+from fleetctl.model.sudo import SudoPassword
+from fleetctl.quantities import count
 from fleetctl.tui.background import in_background
+from fleetctl.tui.counting import named
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined
 from fleetctl.tui.tones import drawn, toned
+from fleetctl.tui.widgets.rows import Rows
 from fleetctl.words.repairs import RepairLine, outcome_line
 
 
+class Part(Struct, frozen=True):
+    """A row of the page."""
+
+    said: Content
+    box: str = ""
+    """The key of the box that it belongs to; empty: to none."""
+    head: bool = False
+    """Whether the box is drawn before it."""
+
+
 class CommandsPage(Page):
-    """Shows what is being done, the outcomes so far, and then the commands."""
+    """Shows what is being done, the outcomes so far, and then the commands, each with the box of
+    what it is for: Space takes it out, or in again."""
 
     app: Host
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "apply", "run these commands")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "apply", "run these commands"),
+        Binding("space", "choose", "in or out"),
+        Binding("P", "password", "sudo's password"),
+    ]
+    takes_back: ClassVar[bool] = False
+    """Whether what it runs undoes repairs."""
+    DEFAULT_CSS = """
+    CommandsPage Rows { text-wrap: wrap; }
+    CommandsPage Rows:focus > .option-list--option-highlighted { text-style: none;
+                                                                background: transparent; }
+    """
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -36,10 +63,18 @@ class CommandsPage(Page):
         self.busy = ""
         self.failed = ""
         """Why the last check or command failed."""
+        self.password: SudoPassword | None = None
+        """For the next run alone."""
+        self._wants_password = False
+        """Whether a node refused commands for lack of it."""
+        self._left_out: set[str] = set()
+        """Boxes that are empty."""
+        self._parts: dict[str, Part] = {}
+        """By key of the row."""
 
     # what a screen says of itself
 
-    def lines(self) -> Iterator[Content]:
+    def parts(self) -> Iterator[Part]:
         """What is shown while nothing is being done."""
         raise NotImplementedError
 
@@ -52,21 +87,31 @@ class CommandsPage(Page):
         raise NotImplementedError
 
     async def apply(self) -> None:
-        """Run what is shown."""
+        """Run what is shown, and has its box."""
         raise NotImplementedError
 
     # the page
 
+    def chosen(self, box: str) -> bool:
+        """Whether ``box`` is not empty."""
+        return box not in self._left_out
+
     def body(self) -> Widget:
-        box = VerticalScroll(Static(id="text", markup=False))
-        box.border_title = self._title
-        return box
+        rows = Rows()
+        rows.border_title = self._title
+        return rows
 
     def on_mount(self) -> None:
+        self.query_one(Rows).focus()
         self.begin(self.look())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what can be done now."""
+        boxes = any(part.box for part in self._parts.values())
+        if action == "choose":
+            return bool(not self.busy and boxes)
+        if action == "password":
+            return bool(not self.busy and (boxes or self._wants_password))
         return bool(not self.busy and self.can_apply()) if action == "apply" else True
 
     def action_back(self) -> None:
@@ -78,7 +123,39 @@ class CommandsPage(Page):
 
     def action_apply(self) -> None:
         """Run the commands that are shown."""
-        self.begin(self.apply())
+        if self.app.may("run commands on nodes"):
+            self.begin(self._apply())
+
+    async def _apply(self) -> None:
+        try:
+            await self.apply()
+        finally:
+            self.password = None
+
+    def action_choose(self) -> None:
+        """Take the row's box out, or in again."""
+        part = self._parts.get(self.query_one(Rows).key or "")
+        if part and part.box:
+            self._left_out ^= {part.box}
+            self.refresh_bindings()
+            self.draw()
+
+    @on(OptionList.OptionSelected)
+    def _selected(self) -> None:
+        """Enter does nothing here: only ``y`` runs commands."""
+
+    @on(OptionList.OptionHighlighted)
+    def _moved(self) -> None:
+        self._show_rows()
+
+    def action_password(self) -> None:
+        """Ask for the password of sudo in the terminal, for the next run alone."""
+        if self.app.may("run commands on nodes"):
+            self.begin(self._ask_password())
+
+    async def _ask_password(self) -> None:
+        self.password = await self.app.ask_password()
+        await self.look()
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         self.failed = ""
@@ -93,41 +170,93 @@ class CommandsPage(Page):
     def work(self, doing: str) -> None:
         """Show what is being done; empty: nothing."""
         self.busy = doing
-        self.refresh_bindings()
         self.draw()
+        self.call_after_refresh(self.refresh_bindings)  # by when the footer is there
 
     def done(self, outcome: StepOutcome) -> None:
         """Show the outcome of a command."""
-        self.said += contents([outcome_line(outcome)])
+        self.said += map(content, [outcome_line(outcome)])
+        self.app.repair_ended(outcome, undone=self.takes_back)
         self.draw()
 
     def node_failed(self, error: FleetctlError) -> None:
         """Show why nothing can be run on a node."""
         self.said.append(Content.assemble(drawn(mark("failed")), f" {error}"))
+        if isinstance(error, RepairRefused) and error.wants_password:
+            self._wants_password = True
+            self.said.append(toned("P: type its password, in this terminal", "busy"))
 
     def draw(self) -> None:
-        self.query_one("#text", Static).update(joined(self._all_lines()))
+        """Show all rows anew."""
+        said = [Part(line) for line in self.said]
+        parts = [*said, *([Part(Content(""))] if said else []), *self._now()]
+        self._parts = {f"{number} {part.box}": part for number, part in enumerate(parts)}
+        self._show_rows()
 
-    def _all_lines(self) -> Iterator[Content]:
-        yield from self.said
-        if self.said:
-            yield Content("")
+    def _show_rows(self) -> None:
+        rows = self.query_one(Rows)
+        here = rows.key
+        rows.show([(key, self._line(part, key == here)) for key, part in self._parts.items()])
+
+    def _line(self, part: Part, here: bool) -> Content:
+        boxes = any(p.box for p in self._parts.values())
+        cursor = ("▸ " if here else "  ") if boxes else ""
+        if not part.head:
+            return indented(part.said, f"{cursor}    " if part.box else cursor)
+        box = "[x] " if self.chosen(part.box) else "[ ] "
+        said = part.said if self.chosen(part.box) else toned(part.said.plain, "quiet")
+        return Content.assemble(cursor, (box, "bold"), said)
+
+    def _now(self) -> Iterator[Part]:
         if self.failed:
-            yield Content.assemble(
-                drawn(mark("unknown")), f" not known what is wrong: {self.failed}"
+            yield Part(
+                Content.assemble(drawn(mark("unknown")), f" not known what is wrong: {self.failed}")
             )
-            yield toned("esc, then the same key: look again", "quiet")
+            yield Part(toned("esc, then the same key: look again", "quiet"))
         elif self.busy:
-            yield toned(f"◐ {self.busy} …", "busy")
+            yield Part(toned(f"◐ {self.busy} …", "busy"))
         else:
-            yield from self.lines()
+            yield from self.parts()
+
+    def offer(self, commands: int, nodes: Collection[str]) -> Part:
+        """The row that says what ``y`` does."""
+        where = named(list(nodes), "node")
+        what = f"y runs {count(commands, 'command')} on {where}; esc runs nothing"
+        if not commands:
+            what = "nothing is chosen: space takes in what the cursor is on; esc runs nothing"
+        elif self.password:
+            what += "; sudo gets the password that you typed, once"
+        return Part(Content.assemble("\n", toned(f"→ {what}", "busy")))
 
 
-def contents(lines: Iterable[RepairLine]) -> Iterator[Content]:
-    """Lines with their marks and indentation."""
+def indented(said: Content, before: str) -> Content:
+    """Each line of ``said`` behind ``before``."""
+    return joined(Content.assemble(before, line) for line in said.split("\n")) if before else said
+
+
+def content(line: RepairLine) -> Content:
+    """A line with its mark and indentation."""
+    sign = Content.assemble(drawn(line.mark), " ") if line.mark else Content("")
+    words = Content.assemble(line.text, (line.strong, "bold"), line.after)
+    if line.weight != "plain":
+        words = toned(line.text, line.weight)
+    return Content.assemble("    " * line.depth, sign, words)
+
+
+def rows_of(lines: Iterable[RepairLine], box: str = "") -> Iterator[Part]:
+    """Rows of the page: what is deeper than a command belongs to its row.
+
+    :param box: that of the first line.
+    """
+    rows: list[list[RepairLine]] = []
     for line in lines:
-        sign = Content.assemble(drawn(line.mark), " ") if line.mark else Content("")
-        words = Content.assemble(line.text, (line.strong, "bold"), line.after)
-        if line.weight != "plain":
-            words = toned(line.text, line.weight)
-        yield Content.assemble("    " * line.depth, sign, words)
+        if line.depth > 1 and rows:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    for number, row in enumerate(rows):
+        yield Part(_together(row), box, head=bool(box) and number == 0)
+
+
+def _together(lines: Sequence[RepairLine]) -> Content:
+    return joined(map(content, lines))

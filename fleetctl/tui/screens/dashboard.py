@@ -17,6 +17,7 @@ from textual.widgets import OptionList
 
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.keymap import named
 from fleetctl.tui.layouts import BESIDE, LAYOUTS, LOW, room
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
@@ -51,39 +52,41 @@ class Dashboard(Screen[None]):
         (120, "-broad"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "app.start", "start"),
-        Binding("x", "app.stop", "stop"),
-        Binding("r", "app.restart", "restart"),
-        Binding("a", "app.look_at", "look"),
-        Binding("A", "app.attach", "type"),
-        Binding("f", "app.fix", "fix"),
-        Binding("F", "app.fix_all", "fix all"),
-        Binding("u", "app.undo", "undo"),
-        Binding("U", "app.undo_all", "undo all", show=False),
-        Binding("c", "app.check", "check"),
-        Binding("b", "app.bench", "bench", show=False),
-        Binding("p", "app.web_page", "page", show=False),
-        Binding("l", "logs", "log"),
-        Binding("L", "all_logs", "all logs", show=False),
-        Binding("slash", "find", "filter", show=False),
-        Binding("n", "find_node", "find node", show=False),
-        Binding("space", "mark", "mark", show=False),
-        Binding("escape", "unmark", "no marks", show=False),
-        Binding("t", "topology", "topology", show=False),
-        Binding("z", "zoom", "zoom", show=False),
-        Binding("1", "layout('1')", "everything", show=False),
-        Binding("2", "layout('2')", "nodes and logs", show=False),
-        Binding("3", "layout('3')", "nodes and details", show=False),
-        Binding("e", "app.events", "events", show=False),
-        Binding("J", "app.jobs", "jobs", show=False),
-        Binding("o", "app.open_action", show=False),
-        Binding("ctrl+r", "app.hurry", "ask again", show=False),
-        Binding("question_mark", "app.help", "help", key_display="?"),
-        Binding("d", "app.tour", "tour"),
-        Binding("h", "app.mend", "mend"),
-        Binding("q", "app.leave", "leave"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = named(
+        [
+            Binding("s", "app.start", "start"),
+            Binding("x", "app.stop", "stop"),
+            Binding("r", "app.restart", "restart"),
+            Binding("a", "app.look_at", "look"),
+            Binding("A", "app.attach", "type"),
+            Binding("f", "app.fix", "fix"),
+            Binding("F", "app.fix_all", "fix all"),
+            Binding("u", "app.undo", "undo"),
+            Binding("U", "app.undo_all", "undo all", show=False),
+            Binding("c", "app.check", "check"),
+            Binding("b", "app.bench", "bench", show=False),
+            Binding("p", "app.web_page", "page", show=False),
+            Binding("l", "logs", "log"),
+            Binding("L", "all_logs", "all logs", show=False),
+            Binding("slash", "find", "filter", show=False),
+            Binding("n", "find_node", "find node", show=False),
+            Binding("space", "mark", "mark", show=False),
+            Binding("escape", "unmark", "no marks", show=False),
+            Binding("t", "topology", "topology", show=False),
+            Binding("z", "zoom", "zoom", show=False),
+            Binding("1", "layout('1')", "everything", show=False),
+            Binding("2", "layout('2')", "nodes and logs", show=False),
+            Binding("3", "layout('3')", "nodes and details", show=False),
+            Binding("e", "app.events", "events", show=False),
+            Binding("J", "app.jobs", "jobs", show=False),
+            Binding("o", "app.open_action", show=False),
+            Binding("ctrl+r", "app.hurry", "ask again", show=False),
+            Binding("question_mark", "app.help", "help", key_display="?"),
+            Binding("d", "app.tour", "tour"),
+            Binding("h", "app.mend", "mend"),
+            Binding("q", "app.leave", "leave"),
+        ]
+    )
     DEFAULT_CSS = """
     Dashboard { overflow: hidden; }
     Dashboard #body, Dashboard #main { height: 1fr; }
@@ -115,16 +118,17 @@ class Dashboard(Screen[None]):
 
     def compose(self) -> ComposeResult:
         service = self.app.service
-        yield Headline(service.fleet.name, service.job.name if service.job else None)
+        seen = self.app.seen
+        yield Headline(service.fleet.name, service.job.name if service.job else None, seen)
         yield GuideLine()
         yield ActionLine()
         with Horizontal(id="body"):
             with Vertical(id="main"):
                 with Horizontal(id="upper"):
                     yield TopologyPanel(service.fleet, service.job)
-                    yield NodesPanel(service.fleet, service.job)
+                    yield NodesPanel(service.fleet, service.job, seen)
                 yield self._log_panel()
-                yield ProblemsPanel(service.job)
+                yield ProblemsPanel(service.job, self._last_lines)
             yield DetailPanel()
         yield FindLine()
         yield TargetFooter()
@@ -132,6 +136,9 @@ class Dashboard(Screen[None]):
     def _log_panel(self) -> LogPanel:
         job = self.app.service.job
         return LogPanel([i.name for i in job.instances if i.command] if job else [])
+
+    def _last_lines(self, instance: str, number: int) -> list[str]:
+        return self.query_one(LogPanel).last_lines(instance, number)
 
     def take_job(self) -> None:
         """Show the app's job in place of the one that was shown."""
@@ -161,6 +168,7 @@ class Dashboard(Screen[None]):
         self.query_one(NodesPanel).query_one(OptionList).focus()
         self.watch(self.app, "snapshot", self._show)
         self.watch(self.app, "job_action", self._show_action)
+        self.watch(self.app, "repaired", self._show_problems, init=False)
         self.query_one(NodesPanel).sort(self.app.kept.sort)
         self._zoom_as_kept()
         self.watch(self, "maximized", self._zoomed, init=False)

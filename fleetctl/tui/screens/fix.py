@@ -13,12 +13,12 @@ from fleetctl.marks import mark
 from fleetctl.model.repairs import Repair
 from fleetctl.model.status import Problem, RepairStep
 from fleetctl.quantities import count
-from fleetctl.tui.counting import first_ones, named
-from fleetctl.tui.screens.commands import CommandsPage, contents
+from fleetctl.tui.counting import first_ones
+from fleetctl.tui.screens.commands import CommandsPage, Part, rows_of
 from fleetctl.tui.screens.undo import UndoScreen
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.undertakings import Repairs
-from fleetctl.words.repairs import ALL_IS_WELL, Hints, proposal_lines
+from fleetctl.words.repairs import ALL_IS_WELL, EXPECTED, Hints, by_hand_lines, repair_lines
 
 HINTS = Hints(
     persistent="shown only; p runs it too, for good",
@@ -55,7 +55,10 @@ class FixScreen(CommandsPage):
 
     @property
     def _todo(self) -> dict[str, list[Repair]]:
-        return self._repairs.todo() if self._repairs and not self.failed else {}
+        """By node: the repairs that can be run, and have their box."""
+        found = self._repairs.todo() if self._repairs and not self.failed else {}
+        chosen = {node: [r for r in of if self.chosen(_box(r))] for node, of in found.items()}
+        return {node: repairs for node, repairs in chosen.items() if repairs}
 
     def can_apply(self) -> bool:
         return bool(self._todo)
@@ -74,7 +77,10 @@ class FixScreen(CommandsPage):
     async def look(self) -> None:
         before = self._repairs.outcomes if self._repairs else []
         repairs = self.app.service.fix(
-            self._targets, persistent=self._persistent, problems=self._problems
+            self._targets,
+            persistent=self._persistent,
+            problems=self._problems,
+            password=self.password,
         )
         repairs.outcomes = before
         self._repairs = repairs
@@ -98,22 +104,29 @@ class FixScreen(CommandsPage):
         self.work("")  # newly found problems are shown before anything is run
         self.app.hurry()
 
-    def lines(self) -> Iterator[Content]:
+    def parts(self) -> Iterator[Part]:
         if self._repairs is None:
             return
-        proposal = self._repairs.proposal
+        proposal, before, can = self._repairs.proposal, self._persistent, self._repairs.todo()
         if not proposal.repairs and not proposal.by_hand:
-            yield Content.assemble(drawn(mark("ok")), f" {self._well()}")
-        lines = proposal_lines(proposal, HINTS, persistent=self._persistent, tried=self._tried)
-        yield from contents(lines)
-        if todo := self._todo:
-            commands = sum(len(self._repairs.steps_of(r)) for found in todo.values() for r in found)
-            where = named(list(todo), "node")
-            what = f"y runs {count(commands, 'command')} on {where}; esc runs nothing"
-            yield Content.assemble("\n", toned(f"→ {what}", "busy"))
+            yield Part(Content.assemble(drawn(mark("ok")), f" {self._well()}"))
+        runnable = {_box(repair) for repairs in can.values() for repair in repairs}
+        for repair in proposal.repairs:
+            lines = repair_lines(repair, HINTS, persistent=before, tried=self._tried)
+            yield from rows_of(lines, _box(repair) if _box(repair) in runnable else "")
+        if proposal.then:
+            yield from rows_of([EXPECTED])
+        for repair in proposal.then:
+            yield from rows_of(repair_lines(repair, HINTS, persistent=before))
+        for found in proposal.by_hand:
+            yield from rows_of(by_hand_lines(found, HINTS))
+        if can:
+            todo = self._todo
+            steps = sum(len(self._repairs.steps_of(r)) for found in todo.values() for r in found)
+            yield self.offer(steps, todo)
         if self.said:
-            yield Content("")
-            yield toned("To bring back what was: u (fleetctl fix --undo)", "quiet")
+            yield Part(Content(""))
+            yield Part(toned("To bring back what was: u (fleetctl fix --undo)", "quiet"))
 
     def _well(self) -> str:
         if self._problems is None:
@@ -123,3 +136,8 @@ class FixScreen(CommandsPage):
 
     def _tried(self, repair: Repair, step: RepairStep) -> bool:
         return self._repairs is not None and step not in self._repairs.steps_of(repair)
+
+
+def _box(repair: Repair) -> str:
+    """Which box on the screen is that of ``repair``."""
+    return f"{repair.node} {repair.problem.code} {repair.problem.summary}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
+from textual.binding import ActiveBinding
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import heading, joined, table
 
@@ -18,7 +22,11 @@ _KEYS = (
     ("Enter", "opens the node or the problem under the cursor, as two clicks do"),
     ("c", "check: every node is asked everything; which node reaches which"),
     ("b", "bench: what the links carry, round trips and bandwidth; y measures"),
-    ("f F", "shows the commands that repair what the cursor is on, or all; y runs them"),
+    (
+        "f F",
+        "the commands that repair what the cursor is on, or all; space chooses, y runs them, and P "
+        "asks for sudo's password",
+    ),
     ("u U", "shows the commands that undo repairs of that node, or of all; y runs them"),
     ("p", "opens the web page of what the cursor is on, or of the job, in the browser here"),
     ("l L", "the log of what the cursor is on, or of what is marked; all logs"),
@@ -35,6 +43,7 @@ _KEYS = (
     ("t", "the topology, as large as the screen, and back"),
     ("z", "the panel with the cursor, as large as the screen, and back"),
     ("S", "in the nodes: sort"),
+    ("D", "writes the screen into a file as plain text, for a screen reader"),
     ("Tab", "to the next panel"),
     ("Ctrl-p", "palette: everything by name, and the themes"),
     ("q", "leave"),
@@ -55,13 +64,36 @@ _COLUMNS = (
 
 
 class HelpScreen(Page):
-    """The keys and marks."""
+    """The keys and marks.
+
+    :param here: the keys that work where the cursor was, the nearest first.
+    """
+
+    app: Host
+
+    def __init__(self, here: Iterable[ActiveBinding]) -> None:
+        super().__init__()
+        self._here = tuple(here)
+
+    def _keys_here(self) -> Iterator[list[Content]]:
+        """Every key that works there: those of one action together."""
+        keys: dict[tuple[str, str], list[str]] = {}
+        for bound in self._here:
+            if bound.enabled:
+                said = bound.binding.description or _words(bound.binding.action)
+                found = keys.setdefault((bound.binding.action, said), [])
+                found.append(self.app.get_key_display(bound.binding))
+        for (_, said), named in keys.items():
+            yield [Content.styled(" ".join(dict.fromkeys(named)), "bold"), Content(said)]
 
     def body(self) -> Widget:
         parts = [
             Content("Everything here is live. Leaving stops nothing: what was started runs on."),
             Content(""),
             *table([[Content.styled(key, "bold"), Content(does)] for key, does in _KEYS]),
+            Content(""),
+            heading("Every key that works where the cursor was"),
+            *_beside([*table(list(self._keys_here()))], self.app.size.width - 6),
             Content(""),
             heading("Marks"),
             *table([[Content(mark), Content(means)] for mark, means in _MARKS]),
@@ -71,3 +103,19 @@ class HelpScreen(Page):
         box = VerticalScroll(Static(joined(parts), markup=False))
         box.border_title = "Help"
         return box
+
+
+def _words(action: str) -> str:
+    """The words of an action without a description: ``cursor_down``, ``app.open_action``."""
+    name, _, what = action.rpartition(".")[2].partition("(")
+    return " ".join([*name.split("_"), what.strip("()'\"")]).strip()
+
+
+def _beside(lines: Sequence[Content], width: int) -> Iterator[Content]:
+    """``lines`` in as many columns as there is room for, read from above to below."""
+    wide = max((line.cell_length for line in lines), default=1) + 3
+    columns = max(1, width // wide)
+    rows = -(-len(lines) // columns)
+    for row in range(rows):
+        found = lines[row::rows]
+        yield Content("").join(line.pad_right(wide - line.cell_length) for line in found)

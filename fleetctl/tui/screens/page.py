@@ -19,6 +19,7 @@ class Page(Screen[None]):
         Binding("escape,q", "back", "back"),
         Binding("j", "down", show=False),
         Binding("k", "up", show=False),
+        Binding("question_mark", "app.help", "help", show=False),
     ]
     DEFAULT_CSS = """
     Page > .body { border: round $accent; border-title-color: $text; padding: 0 1; height: 1fr; }

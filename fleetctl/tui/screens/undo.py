@@ -12,15 +12,16 @@ from fleetctl.marks import mark
 from fleetctl.model.repairs import KeptRecord
 from fleetctl.model.ways_in import outward
 from fleetctl.quantities import count
-from fleetctl.tui.counting import named
-from fleetctl.tui.screens.commands import CommandsPage, contents
-from fleetctl.tui.tones import drawn, toned
+from fleetctl.tui.screens.commands import CommandsPage, Part, rows_of
+from fleetctl.tui.tones import drawn
 from fleetctl.undertakings import Repairs
-from fleetctl.words.repairs import NOTHING_TO_UNDO, record_lines
+from fleetctl.words.repairs import NOTHING_TO_UNDO, record_head, record_lines
 
 
 class UndoScreen(CommandsPage):
     """What was run on ``nodes`` to repair them, and what takes it back; only ``y`` runs that."""
+
+    takes_back = True
 
     def __init__(self, nodes: Sequence[str]) -> None:
         where = nodes[0] if len(nodes) == 1 else count(len(nodes), "node")
@@ -32,11 +33,20 @@ class UndoScreen(CommandsPage):
         self._unasked: list[FleetctlError] = []
 
     def can_apply(self) -> bool:
-        return bool(self._records and not self.failed)
+        return bool(self._todo and not self.failed)
+
+    @property
+    def _todo(self) -> dict[str, list[KeptRecord]]:
+        """By node: the records that have their box."""
+        chosen = {
+            node: [kept for kept in records if self.chosen(f"{node} {kept.name}")]
+            for node, records in self._records.items()
+        }
+        return {node: records for node, records in chosen.items() if records}
 
     async def look(self) -> None:
         self.work("asking what was repaired")
-        self._repairs = repairs = self.app.service.fix(self._asked)
+        self._repairs = repairs = self.app.service.fix(self._asked, password=self.password)
         await repairs.check()
         await self._read(repairs)
         self.work("")
@@ -58,7 +68,7 @@ class UndoScreen(CommandsPage):
         """Run the commands that are shown, then read what is left to undo."""
         if self._repairs is None:
             return
-        for node, records in self._records.items():
+        for node, records in self._todo.items():
             self.work("running")
             try:
                 await self._repairs.undo(node, records, self.done)
@@ -69,14 +79,15 @@ class UndoScreen(CommandsPage):
         self.work("")
         self.app.hurry()
 
-    def lines(self) -> Iterator[Content]:
+    def parts(self) -> Iterator[Part]:
         for error in self._unasked:
-            yield Content.assemble(drawn(mark("unknown")), f" {error}")
+            yield Part(Content.assemble(drawn(mark("unknown")), f" {error}"))
         for node, records in self._records.items():
-            yield from contents(record_lines(node, records))
+            yield from rows_of([record_head(node, records)])
+            for kept in records:
+                yield from rows_of(record_lines(kept), f"{node} {kept.name}")
         if self._records:
-            commands = count(sum(map(len, self._records.values())), "command")
-            what = f"y runs {commands} on {named(list(self._records), 'node')}; esc runs nothing"
-            yield Content.assemble("\n", toned(f"→ {what}", "busy"))
+            todo = self._todo
+            yield self.offer(sum(map(len, todo.values())), todo)
         elif not self._unasked:
-            yield Content.assemble(drawn(mark("ok")), f" {NOTHING_TO_UNDO}")
+            yield Part(Content.assemble(drawn(mark("ok")), f" {NOTHING_TO_UNDO}"))

@@ -6,6 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from fleetctl.demo import Scenario
+from fleetctl.tui.lessons import Lesson
 from fleetctl.tui.tones import toned
 
 _SHORT = 40
@@ -46,6 +47,12 @@ class GuideLine(Static):
             toned(f"{scenario.remedy}{heal} d: the tour", "quiet"),
         )
         self._say(whole, Content.styled(said, "bold"), f"{heal.lstrip()} d: the tour".lstrip())
+
+    def teach(self, lesson: Lesson) -> None:
+        """Show the keys of a lesson, while they are tried."""
+        ends = "d: the tour"
+        whole = Content.assemble((lesson.title, "bold"), f": {lesson.says} ", toned(ends, "quiet"))
+        self._say(whole, Content(lesson.says), ends)
 
     def _say(self, whole: Content, begins: Content, ends: str) -> None:
         self.display = True

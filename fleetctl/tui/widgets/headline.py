@@ -23,6 +23,7 @@ from fleetctl.tui.job_line import (
     state_mark,
     troubles,
 )
+from fleetctl.tui.seen import Seen
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.undertakings import Snapshot
 
@@ -133,12 +134,12 @@ class Headline(Static):
 
     DEFAULT_CSS = "Headline { height: 1; background: $panel; text-wrap: nowrap; }"
 
-    def __init__(self, fleet: str, job: str | None) -> None:
+    def __init__(self, fleet: str, job: str | None, seen: Seen | None = None) -> None:
         super().__init__()
         self._fleet = fleet
         self._job = job
         self._snapshot: Snapshot | None = None
-        self._trend = Trend()
+        self._seen = seen or Seen()
 
     def on_resize(self) -> None:
         self._draw()
@@ -147,8 +148,11 @@ class Headline(Static):
         """Name another job, of which nothing is known yet."""
         self._job = job
         self._snapshot = None
-        self._trend = Trend()
         self._draw()
+
+    @property
+    def _trend(self) -> Trend:
+        return self._seen.trend(self._job or "")
 
     def show(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

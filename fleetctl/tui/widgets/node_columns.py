@@ -15,12 +15,11 @@ from fleetctl.model.status import NodeStatus, ServiceStatus
 from fleetctl.quantities import duration, rtt, size
 from fleetctl.tui.eliding import apart
 from fleetctl.tui.job_line import grouped
+from fleetctl.tui.seen import HISTORY
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.words.sparkline import sparkline
 from fleetctl.words.system import disk_free, load, memory
 
-HISTORY = 60
-"""Round trips kept per node."""
 FIGURE = 8
 """The columns of a round trip before its bars."""
 LEAST_BARS = 8

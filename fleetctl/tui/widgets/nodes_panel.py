@@ -3,7 +3,6 @@ they are many, equal ones are one line."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -38,10 +37,11 @@ from fleetctl.tui.folding import (
 )
 from fleetctl.tui.job_line import rank_trouble, silent_ranks
 from fleetctl.tui.messages import CursorMoved
+from fleetctl.tui.seen import Seen
 from fleetctl.tui.tones import drawn, state, toned
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor
 from fleetctl.tui.widgets import node_columns
-from fleetctl.tui.widgets.node_columns import HISTORY, Names
+from fleetctl.tui.widgets.node_columns import Names
 from fleetctl.tui.widgets.rows import Rows
 from fleetctl.undertakings import Snapshot
 
@@ -85,10 +85,10 @@ class NodesPanel(Vertical):
             super().__init__()
             self.by = by
 
-    def __init__(self, fleet: Fleet, job: Job | None) -> None:
+    def __init__(self, fleet: Fleet, job: Job | None, seen: Seen | None = None) -> None:
         super().__init__()
         self._fleet = fleet
-        self._rtts: dict[str, deque[float | None]] = {}
+        self._seen = seen or Seen()
         self._sort = "file"
         self.sought = ""
         self._marks: frozenset[str] = frozenset()
@@ -145,7 +145,7 @@ class NodesPanel(Vertical):
         self._snapshot = snapshot
         self._data = data_states(self._fleet, self._job, snapshot.status)
         for node, data in self._data.items():
-            history = self._rtts.setdefault(node, deque(maxlen=HISTORY))
+            history = self._seen.round_trips(node)
             if data.rtt_ms is not None or history:
                 history.append(data.rtt_ms)
         self._draw()
@@ -369,7 +369,7 @@ class NodesPanel(Vertical):
             cells["rtt"] = toned(late, "doubt")
         else:
             expected_ms = self._data[place.node].expect_rtt_ms
-            history = tuple(self._rtts.get(place.node, ()))
+            history = tuple(self._seen.round_trips(place.node))
             cells["rtt"] = node_columns.round_trips(history, expected_ms, bars)
         cells.update(node_columns.of_system(node))
         return cells

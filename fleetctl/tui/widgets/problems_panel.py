@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -16,8 +16,10 @@ from textual.widgets import OptionList
 from fleetctl.marks import mark
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus, Problem
+from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.messages import CursorMoved
+from fleetctl.tui.remedies import LOG_LINES, about, helping, said_last
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_problems
 from fleetctl.tui.widgets.rows import Rows
@@ -28,16 +30,21 @@ _ACTION = "action"
 
 
 class ProblemsPanel(Vertical):
-    """A line per problem; Enter explains it, f repairs it. The same cause on many nodes is one
-    line, which Enter opens."""
+    """A work list: a line per problem, with the keys that help; Enter explains it.
+
+    The same cause on many nodes is one line, which Enter opens. What was repaired from here stays,
+    to be undone.
+
+    :param last_lines: the newest lines of an instance's log, and how many at most.
+    """
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Problems"
     DEFAULT_CSS = """
     ProblemsPanel { border: round $panel-lighten-2; border-title-color: $foreground-muted;
-                    height: auto; max-height: 8; }
+                    height: auto; max-height: 10; }
     ProblemsPanel:focus-within { border: round $accent; border-title-color: $text; }
-    ProblemsPanel > Rows { height: auto; max-height: 6; text-wrap: wrap; }
+    ProblemsPanel > Rows { height: auto; max-height: 8; text-wrap: wrap; }
     """
 
     FINDS: ClassVar[str] = "part of a problem's line"
@@ -52,9 +59,16 @@ class ProblemsPanel(Vertical):
     class ActionOpened(Message):
         """The screen of the start or stop that failed was asked for."""
 
-    def __init__(self, job: Job | None) -> None:
+    app: Host
+
+    def __init__(
+        self,
+        job: Job | None,
+        last_lines: Callable[[str, int], Sequence[str]] = lambda instance, number: (),
+    ) -> None:
         super().__init__()
         self._job = job
+        self._last_lines = last_lines
         self._problems: dict[str, tuple[Problem, ...]] = {}
         """By key of the row; that of a group stands for all of its problems."""
         self._group: dict[str, str] = {}
@@ -62,6 +76,8 @@ class ProblemsPanel(Vertical):
         self._several: set[tuple[str, str | None]] = set()
         """Codes and nodes that had several problems at once: their summaries tell them apart."""
         self._open: set[str] = set()
+        self._repaired: dict[str, tuple[str, str]] = {}
+        """By key of the row of what was repaired: node and code."""
         self.sought = ""
         self._shown: tuple[FleetStatus, bool, JobAction | None] | None = None
 
@@ -94,6 +110,9 @@ class ProblemsPanel(Vertical):
             instances = tuple(i for i in self._job.instances if i.name in left)
             nodes = tuple(dict.fromkeys(i.node for i in instances))
             return UnderCursor(f"the {action.kind} that failed", nodes, instances)
+        if key in self._repaired:
+            node, code = self._repaired[key]
+            return UnderCursor(f"{node}: {code}, repaired", (node,))
         found = self._problems.get(key or "")
         return of_problems(found, self._job) if found else NOTHING
 
@@ -115,6 +134,7 @@ class ProblemsPanel(Vertical):
             rows = [("", Content.assemble(drawn(mark("ok")), " nothing is wrong"))]
         elif not rows:
             rows = [("", toned("? asking every node …", "quiet"))]
+        rows += self._repaired_rows(status)
         self.query_one(Rows).show(rows)
         self.post_message(CursorMoved())
         number = len(status.problems)
@@ -123,6 +143,30 @@ class ProblemsPanel(Vertical):
             title += f" · with {self.sought!r}"
         if self.border_title != title:
             self.border_title = title
+
+    def _repaired_rows(self, status: FleetStatus) -> Iterator[tuple[str, Content]]:
+        wrong = {(p.node, p.code) for p in status.problems}
+        left = [one for one in self.app.repaired if one not in wrong]
+        self._repaired = {f"repaired {node} {code}": (node, code) for node, code in left}
+        for key, (node, code) in self._repaired.items():
+            said = f"repaired from here: {code} on {node}"
+            line = Content.assemble(drawn(mark("ok")), f" {said}", self._hints([("undo", "undo")]))
+            if self.sought in said:
+                yield key, line
+
+    def _hints(self, actions: Iterable[tuple[str, str]]) -> Content:
+        said = "".join(f" [{self.app.key_of(action)}] {word}" for action, word in actions)
+        return toned(f" {said}", "busy") if said else Content("")
+
+    def _keys(self, problems: Sequence[Problem], status: FleetStatus) -> Content:
+        nodes = frozenset(node for node, _ in self.app.repaired)
+        return self._hints(helping(problems, status.services, nodes))
+
+    def _tail(self, problem: Problem, status: FleetStatus) -> Content:
+        names = about(problem, status.services)
+        logs = {name: self._last_lines(name, LOG_LINES) for name in names}
+        lines = said_last(problem, status.services, logs)
+        return toned("".join(f"\n    ┆ {line}" for line in lines), "quiet")
 
     def find(self, text: str) -> None:
         """Show only the problems with ``text`` in their line."""
@@ -153,7 +197,8 @@ class ProblemsPanel(Vertical):
             name = f"{group[0].severity} {group[0].code}"
             if len(group) > 1:
                 self._problems[name], self._group[name] = group, name
-                yield name, group_line(group, opened=name in self._open)
+                line = group_line(group, opened=name in self._open)
+                yield name, Content.assemble(line, self._keys(group, status))
                 if name not in self._open:
                     continue
             for problem in group:
@@ -161,10 +206,12 @@ class ProblemsPanel(Vertical):
                 if (problem.code, problem.node) in self._several:
                     key += f" {problem.summary}"
                 self._problems[key] = (problem,)
-                line = problem_line(problem)
+                line = Content.assemble(problem_line(problem), self._keys((problem,), status))
                 if len(group) > 1:
                     self._group[key] = name
                     line = Content.assemble("    ", line)
+                else:
+                    line = Content.assemble(line, self._tail(problem, status))
                 yield key, line
 
     @on(OptionList.OptionSelected)
@@ -228,14 +275,12 @@ def group_line(group: Sequence[Problem], *, opened: bool) -> Content:
 
 
 def problem_line(problem: Problem) -> Content:
-    """One line: mark, code, summary, affected nodes, and whether a key repairs it."""
+    """One line: mark, code, summary, affected nodes."""
     others = [name for name in problem.affects if name not in problem.summary]
     hit = f" → {', '.join(others)}" if others else ""
-    fix = toned("  [f] fix", "busy") if problem.fix and problem.fix.steps else Content("")
     return Content.assemble(
         drawn(mark(problem.severity)),
         " ",
         (problem.code, "bold"),
         f"  {problem.summary}{hit}",
-        fix,
     )

@@ -11,17 +11,24 @@ from textual.widgets._footer import FooterKey
 
 from fleetctl.model.jobs import Job
 from fleetctl.tui.eliding import among
+from fleetctl.tui.host import Host
 from fleetctl.tui.selection import fix_words, stop_words
 from fleetctl.tui.under_cursor import UnderCursor
 
 _SPARE = frozenset({"app.attach", "app.check", "app.undo", "app.fix_all", "logs"})
 """Actions whose keys are named only where there is room."""
+_CHANGING = frozenset(
+    {"app.start", "app.stop", "app.restart", "app.attach", "app.tour", "app.mend"}
+)
+"""Actions whose keys are not named where nothing may be changed; each says why it does nothing."""
 _NAMES: tuple[tuple[int, int], ...] = ((150, 54), (120, 24), (0, 16))
 """From how many columns on a name has how many."""
 
 
 class TargetFooter(Footer):
     """A footer that names what is stopped and repaired: ``x stop worker@pi5``."""
+
+    app: Host
 
     def __init__(self) -> None:
         super().__init__(show_command_palette=False)
@@ -31,7 +38,12 @@ class TargetFooter(Footer):
     def _keys(self) -> list[tuple[Binding, bool]]:
         """The keys to be named, and whether each may be pressed now."""
         bindings = self.screen.active_bindings.values()
-        return [(bound.binding, bound.enabled) for bound in bindings if bound.binding.show]
+        hidden = _CHANGING if self.app.read_only else frozenset()
+        return [
+            (bound.binding, bound.enabled)
+            for bound in bindings
+            if bound.binding.show and bound.binding.action not in hidden
+        ]
 
     async def recompose(self) -> None:
         """Textual asks for it whenever the focus moves; mostly the keys stay the same."""
@@ -43,6 +55,8 @@ class TargetFooter(Footer):
         for key in super().compose():
             if isinstance(key, FooterKey):
                 key.set_class(key.action in _SPARE, "-spare")
+                if self.app.read_only and key.action in _CHANGING:
+                    key.display = False
                 key.description = self._targets.get(key.action, key.description)
             yield key
 

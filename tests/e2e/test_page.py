@@ -1,0 +1,263 @@
+"""The page of `fleetctl serve --http`: in a real browser with a touch screen, and for programs; on
+a lab of the shipped nodes.yaml, whose job runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleetctl.lab import Lab, shipped
+from tests.conftest import MakeLab
+from tests.e2e.browser import Browser, Touch, browsing, installed
+from tests.e2e.cluster import eventually, sh
+
+pytestmark = [pytest.mark.lab, pytest.mark.long]
+
+ROOT = Path(__file__).parents[2]
+PICTURE = ROOT / "docs/pictures/browser.png"
+TABLET = Touch(1180, 820)
+PORT = 9464
+HERE = f"http://127.0.0.1:{PORT}"
+TOKEN_FILE = "~/.local/state/fleetctl/smolcluster/.serve/http-token"
+WAIT_S = 150.0
+LEAST_PX = 44
+"""What a finger hits (Apple's Human Interface Guidelines, WCAG 2.5.5)."""
+
+KEEP = """
+window.said = "";
+const decoder = new TextDecoder();
+window.WebSocket = class extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    this.addEventListener("message", (event) => {
+      if (typeof event.data !== "string") window.said += decoder.decode(event.data, {stream: true});
+    });
+  }
+};
+"""
+"""Keeps what the terminal is told: it is drawn as pixels."""
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab: MakeLab) -> Iterator[Lab]:
+    """The job runs, and a server watches it and answers the whole network."""
+    lab = make_lab(
+        shipped.nodes_yaml().read_text("utf-8"), copies=[(shipped.elastic(), shipped.ELASTIC_PLACE)]
+    )
+    done = lab.run("controller", ["fleetctl", "start"], timeout_s=120)
+    assert done.returncode == 0, done.stderr.decode()
+    argv = ["fleetctl", "serve", "--interval", "4", "--http", f"0.0.0.0:{PORT}", "--token"]
+    log = (lab.home / "serve.log").open("wb")
+    server = lab.popen("controller", argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        up = 'fleetctl_node_reachable{fleet="smolcluster",node="pi4"} 1.0'
+        eventually(lambda: up in told(lab, "/metrics")[1], "it knows the nodes", WAIT_S)
+        yield lab
+        token = sh(lab, "controller", f"cat {TOKEN_FILE}").strip()
+        assert token not in (lab.home / "serve.log").read_text()
+    finally:
+        server.terminate()
+        assert server.wait(WAIT_S) == 0
+        log.close()
+        assert dashboards(lab) == []
+
+
+def dashboards(lab: Lab) -> list[str]:
+    lines = sh(lab, "controller", "ps -eo args=").splitlines()
+    return [line for line in lines if "--browser-of" in line]
+
+
+def told(lab: Lab, path: str, *more: str, where: str = "controller") -> tuple[str, str]:
+    """Status and body of an answer; with the token, but for ``more``."""
+    shown = "ip -4 -o address | sed -n 's,.* \\(192.168.1[.][0-9]*\\)/.*,\\1,p'"
+    host = "127.0.0.1" if where == "controller" else sh(lab, "controller", shown).strip()
+    url = f"http://{host}:{PORT}{path}"
+    if not more:
+        token = lab.run("controller", ["sh", "-c", f"cat {TOKEN_FILE}"]).stdout.decode().strip()
+        more = ("-H", f"Authorization: Bearer {token}")
+    asked = ["curl", "-s", "-m", "10", "-w", "\n%{http_code}", *more, url]
+    body, _, status = lab.run(where, asked).stdout.decode().rpartition("\n")
+    return status, body
+
+
+def test_other_machines_need_the_token(lab: Lab) -> None:
+    assert told(lab, "/metrics", "-H", "Accept: */*", where="mini1")[0] == "401"
+    token = sh(lab, "controller", f"cat {TOKEN_FILE}").strip()
+    bearer = ("-H", f"Authorization: Bearer {token}")
+    status, body = told(lab, "/metrics", *bearer, where="mini1")
+    assert (status, body.endswith("# EOF\n")) == ("200", True)
+    assert told(lab, "/metrics", *bearer, "-H", "Host: evil.example", where="mini1")[0] == "403"
+
+
+def test_programs_are_told_what_status_says_and_of_a_lost_node_nothing_old(lab: Lab) -> None:
+    def same() -> bool:
+        said = lab.run("controller", ["fleetctl", "status", "--json"]).stdout.decode()
+        return told(lab, "/status.json")[1] == said
+
+    eventually(same, "both are of the same looks", WAIT_S)
+    assert 'fleetctl_node_load1{fleet="smolcluster",node="pi4"}' in told(lab, "/metrics")[1]
+    listening = lab.popen(
+        "controller",
+        ["sh", "-c", f'exec curl -sN -H "Authorization: Bearer $(cat {TOKEN_FILE})" {HERE}/events'],
+        stdout=subprocess.PIPE,
+    )
+    assert listening.stdout
+    assert listening.stdout.readline() == b": events of smolcluster\n"
+    lab.fault("power-off", "pi4")
+    try:
+        down = 'fleetctl_node_reachable{fleet="smolcluster",node="pi4"} 0.0'
+        eventually(lambda: down in told(lab, "/metrics")[1], "it is known to be lost", WAIT_S)
+        rest = told(lab, "/metrics")[1].replace(down, "")
+        assert not re.search(r'^fleetctl_node_\w+{[^}]*node="pi4"', rest, re.M)
+        assert not re.search(r'^fleetctl_link_\w+{[^}]*from="pi4"', rest, re.M)
+        assert (
+            'fleetctl_instance_state="unknown",job="edp",node="pi4",service="worker"} 1.0' in rest
+        )
+        heard = b""
+        while b'"pi4"' not in heard:
+            heard = listening.stdout.readline()
+        assert json.loads(heard.removeprefix(b"data: "))["subject"]
+    finally:
+        listening.kill()
+        listening.wait()
+        lab.heal()
+    up = 'fleetctl_node_load1{fleet="smolcluster",node="pi4"}'
+    eventually(lambda: up in told(lab, "/metrics")[1], "it is back", WAIT_S)
+
+
+@pytest.mark.skipif(not shutil.which("prometheus"), reason="needs Debian's prometheus")
+def test_prometheus_scrapes_it_as_the_example_says(lab: Lab) -> None:
+    example = (ROOT / "examples/monitoring/prometheus.yml").read_text()
+    token = sh(lab, "controller", f"cat {TOKEN_FILE}").strip()
+    (lab.home / "fleetctl-token").write_text(token)
+    keyed = re.sub(r"# (authorization:)|#   (credentials_file: )\S+", r"\1\2", example)
+    keyed = keyed.replace("credentials_file: ", f"  credentials_file: {lab.home}/fleetctl-token")
+    (lab.home / "prometheus.yml").write_text(keyed.replace("15s", "1s"))
+    shutil.copy(ROOT / "examples/monitoring/rules.yml", lab.home)
+    options = [f"--config.file={lab.home}/prometheus.yml", f"--storage.tsdb.path={lab.home}/tsdb"]
+    process = lab.popen(
+        "controller",
+        ["prometheus", *options, "--web.listen-address=127.0.0.1:9090"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def value(query: str) -> dict[str, str]:
+        """By node: its value."""
+        asked = ["curl", "-sfG", "http://127.0.0.1:9090/api/v1/query", "--data-urlencode"]
+        said = lab.run("controller", [*asked, f"query={query}"]).stdout
+        found = json.loads(said)["data"]["result"] if said else []
+        return {one["metric"].get("node", ""): one["value"][1] for one in found}
+
+    try:
+        eventually(lambda: value('up{job="fleetctl"}') == {"": "1"}, "it scrapes", WAIT_S)
+        eventually(lambda: value("fleetctl_node_reachable").get("pi4") == "1", "of nodes", WAIT_S)
+        ready = 'fleetctl_instance_state{fleetctl_instance_state="ready",service="worker"}'
+        assert value(ready)["pi4"] == "1"
+        dashboard = json.loads((ROOT / "examples/monitoring/grafana-dashboard.json").read_text())
+        for panel in dashboard["panels"]:
+            for target in panel["targets"]:
+                query = target["expr"].replace("$fleet", ".*")
+                asked = ["curl", "-sfG", "http://127.0.0.1:9090/api/v1/query", "--data-urlencode"]
+                said = lab.run("controller", [*asked, f"query={query}"]).stdout
+                assert json.loads(said)["status"] == "success", query
+    finally:
+        process.terminate()
+        process.wait(WAIT_S)
+
+
+class Page:
+    """The page in a browser."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+
+    @property
+    def said(self) -> str:
+        """What the terminal was told, without what moves its cursor or colours."""
+        return _plain(self.raw)
+
+    @property
+    def raw(self) -> str:
+        return str(self.browser.run("return window.said || ''"))
+
+    def until(self, *parts: str) -> None:
+        """Wait until it was told all of these since the last time."""
+        eventually(lambda: all(part in self.said for part in parts), f"{parts}", WAIT_S)
+        self.browser.run("window.said = ''")
+
+    def place(self, text: str) -> float:
+        """The middle of a text of the last line, in pixels from the left."""
+        row = re.findall(r"\x1b\[\d+;1H((?:(?!\x1b\[\d+;1H).)*)", self.raw, re.S)
+        line = next(t for t in map(_plain, reversed(row)) if text in t)
+        wide = self.browser.run("return document.querySelector('.xterm-screen').clientWidth")
+        columns = int(self.browser.run("return terminal.dataset.columns"))
+        return float((line.index(text) + len(text) / 2) * wide / columns)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*\$?[A-Za-z]|\x1b\][^\x07]*\x07", "", text)
+
+
+@pytest.mark.skipif(not installed(), reason="needs Debian's chromium and chromium-driver")
+def test_the_dashboard_on_a_tablet(lab: Lab) -> None:
+    """With the token and not without; first paint, keys, fingers; read-only, and left."""
+    token = sh(lab, "controller", f"cat {TOKEN_FILE}").strip()
+    with browsing(lab, touch=TABLET, first=KEEP) as browser:
+        page = Page(browser)
+        browser.open(f"{HERE}/")
+        assert not browser.run("return document.getElementById('terminal')")
+        for given, shown in (("wrong", "That is not the token."), (token, "")):
+            browser.run(f"document.getElementById('token').value = '{given}'")
+            browser.tap("#login button")
+            if shown:
+                wrong = "return document.querySelector('[role=alert]')?.textContent"
+                eventually(lambda: browser.run(wrong) == shown, "it is refused", WAIT_S)  # noqa: B023
+        painted = "return document.body.classList.contains('-first-byte')"
+        eventually(lambda: browser.run(painted), "first paint", WAIT_S)
+        assert browser.run("return location.href") == f"{HERE}/"
+        eventually(lambda: "5/5 ready" in page.said, "the job is shown", WAIT_S)
+        eventually(lambda: "s start" in page.said, "the last line names its keys", WAIT_S)
+        assert browser.run("return getComputedStyle(cover).display") == "none"
+        if os.environ.get("FLEETCTL_PAGES") == "renew":
+            eventually(lambda: re.search(r"step \d+|loss", page.said), "it trains", WAIT_S)
+            PICTURE.write_bytes(browser.picture())
+
+        sizes = browser.run(
+            "return [...document.querySelectorAll('#keys button')].map((b) => {"
+            "const r = b.getBoundingClientRect(); return [r.width, r.height]; })"
+        )
+        assert len(sizes) >= 10
+        assert all(size >= LEAST_PX for pair in sizes for size in pair), sizes
+        row = browser.run("return document.querySelector('.xterm-screen').clientHeight")
+        below = browser.run("return document.getElementById('reach').clientHeight")
+        rows = int(browser.run("return document.getElementById('terminal').dataset.rows"))
+        assert row / rows + below >= LEAST_PX - 1
+        start = page.place("s start")
+        page.until("5/5 ready")
+        browser.tap_at("#reach", start)
+        page.until("This dashboard is read-only")
+        browser.tap('[data-keys="?"]')
+        page.until("Everything here is live")
+        browser.tap("#keys button:first-child")
+        page.until("Topology")
+        browser.tap("#keyboard")
+        browser.type("a")
+        page.until("a terminal can be lent to tmux")
+        assert len(dashboards(lab)) == 1
+        browser.type("q")
+        over = "return document.body.classList.contains('-closed')"
+        eventually(lambda: browser.run(over), "it is left", WAIT_S)
+        assert browser.text("said") == "The dashboard was left."
+        eventually(lambda: dashboards(lab) == [], "its process has ended", WAIT_S)
+        browser.tap("#again")
+        page.until("5/5 ready")
+    eventually(lambda: dashboards(lab) == [], "that of a browser that is gone, too", WAIT_S)

@@ -1,0 +1,182 @@
+"""What ended first is claimed only where clocks bear it; what is not known is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from fleetctl.model.events import Actor, Event
+from fleetctl.model.facts import GroupWord
+from fleetctl.model.samples import Point, Series
+from fleetctl.postmortem.collected import History
+from fleetctl.postmortem.files import files
+from fleetctl.postmortem.kernel import Kernel, Kill
+from fleetctl.postmortem.redacting import Redactor
+from fleetctl.postmortem.report_text import paragraph, report_text
+from tests.health.facts import NOW, PID, ago
+from tests.postmortem.failures import collected, ended
+
+
+def first(text: str) -> str:
+    """The first sentence."""
+    return text.partition(": ")[0]
+
+
+def test_the_first_its_signal_and_what_followed() -> None:
+    found = collected(
+        ended("worker@b", 10.0, 137),
+        ended("worker@a", 8.5, 1),
+        ended("server@hub", 7.0, 1),
+        logs={
+            "worker@a": ["step 7", "ConnectionResetError: peer", "fleetctl: ended with exit code 1"]
+        },
+    )
+    assert [one.instance for one in found.story.first] == ["worker@b"]
+    said = paragraph(found)
+    at = ago(10.0).astimezone().strftime("%H:%M:%S")
+    assert said.startswith(f"worker@b ended first at {at}: it was ended by SIGKILL (9). ")
+    assert "kernel (dmesg) tell of no end for lack of memory, so something sent the signal" in said
+    assert (
+        "Then worker@a ended with exit code 1 1.5 s later after words of a lost connection and "
+        "server@hub ended with exit code 1 3.0 s later."
+    ) in said
+
+
+@pytest.mark.parametrize("error_s", [1.0, None])
+def test_no_order_is_claimed_that_clocks_cannot_bear(error_s: float | None) -> None:
+    found = collected(ended("worker@b", 10.0, 137, error_s), ended("worker@a", 8.5, 1, error_s))
+    assert {one.instance for one in found.story.first} == {"worker@a", "worker@b"}
+    said = paragraph(found)
+    assert "ended first is not known" in said
+    assert "is likely" not in said
+
+
+def test_who_speaks_of_a_lost_peer_is_the_less_likely() -> None:
+    lost = ["RuntimeError: Connection closed by peer"]
+    found = collected(
+        ended("worker@b", 10.0, 137, 1.0),
+        ended("worker@a", 9.5, 1, 1.0),
+        ended("worker@c", 9.4, 1, 1.0),
+        logs={"worker@a": lost, "worker@c": lost, "worker@b": ["step 7"]},
+    )
+    assert "so worker@b is likely." in paragraph(found)
+
+
+def test_a_node_that_cannot_be_asked_may_have_been_first() -> None:
+    found = collected(ended("worker@b", 10.0, 1), lost=["c"])
+    assert [one.instance for one in found.story.first] == ["worker@b"]
+    said = paragraph(found)
+    assert "How worker@c is is not known, and may have ended before: " in said
+    assert "no answer" in said
+
+
+def test_when_a_node_was_lost_is_taken_from_the_history() -> None:
+    lost = Event(ago(30.0), "unreachable", "c cannot be reached: no answer", "node", "c", node="c")
+    history = History(events=[lost])
+    found = collected(ended("worker@b", 10.0, 1), lost=["c"], history=history)
+    assert [one.instance for one in found.story.first] == ["worker@c"]
+    assert "worker@c ended first" in paragraph(found)
+    assert "not known, and may" not in paragraph(found)
+
+
+def test_what_fleetctl_ended_for_it_is_no_cause() -> None:
+    rule = GroupWord("end", "worker@b failed (exit code 1)")
+    found = collected(
+        ended("worker@b", 10.0, 1),
+        ended("worker@a", 9.9, 143, group_word=rule),
+    )
+    assert [one.instance for one in found.story.first] == ["worker@b"]
+    assert "fleetctl ended worker@a for it (on_member_failure)." in paragraph(found)
+
+
+def test_the_kernel_s_kill_is_the_cause() -> None:
+    kill = Kill(PID, "python3", ago(10.2))
+    found = collected(
+        ended("worker@b", 10.0, 137), kernels={"b": Kernel(kills=(kill,), source="journal")}
+    )
+    assert "The kernel of b ended it for lack of memory" in paragraph(found)
+    another_time = Kill(PID, "python3", ago(5000))
+    found = collected(
+        ended("worker@b", 10.0, 137), kernels={"b": Kernel(kills=(another_time,), source="journal")}
+    )
+    assert "tell of no end for lack of memory" in paragraph(found)
+
+
+def test_messages_that_cannot_be_read_leave_it_open() -> None:
+    zero = Kernel(unreadable="no", never=True)
+    said = paragraph(collected(ended("worker@b", 10.0, 137), kernels={"b": zero}))
+    assert "The kernel of b has ended nothing for lack of memory since its boot, so" in said
+    unread = Kernel(unreadable="dmesg: Operation not permitted", counters=("one was ended",))
+    said = paragraph(collected(ended("worker@b", 10.0, 137), kernels={"b": unread}))
+    assert "Whether the kernel ended it for lack of memory is not known" in said
+    assert "Operation not permitted; one was ended" in said
+
+
+def test_who_asked_for_it_and_what_changed_before() -> None:
+    stop = Event(
+        ago(11), "ok", "fleetctl signal worker@b TERM", "action", by=Actor("anna", "mac", "signal")
+    )
+    cable = Event(
+        ago(60), "error", "no-carrier: b has no carrier on lan", "problem", "b", node="b", code="x"
+    )
+    begin_s = ago(10).timestamp()
+    points = {
+        Series("node", "b", "memory_percent"): [
+            Point(begin_s - 300, 10, 1, 40.0, 40.0, 40.0),
+            Point(begin_s - 20, 10, 1, 97.0, 97.0, 97.0),
+        ],
+        Series("node", "a", "temperature_c"): [Point(begin_s - 20, 10, 1, 50.0, 50.0, 50.0)],
+    }
+    found = collected(ended("worker@b", 10.0, 143), history=History([cable, stop], points))
+    said = report_text(found, ["fleetctl 1"])
+    assert "shortly before: fleetctl signal worker@b TERM by anna@mac" in said
+    assert "no-carrier: b has no carrier on lan" in said
+    assert "b: memory from 40 to 97 %" in said
+    assert "temperature" not in said
+
+
+def test_a_time_chooses_the_failure_and_a_name_too() -> None:
+    two = (ended("worker@b", 10.0, 1), ended("worker@a", 2000.0, 2))
+    assert [one.instance for one in collected(*two).story.first] == ["worker@b"]
+    assert [one.instance for one in collected(*two, around=ago(1900)).story.first] == ["worker@a"]
+    assert [one.instance for one in collected(*two, named=["worker@a"]).story.first] == ["worker@a"]
+    nothing = collected(*two, around=ago(86400))
+    assert nothing.story.first == ()
+    assert "Nothing of job has failed within ten minutes of" in paragraph(nothing)
+
+
+def test_nothing_failed() -> None:
+    assert paragraph(collected()) == "Nothing of job has failed, as far as is known."
+    said = paragraph(collected(lost=["c"]))
+    assert "How worker@c is is not known: " in said
+
+
+def test_what_an_instance_printed_last_is_that_of_its_own_attempt() -> None:
+    found = collected(
+        ended("worker@b", 10.0, 1),
+        logs={
+            "worker@b": [
+                "of an old one",
+                "fleetctl: ended with exit code 2; restart 1 in 1 s",
+                "of this one",
+                "fleetctl: ended with exit code 1",
+            ]
+        },
+    )
+    (end,) = [one for one in found.story.first if one.when]
+    assert found.last_lines(end) == ["of this one"]
+
+
+def test_no_secret_is_in_any_file() -> None:
+    secret = 'from "the" file'
+    found = collected(
+        ended("worker@b", 10.0, 1),
+        logs={"worker@b": ["HF_TOKEN=hf_abcdefghijklmnop", f"say {secret}", "https://u:pw@h/"]},
+        history=History([Event(NOW, "ok", f"fleetctl send {secret}", "action")]),
+    )
+    texts = files(found, Redactor([secret]), f"env: {{X: '{secret}'}}\n", ["1"])
+    everything = "\n".join(texts.values())
+    for word in (secret, "hf_abc", "u:pw", '\\"the\\"'):
+        assert word not in everything
+    assert texts["nodes.yaml"] == "env: {X: '(hidden)'}\n"
+    assert texts["logs/worker@b.log"].splitlines()[1] == "say (hidden)"
+    assert set(texts) >= {"report.md", "timeline.log", "events.jsonl", "history.json"}
