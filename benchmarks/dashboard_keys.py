@@ -97,7 +97,7 @@ def bytes_read(servers: Loopback, path: Path) -> int:
     fleet = config.load(path)
     total = 0
     for instance in fleet.jobs["idle"].instances:
-        home = servers.folder / "home" / str(fleet.nodes[instance.node].ssh.host)
+        home = servers.home(str(fleet.nodes[instance.node].ssh.host))
         state = instance_dir(fleet.name, "idle", instance.name).removeprefix("~/")
         newest = max((home / state / "log").iterdir(), key=lambda part: part.stat().st_mtime)
         tail = newest.read_bytes()[-400:]
