@@ -56,7 +56,7 @@ class TimelineScreen(PastPage):
         """The event that the cursor of the list was put on last."""
         self._label = 0
         self._wide = 1
-        self._size = Size(0, 0)
+        self._made_for = Size(0, 0)
         """For which the lanes were made."""
         self._lanes: Sequence[of_lanes.Lane] = ()
         self._events: dict[str, Event] = {}
@@ -89,7 +89,7 @@ class TimelineScreen(PastPage):
     def _make_lanes(self) -> Sequence[of_lanes.Lane]:
         """With many nodes this takes long."""
         service, size = self.app.service, self.query_one(".body").content_size
-        self._size = size
+        self._made_for = size
         events = list(self._events.values())
         self._label = of_lanes.label_width(service.fleet, service.job, events, size.width)
         self._wide = max(12, size.width - self._label - 1)
@@ -101,7 +101,7 @@ class TimelineScreen(PastPage):
         body.border_subtitle = Content(f"{self.note}; {of_lanes.LEGEND}")
         if body.content_size.width < 1:
             return
-        if self._size != body.content_size:
+        if self._made_for != body.content_size:
             self._lanes = self._make_lanes()
         cursor, axis = self._column, time_axis(self.stretch, self._wide)
         lines = [
