@@ -148,7 +148,7 @@ def test_what_ends_within_its_first_second_was_never_ready(node: Node) -> None:
 
 
 def test_a_stop_file_means_no_restart(node: Node) -> None:
-    one = instance(command="sleep 100", restart=policy("always"))
+    one = instance(command="exec sleep 100", restart=policy("always"))  # nothing else of it is left
     node.start(one)
     running = pid(node, one)
     (node.folder(one) / "stop").touch()

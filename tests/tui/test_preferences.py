@@ -94,7 +94,7 @@ def test_keys_and_theme_are_taken_and_shown(
             await screen.type("X")
             await screen.until("Stop edp", "Cancel")
             await screen.type("escape", "f5")
-            await screen.until("Events · newest first")
+            await screen.until("Timeline · events")
             app.theme = "nord"
             await pilot.pause()
         assert written == []  # the file decides the next time, too

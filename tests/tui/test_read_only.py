@@ -42,7 +42,9 @@ def test_no_key_changes_anything_and_each_says_so() -> None:
             app.acting.act("stop", stage.job.instances, everything=True)
             await pilot.pause()
             assert stage.began == []
-            await screen.type("escape", "b", "y")
+            await screen.type("escape", "b")
+            await screen.until("over time")
+            await screen.type("b")
             await said(screen, "load links")
 
     asyncio.run(asyncio.wait_for(body(), 40))
@@ -50,4 +52,4 @@ def test_no_key_changes_anything_and_each_says_so() -> None:
 
 def test_it_is_for_the_dashboard_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--read-only", "status"]) == 2
-    assert "--read-only is for the dashboard" in capsys.readouterr().err
+    assert "--read-only is about the dashboard" in capsys.readouterr().err
