@@ -179,7 +179,7 @@ async def tour(screen: Screen) -> None:
     await screen.until(r"5/5 r(eady|anks)", r"nothing is wrong")
     screen.show(1.5)
     await screen.type("e")
-    await screen.until(r"Events", r"worker@pi4")
+    await screen.until(r"Timeline", r"worker@pi4")
     screen.show(2.5)
     await screen.type("escape", "question_mark")
     await screen.until(r"Help")
@@ -211,9 +211,18 @@ def take_all(chosen: Sequence[str]) -> None:
 
     :param chosen: the acts after the first, which starts the job; empty: all.
     """
-    path = nodes_yaml()
     name = f"pictures-{os.getpid()}"
     copies = [(elastic(), ELASTIC_PLACE)]
+    with tempfile.NamedTemporaryFile("w", prefix="nodes-", suffix=".yaml") as file:
+        # without restarts, so that what is killed in the film stays so
+        file.write(re.sub(r"(?m)^ +restart: .*\n", "", nodes_yaml().read_text("utf-8")))
+        file.flush()
+        _take_all(chosen, Path(file.name), name, copies)
+
+
+def _take_all(
+    chosen: Sequence[str], path: Path, name: str, copies: Sequence[tuple[Path, str]]
+) -> None:
     try:
         lab = Lab.up(config.load(path), path, name=name, copies=copies, progress=say)
         with tempfile.TemporaryDirectory(dir=lab.home) as folder:

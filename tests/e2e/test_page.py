@@ -221,10 +221,10 @@ def test_the_dashboard_on_a_tablet(lab: Lab) -> None:
             if shown:
                 wrong = "return document.querySelector('[role=alert]')?.textContent"
                 eventually(lambda: browser.run(wrong) == shown, "it is refused", WAIT_S)  # noqa: B023
-        painted = "return document.body.classList.contains('-first-byte')"
+        painted = "return document.body?.classList.contains('-first-byte')"
         eventually(lambda: browser.run(painted), "first paint", WAIT_S)
         assert browser.run("return location.href") == f"{HERE}/"
-        eventually(lambda: "5/5 ready" in page.said, "the job is shown", WAIT_S)
+        eventually(lambda: "5/5 r" in page.said, "the job is shown", WAIT_S)
         eventually(lambda: "s start" in page.said, "the last line names its keys", WAIT_S)
         assert browser.run("return getComputedStyle(cover).display") == "none"
         if os.environ.get("FLEETCTL_PAGES") == "renew":
@@ -242,7 +242,7 @@ def test_the_dashboard_on_a_tablet(lab: Lab) -> None:
         rows = int(browser.run("return document.getElementById('terminal').dataset.rows"))
         assert row / rows + below >= LEAST_PX - 1
         start = page.place("s start")
-        page.until("5/5 ready")
+        page.until("5/5 r")
         browser.tap_at("#reach", start)
         page.until("This dashboard is read-only")
         browser.tap('[data-keys="?"]')
@@ -254,10 +254,10 @@ def test_the_dashboard_on_a_tablet(lab: Lab) -> None:
         page.until("a terminal can be lent to tmux")
         assert len(dashboards(lab)) == 1
         browser.type("q")
-        over = "return document.body.classList.contains('-closed')"
+        over = "return document.body?.classList.contains('-closed')"
         eventually(lambda: browser.run(over), "it is left", WAIT_S)
         assert browser.text("said") == "The dashboard was left."
         eventually(lambda: dashboards(lab) == [], "its process has ended", WAIT_S)
         browser.tap("#again")
-        page.until("5/5 ready")
+        page.until("5/5 r")
     eventually(lambda: dashboards(lab) == [], "that of a browser that is gone, too", WAIT_S)
