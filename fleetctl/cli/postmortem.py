@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleetctl.cli.context import Context
+from fleetctl.cli.folder_options import folder_options
 from fleetctl.cli.moments import When
 from fleetctl.errors import UsageError
 
@@ -24,16 +25,12 @@ if TYPE_CHECKING:
 @click.command(short_help="one folder with all that is known of a failure: what ended first, why")
 @click.argument("target", required=False, metavar="[INSTANCE|JOB]")
 @click.option(
-    "--around", type=When(), metavar="AGE|TIME", help="The failure then: 10m, 2h, 14:30 ago."
+    "--around",
+    type=When(),
+    metavar="AGE|TIME",
+    help="The failure of that time, such as 10m, 2h or 14:30.",
 )
-@click.option(
-    "--to",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    metavar="DIR",
-    help="Make the folder in DIR; else in the current folder.",
-)
-@click.option("--no-archive", is_flag=True, help="Make no .tar.zst or .tar.gz beside it.")
+@folder_options
 @click.pass_obj
 def command(
     context: Context, target: str | None, around: datetime | None, to: Path, no_archive: bool

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleetctl.cli.context import Context, nodes
+from fleetctl.cli.folder_options import folder_options
 from fleetctl.cli.postmortem import hiding
 
 if TYPE_CHECKING:
@@ -23,14 +24,7 @@ if TYPE_CHECKING:
 @click.command(short_help="raw answers of nodes, to report a fault of fleetctl or a wrong reading")
 @click.argument("targets", nargs=-1, metavar="[NODE]...")
 @click.option("--anonymous", is_flag=True, help="Replace names, accounts and addresses.")
-@click.option(
-    "--to",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    metavar="DIR",
-    help="Make the folder in DIR; else in the current folder.",
-)
-@click.option("--no-archive", is_flag=True, help="Make no .tar.zst or .tar.gz beside it.")
+@folder_options
 @click.pass_obj
 def command(
     context: Context, targets: tuple[str, ...], anonymous: bool, to: Path, no_archive: bool
