@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-FLEETCTL = (sys.executable, "-m", "fleetctl")
+FLEETCTL = (str(Path(sys.executable).with_name("fleetctl")),)
+"""As users start it."""
 
 
 @dataclass(frozen=True)

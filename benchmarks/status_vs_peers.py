@@ -42,7 +42,7 @@ FANOUT = {"pdsh": 32, "clush": 64}
 
 
 def fleetctl(servers: Loopback, count: int, memory_mb: list[float]) -> Callable[[], float]:
-    argv = (*FLEETCTL, "-f", str(servers.nodes_yaml(count)), "status", "--json")
+    argv = (*FLEETCTL, "--file", str(servers.nodes_yaml(count)), "status", "--json")
 
     def measure() -> float:
         done = run(argv, env=environment(servers.folder))

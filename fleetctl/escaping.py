@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from fleetctl.patterns import pattern
+
 HIDDEN = "\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
 """For a character class: what turns the direction of text, ends lines or has no width (Unicode
 Standard Annex 9, and chapter 23.2)."""
 
-_UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f{HIDDEN}]")
+_UNSAFE = pattern(f"[\x00-\x1f\x7f-\x9f{HIDDEN}]")
 
 
 def visible(text: str) -> str:
@@ -18,7 +20,7 @@ def visible(text: str) -> str:
     return _UNSAFE.sub(_written, text)
 
 
-_OBEYED = re.compile(f"[\x00-\x08\x0b-\x1b\x7f-\x9f{HIDDEN}]")
+_OBEYED = pattern(f"[\x00-\x08\x0b-\x1b\x7f-\x9f{HIDDEN}]")
 
 
 def harmless(text: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from fleetctl.patterns import pattern
+
 HIDDEN = "(hidden)"
 
 # not "tokens", of which people give a number
@@ -11,14 +13,14 @@ _NAME = (
     r"[\w-]*(?:secrets?|token|passw(?:or)?ds?|passphrase|credentials?"
     r"|(?:api|access|private|auth)[_-]?keys?)"
 )
-_NAMED = re.compile(_NAME, re.IGNORECASE)
+_NAMED = pattern(_NAME, re.IGNORECASE)
 _WORD = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"';|&]+)"""
 # in a command: NAME=value, --name=value, --name value
-_IN_COMMAND = re.compile(rf"(?P<name>{_NAME}(?:=|\s+|:\s*))(?P<value>{_WORD})", re.IGNORECASE)
+_IN_COMMAND = pattern(rf"(?P<name>{_NAME}(?:=|\s+|:\s*))(?P<value>{_WORD})", re.IGNORECASE)
 # https://user:password@host
-_IN_ADDRESS = re.compile(r"(?P<name>\b[a-z][a-z0-9+.-]*://[^\s/:@]+:)(?P<value>[^\s/@]+)(?=@)")
+_IN_ADDRESS = pattern(r"(?P<name>\b[a-z][a-z0-9+.-]*://[^\s/:@]+:)(?P<value>[^\s/@]+)(?=@)")
 # what well-known services' keys begin with, and private keys
-_KNOWN = re.compile(
+_KNOWN = pattern(
     r"\b(?:hf_|sk-|gh[pousr]_|github_pat_|glpat-|xox[abpr]-|AKIA|ya29\.)[\w.-]{12,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
     re.DOTALL,
@@ -32,6 +34,6 @@ def hidden_value(name: str, value: str) -> str:
 
 def hidden(text: str) -> str:
     """``text``, such as a command, without what looks like a secret in it."""
-    for pattern in (_IN_COMMAND, _IN_ADDRESS):
-        text = pattern.sub(rf"\g<name>{HIDDEN}", text)
+    for known in (_IN_COMMAND, _IN_ADDRESS):
+        text = known.sub(rf"\g<name>{HIDDEN}", text)
     return _KNOWN.sub(HIDDEN, text)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 from msgspec import Struct
+
+from fleetctl.package_files import package_text
 
 TIMEOUT_S = 30.0
 
@@ -26,7 +26,7 @@ class Authorized(Struct, frozen=True):
 
 def script() -> str:
     """authorize.sh, which reads the key's line on stdin."""
-    return files("fleetctl.access").joinpath("authorize.sh").read_text("utf-8")
+    return package_text("access/authorize.sh")
 
 
 def read(said: str) -> Authorized | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import time
 
@@ -22,9 +21,10 @@ from fleetctl.model.alerts import (
 from fleetctl.model.jobs import Job
 from fleetctl.model.targets import unknown_targets
 from fleetctl.model.topology import Fleet
+from fleetctl.patterns import pattern
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_LOOKS_LIKE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+|\$\{\w+\}")
+_LOOKS_LIKE_URL = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://\S+|\$\{\w+\}")
 _DESKTOP = "desktop"
 Locate = Callable[[str], str]
 

@@ -9,8 +9,9 @@ from ipaddress import IPv4Address
 from fleetctl.config.report import Report, TreePath, choices, nearest, quoted
 from fleetctl.model.jobs import Instance, Listen
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.patterns import pattern
 
-_PORT = re.compile(r"0*[0-9]{1,5}")
+_PORT = pattern(r"0*[0-9]{1,5}")
 
 
 def read_listens(

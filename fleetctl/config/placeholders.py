@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from fleetctl.config.report import Report, TreePath, choices, nearest, quoted
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.patterns import pattern
 
 ANY_NODE = "any."
 """Stand-in for the name of an unknown node; no node can have this name."""
@@ -21,7 +22,7 @@ ANY_ADDRESS = "0.0.0.0"
 OF_NODE = "address"
 """``{address.NETWORK}``; no service can have this name."""
 _VAR = "var"
-_PLACEHOLDER = re.compile(r"(?<![${])(?P<open>\{++)(?P<word>[A-Za-z_][\w.-]*+)(?P<close>\}++)")
+_PLACEHOLDER = pattern(r"(?<![${])(?P<open>\{++)(?P<word>[A-Za-z_][\w.-]*+)(?P<close>\}++)")
 
 
 class Unfillable(Exception):

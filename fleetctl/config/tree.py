@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from fleetctl.config.report import Position
+from fleetctl.patterns import pattern
 
 MAX_SIZE_BYTES = 4 * 1024 * 1024
 
@@ -42,5 +42,5 @@ def mark_of(text: str, index: int) -> Position:
     return Position(before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1)
 
 
-NULL = re.compile(r"~|null|Null|NULL|")
+NULL = pattern(r"~|null|Null|NULL|")
 """Plain texts that mean "nothing" (YAML 1.1 and 1.2)."""

@@ -14,14 +14,15 @@ from msgspec import Struct, inspect
 
 from fleetctl.config.report import Report, TreePath, choices, dotted, nearest, quoted
 from fleetctl.config.tree import NULL, Mapping, Scalar, Sequence, Tree
+from fleetctl.patterns import pattern
 
 MAX_VALUES = 500_000
 """Limit for aliases, which can make a small file unfold to any size."""
 
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
+_INTEGER = pattern(r"-?(0|[1-9][0-9]{0,17})")
+_NUMBER = pattern(r"-?(0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 
 _E = TypeVar("_E", bound=Struct)
 

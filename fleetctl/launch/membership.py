@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import assert_never
 
 from msgspec import Struct
@@ -22,6 +21,7 @@ from fleetctl.model.layout import STATE, instance_dir
 from fleetctl.model.ready import ALIVE_S
 from fleetctl.observe.asking import host_and_port, http_get
 from fleetctl.observe.conditions import command_text
+from fleetctl.package_files import package_text
 from fleetctl.probes.members import members_text
 from fleetctl.quoting import quote, quote_path
 
@@ -118,7 +118,7 @@ class Memberships:
 
 def _key_script(fleet: str, group: GroupRule, job: str) -> str:
     folder = quote_path(f"{STATE}/{fleet}/{job}")
-    private = files("fleetctl.launch").joinpath("private.sh").read_text("utf-8")
+    private = package_text("launch/private.sh")
     return f"""umask 077
 job={folder}
 {private}{members_text()}whole=${{job%/*}}
@@ -203,8 +203,7 @@ def _ready(fleet: str, instance: Instance) -> dict[str, object]:
 @cache
 def _program() -> str:
     """What runs on the node, as one file in which nothing of fleetctl is imported."""
-    folder = files("fleetctl")
-    first, *more = (folder.joinpath(name).read_text("utf-8") for name in _PROGRAM)
+    first, *more = (package_text(name) for name in _PROGRAM)
     lines = [line for text in more for line in text.splitlines(keepends=True)]
     own = ("from __future__", "from fleetctl.")
     return first + "".join(line for line in lines if not line.startswith(own))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 
 import msgspec
 
@@ -12,6 +11,7 @@ from fleetctl.launch.prober import asks_text
 from fleetctl.model.jobs import AtBoot, Instance, Restart
 from fleetctl.model.late_words import interface_word, path_word
 from fleetctl.model.layout import instance_dir
+from fleetctl.package_files import package_text
 from fleetctl.probes.asked.sockets import LISTENING
 from fleetctl.probes.late_words import interface_of_text
 from fleetctl.probes.members import members_text
@@ -52,10 +52,6 @@ s|$1|$2|g"
 }}
 lack() {{ rm -rf spec account files; echo "$1" >&2; give_up {NO_VALUE}; }}
 """
-
-
-def _shipped(name: str) -> str:
-    return files("fleetctl.launch").joinpath(name).read_text("utf-8")
 
 
 def pauses(restart: Restart) -> list[float]:
@@ -174,7 +170,7 @@ def boot_program(
         "LEFT": LEFT,
         "GONE": GONE,
     }
-    return f"""{members_text()}{_shipped("reach.sh")}{interface_of_text()}
+    return f"""{members_text()}{package_text("launch/reach.sh")}{interface_of_text()}
 fleet={quote(fleet)} job={quote(instance.job)} instance={quote(instance.name)}
 service={quote(instance.service)} hash={instance.definition_hash} patience={patience_s}
 segments='{SEGMENT_BYTES} {SEGMENTS_KEPT}'
@@ -186,7 +182,7 @@ alone() {{
 late() {{
 folder=$dir
 {_late_text(instance)}}}
-{_shipped("boot.sh")}"""
+{package_text("launch/boot.sh")}"""
 
 
 def prepare_script(fleet: str, instance: Instance, spec_bytes: int) -> str:
@@ -203,23 +199,24 @@ def prepare_script(fleet: str, instance: Instance, spec_bytes: int) -> str:
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     prober = ""
     if instance.liveness:
-        prober = f"put prober <<'PROBER_ENDS'\n{members_text()}{_shipped('prober.sh')}PROBER_ENDS\n"
+        text = members_text() + package_text("launch/prober.sh")
+        prober = f"put prober <<'PROBER_ENDS'\n{text}PROBER_ENDS\n"
     listening = "".join(f"{UNAME[os]}) echo {os}; {text};;\n" for os, text in LISTENING.items())
     return f"""account=$(export -p)
-{members_text()}{_shipped("reach.sh")}umask 077
+{members_text()}{package_text("launch/reach.sh")}umask 077
 dir={folder}
-{_shipped("private.sh")}job=${{dir%/*}} whole=${{dir%/*/*}}
+{package_text("launch/private.sh")}job=${{dir%/*}} whole=${{dir%/*/*}}
 private "${{whole%/*}}/." "$whole" "$job" "$dir" "$dir/log" || exit {NOT_WRITTEN}
 mkdir -p "$dir/log" 2>&1 || exit {NOT_WRITTEN}
 {_alone_text(fleet, instance)}put spec
 [ $(($(wc -c <spec))) -eq {spec_bytes} ] || {{ rm -f spec; give_up {TORN}; }}
 printf '%s\\n' "$account" | LC_ALL=C sed -E '{_NOT_OF_THE_ACCOUNT}' | put account
 put supervisor <<'SUPERVISOR_ENDS'
-{members_text()}{_shipped("supervisor.sh")}SUPERVISOR_ENDS
+{members_text()}{package_text("launch/supervisor.sh")}SUPERVISOR_ENDS
 put logger <<'LOGGER_ENDS'
-{_shipped("logger.sh")}LOGGER_ENDS
+{package_text("launch/logger.sh")}LOGGER_ENDS
 {prober}put tmux.conf <<'TMUX_ENDS'
-{_shipped("tmux.conf")}TMUX_ENDS
+{package_text("launch/tmux.conf")}TMUX_ENDS
 {LEAVE}rm -rf stop ready searched health unwell files told apart member.pid boot booted
 {_boot_files(fleet, instance)}{_late_text(instance)}pwd -P
 echo windows $(printf '%s\\n' "$windows" | sed 's/.* //')
@@ -248,7 +245,7 @@ def unlock_script(fleet: str, instance: Instance, *, forget: bool = False) -> st
 def forget_script(fleet: str, instance: Instance) -> str:
     """The script that makes an instance that has ended one that is stopped; see forget.sh."""
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
-    return f"dir={folder}\n{members_text()}{_shipped('forget.sh')}"
+    return f"dir={folder}\n{members_text()}{package_text('launch/forget.sh')}"
 
 
 def signal_script(fleet: str, instance: Instance, signal: str, *, whole: bool, traps: bool) -> str:
@@ -260,7 +257,7 @@ def signal_script(fleet: str, instance: Instance, signal: str, *, whole: bool, t
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     return (
         f"dir={folder} signal={quote(signal)} whole={1 if whole else ''} "
-        f"traps={1 if traps else ''}\n{members_text()}{_shipped('signal.sh')}"
+        f"traps={1 if traps else ''}\n{members_text()}{package_text('launch/signal.sh')}"
     )
 
 
@@ -269,7 +266,7 @@ def send_script(fleet: str, instance: Instance) -> str:
     folder = quote_path(instance_dir(fleet, instance.job, instance.name))
     return (
         f"dir={folder} fleet={quote(fleet)} job={quote(instance.job)} "
-        f"instance={quote(instance.name)}\n{_shipped('send.sh')}"
+        f"instance={quote(instance.name)}\n{package_text('launch/send.sh')}"
     )
 
 
@@ -280,5 +277,5 @@ def stop_script(fleet: str, instance: Instance) -> str:
         f"dir={folder} fleet={quote(fleet)} job={quote(instance.job)} "
         f"instance={quote(instance.name)} signal={instance.stop.signal} "
         f"grace={instance.stop.grace_s:g}\n"
-        f"{members_text()}{_shipped('reach.sh')}{_shipped('stop.sh')}"
+        f"{members_text()}{package_text('launch/reach.sh')}{package_text('launch/stop.sh')}"
     )

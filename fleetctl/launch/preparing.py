@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.resources import files
 
 from fleetctl.errors import LaunchError
 from fleetctl.launch.last_lines import LINES
@@ -12,6 +11,7 @@ from fleetctl.link.mistakes import of_node
 from fleetctl.logs.lines import read_last
 from fleetctl.model.jobs import PREPARE, Instance, Prepare
 from fleetctl.model.layout import prepare_dir
+from fleetctl.package_files import package_text
 from fleetctl.quoting import quote, quote_path
 
 TIMEOUT_S = 3600.0
@@ -75,8 +75,7 @@ class Preparations:
         script = (
             f"folder={quote_path(self._prepare.workdirs[node])}\n"
             f"state={quote_path(prepare_dir(self._fleet, instance.job, node))}\n"
-            f"command={quote(self.line(node))}\n"
-            + files("fleetctl.launch").joinpath("prepare.sh").read_text("utf-8")
+            f"command={quote(self.line(node))}\n" + package_text("launch/prepare.sh")
         )
         paths = "".join(f"{path}\n" for path in self._prepare.on).encode()
         with of_node(node):

@@ -12,8 +12,9 @@ from fleetctl.errors import UsageError
 from fleetctl.logs.buffer import Chunk
 from fleetctl.logs.lines import shown, tidy_lines
 from fleetctl.logs.tidying import plain
+from fleetctl.patterns import pattern
 
-_LOOKS_AROUND = re.compile(r"[$^]|\(\?|\\[AZz]")
+_LOOKS_AROUND = pattern(r"[$^]|\(\?|\\[AZz]")
 PATIENCE_S = 0.1
 """The most processor time for one search. What takes longer often never ends: ``(a|aa)+$``."""
 

@@ -6,14 +6,13 @@ them), so an offset always means the same byte, also after rotation.
 
 from __future__ import annotations
 
-from functools import cache
-
 from msgspec import Struct
 
 from fleetctl.errors import LinkError
 from fleetctl.link.protocol import Link
 from fleetctl.model.jobs import LogSource, PrepareLog
 from fleetctl.model.layout import instance_dir, prepare_dir
+from fleetctl.package_files import package_text
 from fleetctl.quoting import quote_path
 
 READ_TIMEOUT_S = 30.0
@@ -47,14 +46,7 @@ class LogLocation(Struct, frozen=True):
         """segments.sh with its settings, in one of its modes."""
         folder = quote_path(self.folder)
         given = " ".join(f"{key}={value}" for key, value in settings.items())
-        return f"dir={folder} mode={mode} {given}\n{_text()}"
-
-
-@cache
-def _text() -> str:
-    from importlib.resources import files  # slow to import, and a status needs no log
-
-    return files("fleetctl.logs").joinpath("segments.sh").read_text("utf-8")
+        return f"dir={folder} mode={mode} {given}\n{package_text('logs/segments.sh')}"
 
 
 class Span(Struct, frozen=True):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from fleetctl.hiding import HIDDEN, hidden
 from fleetctl.model.events import Event
+from fleetctl.patterns import pattern
 
 SCHEMA = "fleetctl.alert/1"
 DEFAULT_FOR_S = 30.0
@@ -27,9 +28,9 @@ AlertKind = Literal[
 ]
 ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 
-PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+PLACEHOLDER = pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """In a URL: a variable of the rule's ``env_file``."""
-_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+_URL = pattern(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>[^/?#]*)(?P<rest>.*)", re.DOTALL)
 _OPEN_SCHEMES = frozenset(
     {"dbus", "form", "forms", "gnome", "json", "jsons", "macosx", "ntfy", "ntfys"}
     | {"rsyslog", "syslog", "windows", "xml", "xmls"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from fleetctl.patterns import pattern
 
-_WORD = re.compile(r"<(interface on|path of) [\w.-]+>")
+_WORD = pattern(r"<(interface on|path of) [\w.-]+>")
 
 
 def late_word(text: str) -> str | None:

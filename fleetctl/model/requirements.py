@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from msgspec import Struct
 
+from fleetctl.patterns import pattern
+
 Operator = Literal[">=", ">", "==", "<=", "<"]
 
-_WRITTEN = re.compile(
+_WRITTEN = pattern(
     r"(?P<program>[A-Za-z0-9_][A-Za-z0-9_.+-]*)"
     r"(?:\s*(?P<operator>>=|>|==|<=|<)\s*(?P<version>[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}))?"
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct
+
+from fleetctl.patterns import pattern
 
 
 class Refusal(Struct, frozen=True):
@@ -18,21 +18,21 @@ class Refusal(Struct, frozen=True):
 
 _KNOWN = (
     (
-        re.compile(r"protocol version mismatch"),
+        pattern(r"protocol version mismatch"),
         "the tmux in PATH and the tmux server that runs do not fit: tmux was updated since that "
         "server was started ({said})",
         "Instances run on in it. When they may end, end it on the node: "
         "pkill -f 'tmux .*-Lfleetctl '; then fleetctl start.",
     ),
     (
-        re.compile(r"server exited unexpectedly|lost server"),
+        pattern(r"server exited unexpectedly|lost server"),
         "the tmux server went away while it was asked: it crashed, or is of another version than "
         "the tmux in PATH ({said})",
         "Ask again. If it says so every time, compare `tmux -V` with the tmux that runs "
         "(ps -axo pid,args | grep tmux), and end that one.",
     ),
     (
-        re.compile(r"open terminal failed"),
+        pattern(r"open terminal failed"),
         "tmux on the node cannot use this kind of terminal ({said})",
         "Install its description there (sudo apt install ncurses-term), or set TERM=xterm-256color "
         "here.",
@@ -42,7 +42,7 @@ _KNOWN = (
 
 def refusal(said: str) -> Refusal:
     """What ``said``, an error of tmux, means."""
-    for pattern, reason, hint in _KNOWN:
-        if pattern.search(said):
+    for known, reason, hint in _KNOWN:
+        if known.search(said):
             return Refusal(reason.format(said=said), hint)
     return Refusal(said)

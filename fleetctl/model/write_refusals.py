@@ -7,11 +7,12 @@ import re
 from msgspec import Struct
 
 from fleetctl.model.layout import STATE
+from fleetctl.patterns import pattern
 
-_FULL = re.compile(r"no space left on device|quota exceeded", re.I)
-_READ_ONLY = re.compile(r"read-only file system", re.I)
-_OPEN = re.compile(r"can be written by others|is a symbolic link|belongs to another account")
-_NO_FOLDER = re.compile(r"not a directory|file exists|directory nonexistent|is no folder", re.I)
+_FULL = pattern(r"no space left on device|quota exceeded", re.I)
+_READ_ONLY = pattern(r"read-only file system", re.I)
+_OPEN = pattern(r"can be written by others|is a symbolic link|belongs to another account")
+_NO_FOLDER = pattern(r"not a directory|file exists|directory nonexistent|is no folder", re.I)
 
 
 class WriteRefusal(Struct, frozen=True):

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
-
 import msgspec
 
 from fleetctl.model.actions import Note, Told, read_note
 from fleetctl.model.layout import actions_dir
+from fleetctl.package_files import package_text
 from fleetctl.quoting import quote, quote_path
 
 HALF_BYTES = 128 * 1024
 """A file that is as large becomes the older half."""
 LINE_BYTES = 3500
 """Longer lines are not noted as they are."""
-
-
-@cache
-def _shipped(package: str, name: str) -> str:
-    return files(package).joinpath(name).read_text("utf-8")
 
 
 def note_script(fleet: str, note: Note) -> str:
@@ -30,7 +23,7 @@ def note_script(fleet: str, note: Note) -> str:
     begun = line.decode("utf-8", "surrogateescape").removesuffix("}") + ","
     return (
         f"dir={quote_path(actions_dir(fleet))} most={HALF_BYTES}\nline={quote(begun)}\n"
-        f"{_shipped('fleetctl.launch', 'private.sh')}{_shipped('fleetctl.noting', 'note.sh')}"
+        f"{package_text('launch/private.sh')}{package_text('noting/note.sh')}"
     )
 
 

@@ -15,6 +15,7 @@ from functools import cache
 from msgspec import Struct
 
 from fleetctl.escaping import harmless
+from fleetctl.package_files import package_text
 
 MOST_S = 3600
 """Of how long ago at the most it is asked: a Mac's log is slow to read."""
@@ -69,9 +70,7 @@ def kernel_script(age_s: int) -> str:
 
     :param age_s: of how long ago.
     """
-    from importlib.resources import files
-
-    text = files("fleetctl.postmortem").joinpath("kernel.sh").read_text("utf-8")
+    text = package_text("postmortem/kernel.sh")
     return f"age={min(max(age_s, 60), MOST_S)} LC_ALL=C; export LC_ALL\n{text}"
 
 

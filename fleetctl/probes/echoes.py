@@ -6,13 +6,13 @@ neither with one another nor with the output of the other probes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 
 from fleetctl.model.network import Echo
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.address import ipv4
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.ping import parse_ping
@@ -20,7 +20,7 @@ from fleetctl.probes.parsers.unparsed import Unparsed
 from fleetctl.probes.script import TOKEN, UNAME
 
 LINE_END = "\x1f"
-_RECORD = re.compile(
+_RECORD = pattern(
     r"\x1e([0-9a-f]{12}) ([0-9.]{7,15}) (ping|tcp) ([0-9]{1,3}) ([^\n\x1e]*)\n"
 )  # matches any token, so that it is compiled only once
 CHECK_COUNT = 10

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from importlib.resources import files
 
 from fleetctl.model.jobs import Instance
 from fleetctl.model.late_words import interface_word, path_word
 from fleetctl.model.layout import files_dir
+from fleetctl.package_files import package_text
 from fleetctl.quoting import quote_path
 
 
 @lru_cache
 def interface_of_text() -> str:
     """The sh function ``interface_of``, without its comments."""
-    text = files("fleetctl.probes").joinpath("interface_of.sh").read_text("utf-8")
+    text = package_text("probes/interface_of.sh")
     return re.sub(r"^\s*#.*\n", "", text, flags=re.M)
 
 

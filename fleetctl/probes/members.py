@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from importlib.resources import files
+
+from fleetctl.package_files import package_text
 
 
 @lru_cache
@@ -20,5 +21,5 @@ def sockets_text() -> str:
 
 
 def _text(name: str) -> str:
-    text = files("fleetctl.probes").joinpath(name).read_text("utf-8")
+    text = package_text(f"probes/{name}")
     return re.sub(r"^\s*#.*\n", "", text, flags=re.M)

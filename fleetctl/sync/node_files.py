@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
-from importlib.resources import files
 
 from fleetctl.model.layout import sync_dir
 from fleetctl.model.syncing import SyncError
+from fleetctl.package_files import package_text
 from fleetctl.probes.python3 import python3
 from fleetctl.quoting import quote, quote_path
 from fleetctl.sync.answer import line
@@ -61,15 +61,16 @@ class Place:
 
         :param key: of the tree.
         """
-        return f"key={quote(key)}\n{self._given}{_shipped('describe.sh')}{_shipped('look.sh')}"
+        texts = package_text("sync/describe.sh") + package_text("sync/look.sh")
+        return f"key={quote(key)}\n{self._given}{texts}"
 
     @property
     def digest(self) -> str:
-        return self._given + _shipped("digest.sh")
+        return self._given + package_text("sync/digest.sh")
 
     @property
     def place(self) -> str:
-        return self._given + _shipped("describe.sh") + _shipped("place.sh")
+        return self._given + package_text("sync/describe.sh") + package_text("sync/place.sh")
 
     def receive(self, command: str) -> str:
         """Runs ``command``, a shell line, in the new stage, which is taken away if that fails."""
@@ -108,7 +109,3 @@ def _placing(plan: Plan) -> Iterator[str]:
     yield from (f"*{path}" for path in plan.send)
     yield from (f"+{digest} {path}" for path, digest in plan.sent.items())
     yield from (f"={line(path, entry)}" for path, entry in plan.there.items())
-
-
-def _shipped(name: str) -> str:
-    return files("fleetctl.sync").joinpath(name).read_text("utf-8")

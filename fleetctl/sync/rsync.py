@@ -14,7 +14,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 
 from fleetctl.errors import LinkError
@@ -22,6 +21,7 @@ from fleetctl.finishing import to_the_end
 from fleetctl.link.groups import start_group
 from fleetctl.link.protocol import Link, Stream
 from fleetctl.model.syncing import SyncError
+from fleetctl.package_files import package_text
 from fleetctl.quoting import join
 from fleetctl.sync.node_files import NO_STAGE, STALLED_S, Place, no_stage, not_sent
 
@@ -131,7 +131,7 @@ class Rsync:
 def _relay_folder() -> Path:
     """A new folder, which only this account may enter, with the program that rsync starts."""
     folder = Path(tempfile.mkdtemp(prefix="fleetctl-"))
-    text = files("fleetctl.sync").joinpath("relay.py").read_text("utf-8")
+    text = package_text("sync/relay.py")
     (folder / "relay.py").write_text(text, "utf-8")
     program = join([sys.executable or "python3", "-I", "-S", "relay.py", "socket"])
     (folder / "relay").write_text(f'exec {program} "$@"\n', "utf-8")

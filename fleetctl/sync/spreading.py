@@ -7,7 +7,6 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from fleetctl.escaping import visible
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import SHELL_START_S, Link, Stream
 from fleetctl.model.syncing import Entry, SyncError
+from fleetctl.package_files import package_text
 from fleetctl.probes.parsers import json_text
 from fleetctl.sync.node_files import NO_STAGE, STALLED_S, Place, no_stage
 from fleetctl.sync.share_program import JOIN_S, Seals, header, trailer
@@ -76,7 +76,7 @@ class Spreading:
         receiver = self._receivers[node]
         try:
             with of_node(node):
-                text = files("fleetctl.sync").joinpath("share_program.py").read_text("utf-8")
+                text = package_text("sync/share_program.py")
                 script = receiver.place.program(text)
                 async with receiver.link.stream(script) as stream:
                     return await self._talk(node, stream)

@@ -8,7 +8,6 @@ what the user wrote would stand in the way, the lines are told instead.
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Interface
 
 from msgspec.structs import replace
@@ -19,10 +18,11 @@ from fleetctl.health.repairs.new_profile import attachment
 from fleetctl.health.repairs.target import RepairTarget, SetupChange
 from fleetctl.model.setup import BootRoute, InterfaceSetup, NetworkSetup, OwnFile
 from fleetctl.model.status import RepairStep
+from fleetctl.patterns import pattern
 from fleetctl.quoting import quote
 
 _MADE_BY = "# written by fleetctl fix; fleetctl fix --undo takes it away"
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._@:+-]+")
+_PLAIN_PATH = pattern(r"[A-Za-z0-9/._@:+-]+")
 
 
 def address(target: RepairTarget, setup: NetworkSetup, base: InterfaceSetup) -> SetupChange:

@@ -25,6 +25,7 @@ from msgspec import Struct
 from fleetctl.link.groups import end_group, start_group
 from fleetctl.link.ssh.user_config import words
 from fleetctl.local_files import nobody_else_writes, write_private
+from fleetctl.patterns import pattern
 
 AT_ONCE = 8
 """So many ssh processes are asked side by side."""
@@ -32,8 +33,8 @@ AT_ONCE = 8
 _LOOK_EVERY_S = 1.0
 """So long the files that an answer rests on are not looked at again."""
 
-_READ = re.compile(r"^debug1: Reading configuration data (.+?)\r?$", re.MULTILINE)
-_NOISE = re.compile(r"debug\d: |Pseudo-terminal will not|OpenSSH_")
+_READ = pattern(r"^debug1: Reading configuration data (.+?)\r?$", re.MULTILINE)
+_NOISE = pattern(r"debug\d: |Pseudo-terminal will not|OpenSSH_")
 _CHANGES = re.compile(rb"\$\{|^\s*match\b.*\b(?:exec|localnetwork|version)\b", re.I | re.M)
 """What depends on more than files: such a configuration is asked anew each time."""
 _SYSTEM = Path("/etc/ssh/ssh_config")

@@ -103,7 +103,8 @@ async def _resolve(name: str, host: str, port: int, family: int) -> Sequence[_Ad
     kind_of = {"family": family, "type": socket.SOCK_STREAM}
     try:
         with suppress(socket.gaierror, UnicodeError):  # a number needs no DNS, and no thread for it
-            numbers = socket.getaddrinfo(host, port, **kind_of, flags=socket.AI_NUMERICHOST)
+            digits = host.encode("ascii")  # a str would load all of IDNA
+            numbers = socket.getaddrinfo(digits, port, **kind_of, flags=socket.AI_NUMERICHOST)
             return [(family, address) for family, _, _, _, address in numbers]
         found = await loop.getaddrinfo(host, port, **kind_of)
     except (socket.gaierror, UnicodeError) as error:

@@ -25,6 +25,7 @@ from fleetctl.link.ssh.identities import LOCKED
 from fleetctl.link.ssh.jumps import Through
 from fleetctl.link.ssh.shown_key import ShownKey
 from fleetctl.link.ssh.way_in import Login, path_word
+from fleetctl.patterns import pattern
 
 _HUNG_HINT = "sshd on the node is stuck or overloaded; restart it, or the node, at its screen."
 _HEARD_BYTES = 4096
@@ -34,17 +35,17 @@ _TOLD = 200
 # of causes that pass.
 _PASSING = (
     (
-        re.compile(r"Exceeded MaxStartups"),
+        pattern(r"Exceeded MaxStartups"),
         "Too many logins at once for its sshd: other machines or logins in vain use them up, or "
         "MaxStartups in sshd_config(5) is low.",
     ),
     (
-        re.compile(r"Not allowed at this time"),
+        pattern(r"Not allowed at this time"),
         "Its sshd punishes this machine's address for logins that failed (PerSourcePenalties in "
         "sshd_config(5)): wait some minutes, and stop what tries in vain.",
     ),
     (
-        re.compile(r"booting up|not permitted to log in yet"),
+        pattern(r"booting up|not permitted to log in yet"),
         "Wait until it has started; `systemctl list-jobs` at its screen says what it waits for.",
     ),
 )
@@ -260,8 +261,8 @@ def _closed(
 ) -> LinkError | TurnedAway:
     """The server closed the connection before the login's end."""
     where, said = login.where, client.said
-    for pattern, hint in _PASSING:
-        if pattern.search(said):
+    for passing, hint in _PASSING:
+        if passing.search(said):
             reason = f"{where} takes no logins now: it says {said!r}"
             return TurnedAway(ConnectFailed(name, reason, hint=hint, silent=False), told=True)
     if client.connected and not client.greeted and not said:

@@ -6,12 +6,13 @@ import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.number import whole
 
-_MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:([:.])[0-9a-fA-F]{1,2})(?:\1[0-9a-fA-F]{1,2}){4}")
+_MAC = pattern(r"[0-9a-fA-F]{1,2}(?:([:.])[0-9a-fA-F]{1,2})(?:\1[0-9a-fA-F]{1,2}){4}")
 EVERYWHERE = IPv4Network((0, 0))
 """The destination of a default route."""
-_INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.@:-]*")
+_INTERFACE = pattern(r"[A-Za-z][A-Za-z0-9_.@:-]*")
 
 
 def ipv4(text: object) -> IPv4Address | None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Address
 
 from msgspec import Struct
 
 from fleetctl.model.network import Neighbour
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers import address
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_LINE = re.compile(r"(?P<name>\S+) \((?P<ip>[0-9.]{7,15})\) at (?P<rest>.+)")
-_NONE = re.compile(r"-- no entry\b|\bno match found|: no entries\b")
+_LINE = pattern(r"(?P<name>\S+) \((?P<ip>[0-9.]{7,15})\) at (?P<rest>.+)")
+_NONE = pattern(r"-- no entry\b|\bno match found|: no entries\b")
 
 
 class Entry(Struct, frozen=True):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_BOOT = re.compile(r"\{ sec = ([0-9]{1,18}), usec = [0-9]+ \}")
+_BOOT = pattern(r"\{ sec = ([0-9]{1,18}), usec = [0-9]+ \}")
 
 
 def parse_boottime(text: str) -> int | Unparsed:

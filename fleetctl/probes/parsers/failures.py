@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_ABSENT = re.compile(
+_ABSENT = pattern(
     "|".join(
         (
             r"command not found|unknown command:|: applet not found",

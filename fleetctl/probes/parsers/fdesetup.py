@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_STATUS = re.compile(r"^FileVault is (On|Off)\b", re.M)
+_STATUS = pattern(r"^FileVault is (On|Off)\b", re.M)
 
 
 def parse_filevault(text: str) -> bool | Unparsed:

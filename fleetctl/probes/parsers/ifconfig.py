@@ -10,15 +10,16 @@ from itertools import pairwise
 from msgspec import Struct
 
 from fleetctl.model.network import Interface
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers import address
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_HEAD = re.compile(
+_HEAD = pattern(
     r"(?P<name>\S{1,32}): flags=[0-9a-fA-F]{1,16}<(?P<flags>[^<>]*)>(?:.*?\bmtu (?P<mtu>\d+))?.*"
 )
-_MISSING = re.compile(r"interface \S{1,64} does not exist|: error fetching interface information")
+_MISSING = pattern(r"interface \S{1,64} does not exist|: error fetching interface information")
 
 
 class Inet(Struct, frozen=True):

@@ -10,14 +10,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.model.setup import IFUPDOWN_FOLDER, BootRoute, InterfaceSetup, OwnFile
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers import address
 
 FILE = "/etc/network/interfaces"
-_INCLUDES = re.compile(
+_INCLUDES = pattern(
     r"^\s*source(?:-directory)?\s+(?:/etc/network/)?interfaces\.d(?:/\*)?/?\s*$", re.M
 )
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+")  # other names in such a folder are left out
-_ROUTE = re.compile(r"\bip (?:-4 )?route (?:add|replace) (\S+) via (\S+)")
+_PLAIN = pattern(r"[A-Za-z0-9_-]+")  # other names in such a folder are left out
+_ROUTE = pattern(r"\bip (?:-4 )?route (?:add|replace) (\S+) via (\S+)")
 
 
 class _Stanza(Struct):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 from msgspec import Struct
 
 from fleetctl.model.network import Interface
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers import address, json_text
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_MISSING = re.compile(r'Device "\S+" does not exist|[Cc]annot find device')
+_MISSING = pattern(r'Device "\S+" does not exist|[Cc]annot find device')
 
 
 class IpLink(Struct, frozen=True):

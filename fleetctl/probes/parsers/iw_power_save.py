@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_LINE = re.compile(r"^\s*Power save: (on|off)\s*$", re.MULTILINE)
+_LINE = pattern(r"^\s*Power save: (on|off)\s*$", re.MULTILINE)
 
 
 def parse_power_save(text: str) -> bool | Unparsed:

@@ -6,8 +6,10 @@ import json
 import re
 from typing import Any, NoReturn
 
+from fleetctl.patterns import pattern
+
 _TRIES = 64  # lines that look like a beginning; bounds the time for a text of brackets
-_BEGINNING = re.compile(r"^[ \t]*([\[{])", re.MULTILINE)
+_BEGINNING = pattern(r"^[ \t]*([\[{])", re.MULTILINE)
 
 
 def _refuse(name: str) -> NoReturn:

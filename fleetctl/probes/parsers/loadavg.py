@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import decimal
 from fleetctl.probes.parsers.unparsed import Unparsed
 
 _NUMBER = r"(\d{1,6}[.,]\d{1,4})"  # a comma without LC_ALL=C
-_LINE = re.compile(
+_LINE = pattern(
     rf"(?:vm\.loadavg:\s*)?\{{ {_NUMBER} {_NUMBER} {_NUMBER} \}}"
     rf"|{_NUMBER}(?: {_NUMBER} {_NUMBER} \d+/\d+ \d+)?",
     re.ASCII,

@@ -6,7 +6,6 @@ Networks are printed without trailing zero octets, and without the mask if it is
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
@@ -14,6 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from fleetctl.model.network import Route, RouteType
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers import address
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import whole
@@ -21,8 +21,8 @@ from fleetctl.probes.parsers.unparsed import Unparsed
 
 GatewayKind = Literal["ip", "link", "mac", "interface"]
 
-_FLAGS = re.compile(r"[A-Z][A-Za-z0-9]{0,31}")
-_LINK = re.compile(r"link#\d+")
+_FLAGS = pattern(r"[A-Z][A-Za-z0-9]{0,31}")
+_LINK = pattern(r"link#\d+")
 _COLUMNS = (
     ("Destination", "Gateway", "Flags", "Netif", "Expire"),  # 10.15 and newer
     ("Destination", "Gateway", "Flags", "Refs", "Use", "Netif", "Expire"),

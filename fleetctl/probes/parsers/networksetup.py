@@ -11,13 +11,14 @@ from ipaddress import IPv4Address, IPv4Network
 from msgspec import Struct
 
 from fleetctl.model.setup import Method
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers import address
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_HEAD = re.compile(r"\((?P<mark>\*?\d*)\) (?P<name>.+)")
+_HEAD = pattern(r"\((?P<mark>\*?\d*)\) (?P<name>.+)")
 # The last "Device:" counts, since a port's name is free text: "Adapter (en4), Device: x".
-_PORT = re.compile(r"\(Hardware Port: (?P<port>.*), Device: ?(?P<device>\S*)\)")
+_PORT = pattern(r"\(Hardware Port: (?P<port>.*), Device: ?(?P<device>\S*)\)")
 _METHODS: dict[str, Method] = {
     "manual configuration": "manual",
     "dhcp configuration": "dhcp",
@@ -28,7 +29,7 @@ _METHODS: dict[str, Method] = {
     "ipv4 off": "off",
 }
 _ADDRESS = r"(\d+\.\d+\.\d+\.\d+)"
-_ROUTE = re.compile(rf"\D*?{_ADDRESS}\D+?{_ADDRESS}\D+?{_ADDRESS}\s*", re.ASCII)
+_ROUTE = pattern(rf"\D*?{_ADDRESS}\D+?{_ADDRESS}\D+?{_ADDRESS}\s*", re.ASCII)
 _NO_SERVICE = ("not a recognized network service", "unable to find item in network database")
 
 

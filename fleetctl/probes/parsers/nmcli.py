@@ -6,19 +6,20 @@ import re
 
 from msgspec import Struct
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
 _ERRORS = (
-    (re.compile(r"NetworkManager is not running|could not create NMClient", re.I), "not_running"),
-    (re.compile(r"Device '?[^']*'? not found|unknown device", re.I), "no_such_device"),
-    (re.compile(r"no such connection|unknown connection", re.I), "no_such_connection"),
-    (re.compile(r"invalid field|allowed fields", re.I), "invalid_field"),
-    (re.compile(r"not authorized|insufficient privileges", re.I), "not_authorized"),
-    (re.compile(r"timeout .*expired", re.I), "timeout"),
-    (re.compile(r"activation failed", re.I), "activation_failed"),
+    (pattern(r"NetworkManager is not running|could not create NMClient", re.I), "not_running"),
+    (pattern(r"Device '?[^']*'? not found|unknown device", re.I), "no_such_device"),
+    (pattern(r"no such connection|unknown connection", re.I), "no_such_connection"),
+    (pattern(r"invalid field|allowed fields", re.I), "invalid_field"),
+    (pattern(r"not authorized|insufficient privileges", re.I), "not_authorized"),
+    (pattern(r"timeout .*expired", re.I), "timeout"),
+    (pattern(r"activation failed", re.I), "activation_failed"),
 )  # fmt: skip
-_KEY = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+(?:\[\d+\])?")  # setting.property
+_KEY = pattern(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+(?:\[\d+\])?")  # setting.property
 
 
 class Connection(Struct, frozen=True):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from fleetctl.patterns import pattern
+
 _DIGITS = 18  # fits 64 bits, and Python refuses to convert thousands of digits
-_DECIMAL = re.compile(r"-?[0-9]{1,18}(?:[.,][0-9]{1,18})?", re.ASCII)
+_DECIMAL = pattern(r"-?[0-9]{1,18}(?:[.,][0-9]{1,18})?", re.ASCII)
 
 
 def whole(text: str | None) -> int | None:

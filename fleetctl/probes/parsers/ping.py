@@ -11,29 +11,30 @@ import re
 from msgspec import Struct
 
 from fleetctl.model.network import Echo
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import absent, phrase, unparsed
 from fleetctl.probes.parsers.number import decimal, whole
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_COUNTS = re.compile(
+_COUNTS = pattern(
     r"(?<!\d)(\d{1,18}) packets? transmitted, (\d{1,18}) (?:packets? )?received(.*)", re.ASCII
 )
-_LOSS = re.compile(r"(?<![\d.])([\d.]{1,18})% packet loss", re.ASCII)
-_DUPLICATES = re.compile(r"(?<!\d)(\d{1,18}) duplicates", re.ASCII)
-_ICMP_ERRORS = re.compile(r"\+(\d{1,18}) errors", re.ASCII)
-_LATE = re.compile(r"(?<!\d)(\d{1,18}) packets? out of wait time", re.ASCII)
-_TIMES = re.compile(
+_LOSS = pattern(r"(?<![\d.])([\d.]{1,18})% packet loss", re.ASCII)
+_DUPLICATES = pattern(r"(?<!\d)(\d{1,18}) duplicates", re.ASCII)
+_ICMP_ERRORS = pattern(r"\+(\d{1,18}) errors", re.ASCII)
+_LATE = pattern(r"(?<!\d)(\d{1,18}) packets? out of wait time", re.ASCII)
+_TIMES = pattern(
     r"(?:rtt|round-trip) min/avg/max(?:/(?:mdev|stddev|std-dev))? = "
     r"([\d.]+)/([\d.]+)/([\d.]+)(?:/([\d.]+))? ms",
     re.ASCII,
 )
-_ROUTER = re.compile(
+_ROUTER = pattern(
     r"(?:From |\d+ bytes from ).*?"
     r"((?:Destination|Source|Network|Host|Port|Packet|Time to live|Redirect|Frag|Communication)"
     r"\b[A-Za-z ,.()=\d:>-]*)",
     re.ASCII,
 )
-_OWN = re.compile(
+_OWN = pattern(
     r"(?:ping|ping6|connect|sendmsg|sendto)\b.*?: ?.*|usage: ping.*|do you want to ping.*",
     re.IGNORECASE,
 )

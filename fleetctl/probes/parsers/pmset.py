@@ -6,16 +6,15 @@ Before them may stand one for the whole system, parted by tabs: ``SleepDisabled 
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.unparsed import Unparsed
 
 # After "sleep N" may follow, in parentheses, the processes that prevent sleep now.
-_LINE = re.compile(r"[ \t]+([A-Za-z][\w -]*?)[ \t]+(\S+)(?:[ \t]+\(.*\))?[ \t]*")
+_LINE = pattern(r"[ \t]+([A-Za-z][\w -]*?)[ \t]+(\S+)(?:[ \t]+\(.*\))?[ \t]*")
 
 
 class PowerSettings(Struct, frozen=True):

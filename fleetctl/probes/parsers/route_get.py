@@ -6,18 +6,18 @@ stderr are read.
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Address
 
 from msgspec import Struct
 
 from fleetctl.model.network import RouteTaken
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers import address
 from fleetctl.probes.parsers.failures import absent, phrase, unparsed
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_LINE = re.compile(r"\s*(route to|destination|mask|gateway|interface|flags):\s+(\S.*?)\s*")
+_LINE = pattern(r"\s*(route to|destination|mask|gateway|interface|flags):\s+(\S.*?)\s*")
 
 
 class RouteGet(Struct, frozen=True):

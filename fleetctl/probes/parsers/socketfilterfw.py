@@ -6,16 +6,13 @@ import re
 
 from msgspec import Struct
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_STATE = re.compile(r"Firewall is .*\(State = ([0-2])\)", re.IGNORECASE)
-_STEALTH = re.compile(
-    r"stealth mode (?:is )?(?:set to )?(enabled|disabled|on|off)\b", re.IGNORECASE
-)
-_BLOCK = re.compile(
-    r"block all (?:state )?(?:set to |is )?(enabled|disabled|on|off)\b", re.IGNORECASE
-)
+_STATE = pattern(r"Firewall is .*\(State = ([0-2])\)", re.IGNORECASE)
+_STEALTH = pattern(r"stealth mode (?:is )?(?:set to )?(enabled|disabled|on|off)\b", re.IGNORECASE)
+_BLOCK = pattern(r"block all (?:state )?(?:set to |is )?(enabled|disabled|on|off)\b", re.IGNORECASE)
 
 
 class Firewall(Struct, frozen=True):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from fleetctl.model.facts import Listener, TcpConnection
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.address import ipv4, unmapped
 from fleetctl.probes.parsers.number import whole
 
-_PROCESS = re.compile(r'\("(?P<name>.*?)",pid=(?P<pid>[0-9]{1,18}),fd=[0-9]+\)')
+_PROCESS = pattern(r'\("(?P<name>.*?)",pid=(?P<pid>[0-9]{1,18}),fd=[0-9]+\)')
 # Not greedy, and up to the pid: a process may have quotes in its name.
 
 

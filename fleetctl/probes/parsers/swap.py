@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import decimal
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_USAGE = re.compile(r"used = (?P<used>[0-9]{1,12}[.,][0-9]{2})M", re.ASCII)
+_USAGE = pattern(r"used = (?P<used>[0-9]{1,12}[.,][0-9]{2})M", re.ASCII)
 
 
 def parse_swapusage(text: str) -> int | Unparsed:

@@ -6,17 +6,17 @@ config.py).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers import json_text
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_RECEPTACLE = re.compile(r"receptacle_\d{1,3}_tag")
+_RECEPTACLE = pattern(r"receptacle_\d{1,3}_tag")
 _DEPTH = 8  # devices in a chain
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_LINE = re.compile(r"^\s*(-?\d{1,6})\s*$", re.MULTILINE | re.ASCII)
+_LINE = pattern(r"^\s*(-?\d{1,6})\s*$", re.MULTILINE | re.ASCII)
 
 
 def parse_thermal(text: str) -> float | Unparsed:

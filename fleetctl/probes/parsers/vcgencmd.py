@@ -6,10 +6,11 @@ import re
 
 from msgspec import Struct
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_THROTTLED = re.compile(r"^\s*throttled=0x([0-9a-fA-F]{1,8})\s*$", re.MULTILINE)
+_THROTTLED = pattern(r"^\s*throttled=0x([0-9a-fA-F]{1,8})\s*$", re.MULTILINE)
 
 
 class Throttled(Struct, frozen=True):

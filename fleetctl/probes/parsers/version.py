@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-_DOTTED = re.compile(r"(?<![0-9.])[0-9]{1,9}(?:\.[0-9]{1,9}){1,5}")
-_WHOLE = re.compile(r"(?<![0-9A-Za-z.])[0-9]{1,9}(?![0-9])")
-_NO_VERSION = re.compile(r"protocol version [0-9]+")
+from fleetctl.patterns import pattern
+
+_DOTTED = pattern(r"(?<![0-9.])[0-9]{1,9}(?:\.[0-9]{1,9}){1,5}")
+_WHOLE = pattern(r"(?<![0-9A-Za-z.])[0-9]{1,9}(?![0-9])")
+_NO_VERSION = pattern(r"protocol version [0-9]+")
 """Apple's rsync says which protocol it speaks before it says which version it is."""
 
 

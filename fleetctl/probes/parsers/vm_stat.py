@@ -6,12 +6,13 @@ import re
 
 from msgspec import Struct
 
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.failures import unparsed
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.parsers.unparsed import Unparsed
 
-_PAGE = re.compile(r"page size of (\d+) bytes", re.ASCII)
-_COUNTER = re.compile(r'"?([A-Z][^":]*)"?:\s+(\d+)\.', re.ASCII)
+_PAGE = pattern(r"page size of (\d+) bytes", re.ASCII)
+_COUNTER = pattern(r'"?([A-Z][^":]*)"?:\s+(\d+)\.', re.ASCII)
 _USED = ("Pages active", "Pages wired down", "Pages occupied by compressor")
 
 

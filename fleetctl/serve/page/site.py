@@ -7,7 +7,6 @@ import html
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import textual_serve
@@ -17,6 +16,7 @@ from aiohttp.typedefs import Handler
 from fleetctl.errors import FleetctlError
 from fleetctl.link.mistakes import told
 from fleetctl.model.events import Event
+from fleetctl.package_files import package_text
 from fleetctl.serve.newest import Newest
 from fleetctl.serve.page import listeners
 from fleetctl.serve.page.browsers import Browsers
@@ -35,7 +35,6 @@ RETRY_S = "2"
 _LOGIN = ("GET", "/"), ("GET", "/login"), ("POST", "/login")
 """What is answered without a token: by asking for it."""
 _PUBLIC = ("/page.css",)
-_HERE = files("fleetctl.serve.page")
 _SHOWN = {"page.css": "text/css", "page.js": "text/javascript"}
 
 
@@ -250,7 +249,7 @@ def _not_yet(why: str) -> web.Response:
 
 
 def _page(name: str, words: dict[str, str], status: int = 200) -> web.Response:
-    text = (_HERE / name).read_text("utf-8")
+    text = package_text(f"serve/page/{name}")
     for place, word in words.items():
         text = text.replace(f"{{{place}}}", html.escape(word))
     return web.Response(text=text, content_type="text/html", status=status)
@@ -258,7 +257,7 @@ def _page(name: str, words: dict[str, str], status: int = 200) -> web.Response:
 
 def _shown(name: str, kind: str) -> Handler:
     async def answer(_: web.Request) -> web.StreamResponse:
-        text = (_HERE / name).read_text("utf-8")
+        text = package_text(f"serve/page/{name}")
         return web.Response(text=text, content_type=kind)
 
     return answer
