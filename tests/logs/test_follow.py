@@ -21,6 +21,7 @@ from fleetctl.logs import segments as segments_module
 from fleetctl.logs.follow import Cut, Event, Gap, Lines, Resumed, follow
 from fleetctl.logs.segments import LogLocation
 from fleetctl.model.topology import SSH, Fleet, Node
+from fleetctl.package_files import package_text
 from tests.logs.loggers import Logger, segments, write_segments
 from tests.openssh import Server, alive, bounded, until, wait_for
 
@@ -301,14 +302,14 @@ def test_a_log_that_cannot_be_read_is_reported_and_tried_again(
     server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_segments(folder, {0: b"one\n"}, {})
-    works = segments_module._text()
-    attempts = []
+    works = package_text("logs/segments.sh")
+    attempts: list[str] = []
 
-    def broken() -> str:
-        attempts.append(1)
+    def broken(name: str) -> str:
+        attempts.append(name)
         return works if len(attempts) > 4 else "echo no awk here >&2; exit 127\n"
 
-    monkeypatch.setattr(segments_module, "_text", broken)
+    monkeypatch.setattr(segments_module, "package_text", broken)
 
     async def body() -> None:
         async with server.links() as links, _following(PLACE, "pi4", links, 0) as events:
