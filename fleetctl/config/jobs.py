@@ -23,14 +23,9 @@ from fleetctl.config.ready import FROM_OUTSIDE, read_ready, written_kinds
 from fleetctl.config.report import Report, TreePath, choices, nearest
 from fleetctl.config.requires import read_requires
 from fleetctl.config.scope import Scope, ServicePlace
-from fleetctl.config.shape import (
-    JobEntry,
-    ReadyEntry,
-    RestartEntry,
-    ServiceEntry,
-    StopEntry,
-    given,
-)
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.jobs import JobEntry
+from fleetctl.config.shape.services import ReadyEntry, RestartEntry, ServiceEntry, StopEntry
 from fleetctl.config.sync import Locate, read_prepare, read_sync
 from fleetctl.model.jobs import GroupRule, Instance, Job, Listen, Restart, Service, Stop, Until
 from fleetctl.model.liveness import Liveness
