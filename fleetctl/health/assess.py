@@ -15,10 +15,13 @@ from fleetctl.errors import (
     LinkLost,
     LocalNetworkDenied,
 )
+from fleetctl.health.connection_problems import link_problem, login_problems
 from fleetctl.health.contact import ALONE, Contacts
 from fleetctl.health.contact import lost as lost_contact
+from fleetctl.health.instance_problems import service_problems
 from fleetctl.health.kinds.instances import CONNECTION_LOST
 from fleetctl.health.kinds.reachability import NO_INTERNET
+from fleetctl.health.machine_problems import node_problems
 from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
 from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
@@ -26,12 +29,6 @@ from fleetctl.health.order import in_order
 from fleetctl.health.orphans import orphaned
 from fleetctl.health.parity import parity, parity_problems
 from fleetctl.health.power import is_mac, reboot_status, sleep_status
-from fleetctl.health.problems import (
-    link_problem,
-    login_problems,
-    node_problems,
-    service_problems,
-)
 from fleetctl.health.progress import job_progress, with_progress
 from fleetctl.health.requirements import requirement_problems
 from fleetctl.health.services import service_status, unknown_status

@@ -10,7 +10,7 @@ import pytest
 
 from fleetctl.errors import ConnectTimedOut, LinkError
 from fleetctl.health.assess import assess
-from fleetctl.health.problems import too_old
+from fleetctl.health.machine_problems import too_old
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NodeFacts, Pane, Record
 from fleetctl.model.jobs import Job

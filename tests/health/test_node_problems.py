@@ -8,7 +8,8 @@ from typing import Any, Literal
 import pytest
 
 from fleetctl.health.assess import Checked, assess
-from fleetctl.health.problems import login_problems, node_problems
+from fleetctl.health.connection_problems import login_problems
+from fleetctl.health.machine_problems import node_problems
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import (
     CUT_OFF,
