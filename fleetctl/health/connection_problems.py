@@ -2,31 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from fleetctl.errors import LinkError
+from msgspec.structs import replace
+
+from fleetctl.errors import ConnectFailed, ConnectTimedOut, LinkError, LinkLost, LocalNetworkDenied
 from fleetctl.health.kinds.connection import LOGIN_SHELL_SLOW, SSH_CONFIG_IGNORED
 from fleetctl.health.kinds.kind import listed_or_counted
 from fleetctl.health.kinds.registry import KINDS
+from fleetctl.health.network.diagnosis import Diagnosis
+from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Job
 from fleetctl.model.look import Look
 from fleetctl.model.plan import carried
 from fleetctl.model.status import Problem
-from fleetctl.model.topology import Node
+from fleetctl.model.topology import Fleet, Node
 
 SLOW_SHELL_S = 4.0
 """A login shell that takes longer is told; it is usually there within a few tenths of a second."""
+_SILENT = (ConnectFailed, ConnectTimedOut, LinkLost)
+"""Errors of a node that does not answer, or no longer does."""
 
 
-def link_problem(node: Node, error: LinkError, job: Job | None) -> Problem:
-    """The node cannot be talked to."""
+def lost_node(node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosis) -> Problem:
+    """The node cannot be asked. Affects its instances, and the nodes reached only through it."""
+    jumped = [name for name, jump in diagnosis.explained.items() if jump == node.name]
+    behind = diagnosis.behind.get(node.name, ())
     hint = f". {error.hint}" if error.hint else ""
-    return KINDS[error.code].problem(
+    problem = KINDS[error.code].problem(
         node.name,
         reason=f"{error.reason}{hint}",
         what=f"{node.name} cannot be reached: {error.reason}",
-        affects=carried(job, node.name),
+        affects=tuple(dict.fromkeys((*carried(job, node.name), *behind, *jumped))),
         evidence=error.reason,
+    )
+    answers = diagnosis.elsewhere.get(node.name)
+    if answers and isinstance(error, _SILENT):
+        summary = (
+            f"{node.name} cannot be reached: {error.reason}. The machine itself runs, since it "
+            f"answers {answers[0]}: its SSH server or its link to this machine is what fails"
+        )
+        return replace(problem, summary=summary)
+    return problem
+
+
+def all_lost(
+    fleet: Fleet,
+    lost: Mapping[str, LinkError],
+    facts: Mapping[str, NodeFacts],
+    problems: Sequence[Problem],
+) -> Problem | None:
+    """If this machine is cut off: one problem in place of one for each node."""
+    remote = [n.name for n in fleet.nodes.values() if n.connection == "ssh"]
+    if len(remote) < 2 or not all((e := lost.get(n)) and e.silent for n in remote):
+        return None
+    local = next((n.name for n in fleet.nodes.values() if n.connection == "local"), None)
+    first = lost[remote[0]]
+    denied = isinstance(first, LocalNetworkDenied)
+    if not denied and local and local in facts and fleet.internet:
+        echo = facts[local].network.echoes.get(fleet.internet)
+        if echo is None or echo.received:
+            return None
+    why = "this machine is not on their network"
+    if denied:
+        why = "allow it under System Settings, Privacy & Security, Local Network"
+    hit = (name for p in problems if p.node in lost for name in p.affects)
+    return Problem(
+        code=first.code,
+        severity="error",
+        node=local,
+        summary=f"no node can be reached ({first.reason}): {why}",
+        affects=tuple(dict.fromkeys((*remote, *hit))),
+        evidence="; ".join(f"{name}: {lost[name].reason}" for name in remote[:4]),
     )
 
 
