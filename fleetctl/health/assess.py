@@ -35,18 +35,9 @@ from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.leases import with_leases
 from fleetctl.model.look import Look
+from fleetctl.model.node_status import NodeState, NodeStatus, ReachStatus, SSHStatus
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import (
-    SCHEMA,
-    FleetStatus,
-    JobStatus,
-    NodeState,
-    NodeStatus,
-    Problem,
-    ReachStatus,
-    ServiceStatus,
-    SSHStatus,
-)
+from fleetctl.model.status import SCHEMA, FleetStatus, JobStatus, Problem, ServiceStatus
 from fleetctl.model.topology import DHCP, Fleet, Node
 
 

@@ -39,8 +39,9 @@ from fleetctl.model.jobs import Job, Service
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Neighbour
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.ready import Ready
-from fleetctl.model.status import Problem, SystemStatus
+from fleetctl.model.status import Problem
 from fleetctl.model.topology import OSES
 from tests.bench.fleets import EDGE, EXPECTATIONS, FLEET, measured, result
 from tests.health.facts import HAS_TMUX, PID, ago, facts, health, listener, pane, record
