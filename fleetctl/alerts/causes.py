@@ -12,13 +12,8 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 
 from fleetctl.model.alerts import AlertKind, AlertRule, Cause
-from fleetctl.model.status import (
-    ALIVE_STATES,
-    FleetStatus,
-    NodeStatus,
-    Problem,
-    ServiceStatus,
-)
+from fleetctl.model.node_status import NodeStatus
+from fleetctl.model.status import ALIVE_STATES, FleetStatus, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.quantities import count, duration, size
 

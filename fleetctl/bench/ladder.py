@@ -12,7 +12,8 @@ from fleetctl.bench.verdict import Judged
 from fleetctl.health.network.causes import Way
 from fleetctl.model.bench import BenchPath, Measured, Rung, RungName
 from fleetctl.model.expectations import Expectations, ExpectedReach
-from fleetctl.model.status import AddressStatus, FleetStatus, RouteStatus
+from fleetctl.model.node_status import AddressStatus, RouteStatus
+from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
 
 _Found = tuple[bool | None, str | None]

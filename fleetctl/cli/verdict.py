@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fleetctl.cli.render import marked, plain, problem_lines, style, table, width
 from fleetctl.marks import verdict
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import FleetStatus, ReachStatus
+from fleetctl.model.node_status import ReachStatus
+from fleetctl.model.status import FleetStatus
 from fleetctl.quantities import count
 from fleetctl.words.check import (
     LEGEND,

@@ -8,7 +8,8 @@ from datetime import time
 from msgspec import UnsetType
 
 from fleetctl.config.report import Report, TreePath, nearest, quoted
-from fleetctl.config.shape import AlertCommandEntry, AlertEntry, given
+from fleetctl.config.shape.alerts import AlertCommandEntry, AlertEntry
+from fleetctl.config.shape.entry import given
 from fleetctl.model.alerts import (
     DEFAULT_FOR_S,
     AlertRule,

@@ -17,7 +17,8 @@ from fleetctl.config.nodes import read_nodes
 from fleetctl.config.older import NOTES, is_older, read_older
 from fleetctl.config.peers import with_peers
 from fleetctl.config.report import START, Report
-from fleetctl.config.shape import FileEntry, HistoryEntry, given
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.file import FileEntry, HistoryEntry
 from fleetctl.config.tree import MAX_SIZE_BYTES, NULL, Mapping, Scalar, Tree, mark_of
 from fleetctl.config.validation import read
 from fleetctl.errors import ConfigError

@@ -10,7 +10,8 @@ from fleetctl.config.placeholders import Unfillable
 from fleetctl.config.report import Report, TreePath, nearest
 from fleetctl.config.scalars import Framework
 from fleetctl.config.scope import Scope, meeting
-from fleetctl.config.shape import JobEntry, given
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.jobs import JobEntry
 from fleetctl.model.endpoints import best_network
 from fleetctl.model.topology import Fleet, Node
 

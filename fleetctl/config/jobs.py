@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -20,19 +19,16 @@ from fleetctl.config.peers import peers_of
 from fleetctl.config.placeholders import ANY_NODE, OF_NODE
 from fleetctl.config.progress import read_progress
 from fleetctl.config.ready import FROM_OUTSIDE, read_ready, written_kinds
-from fleetctl.config.report import Report, TreePath, choices, nearest
+from fleetctl.config.references import known_names, read_after, read_until
+from fleetctl.config.report import Report, TreePath, choices
 from fleetctl.config.requires import read_requires
+from fleetctl.config.restart import policy, read_restart, read_stop
 from fleetctl.config.scope import Scope, ServicePlace
-from fleetctl.config.shape import (
-    JobEntry,
-    ReadyEntry,
-    RestartEntry,
-    ServiceEntry,
-    StopEntry,
-    given,
-)
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.jobs import JobEntry
+from fleetctl.config.shape.services import ReadyEntry, ServiceEntry
 from fleetctl.config.sync import Locate, read_prepare, read_sync
-from fleetctl.model.jobs import GroupRule, Instance, Job, Listen, Restart, Service, Stop, Until
+from fleetctl.model.jobs import GroupRule, Instance, Job, Listen, Service
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.topology import SSH, Fleet, Node
 
@@ -112,70 +108,11 @@ class _JobReader:
         path = self._path(service, "on")
         if not entry.on and not self._report.wrong(*path) and not self._incomplete(service):
             self._report.mistake(path, f"on of service {service!r} names no node")
-        known = self._known(path, entry.on, "node", self._fleet.nodes)
+        known = known_names(path, entry.on, "node", self._fleet.nodes, self._report)
         return tuple(self._fleet.nodes[name] for name in known) or (self._any_node,)
 
     def _incomplete(self, service: str) -> bool:
         return self._report.incomplete(self._path(service), ServiceEntry.__struct_fields__)
-
-    def _after(self, service: str, entry: ServiceEntry) -> tuple[str, ...]:
-        """The services of this job, each once."""
-        path, written = self._path(service, "after"), entry.after or []
-        known = self._known(path, written, "service", self._entries)
-        said = entry.after if isinstance(entry.after, dict) else {}
-        for name, until in said.items():
-            other = self._entries.get(name)
-            if other is None or until != "exited-ok":
-                continue
-            if given(other.command, None) is None:
-                why = "is started by hand"
-            elif self._restart(name, other).policy == "always":
-                why = "has restart always"
-            else:
-                continue
-            what = f"after waits until service {name!r} has exited, but it {why}, so it never will"
-            self._report.mistake((*path, name), what)
-        return known
-
-    def _until(self, entry: ServiceEntry) -> dict[str, Until]:
-        """What is waited for of services, where it is not that they are ready: of one that runs
-        once, and has nothing to be ready by, that it is done."""
-        if isinstance(entry.after, dict):
-            return {name: until for name, until in entry.after.items() if until != "ready"}
-        names = [entry.after] if isinstance(entry.after, str) else entry.after or []
-        others = {name: self._entries[name] for name in names if name in self._entries}
-        return {
-            name: "exited-ok"
-            for name, other in others.items()
-            if given(other.once, False) and not other.ready and given(other.listen, None) is None
-        }
-
-    def _known(
-        self,
-        path: TreePath,
-        written: str | Sequence[str] | Mapping[str, object],
-        kind: str,
-        names: Mapping[str, object],
-    ) -> tuple[str, ...]:
-        key = path[-1]
-        known: dict[str, None] = {}
-        for index, name in enumerate([written] if isinstance(written, str) else written):
-            place = path if isinstance(written, str) else (*path, index)
-            if isinstance(written, Mapping):
-                place = (*path, name)
-            if not name:
-                continue  # reported already
-            if name not in names:
-                self._report.mistake(
-                    place,
-                    f"unknown {kind} {name!r} in {key}{nearest(name, names)}",
-                    key=isinstance(written, Mapping),
-                )
-            elif name in known:
-                self._report.mistake(place, f"{kind} {name!r} is listed twice in {key}")
-            else:
-                known[name] = None
-        return tuple(known)
 
     def _listening(self, service: str, node: Node) -> tuple[Listen, ...]:
         written = given(self._entries[service].listen, None)
@@ -228,7 +165,7 @@ class _JobReader:
 
     def service(self, name: str) -> Service:
         entry = self._entries[name]
-        after = self._after(name, entry)
+        after = read_after(entry, self._entries, self._path(name, "after"), self._report)
         check_env(entry.env, self._path(name, "env"), self._report)
         instances = [
             self._instance(name, entry, after, node, rank)
@@ -298,9 +235,9 @@ class _JobReader:
             env={key: fill(value, "env", key) for key, value in texts(entry.env).items()},
             env_file=self._env_file(name, entry),
             provided={**self._groups.environment(scope), **self._node_env(scope)},
-            restart=self._restart(name, entry),
-            stop=_stop(entry.stop or StopEntry()),
-            until=self._until(entry),
+            restart=read_restart(entry, self._path(name, "restart"), report),
+            stop=read_stop(entry),
+            until=read_until(entry, self._entries),
             once=given(entry.once, False),
             interfaces=scope.interfaces,  # filled by all of the above
             files=scope.files,
@@ -390,7 +327,7 @@ class _JobReader:
     def _check_once(self, name: str, entry: ServiceEntry) -> None:
         if not given(entry.once, False):
             return
-        if self._restart(name, entry).policy == "always":
+        if policy(entry) == "always":
             why = f"service {name!r} runs once, so restart may be on-failure or never, not always"
         elif given(entry.command, None) is None and not self._incomplete(name):
             why = f"service {name!r} has no command, so nobody sees it end: remove once"
@@ -424,28 +361,3 @@ class _JobReader:
         except (RuntimeError, OSError) as error:  # no home folder; no working directory
             self._report.mistake(self._path(name, "env_file"), f"env_file {written!r}: {error}")
             return None
-
-    def _restart(self, name: str, entry: ServiceEntry) -> Restart:
-        if entry.restart is None:
-            return Restart()
-        if not isinstance(entry.restart, RestartEntry):
-            return Restart(policy=entry.restart)
-        written, usual = entry.restart, Restart()
-        delay_s = given(written.delay, usual.delay_s)
-        max_delay_s = given(written.max_delay, max(usual.max_delay_s, delay_s))
-        if max_delay_s < delay_s:
-            what = f"restart.max_delay {max_delay_s:g} is below the delay of {delay_s:g} seconds"
-            self._report.mistake(self._path(name, "restart", "max_delay"), what)
-        return Restart(
-            policy=written.policy,
-            delay_s=delay_s,
-            max=given(written.max, usual.max),
-            max_delay_s=max_delay_s,
-            reset_after_s=given(written.reset_after, usual.reset_after_s),
-        )
-
-
-def _stop(entry: StopEntry) -> Stop:
-    usual = Stop()
-    signal: str = given(entry.signal, usual.signal)
-    return Stop(signal.removeprefix("SIG"), given(entry.grace, usual.grace_s))

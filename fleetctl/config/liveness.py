@@ -9,7 +9,8 @@ from msgspec import UNSET
 from fleetctl.config.endpoints import unfit_endpoint, unfit_url
 from fleetctl.config.report import Report, TreePath, choices, quoted
 from fleetctl.config.scope import Scope
-from fleetctl.config.shape import LivenessEntry, given
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.services import LivenessEntry
 from fleetctl.model.liveness import Liveness, LivenessKind
 
 KINDS: tuple[LivenessKind, ...] = get_args(LivenessKind)

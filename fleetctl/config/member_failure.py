@@ -7,7 +7,8 @@ from ipaddress import IPv4Address
 from fleetctl.config.report import Report, TreePath
 from fleetctl.config.scalars import OnFailure
 from fleetctl.config.scope import meeting
-from fleetctl.config.shape import JobEntry, given
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.jobs import JobEntry
 from fleetctl.model.jobs import GroupRule, Instance, Job
 from fleetctl.model.requirements import Requirement
 from fleetctl.model.topology import Fleet

@@ -10,7 +10,8 @@ from itertools import combinations
 from msgspec import UNSET
 
 from fleetctl.config.report import Report, TreePath, dotted, quoted
-from fleetctl.config.shape import ExpectEntry, NetworkEntry, given
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.machines import ExpectEntry, NetworkEntry
 from fleetctl.model.topology import DEFAULT_LOSS_PERCENT, Network
 
 DEFAULT_INTERNET = IPv4Address("8.8.8.8")

@@ -9,7 +9,9 @@ from msgspec import UNSET
 
 from fleetctl.config.networks import read_address
 from fleetctl.config.report import Report, TreePath, dotted, nearest
-from fleetctl.config.shape import DefaultsEntry, FileEntry, NodeEntry, SSHEntry, filled, given
+from fleetctl.config.shape.entry import filled, given
+from fleetctl.config.shape.file import FileEntry
+from fleetctl.config.shape.machines import DefaultsEntry, NodeEntry, SSHEntry
 from fleetctl.model.topology import DEFAULT_CONNECT_TIMEOUT_S, DHCP, SSH, Network, Node
 
 RESERVED_NAME = "controller"

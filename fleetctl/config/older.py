@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address
 
+from msgspec import UNSET, UnsetType
+
 from fleetctl.config.report import Report, quoted
-from fleetctl.config.shape import OlderFileEntry, given
+from fleetctl.config.scalars import Host, Name, NodeName, Port, User
+from fleetctl.config.shape.entry import Entry, given
 from fleetctl.config.tree import Mapping, Sequence, Tree
 from fleetctl.config.validation import read
 from fleetctl.model.topology import SSH, Fleet, Node
@@ -21,6 +24,22 @@ NOTES = (
     "to upgrade: write 'nodes:' as a mapping ('mini1: {ssh: {host: 192.168.1.11, user: me}}'), "
     "then add 'fleet', 'networks' and 'jobs'; docs/nodes-yaml.md shows each key",
 )
+
+
+class OlderNodeEntry(Entry):
+    """A node of the older form of the file."""
+
+    alias: NodeName
+    ip: Host
+    user: User | UnsetType = UNSET
+    port: Port | UnsetType = UNSET
+
+
+class OlderFileEntry(Entry):
+    """The older form: a list of nodes, and nothing else."""
+
+    nodes: list[OlderNodeEntry]
+    fleet: Name | UnsetType = UNSET
 
 
 def is_older(tree: Tree) -> bool:

@@ -8,7 +8,8 @@ from ipaddress import IPv4Address
 from msgspec import structs
 
 from fleetctl.config.report import Report, TreePath
-from fleetctl.config.shape import ServiceEntry, given
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.services import ServiceEntry
 from fleetctl.model.expectations import Expectations, derive, sample
 from fleetctl.model.jobs import AtBoot, BootWay, Instance, Job
 from fleetctl.model.topology import Fleet

@@ -7,7 +7,9 @@ from ipaddress import IPv4Address
 from itertools import combinations_with_replacement, islice
 
 from fleetctl.config.report import Report, TreePath, choices, nearest
-from fleetctl.config.shape import JobEntry, ServiceEntry, given
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.jobs import JobEntry
+from fleetctl.config.shape.services import ServiceEntry
 from fleetctl.model.expectations import MATRIX_MEMBERS
 from fleetctl.model.mesh import connected, network_between
 from fleetctl.model.topology import Fleet, Node

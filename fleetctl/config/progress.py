@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from fleetctl.config.report import Report, TreePath, quoted
-from fleetctl.config.shape import ProgressEntry, given
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.services import ProgressEntry
 from fleetctl.model.steps import StepForms
 
 

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from fleetctl.config.endpoints import unfit_endpoint, unfit_url
 from fleetctl.config.report import Report, TreePath, choices, quoted
 from fleetctl.config.scope import Scope
-from fleetctl.config.shape import HttpEntry, ReadyEntry, given
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.services import HttpEntry, ReadyEntry
 from fleetctl.model.ready import Ready, ReadyKind
 
 KINDS: tuple[ReadyKind, ...] = tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleetctl.config.report import Report
-from fleetctl.config.shape import JobEntry
+from fleetctl.config.shape.jobs import JobEntry
 from fleetctl.model.requirements import Requirement, read_requirement
 
 

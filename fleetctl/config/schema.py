@@ -8,7 +8,7 @@ import msgspec
 
 from fleetctl.config.liveness import KINDS as LIVENESS_KINDS
 from fleetctl.config.ready import KINDS
-from fleetctl.config.shape import FileEntry
+from fleetctl.config.shape.file import FileEntry
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The newest that the YAML support of common editors understands."""

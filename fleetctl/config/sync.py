@@ -8,7 +8,8 @@ from typing import Protocol
 
 from fleetctl.config.placeholders import NodeScope
 from fleetctl.config.report import Report, TreePath, nearest
-from fleetctl.config.shape import JobEntry, SyncEntry, given
+from fleetctl.config.shape.entry import given
+from fleetctl.config.shape.jobs import JobEntry, SyncEntry
 from fleetctl.model.jobs import Job, Prepare, Share, Sync
 from fleetctl.model.topology import Fleet
 

@@ -6,16 +6,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from fleetctl.model.status import (
-    FleetStatus,
-    JobStatus,
-    NodeState,
-    NodeStatus,
-    OrphanStatus,
-    ParityStatus,
-    Problem,
-    ReachStatus,
-)
+from fleetctl.model.node_status import NodeState, NodeStatus, ReachStatus
+from fleetctl.model.status import FleetStatus, JobStatus, OrphanStatus, ParityStatus, Problem
 
 _WORST: tuple[NodeState, ...] = ("unreachable", "unknown", "degraded", "ok", "external")
 _DOUBTS = (False, None, True)

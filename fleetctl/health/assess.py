@@ -8,17 +8,13 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
-from fleetctl.errors import (
-    ConnectFailed,
-    ConnectTimedOut,
-    LinkError,
-    LinkLost,
-    LocalNetworkDenied,
-)
+from fleetctl.health.connection_problems import all_lost, login_problems, lost_node
 from fleetctl.health.contact import ALONE, Contacts
 from fleetctl.health.contact import lost as lost_contact
+from fleetctl.health.instance_problems import service_problems
 from fleetctl.health.kinds.instances import CONNECTION_LOST
 from fleetctl.health.kinds.reachability import NO_INTERNET
+from fleetctl.health.machine_problems import node_problems
 from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
 from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
@@ -26,12 +22,6 @@ from fleetctl.health.order import in_order
 from fleetctl.health.orphans import orphaned
 from fleetctl.health.parity import parity, parity_problems
 from fleetctl.health.power import is_mac, reboot_status, sleep_status
-from fleetctl.health.problems import (
-    link_problem,
-    login_problems,
-    node_problems,
-    service_problems,
-)
 from fleetctl.health.progress import job_progress, with_progress
 from fleetctl.health.requirements import requirement_problems
 from fleetctl.health.services import service_status, unknown_status
@@ -39,29 +29,16 @@ from fleetctl.health.silence import silent
 from fleetctl.health.stragglers import stragglers
 from fleetctl.health.traffic import with_connections, with_traffic
 from fleetctl.health.uneven import uneven
+from fleetctl.health.waiting import with_waiting
 from fleetctl.model.expectations import Expectations, ExpectedReach, derive, unaddressed
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.leases import with_leases
 from fleetctl.model.look import Look
-from fleetctl.model.plan import met, plan, unmet
+from fleetctl.model.node_status import NodeState, NodeStatus, ReachStatus, SSHStatus
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import (
-    ALIVE_STATES,
-    SCHEMA,
-    FleetStatus,
-    JobStatus,
-    NodeState,
-    NodeStatus,
-    Problem,
-    ReachStatus,
-    ServiceStatus,
-    SSHStatus,
-)
+from fleetctl.model.status import SCHEMA, FleetStatus, JobStatus, Problem, ServiceStatus
 from fleetctl.model.topology import DHCP, Fleet, Node
-
-SILENT = (ConnectFailed, ConnectTimedOut, LinkLost)
-"""Errors of a node that does not answer, or no longer does."""
 
 
 class Checked(Struct, frozen=True):
@@ -222,7 +199,7 @@ def _statuses(
     fleet: Fleet, job: Job, looks: Mapping[str, Look], facts: Mapping[str, NodeFacts]
 ) -> dict[str, ServiceStatus]:
     found = {i.name: instance_status(fleet, i, looks[i.node]) for i in job.instances}
-    found = with_connections(fleet, job, _with_waiting(job, found, looks), facts)
+    found = with_connections(fleet, job, with_waiting(job, found, looks), facts)
     return with_progress(job, found, facts)
 
 
@@ -248,11 +225,11 @@ def _of_nodes(
     problems: list[Problem] = []
     for node in fleet.nodes.values():
         if node.name in lost and node.name not in diagnosis.explained:
-            problems.append(_lost(node, lost[node.name], job, diagnosis))
+            problems.append(lost_node(node, lost[node.name], job, diagnosis))
         elif node.name in facts:
             problems.extend(node_problems(node, facts[node.name], job))
     problems.extend(login_problems(looks))
-    if cut_off := _all_lost(fleet, lost, facts, problems):
+    if cut_off := all_lost(fleet, lost, facts, problems):
         problems = [cut_off, *(p for p in problems if p.node not in lost)]
     return problems + [
         root.problem
@@ -260,52 +237,6 @@ def _of_nodes(
         # a machine that is cut off has no internet either
         if not (cut_off and root.problem.code == NO_INTERNET.code)
     ]
-
-
-def _lost(node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosis) -> Problem:
-    """The node cannot be asked. Affects its instances, and the nodes reached only through it."""
-    jumped = [name for name, jump in diagnosis.explained.items() if jump == node.name]
-    problem = link_problem(node, error, job)
-    hit = dict.fromkeys((*problem.affects, *diagnosis.behind.get(node.name, ()), *jumped))
-    summary = problem.summary
-    answers = diagnosis.elsewhere.get(node.name)
-    if answers and isinstance(error, SILENT):
-        summary = (
-            f"{node.name} cannot be reached: {error.reason}. The machine itself runs, since it "
-            f"answers {answers[0]}: its SSH server or its link to this machine is what fails"
-        )
-    return msgspec.structs.replace(problem, affects=tuple(hit), summary=summary)
-
-
-def _all_lost(
-    fleet: Fleet,
-    lost: Mapping[str, LinkError],
-    facts: Mapping[str, NodeFacts],
-    problems: Sequence[Problem],
-) -> Problem | None:
-    """If this machine is cut off: one problem in place of one for each node."""
-    remote = [n.name for n in fleet.nodes.values() if n.connection == "ssh"]
-    if len(remote) < 2 or not all((e := lost.get(n)) and e.silent for n in remote):
-        return None
-    local = next((n.name for n in fleet.nodes.values() if n.connection == "local"), None)
-    first = lost[remote[0]]
-    denied = isinstance(first, LocalNetworkDenied)
-    if not denied and local and local in facts and fleet.internet:
-        echo = facts[local].network.echoes.get(fleet.internet)
-        if echo is None or echo.received:
-            return None
-    why = "this machine is not on their network"
-    if denied:
-        why = "allow it under System Settings, Privacy & Security, Local Network"
-    carried = (name for p in problems if p.node in lost for name in p.affects)
-    return Problem(
-        code=first.code,
-        severity="error",
-        node=local,
-        summary=f"no node can be reached ({first.reason}): {why}",
-        affects=tuple(dict.fromkeys((*remote, *carried))),
-        evidence="; ".join(f"{name}: {lost[name].reason}" for name in remote[:4]),
-    )
 
 
 def instance_status(fleet: Fleet, instance: Instance, look: Look) -> ServiceStatus:
@@ -326,48 +257,6 @@ def instance_status(fleet: Fleet, instance: Instance, look: Look) -> ServiceStat
         state="ready" if answers else "stopped",
         reason=None if answers else f"{target} does not answer; it is started by hand",
     )
-
-
-def _with_waiting(
-    job: Job, statuses: Mapping[str, ServiceStatus], looks: Mapping[str, Look]
-) -> dict[str, ServiceStatus]:
-    """Tell "waiting" from "stopped".
-
-    An instance waits if it does not run while others of its job do, because one that it starts
-    after is not ready: ``start`` would not start it yet either. If it was stopped after those
-    started, it is stopped.
-    """
-    active = any(s.state in ALIVE_STATES or s.state == "failed" for s in statuses.values())
-    found = dict(statuses)
-    for instance in (step.instance for step in plan(job, job.instances)):
-        status = found[instance.name]
-        if not active or status.state != "stopped" or instance.command is None:
-            continue
-        needs = job.needs(instance)
-        missing = unmet(instance, needs, found)
-        blocked = any(
-            not met(need, found[need.name], instance.waits_until(need))
-            and found[need.name].state != "stopped"
-            for need in needs
-        )
-        if blocked and not _stopped_since(instance, looks[instance.node], needs, found):
-            found[instance.name] = msgspec.structs.replace(
-                status, state="waiting", reason=", ".join(missing)
-            )
-    return found
-
-
-def _stopped_since(
-    instance: Instance,
-    look: Look,
-    needs: Sequence[Instance],
-    statuses: Mapping[str, ServiceStatus],
-) -> bool:
-    record = look.facts.records.get((instance.job, instance.name)) if look.facts else None
-    if record is None or record.phase != "stopped" or record.ended_at is None:
-        return False
-    started = [s.started_at for i in needs if (s := statuses.get(i.name)) and s.started_at]
-    return any(record.ended_at >= moment for moment in started)
 
 
 def _node(

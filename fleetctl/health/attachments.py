@@ -24,7 +24,8 @@ from msgspec.structs import replace
 from fleetctl.health.kinds.reachability import PACKET_LOSS, RTT_HIGH
 from fleetctl.model.endpoints import listened_on
 from fleetctl.model.jobs import Job
-from fleetctl.model.status import AddressStatus, FleetStatus, NodeStatus, ReachStatus
+from fleetctl.model.node_status import AddressStatus, NodeStatus, ReachStatus
+from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
 
 _POOR = frozenset(kind.code for kind in (PACKET_LOSS, RTT_HIGH))

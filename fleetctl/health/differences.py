@@ -9,7 +9,8 @@ from fleetctl.health.silence import stopped_clause, stopped_processes
 from fleetctl.medians import median
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance
-from fleetctl.model.status import Problem, SystemStatus
+from fleetctl.model.node_status import SystemStatus
+from fleetctl.model.status import Problem
 from fleetctl.quantities import rtt, size
 
 SLOW = 2.0

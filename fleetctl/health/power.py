@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetctl.health.at_boot import LEFT_TO_CHECK
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import RebootStatus, SleepStatus
+from fleetctl.model.node_status import RebootStatus, SleepStatus
 
 FILEVAULT = "FileVault is on: nobody can log in until a password is typed"
 _WRITTEN = "pmset writes down what it sets"

@@ -7,9 +7,10 @@ from ipaddress import IPv4Address
 
 from fleetctl.health.assess import Checked
 from fleetctl.model.network import EchoRound
+from fleetctl.model.node_status import NodeStatus, ReachStatus
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.samples import INSTANCE_STATES, Sample, Series, SeriesKind
-from fleetctl.model.status import NodeStatus, ReachStatus, ServiceStatus
+from fleetctl.model.status import ServiceStatus
 
 
 def samples(checked: Checked) -> Iterator[Sample]:

@@ -19,7 +19,8 @@ from fleetctl.health.same_problem import (
     same_cause,
 )
 from fleetctl.model.events import Event
-from fleetctl.model.status import FleetStatus, NodeStatus, Problem
+from fleetctl.model.node_status import NodeStatus
+from fleetctl.model.status import FleetStatus, Problem
 
 SETTLING = timedelta(seconds=60)
 """What is found so soon after a node was lost, or an instance changed, is a part of that."""

@@ -14,8 +14,8 @@ from contextlib import suppress
 from msgspec import Struct
 
 from fleetctl.errors import LaunchError, LinkError, TmuxError
+from fleetctl.health.machine_problems import OLDEST_TMUX_TEXT, too_old
 from fleetctl.health.port_problems import port_in_use
-from fleetctl.health.problems import OLDEST_TMUX_TEXT, too_old
 from fleetctl.health.sockets import strangers
 from fleetctl.launch import node_files
 from fleetctl.launch.membership import Memberships

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
-from functools import cache
 from typing import assert_never
 
 from msgspec import Struct
@@ -23,14 +22,14 @@ from fleetctl.observe.asking import host_and_port, http_get
 from fleetctl.observe.conditions import command_text
 from fleetctl.package_files import package_text
 from fleetctl.probes.members import members_text
+from fleetctl.probes.python3 import one_program
 from fleetctl.quoting import quote, quote_path
 
 SILENT_S = 60.0
 """A member of which nothing was heard for so long has failed."""
 MOST, WITHIN_S = 3, 600.0
 """So many times within so many seconds all members begin again."""
-_KEY_TIMEOUT_S = 20.0
-_PROGRAM = (
+PROGRAM = (
     "launch/deciding.py",
     "launch/member_wire.py",
     "logs/tidying.py",
@@ -38,6 +37,8 @@ _PROGRAM = (
     "launch/member_state.py",
     "launch/member_program.py",
 )
+"""What runs on each node, of these files."""
+_KEY_TIMEOUT_S = 20.0
 
 _KEY = """
 import os, socket, sys
@@ -200,15 +201,6 @@ def _ready(fleet: str, instance: Instance) -> dict[str, object]:
             assert_never(ready.kind)
 
 
-@cache
-def _program() -> str:
-    """What runs on the node, as one file in which nothing of fleetctl is imported."""
-    first, *more = (package_text(name) for name in _PROGRAM)
-    lines = [line for text in more for line in text.splitlines(keepends=True)]
-    own = ("from __future__", "from fleetctl.")
-    return first + "".join(line for line in lines if not line.startswith(own))
-
-
 def member_text(instance: Instance, part: str | None) -> str:
     """The part of the supervisor's spec that says how it is a member."""
     if part is None or instance.group is None:
@@ -216,5 +208,5 @@ def member_text(instance: Instance, part: str | None) -> str:
     return (
         f"rule={instance.group.rule}\n"
         f"member_part() {{\nprintf '%s\\n' {quote(part)}\n}}\n"
-        f"member_program() {{\nprintf %s {quote(_program())}\n}}\n"
+        f"member_program() {{\nprintf %s {quote(one_program(PROGRAM))}\n}}\n"
     )

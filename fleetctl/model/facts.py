@@ -10,8 +10,8 @@ from typing import Literal
 from msgspec import Struct
 
 from fleetctl.model.network import Echo, EchoRound, Interface, Neighbour, Route, RouteTaken
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.setup import NetworkSetup
-from fleetctl.model.status import SystemStatus
 from fleetctl.model.steps import Steps, Tail
 from fleetctl.quantities import size
 

@@ -109,8 +109,10 @@ def waiting_for(job: Job, instance: Instance) -> tuple[str, ...]:
     )
 
 
-def carried(job: Job, node: str) -> tuple[str, ...]:
+def carried(job: Job | None, node: str) -> tuple[str, ...]:
     """The instances on ``node``, and those that wait for them."""
+    if job is None:
+        return ()
     mine = job.on(node)
     return tuple(dict.fromkeys(name for i in mine for name in (i.name, *waiting_for(job, i))))
 

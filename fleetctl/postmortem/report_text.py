@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from fleetctl.health.kinds.kind import listed
-from fleetctl.model.status import NodeStatus
+from fleetctl.model.node_status import NodeStatus
 from fleetctl.postmortem.before import changed
 from fleetctl.postmortem.causes import BEFORE_S, blames_peer, causes, clock
 from fleetctl.postmortem.collected import Collected

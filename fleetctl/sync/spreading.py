@@ -17,14 +17,17 @@ from fleetctl.escaping import visible
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import SHELL_START_S, Link, Stream
 from fleetctl.model.syncing import Entry, SyncError
-from fleetctl.package_files import package_text
 from fleetctl.probes.parsers import json_text
+from fleetctl.probes.python3 import one_program
 from fleetctl.sync.node_files import NO_STAGE, STALLED_S, Place, no_stage
-from fleetctl.sync.share_program import JOIN_S, Seals, header, trailer
+from fleetctl.sync.share_links import JOIN_S
+from fleetctl.sync.share_stream import Seals, header, trailer
 from fleetctl.sync.spread import Edge, Spread
 from fleetctl.sync.tarball import content
 from fleetctl.sync.tree import Tree
 
+PROGRAM = ("sync/share_stream.py", "sync/share_links.py", "sync/share_program.py")
+"""What runs on each node, of these files."""
 _SILENT_S = STALLED_S + JOIN_S
 _MOST_LINE = 64 * 1024
 
@@ -76,8 +79,7 @@ class Spreading:
         receiver = self._receivers[node]
         try:
             with of_node(node):
-                text = package_text("sync/share_program.py")
-                script = receiver.place.program(text)
+                script = receiver.place.program(one_program(PROGRAM))
                 async with receiver.link.stream(script) as stream:
                     return await self._talk(node, stream)
         except FleetctlError as error:

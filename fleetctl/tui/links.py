@@ -14,8 +14,8 @@ from fleetctl.health.round_trips import highest
 from fleetctl.marks import Mark, Tone, mark, verdict
 from fleetctl.model.bench import Flow, PastBench, Port
 from fleetctl.model.expectations import ExpectedReach
+from fleetctl.model.node_status import ReachStatus
 from fleetctl.model.samples import Point
-from fleetctl.model.status import ReachStatus
 from fleetctl.model.timeline import columns, figures
 from fleetctl.quantities import bandwidth, rtt
 from fleetctl.tui.eliding import middle

@@ -11,15 +11,8 @@ from textual.content import Content
 from fleetctl.marks import Tone, mark, verdict
 from fleetctl.model.events import Event
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import (
-    FleetStatus,
-    OrphanStatus,
-    Problem,
-    ReachStatus,
-    ServiceStatus,
-    SSHStatus,
-    SystemStatus,
-)
+from fleetctl.model.node_status import ReachStatus, SSHStatus, SystemStatus
+from fleetctl.model.status import FleetStatus, OrphanStatus, Problem, ServiceStatus
 from fleetctl.quantities import count, duration, size
 from fleetctl.tui.tones import drawn, state, toned
 from fleetctl.words import events as of_events

@@ -8,15 +8,15 @@ from msgspec import Struct
 
 from fleetctl.marks import MARKS, Mark, verdict
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import (
+from fleetctl.model.node_status import (
     AddressStatus,
-    FleetStatus,
     ForwardingStatus,
     NodeStatus,
     ReachStatus,
     RouteStatus,
     SleepStatus,
 )
+from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import DHCP
 from fleetctl.quantities import rtt
 

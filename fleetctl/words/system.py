@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetctl.model.status import SystemStatus
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.quantities import duration, size
 
 UNKNOWN = "-"

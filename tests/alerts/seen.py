@@ -10,19 +10,21 @@ from msgspec.structs import replace
 from fleetctl.config import load_text
 from fleetctl.health.assess import Checked
 from fleetctl.model.expectations import derive
+from fleetctl.model.node_status import (
+    ForwardingStatus,
+    NodeState,
+    NodeStatus,
+    ReachStatus,
+    SSHStatus,
+    SystemStatus,
+)
 from fleetctl.model.status import (
     SCHEMA,
     FleetStatus,
-    ForwardingStatus,
     JobStatus,
-    NodeState,
-    NodeStatus,
     Problem,
-    ReachStatus,
     ServiceState,
     ServiceStatus,
-    SSHStatus,
-    SystemStatus,
 )
 from fleetctl.model.topology import Fleet
 from fleetctl.undertakings import Snapshot

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from fleetctl.alerts.causes import Past, causes, is_over, wanted
 from fleetctl.alerts.deciding import MOST_CAUSES, Rule, fold, message
 from fleetctl.model.alerts import Message
-from fleetctl.model.status import FleetStatus, Problem, SystemStatus
+from fleetctl.model.node_status import SystemStatus
+from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.model.topology import Fleet
 from tests.alerts.seen import (
     BEGIN,

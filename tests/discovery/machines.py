@@ -14,8 +14,8 @@ from fleetctl.discovery.hosts import parse_host
 from fleetctl.discovery.text import file_text
 from fleetctl.model.facts import NetworkFacts, NodeFacts, ThunderboltPort
 from fleetctl.model.network import Interface, Neighbour, Route
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.setup import NetworkService, NetworkSetup
-from fleetctl.model.status import SystemStatus
 from fleetctl.model.topology import Fleet
 
 PORTS = {"en0": "Ethernet", "en1": "Wi-Fi", "bridge0": "Thunderbolt Bridge"}

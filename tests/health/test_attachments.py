@@ -19,15 +19,14 @@ from fleetctl.health.attachments import (
     link_rtts,
 )
 from fleetctl.health.kinds.reachability import PACKET_LOSS
-from fleetctl.model.status import (
-    SCHEMA,
+from fleetctl.model.node_status import (
     AddressStatus,
-    FleetStatus,
     ForwardingStatus,
     NodeStatus,
     ReachStatus,
     SSHStatus,
 )
+from fleetctl.model.status import SCHEMA, FleetStatus
 from fleetctl.model.topology import Fleet
 from tests.health.test_diagnosis import FLEETS
 from tests.health.world import World, reached_directly_alone

@@ -18,8 +18,8 @@ from fleetctl.health.repairs.boot_start import boot_unlike, daemon_text, unit_te
 from fleetctl.lab import boot_units
 from fleetctl.model.facts import BootStart, NodeFacts
 from fleetctl.model.jobs import AtBoot
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.questions import Questions
-from fleetctl.model.status import SystemStatus
 from fleetctl.model.topology import SSH, Fleet, Node
 from fleetctl.probes.asked.boot_start import PROBE
 from fleetctl.probes.probe import Ask, Told

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from fleetctl.health.changes import Changes
 from fleetctl.model.events import Actor, Event
-from fleetctl.model.status import FleetStatus, Problem, ServiceStatus, SystemStatus
+from fleetctl.model.node_status import SystemStatus
+from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from tests.health.test_unexplained import CLUSTER
 from tests.health.world import World
 

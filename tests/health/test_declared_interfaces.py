@@ -15,7 +15,7 @@ from fleetctl.health.remedies import plan
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Interface
-from fleetctl.model.status import SystemStatus
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.topology import Fleet
 
 FLEET = """\

@@ -12,7 +12,8 @@ from fleetctl.health.attachments import data_states
 from fleetctl.health.owners import owner
 from fleetctl.model.facts import NetworkFacts
 from fleetctl.model.network import Echo, Interface, Route, RouteTaken
-from fleetctl.model.status import Problem, SystemStatus
+from fleetctl.model.node_status import SystemStatus
+from fleetctl.model.status import Problem
 from fleetctl.words.check import cell, sentence
 from tests.health.facts import facts
 from tests.health.test_warnings import MEASURED, Fabricated

@@ -6,7 +6,7 @@ import pytest
 
 from fleetctl.cli.render import status_lines
 from fleetctl.health.failures import in_order_of_failure
-from fleetctl.health.problems import service_problems
+from fleetctl.health.instance_problems import service_problems
 from fleetctl.health.services import service_status
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.status import SCHEMA, FleetStatus, ServiceStatus

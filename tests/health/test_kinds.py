@@ -15,11 +15,12 @@ from fleetctl import errors
 from fleetctl.bench.problems import problems
 from fleetctl.config import load_text
 from fleetctl.health.assess import assess
+from fleetctl.health.instance_problems import service_problems
 from fleetctl.health.kinds.kind import FindingKind
 from fleetctl.health.kinds.registry import FINDING_KINDS, KINDS, STOPS_START
+from fleetctl.health.machine_problems import node_problems
 from fleetctl.health.network.across_nodes import problems_across_nodes
 from fleetctl.health.port_problems import port_in_use
-from fleetctl.health.problems import node_problems, service_problems
 from fleetctl.health.repairs.target import Remedy
 from fleetctl.health.services import service_status
 from fleetctl.health.status_schema import status_schema
@@ -38,8 +39,9 @@ from fleetctl.model.jobs import Job, Service
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, Interface, Neighbour
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.ready import Ready
-from fleetctl.model.status import Problem, SystemStatus
+from fleetctl.model.status import Problem
 from fleetctl.model.topology import OSES
 from tests.bench.fleets import EDGE, EXPECTATIONS, FLEET, measured, result
 from tests.health.facts import HAS_TMUX, PID, ago, facts, health, listener, pane, record

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import pytest
 
 from fleetctl.health.assess import Checked, assess
-from fleetctl.health.problems import login_problems, node_problems
+from fleetctl.health.connection_problems import login_problems
+from fleetctl.health.machine_problems import node_problems
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import (
     CUT_OFF,
@@ -25,8 +26,9 @@ from fleetctl.model.facts import (
 from fleetctl.model.jobs import Job
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.ready import Ready
-from fleetctl.model.status import ConnectionStatus, Problem, SystemStatus
+from fleetctl.model.status import ConnectionStatus, Problem
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from tests.health.facts import HAS_TMUX, PID, RUN, facts, listener, pane, record
 from tests.launch.jobs import job, listen

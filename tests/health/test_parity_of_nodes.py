@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from fleetctl.health.parity import parity, parity_problems
 from fleetctl.model.facts import Build, Code, NodeFacts, Program
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.requirements import Requirement
-from fleetctl.model.status import ParityStatus, ParityValue, Problem, SystemStatus
+from fleetctl.model.status import ParityStatus, ParityValue, Problem
 from fleetctl.words.parity import parity_lines
 from tests.health.facts import facts
 from tests.launch.jobs import job

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from fleetctl.health.power import FILEVAULT, reboot_status, sleep_status
 from fleetctl.model.facts import Reliability
-from fleetctl.model.status import RebootStatus, SleepStatus, SSHStatus
+from fleetctl.model.node_status import RebootStatus, SleepStatus, SSHStatus
 from fleetctl.words.check import node_lines
 from tests.health.facts import facts
 from tests.health.test_kinds import changed

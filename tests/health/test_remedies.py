@@ -19,6 +19,7 @@ from fleetctl.health.repairs.boot_files import DAEMON_TEXT
 from fleetctl.health.repairs.target import Remedy, nothing_live
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Interface, Route
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.repairs import Repair
 from fleetctl.model.requirements import Requirement
 from fleetctl.model.setup import (
@@ -30,7 +31,7 @@ from fleetctl.model.setup import (
     ProfileRoute,
     ServiceRoute,
 )
-from fleetctl.model.status import Problem, SystemStatus
+from fleetctl.model.status import Problem
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from tests.health.leases import with_dhcp
 

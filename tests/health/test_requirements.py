@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from fleetctl.health.requirements import why_not_started
 from fleetctl.model.facts import CUT_OFF, NO_ANSWER, Program, Workplace
 from fleetctl.model.jobs import Job
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.requirements import Requirement
-from fleetctl.model.status import Problem, SystemStatus
+from fleetctl.model.status import Problem
 from tests.health.facts import HAS_TMUX, facts
 from tests.health.test_node_problems import JOB, LINUX, MACOS, checked
 

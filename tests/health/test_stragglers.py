@@ -13,7 +13,8 @@ from fleetctl.health.progress import with_progress
 from fleetctl.health.stragglers import stragglers
 from fleetctl.model.facts import NetworkFacts, NodeFacts, Reliability, Swap
 from fleetctl.model.network import EchoRound
-from fleetctl.model.status import Problem, ServiceState, ServiceStatus, SystemStatus
+from fleetctl.model.node_status import SystemStatus
+from fleetctl.model.status import Problem, ServiceState, ServiceStatus
 from fleetctl.model.steps import StepReading, Steps
 from tests.health.facts import PID, facts, record
 from tests.launch.jobs import job

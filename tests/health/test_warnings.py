@@ -13,8 +13,9 @@ from fleetctl.health.assess import assess
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import FleetStatus, Problem, SystemStatus
+from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.model.topology import Fleet
 from tests.health.world import World
 from tests.lab.fleets import GUIDE, PAIR

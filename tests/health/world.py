@@ -23,9 +23,9 @@ from fleetctl.model.facts import NetworkFacts, Reliability, TcpConnection
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, EchoRound, Interface, Route, RouteTaken
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.questions import Depth
 from fleetctl.model.setup import NetworkSetup, Profile, ProfileRoute
-from fleetctl.model.status import SystemStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.observe.questions import questions
 from tests.health.facts import PID, facts, listener, pane, record

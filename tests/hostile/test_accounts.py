@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from fleetctl.errors import AnswerCut, LaunchError
-from fleetctl.health.problems import node_problems
+from fleetctl.health.machine_problems import node_problems
 from fleetctl.launch.birth import Birth
 from fleetctl.launch.secrets import Secrets
 from fleetctl.link.protocol import Link

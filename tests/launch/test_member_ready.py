@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import socket
 import threading
 import time
@@ -15,7 +14,6 @@ import pytest
 
 from fleetctl.launch import member_ready
 from fleetctl.launch.member_ready import PIECE, Search, answers
-from fleetctl.launch.membership import _program
 from fleetctl.observe.asking import http_get
 
 FINE = b"HTTP/1.1 200 OK\r\nX: y\r\n\r\nall is well"
@@ -119,11 +117,3 @@ def test_an_unfinished_line_counts_and_the_output_of_earlier_attempts_does_not(
     (tmp_path / "0.log").write_bytes(b"ready\nagain\nnot re")
     assert not Search(tmp_path, "^ready$", 6).found()
     assert Search(tmp_path, "not re$", 6).found()
-
-
-def test_the_program_is_python_3_7_and_needs_nothing_of_fleetctl() -> None:
-    tree = ast.parse(_program(), feature_version=(3, 7))
-    imports = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    assert not any(name.startswith("fleetctl") for name in imports)
-    names = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
-    assert len(names) == len(set(names))  # none hides another

@@ -13,7 +13,7 @@ import pytest
 
 from fleetctl.errors import LinkError, LinkHung, LinkLost
 from fleetctl.link.protocol import Link
-from fleetctl.link.ssh import channel, connect
+from fleetctl.link.ssh import connect
 from fleetctl.link.ssh.connect import Connector
 from tests.openssh import Server, alive, bounded, until
 
@@ -238,7 +238,7 @@ def test_a_login_shell_that_never_runs_the_command_hangs(
     sshd: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = sshd.forced("stuck", "echo loading...; sleep 300")
-    monkeypatch.setattr(channel, "SHELL_START_S", 0.5)
+    monkeypatch.setattr("fleetctl.link.ssh.link.SHELL_START_S", 0.5)
 
     async def body() -> None:
         link = await Connector({}).connect(sshd.node(identity_file=str(key)))

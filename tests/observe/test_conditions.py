@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from fleetctl.errors import LinkError
 from fleetctl.link.local import LocalLink
-from fleetctl.link.ssh import channel
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.logs.segments import PIECE_BYTES
 from fleetctl.model.facts import Record
@@ -491,7 +490,7 @@ def test_a_line_that_is_far_into_a_real_log_is_found_by_the_second_look(
 def test_a_login_shell_that_runs_no_command_is_told(
     make_sshd: Callable[..., Server], client_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channel, "SHELL_START_S", 0.5)
+    monkeypatch.setattr("fleetctl.link.ssh.link.SHELL_START_S", 0.5)
     server = make_sshd()
     (server.home / ".bashrc").write_text("sleep 20\n")
     condition = Condition("fleet", instance(ready=Ready("command", "true")))

@@ -15,7 +15,7 @@ from fleetctl.logs.lines import LogLine
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import Record
 from fleetctl.model.look import Look
-from fleetctl.model.status import SystemStatus
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.postmortem.collected import Collected, History
 from fleetctl.postmortem.ends import ends, unknown
 from fleetctl.postmortem.kernel import Kernel

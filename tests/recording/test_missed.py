@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from fleetctl.health.past import past_events
 from fleetctl.history.store import Store
+from fleetctl.model.node_status import SSHStatus
 from fleetctl.model.samples import Sample, Series
-from fleetctl.model.status import FleetStatus, SSHStatus
+from fleetctl.model.status import FleetStatus
 from fleetctl.probes.past import read_past
 from fleetctl.recording.missed import Missed, enter_past
 from tests.health.test_unexplained import CLUSTER

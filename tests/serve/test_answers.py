@@ -14,7 +14,7 @@ import pytest
 from fleetctl.errors import LinkError, LinkLost, ShellHung
 from fleetctl.fleet import LiveFleet
 from fleetctl.link.links import Links
-from fleetctl.link.ssh.channel import SSHLink
+from fleetctl.link.ssh.link import SSHLink
 from fleetctl.link.warm import frames
 from fleetctl.link.warm.client import WarmLink
 from fleetctl.link.warm.messages import Failure, Hold, Request, Run, nodes_digest

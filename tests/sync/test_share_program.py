@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from fleetctl.sync.answer import entry
-from fleetctl.sync.share_program import Failed, Part, Source, joined, listening, sweep
+from fleetctl.sync.share_links import joined, listening
+from fleetctl.sync.share_program import Part, sweep
+from fleetctl.sync.share_stream import Failed, Source
 from fleetctl.sync.spreading import stream_to_head
 from fleetctl.sync.tree import Tree
 

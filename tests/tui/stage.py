@@ -30,12 +30,13 @@ from fleetctl.model.execution import ExecutionEvent
 from fleetctl.model.expectations import derive
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.pages import Page
 from fleetctl.model.past import PastOfNode
 from fleetctl.model.plan import PlanStep, plan, stop_order
 from fleetctl.model.progress import ActionResult, Progress
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import FleetStatus, Problem, ServiceState, ServiceStatus, SystemStatus
+from fleetctl.model.status import FleetStatus, Problem, ServiceState, ServiceStatus
 from fleetctl.model.steps import Steps
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync

@@ -15,6 +15,9 @@ from fleetctl.model.topology import Fleet
 Words = Callable[[Fleet, Sequence[Finding]], Mapping[str, str]]
 """Makes the values for a summary's placeholders, from findings of one node and one kind."""
 
+NAMES_TOLD = 5
+"""More names than this are counted in a sentence; the problem's ``affects`` has them."""
+
 
 class ProblemKind(Struct, frozen=True):
     """What is the same for all problems of one code. Each has a page in ``docs/problems``."""
@@ -80,6 +83,14 @@ class FindingKind(ProblemKind, frozen=True, kw_only=True):
 def listed(names: Sequence[str]) -> str:
     """Names for a sentence: ``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def listed_or_counted(names: Sequence[str], of: str = "nodes") -> str:
+    """Names for a sentence as far as it stays short, else how many there are.
+
+    :param of: what they are names of.
+    """
+    return listed(names) if len(names) <= NAMES_TOLD else f"{len(names)} {of}"
 
 
 def _agreeing(clause: str, number: int) -> str:

@@ -20,8 +20,8 @@ from fleetctl.model.expectations import (
 )
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import Interface
+from fleetctl.model.node_status import AddressStatus, ForwardingStatus, ReachStatus, RouteStatus
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import AddressStatus, ForwardingStatus, ReachStatus, RouteStatus
 from fleetctl.model.topology import DHCP, Fleet, Network, Node
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")

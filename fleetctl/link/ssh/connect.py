@@ -24,7 +24,6 @@ from fleetctl.errors import (
     LinkHung,
 )
 from fleetctl.link.ssh.ahead import Ahead
-from fleetctl.link.ssh.channel import SSHLink
 from fleetctl.link.ssh.dial import numeric
 from fleetctl.link.ssh.gate import Gate
 from fleetctl.link.ssh.host_config import HostConfig
@@ -33,6 +32,7 @@ from fleetctl.link.ssh.identities import Identities
 from fleetctl.link.ssh.jump_host import jump_host, no_jump_host
 from fleetctl.link.ssh.jumps import Jump, Jumps, Through
 from fleetctl.link.ssh.known_hosts import Entry, Known, KnownHosts
+from fleetctl.link.ssh.link import SSHLink
 from fleetctl.link.ssh.login import TurnedAway, log_in
 from fleetctl.link.ssh.revoked_keys import RevokedFiles, RevokedKeys, Unusable
 from fleetctl.link.ssh.shown_keys import ShownKeys, shown_keys

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncssh
 
-from fleetctl.link.ssh.channel import SSHLink
+from fleetctl.link.ssh.link import SSHLink
 
 
 class Jump:

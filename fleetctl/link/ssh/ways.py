@@ -15,8 +15,8 @@ from typing import Any
 
 from fleetctl.errors import ConnectFailed, ConnectRefused, ConnectTimedOut, LinkError
 from fleetctl.link.neighbours import Neighbour, Routes, neighbours, routes
-from fleetctl.link.ssh.channel import SSHLink
 from fleetctl.link.ssh.connect import Connector
+from fleetctl.link.ssh.link import SSHLink
 from fleetctl.link.ssh.side_by_side import first
 from fleetctl.link.ssh.way_in import Trying
 from fleetctl.model.expectations import derive

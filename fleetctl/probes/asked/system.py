@@ -8,7 +8,7 @@ import time
 from msgspec.structs import replace
 
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.status import SystemStatus
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.probes.parsers.boottime import parse_boottime
 from fleetctl.probes.parsers.loadavg import parse_loadavg
 from fleetctl.probes.parsers.number import decimal, whole

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
-from fleetctl.model.status import ReachStatus
+from fleetctl.model.node_status import ReachStatus
 from fleetctl.tui import links as of_links
 from fleetctl.tui.links import Key, Link
 from fleetctl.tui.screens.link import LinkScreen

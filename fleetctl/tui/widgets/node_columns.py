@@ -11,7 +11,8 @@ from textual.content import Content
 
 from fleetctl.health.round_trips import highest
 from fleetctl.marks import mark, verdict
-from fleetctl.model.status import NodeStatus, ServiceStatus
+from fleetctl.model.node_status import NodeStatus
+from fleetctl.model.status import ServiceStatus
 from fleetctl.quantities import duration, rtt, size
 from fleetctl.tui.eliding import apart
 from fleetctl.tui.job_line import grouped

@@ -19,7 +19,8 @@ from fleetctl.health.attachments import DataState, data_networks, data_states
 from fleetctl.health.round_trips import highest
 from fleetctl.marks import mark, verdict
 from fleetctl.model.jobs import Job
-from fleetctl.model.status import FleetStatus, NodeStatus
+from fleetctl.model.node_status import NodeStatus
+from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
 from fleetctl.quantities import duration
 from fleetctl.tui import node_order

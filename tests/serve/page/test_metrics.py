@@ -13,9 +13,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from fleetctl.health.assess import Checked
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.progress_status import ProgressStatus
 from fleetctl.model.samples import INSTANCE_STATES, METRICS
-from fleetctl.model.status import ServiceStatus, SystemStatus
+from fleetctl.model.status import ServiceStatus
 from fleetctl.serve.page.metrics import LABELS, OLD_S, PLAIN, VALUES, Metrics, OldSnapshot
 from fleetctl.undertakings import Snapshot
 from tests.health.test_unexplained import CLUSTER
