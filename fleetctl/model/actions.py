@@ -174,7 +174,7 @@ def _named(action: str, job: str, nodes: tuple[str, ...], instances: tuple[str, 
 
 def joined(old: Event, new: Event) -> Event:
     """Both of one action, told by different nodes or at different times: it is of all these."""
-    ended, other = (new, old) if new.until or not old.until else (old, new)
+    ended = new if new.until or not old.until else old
     nodes, instances = _places(old.affects, new.affects)
     said = ended.text.removeprefix(_of(ended))
     whole = replace(ended, affects=(*nodes, *instances), at=min(old.at, new.at))
