@@ -379,10 +379,13 @@ class LiveFleet:
         timeout_s: float,
         took: Callable[[ExecutionEvent], object],
         read: Read | None = None,
+        *,
+        only_asks: bool = False,
     ) -> None:
         from fleetctl.link.execution import execute
 
-        script = self.noting.script_that_notes("exec", script)
+        if not only_asks:
+            script = self.noting.script_that_notes("exec", script)
         await execute(self.links, nodes, script, timeout_s, took, read)
 
     async def sync(

@@ -15,8 +15,12 @@ _NAME = (
 )
 _NAMED = pattern(_NAME, re.IGNORECASE)
 _WORD = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"';|&]+)"""
-# in a command: NAME=value, --name=value, --name value
-_IN_COMMAND = pattern(rf"(?P<name>{_NAME}(?:=|\s+|:\s*))(?P<value>{_WORD})", re.IGNORECASE)
+# in a command: NAME=value, --name=value, --name value. The next line is another matter, unless the
+# name is an option, or the line goes on: "for secrets" at the end of a comment names no secret.
+_IN_COMMAND = pattern(
+    rf"(?P<name>--{_NAME}\s+|{_NAME}(?:=|[ \t]+(?:\\\n\s*)?|:[ \t]*))(?P<value>{_WORD})",
+    re.IGNORECASE,
+)
 # https://user:password@host
 _IN_ADDRESS = pattern(r"(?P<name>\b[a-z][a-z0-9+.-]*://[^\s/:@]+:)(?P<value>[^\s/@]+)(?=@)")
 # what well-known services' keys begin with, and private keys

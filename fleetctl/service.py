@@ -238,6 +238,8 @@ class FleetService(Protocol):
         timeout_s: float,
         took: Callable[[ExecutionEvent], object],
         read: Read | None = None,
+        *,
+        only_asks: bool = False,
     ) -> None:
         """Run a POSIX sh script on all ``nodes`` at once; cancelling this ends it there.
 
@@ -245,6 +247,7 @@ class FleetService(Protocol):
         :param took: called in the event loop with output as it comes, and then how it ended.
         :param read: what the script reads, the same on each node and at the pace of the slowest;
             None: nothing.
+        :param only_asks: the script is our own and changes nothing, so it is not noted on nodes.
         """
 
     async def sync(

@@ -36,6 +36,11 @@ def test_a_variable_that_does_not(name: str) -> None:
         ("git clone https://host/a:b@c", "git clone https://host/a:b@c"),
         ("login hf_abcdefghijklmnopqrst", "login (hidden)"),
         ("k -----BEGIN A PRIVATE KEY-----\nabc\n-----END A PRIVATE KEY----- x", "k (hidden) x"),
+        ("env_file: .env  # for secrets\n    stop: {grace: 1}",) * 2,
+        ("token:\n  next: 1",) * 2,
+        ("serve --token\n  abc", "serve --token\n  (hidden)"),
+        ("PASSWORD: abc", "PASSWORD: (hidden)"),
+        ("login password \\\n  abc", "login password \\\n  (hidden)"),
         ("serve --max-tokens 512 --tokenizer t", "serve --max-tokens 512 --tokenizer t"),
     ],
 )  # fmt: skip

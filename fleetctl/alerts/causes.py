@@ -98,12 +98,15 @@ def run_ended(services: Mapping[str, ServiceStatus]) -> datetime | None:
 def _run_done(
     job: str, services: Mapping[str, ServiceStatus], ended: datetime, fleet: Fleet
 ) -> Cause:
-    mine = [s for s in services.values() if s.state == "exited"]
-    begun = [s.started_at for s in mine if s.started_at is not None]
+    mine = {name: s for name, s in services.items() if s.state == "exited"}
+    begun = [s.started_at for s in mine.values() if s.started_at is not None]
     took = f" after {duration((ended - min(begun)).total_seconds())}" if begun else ""
-    names = next(iter(services)) if len(mine) == 1 else count(len(mine), "instance")
+    names = next(iter(mine)) if len(mine) == 1 else count(len(mine), "instance")
     text = f"job {job} is done{took}: {names} ended with exit code 0"
-    return Cause("run-done", job, text, ended, (_command("logs", job, fleet),), job)
+    return Cause(
+        "run-done", job, text, ended, (_command("logs", job, fleet),), job,
+        affects=tuple(mine), begun=max(begun, default=None),
+    )  # fmt: skip
 
 
 def _command(words: str, job: str, fleet: Fleet) -> str:

@@ -21,6 +21,8 @@ PAUSE_S = 60.0
 """Between two messages about one cause."""
 TOGETHER_S = 10.0
 """Between two messages of one kind: what comes meanwhile is told together."""
+SAME_RUN_S = 5.0
+"""When a run began is told by its tmux window, and to a second by its supervisor without one."""
 MOST_CAUSES = 20
 """In one message; more are counted."""
 MOST_HELD = 200
@@ -67,7 +69,7 @@ def fold(
     :param now: the moment of the look, and what the clock shows at the observer.
     """
     at, clock = now
-    _take(rule, state, {cause.key: cause for cause in found}, over, at)
+    _take(rule, state, {_key(state, cause): cause for cause in found}, over, at)
     due = list(_due(rule, state, at))
     quiet = rule.quiet is not None and rule.quiet.holds(clock)
     if quiet:
@@ -83,6 +85,18 @@ def fold(
         yield from _by_kind(due)
     if due and not quiet:
         state.newest = at
+
+
+def _key(state: Rule, cause: Cause) -> str:
+    """That of ``cause``, or of the same run as it was told before."""
+    if cause.begun is not None:
+        for key, entry in state.open.items():
+            known = entry.cause
+            if (known.kind, known.subject) != (cause.kind, cause.subject) or known.begun is None:
+                continue
+            if abs((known.begun - cause.begun).total_seconds()) <= SAME_RUN_S:
+                return key
+    return cause.key
 
 
 def _take(
@@ -103,7 +117,7 @@ def _take(
         if not entry.told:  # else it stays as it was told
             before = entry.cause
             event = before.event or cause.event
-            entry.cause = replace(cause, since=before.since, event=event)
+            entry.cause = replace(cause, since=before.since, event=event, begun=before.begun)
         entry.there = True
     for key, entry in list(state.open.items()):
         if key in found:

@@ -158,7 +158,8 @@ class WayChanges:
         changed: dict[str, str],
     ) -> _Open:
         instance = instance_of(problem)
-        if (key := changed.get(instance, "")) in self._book and self._is_new(key, status):
+        key = changed.get(instance, "")
+        if key in self._book and self._tells(key, status, before):
             self._book.amend(key, code=problem.code)
             return _Open(problem, key, own=False)
         if lost := self._lost_by(problem):
@@ -193,9 +194,12 @@ class WayChanges:
         )
         return _Open(problem, self._book.begin(event, silent=before is None))
 
-    def _is_new(self, key: str, status: FleetStatus) -> bool:
+    def _tells(self, key: str, status: FleetStatus, before: FleetStatus | None) -> bool:
+        """Whether what is found of an instance belongs to the event that tells how it is: that is
+        new, or an earlier watch told both."""
         event = self._book[key]
-        return event.until is None and status.generated_at - event.at <= SETTLING
+        is_new = before is None or status.generated_at - event.at <= SETTLING
+        return event.until is None and is_new
 
     def _lost_by(self, problem: Problem) -> list[str]:
         """The nodes that cannot be reached, of which ``problem`` tells."""

@@ -126,7 +126,7 @@ def _event(by_node: Mapping[str, list[Note]], now: datetime) -> Event:
         state,
         _text(first, tuple(by_node), instances, end, state),
         "action",
-        _subject(first, tuple(by_node), instances),
+        _subject(first.job, tuple(by_node), instances),
         node=next(iter(by_node)) if len(by_node) == 1 else None,
         job=first.job or None,
         by=first.by,
@@ -143,11 +143,11 @@ def _without_end(note: Note, now: datetime) -> str:
     return "starting" if now - note.at < LOST_AFTER else "unknown"
 
 
-def _subject(note: Note, nodes: tuple[str, ...], instances: tuple[str, ...]) -> str:
+def _subject(job: str | None, nodes: tuple[str, ...], instances: tuple[str, ...]) -> str:
     if len(instances) == 1:
         return instances[0]
-    if instances or (note.job and len(nodes) > 1):
-        return note.job
+    if job and (instances or len(nodes) > 1):
+        return job
     return nodes[0] if len(nodes) == 1 else ""
 
 
@@ -158,23 +158,43 @@ def _text(
     end: Ending | None,
     state: str,
 ) -> str:
+    named = _named(note.action, note.job, nodes, instances)
+    if end:
+        return f"{named}: {end.said or end.state}"
+    return f"{named}: how it ended is not known" if state == "unknown" else named
+
+
+def _named(action: str, job: str, nodes: tuple[str, ...], instances: tuple[str, ...]) -> str:
     many = count(len(instances), "instance") if instances else count(len(nodes), "node")
     where = instances[0] if len(instances) == 1 else many
     if not instances and len(nodes) == 1:
         where = nodes[0]
-    of = f"{note.action} of {note.job}" if note.job and len(instances) > 1 else note.action
-    if end:
-        return f"{of}, {where}: {end.said or end.state}"
-    if state == "unknown":
-        return f"{of}, {where}: how it ended is not known"
-    return f"{of}, {where}"
+    return f"{action} of {job}, {where}" if job and len(instances) > 1 else f"{action}, {where}"
 
 
 def joined(old: Event, new: Event) -> Event:
-    """Both of one action, told by different nodes or at different times."""
-    ended, other = (new, old) if new.until or not old.until else (old, new)
-    affects = tuple(dict.fromkeys((*ended.affects, *other.affects)))
-    return replace(ended, affects=affects)
+    """Both of one action, told by different nodes or at different times: it is of all these."""
+    ended = new if new.until or not old.until else old
+    nodes, instances = _places(old.affects, new.affects)
+    said = ended.text.removeprefix(_of(ended))
+    whole = replace(ended, affects=(*nodes, *instances), at=min(old.at, new.at))
+    return replace(
+        whole,
+        text=_of(whole) + said,
+        subject=_subject(whole.job, nodes, instances),
+        node=nodes[0] if len(nodes) == 1 else None,
+    )
+
+
+def _of(action: Event) -> str:
+    """What its text begins with."""
+    return _named(action.action, action.job or "", *_places(action.affects))
+
+
+def _places(*affects: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The nodes and the instances in them."""
+    names = tuple(dict.fromkeys(name for several in affects for name in several))
+    return tuple(n for n in names if "@" not in n), tuple(n for n in names if "@" in n)
 
 
 def outcome(states: Iterable[str]) -> str:

@@ -150,12 +150,15 @@ class Cause(Struct, frozen=True):
     """Nodes and instances that it is about, beside the subject."""
     event: Event | None = None
     """The event with which it began; None: it was there before anybody watched."""
+    begun: datetime | None = None
+    """Of a run that is done: when its newest attempt began, by the clock of that node. Unlike the
+    times that are corrected, it is the same in every look."""
 
     @property
     def key(self) -> str:
         """The same for as long as it is the same one."""
         named = f"{self.kind} {self.subject} {self.code}".rstrip()
-        return f"{named} {self.since.timestamp():.0f}" if self.kind == "run-done" else named
+        return f"{named} {self.begun.timestamp():.0f}" if self.begun else named
 
 
 MessageState = Literal["raised", "over", "summary", "test"]

@@ -10,7 +10,13 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
-_FULL = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)(?!/[0-8]\b)")
+_FULL = re.compile(
+    r"(?:(?<![\w.])|(?<=^n))(?:\d{1,3}\.){3}\d{1,3}"
+    r"(?:(?=\.\d{1,5}[ \t])|(?![\w.]*\d))(?!/[0-8]\b)",
+    re.M,
+)
+"""Also with the port behind a dot, as ``netstat -an`` of macOS has it, and behind the ``n`` of
+``lsof -F``."""
 _SHORT = re.compile(
     r"^(?P<address>\d{1,3}(?:\.\d{1,3}){1,2})"
     r"(?=(?:/(?P<bits>\d{1,2}))?[ \t]+\S+[ \t]+U[A-Za-z]*\s)",

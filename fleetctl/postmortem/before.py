@@ -45,8 +45,10 @@ def _said(series: Series, old: Sequence[Point], new: Sequence[Point]) -> str:
             return f"temperature from {was:.0f} to {high:.0f} °C"
         case "memory_percent" if high >= MUCH_PERCENT or high - was >= MORE_PERCENT:
             return f"memory from {was:.0f} to {high:.0f} %"
-        case "disk_free_bytes" if low < LITTLE_BYTES or low < was * 0.9:
+        case "disk_free_bytes" if low < was * 0.9:
             return f"free disk from {size(int(was))} to {size(int(low))}"
+        case "disk_free_bytes" if low < LITTLE_BYTES:
+            return f"only {size(int(low))} of its disk free"
         case "throttled" if high > 0:
             return "it was throttled" + ("" if was else ", which it was not before")
         case "reachable" if low < 1:

@@ -191,7 +191,8 @@ class Collecting:
                 broken[event.node] = event.error.reason
 
         if said:
-            await self._service.execute(list(said), kernel_script(int(age_s)), KERNEL_S, took)
+            script = kernel_script(int(age_s))
+            await self._service.execute(list(said), script, KERNEL_S, took, only_asks=True)
         found: dict[str, Kernel | str] = {}
         for node in mine:
             if node not in said:

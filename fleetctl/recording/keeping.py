@@ -13,7 +13,7 @@ from fleetctl.history.writer_lock import WriterLock
 from fleetctl.model.events import Event
 from fleetctl.quantities import count
 from fleetctl.recording.missed import Missed, enter_past
-from fleetctl.recording.recorder import Recorder, open_events
+from fleetctl.recording.recorder import Recorder, events_to_go_on_with
 from fleetctl.service import FleetService
 from fleetctl.undertakings import Snapshot
 
@@ -148,7 +148,7 @@ class Keeping:
         """Begin to record, with what still goes on."""
         recorder = self._recorder
         if not recorder.looked:
-            recorder.go_on_with(await asyncio.to_thread(open_events, store))
+            recorder.go_on_with(await asyncio.to_thread(events_to_go_on_with, store))
         recorder.store = store
         self._records = True
         self._ask.set()

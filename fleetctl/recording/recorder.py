@@ -21,12 +21,14 @@ OPEN_FOR = timedelta(days=30)
 """An event that is older does not go on."""
 
 
-def open_events(store: Store) -> list[Event]:
-    """What the history has that may still go on.
+def events_to_go_on_with(store: Store) -> list[Event]:
+    """What the history has that may still go on, and the actions, of which nodes tell for long.
 
     :raises HistoryError: it cannot be read.
     """
-    return [e for e in store.events(datetime.now(UTC) - OPEN_FOR) if e.until is None]
+    since = datetime.now(UTC) - OPEN_FOR
+    kept = store.events(datetime.fromtimestamp(0, UTC))
+    return [e for e in kept if e.kind == "action" or (e.until is None and e.at >= since)]
 
 
 class Recorder:
@@ -60,14 +62,15 @@ class Recorder:
         :raises HistoryError: it cannot be written; the next snapshot brings it again.
         """
         if not self.looked and self.store and snapshot.complete:
-            self.go_on_with(open_events(self.store))
+            self.go_on_with(events_to_go_on_with(self.store))
         new = self.look(snapshot)
         self.write()
         return new
 
     def go_on_with(self, events: list[Event]) -> None:
-        """Take :func:`open_events`, before the first look."""
+        """Take :func:`events_to_go_on_with`, before anything else."""
         self._changes.go_on_with(events)
+        self._changes.heard([event for event in events if event.kind == "action"])
 
     def look(self, snapshot: Snapshot) -> tuple[Event, ...]:
         """Take a snapshot, and write nothing yet; the events since the last one."""

@@ -235,6 +235,25 @@ def test_a_run_is_done_once() -> None:
     assert observer.watch(status(0), 300, 400) == []
 
 
+def run(seconds: float, begun: float, ended: float) -> FleetStatus:
+    done = {"exit_code": 0, "started_at": at(begun), "ended_at": at(ended)}
+    return status(seconds, *(service(n, "exited", **done) for n in ("batch@a", "batch@c")))
+
+
+def test_a_run_is_told_once_though_its_end_is_corrected_and_its_node_is_lost() -> None:
+    """When it ended is reckoned anew in each look, with the node's clock as it is known then."""
+    observer = Observer("{on: run-done, to: desktop}")
+    observer.see(status(0))
+    assert len(observer.see(run(10, 0, 4.4))) == 1
+    said = [observer.see(run(seconds, 0, 3 + seconds % 7 / 2)) for seconds in range(12, 200, 2)]
+    assert not any(said)
+    away = status(200, a=node("unreachable"))
+    assert observer.watch(away, 200, 400) == []
+    assert observer.watch(run(400, 0.8, 4), 400, 500) == []
+    [again] = observer.see(run(502, 490, 501))
+    assert again.title == "home: run-done other"
+
+
 def test_a_run_that_was_done_before_is_no_news() -> None:
     done = [service(n, "exited", exit_code=0, ended_at=at(-9)) for n in ("batch@a", "batch@c")]
     assert Observer().watch(status(0, *done), 0, 100) == []

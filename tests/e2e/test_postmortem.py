@@ -97,6 +97,10 @@ def test_the_first_its_signal_and_the_followers(broken: User) -> None:
     assert places == sorted(places)
     assert "nothing watched the fleet from this machine" in texts["report.md"]
 
+    noted = broken.type("events").out
+    assert "start of job" in noted
+    assert "postmortem" not in noted  # it only asks
+
     everything = "\n".join(texts.values())
     for secret in (SECRET, FILED, PLANTED):
         assert secret not in everything

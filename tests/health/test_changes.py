@@ -344,6 +344,20 @@ def test_the_next_watch_goes_on_with_what_is_not_over() -> None:
     assert event.end == "reached again"
 
 
+def test_a_failed_instance_is_one_event_for_the_next_watch_too() -> None:
+    failed = {"state": "failed", "reason": "exit code 137 (signal 9)"}
+    why = Problem("service-failed", "error", "w@pi4 failed", "pi4", ("w@pi4",))
+    broken = replace(status(w=failed), problems=(why,))
+    first = Watch()
+    first.look(status(w="ready"), broken)
+    second = Watch(at=first.at + timedelta(minutes=5))
+    second.changes.go_on_with(first.events.values())
+    assert second.look(broken, broken) == []
+    second.look(status(w="stopped"))
+    [event] = second.told
+    assert (event.key in first.events, event.end) == (True, "stopped")
+
+
 def test_the_next_watch_ends_what_is_over_by_then() -> None:
     first = Watch()
     first.look(seen(), seen(no_forwarding))

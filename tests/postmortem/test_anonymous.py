@@ -55,6 +55,16 @@ def test_what_tells_of_nobody_stays(text: str) -> None:
     assert Anonymous(fleet).text(text) == text
 
 
+@pytest.mark.parametrize(
+    "text", ["n{}:53318->{}:22", "tcp4  0  0  {}.65432   *.*   LISTEN", "p\nn{}:22", "({})"]
+)
+def test_addresses_with_their_ports(text: str) -> None:
+    """As lsof -F and netstat -an of macOS have them."""
+    new = Addresses(NETS)
+    now = new.address(IPv4Address("10.10.0.1"))
+    assert new.text(text.replace("{}", "10.10.0.1")) == text.replace("{}", str(now))
+
+
 def test_short_forms_of_netstat_are_of_the_same_network() -> None:
     new = Addresses([IPv4Network("10.10.0.0/24"), IPv4Network("192.168.50.0/24")])
     rows = (

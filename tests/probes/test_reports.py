@@ -42,7 +42,10 @@ nodes:
 jobs:
   llm:
     services:
-      worker: {on: [mini1, pi5], command: work, env: {API_KEY: planted-9Z}}
+      worker:
+        on: [mini1, pi5]
+        env: {API_KEY: planted-9Z}   # an env_file is better for secrets
+        command: work
 """
 
 

@@ -18,6 +18,7 @@ from fleetctl.model.events import Actor, Event
 from fleetctl.recording import Recorder
 from fleetctl.recording import keeping as keeping_module
 from fleetctl.recording.keeping import Keeping
+from fleetctl.recording.recorder import events_to_go_on_with
 from fleetctl.undertakings import Snapshot
 from tests.tui.stage import FLEET, Stage
 
@@ -196,3 +197,31 @@ def test_what_one_node_told_of_an_action_is_not_lost_by_what_another_tells() -> 
     [event] = Store(FLEET.name).events(now - timedelta(minutes=1))
     assert (event.key, event.state) == (action_key("a1"), "ok")
     assert {"a", "b"} <= set(event.affects)
+    third = Recorder(Store(FLEET.name))  # after a restart, when only b has something new
+    third.go_on_with(events_to_go_on_with(Store(FLEET.name)))
+    assert third.heard({"a": Told((begun, ended)), "b": Told((begun,))}) == ()
+    assert event.text == "stop, w@a: 1 of 1 stopped"
+
+
+def test_what_a_part_of_the_nodes_tells_of_an_action_is_of_all_of_them() -> None:
+    now = datetime.now(UTC)
+    actor = Actor("ann", "laptop", "fleetctl start")
+    ending = Ending(now, "ok", "2 of 2 ready")
+    notes = {
+        node: (Note("a1", now, "start", actor, "job", (f"w@{node}",), ending),
+               Note("a2", now, "exec", actor))
+        for node in ("a", "b")
+    }  # fmt: skip
+    recorder = Recorder(Store(FLEET.name))
+    recorder.heard({node: Told(told) for node, told in notes.items()})
+    assert recorder.heard({"b": Told(notes["b"])}) == ()  # a has noted nothing since then
+    recorder.write()
+    texts = [event.text for event in Store(FLEET.name).events(now - timedelta(minutes=1))]
+    assert sorted(texts) == ["exec, 2 nodes", "start of job, 2 instances: 2 of 2 ready"]
+    parts = Recorder()
+    parts.heard({"a": Told(notes["a"])})
+    [start, execution] = parts.heard({"b": Told(notes["b"])})
+    assert (start.text, start.subject, start.node) == (
+        "start of job, 2 instances: 2 of 2 ready", "job", None,
+    )  # fmt: skip
+    assert (execution.text, execution.subject, execution.node) == ("exec, 2 nodes", "", None)

@@ -339,6 +339,8 @@ class Stage:
         timeout_s: float,
         took: Callable[[ExecutionEvent], object],
         read: Read | None = None,
+        *,
+        only_asks: bool = False,
     ) -> None:
         raise NotImplementedError("the dashboard runs no commands of people's")
 
