@@ -45,7 +45,7 @@ class Lending:
 
     def attach(self, instance: Instance, *, read_only: bool) -> None:
         """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
-        if not read_only and not self._app.may(f"type into the window of {instance.name}"):
+        if not self._app.may("look_at" if read_only else "attach"):
             return
         work = self._attach(instance, read_only=read_only)
         title = f"attach {instance.name}"
