@@ -10,9 +10,9 @@ from textual.app import SuspendNotSupported
 from fleetctl.errors import UsageError
 from fleetctl.model.jobs import Instance
 from fleetctl.model.sudo import SudoPassword
+from fleetctl.quantities import NAMED
 from fleetctl.tui.asked_password import ask_password
 from fleetctl.tui.background import in_background
-from fleetctl.tui.counting import NAMED
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
 

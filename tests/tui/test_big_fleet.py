@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from fleetctl.model.status import Problem
-from fleetctl.tui.counting import among_nodes, first_ones, named
+from fleetctl.quantities import first_ones
+from fleetctl.tui.counting import among_nodes, named
 from fleetctl.tui.folding import FROM, LEAST, Fold, Likenesses, NodeRow, folded
 from fleetctl.tui.topology.draw import draw
 from fleetctl.tui.topology.node_counts import MOST_NAMED
