@@ -1,11 +1,25 @@
-"""Numbers as text: counts, durations, sizes, round-trip times. Pure."""
+"""Numbers as text: counts, long lists, durations, sizes, round-trip times. Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+NAMED = 6
+"""So many names are listed; more are counted."""
 
 
 def count(number: int, noun: str) -> str:
     """A number with its noun in the right form."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def first_ones(names: Sequence[str], most: int = NAMED) -> str:
+    """``a, b, c, d, e, f and 194 more``.
+
+    :param most: so many are listed.
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 _TIMES = ("", "once", "twice", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

@@ -124,6 +124,7 @@ def _app(
 ) -> FleetApp:
     from fleetctl.tui import kept
     from fleetctl.tui.app import FleetApp, preferences
+    from fleetctl.tui.limits import Limits
 
     given: dict[str, Any] = {
         "file": file,
@@ -133,11 +134,7 @@ def _app(
     }
     if not in_browser:  # how it looks there says nothing of terminals
         given |= {"write": kept.write, "keep_events": True}
-    if not (read_only or in_browser):
-        return FleetApp(service, **given)
-    from fleetctl.tui.limited import LimitedApp, Limits
-
-    return LimitedApp(service, Limits(read_only, in_browser), **given)
+    return FleetApp(service, limits=Limits(read_only, in_browser), **given)
 
 
 def _watch_server(process: int, end: Callable[[], object]) -> threading.Event:

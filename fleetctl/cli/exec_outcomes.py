@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fleetctl.model.execution import Broken, Ended
+from fleetctl.quantities import first_ones
 
 UNREACHABLE = 255
 """The exit code for a node that was not reached or given up, as with ssh."""
@@ -56,6 +57,5 @@ def summary(outcomes: Mapping[str, Outcome]) -> str:
 def _counts(by_word: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for kind in _WORDS:
         if names := by_word.get(kind):
-            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            which = "" if kind == "ok" else f" ({', '.join(names[:NAMED])}{more})"
+            which = "" if kind == "ok" else f" ({first_ones(names, NAMED)})"
             yield f"{len(names)} {kind}{which}"

@@ -15,6 +15,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import AppBlur
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 
@@ -36,6 +37,7 @@ from fleetctl.tui.host import Host, Left
 from fleetctl.tui.kept import Kept
 from fleetctl.tui.keymap import defaults
 from fleetctl.tui.lending import Lending
+from fleetctl.tui.limits import Limits
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import (
     JobActionEnded,
@@ -109,7 +111,7 @@ class FleetApp(Host):
     :param kept: how it was left the last time; None: it looks the same in every terminal.
     :param write: keeps how it looks now.
     :param keep_events: whether events and samples are kept on this machine.
-    :param read_only: nothing is changed on any node.
+    :param limits: what is not done here.
     :param preferences: what stands in tui.toml.
     :param seen: see :class:`Host`.
     """
@@ -132,12 +134,12 @@ class FleetApp(Host):
         kept: Kept | None = None,
         write: Callable[[Kept], object] = lambda kept: None,
         keep_events: bool = False,
-        read_only: bool = False,
+        limits: Limits | None = None,
         preferences: Preferences | None = None,
         seen: Seen | None = None,
     ) -> None:
         super().__init__(
-            service, interval_s, kept, read_only=read_only, preferences=preferences, seen=seen
+            service, interval_s, kept, limits=limits, preferences=preferences, seen=seen
         )
         self._file = file
         self._write = write
@@ -185,6 +187,11 @@ class FleetApp(Host):
     def _theme_chosen(self, theme: Theme) -> None:
         if not self.preferences.theme:
             self.keep(replace(self.kept, theme=theme.name))
+
+    def on_app_blur(self, event: AppBlur) -> None:
+        """A browser has lost the keyboard, or never had one: keys are named for fingers, too."""
+        if self.limits.in_browser:
+            event.prevent_default()
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._theme_chosen)
@@ -487,7 +494,9 @@ class FleetApp(Host):
             self.guide.mend(self.guide.broken[-1])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer the demo's keys in a demo only."""
+        """Offer the demo's keys in a demo only, and where something may be broken."""
+        if action in ("tour", "mend") and self.limits.read_only:
+            return False
         if action == "tour":
             return demo.present()
         if action == "mend":

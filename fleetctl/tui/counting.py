@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fleetctl.model.status import Problem
-from fleetctl.quantities import count
-
-NAMED = 6
-"""So many names are listed; more are counted."""
+from fleetctl.quantities import NAMED, count, first_ones
 
 
 def named(names: Sequence[str], noun: str) -> str:
     """``a, b, c``, or ``200 nodes``."""
     return ", ".join(names) if len(names) <= NAMED else count(len(names), noun)
-
-
-def first_ones(names: Sequence[str]) -> str:
-    """``a, b, c, d, e, f and 194 more``."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 def among_nodes(nodes: Sequence[str], problems: Iterable[Problem]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from msgspec import Struct
 
@@ -84,6 +84,11 @@ class Likenesses(Struct, frozen=True):
     of: Mapping[str, Likeness]
     well: Set[Likeness]
 
+    @property
+    def unwell(self) -> int:
+        """How many rows need a look."""
+        return sum(like not in self.well for like in self.of.values())
+
 
 def likeness(
     row: NodeRow,
@@ -117,19 +122,29 @@ def is_well(row: NodeRow, status: FleetStatus | None, said: str, doubts: Sequenc
     return working and node.state in ("ok", "external") and not node.ssh.via
 
 
-def folded(rows: Sequence[NodeRow], alike: Likenesses) -> list[NodeRow | Fold]:
+def folded(
+    rows: Sequence[NodeRow],
+    alike: Likenesses,
+    badness: Callable[[NodeRow], tuple[int, int]],
+    *,
+    least: int = LEAST,
+) -> list[NodeRow | Fold]:
     """``rows`` with equal ones as one: first what is not well and stands alone, then what is not
-    well and the same on many, then what is well; else in their order."""
+    well and the same on many, then what is well. What is not well goes by ``badness``, else in
+    their order.
+
+    :param least: so many equal ones are one.
+    """
     groups: dict[Likeness, list[NodeRow]] = {}
     for row in rows:
         groups.setdefault(alike.of[row.key], []).append(row)
-    found: list[tuple[int, NodeRow | Fold]] = []
+    found: list[tuple[int, tuple[int, int], NodeRow | Fold]] = []
     for row in rows:
         like = alike.of[row.key]
         group = groups[like]
-        rank = 2 if like in alike.well else 0
-        if len(group) < LEAST:
-            found.append((rank, row))
+        rank, bad = (2, (0, 0)) if like in alike.well else (0, badness(row))
+        if len(group) < least:
+            found.append((rank, bad, row))
         elif group[0] is row:
-            found.append((rank + 1, Fold("= " + " ".join(like), tuple(group))))
-    return [entry for _, entry in sorted(found, key=lambda one: one[0])]
+            found.append((rank + 1, bad, Fold("= " + " ".join(like), tuple(group))))
+    return [entry for *_, entry in sorted(found, key=lambda one: one[:2])]

@@ -49,7 +49,7 @@ class Guide:
 
     def break_it(self, scenario: demo.Scenario) -> None:
         """Break what ``scenario`` is about, and say what to look for."""
-        if self._app.may("break anything"):
+        if self._app.may("tour"):
             self._do(scenario.title, self._break_it(scenario))
 
     async def _break_it(self, scenario: demo.Scenario) -> None:
@@ -60,7 +60,7 @@ class Guide:
 
     def mend(self, scenario: demo.Scenario) -> None:
         """Mend what ``scenario`` broke."""
-        if self._app.may("mend anything"):
+        if self._app.may("mend"):
             self._do(scenario.title, self._mend(scenario))
 
     async def _mend(self, scenario: demo.Scenario) -> None:

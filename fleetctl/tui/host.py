@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from msgspec import Struct
+from textual import actions
+from textual.actions import ActionParseResult
 from textual.app import App
+from textual.dom import DOMNode
 from textual.reactive import var
 
 from fleetctl.model.events import Event
@@ -15,8 +19,10 @@ from fleetctl.model.sudo import SudoPassword
 from fleetctl.service import FleetService
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.kept import Kept
+from fleetctl.tui.limits import Limits
 from fleetctl.tui.past.stretch import Stretch, Wanted
 from fleetctl.tui.preferences import Preferences
+from fleetctl.tui.read_only import read_only
 from fleetctl.tui.seen import Seen
 from fleetctl.tui.under_cursor import UnderCursor
 from fleetctl.undertakings import Snapshot
@@ -36,7 +42,7 @@ class Host(App[Left]):
 
     :param interval_s: seconds between two looks at a node.
     :param kept: how it was left the last time.
-    :param read_only: nothing is changed on any node; see :meth:`may`.
+    :param limits: what is not done here; see :meth:`may`.
     :param preferences: what stands in tui.toml.
     :param seen: what the one before has seen, which this takes the place of.
     """
@@ -53,28 +59,42 @@ class Host(App[Left]):
         interval_s: float,
         kept: Kept | None = None,
         *,
-        read_only: bool = False,
+        limits: Limits | None = None,
         preferences: Preferences | None = None,
         seen: Seen | None = None,
     ) -> None:
         super().__init__()
         self.seen = seen or Seen()
         self.preferences = preferences or Preferences()
-        self.read_only = read_only
+        self.limits = limits or Limits()
         self.kept = kept or Kept()
-        self.service = service
+        self.service = read_only(service) if self.limits.read_only else service
         self.interval_s = interval_s
         self.action_began_s = 0.0
         """When :attr:`job_action` began, by ``time.monotonic()``."""
 
-    def may(self, what: str) -> bool:
-        """Whether nodes may be changed by this dashboard; where not, it says so.
+    def may(self, action: str) -> bool:
+        """Whether ``action`` is done by this dashboard; where not, it says so.
 
-        :param what: is wanted, such as ``stop``; what ends the sentence "does not …".
+        Actions of keys, the palette and the mouse have been asked for here. What begins otherwise,
+        such as by the answer to a question, asks.
         """
-        if self.read_only:
-            self.notify(f"This dashboard was opened with --read-only: it does not {what}.")
-        return not self.read_only
+        why = self.limits.refusal(action)
+        if why:
+            self.notify(why, severity="warning", markup=False)
+        return not why
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Run an action by its name, unless it is refused here."""
+        name = (actions.parse(action) if isinstance(action, str) else action)[1]
+        if not self.may(name):
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     def key_of(self, action: str) -> str:
         """The key of the dashboard for ``action``, by its name in tui.toml, as it is shown."""

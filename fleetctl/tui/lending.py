@@ -10,9 +10,9 @@ from textual.app import SuspendNotSupported
 from fleetctl.errors import UsageError
 from fleetctl.model.jobs import Instance
 from fleetctl.model.sudo import SudoPassword
+from fleetctl.quantities import NAMED
 from fleetctl.tui.asked_password import ask_password
 from fleetctl.tui.background import in_background
-from fleetctl.tui.counting import NAMED
 from fleetctl.tui.host import Host
 from fleetctl.tui.screens.choice import CANCEL, Choice, ChoiceScreen
 
@@ -45,7 +45,7 @@ class Lending:
 
     def attach(self, instance: Instance, *, read_only: bool) -> None:
         """Attach the terminal to the tmux window of ``instance``, until the user detaches."""
-        if not read_only and not self._app.may(f"type into the window of {instance.name}"):
+        if not self._app.may("look_at" if read_only else "attach"):
             return
         work = self._attach(instance, read_only=read_only)
         title = f"attach {instance.name}"

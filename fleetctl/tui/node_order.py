@@ -24,7 +24,7 @@ def ordered(
     if status is None:
         return found
     if sort == "worst":
-        found.sort(key=lambda row: _badness(row, status))
+        found.sort(key=lambda row: badness(row, status))
     elif sort in BY_FIGURE:
         found.sort(key=lambda row: _usage(row, status, sort))
     return found
@@ -38,7 +38,10 @@ def _words(row: NodeRow, status: FleetStatus | None) -> str:
     return " ".join(words).lower()
 
 
-def _badness(row: NodeRow, status: FleetStatus) -> tuple[int, int]:
+def badness(row: NodeRow, status: FleetStatus | None) -> tuple[int, int]:
+    """What is worst is least."""
+    if status is None:
+        return (0, 0)
     service = status.services.get(row.key)
     bad = service is not None and service.state not in ("ready", "exited")
     return (_WORST.index(status.nodes[row.node].state), 0 if bad else 1)

@@ -77,7 +77,7 @@ def commands(app: Host, guide: Guide) -> Iterator[SystemCommand]:
         yield _of_key(app, under, binding.id, title, "", run)
     write = partial(app.run_action, "app.write_screen")
     yield SystemCommand("Screen as text", "D · into a new file, for a screen reader", write)
-    if demo.present():
+    if demo.present() and not app.limits.read_only:
         tour = partial(app.run_action, "app.tour")
         yield SystemCommand("Tour", "things to break in the demo", tour)
         for scenario in guide.scenarios:

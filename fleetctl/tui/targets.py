@@ -8,8 +8,8 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.plan import dependents
 from fleetctl.model.progress import ActionKind
 from fleetctl.model.status import ALIVE_STATES, FleetStatus, OrphanStatus, ServiceStatus
-from fleetctl.quantities import count
-from fleetctl.tui.counting import NAMED, among_nodes, first_ones, named
+from fleetctl.quantities import NAMED, count, first_ones
+from fleetctl.tui.counting import among_nodes, named
 from fleetctl.tui.screens.choice import CANCEL, Choice
 from fleetctl.tui.under_cursor import UnderCursor
 

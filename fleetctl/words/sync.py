@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fleetctl.escaping import visible
 from fleetctl.model.syncing import NodeSync, Shared
-from fleetctl.quantities import count, size
+from fleetctl.quantities import count, first_ones, size
 
 NAMED = 5
 """So many files are named in a line."""
@@ -44,8 +44,7 @@ def _shared(shared: Shared) -> str:
 
 
 def _named(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-    return ", ".join(map(visible, paths[:NAMED])) + more
+    return first_ones(list(map(visible, paths)), NAMED)
 
 
 def dry_lines(results: Sequence[NodeSync]) -> Iterator[str]:

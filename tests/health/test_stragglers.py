@@ -45,7 +45,7 @@ def stragglers_among(
     nodes: Sequence[dict[str, Any]] = (),
 ) -> list[Problem]:
     """Of a service with an instance for each; ``nodes``: fields of the facts of their nodes."""
-    of = replace(job({"w": (list("abcdef")[: len(known)], [])}), elastic=elastic)
+    of = replace(job({"w": (list("abcdefghij")[: len(known)], [])}), elastic=elastic)
     told: dict[str, NodeFacts] = {}
     for place, (instance, found) in enumerate(zip(of.instances, known, strict=True)):
         more = nodes[place] if nodes else {}
@@ -65,6 +65,12 @@ def test_a_rank_without_new_steps_while_the_others_go_on() -> None:
     assert problem.evidence.startswith("step 110 in its log, 100 behind the median; no difference")
     [of_two] = stragglers_among(stalled(48), going())
     assert of_two.summary.endswith("while w@b goes on")
+
+
+def test_of_many_others_the_first_are_named_and_the_rest_counted() -> None:
+    [problem] = stragglers_among(stalled(48), *[going()] * 9)
+    assert problem.summary.endswith("while w@b, w@c, w@d, w@e, w@f, w@g and 3 more go on")
+    assert problem.evidence.endswith("w@g, w@h, w@i, w@j")
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
 
 from fleetctl.model.status import Problem
-from fleetctl.tui.counting import among_nodes, first_ones, named
+from fleetctl.quantities import first_ones
+from fleetctl.tui.counting import among_nodes, named
 from fleetctl.tui.folding import FROM, LEAST, Fold, Likenesses, NodeRow, folded
 from fleetctl.tui.topology.draw import draw
 from fleetctl.tui.topology.node_counts import MOST_NAMED
@@ -31,7 +33,7 @@ def test_the_odd_ones_out_come_first_then_many_that_are_bad_then_those_that_are_
     kinds = ["well"] * 20 + ["hot"] + ["lost"] * LEAST + ["well", "server"]
     rows = [NodeRow(f"n{number}", None) for number in range(len(kinds))]
     of = {row.key: (kind,) for row, kind in zip(rows, kinds, strict=True)}
-    found = folded(rows, Likenesses(of, {("well",), ("server",)}))
+    found = folded(rows, Likenesses(of, {("well",), ("server",)}), lambda row: (0, 0))
     told = [e.title if isinstance(e, Fold) else e.node for e in found]
     assert told == ["n20", f"{LEAST} nodes", "n27", "21 nodes"]
 
@@ -39,7 +41,8 @@ def test_the_odd_ones_out_come_first_then_many_that_are_bad_then_those_that_are_
 @pytest.mark.parametrize("number", [0, 1, LEAST - 1])
 def test_a_few_equal_ones_are_not_folded(number: int) -> None:
     rows = [NodeRow(f"n{place}", None) for place in range(number)]
-    assert folded(rows, Likenesses({row.key: ("same",) for row in rows}, set())) == rows
+    alike = Likenesses({row.key: ("same",) for row in rows}, set())
+    assert folded(rows, alike, lambda row: (0, 0)) == rows
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_equal_nodes_are_one_row_which_opens_and_closes() -> None:
         stage = stage_of(NUMBER)
         stage.states["worker@n037"] = "failed"
         async with opened((130, 42), stage, ready=f"{NUMBER - 1}/{NUMBER} ranks") as screen:
-            text = await screen.until("▸ 49 nodes", "n037", gone="n001")
+            text = await screen.until("▸ 49 nodes", "Nodes · 1 not well", "n037", gone="n001")
             bad, many, *_ = rows_of(text)
             assert "n037" in bad
             assert "✖ failed" in bad
@@ -151,6 +154,26 @@ def test_a_fleet_that_fits_is_not_folded() -> None:
     async def body() -> None:
         async with opened((130, 42), stage_of(FROM), ready=f"{FROM}/{FROM} ranks") as screen:
             assert "▸" not in await screen.until("n001")
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_where_not_all_rows_fit_what_is_worst_is_in_view_and_the_cursor_stays() -> None:
+    async def body() -> None:
+        stage = stage_of(FROM)
+        async with opened((80, 24), stage, ready=f"{FROM}/{FROM} ranks") as screen:
+            await screen.until("n001", gone="n030")
+            await screen.type("G")
+            await screen.until("x stop worker@n030", gone="n001")
+            stage.states["worker@n029"] = "failed"
+            stage.world.hosts["n028"].powered = False
+            stage.change()
+            await screen.until("Nodes · 2 not well", "n030")
+            assert "x stop worker@n030" in screen.text
+            await screen.type("g")
+            text = await screen.until("n028", "n029", "n001", gone="n030")
+            table = text[text.index("Nodes · 2 not well") : text.index("Logs")]
+            assert re.findall("n0[0-9]+", table)[:3] == ["n028", "n029", "n001"]
 
     asyncio.run(asyncio.wait_for(body(), 60))
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from tests.tui.stage import Screen, played
+from fleetctl.model.status import Problem
+from fleetctl.tui.widgets.problems_panel import group_line, problem_line
+from tests.tui.fleets import stage_of
+from tests.tui.stage import Screen, opened, played
 
 SIZES = [(80, 24), (120, 40)]
 
@@ -30,3 +35,28 @@ def test_the_same_cause_on_many_nodes_is_one_row_that_opens(size: tuple[int, int
         await screen.until("Problems · 2", "worker@mini3 failed", gone="on 3 nodes")
 
     played(act, size)
+
+
+def test_of_many_names_the_first_are_on_the_line_and_all_in_the_details() -> None:
+    nodes = [f"n{i}" for i in range(200)]
+    group = [Problem("too-hot", "warning", "it", n, (f"w@{n}", "tracker@other")) for n in nodes]
+    line = group_line(group, opened=False).plain
+    assert line == "▲ too-hot on 200 nodes ▸ n0, n1, n2, n3, n4, n5 and 194 more → tracker@other"
+    one = Problem("link-down", "error", "a cable", "n1", tuple(f"w@{n}" for n in nodes))
+    assert problem_line(one).plain.endswith("→ w@n0, w@n1, w@n2, w@n3, w@n4, w@n5 and 194 more")
+
+
+def test_the_details_of_a_group_name_each_node() -> None:
+    async def body() -> None:
+        async with opened((200, 50), stage_of(12), ready="12/12 ranks") as screen:
+            names = [i.name for i in screen.stage.job.instances]
+            for name in names:
+                screen.stage.states[name] = "failed"
+            screen.stage.change()
+            last = names[-1].rpartition("@")[2]
+            text = await screen.until("Problems · 12", "and 6 more")
+            assert sum(last in line for line in text.splitlines() if "service-failed" in line) == 0
+            await screen.type("tab", "tab")
+            await screen.until("service-failed on 12 nodes", f"{last}", "The first of them")
+
+    asyncio.run(asyncio.wait_for(body(), 60))

@@ -57,7 +57,7 @@ class BenchScreen(Page):
 
     def action_measure(self) -> None:
         """Check the fleet, then measure path after path."""
-        if not self.app.may("load links"):
+        if not self.app.may("measure"):
             return
         self._failed, self._bench = "", None
         self._work("checking every node")

@@ -12,8 +12,7 @@ from fleetctl.errors import FleetctlError
 from fleetctl.marks import mark
 from fleetctl.model.repairs import Repair
 from fleetctl.model.status import Problem, RepairStep
-from fleetctl.quantities import count
-from fleetctl.tui.counting import first_ones
+from fleetctl.quantities import count, first_ones
 from fleetctl.tui.screens.commands import CommandsPage, Part, rows_of
 from fleetctl.tui.screens.undo import UndoScreen
 from fleetctl.tui.tones import drawn, toned

@@ -10,8 +10,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from fleetctl.model.status import FleetStatus
-from fleetctl.quantities import duration
+from fleetctl.model.status import FleetStatus, Problem
+from fleetctl.quantities import count, duration
 from fleetctl.tui.counting import among_nodes
 from fleetctl.tui.sheets import (
     heading,
@@ -27,9 +27,10 @@ from fleetctl.tui.tones import state, toned
 from fleetctl.tui.under_cursor import UnderCursor
 from fleetctl.undertakings import Snapshot
 from fleetctl.words.check import node_lines
+from fleetctl.words.problems import nodes_of
 
 MANY = 3
-"""More nodes than these are counted, not told one by one."""
+"""More nodes or problems than these are counted, not told one by one."""
 LINES = 12
 """The newest lines of an instance's log that are shown."""
 
@@ -77,6 +78,8 @@ def _sheet(
         yield toned("The cursor is on no row.", "quiet")
     elif snapshot is None:
         yield toned("asking …", "busy")
+    elif len(under.problems) > MANY:
+        yield from group_sheet(under.problems, snapshot)
     elif under.problems:
         for problem in under.problems:
             yield from problem_sheet(problem, _age(snapshot, problem.node))
@@ -110,6 +113,21 @@ def _instances(under: UnderCursor, snapshot: Snapshot, lines: Sequence[str]) -> 
         yield from map(Content, lines)
     if under.instances:
         yield Content("")
+
+
+def group_sheet(problems: Sequence[Problem], snapshot: Snapshot) -> Iterator[Content]:
+    """The same cause on many nodes: all of these, and the first as an example."""
+    first, nodes = problems[0], nodes_of(problems)
+    yield heading(f"{first.code} on {count(len(nodes), 'node')}")
+    yield Content(", ".join(nodes))
+    hits = dict.fromkeys(name for p in problems for name in p.affects)
+    if hits:
+        yield Content("")
+        yield heading(f"What they affect ({len(hits)})")
+        yield Content(", ".join(hits))
+    yield Content("")
+    yield heading(f"The first of them, on {nodes[0]}")
+    yield from problem_sheet(first, _age(snapshot, first.node))
 
 
 def many_sheet(under: UnderCursor, snapshot: Snapshot) -> Iterator[Content]:

@@ -27,6 +27,7 @@ from fleetctl.tui import node_order
 from fleetctl.tui.folding import (
     CLOSED,
     FROM,
+    LEAST,
     OPENED,
     Fold,
     Likenesses,
@@ -109,6 +110,8 @@ class NodesPanel(Vertical):
         """By row: what is wrong with it, in a few words."""
         self._snapshot: Snapshot | None = None
         self._data: Mapping[str, DataState] = {}
+        self._unwell = 0
+        """How many rows need a look, where not all fit."""
         self._draw()
 
     def compose(self) -> ComposeResult:
@@ -183,10 +186,24 @@ class NodesPanel(Vertical):
             rows.highlighted = rows.get_option_index(key)
 
     def _entries(self, shown: list[NodeRow]) -> list[NodeRow | Fold]:
-        """What has a row: of many, equal ones together. What is sought, or sorted by a figure,
-        is shown one by one."""
-        if len(shown) <= FROM or self.sought or self._sort in node_order.BY_FIGURE:
+        """What has a row: of many, equal ones together, and where not all fit, what is not well
+        first. What is sought, or sorted by a figure, is shown one by one in its order."""
+        room = self.query_one(Rows).size.height
+        status, self._unwell = self._status, 0
+        by_itself = self.sought or self._sort in node_order.BY_FIGURE
+        if by_itself or len(shown) <= min(room or FROM, FROM):
             return list(shown)
+        alike = self._likenesses(shown)
+        self._unwell = alike.unwell if status else 0
+        least = LEAST if len(shown) > FROM else len(shown) + 1
+        found: list[NodeRow | Fold] = []
+        for entry in folded(shown, alike, lambda row: node_order.badness(row, status), least=least):
+            found.append(entry)
+            if isinstance(entry, Fold) and entry.key in self._unfolded:
+                found += entry.rows
+        return found
+
+    def _likenesses(self, shown: list[NodeRow]) -> Likenesses:
         of, well = {}, set()
         for place in shown:
             said, doubts = self._said.get(place.key, ""), self._doubts(place)
@@ -196,12 +213,7 @@ class NodesPanel(Vertical):
             of[place.key] = like
             if is_well(place, self._status, said, doubts):
                 well.add(like)
-        found: list[NodeRow | Fold] = []
-        for entry in folded(shown, Likenesses(of, well)):
-            found.append(entry)
-            if isinstance(entry, Fold) and entry.key in self._unfolded:
-                found += entry.rows
-        return found
+        return Likenesses(of, well)
 
     def _doubts(self, place: NodeRow) -> list[str]:
         if self._status is None:
@@ -344,6 +356,8 @@ class NodesPanel(Vertical):
             title += f" · {self._sort} first"
         if self._marks:
             title += f" · {len(self._marks)} marked"
+        if self._unwell:
+            title += f" · {self._unwell} not well"
         if self.sought:
             title += f" · {shown} of {len(self._node_rows)}"
         if self.border_title != title:

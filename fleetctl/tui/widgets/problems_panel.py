@@ -16,6 +16,7 @@ from textual.widgets import OptionList
 from fleetctl.marks import mark
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus, Problem
+from fleetctl.quantities import first_ones
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.messages import CursorMoved
@@ -261,23 +262,23 @@ def failed_action(action: JobAction, status: FleetStatus) -> Content | None:
 
 
 def group_line(group: Sequence[Problem], *, opened: bool) -> Content:
-    """One line for the same cause on many nodes."""
+    """One line for the same cause on many nodes: how many, and the first of them."""
     problem, names = group[0], nodes_of(group)
     hits = dict.fromkeys(name for p in group for name in p.affects)
     others = [name for name in hits if name.rpartition("@")[2] not in names]
-    hit = f" → {', '.join(others)}" if others else ""
+    hit = f" → {first_ones(others)}" if others else ""
     return Content.assemble(
         drawn(mark(problem.severity)),
         " ",
         (problem.code, "bold"),
-        f" on {len(names)} nodes {'▾' if opened else '▸'} {', '.join(names)}{hit}",
+        f" on {len(names)} nodes {'▾' if opened else '▸'} {first_ones(names)}{hit}",
     )
 
 
 def problem_line(problem: Problem) -> Content:
     """One line: mark, code, summary, affected nodes."""
     others = [name for name in problem.affects if name not in problem.summary]
-    hit = f" → {', '.join(others)}" if others else ""
+    hit = f" → {first_ones(others)}" if others else ""
     return Content.assemble(
         drawn(mark(problem.severity)),
         " ",

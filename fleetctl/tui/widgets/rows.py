@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 
 
 class Rows(OptionList):
-    """Each row has a key; the cursor keeps its row when others come, go or move.
+    """Each row has a key; the cursor keeps its row, and in view, when others come, go or move.
 
     When its own row goes, it takes that row's place; when all go, it is back on its row when they
     are back. Rows with an empty key are notes, which no key acts on. Only rows that changed are
@@ -51,6 +51,7 @@ class Rows(OptionList):
                     self.replace_option_prompt(key, content)
         else:
             kept, place, top = self.key or self._last, self.highlighted, self.scroll_y
+            seen = self._sees(place)
             self._last = kept
             self.set_options(Option(content, key) for key, content in new.items())
             if kept in new:
@@ -58,7 +59,16 @@ class Rows(OptionList):
             elif new:
                 self.highlighted = min(place or 0, len(new) - 1)
             self.scroll_to(y=top, animate=False)
+            if seen:
+                self.scroll_to_highlight()
         self._shown = new
+
+    def _sees(self, place: int | None) -> bool:
+        """Whether the row at ``place`` is in view."""
+        line = self._index_to_line.get(-1 if place is None else place)
+        return (
+            line is not None and 0 <= line - self.scroll_y < self.scrollable_content_region.height
+        )
 
     async def _on_click(self, event: Click) -> None:
         """One click moves the cursor, two open its row."""

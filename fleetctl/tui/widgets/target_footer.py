@@ -17,10 +17,6 @@ from fleetctl.tui.under_cursor import UnderCursor
 
 _SPARE = frozenset({"app.attach", "app.check", "app.undo", "app.fix_all", "logs"})
 """Actions whose keys are named only where there is room."""
-_CHANGING = frozenset(
-    {"app.start", "app.stop", "app.restart", "app.attach", "app.tour", "app.mend"}
-)
-"""Actions whose keys are not named where nothing may be changed; each says why it does nothing."""
 _NAMES: tuple[tuple[int, int], ...] = ((150, 54), (120, 24), (0, 16))
 """From how many columns on a name has how many."""
 
@@ -38,12 +34,15 @@ class TargetFooter(Footer):
     def _keys(self) -> list[tuple[Binding, bool]]:
         """The keys to be named, and whether each may be pressed now."""
         bindings = self.screen.active_bindings.values()
-        hidden = _CHANGING if self.app.read_only else frozenset()
         return [
             (bound.binding, bound.enabled)
             for bound in bindings
-            if bound.binding.show and bound.binding.action not in hidden
+            if bound.binding.show and self._is_done(bound.binding.action)
         ]
+
+    def _is_done(self, action: str) -> bool:
+        """Keys of what is refused here are not named; each says why it does nothing."""
+        return not self.app.limits.refusal(action.removeprefix("app."))
 
     async def recompose(self) -> None:
         """Textual asks for it whenever the focus moves; mostly the keys stay the same."""
@@ -55,7 +54,7 @@ class TargetFooter(Footer):
         for key in super().compose():
             if isinstance(key, FooterKey):
                 key.set_class(key.action in _SPARE, "-spare")
-                if self.app.read_only and key.action in _CHANGING:
+                if not self._is_done(key.action):
                     key.display = False
                 key.description = self._targets.get(key.action, key.description)
             yield key
