@@ -14,10 +14,13 @@ METRICS: dict[SeriesKind, tuple[str, ...]] = {
     "link": ("rtt_ms", "jitter_ms", "loss_percent"),
     "node": (
         "load1",
+        "cpu_percent",
         "memory_percent",
         "temperature_c",
         "throttled",
         "disk_free_bytes",
+        "net_in_bytes_per_s",
+        "net_out_bytes_per_s",
         "clock_offset_s",
         "reachable",
     ),
