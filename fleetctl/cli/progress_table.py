@@ -9,7 +9,7 @@ from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.marks import mark
 from fleetctl.model.status import FleetStatus, ServiceStatus
 from fleetctl.quantities import count, duration
-from fleetctl.words.progress import job_words, number, rate
+from fleetctl.words.progress import job_words, number, rate, server_words
 from fleetctl.words.system import UNKNOWN, cpu, network
 
 _HEAD = ("INSTANCE", "STATE", "STEP", "BEHIND", "RATE", "LAST STEP", "LOSS", "CPU", "NOTE")
@@ -98,8 +98,8 @@ def _row(name: str, service: ServiceStatus, lags: bool) -> tuple[str, ...]:
     note = known.reason or ""
     if lags:
         note = f"{marked(mark('warning'))} lags"
-    elif known.step is None and known.tokens_per_s is not None:
-        note = f"{known.tokens_per_s:.3g} tok/s"
+    elif known.step is None and (words := server_words(known)):
+        note = " · ".join(words)
     return (
         name,
         state(service.state),

@@ -98,4 +98,5 @@ def _of_work(work: ProgressStatus | JobProgress | None) -> dict[str, float | Non
         "steps_per_s": work.steps_per_s,
         "loss": work.loss,
         "tokens_per_s": work.tokens_per_s,
+        "requests_per_s": work.requests_per_s,
     }

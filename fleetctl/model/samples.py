@@ -24,8 +24,17 @@ METRICS: dict[SeriesKind, tuple[str, ...]] = {
         "clock_offset_s",
         "reachable",
     ),
-    "instance": ("state", "ready", "restarts", "step", "steps_per_s", "loss", "tokens_per_s"),
-    "job": ("ready", "step", "steps_per_s", "loss", "tokens_per_s"),
+    "instance": (
+        "state",
+        "ready",
+        "restarts",
+        "step",
+        "steps_per_s",
+        "loss",
+        "tokens_per_s",
+        "requests_per_s",
+    ),
+    "job": ("ready", "step", "steps_per_s", "loss", "tokens_per_s", "requests_per_s"),
 }
 """What is kept of each kind; units are in the names. ``reachable``, ``ready`` and ``throttled`` are
 1 or 0, those of a job count its instances; ``state`` is a place in :data:`INSTANCE_STATES`;

@@ -43,11 +43,13 @@ _TITLES: Mapping[tuple[SeriesKind, str], Metric] = {
     ("instance", "steps_per_s"): Metric("steps a second"),
     ("instance", "loss"): Metric("loss of the model"),
     ("instance", "tokens_per_s"): Metric("tokens a second"),
+    ("instance", "requests_per_s"): Metric("requests answered a second"),
     ("job", "ready"): Metric("ready instances"),
     ("job", "step"): Metric("step of the furthest"),
     ("job", "steps_per_s"): Metric("steps a second, of the middle instance"),
     ("job", "loss"): Metric("loss of the model, of the middle instance"),
     ("job", "tokens_per_s"): Metric("tokens a second"),
+    ("job", "requests_per_s"): Metric("requests answered a second"),
 }
 _UNITS = ("_ms", "_percent", "_c", "_bytes", "_s", "1")
 

@@ -53,6 +53,7 @@ _STEPS = {
     "steps_per_s": Told("steps_per_second", "Steps per second lately."),
     "loss": Told("loss", "The model's loss at the newest step."),
     "tokens_per_s": Told("tokens_per_second", "Tokens per second lately."),
+    "requests_per_s": Told("requests_per_second", "Requests answered per second lately."),
 }
 VALUES: Mapping[SeriesKind, Mapping[str, Told]] = {
     "node": {
