@@ -66,6 +66,11 @@ def size(number: int) -> str:
     raise AssertionError("unreachable")
 
 
+def byte_rate(bytes_per_s: float) -> str:
+    """Bytes a second in binary units: ``9.5M/s``."""
+    return f"{size(int(bytes_per_s))}/s"
+
+
 def rtt(milliseconds: float) -> str:
     """Milliseconds with three significant places."""
     return f"{milliseconds:.3g}ms"

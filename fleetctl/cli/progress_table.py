@@ -9,10 +9,13 @@ from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.marks import mark
 from fleetctl.model.status import FleetStatus, ServiceStatus
 from fleetctl.quantities import count, duration
-from fleetctl.words.progress import job_words, number, rate
-from fleetctl.words.system import UNKNOWN
+from fleetctl.words.progress import job_words, number, rate, server_words
+from fleetctl.words.system import UNKNOWN, cpu, network
 
 _HEAD = ("INSTANCE", "STATE", "STEP", "BEHIND", "RATE", "LAST STEP", "LOSS", "CPU", "NOTE")
+_OF_NODE = ("NODE CPU", "IN/OUT B/S")
+_WIDE = 110
+"""From so many columns on there is room for how busy the nodes are."""
 _AROUND = 4
 """Lines beside the rows: the first one, an empty one, the table's head, the last one."""
 
@@ -50,7 +53,16 @@ def top_lines(status: FleetStatus, *, rows: int | None = None, foot: str = "") -
         names = names[:room]
     shown = [_row(name, status.services[name], name in lags) for name in names]
     last = [plain(foot)] if rows is not None else []
-    return [_headline(status), "", *table(_HEAD, shown), *last]
+    head: tuple[str, ...] = _HEAD
+    nodes = [status.nodes.get(status.services[name].node) for name in names]
+    systems = [node.system if node else None for node in nodes]
+    if width() >= _WIDE and any(cpu(s) != UNKNOWN or network(s) != UNKNOWN for s in systems):
+        head = (*_HEAD[:-1], *_OF_NODE, _HEAD[-1])
+        shown = [
+            (*row[:-1], cpu(system), network(system), row[-1])
+            for row, system in zip(shown, systems, strict=True)
+        ]
+    return [_headline(status), "", *table(head, shown), *last]
 
 
 def _order(name: str, service: ServiceStatus, lags: set[str]) -> tuple[bool, bool, float]:
@@ -86,8 +98,8 @@ def _row(name: str, service: ServiceStatus, lags: bool) -> tuple[str, ...]:
     note = known.reason or ""
     if lags:
         note = f"{marked(mark('warning'))} lags"
-    elif known.step is None and known.tokens_per_s is not None:
-        note = f"{known.tokens_per_s:.3g} tok/s"
+    elif known.step is None and (words := server_words(known)):
+        note = " · ".join(words)
     return (
         name,
         state(service.state),

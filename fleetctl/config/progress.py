@@ -16,7 +16,8 @@ def read_progress(entry: ProgressEntry | None, path: TreePath, report: Report) -
         return None
     forms = {key: given(getattr(entry, key), None) for key in ProgressEntry.__struct_fields__}
     if not any(forms.values()) and not report.incomplete(path, ProgressEntry.__struct_fields__):
-        what = "progress has no expression; it takes step, loss, rate and epoch, or leave it out"
+        keys = "step, loss, rate, epoch and requests"
+        what = f"progress has no expression; it takes {keys}, or leave it out"
         report.mistake(path, what, key=True)
     for key, text in forms.items():
         if text is None:

@@ -18,6 +18,8 @@ SPAN_S = 5.0
 """A rate is not measured over less: times of log lines are whole seconds."""
 WINDOW_S = 120.0
 """Nor over more, where there are readings within this time."""
+REQUESTS_S = 30.0
+"""Over so long requests are counted, or over a little more."""
 LATE_TIMES = 2.0
 """A step that is late by more than this many of the longest pauses, and :data:`LATE_S`, counts:
 the rate is then that up to now."""
@@ -73,6 +75,7 @@ def of_steps(steps: Steps) -> ProgressStatus:
         loss=_rounded(loss),
         epoch=_rounded(steps.epoch),
         tokens_per_s=_rounded(steps.tokens_per_s),
+        requests_per_s=_rounded(requests_per_s(steps)),
         reason=steps.why or why or None,
     )
 
@@ -96,6 +99,16 @@ def steps_per_s(steps: Steps) -> tuple[float | None, str]:
     if steps.steps_per_s is not None:
         return steps.steps_per_s, ""
     return None, f"its rate needs two steps at least {SPAN_S:g} s apart"
+
+
+def requests_per_s(steps: Steps) -> float | None:
+    """Requests answered per second in the last half minute; None: not known."""
+    if not steps.requests:
+        return steps.requests_per_s
+    former = [r for r in steps.requests if steps.now_s - r.at_s >= REQUESTS_S]
+    since = former[-1] if former else steps.requests[0]
+    took_s = steps.now_s - since.at_s
+    return (steps.requests[-1].step - since.step) / took_s if took_s >= SPAN_S else None
 
 
 def _recent(steps: Steps) -> tuple[StepReading, ...]:
@@ -127,8 +140,8 @@ def job_progress(job: Job, statuses: Mapping[str, ServiceStatus]) -> JobProgress
     running = {n: p for n, s in statuses.items() if (p := s.progress)}
     if not running:
         return None
-    tokens = [p.tokens_per_s for p in running.values() if p.tokens_per_s is not None]
-    tokens_per_s = tokens[0] if len(tokens) == 1 else None
+    tokens_per_s = _only(p.tokens_per_s for p in running.values())
+    requests = _only(p.requests_per_s for p in running.values())
     stepping = {
         name: [
             progress
@@ -139,7 +152,11 @@ def job_progress(job: Job, statuses: Mapping[str, ServiceStatus]) -> JobProgress
     }
     best = max(stepping, key=lambda name: len(stepping[name]), default=None)
     if best is None or not stepping[best]:
-        return JobProgress(tokens_per_s=tokens_per_s, reason="no instance prints its steps")
+        return JobProgress(
+            tokens_per_s=tokens_per_s,
+            requests_per_s=requests,
+            reason="no instance prints its steps",
+        )
     ranks = stepping[best]
     return JobProgress(
         service=best,
@@ -148,7 +165,14 @@ def job_progress(job: Job, statuses: Mapping[str, ServiceStatus]) -> JobProgress
         loss=_middle(p.loss for p in ranks),
         epoch=max((p.epoch for p in ranks if p.epoch is not None), default=None),
         tokens_per_s=tokens_per_s,
+        requests_per_s=requests,
     )
+
+
+def _only(values: Iterable[float | None]) -> float | None:
+    """The value, if only one is known."""
+    known = [value for value in values if value is not None]
+    return known[0] if len(known) == 1 else None
 
 
 def _middle(values: Iterable[float | None]) -> float | None:

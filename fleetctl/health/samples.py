@@ -67,10 +67,13 @@ def _of_node(node: NodeStatus) -> dict[str, float | None]:
     if system := node.system:
         found |= {
             "load1": system.load1,
+            "cpu_percent": system.cpu_percent,
             "memory_percent": system.memory_percent,
             "temperature_c": system.temperature_c,
             "throttled": system.throttled,
             "disk_free_bytes": system.disk_free_bytes,
+            "net_in_bytes_per_s": system.net_in_bytes_per_s,
+            "net_out_bytes_per_s": system.net_out_bytes_per_s,
         }
     return found
 
@@ -96,4 +99,5 @@ def _of_work(work: ProgressStatus | JobProgress | None) -> dict[str, float | Non
         "steps_per_s": work.steps_per_s,
         "loss": work.loss,
         "tokens_per_s": work.tokens_per_s,
+        "requests_per_s": work.requests_per_s,
     }

@@ -17,7 +17,8 @@ The usual forms, each from what the program prints:
   ``steps: 10 loss: 5.2 iter time (s): 0.186``, ``step=40, skipped=2, lr=[…]``;
 - the dict of Hugging Face's Trainer, beside its bar: ``{'loss': 2.05, 'epoch': 0.38}``;
 - ``25.1 tok/s``, ``tokens/sec: 25.1``, ``tps: 7,282``, and other rates
-  (:mod:`fleetctl.logs.rates`).
+  (:mod:`fleetctl.logs.rates`);
+- requests that a server answered (:mod:`fleetctl.logs.requests`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from msgspec import Struct
 
 from fleetctl.logs.matching import PATIENCE_S, Pattern
 from fleetctl.logs.rates import IS, NUMBER, number, rate, steps_per_s, tokens_per_s
+from fleetctl.logs.requests import is_request, requests_per_s
 from fleetctl.model.steps import StepForms
 
 LONGEST_LINE = 1000
@@ -91,6 +93,11 @@ class Said(Struct, frozen=True):
     steps_per_s: float | None = None
     tokens_per_s: float | None = None
     epoch: float | None = None
+    requests: int | None = None
+    """So far, by an expression for that."""
+    request: bool = False
+    """The line is about one request that was answered."""
+    requests_per_s: float | None = None
 
 
 class LineReader:
@@ -126,13 +133,17 @@ class LineReader:
         if self._own is None:
             return _usual(text)
         numbers = {name: number(pattern.group(text)) for name, pattern in self._own.items()}
-        step = numbers.get("step")
         return Said(
-            step=None if step is None or not math.isfinite(step) else int(step),
+            step=_whole(numbers.get("step")),
             loss=numbers.get("loss"),
             steps_per_s=rate(numbers.get("rate")),
             epoch=numbers.get("epoch"),
+            requests=_whole(numbers.get("requests")),
         )
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None or not math.isfinite(value) else int(value)
 
 
 def _found(pattern: re.Pattern[str], text: str) -> float | None:
@@ -153,6 +164,8 @@ def _loss(text: str) -> float | None:
 
 
 def _usual(text: str) -> Said:
+    if is_request(text):
+        return Said(request=True)
     bar = _BAR.match(text) or _RICH_BAR.match(text)
     if bar:
         return _of_bar(bar, text)
@@ -162,16 +175,17 @@ def _usual(text: str) -> Said:
     if new := _KERAS_EPOCH.fullmatch(text):
         return Said(epoch=int(new["epoch"]))
     loss, per_s, tokens = _loss(text), steps_per_s(text), tokens_per_s(text)
+    requests = requests_per_s(text)
     if _VALID.search(text) or not (
         _COUNTS.search(text) or loss is not None or per_s is not None or tokens is not None
     ):
-        return Said()
+        return Said(requests_per_s=requests)
     if part := _SAMPLES.match(text) or _BATCHES.match(text):
         epoch = int(part["epoch"])
         whole = max(epoch - 1, 0) if part.re is _SAMPLES else epoch
         return Said(whole * int(part["of"]) + int(part["step"]), loss, per_s, tokens, epoch)
-    step = _found(_STEP, text)
-    return Said(None if step is None else int(step), loss, per_s, tokens, _found(_EPOCH, text))
+    step = _whole(_found(_STEP, text))
+    return Said(step, loss, per_s, tokens, _found(_EPOCH, text), requests_per_s=requests)
 
 
 def _of_bar(bar: re.Match[str], text: str) -> Said:

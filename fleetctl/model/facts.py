@@ -9,7 +9,15 @@ from typing import Literal
 
 from msgspec import Struct
 
-from fleetctl.model.network import Echo, EchoRound, Interface, Neighbour, Route, RouteTaken
+from fleetctl.model.network import (
+    Echo,
+    EchoRound,
+    Interface,
+    Neighbour,
+    PortUse,
+    Route,
+    RouteTaken,
+)
 from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.setup import NetworkSetup
 from fleetctl.model.steps import Steps, Tail
@@ -181,6 +189,8 @@ class NetworkFacts(Struct, frozen=True):
     """By address: how many echoes in a row were lost up to now, its SSH port being silent too."""
     answers_tcp: Mapping[IPv4Address, bool] = {}
     """For unanswered pings: whether the SSH port there answered or refused the connection."""
+    use: Mapping[str, PortUse] = {}
+    """By interface: what goes through it; none in a single look."""
     ssh_address: IPv4Address | None = None
     """The node's own address of the SSH connection; None: not known, or IPv6."""
     ssh_interface: str | None = None

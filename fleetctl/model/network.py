@@ -76,6 +76,13 @@ class Neighbour(Struct, frozen=True):
     is."""
 
 
+class PortUse(Struct, frozen=True):
+    """What went through a network interface lately."""
+
+    in_bytes_per_s: int
+    out_bytes_per_s: int
+
+
 class Heard(Struct, frozen=True):
     """A machine that answered at the other end of an interface's link."""
 

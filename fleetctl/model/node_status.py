@@ -41,6 +41,11 @@ class SystemStatus(Struct, frozen=True):
     """Free for this user on the file system of the home folder."""
     temperature_c: float | None = None
     throttled: bool | None = None
+    cpu_percent: float | None = None
+    """How busy its processors were since the look before; on Linux null in a single look."""
+    net_in_bytes_per_s: int | None = None
+    """Of all its network hardware, since the look before; null in a single look."""
+    net_out_bytes_per_s: int | None = None
 
     @property
     def memory_percent(self) -> int | None:
@@ -63,6 +68,9 @@ class AddressStatus(Struct, frozen=True):
     """Whether the node has it after its next boot, too."""
     persistent_reason: str | None = None
     """What sets it at boot, what will be there instead, or why that is not known."""
+    in_bytes_per_s: int | None = None
+    """Through ``interface``, since the look before; null in a single look."""
+    out_bytes_per_s: int | None = None
     dhcp: bool = False
     """DHCP gives it: ``expected`` is the one that the node has, or ``dhcp`` if none is known."""
 

@@ -20,6 +20,8 @@ class ProgressStatus(Struct, frozen=True):
     """The newest; null also where it is not a finite number."""
     epoch: float | None = None
     tokens_per_s: float | None = None
+    requests_per_s: float | None = None
+    """Requests that a server answered, in the last half minute; else what it prints itself."""
     cpus_busy: float | None = None
     """How many processors its processes kept busy in the last seconds; null also in a single
     look."""
@@ -42,5 +44,7 @@ class JobProgress(Struct, frozen=True):
     """The furthest of its instances'."""
     tokens_per_s: float | None = None
     """Of the only instance of the job that prints it; null: of none, or several."""
+    requests_per_s: float | None = None
+    """Likewise."""
     reason: str | None = None
     """Why no step is known."""

@@ -14,15 +14,27 @@ METRICS: dict[SeriesKind, tuple[str, ...]] = {
     "link": ("rtt_ms", "jitter_ms", "loss_percent"),
     "node": (
         "load1",
+        "cpu_percent",
         "memory_percent",
         "temperature_c",
         "throttled",
         "disk_free_bytes",
+        "net_in_bytes_per_s",
+        "net_out_bytes_per_s",
         "clock_offset_s",
         "reachable",
     ),
-    "instance": ("state", "ready", "restarts", "step", "steps_per_s", "loss", "tokens_per_s"),
-    "job": ("ready", "step", "steps_per_s", "loss", "tokens_per_s"),
+    "instance": (
+        "state",
+        "ready",
+        "restarts",
+        "step",
+        "steps_per_s",
+        "loss",
+        "tokens_per_s",
+        "requests_per_s",
+    ),
+    "job": ("ready", "step", "steps_per_s", "loss", "tokens_per_s", "requests_per_s"),
 }
 """What is kept of each kind; units are in the names. ``reachable``, ``ready`` and ``throttled`` are
 1 or 0, those of a job count its instances; ``state`` is a place in :data:`INSTANCE_STATES`;

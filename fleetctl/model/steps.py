@@ -18,6 +18,8 @@ class StepForms(Struct, frozen=True):
     rate: str | None = None
     """Of steps per second."""
     epoch: str | None = None
+    requests: str | None = None
+    """Of the requests that a server has answered so far."""
 
 
 class Tail(Struct, frozen=True):
@@ -51,7 +53,7 @@ class Rhythm(Struct, frozen=True):
 
 
 class StepReading(Struct, frozen=True):
-    """A step, and when it was printed."""
+    """A step, or how many requests were answered, and when it was printed."""
 
     at_s: float
     """Seconds since the epoch by the node's clock, which may go wrong: only differences count."""
@@ -73,6 +75,10 @@ class Steps(Struct, frozen=True):
     """As it prints itself."""
     tokens_per_s: float | None = None
     epoch: float | None = None
+    requests: tuple[StepReading, ...] = ()
+    """How many requests were answered since this is counted; the last moments, oldest first."""
+    requests_per_s: float | None = None
+    """As it prints itself."""
     why: str = ""
     """Why something of it is not known; empty: nothing is wrong with it."""
     rhythm: Rhythm | None = None

@@ -24,6 +24,7 @@ KEPT_READINGS = 60
 """So many of an instance, which are one a second at most."""
 USUAL_PAUSES = 6
 """The median of so many pauses between readings, one after the other, is what is usual."""
+TOO_FAST = "its log grows faster than its end is read, so its requests cannot be counted"
 LATE_LINE_S = 1.0
 """So much later a line may still be of a step before the last one."""
 
@@ -73,6 +74,7 @@ class _Log:
             self._read_to = record.log_start or 0
         rhythm = _rhythm(tail, record, self._steps.rhythm)
         self._steps = replace(self._steps, now_s=tail.now_s, rhythm=rhythm)
+        missed = self._missed(tail)
         try:
             self._reader = self._reader or _reader(self._forms)
         except UsageError as error:
@@ -85,13 +87,27 @@ class _Log:
                 self._read_to = line.end
             self._take(said, _printed_at(tail, line.end))
         self._steps = replace(self._steps, usual_pause_s=_usual_pause_s(self._steps))
-        return replace(self._steps, why=self._reader.why)
+        return replace(self._steps, why=self._reader.why or (TOO_FAST if missed else ""))
+
+    def _missed(self, tail: Tail) -> bool:
+        """Whether requests in lines between the last look and this one were not seen: they are
+        then counted anew."""
+        begin = tail.end - len(tail.text.encode())
+        if self._forms is not None or not self._steps.requests or begin < self._read_to:
+            return False
+        self._steps = replace(self._steps, requests=())
+        return True
 
     def _take(self, said: Said, at_s: float | None) -> None:
         known = self._steps
         readings = known.readings
         if said.step is not None and at_s is not None:
             readings = _with(readings, StepReading(at_s, said.step))
+        requests, answered = known.requests, said.requests
+        if said.request:
+            answered = (requests[-1].step if requests else 0) + 1
+        if answered is not None and at_s is not None:
+            requests = _with(requests, StepReading(at_s, answered))
         self._steps = replace(
             known,
             readings=readings,
@@ -99,6 +115,8 @@ class _Log:
             steps_per_s=_newer(said.steps_per_s, known.steps_per_s),
             tokens_per_s=_newer(said.tokens_per_s, known.tokens_per_s),
             epoch=_newer(said.epoch, known.epoch),
+            requests=requests,
+            requests_per_s=_newer(said.requests_per_s, known.requests_per_s),
         )
 
 

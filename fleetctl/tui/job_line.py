@@ -20,7 +20,7 @@ from fleetctl.marks import Mark, mark
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.status import ALIVE_STATES, FleetStatus, Problem, ServiceStatus
 from fleetctl.quantities import duration
-from fleetctl.words.progress import number, rate
+from fleetctl.words.progress import number, rate, server_words
 
 SILENT_S = 15.0
 """A rank is not called silent before, nor before :data:`SILENT_STEPS` steps of the others."""
@@ -253,8 +253,7 @@ def progress_words(status: FleetStatus, trend: str) -> tuple[str, ...]:
         words.append(rate(progress.steps_per_s))
     if progress.loss is not None:
         words.append(f"loss {number(progress.loss)} {trend}".rstrip())
-    if progress.tokens_per_s is not None:
-        words.append(f"{progress.tokens_per_s:.3g} tok/s")
+    words += server_words(progress)
     if progress.epoch is not None:
         words.append(f"epoch {number(progress.epoch)}")
     return tuple(words)

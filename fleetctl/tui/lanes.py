@@ -19,7 +19,12 @@ from fleetctl.tui.past.axis import BLANK, Cell, column_of, painted, worse
 from fleetctl.tui.past.stretch import Stretch, Wanted
 from fleetctl.words.sparkline import sparkline
 
-_RATES = (("steps_per_s", "steps/s"), ("tokens_per_s", "tokens/s"), ("ready", "ready"))
+_RATES = (
+    ("steps_per_s", "steps/s"),
+    ("tokens_per_s", "tokens/s"),
+    ("requests_per_s", "requests/s"),
+    ("ready", "ready"),
+)
 WANTED: Wanted = {
     "node": ("reachable",),
     "instance": ("state",),

@@ -48,7 +48,7 @@ def room(
     topology = 0
     if layout == "1" and width >= BESIDE:
         least, most = nodes
-        spare = left - (most if left - most >= _SPACIOUS else least)
+        spare = left - (most if details or left - most >= _SPACIOUS else least)
         topology = max(_TOPOLOGY, min(spare, left * 6 // 10))
     wanted = max(rows, topology_rows if topology else 0)
     low = height < LOW

@@ -16,6 +16,7 @@ from fleetctl.model.bench import Flow, PastBench, Port
 from fleetctl.model.expectations import ExpectedReach
 from fleetctl.model.node_status import ReachStatus
 from fleetctl.model.samples import Point
+from fleetctl.model.status import FleetStatus
 from fleetctl.model.timeline import columns, figures
 from fleetctl.quantities import bandwidth, rtt
 from fleetctl.tui.eliding import middle
@@ -24,6 +25,7 @@ from fleetctl.tui.past.stretch import Stretch, Wanted
 from fleetctl.tui.tones import toned
 from fleetctl.undertakings import Snapshot
 from fleetctl.words.sparkline import sparkline
+from fleetctl.words.system import UNKNOWN, in_and_out
 
 Key = tuple[str, str, str]
 """Of a path: node, peer, network of the peer's address."""
@@ -268,8 +270,9 @@ def _width(mbit_s: float | None) -> str:
     return "-" if mbit_s is None else bandwidth(mbit_s)
 
 
-def about(link: Link, row: ReachStatus | None) -> Iterator[Content]:
-    """What is known of a link, in three lines: expected and now, bandwidth, ports."""
+def about(link: Link, snapshot: Snapshot | None) -> Iterator[Content]:
+    """What is known of a link, a line each: expected, now, in and out, bandwidth, ports."""
+    row = reach_rows(snapshot).get(link.key) if snapshot else None
     wanted = f"loss up to {link.expected_loss_percent:.2g}%"
     if link.expected_rtt_ms is not None:
         wanted = f"round trips of {rtt(link.expected_rtt_ms)}, {wanted}"
@@ -279,9 +282,23 @@ def about(link: Link, row: ReachStatus | None) -> Iterator[Content]:
     why = f"now: {row.reason}" if row and row.reason and not row.ok else ""
     if why:
         yield toned(why, "doubt")
+    if snapshot and (use := _in_use(link, snapshot.status)):
+        yield Content(f"in/out now: {use} bytes/s")
     yield _benched(link)
     if link.ports:
         yield Content("ports: " + "; ".join(_port(port) for port in link.ports))
+
+
+def _in_use(link: Link, status: FleetStatus) -> str:
+    """What goes through the interfaces at its ends; empty: not known."""
+    ends = [
+        f"{node} {address.interface} {use}"
+        for node in (link.stations[0], link.stations[-1])
+        for address in status.nodes[node].addresses
+        if address.network == link.key[2]
+        and (use := in_and_out(address.in_bytes_per_s, address.out_bytes_per_s)) != UNKNOWN
+    ]
+    return "; ".join(ends)
 
 
 def _benched(link: Link) -> Content:

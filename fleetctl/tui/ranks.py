@@ -26,12 +26,17 @@ from fleetctl.tui.sheets import table
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.undertakings import Snapshot
 from fleetctl.words.history import number as figure
-from fleetctl.words.progress import number, rate
+from fleetctl.words.progress import number, rate, server_words
 from fleetctl.words.system import UNKNOWN
 
-CURVES = ("loss", "steps_per_s", "tokens_per_s")
+CURVES = ("loss", "steps_per_s", "tokens_per_s", "requests_per_s")
 """What is drawn: the first of these that is known, or the one that was chosen."""
-TITLES = {"loss": "loss", "steps_per_s": "steps a second", "tokens_per_s": "tokens a second"}
+TITLES = {
+    "loss": "loss",
+    "steps_per_s": "steps a second",
+    "tokens_per_s": "tokens a second",
+    "requests_per_s": "requests a second",
+}
 WANTED: Wanted = {"job": CURVES}
 HEAD = ("rank", "state", "step", "last", "rate", "behind", "loss")
 MANY = 16
@@ -99,8 +104,8 @@ def _named(rank: Rank, service: ServiceStatus, name: str) -> Content:
 def _cells(rank: Rank, service: ServiceStatus) -> list[Content]:
     known = service.progress or ProgressStatus()
     per_s = rate(known.steps_per_s)
-    if known.step is None and known.tokens_per_s is not None:
-        per_s = f"{known.tokens_per_s:.3g} tok/s"
+    if known.step is None and (words := server_words(known)):
+        per_s = words[0]
     return [
         toned(rank.trouble, "bad") if rank.trouble else Content(service.word),
         Content(UNKNOWN if known.step is None else grouped(known.step)),

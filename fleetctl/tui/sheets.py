@@ -29,6 +29,7 @@ from fleetctl.words.check import (
     sentence,
 )
 from fleetctl.words.progress import rank_words
+from fleetctl.words.system import UNKNOWN, network
 
 COLUMNS = 12
 """The most columns of a matrix; a larger one is told in sentences."""
@@ -122,11 +123,14 @@ def _figures(system: SystemStatus) -> dict[str, str]:
     """The figures of a machine's system, by name."""
     used, total = system.memory_used_bytes, system.memory_total_bytes
     load = None if system.load1 is None else f"{system.load1:.2f} on {system.cpus or '?'} cpus"
+    net = network(system)
     told = {
         "up": None if system.uptime_s is None else duration(system.uptime_s),
         "load": load,
+        "processors": None if system.cpu_percent is None else f"{system.cpu_percent:g} % busy",
         "memory": None if used is None or total is None else f"{size(used)} of {size(total)}",
         "disk free": None if system.disk_free_bytes is None else size(system.disk_free_bytes),
+        "network": None if net == UNKNOWN else f"{net} bytes/s in/out",
         "temperature": None if system.temperature_c is None else f"{system.temperature_c:g} °C",
         "throttled": {None: None, True: "yes", False: "no"}[system.throttled],
     }

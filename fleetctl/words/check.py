@@ -19,6 +19,7 @@ from fleetctl.model.node_status import (
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import DHCP
 from fleetctl.quantities import rtt
+from fleetctl.words.system import UNKNOWN, in_and_out
 
 SILENT = Mark("○", "quiet")
 """Silent, as it must be."""
@@ -77,6 +78,9 @@ def node_lines(node: NodeStatus) -> Iterator[Line]:
         seen = address.interface or ("?" if address.ok is None else "no interface")
         if address.reason and address.ok is not True:
             seen = address.reason
+        use = in_and_out(address.in_bytes_per_s, address.out_bytes_per_s)
+        if address.ok and use != UNKNOWN:
+            seen += f", {use} bytes/s in/out"
         what = f"address {address.network}"
         expected = address.expected
         if address.dhcp and expected != DHCP:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from fleetctl.marks import mark
 from fleetctl.model.samples import INSTANCE_STATES, METRICS, SeriesKind
 from fleetctl.model.timeline import Column
-from fleetctl.quantities import size
+from fleetctl.quantities import byte_rate, size
 from fleetctl.words.sparkline import sparkline
 
 
@@ -27,10 +27,13 @@ _TITLES: Mapping[tuple[SeriesKind, str], Metric] = {
     ("link", "jitter_ms"): Metric("jitter: standard deviation of the round trip, milliseconds"),
     ("link", "loss_percent"): Metric("lost echoes, percent"),
     ("node", "load1"): Metric("load: processes that run or wait, over a minute"),
+    ("node", "cpu_percent"): Metric("processors busy, percent of all"),
     ("node", "memory_percent"): Metric("memory in use, percent"),
     ("node", "temperature_c"): Metric("temperature, degrees Celsius"),
     ("node", "throttled"): Metric("throttled, 1: it is"),
     ("node", "disk_free_bytes"): Metric("free on the disk of the home folder, bytes"),
+    ("node", "net_in_bytes_per_s"): Metric("received by its network hardware, bytes a second"),
+    ("node", "net_out_bytes_per_s"): Metric("sent by its network hardware, bytes a second"),
     ("node", "clock_offset_s"): Metric("clock, seconds ahead of the controller's"),
     ("node", "reachable"): Metric("reached over SSH, 1: it is"),
     ("instance", "state"): Metric("state: the worst of each time"),
@@ -40,11 +43,13 @@ _TITLES: Mapping[tuple[SeriesKind, str], Metric] = {
     ("instance", "steps_per_s"): Metric("steps a second"),
     ("instance", "loss"): Metric("loss of the model"),
     ("instance", "tokens_per_s"): Metric("tokens a second"),
+    ("instance", "requests_per_s"): Metric("requests answered a second"),
     ("job", "ready"): Metric("ready instances"),
     ("job", "step"): Metric("step of the furthest"),
     ("job", "steps_per_s"): Metric("steps a second, of the middle instance"),
     ("job", "loss"): Metric("loss of the model, of the middle instance"),
     ("job", "tokens_per_s"): Metric("tokens a second"),
+    ("job", "requests_per_s"): Metric("requests answered a second"),
 }
 _UNITS = ("_ms", "_percent", "_c", "_bytes", "_s", "1")
 
@@ -80,6 +85,8 @@ def number(metric: str, value: float) -> str:
         return INSTANCE_STATES[min(max(int(value), 0), len(INSTANCE_STATES) - 1)]
     if metric.endswith("_bytes"):
         return size(int(value))
+    if metric.endswith("_bytes_per_s"):
+        return byte_rate(value)
     if value == int(value) and abs(value) < 1e7:
         return str(int(value))
     if abs(value) >= 1000:

@@ -36,6 +36,16 @@ def rank_words(progress: ProgressStatus) -> str:
     return words
 
 
+def server_words(progress: ProgressStatus | JobProgress) -> tuple[str, ...]:
+    """What a server does: ``12.3 requests/s``, ``251 tok/s``; empty: not known."""
+    words = []
+    if progress.requests_per_s is not None:
+        words.append(f"{progress.requests_per_s:.3g} requests/s")
+    if progress.tokens_per_s is not None:
+        words.append(f"{progress.tokens_per_s:.3g} tok/s")
+    return tuple(words)
+
+
 def job_words(progress: JobProgress | None) -> tuple[str, ...]:
     """What is known of the job, the most important first; empty: nothing."""
     if progress is None:
@@ -44,7 +54,7 @@ def job_words(progress: JobProgress | None) -> tuple[str, ...]:
         f"step {progress.step}" if progress.step is not None else "",
         rate(progress.steps_per_s) if progress.steps_per_s is not None else "",
         f"loss {number(progress.loss)}" if progress.loss is not None else "",
-        f"{progress.tokens_per_s:.3g} tok/s" if progress.tokens_per_s is not None else "",
+        *server_words(progress),
         f"epoch {number(progress.epoch)}" if progress.epoch is not None else "",
     ]
     return tuple(filter(None, words))

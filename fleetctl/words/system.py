@@ -13,6 +13,24 @@ def load(system: SystemStatus | None) -> str:
     return UNKNOWN if system is None or system.load1 is None else f"{system.load1:.1f}"
 
 
+def cpu(system: SystemStatus | None) -> str:
+    """How busy the processors are, all together."""
+    percent = system.cpu_percent if system else None
+    return UNKNOWN if percent is None else f"{percent:.0f}%"
+
+
+def network(system: SystemStatus | None) -> str:
+    """What comes in and goes out by its network hardware, in bytes a second."""
+    return in_and_out(system.net_in_bytes_per_s, system.net_out_bytes_per_s) if system else UNKNOWN
+
+
+def in_and_out(in_bytes_per_s: int | None, out_bytes_per_s: int | None) -> str:
+    """Bytes a second in both directions: ``9.5M/310K``."""
+    if in_bytes_per_s is None or out_bytes_per_s is None:
+        return UNKNOWN
+    return f"{size(in_bytes_per_s)}/{size(out_bytes_per_s)}"
+
+
 def memory(system: SystemStatus | None) -> str:
     """How much of the memory is used."""
     percent = system.memory_percent if system else None

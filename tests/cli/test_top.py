@@ -12,12 +12,15 @@ from msgspec.structs import replace
 
 from fleetctl.cli.progress_table import tables, top_lines
 from fleetctl.health.kinds.instances import STRAGGLER
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.status import SCHEMA, FleetStatus, ServiceStatus
 from fleetctl.tui.sheets import service_words
 from fleetctl.tui.widgets.headline import headline
 from fleetctl.words.progress import rate
 from tests.e2e.terminal import Outside, Terminal
+from tests.health.test_unexplained import CLUSTER
+from tests.health.world import World
 
 TOP = [sys.executable, "-m", "fleetctl", "top"]
 LOCAL = """\
@@ -83,6 +86,17 @@ def test_all_jobs_share_the_screen(rows: int, ranks: int) -> None:
     assert sum(line.startswith("worker@") for line in shown) == ranks
     assert sum(line.startswith("fleet/") for line in shown) == (2 if rows > 6 else 1)
     assert len(tables(both)) == 2 * 7 + 1
+
+
+def test_how_busy_nodes_are_stands_beside_their_ranks_where_it_is_known() -> None:
+    node = World(CLUSTER).check().status.nodes["mini1"]
+    busy = SystemStatus(cpu_percent=87.4, net_in_bytes_per_s=5000, net_out_bytes_per_s=0)
+    nodes = {"a": replace(node, system=busy), "b": replace(node, system=SystemStatus())}
+    _, _, head, a, b, c, _ = lines(replace(STATUS, nodes=nodes))
+    assert words(head).endswith("LOSS CPU NODE CPU IN/OUT B/S NOTE")
+    assert words(a).endswith(" 0.99 87% 4.9K/0B")
+    assert words(b).endswith(" - - - ▲ lags")
+    assert " - - its last" in words(c)
 
 
 def test_on_a_small_screen_those_that_lag_come_first() -> None:

@@ -78,6 +78,14 @@ def test_alone_nobody_is_behind_and_without_steps_nothing_is_known() -> None:
     assert (second.step, second.tokens_per_s, second.reason) == (None, 30.0, NO_STEPS)
     assert third.reason == "its log was not read yet"
     assert job_progress(JOB, found) == JobProgress("worker", 20, 2.0, tokens_per_s=30.0)
+    found = judged(steps(now=12, requests_per_s=4.0), None, None, None)
+    told = job_progress(JOB, found)
+    assert told is not None
+    assert (told.requests_per_s, told.reason) == (4.0, "no instance prints its steps")
+    found = judged(steps(now=12, requests_per_s=4.0), steps(now=12, requests_per_s=5.0), None, None)
+    told = job_progress(JOB, found)
+    assert told is not None
+    assert told.requests_per_s is None, "which of them counts is not known"
 
 
 def test_a_job_that_prints_no_steps_says_so() -> None:

@@ -199,6 +199,57 @@ def test_of_a_line_without_an_end_only_a_whole_bar_is_read() -> None:
     assert reader.read("38it [00:10,  3.80it/s]", ended=False).step == 38
 
 
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        # uvicorn, vLLM and SGLang
+        ('INFO:     127.0.0.1:51234 - "POST /v1/completions HTTP/1.1" 200 OK', True),
+        ('INFO:     127.0.0.1:51234 - "GET /health HTTP/1.1" 200 OK', False),
+        ('INFO:     127.0.0.1:51234 - "GET /v1/health/ready?verbose=1 HTTP/1.1" 503', False),
+        ('INFO:     127.0.0.1:51234 - "GET /healthy-food HTTP/1.1" 200 OK', True),
+        # the common log format: gunicorn, nginx, and Python's own http.server and Flask
+        ('10.0.0.7 - - [10/Oct/2026:13:55:36 +0000] "GET / HTTP/1.0" 404 169 "-" "curl"', True),
+        ('10.0.0.7 - - [10/Oct/2026 13:55:36] "GET /metrics HTTP/1.1" 200 -', False),
+        # llama.cpp's server, older and newer
+        ("srv  log_server_r: request: POST /completion 127.0.0.1 200", True),
+        ("srv  log_server_r: done request: POST /v1/chat/completions 127.0.0.1 200", True),
+        ("srv  log_server_r: request: GET /health 127.0.0.1 200", False),
+        # gin, of Ollama
+        ('[GIN] 2026/05/01 - 12:00:00 | 200 |  1.2s |  127.0.0.1 | POST     "/api/chat"', True),
+        # what only looks like one
+        ("sending request: POST /completion", False),
+        ('proxy: "POST /v1/completions HTTP/1.1" is refused', False),
+        (f" 50%|{HALF}| 50/100 [00:10<00:10,  5.00it/s]", False),
+    ],
+)
+def test_requests_that_were_answered(line: str, is_one: bool) -> None:
+    found = LineReader(None).read(line)
+    assert found.request is is_one
+    if is_one:
+        assert found == Said(request=True)
+    assert LineReader(None).read(line, ended=False).request is False
+
+
+@pytest.mark.parametrize(
+    ("line", "per_s"),
+    [
+        ("served 1,204 requests, 12.3 req/s", 12.3),
+        ("requests/s: 4.5", 4.5),
+        ("requests per second = 7", 7.0),
+        ("throughput 3.2 requests per sec, 251 tok/s", 3.2),
+        ("4 requests in 2 s", None),
+    ],
+)
+def test_a_rate_of_requests_that_is_told(line: str, per_s: float | None) -> None:
+    assert LineReader(None).read(line).requests_per_s == per_s
+
+
+def test_an_own_expression_counts_requests() -> None:
+    own = LineReader(StepForms(requests=r"served=([\d,]+)"))
+    assert own.read("served=1,204 in all") == Said(requests=1204)
+    assert own.read('"POST / HTTP/1.1" 200') == Said()
+
+
 @given(st.text(alphabet="step loss|0123456789%[]/,.it:=<?Epoch\x1b{}'", max_size=300))
 def test_no_line_raises(line: str) -> None:
     LineReader(None).read(line)

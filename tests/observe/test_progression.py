@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from fleetctl.health.progress import of_steps
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Questions
 from fleetctl.model.steps import Rhythm, StepForms, StepReading, Tail
@@ -96,6 +97,53 @@ def test_a_line_that_only_comes_late_does_not_begin_anew() -> None:
     grown = ((1, 0), (3, 15), (5, 30), (7, 45), (8, end))
     found = look(tail(text, end, *grown, now=9), keeps=Progression([WORKER])).steps[KEY]
     assert [r.step for r in found.readings] == [10, 20, 40]
+
+
+def _served(number: int) -> str:
+    return f'10.0.0.7 - - [x] "POST /a/{number:04} HTTP/1.1" 200 -\n'
+
+
+WIDE = len(_served(0))
+
+
+def served(first: int, last: int, *grown: tuple[int, int], now: int) -> Tail:
+    """The end of a log of requests, a line each, with those from ``first`` on."""
+    text = "".join(map(_served, range(first, last)))
+    return tail(text, last * WIDE, *((at, n * WIDE) for at, n in grown), now=now)
+
+
+def test_requests_are_counted_from_look_to_look() -> None:
+    kept = Progression([WORKER])
+    found = look(served(0, 10, (100, 0), (104, 4), (110, 10), now=110), keeps=kept).steps[KEY]
+    assert found.requests == (StepReading(104, 4), StepReading(110, 10))
+    assert of_steps(found).requests_per_s == 1.0, "six in the six seconds since the first"
+    found = look(served(5, 15, (110, 10), (112, 15), now=120), keeps=kept).steps[KEY]
+    assert found.requests[-1] == StepReading(112, 15)
+    assert of_steps(found).requests_per_s == pytest.approx(11 / 16, abs=1e-4)
+    idle = replace(found, now_s=300)
+    assert of_steps(idle).requests_per_s == 0.0, "it told of requests, and none came since"
+
+
+def test_requests_are_not_known_where_there_are_none_or_too_many_to_read() -> None:
+    kept = Progression([WORKER])
+    found = look(tail("listens on 8080\n", 16, (100, 16), now=110), keeps=kept).steps[KEY]
+    assert of_steps(found).requests_per_s is None
+    kept = Progression([WORKER])
+    look(served(0, 10, (100, 0), (110, 10), now=120), keeps=kept)
+    found = look(served(90, 100, (120, 90), (121, 100), now=130), keeps=kept).steps[KEY]
+    assert found.requests == (StepReading(121, 9),), "counted anew"
+    assert "grows faster than its end is read" in found.why
+    assert of_steps(replace(found, now_s=122)).requests_per_s is None
+
+
+def test_a_servers_own_count_may_have_gaps() -> None:
+    own = replace(WORKER, progress=StepForms(requests=r"served (\d+)"))
+    kept = Progression([own])
+    look(tail("served 100\n", 11, (99, 0), (100, 11), now=100), keeps=kept)
+    found = look(
+        tail("x\nserved 700\n", 9011, (109, 9000), (110, 9011), now=110), keeps=kept
+    ).steps[KEY]
+    assert (of_steps(found).requests_per_s, found.why) == (60.0, "")
 
 
 def test_how_often_it_prints_and_since_when_it_does_not() -> None:

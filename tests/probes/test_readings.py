@@ -69,8 +69,8 @@ def test_only_present_throttling_counts(bits: str, throttled: bool) -> None:
 def _mac_text() -> str:
     return (
         "version macOS 15.3.1\n"
-        "boottime { sec = 1769000000, usec = 123456 } Wed Jan 21 12:53:20 2026\n"
-        "load { 2.44 2.11 1.98 }\ncpus 10\nmemsize 17179869184\n"
+        "kern.boottime: { sec = 1769000000, usec = 123456 } Wed Jan 21 12:53:20 2026\n"
+        "vm.loadavg: { 2.44 2.11 1.98 }\nhw.ncpu: 10\nhw.memsize: 17179869184\n"
         + (FIXTURES / "macos/vm_stat/intel-4k-old.txt").read_text()
         + "Pages occupied by compressor:         1000.\n"
         "Filesystem 1024-blocks     Used Available Capacity  Mounted on\n"
@@ -89,7 +89,7 @@ def test_a_mac() -> None:
 
 
 def test_a_mac_that_writes_numbers_with_commas() -> None:
-    assert read_system(MAC, Answer("load { 2,44 2,11 1,98 }\n", 0)).load1 == 2.44
+    assert read_system(MAC, Answer("vm.loadavg: { 2,44 2,11 1,98 }\n", 0)).load1 == 2.44
 
 
 def test_the_load_as_the_kernel_writes_it() -> None:
@@ -425,7 +425,7 @@ SHAPED = st.lists(
          "edp/w@n/health:", "edp/w@n/unwell:", " failing ", "now:",
          "/environ:FLEETCTL_RUN=", "0a", "uptime ", "load ", "online ", "-", ",", "cpus ",
          "MemTotal: ", "MemAvailable: ", "millidegrees ", "throttled=0x", "boottime sec = ", "%",
-         "memsize ", "page size of ", " bytes", "Pages active: ", ".", "\u2028", "\x85", "7"]
+         "hw.memsize: ", "page size of ", " bytes", "Pages active: ", ".", "\u2028", "\x85", "7"]
     ),
     max_size=30,
 ).map("".join)  # fmt: skip

@@ -15,7 +15,7 @@ from fleetctl.probes.probe import Ask, PartOf, Told, Unanswered
 from fleetctl.probes.script import Answer, Machine
 
 MAC_TEXT = """\
-swapusage total = 2048.00M  used = 1034.25M  free = 1013.75M  (encrypted)
+vm.swapusage: total = 2048.00M  used = 1034.25M  free = 1013.75M  (encrypted)
 Mach Virtual Memory Statistics: (page size of 16384 bytes)
 Pages free:                               17490.
 Swapins:                                    123.
@@ -40,7 +40,7 @@ def read(os: OS, text: str, asked_s: float | None = 100.0) -> Swap | Unanswered 
         ("macos", MAC_TEXT, Swap(1084489728, 168, 100.0)),
         ("macos", MAC_TEXT.replace("1034.25", "1034,25"), Swap(1084489728, 168, 100.0)),
         ("macos", MAC_TEXT.partition("Mach")[0], Swap(1084489728, None, 100.0)),
-        ("macos", "swapusage sysctl: unknown oid 'vm.swapusage'\n", None),
+        ("macos", "sysctl: unknown oid 'vm.swapusage'\n", None),
     ],
 )
 def test_what_a_node_says(os: OS, text: str, found: Swap | None) -> None:

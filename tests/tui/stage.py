@@ -187,6 +187,9 @@ class Stage:
             cpus=4,
             memory_total_bytes=8 << 30,
             memory_used_bytes=2 << 30,
+            cpu_percent=12.4,
+            net_in_bytes_per_s=19 << 19,
+            net_out_bytes_per_s=310 << 10,
         )
         return replace(
             found,

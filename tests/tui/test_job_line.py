@@ -119,6 +119,9 @@ def test_a_server_says_what_it_does() -> None:
     progress = JobProgress(tokens_per_s=41.25, reason="no instance prints its steps")
     status = replace(status_of(), progress=progress)
     assert "edp ● ready · 41.2 tok/s · 5/5 ready" in headline("f", "edp", status, 100).plain
+    status = replace(status, progress=replace(progress, requests_per_s=12.34))
+    said = headline("f", "edp", status, 100).plain
+    assert "edp ● ready · 12.3 requests/s · 41.2 tok/s · 5/5 ready" in said
 
 
 @pytest.mark.parametrize(

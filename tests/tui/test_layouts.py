@@ -6,13 +6,17 @@ import asyncio
 import re
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.tui.app import FleetApp
 from fleetctl.tui.kept import Kept
 from fleetctl.tui.layouts import room
 from fleetctl.tui.widgets import node_columns
 from fleetctl.tui.widgets.node_columns import Names
+from tests.health.test_unexplained import CLUSTER
+from tests.health.world import World
 from tests.tui.fleets import moving, stage_of
 from tests.tui.stage import Screen, Stage, opened
 
@@ -43,9 +47,44 @@ def test_wide_panels_have_all_columns_and_longer_bars() -> None:
     names = Names(("mini1",), ("worker",))
     wide = node_columns.columns(names, 170)
     assert [c.head for c in wide[5:]] == [
-        "rtt", "load", "mem", "temp", "since", "restarts", "pid", "disk",
+        "rtt", "load", "mem", "cpu", "in/out B/s", "temp", "since", "disk", "restarts", "pid",
     ]  # fmt: skip
-    assert next(c.width for c in wide if c.head == "rtt") == 68
+    assert next(c.width for c in wide if c.head == "rtt") == 62
+
+
+def test_from_180_columns_on_there_are_more_columns_beside_details_and_topology() -> None:
+    names = Names(("mini1",), ("server", "worker"), steps=True)
+    wants = node_columns.wanted(names), node_columns.wanted_by_all(names)
+    before = 0
+    for width in (179, 180, 200, 230, 260):
+        known = room("1", width, 50, wants, 20, 8)
+        shown = node_columns.columns(names, width - known.details - known.topology)
+        assert "state" in [c.head for c in shown]
+        if width >= 180:
+            assert (known.details > 0, known.topology >= 40) == (True, True)
+            assert len(shown) > before
+        before = len(shown)
+    assert before == 5 + 11, "all of them"
+
+
+def test_how_busy_a_node_is_stands_there_and_unknown_is_no_number() -> None:
+    busy = SystemStatus(cpu_percent=99.6, net_in_bytes_per_s=9_961_472, net_out_bytes_per_s=317_440)
+    idle = SystemStatus(cpu_percent=0.0, net_in_bytes_per_s=0, net_out_bytes_per_s=0)
+    half = SystemStatus(net_in_bytes_per_s=5)
+
+    def cells(*systems: SystemStatus) -> tuple[str, str]:
+        node = World(CLUSTER).check().status.nodes["mini1"]
+        nodes = [replace(node, system=system) for system in systems]
+        if len(nodes) == 1:
+            found = dict(node_columns.of_system(nodes[0]))
+        else:
+            found = dict(node_columns.of_many(nodes, [], []))
+        return found["cpu"].plain, found["in/out B/s"].plain
+
+    assert cells(busy) == ("100%", "9.5M/310K")
+    assert cells(idle) == ("0%", "0B/0B")
+    assert cells(half) == ("-", "-")
+    assert cells(idle, half, busy) == ("≤100%", "≤9.5M/310K")
 
 
 def test_the_layouts_by_key_are_kept() -> None:

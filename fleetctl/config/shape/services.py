@@ -97,6 +97,9 @@ class ProgressEntry(Entry):
     loss: Annotated[Text | UnsetType, means("One for the loss.")] = UNSET
     rate: Annotated[Text | UnsetType, means("One for the steps per second.")] = UNSET
     epoch: Annotated[Text | UnsetType, means("One for the epoch.")] = UNSET
+    requests: Annotated[
+        Text | UnsetType, means("One for how many requests a server has answered so far.")
+    ] = UNSET
 
 
 class RestartEntry(Entry):

@@ -19,7 +19,7 @@ from fleetctl.model.expectations import (
     sample,
 )
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.network import Interface
+from fleetctl.model.network import Interface, PortUse
 from fleetctl.model.node_status import AddressStatus, ForwardingStatus, ReachStatus, RouteStatus
 from fleetctl.model.questions import Depth
 from fleetctl.model.topology import DHCP, Fleet, Network, Node
@@ -42,6 +42,8 @@ class AddressRow(Struct, frozen=True):
     kept: Kept = NOT_JUDGED
     leased: bool = False
     """DHCP gives it."""
+    use: PortUse | None = None
+    """Of ``interface``; None: not known."""
 
     def status(self) -> AddressStatus:
         own = self.interface
@@ -55,6 +57,8 @@ class AddressRow(Struct, frozen=True):
             persistent=self.kept.persistent,
             persistent_reason=self.kept.reason or None,
             dhcp=self.leased,
+            in_bytes_per_s=self.use.in_bytes_per_s if self.use else None,
+            out_bytes_per_s=self.use.out_bytes_per_s if self.use else None,
         )
 
 
@@ -194,17 +198,19 @@ def _address(facts: NodeFacts, row: AddressRow) -> AddressRow:
         return _with(row, reason=facts.unknown.get("interfaces", "not told"))
     if row.expected is None:
         return _with(row, ok=False, reason=f"no address in {row.network.cidr} ({DHCP})")
-    interface = facts.network.interface_of(row.expected)
+    expected = row.expected
+    interface = facts.network.interface_of(expected)
     if interface is None:
         return _with(row, ok=False, reason="no interface has it")
+    row = _with(row, interface=interface, use=facts.network.use.get(interface.name))
     if not interface.up:
         why = f"{interface.name} {state_of(interface)}"
-        return _with(row, interface=interface, ok=False, reason=why)
-    if wrong := routing.wrong_prefixes(interface, row.expected, row.network):
+        return _with(row, ok=False, reason=why)
+    if wrong := routing.wrong_prefixes(interface, expected, row.network):
         had = ", ".join(f"/{own.network.prefixlen}" for own in wrong)
         why = f"{interface.name} has it with {had}, not /{row.network.cidr.prefixlen}"
-        return _with(row, interface=interface, ok=False, reason=why)
-    return _with(row, interface=interface, ok=True)
+        return _with(row, ok=False, reason=why)
+    return _with(row, ok=True)
 
 
 def state_of(interface: Interface) -> str:

@@ -38,7 +38,7 @@ def _pairs(text: str) -> list[tuple[str, str, str]]:
 
 def _macos(told: Told) -> Swap | Unanswered:
     named = {key: rest for key, _, rest in _pairs(told.answer.text)}
-    used = known(parse_swapusage(named.get("swapusage", "")))
+    used = known(parse_swapusage(named.get("vm.swapusage:", "")))
     if used is None:
         return Unanswered("sysctl vm.swapusage does not tell it")
     counters = known(parse_vm_stat(told.answer.text))

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.node_status import SystemStatus
+from fleetctl.probes.asked import usage
 from fleetctl.probes.parsers.boottime import parse_boottime
 from fleetctl.probes.parsers.loadavg import parse_loadavg
 from fleetctl.probes.parsers.number import decimal, whole
@@ -20,7 +21,7 @@ from fleetctl.probes.probe import Ask, NotAsked, PartOf, Probe, Told
 from fleetctl.probes.script import Answer, Machine
 
 # shell builtins wherever possible: with 200 nodes each process less counts
-_LINUX = r"""
+_LINUX = rf"""
 ( . /etc/os-release; echo "version $ID $VERSION_ID" )
 read up rest </proc/uptime && echo "uptime $up"
 read load rest </proc/loadavg && echo "load $load"
@@ -32,16 +33,15 @@ esac; done </proc/meminfo
 if [ -r /sys/class/thermal/thermal_zone0/temp ]; then
 read t </sys/class/thermal/thermal_zone0/temp && echo "millidegrees $t"; fi
 command -v vcgencmd >/dev/null && vcgencmd get_throttled
+{usage.LINUX}
 df -Pk "$HOME"
 """
-_MACOS = r"""
+# what not every Mac may tell comes last
+_MACOS = rf"""
 echo "version macOS $(sw_vers -productVersion)"
-echo "boottime $(sysctl -n kern.boottime)"
-echo "load $(sysctl -n vm.loadavg)"
-echo "cpus $(sysctl -n hw.ncpu)"
-echo "memsize $(sysctl -n hw.memsize)"
-echo "swapusage $(sysctl -n vm.swapusage)"
+sysctl kern.boottime vm.loadavg hw.ncpu hw.memsize vm.swapusage {usage.MAC_CLOCK}
 vm_stat
+{usage.MACOS}
 df -Pk "$HOME"
 """
 
@@ -62,7 +62,7 @@ def read_system(machine: Machine, answer: Answer, now_s: float | None = None) ->
         arch=machine.arch,
         hostname=machine.hostname,
         uptime_s=_uptime(named, time.time() if now_s is None else now_s),
-        load1=known(parse_loadavg(named.get("load", ""))),
+        load1=known(parse_loadavg(named.get("load") or named.get("vm.loadavg:", ""))),
         cpus=_cpus(named),
         memory_total_bytes=total,
         memory_used_bytes=used,
@@ -74,7 +74,7 @@ def read_system(machine: Machine, answer: Answer, now_s: float | None = None) ->
 
 def _uptime(named: dict[str, str], now_s: float) -> int | None:
     """Seconds since the boot: macOS tells its boot time, Linux its uptime."""
-    started = known(parse_boottime(named.get("boottime", "")))
+    started = known(parse_boottime(named.get("kern.boottime:", "")))
     if started is not None:
         return max(0, int(now_s) - started)
     up_s = decimal(named.get("uptime"))
@@ -83,7 +83,7 @@ def _uptime(named: dict[str, str], now_s: float) -> int | None:
 
 def _cpus(named: dict[str, str]) -> int | None:
     """The number of processors: macOS tells it, Linux lists them as ranges, such as ``0-3,6``."""
-    if (cpus := whole(named.get("cpus"))) is not None:
+    if (cpus := whole(named.get("hw.ncpu:"))) is not None:
         return cpus
     ranges = re.findall(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", named.get("online", ""))
     return sum(int(last or first) - int(first) + 1 for first, last in ranges) or None
@@ -98,7 +98,7 @@ def _disk_free(text: str) -> int | None:
 def _memory(os_name: str, named: dict[str, str], text: str) -> tuple[int | None, int | None]:
     if os_name == "macos":
         pages = known(parse_vm_stat(text))
-        return whole(named.get("memsize")), pages.used_bytes if pages else None
+        return whole(named.get("hw.memsize:")), pages.used_bytes if pages else None
     total, free = (whole(named.get(key)) for key in ("MemTotal:", "MemAvailable:"))
     if total is None:
         return None, None

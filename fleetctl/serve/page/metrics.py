@@ -53,15 +53,23 @@ _STEPS = {
     "steps_per_s": Told("steps_per_second", "Steps per second lately."),
     "loss": Told("loss", "The model's loss at the newest step."),
     "tokens_per_s": Told("tokens_per_second", "Tokens per second lately."),
+    "requests_per_s": Told("requests_per_second", "Requests answered per second lately."),
 }
 VALUES: Mapping[SeriesKind, Mapping[str, Told]] = {
     "node": {
         "reachable": Told("reachable", "1 if the node can be asked over SSH, else 0."),
         "load1": Told("load1", "Load average of the last minute."),
+        "cpu_percent": Told("cpu_busy_ratio", "Busy part of its processors, 0 to 1.", 0.01),
         "memory_percent": Told("memory_used_ratio", "Used part of the memory, 0 to 1.", 0.01),
         "temperature_c": Told("temperature_celsius", "Temperature of the processor."),
         "throttled": Told("throttled", "1 if heat or low voltage slows it down now."),
         "disk_free_bytes": Told("disk_free_bytes", "Free space where the home folder is."),
+        "net_in_bytes_per_s": Told(
+            "network_receive_bytes_per_second", "Received by its network hardware lately."
+        ),
+        "net_out_bytes_per_s": Told(
+            "network_transmit_bytes_per_second", "Sent by its network hardware lately."
+        ),
         "clock_offset_s": Told("clock_offset_seconds", "Its clock minus this machine's."),
     },
     "link": {

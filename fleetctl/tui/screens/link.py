@@ -40,9 +40,8 @@ class LinkScreen(Page):
         return box
 
     def on_mount(self) -> None:
-        snapshot = self.app.snapshot
-        row = of_links.reach_rows(snapshot).get(self._link.key) if snapshot else None
-        parts = [*of_links.about(self._link, row), Content(""), *self._samples()]
+        about = of_links.about(self._link, self.app.snapshot)
+        parts = [*about, Content(""), *self._samples()]
         self.query_one("#text", Static).update(joined(parts))
 
     def _samples(self) -> Iterator[Content]:

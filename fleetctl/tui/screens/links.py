@@ -39,7 +39,7 @@ class LinksScreen(PastPage):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("b", "bench", "bench")]
     DEFAULT_CSS = """
     LinksScreen #head { height: 1; text-wrap: nowrap; }
-    LinksScreen #about { height: auto; max-height: 5; border-top: solid $panel-lighten-2; }
+    LinksScreen #about { height: auto; max-height: 6; border-top: solid $panel-lighten-2; }
     """
 
     def __init__(self) -> None:
@@ -142,8 +142,7 @@ class LinksScreen(PastPage):
     def _show_about(self) -> None:
         link, snapshot = self.chosen, self.app.snapshot
         if link and snapshot:
-            row = of_links.reach_rows(snapshot).get(link.key)
-            self.query_one("#about", Static).update(joined(of_links.about(link, row)))
+            self.query_one("#about", Static).update(joined(of_links.about(link, snapshot)))
 
     @on(OptionList.OptionHighlighted)
     def _moved(self) -> None:

@@ -19,12 +19,14 @@ from fleetctl.tui.job_line import grouped
 from fleetctl.tui.seen import HISTORY
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.words.sparkline import sparkline
-from fleetctl.words.system import disk_free, load, memory
+from fleetctl.words.system import cpu, disk_free, load, memory, network
 
 FIGURE = 8
 """The columns of a round trip before its bars."""
 LEAST_BARS = 8
 NODE, ROLE = "node", "role"
+NET = "in/out B/s"
+_IMPORTANT = ("rtt", "step", "load", "mem")
 _LEAST_NAMES = {NODE: 6, ROLE: 4}
 _BESIDES = 4
 """Columns of border and scrollbar."""
@@ -44,11 +46,13 @@ _OPTIONAL = (
     Column("step", 9, right=True),
     Column("load", 5, right=True),
     Column("mem", 4, right=True),
+    Column("cpu", 4, right=True),
+    Column(NET, 11, right=True),
     Column("temp", 5, right=True),
     Column("since", 7, right=True),
+    Column("disk", 5, right=True),
     Column("restarts", 8, right=True),
     Column("pid", 7, right=True),
-    Column("disk", 5, right=True),
 )
 """The most important first."""
 
@@ -86,14 +90,12 @@ def wanted(names: Names) -> int:
     """The columns of a panel in which nothing is elided, and round trips, load and memory fit."""
     wide = _name_columns(names, 1000)
     always = sum(c.width + 1 for c in _always()) + sum(wide.values()) + 2
-    heads = ("rtt", "step", "load", "mem")
-    return _BESIDES + always + sum(c.width + 1 for c in _optional(names) if c.head in heads)
+    return _BESIDES + always + sum(c.width + 1 for c in _optional(names) if c.head in _IMPORTANT)
 
 
 def wanted_by_all(names: Names) -> int:
     """The columns of a panel that has every column."""
-    others = ("temp", "since", "restarts", "pid", "disk")
-    return wanted(names) + sum(c.width + 1 for c in _OPTIONAL if c.head in others)
+    return wanted(names) + sum(c.width + 1 for c in _OPTIONAL if c.head not in _IMPORTANT)
 
 
 def _always() -> tuple[Column, ...]:
@@ -155,7 +157,7 @@ def round_trips(history: Sequence[float | None], expected_ms: float | None, widt
 
 
 def of_system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
-    """Load, memory, disk and heat."""
+    """Load, processors, memory, disk, network and heat."""
     system = node.system
     if system is None:
         return
@@ -163,6 +165,8 @@ def of_system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
     yield "load", toned(load(system), "doubt") if "load" in doubts else Content(load(system))
     yield "mem", toned(memory(system), "doubt") if "mem" in doubts else Content(memory(system))
     yield "disk", Content(disk_free(system))
+    yield "cpu", Content(cpu(system))
+    yield NET, Content(network(system))
     if system.temperature_c is not None:
         text = f"{system.temperature_c:.0f}°C"
         yield "temp", toned(text, "doubt") if "temp" in doubts else Content(text)
@@ -197,10 +201,15 @@ def of_many(
         yield "step", Content(f"≥{grouped(min(steps))}")
     if loads := [system.load1 for system in systems if system.load1 is not None]:
         yield "load", Content(f"≤{max(loads):.1f}")
+    if busy := [s.cpu_percent for s in systems if s.cpu_percent is not None]:
+        yield "cpu", Content(f"≤{max(busy):.0f}%")
     if used := [s.memory_percent for s in systems if s.memory_percent is not None]:
         yield "mem", Content(f"≤{max(used)}%")
     if heat := [s.temperature_c for s in systems if s.temperature_c is not None]:
         yield "temp", Content(f"≤{max(heat):.0f}°")
+    ways = [(s.net_in_bytes_per_s, s.net_out_bytes_per_s) for s in systems]
+    if net := [(i, o) for i, o in ways if i is not None and o is not None]:
+        yield NET, Content("≤" + "/".join(size(max(way)) for way in zip(*net, strict=True)))
     if free := [s.disk_free_bytes for s in systems if s.disk_free_bytes is not None]:
         yield "disk", Content(f"≥{size(min(free))}")
 

@@ -43,7 +43,7 @@ from fleetctl.tui.seen import Seen
 from fleetctl.tui.tones import drawn, state, toned
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor
 from fleetctl.tui.widgets import node_columns
-from fleetctl.tui.widgets.node_columns import Names
+from fleetctl.tui.widgets.node_columns import NET, Names
 from fleetctl.tui.widgets.rows import Rows
 from fleetctl.undertakings import Snapshot
 
@@ -336,7 +336,7 @@ class NodesPanel(Vertical):
         """Of equal rows: how many they are, what they have in common, and of figures the worst."""
         cells = self._cells(fold.rows[0], first=True, bars=0)
         sign = OPENED if fold.key in self._unfolded else CLOSED
-        for head in ("rtt", "step", "load", "mem", "temp", "disk", "since", "pid"):
+        for head in ("rtt", "step", "load", "mem", "cpu", NET, "temp", "disk", "since", "pid"):
             cells.pop(head, None)
         if self._status:
             services = self._status.services

@@ -23,6 +23,7 @@ from fleetctl.probes.parsers import (
     iw_power_save,
     loadavg,
     macmon,
+    netstat_bytes,
     netstat_routes,
     networksetup,
     nmcli,
@@ -176,6 +177,13 @@ def _netstat_routes(text: str, command: str, status: int) -> Neutral:
     if table.ipv6_count is not None:
         found["ipv6_route_count"] = table.ipv6_count
     return found
+
+
+def _netstat_bytes(text: str, command: str, status: int) -> Neutral:
+    found = netstat_bytes.parse_netstat_bytes(text)
+    if isinstance(found, Unparsed):
+        return {"bytes": {}, "error": found.reason}
+    return {"bytes": {name: list(both) for name, both in found.items()}}
 
 
 def _ip_route_get(text: str, command: str, status: int) -> Neutral:
@@ -440,6 +448,7 @@ READERS: dict[tuple[str, str], Reader] = {
     ("macos", "arp-an"): _arp,
     ("macos", "ifconfig"): _ifconfig,
     ("macos", "macmon-pipe"): _macmon,
+    ("macos", "netstat-ibn"): _netstat_bytes,
     ("macos", "netstat-rn"): _netstat_routes,
     ("macos", "networksetup-getadditionalroutes"): _additional_routes,
     ("macos", "networksetup-getinfo"): _service_info,

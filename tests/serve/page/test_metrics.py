@@ -63,7 +63,12 @@ def with_worker(checked: Checked, **more: object) -> Checked:
 
 def with_memory(checked: Checked) -> Checked:
     """All nodes use a quarter of it."""
-    system = SystemStatus(memory_total_bytes=8 << 30, memory_used_bytes=2 << 30)
+    system = SystemStatus(
+        memory_total_bytes=8 << 30,
+        memory_used_bytes=2 << 30,
+        cpu_percent=25.0,
+        net_in_bytes_per_s=7000,
+    )
     nodes = {name: replace(node, system=system) for name, node in checked.status.nodes.items()}
     return replace(checked, status=replace(checked.status, nodes=nodes))
 
@@ -92,6 +97,10 @@ def test_values_have_the_base_units() -> None:
     assert found["fleetctl_node_reachable"][checked.status.fleet, "mini1"] == 1
     memory = found["fleetctl_node_memory_used_ratio"][checked.status.fleet, "mini1"]
     assert memory == 0.25
+    assert found["fleetctl_node_cpu_busy_ratio"][checked.status.fleet, "mini1"] == 0.25
+    received = found["fleetctl_node_network_receive_bytes_per_second"]
+    assert received[checked.status.fleet, "mini1"] == 7000
+    assert "fleetctl_node_network_transmit_bytes_per_second" not in found, "it is not known"
     row = next(r for r in checked.status.nodes["mini1"].reachability if r.rtt_ms)
     rtt = found["fleetctl_link_rtt_seconds"][checked.status.fleet, "mini1", row.network, row.node]
     assert rtt == pytest.approx((row.rtt_ms or 0) / 1000)

@@ -29,8 +29,6 @@ NAMES = (
     (MULTICAST, "MULTICAST"),
 )
 NO_CARD = ("gif0: flags=8010<POINTOPOINT,MULTICAST> mtu 1280", "stf0: flags=0<> mtu 1280")
-BRIDGE_MEMBERS = ("en2", "en3", "en4")
-"""A Mac mini's Thunderbolt ports; in the lab, cables are connected to the bridge instead."""
 FIRST_MEMBER_PORT = 8
 Cards = dict[str, kernel.Interface]
 
@@ -62,7 +60,7 @@ def main(argv: list[str], _name: str) -> int:
 
 
 def _names(cards: Cards) -> list[str]:
-    return sorted({"lo0", "en0", *cards, *BRIDGE_MEMBERS}, key=lambda n: (n[:2] != "lo", n))
+    return sorted({"lo0", "en0", *cards, *kernel.BRIDGE_MEMBERS}, key=lambda n: (n[:2] != "lo", n))
 
 
 def _all(cards: Cards, about: Machine) -> None:
@@ -120,7 +118,7 @@ def _show_bridge(card: kernel.Interface) -> None:
     say("\t\tmaxage 0 holdcnt 0 proto stp maxaddr 100 timeout 1200")
     say("\t\troot id 0:0:0:0:0:0 priority 0 ifcost 0 port 0")
     say("\t\tipfilter disabled flags 0x0")
-    members = BRIDGE_MEMBERS if card.name == "bridge0" else ()
+    members = kernel.BRIDGE_MEMBERS if card.name == "bridge0" else ()
     for number, member in enumerate(members, FIRST_MEMBER_PORT):
         say(f"\tmember: {member} flags=3<LEARNING,DISCOVER>")
         say(f"\t        ifmaxaddr 0 port {number} priority 0 path cost 0")
@@ -139,7 +137,7 @@ def _show_empty(name: str) -> None:
     say("\tnd6 options=201<PERFORMNUD,DAD>")
     say(
         "\tmedia: autoselect <full-duplex>"
-        if name in BRIDGE_MEMBERS
+        if name in kernel.BRIDGE_MEMBERS
         else "\tmedia: autoselect (none)"
     )
     say("\tstatus: inactive")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..node import IP, ip, number_of, run
 
 Address = tuple[str, int]
+BRIDGE_MEMBERS = ("en2", "en3", "en4")
+"""A Mac mini's Thunderbolt ports; in the lab, cables are connected to the bridge instead."""
 
 
 class Interface:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from ..node import complain, dotted, mask_number, number_of, read, say
 from . import kernel, sockets
 
+FIRST_MEMBER = 100
+"""The number of the link of the first of the bridge's members."""
+_NOTHING = ["0"] * 16
 USAGE = "usage: netstat [-rn] [-an -p tcp] [-ib] [-f inet]"
 
 
@@ -168,10 +171,19 @@ def _interfaces() -> None:
         name, _, numbers = line.partition(":")
         counters[kernel.mac_name(name.strip())] = numbers.split()
     for card in kernel.interfaces():
-        n = counters.get(card.name, ["0"] * 16)
-        tail = f"{n[1]:>9} {n[2]:>5} {n[0]:>12} {n[9]:>9} {n[10]:>5} {n[8]:>12} {n[13]:>5}"
+        tail = _counted(counters.get(card.name, _NOTHING))
         star = "" if card.up else "*"
         say(f"{card.name + star:11} {card.mtu:<5} {f'<Link#{card.index}>':13} {card.mac:17} {tail}")
         for address, prefix in card.addresses:
             network = short_network(address, prefix)
             say(f"{card.name:11} {card.mtu:<5} {network:13} {address:17} {tail}")
+        if card.name == "bridge0":  # the cable at it is at its first member
+            for place, member in enumerate(kernel.BRIDGE_MEMBERS):
+                tail = _counted(_NOTHING if place else counters.get(card.name, _NOTHING))
+                link = f"<Link#{FIRST_MEMBER + place}>"
+                say(f"{member:11} {card.mtu:<5} {link:13} {card.mac:17} {tail}")
+
+
+def _counted(n: list[str]) -> str:
+    """The columns of counters, from a line of /proc/net/dev."""
+    return f"{n[1]:>9} {n[2]:>5} {n[0]:>12} {n[9]:>9} {n[10]:>5} {n[8]:>12} {n[13]:>5}"

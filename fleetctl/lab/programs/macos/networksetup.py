@@ -18,7 +18,7 @@ from ..node import (
     write,
 )
 from . import kernel, services
-from .ifconfig import BRIDGE_MEMBERS
+from .kernel import BRIDGE_MEMBERS
 from .services import Service
 
 BUILT_IN = {"Ethernet": "en0", "Wi-Fi": "en1", "Thunderbolt Bridge": "bridge0"}
