@@ -1,7 +1,5 @@
 """The keys of nodes.yaml itself, and of ``history``."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import UNSET, UnsetType

@@ -1,7 +1,5 @@
 """The keys of a job in nodes.yaml."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import UNSET, UnsetType, field

@@ -1,7 +1,5 @@
 """The keys of networks and nodes in nodes.yaml."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from msgspec import UNSET, UnsetType
