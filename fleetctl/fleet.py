@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import (
     AsyncGenerator,
     Awaitable,
     Callable,
-    Coroutine,
     Iterator,
     Mapping,
     Sequence,
@@ -18,11 +16,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from fleetctl.errors import LinkError, UsageError
+from fleetctl.errors import LinkError
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
-from fleetctl.model.actions import Told, outcome
+from fleetctl.model.actions import Told
 from fleetctl.model.bench import PastBench
 from fleetctl.model.delivery import Delivery
 from fleetctl.model.events import Actor
@@ -160,41 +158,17 @@ class LiveFleet:
         *,
         depth: Depth = "check",
     ) -> Checked:
-        from fleetctl.observe.connecting import connecting, failed
+        from fleetctl.observe.checking import check
 
-        began = time.monotonic()
-        async with connecting(self.fleet, self.links) as opening:
-            from fleetctl.health.assess import assess
-            from fleetctl.observe.again import asked_again, contacts_again
-
-            async def ask(node: Node) -> Look:
-                if error := failed(opening.get(node.name)):
-                    look = self.observer.lost(node, error)
-                else:
-                    look = await self.observer.look(node, depth)
-                if answered:
-                    answered(node.name, look)
-                return look
-
-            await self.observer.ask_leases()
-            nodes = self.fleet.nodes.values()
-            former, asked = await asyncio.gather(
-                self._former.looks(self.job), asyncio.gather(*(ask(node) for node in nodes))
-            )
-        looks = dict(zip(self.fleet.nodes, asked, strict=True))
-        if depth == "check":
-            looks = await asked_again(self.observer, looks)
-        contacts = await contacts_again(self.observer, self.job, looks) if self.job else None
-        return assess(
-            self.observer.fleet,
+        return await check(
+            self.fleet,
             self.job,
-            self.observer.expectations,
-            looks,
-            duration_s=time.monotonic() - began,
-            depth=depth,
+            self.links,
+            lambda: self.observer,
+            lambda: self._former,
             chosen=chosen,
-            former=former,
-            contacts=contacts,
+            answered=answered,
+            depth=depth,
         )
 
     def watch(self, interval_s: float, depth: Depth = "check") -> Watch:
@@ -280,28 +254,17 @@ class LiveFleet:
         from fleetctl.launch.delivering import Delivering
 
         to = Delivering(self.fleet.name, self.links)
-        what = f"signal {signal}"
-        return await self._deliver(what, chosen, lambda i: to.signal(i, signal, whole=whole))
+        noted = self.noting.noted(f"signal {signal}", places(chosen), self._job_name)
+        with self.changing():
+            return await to.all(chosen, noted, lambda i: to.signal(i, signal, whole=whole))
 
     async def send(self, chosen: Sequence[Instance], text: bytes) -> dict[str, Delivery]:
         from fleetctl.launch.delivering import Delivering
 
         to = Delivering(self.fleet.name, self.links)
-        return await self._deliver("send", chosen, lambda i: to.send(i, text))
-
-    async def _deliver(
-        self,
-        what: str,
-        chosen: Sequence[Instance],
-        deliver: Callable[[Instance], Coroutine[None, None, Delivery]],
-    ) -> dict[str, Delivery]:
-        noted = self.noting.noted(what, places(chosen), self._job_name)
-        with self.changing(), noted.running():
-            done = await asyncio.gather(*map(deliver, chosen))
-            noted.state = "ok" if all(one.ok for one in done) else "failed"
-            words = {True: "delivered", False: "not delivered", None: "not known"}
-            noted.said = outcome(words[one.ok] for one in done)
-        return {instance.name: one for instance, one in zip(chosen, done, strict=True)}
+        noted = self.noting.noted("send", places(chosen), self._job_name)
+        with self.changing():
+            return await to.all(chosen, noted, lambda i: to.send(i, text))
 
     @cached_property
     def _launcher(self) -> Launcher:
@@ -322,21 +285,10 @@ class LiveFleet:
         self, chosen: Sequence[LogSource], wanted: Wanted
     ) -> dict[str, PastLog | LinkError]:
         from fleetctl.logs.clocks import Clocks
-        from fleetctl.logs.feed import past
-        from fleetctl.logs.segments import LogLocation
+        from fleetctl.logs.feed import past_of_all
 
         clocks = Clocks(self.observer.clock_offset_s)
-
-        async def read(source: LogSource) -> PastLog | LinkError:
-            log = LogLocation.of(self.fleet.name, source)
-            try:
-                with of_node(source.node):
-                    return await past(self.links, log, source.node, wanted, clocks)
-            except LinkError as error:
-                return error
-
-        found = await asyncio.gather(*(read(instance) for instance in chosen))
-        return {i.name: log for i, log in zip(chosen, found, strict=True)}
+        return await past_of_all(self.links, self.fleet.name, chosen, wanted, clocks)
 
     async def follow_logs(
         self,
@@ -396,39 +348,19 @@ class LiveFleet:
         dry_run: bool = False,
         force: bool = False,
     ) -> None:
-        from fleetctl.sync.syncer import Syncer, secret_files
-        from fleetctl.sync.tree import read_all
+        from fleetctl.sync.syncer import sync
 
-        job = self.job
-        if job is None or job.sync is None:
-            raise UsageError(
-                f"job {job.name!r} has no sync in nodes.yaml" if job else "there is no job to sync",
-                hint="Say which folder is its code: sync: {from: .}, beside its services.",
-            )
-        reading = asyncio.create_task(
-            asyncio.to_thread(read_all, job.sync, secret_files(self.fleet.jobs))
+        await sync(
+            self.fleet,
+            self.job,
+            self.links,
+            nodes,
+            took,
+            noting=self.noting,
+            changing=self.changing,
+            dry_run=dry_run,
+            force=force,
         )
-        connecting = [asyncio.create_task(self.links.get(node)) for node in nodes]  # meanwhile
-        noted = self.noting.noted("sync", {} if dry_run else dict.fromkeys(nodes, ()), job.name)
-        became: list[NodeSync] = []
-
-        def came(one: NodeSync) -> None:
-            became.append(one)
-            noted.state = "ok" if all(each.ok for each in became) else "failed"
-            noted.said = outcome(each.state for each in became)
-            took(one)
-
-        try:
-            tree, shared = await reading
-            with self.changing(), noted.running():
-                async with Syncer(
-                    self.fleet, job, tree, shared, self.links, dry_run=dry_run, force=force
-                ) as syncer:
-                    await syncer.run(nodes, came)
-        finally:
-            for task in connecting:
-                task.cancel()
-            await asyncio.gather(*connecting, return_exceptions=True)
 
     def fix(
         self,

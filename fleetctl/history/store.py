@@ -86,6 +86,9 @@ class Store:
         self._lock = threading.RLock()
         self._ids: dict[Series, int] = {}
         self._thinned_s = 0.0
+        self._reading = reading
+        self._file: tuple[int, int] | None = None
+        """Which file it is, by its device and number there; None: none is open."""
         with self._told("opened"):
             self._db = self._read_only() if reading else self._opened()
 
@@ -111,6 +114,7 @@ class Store:
             return self._begun_anew(error)
 
     def _begun_anew(self, why: Exception) -> sqlite3.Connection:
+        self._file = None
         aside = put_aside(self.path)
         self.note = (
             f"the history began anew: {self.path} was put aside as {aside.name}, since {why}"
@@ -123,8 +127,18 @@ class Store:
 
     def _kept_open(self) -> sqlite3.Connection:
         db = open_to_write(self.path, self._limits.mb)
+        self._file = _identity(self.path)
         keep_reserve(self.path)
         return db
+
+    def _follow_path(self) -> None:
+        """If the file was removed or replaced, go on with the one that is there now: what is
+        written into the former one nobody reads."""
+        if self._reading or (self._file is not None and self._file == _identity(self.path)):
+            return
+        self._db.close()
+        self._ids.clear()
+        self._db = self._opened()
 
     @contextmanager
     def _told(self, done: str) -> Iterator[None]:
@@ -188,6 +202,7 @@ class Store:
         anew = False
         for left in reversed(range(_TRIES)):
             try:
+                self._follow_path()
                 with self._db:
                     work(self._db)
                 break
@@ -251,6 +266,7 @@ class Store:
         :raises HistoryError: it cannot be read.
         """
         with self._told("read"), self._lock:
+            self._follow_path()
             return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     def series(self) -> list[Series]:
@@ -330,7 +346,8 @@ class Store:
     def events(
         self, since: datetime, until: datetime | None = None, *, most: int = 10_000
     ) -> list[Event]:
-        """The newest events of a stretch of time, oldest first.
+        """The newest events of a stretch of time, oldest first; without those that cannot be read,
+        such as of a kind that only a newer fleetctl knows.
 
         :raises HistoryError: they cannot be read.
         """
@@ -338,7 +355,11 @@ class Store:
         end = until or datetime.max.replace(tzinfo=UTC)
         with self._told("read"), self._lock:
             rows = self._db.execute(query, (since.timestamp(), end.timestamp(), most)).fetchall()
-        return [msgspec.json.decode(row[0], type=Event) for row in reversed(rows)]
+        found = []
+        for row in reversed(rows):
+            with suppress(msgspec.DecodeError, UnicodeError):
+                found.append(msgspec.json.decode(row[0], type=Event))
+        return found
 
     def watched(self, since_s: float, until_s: float) -> list[Watched]:
         """When the fleet was watched; what lies between is a gap.
@@ -348,6 +369,14 @@ class Store:
         query = "SELECT * FROM watched WHERE until_s >= ? AND from_s <= ? ORDER BY from_s"
         with self._told("read"), self._lock:
             return [Watched(*row) for row in self._db.execute(query, (since_s, until_s))]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def key_of(event: Event) -> str:

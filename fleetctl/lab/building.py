@@ -28,6 +28,7 @@ from fleetctl.lab import (
 )
 from fleetctl.lab.blueprint import Blueprint, Machine
 from fleetctl.lab.copies import Copies
+from fleetctl.lab.description import ports_of
 from fleetctl.lab.mounts import Mounts, make_folders_above
 from fleetctl.lab.namespaces import Process, births_in_new, network_of, popen, tool
 from fleetctl.lab.personality import is_mac, personality
@@ -201,7 +202,7 @@ def boot(now: State, keys: Sequence[str], placed: Mapping[str, str] | None = Non
 
 def _bring_up_network(plan: Blueprint, process: Process, machine: Machine) -> None:
     """Configure the network as the node's disk says."""
-    ports = persistence.ports_of(plan, machine)
+    ports = ports_of(plan, machine)
     lines = persistence.network_lines(machine, ports, process.root)
     wiring.ip_batch(process, lines, machine.key, lenient=True)
     persistence.remember_active(machine, ports, process.root)

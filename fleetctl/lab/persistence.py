@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import plistlib
 import re
-import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_interface
 from pathlib import Path
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.lab import diskfile
-from fleetctl.lab.blueprint import Blueprint, Machine, Port
+from fleetctl.lab.blueprint import Blueprint, Machine
+from fleetctl.lab.description import description, lease, ports_of, uuid_of
+from fleetctl.lab.launch_daemons import DAEMONS
 from fleetctl.lab.personality import HIDDEN, is_mac
 from fleetctl.lab.programs import node
 from fleetctl.lab.programs.macos import launchctl, services
@@ -28,7 +28,7 @@ FORWARDING = "net.ipv4.ip_forward"
 SYSCTL_FOLDER, SYSCTL_FILE = "/etc/sysctl.d", "90-fleet.conf"
 SYSCTL_OWN = "/etc/sysctl.conf"
 """A link in the folder leads to it, and is not followed."""
-DAEMONS, DAEMON_FILE = "/Library/LaunchDaemons", "local.fleet.forwarding.plist"
+DAEMON_FILE = "local.fleet.forwarding.plist"
 DAEMON = {
     "Label": "local.fleet.forwarding",
     "ProgramArguments": ["/usr/sbin/sysctl", "-w", "net.inet.ip.forwarding=1"],
@@ -50,64 +50,6 @@ POWER = {
 """A Mac mini after `pmset -a sleep 0 disksleep 0 autorestart 1 womp 1`."""
 ACTIVITY = "/run/iw"
 """Where `iw` on a node finds the power saving of each device."""
-_UUIDS = uuid.UUID("6f1d4ad0-1f6d-4b6f-9c38-3d6f0a2f5a11")
-"""The namespace of the lab's UUIDs, which are the same for a machine each time."""
-THUNDERBOLT_PORTS = 3
-
-
-# -- the machine's own description -----------------------------------------------------------------
-
-
-def description(plan: Blueprint, machine: Machine) -> str:
-    """The text of the hidden file that describes the machine to the lab's programs."""
-    mac = _uuid(machine.key, "thunderbolt")[:8].lower()
-    own = ":".join(["36", *(mac[i : i + 2] for i in range(0, 8, 2)), "40"])
-    lines = [["os", machine.os], ["name", machine.hostname], ["user", machine.user]]
-    lines.append(["thunderbolt_mac", own])
-    for port in machine.ports:
-        gateway, metric = _lease(machine, port)
-        kind = plan.segments[port.network].kind
-        addresses = "" if plan.bare(machine, port) else " ".join(port.addresses)
-        lines.append(["port", port.interface, kind, port.mac, addresses, gateway, metric])
-    if is_mac(machine):
-        lines += (
-            [f"domain{bus}", _uuid(machine.key, f"thunderbolt {bus}")]
-            for bus in range(THUNDERBOLT_PORTS)
-        )
-        lines += _peers(plan, machine)
-    return "".join("\t".join(line) + "\n" for line in lines)
-
-
-def _lease(machine: Machine, port: Port) -> tuple[str, str]:
-    """The router that DHCP offers on a port, and the metric of the route to it."""
-    if machine.default is not None and machine.default.interface == port.interface:
-        return machine.default.via, str(machine.default.metric)
-    return "", "600"
-
-
-def _peers(plan: Blueprint, machine: Machine) -> list[list[str]]:
-    """The Macs at the other ends of the Thunderbolt cables: a chain, in the order of nodes.yaml."""
-    found = []
-    bus = 0
-    for port in machine.ports:
-        if plan.segments[port.network].kind != "thunderbolt":
-            continue
-        chain = [key for key in plan.nodes if plan.machines[key].port_on(port.network)]
-        place = chain.index(machine.key)
-        for other, other_bus in ((place - 1, 1), (place + 1, 0)):
-            # The first port of each Mac is connected to the previous one, the second to the next.
-            own_bus = bus + (0 if other < place else 1)
-            if 0 <= other < len(chain) and own_bus < THUNDERBOLT_PORTS:
-                key = chain[other]
-                domain = _uuid(key, f"thunderbolt {bus + other_bus}")
-                name = plan.machines[key].hostname
-                found.append(["peer", str(own_bus), port.interface, name, domain])
-        bus += 2
-    return found
-
-
-def _uuid(*what: str) -> str:
-    return str(uuid.uuid5(_UUIDS, "\0".join(what))).upper()
 
 
 # -- writing it ------------------------------------------------------------------------------------
@@ -240,7 +182,7 @@ def _services(machine: Machine, bare: Collection[str] = ()) -> list[services.Ser
     for port in machine.ports:
         name = _port_name(port.interface)
         own = [ip_interface(address) for address in port.addresses]
-        dhcp = bool(_lease(machine, port)[0]) or port.interface in bare
+        dhcp = bool(lease(machine, port)[0]) or port.interface in bare
         routes = []
         for route in machine.routes:
             if route.interface == port.interface:
@@ -275,10 +217,10 @@ def _profiles(plan: Blueprint, machine: Machine) -> list[profiles.Profile]:
     found = []
     for port in machine.ports:
         wifi = plan.segments[port.network].kind == "wifi"
-        dhcp = bool(_lease(machine, port)[0])
+        dhcp = bool(lease(machine, port)[0])
         own = {
             "id": _profile_name(port.interface, dhcp=dhcp),
-            "uuid": _uuid(machine.key, port.network).lower(),
+            "uuid": uuid_of(machine.key, port.network).lower(),
             "type": "wifi" if wifi else "ethernet",
             "interface-name": port.interface,
         }
@@ -343,7 +285,7 @@ def active_profiles(ports: Sequence[node.Port], root: Path) -> dict[str, profile
     for port in ports:
         profile = profiles.chosen(known, port.device, stamps)
         if profile is None and port.kind != "wifi" and port.device not in {p.device for p in known}:
-            profile = profiles.by_itself(known, port, _uuid(port.mac).lower())
+            profile = profiles.by_itself(known, port, uuid_of(port.mac).lower())
             known.append(profile)
         if profile is not None:
             picked[port.device] = profile
@@ -363,39 +305,3 @@ def remember_active(machine: Machine, ports: Sequence[node.Port], root: Path) ->
         if profile.type == "802-11-wireless":
             saving = "on" if profiles.power_save(profile) else "off"
             diskfile.write(root, f"{ACTIVITY}/{device}", f"{saving}\n")
-
-
-def ports_of(plan: Blueprint, machine: Machine) -> list[node.Port]:
-    """The interfaces as the lab's programs on the node know them.
-
-    Not by the file that is there: root can change that, and `ip` is told these names outside.
-    """
-    return node.Machine(description(plan, machine)).ports
-
-
-class Daemon(Struct, frozen=True):
-    """A daemon that launchd starts at boot."""
-
-    label: str
-    file: str
-    argv: tuple[str, ...]
-    user: str = ""
-    """The account; empty: root."""
-    env: Mapping[str, str] = {}
-
-
-def daemons(root: Path) -> list[Daemon]:
-    """Those in the folder of daemons."""
-    found = []
-    for name in diskfile.names(root, DAEMONS, ".plist"):
-        file = f"{DAEMONS}/{name}"
-        try:
-            content = plistlib.loads(diskfile.read(root, file))
-            label, argv = content["Label"], [str(word) for word in content["ProgramArguments"]]
-            env = {str(k): str(v) for k, v in content.get("EnvironmentVariables", {}).items()}
-        except (ValueError, KeyError, TypeError, AttributeError, plistlib.InvalidFileException):
-            continue  # launchd skips what it cannot read
-        if content.get("RunAtLoad") and argv:
-            user = str(content.get("UserName", ""))
-            found.append(Daemon(str(label), file, tuple(argv), user, env))
-    return found

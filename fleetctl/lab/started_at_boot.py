@@ -7,8 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from fleetctl.lab import boot_units, diskfile, persistence
+from fleetctl.lab import boot_units, diskfile
 from fleetctl.lab.blueprint import Machine
+from fleetctl.lab.launch_daemons import Daemon, daemons
 from fleetctl.lab.namespaces import Process, popen
 from fleetctl.lab.personality import LINUX, MACOS, is_mac
 from fleetctl.lab.programs.macos import launchctl
@@ -23,7 +24,7 @@ def start(booting: Sequence[tuple[Process, Machine]]) -> None:
     for process, machine in booting:
         if is_mac(machine):
             lines = []
-            for daemon in persistence.daemons(process.root):
+            for daemon in daemons(process.root):
                 lines.append(f"{daemon.label}\t{daemon.file}\t0\n")
                 running.append(_start_daemon(process, machine, daemon))
             diskfile.write(process.root, launchctl.LOADED, "".join(lines))
@@ -41,9 +42,7 @@ def start(booting: Sequence[tuple[Process, Machine]]) -> None:
         started.returncode = started.returncode or 0  # no warning that it outlives us
 
 
-def _start_daemon(
-    process: Process, machine: Machine, daemon: persistence.Daemon
-) -> subprocess.Popen[bytes]:
+def _start_daemon(process: Process, machine: Machine, daemon: Daemon) -> subprocess.Popen[bytes]:
     env = {"PATH": MACOS.root_path, **daemon.env}
     if daemon.user == machine.user:
         return _start_in_background(process, machine.uid, daemon.argv, env)

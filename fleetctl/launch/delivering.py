@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Callable, Coroutine, Sequence
 
 from fleetctl.errors import LinkError
 from fleetctl.launch.node_files import send_script, signal_script
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Completed
+from fleetctl.model.actions import outcome
 from fleetctl.model.delivery import Delivery, Process
 from fleetctl.model.jobs import Instance
 from fleetctl.model.tmux_refusals import refusal
+from fleetctl.noting.noting import Noted
 
 TIMEOUT_S = 20.0
 _NOTHING_RUNS = "nothing of it runs"
@@ -27,6 +31,20 @@ class Delivering:
     def __init__(self, fleet: str, links: Links) -> None:
         self._fleet = fleet
         self._links = links
+
+    async def all(
+        self,
+        chosen: Sequence[Instance],
+        noted: Noted,
+        deliver: Callable[[Instance], Coroutine[None, None, Delivery]],
+    ) -> dict[str, Delivery]:
+        """``deliver`` to all of ``chosen`` at once, which is noted; by instance."""
+        with noted.running():
+            done = await asyncio.gather(*map(deliver, chosen))
+            noted.state = "ok" if all(one.ok for one in done) else "failed"
+            words = {True: "delivered", False: "not delivered", None: "not known"}
+            noted.said = outcome(words[one.ok] for one in done)
+        return {instance.name: one for instance, one in zip(chosen, done, strict=True)}
 
     async def signal(self, instance: Instance, signal: str, *, whole: bool) -> Delivery:
         """Send a signal to the process that the command of ``instance`` runs as.

@@ -74,6 +74,23 @@ async def feed(
         await asyncio.gather(*followers, return_exceptions=True)
 
 
+async def past_of_all(
+    links: Links, fleet: str, sources: Sequence[LogSource], wanted: Wanted, clocks: Clocks
+) -> dict[str, PastLog | LinkError]:
+    """The past lines of every source, by its name, or why they cannot be read."""
+
+    async def read(source: LogSource) -> PastLog | LinkError:
+        try:
+            with of_node(source.node):
+                log = LogLocation.of(fleet, source)
+                return await past(links, log, source.node, wanted, clocks)
+        except LinkError as error:
+            return error
+
+    found = await asyncio.gather(*map(read, sources))
+    return {source.name: log for source, log in zip(sources, found, strict=True)}
+
+
 async def past(
     links: Links, log: LogLocation, node: str, wanted: Wanted, clocks: Clocks | None = None
 ) -> PastLog:

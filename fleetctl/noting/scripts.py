@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from fleetctl.model.actions import Note, Told, read_note
@@ -13,6 +15,7 @@ HALF_BYTES = 128 * 1024
 """A file that is as large becomes the older half."""
 LINE_BYTES = 3500
 """Longer lines are not noted as they are."""
+_SECONDS = re.compile("[0-9]{1,12}")
 
 
 def note_script(fleet: str, note: Note) -> str:
@@ -56,7 +59,7 @@ def read_notes(output: str, size: str, asked_s: float) -> Told:
     """
     now, _, rest = output.partition("\n")
     total, _, lines = rest.partition("\n")
-    if not now.isdigit() or not total:
+    if not _SECONDS.fullmatch(now) or not total:
         return Told(error="its answer was cut off")
     ahead_s = int(now) + 0.5 - asked_s  # its whole seconds are half a second behind on average
     found = (read_note(line, ahead_s) for line in lines.split("\n") if line)

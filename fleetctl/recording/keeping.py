@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from fleetctl.errors import FleetctlError
-from fleetctl.history.store import Store
+from fleetctl.finishing import to_the_end
+from fleetctl.history.store import Store, key_of
 from fleetctl.history.writer_lock import WriterLock
 from fleetctl.model.events import Event
 from fleetctl.quantities import count
@@ -124,11 +125,15 @@ class Keeping:
 
     async def _begin(self) -> None:
         with self._told():
-            await asyncio.to_thread(self._lock.take)
+            await self._take_lock()
             await self._open()
         self._begun.set()
         if self._newest and self.mine and not self._recorder.looked:
             self._look(self._newest)
+
+    async def _take_lock(self) -> bool:
+        """To the end: a lock that a thread takes later nobody would release."""
+        return await to_the_end(asyncio.to_thread(self._lock.take))
 
     async def _open(self) -> None:
         fleet = self._service.fleet
@@ -173,11 +178,11 @@ class Keeping:
             await self._open()
         store = self._store
         assert store
-        if self.writes or await asyncio.to_thread(self._lock.take):
+        if self.writes or await self._take_lock():
             if not self._records:
                 await self._record(store)
             await self._look_for_gaps()
-            await asyncio.to_thread(self._recorder.write)
+            await to_the_end(asyncio.to_thread(self._recorder.write))
             if self._recorder.lost:
                 self._tell(f"{count(self._recorder.lost, 'event')} could not be kept")
                 self._recorder.lost = 0
@@ -230,10 +235,10 @@ class Keeping:
                     await self._ask.wait()
 
     def _show(self, events: Sequence[Event]) -> None:
-        new = [event for event in events if self._shown.get(event.key) != event]
+        new = [event for event in events if self._shown.get(key_of(event)) != event]
         if not new:
             return
-        self._shown |= {event.key: event for event in new}
+        self._shown |= {key_of(event): event for event in new}
         while len(self._shown) > 4000:
             del self._shown[next(iter(self._shown))]
         self._heard(new)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any, cast
 
 import msgspec
@@ -140,13 +139,17 @@ class Relay:
             return
         try:
             await frames.send(writer, frames.framed(frames.GRANTED))
-            back = asyncio.create_task(_pass_on(there[0], writer))
+            up = asyncio.create_task(_pass_on(reader, there[1]))
+            down = asyncio.create_task(_pass_on(there[0], writer))
             try:
-                await _pass_on(reader, there[1])
-                await asyncio.wait([back], timeout=_LAST_WORDS_S)
+                done, left = await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+                # what one end raises is that it is gone, and ends the other
+                if left and not any(task.exception() for task in done):
+                    await asyncio.wait(left, timeout=_LAST_WORDS_S if up in done else None)
             finally:
-                back.cancel()
-                await asyncio.gather(back, return_exceptions=True)
+                up.cancel()
+                down.cancel()
+                await asyncio.gather(up, down, return_exceptions=True)
         finally:
             there[1].close()
 
@@ -263,12 +266,11 @@ async def _gone(reader: asyncio.StreamReader) -> None:
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Plain bytes, to their end."""
-    with suppress(OSError):
-        while data := await reader.read(frames.PIECE):
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
+    """Plain bytes, to their end; raises where either side is gone."""
+    while data := await reader.read(frames.PIECE):
+        writer.write(data)
+        await writer.drain()
+    writer.write_eof()
 
 
 def _decoded(script: bytes) -> str:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fleetctl.errors import FleetctlError
+from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.finishing import to_the_end
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.link.protocol import Link
+from fleetctl.model.actions import outcome
 from fleetctl.model.jobs import Job
 from fleetctl.model.syncing import NodeSync, Shared, SyncError
 from fleetctl.model.topology import Fleet
+from fleetctl.noting.noting import Noting
 from fleetctl.sync.comparing import Comparing, Difference, check_space
 from fleetctl.sync.node_files import Place
 from fleetctl.sync.sending import Sending
-from fleetctl.sync.tree import Tree
+from fleetctl.sync.tree import Tree, read_all
 
 if TYPE_CHECKING:
     from fleetctl.sync.sharing import Sharing
@@ -155,6 +158,53 @@ def _would_share(result: NodeSync, found: Difference) -> NodeSync:
         return result
     shared = Shared(plan.send, found.size_bytes) if plan.send else None
     return replace(result, state="would sync", shared=shared, deleted=plan.delete)
+
+
+async def sync(
+    fleet: Fleet,
+    job: Job | None,
+    links: Links,
+    nodes: Sequence[str],
+    took: Callable[[NodeSync], object],
+    *,
+    noting: Noting,
+    changing: Callable[[], AbstractContextManager[None]],
+    dry_run: bool,
+    force: bool,
+) -> None:
+    """Read the code of ``job`` while connecting to ``nodes``, and sync them, which is noted there.
+
+    :param changing: a context for what changes something on a node.
+    :raises UsageError: the job has no code.
+    :raises SyncError: the files here cannot be read.
+    """
+    if job is None or job.sync is None:
+        raise UsageError(
+            f"job {job.name!r} has no sync in nodes.yaml" if job else "there is no job to sync",
+            hint="Say which folder is its code: sync: {from: .}, beside its services.",
+        )
+    reading = asyncio.create_task(asyncio.to_thread(read_all, job.sync, secret_files(fleet.jobs)))
+    connecting = [asyncio.create_task(links.get(node)) for node in nodes]  # meanwhile
+    noted = noting.noted("sync", {} if dry_run else dict.fromkeys(nodes, ()), job.name)
+    became: list[NodeSync] = []
+
+    def came(one: NodeSync) -> None:
+        became.append(one)
+        noted.state = "ok" if all(each.ok for each in became) else "failed"
+        noted.said = outcome(each.state for each in became)
+        took(one)
+
+    try:
+        tree, shared = await reading
+        with changing(), noted.running():
+            async with Syncer(
+                fleet, job, tree, shared, links, dry_run=dry_run, force=force
+            ) as syncer:
+                await syncer.run(nodes, came)
+    finally:
+        for task in connecting:
+            task.cancel()
+        await asyncio.gather(*connecting, return_exceptions=True)
 
 
 def secret_files(jobs: Mapping[str, Job]) -> frozenset[str]:

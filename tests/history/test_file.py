@@ -103,6 +103,40 @@ def test_damage_that_shows_while_it_is_written_loses_no_newer_sample(tmp_path: P
     assert store.points(0, 1e9)[LOAD][-1].mean == 2.0
 
 
+def test_one_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    store = wrote(path)
+    other = Store("test", path)
+    for name in list(tmp_path.glob("history.sqlite3*")):
+        name.unlink()
+    store.add(2000.0, [Sample(LOAD, 2.0)], watched_from_s=2000.0)
+    assert count(path) == 1
+    other.version()
+    assert [p.mean for p in other.points(0, 1e9)[LOAD]] == [2.0]
+
+
+def test_one_that_cannot_be_put_aside_is_written_again_once_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.sqlite3"
+    store = wrote(path)
+    store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (path.stat().st_size - 4096))
+    store._db.execute("PRAGMA cache_size = 0")
+
+    def refused(_: Path) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("fleetctl.history.store.put_aside", refused)
+        with pytest.raises(HistoryError, match="Permission denied"):
+            store.add(2000.0, [Sample(LOAD, 2.0)], watched_from_s=2000.0)
+    store.add(3000.0, [Sample(LOAD, 3.0)], watched_from_s=3000.0)
+    assert [p.mean for p in store.points(0, 1e9)[LOAD]] == [3.0]
+
+
 def test_it_is_read_while_it_is_written_and_never_made_by_a_reader(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite3"
     with pytest.raises(HistoryError, match="no history yet"):

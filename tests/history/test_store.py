@@ -35,6 +35,16 @@ def test_an_event_is_kept_once(tmp_path: Path) -> None:
     assert store.events(NOON + timedelta(seconds=1)) == [later]
 
 
+def test_an_event_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    store = Store("test", tmp_path / "history.sqlite3")
+    lost = Event(NOON, "unreachable", "pi4 cannot be reached", "node", "pi4")
+    store.add_events([lost])
+    for key, damaged in (("torn", b'{"at": "2026-'), ("newer", b'{"at": 1}'), ("odd", b"\xff")):
+        with store._db as db:
+            db.execute("INSERT INTO events VALUES (?, ?, ?)", (key, NOON.timestamp(), damaged))
+    assert store.events(NOON) == [lost]
+
+
 def test_one_process_writes(tmp_path: Path) -> None:
     first, second = WriterLock("test"), WriterLock("test")
     first.path = second.path = tmp_path / "lock"

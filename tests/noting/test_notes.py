@@ -118,6 +118,11 @@ def test_what_is_no_note_is_left_out(line: str) -> None:
     assert read_note(line, 0.0) is None
 
 
+@pytest.mark.parametrize("now", ["", "soon", "²", "9" * 400, "9" * 5000, "-1"])
+def test_a_node_that_tells_no_time_is_that_node_s_trouble(now: str) -> None:
+    assert read_notes(f"{now}\n:10\n{{}}\n", "", 0.0).error == "its answer was cut off"
+
+
 def test_times_are_by_the_reader_s_clock(tmp_path: Path) -> None:
     """The other controller's clock is an hour ahead."""
     ahead = replace(

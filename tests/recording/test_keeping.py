@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 
 from fleetctl.history import file as history_file
 from fleetctl.history.store import HistoryError, Store
+from fleetctl.history.writer_lock import WriterLock
 from fleetctl.model.actions import Ending, Note, Told, action_key
 from fleetctl.model.events import Actor, Event
 from fleetctl.recording import Recorder
@@ -113,6 +115,32 @@ def test_one_writes_and_another_takes_over() -> None:
         assert len(kept()) == 1
 
     asyncio.run(play())
+
+
+def test_a_lock_that_is_had_only_after_the_end_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taking, go_on = threading.Event(), threading.Event()
+    front = Front(Stage())
+    take = front.keeping._lock.take
+
+    def slow() -> bool:
+        taking.set()
+        assert go_on.wait(30)
+        return take()
+
+    monkeypatch.setattr(front.keeping._lock, "take", slow)
+
+    async def play() -> None:
+        task = asyncio.create_task(front.keeping.run())
+        await until(taking.is_set, "it is taken")
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.1, go_on.set)
+        with suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(play())  # its threads have ended
+    assert WriterLock(FLEET.name).take()
 
 
 def test_what_is_kept_is_shown_by_the_next_one() -> None:

@@ -170,6 +170,28 @@ def test_more_scripts_than_a_connection_has_channels(sshd: Server) -> None:
     bounded(body())
 
 
+def test_a_connection_through_a_node_ends_with_the_node_s(sshd: Server) -> None:
+    async def body() -> None:
+        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"here")
+            await reader.read()
+            writer.close()
+
+        page = await asyncio.start_server(hold, "127.0.0.1", 0)
+        port = page.sockets[0].getsockname()[1]
+        async with page, serving(sshd), Links(fleet_of(sshd), warm=True) as links:
+            link = await links.get("pi4")
+            assert isinstance(link, WarmLink)
+            reader, writer = await link.open_connection("127.0.0.1", port, timeout_s=10)
+            assert await reader.readexactly(4) == b"here"
+            assert sshd.cut()
+            async with asyncio.timeout(20):
+                assert await reader.read() == b""
+            writer.close()
+
+    bounded(body())
+
+
 def test_a_status_is_never_from_before_what_was_done(sshd: Server) -> None:
     async def body() -> None:
         fleet = fleet_of(sshd)

@@ -85,6 +85,9 @@ async def _obey(socket: web.WebSocketResponse, session: Session) -> None:
             await _close(socket, "It is not understood.", code=WSCloseCode.UNSUPPORTED_DATA)
         except ConnectionError:
             return
+        except TimeoutError:
+            await _close(socket, "The dashboard hangs. Open the page again.")
+            return
 
 
 def _why(showing: asyncio.Task[str]) -> str:

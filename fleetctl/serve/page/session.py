@@ -21,6 +21,8 @@ MOST_SAID = 4096
 END_S = 20.0
 """The time a dashboard has to end what it does on nodes."""
 KILL_S = 3.0
+TAKE_S = 10.0
+"""The time it has to take what is typed."""
 ENDED = (-signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTERM, 128 + signal.SIGHUP)
 """How one ends that was told to."""
 SIZES = {"width": (20, 500), "height": (8, 200)}
@@ -102,7 +104,10 @@ class Session:
         return shown
 
     async def type(self, text: str) -> None:
-        """Keys, or what the mouse does, as a terminal sends them."""
+        """Keys, or what the mouse does, as a terminal sends them.
+
+        :raises TimeoutError: it takes nothing.
+        """
         await self._send(b"D", text.encode())
 
     async def tell(self, kind: str, **more: object) -> None:
@@ -118,7 +123,8 @@ class Session:
             return
         with suppress(ConnectionError, RuntimeError):
             process.stdin.write(kind + len(content).to_bytes(4, "big") + content)
-            await process.stdin.drain()
+            async with asyncio.timeout(TAKE_S):
+                await process.stdin.drain()
 
     async def end(self) -> None:
         """End it: asked first, then by signals."""

@@ -86,6 +86,25 @@ def test_one_that_does_not_end_is_killed_with_all_it_began(monkeypatch: pytest.M
     asyncio.run(body())
 
 
+def test_one_that_takes_no_keys_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "TAKE_S", 0.2)
+    monkeypatch.setattr(session, "END_S", 0.2)
+    monkeypatch.setattr(session, "KILL_S", 0.2)
+
+    async def body() -> None:
+        shown = Shown(STUBBORN.replace("4731", "4732"))
+        running = asyncio.create_task(shown.session.run(80, 24))
+        await shown.until(lambda: b"here" in shown.drawn)
+        async with asyncio.timeout(20):
+            with pytest.raises(TimeoutError):
+                while True:
+                    await shown.session.type("x" * 65536)
+            await shown.session.end()
+            assert await running == ""
+
+    asyncio.run(body())
+
+
 @pytest.mark.parametrize(
     ("program", "why"),
     [
