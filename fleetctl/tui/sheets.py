@@ -66,11 +66,16 @@ def line_row(line: Line) -> list[Content]:
 
 
 def node_sheet(
-    status: FleetStatus, name: str, facts: NodeFacts | None, heard: str
+    status: FleetStatus,
+    name: str,
+    facts: NodeFacts | None,
+    heard: str,
+    bars: Mapping[str, str],
 ) -> Iterator[Content]:
     """Everything known of a node.
 
     :param heard: how long ago it answered, in words.
+    :param bars: how some figures were, by their names.
     """
     node = status.nodes[name]
     yield Content.assemble(state(node.state), "  ", about(node, facts))
@@ -92,6 +97,7 @@ def node_sheet(
     yield from _part("What answers it", reach, ("", "address", "network", "must", "observed"))
     yield from _neighbours(facts)
     figures = _figures(node.system) if node.system else {}
+    figures |= {k: f"{figures[k]}  {bars[k].strip()}".strip() for k in bars if k in figures}
     yield from _part("System", _named({**figures, **(facts.told if facts else {})}))
     yield from _services(status, node.services)
     yield from _orphans([orphan for orphan in status.orphans if orphan.node == name])

@@ -4,9 +4,34 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
+from fleetctl.model.status import SystemStatus
 from fleetctl.tui.app import FleetApp
 from fleetctl.tui.seen import Seen
-from tests.tui.stage import Screen, Stage
+from tests.tui.stage import Screen, Stage, opened
+
+
+def test_how_busy_a_node_was_is_kept_and_unknown_is_a_gap() -> None:
+    seen = Seen()
+    assert seen.usage_bars("a") == {}
+    for percent, received in ((0.0, 0), (100.0, 700), (None, None), (50.0, 350)):
+        system = SystemStatus(cpu_percent=percent, net_in_bytes_per_s=received)
+        seen.take_usage("a", replace(system, net_out_bytes_per_s=received))
+    seen.take_usage("a", None)
+    assert seen.usage_bars("a") == {"processors": "▁█ ▅ ", "network": "▁█ ▅ "}
+    seen.keep_nodes(())
+    assert seen.usage_bars("a") == {}
+
+
+def test_the_details_of_a_node_have_how_busy_it_is_and_was() -> None:
+    async def body() -> None:
+        async with opened((220, 60), ready="5/5 ready") as screen:
+            await screen.until("processors", "12.4 % busy  ▂", "9.5M/310K bytes/s in/out  █")
+            await screen.type("enter")
+            await screen.until("System", "12.4 % busy  ▂")
+
+    asyncio.run(asyncio.wait_for(body(), 40))
 
 
 def test_events_round_trips_and_repairs_outlive_a_new_nodes_yaml() -> None:

@@ -130,7 +130,7 @@ class Dashboard(Screen[None]):
                     yield NodesPanel(service.fleet, service.job, seen)
                 yield self._log_panel()
                 yield ProblemsPanel(service.job, self._last_lines)
-            yield DetailPanel()
+            yield DetailPanel(self.app.seen)
         yield FindLine()
         yield TargetFooter()
 

@@ -57,7 +57,8 @@ class NodeScreen(Page):
         if heard:
             age = f"{duration((snapshot.status.generated_at - heard).total_seconds())} ago"
         facts = snapshot.checked.facts.get(self.node)
-        text.update(joined(node_sheet(snapshot.status, self.node, facts, age)))
+        bars = self.app.seen.usage_bars(self.node)
+        text.update(joined(node_sheet(snapshot.status, self.node, facts, age, bars)))
 
     def action_go(self, step: int) -> None:
         """Show the next node, or the one before, in the order of nodes.yaml."""

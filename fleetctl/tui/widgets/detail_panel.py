@@ -13,6 +13,7 @@ from textual.widgets import Static
 from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.quantities import count, duration
 from fleetctl.tui.counting import among_nodes
+from fleetctl.tui.seen import Seen
 from fleetctl.tui.sheets import (
     heading,
     joined,
@@ -46,8 +47,9 @@ class DetailPanel(VerticalScroll):
     DetailPanel:focus { border: round $accent; border-title-color: $text; }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seen: Seen) -> None:
         super().__init__()
+        self._seen = seen
         self._shown = Content()
 
     def compose(self) -> ComposeResult:
@@ -58,7 +60,7 @@ class DetailPanel(VerticalScroll):
 
         :param lines: the newest ones of its log.
         """
-        text = joined(_sheet(under, snapshot, lines))
+        text = joined(_sheet(under, snapshot, lines, self._seen))
         title = f"Details · {under.name}" if under.name else "Details"
         if title != self.border_title:
             self.border_title = title
@@ -72,7 +74,7 @@ class DetailPanel(VerticalScroll):
 
 
 def _sheet(
-    under: UnderCursor, snapshot: Snapshot | None, lines: Sequence[str]
+    under: UnderCursor, snapshot: Snapshot | None, lines: Sequence[str], seen: Seen
 ) -> Iterator[Content]:
     if not under.name:
         yield toned("The cursor is on no row.", "quiet")
@@ -92,7 +94,8 @@ def _sheet(
         yield from _instances(under, snapshot, lines)
         for node in under.nodes:
             facts = snapshot.checked.facts.get(node)
-            yield from node_sheet(snapshot.status, node, facts, _age(snapshot, node))
+            age, bars = _age(snapshot, node), seen.usage_bars(node)
+            yield from node_sheet(snapshot.status, node, facts, age, bars)
 
 
 def _age(snapshot: Snapshot, node: str | None) -> str:

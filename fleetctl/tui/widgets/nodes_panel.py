@@ -152,6 +152,7 @@ class NodesPanel(Vertical):
             history = self._seen.round_trips(node)
             if data.rtt_ms is not None or history:
                 history.append(data.rtt_ms)
+            self._seen.take_usage(node, snapshot.status.nodes[node].system)
         self._draw()
 
     @on(OptionList.OptionSelected)
