@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,15 @@ from msgspec.structs import replace
 from fleetctl.alerts import deciding
 from fleetctl.alerts.causes import Past, causes, is_over, wanted
 from fleetctl.alerts.keeping import Delivery, Kept, Waiting, place, read_kept, write_kept
+from fleetctl.alerts.other_servers import OtherServers, Verdict, digest, told_as
 from fleetctl.alerts.sending import send
+from fleetctl.link.links import Links
 from fleetctl.link.mistakes import told
 from fleetctl.marks import mark
-from fleetctl.model.alerts import AlertRule, Cause
+from fleetctl.model.alerts import AlertRule, Cause, Desktop, Message
 from fleetctl.model.events import Event
 from fleetctl.model.topology import Fleet
+from fleetctl.noting.actor import this_actor
 from fleetctl.quantities import count, duration
 from fleetctl.undertakings import Snapshot
 
@@ -31,12 +35,15 @@ GIVEN_UP_S = 3600.0
 """A message that could not be sent for so long is dropped."""
 MOST_WAITING = 200
 """Messages that wait to be sent; the oldest are dropped."""
+MOST_OWN = 1000
 MOST_EVENTS = 500
 """Of the newest events so many are kept, for the causes that they began."""
 EVENT_S = 120.0
 """An event that is older began something else."""
 END_S = 1.0
 """How long what is being sent may go on at the end; after that it is sent again next time."""
+HELD_S = 5.0
+"""How soon it is decided again whether another server sends something."""
 _IDLE_S = 60.0
 _WRITE_AGAIN_S = 30.0
 
@@ -65,10 +72,39 @@ class Alerting:
         self._events: list[Event] = []
         self._wake = asyncio.Event()
         self._sending: dict[str, asyncio.Task[None]] = {}
+        self._kept.server = self._kept.server or os.urandom(8).hex()
+        by = this_actor((), ())
+        self._others = OtherServers(
+            self._kept.server, f"{by.user}@{by.host}", self._able, self._raised, self._wake.set
+        )
+        for waiting in self._kept.outbox:
+            if waiting.tried:
+                why = "fleetctl serve was ended while it sent it"
+                waiting.message = deciding.repeated(waiting.message, why)
+                waiting.tried = False
 
-    def follow(self, fleet: Fleet) -> None:
-        """Go by the rules of ``fleet`` from now on."""
+    def follow(self, fleet: Fleet, links: Links | None = None) -> None:
+        """Go by the rules of ``fleet`` from now on.
+
+        :param links: to nodes, on which other servers of the fleet are noted; None: there are none.
+        """
         self._fleet = fleet
+        shared = any(not isinstance(to, Desktop) for rule in fleet.alerts for to in rule.to)
+        self._others.follow(fleet.name, links if shared else None)
+
+    def _able(self) -> frozenset[str]:
+        """Digests of the rules by which nothing failed to be sent lately."""
+        failing = {waiting.rule for waiting in self._kept.outbox if waiting.failures}
+        return frozenset(digest(r) for r in self._fleet.alerts if r.name not in failing)
+
+    def _raised(self) -> list[str]:
+        """What is raised, for other servers."""
+        return [
+            told_as(digest(rule), key)
+            for rule in self._fleet.alerts
+            for key, entry in self._kept.rules.get(rule.name, deciding.Rule()).open.items()
+            if entry.told
+        ]
 
     async def on_snapshot(self, snapshot: Snapshot, events: Sequence[Event]) -> None:
         """:meth:`take`, for an observer that awaits."""
@@ -79,6 +115,7 @@ class Alerting:
         kept, status = self._kept, snapshot.status
         if not snapshot.complete or not (self._fleet.alerts or kept.rules):
             return
+        self._others.reached = tuple(n for n, node in status.nodes.items() if node.ssh.reachable)
         at = status.generated_at
         past = kept.past = kept.past or Past(at, at)
         gap = not 0 <= (at - past.at).total_seconds() <= GAP_S
@@ -129,17 +166,23 @@ class Alerting:
 
     async def run(self) -> None:
         """Send until cancelled."""
+        others = asyncio.create_task(self._others.run())
         try:
-            while True:
+            while not others.done():
                 self._wake.clear()
-                soonest_s = self._begin_sending()
-                await self._keep()
+                due, soonest_s = self._due()
+                await self._keep()  # what is going to be sent, before it is
+                for line, rule, waiting in due:
+                    self._sending[line] = asyncio.create_task(self._deliver(line, rule, waiting))
                 try:
                     async with asyncio.timeout(soonest_s):
                         await self._wake.wait()
                 except TimeoutError:
                     pass
+            await others  # raises what ended it
         finally:
+            others.cancel()
+            await asyncio.gather(others, return_exceptions=True)
             sending = list(self._sending.values())
             if sending:
                 await asyncio.wait(sending, timeout=END_S)
@@ -148,11 +191,10 @@ class Alerting:
             await asyncio.gather(*sending, return_exceptions=True)
             await asyncio.shield(self._keep(last=True))
 
-    def _begin_sending(self) -> float:
-        """Begin the oldest message of each destination, if it is due.
-
-        :returns: in how many seconds the next one is.
-        """
+    def _due(self) -> tuple[list[tuple[str, AlertRule, Waiting]], float]:
+        """The oldest message of each destination, if it is due; and in how many seconds the next
+        one is."""
+        due: list[tuple[str, AlertRule, Waiting]] = []
         now = datetime.now(UTC)
         rules = {rule.name: rule for rule in self._fleet.alerts}
         soonest_s = _IDLE_S
@@ -163,15 +205,40 @@ class Alerting:
                 self._kept.outbox.remove(waiting)  # nodes.yaml no longer has it
                 continue
             line = f"{waiting.rule} {waiting.to}"
-            if line in heads or line in self._sending:
+            held = "send" if waiting.tried else self._held(line, rule, waiting, now)
+            if held == "drop" or line in heads or line in self._sending:
                 continue
             heads.add(line)
+            if held == "wait":
+                soonest_s = min(soonest_s, HELD_S)
+                continue
             wait_s = (waiting.next - now).total_seconds()
             if 0 < wait_s <= RETRIES_S[-1]:  # more: the clock was set back
                 soonest_s = min(soonest_s, wait_s)
                 continue
-            self._sending[line] = asyncio.create_task(self._deliver(line, rule, waiting))
-        return soonest_s
+            waiting.tried = True
+            due.append((line, rule, waiting))
+        return due, soonest_s
+
+    def _held(self, line: str, rule: AlertRule, waiting: Waiting, now: datetime) -> Verdict:
+        """Whether ``waiting`` is left to another server, and dropped if that has sent it."""
+        if isinstance(rule.to[waiting.to], Desktop):  # a screen of this machine
+            return "send"
+        raised, over = _told(rule, waiting.message)
+        if over & {*self._kept.own}:  # as it was raised
+            return "send"
+        verdict, by = self._others.verdict(digest(rule), waiting.since.timestamp(), raised)
+        if verdict == "drop":
+            self._kept.outbox.remove(waiting)
+            self._kept.deliveries[line] = Delivery(now, "", by)
+        elif verdict == "wait":
+            waiting.left_to = by
+        elif waiting.left_to and not by:
+            why = f"{waiting.left_to} was to send it, and is not heard any more"
+            waiting.message = deciding.repeated(waiting.message, why)
+        if verdict == "send":
+            waiting.left_to = ""
+        return verdict
 
     async def _deliver(self, line: str, rule: AlertRule, waiting: Waiting) -> None:
         try:
@@ -187,10 +254,14 @@ class Alerting:
     def _delivered(self, line: str, rule: AlertRule, waiting: Waiting, why: str) -> None:
         now = datetime.now(UTC)
         self._kept.deliveries[line] = Delivery(now, why)
+        waiting.tried = False
         if waiting not in self._kept.outbox:
             return
         if not why:
             self._kept.outbox.remove(waiting)
+            raised, over = _told(rule, waiting.message)
+            own = [one for one in self._kept.own if one not in raised | over]
+            self._kept.own = [*own, *raised][-MOST_OWN:]
             return
         what = f"alert {rule.name!r} could not be sent to {rule.to[waiting.to].shown}: {why}"
         pause_s = RETRIES_S[min(waiting.failures, len(RETRIES_S) - 1)]
@@ -216,6 +287,13 @@ class Alerting:
             self._write_at_s = time.monotonic() + _WRITE_AGAIN_S
             why = error.strerror or error
             self._tell(f"which alerts were sent is not kept: {self._path} cannot be written: {why}")
+
+
+def _told(rule: AlertRule, message: Message) -> tuple[set[str], set[str]]:
+    """What is raised, and what is over, by ``message``."""
+    of = digest(rule)
+    raised = {told_as(of, cause.key) for cause in message.causes if cause.until is None}
+    return raised, {told_as(of, cause.key) for cause in message.causes} - raised
 
 
 def _began(event: Event, cause: Cause) -> bool:

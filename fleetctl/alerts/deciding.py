@@ -217,6 +217,17 @@ def _lines(cause: Cause) -> Iterator[str]:
         yield f"  {'; '.join(cause.do)}"
 
 
+def repeated(message: Message, why: str) -> Message:
+    """``message``, which may have been sent before.
+
+    :param why: as a clause.
+    """
+    if message.may_repeat:
+        return message
+    text = f"{message.text}\nThis may have been sent before: {why}."
+    return replace(message, text=text, may_repeat=True)
+
+
 def test_message(fleet: str, rule: AlertRule, at: datetime) -> Message:
     """What ``fleetctl alerts test`` sends."""
     kinds = ", ".join(rule.on)

@@ -27,6 +27,10 @@ class Waiting(Struct):
     since: datetime
     next: datetime
     failures: int = 0
+    tried: bool = False
+    """Whether sending it has begun, and how that ended is not known."""
+    left_to: str = ""
+    """Another server which was to send it, as USER@HOST."""
 
 
 class Delivery(Struct, frozen=True):
@@ -35,6 +39,8 @@ class Delivery(Struct, frozen=True):
     at: datetime
     why: str
     """Empty: it was sent."""
+    by: str = ""
+    """Another server which sent it, as USER@HOST; empty: this one."""
 
 
 class Kept(Struct):
@@ -45,6 +51,10 @@ class Kept(Struct):
     outbox: list[Waiting] = []
     deliveries: dict[str, Delivery] = {}
     """By ``RULE INDEX``."""
+    own: list[str] = []
+    """Of what is raised that which this server sent itself."""
+    server: str = ""
+    """By what other servers know this one."""
 
 
 def place(fleet: str) -> Path:

@@ -31,6 +31,9 @@ class DestinationView(Struct, frozen=True):
     error: str
     waiting: int
     """Messages that are not sent yet."""
+    by: str
+    """Another server which sent the newest message, or is to send those that wait, as USER@HOST;
+    empty: this one."""
 
 
 class RuleView(Struct, frozen=True):
@@ -180,9 +183,10 @@ def _rule(rule: AlertRule, kept: Kept) -> RuleView:
     destinations = []
     for index, to in enumerate(rule.to):
         newest = kept.deliveries.get(f"{rule.name} {index}")
-        waiting = sum(w.rule == rule.name and w.to == index for w in kept.outbox)
+        waiting = [w for w in kept.outbox if w.rule == rule.name and w.to == index]
         tried_at, error = (newest.at, newest.why) if newest else (None, "")
-        destinations.append(DestinationView(to.shown, tried_at, error, waiting))
+        by = next((w.left_to for w in waiting), newest.by if newest else "")
+        destinations.append(DestinationView(to.shown, tried_at, error, len(waiting), by))
     return RuleView(
         rule.name,
         rule.on,
@@ -215,11 +219,14 @@ def _lines(shown: AlertsView, now: datetime) -> Iterator[str]:
 
 
 def _tried(to: DestinationView, now: datetime) -> str:
-    waiting = f"; {to.waiting} wait to be sent" if to.waiting else ""
+    by = f" by {to.by}" if to.by else ""
+    waiting = f"; {to.waiting} wait to be sent{by}" if to.waiting else ""
     if to.tried_at is None:
         return f"nothing sent yet{waiting}"
-    how = f"could not be sent {_ago(to.tried_at, now)}: {to.error}" if to.error else ""
-    return f"{how or f'sent {_ago(to.tried_at, now)}'}{waiting}"
+    ago = _ago(to.tried_at, now)
+    if to.error:
+        return f"could not be sent {ago}: {to.error}{waiting}"
+    return f"{f'left to {to.by}' if to.by else 'sent'} {ago}{waiting}"
 
 
 def _ago(at: datetime, now: datetime) -> str:

@@ -178,3 +178,5 @@ class Message(Struct, frozen=True):
     causes: tuple[Cause, ...] = ()
     more: int = 0
     """Causes beyond those in ``causes``."""
+    may_repeat: bool = False
+    """Whether it may have been sent before; its text says so, too."""

@@ -111,6 +111,12 @@ def serve_dir(fleet: str) -> str:
     return f"{STATE}/{fleet}/.serve"
 
 
+def serving_dir(fleet: str) -> str:
+    """The folder on a node, starting with ``~/``, with a small file of each `fleetctl serve` that
+    sends alerts of the fleet."""
+    return f"{STATE}/{fleet}/.serving"
+
+
 def actions_dir(fleet: str) -> str:
     """The folder on a node, starting with ``~/``, with what controllers did there: one line of JSON
     each in ``.actions``, the older half in ``.actions.1``."""

@@ -234,7 +234,7 @@ class Serving:
         while True:
             observing = Observing(read.service, self._interval_s, self._say)
             self._observing = observing
-            alerting.follow(read.service.fleet)
+            alerting.follow(read.service.fleet, read.service.links)
             observing.on_snapshot.extend((alerting.on_snapshot, *self._on_snapshot))
             served = Served(read.service, observing.newest, read.path, read.content, served)
             self._server.serve(served)

@@ -136,6 +136,31 @@ def test_a_hook_that_hangs_holds_up_neither_looks_nor_others(tmp_path: Path) -> 
     assert [(w.rule, w.to) for w in kept.outbox] == [("1", 0)]  # goes on after a restart
 
 
+def test_what_was_being_sent_when_it_was_killed_says_so(tmp_path: Path) -> None:
+    """Killed after it was sent, before that was written down."""
+    desk = Desk(tmp_path, "cat >> {folder}/got; test -e {folder}/may || exec sleep 4735", "for: 0")
+
+    async def told() -> None:
+        async with desk.alerting() as one:
+            desk.see(one, status(0), 0, 4)
+            desk.see(one, LOST, 4, 8)
+            await until(lambda: desk.got, "it is sent")
+            written = (tmp_path / "kept").read_bytes()
+            assert read_kept(tmp_path / "kept")[0].outbox[0].tried
+        (tmp_path / "kept").write_bytes(written)  # as if it had had no time for anything
+        (tmp_path / "may").touch()
+        async with desk.alerting():
+            await until(lambda: len(desk.got) == 2, "it is sent again")
+
+    asyncio.run(told())
+    first, again = desk.got
+    assert [first["may_repeat"], again["may_repeat"]] == [False, True]
+    assert again["text"] == (
+        first["text"]
+        + "\nThis may have been sent before: fleetctl serve was ended while it sent it."
+    )
+
+
 def test_what_could_not_be_sent_is_noted_once_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
