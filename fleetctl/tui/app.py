@@ -28,14 +28,13 @@ from fleetctl.model.repairs import StepOutcome
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.quantities import count
 from fleetctl.service import FleetService
-from fleetctl.tui import clipboard
+from fleetctl.tui import clipboard, own_keys
 from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
 from fleetctl.tui.driver import KeyDriver
 from fleetctl.tui.guide import Guide
 from fleetctl.tui.host import Host, Left
 from fleetctl.tui.kept import Kept
-from fleetctl.tui.keymap import defaults
 from fleetctl.tui.lending import Lending
 from fleetctl.tui.limits import Limits
 from fleetctl.tui.logs.panel import LogPanel
@@ -99,8 +98,7 @@ class NodesFile(Protocol):
 def preferences(path: str = FILE) -> Preferences:
     """What stands in tui.toml; see :func:`fleetctl.tui.preferences.read`."""
     themes = {*BUILTIN_THEMES, *(theme.name for theme in (SIXTEEN, *OURS))}
-    keys = dict([*defaults(Dashboard.BINDINGS), *defaults(LogPanel.BINDINGS)])
-    return read(themes, keys, path)
+    return read(themes, own_keys.KEYS, own_keys.PLACES, path)
 
 
 class FleetApp(Host):
@@ -122,7 +120,7 @@ class FleetApp(Host):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "leave", "leave", show=False, priority=True),
         Binding("ctrl+c", "interrupt", show=False),
-        Binding("D", "write_screen", "screen as text", show=False),
+        *own_keys.EVERYWHERE,
     ]
 
     def __init__(
@@ -290,6 +288,10 @@ class FleetApp(Host):
     @property
     def under_cursor(self) -> UnderCursor:
         return self._dashboard.under_cursor
+
+    def key_of(self, action: str) -> str:
+        key = self.preferences.keys.get(action) or own_keys.KEYS.get(action)
+        return self.get_key_display(Binding(key.split(",")[0], "")) if key else ""
 
     def hurry(self) -> None:
         """Ask every node everything at once."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from msgspec import Struct
 from textual import actions
@@ -97,12 +96,8 @@ class Host(App[Left]):
         return await super().run_action(action, default_namespace, namespaces)
 
     def key_of(self, action: str) -> str:
-        """The key of the dashboard for ``action``, by its name in tui.toml, as it is shown."""
-        for key, bound in self.screen_stack[0]._bindings:
-            if bound.id == action:
-                own = self.preferences.keys.get(action, key).split(",")[0]
-                return self.get_key_display(replace(bound, key=own, key_display=None))
-        return "?"
+        """The key for ``action``, by its name in tui.toml, as it is shown; empty: it has none."""
+        raise NotImplementedError
 
     def keep(self, kept: Kept) -> None:
         """Keep ``kept`` for the next time."""

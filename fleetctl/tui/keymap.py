@@ -15,10 +15,12 @@ _NAMED = frozenset(key.value for key in Keys) | {"space", "comma"}
 _MODIFIERS = re.compile(r"^(?:(?:ctrl|shift|alt)\+)+")
 
 
-def named(bindings: Sequence[BindingType], group: str = "") -> list[BindingType]:
+def with_ids(bindings: Sequence[BindingType], group: str = "") -> list[BindingType]:
     """``bindings``, each with the name of its action, such as ``stop`` or ``logs.pause``.
 
-    What acts in several ways has a name for each: ``layout_1``, ``find_on``, ``find_back``.
+    What acts in several ways has a name for each: ``layout_1``, ``find_on``, ``find_back``. Esc and
+    arrows keep their meaning on every screen, so that there is always a way back: what is not given
+    here has no name.
     """
     found: list[BindingType] = []
     for binding in bindings:
@@ -26,7 +28,7 @@ def named(bindings: Sequence[BindingType], group: str = "") -> list[BindingType]
         name = re.sub(r"\((?:-1|False)\)$", "_back", binding.action.removeprefix("app."))
         name = re.sub(r"\((?:1|True)\)$", "_on", name)
         name = re.sub(r"\W+", "_", name).strip("_")
-        found.append(replace(binding, id=f"{group}{name}"))
+        found.append(replace(binding, id=binding.id or f"{group}{name}"))
     return found
 
 

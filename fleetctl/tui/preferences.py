@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,18 @@ class Preferences(Struct, frozen=True):
     """By name of an action: its keys, as Textual names them, with commas between."""
 
 
-def read(themes: Collection[str], keys: Mapping[str, str], path: str = FILE) -> Preferences:
+def read(
+    themes: Collection[str],
+    keys: Mapping[str, str],
+    places: Sequence[Set[str]],
+    path: str = FILE,
+) -> Preferences:
     """The preferences; none, where there is no such file.
 
     :param themes: the names that there are.
-    :param keys: the key of each action; those of one panel begin with its name and a dot.
+    :param keys: the keys of each action, with commas between; those of one screen or panel begin
+        with its name and a dot.
+    :param places: names of actions of which no two may have the same key.
     :raises ConfigError: it cannot be read, or is wrong; each mistake names its line.
     """
     try:
@@ -54,7 +61,7 @@ def read(themes: Collection[str], keys: Mapping[str, str], path: str = FILE) -> 
         raise ConfigError([f"{path}:{line}: this is no UTF-8"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([_syntax(path, text, str(error))]) from None
-    reader = _Reader(path, text, themes, keys)
+    reader = _Reader(path, text, themes, keys, places)
     wanted = reader.read(found)
     if reader.mistakes:
         raise ConfigError([said for _, said in sorted(reader.mistakes)])
@@ -74,9 +81,15 @@ class _Reader:
     """Judges what was read."""
 
     def __init__(
-        self, path: str, text: str, themes: Collection[str], keys: Mapping[str, str]
+        self,
+        path: str,
+        text: str,
+        themes: Collection[str],
+        keys: Mapping[str, str],
+        places: Sequence[Set[str]],
     ) -> None:
         self._path = path
+        self._places = places
         self._themes = themes
         self._known = keys
         self._lines = dict(_places(text))
@@ -130,17 +143,20 @@ class _Reader:
 
     def _twice(self, taken: Mapping[str, str]) -> None:
         """Two actions of one place must not have the same key."""
-        by_key: dict[tuple[str, str], str] = {}
-        for name, keys in {**self._known, **taken}.items():
-            for key in keys.split(","):
-                place = name.rpartition(".")[0], key
-                other = by_key.setdefault(place, name)
-                if other != name:
-                    moved = name if name in taken else other
-                    left = other if moved == name else name
-                    self._wrong(
-                        f"keys.{moved}", f"{key} is also the key of {left}; give that another one"
-                    )
+        found: dict[tuple[str, str], None] = {}
+        now = {**self._known, **taken}
+        for place in self._places:
+            by_key: dict[str, str] = {}
+            for name in (n for n in now if n in place):
+                for key in now[name].split(","):
+                    other = by_key.setdefault(key, name)
+                    if other != name and not taken.keys().isdisjoint((name, other)):
+                        moved = name if name in taken else other
+                        left = other if moved == name else name
+                        said = f"{key} is also the key of {left}; give that another one"
+                        found[moved, said] = None
+        for moved, said in found:
+            self._wrong(f"keys.{moved}", said)
 
     @staticmethod
     def _close(name: object, known: Collection[str]) -> str:

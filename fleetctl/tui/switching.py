@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fleetctl.model.status import JobStatus
 from fleetctl.tui.host import Host
-from fleetctl.tui.screens.choice import Choice, ChoiceScreen
+from fleetctl.tui.screens.choice import Choice, FilteredChoiceScreen
 from fleetctl.words.jobs import job_line
 
 
@@ -39,7 +39,7 @@ class Switching:
                 app.switch(service.fleet.jobs[name])
 
         body = f"{shown} is shown now. What runs on the nodes runs on."
-        app.push_screen(ChoiceScreen("Jobs", body, choices, shown), answered)
+        app.push_screen(FilteredChoiceScreen("Jobs", body, choices, shown), answered)
 
     def _known(self, shown: str) -> Mapping[str, JobStatus]:
         if self._app.snapshot is None:

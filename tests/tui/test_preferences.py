@@ -14,8 +14,7 @@ from textual.theme import BUILTIN_THEMES
 from fleetctl.errors import ConfigError
 from fleetctl.tui.app import FleetApp, preferences
 from fleetctl.tui.kept import Kept
-from fleetctl.tui.keymap import defaults
-from fleetctl.tui.logs.panel import LogPanel
+from fleetctl.tui.own_keys import KEYS
 from fleetctl.tui.palettes import COLOURS_256, LIGHT, OURS, visible
 from fleetctl.tui.preferences import Preferences
 from fleetctl.tui.screens.dashboard import Dashboard
@@ -44,6 +43,15 @@ PAGE = Path(__file__).parents[2] / "docs/dashboard.md"
         ("[keys]\nstop = 'ctrl+c'", ["2: ctrl+c keeps its meaning: take another key for stop"]),
         ("[keys]\nstop = ['X', 5]", ["2: 5 is no key; keys are 'X', '?', 'ctrl+x', 'f5', 'space'"]),
         ("[keys]\nstop = ''", ["2: '' is no key; keys are 'X', '?', 'ctrl+x', 'f5', 'space'"]),
+        (
+            "[keys]\nzoom = 'S'\n[keys.node]\nraw = 'k'\n[keys.training]\ncurve = ['+', 'v']\n",
+            [
+                "2: S is also the key of nodes.sort; give that another one",
+                "4: k is also the key of page.up; give that another one",
+                "6: plus is also the key of past.span_back; give that another one",
+            ],
+        ),
+        ("[keys.links]\nbench = 'l'\n[keys.logs]\npause = 's'\n", []),
         ("[keys]\nstop = []", []),
     ],
 )
@@ -51,7 +59,7 @@ def test_each_mistake_names_its_line(tmp_path: Path, text: str, mistakes: list[s
     file = tmp_path / "tui.toml"
     file.write_text(text)
     if not mistakes:
-        assert preferences(str(file)) == Preferences()
+        assert preferences(str(file)) == Preferences(keys=preferences(str(file)).keys)
         return
     with pytest.raises(ConfigError) as told:
         preferences(str(file))
@@ -106,9 +114,54 @@ def test_the_page_names_each_action_whose_key_can_be_changed() -> None:
     text = PAGE.read_text("utf-8")
     part = text[text.index("## Themes and keys of your own") :]
     told = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)?|layout_[123])`", part))
-    names = {name for name, _ in (*defaults(Dashboard.BINDINGS), *defaults(LogPanel.BINDINGS))}
-    assert names - told == set()
+    assert KEYS.keys() - told == set()
+    assert {name for name in told if "." in name} - KEYS.keys() - {"tui.toml"} == set()
     assert all(isinstance(b, Binding) and b.id for b in Dashboard.BINDINGS)
+
+
+def test_each_screen_has_keys_of_one_s_own_and_shows_them(tmp_path: Path) -> None:
+    file = tmp_path / "tui.toml"
+    file.write_text(
+        "[keys]\nwrite_screen = 'W'\n[keys.page]\nback = 'Q'\nfind = 'v'\n[keys.node]\nraw = 'R'\n"
+        "[keys.links]\nbench = 'M'\n[keys.timeline]\nnow = 'h'\n[keys.training]\ncurve = 'V'\n"
+        "[keys.bench]\nmeasure = 'G'\n[keys.fix]\napply = 'A'\nchoose = 'c'\n"
+        "[keys.choice]\nfind = 'f'\n[keys.past]\nspan_on = '*'\n"
+    )
+
+    async def body() -> None:
+        stage = Stage()
+        stage.world.hosts["mini3"].forwarding = False
+        app = FleetApp(stage, preferences=preferences(str(file)))
+        async with app.run_test(size=(160, 50), notifications=True) as pilot:
+            screen = Screen(app, pilot, stage)
+            await screen.until("5/5 ready", "forwarding-off")
+            await screen.type("question_mark")
+            await screen.until("c A P ", "+ * ", "b M ")
+            await screen.type("Q", "enter")
+            await screen.until(
+                "Network: expected beside observed",
+                "R commands and output",
+            )
+            await screen.type("R")
+            await screen.until("ip route")
+            await screen.type("escape", "b")
+            await screen.until("Links", "M bench", "* longer")
+            await screen.type("v", *"pi4")
+            await screen.until("Links · with 'pi4'")
+            await screen.type("escape", "M")
+            await screen.until("Bench · what the links carry", "nothing was measured")
+            await screen.type("Q", "Q", "e")
+            await screen.until("h now")
+            await screen.type("Q", "T")
+            await screen.until("V other curve")
+            await screen.type("Q", "F")
+            await screen.until("A runs 1 command on mini3", "A run these commands")
+            await screen.type("c")
+            await screen.until("nothing is chosen: c takes in")
+            await screen.type("Q", "J")
+            await screen.until("Jobs", "f filter")
+
+    asyncio.run(asyncio.wait_for(body(), 180))
 
 
 def in_256(colour: str) -> bool:

@@ -24,7 +24,7 @@ from fleetctl.logs.events import LogEvent
 from fleetctl.logs.matching import Pattern, texts
 from fleetctl.logs.view import LinePosition, LogView
 from fleetctl.tui.background import in_background
-from fleetctl.tui.keymap import named
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.logs.ask import LogAsk
 from fleetctl.tui.logs.asked_filter import AskedFilter, asked
 from fleetctl.tui.logs.lines import LogLines
@@ -53,7 +53,7 @@ class LogPanel(Vertical):
     LogPanel:focus-within { border: round $accent; border-title-color: $text; }
     """
     ALLOW_MAXIMIZE = True
-    BINDINGS: ClassVar[list[BindingType]] = named(
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
         [
             Binding("space", "pause", "pause/follow"),
             Binding("slash", "filter", "filter"),

@@ -15,6 +15,7 @@ from fleetctl.marks import mark
 from fleetctl.model.progress import Progress
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.tones import state, toned
 from fleetctl.tui.widgets.rows import Rows
@@ -27,7 +28,12 @@ class ActionScreen(Page):
     """The progress of each instance; Escape leaves the screen, and the action goes on."""
 
     app: Host
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "end", "end it")]
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [
+            Binding("x", "end", "end it"),
+        ],
+        "action.",
+    )
     DEFAULT_CSS = "ActionScreen Rows { text-wrap: wrap; }"
 
     def __init__(self) -> None:
@@ -65,7 +71,8 @@ class ActionScreen(Page):
         elapsed_s = time.monotonic() - self.app.action_began_s
         rows = self.query_one(Rows)
         rows.show(action_rows(action, elapsed_s, self.size.width - 4))
-        note = " · x ends it, esc leaves it going on" if action.starting else ""
+        end = self.app.key_of("action.end")
+        note = f" · {end} ends it, esc leaves it going on" if action.starting else ""
         if not action.ended and not action.starting:
             note = " · esc leaves it going on"
         title = f"{action.summary[0].upper()}{action.summary[1:]}{note}"

@@ -16,6 +16,7 @@ from fleetctl.model.bench import BenchReport
 from fleetctl.quantities import count
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined, table
 from fleetctl.tui.tones import drawn, toned
@@ -29,7 +30,12 @@ class BenchScreen(Page):
     measured is kept."""
 
     app: Host
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "measure", "measure")]
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [
+            Binding("y", "measure", "measure"),
+        ],
+        "bench.",
+    )
 
     def __init__(self, *, begin: bool = False) -> None:
         """
@@ -105,8 +111,9 @@ class BenchScreen(Page):
             yield toned(self._failed, "bad")
         else:
             yield Content(
-                "y measures every path that the job uses, link by link: round trips, then "
-                "bandwidth both ways. It loads the links, and is refused while the job runs there."
+                f"{self.app.key_of('bench.measure')} measures every path that the job uses, link "
+                "by link: round trips, then bandwidth both ways. It loads the links, and is "
+                "refused while the job runs there."
             )
 
 

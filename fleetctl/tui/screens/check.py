@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from fleetctl.tui.host import Host
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import check_sheet, joined
 from fleetctl.tui.tones import toned
@@ -22,10 +23,9 @@ class CheckScreen(Page):
     """The matrices and the problems; ``c`` asks every node again."""
 
     app: Host
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "again", "check again"),
-        Binding("f,F", "app.fix_all", "fix all"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [Binding("c", "again", "check again"), Binding("f,F", "app.fix_all", "fix all")], "check."
+    )
 
     def body(self) -> Widget:
         box = VerticalScroll(Static(id="text", markup=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
@@ -14,6 +14,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
+
+from fleetctl.tui.host import Host
+from fleetctl.tui.keymap import with_ids
+from fleetctl.tui.widgets.find_line import FindLine
 
 
 class Choice(Struct, frozen=True):
@@ -33,7 +37,13 @@ class ChoiceScreen(ModalScreen[str]):
     :param preselected: the key that Enter alone would choose.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "cancel", "cancel")]
+    app: Host
+    FINDS: ClassVar[str] = ""
+    """What may be typed to filter the answers; empty: they are not filtered."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel"),
+        *with_ids([Binding("q", "cancel"), Binding("slash", "find", "filter")], "choice."),
+    ]
     DEFAULT_CSS = """
     ChoiceScreen { align: center middle; }
     ChoiceScreen > Vertical { width: 76; max-width: 96%; height: auto; max-height: 92%;
@@ -58,6 +68,8 @@ class ChoiceScreen(ModalScreen[str]):
         self._body = body
         self._choices = list(choices)
         self._preselected = preselected
+        self.sought = ""
+        """What answers must contain."""
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
@@ -65,10 +77,15 @@ class ChoiceScreen(ModalScreen[str]):
             with VerticalScroll(can_focus=False):
                 body = self._body() if callable(self._body) else self._body
                 yield Static(body, markup=False, id="body")
-            yield OptionList(
-                *(Option(c.label, c.key or "cancel") for c in self._choices), markup=False
-            )
-            yield Static("↑↓ choose · enter do it · esc cancel", id="keys")
+            yield OptionList(*self._options(), markup=False)
+            yield FindLine()
+            find = f" · {self.app.key_of('choice.find')} filter" if self.FINDS else ""
+            yield Static(f"↑↓ choose · enter do it{find} · esc cancel", id="keys")
+
+    def _options(self) -> Iterator[Option]:
+        for choice in self._choices:
+            if self.sought.lower() in choice.label.lower():
+                yield Option(choice.label, choice.key or "cancel")
 
     def on_mount(self) -> None:
         answers = self.query_one(OptionList)
@@ -82,9 +99,39 @@ class ChoiceScreen(ModalScreen[str]):
         if callable(self._body):
             self.query_one("#body", Static).update(self._body())
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Filter where it helps."""
+        return bool(self.FINDS) if action == "find" else True
+
+    def action_find(self) -> None:
+        """Type what the answers must contain."""
+        self.query_one(FindLine).open(self)
+
+    def find(self, text: str) -> None:
+        """Offer only the answers that contain ``text``, in any case of letters."""
+        self.sought = text
+        answers = self.query_one(OptionList)
+        answers.set_options(self._options())
+        answers.highlighted = 0 if answers.option_count else None
+
+    @on(FindLine.Closed)
+    def _found(self) -> None:
+        self.query_one(OptionList).focus()
+
     @on(OptionList.OptionSelected)
     def _answered(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._choices[event.option_index].key)
+        key = event.option_id or ""
+        self.dismiss(next((c.key for c in self._choices if c.key == key), ""))
 
     def action_cancel(self) -> None:
-        self.dismiss("")
+        """Offer all answers again; where all are offered, choose none."""
+        if self.sought:
+            self.find("")
+        else:
+            self.dismiss("")
+
+
+class FilteredChoiceScreen(ChoiceScreen):
+    """Of answers that may be many."""
+
+    FINDS: ClassVar[str] = "part of a line"

@@ -20,6 +20,7 @@ from fleetctl.quantities import count
 from fleetctl.tui.background import in_background
 from fleetctl.tui.counting import named
 from fleetctl.tui.host import Host
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined
 from fleetctl.tui.tones import drawn, toned
@@ -42,11 +43,14 @@ class CommandsPage(Page):
     what it is for: Space takes it out, or in again."""
 
     app: Host
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "apply", "run these commands"),
-        Binding("space", "choose", "in or out"),
-        Binding("P", "password", "sudo's password"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [
+            Binding("y", "apply", "run these commands"),
+            Binding("space", "choose", "in or out"),
+            Binding("P", "password", "sudo's password"),
+        ],
+        "fix.",
+    )
     takes_back: ClassVar[bool] = False
     """Whether what it runs undoes repairs."""
     DEFAULT_CSS = """
@@ -182,7 +186,8 @@ class CommandsPage(Page):
         self.said.append(Content.assemble(drawn(mark("failed")), f" {error}"))
         if isinstance(error, RepairRefused) and error.wants_password:
             self._wants_password = True
-            self.said.append(toned("P: type its password, in this terminal", "busy"))
+            key = self.app.key_of("fix.password")
+            self.said.append(toned(f"{key}: type its password, in this terminal", "busy"))
 
     def draw(self) -> None:
         """Show all rows anew."""
@@ -219,9 +224,11 @@ class CommandsPage(Page):
     def offer(self, commands: int, nodes: Collection[str]) -> Part:
         """The row that says what ``y`` does."""
         where = named(list(nodes), "node")
-        what = f"y runs {count(commands, 'command')} on {where}; esc runs nothing"
+        key = self.app.key_of
+        what = f"{key('fix.apply')} runs {count(commands, 'command')} on {where}; esc runs nothing"
         if not commands:
-            what = "nothing is chosen: space takes in what the cursor is on; esc runs nothing"
+            what = f"nothing is chosen: {key('fix.choose')} takes in what the cursor is on"
+            what += "; esc runs nothing"
         elif self.password:
             what += "; sudo gets the password that you typed, once"
         return Part(Content.assemble("\n", toned(f"→ {what}", "busy")))

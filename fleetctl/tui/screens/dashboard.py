@@ -17,7 +17,7 @@ from textual.widgets import OptionList
 
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
-from fleetctl.tui.keymap import named
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.layouts import BESIDE, LAYOUTS, LOW, room
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
@@ -52,7 +52,7 @@ class Dashboard(Screen[None]):
         (120, "-broad"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = named(
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
         [
             Binding("s", "app.start", "start"),
             Binding("x", "app.stop", "stop"),

@@ -13,16 +13,12 @@ from fleetctl.marks import mark
 from fleetctl.model.repairs import Repair
 from fleetctl.model.status import Problem, RepairStep
 from fleetctl.quantities import count, first_ones
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.screens.commands import CommandsPage, Part, rows_of
 from fleetctl.tui.screens.undo import UndoScreen
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.undertakings import Repairs
 from fleetctl.words.repairs import ALL_IS_WELL, EXPECTED, Hints, by_hand_lines, repair_lines
-
-HINTS = Hints(
-    persistent="shown only; p runs it too, for good",
-    by_hand=lambda code: "no repair that fleetctl can run; esc, then Enter explains it",
-)
 
 
 class FixScreen(CommandsPage):
@@ -31,10 +27,9 @@ class FixScreen(CommandsPage):
     :param problems: only these; None: all that is wrong on ``nodes``.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "persistent", "for good on macOS too"),
-        Binding("u", "undo", "undo"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [Binding("p", "persistent", "for good on macOS too"), Binding("u", "undo", "undo")], "fix."
+    )
 
     def __init__(self, nodes: Sequence[str], problems: Sequence[Problem] | None = None) -> None:
         what = ", ".join(dict.fromkeys(p.code for p in problems)) if problems else "all problems"
@@ -51,6 +46,13 @@ class FixScreen(CommandsPage):
             mac = self._repairs and any(r.os == "macos" for r in self._repairs.proposal.repairs)
             return bool(mac and not self.busy)
         return super().check_action(action, parameters)
+
+    @property
+    def _hints(self) -> Hints:
+        return Hints(
+            persistent=f"shown only; {self.app.key_of('fix.persistent')} runs it too, for good",
+            by_hand=lambda code: "no repair that fleetctl can run; esc, then Enter explains it",
+        )
 
     @property
     def _todo(self) -> dict[str, list[Repair]]:
@@ -111,21 +113,22 @@ class FixScreen(CommandsPage):
             yield Part(Content.assemble(drawn(mark("ok")), f" {self._well()}"))
         runnable = {_box(repair) for repairs in can.values() for repair in repairs}
         for repair in proposal.repairs:
-            lines = repair_lines(repair, HINTS, persistent=before, tried=self._tried)
+            lines = repair_lines(repair, self._hints, persistent=before, tried=self._tried)
             yield from rows_of(lines, _box(repair) if _box(repair) in runnable else "")
         if proposal.then:
             yield from rows_of([EXPECTED])
         for repair in proposal.then:
-            yield from rows_of(repair_lines(repair, HINTS, persistent=before))
+            yield from rows_of(repair_lines(repair, self._hints, persistent=before))
         for found in proposal.by_hand:
-            yield from rows_of(by_hand_lines(found, HINTS))
+            yield from rows_of(by_hand_lines(found, self._hints))
         if can:
             todo = self._todo
             steps = sum(len(self._repairs.steps_of(r)) for found in todo.values() for r in found)
             yield self.offer(steps, todo)
         if self.said:
             yield Part(Content(""))
-            yield Part(toned("To bring back what was: u (fleetctl fix --undo)", "quiet"))
+            key = self.app.key_of("fix.undo")
+            yield Part(toned(f"To bring back what was: {key} (fleetctl fix --undo)", "quiet"))
 
     def _well(self) -> str:
         if self._problems is None:

@@ -14,42 +14,54 @@ from fleetctl.tui.host import Host
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import heading, joined, table
 
-_KEYS = (
-    ("s x r", "start, stop, restart: the job, or what the cursor is on; asks"),
-    ("x", "while a start goes on, also Ctrl-C: stop waiting, or stop what was begun"),
-    ("o", "the start or stop that goes on"),
-    ("a A", "attach to its tmux window, to look or to type; its last line says how to come back"),
-    ("Enter", "opens the node or the problem under the cursor, as two clicks do"),
-    ("c", "check: every node is asked everything; which node reaches which"),
-    ("T", "training: each rank's step, rate and lag, what differs at the last, the loss"),
-    ("b", "links: each over time, Enter its samples; b again measures what they carry"),
+_KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("start", "stop", "restart"), "start, stop, restart: the job, or what the cursor is on; asks"),
+    (("stop",), "while a start goes on, also Ctrl-C: stop waiting, or stop what was begun"),
+    (("open_action",), "the start or stop that goes on"),
     (
-        "f F",
-        "the commands that repair what the cursor is on, or all; space chooses, y runs them, and P "
-        "asks for sudo's password",
+        ("look_at", "attach"),
+        "attach to its tmux window, to look or to type; its last line says how to come back",
     ),
-    ("u U", "shows the commands that undo repairs of that node, or of all; y runs them"),
-    ("p", "opens the web page of what the cursor is on, or of the job, in the browser here"),
-    ("l L", "the log of what the cursor is on, or of what is marked; all logs"),
-    ("Space", "marks what the cursor is on: keys act on all that is marked; Esc takes marks away"),
-    ("/", "filters the panel with the cursor; n the nodes, by name, role or state"),
+    ((), "Enter opens the node or the problem under the cursor, as two clicks do"),
+    (("check",), "check: every node is asked everything; which node reaches which"),
+    (("training",), "training: each rank's step, rate and lag, what differs at the last, the loss"),
     (
-        "[ ]",
-        "in a node the one before and the next, in the topology its links, in the logs one or all",
+        ("links", "links.bench"),
+        "links: each over time, Enter its samples; again: measures what they carry",
     ),
-    ("< >", "in the logs a minute back or on; Ctrl-f searches there, @pi* picks, space pauses"),
-    ("e", "timeline: what changed, why, who asked for it; Enter or l: the logs of then"),
-    ("+ -", "in these three: less of the past, or more"),
-    ("J", "the jobs of nodes.yaml, how each is, and which of them is shown here"),
-    ("1 2 3", "all that has room, nodes and logs, nodes and details; kept for the next time"),
-    ("t", "the topology, as large as the screen, and back"),
-    ("z", "the panel with the cursor, as large as the screen, and back"),
-    ("S", "in the nodes: sort"),
-    ("D", "writes the screen into a file as plain text, for a screen reader"),
-    ("Tab", "to the next panel"),
-    ("Ctrl-p", "palette: everything by name, and the themes"),
-    ("q", "leave"),
+    (("fix", "fix_all"), "the commands that repair what the cursor is on, or all"),
+    (
+        ("fix.choose", "fix.apply", "fix.password"),
+        "there: takes a repair out or in, runs them, asks for sudo's password",
+    ),
+    (("undo", "undo_all"), "shows the commands that undo repairs of that node, or of all"),
+    (("web_page",), "opens the web page of what the cursor is on, or of the job, in the browser"),
+    (("logs", "all_logs"), "the log of what the cursor is on, or of what is marked; all logs"),
+    (("mark", "unmark"), "marks what the cursor is on: keys act on all that is marked; no marks"),
+    (("find", "find_node"), "filters the panel with the cursor; the nodes; Esc shows all again"),
+    (
+        ("node.go_back", "node.go_on"),
+        "in a node the one before and the next; in the topology its links, in the logs one or all",
+    ),
+    (("logs.by_time_back", "logs.by_time_on"), "in the logs a minute back or on"),
+    (("logs.search", "logs.pause"), "in the logs: searches, pauses; @pi* in a filter picks"),
+    (("events",), "timeline: what changed, why, who asked for it"),
+    (("timeline.logs",), "there, as Enter: the logs of then"),
+    (("past.span_back", "past.span_on"), "in these three: less of the past, or more"),
+    (("jobs",), "the jobs of nodes.yaml, how each is, and which of them is shown here"),
+    (
+        ("layout_1", "layout_2", "layout_3"),
+        "all that has room, nodes and logs, nodes and details; kept for the next time",
+    ),
+    (("topology",), "the topology, as large as the screen, and back"),
+    (("zoom",), "the panel with the cursor, as large as the screen, and back"),
+    (("nodes.sort",), "in the nodes: sort"),
+    (("write_screen",), "writes the screen into a file as plain text, for a screen reader"),
+    ((), "Tab goes to the next panel"),
+    ((), "Ctrl-p: palette: everything by name, and the themes"),
+    (("leave",), "leave"),
 )
+"""The names of the actions whose keys these are, and what they do."""
 _MARKS = (
     ("●", "well"),
     ("◐", "on its way"),
@@ -77,6 +89,11 @@ class HelpScreen(Page):
         super().__init__()
         self._here = tuple(here)
 
+    def _keys_of_the_dashboard(self) -> Iterator[list[Content]]:
+        for actions, does in _KEYS:
+            keys = " ".join(map(self.app.key_of, actions))
+            yield [Content.styled(keys, "bold"), Content(does)]
+
     def _keys_here(self) -> Iterator[list[Content]]:
         """Every key that works there: those of one action together."""
         keys: dict[tuple[str, str], list[str]] = {}
@@ -92,7 +109,7 @@ class HelpScreen(Page):
         parts = [
             Content("Everything here is live. Leaving stops nothing: what was started runs on."),
             Content(""),
-            *table([[Content.styled(key, "bold"), Content(does)] for key, does in _KEYS]),
+            *table(list(self._keys_of_the_dashboard())),
             Content(""),
             heading("Every key that works where the cursor was"),
             *_beside([*table(list(self._keys_here()))], self.app.size.width - 6),

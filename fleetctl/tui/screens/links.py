@@ -15,6 +15,7 @@ from textual.widgets import OptionList, Static
 
 from fleetctl.model.node_status import ReachStatus
 from fleetctl.tui import links as of_links
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.links import Key, Link
 from fleetctl.tui.screens.link import LinkScreen
 from fleetctl.tui.screens.past import Body, PastPage
@@ -36,7 +37,13 @@ class LinksScreen(PastPage):
     """Rows of links; the lines below are about that under the cursor."""
 
     WANTED = of_links.WANTED
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("b", "bench", "bench")]
+    FINDS: ClassVar[str] = "part of the name of a node or network"
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [
+            Binding("b", "bench", "bench"),
+        ],
+        "links.",
+    )
     DEFAULT_CSS = """
     LinksScreen #head { height: 1; text-wrap: nowrap; }
     LinksScreen #about { height: auto; max-height: 6; border-top: solid $panel-lighten-2; }
@@ -81,20 +88,28 @@ class LinksScreen(PastPage):
         self.query_one("#head", Static).update(
             toned("  " + gap.join(name.ljust(width) for name, width in heads), "quiet")
         )
-        shown = self._links[:MOST_ROWS]
+        shown = self._shown()
         if self._wide != rows.size.width:
             self._known, self._lines = self._all_cells(shown), {}
         lines = [(_id(link), self._line(link, now.get(link.key), gap)) for link in shown]
-        if left := len(self._links) - len(shown):
+        if (left := len(self._links) - len(shown)) and not self.sought:
             lines.append(("", toned(f"and {left} more, which lost no more than these", "quiet")))
-        rows.show(lines)
+        rows.show(lines or [self.nothing_found()])
         self._show_about()
+
+    def _shown(self) -> Sequence[Link]:
+        found = self._links
+        if self.sought:
+            found = [link for link in found if self.has_sought(link.label)]
+        return found[:MOST_ROWS]
 
     def _line(self, link: Link, row: ReachStatus | None, gap: str) -> Content:
         """The row of a link; made anew only where something of it changed."""
         sign, newest = of_links.sign(row), of_links.last(row)
         known = self._lines.get(link.key)
         if known is None or known[:2] != (sign.symbol, newest.plain):
+            if link.key not in self._known:  # beyond the first ones, and sought
+                self._known |= self._all_cells([link])
             name, *rest = self._known[link.key]
             line = Content(gap).join([name, _filled(newest, _FIGURES[0][1]), *rest])
             line = Content.assemble(drawn(sign), " ", line)

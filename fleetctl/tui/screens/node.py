@@ -13,6 +13,7 @@ from textual.widgets import Static
 from fleetctl.quantities import duration
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import heading, joined, node_sheet
 from fleetctl.tui.tones import toned
@@ -24,13 +25,16 @@ class NodeScreen(Page):
     """Expected beside observed; ``o`` shows the commands and what they printed."""
 
     app: Host
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "raw", "commands and output"),
-        Binding("c", "app.check", "check"),
-        Binding("f", "fix", "fix this node"),
-        Binding("left_square_bracket", "go(-1)", "node before"),
-        Binding("right_square_bracket", "go(1)", "next node"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [
+            Binding("o", "raw", "commands and output"),
+            Binding("c", "app.check", "check"),
+            Binding("f", "fix", "fix this node"),
+            Binding("left_square_bracket", "go(-1)", "node before"),
+            Binding("right_square_bracket", "go(1)", "next node"),
+        ],
+        "node.",
+    )
 
     def __init__(self, node: str) -> None:
         super().__init__()

@@ -11,15 +11,23 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 
+from fleetctl.tui.keymap import with_ids
+
 
 class Page(Screen[None]):
     """Base of the screens that open over the dashboard."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "back"),
-        Binding("j", "down", show=False),
-        Binding("k", "up", show=False),
-        Binding("question_mark", "app.help", "help", show=False),
+        Binding("escape", "back", "back"),
+        *with_ids(
+            [
+                Binding("q", "back", "back"),
+                Binding("j", "down", show=False),
+                Binding("k", "up", show=False),
+                Binding("question_mark", "app.help", "help", show=False),
+            ],
+            "page.",
+        ),
     ]
     DEFAULT_CSS = """
     Page > .body { border: round $accent; border-title-color: $text; padding: 0 1; height: 1fr; }

@@ -12,8 +12,9 @@ from textual.worker import Worker
 
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.past.stretch import Stretch, Wanted
-from fleetctl.tui.screens.page import Page
+from fleetctl.tui.screens.filtered import FilteredPage
 from fleetctl.undertakings import Snapshot
 
 SPANS_S = (600, 1800, 7200, 21_600, 86_400, 604_800)
@@ -43,15 +44,18 @@ class Body(Vertical):
             page.call_after_refresh(page.draw)
 
 
-class PastPage(Page):
+class PastPage(FilteredPage):
     """Reads a stretch of the past, and draws it with the app's newest snapshot."""
 
     app: Host
     WANTED: ClassVar[Wanted] = {}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("plus,equals_sign", "span(-1)", "shorter", key_display="+"),
-        Binding("minus", "span(1)", "longer", key_display="-"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [
+            Binding("plus,equals_sign", "span(-1)", "shorter", key_display="+"),
+            Binding("minus", "span(1)", "longer", key_display="-"),
+        ],
+        "past.",
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,6 +101,9 @@ class PastPage(Page):
         until_s = time.time() if self.until_s is None else self.until_s
         self.stretch = await self.app.past(until_s - self.span_s, until_s, self.WANTED)
         await self.prepare()
+        self.draw()
+
+    def refilter(self) -> None:
         self.draw()
 
     async def prepare(self) -> None:

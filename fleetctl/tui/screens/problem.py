@@ -13,6 +13,7 @@ from fleetctl.model.status import Problem
 from fleetctl.problem_pages import page
 from fleetctl.quantities import duration
 from fleetctl.tui.host import Host
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.screens.page import Page
 from fleetctl.tui.sheets import joined, page_text, problem_sheet
 from fleetctl.tui.under_cursor import of_problems
@@ -23,7 +24,12 @@ class ProblemScreen(Page):
     """One problem."""
 
     app: Host
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "fix", "fix this")]
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [
+            Binding("f", "fix", "fix this"),
+        ],
+        "problem.",
+    )
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()

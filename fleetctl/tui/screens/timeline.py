@@ -18,6 +18,7 @@ from textual.widgets import OptionList, Static
 from fleetctl.history.store import key_of
 from fleetctl.model.events import Event
 from fleetctl.tui import lanes as of_lanes
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.past.axis import column_of, moment, time_axis
 from fleetctl.tui.screens.past import Body, PastPage
 from fleetctl.tui.sheets import event_row, joined
@@ -34,14 +35,22 @@ class TimelineScreen(PastPage):
     """Up and down goes from event to event, left and right through time."""
 
     WANTED = of_lanes.WANTED
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("l", "logs", "logs then"),
-        Binding("left", "move(-1)", "earlier", show=False),
-        Binding("right", "move(1)", "later", show=False),
-        Binding("less_than_sign", "move(-10)", "earlier", key_display="<"),
-        Binding("greater_than_sign", "move(10)", "later", key_display=">"),
-        Binding("0", "now", "now"),
-    ]
+    FINDS: ClassVar[str] = "part of an event's line"
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [
+            Binding("l", "logs", "logs then"),
+            Binding("left", "move(-1)", "earlier", show=False),
+            Binding("right", "move(1)", "later", show=False),
+            Binding(
+                "less_than_sign", "move(-10)", "earlier", key_display="<", id="timeline.leap_back"
+            ),
+            Binding(
+                "greater_than_sign", "move(10)", "later", key_display=">", id="timeline.leap_on"
+            ),
+            Binding("0", "now", "now"),
+        ],
+        "timeline.",
+    )
     DEFAULT_CSS = """
     TimelineScreen #lanes { height: auto; max-height: 70%; text-wrap: nowrap; }
     TimelineScreen Rows { border-top: solid $panel-lighten-2; text-wrap: wrap; }
@@ -79,8 +88,18 @@ class TimelineScreen(PastPage):
         known = {key_of(event): event for event in (*self.stretch.events, *self.app.events)}
         newest = sorted(told(known.values()), key=lambda e: e.at, reverse=True)[:MOST_EVENTS]
         self._events = {key_of(event): event for event in newest}
+        self._show_events()
+
+    def _show_events(self) -> None:
         rows = [(key, event_row(event)) for key, event in self._events.items()]
-        self.query_one(Rows).show(rows or [("", toned("nothing has changed yet", "quiet"))])
+        nothing = "", toned("nothing has changed yet", "quiet")
+        if self.sought:
+            rows = [row for row in rows if self.has_sought(row[1].plain)]
+            nothing = self.nothing_found()
+        self.query_one(Rows).show(rows or [nothing])
+
+    def refilter(self) -> None:
+        self._show_events()
 
     async def prepare(self) -> None:
         self._take_events()
@@ -136,7 +155,8 @@ class TimelineScreen(PastPage):
         """Go back or on in time; the list follows to the last event until then."""
         part_s = (self.stretch.until_s - self.stretch.since_s) / self._wide
         self._go_to(self.at_s + columns * part_s)
-        until = [key for key, e in self._events.items() if e.at.timestamp() <= self.at_s]
+        shown = self.query_one(Rows).keys
+        until = [k for k in shown if k and self._events[k].at.timestamp() <= self.at_s]
         if until:
             rows = self.query_one(Rows)
             self._followed = until[0]

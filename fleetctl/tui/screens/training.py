@@ -13,6 +13,7 @@ from textual.widgets import OptionList, Static
 from fleetctl.model.events import Event
 from fleetctl.tui import ranks as of_ranks
 from fleetctl.tui.job_line import Trend
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.screens.past import Body, PastPage
 from fleetctl.tui.sheets import joined
 from fleetctl.tui.tones import toned
@@ -26,10 +27,10 @@ class TrainingScreen(PastPage):
     """Ranks as rows, the straggler, a curve."""
 
     WANTED = of_ranks.WANTED
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "curve", "other curve"),
-        Binding("l", "logs", "its log"),
-    ]
+    FINDS: ClassVar[str] = "part of a rank's name or row"
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [Binding("m", "curve", "other curve"), Binding("l", "logs", "its log")], "training."
+    )
     DEFAULT_CSS = """
     TrainingScreen #job, TrainingScreen #head { height: 1; text-wrap: nowrap; }
     TrainingScreen Rows { height: auto; }
@@ -81,7 +82,9 @@ class TrainingScreen(PastPage):
         self.query_one("#head", Static).update(head)
         rows.styles.max_height = max(3, self.size.height - 12 - _LEAST_CURVE)
         names = [rank.instance.name for rank in found]
-        rows.show(list(zip(names, lines, strict=True)))
+        found_rows = zip(names, lines, strict=True)
+        shown = [(name, line) for name, line in found_rows if self.has_sought(name, line.plain)]
+        rows.show(shown or [self.nothing_found()])
         told = list(of_ranks.straggler(found, job, snapshot))
         straggler.update(joined(told))
         straggler.display = bool(told)

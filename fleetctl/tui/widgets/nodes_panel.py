@@ -38,6 +38,7 @@ from fleetctl.tui.folding import (
     node_rows,
 )
 from fleetctl.tui.job_line import rank_trouble, silent_ranks
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.seen import Seen
 from fleetctl.tui.tones import drawn, state, toned
@@ -59,11 +60,14 @@ class NodesPanel(Vertical):
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Nodes"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("S", "sort", "sort", show=False),
-        Binding("right", "unfold", "show each", show=False),
-        Binding("left", "fold", "fold", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [
+            Binding("S", "sort", "sort", show=False),
+            Binding("right", "unfold", "show each", show=False),
+            Binding("left", "fold", "fold", show=False),
+        ],
+        "nodes.",
+    )
     DEFAULT_CSS = """
     NodesPanel { border: round $panel-lighten-2; border-title-color: $foreground-muted;
                  height: 1fr; }

@@ -48,7 +48,7 @@ class ProblemsPanel(Vertical):
     ProblemsPanel > Rows { height: auto; max-height: 8; text-wrap: wrap; }
     """
 
-    FINDS: ClassVar[str] = "part of a problem's line"
+    FINDS: ClassVar[str] = "part of a problem's line, or of a name that it affects"
 
     class ProblemOpened(Message):
         """The page of a problem was asked for."""
@@ -126,7 +126,7 @@ class ProblemsPanel(Vertical):
         """
         self._shown = status, complete, action
         self._problems, self._group = {}, {}
-        rows = [(k, line) for k, line in self._rows(status) if self.sought in line.plain.lower()]
+        rows = [(key, line) for key, line in self._rows(status) if self._is_sought(key, line)]
         if action and (line := failed_action(action, status)):
             rows.insert(0, (_ACTION, line))
         if not rows and self.sought:
@@ -175,6 +175,11 @@ class ProblemsPanel(Vertical):
         if self._shown:
             status, complete, action = self._shown
             self.show(status, complete=complete, action=action)
+
+    def _is_sought(self, key: str, line: Content) -> bool:
+        """Also by the names that a line of many only counts."""
+        names = {n for p in self._problems.get(key, ()) for n in (p.node, *p.affects) if n}
+        return any(self.sought in words.lower() for words in (line.plain, *names))
 
     def choose(self, under: UnderCursor) -> None:
         """Put the cursor on the first problem about ``under``, if one is."""

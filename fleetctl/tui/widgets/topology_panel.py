@@ -19,6 +19,7 @@ from fleetctl.marks import MARKS
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
+from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.tones import STYLES
 from fleetctl.tui.topology import Cell, Drawing, Target, Topology
@@ -34,15 +35,18 @@ class TopologyPanel(ScrollView, can_focus=True):
 
     ALLOW_MAXIMIZE = True
     BORDER_TITLE = "Topology"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "go('up')", "node above", show=False),
-        Binding("down", "go('down')", "node below", show=False),
-        Binding("left", "go('left')", "node to the left", show=False),
-        Binding("right", "go('right')", "node to the right", show=False),
-        Binding("left_square_bracket", "link(-1)", "link before", show=False),
-        Binding("right_square_bracket", "link(1)", "next link", show=False),
-        Binding("enter", "open", "open node", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = with_ids(
+        [
+            Binding("up", "go('up')", "node above", show=False),
+            Binding("down", "go('down')", "node below", show=False),
+            Binding("left", "go('left')", "node to the left", show=False),
+            Binding("right", "go('right')", "node to the right", show=False),
+            Binding("left_square_bracket", "link(-1)", "link before", show=False),
+            Binding("right_square_bracket", "link(1)", "next link", show=False),
+            Binding("enter", "open", "open node", show=False),
+        ],
+        "topology.",
+    )
     DEFAULT_CSS = f"""
     TopologyPanel {{
         border: round $panel-lighten-2;
