@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from fleetctl.model.events import Event
-from fleetctl.model.status import SystemStatus
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.tui.job_line import Trend
 from fleetctl.words.sparkline import sparkline
 

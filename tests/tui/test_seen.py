@@ -6,7 +6,7 @@ import asyncio
 
 from msgspec.structs import replace
 
-from fleetctl.model.status import SystemStatus
+from fleetctl.model.node_status import SystemStatus
 from fleetctl.tui.app import FleetApp
 from fleetctl.tui.seen import Seen
 from tests.tui.stage import Screen, Stage, opened
