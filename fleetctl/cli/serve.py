@@ -11,6 +11,7 @@ import click
 from fleetctl.cli.context import Context, NodesFile
 from fleetctl.cli.serve_http import HttpOptions, options, site
 from fleetctl.errors import UsageError
+from fleetctl.streams import OutputLost
 
 INTERVAL_S = 2.0
 
@@ -95,11 +96,30 @@ def _status(context: Context) -> int:
     return 0
 
 
+class Lines:
+    """Prints lines. Where the first one cannot be written, that ends the server; later the disk may
+    be full for a while, and what is watched is kept as history anyway."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def __call__(self, text: str) -> None:
+        """
+        :raises OutputLost: the first one cannot be written.
+        """
+        try:
+            click.echo(text)
+        except OutputLost:
+            if not self._begun:
+                raise
+        self._begun = True
+
+
 async def _serve(context: Context, interval_s: float, page: HttpOptions | None) -> int:
     from fleetctl.serve.running import Serving
 
     beside = [site(context, page)] if page else []
-    serving = Serving(NodesFile(context, warm=False), interval_s, click.echo, beside=beside)
+    serving = Serving(NodesFile(context, warm=False), interval_s, Lines(), beside=beside)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, serving.end)

@@ -40,6 +40,9 @@ __all__ = ["LEVELS", "STEP_S", "HistoryError", "Store", "Watched", "history_path
 STEP_S = LEVELS[0]
 """The shortest stretch for which samples are kept, in seconds."""
 THIN_EVERY_S = 60.0
+SETTLED_S = 300.0
+"""For so long a watch goes on before anything is dropped for its age: a clock that is wrong for a
+moment, as after a boot, must not cost the history."""
 _MOST_SERIES = 50_000
 """Further ones are not kept: names that change with every run must not fill the file."""
 _TRIES = 8
@@ -184,7 +187,7 @@ class Store:
 
         with self._told("written"), self._lock:
             self._write(write)
-            self._tidy(at_s)
+            self._tidy(at_s, settled=at_s - watched_from_s >= SETTLED_S)
 
     def add_events(self, events: Iterable[Event]) -> None:
         """Keep events; one with a key that is there already replaces it.
@@ -229,19 +232,21 @@ class Store:
                 give_back(self._db)
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def _tidy(self, now_s: float) -> None:
+    def _tidy(self, now_s: float, *, settled: bool) -> None:
         """Keep to the limits. Each step is short: what is left to do is done at the next."""
         large = used_bytes(self._db) > self._limits.mb * 1024 * 1024
-        if not large and abs(now_s - self._thinned_s) < THIN_EVERY_S:
+        due = settled and abs(now_s - self._thinned_s) >= THIN_EVERY_S
+        if not (large or due):
             return
         with self._db:
-            thin(self._db, now_s, self._limits)
+            if due:
+                thin(self._db, now_s, self._limits)
+                self._thinned_s = now_s
             if large:
                 drop_oldest(self._db)
         with self._db:
             give_back(self._db)
         keep_reserve(self.path)
-        self._thinned_s = now_s
 
     def _id(self, db: sqlite3.Connection, series: Series) -> int | None:
         """Its number, from 1; None: there are too many."""

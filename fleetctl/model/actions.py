@@ -78,7 +78,7 @@ def read_note(line: str, ahead_s: float) -> Note | None:
     """
     try:
         note = msgspec.json.decode(line, type=_Written)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     if note.at.tzinfo is None or (note.end and note.end.at.tzinfo is None):
         return None

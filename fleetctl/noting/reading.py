@@ -32,11 +32,11 @@ async def fetch_actions(
                 link = await links.get(node)
                 began_s = time.time()
                 done = await link.run(read_script(fleet, size), timeout_s=READ_TIMEOUT_S)
+                if done.exit_status != 0:
+                    return Told(error=done.error_text or f"exit status {done.exit_status}")
+                return read_notes(done.text, size, (began_s + time.time()) / 2)
         except LinkError as error:
             return Told(error=error.reason)
-        if done.exit_status != 0:
-            return Told(error=done.error_text or f"exit status {done.exit_status}")
-        return read_notes(done.text, size, (began_s + time.time()) / 2)
 
     names = tuple(nodes)
     found = await asyncio.gather(*(one(node) for node in names))

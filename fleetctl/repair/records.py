@@ -38,7 +38,7 @@ def read_records(output: str) -> Iterator[KeptRecord]:
         name, _, text = part.partition("\n")
         try:
             found.append(KeptRecord(name, msgspec.json.decode(text, type=RepairRecord)))
-        except (msgspec.DecodeError, UnicodeError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             continue
     yield from sorted(found, key=lambda kept: kept.name)
 

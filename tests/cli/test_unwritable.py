@@ -214,3 +214,29 @@ def test_a_pipe_to_another_program_is_not_taken_for_the_reader(
     monkeypatch.setattr("fleetctl.cli.demo.config.load", broken)
     assert run_here(["demo"]) == 1
     assert "a mistake in fleetctl (BrokenPipeError in" in capsys.readouterr().err
+
+
+FILLS = """
+import os
+from fleetctl.streams import Streams
+streams = Streams()
+from fleetctl.cli.serve import Lines
+say = Lines()
+say("serving")
+there = os.dup(1)
+os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+for _ in range(10_000):
+    say("lost")
+os.dup2(there, 1)
+say("heard")
+"""
+
+
+def test_a_disk_that_fills_up_later_does_not_end_a_server() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FILLS], capture_output=True, text=True, timeout=40, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert (lines[0], lines[-1]) == ("serving", "heard")
+    assert len(lines) < 10_000  # what waits has a bound

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.history.file import LEVELS
-from fleetctl.history.store import Store
+from fleetctl.history.store import SETTLED_S, Store
 from fleetctl.history.thinning import used_bytes
 from fleetctl.model.events import Event
 from fleetctl.model.history_limits import HistoryLimits
@@ -48,7 +48,7 @@ print(read._db.execute("PRAGMA integrity_check").fetchone()[0])
 
 
 def at(store: Store, s: float, value: float = 1.0) -> None:
-    store.add(s, [Sample(RTT, value)], watched_from_s=s)
+    store.add(s, [Sample(RTT, value)], watched_from_s=s - SETTLED_S)
 
 
 def lengths(store: Store, since_s: float = 0.0) -> list[float]:
@@ -70,6 +70,16 @@ def test_what_is_old_is_kept_in_longer_stretches(tmp_path: Path) -> None:
         (10, 1.0),
         (10, 1.0),
     ]
+
+
+def test_a_clock_that_is_ahead_for_a_moment_costs_nothing(tmp_path: Path) -> None:
+    store = Store("test", tmp_path / "history.sqlite3")
+    at(store, NOW_S)
+    for ahead_s in range(0, 240, 10):
+        later_s = NOW_S + 4000 * DAY_S
+        store.add(later_s + ahead_s, [Sample(RTT, 7.0)], watched_from_s=later_s)
+    at(store, NOW_S + 250)
+    assert [p.mean for p in store.points(0.0, NOW_S + DAY_S)[RTT]] == [1.0, 1.0]
 
 
 def test_each_time_is_told_once_whatever_is_dropped(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from fleetctl.logs.follow import follow
 from fleetctl.logs.lines import Framer, TimeIndex, shown, tidy_lines
 from fleetctl.logs.segments import LogLocation, LogReader, read_index
 from fleetctl.model.questions import Questions
+from fleetctl.noting.scripts import read_notes
 from fleetctl.observe.conversation import converse
 from fleetctl.observe.look import look
 from fleetctl.probes.node import node_script, read_raw, services_script
@@ -176,9 +177,20 @@ def test_logs(data: bytes, size: int) -> None:
 @given(TEXTS)
 @example("\x1ea.json\n" + json.dumps({"node": 1}))
 @example("\x1ea.json\n" + "[" * 100_000)
+@example('\x1ea.json\n{"x":' + "[" * 100_000)
 @example("\x1ea.json\n\ud800")
 def test_records_of_repairs(text: str) -> None:
     assert all(kept.record for kept in read_records(text))
+
+
+@QUICK
+@given(TEXTS)
+@example("1\n:9\n" + '{"x":' + "[" * 100_000)
+@example("9" * 5000 + "\n:9\n{}")
+@example("²\n:9\n{}")
+def test_notes_of_actions(text: str) -> None:
+    told = read_notes(text, "", 0.0)
+    assert bool(told.error) != bool(told.size)
 
 
 @QUICK

@@ -112,7 +112,18 @@ def test_nothing_is_written_where_others_could_read_or_lead_it(tmp_path: Path, w
 
 @pytest.mark.parametrize(
     "line",
-    ["", "{", "[]", '{"id": 1}', '{"id":"a","at":"2026-01-01T00:00:00Z","action":"x"}', "\x00"],
+    [
+        *(
+            "",
+            "{",
+            "[]",
+            '{"id": 1}',
+            '{"id":"a","at":"2026-01-01T00:00:00Z","action":"x"}',
+            "\x00",
+        ),
+        '{"x":' + "[" * 100_000,
+    ],
+    ids=range(7),
 )
 def test_what_is_no_note_is_left_out(line: str) -> None:
     assert read_note(line, 0.0) is None

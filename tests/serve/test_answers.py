@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetctl.errors import LinkError, LinkLost, ShellHung
+from fleetctl.errors import LinkError, LinkHung, LinkLost, ShellHung
 from fleetctl.fleet import LiveFleet
 from fleetctl.link.links import Links
 from fleetctl.link.ssh.link import SSHLink
-from fleetctl.link.warm import frames
-from fleetctl.link.warm.client import WarmLink
-from fleetctl.link.warm.messages import Failure, Hold, Request, Run, nodes_digest
+from fleetctl.link.warm import frames, streams
+from fleetctl.link.warm.client import Warm, WarmLink
+from fleetctl.link.warm.messages import Connected, Failure, Hold, Request, Run, nodes_digest
 from fleetctl.link.warm.place import socket_path
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
@@ -166,6 +166,22 @@ def test_more_scripts_than_a_connection_has_channels(sshd: Server) -> None:
             done = await asyncio.gather(*scripts)
             assert [one.text for one in done] == [f"{n} x\n" for n in range(30)]
             await until(lambda: watch.asked_s["pi4"] > before_s, "it is asked again")
+
+    bounded(body())
+
+
+def test_a_server_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "BEGIN_S", 0.2)
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def body() -> None:
+        warm = Warm(Fleet("home", {}, {}))
+        link = WarmLink(warm, "pi4", Connected(None, None, None, (), "", "", {}))
+        async with Door("home", mute), link.stream("echo begun") as stream:
+            with pytest.raises(LinkHung, match="fleetctl serve did not begin it"):
+                await stream.begun()
 
     bounded(body())
 

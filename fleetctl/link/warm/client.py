@@ -12,7 +12,6 @@ import msgspec
 from fleetctl.errors import LinkHung, LinkLost
 from fleetctl.link.protocol import (
     ANSWER_BYTES,
-    SHELL_START_S,
     Completed,
     ForwardingForbidden,
 )
@@ -32,15 +31,12 @@ from fleetctl.link.warm.messages import (
     nodes_digest,
 )
 from fleetctl.link.warm.place import connected
-from fleetctl.link.warm.streams import WarmStream
+from fleetctl.link.warm.streams import BEGIN_S, WarmStream
 from fleetctl.model.topology import Fleet
 
 ANSWER_S = 2.0
 """How long the server may take to say whether it does something. One that is slower is not asked
 again."""
-RUN_EXTRA_S = 45.0
-"""What :meth:`WarmLink.run` waits beyond the script's own time and its login shell's, until the
-server must have ended it: a channel may have to be waited for."""
 MOST_STDIN_BYTES = 8 * 1024 * 1024
 """Of what :meth:`WarmLink.run` can give a script."""
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -219,7 +215,7 @@ class WarmLink:
         if len(stdin) > MOST_STDIN_BYTES:
             raise ValueError(f"{len(stdin)} bytes of input; stream takes more")
         asked = Run(self.node, encoded(script), stdin, timeout_s, most_bytes)
-        within_s = timeout_s + SHELL_START_S + RUN_EXTRA_S
+        within_s = timeout_s + BEGIN_S
         reader, writer = await self._open(asked)
         try:
             async with asyncio.timeout(within_s):

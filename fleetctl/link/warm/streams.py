@@ -9,11 +9,16 @@ from typing import Protocol, Self
 import msgspec
 
 from fleetctl.errors import LinkHung, LinkLost
+from fleetctl.link.protocol import SHELL_START_S
 from fleetctl.link.warm import frames
 from fleetctl.link.warm.messages import Done, Size
 
 _KEPT = 64 * 1024
 """Bytes that wait to be read here; then the server has to wait, and with it the node."""
+_CHANNEL_S = 45.0
+"""How long the server may wait for a channel."""
+BEGIN_S = SHELL_START_S + _CHANNEL_S
+"""Until then the script must run, by the server's word."""
 
 
 class _Telling(Protocol):
@@ -101,7 +106,15 @@ class WarmStream:
                 self._over.set()
 
     async def begun(self) -> None:
-        await self._started.wait()
+        try:
+            async with asyncio.timeout(BEGIN_S):
+                await self._started.wait()
+        except TimeoutError:
+            raise LinkHung(
+                self._link.node,
+                f"fleetctl serve did not begin it within {BEGIN_S:g} s",
+                hint="End that process; the next command connects by itself.",
+            ) from None
         if self._not_begun:
             raise self._not_begun
 

@@ -53,8 +53,7 @@ class Browsers:
             await _obey(socket, session)
         finally:
             await session.end()
-            with suppress(OSError, TimeoutError):
-                await showing
+            await asyncio.wait([showing])  # its callback says why it failed
             del self._open[socket]
         return socket
 

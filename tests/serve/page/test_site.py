@@ -6,7 +6,7 @@ import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,7 +18,7 @@ from aiohttp import ClientSession, CookieJar, WSMsgType, WSServerHandshakeError
 from fleetctl.errors import FleetctlError
 from fleetctl.history.store import Store
 from fleetctl.model.events import Event
-from fleetctl.serve.page import browsers
+from fleetctl.serve.page import browsers, session
 from fleetctl.serve.page.guard import COOKIE
 from fleetctl.serve.page.listeners import id_of
 from fleetctl.serve.page.settings import HttpSettings
@@ -27,7 +27,7 @@ from fleetctl.undertakings import Snapshot
 from tests.health.test_unexplained import CLUSTER
 from tests.health.world import World
 from tests.openssh import Server, bounded
-from tests.serve.page.test_session import ECHOES
+from tests.serve.page.test_session import ECHOES, SPEAKS
 from tests.serve.test_answers import serving
 
 TOKEN = "t" * 43
@@ -246,6 +246,39 @@ def test_each_browser_has_a_dashboard_of_its_own_and_there_are_not_too_many(
             while True:  # until the dashboards of the two have ended
                 four = await client.ws_connect("/ws", headers=headers)
                 if (await four.receive()).type == WSMsgType.BINARY:
+                    break
+
+    bounded(body())
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        (f"{SPEAKS}\nsay(b'D', b'here'); os.read(0, 5); say(b'M', b'{{')", "cannot be shown"),
+        (f"{SPEAKS}\nimport signal; say(b'D', b'here')\nwhile True: signal.pause()", "hangs"),
+    ],
+    ids=["says nonsense", "hangs"],
+)
+def test_a_dashboard_that_fails_makes_room_for_the_next(
+    program: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsers, "MOST", 1)
+    for wait in ("TAKE_S", "END_S", "KILL_S"):
+        monkeypatch.setattr(session, wait, 0.3)
+
+    async def body() -> None:
+        given = settings(program=program)
+        headers = {"Origin": given.url[:-1]}
+        async with opened(given) as (_, client):
+            one = await client.ws_connect("/ws", headers=headers)
+            assert await one.receive_bytes() == b"here"
+            with suppress(ConnectionError):
+                for _ in range(20):
+                    await one.send_json(["stdin", "x" * 32_000])
+            assert why in str((await one.receive()).extra)
+            while True:  # until it has ended
+                two = await client.ws_connect("/ws", headers=headers)
+                if (await two.receive()).type == WSMsgType.BINARY:
                     break
 
     bounded(body())
