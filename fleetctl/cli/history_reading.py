@@ -10,6 +10,7 @@ from msgspec import Struct
 from fleetctl.cli.context import Context
 from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.history.store import LEVELS, Store, Watched, history_path
+from fleetctl.marks import mark
 from fleetctl.model.events import Event
 from fleetctl.model.history_targets import means, means_event, unknown
 from fleetctl.model.samples import METRICS, Point, Series, SeriesKind
@@ -141,5 +142,6 @@ def _in_order(fleet: Fleet, chosen: Sequence[Series]) -> list[Series]:
 
 
 def _is_problem(event: Event, since: datetime) -> bool:
-    begins = event.kind == "problem" and bool(event.code) and event.state != "ok"
-    return begins and (event.until is None or event.until >= since)
+    """Also one that is told by how its node or instance was: it has the problem's code."""
+    bad = bool(event.code) and not event.part_of and mark(event.state).tone not in ("good", "busy")
+    return bad and (event.until is None or event.until >= since)

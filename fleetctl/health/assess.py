@@ -85,7 +85,8 @@ def assess(
     statuses = _statuses(fleet, job, looks, facts) if job else {}
     lost = {name: look.error for name, look in looks.items() if look.error}
     second = {n: SecondWay(look.via, look.bypassed) for n, look in looks.items() if look.via}
-    diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing, second)
+    lost_at = {name: look.lost_at for name, look in looks.items() if look.lost_at}
+    diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing, second, lost_at)
     problems = _of_nodes(fleet, job, diagnosis, looks)
     required = tuple(_required(fleet, job, facts))
     problems += (root.problem for root in required)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -42,3 +43,5 @@ class Look(Struct, frozen=True):
     """How long asking took."""
     unasked: bool = False
     """The node itself reported a change."""
+    lost_at: datetime | None = None
+    """Of a watched node that cannot be asked: when that was first found."""

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
 from msgspec.structs import replace
@@ -97,6 +97,9 @@ class Watch:
         before = self._looks.get(node)
         if look.unasked or before is None or bool(before.error) != bool(look.error):
             self._urgent.set()
+        if look.error:
+            since = before.lost_at if before and before.error else None
+            look = replace(look, lost_at=since or datetime.now(UTC))
         self._looks[node] = look
         self.asked_s[node] = time.monotonic() - look.took_s
         if look.facts:

@@ -69,6 +69,8 @@ def home(empty: Path) -> Path:
             Event(began, "error", "x", "problem", "pi4", "pi4", code="ssh-timeout", until=over),
             Event(over, "ok", "pi4: ssh-timeout is over", "problem", "pi4", "pi4"),
             Event(over, "warning", "x", "problem", "mini1", "mini1", code="disk-low"),
+            Event(over, "failed", "x", "instance", "worker@pi4", "pi4", "train", "service-failed"),
+            Event(over, "ready", "x", "instance", "worker@pi5", "pi5", "train", "straggler"),
         ]
     )
     store.close()
@@ -98,6 +100,8 @@ def test_a_table_with_a_gap_and_figures(home: Path, capsys: pytest.CaptureFixtur
     assert row(told, "pi4 ").split()[-4:] == ["0.5", "0.5", "0.5", "7.5"]
     assert "for 1h0" in row(told, "nobody watched")
     assert "goes on" in row(told, "▲ disk-low")
+    assert "worker@pi4" in row(told, "✖ service-failed")
+    assert "straggler" not in told
     assert "20m00s" in row(told, "✖ ssh-timeout")
     state = row(told, "train/worker@pi4")
     assert "✖✖✖" in state
@@ -126,7 +130,7 @@ def test_targets_and_metrics(home: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_the_json_has_gaps_and_problems(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(said(capsys, "mini1:pi4", "pi4", "--since", "3h", "--step", "1m", "--json"))
     assert found["schema"] == "fleetctl.history/1"
-    assert [p["code"] for p in found["problems"]] == ["ssh-timeout"]
+    assert [p["code"] for p in found["problems"]] == ["ssh-timeout", "service-failed"]
     assert len(found["watched"]) == 2
     points = next(s["points"] for s in found["series"] if s["metric"] == "rtt_ms")
     assert len(points) in (119, 120, 121)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 
@@ -379,6 +380,22 @@ def test_a_lost_node_that_answers_others_is_not_dead() -> None:
     _power(world, "mini2")
     (problem,) = world.check().status.problems
     assert "itself runs" not in problem.summary
+
+
+@pytest.mark.parametrize(("before_s", "runs"), [(20, True), (-1, False), (1, False)])
+def test_what_others_heard_before_a_watched_node_was_lost_tells_nothing(
+    before_s: float, runs: bool
+) -> None:
+    """The newest echoes may be as old as the last look, and the power has failed since."""
+    world = World(reached_directly_alone(FLEETS["guide"]))
+    _wifi(world, "mini2")
+    looks = {name: world.look(name, "check") for name in world.hosts}
+    facts = looks["mini1"].facts
+    assert facts
+    since = facts.measured_at - timedelta(seconds=before_s)
+    looks["mini2"] = replace(looks["mini2"], lost_at=since)
+    (problem,) = (p for p in _problems(world, looks) if p.severity == "error")
+    assert ("itself runs" in problem.summary) is runs
 
 
 def _problems(world: World, looks: Mapping[str, Look]) -> Sequence[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -35,6 +36,9 @@ from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import Fix, Problem
 from fleetctl.model.topology import Fleet, Node
+
+ASKED_SINCE = timedelta(seconds=5)
+"""An answer that comes so long after a node was lost was asked for after that."""
 
 
 class SecondWay(Struct, frozen=True):
@@ -78,6 +82,7 @@ def diagnose(
     depth: Depth,
     standing: frozenset[Degraded] = frozenset(),
     second_ways: Mapping[str, SecondWay] | None = None,
+    lost_at: Mapping[str, datetime] | None = None,
 ) -> Diagnosis:
     """Explain all that is wrong with the network of ``fleet``.
 
@@ -85,8 +90,11 @@ def diagnose(
     :param lost: the nodes that could not be asked, with the reason.
     :param standing: the links that worked badly before.
     :param second_ways: of the nodes that were not reached directly.
+    :param lost_at: when watched nodes were lost: what others heard of them before is of no use.
     """
-    diagnosis = _Diagnosis(fleet, expectations, facts, lost, depth, second_ways or {})
+    diagnosis = _Diagnosis(
+        fleet, expectations, facts, lost, depth, second_ways or {}, lost_at or {}
+    )
     return diagnosis.result(standing)
 
 
@@ -99,8 +107,10 @@ class _Diagnosis:
         lost: Mapping[str, LinkError],
         depth: Depth,
         second_ways: Mapping[str, SecondWay],
+        lost_at: Mapping[str, datetime],
     ) -> None:
         self.second_ways = second_ways
+        self.lost_at = lost_at
         self.fleet = fleet
         self.expectations = expectations
         self.facts = facts
@@ -183,9 +193,22 @@ class _Diagnosis:
         for name, rows in self.rows.items():
             for row in rows.reachability:
                 to = row.expected
-                if to.peer in self.lost and row.observed and to.to not in self.twin_addresses:
+                if to.peer not in self.lost or to.to in self.twin_addresses:
+                    continue
+                if row.observed and self._heard_since(name, to):
                     answers.setdefault(to.peer, []).append(f"{name} at {to.to} on {to.network}")
         return {name: tuple(askers) for name, askers in answers.items()}
+
+    def _heard_since(self, name: str, to: ExpectedReach) -> bool:
+        """Whether a node heard another one after that was lost: of a node that is watched, echoes
+        of before are kept, and one or two that are lost are forgiven."""
+        since = self.lost_at.get(to.peer)
+        if since is None:
+            return True
+        told = self.facts[name]
+        echo = told.network.echoes.get(to.to)
+        heard = (echo is not None and echo.received) or told.network.answers_tcp.get(to.to)
+        return bool(heard) and told.measured_at - since >= ASKED_SINCE
 
     def _jumps(self) -> dict[str, str]:
         """Lost nodes that are reached through another lost node, with that node."""
