@@ -73,7 +73,7 @@ class Host(App[Left]):
         :param what: is wanted, such as ``stop``; what ends the sentence "does not …".
         """
         if self.read_only:
-            self.notify(f"This dashboard was opened with --read-only: it does not {what}.")
+            self.notify(f"This dashboard is read-only: it does not {what}.")
         return not self.read_only
 
     def key_of(self, action: str) -> str:

@@ -10,7 +10,7 @@ from fleetctl.cli import run
 from fleetctl.tui.app import FleetApp
 from tests.tui.stage import Screen, Stage
 
-SAID = "This dashboard was opened with --read-only: it does not"
+SAID = "This dashboard is read-only: it does not"
 
 
 async def said(screen: Screen, what: str) -> None:
