@@ -3,6 +3,7 @@ a lab of the shipped nodes.yaml, whose job runs."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -37,12 +39,34 @@ window.WebSocket = class extends WebSocket {
   constructor(...given) {
     super(...given);
     this.addEventListener("message", (event) => {
-      if (typeof event.data !== "string") window.said += decoder.decode(event.data, {stream: true});
+      if (typeof event.data === "string") return;
+      window.said = (window.said + decoder.decode(event.data, {stream: true})).slice(-400000);
     });
   }
 };
 """
-"""Keeps what the terminal is told: it is drawn as pixels."""
+"""Keeps the end of what the terminal is told: it is drawn as pixels."""
+
+SIZES = """
+return [...document.querySelectorAll(%r)].map((one) => {
+  const box = one.getBoundingClientRect();
+  return [box.width, box.height];
+});
+"""
+COLOURS = """
+const image = new Image();
+image.src = "data:image/png;base64,%s";
+return image.decode().then(() => {
+  const {width, height} = image;
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  context.drawImage(image, 0, 0);
+  const box = document.querySelector(".xterm-screen").getBoundingClientRect();
+  const {data} = context.getImageData(box.x, box.y, box.width, box.height);
+  return new Set(new Uint32Array(data.buffer)).size;
+});
+"""
+"""How many colours a picture of the page has where the terminal is: a blank one has few."""
+MANY_COLOURS = 100
 
 
 @pytest.fixture(scope="module")
@@ -191,16 +215,43 @@ class Page:
 
     def until(self, *parts: str) -> None:
         """Wait until it was told all of these since the last time."""
-        eventually(lambda: all(part in self.said for part in parts), f"{parts}", WAIT_S)
+        self.shows(*parts)
         self.browser.run("window.said = ''")
+
+    def shows(self, *parts: str) -> None:
+        """Wait until it was told all of these."""
+        try:
+            eventually(lambda: all(part in self.said for part in parts), f"{parts}", WAIT_S)
+        except AssertionError as error:
+            first = re.findall(r"edp [^│╭]{,130}", self.said)[-3:]
+            raise AssertionError(f"{error}; {first} in:\n{self.said[-4000:]}") from None
+
+    def sizes(self, selector: str) -> list[list[float]]:
+        """Width and height of each element, in CSS pixels."""
+        return cast("list[list[float]]", self.browser.run(SIZES % selector))
+
+    def colours(self) -> int:
+        """How many colours the terminal is drawn in."""
+        picture = base64.b64encode(self.browser.picture()).decode()
+        return int(self.browser.run(COLOURS % picture))
 
     def place(self, text: str) -> float:
         """The middle of a text of the last line, in pixels from the left."""
-        row = re.findall(r"\x1b\[\d+;1H((?:(?!\x1b\[\d+;1H).)*)", self.raw, re.S)
-        line = next(t for t in map(_plain, reversed(row)) if text in t)
         wide = self.browser.run("return document.querySelector('.xterm-screen').clientWidth")
         columns = int(self.browser.run("return terminal.dataset.columns"))
-        return float((line.index(text) + len(text) / 2) * wide / columns)
+        return float((self.last_line().index(text) + len(text) / 2) * wide / columns)
+
+    def last_line(self) -> str:
+        """The one that names keys, if it was drawn since the last time."""
+        rows = re.findall(r"\x1b\[\d+;1H((?:(?!\x1b\[\d+;1H).)*)", self.raw, re.S)
+        return next(
+            (
+                line
+                for line in map(_plain, reversed(rows))
+                if "a look" in line and "q leave" in line
+            ),
+            "",
+        )
 
 
 def _plain(text: str) -> str:
@@ -215,6 +266,7 @@ def test_the_dashboard_on_a_tablet(lab: Lab) -> None:
         page = Page(browser)
         browser.open(f"{HERE}/")
         assert not browser.run("return document.getElementById('terminal')")
+        least(page.sizes("#login button, #login input"), 2)
         for given, shown in (("wrong", "That is not the token."), (token, "")):
             browser.run(f"document.getElementById('token').value = '{given}'")
             browser.tap("#login button")
@@ -224,40 +276,48 @@ def test_the_dashboard_on_a_tablet(lab: Lab) -> None:
         painted = "return document.body?.classList.contains('-first-byte')"
         eventually(lambda: browser.run(painted), "first paint", WAIT_S)
         assert browser.run("return location.href") == f"{HERE}/"
-        eventually(lambda: "5/5 r" in page.said, "the job is shown", WAIT_S)
-        eventually(lambda: "s start" in page.said, "the last line names its keys", WAIT_S)
+        page.shows("5/5 r")
         assert browser.run("return getComputedStyle(cover).display") == "none"
+        eventually(lambda: page.colours() > MANY_COLOURS, "it is drawn", WAIT_S)
         if os.environ.get("FLEETCTL_PAGES") == "renew":
-            eventually(lambda: re.search(r"step \d+|loss", page.said), "it trains", WAIT_S)
+            eventually(lambda: _is_worth_a_picture(page.said), "it trains, all is well", WAIT_S)
             PICTURE.write_bytes(browser.picture())
 
-        sizes = browser.run(
-            "return [...document.querySelectorAll('#keys button')].map((b) => {"
-            "const r = b.getBoundingClientRect(); return [r.width, r.height]; })"
-        )
-        assert len(sizes) >= 10
-        assert all(size >= LEAST_PX for pair in sizes for size in pair), sizes
+        least(page.sizes("#keys button"), 10)
         row = browser.run("return document.querySelector('.xterm-screen').clientHeight")
         below = browser.run("return document.getElementById('reach').clientHeight")
         rows = int(browser.run("return document.getElementById('terminal').dataset.rows"))
         assert row / rows + below >= LEAST_PX - 1
-        start = page.place("s start")
         page.until("5/5 r")
-        browser.tap_at("#reach", start)
-        page.until("This dashboard is read-only")
         browser.tap('[data-keys="?"]')
         page.until("Everything here is live")
         browser.tap("#keys button:first-child")
-        page.until("Topology")
-        browser.tap("#keyboard")
-        browser.type("a")
+        eventually(page.last_line, "the last line names its keys", WAIT_S)
+        assert "start" not in page.last_line()
+        browser.tap_at("#reach", page.place("a look"))
         page.until("a terminal can be lent to tmux")
+        browser.tap("#keyboard")
+        browser.type("s")
+        page.until("This dashboard is read-only")
         assert len(dashboards(lab)) == 1
         browser.type("q")
         over = "return document.body?.classList.contains('-closed')"
         eventually(lambda: browser.run(over), "it is left", WAIT_S)
         assert browser.text("said") == "The dashboard was left."
+        least(page.sizes("#again"), 1)
         eventually(lambda: dashboards(lab) == [], "its process has ended", WAIT_S)
         browser.tap("#again")
-        page.until("5/5 r")
+        page.until("Topology", "mini1")
     eventually(lambda: dashboards(lab) == [], "that of a browser that is gone, too", WAIT_S)
+
+
+def least(sizes: list[list[float]], number: int) -> None:
+    """There are so many, and a finger hits each."""
+    assert len(sizes) >= number
+    assert all(size >= LEAST_PX for pair in sizes for size in pair), sizes
+
+
+def _is_worth_a_picture(said: str) -> bool:
+    """What was said last of each: that it trains, and that nothing is wrong."""
+    found = re.findall(r"(?:no|[✖▲?] \d+) problems?", said)
+    return "moving" in said and bool(found) and found[-1] == "no problem"

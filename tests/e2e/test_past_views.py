@@ -53,7 +53,8 @@ def test_which_rank_is_stopped_and_which_cable_was_out(lab: Lab, user: MakeUser)
         assert re.search(r"pi .*%.*·[▁-█]* +│", first), text
         screen.back()
         screen.type("e")
-        text = screen.until("interface-down pi", "over after")
+        text = screen.until("interface-down ", "over after")
+        assert re.search(r"^│ interface-down (pi|hub) .*✖", text, re.M), text  # both ends see it
         screen.type("Enter")
         screen.until("─ Nodes ─", "paused")
         screen.type("q")

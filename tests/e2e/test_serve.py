@@ -51,10 +51,10 @@ def served(user: MakeUser) -> Iterator[tuple[User, subprocess.Popen[bytes]]]:
 
 
 def states(user: User) -> set[str]:
-    """Those of all instances, which must be told by the server."""
+    """Those of all instances, which must be told by the server: at once, but for a machine that
+    cannot look again within the server's patience after something was done on a node."""
+    eventually(lambda: WARM in user.type("status").out, "the server tells it", timeout_s=30)
     said = user.type("status", "--json")
-    table = user.type("status").out
-    assert WARM in table, table
     return {service["state"] for service in json.loads(said.out)["services"].values()}
 
 

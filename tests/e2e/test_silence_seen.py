@@ -56,7 +56,7 @@ def prints_enough(user: User, name: str) -> bool:
 
 def is_busy(service: dict[str, Any]) -> bool:
     """Whether it is known how busy it is; it does next to nothing."""
-    busy = service["progress"]["cpus_busy"]
+    busy = (service["progress"] or {}).get("cpus_busy")
     return busy is not None and 0 <= busy < 0.5
 
 

@@ -27,12 +27,45 @@ from tests.tui.stage import Screen, Stage
 from tests.tui.test_limited import public
 from tests.tui.test_own_names import classes
 
-LOOKS = {
-    *("again", "all_logs", "aside", "back", "bench", "by_time", "cancel", "check", "choose"),
-    *("clear", "context", "copy", "curve", "cycle", "down", "events", "filter", "find"),
-    *("find_node", "first", "fix", "fix_all", "fold", "follow", "go", "help", "hurry"),
-    *("interrupt", "jobs", "layout", "leave", "link", "links", "logs", "look_at", "mark", "move"),
-    *(
+LOOKS = set(
+    [
+        "again",
+        "all_logs",
+        "aside",
+        "back",
+        "bench",
+        "by_time",
+        "cancel",
+        "check",
+        "choose",
+        "clear",
+        "context",
+        "copy",
+        "curve",
+        "cycle",
+        "down",
+        "events",
+        "filter",
+        "find",
+        "find_node",
+        "first",
+        "fix",
+        "fix_all",
+        "fold",
+        "follow",
+        "go",
+        "help",
+        "hurry",
+        "interrupt",
+        "jobs",
+        "layout",
+        "leave",
+        "link",
+        "links",
+        "logs",
+        "look_at",
+        "mark",
+        "move",
         "now",
         "open",
         "open_action",
@@ -43,10 +76,19 @@ LOOKS = {
         "reread",
         "search",
         "sort",
-    ),
-    *("span", "times", "topology", "training", "undo", "undo_all", "unfold", "unmark", "up"),
-    *("wrap", "zoom"),
-}
+        "span",
+        "times",
+        "topology",
+        "training",
+        "undo",
+        "undo_all",
+        "unfold",
+        "unmark",
+        "up",
+        "wrap",
+        "zoom",
+    ]
+)
 """Actions that change nothing but what is seen. A new action belongs here or into CHANGES."""
 
 
