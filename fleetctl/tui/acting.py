@@ -186,6 +186,19 @@ class Acting:
         screen = ChoiceScreen("A start goes on", body, answers)
         self._app.push_screen(screen, lambda answer: self._end(answer or ""))
 
+    def ask_to_leave(self) -> None:
+        """Leave; during a stop or restart ask first. A start is finished by another process."""
+        app, action = self._app, self._app.job_action
+        if action is None or action.ended or action.kind == "start":
+            app.leave()
+            return
+        body = f"{action.summary}.\nWhat is half stopped or not yet started again stays so."
+        choices = [Choice("", "Stay"), Choice("leave", "Leave now")]
+        app.push_screen(
+            ChoiceScreen(f"A {action.kind} goes on", body, choices),
+            lambda answer: app.leave() if answer else None,
+        )
+
     def _begun(self) -> list[Instance]:
         """What this start has started, and did not run before."""
         action = self._app.job_action

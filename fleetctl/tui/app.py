@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from msgspec.structs import replace
 from rich.text import Text
@@ -17,10 +17,9 @@ from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import AppBlur
 from textual.screen import Screen
-from textual.theme import BUILTIN_THEMES, Theme
+from textual.theme import BUILTIN_THEMES
 
 from fleetctl import demo
-from fleetctl.errors import FleetctlError
 from fleetctl.link.mistakes import told
 from fleetctl.model.events import Event
 from fleetctl.model.jobs import Instance, Job
@@ -32,12 +31,12 @@ from fleetctl.tui import clipboard, own_keys
 from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
 from fleetctl.tui.driver import KeyDriver
+from fleetctl.tui.following import Following
 from fleetctl.tui.guide import Guide
 from fleetctl.tui.host import Host, Left
 from fleetctl.tui.kept import Kept
 from fleetctl.tui.lending import Lending
 from fleetctl.tui.limits import Limits
-from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import (
     JobActionEnded,
     JobProgressed,
@@ -45,54 +44,25 @@ from fleetctl.tui.messages import (
     SnapshotTaken,
     SourceFailed,
 )
+from fleetctl.tui.opening import Opening
 from fleetctl.tui.palette import MostUsed, commands, with_one_more
-from fleetctl.tui.palettes import COLOURS_256, OURS, has_256, visible
+from fleetctl.tui.palettes import OURS, visible
 from fleetctl.tui.past.stretch import Stretch, Wanted
 from fleetctl.tui.preferences import FILE, Preferences, read
 from fleetctl.tui.recording import Recording
+from fleetctl.tui.repairing import Repairing
+from fleetctl.tui.rereading import NodesFile, Rereading
 from fleetctl.tui.screen_text import write_screen
-from fleetctl.tui.screens.action import ActionScreen
-from fleetctl.tui.screens.bench import BenchScreen
-from fleetctl.tui.screens.check import CheckScreen
-from fleetctl.tui.screens.choice import Choice, ChoiceScreen
 from fleetctl.tui.screens.dashboard import Dashboard
-from fleetctl.tui.screens.fix import FixScreen
-from fleetctl.tui.screens.help import HelpScreen
-from fleetctl.tui.screens.links import LinksScreen
-from fleetctl.tui.screens.node import NodeScreen
-from fleetctl.tui.screens.timeline import TimelineScreen
-from fleetctl.tui.screens.training import TrainingScreen
-from fleetctl.tui.screens.undo import UndoScreen
 from fleetctl.tui.seen import Seen
-from fleetctl.tui.sixteen import SIXTEEN, has_sixteen
-from fleetctl.tui.sources import follow_logs, watch_fleet
+from fleetctl.tui.sixteen import SIXTEEN
 from fleetctl.tui.switching import Switching
 from fleetctl.tui.targets import ALL
+from fleetctl.tui.theming import Theming
 from fleetctl.tui.under_cursor import UnderCursor
 from fleetctl.tui.web_pages import WebPages
-from fleetctl.undertakings import Watching
 
 INTERVAL_S = 2.0
-LOG_LINES = 1000
-"""Past lines of each log that are read at first."""
-FILE_EVERY_S = 3.0
-"""How often nodes.yaml is checked for changes, with one stat(2)."""
-
-
-class NodesFile(Protocol):
-    """nodes.yaml, which may change while the dashboard is open."""
-
-    def news(self) -> bool:
-        """Whether it changed since the last call, or the last :meth:`read`."""
-
-    def read(self) -> FleetService:
-        """The service of the file as it is now.
-
-        :raises FleetctlError: the file is missing or wrong.
-        """
-
-    def notes(self) -> Sequence[str]:
-        """What the user should know of the file before anything is connected to, each told once."""
 
 
 def preferences(path: str = FILE) -> Preferences:
@@ -101,7 +71,7 @@ def preferences(path: str = FILE) -> Preferences:
     return read(themes, own_keys.KEYS, own_keys.PLACES, path)
 
 
-class FleetApp(Host):
+class FleetApp(Opening):
     """The dashboard of one fleet.
 
     :param service: is not closed here.
@@ -139,17 +109,17 @@ class FleetApp(Host):
         super().__init__(
             service, interval_s, kept, limits=limits, preferences=preferences, seen=seen
         )
-        self._file = file
+        self.rereading = Rereading(self, file) if file else None
         self._write = write
-        self._watch: Watching | None = None
         self.set_keymap(self.preferences.keys)
-        for theme in (SIXTEEN, *OURS):
-            self.register_theme(theme)
+        self.theming = Theming(self)
         if kept is not None:
-            self._take_theme(self.preferences.theme or kept.theme)
+            self.theming.take(self.preferences.theme or kept.theme)
+        self.following = Following(self)
         self.guide = Guide(self)
         self.acting = Acting(self)
         self.lending = Lending(self)
+        self.repairing = Repairing(self)
         self.web_pages = WebPages(self)
         self.switching = Switching(self)
         self.recording = Recording(self, keep=keep_events)
@@ -164,16 +134,6 @@ class FleetApp(Host):
         """The dashboard is the bottom screen."""
         return Dashboard()
 
-    def _take_theme(self, name: str) -> None:
-        """Take the theme of that name, where the terminal has its colours."""
-        known = self.available_themes.get(name)
-        if known and (known.ansi or not has_sixteen(self.console)):
-            self.theme = name
-        elif has_sixteen(self.console):
-            self.theme = SIXTEEN.name
-        elif has_256(self.console):
-            self.theme = COLOURS_256.name
-
     def get_css_variables(self) -> dict[str, str]:
         return visible(self.current_theme, super().get_css_variables())
 
@@ -182,17 +142,13 @@ class FleetApp(Host):
             self.kept = kept
             self._write(kept)
 
-    def _theme_chosen(self, theme: Theme) -> None:
-        if not self.preferences.theme:
-            self.keep(replace(self.kept, theme=theme.name))
-
     def on_app_blur(self, event: AppBlur) -> None:
         """A browser has lost the keyboard, or never had one: keys are named for fingers, too."""
         if self.limits.in_browser:
             event.prevent_default()
 
     def on_mount(self) -> None:
-        self.theme_changed_signal.subscribe(self, self._theme_chosen)
+        self.theme_changed_signal.subscribe(self, self.theming.chosen)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -200,11 +156,11 @@ class FleetApp(Host):
         # imported modules stay: collecting them again and again would delay keys
         gc.freeze()
         self.guide.greet()
-        self._tell_notes()
         self.recording.begin()
-        self._watch_fleet()
-        self._follow()
-        self.set_interval(FILE_EVERY_S, self._look_at_file)
+        self.following.watch()
+        self.following.follow()
+        if self.rereading:
+            self.rereading.begin()
 
     def _fatal_error(self) -> None:
         """A bug ends the dashboard with a sentence; its traceback is in a file."""
@@ -224,8 +180,8 @@ class FleetApp(Host):
         self.snapshot = None
         self.job_action = None
         self._dashboard.take_job()
-        self._watch_fleet()
-        self._follow()
+        self.following.watch()
+        self.following.follow()
 
     @property
     def _job(self) -> str | None:
@@ -233,34 +189,9 @@ class FleetApp(Host):
 
     # sources
 
-    def _watch_fleet(self) -> None:
-        self._watch = watch = self.service.watch(self.interval_s)
-        self._source("fleet", lambda: watch_fleet(watch, self.post_message))
-
-    def _follow(self) -> None:
-        self._source("logs", lambda: follow_logs(self.service, LOG_LINES, self.post_message))
-
-    def _source(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a source in the background; it is started again when it fails."""
-
-        def failed(why: str) -> None:
-            self.post_message(SourceFailed(name, why))
-
-        in_background(
-            self, work(), title=f"watching the {name}", group=name, exclusive=True, failed=failed
-        )
-
     @on(SourceFailed)
     def _source_failed(self, message: SourceFailed) -> None:
-        again = {"fleet": self._watch_fleet, "logs": self._follow}[message.source]
-        self.notify(
-            f"{message.why} It is begun anew in 5 seconds.",
-            title=f"Watching the {message.source} broke",
-            severity="error",
-            timeout=20,
-            markup=False,
-        )
-        self.set_timer(5.0, again)
+        self.following.failed(message)
 
     @on(SnapshotTaken)
     def _snapshot_taken(self, message: SnapshotTaken) -> None:
@@ -276,8 +207,8 @@ class FleetApp(Host):
 
     @on(LogsArrived)
     def _logs_arrived(self, message: LogsArrived) -> None:
-        if self.screen_stack and message.job == self._job:  # it is empty while the app closes
-            self._dashboard.query_one(LogPanel).take(message.events)
+        if self.screen_stack:  # it is empty while the app closes
+            self._dashboard.take_logs(message.job, message.events)
 
     @property
     def _dashboard(self) -> Dashboard:
@@ -295,15 +226,14 @@ class FleetApp(Host):
 
     def hurry(self) -> None:
         """Ask every node everything at once."""
-        if self._watch:
-            self._watch.hurry()
+        self.following.hurry()
 
     action_hurry = hurry
 
     def every(self, interval_s: float) -> None:
         """Ask each node every ``interval_s`` seconds from now on."""
         self.interval_s = interval_s
-        self._watch_fleet()
+        self.following.watch()
 
     # start, stop, restart
 
@@ -342,41 +272,10 @@ class FleetApp(Host):
             self.hurry()
             self.acting.is_over()
 
-    def action_open_action(self) -> None:
-        """Show the current or last start or stop."""
-        if self.job_action:
-            self.push_screen(ActionScreen())
-        else:
-            self.notify("Nothing was started or stopped here yet.")
-
     # looking closer
-
-    def show_node(self, node: str) -> None:
-        """Show all that is known of ``node``."""
-        self.push_screen(NodeScreen(node))
 
     def choose_node(self, node: str) -> None:
         self._dashboard.choose_node(node)
-
-    def action_check(self) -> None:
-        """Ask everything, and show which node reaches which."""
-        self.hurry()
-        self.push_screen(CheckScreen())
-
-    def action_training(self) -> None:
-        """Show how far each rank is, and what the loss did."""
-        self.push_screen(TrainingScreen())
-
-    def action_links(self) -> None:
-        """Show every link and path over time."""
-        self.push_screen(LinksScreen())
-
-    def action_bench(self) -> None:
-        """Offer to measure what the links carry."""
-        self.push_screen(BenchScreen())
-
-    def show_bench(self) -> None:
-        self.push_screen(BenchScreen(begin=True))
 
     async def past(self, since_s: float, until_s: float, wanted: Wanted) -> Stretch:
         return await self.recording.past(since_s, until_s, wanted)
@@ -395,50 +294,25 @@ class FleetApp(Host):
 
     def action_fix(self) -> None:
         """Show the commands that repair what the cursor is on."""
-        self.fix(self.under_cursor)
+        self.repairing.fix(self.under_cursor)
 
     def fix(self, under: UnderCursor) -> None:
-        if nodes := self._repairable(under, "F shows the repairs of all."):
-            self.push_screen(FixScreen(nodes, under.problems or None))
+        self.repairing.fix(under)
 
     def action_fix_all(self) -> None:
         """Show the commands that repair all that is wrong."""
-        self.push_screen(FixScreen(self._inside))
+        self.repairing.fix_all()
 
     def repair_ended(self, outcome: StepOutcome, *, undone: bool) -> None:
-        if outcome.state == "done":
-            one = outcome.node, outcome.code
-            others = tuple(kept for kept in self.repaired if kept != one)
-            self.seen.repaired = self.repaired = others if undone else (*others, one)
+        self.repairing.ended(outcome, undone=undone)
 
     def action_undo(self) -> None:
         """Show the commands that undo the repairs of the node under the cursor."""
-        if nodes := self._repairable(self.under_cursor, "U shows those of all nodes."):
-            self.push_screen(UndoScreen(nodes))
+        self.repairing.undo(self.under_cursor)
 
     def action_undo_all(self) -> None:
         """Show the commands that undo all repairs."""
-        self.push_screen(UndoScreen(self._inside))
-
-    @property
-    def _inside(self) -> list[str]:
-        nodes = self.service.fleet.nodes
-        return [name for name, node in nodes.items() if node.connection != "none"]
-
-    def _repairable(self, under: UnderCursor, instead: str) -> list[str]:
-        """The nodes of ``under`` that can be logged into; says so if there is none."""
-        nodes = [name for name in self._inside if name in under.nodes]
-        if under.problems:
-            return list(under.nodes) or self._inside
-        if not under.name:
-            self.notify(f"The cursor is on no node and no problem. {instead}")
-        elif not nodes:
-            self.notify(f"{under.name} cannot be logged into.")
-        return nodes
-
-    def action_events(self) -> None:
-        """Show what changed, also before the dashboard was opened, as a timeline."""
-        self.push_screen(TimelineScreen())
+        self.repairing.undo_all()
 
     def action_write_screen(self) -> None:
         """Write what is on the screen into a new file, as plain text."""
@@ -455,11 +329,6 @@ class FleetApp(Host):
             super().copy_to_clipboard(text)
         lines = count(text.count("\n") + 1, "line")
         self.notify(f"{lines} copied by {way or clipboard.OSC_52}", markup=False)
-
-    def action_help(self) -> None:
-        """Show the keys."""
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.screen.active_bindings.values()))
 
     # attach
 
@@ -507,50 +376,16 @@ class FleetApp(Host):
 
     # nodes.yaml
 
-    def _tell_notes(self) -> None:
-        for note in self._file.notes() if self._file else ():
-            self.notify(note, title="note", timeout=20, markup=False)
-
-    def _look_at_file(self) -> None:
-        self._tell_notes()
-        if self._file and self._file.news():
-            self.notify("Ctrl-p, then: Read nodes.yaml again.", title="nodes.yaml was changed")
-
     def action_reread(self) -> None:
         """Open the dashboard again with nodes.yaml as it is now."""
-        if self._file is None:
-            return
-        if self.job_action and not self.job_action.ended:
-            self.notify(f"Not while a {self.job_action.kind} goes on; o shows it.")
-            return
-        try:
-            again = self._file.read()
-            job = again.fleet.jobs.get(self._job or "")
-            self.seen.keep_nodes(again.fleet.nodes)
-            self.exit(Left(again=again.with_job(job) if job else again))
-        except FleetctlError as error:
-            self.notify(
-                str(error),
-                title="nodes.yaml is not taken as it is; all goes on as before",
-                severity="error",
-                timeout=20,
-                markup=False,
-            )
+        if self.rereading:
+            self.rereading.reread()
 
     # leaving
 
     def action_leave(self) -> None:
         """Leave; what runs on the nodes goes on. Asks first during a stop or restart."""
-        action = self.job_action
-        if action is None or action.ended or action.kind == "start":
-            self.leave()
-            return
-        body = f"{action.summary}.\nWhat is half stopped or not yet started again stays so."
-        choices = [Choice("", "Stay"), Choice("leave", "Leave now")]
-        self.push_screen(
-            ChoiceScreen(f"A {action.kind} goes on", body, choices),
-            lambda answer: self.leave() if answer else None,
-        )
+        self.acting.ask_to_leave()
 
     def leave(self, return_code: int = 0) -> None:
         """Leave at once, without asking."""

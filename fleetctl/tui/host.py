@@ -147,6 +147,10 @@ class Host(App[Left]):
         """Show the commands that repair ``under``."""
         raise NotImplementedError
 
+    def leave(self, return_code: int = 0) -> None:
+        """Leave at once, without asking."""
+        raise NotImplementedError
+
     def action_stop(self) -> None:
         """Stop, after asking; while a start goes on: end that."""
         raise NotImplementedError

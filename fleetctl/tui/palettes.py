@@ -4,70 +4,52 @@ is mended in all others: borders that can be seen."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 from textual.theme import Theme
 
-COLOURS_256 = Theme(
-    name="colours-256",
-    dark=True,
-    primary="#5fafff",
-    secondary="#5f87af",
-    accent="#ffaf5f",
-    success="#87d787",
-    warning="#ffaf5f",
-    error="#ff5f5f",
-    foreground="#e4e4e4",
-    background="#121212",
-    surface="#1c1c1c",
-    panel="#262626",
-    boost="#303030",
-    variables={  # those that Textual would mix from others, between the colours that there are
-        "panel-lighten-2": "#6c6c6c",
-        "surface-lighten-1": "#303030",
-        "foreground-muted": "#9e9e9e",
-        "text-muted": "#9e9e9e",
-        "text-primary": "#87afff",
-        "text-secondary": "#87afaf",
-        "text-accent": "#ffaf5f",
-        "text-success": "#87d787",
-        "text-warning": "#ffaf5f",
-        "text-error": "#ff5f5f",
-        "footer-background": "#262626",
-        "footer-key-foreground": "#ffaf5f",
-        "footer-description-foreground": "#e4e4e4",
-    },
-)
-LIGHT = Theme(
-    name="light",
-    dark=False,
-    primary="#005faf",
-    secondary="#005f87",
-    accent="#875f00",
-    success="#005f00",
-    warning="#875f00",
-    error="#af0000",
-    foreground="#1c1c1c",
-    background="#ffffff",
-    surface="#ffffff",
-    panel="#e4e4e4",
-    boost="#eeeeee",
-    variables={
-        "panel-lighten-2": "#8a8a8a",
-        "surface-lighten-1": "#d0d0d0",
-        "foreground-muted": "#585858",
-        "text-muted": "#585858",
-        "text-primary": "#005faf",
-        "text-secondary": "#005f87",
-        "text-accent": "#875f00",
-        "text-success": "#005f00",
-        "text-warning": "#875f00",
-        "text-error": "#af0000",
-        "footer-background": "#e4e4e4",
-        "footer-key-foreground": "#875f00",
-        "footer-description-foreground": "#1c1c1c",
-    },
-)
+_OWN = {
+    "primary": ("#5fafff", "#005faf"),
+    "secondary": ("#5f87af", "#005f87"),
+    "accent": ("#ffaf5f", "#875f00"),
+    "success": ("#87d787", "#005f00"),
+    "warning": ("#ffaf5f", "#875f00"),
+    "error": ("#ff5f5f", "#af0000"),
+    "foreground": ("#e4e4e4", "#1c1c1c"),
+    "background": ("#121212", "#ffffff"),
+    "surface": ("#1c1c1c", "#ffffff"),
+    "panel": ("#262626", "#e4e4e4"),
+    "boost": ("#303030", "#eeeeee"),
+}
+"""By name: for a dark ground, and for a light one. Each is one of the 256 colours of xterm."""
+_MIXED = {
+    "panel-lighten-2": ("#6c6c6c", "#8a8a8a"),
+    "surface-lighten-1": ("#303030", "#d0d0d0"),
+    "foreground-muted": ("#9e9e9e", "#585858"),
+    "text-muted": ("#9e9e9e", "#585858"),
+    "text-primary": ("#87afff", "#005faf"),
+    "text-secondary": ("#87afaf", "#005f87"),
+    "text-accent": ("#ffaf5f", "#875f00"),
+    "text-success": ("#87d787", "#005f00"),
+    "text-warning": ("#ffaf5f", "#875f00"),
+    "text-error": ("#ff5f5f", "#af0000"),
+    "footer-background": ("#262626", "#e4e4e4"),
+    "footer-key-foreground": ("#ffaf5f", "#875f00"),
+    "footer-description-foreground": ("#e4e4e4", "#1c1c1c"),
+}
+"""The same of those that Textual would mix from others, between the colours that there are."""
+
+
+def _theme(name: str, *, dark: bool) -> Theme:
+    column = 0 if dark else 1
+    own: dict[str, Any] = {of: colours[column] for of, colours in _OWN.items()}
+    mixed = {of: colours[column] for of, colours in _MIXED.items()}
+    return Theme(name=name, dark=dark, variables=mixed, **own)
+
+
+COLOURS_256 = _theme("colours-256", dark=True)
+LIGHT = _theme("light", dark=False)
 """Dark on white, in colours that a terminal with 256 has, too."""
 OURS = (COLOURS_256, LIGHT)
 

@@ -15,7 +15,7 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.progress import Progress
 from fleetctl.model.status import Problem
 from fleetctl.service import Attached
-from fleetctl.tui import app as app_module
+from fleetctl.tui import rereading
 from fleetctl.tui.host import Left
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.widgets import headline
@@ -384,7 +384,7 @@ def test_leaving_in_the_middle_of_a_stop_asks() -> None:
 def test_a_changed_file_is_told_and_read_again_only_where_it_can_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(app_module, "FILE_EVERY_S", 0.05)
+    monkeypatch.setattr(rereading, "EVERY_S", 0.05)
     file = EditedFile()
     file.noted = ["/x/nodes.yaml decides which host keys count (known_hosts: ./keys for pi4)"]
 

@@ -21,7 +21,7 @@ RED, GREEN, BRIGHT_RED = "color(1)", "color(2)", "color(9)"
 
 @pytest.fixture(autouse=True)
 def many_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetctl.tui.app.has_sixteen", lambda console: False)
+    monkeypatch.setattr("fleetctl.tui.theming.has_sixteen", lambda console: False)
 
 
 def opened(
@@ -135,7 +135,7 @@ def test_a_theme_that_is_chosen_is_kept() -> None:
 def test_with_16_colours_good_and_wrong_differ_and_nothing_ordinary_is_red(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fleetctl.tui.app.has_sixteen", lambda console: True)
+    monkeypatch.setattr("fleetctl.tui.theming.has_sixteen", lambda console: True)
     for before in (Kept(), Kept("nord")):  # that has more colours than the terminal
         _, screen = opened(before)
         assert screen.app.theme == SIXTEEN.name

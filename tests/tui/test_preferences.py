@@ -82,7 +82,7 @@ def test_what_is_no_file_of_text_is_refused(tmp_path: Path) -> None:
 def test_keys_and_theme_are_taken_and_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleetctl.tui.app.has_sixteen", lambda console: False)
+    monkeypatch.setattr("fleetctl.tui.theming.has_sixteen", lambda console: False)
     file = tmp_path / "tui.toml"
     file.write_text('theme = "light"\n[keys]\nstop = "X"\nevents = ["E", "f5"]\n')
     written: list[Kept] = []

@@ -39,11 +39,42 @@ def test_the_panels_follow_and_history_stays(size: tuple[int, int]) -> None:
         other.write("rank0@mini1", "a story begins")
         screen.stage.write("server@mini1", "step 2")
         await screen.until("a story begins", gone="step 2")
-        assert len(screen.app.screen.query(LogPanel)) == 1
+        assert sum(panel.display for panel in screen.app.screen.query(LogPanel)) == 1
         await screen.type("J", "up", "enter")
-        await screen.until(" edp ● ready", "5/5 ready", gone="a story begins")
+        await screen.until(" edp ● ready", "5/5 ready", "step 2", gone="a story begins")
 
     played(play, size=size)
+
+
+def test_logs_and_their_filters_stay_and_go_on_while_another_job_is_shown() -> None:
+    async def play(screen: Screen) -> None:
+        screen.stage.write("server@mini1", *(f"step {number} of many" for number in range(3000)))
+        await screen.until("step 2999 of many")
+        await screen.type("l", "slash", *"7 of many", "enter")
+        await screen.until("filter /7 of many/ 300 of 3,000", "step 2997 of many")
+        await screen.type("z", "J", "down", "enter")
+        await screen.until("Logs · all", "ipad-inference", gone="7 of many")
+        other = screen.app.service
+        assert isinstance(other, Stage) and screen.app.screen.maximized is not None
+        screen.stage.write("server@mini1", "step 3007 of many", "step 3008 of many")
+        other.write("rank0@mini1", "a story begins")
+        await screen.until("a story begins", gone="of many")
+        await screen.type("J", "up", "enter")
+        said = "filter /7 of many/ 301 of 3,002", "step 3007 of many"
+        await screen.until("Logs · server@mini1", *said, gone="a story begins")
+        assert screen.app.screen.focused in list(screen.app.screen.query("LogLines"))
+        await screen.type("z", "escape")
+        await screen.until("step 3008 of many", "Topology", gone="filter /7")
+        await screen.type("g")
+        await screen.until("step 0 of many")
+        await screen.type("J", "down", "enter")
+        await screen.until("a story begins")
+
+    async def body() -> None:
+        async with opened() as screen:
+            await play(screen)
+
+    asyncio.run(asyncio.wait_for(body(), 120))
 
 
 def test_keys_act_on_the_job_that_is_shown() -> None:

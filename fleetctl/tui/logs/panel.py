@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -21,14 +20,15 @@ from textual.timer import Timer
 from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.logs.buffer import LIMIT_BYTES, LogBuffer
 from fleetctl.logs.events import LogEvent
-from fleetctl.logs.matching import Pattern, texts
-from fleetctl.logs.view import LinePosition, LogView
+from fleetctl.logs.matching import texts
+from fleetctl.logs.view import LogView
 from fleetctl.tui.background import in_background
-from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.logs.ask import LogAsk
 from fleetctl.tui.logs.asked_filter import AskedFilter, asked
 from fleetctl.tui.logs.lines import LogLines
+from fleetctl.tui.logs.log_keys import LOG_KEYS
 from fleetctl.tui.logs.saving import lines_of, save
+from fleetctl.tui.logs.searching import Search
 from fleetctl.tui.messages import CursorMoved
 
 REDRAW_S = 0.1
@@ -53,27 +53,7 @@ class LogPanel(Vertical):
     LogPanel:focus-within { border: round $accent; border-title-color: $text; }
     """
     ALLOW_MAXIMIZE = True
-    BINDINGS: ClassVar[list[BindingType]] = with_ids(
-        [
-            Binding("space", "pause", "pause/follow"),
-            Binding("slash", "filter", "filter"),
-            Binding("ctrl+f", "search", "search"),
-            Binding("n", "find(True)", "next match", show=False),
-            Binding("N", "find(False)", "previous match", show=False),
-            Binding("plus", "context(1)", "more context", show=False),
-            Binding("minus", "context(-1)", "less context", show=False),
-            Binding("left_square_bracket", "cycle(-1)", "previous instance", show=False),
-            Binding("right_square_bracket", "cycle(1)", "next instance"),
-            Binding("less_than_sign", "by_time(-1)", "a minute back", show=False),
-            Binding("greater_than_sign", "by_time(1)", "a minute on", show=False),
-            Binding("w", "wrap", "wrap"),
-            Binding("t", "times", "times", show=False),
-            Binding("y", "copy", "copy"),
-            Binding("ctrl+s", "save", "save"),
-            Binding("escape", "clear", "clear search and filter", show=False),
-        ],
-        "logs.",
-    )
+    BINDINGS = LOG_KEYS
 
     class Saved(Message):
         """The lines of the view are in a file."""
@@ -100,10 +80,7 @@ class LogPanel(Vertical):
         self._lines = LogLines(self._buffer, self._view, self._names, self._entitle)
         self._filter = AskedFilter()
         self._context_lines = 0
-        self._search_text = ""
-        self._search: Pattern | None = None
-        self._searching: Iterator[LinePosition | None] | None = None
-        self._search_said = ""
+        self._search = Search()
         self._drawn_s = 0.0
         self._redraw: Timer | None = None
         self._slice: Timer | None = None
@@ -204,7 +181,7 @@ class LogPanel(Vertical):
     def _changed_view(self) -> None:
         """Another filter or other instances: draw everything again."""
         self._filtering = self._view.pending
-        self._searching = None
+        self._search.give_up()
         self._look_on()
         self._lines.redraw()
         self._work_on(_LONG_BREATH_S)
@@ -222,7 +199,11 @@ class LogPanel(Vertical):
 
     def _work_on(self, wait_s: float = _BREATH_S) -> None:
         """Go on filtering or searching, a slice at a time, so that keys are handled in between."""
-        if self._slice is None and self.is_attached and (self._view.pending or self._searching):
+        if (
+            self._slice is None
+            and self.is_attached
+            and (self._view.pending or self._search.goes_on)
+        ):
             self._slice = self.set_timer(wait_s, self._work)
 
     def _work(self) -> None:
@@ -232,8 +213,8 @@ class LogPanel(Vertical):
                 self._lines.settle()
             else:
                 self._draw_soon()
-        elif self._searching:
-            self._find_on(self._searching)
+        elif self._search.goes_on:
+            self._find_on()
         self._work_on()
 
     def _entitle(self) -> None:
@@ -264,9 +245,7 @@ class LogPanel(Vertical):
             of = "…" if self._view.pending and self._filtering else f"{self._view.held:,}"
             text = f"filter {self._filter.shown} {self._view.matched:,} of {of}"
             parts.append(text + (f" ±{self._context_lines}" if self._context_lines else ""))
-        if self._search:
-            said = "takes too long, change it" if self._search.gave_up else self._search_said
-            parts.append(f"search /{self._search_text}/ {said}".rstrip())
+        parts += filter(None, [self._search.title])
         return " · ".join(parts)
 
     # Keys
@@ -326,15 +305,15 @@ class LogPanel(Vertical):
         self.query_one(LogAsk).open("filter", self._filter.text)
 
     def action_search(self) -> None:
-        self.query_one(LogAsk).open("search", self._search_text)
+        self.query_one(LogAsk).open("search", self._search.text)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """With nothing to clear, Escape is left to other widgets."""
-        return action != "clear" or bool(self._search or self._filter.text)
+        return action != "clear" or bool(self._search.pattern or self._filter.text)
 
     def action_clear(self) -> None:
         self.screen.clear_selection()
-        if self._search:
+        if self._search.pattern:
             self._set_search("")
         elif self._filter.text:
             self._set_filter("")
@@ -360,7 +339,7 @@ class LogPanel(Vertical):
     def _kept(self, event: LogAsk.Kept) -> None:
         event.stop()
         self._lines.focus()
-        if event.kind == "search" and self._search:
+        if event.kind == "search" and self._search.pattern:
             self.action_find(False)
 
     def _set_filter(self, text: str) -> None:
@@ -377,38 +356,27 @@ class LogPanel(Vertical):
 
     def _set_search(self, text: str) -> None:
         """:raises UsageError: it is no regular expression."""
-        found = Pattern(text) if text else None
-        self._search_text, self._search, self._search_said = text, found, ""
-        self._searching = None
-        self._lines.set_search(found)
+        self._search = Search(text)
+        self._lines.set_search(self._search.pattern)
 
     def action_find(self, forward: bool) -> None:
         """Go to the next or previous match."""
-        if self._search is None:
+        if self._search.pattern is None:
             self.action_search()
             return
         start = self._lines.here
         if start is None and (bottom := self._lines.bottom):
             # first search: begin with the line at the bottom of the screen
             start = bottom if forward else next(self._view.after(bottom), None)
-        self._search_said = ""
-        self._forward = forward
-        self._searching = self._view.find(self._search, start, forward=forward)
-        self._find_on(self._searching)
+        self._search.begin(self._view, start, forward=forward)
+        self._find_on()
         self._work_on()
 
-    def _find_on(self, searching: Iterator[LinePosition | None]) -> None:
-        until = time.perf_counter() + _SLICE_S
-        for found in searching:
-            if found:
-                self._searching = None
-                self._lines.jump(found)
-                return
-            if time.perf_counter() >= until:
-                return
-        self._searching = None
-        self._search_said = "not found below" if self._forward else "not found above"
-        self._entitle()
+    def _find_on(self) -> None:
+        if found := self._search.work(_SLICE_S):
+            self._lines.jump(found)
+        elif not self._search.goes_on:
+            self._entitle()
 
     # Saving
 

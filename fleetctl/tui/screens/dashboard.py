@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantBlur, DescendantFocus, Resize
 from textual.screen import Screen
@@ -15,16 +14,17 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import OptionList
 
+from fleetctl.logs.events import LogEvent
+from fleetctl.tui.dashboard_keys import DASHBOARD_KEYS
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
-from fleetctl.tui.keymap import with_ids
-from fleetctl.tui.layouts import BESIDE, LAYOUTS, LOW, room
+from fleetctl.tui.layouts import BESIDE, LOW
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
+from fleetctl.tui.screens.division import Division
 from fleetctl.tui.screens.problem import ProblemScreen
 from fleetctl.tui.selection import Selection
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_instance
-from fleetctl.tui.widgets import node_columns
 from fleetctl.tui.widgets.detail_panel import LINES, DetailPanel
 from fleetctl.tui.widgets.find_line import FindLine
 from fleetctl.tui.widgets.guide_line import GuideLine
@@ -37,6 +37,8 @@ from fleetctl.undertakings import Snapshot
 
 Panel = NodesPanel | TopologyPanel | ProblemsPanel | LogPanel
 
+_AWAY = "-away"
+"""The class of logs of a job that is not shown."""
 DETAILS_S = 0.03
 """How long details wait for the next key."""
 
@@ -52,42 +54,7 @@ class Dashboard(Screen[None]):
         (120, "-broad"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = with_ids(
-        [
-            Binding("s", "app.start", "start"),
-            Binding("x", "app.stop", "stop"),
-            Binding("r", "app.restart", "restart"),
-            Binding("a", "app.look_at", "look"),
-            Binding("A", "app.attach", "type"),
-            Binding("f", "app.fix", "fix"),
-            Binding("F", "app.fix_all", "fix all"),
-            Binding("u", "app.undo", "undo"),
-            Binding("U", "app.undo_all", "undo all", show=False),
-            Binding("c", "app.check", "check"),
-            Binding("b", "app.links", "links", show=False),
-            Binding("T", "app.training", "training", show=False),
-            Binding("p", "app.web_page", "page", show=False),
-            Binding("l", "logs", "log"),
-            Binding("L", "all_logs", "all logs", show=False),
-            Binding("slash", "find", "filter", show=False),
-            Binding("n", "find_node", "find node", show=False),
-            Binding("space", "mark", "mark", show=False),
-            Binding("escape", "unmark", "no marks", show=False),
-            Binding("t", "topology", "topology", show=False),
-            Binding("z", "zoom", "zoom", show=False),
-            Binding("1", "layout('1')", "everything", show=False),
-            Binding("2", "layout('2')", "nodes and logs", show=False),
-            Binding("3", "layout('3')", "nodes and details", show=False),
-            Binding("e", "app.events", "timeline", show=False),
-            Binding("J", "app.jobs", "jobs", show=False),
-            Binding("o", "app.open_action", show=False),
-            Binding("ctrl+r", "app.hurry", "ask again", show=False),
-            Binding("question_mark", "app.help", "help", key_display="?"),
-            Binding("d", "app.tour", "tour"),
-            Binding("h", "app.mend", "mend"),
-            Binding("q", "app.leave", "leave"),
-        ]
-    )
+    BINDINGS = DASHBOARD_KEYS
     DEFAULT_CSS = """
     Dashboard { overflow: hidden; }
     Dashboard #body, Dashboard #main { height: 1fr; }
@@ -101,7 +68,7 @@ class Dashboard(Screen[None]):
     Dashboard TopologyPanel.-has-room, Dashboard TopologyPanel.-asked-for,
     Dashboard DetailPanel.-has-room { display: block; }
     Dashboard.-details-below #body { layout: vertical; }
-    Dashboard.-details-below LogPanel { display: none; }
+    Dashboard.-details-below LogPanel, Dashboard LogPanel.-away { display: none; }
     Dashboard.-narrow FooterKey.-spare, Dashboard.-wide FooterKey.-spare { display: none; }
     Dashboard LogPanel { height: 1fr; min-height: 3; }
     """
@@ -109,13 +76,14 @@ class Dashboard(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.selection = Selection()
+        self._logs: dict[str | None, LogPanel] = {}
+        """By name of each job that was shown: its logs, which go on."""
         self._found_in: Panel | None = None
         """The panel that the cursor was in last."""
         self._followed = NOTHING.place
         """The row that the other panels follow."""
         self._details_soon: Timer | None = None
-        self._stepping = False
-        """Whether the nodes' table has steps, by which the room was divided."""
+        self._division = Division(self)
 
     def compose(self) -> ComposeResult:
         service = self.app.service
@@ -136,10 +104,12 @@ class Dashboard(Screen[None]):
 
     def _log_panel(self) -> LogPanel:
         job = self.app.service.job
-        return LogPanel([i.name for i in job.instances if i.command] if job else [])
+        panel = LogPanel([i.name for i in job.instances if i.command] if job else [])
+        self._logs[self._job_name] = panel
+        return panel
 
     def _last_lines(self, instance: str, number: int) -> list[str]:
-        return self.query_one(LogPanel).last_lines(instance, number)
+        return self.logs.last_lines(instance, number)
 
     def take_job(self) -> None:
         """Show the app's job in place of the one that was shown."""
@@ -151,15 +121,37 @@ class Dashboard(Screen[None]):
         self.selection = Selection()
         self._marked()
         self._divide()
-        before = self.query_one(LogPanel)
-        logs = self._log_panel()
+        self._show_logs_of(job.name if job else None)
+
+    @property
+    def logs(self) -> LogPanel:
+        """Of the job that is shown."""
+        return self._logs[self._job_name]
+
+    @property
+    def _job_name(self) -> str | None:
+        job = self.app.service.job
+        return job.name if job else None
+
+    def take_logs(self, job: str | None, events: Sequence[LogEvent]) -> None:
+        """Add lines to the logs of a job, which need not be the one that is shown."""
+        if job in self._logs:
+            self._logs[job].take(events)
+
+    def _show_logs_of(self, job: str | None) -> None:
+        """Put the logs of ``job`` where those of another are; lines and filters of both stay."""
+        before = next(panel for panel in self._logs.values() if not panel.has_class(_AWAY))
         zoomed, focused = self.maximized is before, before.has_focus_within
         if zoomed:
             self.minimize()
+        logs = self._logs.get(job)
+        if logs is None:
+            logs = self._log_panel()
+            self.mount(logs, before=before)
+        before.add_class(_AWAY)
+        logs.remove_class(_AWAY)
         if self._found_in is before:
             self._found_in = logs
-        self.mount(logs, before=before)
-        before.remove()
         if zoomed:
             self.call_after_refresh(self.maximize, logs)
         if focused:
@@ -171,16 +163,12 @@ class Dashboard(Screen[None]):
         self.watch(self.app, "job_action", self._show_action)
         self.watch(self.app, "repaired", self._show_problems, init=False)
         self.query_one(NodesPanel).sort(self.app.kept.sort)
-        self._zoom_as_kept()
+        self._division.zoom_as_kept()
         self.watch(self, "maximized", self._zoomed, init=False)
-
-    # the layout
 
     def action_layout(self, layout: str) -> None:
         """Take one of the layouts, also the next time."""
-        if self.maximized:
-            self.minimize()
-        self.app.keep(replace(self.app.kept, layout="" if layout == LAYOUTS[0] else layout))
+        self._division.take(layout)
         self._divide()
 
     @on(Resize)
@@ -188,40 +176,11 @@ class Dashboard(Screen[None]):
         self._divide()
 
     def _divide(self) -> None:
-        """Give each panel its room."""
-        width, height = self.app.size
-        kept = self.app.kept.layout
-        layout = kept if kept in LAYOUTS else LAYOUTS[0]
-        nodes, topology = self.query_one(NodesPanel), self.query_one(TopologyPanel)
-        self._stepping = nodes.names.steps
-        wants = node_columns.wanted(nodes.names), node_columns.wanted_by_all(nodes.names)
-        known = room(layout, width, height, wants, 0, nodes.lines + 3)
-        drawn = topology.rows_at(known.topology) if known.topology else 0
-        known = room(layout, width, height, wants, drawn, nodes.lines + 3)
-        topology.set_class(known.topology > 0, "-has-room")
-        grown = self.maximized is topology or not known.topology
-        topology.styles.width = "1fr" if grown else known.topology
-        details = self.query_one(DetailPanel)
-        details.set_class(known.details > 0, "-has-room")
-        below = 0 < width <= known.details
-        grown = below or self.maximized is details or not known.details
-        details.styles.width = "1fr" if grown else known.details
-        self.set_class(below, "-details-below")
-        self.query_one("#upper").styles.height = known.upper
+        self._division.divide()
         self._show_details()
 
-    def _zoom_as_kept(self) -> None:
-        panels = (TopologyPanel, NodesPanel, LogPanel, ProblemsPanel, DetailPanel)
-        for panel in panels:
-            if panel.__name__ == self.app.kept.zoomed:
-                found = self.query_one(panel)
-                found.set_class(panel is TopologyPanel, "-asked-for")
-                self.maximize(found)
-                next(w for w in (found, *found.query("*")) if w.focusable).focus()
-
     def _zoomed(self, panel: Widget | None) -> None:
-        zoomed = type(panel).__name__ if panel else ""
-        self.app.keep(replace(self.app.kept, zoomed=zoomed))
+        self._division.keep_zoom(panel)
         self._divide()
 
     @on(NodesPanel.Sorted)
@@ -261,7 +220,7 @@ class Dashboard(Screen[None]):
             return
         row, lines = self.selection.row, list[str]()
         if len(row.instances) == 1:
-            lines = self.query_one(LogPanel).last_lines(row.instances[0].name, LINES)
+            lines = self.logs.last_lines(row.instances[0].name, LINES)
         panel.show(row, self.app.snapshot, lines)
 
     def _row(self) -> UnderCursor | None:
@@ -328,7 +287,7 @@ class Dashboard(Screen[None]):
         self.query_one(NodesPanel).show(snapshot)
         self.query_one(ActionLine).agree(snapshot.status.services)
         self._show_problems()
-        if self.query_one(NodesPanel).names.steps != self._stepping:
+        if self._division.outdated:
             self._divide()
         self._show_details()
 
@@ -359,7 +318,7 @@ class Dashboard(Screen[None]):
 
     def action_logs(self) -> None:
         """Show the log of what is marked, else of the row of the cursor."""
-        under, panel = self.under_cursor, self.query_one(LogPanel)
+        under, panel = self.under_cursor, self.logs
         if started := [i.name for i in under.started]:
             panel.show(started)
         elif under.name and panel.shown is not None:
@@ -370,19 +329,19 @@ class Dashboard(Screen[None]):
 
     def action_all_logs(self) -> None:
         """Show all logs."""
-        panel = self.query_one(LogPanel)
+        panel = self.logs
         panel.show(None)
         self._to_logs(panel)
 
     def show_log(self, instance: str) -> None:
         """Show the log of one instance."""
-        panel = self.query_one(LogPanel)
+        panel = self.logs
         panel.show([instance])
         self._to_logs(panel)
 
     def logs_at(self, at_s: float) -> None:
         """Show what was printed at that time, in seconds since 1970."""
-        panel = self.query_one(LogPanel)
+        panel = self.logs
         self._to_logs(panel)
         panel.go_to_time(at_s)
 

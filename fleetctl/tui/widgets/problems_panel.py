@@ -272,21 +272,16 @@ def group_line(group: Sequence[Problem], *, opened: bool) -> Content:
     hits = dict.fromkeys(name for p in group for name in p.affects)
     others = [name for name in hits if name.rpartition("@")[2] not in names]
     hit = f" → {first_ones(others)}" if others else ""
-    return Content.assemble(
-        drawn(mark(problem.severity)),
-        " ",
-        (problem.code, "bold"),
-        f" on {len(names)} nodes {'▾' if opened else '▸'} {first_ones(names)}{hit}",
-    )
+    sign = "▾" if opened else "▸"
+    return _line(problem, f" on {len(names)} nodes {sign} {first_ones(names)}{hit}")
 
 
 def problem_line(problem: Problem) -> Content:
     """One line: mark, code, summary, affected nodes."""
     others = [name for name in problem.affects if name not in problem.summary]
     hit = f" → {first_ones(others)}" if others else ""
-    return Content.assemble(
-        drawn(mark(problem.severity)),
-        " ",
-        (problem.code, "bold"),
-        f"  {problem.summary}{hit}",
-    )
+    return _line(problem, f"  {problem.summary}{hit}")
+
+
+def _line(problem: Problem, said: str) -> Content:
+    return Content.assemble(drawn(mark(problem.severity)), " ", (problem.code, "bold"), said)
