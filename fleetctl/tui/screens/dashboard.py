@@ -18,7 +18,7 @@ from textual.widgets import OptionList
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.keymap import named
-from fleetctl.tui.layouts import BESIDE, LAYOUTS, LOW, room
+from fleetctl.tui.layouts import LAYOUTS, LOW, room
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.screens.problem import ProblemScreen
@@ -45,13 +45,8 @@ class Dashboard(Screen[None]):
     """The first screen; the others open over it."""
 
     app: Host
-    ALLOW_IN_MAXIMIZED_VIEW = "Footer, FindLine, Headline"
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as in the base
-        (0, "-narrow"),
-        (BESIDE, "-wide"),
-        (120, "-broad"),
-    ]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012
+    ALLOW_IN_MAXIMIZED_VIEW = "KeyLine, FindLine, Headline"
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012 - as in the base
     BINDINGS: ClassVar[list[BindingType]] = named(
         [
             Binding("s", "app.start", "start"),
@@ -89,7 +84,7 @@ class Dashboard(Screen[None]):
         ]
     )
     DEFAULT_CSS = """
-    Dashboard { overflow: hidden; }
+    Dashboard { overflow: hidden; layers: base over; }
     Dashboard #body, Dashboard #main { height: 1fr; }
     Dashboard #main { width: 1fr; }
     Dashboard #upper { height: 11; }
@@ -102,7 +97,6 @@ class Dashboard(Screen[None]):
     Dashboard DetailPanel.-has-room { display: block; }
     Dashboard.-details-below #body { layout: vertical; }
     Dashboard.-details-below LogPanel { display: none; }
-    Dashboard.-narrow FooterKey.-spare, Dashboard.-wide FooterKey.-spare { display: none; }
     Dashboard LogPanel { height: 1fr; min-height: 3; }
     """
 
