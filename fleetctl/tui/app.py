@@ -74,6 +74,9 @@ from fleetctl.undertakings import Watching
 INTERVAL_S = 2.0
 LOG_LINES = 1000
 """Past lines of each log that are read at first."""
+GARBAGE = 10_000
+"""So many new objects are searched for garbage at once. A screen that is drawn makes thousands, of
+which nearly all are gone by themselves: Python's 700 is a tenth of a key's time."""
 FILE_EVERY_S = 3.0
 """How often nodes.yaml is checked for changes, with one stat(2)."""
 
@@ -194,6 +197,7 @@ class FleetApp(Host):
         """Begin the work that takes long, after the first drawing."""
         # imported modules stay: collecting them again and again would delay keys
         gc.freeze()
+        gc.set_threshold(GARBAGE)
         self.guide.greet()
         self._tell_notes()
         self.recording.begin()
