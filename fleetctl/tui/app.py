@@ -63,6 +63,9 @@ from fleetctl.tui.under_cursor import UnderCursor
 from fleetctl.tui.web_pages import WebPages
 
 INTERVAL_S = 2.0
+GARBAGE = 10_000
+"""So many new objects are searched for garbage at once. A screen that is drawn makes thousands, of
+which nearly all are gone by themselves: Python's 700 is a tenth of a key's time."""
 
 
 def preferences(path: str = FILE) -> Preferences:
@@ -155,6 +158,7 @@ class FleetApp(Opening):
         """Begin the work that takes long, after the first drawing."""
         # imported modules stay: collecting them again and again would delay keys
         gc.freeze()
+        gc.set_threshold(GARBAGE)
         self.guide.greet()
         self.recording.begin()
         self.following.watch()

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from textual.dom import DOMNode
-from textual.widgets._footer import FooterKey
 
 from fleetctl import demo
 from fleetctl.cli import run
@@ -24,6 +23,7 @@ from fleetctl.tui.limits import CHANGES, Limits
 from fleetctl.tui.palette import commands
 from fleetctl.tui.screens.action import ActionScreen
 from fleetctl.tui.screens.undo import UndoScreen
+from fleetctl.tui.widgets.key_line import KeyLine
 from tests.tui.stage import Screen, Stage
 from tests.tui.test_limited import public
 from tests.tui.test_own_names import classes
@@ -160,16 +160,16 @@ def test_keys_of_each_screen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_mouse(monkeypatch: pytest.MonkeyPatch) -> None:
     async def act(screen: ReadOnly) -> None:
-        named = {key.action.removeprefix("app.") for key in screen.app.screen.query(FooterKey)
-                 if key.display}  # fmt: skip
+        line = screen.app.screen.query_one(KeyLine)
+        named = {key.action.removeprefix("app.") for key in line.named()}
         assert named and not named & CHANGES
         screen.stage.world.hosts["mini3"].forwarding = False
         screen.stage.change()
         await screen.until("forwarding-off")
         await screen.type("F")
         await screen.until("y runs 1 command", " y run these commands")
-        key = next(k for k in screen.app.screen.query(FooterKey) if k.action == "apply")
-        await screen.refused(lambda: screen.pilot.click(key))
+        at = screen.lines()[-1].index("run these")
+        await screen.refused(lambda: screen.pilot.click(KeyLine, offset=(at, 0)))
 
     played(monkeypatch, act)
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
-from textual.widgets._footer import FooterKey
 
 from fleetctl.model.repairs import KeptRecord, RepairRecord, StepOutcome
 from fleetctl.model.status import RepairStep
@@ -28,19 +27,6 @@ def test_a_key_in_the_topology_acts_on_the_node_with_the_cursor_there(key: str, 
         await screen.until("The cursor is on server@mini1.", f"{kind} only server@mini1")
         await screen.type("escape", "tab", "down")  # that of the nodes followed, too
         await screen.until("x stop worker@mini2")
-
-    played(act, (160, 40))
-
-
-def test_keys_that_stay_the_same_are_not_made_anew() -> None:
-    async def act(screen: Screen) -> None:
-        await screen.type("end", "up", "up")
-        await screen.until("stop worker@pi4")
-        keys = [*screen.app.query(FooterKey)]
-        await screen.type("shift+tab", "left", "up")
-        await screen.until("stop server@mini1", "q leave")
-        await screen.pilot.pause()
-        assert [*screen.app.query(FooterKey)] == keys
 
     played(act, (160, 40))
 

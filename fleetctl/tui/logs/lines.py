@@ -286,7 +286,7 @@ class LogLines(Widget, can_focus=True):
         return self._painter.segments(row, self._left)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        self._painter.forget_styles()
+        self._painter.begin()
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:

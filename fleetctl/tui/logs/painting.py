@@ -48,30 +48,21 @@ class LogPainter:
         """Cells of the longest line drawn since this was last set to 0."""
         self._drawings: LRUCache[object, list[Strip]] = LRUCache(_KEPT_DRAWINGS)
         self._styles: dict[str, Style] = {}
+        self._line_cells, self._name_cells, self._time_cells = 1, 0, 0
 
     def forget(self) -> None:
-        """Empty the caches."""
+        """Empty the caches, and measure again."""
         self._drawings.clear()
+        self.begin()
+
+    def begin(self) -> None:
+        """Measure the room, and look styles up again, before a screen of rows is drawn."""
         self._styles.clear()
-
-    def forget_styles(self) -> None:
-        self._styles.clear()
-
-    @property
-    def _line_cells(self) -> int:
-        """Without the scrollbar."""
-        return max(1, self._screen.size.width - 1)
-
-    @property
-    def _name_cells(self) -> int:
-        if len(self.names) == 1:
-            return 0
-        widest = max(map(cell_len, self.names), default=0)
-        return min(widest, max(4, self._screen.size.width // 3))
-
-    @property
-    def _time_cells(self) -> int:
-        return len("12:00:41 ") if self.times and self._screen.size.width >= _ROOM_FOR_TIMES else 0
+        width = self._screen.size.width
+        widest = max(map(cell_len, self.names), default=0) if len(self.names) != 1 else 0
+        self._line_cells = max(1, width - 1)  # without the scrollbar
+        self._name_cells = min(widest, max(4, width // 3))
+        self._time_cells = len("12:00:41 ") if self.times and width >= _ROOM_FOR_TIMES else 0
 
     @property
     def content_cells(self) -> int:

@@ -18,7 +18,7 @@ from fleetctl.logs.events import LogEvent
 from fleetctl.tui.dashboard_keys import DASHBOARD_KEYS
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
-from fleetctl.tui.layouts import BESIDE, LOW
+from fleetctl.tui.layouts import LOW
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.screens.division import Division
@@ -47,16 +47,11 @@ class Dashboard(Screen[None]):
     """The first screen; the others open over it."""
 
     app: Host
-    ALLOW_IN_MAXIMIZED_VIEW = "Footer, FindLine, Headline"
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as in the base
-        (0, "-narrow"),
-        (BESIDE, "-wide"),
-        (120, "-broad"),
-    ]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012
+    ALLOW_IN_MAXIMIZED_VIEW = "KeyLine, FindLine, Headline"
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012 - as in the base
     BINDINGS = DASHBOARD_KEYS
     DEFAULT_CSS = """
-    Dashboard { overflow: hidden; }
+    Dashboard { overflow: hidden; layers: base over; }
     Dashboard #body, Dashboard #main { height: 1fr; }
     Dashboard #main { width: 1fr; }
     Dashboard #upper { height: 11; }
@@ -69,7 +64,6 @@ class Dashboard(Screen[None]):
     Dashboard DetailPanel.-has-room { display: block; }
     Dashboard.-details-below #body { layout: vertical; }
     Dashboard.-details-below LogPanel, Dashboard LogPanel.-away { display: none; }
-    Dashboard.-narrow FooterKey.-spare, Dashboard.-wide FooterKey.-spare { display: none; }
     Dashboard LogPanel { height: 1fr; min-height: 3; }
     """
 

@@ -9,9 +9,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from fleetctl.tui.keymap import with_ids
+from fleetctl.tui.widgets.key_line import KeyLine
 
 
 class Page(Screen[None]):
@@ -42,7 +42,7 @@ class Page(Screen[None]):
         body = self.body()
         body.add_class("body")
         yield body
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(".body").focus()

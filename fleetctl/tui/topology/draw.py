@@ -57,6 +57,8 @@ class Topology:
         self._parts = _Parts(self._meshed.fleet)
         self._forms: dict[tuple[int, int], _Form] = {}
         self._pads: Pads = {}
+        self._newest: tuple[FleetStatus | None, Appearance] | None = None
+        """The status that was drawn last: the cursor moves more often than it changes."""
 
     def draw(
         self, status: FleetStatus | None, columns: int, rows: int, cursor: str = ""
@@ -69,8 +71,9 @@ class Topology:
         columns = max(columns, 1)
         if (columns, rows) not in self._forms:
             self._forms[columns, rows] = self._fitting(columns, rows)
-        look = self._look(status)
-        whole = self._composed(look, self._forms[columns, rows], columns, cursor)
+        if self._newest is None or self._newest[0] is not status:
+            self._newest = status, self._look(status)
+        whole = self._composed(self._newest[1], self._forms[columns, rows], columns, cursor)
         return whole.sheet().drawing(columns)
 
     def cables(self, node: str, network: str) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.quantities import count, duration
@@ -26,6 +25,7 @@ from fleetctl.tui.sheets import (
 )
 from fleetctl.tui.tones import state, toned
 from fleetctl.tui.under_cursor import UnderCursor
+from fleetctl.tui.widgets.sheet import Sheet
 from fleetctl.undertakings import Snapshot
 from fleetctl.words.check import node_lines
 from fleetctl.words.problems import nodes_of
@@ -50,10 +50,9 @@ class DetailPanel(VerticalScroll):
     def __init__(self, seen: Seen) -> None:
         super().__init__()
         self._seen = seen
-        self._shown = Content()
 
     def compose(self) -> ComposeResult:
-        yield Static(id="text", markup=False)
+        yield Sheet()
 
     def show(self, under: UnderCursor, snapshot: Snapshot | None, lines: Sequence[str]) -> None:
         """Show what is known of ``under``.
@@ -65,12 +64,7 @@ class DetailPanel(VerticalScroll):
         if title != self.border_title:
             self.border_title = title
             self.scroll_home(animate=False)
-        if text != self._shown:
-            before, self._shown = self._shown, text
-            grown = [len(line) for line in before.split("\n")] != [
-                len(line) for line in text.split("\n")
-            ]
-            self.query_one("#text", Static).update(text, layout=grown)
+        self.query_one(Sheet).show(text)
 
 
 def _sheet(

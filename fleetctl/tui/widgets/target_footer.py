@@ -2,62 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
+from msgspec.structs import replace
+from textual.events import Resize
 
 from fleetctl.model.jobs import Job
 from fleetctl.tui.eliding import among
-from fleetctl.tui.host import Host
 from fleetctl.tui.selection import fix_words, stop_words
 from fleetctl.tui.under_cursor import UnderCursor
+from fleetctl.tui.widgets.key_line import KeyLine, NamedKey
 
 _SPARE = frozenset({"app.attach", "app.check", "app.undo", "app.fix_all", "logs"})
 """Actions whose keys are named only where there is room."""
+_ROOM = 120
+"""So many columns have room for all."""
 _NAMES: tuple[tuple[int, int], ...] = ((150, 54), (120, 24), (0, 16))
 """From how many columns on a name has how many."""
 
 
-class TargetFooter(Footer):
-    """A footer that names what is stopped and repaired: ``x stop worker@pi5``."""
-
-    app: Host
+class TargetFooter(KeyLine):
+    """A line of keys that names what is stopped and repaired: ``x stop worker@pi5``."""
 
     def __init__(self) -> None:
-        super().__init__(show_command_palette=False)
+        super().__init__()
         self._targets: Mapping[str, str] = {}
-        self._shown: list[tuple[Binding, bool]] | None = None
 
-    def _keys(self) -> list[tuple[Binding, bool]]:
-        """The keys to be named, and whether each may be pressed now."""
-        bindings = self.screen.active_bindings.values()
-        return [
-            (bound.binding, bound.enabled)
-            for bound in bindings
-            if bound.binding.show and self._is_done(bound.binding.action)
-        ]
+    def on_resize(self, event: Resize) -> None:
+        self.renew()
 
-    def _is_done(self, action: str) -> bool:
+    def named(self) -> Iterator[NamedKey]:
         """Keys of what is refused here are not named; each says why it does nothing."""
-        return not self.app.limits.refusal(action.removeprefix("app."))
-
-    async def recompose(self) -> None:
-        """Textual asks for it whenever the focus moves; mostly the keys stay the same."""
-        if self._keys() != self._shown:
-            await super().recompose()
-
-    def compose(self) -> ComposeResult:
-        self._shown = self._keys() if self._bindings_ready else None
-        for key in super().compose():
-            if isinstance(key, FooterKey):
-                key.set_class(key.action in _SPARE, "-spare")
-                if not self._is_done(key.action):
-                    key.display = False
-                key.description = self._targets.get(key.action, key.description)
-            yield key
+        hidden = _SPARE if self.app.size.width < _ROOM else frozenset[str]()
+        for one in super().named():
+            refused = self.app.limits.refusal(one.action.removeprefix("app."))
+            if one.action not in hidden and not refused:
+                yield replace(one, words=self._targets.get(one.action, one.words))
 
     def show(self, under: UnderCursor, job: Job | None) -> None:
         """Name what the keys act on."""
@@ -71,8 +51,4 @@ class TargetFooter(Footer):
         }
         if targets != self._targets:
             self._targets = targets
-            for key in self.query(FooterKey):
-                if key.action in targets and key.description != targets[key.action]:
-                    moved = len(key.description) != len(targets[key.action])
-                    key.description = targets[key.action]
-                    key.refresh(layout=moved)  # that of the whole screen takes long
+            self.renew()

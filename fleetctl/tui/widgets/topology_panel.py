@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import ClassVar
 
 from textual import on
@@ -158,12 +159,20 @@ class TopologyPanel(ScrollView, can_focus=True):
             drawing = self._topology.draw(self._status, columns - _SCROLLBAR, rows, named)
         if drawing == self._drawing:
             return
-        self._drawing = drawing
+        before, self._drawing = self._drawing, drawing
         if self._cursor is None:
             self._cursor = next(iter(drawing.places), None)
         self.post_message(CursorMoved())
         self.virtual_size = Size(0, len(drawing.rows))
-        self.refresh()
+        self._refresh_rows(before)
+
+    def _refresh_rows(self, before: Drawing) -> None:
+        """Draw the rows again that differ from those of ``before``; mostly a round trip did."""
+        top, width = self.scroll_offset.y, self.content_size.width
+        rows = zip_longest(before.rows, self._drawing.rows)
+        self.refresh(
+            *(Region(0, y - top, width, 1) for y, (old, new) in enumerate(rows) if old != new)
+        )
 
     def render_line(self, y: int) -> Strip:
         """Line API: one row of the drawing."""
