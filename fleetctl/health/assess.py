@@ -316,7 +316,7 @@ def instance_status(fleet: Fleet, instance: Instance, look: Look) -> ServiceStat
         return service_status(fleet.name, instance, look.facts)
     if fleet.nodes[instance.node].connection != "none":
         return unknown_status(instance, f"{instance.node} has not answered yet")
-    answers = look.answers.get(instance.name)
+    answers = look.answers.get((instance.job, instance.name))
     status = unknown_status(instance, f"{instance.node} cannot be logged into")
     if answers is None:
         return status
