@@ -15,6 +15,7 @@ from fleetctl.alerts import deciding
 from fleetctl.alerts.causes import Past, causes, is_over, wanted
 from fleetctl.alerts.keeping import Delivery, Kept, Waiting, place, read_kept, write_kept
 from fleetctl.alerts.sending import send
+from fleetctl.health.all_jobs import together
 from fleetctl.link.mistakes import told
 from fleetctl.marks import mark
 from fleetctl.model.alerts import AlertRule, Cause
@@ -76,9 +77,10 @@ class Alerting:
 
     def take(self, snapshot: Snapshot, events: Sequence[Event]) -> None:
         """Take what was seen; returns at once, and never raises."""
-        kept, status = self._kept, snapshot.status
+        kept = self._kept
         if not snapshot.complete or not (self._fleet.alerts or kept.rules):
             return
+        status = snapshot.status if snapshot.status.job is None else together([snapshot.status])
         at = status.generated_at
         past = kept.past = kept.past or Past(at, at)
         gap = not 0 <= (at - past.at).total_seconds() <= GAP_S
@@ -221,9 +223,9 @@ class Alerting:
 def _began(event: Event, cause: Cause) -> bool:
     """Whether ``event`` tells of the same thing as ``cause``."""
     if event.kind == "problem":
-        return event.code == cause.code and event.subject in (cause.subject, cause.node)
+        return event.code == cause.code and event.about in (cause.subject, cause.node)
     if cause.kind in ("node-lost", "rank-lost", "job-failed"):
-        return event.subject in (cause.subject, *cause.affects[:1])
+        return event.about in (cause.subject, *cause.affects[:1])
     return False
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleetctl.errors import (
     ConnectFailed,
@@ -17,7 +17,7 @@ from fleetctl.errors import (
 )
 from fleetctl.health.contact import ALONE, Contacts
 from fleetctl.health.contact import lost as lost_contact
-from fleetctl.health.kinds.instances import CONNECTION_LOST
+from fleetctl.health.kinds.instances import CONNECTION_LOST, OF_INSTANCES
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
 from fleetctl.health.network.quality import Degraded
@@ -118,6 +118,7 @@ def assess(
         problems = _with_job(fleet, job, statuses, facts, problems)
         problems += _of_watch(job, statuses, facts, problems, contacts)
         statuses = _with_reasons(statuses, problems)
+        problems = [replace(p, job=job.name) if p.code in OF_INSTANCES else p for p in problems]
     left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
     problems += of_orphans
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
@@ -136,7 +137,7 @@ def assess(
         progress=job_progress(job, statuses) if job else None,
         jobs=_other_jobs(fleet, job, looks, facts),
     )
-    status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
+    status = replace(status, problems=in_order(fleet, job, status, problems))
     roots = (*diagnosis.roots, *required)
     return Checked(status, roots, facts, fleet, expectations, diagnosis.degraded, diagnosis.broken)
 
@@ -149,7 +150,7 @@ def _with_reasons(
     alone = (problem for problem in problems if problem.code == CONNECTION_LOST.code)
     for name in {name for problem in alone for name in problem.affects}:
         reason = "; ".join(filter(None, (found[name].reason, ALONE)))
-        found[name] = msgspec.structs.replace(found[name], reason=reason)
+        found[name] = replace(found[name], reason=reason)
     return found
 
 
@@ -274,7 +275,7 @@ def _lost(node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosis) -
             f"{node.name} cannot be reached: {error.reason}. The machine itself runs, since it "
             f"answers {answers[0]}: its SSH server or its link to this machine is what fails"
         )
-    return msgspec.structs.replace(problem, affects=tuple(hit), summary=summary)
+    return replace(problem, affects=tuple(hit), summary=summary)
 
 
 def _all_lost(
@@ -321,7 +322,7 @@ def instance_status(fleet: Fleet, instance: Instance, look: Look) -> ServiceStat
     if answers is None:
         return status
     target = instance.ready.value
-    return msgspec.structs.replace(
+    return replace(
         status,
         state="ready" if answers else "stopped",
         reason=None if answers else f"{target} does not answer; it is started by hand",
@@ -351,9 +352,7 @@ def _with_waiting(
             for need in needs
         )
         if blocked and not _stopped_since(instance, looks[instance.node], needs, found):
-            found[instance.name] = msgspec.structs.replace(
-                status, state="waiting", reason=", ".join(missing)
-            )
+            found[instance.name] = replace(status, state="waiting", reason=", ".join(missing))
     return found
 
 
