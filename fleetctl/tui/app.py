@@ -35,6 +35,7 @@ from fleetctl.tui.guide import Guide
 from fleetctl.tui.host import Host, Left
 from fleetctl.tui.kept import Kept
 from fleetctl.tui.keymap import defaults
+from fleetctl.tui.known import Known, show_known
 from fleetctl.tui.lending import Lending
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import (
@@ -112,6 +113,7 @@ class FleetApp(Host):
     :param read_only: nothing is changed on any node.
     :param preferences: what stands in tui.toml.
     :param seen: see :class:`Host`.
+    :param known: what a `fleetctl serve` knows, until all nodes have been asked; None: nothing.
     """
 
     TITLE = "fleetctl"
@@ -135,12 +137,14 @@ class FleetApp(Host):
         read_only: bool = False,
         preferences: Preferences | None = None,
         seen: Seen | None = None,
+        known: Known | None = None,
     ) -> None:
         super().__init__(
             service, interval_s, kept, read_only=read_only, preferences=preferences, seen=seen
         )
         self._file = file
         self._write = write
+        self._known = known
         self._watch: Watching | None = None
         self.set_keymap(self.preferences.keys)
         for theme in (SIXTEEN, *OURS):
@@ -231,6 +235,9 @@ class FleetApp(Host):
     def _watch_fleet(self) -> None:
         self._watch = watch = self.service.watch(self.interval_s)
         self._source("fleet", lambda: watch_fleet(watch, self.post_message))
+        if self._known and self.snapshot is None:
+            work = show_known(self._known, self.service, self.post_message)
+            in_background(self, work, title="fleetctl serve", group="known", exclusive=True)
 
     def _follow(self) -> None:
         self._source("logs", lambda: follow_logs(self.service, LOG_LINES, self.post_message))
@@ -261,6 +268,10 @@ class FleetApp(Host):
     def _snapshot_taken(self, message: SnapshotTaken) -> None:
         if message.snapshot.status.job != self._job:
             return  # of the job that was shown before
+        if message.snapshot.as_of:
+            if self.snapshot is None or not self.snapshot.complete:
+                self.snapshot = message.snapshot
+            return
         if self.snapshot:
             if self.snapshot.complete and not message.snapshot.complete:
                 return  # a new watch has not asked every node yet
