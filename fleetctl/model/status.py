@@ -283,11 +283,6 @@ class JobStatus(Struct, frozen=True):
         """Whether anything of it runs."""
         return any(service.state in ALIVE_STATES for service in self.services.values())
 
-    @property
-    def used(self) -> bool:
-        """Whether anything of it runs, waits or has ended, as far as that is known."""
-        return any(s.state not in ("stopped", "unknown") for s in self.services.values())
-
 
 class OrphanStatus(Struct, frozen=True):
     """An instance that runs, though the chosen job of nodes.yaml does not have it."""

@@ -35,13 +35,23 @@ class ByHand:
         self._held: dict[str, frozenset[_End]] = {}
         """By node: what the instances there are connected to."""
         self._looked = asyncio.Event()
+        self._wanted = {job.name for job in jobs[:1]}
+        """The first job, and those of which something ran meanwhile."""
+
+    def wants(self, instance: Instance) -> bool:
+        """Whether it is to be asked: nobody's program is tried for a job that nothing runs of."""
+        return instance.job in self._wanted
 
     def learn(self, node: str, facts: NodeFacts) -> None:
         """Take what the instances on ``node`` are connected to."""
+        own: set[int] = set()
+        for job in self._jobs:
+            pids = {pid for instance in job.on(node) for pid in own_pids(instance, facts)}
+            own |= pids
+            if pids:
+                self._wanted.add(job.name)
         if not self._jobs or facts.connections is None:
             return
-        mine = (instance for job in self._jobs for instance in job.on(node))
-        own = {pid for instance in mine for pid in own_pids(instance, facts)}
         ends = ((c.remote, c.remote_port) for c in facts.connections if own.intersection(c.pids))
         self._held[node] = frozenset(ends)
         self._looked.set()

@@ -182,7 +182,7 @@ class Observer:
 
         :param now: also try what accepted a connection a moment ago.
         """
-        mine = self._instances(node)
+        mine = [one for one in self._instances(node) if self._by_hand.wants(one)]
         link = self._links.controller()
         answers: dict[tuple[str, str], bool] = {}
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from fleetctl.health.all_jobs import together
 from fleetctl.medians import median
 from fleetctl.model.jobs import Job
-from fleetctl.model.status import FleetStatus
+from fleetctl.model.status import FleetStatus, JobStatus
 from fleetctl.model.targets import ALL_JOBS, choose_in_each
 from fleetctl.model.topology import Fleet
 from fleetctl.observe.watch import LONGEST_PAUSE_S, Watch
@@ -79,6 +79,13 @@ class _Told:
         return msgspec.json.format(msgspec.json.encode(status)) + b"\n"
 
 
+def _used(job: Job, known: JobStatus) -> bool:
+    """Whether anything of it runs, waits or has ended, as far as that is known, beside what is
+    started by hand."""
+    started = (known.services[i.name] for i in job.instances if i.command is not None)
+    return any(service.state not in ("stopped", "unknown") for service in started)
+
+
 def _all_of(each: Sequence[_Told]) -> _Told:
     """One of all jobs, by the oldest look at each node."""
     asked_s = {node: min(one.asked_s[node] for one in each) for node in each[0].asked_s}
@@ -121,7 +128,8 @@ class Newest:
         asked_s = dict(self._watch.asked_s)
         self._measure(asked_s)
         found = self._watch.snapshot()
-        used = [name for name, job in found.status.jobs.items() if job.used and name in self._jobs]
+        beside = list(self._jobs.items())[1:]
+        used = [name for name, job in beside if _used(job, found.status.jobs[name])]
         others = {name: self._watch.snapshot(job=self._jobs[name]).status for name in used}
         if found.complete:
             self._first = _Told(found.status, asked_s)
@@ -152,7 +160,7 @@ class Newest:
 
     async def json(self, asked: Question) -> tuple[bool, bytes] | None:
         """Whether the fleet is healthy, and its status as ``status --json`` prints it; None: not
-        all of it is new enough, and was not within :data:`WAIT_S`.
+        all of it is new enough, and was not within :data:`WAIT_S`, or not all of it is asked.
 
         :raises UnknownJob: the job is not watched.
         :raises UsageError: a target is nothing that is in nodes.yaml.
@@ -160,7 +168,7 @@ class Newest:
         if not self._has(asked.job):
             raise UnknownJob(asked.job)
         if self._first and not self._old(self._first.asked_s, self._first.lost):
-            return self._tell(asked).answer
+            return self._answer(asked)
         for node in self._old(self._watch.asked_s, frozenset()):
             self._watch.ask(node)
         deadline_s = time.monotonic() + WAIT_S
@@ -171,13 +179,28 @@ class Newest:
         self.snapshot()
         if self._first is None or self._old(self._first.asked_s, self._first.lost):
             return None
-        return self._tell(asked).answer
+        return self._answer(asked)
 
     def _has(self, job: str | None) -> bool:
         if job == ALL_JOBS and job not in self._fleet.jobs:
             return self._fleet.jobs.keys() == self._jobs.keys()
         name = next(iter(self._fleet.jobs), None) if job is None else job
         return name in self._jobs or not (name or self._jobs)
+
+    def _answer(self, asked: Question) -> tuple[bool, bytes] | None:
+        """:raises UsageError: a target is nothing that is in nodes.yaml."""
+        told = self._tell(asked)
+        return None if self._leaves_out(told.status) else told.answer
+
+    def _leaves_out(self, status: FleetStatus) -> bool:
+        """Whether something that is started by hand is not asked, since its job is not the first,
+        and nothing else of it runs."""
+        return any(
+            instance.command is None and found.services[instance.name].state == "unknown"
+            for name, found in status.asked_jobs.items()
+            for instance in (self._jobs[name].instances if name != self.first_job else ())
+            if instance.name in found.services
+        )
 
     def _tell(self, asked: Question) -> _Told:
         """:raises UsageError: a target is nothing that is in nodes.yaml."""

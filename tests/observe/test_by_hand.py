@@ -13,7 +13,7 @@ import pytest
 
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import NodeFacts, TcpConnection
-from fleetctl.model.jobs import Instance
+from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.ready import Ready
 from fleetctl.model.topology import SSH, Node
 from fleetctl.observe import by_hand
@@ -136,3 +136,14 @@ def test_what_is_asked_by_http_is_asked_each_time(tried: Tried) -> None:
     of = ByHand([web])
     assert [bounded(ask(of, web.instances[0])) for _ in range(3)] == [True] * 3
     assert tried.times == 3
+
+
+def test_it_is_left_alone_for_a_job_of_which_nothing_ran_yet() -> None:
+    of = ByHand([Job("first", {}), JOB])
+    of.learn("a", facts())
+    assert not of.wants(APP)
+    of.learn("a", connected())
+    assert of.wants(APP)
+    of.learn("a", facts())  # it was stopped since then
+    assert of.wants(APP)
+    assert ByHand([JOB]).wants(APP)

@@ -120,6 +120,31 @@ def test_what_is_kept_is_of_all_jobs_but_for_what_is_wrong_for_those_that_nobody
     watching(Nodes(a=a, b=b), body)
 
 
+def test_a_job_whose_app_is_not_asked_is_not_told_of() -> None:
+    async def body(newest: Newest, _: Watch) -> None:
+        for job in ("later", "all"):
+            assert await newest.json(Question(job)) is None
+        assert (await told(newest, "eval")).services["worker@b"].state == "ready"
+        assert list((await told(newest, "later", "report")).services) == ["report@a"]
+
+    nodes = Nodes(a=node(SERVER), b=node(TRAINS, EVALUATES))
+    nodes.app = None
+    watching(nodes, body)
+
+
+def test_an_app_that_answers_does_not_mean_that_its_job_is_wanted() -> None:
+    async def body(newest: Newest, _: Watch) -> None:
+        assert (await told(newest, "later")).services["app@pad"].state == "ready"
+        kept = newest.snapshot().status
+        assert kept.jobs["later"].services["app@pad"].state == "ready"
+        assert kept.problems == ()
+
+    lacks = {("later", "report@a"): Workplace("missing", None)}
+    nodes = Nodes(a=replace(node(SERVER), workplaces=lacks), b=node(TRAINS, EVALUATES))
+    nodes.app = True
+    watching(nodes, body)
+
+
 def test_the_only_job_is_kept_as_it_is_told() -> None:
     async def body(newest: Newest, _: Watch) -> None:
         kept = newest.snapshot().status

@@ -17,7 +17,7 @@ from tests.health.facts import facts, pane, record
 TEXT = """\
 fleet: fleet
 internet: null
-nodes: {a: {}, b: {}}
+nodes: {a: {}, b: {}, pad: {connection: none, ssh: {host: 10.9.9.9}}}
 jobs:
   train:
     services:
@@ -29,6 +29,7 @@ jobs:
   later:
     services:
       report: {on: a, command: no-such-program, workdir: ~/nowhere}
+      app: {on: pad, ready: {connect: "10.9.9.9:8000"}}
 """
 FLEET = load_text(TEXT, "nodes.yaml")
 JOBS = tuple(FLEET.jobs.values())
@@ -59,10 +60,16 @@ class Nodes:
 
     def __init__(self, **said: NodeFacts) -> None:
         self.said = said
+        self.app: bool | None = False
+        """Whether the app that is started by hand answers; None: it is not asked."""
 
     def watch(self, jobs: tuple[Job, ...] = JOBS, interval_s: float = 0.01) -> Watch:
         async def attend(one: Node, wake: Wake) -> AsyncGenerator[Look, None]:
-            yield Look(facts=self.said[one.name], address="x")
+            if one.name in self.said:
+                yield Look(facts=self.said[one.name], address="x")
+            else:
+                answers = {} if self.app is None else {("later", "app@pad"): self.app}
+                yield Look(answers=answers)
 
         return Watch(
             FLEET,
