@@ -64,7 +64,7 @@ def peer(
 ) -> Callable[[], float]:
     fleet = load(servers.nodes_yaml(count))
     job = fleet.jobs["idle"]
-    asked = questions(fleet, job, derive(fleet), fleet.nodes["n1"], "status")
+    asked = questions(fleet, [job], derive(fleet), fleet.nodes["n1"], "status")
     script = node_script(asked)
     options = f"-F {servers.folder}/{config}"
     env = {**environment(servers.folder), "PDSH_SSH_ARGS_APPEND": options}

@@ -129,9 +129,12 @@ class LiveFleet:
 
     @cached_property
     def observer(self) -> Observer:
+        return self._observer_of(())
+
+    def _observer_of(self, beside: Sequence[Job]) -> Observer:
         from fleetctl.observe.observer import Observer
 
-        return Observer(self.fleet, self.job, self._expectations, self.links)
+        return Observer(self.fleet, self.job, self._expectations, self.links, beside)
 
     @cached_property
     def _former(self) -> FormerNodes:
@@ -171,23 +174,30 @@ class LiveFleet:
             depth=depth,
         )
 
-    def watch(self, interval_s: float, depth: Depth = "check") -> Watch:
+    def watch(
+        self, interval_s: float, depth: Depth = "check", *, beside: Sequence[Job] = ()
+    ) -> Watch:
+        """
+        :param beside: other jobs that are asked for in the same looks.
+        """
         from fleetctl.observe.attention import Wake, attend
         from fleetctl.observe.watch import Watch
 
-        kept = {name: self.observer.conditions(node) for name, node in self.fleet.nodes.items()}
+        observer = self._observer_of(beside) if beside else self.observer
+        kept = {name: observer.conditions(node) for name, node in self.fleet.nodes.items()}
 
         def attend_one(node: Node, wake: Wake) -> AsyncGenerator[Look, None]:
             conditions = kept[node.name]
-            return attend(self.observer, node, conditions, wake, interval_s=interval_s, depth=depth)
+            return attend(observer, node, conditions, wake, interval_s=interval_s, depth=depth)
 
         return Watch(
             self.fleet,
             self.job,
-            lambda: (self.observer.fleet, self.observer.expectations),
+            lambda: (observer.fleet, observer.expectations),
             attend_one,
             interval_s=interval_s,
             depth=depth,
+            beside=beside,
         )
 
     async def raw_answers(self, node: str) -> tuple[RawAnswer, ...]:

@@ -30,6 +30,8 @@ class Snapshot(Struct, frozen=True):
     """By node: when it last answered; nodes that never did are missing."""
     complete: bool = True
     """Whether every node has answered once, or is found lost."""
+    as_of: datetime | None = None
+    """The time of the oldest look, where a `fleetctl serve` tells it; None: these are own looks."""
 
     @property
     def status(self) -> FleetStatus:

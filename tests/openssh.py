@@ -311,7 +311,7 @@ async def served_link(sshd: Server) -> AsyncIterator[Link]:
     fleet = Fleet("test", {}, {"pi4": sshd.node()})
     async with LiveFleet(fleet, None) as service:
         await service.links.get("pi4")
-        newest = Newest(service.watch(60.0), frozenset(fleet.nodes), 60.0)
+        newest = Newest(service.watch(60.0), fleet, (), 60.0)
         server = WarmServer()
         server.serve(Served(service, newest, "", b""))
         async with Door(fleet.name, server.take), Links(fleet, warm=True) as links:

@@ -17,6 +17,7 @@ from fleetctl.alerts.causes import Past, causes, is_over, wanted
 from fleetctl.alerts.keeping import Delivery, Kept, Waiting, place, read_kept, write_kept
 from fleetctl.alerts.other_servers import OtherServers, Verdict, digest, told_as
 from fleetctl.alerts.sending import send
+from fleetctl.health.all_jobs import together
 from fleetctl.link.links import Links
 from fleetctl.link.mistakes import told
 from fleetctl.marks import mark
@@ -112,9 +113,10 @@ class Alerting:
 
     def take(self, snapshot: Snapshot, events: Sequence[Event]) -> None:
         """Take what was seen; returns at once, and never raises."""
-        kept, status = self._kept, snapshot.status
+        kept = self._kept
         if not snapshot.complete or not (self._fleet.alerts or kept.rules):
             return
+        status = snapshot.status if snapshot.status.job is None else together([snapshot.status])
         self._others.reached = tuple(n for n, node in status.nodes.items() if node.ssh.reachable)
         at = status.generated_at
         past = kept.past = kept.past or Past(at, at)
@@ -299,9 +301,9 @@ def _told(rule: AlertRule, message: Message) -> tuple[set[str], set[str]]:
 def _began(event: Event, cause: Cause) -> bool:
     """Whether ``event`` tells of the same thing as ``cause``."""
     if event.kind == "problem":
-        return event.code == cause.code and event.subject in (cause.subject, cause.node)
+        return event.code == cause.code and event.about in (cause.subject, cause.node)
     if cause.kind in ("node-lost", "rank-lost", "job-failed"):
-        return event.subject in (cause.subject, *cause.affects[:1])
+        return event.about in (cause.subject, *cause.affects[:1])
     return False
 
 

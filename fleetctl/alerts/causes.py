@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
+from fleetctl.health.all_jobs import shared_names
 from fleetctl.model.alerts import AlertKind, AlertRule, Cause
 from fleetctl.model.node_status import NodeStatus
 from fleetctl.model.status import ALIVE_STATES, FleetStatus, Problem, ServiceStatus
@@ -44,8 +45,8 @@ class Past(Struct):
         """Remember what ``status`` tells."""
         self.at = status.generated_at
         known = set()
-        for job, services in jobs(status):
-            for name, service in services.items():
+        for job, found in status.jobs.items():
+            for name, service in found.services.items():
                 known.add(f"{job}/{name}")
                 if service.state in ALIVE_STATES:
                     self.ran.add(f"{job}/{name}")
@@ -54,20 +55,23 @@ class Past(Struct):
         self.ran &= known
 
 
-def jobs(status: FleetStatus) -> Iterator[tuple[str, Mapping[str, ServiceStatus]]]:
-    """Each job with its instances; the chosen one first."""
-    if status.job is not None:
-        yield status.job, status.services
-    for name, job in status.jobs.items():
-        yield name, job.services
+def _named(status: FleetStatus) -> Mapping[tuple[str, str], str]:
+    """By job and instance: how it is called in ``status``."""
+    shared = shared_names(status.jobs)
+    return {
+        (job, name): f"{job}/{name}" if name in shared else name
+        for job, found in status.jobs.items()
+        for name in found.services
+    }
 
 
 def causes(status: FleetStatus, fleet: Fleet, past: Past) -> Iterator[Cause]:
-    """All there are in ``status``; what covers others comes before them."""
+    """All there are in ``status``, which is of all jobs; what covers others comes before them."""
     for name, node in status.nodes.items():
         if node.state == "unreachable":
             yield _node_lost(name, node, status)
-    for job, services in jobs(status):
+    for job, found in status.jobs.items():
+        services = found.services
         yield from _job_failed(job, services, status, fleet)
         done = run_ended(services)
         if done and done >= past.since:
@@ -79,8 +83,8 @@ def causes(status: FleetStatus, fleet: Fleet, past: Past) -> Iterator[Cause]:
         if free is not None and free < DISK_LOW_BYTES:
             yield _disk_low(name, free, status)
     for problem in status.problems:
-        if found := _of_problem(problem, status, fleet):
-            yield found
+        if cause := _of_problem(problem, status, fleet):
+            yield cause
 
 
 def run_ended(services: Mapping[str, ServiceStatus]) -> datetime | None:
@@ -136,11 +140,11 @@ def _job_failed(
         return
     first = min(failed, key=lambda name: _ended(failed[name], status))
     others = f", and {count(len(failed) - 1, 'other')}" if len(failed) > 1 else ""
-    text = f"job {job} failed: {_why(first, failed[first], status)}{others}"
+    named = _named(status)
+    text = f"job {job} failed: {_why(named[job, first], failed[first], status)}{others}"
     node, at = failed[first].node, status.generated_at
-    yield Cause(
-        "job-failed", job, text, at, _look(first, job, fleet), job, node, affects=tuple(failed)
-    )
+    affects = tuple(named[job, name] for name in failed)
+    yield Cause("job-failed", job, text, at, _look(first, job, fleet), job, node, affects=affects)
 
 
 def _ended(service: ServiceStatus, status: FleetStatus) -> datetime:
@@ -168,19 +172,21 @@ def _ranks_lost(
     ran: Set[str],
 ) -> Iterator[Cause]:
     goes_on = any(service.state in ALIVE_STATES for service in services.values())
+    named = _named(status)
     for name, service in services.items():
         before = f"{job}/{name}" in ran
         node = status.nodes.get(service.node)
         if service.state == "failed" or (service.state == "exited" and not service.done):
             if not before and not goes_on:
                 continue
-            text = _why(name, service, status)
+            text = _why(named[job, name], service, status)
         elif service.state == "unknown" and node and node.state == "unreachable" and before:
-            text = f"{name} ran, and what became of it is not known: {node.ssh.error}"
+            text = f"{named[job, name]} ran, and what became of it is not known: {node.ssh.error}"
         else:
             continue
         at = status.generated_at
-        yield Cause("rank-lost", name, text, at, _look(name, job, fleet), job, service.node)
+        do = _look(name, job, fleet)
+        yield Cause("rank-lost", named[job, name], text, at, do, job, service.node)
 
 
 def _disk_low(name: str, free: int, status: FleetStatus) -> Cause:
@@ -196,11 +202,13 @@ def _of_problem(problem: Problem, status: FleetStatus, fleet: Fleet) -> Cause | 
             return None
         kind = "problem"
     instances = [name for name in problem.affects if "@" in name]
-    job = next((job for job, services in jobs(status) if {*instances} & {*services}), None)
+    named = _named(status)
+    job = problem.job or next((job for (job, _), name in named.items() if name in instances), None)
     first = next((n for n in instances if n.endswith(f"@{problem.node}")), "")
     if kind in _OF_INSTANCES:
         subject = instances[0] if len(instances) == 1 else job or problem.node or ""
-        do = _look(instances[0], job, fleet)[1:] if instances and job else ("fleetctl status",)
+        bare = instances[0].rpartition("/")[2] if instances else ""
+        do = _look(bare, job, fleet)[1:] if bare and job else ("fleetctl status",)
     else:
         of_instance = problem.code.startswith(("service-", "port-")) and first
         subject = first if of_instance else problem.node or ", ".join(problem.affects)
@@ -222,7 +230,7 @@ def is_over(cause: Cause, status: FleetStatus) -> bool:
     places = _places(cause, status)
     if any(status.nodes[name].state in _UNHEARD for name in places):
         return False
-    of = {name: service for _, services in jobs(status) for name, service in services.items()}
+    of = {name: status.jobs[job].services[own] for (job, own), name in _named(status).items()}
     instances = [of[name] for name in (cause.subject, *cause.affects) if name in of]
     if cause.kind not in ("node-lost", "problem") and any(s.state == "unknown" for s in instances):
         return False
@@ -252,6 +260,7 @@ def wanted(cause: Cause, rule: AlertRule, fleet: Fleet) -> bool:
     if cause.kind not in rule.on:
         return False
     names = {cause.subject, *cause.affects, *([cause.node] if cause.node else [])}
+    names |= {name.rpartition("/")[2] for name in names}
     names |= {part for name in names for part in name.split("@")}
     if rule.targets and not any(fnmatchcase(n, t) for n in names for t in rule.targets):
         return False

@@ -15,7 +15,7 @@ from fleetctl.loading import uncollected
 if TYPE_CHECKING:  # `config` and `lab` use Context too, and do not need these
     from fleetctl.fleet import LiveFleet
     from fleetctl.model.events import Actor
-    from fleetctl.model.jobs import Instance
+    from fleetctl.model.jobs import Instance, Job
     from fleetctl.model.topology import Fleet
     from fleetctl.service import FleetService
 
@@ -86,11 +86,13 @@ def _note(line: str) -> None:
 class NodesFile:
     """The nodes.yaml of ``context``, which may change while it is in use.
 
-    :param warm: see :meth:`Context.service`.
+    :param several: see :meth:`Context.service`.
+    :param warm: as well.
     """
 
-    def __init__(self, context: Context, *, warm: bool = True) -> None:
+    def __init__(self, context: Context, *, several: bool = False, warm: bool = True) -> None:
         self._context = context
+        self._several = several
         self._warm = warm
         self._notes: list[str] = []
         self._seen = self._stamp()
@@ -107,7 +109,14 @@ class NodesFile:
         :raises UsageError: the chosen job is no longer there.
         """
         self._seen = self._stamp() or self._seen
-        return self._context.service(self._notes.append, warm=self._warm)
+        return self._context.service(self._notes.append, several=self._several, warm=self._warm)
+
+    def jobs(self, service: LiveFleet) -> tuple[Job, ...]:
+        """The job of ``service``, which was read, if one was chosen; else all jobs."""
+        fleet = service.fleet
+        if service.job is None or self._context.job is None or self._context.means_all(fleet):
+            return tuple(fleet.jobs.values())
+        return (service.job,)
 
     def path(self) -> Path:
         """Where it is.

@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from fleetctl.cli.apart import start_apart
 from fleetctl.cli.context import Context, NodesFile
 from fleetctl.cli.terminal import given_back, require_screen
 from fleetctl.demo import present
 from fleetctl.errors import ConfigError, FleetctlError
+from fleetctl.model.status import FleetStatus
+from fleetctl.serve.quick import served
 
 if TYPE_CHECKING:
     from fleetctl.service import FleetService
     from fleetctl.tui.app import FleetApp
+    from fleetctl.tui.known import Known
     from fleetctl.tui.seen import Seen
 
 EXAMPLE = Path("nodes.yaml")
@@ -93,7 +97,8 @@ async def _show(
     async with service:
         from fleetctl.tui.host import Left
 
-        app = _app(file, service, seen, read_only, in_browser=browser_of is not None)
+        known = None if context.fresh else _known(file.path())
+        app = _app(file, service, seen, known, read_only, in_browser=browser_of is not None)
 
         def go_on(instances: tuple[str, ...]) -> None:
             if instances:
@@ -119,8 +124,24 @@ async def _show(
     return app.return_code or 0, left.again
 
 
+def _known(path: Path) -> Known:
+    """What a `fleetctl serve` tells of the file."""
+
+    def ask(job: str | None) -> FleetStatus | None:
+        found = served(str(path), job)
+        return found and msgspec.json.decode(found[1], type=FleetStatus)
+
+    return ask
+
+
 def _app(
-    file: NodesFile, service: FleetService, seen: Seen, read_only: bool, *, in_browser: bool
+    file: NodesFile,
+    service: FleetService,
+    seen: Seen,
+    known: Known | None,
+    read_only: bool,
+    *,
+    in_browser: bool,
 ) -> FleetApp:
     from fleetctl.tui import kept
     from fleetctl.tui.app import FleetApp, preferences
@@ -131,6 +152,7 @@ def _app(
         "kept": kept.read(),
         "preferences": preferences(),
         "seen": seen,
+        "known": known,
     }
     if not in_browser:  # how it looks there says nothing of terminals
         given |= {"write": kept.write, "keep_events": True}

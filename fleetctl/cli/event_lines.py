@@ -21,6 +21,7 @@ EVENT_SCHEMA = "fleetctl.event/1"
 def concerns(event: Event, targets: Sequence[str]) -> bool:
     """Whether it is about what ``targets`` name, or changed it; without targets always."""
     names = {event.subject, event.node or "", event.job or "", *event.affects}
+    names |= {name.rpartition("/")[2] for name in names}
     names |= {name.partition("@")[0] for name in names} - {""}
     return not targets or any(fnmatchcase(name, t) for name in names for t in targets)
 
@@ -62,11 +63,11 @@ def _line(event: Event, before: Event | None) -> str:
     :param before: as it was printed; None: it was not.
     """
     at, state = event.at, event.state
-    text = sentence(event).removeprefix(f"{event.subject} ").replace(f", {event.subject}", "", 1)
+    text = sentence(event).removeprefix(f"{event.about} ").replace(f", {event.about}", "", 1)
     if before and event.over and not before.over and event.until:
         at, state, text = event.until, "ok", event.over
     asked = style(f"  {by(event.by)}", None) if event.by else ""
-    subject = event.subject or "-"
+    subject = event.about or "-"
     line = f"{_moment(at)}  {marked(mark(state))} {subject}  {text}"
     return cut(plain(line + asked))
 

@@ -62,7 +62,8 @@ def command(
 ) -> int:
     """Watch the fleet as the dashboard does, without a screen, until Ctrl-C.
 
-    What is seen is kept as history. Other commands of this user on this machine use its
+    All jobs of nodes.yaml are watched, in the same looks; with --job before the command, that one
+    alone. What is seen is kept as history. Other commands of this user on this machine use its
     connections and its newest looks, through a socket that nobody else may use.
     """
     if status + install + uninstall > 1:
@@ -80,7 +81,7 @@ def command(
 def _status(context: Context) -> int:
     from fleetctl.serve.running import running
 
-    fleet = context.service(lambda _: None, warm=False).fleet.name
+    fleet = context.service(lambda _: None, several=True, warm=False).fleet.name
     found = running(fleet)
     if found is None:
         click.echo(f"no fleetctl serve of {fleet} runs on this machine")
@@ -119,7 +120,8 @@ async def _serve(context: Context, interval_s: float, page: HttpOptions | None) 
     from fleetctl.serve.running import Serving
 
     beside = [site(context, page)] if page else []
-    serving = Serving(NodesFile(context, warm=False), interval_s, Lines(), beside=beside)
+    file = NodesFile(context, several=True, warm=False)
+    serving = Serving(file, interval_s, Lines(), beside=beside)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, serving.end)

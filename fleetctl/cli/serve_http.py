@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from fleetctl.cli.context import Context
 from fleetctl.errors import UsageError
+from fleetctl.model.targets import ALL_JOBS
 
 if TYPE_CHECKING:
     from fleetctl.serve.page.site import Site
@@ -70,7 +71,8 @@ def site(context: Context, given: HttpOptions) -> Site:
 
     token = made_token(context, given)
     file = str(find(context.config_path).absolute())
-    job = ("--job", context.job) if context.job else ()
+    named = context.job if context.job != ALL_JOBS else None
+    job = ("--job", named) if named else ()
     limits = () if given.allow_actions else ("--read-only",)
     dashboard = (sys.executable, "-m", "fleetctl", "-f", file, *job, *limits)
     dashboard = (*dashboard, "--browser-of", str(os.getpid()))
@@ -88,7 +90,7 @@ def made_token(context: Context, given: HttpOptions) -> str | None:
         return None
     from fleetctl.serve.page.token import token_of, token_path
 
-    fleet = context.service(lambda _: None, warm=False).fleet.name
+    fleet = context.service(lambda _: None, several=True, warm=False).fleet.name
     token, new = token_of(fleet)
     if new and sys.stdout.isatty():  # where it is no terminal, it is a log
         click.echo(f"the token, shown this once: {token}\nIt is kept in {token_path(fleet)}")

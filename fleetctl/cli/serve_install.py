@@ -54,7 +54,7 @@ def _unit(context: Context, interval_s: float, http: tuple[str, ...]) -> Unit:
     """:raises FleetctlError: this system has neither systemd nor launchd."""
     from fleetctl.config import find
 
-    fleet = context.service(lambda _: None, warm=False).fleet.name
+    fleet = context.service(lambda _: None, several=True, warm=False).fleet.name
     file = str(find(context.config_path).absolute())
     job = ("--job", context.job) if context.job else ()
     argv = (sys.executable, "-m", "fleetctl", "-f", file, *job, "serve", "--interval")

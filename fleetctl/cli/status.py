@@ -59,18 +59,18 @@ def command(
         click.echo(msgspec.json.format(msgspec.json.encode(status_schema())))
         return 0
     context = replace(context, fresh=context.fresh or fresh)
-    if watch is None and not targets and not context.fresh:
-        code = _served(context, as_json)
+    if watch is None and not context.fresh:
+        code = _served(context, targets, as_json)
         if code is not None:
             return code
     with uncollected() if watch is None else nullcontext():
         return asyncio.run(_status(context, targets, as_json, watch))
 
 
-def _served(context: Context, as_json: bool) -> int | None:
+def _served(context: Context, targets: tuple[str, ...], as_json: bool) -> int | None:
     """Show what `fleetctl serve` knows; None: nothing that is new enough."""
     path = context.config_path
-    found = served(str(path) if path else None, context.job)
+    found = served(str(path) if path else None, context.job, targets)
     if found is None:
         return None
     healthy, text = found

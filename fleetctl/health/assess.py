@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleetctl.health.connection_problems import all_lost, login_problems, lost_node
 from fleetctl.health.contact import ALONE, Contacts
 from fleetctl.health.contact import lost as lost_contact
 from fleetctl.health.instance_problems import service_problems
-from fleetctl.health.kinds.instances import CONNECTION_LOST
+from fleetctl.health.kinds.instances import CONNECTION_LOST, OF_INSTANCES
 from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.machine_problems import node_problems
 from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
@@ -96,6 +96,7 @@ def assess(
         problems = _with_job(fleet, job, statuses, facts, problems)
         problems += _of_watch(job, statuses, facts, problems, contacts)
         statuses = _with_reasons(statuses, problems)
+        problems = [replace(p, job=job.name) if p.code in OF_INSTANCES else p for p in problems]
     left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
     problems += of_orphans
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
@@ -114,7 +115,7 @@ def assess(
         progress=job_progress(job, statuses) if job else None,
         jobs=_other_jobs(fleet, job, looks, facts),
     )
-    status = msgspec.structs.replace(status, problems=in_order(fleet, job, status, problems))
+    status = replace(status, problems=in_order(fleet, job, status, problems))
     roots = (*diagnosis.roots, *required)
     return Checked(status, roots, facts, fleet, expectations, diagnosis.degraded, diagnosis.broken)
 
@@ -127,7 +128,7 @@ def _with_reasons(
     alone = (problem for problem in problems if problem.code == CONNECTION_LOST.code)
     for name in {name for problem in alone for name in problem.affects}:
         reason = "; ".join(filter(None, (found[name].reason, ALONE)))
-        found[name] = msgspec.structs.replace(found[name], reason=reason)
+        found[name] = replace(found[name], reason=reason)
     return found
 
 
@@ -248,12 +249,12 @@ def instance_status(fleet: Fleet, instance: Instance, look: Look) -> ServiceStat
         return service_status(fleet.name, instance, look.facts)
     if fleet.nodes[instance.node].connection != "none":
         return unknown_status(instance, f"{instance.node} has not answered yet")
-    answers = look.answers.get(instance.name)
+    answers = look.answers.get((instance.job, instance.name))
     status = unknown_status(instance, f"{instance.node} cannot be logged into")
     if answers is None:
         return status
     target = instance.ready.value
-    return msgspec.structs.replace(
+    return replace(
         status,
         state="ready" if answers else "stopped",
         reason=None if answers else f"{target} does not answer; it is started by hand",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
+from fleetctl.health.all_jobs import shared_names
 from fleetctl.health.event_book import Book
 from fleetctl.health.instance_changes import InstanceChanges
 from fleetctl.health.way_changes import WayChanges
@@ -34,7 +37,8 @@ class Changes:
     def __init__(self) -> None:
         self._book = Book()
         self._ways = WayChanges(self._book)
-        self._instances = InstanceChanges(self._book)
+        self._instances: dict[str, InstanceChanges] = {}
+        """By job."""
         self._before: FleetStatus | None = None
         self._actions: dict[str, Event] = {}
         self._open: list[Event] = []
@@ -58,15 +62,27 @@ class Changes:
         before = self._before
         if before is not None and before.job != status.job:
             before = self._before = None
-            self._instances = InstanceChanges(self._book)
-            self._instances.heard(self._actions.values())
+            self._instances = {}
+        for job in status.asked_jobs.keys() - self._instances.keys():
+            self._instances[job] = InstanceChanges(self._book, job)
+            self._instances[job].heard(self._actions.values())
         if before is None:
             self._adopt(status)
         self._ways.look_at_nodes(status, before)
-        self._instances.look(status, before, self._ways.lost, self._ways.restarted)
-        self._ways.look_at_problems(status, before, self._instances.newest)
+        self._ways.look_at_problems(status, before, self._look_at_instances(status, before))
         self._before = status
         return self._book.drain()
+
+    def _look_at_instances(self, status: FleetStatus, before: FleetStatus | None) -> dict[str, str]:
+        """By instance, of all jobs: the key of the event that tells how it is."""
+        shared = shared_names(status.asked_jobs)
+        newest = {}
+        for job in status.asked_jobs:
+            part = self._instances[job]
+            was = _of_job(before, job) if before else None
+            part.look(_of_job(status, job), was, self._ways.lost, self._ways.restarted, shared)
+            newest.update({part.named(name): key for name, key in part.newest.items()})
+        return newest
 
     def _wake(self, at: datetime) -> None:
         """Tell of the time without a look before ``at``, if it was long."""
@@ -91,10 +107,13 @@ class Changes:
     def _adopt(self, status: FleetStatus) -> None:
         adopted, self._open = self._open, []
         for event in adopted:
-            part = self._instances if event.kind == "instance" else self._ways
-            if event.kind == "instance" and event.job != status.job:
+            if event.kind != "instance":
+                goes_on = self._ways.adopt(event, status)
+            elif part := self._instances.get(event.job or ""):
+                goes_on = part.adopt(event, _of_job(status, event.job or ""))
+            else:
                 continue
-            if not part.adopt(event, status):
+            if not goes_on:
                 key = self._book.begin(event, known=True)
                 how = "reached again" if event.kind == "node" else "over"
                 self._book.end(key, status.generated_at, f"{how} by the next watch")
@@ -110,7 +129,8 @@ class Changes:
                 new.append(now)
         while len(self._actions) > 2000:
             del self._actions[next(iter(self._actions))]
-        self._instances.heard(new)
+        for part in self._instances.values():
+            part.heard(new)
         return (*new, *self._book.drain())
 
     def adopted(self) -> tuple[Event, ...]:
@@ -120,4 +140,12 @@ class Changes:
     @property
     def asks(self) -> bool:
         """Whether it is not known of something new who asked for it."""
-        return self._instances.asks
+        return any(part.asks for part in self._instances.values())
+
+
+def _of_job(status: FleetStatus, job: str) -> FleetStatus:
+    """The status with ``job`` as the chosen one."""
+    if status.job == job:
+        return status
+    known = status.jobs.get(job)
+    return replace(status, job=job, services=known.services if known else {})

@@ -35,7 +35,7 @@ class Book:
         :param silent: it is told only if it changes, or once it is over.
         :param known: it was told already.
         """
-        key = event.key or f"{event.kind} {event.subject} {event.code} {event.at.isoformat()}"
+        key = event.key or f"{event.kind} {event.about} {event.code} {event.at.isoformat()}"
         self._events[key] = replace(event, key=key)
         if silent:
             self._silent.add(key)

@@ -21,13 +21,15 @@ _DOWN = ("stopped", "exited", "failed")
 
 
 class InstanceChanges:
-    """States of instances, as far as they are known.
+    """States of the instances of one job, as far as they are known.
 
     :param book: of all events.
     """
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, job: str | None) -> None:
         self._book = book
+        self._job = job
+        self._shared: frozenset[str] = frozenset()
         self._known: dict[str, ServiceStatus] = {}
         """The last state of each that was known."""
         self._rising: dict[str, str] = {}
@@ -47,11 +49,14 @@ class InstanceChanges:
         before: FleetStatus | None,
         lost: Mapping[str, str],
         restarted: Mapping[str, tuple[str, datetime]],
+        shared: frozenset[str] = frozenset(),
     ) -> None:
         """
         :param lost: by node that cannot be reached: the key of its event.
         :param restarted: by node: the key of the event, and when it was seen.
+        :param shared: names that instances of other jobs have, too.
         """
+        self._shared = shared
         for name, now in status.services.items():
             if now.state == "unknown":
                 self._not_known(name, now, status, before, lost)
@@ -63,12 +68,16 @@ class InstanceChanges:
             if was is not None:
                 root = restarted.get(now.node)
                 if root and status.generated_at - root[1] <= 4 * SOON and _broke(was, now):
-                    self._book.join(root[0], name)
+                    self._book.join(root[0], self.named(name))
                     self._down[name] = self.newest[name] = root[0]
                     continue
                 self._changed(name, was, now, status)
             elif before and name in before.services and now.state == "failed":
                 self._fell(name, now, now, status)  # it was not asked before
+
+    def named(self, name: str) -> str:
+        """How an instance is called."""
+        return f"{self._job}/{name}" if name in self._shared else name
 
     def _not_known(
         self,
@@ -81,9 +90,9 @@ class InstanceChanges:
         if name not in self._known or name in self._unknown:
             return
         if key := lost.get(now.node):
-            self._book.join(key, name)
+            self._book.join(key, self.named(name))
         elif before and name in before.services:
-            text = f"{name}: its state is not known{f': {now.reason}' if now.reason else ''}"
+            text = f"{self.named(name)}: its state is not known{_why(now)}"
             self._unknown[name] = self._tell(name, "unknown", text, now, status)
 
     def _changed(
@@ -111,7 +120,7 @@ class InstanceChanges:
     def _rises(self, name: str, now: ServiceStatus, status: FleetStatus) -> None:
         asked = self._asked(name, status.generated_at, BEGINS)
         if asked is None:
-            key = self._tell(name, now.state, f"{name} is {now.state}", now, status)
+            key = self._tell(name, now.state, f"{self.named(name)} is {now.state}", now, status)
             self._unasked[key] = name
         self._rising[name] = key if asked is None else ""
 
@@ -129,13 +138,13 @@ class InstanceChanges:
             if self._book[down].subject == name:
                 self._book.end(down, at, "ready again")
         if was.state == "ready" and again > 0:  # too quick to be seen
-            text = f"{name} ended and was restarted{_why(now)}"
+            text = f"{self.named(name)} ended and was restarted{_why(now)}"
             begun = now.started_at or at
             key = self._tell(name, "restarting", text, now, status, at=min(begun, at))
             self._book.end(key, at, f"ready again, restart {now.restarts}")
             return
         asked = self._asked(name, at, BEGINS)
-        text = f"{name} is ready{_why(now)}"
+        text = f"{self.named(name)} is ready{_why(now)}"
         if rising and rising in self._book:
             event = self._book[rising]
             self._book.amend(rising, state="ready", text=text, at=at, by=event.by)
@@ -152,13 +161,14 @@ class InstanceChanges:
         if down and down in self._book and self._book[down].subject == name:
             self._book.end(down, at, "stopped")
         elif asked is None and not self._joins_first(name, now):
-            key = self._tell(name, "stopped", f"{name} is stopped{_why(now)}", now, status)
+            text = f"{self.named(name)} is stopped{_why(now)}"
+            key = self._tell(name, "stopped", text, now, status)
             self._unasked[key] = name
 
     def _ended(self, name: str, now: ServiceStatus, status: FleetStatus) -> None:
         self._rising.pop(name, None)
         down = self._down.pop(name, "")
-        text = f"{name} is done" if now.done else f"{name} ended with exit code 0"
+        text = f"{self.named(name)} {'is done' if now.done else 'ended with exit code 0'}"
         at = now.ended_at or status.generated_at
         key = self._tell(name, now.word, text, now, status, at=min(at, status.generated_at))
         if down and down in self._book and self._book[down].subject == name:
@@ -171,7 +181,7 @@ class InstanceChanges:
         if self._joins_first(name, now):
             return
         again = f", restart {now.restarts}" if now.restarts > was.restarts else ""
-        text = f"{name} is {now.state}{again}{_why(now)}"
+        text = f"{self.named(name)} is {now.state}{again}{_why(now)}"
         down = self._down.get(name, "")
         if down in self._book and self._book[down].subject == name:
             self._book.amend(down, state=now.state, text=text, cause=now.reason or "")
@@ -191,7 +201,7 @@ class InstanceChanges:
             return False
         for first, key in self._down.items():
             if first != name and first in now.reason and key in self._book:
-                self._book.join(key, name)
+                self._book.join(key, self.named(name))
                 self._down[name] = self.newest[name] = key
                 return True
         return False
@@ -218,7 +228,7 @@ class InstanceChanges:
             cause=now.reason or (by.action if by else ""),
             by=by.by if by else None,
         )
-        key = f"instance {name} {state} {event.at.isoformat()}"
+        key = f"instance {self.named(name)} {state} {event.at.isoformat()}"
         self.newest[name] = self._book.begin(replace(event, key=key))
         return key
 
@@ -227,7 +237,8 @@ class InstanceChanges:
     def heard(self, actions: Collection[Event]) -> None:
         """Actions of controllers, in any order; they may have been told before."""
         for action in actions:
-            self._actions[action.key] = action
+            if action.job in (None, self._job):
+                self._actions[action.key] = action
         while len(self._actions) > ACTIONS_KEPT:
             del self._actions[min(self._actions, key=lambda key: self._actions[key].at)]
         for key, name in list(self._unasked.items()):

@@ -197,7 +197,7 @@ def _workplace_problem(
     job: Job, instance: Instance, facts: NodeFacts | None, hit: Sequence[str]
 ) -> Problem | None:
     """The instance's working folder or program is missing."""
-    place = facts.workplaces.get(instance.name) if facts else None
+    place = facts.workplaces.get((job.name, instance.name)) if facts else None
     folder, where = instance.workdir or "~", instance.node
     if place is None or (place.workdir == "ok" and (place.interpreter or not instance.program)):
         return None

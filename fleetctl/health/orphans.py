@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from msgspec.structs import replace
+
 from fleetctl.errors import LinkError
 from fleetctl.health.kinds.instances import SERVICE_ORPHANED
 from fleetctl.health.services import service_status
@@ -77,7 +79,7 @@ def is_member(fleet: Fleet, orphan: OrphanStatus) -> bool:
 def _orphan_problem(orphan: OrphanStatus) -> Problem:
     """The warning about one orphan."""
     since = f" since {orphan.started_at:%Y-%m-%d %H:%M} UTC" if orphan.started_at else ""
-    return SERVICE_ORPHANED.problem(
+    problem = SERVICE_ORPHANED.problem(
         orphan.node,
         instance=orphan.name,
         verb="runs",
@@ -87,6 +89,7 @@ def _orphan_problem(orphan: OrphanStatus) -> Problem:
         affects=(orphan.name,),
         fix=Fix((f"fleetctl stop --orphans {orphan.node}",), "controller"),
     )
+    return replace(problem, job=orphan.job)
 
 
 def _unasked_problem(node: str, error: LinkError) -> Problem:

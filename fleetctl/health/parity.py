@@ -90,8 +90,10 @@ def _rows(job: Job | None, facts: Mapping[str, NodeFacts]) -> Iterator[_Row]:
     for program in dict.fromkeys(r.program for r in (job.requires if job else ())):
         if program not in (PYTHON, "tmux"):
             yield program, "", dict(_programs(program, facts))
-    yield "code", "", dict(_code(facts))
-    yield "synced code", "", dict(_synced(facts))
+    name = job.name if job else ""
+    codes = {node: code for node, told in facts.items() if (code := told.codes.get(name))}
+    yield "code", "", dict(_code(facts, codes))
+    yield "synced code", "", dict(_synced(codes))
 
 
 def _programs(name: str, facts: Mapping[str, NodeFacts]) -> Iterator[tuple[str, _Told]]:
@@ -105,8 +107,7 @@ def _programs(name: str, facts: Mapping[str, NodeFacts]) -> Iterator[tuple[str, 
             yield node, _Told(None, why)
 
 
-def _code(facts: Mapping[str, NodeFacts]) -> Iterator[tuple[str, _Told]]:
-    codes = {node: told.code for node, told in facts.items() if told.code}
+def _code(facts: Mapping[str, NodeFacts], codes: Mapping[str, Code]) -> Iterator[tuple[str, _Told]]:
     for node, told in facts.items():
         if code := codes.get(node):
             others = [other for name, other in codes.items() if name != node]
@@ -161,10 +162,10 @@ def _changes(code: Code) -> str:
     return f" with changes in {', '.join(code.files)}{more}"
 
 
-def _synced(facts: Mapping[str, NodeFacts]) -> Iterator[tuple[str, _Told]]:
-    for node, told in facts.items():
-        if told.code and told.code.synced is not None:
-            key = told.code.synced
+def _synced(codes: Mapping[str, Code]) -> Iterator[tuple[str, _Told]]:
+    for node, code in codes.items():
+        if code.synced is not None:
+            key = code.synced
             yield node, _Told(f"tree {key[:_COMMIT_DIGITS]}" if key else _NEVER)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from fleetctl.health.kinds import connection, instances, network, reachability
+from fleetctl.health.kinds import connection, network, reachability
+from fleetctl.health.kinds.instances import OF_INSTANCES
 from fleetctl.health.network.findings import LINK_CODES
 from fleetctl.model.status import FleetStatus, Problem
 
@@ -14,7 +15,6 @@ _CONNECTIONS = frozenset(kind.code for kind in connection.KINDS)
 _SYMPTOMS = _CONNECTIONS | _ASKED_OF_OTHERS
 """What is seen of a cause that is not known yet."""
 OF_WAYS = frozenset(kind.code for kind in network.KINDS) | _SYMPTOMS
-_OF_INSTANCES = frozenset(kind.code for kind in instances.KINDS)
 UNHEARD = ("unreachable", "unknown")
 
 
@@ -30,7 +30,7 @@ def key_of(problem: Problem) -> Key:
 
 def instance_of(problem: Problem) -> str:
     """The instance that a problem of instances is about; empty for any other."""
-    if problem.code not in _OF_INSTANCES:
+    if problem.code not in OF_INSTANCES:
         return ""
     return next((name for name in problem.affects if name.endswith(f"@{problem.node}")), "")
 
@@ -43,8 +43,8 @@ def named(problem: Problem) -> str:
 
 def same_cause(old: Problem, new: Problem, after: FleetStatus) -> bool:
     """Whether ``new`` is what ``old`` turned out to be, now that more is known in ``after``."""
-    if old.code in _OF_INSTANCES:
-        return new.code in _OF_INSTANCES and instance_of(old) in (instance_of(new), *new.affects)
+    if old.code in OF_INSTANCES:
+        return new.code in OF_INSTANCES and instance_of(old) in (instance_of(new), *new.affects)
     if new.severity != "error" or new.code not in OF_WAYS:
         return False
     touched = {new.node, *new.affects}

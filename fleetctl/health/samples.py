@@ -32,11 +32,11 @@ def samples(checked: Checked) -> Iterator[Sample]:
                 "loss_percent": _loss_percent(row),
             }
             yield from _known("link", f"{name}:{row.node}/{row.network}", measured)
-    for name, service in status.services.items():
-        yield from _known("instance", f"{status.job}/{name}", _of_instance(service))
-    if status.job:
-        ready = float(status.ready) if status.services else None
-        yield from _known("job", status.job, {"ready": ready, **_of_work(status.progress)})
+    for job, found in status.asked_jobs.items():
+        for name, service in found.services.items():
+            yield from _known("instance", f"{job}/{name}", _of_instance(service))
+        ready = found.counts.get("ready", 0) if found.services else None
+        yield from _known("job", job, {"ready": ready, **_of_work(found.progress)})
 
 
 def _loss_percent(row: ReachStatus) -> float | None:

@@ -175,7 +175,7 @@ class WayChanges:
                 code=problem.code,
                 state=problem.severity,
                 node=problem.node,
-                subject=instance or problem.node or "",
+                subject=_bare(instance) or problem.node or "",
             )
             for other in former.values():
                 if other is not own and other.own:
@@ -186,9 +186,9 @@ class WayChanges:
             problem.severity,
             text,
             "problem",
-            instance or problem.node or "",
+            _bare(instance) or problem.node or "",
             node=problem.node,
-            job=status.job,
+            job=problem.job or status.job,
             code=problem.code,
             affects=problem.affects,
         )
@@ -236,7 +236,8 @@ class WayChanges:
                 return True
             return node is None or node.state in UNHEARD
         for problem in status.problems:
-            if problem.code == event.code and event.node == problem.node:
+            same_job = event.job is None or problem.job in (None, event.job)
+            if problem.code == event.code and event.node == problem.node and same_job:
                 key = self._book.begin(event, known=True)
                 self._open[key_of(problem)] = _Open(problem, key)
                 return True
@@ -244,3 +245,8 @@ class WayChanges:
         if is_over(former, status) and heard([event.node], status):
             return False
         return at - event.at < timedelta(days=365)
+
+
+def _bare(instance: str) -> str:
+    """Without the job that tells it apart."""
+    return instance.rpartition("/")[2]

@@ -58,6 +58,13 @@ class Event(Struct, frozen=True):
     it is told by itself."""
 
     @property
+    def about(self) -> str:
+        """Its subject, as the text has it: an instance whose name another job has, too, is called
+        ``JOB/SERVICE@NODE``."""
+        apart = f"{self.job}/{self.subject}"
+        return apart if self.job and apart in self.text else self.subject
+
+    @property
     def over(self) -> str:
         """How it was over and after which time, as a clause; empty: it is not, or has no length."""
         if self.until is None or not self.end:

@@ -382,12 +382,13 @@ class NodeFacts(Struct, frozen=True):
     reliability: Reliability = Reliability()
     unwritable: Unwritable | None = None
     """None: its records can be written, or that was not asked."""
-    workplaces: Mapping[str, Workplace] = {}
-    """By instance name."""
+    workplaces: Mapping[tuple[str, str], Workplace] = {}
+    """By job and instance name."""
     programs: Mapping[str, Program] | None = None
-    """By name, those that the job requires; None: not asked."""
+    """By name, those that a job requires; None: not asked."""
     build: Build | None = None
-    code: Code | None = None
+    codes: Mapping[str, Code] = {}
+    """By job; empty: not asked."""
     connections: tuple[TcpConnection, ...] | None = None
     thunderbolt: tuple[ThunderboltPort, ...] | None = None
     local_network: LocalNetwork | None = None

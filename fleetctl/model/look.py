@@ -37,8 +37,9 @@ class Look(Struct, frozen=True):
     """The node through which it was reached because the direct way is silent; empty: none."""
     bypassed: str = ""
     """Why it was not reached directly, as a clause; empty: it was."""
-    answers: Mapping[str, bool] = {}
-    """For a node that cannot be logged into: whether ready conditions hold, by instance name."""
+    answers: Mapping[tuple[str, str], bool] = {}
+    """For a node that cannot be logged into: whether ready conditions hold, by job and instance
+    name."""
     took_s: float = 0.0
     """How long asking took."""
     unasked: bool = False

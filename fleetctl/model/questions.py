@@ -41,12 +41,12 @@ class Questions(Struct, frozen=True):
     forwards: bool = False
     """It must forward packets, so it is also asked whether it will after the next boot."""
     instances: tuple[Instance, ...] = ()
-    """Those on the node."""
+    """Those on the node, of all jobs that are asked about."""
     programs: tuple[str, ...] = ()
     """Programs that are looked for."""
     versions: bool = False
     """Whether these are asked for their versions, which takes a process each."""
-    code: CodePlace | None = None
-    """None: the job has no folder there."""
+    codes: tuple[CodePlace, ...] = ()
+    """Of the jobs that have a folder there."""
     neighbours: tuple[tuple[Instance, IPv4Address, int], ...] = ()
     """Those that connect to a neighbour, with its address and SSH port."""

@@ -126,11 +126,13 @@ class JobStatus(Struct, frozen=True):
     """A job of nodes.yaml that is not the chosen one, by what its nodes tell anyway.
 
     A ready condition that no command has found met yet is not asked: the instance is ``running``.
-    What is started by hand is ``unknown``.
+    What is started by hand is ``unknown``. Both are known where all jobs are asked for.
     """
 
     services: Mapping[str, ServiceStatus]
     """By instance."""
+    progress: JobProgress | None = None
+    """How far its work is; null: no instance of it runs, or it is not asked for."""
 
     @property
     def counts(self) -> Mapping[ServiceState, int]:
@@ -204,6 +206,8 @@ class Problem(Struct, frozen=True):
     affects: tuple[str, ...] = ()
     evidence: str = ""
     fix: Fix | None = None
+    job: str | None = None
+    """The job whose instances it is about; null: it is about machines, networks or programs."""
 
 
 class ParityValue(Struct, frozen=True):
@@ -233,7 +237,7 @@ class ParityStatus(Struct, frozen=True):
 
 
 class FleetStatus(Struct, frozen=True):
-    """The whole fleet at one moment, for one job."""
+    """The whole fleet at one moment, for one job, or for all: then none is the chosen one."""
 
     schema: str
     fleet: str
@@ -252,6 +256,13 @@ class FleetStatus(Struct, frozen=True):
     """How far the work of the job is; null: no instance of it runs."""
     jobs: Mapping[str, JobStatus] = {}
     """By name: the jobs of nodes.yaml but for the chosen one, whose instances are ``services``."""
+
+    @property
+    def asked_jobs(self) -> Mapping[str, JobStatus]:
+        """By name: the jobs that it is about, which are the chosen one, or all."""
+        if self.job is None:
+            return self.jobs
+        return {self.job: JobStatus(self.services, self.progress)}
 
     @property
     def reached(self) -> tuple[int, int]:

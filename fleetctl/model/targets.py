@@ -11,7 +11,7 @@ from fleetctl.model.topology import Fleet
 
 ALL_JOBS = "all"
 """In place of a job's name: every job of nodes.yaml. A job that is called so comes first."""
-_SEVERAL = "start, stop, restart, status, wait, signal, top, open, logs and check"
+_SEVERAL = "start, stop, restart, status, wait, signal, top, open, logs, check and serve"
 """The commands that take it."""
 
 

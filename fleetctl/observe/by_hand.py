@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from fleetctl.health.sockets import own_pids
@@ -26,21 +26,32 @@ _End = tuple[IPv4Address, int]
 
 
 class ByHand:
-    """Keeps what is known of the instances of ``job`` that are started by hand."""
+    """Keeps what is known of the instances of ``jobs`` that are started by hand."""
 
-    def __init__(self, job: Job | None) -> None:
-        self._job = job
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = jobs
         self._accepted_s: dict[str, float] = {}
-        """By instance: when its port was last tried, if it accepted."""
+        """By host and port: when it was last tried, if it accepted."""
         self._held: dict[str, frozenset[_End]] = {}
         """By node: what the instances there are connected to."""
         self._looked = asyncio.Event()
+        self._wanted = {job.name for job in jobs[:1]}
+        """The first job, and those of which something ran meanwhile."""
+
+    def wants(self, instance: Instance) -> bool:
+        """Whether it is to be asked: nobody's program is tried for a job that nothing runs of."""
+        return instance.job in self._wanted
 
     def learn(self, node: str, facts: NodeFacts) -> None:
         """Take what the instances on ``node`` are connected to."""
-        if self._job is None or facts.connections is None:
+        own: set[int] = set()
+        for job in self._jobs:
+            pids = {pid for instance in job.on(node) for pid in own_pids(instance, facts)}
+            own |= pids
+            if pids:
+                self._wanted.add(job.name)
+        if not self._jobs or facts.connections is None:
             return
-        own = {pid for i in self._job.on(node) for pid in own_pids(i, facts)}
         ends = ((c.remote, c.remote_port) for c in facts.connections if own.intersection(c.pids))
         self._held[node] = frozenset(ends)
         self._looked.set()
@@ -53,26 +64,27 @@ class ByHand:
     async def answers(self, link: Link, node: Node, instance: Instance, *, now: bool) -> bool:
         """Whether ``instance`` on ``node`` answers.
 
-        A port is not tried while an instance of the job is connected to it, and rarely once it
+        A port is not tried while an instance of the jobs is connected to it, and rarely once it
         has accepted a connection. What is asked by HTTP takes requests by its nature.
 
         :param now: it is tried, even if it accepted a connection a moment ago.
         """
         if instance.ready.kind != "connect":
             return await external_answers(link, instance)
+        port = instance.ready.value
         await self._first_looks(instance)
         if self._is_held(node, instance):
-            self._accepted_s.pop(instance.name, None)  # it is tried as soon as that has ended
+            self._accepted_s.pop(port, None)  # it is tried as soon as that has ended
             return True
-        tried_s = self._accepted_s.get(instance.name)
+        tried_s = self._accepted_s.get(port)
         if tried_s is not None and not now and time.monotonic() - tried_s < RARELY_S:
             return True
         began_s = time.monotonic()
         accepted = await external_answers(link, instance)
         if accepted:
-            self._accepted_s[instance.name] = began_s
+            self._accepted_s[port] = began_s
         else:
-            self._accepted_s.pop(instance.name, None)
+            self._accepted_s.pop(port, None)
         return accepted
 
     async def _first_looks(self, instance: Instance) -> None:
@@ -88,7 +100,7 @@ class ByHand:
 
     def _users(self, instance: Instance) -> set[str]:
         """The nodes of instances that may be connected to it."""
-        others: Iterable[Instance] = self._job.instances if self._job else ()
+        others = (i for job in self._jobs if job.name == instance.job for i in job.instances)
         return {i.node for i in others if instance.service in i.after and i.command is not None}
 
     def _is_held(self, node: Node, instance: Instance) -> bool:

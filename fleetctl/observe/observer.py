@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 
@@ -18,6 +19,7 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.leases import with_leases
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.questions import Depth, Questions
+from fleetctl.model.ready import Ready
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.asking import Unasked
 from fleetctl.observe.by_hand import ByHand
@@ -44,10 +46,18 @@ answer."""
 
 
 class Observer:
-    """Asks nodes of ``fleet`` how they are, and how the instances of ``job`` on them are."""
+    """Asks nodes of ``fleet`` how they are, and how the instances of ``job`` on them are.
+
+    :param beside: other jobs whose instances are asked for in the same looks.
+    """
 
     def __init__(
-        self, fleet: Fleet, job: Job | None, expectations: Expectations, links: Links
+        self,
+        fleet: Fleet,
+        job: Job | None,
+        expectations: Expectations,
+        links: Links,
+        beside: Sequence[Job] = (),
     ) -> None:
         self.fleet = fleet
         """With the addresses that DHCP gave, as far as nodes told them."""
@@ -55,7 +65,8 @@ class Observer:
         """What must be true of ``fleet``."""
         self._job = job
         self._links = links
-        self._by_hand = ByHand(job)
+        self._jobs = (*([job] if job else ()), *beside)
+        self._by_hand = ByHand(self._jobs)
 
     async def link(self, node: Node) -> Link:
         """:raises LinkError: the node cannot be reached."""
@@ -101,7 +112,7 @@ class Observer:
 
     def questions(self, node: Node, depth: Depth) -> Questions:
         """What ``node`` is asked."""
-        return questions(self.fleet, self._job, self.expectations, node, depth)
+        return questions(self.fleet, self._jobs, self.expectations, node, depth)
 
     def conditions(self, node: Node, *, passing: bool = False) -> OpenConditions:
         """The ready conditions on ``node``; see :class:`OpenConditions`."""
@@ -171,16 +182,17 @@ class Observer:
 
         :param now: also try what accepted a connection a moment ago.
         """
-        mine = self._instances(node)
+        mine = [one for one in self._instances(node) if self._by_hand.wants(one)]
         link = self._links.controller()
-        answers: dict[str, bool] = {}
+        answers: dict[tuple[str, str], bool] = {}
 
-        async def ask(instance: Instance) -> None:
+        async def ask(ready: Ready) -> None:
+            alike = [instance for instance in mine if instance.ready == ready]
             with suppress(Unasked):  # then it is unknown
-                asked = self._by_hand.answers(link, node, instance, now=now)
-                answers[instance.name] = await asked
+                answer = await self._by_hand.answers(link, node, alike[0], now=now)
+                answers.update({(i.job, i.name): answer for i in alike})
 
-        await asyncio.gather(*map(ask, mine))
+        await asyncio.gather(*map(ask, dict.fromkeys(i.ready for i in mine)))
         return Look(answers=answers)
 
     async def instances_on(self, node: str) -> NodeFacts:
@@ -216,4 +228,4 @@ class Observer:
         return (*read_raw(script, done.text), pings)
 
     def _instances(self, node: Node) -> tuple[Instance, ...]:
-        return self._job.on(node.name) if self._job else ()
+        return tuple(instance for job in self._jobs for instance in job.on(node.name))

@@ -19,9 +19,9 @@ PYTHON = "python3"
 
 
 def questions(
-    fleet: Fleet, job: Job | None, expectations: Expectations, node: Node, depth: Depth
+    fleet: Fleet, jobs: Sequence[Job], expectations: Expectations, node: Node, depth: Depth
 ) -> Questions:
-    """What ``node`` is asked."""
+    """What ``node`` is asked about all of ``jobs``."""
     reach = expectations.reach_of(node.name)
     echoes: dict[IPv4Address, int | None] = {
         r.to: fleet.nodes[r.peer].ssh_port for r in reach if r.expected
@@ -33,7 +33,8 @@ def questions(
     if fleet.internet and has_internet(fleet, node):
         echoes[fleet.internet] = None
         ways.append(fleet.internet)
-    mine = job.on(node.name) if job else ()
+    mine = [(job, job.on(node.name)) for job in jobs]
+    programs = (program for job, own in mine for program in _programs(job, own, depth))
     return Questions(
         fleet=fleet.name,
         node=node.name,
@@ -42,20 +43,20 @@ def questions(
         silent=tuple(r.to for r in reach if not r.expected) if depth == "check" else (),
         ways=tuple(dict.fromkeys(ways)),
         forwards=node.name in expectations.forwarding,
-        instances=mine,
-        programs=tuple(_programs(job, mine, depth)),
-        code=_code(job, node.name, mine) if job else None,
+        instances=tuple(instance for _, own in mine for instance in own),
+        programs=tuple(dict.fromkeys(programs)),
+        codes=tuple(code for job, own in mine if (code := _code(job, node.name, own))),
         versions=depth == "check",
-        neighbours=tuple(_neighbours(fleet, job, mine)) if job else (),
+        neighbours=tuple(end for job, own in mine for end in _neighbours(fleet, job, own)),
     )
 
 
-def _programs(job: Job | None, instances: Sequence[Instance], depth: Depth) -> Iterator[str]:
+def _programs(job: Job, instances: Sequence[Instance], depth: Depth) -> Iterator[str]:
     """Those that the job requires on a node with such instances of it; ``check`` compares Python,
     too."""
-    if job and any(i.command is not None for i in instances):
+    if any(i.command is not None for i in instances):
         always = (PYTHON,) if depth == "check" else ()
-        yield from dict.fromkeys((*always, *(required.program for required in job.requires)))
+        yield from (*always, *(required.program for required in job.requires))
 
 
 def _code(job: Job, node: str, instances: Sequence[Instance]) -> CodePlace | None:

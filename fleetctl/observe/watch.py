@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from fleetctl.health.assess import assess
 from fleetctl.health.contact import Contact, Contacts, Key, contacts
 from fleetctl.health.network.quality import Degraded
-from fleetctl.model.expectations import Expectations
+from fleetctl.model.expectations import Expectations, derive
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
@@ -41,6 +41,7 @@ class Watch:
     :param known: the fleet with the addresses that are known by now, and what must be true of it.
     :param attend: asks one node; errors are in its results.
     :param interval_s: seconds from one question to a node to the next.
+    :param beside: other jobs that ``attend`` asks for in the same looks.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Watch:
         *,
         interval_s: float,
         depth: Depth,
+        beside: Sequence[Job] = (),
     ) -> None:
         self._fleet = fleet
         self._job = job
@@ -63,7 +65,12 @@ class Watch:
         self._heard_at: dict[str, datetime] = {}
         self.asked_s: dict[str, float] = {}
         """By node: when its newest look began, by time.monotonic()."""
-        self._contacts: dict[Key, Contact] = {}
+        jobs = (*([job] if job else ()), *beside)
+        self._contacts: dict[str, dict[Key, Contact]] = {one.name: {} for one in jobs}
+        """By job."""
+        self._jobs = jobs
+        self._derived: tuple[Fleet | None, dict[str, Expectations]] = None, {}
+        """By job beside the first: what must be true of that fleet."""
         self._wakes = {name: Wake() for name in fleet.nodes}
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -105,8 +112,9 @@ class Watch:
         if look.facts:
             self._heard_at[node] = look.facts.measured_at
             now_s = time.monotonic()
-            if self._job:
-                self._contacts |= contacts(self._contacts, self._job, node, look.facts, now_s)
+            for job in self._jobs:
+                known = self._contacts[job.name]
+                known |= contacts(known, job, node, look.facts, now_s)
         self._news.set()
 
     def _pause_s(self, failures: int, took_s: float) -> float:
@@ -173,24 +181,39 @@ class Watch:
         network = replace(look.facts.network, rounds=rounds)
         return replace(look, facts=replace(look.facts, network=network))
 
-    def snapshot(self, chosen: Sequence[Instance] | None = None) -> Snapshot:
+    def _expected(self, job: Job | None) -> tuple[Fleet, Expectations]:
+        fleet, expectations = self._known()
+        if job is None or job is self._job:
+            return fleet, expectations
+        if self._derived[0] is not fleet:
+            self._derived = fleet, {}
+        known = self._derived[1]
+        if job.name not in known:
+            known[job.name] = derive(fleet, job)
+        return fleet, known[job.name]
+
+    def snapshot(
+        self, chosen: Sequence[Instance] | None = None, job: Job | None = None
+    ) -> Snapshot:
         """The fleet by the newest looks; nodes that have not answered yet are unknown.
 
         :param chosen: the instances to show; all of the job's by default.
+        :param job: one of those beside the first; None: that one.
         """
         self._raise_if_broken()
+        job = job or self._job
         looks = {name: self._judged(name) for name in self._fleet.nodes}
-        fleet, expectations = self._known()
+        fleet, expectations = self._expected(job)
         checked = assess(
             fleet,
-            self._job,
+            job,
             expectations,
             looks,
             duration_s=max((look.took_s for look in looks.values()), default=0.0),
             depth=self._depth,
             chosen=chosen,
             standing=self._degraded,
-            contacts=Contacts(self._contacts),
+            contacts=Contacts(self._contacts[job.name] if job else {}),
         )
         self._degraded = checked.degraded
         for reach in checked.broken:

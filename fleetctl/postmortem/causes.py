@@ -47,7 +47,7 @@ def causes(
         *_by_signal(end, events),
         *_by_disk(end, checked, last),
         *_by_node(end, checked),
-        *_by_events(end, events),
+        *_by_events(end, events, checked.status.job),
         *_said(last),
     ]
     return tuple(dict.fromkeys(found))
@@ -122,10 +122,12 @@ def _by_node(end: Ended, checked: Checked) -> Iterator[str]:
         yield f"{end.node} booted at {clock(booted.at)}, after it"
 
 
-def _by_events(end: Ended, events: Sequence[Event]) -> Iterator[str]:
+def _by_events(end: Ended, events: Sequence[Event], job: str | None) -> Iterator[str]:
     """What was wrong with its node or network shortly before."""
     for event in _before(end, events):
         mine = end.node in (event.node, event.subject) or end.instance == event.subject
+        if "@" in event.subject and event.job not in (None, job):
+            continue  # another job has an instance of that name
         if event.kind in ("problem", "node") and event.state not in ("ok", "ready") and mine:
             if event.kind == "problem" and event.code.startswith("service-"):
                 continue  # the failure itself

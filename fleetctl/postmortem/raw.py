@@ -45,7 +45,7 @@ class Sample(Struct, frozen=True):
 
 def asked_of(fleet: Fleet, job: Job | None, node: str, raw: Sequence[RawAnswer]) -> Questions:
     """What ``node`` was asked when it gave ``raw``."""
-    known = questions(fleet, job, derive(fleet, job), fleet.nodes[node], "check")
+    known = questions(fleet, [job] if job else [], derive(fleet, job), fleet.nodes[node], "check")
     ways = [IPv4Address(to) for answer in raw for to in _WAY.findall(answer.command)]
     return replace(known, ways=tuple(dict.fromkeys(ways))) if ways else known
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from fleetctl.fleet import LiveFleet
 from fleetctl.model.events import Event
+from fleetctl.model.jobs import Job
 from fleetctl.recording.keeping import Keeping
 from fleetctl.serve.newest import Newest
 from fleetctl.undertakings import Snapshot
@@ -29,23 +30,25 @@ Say = Callable[[str], object]
 
 
 class Observing:
-    """Watches one job of a fleet, and writes the history as soon as no other process does: a
+    """Watches jobs of a fleet, and writes the history as soon as no other process does: a
     dashboard that was there first goes on until it is left.
 
+    :param jobs: all that are watched; that of ``service`` is the first, if it has one.
     :param interval_s: the fleet is judged that often, and each node looked at; but see
         :data:`LOOK_S`.
     :param say: takes a line for each event, and for what the user should know.
     """
 
-    def __init__(self, service: LiveFleet, interval_s: float, say: Say) -> None:
-        nodes = frozenset(service.fleet.nodes)
-        look_every_s = max(interval_s, LOOK_S * len(nodes))
-        self._watch = service.watch(look_every_s)
+    def __init__(
+        self, service: LiveFleet, jobs: Sequence[Job], interval_s: float, say: Say
+    ) -> None:
+        look_every_s = max(interval_s, LOOK_S * len(service.fleet.nodes))
+        self._watch = service.watch(look_every_s, beside=jobs[1:])
         self._interval_s = interval_s
         self._say = say
         self._new: list[Event] = []
         self._keeping = Keeping(service, self._heard, say, timedelta(0))
-        self.newest = Newest(self._watch, nodes, look_every_s)
+        self.newest = Newest(self._watch, service.fleet, jobs, look_every_s)
         self.on_snapshot: list[OnSnapshot] = []
 
     def _heard(self, events: Sequence[Event]) -> None:
@@ -82,5 +85,5 @@ class Observing:
 def line(event: Event) -> str:
     """``2026-01-02T03:04:05Z worker@pi4: restarted``."""
     at = event.at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = event.text if event.text.startswith(event.subject) else f"{event.subject}: {event.text}"
+    text = event.text if event.text.startswith(event.about) else f"{event.about}: {event.text}"
     return f"{at} {text}" + (f" ({event.end})" if event.end else "")

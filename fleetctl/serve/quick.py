@@ -11,16 +11,16 @@ import os
 from fleetctl import __version__
 from fleetctl.link.warm.place import connected
 
-VERSION = f"{__version__}/1"
+VERSION = f"{__version__}/2"
 ANSWER_S = 4.0
 """How long the answer may take; then the nodes are asked."""
 _MOST_BYTES = 64 * 1024 * 1024
 _MOST_FILE = 1024 * 1024
 
 
-def status_asked(arguments: list[str]) -> tuple[str | None, str | None] | None:
-    """The file and the job of ``[-f FILE] [--job NAME] status --json``; None: it is another
-    command."""
+def status_asked(arguments: list[str]) -> tuple[str | None, str | None, tuple[str, ...]] | None:
+    """The file, the job and the targets of ``[-f FILE] [--job NAME] status [TARGET]... --json``;
+    None: it is another command."""
     file = job = None
     left = list(arguments)
     while len(left) > 2 and left[0] in ("-f", "--file", "--job"):
@@ -29,12 +29,19 @@ def status_asked(arguments: list[str]) -> tuple[str | None, str | None] | None:
         else:
             file = left[1]
         del left[:2]
-    return (file, job) if left == ["status", "--json"] else None
+    if left[:1] != ["status"] or left.count("--json") != 1:
+        return None
+    targets = tuple(word for word in left[1:] if word != "--json")
+    return None if any(word.startswith("-") for word in targets) else (file, job, targets)
 
 
-def served(file: str | None, job: str | None) -> tuple[bool, bytes] | None:
+def served(
+    file: str | None, job: str | None, targets: tuple[str, ...] = ()
+) -> tuple[bool, bytes] | None:
     """Whether the fleet is healthy, and its status in JSON, from a server of the same version that
     watches this job of this file, and knows all of it newly enough; None: there is none.
+
+    :param job: as ``--job`` takes it.
 
     Whatever is odd about the file is left to those who can say so.
     """
@@ -48,7 +55,7 @@ def served(file: str | None, job: str | None) -> tuple[bool, bytes] | None:
             return None
         try:
             place = os.path.realpath(path)
-            connection.sendall(asking(place, job, content))
+            connection.sendall(asking(place, job, content, targets))
             return _answer(connection)
         finally:
             connection.close()
@@ -63,21 +70,26 @@ def _usual() -> str:
     return os.path.expanduser("~/.config/fleetctl/nodes.yaml")  # noqa: PTH111
 
 
-def asking(path: str, job: str | None, content: bytes) -> bytes:
+def asking(path: str, job: str | None, content: bytes, targets: tuple[str, ...] = ()) -> bytes:
     """The frame that asks for a status; see :mod:`fleetctl.link.warm.frames`."""
-    head = "\0".join((VERSION, path, job or "")).encode("utf-8", "surrogateescape")
+    words = (VERSION, path, job or "", str(len(targets)), *targets)
+    head = "\0".join(words).encode("utf-8", "surrogateescape")
     asked = head + b"\0" + content
     return b"S" + len(asked).to_bytes(4, "big") + asked
 
 
-def asked_of(said: bytes) -> tuple[str, str, str | None, bytes]:
-    """Version, path, job and content of a frame that asks for a status.
+def asked_of(said: bytes) -> tuple[str, str, str | None, tuple[str, ...], bytes]:
+    """Version, path, job, targets and content of a frame that asks for a status.
 
     :raises ValueError: it is none.
     """
-    version, path, job, content = said.split(b"\0", 3)
-    words = [word.decode("utf-8", "surrogateescape") for word in (version, path, job)]
-    return words[0], words[1], words[2] or None, content
+    *head, count, rest = said.split(b"\0", 4)
+    *targets, content = rest.split(b"\0", int(count))
+    if len(targets) != int(count):
+        raise ValueError("targets are missing")
+    words = [word.decode("utf-8", "surrogateescape") for word in (*head, *targets)]
+    version, path, job, *named = words
+    return version, path, job or None, tuple(named), content
 
 
 def fleet_named(content: bytes) -> str:

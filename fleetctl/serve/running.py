@@ -23,6 +23,7 @@ from fleetctl.link.warm.messages import nodes_digest
 from fleetctl.link.warm.place import NotPrivate
 from fleetctl.local_files import read_bounded, write_private
 from fleetctl.model.events import Event
+from fleetctl.model.jobs import Job
 from fleetctl.model.layout import serve_dir
 from fleetctl.serve.door import Door, make_private
 from fleetctl.serve.newest import Newest
@@ -53,6 +54,9 @@ class Watched(Protocol):
     def read(self) -> LiveFleet:
         """:raises FleetctlError: it, or the chosen job, cannot be used."""
 
+    def jobs(self, service: LiveFleet) -> tuple[Job, ...]:
+        """Those that are watched of what was read; that of ``service`` is the first."""
+
     def notes(self) -> list[str]:
         """What the user should know of what was read."""
 
@@ -81,6 +85,7 @@ class Info(Struct, frozen=True):
     version: str
     fleet: str
     job: str | None
+    """The only one that is watched; None: all are."""
     file: str
 
 
@@ -88,8 +93,15 @@ class _Read(Struct, frozen=True):
     """A nodes.yaml, and its bytes."""
 
     service: LiveFleet
+    jobs: tuple[Job, ...]
     path: str
     content: bytes
+
+    @property
+    def only_job(self) -> str | None:
+        """The only one that is watched, where there are others."""
+        others = len(self.service.fleet.jobs) > len(self.jobs)
+        return self.jobs[0].name if self.jobs and others else None
 
 
 def _read(file: Watched) -> _Read:
@@ -100,7 +112,7 @@ def _read(file: Watched) -> _Read:
             before = read_bounded(path, _MOST_FILE)
             service = file.read()
             if read_bounded(path, _MOST_FILE) == before:
-                return _Read(service, os.path.realpath(path), before)
+                return _Read(service, file.jobs(service), os.path.realpath(path), before)
         except OSError as error:
             raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
 
@@ -194,8 +206,8 @@ class Serving:
         lock = lock_of(fleet)
         await self._lock(lock)
         try:
-            job = read.service.job.name if read.service.job else None
-            info = Info(os.getpid(), datetime.now(UTC), __version__, fleet, job, read.path)
+            now, job = datetime.now(UTC), read.only_job
+            info = Info(os.getpid(), now, __version__, fleet, job, read.path)
             with suppress(OSError):
                 write_private(_info(fleet), msgspec.json.encode(info))
             alerting = Alerting(read.service.fleet, self._note)
@@ -232,7 +244,7 @@ class Serving:
     async def _follow(self, read: _Read, alerting: Alerting) -> None:
         served: Served | None = None
         while True:
-            observing = Observing(read.service, self._interval_s, self._say)
+            observing = Observing(read.service, read.jobs, self._interval_s, self._say)
             self._observing = observing
             alerting.follow(read.service.fleet, read.service.links)
             observing.on_snapshot.extend((alerting.on_snapshot, *self._on_snapshot))
@@ -252,7 +264,7 @@ class Serving:
                 return
             if nodes_digest(again.service.fleet) == served.digest:
                 service = read.service.renewed(again.service.fleet, again.service.job)
-                read = _Read(service, again.path, again.content)
+                read = _Read(service, again.jobs, again.path, again.content)
             else:
                 self._server.serve(None)
                 await read.service.__aexit__(None, None, None)

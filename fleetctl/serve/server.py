@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import msgspec
 
+from fleetctl.errors import UsageError
 from fleetctl.fleet import LiveFleet
 from fleetctl.link.warm import frames
 from fleetctl.link.warm.messages import Request, nodes_digest
-from fleetctl.model.jobs import Job
 from fleetctl.serve.lanes import Lanes
-from fleetctl.serve.newest import Newest
+from fleetctl.serve.newest import Newest, Question, UnknownJob
 from fleetctl.serve.quick import asked_of
 from fleetctl.serve.relay import MOST_REQUEST, Relay
 
@@ -21,7 +21,7 @@ _FIRST_S = 5.0
 
 
 class Served:
-    """A fleet as it stands in a nodes.yaml, with one of its jobs.
+    """A fleet as it stands in a nodes.yaml.
 
     :param path: the file's, without symbolic links.
     :param content: what was read from it.
@@ -43,18 +43,12 @@ class Served:
         self.lanes: Lanes = before.lanes if before else Lanes(service.links)
         nodes = frozenset(service.fleet.nodes)
         self.relay = Relay(service.links, nodes, self.lanes, newest.touched)
-        self._job = service.job
-        self._first = next(iter(service.fleet.jobs.values()), None)
         self._service = service
 
-    def is_about(self, path: str, job: str | None, content: bytes) -> str:
-        """Why it is not about this file and job; empty: it is."""
-        chosen: Job | str | None = job if job else self._first
-        name = chosen.name if isinstance(chosen, Job) else chosen
+    def is_about(self, path: str, content: bytes) -> str:
+        """Why it is not about this file; empty: it is."""
         if path != self.path or content != self.content:
             return "another file is served, or another version of it"
-        if name != (self._job.name if self._job else None):
-            return "another job is served"
         if self._service.has_former_nodes():
             return "nodes that are no longer in the file have to be asked"
         return ""
@@ -97,7 +91,7 @@ class Server:
 
     async def _status(self, said: bytes) -> bytes:
         try:
-            version, path, job, content = asked_of(said)
+            version, path, job, targets, content = asked_of(said)
         except ValueError:
             return _refused("it is not understood")
         served = self._served
@@ -105,9 +99,14 @@ class Server:
             return _refused(f"this is version {frames.VERSION}")
         if served is None:
             return _refused("nothing is served yet")
-        if why := served.is_about(path, job, content):
+        if why := served.is_about(path, content):
             return _refused(why)
-        found = await served.newest.json()
+        try:
+            found = await served.newest.json(Question(job, targets))
+        except UnknownJob:
+            return _refused("that job is not watched")
+        except UsageError as error:
+            return _refused(str(error))
         if found is None:
             return _refused("not every node was asked newly enough")
         healthy, text = found

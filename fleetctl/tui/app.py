@@ -35,6 +35,7 @@ from fleetctl.tui.following import Following
 from fleetctl.tui.guide import Guide
 from fleetctl.tui.host import Host, Left
 from fleetctl.tui.kept import Kept
+from fleetctl.tui.known import Known
 from fleetctl.tui.lending import Lending
 from fleetctl.tui.limits import Limits
 from fleetctl.tui.messages import (
@@ -85,6 +86,7 @@ class FleetApp(Opening):
     :param limits: what is not done here.
     :param preferences: what stands in tui.toml.
     :param seen: see :class:`Host`.
+    :param known: what a `fleetctl serve` knows, until all nodes have been asked; None: nothing.
     """
 
     TITLE = "fleetctl"
@@ -108,6 +110,7 @@ class FleetApp(Opening):
         limits: Limits | None = None,
         preferences: Preferences | None = None,
         seen: Seen | None = None,
+        known: Known | None = None,
     ) -> None:
         super().__init__(
             service, interval_s, kept, limits=limits, preferences=preferences, seen=seen
@@ -118,7 +121,7 @@ class FleetApp(Opening):
         self.theming = Theming(self)
         if kept is not None:
             self.theming.take(self.preferences.theme or kept.theme)
-        self.following = Following(self)
+        self.following = Following(self, known)
         self.guide = Guide(self)
         self.acting = Acting(self)
         self.lending = Lending(self)
@@ -201,6 +204,10 @@ class FleetApp(Opening):
     def _snapshot_taken(self, message: SnapshotTaken) -> None:
         if message.snapshot.status.job != self._job:
             return  # of the job that was shown before
+        if message.snapshot.as_of:
+            if self.snapshot is None or not self.snapshot.complete:
+                self.snapshot = message.snapshot
+            return
         if self.snapshot:
             if self.snapshot.complete and not message.snapshot.complete:
                 return  # a new watch has not asked every node yet

@@ -7,6 +7,7 @@ from typing import Any
 
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
+from fleetctl.tui.known import Known, show_known
 from fleetctl.tui.messages import SourceFailed
 from fleetctl.tui.sources import follow_logs, watch_fleet
 from fleetctl.undertakings import Watching
@@ -17,10 +18,14 @@ AGAIN_S = 5.0
 
 
 class Following:
-    """The sources of one dashboard; each is begun anew when it fails."""
+    """The sources of one dashboard; each is begun anew when it fails.
 
-    def __init__(self, app: Host) -> None:
+    :param known: what a `fleetctl serve` knows, until all nodes have been asked; None: nothing.
+    """
+
+    def __init__(self, app: Host, known: Known | None) -> None:
         self._app = app
+        self._known = known
         self._watching: Watching | None = None
         self._begin: dict[str, Callable[[], None]] = {}
         """By name of a source that runs, or will again."""
@@ -31,6 +36,9 @@ class Following:
         self._watching = watching = app.service.watch(app.interval_s)
         self._begin["fleet"] = self.watch
         self._run("fleet", watch_fleet(watching, app.post_message))
+        if self._known and app.snapshot is None:
+            work = show_known(self._known, app.service, app.post_message)
+            in_background(app, work, title="fleetctl serve", group="known", exclusive=True)
 
     def hurry(self) -> None:
         """Ask every node everything at once."""

@@ -91,14 +91,17 @@ def status(
     return FleetStatus(
         schema=SCHEMA,
         fleet="home",
-        job="train",
+        job=None,
         generated_at=at(seconds),
         duration_s=0.1,
         healthy=not problems,
         nodes=every,
-        services={name: one(name, "ready") for name in WORKERS},
+        services={},
         problems=problems,
-        jobs={"other": JobStatus({name: one(name, "stopped") for name in BATCH})},
+        jobs={
+            "train": JobStatus({name: one(name, "ready") for name in WORKERS}),
+            "other": JobStatus({name: one(name, "stopped") for name in BATCH}),
+        },
     )
 
 

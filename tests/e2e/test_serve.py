@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from fleetctl.lab import Lab
 from tests.e2e.cluster import User, commands, eventually, finish, running, sh
@@ -114,6 +115,59 @@ def test_it_is_killed(lab: Lab, served: tuple[User, subprocess.Popen[bytes]]) ->
     assert states(user) == {"ready"}
     again.terminate()
     assert finish(again).code == 0
+
+
+@pytest.mark.long
+def test_two_jobs_with_an_instance_of_one_name(lab: Lab, user: MakeUser) -> None:
+    """All are told at once, and of what happens it is told to which job."""
+    one = user(JOB)
+    whole = yaml.safe_load(one.path.read_text())
+    for name, seconds in (("first", 4731), ("second", 4732)):
+        worker = {"on": ["mini", "pi"], "command": f"echo begun; exec sleep {seconds}"}
+        whole["jobs"][name] = {"services": {"worker": {**worker, "stop": {"grace": 1}}}}
+    whole["jobs"]["never"] = {"services": {"other": {"on": "pi", "command": "no-such-program"}}}
+    one.path.write_text(yaml.safe_dump(whole, sort_keys=False))
+    process = serve(one)
+    before = logins(lab)
+
+    def told(*words: str) -> dict[str, set[str]]:
+        """By job: the states that the server tells."""
+        assert WARM in one.type(*words, "status").out, words
+        jobs = json.loads(one.type(*words, "status", "--json").out)["jobs"]
+        return {name: {s["state"] for s in job["services"].values()} for name, job in jobs.items()}
+
+    try:
+        for name in ("first", "second"):
+            said = one.type("--job", name, "start")
+            assert said.code == 0, said.err
+        ready = {"job": {"stopped"}, "first": {"ready"}, "second": {"ready"}, "never": {"stopped"}}
+        assert told("--job", "all") == ready
+        listed = json.loads(one.type("--job", "second", "status", "pi", "--json").out)
+        assert list(listed["services"]) == ["worker@pi"]
+        assert "as of" in one.type("--job", "second", "status", "mini").out
+        assert one.type("status", "nothing-like-it").code == 2
+        sh(lab, "mini", "kill -9 $(pgrep -xf 'sleep 4732')")
+        eventually(lambda: told("--job", "all")["second"] == {"ready", "failed"}, "it is told")
+        assert told("--job", "all")["first"] == {"ready"}
+        assert logins(lab) == before
+
+        def kept() -> list[dict[str, Any]]:
+            lines = one.type("events", "worker@mini", "--json").out.splitlines()
+            return [event for line in lines if (event := json.loads(line))["state"] == "failed"]
+
+        eventually(kept, "it is kept")
+        assert [(event["job"], event["subject"]) for event in kept()] == [("second", "worker@mini")]
+        fresh = one.type("--fresh", "--job", "all", "status")
+        assert WARM not in fresh.out and "second/worker@mini failed" in fresh.out
+        process.send_signal(signal.SIGTERM)
+        said = finish(process)
+        assert "second/worker@mini is failed" in said.out
+        assert "first/worker@mini is ready" in said.out
+        assert "never" not in said.out
+        report = one.type("postmortem", "second", "--no-archive").out
+        assert "worker@mini" in report
+    finally:
+        one.type("--job", "all", "stop")
 
 
 @pytest.mark.long

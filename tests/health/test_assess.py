@@ -357,8 +357,9 @@ def test_a_node_that_cannot_be_logged_into() -> None:
         rank1={"command": None, "ready": Ready("connect", "10.0.0.3:8000")},
     )
     of = fleet(c={"connection": "none"})
-    for answers, state in (({"rank1@c": True}, "ready"), ({"rank1@c": False}, "stopped")):
-        looks = {"a": Look(facts=facts()), "b": Look(facts=facts()), "c": Look(answers=answers)}
+    for answer, state in ((True, "ready"), (False, "stopped")):
+        external = Look(answers={("job", "rank1@c"): answer})
+        looks = {"a": Look(facts=facts()), "b": Look(facts=facts()), "c": external}
         status = assess(of, by_hand, derive(of), looks, duration_s=0.1).status
         assert status.services["rank1@c"].state == state
         assert status.nodes["c"].state == "external"

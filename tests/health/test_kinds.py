@@ -200,11 +200,9 @@ def no_ethernet_address() -> Iterable[Problem]:
 
 
 def workplace(state: str) -> Raise:
-    place = Workplace(state, None)  # type: ignore[arg-type]  # given below
+    place = {("job", WORKER.name): Workplace(state, None)}  # type: ignore[arg-type]  # given below
     ready = facts(pane(SERVER), record(SERVER, ready=True), listener("10.0.0.1", 6000, PID))
-    return lambda: (
-        checked(a=ready, b=facts(**HAS_TMUX, workplaces={WORKER.name: place})).status.problems
-    )
+    return lambda: checked(a=ready, b=facts(**HAS_TMUX, workplaces=place)).status.problems
 
 
 def no_way_back(made: World) -> None:

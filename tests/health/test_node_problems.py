@@ -241,7 +241,7 @@ def test_a_connection_that_no_instance_needs_is_not_denied() -> None:
 def at_work(place: Workplace | None, **more: Any) -> list[Problem]:
     """The server runs; the worker on b has this workplace."""
     server = facts(pane(SERVER), record(SERVER, ready=True), listener("10.0.0.1", 6000, PID))
-    workplaces = {WORKER.name: place} if place else {}
+    workplaces = {("job", WORKER.name): place} if place else {}
     worker = facts(**{**HAS_TMUX, "workplaces": workplaces, **more})
     web = facts(pane(WEB), record(WEB))
     return [p for p in checked(a=server, b=worker, c=web).status.problems if p.node == "b"]
@@ -276,27 +276,28 @@ def test_a_workplace_that_is_right_or_not_known(place: Workplace | None) -> None
 
 def test_a_program_that_only_a_shell_could_tell_is_not_missing() -> None:
     of_job = job(SHAPE, worker={"command": '"$PYTHON" worker.py'})
-    worker = facts(**HAS_TMUX, workplaces={"worker@b": Workplace("ok", None)})
+    worker = facts(**HAS_TMUX, workplaces={("job", "worker@b"): Workplace("ok", None)})
     assert checked(of_job, b=worker).status.problems == ()
 
 
 def test_the_default_folder_is_home() -> None:
     of_job = job(SHAPE, worker={"command": "python3 x"})
-    worker = facts(**HAS_TMUX, workplaces={"worker@b": Workplace("ok", None)})
+    worker = facts(**HAS_TMUX, workplaces={("job", "worker@b"): Workplace("ok", None)})
     (problem,) = checked(of_job, b=worker).status.problems
     assert "has no python3 (looked for in ~ and PATH)" in problem.summary
 
 
 @pytest.mark.parametrize("workdir", ["missing", "denied", "ok"])
 def test_a_running_instance_is_not_checked(workdir: Literal["missing", "denied", "ok"]) -> None:
-    worker = facts(pane(WORKER), record(WORKER), workplaces={WORKER.name: Workplace(workdir, None)})
+    place = {("job", WORKER.name): Workplace(workdir, None)}
+    worker = facts(pane(WORKER), record(WORKER), workplaces=place)
     server = facts(pane(SERVER), record(SERVER, ready=True), listener("10.0.0.1", 6000, PID))
     assert not any(p.node == "b" for p in checked(a=server, b=worker).status.problems)
 
 
 def test_a_workplace_is_checked_for_a_waiting_instance_too() -> None:
     server = facts(pane(SERVER), record(SERVER))  # not ready yet: the worker waits
-    worker = facts(**HAS_TMUX, workplaces={WORKER.name: Workplace("missing", None)})
+    worker = facts(**HAS_TMUX, workplaces={("job", WORKER.name): Workplace("missing", None)})
     found = checked(a=server, b=worker).status
     assert found.services["worker@b"].state == "waiting"
     assert ("workdir-missing", "b") in {(p.code, p.node) for p in found.problems}

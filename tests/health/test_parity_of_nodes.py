@@ -33,6 +33,8 @@ def nodes(**fields: Any) -> Told:
     for name in NODES:
         own = {k: v[name] if isinstance(v, dict) else v for k, v in fields.items()
                if not isinstance(v, dict) or name in v}  # fmt: skip
+        if code := own.pop("code", None):
+            own["codes"] = {JOB.name: code}
         found[name] = facts(**{"tmux_version": None, **own})
     return found
 
@@ -134,7 +136,7 @@ def test_where_there_is_nothing_to_compare_nothing_is_said() -> None:
     for code in (Code("no tree"), Code("no git"), Code("no commit")):
         assert told(nodes(code=code)) == ([], [])
     assert told(nodes()) == ([], [])
-    assert told({"mini1": facts(code=CLEAN, programs={})}) == ([], [])
+    assert told({"mini1": facts(codes={JOB.name: CLEAN}, programs={})}) == ([], [])
 
 
 def test_builds_and_tmux_are_compared_among_nodes_of_a_kind() -> None:
@@ -214,7 +216,7 @@ def test_what_the_code_lacks_there_is_told_elsewhere() -> None:
 
 
 def test_only_nodes_on_which_the_job_runs_are_compared() -> None:
-    found = nodes(code=each(CLEAN, CLEAN, CLEAN, DIRTY))
+    found = nodes(programs=python("3.11.2", "3.11.2", "3.11.2", "3.13.1"))
     without = job({"server": (["mini1"], []), "worker": (["mini2", "pi5"], ["server"])})
     assert told(found, without)[1] == []
     assert len(told(found, None)[1]) == 1

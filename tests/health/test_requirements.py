@@ -72,7 +72,7 @@ def test_the_line_is_the_systems(
 
 
 def test_a_missing_program_is_not_told_again_as_the_command_of_an_instance() -> None:
-    place = {"worker@b": Workplace("ok", None)}  # its command is python3
+    place = {("job", "worker@b"): Workplace("ok", None)}  # its command is python3
     gone = {**WELL, "python3": Program(None)}
     b = facts(**HAS_TMUX, programs=gone, workplaces=place)
     others = facts(**HAS_TMUX, programs=WELL)

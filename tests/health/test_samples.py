@@ -24,7 +24,7 @@ def kept(
     found = replace(
         found,
         facts={**found.facts, "mini1": replace(facts, network=network)},
-        status=replace(found.status, services=services or {}),
+        status=replace(found.status, job="train", services=services or {}),
     )
     told: dict[str, dict[str, float]] = {}
     for sample in samples(found):

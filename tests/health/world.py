@@ -262,7 +262,7 @@ class World:
 
     def _facts(self, name: str, depth: Depth) -> Look:
         host, node = self.hosts[name], self.fleet.nodes[name]
-        asked = questions(self.fleet, None, self.expectations, node, depth)
+        asked = questions(self.fleet, (), self.expectations, node, depth)
         interfaces = [
             Interface(
                 name=self.interface(network),

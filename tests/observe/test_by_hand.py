@@ -13,7 +13,7 @@ import pytest
 
 from fleetctl.link.protocol import Link
 from fleetctl.model.facts import NodeFacts, TcpConnection
-from fleetctl.model.jobs import Instance
+from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.ready import Ready
 from fleetctl.model.topology import SSH, Node
 from fleetctl.observe import by_hand
@@ -67,7 +67,7 @@ async def ask(of: ByHand, instance: Instance = APP, **more: Any) -> bool:
 
 def test_it_is_tried_each_time_until_it_accepts_and_then_once_a_minute(tried: Tried) -> None:
     async def body() -> None:
-        of = ByHand(JOB)
+        of = ByHand([JOB])
         of.learn("a", connected())
         tried.accepts = False
         assert [await ask(of) for _ in range(3)] == [False] * 3
@@ -87,7 +87,7 @@ def test_it_is_tried_each_time_until_it_accepts_and_then_once_a_minute(tried: Tr
 
 def test_it_is_left_alone_while_one_of_ours_is_connected(tried: Tried) -> None:
     async def body() -> None:
-        of = ByHand(JOB)
+        of = ByHand([JOB])
         of.learn("a", connected("10.0.0.9"))
         tried.now_s += 2 * RARELY_S
         assert await ask(of, now=True)
@@ -105,7 +105,7 @@ def test_it_is_left_alone_while_one_of_ours_is_connected(tried: Tried) -> None:
 
 def test_the_first_look_at_who_may_be_connected_is_waited_for(tried: Tried) -> None:
     async def body() -> None:
-        of = ByHand(JOB)
+        of = ByHand([JOB])
         asking = asyncio.create_task(ask(of))
         await asyncio.sleep(0)
         assert not asking.done()
@@ -120,7 +120,7 @@ def test_one_that_is_slow_is_waited_for_once(tried: Tried, monkeypatch: pytest.M
     monkeypatch.setattr(by_hand, "FIRST_LOOK_S", 0.0)
 
     async def body() -> None:
-        of = ByHand(JOB)
+        of = ByHand([JOB])
         assert await ask(of)
         monkeypatch.setattr(by_hand, "FIRST_LOOK_S", 3600.0)
         assert await ask(of)
@@ -133,6 +133,17 @@ def test_what_is_asked_by_http_is_asked_each_time(tried: Tried) -> None:
         {"app": (["ipad"], [])},
         app={"command": None, "ready": Ready("http", "http://10.0.0.9:8000/")},
     )
-    of = ByHand(web)
+    of = ByHand([web])
     assert [bounded(ask(of, web.instances[0])) for _ in range(3)] == [True] * 3
     assert tried.times == 3
+
+
+def test_it_is_left_alone_for_a_job_of_which_nothing_ran_yet() -> None:
+    of = ByHand([Job("first", {}), JOB])
+    of.learn("a", facts())
+    assert not of.wants(APP)
+    of.learn("a", connected())
+    assert of.wants(APP)
+    of.learn("a", facts())  # it was stopped since then
+    assert of.wants(APP)
+    assert ByHand([JOB]).wants(APP)

@@ -54,7 +54,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[NodeScript, str,
         folder.mkdir(parents=True)
         text = f"run={name}run\nphase={phase}\nrestarts=0\nexit=0\nended=1700000000\n"
         folder.joinpath("state").write_text(text)
-    asked = questions(FLEET, JOB, EXPECTED, FLEET.nodes["here"], "check")
+    asked = questions(FLEET, [JOB], EXPECTED, FLEET.nodes["here"], "check")
     script = node_script(asked, without=frozenset({"clock"}))  # its time goes on
     done = subprocess.run(
         ["sh", "-c", script.text],

@@ -25,9 +25,9 @@ jobs:
 FLEET = load_text(TEXT, "/x/nodes.yaml")
 
 
-def asked(node: str, job: str = "plain", depth: Depth = "check") -> Questions:
-    of = FLEET.jobs[job]
-    return questions(FLEET, of, derive(FLEET, of), FLEET.nodes[node], depth)
+def asked(node: str, *jobs: str, depth: Depth = "check") -> Questions:
+    of = [FLEET.jobs[job] for job in jobs or ("plain",)]
+    return questions(FLEET, of, derive(FLEET, of[0]), FLEET.nodes[node], depth)
 
 
 def test_programs_are_asked_where_something_of_the_job_is_started() -> None:
@@ -37,11 +37,19 @@ def test_programs_are_asked_where_something_of_the_job_is_started() -> None:
     quick = asked("a", depth="status")
     assert (quick.programs, quick.versions) == (("uv", "python3"), False)
     assert asked("a", "synced").programs == ("python3",)  # it is compared
-    assert asked("a", "synced", "status").programs == ()
+    assert asked("a", "synced", depth="status").programs == ()
 
 
 def test_code_is_where_it_is_synced_else_where_it_runs() -> None:
-    assert asked("a").code == CodePlace("plain", "~/a/src", synced=False)
-    assert asked("a", "synced").code == CodePlace("synced", "~/a", synced=True)
-    assert asked("b").code is None  # it runs in the home folder
-    assert asked("c").code is asked("d").code is None
+    assert asked("a").codes == (CodePlace("plain", "~/a/src", synced=False),)
+    assert asked("a", "synced").codes == (CodePlace("synced", "~/a", synced=True),)
+    assert asked("b").codes == ()  # it runs in the home folder
+    assert asked("c").codes == asked("d").codes == ()
+
+
+def test_one_look_asks_for_several_jobs() -> None:
+    both, plain, synced = asked("a", "plain", "synced"), asked("a"), asked("a", "synced")
+    assert both.instances == (*plain.instances, *synced.instances)
+    assert both.codes == (*plain.codes, *synced.codes)
+    assert both.programs == plain.programs  # each program once
+    assert (both.echoes, both.ways) == (plain.echoes, plain.ways)

@@ -10,7 +10,7 @@ import pytest
 from fleetctl.model.facts import Build, Code
 from fleetctl.model.questions import CodePlace, Questions
 from fleetctl.probes.asked.build import read_linux, read_macos
-from fleetctl.probes.asked.code import read_code
+from fleetctl.probes.asked.code import read_code, read_codes
 from fleetctl.probes.node import node_script, read_node
 from fleetctl.probes.registry import BY_NAME
 
@@ -86,7 +86,7 @@ def ask(home: Path, folder: str, system: str = "Linux", *, synced: bool = False)
     """What this machine says of ``folder`` with ``dash`` and with ``bash``."""
     code = CodePlace("job", folder, synced)
     script = node_script(
-        Questions("f", "n", "check", code=code), without=frozenset(BY_NAME) - {"code"}
+        Questions("f", "n", "check", codes=(code,)), without=frozenset(BY_NAME) - {"code"}
     )
     found = set()
     for shell in ("dash", "bash"):
@@ -96,7 +96,7 @@ def ask(home: Path, folder: str, system: str = "Linux", *, synced: bool = False)
             env={"HOME": str(home), "PATH": "/usr/bin:/bin", "GIT_CEILING_DIRECTORIES": str(home)},
         )  # fmt: skip
         assert done.stderr == b""
-        found.add(read_node(script, done.stdout.decode()).code)
+        found.add(read_node(script, done.stdout.decode()).codes.get("job"))
     [one] = found
     return one
 
@@ -145,3 +145,22 @@ def test_what_sync_brought_last(tmp_path: Path) -> None:
     state.mkdir(parents=True)
     (state / "key").write_text("abc123\n")
     assert ask(tmp_path, "~/none", synced=True) == Code("no folder", synced="abc123")
+
+
+def test_jobs_whose_code_is_in_one_folder_are_asked_of_it_once() -> None:
+    places = (
+        CodePlace("train", "~/code", synced=True),
+        CodePlace("eval", "~/code", synced=False),
+        CodePlace("chat", "~/other", synced=True),
+    )
+    script = node_script(
+        Questions("f", "n", "check", codes=places), without=frozenset(BY_NAME) - {"code"}
+    )
+    assert script.text.count("; code )") == 2 * 2  # for two systems
+    text = "-- folder\nsynced abc\nno git\n-- folder\nsynced \nno folder\n"
+    assert read_codes(places, text) == {
+        "train": Code("no git", synced="abc"),
+        "eval": Code("no git"),
+        "chat": Code("no folder", synced=""),
+    }
+    assert read_codes(places, "") == {}

@@ -159,7 +159,7 @@ def test_this_machine_answers_every_probe() -> None:
     assert next(i.name for i in facts.network.interfaces or ()) == "lo"
     assert facts.network.taken[IPv4Address("127.0.0.1")].interface == "lo"
     assert facts.network.echoes[IPv4Address("127.0.0.2")].received == 3
-    assert facts.workplaces["worker@here"].workdir == "ok"
+    assert facts.workplaces["job", "worker@here"].workdir == "ok"
     assert facts.reliability.clock_offset_s is not None
     assert abs(facts.reliability.clock_offset_s) < 3
     system = facts.system

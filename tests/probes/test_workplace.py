@@ -43,7 +43,9 @@ def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
             check=False,
         )
         assert done.returncode == 0, done.stdout
-        return read_workplaces(Answer(done.stdout, done.returncode))
+        found = read_workplaces(Answer(done.stdout, done.returncode))
+        assert {job for job, _ in found} <= {one.job for one in instances}
+        return {name: place for (_, name), place in found.items()}
 
     return run
 
@@ -109,7 +111,7 @@ def test_a_folder_that_can_be_entered_but_not_listed_is_protected(ask: Ask, tmp_
 
 
 def test_any_other_output_is_ignored() -> None:
-    text = "sh: 1: cannot fork\nwork a@b perhaps /bin/sh\nwork a@b ok"
+    text = "sh: 1: cannot fork\nwork j/a@b perhaps /bin/sh\nwork j/a@b ok"
     assert read_workplaces(Answer(text, 2)) == {}
 
 

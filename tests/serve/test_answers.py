@@ -46,7 +46,7 @@ async def serving(sshd: Server) -> AsyncIterator[tuple[WarmServer, Watch]]:
     """A server that watches, and has connected."""
     fleet = fleet_of(sshd)
     async with LiveFleet(fleet, None) as service, service.watch(INTERVAL_S) as watch:
-        newest = Newest(watch, frozenset(fleet.nodes), INTERVAL_S)
+        newest = Newest(watch, fleet, (), INTERVAL_S)
         server = WarmServer()
         server.serve(Served(service, newest, "/nodes.yaml", b"fleet: home"))
         await until(lambda: service.links.open_now("pi4"), "it has connected", 25)
@@ -83,7 +83,8 @@ def test_only_the_same_version_and_nodes_are_served(sshd: Server) -> None:
                 asking("/nodes.yaml", None, b"fleet: home "),
                 asking("/elsewhere.yaml", None, b"fleet: home"),
                 asking("/nodes.yaml", "train", b"fleet: home"),
-                frames.framed(frames.STATUS, b"9.9/1\0/nodes.yaml\0\0fleet: home"),
+                asking("/nodes.yaml", None, b"fleet: home", ("nothing-like-it",)),
+                frames.framed(frames.STATUS, b"9.9/1\0/nodes.yaml\0\00\0fleet: home"),
             ):
                 assert (await _answer(other))[0] == frames.REFUSED
 
@@ -248,9 +249,20 @@ def test_errors_are_the_same_at_the_other_end() -> None:
 
 
 def test_which_calls_are_quick() -> None:
-    assert status_asked(["status", "--json"]) == (None, None)
-    assert status_asked(["-f", "a", "--job", "b", "status", "--json"]) == ("a", "b")
-    for other in ("status", "status --json pi4", "--fresh status --json", "-f status --json", ""):
+    assert status_asked(["status", "--json"]) == (None, None, ())
+    assert status_asked(["-f", "a", "--job", "b", "status", "--json"]) == ("a", "b", ())
+    for words in ("--job all status pi4 w* --json", "--job all status --json pi4 w*"):
+        assert status_asked(words.split()) == (None, "all", ("pi4", "w*"))
+    for other in (
+        "status",
+        "status pi4",
+        "status --json --watch",
+        "status --json --json",
+        "status -- --json",
+        "--fresh status --json",
+        "-f status --json",
+        "",
+    ):
         assert status_asked(other.split()) is None
 
 
@@ -271,11 +283,10 @@ def test_the_name_of_the_fleet_without_reading_the_file(text: str, name: str) ->
 
 
 def test_what_is_asked_is_what_arrives() -> None:
-    frame = asking("/a b/nödes.yaml", "train", b"fleet: a\0b")
-    version, path, job, content = asked_of(frame[5:])
-    assert (version, path, job, content) == (
-        frames.VERSION,
-        "/a b/nödes.yaml",
-        "train",
-        b"fleet: a\0b",
-    )
+    for targets in ((), ("pi4", "wörker@*")):
+        frame = asking("/a b/nödes.yaml", "train", b"fleet: a\0b", targets)
+        path, content = "/a b/nödes.yaml", b"fleet: a\0b"
+        assert asked_of(frame[5:]) == (frames.VERSION, path, "train", targets, content)
+    for odd in (b"v\0p\0j\02\0one", b"v\0p\0j\0-1\0a\0b", b"v\0p\0j\0x\0a", b"v\0p"):
+        with pytest.raises(ValueError, match=""):
+            asked_of(odd)

@@ -151,3 +151,4 @@ KINDS = (
     CONNECTION_LOST,
     STRAGGLER,
 )
+OF_INSTANCES = frozenset(kind.code for kind in KINDS)

@@ -8,7 +8,7 @@ import asyncio
 from fleetctl import __version__
 from fleetctl.errors import FleetctlError
 
-VERSION = f"{__version__}/1"
+VERSION = f"{__version__}/2"
 """Client and server have the same one, or do not talk."""
 
 REQUEST = b"R"

@@ -1,4 +1,4 @@
-"""The code of the job in its workdir: at which commit it is, what is changed there, and what
+"""The code of each job in its workdir: at which commit it is, what is changed there, and what
 ``sync`` brought last.
 
 Files that git does not know do not count, as for ``git describe --dirty``: a training run leaves
@@ -8,19 +8,23 @@ many. What differs from the commit is told by a checksum, too, so that equal cha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec.structs import replace
 
 from fleetctl.model.facts import Code, NodeFacts
 from fleetctl.model.layout import sync_dir
-from fleetctl.model.questions import Questions
+from fleetctl.model.questions import CodePlace, Questions
 from fleetctl.model.topology import OS
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
 from fleetctl.probes.tools import ENDED, FOUND, LIMIT_S, LIMITED
 from fleetctl.quoting import quote_path
+
+_FOLDER = "-- folder"
+"""A line before what is said of each."""
+_SYNCED = re.compile(r"^synced ?(.*)$", re.M)
 
 # The checksum is asked for only where something is changed.
 _GIT = r"""export GIT_OPTIONAL_LOCKS=0
@@ -39,15 +43,43 @@ echo "diff $?" >&3; } 2>/dev/null | echo "sum $(cksum)"; } 3>&1 ;; esac
 
 
 def _text(os: OS, questions: Questions) -> str:
-    code = questions.code
-    if code is None:
+    if not questions.codes:
         return ""
-    text = ""
-    if code.synced:
-        state = quote_path(sync_dir(questions.fleet, code.job, questions.node))
-        text = f'key=; read -r key 2>/dev/null <{state}/key; echo "synced $key"\n'
-    text += f"cd {quote_path(code.folder)} 2>/dev/null || {{ echo 'no folder'; exit 0; }}\n"
-    return text + FOUND[os] + LIMITED[os] + _GIT
+    looks = "\n".join(
+        _look(questions, folder, jobs) for folder, jobs in _folders(questions.codes).items()
+    )
+    return f"{FOUND[os]}{LIMITED[os]}code() {{\n{_GIT}}}\n{looks}"
+
+
+def _folders(codes: Iterable[CodePlace]) -> dict[str, list[CodePlace]]:
+    """By folder: the jobs whose code is there; git is asked once."""
+    found: dict[str, list[CodePlace]] = {}
+    for code in codes:
+        found.setdefault(code.folder, []).append(code)
+    return found
+
+
+def _look(questions: Questions, folder: str, codes: Iterable[CodePlace]) -> str:
+    """Looks at one folder, in a shell of its own."""
+    text = f"echo '{_FOLDER}'\n"
+    for code in codes:
+        if code.synced:
+            state = quote_path(sync_dir(questions.fleet, code.job, questions.node))
+            text += f'key=; read -r key 2>/dev/null <{state}/key; echo "synced $key"\n'
+    return f"{text}( cd {quote_path(folder)} 2>/dev/null || {{ echo 'no folder'; exit; }}; code )"
+
+
+def read_codes(codes: Iterable[CodePlace], text: str) -> dict[str, Code]:
+    """By job, in the answer of the question for ``codes``; what is not told is missing."""
+    found = {}
+    told = re.split(rf"^{_FOLDER}$", text, flags=re.M)[1:]
+    for jobs, said in zip(_folders(codes).values(), told, strict=False):
+        keys = iter(_SYNCED.findall(said))
+        for code in jobs:
+            synced = next(keys, None) if code.synced else None
+            if known := read_code(said):
+                found[code.job] = replace(known, synced=_key(synced))
+    return found
 
 
 def read_code(text: str) -> Code | None:
@@ -103,8 +135,12 @@ def _files(text: str) -> Iterator[str]:
 
 
 def _synced(text: str) -> str | None:
-    found = re.search(r"^synced ?(.*)$", text, re.M)
-    return found[1].strip()[:64] if found else None
+    found = _SYNCED.search(text)
+    return _key(found[1] if found else None)
+
+
+def _key(synced: str | None) -> str | None:
+    return None if synced is None else synced.strip()[:64]
 
 
 def _linux(questions: Questions) -> str:
@@ -115,12 +151,12 @@ def _macos(questions: Questions) -> str:
     return _text("macos", questions)
 
 
-def _read(told: Told) -> Code | Unanswered:
-    return read_code(told.answer.text) or cannot_read(told.answer)
+def _read(told: Told) -> dict[str, Code] | Unanswered:
+    return read_codes(told.questions.codes, told.answer.text) or cannot_read(told.answer)
 
 
-def _into(facts: NodeFacts, code: Code) -> NodeFacts:
-    return replace(facts, code=code)
+def _into(facts: NodeFacts, codes: dict[str, Code]) -> NodeFacts:
+    return replace(facts, codes=codes)
 
 
 PROBE = Probe(

@@ -37,7 +37,8 @@ _LISTING: Mapping[OS, str] = {
 def workplace_text(os: OS, instances: Sequence[Instance]) -> str:
     """Text that tests the folder and program of each of ``instances``."""
     lines = "".join(
-        f"( work {quote(i.name)} {quote_path(i.workdir or '~')} {quote(i.program or ':')} )\n"
+        f"( work {quote(f'{i.job}/{i.name}')} {quote_path(i.workdir or '~')}"
+        f" {quote(i.program or ':')} )\n"
         for i in instances
         if i.command is not None
     )
@@ -51,11 +52,15 @@ _STATES: Mapping[str, Literal["ok", "missing", "denied"]] = {
 }
 
 
-def read_workplaces(answer: Answer) -> dict[str, Workplace]:
-    """Workplaces by instance name."""
+_Places = dict[tuple[str, str], Workplace]
+_LINE = re.compile(r"^work ([^/\s]+)/(\S+) (ok|missing|denied) (.+)$", re.M)
+
+
+def read_workplaces(answer: Answer) -> _Places:
+    """Workplaces by job and instance name."""
     places = {}
-    for name, word, path in re.findall(r"^work (\S+) (ok|missing|denied) (.+)$", answer.text, re.M):
-        places[name] = Workplace(_STATES[word], None if path == "-" else path)
+    for job, name, word, path in _LINE.findall(answer.text):
+        places[job, name] = Workplace(_STATES[word], None if path == "-" else path)
     return places
 
 
@@ -67,11 +72,11 @@ def _macos(questions: Questions) -> str:
     return workplace_text("macos", questions.instances)
 
 
-def _read(told: Told) -> dict[str, Workplace]:
+def _read(told: Told) -> _Places:
     return read_workplaces(told.answer)
 
 
-def _into(facts: NodeFacts, places: dict[str, Workplace]) -> NodeFacts:
+def _into(facts: NodeFacts, places: _Places) -> NodeFacts:
     return replace(facts, workplaces=places)
 
 

@@ -187,11 +187,13 @@ def _of_fleet(status: FleetStatus) -> Iterator[Metric]:
     seen.add_metric([status.fleet], status.generated_at.timestamp())
     yield seen
     problems = GaugeMetricFamily(
-        "fleetctl_problems", "Problems now.", labels=["fleet", "code", "severity", "node"]
+        "fleetctl_problems", "Problems now.", labels=["fleet", "code", "severity", "node", "job"]
     )
-    found = Counter((one.code, one.severity, one.node or "") for one in status.problems)
-    for (code, severity, node), count in list(found.items())[:MOST_PROBLEMS]:
-        problems.add_metric([status.fleet, code, severity, node], count)
+    found = Counter(
+        (one.code, one.severity, one.node or "", one.job or "") for one in status.problems
+    )
+    for labels, count in list(found.items())[:MOST_PROBLEMS]:
+        problems.add_metric([status.fleet, *labels], count)
     yield problems
 
 
@@ -201,7 +203,8 @@ def _states(status: FleetStatus) -> Metric:
         "The state of an instance: 1 for the one that it is in.",
         labels=LABELS["instance"],
     )
-    for service in status.services.values():
-        labels = [status.fleet, status.job or "", service.service, service.node]
-        states.add_metric(labels, {state: state == service.state for state in INSTANCE_STATES})
+    for job, known in status.asked_jobs.items():
+        for service in known.services.values():
+            labels = [status.fleet, job, service.service, service.node]
+            states.add_metric(labels, {state: state == service.state for state in INSTANCE_STATES})
     return states

@@ -13,11 +13,11 @@ import textual_serve
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from fleetctl.errors import FleetctlError
+from fleetctl.errors import FleetctlError, UsageError
 from fleetctl.link.mistakes import told
 from fleetctl.model.events import Event
 from fleetctl.package_files import package_text
-from fleetctl.serve.newest import Newest
+from fleetctl.serve.newest import Newest, Question, UnknownJob
 from fleetctl.serve.page import listeners
 from fleetctl.serve.page.browsers import Browsers
 from fleetctl.serve.page.guard import COOKIE, COOKIE_S, Guard, content_policy
@@ -169,7 +169,15 @@ class Site:
 
     async def _tell_status(self, request: web.Request) -> web.Response:
         newest = self._newest()
-        found = await newest.json() if newest else None
+        if newest is None:
+            return _not_yet("Nothing is watched at the moment.")
+        job = request.query.get("job") or newest.first_job
+        try:
+            found = await newest.json(Question(job, tuple(request.query.getall("target", ()))))
+        except UnknownJob:
+            return web.Response(status=404, text=f"Job {job} is not watched.\n")
+        except UsageError as error:
+            return web.Response(status=404, text=f"{error}\n")
         if found is None:
             return _not_yet("Not every node was asked newly enough.")
         return web.Response(body=found[1], content_type="application/json", charset="utf-8")

@@ -50,13 +50,15 @@ def headline(
     width: int,
     heard: Mapping[str, datetime] | None = None,
     trend: str = "",
+    as_of: datetime | None = None,
 ) -> Content:
     """How the job is, then how the fleet is, in ``width`` columns; what does not fit is left out.
 
     :param heard: by node, when it last answered.
     :param trend: where the loss goes.
+    :param as_of: see :class:`~fleetctl.undertakings.Snapshot`.
     """
-    parts = [*_of_job(fleet, job, status, heard or {}, trend, width), *_of_fleet(status)]
+    parts = [*_of_job(fleet, job, status, heard or {}, trend, width), *_of_fleet(status, as_of)]
     if any(part.rank == _TROUBLE for part in parts):  # it would be denied beside it
         parts = [part for part in parts if part.rank != _NO_PROBLEM]
     while len(parts) > 1 and _columns(parts) > width:
@@ -103,7 +105,7 @@ def _of_job(
         yield _Part(_TROUBLE, toned(f"{name} {found[0].said}{more}", "bad"))
 
 
-def _of_fleet(status: FleetStatus | None) -> Iterator[_Part]:
+def _of_fleet(status: FleetStatus | None, as_of: datetime | None) -> Iterator[_Part]:
     if status is None:
         yield _Part(50, toned("asking …", "busy"), left=False)
         return
@@ -121,8 +123,11 @@ def _of_fleet(status: FleetStatus | None) -> Iterator[_Part]:
     else:
         found = toned("no problem", "quiet")
     yield _Part(28 if status.problems else _NO_PROBLEM, found, left=False)
-    clock = status.generated_at.astimezone().strftime("%H:%M:%S")
-    yield _Part(55, Content(clock), left=False)
+    clock = f"{(as_of or status.generated_at).astimezone():%H:%M:%S}"
+    if as_of:
+        yield _Part(5, toned(f"as of {clock}, by fleetctl serve", "busy"), left=False)
+    else:
+        yield _Part(55, Content(clock), left=False)
 
 
 def _tone(have: int, of: int) -> Tone:
@@ -168,6 +173,7 @@ class Headline(Static):
             self.size.width,
             known.heard_at if known else None,
             self._trend.arrow,
+            known.as_of if known else None,
         )
         self.update(line, layout=False)
 

@@ -18,6 +18,7 @@ from aiohttp import ClientSession, CookieJar, WSMsgType, WSServerHandshakeError
 from fleetctl.errors import FleetctlError
 from fleetctl.history.store import Store
 from fleetctl.model.events import Event
+from fleetctl.serve.newest import Question
 from fleetctl.serve.page import browsers, session
 from fleetctl.serve.page.guard import COOKIE
 from fleetctl.serve.page.listeners import id_of
@@ -75,9 +76,14 @@ def test_the_status_and_the_metrics_are_those_of_the_newest_looks(
                 while True:  # until both are of the same looks
                     async with client.get("/status.json") as status:
                         said = await status.read()
-                    if (known := await newest.json()) and said == known[1]:
+                    if (known := await newest.json(Question())) and said == known[1]:
                         break
                 assert (status.status, status.content_type) == (200, "application/json")
+                for odd in ("?job=other", "?target=nothing-like-it"):
+                    async with client.get(f"/status.json{odd}") as unknown:
+                        assert unknown.status == 404
+                async with client.get("/status.json?target=pi4&job=all") as every:
+                    assert (await every.json())["nodes"].keys() == {"pi4"}
 
     bounded(body())
 
