@@ -37,6 +37,15 @@ def wrote(path: Path, at_s: float = 1000.0) -> Store:
     return store
 
 
+def damage(store: Store) -> None:
+    """What is on the disk is no longer what was written; ``store`` has to read it again."""
+    store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with store.path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (store.path.stat().st_size - 4096))
+    store._db.execute("PRAGMA cache_size = 0")
+
+
 def count(path: Path) -> int:
     found = Store("test", path, reading=True).points(0, 1e9)
     return sum(len(points) for points in found.values())
@@ -93,11 +102,7 @@ def test_only_the_newest_that_were_put_aside_are_kept(tmp_path: Path) -> None:
 def test_damage_that_shows_while_it_is_written_loses_no_newer_sample(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite3"
     store = wrote(path)
-    store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    with path.open("r+b") as file:
-        file.seek(4096)
-        file.write(b"\xa5" * (path.stat().st_size - 4096))
-    store._db.execute("PRAGMA cache_size = 0")
+    damage(store)
     store.add(2000.0, [Sample(LOAD, 2.0)], watched_from_s=2000.0)
     assert "damaged" in store.note
     assert store.points(0, 1e9)[LOAD][-1].mean == 2.0
@@ -120,11 +125,7 @@ def test_one_that_cannot_be_put_aside_is_written_again_once_it_can(
 ) -> None:
     path = tmp_path / "history.sqlite3"
     store = wrote(path)
-    store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    with path.open("r+b") as file:
-        file.seek(4096)
-        file.write(b"\xa5" * (path.stat().st_size - 4096))
-    store._db.execute("PRAGMA cache_size = 0")
+    damage(store)
 
     def refused(_: Path) -> Path:
         raise PermissionError(13, "Permission denied")
