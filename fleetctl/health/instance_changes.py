@@ -269,7 +269,7 @@ class InstanceChanges:
         found = [
             action
             for action in self._actions.values()
-            if action.action.split()[0] in kinds
+            if action.action.partition(" ")[0] in kinds
             and name in action.affects
             and action.at - SOON / 5 <= at <= (action.until or at) + SOON
         ]
