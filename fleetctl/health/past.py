@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from fleetctl.health.services import code_and_meaning
 from fleetctl.model.events import Event
 from fleetctl.model.past import Past, PastLine
 
@@ -29,16 +30,17 @@ def _of_line(node: str, line: PastLine, ahead_s: float) -> Event | None:
     at = _time(line.at_s - ahead_s)
     if at is None:
         return None
-    name, code = line.instance, line.exit_code
+    name, code, why = line.instance, line.exit_code, ""
     if line.what == "end":
         state = "exited" if code == 0 else "failed"
-        text = f"{name} ended" + ("" if code is None else f" with exit code {code}")
+        why = "" if code is None else code_and_meaning(code)
+        text = f"{name} ended with {why}" if why else f"{name} ended"
     elif line.restarts:
         state, text = "restarting", f"{name} was started again, restart {line.restarts}"
     else:
         state, text = "starting", f"{name} was started"
     key = f"past {node} {line.job}/{name} {line.run} {line.restarts} {line.what}"
-    return Event(at, state, text, "instance", name, node=node, job=line.job, key=key)
+    return Event(at, state, text, "instance", name, node, line.job, cause=why, key=key)
 
 
 def _time(at_s: float) -> datetime | None:

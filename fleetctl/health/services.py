@@ -264,10 +264,11 @@ def _ended_by_itself(record: Record, instance: Instance | None) -> tuple[Service
 
 
 def _ended_with(code: int) -> tuple[ServiceState, str | None]:
-    return ("failed", _code_and_meaning(code)) if code else ("exited", None)
+    return ("failed", code_and_meaning(code)) if code else ("exited", None)
 
 
-def _code_and_meaning(code: int | None) -> str:
+def code_and_meaning(code: int | None) -> str:
+    """``exit code 137 (signal 9)``."""
     meaning = {126: "it could not be run", 127: "command not found"}.get(code or 0, "")
     if code is not None and 128 < code <= 128 + _LAST_SIGNAL and not meaning:
         meaning = f"signal {code - 128}"
@@ -275,7 +276,7 @@ def _code_and_meaning(code: int | None) -> str:
 
 
 def _exit_reason(record: Record, instance: Instance | None = None) -> str:
-    text = _code_and_meaning(record.exit_code)
+    text = code_and_meaning(record.exit_code)
     if record.restarts and instance and record.restarts >= instance.restart.max:
         text += f", after {record.restarts} restarts"
     return text

@@ -43,7 +43,8 @@ def timeline(
         error = f" (± {one.when.error_s:.2g} s)" if one.when else ""
         found.append(Entry(at_s, one.instance, f"*** {one.how}{error}"))
     for event in events:
-        text = f"{event.text}: {event.cause}" if event.cause else event.text
+        known = event.cause in event.text  # also where there is none
+        text = event.text if known else f"{event.text}: {event.cause}"
         found.append(Entry(event.at.timestamp(), event.subject or "fleet", f"--- {text}"))
     for node, kernel in kernels.items():
         if isinstance(kernel, str):

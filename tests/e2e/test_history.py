@@ -82,7 +82,7 @@ def test_a_rank_that_was_killed_at_night_is_told_in_the_morning(lab: Lab, user: 
     noted = told(watched(one))
     assert sorted(noted[:2]) == ["worker@mini was started", "worker@pi was started"]
     assert noted[2:] == [
-        "worker@pi ended with exit code 137",
+        "worker@pi ended with exit code 137 (signal 9)",
         "worker@pi was started again, restart 1",
     ]
     assert told(watched(one)) == noted

@@ -94,7 +94,8 @@ def test_what_is_watched_has_causes_and_ends(lab: Lab, user: MakeUser) -> None:
     ann, bob = Person(job, "ann"), Person(job, "bob")
     ann.type("start")
     followed = Followed(ann.begin("events", "-f", "--json"))
-    eventually(lambda: followed.has(action="start", state="ok"), "the start is told")
+    started = {"action": "start", "state": "ok"}
+    eventually(lambda: followed.has(**started), "the start is told", timeout_s=60)
     folder = Path(ann.env["HOME"], ".local/state/fleetctl", job.fleet)
     eventually(
         lambda: (folder / "history.sqlite3-wal").exists(), "the history is kept", timeout_s=20
@@ -103,8 +104,9 @@ def test_what_is_watched_has_causes_and_ends(lab: Lab, user: MakeUser) -> None:
     # it watches once it knows that an instance was ended, and by what
     [pid] = running(lab, "mini", "sleep 4712")
     sh(lab, "mini", f"kill -9 {pid}", user="root")
-    eventually(lambda: followed.has(subject="worker@mini", state="failed"), "its end is told")
-    [failed] = followed.has(subject="worker@mini", state="failed")[:1]
+    ended = {"subject": "worker@mini", "state": "failed"}
+    eventually(lambda: followed.has(**ended), "its end is told", timeout_s=60)
+    [failed] = followed.has(**ended)[:1]
     assert failed["cause"] == "exit code 137 (signal 9)"
 
     lab.fault("power-off", "pi")

@@ -21,14 +21,25 @@ def test_logs_stay_in_their_order_and_what_has_no_time_is_near_its_neighbours() 
         "w@c": [LogLine("w@c", 0, "c0")],
         "w@d": [LogLine("w@d", 0, "d0", s + 4), LogLine("w@d", 9, "d1", s + 1)],
     }  # fmt: skip
-    events = [Event(ago(94.5), "unreachable", "c is gone", "node", "c", cause="no cable")]
+    events = [
+        Event(ago(94.5), "unreachable", "c is gone", "node", "c", cause="no cable"),
+        Event(
+            ago(94.4),
+            "failed",
+            "w@c is failed: exit code 1",
+            "instance",
+            "w@c",
+            cause="exit code 1",
+        ),
+    ]
     kernels: dict[str, Kernel | str] = {
         "a": Kernel((KernelLine("Killed", NOW), KernelLine("?", None))),
         "b": "no answer",
     }
     text = timeline_text(timeline(logs, (), events, kernels))
     assert [line.partition(" | ")[2] for line in text.splitlines()] == [
-        "b0", "d0", "d1", "a0", "a1", "a2", "--- c is gone: no cable", "b1", "Killed", "c0", "?",
+        "b0", "d0", "d1", "a0", "a1", "a2", "--- c is gone: no cable",
+        "--- w@c is failed: exit code 1", "b1", "Killed", "c0", "?",
     ]  # fmt: skip
     assert text.splitlines()[3].startswith("2026-01-31 11:58:25.000? w@a")
     assert text.splitlines()[-2].startswith("????-??-?? ??:??:??.???? w@c")
