@@ -17,6 +17,8 @@ FROM = 30
 """More rows than these are folded."""
 LEAST = 5
 """So many equal ones are one row; fewer are the odd ones out, which stand by themselves."""
+BAD_STATES = frozenset({"failed", "unhealthy", "restarting", "unknown"})
+_BAD_NODES = frozenset({"unreachable", "degraded", "unknown"})
 CLOSED, OPENED = "▸", "▾"
 _FIGURES = re.compile(r"\d[\d.]*\S*")
 
@@ -83,11 +85,8 @@ class Likenesses(Struct, frozen=True):
 
     of: Mapping[str, Likeness]
     well: Set[Likeness]
-
-    @property
-    def unwell(self) -> int:
-        """How many rows need a look."""
-        return sum(like not in self.well for like in self.of.values())
+    bad: int = 0
+    """How many rows have something wrong, which what is stopped or starting has not."""
 
 
 def likeness(
@@ -120,6 +119,15 @@ def is_well(row: NodeRow, status: FleetStatus | None, said: str, doubts: Sequenc
     node, service = status.nodes[row.node], status.services.get(row.key)
     working = service is None or service.state == "ready" or service.done
     return working and node.state in ("ok", "external") and not node.ssh.via
+
+
+def is_bad(row: NodeRow, status: FleetStatus, said: str) -> bool:
+    """Whether something is wrong with its node or instance, or not known of it."""
+    service = status.services.get(row.key)
+    state = status.nodes[row.node].state
+    return (
+        bool(said) or state in _BAD_NODES or (service is not None and service.state in BAD_STATES)
+    )
 
 
 def folded(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fleetctl.model.status import FleetStatus
-from fleetctl.tui.folding import NodeRow
+from fleetctl.tui.folding import BAD_STATES, NodeRow
 
 SORTS = ("file", "worst", "load", "memory")
 BY_FIGURE = frozenset({"load", "memory"})
@@ -43,8 +43,11 @@ def badness(row: NodeRow, status: FleetStatus | None) -> tuple[int, int]:
     if status is None:
         return (0, 0)
     service = status.services.get(row.key)
-    bad = service is not None and service.state not in ("ready", "exited")
-    return (_WORST.index(status.nodes[row.node].state), 0 if bad else 1)
+    if service is None or service.state in ("ready", "exited"):
+        bad = 2
+    else:
+        bad = 0 if service.state in BAD_STATES else 1
+    return (_WORST.index(status.nodes[row.node].state), bad)
 
 
 def _usage(row: NodeRow, status: FleetStatus, sort: str) -> float:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from fleetctl.model.status import Problem
+from fleetctl.model.status import Problem, ServiceState, ServiceStatus
 from fleetctl.quantities import first_ones
 from fleetctl.tui.counting import among_nodes, named
-from fleetctl.tui.folding import FROM, LEAST, Fold, Likenesses, NodeRow, folded
+from fleetctl.tui.folding import FROM, LEAST, Fold, Likenesses, NodeRow, folded, is_bad, node_rows
 from fleetctl.tui.topology.draw import draw
 from fleetctl.tui.topology.node_counts import MOST_NAMED
 from tests.health.world import World
@@ -36,6 +36,20 @@ def test_the_odd_ones_out_come_first_then_many_that_are_bad_then_those_that_are_
     found = folded(rows, Likenesses(of, {("well",), ("server",)}), lambda row: (0, 0))
     told = [e.title if isinstance(e, Fold) else e.node for e in found]
     assert told == ["n20", f"{LEAST} nodes", "n27", "21 nodes"]
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "bad"),
+    [
+        *(("ready", "", False), ("stopped", "", False), ("starting", "", False)),
+        *(("failed", "", True), ("unknown", "", True), ("ready", "cut off", True)),
+    ],
+)
+def test_what_is_stopped_or_starting_is_not_bad(state: ServiceState, said: str, bad: bool) -> None:
+    status = World(fleet_of(1)).check().status
+    row = node_rows(fleet_of(1), fleet_of(1).jobs["train"])[0]
+    services = {row.key: ServiceStatus("worker", row.node, 0, state)}
+    assert is_bad(row, replace(status, services=services), said) is bad
 
 
 @pytest.mark.parametrize("number", [0, 1, LEAST - 1])

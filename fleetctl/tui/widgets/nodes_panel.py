@@ -33,6 +33,7 @@ from fleetctl.tui.folding import (
     Likenesses,
     NodeRow,
     folded,
+    is_bad,
     is_well,
     likeness,
     node_rows,
@@ -114,8 +115,8 @@ class NodesPanel(Vertical):
         """By row: what is wrong with it, in a few words."""
         self._snapshot: Snapshot | None = None
         self._data: Mapping[str, DataState] = {}
-        self._unwell = 0
-        """How many rows need a look, where not all fit."""
+        self._bad = 0
+        """How many rows have something wrong, where not all fit."""
         self._draw()
 
     def compose(self) -> ComposeResult:
@@ -194,12 +195,12 @@ class NodesPanel(Vertical):
         """What has a row: of many, equal ones together, and where not all fit, what is not well
         first. What is sought, or sorted by a figure, is shown one by one in its order."""
         room = self.query_one(Rows).size.height
-        status, self._unwell = self._status, 0
+        status, self._bad = self._status, 0
         by_itself = self.sought or self._sort in node_order.BY_FIGURE
         if by_itself or len(shown) <= min(room or FROM, FROM):
             return list(shown)
         alike = self._likenesses(shown)
-        self._unwell = alike.unwell if status else 0
+        self._bad = alike.bad
         least = LEAST if len(shown) > FROM else len(shown) + 1
         found: list[NodeRow | Fold] = []
         for entry in folded(shown, alike, lambda row: node_order.badness(row, status), least=least):
@@ -209,7 +210,7 @@ class NodesPanel(Vertical):
         return found
 
     def _likenesses(self, shown: list[NodeRow]) -> Likenesses:
-        of, well = {}, set()
+        of, well, bad = {}, set(), 0
         for place in shown:
             said, doubts = self._said.get(place.key, ""), self._doubts(place)
             marked = place.key in self._marks
@@ -218,7 +219,9 @@ class NodesPanel(Vertical):
             of[place.key] = like
             if is_well(place, self._status, said, doubts):
                 well.add(like)
-        return Likenesses(of, well)
+            elif self._status:
+                bad += is_bad(place, self._status, said)
+        return Likenesses(of, well, bad)
 
     def _doubts(self, place: NodeRow) -> list[str]:
         if self._status is None:
@@ -361,8 +364,8 @@ class NodesPanel(Vertical):
             title += f" · {self._sort} first"
         if self._marks:
             title += f" · {len(self._marks)} marked"
-        if self._unwell:
-            title += f" · {self._unwell} not well"
+        if self._bad:
+            title += f" · {self._bad} not well"
         if self.sought:
             title += f" · {shown} of {len(self._node_rows)}"
         if self.border_title != title:
