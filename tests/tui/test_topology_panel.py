@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from msgspec.structs import replace
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.strip import Strip
@@ -71,6 +72,27 @@ def test_it_is_drawn_before_any_answer_and_as_soon_as_there_is_one() -> None:
         shown = [app.panel.render_line(y).text.rstrip() for y in range(8)]
         assert "\n".join(shown) == app.panel.drawing.plain
         assert "✖ mini3" in shown[2]
+
+    run(act, SMALL)
+
+
+def test_only_rows_that_changed_are_painted_again() -> None:
+    async def act(app: OnePanel, pilot: Pilot[None]) -> None:
+        status = World(GUIDE).check().status
+        app.panel.update_status(status)
+        await pilot.pause()
+        painted, before = app.panel.painted, app.panel.drawing.rows
+        gone = replace(status.nodes["pi4"], state="unreachable")
+        nodes = {**status.nodes, "pi4": gone}
+        app.panel.update_status(replace(status, nodes=nodes))
+        await pilot.pause()
+        after = app.panel.drawing.rows
+        differ = sum(one != other for one, other in zip(before, after, strict=True))
+        assert 0 < differ < len(after)
+        assert app.panel.painted - painted == differ
+        strips = app.screen._compositor.render_strips()
+        drawn = "\n".join("".join(part.text for part in strip) for strip in strips)
+        assert all(row.rstrip() in drawn for row in app.panel.drawing.plain.split("\n"))
 
     run(act, SMALL)
 
