@@ -47,7 +47,9 @@ def test_it_is_shown_with_its_time_until_every_node_was_asked() -> None:
         observer = Observer(stage)
         async with opened(observer) as screen:
             clock = f"{observer.at.astimezone():%H:%M:%S}"
-            text = await screen.until("5/5 ready", f"as of {clock}, by fleetctl serve")
+            text = await screen.until(
+                "5/5 ready", f"as of {clock}, by fleetctl serve", timeout_s=40
+            )
             assert "not asked yet" not in text
             assert screen.app.snapshot
             status = screen.app.snapshot.status
@@ -56,10 +58,10 @@ def test_it_is_shown_with_its_time_until_every_node_was_asked() -> None:
             stage.unasked = set()
             stage.states["worker@pi4"] = "failed"
             stage.change()
-            await screen.until("4/5 ready", gone="as of")
+            await screen.until("4/5 ready", gone="as of", timeout_s=40)
         assert observer.asked == [stage.job.name]
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), 120))
 
 
 def test_another_job_is_shown_by_what_is_known_of_it() -> None:
@@ -68,13 +70,13 @@ def test_another_job_is_shown_by_what_is_known_of_it() -> None:
         stage = observer.stage
         other = next(job for name, job in stage.fleet.jobs.items() if name != stage.job.name)
         async with opened(observer) as screen:
-            await screen.until("5/5 ready", gone="as of")
+            await screen.until("5/5 ready", gone="as of", timeout_s=40)
             stage.with_job(other).unasked = {"pi4"}
             screen.app.switch(other)
-            await screen.until(other.name, "as of")
+            await screen.until(other.name, "as of", timeout_s=40)
         assert observer.asked == [stage.job.name, other.name]
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), 120))
 
 
 def test_where_nothing_is_known_the_nodes_are_asked() -> None:
@@ -83,6 +85,6 @@ def test_where_nothing_is_known_the_nodes_are_asked() -> None:
         observer.knows = False
         observer.stage.unasked = {"pi4"}
         async with opened(observer) as screen:
-            await screen.until("1 not asked yet", gone="as of")
+            await screen.until("1 not asked yet", gone="as of", timeout_s=40)
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), 120))

@@ -125,7 +125,7 @@ def _of_fleet(status: FleetStatus | None, as_of: datetime | None) -> Iterator[_P
     yield _Part(28 if status.problems else _NO_PROBLEM, found, left=False)
     clock = f"{(as_of or status.generated_at).astimezone():%H:%M:%S}"
     if as_of:
-        yield _Part(5, toned(f"as of {clock}, by fleetctl serve", "busy"), left=False)
+        yield _Part(12, toned(f"as of {clock}, by fleetctl serve", "busy"), left=False)
     else:
         yield _Part(55, Content(clock), left=False)
 
