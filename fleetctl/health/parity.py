@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from fleetctl.health.kinds.kind import listed
+from fleetctl.health.kinds.kind import some
 from fleetctl.health.kinds.machine import VERSION_SKEW
 from fleetctl.health.requirements import lacking
 from fleetctl.model.facts import Code, NodeFacts
@@ -17,8 +17,6 @@ from fleetctl.model.jobs import Job
 from fleetctl.model.status import Fix, ParityStatus, ParityValue, Problem
 
 PYTHON = "python3"
-NODES_TOLD = 5
-"""More nodes than this are counted in a sentence; ``parity`` has their names."""
 _COMMIT_DIGITS = 7
 _NO_TREE, _NO_COMMIT, _NO_GIT = "no git work tree", "no commit yet", "no git"
 _NEVER = "never synced as a whole"
@@ -206,11 +204,9 @@ def _usual(values: Sequence[ParityValue]) -> ParityValue | None:
 
 def _differing(values: Sequence[ParityValue], some_unknown: bool) -> str:
     usual = _usual(values)
-    parts = [f"{v.value} on {_some(v.nodes)}" for v in values if v is not usual]
+    parts = [f"{v.value} on {some(v.nodes, 'nodes')}" for v in values if v is not usual]
     if usual:
-        parts.append(f"{usual.value} on {_some(usual.nodes) if some_unknown else 'the others'}")
+        parts.append(
+            f"{usual.value} on {some(usual.nodes, 'nodes') if some_unknown else 'the others'}"
+        )
     return "; ".join(parts)
-
-
-def _some(nodes: Sequence[str]) -> str:
-    return listed(nodes) if len(nodes) <= NODES_TOLD else f"{len(nodes)} nodes"

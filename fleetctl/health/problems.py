@@ -23,7 +23,7 @@ from fleetctl.health.kinds.instances import (
     SERVICE_UNHEALTHY,
     WORKDIR_MISSING,
 )
-from fleetctl.health.kinds.kind import listed
+from fleetctl.health.kinds.kind import listed, some
 from fleetctl.health.kinds.machine import (
     DISK_FULL,
     LOCAL_NETWORK_DENIED,
@@ -59,8 +59,6 @@ DISK_FULL_BYTES = 16 * 1024 * 1024
 """With less free space than this a disk counts as full: the next log segment does not fit."""
 SLOW_SHELL_S = 4.0
 """A login shell that takes longer is told; it is usually there within a few tenths of a second."""
-NODES_TOLD = 5
-"""More nodes than this are counted in a sentence; ``affects`` has their names."""
 CRASH_LOOP_RESTARTS = 3
 COMMAND_NOT_FOUND = 127
 """The exit code of a shell that does not find a command (POSIX, Shell Command Language, 2.8.2)."""
@@ -97,7 +95,7 @@ def login_problems(looks: Mapping[str, Look]) -> Iterator[Problem]:
         nodes = tuple(dict.fromkeys(n for names in directives.values() for n in names))
         yield SSH_CONFIG_IGNORED.problem(
             None,
-            nodes=listed(nodes) if len(nodes) <= NODES_TOLD else f"{len(nodes)} nodes",
+            nodes=some(nodes, "nodes"),
             directives=", ".join(directives),
             affects=nodes,
             evidence="; ".join(f"{d}: {', '.join(names)}" for d, names in directives.items()),
@@ -165,16 +163,13 @@ def _incomplete(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[
     for _, instance in sorted(facts.damaged):
         by_reason.setdefault(_DAMAGED, []).append(f"the record of {instance}")
     if by_reason:
+        said = [f"{some(found, 'answers')} ({why})" for why, found in by_reason.items()]
         yield ANSWER_INCOMPLETE.problem(
             node.name,
-            reason="; ".join(f"{_some(found)} ({why})" for why, found in by_reason.items()),
+            reason="; ".join(said),
             evidence="; ".join(f"{', '.join(found)}: {why}" for why, found in by_reason.items()),
             affects=names,
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    return listed(names) if len(names) <= NODES_TOLD else f"{len(names)} answers"
 
 
 def _tmux(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[Problem]:

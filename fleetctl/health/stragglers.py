@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from fleetctl.health.differences import differences
 from fleetctl.health.kinds.instances import STRAGGLER
+from fleetctl.health.kinds.kind import some
 from fleetctl.medians import median
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
@@ -105,7 +106,7 @@ def _stalled(own_name: str, known: Mapping[str, Steps]) -> str:
     if not going:
         return ""
     verb = "goes" if len(going) == 1 else "go"
-    return f"no new step for {duration(quiet_s)}, while {', '.join(going)} {verb} on"
+    return f"no new step for {duration(quiet_s)}, while {some(going, 'others')} {verb} on"
 
 
 def _slower(name: str, own: Steps, paces: Mapping[str, _Pace], *, elastic: bool) -> str:

@@ -188,6 +188,17 @@ def _hit(problem: Problem, services: Mapping[str, ServiceStatus]) -> list[str]:
     return [name for name, service in services.items() if where & {name, service.node}]
 
 
+def waiting_ranks(status: FleetStatus) -> dict[str, str]:
+    """By name: what is said of ranks that are ready in a job that is stalled, as ``idle 45 s``."""
+    if stalled_s(status) is None:
+        return {}
+    return {
+        name: f"idle {ago(progress.since_step_s)}"
+        for name, progress in _ranks(status)
+        if status.services[name].state == "ready" and progress.since_step_s is not None
+    }
+
+
 def ranks_at_work(status: FleetStatus) -> int:
     """How many instances are ready, and not silent while others make steps."""
     silent = silent_ranks(status)
@@ -196,9 +207,11 @@ def ranks_at_work(status: FleetStatus) -> int:
 
 def idle_ranks(status: FleetStatus) -> frozenset[str]:
     """Instances that are ready, and take no part all the same."""
-    silent = silent_ranks(status)
+    silent, waiting = silent_ranks(status), waiting_ranks(status)
     ready = (name for name, service in status.services.items() if service.state == "ready")
-    return frozenset(name for name in ready if rank_trouble(status, name, silent, {}))
+    return frozenset(
+        name for name in ready if name in waiting or rank_trouble(status, name, silent, {})
+    )
 
 
 def ago(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fleetctl.model.status import FleetStatus
 from fleetctl.tui.folding import NodeRow
@@ -28,6 +28,12 @@ def ordered(
     elif sort in BY_FIGURE:
         found.sort(key=lambda row: _usage(row, status, sort))
     return found
+
+
+def wrong_first(rows: Sequence[NodeRow], is_well: Callable[[NodeRow], bool]) -> list[NodeRow]:
+    """Nodes with a row that is not well before all others; else in their order."""
+    wrong = {row.node for row in rows if not is_well(row)}
+    return sorted(rows, key=lambda row: row.node not in wrong)
 
 
 def _words(row: NodeRow, status: FleetStatus | None) -> str:

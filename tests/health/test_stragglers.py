@@ -44,7 +44,7 @@ def stragglers_among(
     nodes: Sequence[dict[str, Any]] = (),
 ) -> list[Problem]:
     """Of a service with an instance for each; ``nodes``: fields of the facts of their nodes."""
-    of = replace(job({"w": (list("abcdef")[: len(known)], [])}), elastic=elastic)
+    of = replace(job({"w": (list("abcdefg")[: len(known)], [])}), elastic=elastic)
     told: dict[str, NodeFacts] = {}
     for place, (instance, found) in enumerate(zip(of.instances, known, strict=True)):
         more = nodes[place] if nodes else {}
@@ -59,11 +59,16 @@ def test_a_rank_without_new_steps_while_the_others_go_on() -> None:
     [problem] = stragglers_among(stalled(48), going(), going())
     assert (problem.code, problem.severity, problem.affects) == ("straggler", "warning", ("w@a",))
     assert problem.summary == (
-        "w@a lags behind the others of its service: no new step for 48s, while w@b, w@c go on"
+        "w@a lags behind the others of its service: no new step for 48s, while w@b and w@c go on"
     )
     assert problem.evidence.startswith("step 110 in its log, 100 behind the median; no difference")
     [of_two] = stragglers_among(stalled(48), going())
     assert of_two.summary.endswith("while w@b goes on")
+
+
+def test_many_others_are_counted() -> None:
+    [problem] = stragglers_among(stalled(48), *[going()] * 6)
+    assert problem.summary.endswith("while 6 others go on")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from fleetctl.health.repairs.target import Remedies
 from fleetctl.model.status import Fix, Problem, Severity
 from fleetctl.model.topology import Fleet
 
+NAMED = 5
+"""So many names are told in a sentence; more are counted, and ``affects`` has them."""
 Words = Callable[[Fleet, Sequence[Finding]], Mapping[str, str]]
 """Makes the values for a summary's placeholders, from findings of one node and one kind."""
 
@@ -71,7 +73,7 @@ class FindingKind(ProblemKind, frozen=True, kw_only=True):
 
         :param hit: the other nodes that it affects.
         """
-        also = f"; so {listed(hit)} {_agreeing(self.consequence, len(hit))}" if hit else ""
+        also = f"; so {some(hit, 'nodes')} {_agreeing(self.consequence, len(hit))}" if hit else ""
         evidence = "; ".join(dict.fromkeys(f.shown_by for f in found if f.shown_by))
         words: dict[str, Any] = {**self.words(fleet, found)}
         return self.problem(found[0].node, affects=hit, evidence=evidence, also=also, **words)
@@ -80,6 +82,14 @@ class FindingKind(ProblemKind, frozen=True, kw_only=True):
 def listed(names: Sequence[str]) -> str:
     """Names for a sentence: ``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def some(names: Sequence[str], noun: str) -> str:
+    """Names for a sentence, or where they are many how many: ``12 nodes``.
+
+    :param noun: of several.
+    """
+    return listed(names) if len(names) <= NAMED else f"{len(names)} {noun}"
 
 
 def _agreeing(clause: str, number: int) -> str:

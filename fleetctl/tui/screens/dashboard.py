@@ -93,7 +93,7 @@ class Dashboard(Screen[None]):
     Dashboard #body, Dashboard #main { height: 1fr; }
     Dashboard #main { width: 1fr; }
     Dashboard #upper { height: 11; }
-    Dashboard.-low ProblemsPanel { max-height: 6; }
+    Dashboard.-low ProblemsPanel { max-height: 6; &.-maximized { max-height: 100%; } }
     Dashboard.-low GuideLine { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     Dashboard.-low.-acting GuideLine { display: none; }
     Dashboard NodesPanel { width: 1fr; }

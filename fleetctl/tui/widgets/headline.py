@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
 
@@ -13,13 +13,14 @@ from textual.widgets import Static
 from fleetctl.marks import Tone, mark
 from fleetctl.model.status import FleetStatus, ServiceStatus
 from fleetctl.quantities import count
-from fleetctl.tui.eliding import among
+from fleetctl.tui.eliding import among, middle
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.job_line import (
     Trend,
     job_state,
     progress_words,
     ranks_at_work,
+    stalled_s,
     state_mark,
     troubles,
 )
@@ -33,10 +34,11 @@ STAYS_S = 10.0
 
 _TROUBLE, _NO_PROBLEM = 10, 46
 """Ranks of two parts that do not stand side by side."""
+_SIDES = (True, False)
 
 
 class _Part(Struct, frozen=True):
-    """Of the line; the larger ``rank``, the earlier it is left out."""
+    """Of the line; each has its own ``rank``, and the larger it is, the earlier it is left out."""
 
     rank: int
     said: Content
@@ -57,18 +59,28 @@ def headline(
     :param trend: where the loss goes.
     """
     parts = [*_of_job(fleet, job, status, heard or {}, trend, width), *_of_fleet(status)]
-    if any(part.rank == _TROUBLE for part in parts):  # it would be denied beside it
+    stalled = status is not None and stalled_s(status) is not None
+    if stalled or any(part.rank == _TROUBLE for part in parts):  # it would be denied beside it
         parts = [part for part in parts if part.rank != _NO_PROBLEM]
-    while len(parts) > 1 and _columns(parts) > width:
-        parts.remove(max(parts, key=lambda part: part.rank))
-    left = Content(" · ").join(part.said for part in parts if part.left)
-    right = Content(" · ").join(part.said for part in parts if not part.left)
-    gap = max(1, width - left.cell_length - right.cell_length - 2)
-    return Content.assemble(" ", left, " " * gap, right, " ").truncate(width, ellipsis=True)
+    shown: set[int] = set()
+    for rank in sorted(part.rank for part in parts):
+        if not shown or _columns(_sides(parts, {*shown, rank})) <= width:
+            shown.add(rank)
+    left, right = sides = _sides(parts, shown)
+    gap = " " * (2 + max(0, width - _columns(sides)) if right else 0)
+    return Content.assemble(" ", left, gap, right, " ").truncate(width, ellipsis=True)
 
 
-def _columns(parts: Sequence[_Part]) -> int:
-    return sum(part.said.cell_length + 3 for part in parts)
+def _sides(parts: Sequence[_Part], shown: Set[int]) -> tuple[Content, Content]:
+    """What stands on the left and on the right, of the parts with these ranks."""
+    left, right = ([p.said for p in parts if p.left is side and p.rank in shown] for side in _SIDES)
+    return Content(" · ").join(left), Content(" · ").join(right)
+
+
+def _columns(sides: tuple[Content, Content]) -> int:
+    """Of the line, with its margins, and what is between the sides."""
+    left, right = sides
+    return left.cell_length + right.cell_length + (4 if right else 2)
 
 
 def _of_job(
@@ -86,7 +98,7 @@ def _of_job(
     word = job_state(status, found)
     what = state_mark(word)
     said = toned(f"{what.symbol} {word}{' …' if word == 'asking' else ''}", what.tone)
-    yield _Part(0, Content.assemble((job, "bold"), " ", said))
+    yield _Part(0, Content.assemble((middle(job, max(8, width // 3)), "bold"), " ", said))
     if status is None:
         return
     for rank, words in zip((15, 30, 40, 60, 65), progress_words(status, trend), strict=False):

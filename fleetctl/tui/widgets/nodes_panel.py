@@ -35,7 +35,7 @@ from fleetctl.tui.folding import (
     likeness,
     node_rows,
 )
-from fleetctl.tui.job_line import rank_trouble, silent_ranks
+from fleetctl.tui.job_line import rank_trouble, silent_ranks, waiting_ranks
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.seen import Seen
 from fleetctl.tui.tones import drawn, state, toned
@@ -182,10 +182,13 @@ class NodesPanel(Vertical):
             rows.highlighted = rows.get_option_index(key)
 
     def _entries(self, shown: list[NodeRow]) -> list[NodeRow | Fold]:
-        """What has a row: of many, equal ones together. What is sought, or sorted by a figure,
-        is shown one by one."""
-        if len(shown) <= FROM or self.sought or self._sort in node_order.BY_FIGURE:
+        """What has a row: of many, equal ones together; of more than there is room for, what is
+        wrong first. What is sought, or sorted by a figure, is shown one by one."""
+        if self.sought or self._sort in node_order.BY_FIGURE:
             return list(shown)
+        if len(shown) <= FROM:
+            all_seen = self._sort == "file" and len(shown) < self.size.height  # below the head
+            return list(shown if all_seen else node_order.wrong_first(shown, self._is_well))
         of, well = {}, set()
         for place in shown:
             said, doubts = self._said.get(place.key, ""), self._doubts(place)
@@ -193,7 +196,7 @@ class NodesPanel(Vertical):
             data = self._data.get(place.node)
             like = likeness(place, self._status, data, said, doubts, marked)
             of[place.key] = like
-            if is_well(place, self._status, said, doubts):
+            if self._is_well(place):
                 well.add(like)
         found: list[NodeRow | Fold] = []
         for entry in folded(shown, Likenesses(of, well)):
@@ -201,6 +204,10 @@ class NodesPanel(Vertical):
             if isinstance(entry, Fold) and entry.key in self._unfolded:
                 found += entry.rows
         return found
+
+    def _is_well(self, place: NodeRow) -> bool:
+        said = self._said.get(place.key, "")
+        return is_well(place, self._status, said, self._doubts(place))
 
     def _doubts(self, place: NodeRow) -> list[str]:
         if self._status is None:
@@ -308,12 +315,12 @@ class NodesPanel(Vertical):
         if self._snapshot is None:
             return
         status, heard = self._snapshot.status, self._snapshot.heard_at
-        silent = silent_ranks(status)
+        silent, waiting = silent_ranks(status), waiting_ranks(status)
         for place in self._node_rows:
             if place.key in status.services:
                 said = rank_trouble(status, place.key, silent, heard)
-                if not said and self._data[place.node].ok is False:
-                    said = "cut off"
+                cut_off = "cut off" if self._data[place.node].ok is False else ""
+                said = said or cut_off or waiting.get(place.key, "")
             else:
                 said = self._late(place.node, self._node(place))
             if said:
