@@ -120,6 +120,7 @@ class FleetApp(Host):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "leave", "leave", show=False, priority=True),
         Binding("ctrl+c", "interrupt", show=False),
+        Binding("ctrl+z", "suspend_process", "back to the shell; fg returns", show=False),
         Binding("D", "write_screen", "screen as text", show=False),
     ]
 
@@ -188,6 +189,7 @@ class FleetApp(Host):
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._theme_chosen)
+        self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh())  # after Ctrl-z, fg
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

@@ -48,7 +48,7 @@ _KEYS = (
     ("D", "writes the screen into a file as plain text, for a screen reader"),
     ("Tab", "to the next panel"),
     ("Ctrl-p", "palette: everything by name, and the themes"),
-    ("q", "leave"),
+    ("q", "leave; Ctrl-z goes to the shell, where fg returns"),
 )
 _MARKS = (
     ("●", "well"),
