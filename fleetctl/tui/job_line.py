@@ -140,6 +140,9 @@ def rank_trouble(
     problem = next((p for p in status.problems if _takes_no_part(p, name)), None)
     if problem is None:
         return ""
+    since_s = service.progress.since_step_s if service.progress else None
+    if problem.code == SERVICE_SILENT.code and since_s is not None:
+        return f"silent {ago(since_s)}"
     if problem.code == STRAGGLER.code:
         behind = service.progress.behind_steps if service.progress else None
         return f"{behind} steps behind" if behind and behind > 0 else "lags"

@@ -54,6 +54,7 @@ def test_the_line_of_the_issue() -> None:
 
 FORWARDING = Problem("forwarding-off", "error", "", node="mini3", affects=("pi4",))
 LAGS = Problem("straggler", "warning", "", node="pi4", affects=("worker@pi4",))
+SILENT = Problem("service-silent", "warning", "", node="pi4", affects=("worker@pi4",))
 OPEN = Problem("listen-exposed", "warning", "", node="pi4", affects=("worker@pi4",))
 
 
@@ -68,6 +69,7 @@ OPEN = Problem("listen-exposed", "warning", "", node="pi4", affects=("worker@pi4
         ({"pi5": rank("pi5", "stopped")}, (), "degraded", ["pi5 stopped"]),
         ({"pi4": rank("pi4", "starting")}, (), "starting", []),
         ({}, (LAGS,), "degraded", ["pi4 lags"]),
+        ({n: rank(n, since_s=47) for n in NODES}, (SILENT,), "stalled", ["pi4 silent 47 s"]),
         ({}, (FORWARDING,), "degraded", ["mini3 forwarding-off"]),
         ({n: rank(n, "stopped") for n in NODES}, (FORWARDING,), "stopped", []),
         ({n: rank(n, "failed") for n in NODES}, (), "failed", []),
@@ -101,7 +103,7 @@ LATE = status_of({"pi5": rank("pi5", since_s=45)})
 @pytest.mark.parametrize(
     ("width", "line"),
     [
-        (75, " edp ▲ degraded · step 7 739 · 3.9 it/s · 4/5 ranks · pi5 silent 45 s "),
+        (72, " edp ▲ degraded · step 7 739 · 3.9 it/s · 4/5 ranks · pi5 silent 45 s "),
         (61, " edp ▲ degraded · step 7 739 · 4/5 ranks · pi5 silent 45 s "),
         (58, " edp ▲ degraded · step 7 739 · 3.9 it/s · pi5 silent 45 s "),
     ],

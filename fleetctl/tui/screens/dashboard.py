@@ -47,7 +47,8 @@ class Dashboard(Screen[None]):
     app: Host
     ALLOW_IN_MAXIMIZED_VIEW = "Footer, FindLine, Headline"
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as in the base
-        (0, "-narrow"),
+        (0, "-cramped"),
+        (80, "-narrow"),
         (BESIDE, "-wide"),
         (120, "-broad"),
     ]
@@ -102,7 +103,9 @@ class Dashboard(Screen[None]):
     Dashboard DetailPanel.-has-room { display: block; }
     Dashboard.-details-below #body { layout: vertical; }
     Dashboard.-details-below LogPanel { display: none; }
-    Dashboard.-narrow FooterKey.-spare, Dashboard.-wide FooterKey.-spare { display: none; }
+    Dashboard.-narrow FooterKey.-spare, Dashboard.-wide FooterKey.-spare,
+    Dashboard.-cramped FooterKey.-spare,
+    Dashboard.-cramped FooterKey.-first-spare { display: none; }
     Dashboard LogPanel { height: 1fr; min-height: 3; }
     """
 

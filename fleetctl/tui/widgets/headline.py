@@ -34,6 +34,9 @@ STAYS_S = 10.0
 
 _TROUBLE, _NO_PROBLEM = 10, 46
 """Ranks of two parts that do not stand side by side."""
+_CLOCK, _FLEET = 55, 70
+_FILLERS = frozenset({_CLOCK, _FLEET})
+"""Ranks of parts that are no use where something else is left out."""
 _SIDES = (True, False)
 
 
@@ -63,8 +66,10 @@ def headline(
     if stalled or any(part.rank == _TROUBLE for part in parts):  # it would be denied beside it
         parts = [part for part in parts if part.rank != _NO_PROBLEM]
     shown: set[int] = set()
-    for rank in sorted(part.rank for part in parts):
-        if not shown or _columns(_sides(parts, {*shown, rank})) <= width:
+    for place, rank in enumerate(sorted(part.rank for part in parts)):
+        complete = len(shown) == place
+        fits = _columns(_sides(parts, {*shown, rank})) <= width
+        if not shown or (fits and (complete or rank not in _FILLERS)):
             shown.add(rank)
     left, right = sides = _sides(parts, shown)
     gap = " " * (2 + max(0, width - _columns(sides)) if right else 0)
@@ -91,7 +96,7 @@ def _of_job(
     trend: str,
     width: int,
 ) -> Iterator[_Part]:
-    yield _Part(70, Content.styled(fleet, "bold"))
+    yield _Part(_FLEET, Content.styled(fleet, "bold"))
     if job is None:
         return
     found = troubles(status, heard) if status else ()
@@ -134,7 +139,7 @@ def _of_fleet(status: FleetStatus | None) -> Iterator[_Part]:
         found = toned("no problem", "quiet")
     yield _Part(28 if status.problems else _NO_PROBLEM, found, left=False)
     clock = status.generated_at.astimezone().strftime("%H:%M:%S")
-    yield _Part(55, Content(clock), left=False)
+    yield _Part(_CLOCK, Content(clock), left=False)
 
 
 def _tone(have: int, of: int) -> Tone:

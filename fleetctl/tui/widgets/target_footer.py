@@ -17,6 +17,8 @@ from fleetctl.tui.under_cursor import UnderCursor
 
 _SPARE = frozenset({"app.attach", "app.check", "app.undo", "app.fix_all", "logs"})
 """Actions whose keys are named only where there is room."""
+_FIRST_SPARE = frozenset({"app.restart", "app.look_at"})
+"""Those of which the same is true in fewer than 80 columns."""
 _CHANGING = frozenset(
     {"app.start", "app.stop", "app.restart", "app.attach", "app.tour", "app.mend"}
 )
@@ -55,6 +57,7 @@ class TargetFooter(Footer):
         for key in super().compose():
             if isinstance(key, FooterKey):
                 key.set_class(key.action in _SPARE, "-spare")
+                key.set_class(key.action in _FIRST_SPARE, "-first-spare")
                 if self.app.read_only and key.action in _CHANGING:
                     key.display = False
                 key.description = self._targets.get(key.action, key.description)
