@@ -131,6 +131,22 @@ def test_in_few_rows_all_that_is_wrong_is_seen_at_once() -> None:
     asyncio.run(asyncio.wait_for(body(), 60))
 
 
+def test_a_terminal_that_is_too_small_says_so_and_keeps_the_first_line_and_the_cursor() -> None:
+    async def body() -> None:
+        async with opened((80, 24)) as screen:
+            await screen.type("j")
+            await screen.until("x stop worker@mini2")
+            await screen.pilot.resize_terminal(39, 11)
+            text = await screen.until("The rest needs 40x12; this is 39x11.", gone="mini3")
+            assert text.splitlines()[0].startswith(" edp ● ready")
+            await screen.pilot.resize_terminal(80, 24)
+            await screen.until("mini3", "x stop worker@mini2", gone="The rest needs")
+            await screen.type("j")
+            await screen.until("x stop worker@mini3")
+
+    asyncio.run(asyncio.wait_for(body(), 40))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("size", [(80, 24), (130, 42), (300, 80)])
 @pytest.mark.parametrize("number", [1, 6, 30, 200])

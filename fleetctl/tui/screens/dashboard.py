@@ -13,12 +13,12 @@ from textual.events import DescendantBlur, DescendantFocus, Resize
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.keymap import named
-from fleetctl.tui.layouts import BESIDE, LAYOUTS, LOW, room
+from fleetctl.tui.layouts import BESIDE, LAYOUTS, LEAST, LOW, room
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.screens.problem import ProblemScreen
@@ -90,7 +90,10 @@ class Dashboard(Screen[None]):
         ]
     )
     DEFAULT_CSS = """
-    Dashboard { overflow: hidden; }
+    Dashboard { overflow: hidden; layers: default above; }
+    Dashboard #too-small { layer: above; display: none; width: 100%; height: 100%; margin: 1 0;
+                           padding: 0 1; background: $surface; }
+    Dashboard.-too-small #too-small { display: block; }
     Dashboard #body, Dashboard #main { height: 1fr; }
     Dashboard #main { width: 1fr; }
     Dashboard #upper { height: 11; }
@@ -136,6 +139,7 @@ class Dashboard(Screen[None]):
             yield DetailPanel()
         yield FindLine()
         yield TargetFooter()
+        yield Static(id="too-small")
 
     def _log_panel(self) -> LogPanel:
         job = self.app.service.job
@@ -211,6 +215,9 @@ class Dashboard(Screen[None]):
         details.styles.width = "1fr" if grown else known.details
         self.set_class(below, "-details-below")
         self.query_one("#upper").styles.height = known.upper
+        self.set_class(width < LEAST[0] or height < LEAST[1], "-too-small")
+        least, here = (f"{columns}x{rows}" for columns, rows in (LEAST, (width, height)))
+        self.query_one("#too-small", Static).update(f"The rest needs {least}; this is {here}.")
         self._show_details()
 
     def _zoom_as_kept(self) -> None:
