@@ -95,6 +95,7 @@ class FleetApp(Opening):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "leave", "leave", show=False, priority=True),
         Binding("ctrl+c", "interrupt", show=False),
+        Binding("ctrl+z", "suspend_process", "back to the shell; fg returns", show=False),
         *own_keys.EVERYWHERE,
     ]
 
@@ -155,6 +156,7 @@ class FleetApp(Opening):
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self.theming.chosen)
+        self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh())  # after Ctrl-z, fg
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

@@ -13,9 +13,15 @@ MORE = "…"
 
 
 def middle(text: str, columns: int) -> str:
-    """``text``, or its beginning and its end; ``service@node`` keeps both ends and the ``@``."""
+    """``text``, or its beginning and its end; ``service@node`` keeps both ends and the ``@``, and
+    ``service on 195 nodes`` the whole number."""
     if cell_len(text) <= columns:
         return text
+    service, on, nodes = text.rpartition(" on ")
+    if on and (room := columns - cell_len(on + nodes)) > 1:
+        return f"{_head(service, room - 1)}{MORE}{on}{nodes}"
+    if on and cell_len(nodes) <= columns:
+        return nodes
     service, at, node = text.partition("@")
     if at and columns >= 2 * 3 + 1:
         mine = max((columns - 1) // 2, columns - 1 - cell_len(node))

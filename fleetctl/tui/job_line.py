@@ -140,6 +140,9 @@ def rank_trouble(
     problem = next((p for p in status.problems if _takes_no_part(p, name)), None)
     if problem is None:
         return ""
+    since_s = service.progress.since_step_s if service.progress else None
+    if problem.code == SERVICE_SILENT.code and since_s is not None:
+        return f"silent {ago(since_s)}"
     if problem.code == STRAGGLER.code:
         behind = service.progress.behind_steps if service.progress else None
         return f"{behind} steps behind" if behind and behind > 0 else "lags"
@@ -188,6 +191,17 @@ def _hit(problem: Problem, services: Mapping[str, ServiceStatus]) -> list[str]:
     return [name for name, service in services.items() if where & {name, service.node}]
 
 
+def waiting_ranks(status: FleetStatus) -> dict[str, str]:
+    """By name: what is said of ranks that are ready in a job that is stalled, as ``idle 45 s``."""
+    if stalled_s(status) is None:
+        return {}
+    return {
+        name: f"idle {ago(progress.since_step_s)}"
+        for name, progress in _ranks(status)
+        if status.services[name].state == "ready" and progress.since_step_s is not None
+    }
+
+
 def ranks_at_work(status: FleetStatus) -> int:
     """How many instances are ready, and not silent while others make steps."""
     silent = silent_ranks(status)
@@ -196,9 +210,11 @@ def ranks_at_work(status: FleetStatus) -> int:
 
 def idle_ranks(status: FleetStatus) -> frozenset[str]:
     """Instances that are ready, and take no part all the same."""
-    silent = silent_ranks(status)
+    silent, waiting = silent_ranks(status), waiting_ranks(status)
     ready = (name for name, service in status.services.items() if service.state == "ready")
-    return frozenset(name for name in ready if rank_trouble(status, name, silent, {}))
+    return frozenset(
+        name for name in ready if name in waiting or rank_trouble(status, name, silent, {})
+    )
 
 
 def ago(seconds: float) -> str:

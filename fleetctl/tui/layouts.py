@@ -6,6 +6,8 @@ from msgspec import Struct
 
 LAYOUTS = ("1", "2", "3")
 """Everything that fits; nodes and logs alone; nodes and what the cursor is on."""
+LEAST = 40, 12
+"""Columns and rows without which the first line alone is shown."""
 BESIDE = 100
 """From so many columns on two panels stand side by side."""
 THIRD = 180

@@ -19,7 +19,7 @@ from fleetctl.model.status import ALIVE_STATES, FleetStatus, ServiceStatus
 from fleetctl.model.timeline import columns
 from fleetctl.tui.braille import curve
 from fleetctl.tui.eliding import among
-from fleetctl.tui.job_line import ago, grouped, rank_trouble, silent_ranks
+from fleetctl.tui.job_line import ago, grouped, rank_trouble, silent_ranks, waiting_ranks
 from fleetctl.tui.past.axis import BLANK, Cell, column_of, painted, time_axis, worse
 from fleetctl.tui.past.stretch import Stretch, Wanted
 from fleetctl.tui.sheets import table
@@ -56,6 +56,8 @@ class Rank(Struct, frozen=True):
 
     instance: Instance
     trouble: str
+    idle: str
+    """What is said of one that only waits, as all of its job do."""
     behind: int
     """In steps; 0 where that is not known."""
 
@@ -63,14 +65,15 @@ class Rank(Struct, frozen=True):
 def ranks(job: Job | None, snapshot: Snapshot) -> list[Rank]:
     """All instances, in the order of nodes.yaml; of many, first those that lag."""
     status = snapshot.status
-    silent = silent_ranks(status)
+    silent, waiting = silent_ranks(status), waiting_ranks(status)
     found = []
     for instance in job.instances if job else ():
         if (service := status.services.get(instance.name)) is None:
             continue
         trouble = rank_trouble(status, instance.name, silent, snapshot.heard_at)
         behind = service.progress.behind_steps if service.progress else None
-        found.append(Rank(instance, trouble, max(0, behind or 0)))
+        idle = waiting.get(instance.name, "")
+        found.append(Rank(instance, trouble, idle, max(0, behind or 0)))
     if len(found) > MANY:
         found.sort(key=lambda rank: (not rank.trouble, -rank.behind))
     return found
@@ -97,7 +100,7 @@ def rows(found: Sequence[Rank], status: FleetStatus, width: int) -> list[Content
 
 
 def _named(rank: Rank, service: ServiceStatus, name: str) -> Content:
-    idle = rank.trouble and service.state == "ready"
+    idle = (rank.trouble or rank.idle) and service.state == "ready"
     return Content.assemble(drawn(mark("degraded" if idle else service.word)), f" {name}")
 
 
@@ -107,7 +110,7 @@ def _cells(rank: Rank, service: ServiceStatus) -> list[Content]:
     if known.step is None and (words := server_words(known)):
         per_s = words[0]
     return [
-        toned(rank.trouble, "bad") if rank.trouble else Content(service.word),
+        toned(rank.trouble, "bad") if rank.trouble else Content(rank.idle or service.word),
         Content(UNKNOWN if known.step is None else grouped(known.step)),
         Content(UNKNOWN if known.since_step_s is None else ago(known.since_step_s)),
         Content(per_s),

@@ -132,7 +132,7 @@ def test_the_dashboard_s_first_line_shows_as_much_as_fits(width: int, shown: str
     line = headline("fleet", "job", STATUS, width).plain
     assert shown in line
     assert len(line) <= width
-    assert "step" not in headline("fleet", "job", STATUS, 30).plain
+    assert "step" not in headline("fleet", "job", STATUS, 25).plain
 
 
 @pytest.mark.parametrize(("how", "code"), [("q", 0), ("\x03", 130)])

@@ -43,8 +43,9 @@ def tmux() -> Iterator[Tmux]:
             )
             return done.stdout
 
-        program = f"exec env TERM=screen {sys.executable} -m tests.tui.staged_dashboard"
-        run("new-session", "-d", "-x", "80", "-y", "24", "-s", "a", "-c", str(ROOT), program)
+        shell = "exec env TERM=screen bash --norc"
+        run("new-session", "-d", "-x", "80", "-y", "24", "-s", "a", "-c", str(ROOT), shell)
+        run("send-keys", "-t", "a", f"{sys.executable} -m tests.tui.staged_dashboard", "Enter")
         try:
             yield run
         finally:
@@ -77,3 +78,15 @@ def test_80_columns_and_16_colours_tell_what_is_wrong(tmux: Tmux) -> None:
     tmux("send-keys", "-t", "a", "F")
     until(tmux, "▸ [x] ✖ forwarding-off", "y runs 1 command on mini3")
     tmux("send-keys", "-t", "a", "Escape", "q")
+
+
+def test_ctrl_z_leaves_to_the_shell_and_fg_draws_all_of_it_again(tmux: Tmux) -> None:
+    until(tmux, "✖ service-failed", "─ Nodes", "q leave")
+    tmux("send-keys", "-t", "a", "C-z")
+    until(tmux, "Stopped")
+    tmux("send-keys", "-t", "a", "echo $((40+2)) from the shell", "Enter")
+    until(tmux, "42 from the shell")
+    tmux("send-keys", "-t", "a", "fg", "Enter")
+    until(tmux, "▲ degraded", "─ Nodes", "✖ service-failed", "q leave")
+    tmux("send-keys", "-t", "a", "q")
+    until(tmux, "42 from the shell")

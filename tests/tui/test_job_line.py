@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.tui.eliding import among, apart, middle
-from fleetctl.tui.job_line import Trend, job_state, troubles
+from fleetctl.tui.job_line import Trend, idle_ranks, job_state, troubles, waiting_ranks
 from fleetctl.tui.widgets.headline import headline
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -54,6 +54,7 @@ def test_the_line_of_the_issue() -> None:
 
 FORWARDING = Problem("forwarding-off", "error", "", node="mini3", affects=("pi4",))
 LAGS = Problem("straggler", "warning", "", node="pi4", affects=("worker@pi4",))
+SILENT = Problem("service-silent", "warning", "", node="pi4", affects=("worker@pi4",))
 OPEN = Problem("listen-exposed", "warning", "", node="pi4", affects=("worker@pi4",))
 
 
@@ -68,6 +69,7 @@ OPEN = Problem("listen-exposed", "warning", "", node="pi4", affects=("worker@pi4
         ({"pi5": rank("pi5", "stopped")}, (), "degraded", ["pi5 stopped"]),
         ({"pi4": rank("pi4", "starting")}, (), "starting", []),
         ({}, (LAGS,), "degraded", ["pi4 lags"]),
+        ({n: rank(n, since_s=47) for n in NODES}, (SILENT,), "stalled", ["pi4 silent 47 s"]),
         ({}, (FORWARDING,), "degraded", ["mini3 forwarding-off"]),
         ({n: rank(n, "stopped") for n in NODES}, (FORWARDING,), "stopped", []),
         ({n: rank(n, "failed") for n in NODES}, (), "failed", []),
@@ -93,6 +95,44 @@ def test_it_fits_and_its_job_and_state_are_never_dropped(width: int, problems: A
     if width >= 80:
         assert "step 7 739" in line
         assert not problems or "mini3 forwarding-off" in line
+
+
+LATE = status_of({"pi5": rank("pi5", since_s=45)})
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (72, " edp ▲ degraded · step 7 739 · 3.9 it/s · 4/5 ranks · pi5 silent 45 s "),
+        (61, " edp ▲ degraded · step 7 739 · 4/5 ranks · pi5 silent 45 s "),
+        (58, " edp ▲ degraded · step 7 739 · 3.9 it/s · pi5 silent 45 s "),
+    ],
+)
+def test_what_fits_is_shown_though_something_larger_does_not(width: int, line: str) -> None:
+    assert headline("smolcluster", "edp", LATE, width).plain.rstrip() == line.rstrip()
+
+
+def test_the_problem_shows_beside_a_long_name_of_a_job() -> None:
+    line = headline("f", "a-gradient-worker-with-a-long-name", LATE, 80).plain
+    assert line.startswith(" a-gradient-wo…-a-long-name ▲ degraded · ")
+    assert "pi5 silent 45 s" in line
+
+
+def test_a_stalled_job_is_not_said_to_have_no_problem() -> None:
+    still = status_of({n: rank(n, since_s=70) for n in NODES})
+    assert "no problem" in headline("f", "edp", status_of(), 130).plain
+    line = headline("f", "edp", still, 130).plain
+    assert "✖ stalled" in line
+    assert "no step for 1m10s" in line
+    assert "no problem" not in line
+
+
+def test_ranks_of_a_stalled_job_are_idle() -> None:
+    still = {n: rank(n, since_s=70) for n in NODES[1:]} | {"mini1": rank("mini1", "failed")}
+    said = waiting_ranks(status_of(still))
+    assert said == {f"worker@{n}": "idle 1m10s" for n in NODES[1:]}
+    assert idle_ranks(status_of(still)) == said.keys()
+    assert waiting_ranks(LATE) == {}
 
 
 def test_a_slow_job_is_not_stalled() -> None:
@@ -131,6 +171,9 @@ def test_a_server_says_what_it_does() -> None:
         ("train-worker@rack-mac-mini-2", 17, "train-w…@…-mini-2"),
         ("worker@rack-two-shelf-mini-2", 17, "worker@…lf-mini-2"),
         ("rack-mac-mini-2", 7, "rac…i-2"),
+        ("gradient-worker on 195 nodes", 16, "gr… on 195 nodes"),
+        ("gradient-worker on 195 nodes", 12, "195 nodes"),
+        ("gradient-worker on 195 nodes", 6, "gra…es"),
         ("abc", 1, "…"),
     ],
 )

@@ -144,6 +144,48 @@ def test_at_80_columns_guide_and_action_share_one_line() -> None:
     asyncio.run(asyncio.wait_for(body(), 40))
 
 
+def test_in_few_rows_all_that_is_wrong_is_seen_at_once() -> None:
+    """The last of 30 nodes is silent, others are lost, cut off and failed."""
+    stage = stage_of(30, long=True)
+    names = [i.name for i in stage.job.instances]
+    short = "rack-two-shelf-{:03}-mac-mini"
+
+    async def body() -> None:
+        async with opened((80, 24), stage, ready="● moving") as screen:
+            stage.steps[names[-1]] = moving(7500, quiet_s=45)
+            stage.states[names[4]] = "failed"
+            stage.world.hosts[short.format(2)].carrier["data"] = False
+            stage.world.hosts[short.format(4)].powered = False
+            stage.change()
+            text = await screen.until("Problems · 4", "▲ cut off", "▲ silent 45 s", "? unknown")
+            lines = text.splitlines()
+            assert [line[11:38] for line in lines[3:7]] == [short.format(n) for n in (2, 4, 5, 30)]
+            found = lines[-6:-2]
+            assert [line[1] for line in found] == ["✖", "✖", "✖", "▲"]
+            assert all("…" in line for line in found)  # each is a line that ends
+            assert found[2].endswith("[s] start [l] log │") and found[3].endswith("[l] log │")
+            await screen.type("tab", "tab", "z")
+            await screen.until("its other end is off; so", "code 137 (signal 9)", gone="Nodes")
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_a_terminal_that_is_too_small_says_so_and_keeps_the_first_line_and_the_cursor() -> None:
+    async def body() -> None:
+        async with opened((80, 24)) as screen:
+            await screen.type("j")
+            await screen.until("x stop worker@mini2")
+            await screen.pilot.resize_terminal(39, 11)
+            text = await screen.until("The rest needs 40x12; this is 39x11.", gone="mini3")
+            assert text.splitlines()[0].startswith(" edp ● ready")
+            await screen.pilot.resize_terminal(80, 24)
+            await screen.until("mini3", "x stop worker@mini2", gone="The rest needs")
+            await screen.type("j")
+            await screen.until("x stop worker@mini3")
+
+    asyncio.run(asyncio.wait_for(body(), 40))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("size", [(80, 24), (130, 42), (300, 80)])
 @pytest.mark.parametrize("number", [1, 6, 30, 200])

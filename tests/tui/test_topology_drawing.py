@@ -154,6 +154,16 @@ def broken() -> World:
     return world
 
 
+def test_an_instance_whose_node_lost_its_cable_takes_no_part() -> None:
+    world = World(GUIDE)
+    services = {i.name: ServiceStatus(i.service, i.node, i.rank, "ready") for i in EDP.instances}
+    for pulled in (False, True):
+        world.hosts["mini2"].carrier["fabric"] = not pulled
+        status = replace(world.check().status, services=services)
+        text = draw(GUIDE, EDP, status, 58, 12).plain
+        assert (text.count("worker ●"), text.count("worker ▲")) == (4 - pulled, pulled)
+
+
 def test_a_node_behind_a_gateway_that_is_broken_is_not_well() -> None:
     world = World(GUIDE)
     world.hosts["mini3"].forwarding = False

@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from fleetctl.logs.matching import Pattern
 from fleetctl.logs.view import LinePosition, LogView
-from fleetctl.tui.eliding import apart
+from fleetctl.tui.eliding import MORE, apart
 from fleetctl.tui.logs.drawing import drawing, fitted, highlight, strips
 from fleetctl.tui.logs.rows import Older, Row, What
 
@@ -149,10 +149,13 @@ class LogPainter:
         self.widest = max(self.widest, content.cell_length)
         if isinstance(row.what, Older):
             left = 0
+        more = room > 1 and content.cell_length > left + room
         if left or content.cell_length > room:
-            content = content.crop(left, left + max(room, 0))
+            content = content.crop(left, left + max(room - more, 0))
         segments += content
-        room -= content.cell_length
+        room -= content.cell_length + more
+        if more:
+            segments.append(Segment(MORE, self.style("quiet")))
         if room > 0:
             segments.append(Segment(" " * room, base))
         return segments if room >= 0 else list(Strip(segments).crop(0, width))

@@ -55,8 +55,8 @@ class CommandsPage(Page):
     """Whether what it runs undoes repairs."""
     DEFAULT_CSS = """
     CommandsPage Rows { text-wrap: wrap; }
-    CommandsPage Rows:focus > .option-list--option-highlighted { text-style: none;
-                                                                background: transparent; }
+    CommandsPage Rows:focus > .option-list--option-highlighted {
+        text-style: none; color: $foreground; background: transparent; }
     """
 
     def __init__(self, title: str) -> None:

@@ -12,7 +12,7 @@ from textual.events import DescendantBlur, DescendantFocus, Resize
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 
 from fleetctl.logs.events import LogEvent
 from fleetctl.tui.dashboard_keys import DASHBOARD_KEYS
@@ -52,10 +52,13 @@ class Dashboard(Screen[None]):
     BINDINGS = DASHBOARD_KEYS
     DEFAULT_CSS = """
     Dashboard { overflow: hidden; layers: base over; }
+    Dashboard #too-small { layer: over; display: none; width: 100%; height: 100%; margin: 1 0;
+                           padding: 0 1; background: $surface; }
+    Dashboard.-too-small #too-small { display: block; }
     Dashboard #body, Dashboard #main { height: 1fr; }
     Dashboard #main { width: 1fr; }
     Dashboard #upper { height: 11; }
-    Dashboard.-low ProblemsPanel { max-height: 6; }
+    Dashboard.-low ProblemsPanel { max-height: 6; &.-maximized { max-height: 100%; } }
     Dashboard.-low GuideLine { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     Dashboard.-low.-acting GuideLine { display: none; }
     Dashboard NodesPanel { width: 1fr; }
@@ -95,6 +98,7 @@ class Dashboard(Screen[None]):
             yield DetailPanel(self.app.seen)
         yield FindLine()
         yield TargetFooter()
+        yield Static(id="too-small")
 
     def _log_panel(self) -> LogPanel:
         job = self.app.service.job

@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Static
 
 from fleetctl.tui.host import Host
-from fleetctl.tui.layouts import LAYOUTS, room
+from fleetctl.tui.layouts import LAYOUTS, LEAST, room
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.widgets import node_columns
 from fleetctl.tui.widgets.detail_panel import DetailPanel
@@ -66,6 +67,9 @@ class Division:
         details.styles.width = "1fr" if grown else known.details
         screen.set_class(below, "-details-below")
         screen.query_one("#upper").styles.height = known.upper
+        screen.set_class(width < LEAST[0] or height < LEAST[1], "-too-small")
+        least, here = (f"{columns}x{rows}" for columns, rows in (LEAST, (width, height)))
+        screen.query_one("#too-small", Static).update(f"The rest needs {least}; this is {here}.")
 
     def zoom_as_kept(self) -> None:
         """Enlarge the panel that was large the last time."""

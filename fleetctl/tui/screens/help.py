@@ -59,7 +59,7 @@ _KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("write_screen",), "writes the screen into a file as plain text, for a screen reader"),
     ((), "Tab goes to the next panel"),
     ((), "Ctrl-p: palette: everything by name, and the themes"),
-    (("leave",), "leave"),
+    (("leave",), "leave; Ctrl-z goes to the shell, where fg returns"),
 )
 """The names of the actions whose keys these are, and what they do."""
 _MARKS = (

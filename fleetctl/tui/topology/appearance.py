@@ -52,7 +52,8 @@ class Appearance(Struct, frozen=True):
     instances: Mapping[str, tuple[Instance, ...]]
     """Of the job, by node; nodes without one are left out."""
     idle: frozenset[str] = frozenset()
-    """Instances that are ready, and take no part all the same."""
+    """Instances that take no part if they are ready: for their own reason, or since a network of
+    the job does not work for their node."""
     meshes: Mapping[str, str] = {}
     """By network that stands for several cables: what it is called."""
     cables: Mapping[tuple[str, str], int] = {}
@@ -144,13 +145,11 @@ class Appearance(Struct, frozen=True):
         return mark(next((word for word in _WORST if word in states), "ready"))
 
     def _worth(self, name: str, known: Mapping[str, ServiceStatus]) -> str:
-        """The state of an instance; "degraded" if it is ready and can do nothing, be it for its own
-        reason or since its node is cut off."""
+        """The state of an instance; "degraded" if it is ready and can do nothing."""
         if name not in known:
             return "unknown"
-        service = known[name]
-        weak = name in self.idle or service.node in self.cut_off
-        return "degraded" if weak and service.state == "ready" else service.state
+        state = known[name].state
+        return "degraded" if name in self.idle and state == "ready" else state
 
     def role_columns(self, node: str) -> int:
         """The width of role and mark."""

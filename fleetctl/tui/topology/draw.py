@@ -85,7 +85,8 @@ class Topology:
         rtts = link_rtts(self._fleet, status) if status else {}
         data = data_states(self._fleet, self._job, status) if status else {}
         off = {node for (node, _), works in held.items() if works is False}
-        cut_off = frozenset(n for n, state in data.items() if state.ok is False and n not in off)
+        without = {name for name, state in data.items() if state.ok is False}
+        idle = {i.name for node in without for i in self._instances.get(node, ())}
         ends = {
             (node, mesh): cables
             for mesh in self._meshed.cables
@@ -104,9 +105,9 @@ class Topology:
             status,
             held,
             rtts,
-            cut_off,
+            frozenset(without - off),
             self._instances,
-            idle_ranks(status) if status else frozenset(),
+            idle_ranks(status) | idle if status else frozenset(),
             {mesh: self._meshed.label(mesh, networks[mesh].kind) for mesh in self._meshed.cables},
             {end: len(cables) for end, cables in ends.items()},
         )

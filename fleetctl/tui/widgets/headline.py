@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
 
@@ -13,13 +13,14 @@ from textual.widgets import Static
 from fleetctl.marks import Tone, mark
 from fleetctl.model.status import FleetStatus, ServiceStatus
 from fleetctl.quantities import count
-from fleetctl.tui.eliding import among
+from fleetctl.tui.eliding import among, middle
 from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.job_line import (
     Trend,
     job_state,
     progress_words,
     ranks_at_work,
+    stalled_s,
     state_mark,
     troubles,
 )
@@ -33,10 +34,14 @@ STAYS_S = 10.0
 
 _TROUBLE, _NO_PROBLEM = 10, 46
 """Ranks of two parts that do not stand side by side."""
+_CLOCK, _FLEET = 55, 70
+_FILLERS = frozenset({_CLOCK, _FLEET})
+"""Ranks of parts that are no use where something else is left out."""
+_SIDES = (True, False)
 
 
 class _Part(Struct, frozen=True):
-    """Of the line; the larger ``rank``, the earlier it is left out."""
+    """Of the line; each has its own ``rank``, and the larger it is, the earlier it is left out."""
 
     rank: int
     said: Content
@@ -59,18 +64,30 @@ def headline(
     :param as_of: see :class:`~fleetctl.undertakings.Snapshot`.
     """
     parts = [*_of_job(fleet, job, status, heard or {}, trend, width), *_of_fleet(status, as_of)]
-    if any(part.rank == _TROUBLE for part in parts):  # it would be denied beside it
+    stalled = status is not None and stalled_s(status) is not None
+    if stalled or any(part.rank == _TROUBLE for part in parts):  # it would be denied beside it
         parts = [part for part in parts if part.rank != _NO_PROBLEM]
-    while len(parts) > 1 and _columns(parts) > width:
-        parts.remove(max(parts, key=lambda part: part.rank))
-    left = Content(" · ").join(part.said for part in parts if part.left)
-    right = Content(" · ").join(part.said for part in parts if not part.left)
-    gap = max(1, width - left.cell_length - right.cell_length - 2)
-    return Content.assemble(" ", left, " " * gap, right, " ").truncate(width, ellipsis=True)
+    shown: set[int] = set()
+    for place, rank in enumerate(sorted(part.rank for part in parts)):
+        complete = len(shown) == place
+        fits = _columns(_sides(parts, {*shown, rank})) <= width
+        if not shown or (fits and (complete or rank not in _FILLERS)):
+            shown.add(rank)
+    left, right = sides = _sides(parts, shown)
+    gap = " " * (2 + max(0, width - _columns(sides)) if right else 0)
+    return Content.assemble(" ", left, gap, right, " ").truncate(width, ellipsis=True)
 
 
-def _columns(parts: Sequence[_Part]) -> int:
-    return sum(part.said.cell_length + 3 for part in parts)
+def _sides(parts: Sequence[_Part], shown: Set[int]) -> tuple[Content, Content]:
+    """What stands on the left and on the right, of the parts with these ranks."""
+    left, right = ([p.said for p in parts if p.left is side and p.rank in shown] for side in _SIDES)
+    return Content(" · ").join(left), Content(" · ").join(right)
+
+
+def _columns(sides: tuple[Content, Content]) -> int:
+    """Of the line, with its margins, and what is between the sides."""
+    left, right = sides
+    return left.cell_length + right.cell_length + (4 if right else 2)
 
 
 def _of_job(
@@ -81,14 +98,14 @@ def _of_job(
     trend: str,
     width: int,
 ) -> Iterator[_Part]:
-    yield _Part(70, Content.styled(fleet, "bold"))
+    yield _Part(_FLEET, Content.styled(fleet, "bold"))
     if job is None:
         return
     found = troubles(status, heard) if status else ()
     word = job_state(status, found)
     what = state_mark(word)
     said = toned(f"{what.symbol} {word}{' …' if word == 'asking' else ''}", what.tone)
-    yield _Part(0, Content.assemble((job, "bold"), " ", said))
+    yield _Part(0, Content.assemble((middle(job, max(8, width // 3)), "bold"), " ", said))
     if status is None:
         return
     for rank, words in zip((15, 30, 40, 60, 65), progress_words(status, trend), strict=False):
@@ -127,7 +144,7 @@ def _of_fleet(status: FleetStatus | None, as_of: datetime | None) -> Iterator[_P
     if as_of:
         yield _Part(12, toned(f"as of {clock}, by fleetctl serve", "busy"), left=False)
     else:
-        yield _Part(55, Content(clock), left=False)
+        yield _Part(_CLOCK, Content(clock), left=False)
 
 
 def _tone(have: int, of: int) -> Tone:

@@ -38,7 +38,7 @@ from fleetctl.tui.folding import (
     likeness,
     node_rows,
 )
-from fleetctl.tui.job_line import rank_trouble, silent_ranks
+from fleetctl.tui.job_line import rank_trouble, silent_ranks, waiting_ranks
 from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.seen import Seen
@@ -217,11 +217,15 @@ class NodesPanel(Vertical):
             data = self._data.get(place.node)
             like = likeness(place, self._status, data, said, doubts, marked)
             of[place.key] = like
-            if is_well(place, self._status, said, doubts):
+            if self._is_well(place):
                 well.add(like)
             elif self._status:
                 bad += is_bad(place, self._status, said)
         return Likenesses(of, well, bad)
+
+    def _is_well(self, place: NodeRow) -> bool:
+        said = self._said.get(place.key, "")
+        return is_well(place, self._status, said, self._doubts(place))
 
     def _doubts(self, place: NodeRow) -> list[str]:
         if self._status is None:
@@ -329,12 +333,12 @@ class NodesPanel(Vertical):
         if self._snapshot is None:
             return
         status, heard = self._snapshot.status, self._snapshot.heard_at
-        silent = silent_ranks(status)
+        silent, waiting = silent_ranks(status), waiting_ranks(status)
         for place in self._node_rows:
             if place.key in status.services:
                 said = rank_trouble(status, place.key, silent, heard)
-                if not said and self._data[place.node].ok is False:
-                    said = "cut off"
+                cut_off = "cut off" if self._data[place.node].ok is False else ""
+                said = said or cut_off or waiting.get(place.key, "")
             else:
                 said = self._late(place.node, self._node(place))
             if said:

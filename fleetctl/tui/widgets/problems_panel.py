@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.events import Resize
 from textual.message import Message
 from textual.widgets import OptionList
 
@@ -17,8 +18,10 @@ from fleetctl.marks import mark
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus, Problem
 from fleetctl.quantities import first_ones
+from fleetctl.tui.fitting import Wrapping, fitted
 from fleetctl.tui.host import Host
 from fleetctl.tui.job_action import JobAction
+from fleetctl.tui.job_line import ago, stalled_s
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.remedies import LOG_LINES, about, helping, said_last
 from fleetctl.tui.tones import drawn, toned
@@ -31,7 +34,8 @@ _ACTION = "action"
 
 
 class ProblemsPanel(Vertical):
-    """A work list: a line per problem, with the keys that help; Enter explains it.
+    """A work list: a line per problem, with the keys that help; Enter explains it. A line is
+    wrapped where all have room.
 
     The same cause on many nodes is one line, which Enter opens. What was repaired from here stays,
     to be undone.
@@ -46,6 +50,8 @@ class ProblemsPanel(Vertical):
                     height: auto; max-height: 10; }
     ProblemsPanel:focus-within { border: round $accent; border-title-color: $text; }
     ProblemsPanel > Rows { height: auto; max-height: 8; text-wrap: wrap; }
+    ProblemsPanel.-maximized { height: 1fr; max-height: 100%; }
+    ProblemsPanel.-maximized > Rows { height: 1fr; max-height: 100%; }
     """
 
     FINDS: ClassVar[str] = "part of a problem's line, or of a name that it affects"
@@ -126,17 +132,15 @@ class ProblemsPanel(Vertical):
         """
         self._shown = status, complete, action
         self._problems, self._group = {}, {}
-        rows = [(key, line) for key, line in self._rows(status) if self._is_sought(key, line)]
+        rows = [(k, row) for k, row in self._rows(status) if self._is_sought(k, row.whole)]
         if action and (line := failed_action(action, status)):
-            rows.insert(0, (_ACTION, line))
-        if not rows and self.sought:
-            rows = [("", toned(f"no problem has {self.sought!r} in its line", "quiet"))]
-        elif not rows and complete:
-            rows = [("", Content.assemble(drawn(mark("ok")), " nothing is wrong"))]
-        elif not rows:
-            rows = [("", toned("? asking every node …", "quiet"))]
+            rows.insert(0, (_ACTION, Wrapping(line)))
+        if not rows:
+            rows = [("", Wrapping(self._nothing(status, complete=complete)))]
         rows += self._repaired_rows(status)
-        self.query_one(Rows).show(rows)
+        width = self.size.width - 1  # that of the scrollbar
+        lines = fitted([row for _, row in rows], max(1, width), self._height)
+        self.query_one(Rows).show([(k, line) for (k, _), line in zip(rows, lines, strict=True)])
         self.post_message(CursorMoved())
         number = len(status.problems)
         title = f"Problems · {number}" if number else "Problems"
@@ -145,15 +149,38 @@ class ProblemsPanel(Vertical):
         if self.border_title != title:
             self.border_title = title
 
-    def _repaired_rows(self, status: FleetStatus) -> Iterator[tuple[str, Content]]:
+    @on(Resize)
+    def _show_again(self) -> None:
+        if self._shown:
+            status, complete, action = self._shown
+            self.show(status, complete=complete, action=action)
+
+    @property
+    def _height(self) -> int:
+        """The lines that there is room for."""
+        most = self.styles.max_height
+        return int(most.value) - 2 if most and most.is_cells else self.app.size.height - 4
+
+    def _nothing(self, status: FleetStatus, *, complete: bool) -> Content:
+        """What is said where no problem is shown."""
+        if self.sought:
+            return toned(f"no problem has {self.sought!r} in its line", "quiet")
+        if not complete:
+            return toned("? asking every node …", "quiet")
+        if (still_s := stalled_s(status)) is not None:
+            said = f"no cause is known yet, but no rank made a step for {ago(still_s)}"
+            return Content.assemble(drawn(mark("unknown")), f" {said}")
+        return Content.assemble(drawn(mark("ok")), " nothing is wrong")
+
+    def _repaired_rows(self, status: FleetStatus) -> Iterator[tuple[str, Wrapping]]:
         wrong = {(p.node, p.code) for p in status.problems}
         left = [one for one in self.app.repaired if one not in wrong]
         self._repaired = {f"repaired {node} {code}": (node, code) for node, code in left}
         for key, (node, code) in self._repaired.items():
             said = f"repaired from here: {code} on {node}"
-            line = Content.assemble(drawn(mark("ok")), f" {said}", self._hints([("undo", "undo")]))
             if self.sought in said:
-                yield key, line
+                line = Content.assemble(drawn(mark("ok")), f" {said}")
+                yield key, Wrapping(line, self._hints([("undo", "undo")]))
 
     def _hints(self, actions: Iterable[tuple[str, str]]) -> Content:
         said = "".join(f" [{self.app.key_of(action)}] {word}" for action, word in actions)
@@ -172,9 +199,7 @@ class ProblemsPanel(Vertical):
     def find(self, text: str) -> None:
         """Show only the problems with ``text`` in their line."""
         self.sought = text.lower()
-        if self._shown:
-            status, complete, action = self._shown
-            self.show(status, complete=complete, action=action)
+        self._show_again()
 
     def _is_sought(self, key: str, line: Content) -> bool:
         """Also by the names that a line of many only counts."""
@@ -196,7 +221,7 @@ class ProblemsPanel(Vertical):
     def _is_about(problems: Sequence[Problem], names: set[str]) -> bool:
         return any(names & {p.node, *p.affects} for p in problems)
 
-    def _rows(self, status: FleetStatus) -> Iterator[tuple[str, Content]]:
+    def _rows(self, status: FleetStatus) -> Iterator[tuple[str, Wrapping]]:
         causes = Counter((p.code, p.node) for p in status.problems)
         self._several |= {cause for cause, number in causes.items() if number > 1}
         for group in groups(status.problems):
@@ -204,7 +229,7 @@ class ProblemsPanel(Vertical):
             if len(group) > 1:
                 self._problems[name], self._group[name] = group, name
                 line = group_line(group, opened=name in self._open)
-                yield name, Content.assemble(line, self._keys(group, status))
+                yield name, Wrapping(line, self._keys(group, status))
                 if name not in self._open:
                     continue
             for problem in group:
@@ -212,13 +237,12 @@ class ProblemsPanel(Vertical):
                 if (problem.code, problem.node) in self._several:
                     key += f" {problem.summary}"
                 self._problems[key] = (problem,)
-                line = Content.assemble(problem_line(problem), self._keys((problem,), status))
+                line, keys = problem_line(problem), self._keys((problem,), status)
                 if len(group) > 1:
                     self._group[key] = name
-                    line = Content.assemble("    ", line)
+                    yield key, Wrapping(Content.assemble("    ", line), keys)
                 else:
-                    line = Content.assemble(line, self._tail(problem, status))
-                yield key, line
+                    yield key, Wrapping(line, keys, self._tail(problem, status))
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
@@ -243,10 +267,7 @@ class ProblemsPanel(Vertical):
 
     def _fold(self, group: str, *, opened: bool) -> None:
         (self._open.add if opened else self._open.discard)(group)
-        if self._shown is None:
-            return
-        status, complete, action = self._shown
-        self.show(status, complete=complete, action=action)
+        self._show_again()
         rows = self.query_one(Rows)
         if not opened:
             rows.highlighted = rows.get_option_index(group)

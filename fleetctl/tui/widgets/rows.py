@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.segment import Segment
+from rich.style import Style as RichStyle
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Click
+from textual.strip import Strip
+from textual.style import Style
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -33,7 +37,6 @@ class Rows(OptionList):
     Rows:focus { border: none; background: transparent; background-tint: $foreground 0%; }
     Rows > .option-list--option { padding: 0; }
     Rows > .option-list--option-highlighted { text-style: none; background: $surface-lighten-1; }
-    Rows:focus > .option-list--option-highlighted { text-style: reverse; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -69,6 +72,15 @@ class Rows(OptionList):
         return (
             line is not None and 0 <= line - self.scroll_y < self.scrollable_content_region.height
         )
+
+    def _get_option_render(self, option: Option, style: Style) -> list[Strip]:
+        """The row under the cursor has one colour: those of states cannot be read on its ground."""
+        strips = super()._get_option_render(option, style)
+        ground = self.get_component_styles("option-list--option-highlighted").background
+        if not (self.has_focus and option is self.highlighted_option and ground.a):
+            return strips
+        one = RichStyle(color=style.rich_style.color)
+        return [Strip(Segment.apply_style(s, post_style=one), s.cell_length) for s in strips]
 
     async def _on_click(self, event: Click) -> None:
         """One click moves the cursor, two open its row."""

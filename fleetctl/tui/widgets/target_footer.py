@@ -15,8 +15,10 @@ from fleetctl.tui.widgets.key_line import KeyLine, NamedKey
 
 _SPARE = frozenset({"app.attach", "app.check", "app.undo", "app.fix_all", "logs"})
 """Actions whose keys are named only where there is room."""
-_ROOM = 120
-"""So many columns have room for all."""
+_FIRST_SPARE = frozenset({"app.restart", "app.look_at"})
+"""Those that go next."""
+_ROOM, _NARROW = 120, 80
+"""So many columns have room for all, and so many for all but the spare ones."""
 _NAMES: tuple[tuple[int, int], ...] = ((150, 54), (120, 24), (0, 16))
 """From how many columns on a name has how many."""
 
@@ -33,7 +35,10 @@ class TargetFooter(KeyLine):
 
     def named(self) -> Iterator[NamedKey]:
         """Keys of what is refused here are not named; each says why it does nothing."""
-        hidden = _SPARE if self.app.size.width < _ROOM else frozenset[str]()
+        width = self.app.size.width
+        hidden = _SPARE if width < _ROOM else frozenset[str]()
+        if width < _NARROW:
+            hidden |= _FIRST_SPARE
         for one in super().named():
             refused = self.app.limits.refusal(one.action.removeprefix("app."))
             if one.action not in hidden and not refused:

@@ -307,12 +307,12 @@ def test_hostile_bytes_and_endless_lines() -> None:
         await user.rows(
             "ab",
             "\ufffd\ufffd no utf-8 \ufffd",
-            "m" * 57,
-            "no end ever" + "x" * 46,
+            "m" * 56 + "…",
+            "no end ever" + "x" * 45 + "…",
             "日本語 🦊 end",
         )
         await user.press("right")
-        await user.sees(lambda: app.rows()[-1] == "x" * 57)
+        await user.sees(lambda: app.rows()[-1] == "x" * 56 + "…")
         await user.press("left", "w")
         await user.sees(lambda: app.rows()[-1] == "日本語 🦊 end" and "re bytes" in app.rows()[-2])
         await user.press("g")
