@@ -159,7 +159,7 @@ def test_in_few_rows_all_that_is_wrong_is_seen_at_once() -> None:
             stage.change()
             text = await screen.until("Problems · 4", "▲ cut off", "▲ silent 45 s", "? unknown")
             lines = text.splitlines()
-            assert [line[11:38] for line in lines[3:7]] == [short.format(n) for n in (2, 4, 5, 30)]
+            assert [line[11:38] for line in lines[3:7]] == [short.format(n) for n in (4, 5, 2, 30)]
             found = lines[-6:-2]
             assert [line[1] for line in found] == ["✖", "✖", "✖", "▲"]
             assert all("…" in line for line in found)  # each is a line that ends

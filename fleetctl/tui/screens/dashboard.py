@@ -52,6 +52,8 @@ class Dashboard(Screen[None]):
     BINDINGS = DASHBOARD_KEYS
     DEFAULT_CSS = """
     Dashboard { overflow: hidden; layers: base over; }
+    /* it lies over a border: a row of its own would move everything: all would be drawn again */
+    Dashboard FindLine { layer: over; dock: bottom; margin-bottom: 1; }
     Dashboard #too-small { layer: over; display: none; width: 100%; height: 100%; margin: 1 0;
                            padding: 0 1; background: $surface; }
     Dashboard.-too-small #too-small { display: block; }

@@ -29,12 +29,10 @@ class _Field(Input):
 
 
 class FindLine(Horizontal):
-    """Hidden until it is opened for a panel. It lies over the border of what is above the keys: a
-    row of its own would move everything, and all of the screen would be drawn again."""
+    """Hidden until it is opened for a panel."""
 
     DEFAULT_CSS = """
-    FindLine { layer: over; dock: bottom; margin-bottom: 1; height: 1; display: none;
-               background: $boost; }
+    FindLine { height: 1; display: none; background: $boost; }
     FindLine > Static { width: auto; padding: 0 1; }
     FindLine > Input, FindLine > Input:focus { width: 1fr; height: 1; border: none; padding: 0; }
     """
