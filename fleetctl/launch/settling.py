@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from fleetctl.errors import LinkHung
 from fleetctl.health.services import service_status
 from fleetctl.launch.last_lines import last_lines
 from fleetctl.link.links import Links
-from fleetctl.model.facts import CUT_OFF, Record
+from fleetctl.model.facts import CUT_OFF, NO_ANSWER, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import GOOD
 from fleetctl.model.status import UNREADY_STATES, ServiceStatus
@@ -43,7 +44,7 @@ class Settling:
     async def wait(self) -> ServiceStatus:
         """The status once it is ready or has ended for good, or after ``ready.timeout``.
 
-        :raises LinkError: the node is lost.
+        :raises LinkError: the node is lost, or gave no answer up to then.
         """
         instance = self._instance
         key = (instance.job, instance.name)
@@ -53,7 +54,12 @@ class Settling:
         doubted = False
         while True:
             link = await self._links.get(instance.node)
-            facts = await look(link, services_script(self._fleet, instance.node))
+            try:
+                facts = await look(link, services_script(self._fleet, instance.node))
+            except LinkHung:  # a busy node may answer the next time
+                if time.monotonic() > deadline:
+                    raise
+                continue
             status = service_status(self._fleet, instance, facts)
             # while "running", the record is of the present attempt
             record = facts.records.get(key) if status.state == "running" else None
@@ -64,8 +70,9 @@ class Settling:
                     status = service_status(self._fleet, instance, replace(facts, records=records))
                 elif condition.unasked:
                     status = replace(status, reason=condition.unasked)
-            torn = status.state == "unknown" and (status.reason or "").startswith(CUT_OFF)
-            over = status.state not in UNREADY_STATES and not torn
+            reason = status.reason or ""
+            untold = status.state == "unknown" and reason.startswith((CUT_OFF, NO_ANSWER))
+            over = status.state not in UNREADY_STATES and not untold
             if status.state == "failed" and not doubted and _runs(facts.records.get(key)):
                 doubted = True  # it may have ended between two readings of one look
                 await asyncio.sleep(_FIRST_POLL_S)

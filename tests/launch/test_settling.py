@@ -423,3 +423,15 @@ def test_a_node_that_does_not_answer_ends_the_waiting() -> None:
             await waited.wait()
 
     jumping(body())
+
+
+def test_a_node_that_answers_again_is_waited_for() -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("alive")))
+        held = waited.node.hold("look")
+        waiting = asyncio.create_task(waited.wait())
+        await waited.node.asked("look", 2)  # the first had no answer
+        held.set()
+        assert (await waiting).state == "ready"
+
+    jumping(body())
