@@ -200,7 +200,7 @@ def keys(screen: Screen, count: int) -> None:
         ("back", b"q", r"─ Problems"),
         ("open the field", b"n", r"part of a name|▁▁▁▁"),
         ("find a node", b"4", rf"Nodes · \d+ of {count}"),
-        ("find none", b"\x7f", r"─ Nodes ─"),
+        ("find none", b"\x7f", r"─ Nodes( ·[^─]*)? ─"),
         ("", b"\r", r"\bn1\b"),  # not counted: it may be drawn at any time
     ]
     if count > 30:  # more than fit: the first and the last are not visible together
