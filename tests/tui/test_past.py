@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from fleetctl.model.events import Event
 from fleetctl.model.samples import Point, Sample, Series
 from fleetctl.tui.lanes import lanes
@@ -11,6 +13,7 @@ from fleetctl.tui.links import Link, bars
 from fleetctl.tui.past.axis import Cell, time_axis
 from fleetctl.tui.past.memory import STEP_S, Memory
 from fleetctl.tui.past.stretch import Stretch
+from fleetctl.tui.screens.past import fitting
 from tests.tui.fleets import JOB, fleet_of
 
 
@@ -83,6 +86,22 @@ def test_lanes_fold_what_was_well_and_keep_what_was_not() -> None:
         f"{JOB} steps/s": "█▁▅       ",
         "actions": "     x    ",
     }
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "event_s", "span_s"),
+    [(50, None, 600), (599, None, 600), (601, None, 1800), (50, 1700, 1800), (7100, None, 7200),
+     (50, 90_000, 600), (7250, None, 7200), (None, None, 7200)],
+)  # fmt: skip
+def test_as_much_is_shown_at_first_as_is_known(
+    ago_s: int | None, event_s: int | None, span_s: int
+) -> None:
+    """Two hours were read. What goes on since before them says nothing of when it began."""
+    now_s = 1_000_000
+    known = {} if ago_s is None else {Series("node", "n", "load1"): points({now_s - ago_s: 1.0})}
+    at = None if event_s is None else datetime.fromtimestamp(now_s - event_s, UTC)
+    events = [Event(at, "info", "n was booted", "node", "n", "n")] if at else []
+    assert fitting(Stretch(now_s - 7200, now_s, known, events)) == span_s
 
 
 def test_the_axis_fits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from textual.binding import ActiveBinding
@@ -94,6 +95,15 @@ class HelpScreen(Page):
             keys = " ".join(map(self.app.key_of, actions))
             yield [Content.styled(keys, "bold"), Content(does)]
 
+    def _wrapped(self, rows: list[list[Content]]) -> Iterator[Content]:
+        """``rows`` of two columns, the second broken at words below itself."""
+        keys = max(row[0].cell_length for row in rows)
+        wide = max(20, self.app.size.width - 6 - keys)  # with the border, and what is between
+        for row in rows:
+            first, *more = textwrap.wrap(row[1].plain, wide)
+            yield Content.assemble(row[0].pad_right(keys - row[0].cell_length), "  ", first)
+            yield from (Content(" " * (keys + 2) + line) for line in more)
+
     def _keys_here(self) -> Iterator[list[Content]]:
         """Every key that works there: those of one action together."""
         keys: dict[tuple[str, str], list[str]] = {}
@@ -109,13 +119,13 @@ class HelpScreen(Page):
         parts = [
             Content("Everything here is live. Leaving stops nothing: what was started runs on."),
             Content(""),
-            *table(list(self._keys_of_the_dashboard())),
+            *self._wrapped(list(self._keys_of_the_dashboard())),
             Content(""),
             heading("Every key that works where the cursor was"),
             *_beside([*table(list(self._keys_here()))], self.app.size.width - 6),
             Content(""),
             heading("Marks"),
-            *table([[Content(mark), Content(means)] for mark, means in _MARKS]),
+            *self._wrapped([[Content(mark), Content(means)] for mark, means in _MARKS]),
             Content(""),
             Content(_COLUMNS),
         ]

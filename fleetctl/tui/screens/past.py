@@ -20,6 +20,7 @@ from fleetctl.undertakings import Snapshot
 SPANS_S = (600, 1800, 7200, 21_600, 86_400, 604_800)
 """How much is shown, in seconds; + and - choose."""
 USUAL_S = 7200
+"""How much at first; less where all that is known is younger."""
 _AGAIN_S = 10.0
 """How often it is read again."""
 
@@ -30,6 +31,14 @@ def span_words(span_s: float) -> str:
         if span_s >= unit:
             return f"{span_s / unit:g} {word}"
     return f"{span_s / 60:g} min"
+
+
+def fitting(stretch: Stretch) -> int:
+    """The shortest of :data:`SPANS_S` with all that is known of ``stretch``; at most the usual."""
+    first = [points[0].at_s for points in stretch.points.values() if points]
+    first += [at_s for event in stretch.events if (at_s := event.at.timestamp()) >= stretch.since_s]
+    known_s = stretch.until_s - min(first, default=stretch.since_s)
+    return next((span_s for span_s in SPANS_S if known_s <= span_s < USUAL_S), USUAL_S)
 
 
 class Body(Vertical):
@@ -60,6 +69,8 @@ class PastPage(FilteredPage):
     def __init__(self) -> None:
         super().__init__()
         self.span_s = USUAL_S
+        self._fits = True
+        """It is as long as what is known, until another length is chosen."""
         self.until_s: float | None = None
         """The end of what is shown; None: now, which goes on."""
         self.stretch = Stretch(0.0, 1.0, note="reading …")
@@ -99,6 +110,9 @@ class PastPage(FilteredPage):
 
     async def _read(self) -> None:
         until_s = time.time() if self.until_s is None else self.until_s
+        if self._fits and self.until_s is None:
+            found = await self.app.past(until_s - USUAL_S, until_s, self.WANTED)
+            self.span_s = fitting(found)
         self.stretch = await self.app.past(until_s - self.span_s, until_s, self.WANTED)
         await self.prepare()
         self.draw()
@@ -111,6 +125,7 @@ class PastPage(FilteredPage):
 
     def action_span(self, step: int) -> None:
         """Show more of the past, or less."""
+        self._fits = False
         place = SPANS_S.index(self.span_s) + step
         self.span_s = SPANS_S[min(max(place, 0), len(SPANS_S) - 1)]
         self.read()

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
 from fleetctl.model.events import Event
+from fleetctl.quantities import count
 from fleetctl.tui import ranks as of_ranks
 from fleetctl.tui.job_line import Trend
 from fleetctl.tui.keymap import with_ids
@@ -100,7 +101,7 @@ class TrainingScreen(PastPage):
             return
         points = self.stretch.of("job", job, metric)
         title = Content.assemble(
-            (of_ranks.TITLES[metric], "bold"), toned(f"  {len(points)} values", "quiet")
+            (of_ranks.TITLES[metric], "bold"), toned(f"  {count(len(points), 'value')}", "quiet")
         )
         lines = of_ranks.curve_lines(
             points,
