@@ -67,7 +67,7 @@ class Controller:
         home.mkdir(exist_ok=True)
         self.home = home
         self.env = environment(home)
-        self._nodes_yaml = nodes_yaml
+        self.nodes_yaml = nodes_yaml
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Begin a command, in a process group of its own, with pipes."""
@@ -80,7 +80,7 @@ class Controller:
 
     def _begin(self, arguments: Sequence[str], out: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [*FLEETCTL, "-f", str(self._nodes_yaml), *arguments],
+            [*FLEETCTL, "-f", str(self.nodes_yaml), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -1,7 +1,8 @@
 """Every fault that a lab can make, and every command under it: no traceback, no hang.
 
 A lab of a Mac and three Linux machines, each fault at one of its places (``--all-places``: each),
-and then each command, several side by side. A command hangs if it has not ended by its deadline.
+and then each command, several side by side; what goes on is begun before the fault, and ended by
+Ctrl-C. A command hangs if it has not ended by its deadline.
 """
 
 from __future__ import annotations
@@ -9,14 +10,19 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
-from chances import Counts, Said, chance, options
+from chances import Counts, Said, chance, finish, options
 from measure import FLEETCTL, cannot, say
 from virtual import CONTROLLER, virtual_fleet
 
@@ -68,6 +74,7 @@ FLEET = {
                     "workdir": "~/code",
                     "command": "exec python3 -m http.server 7000 --bind 10.10.0.1",
                     "listen": "fabric:7000",
+                    "web": 7000,
                     "ready": {"listening": True},
                     "stop": {"grace": 1},
                 },
@@ -83,7 +90,12 @@ FLEET = {
         }
     },
 }
+TAKES_A_PORT = {"mapped-listener"}
+"""Faults that need the port of an instance, which therefore must not run."""
 SIDE_BY_SIDE = 4
+CONNECTED_S = 5.0
+"""After that most of what goes on has its connections; else it meets the fault while it begins."""
+INTERRUPTED_S = 20.0
 OWN_S = 60.0
 """What a command may take beside what it is told to wait: three nodes' connect timeouts of 4 s, the
 nodes' answers of 20 s, and Python's start on a busy machine."""
@@ -108,7 +120,6 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("trust", "--check"),
     ("top", "--once"),
     ("attach", "worker@pi"),
-    ("open", "server", "--no-browser"),
     ("export", "ssh"),
     ("export", "dot"),
     ("config", "check"),
@@ -119,6 +130,15 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("init", "--json", "192.168.1.11"),
     ("explain", "ssh-timeout"),
 )
+FOLLOWS: tuple[tuple[str, ...], ...] = (
+    ("logs", "-f"),
+    ("events", "-f"),
+    ("top",),
+    ("serve", "--interval", "3"),
+    ("wait", "--for", "stopped"),
+    ("open", "server", "--no-browser"),
+)
+"""These go on: begun before the fault, ended by Ctrl-C under it."""
 ACTS: tuple[tuple[str, ...], ...] = (
     ("send", "worker@pi", "hello"),
     ("signal", "worker@pi", "USR1"),
@@ -136,9 +156,10 @@ ACTS: tuple[tuple[str, ...], ...] = (
 class Tried:
     """Commands and how they ended."""
 
-    def __init__(self, lab: Lab, patience: float) -> None:
+    def __init__(self, lab: Lab, patience: float, *, tell_all: bool) -> None:
         self._lab = lab
         self._patience = patience
+        self._tell_all = tell_all
         self.codes: Counter[int | None] = Counter()
         self.usage: set[str] = set()
         """Commands that were typed wrong, which is a mistake of this program."""
@@ -149,8 +170,12 @@ class Tried:
     def type(self, command: tuple[str, ...], under: str) -> None:
         name = " ".join(command)
         limit_s = LONGER_S.get(command[0], OWN_S) * self._patience
-        said = self._said(command, limit_s)
+        self._judge(name, under, self._said(command, limit_s), limit_s)
+
+    def _judge(self, name: str, under: str, said: Said, limit_s: float) -> None:
         self.codes[said.code] += 1
+        if self._tell_all:
+            say(f"  {name}: {said}")
         self.longest = max(self.longest, (said.took_s, f"{name} under {under}"))
         if "Usage: " in said.err:
             self.usage.add(f"{name}: {said.err.strip()[-200:]}")
@@ -168,6 +193,37 @@ class Tried:
         except (subprocess.TimeoutExpired, FleetctlError) as error:
             return Said(None, b"", str(error).encode(), time.monotonic() - began_s)
         return Said(done.returncode, done.stdout, done.stderr, time.monotonic() - began_s)
+
+    @contextmanager
+    def followed(self, under: str, luck: random.Random, how_many: int) -> Iterator[None]:
+        """Some that go on are begun before, and ended by Ctrl-C afterwards."""
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            begun = []
+            for number, command in enumerate(luck.sample(FOLLOWS, how_many)):
+                file = stack.enter_context(Path(folder, str(number)).open("w+b"))
+                process = self._lab.popen(
+                    CONTROLLER,
+                    (*FLEETCTL, *command),
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=file,
+                    start_new_session=True,
+                )
+                begun.append((" ".join(command), process, file))
+            time.sleep(CONNECTED_S)
+            try:
+                yield
+            finally:
+                for name, process, file in begun:
+                    self._interrupt(f"{name}, interrupted", process, file, under)
+
+    def _interrupt(
+        self, name: str, process: subprocess.Popen[bytes], file: IO[bytes], under: str
+    ) -> None:
+        process.send_signal(signal.SIGINT)
+        said = finish(process, INTERRUPTED_S * self._patience)
+        file.seek(0)
+        self._judge(name, under, Said(said.code, file.read(), b"", said.took_s), INTERRUPTED_S)
 
     def all(self, under: str, parts: int, luck: random.Random) -> None:
         """Every command, or one in ``parts`` of them, chosen by chance."""
@@ -199,7 +255,8 @@ def places(lab: Lab, luck: random.Random, *, all_of_them: bool) -> list[Place]:
 
 
 def one_by_one(lab: Lab, given: argparse.Namespace, luck: random.Random) -> Tried:
-    tried, until_s = Tried(lab, given.patience), time.monotonic() + given.minutes * 60
+    tried = Tried(lab, given.patience, tell_all=given.tell_all)
+    until_s = time.monotonic() + given.minutes * 60
     chosen = [one for one in places(lab, luck, all_of_them=given.all_places) if _wanted(one, given)]
     for number, (kind, node, network) in list(enumerate(chosen, 1))[given.first - 1 :]:
         under = "-".join(filter(None, (kind, node, network)))
@@ -208,15 +265,16 @@ def one_by_one(lab: Lab, given: argparse.Namespace, luck: random.Random) -> Trie
             left = len(chosen) + 1 - number
             say(f"{left} faults are left out: {given.minutes:g} minutes are over")
             break
-        try:
-            lab.fault(kind, node, network=network)
-        except FleetctlError as error:
-            say(f"{under}: {error}")
-            continue
-        try:
+        if kind in TAKES_A_PORT:
+            tried.type(("stop",), under)
+        with tried.followed(under, luck, max(1, len(FOLLOWS) // given.one_in)):
+            try:
+                lab.fault(kind, node, network=network)
+            except FleetctlError as error:
+                say(f"{under}: {error}")
+                continue
             tried.all(under, given.one_in, luck)
-        finally:
-            lab.heal()
+        lab.heal()
         say(f"{number}/{len(chosen)} {under}: {time.monotonic() - began_s:.0f} s")
         tried.type(("start",), f"{under}, healed")
     return tried
@@ -234,6 +292,7 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=1.0, help="times the deadlines, if busy")
     parser.add_argument("--minutes", type=float, default=600.0, help="begin no fault after that")
     parser.add_argument("--from", dest="first", type=int, default=1, help="the first one's number")
+    parser.add_argument("--tell-all", action="store_true", help="print how each command ended")
     given = parser.parse_args()
     luck, counts = chance(given), Counts()
     began_s = time.monotonic()
@@ -247,6 +306,7 @@ def main() -> None:
             done = lab.run(CONTROLLER, (*FLEETCTL, "start"), timeout_s=120)
             if done.returncode != 0:
                 cannot(done.stderr.decode())
+            shutil.copytree(code, lab.home / code.name)
             tried = one_by_one(lab, given, luck)
     total = sum(tried.codes.values())
     say(f"{total} commands in {time.monotonic() - began_s:.0f} s; exit codes {dict(tried.codes)}")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fleetctl.errors import ConnectTimedOut
+from fleetctl.errors import ConnectTimedOut, LaunchError
 from fleetctl.launch.launcher import STRAGGLERS_WAIT_S
 from fleetctl.launch.runner import DONE_ALREADY
 from fleetctl.link.protocol import Link
@@ -223,6 +223,29 @@ def test_nor_are_those_whose_node_lacks_what_the_job_requires() -> None:
             assert changed(links) == []
             # what runs may go on, and a start has nothing to do there
             assert (await service.start(needs.instances, silent).run()).bad == ()
+
+    jumping(body())
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_nor_are_those_that_start_after_what_is_not_there(lost: bool) -> None:
+    async def body() -> None:
+        links = nodes()
+        await started(links)
+        one = JOB.instances
+        worker = [i for i in one if i.service == "worker"]
+        async with links.service(JOB) as service:
+            if lost:
+                links.node["mini1"].unreachable = ConnectTimedOut("mini1", "no answer")
+            else:
+                await service.stop([i for i in one if i not in worker], silent).run()
+            for node in links.node.values():
+                node.scripts.clear()
+            how = r"unknown \(no answer\)" if lost else "stopped"
+            why = rf"^worker@pi4: it is not stopped, for .*: server@mini1 is {how}"
+            with pytest.raises(LaunchError, match=why):
+                await service.restart(worker, silent).run()
+            assert changed(links) == []
 
     jumping(body())
 

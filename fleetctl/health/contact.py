@@ -8,12 +8,11 @@ from ipaddress import IPv4Address
 from msgspec import Struct
 
 from fleetctl.health.kinds.instances import CONNECTION_LOST
-from fleetctl.health.kinds.kind import listed
 from fleetctl.health.sockets import own_pids
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import Fix, Problem, ServiceState, ServiceStatus
-from fleetctl.quantities import duration
+from fleetctl.quantities import duration, listed
 
 LOST_S = 15.0
 """In a watch, a connection is not missed before this time: programs connect again by themselves."""

@@ -17,7 +17,6 @@ from fleetctl.health.kinds.instances import (
     SERVICE_UNHEALTHY,
     WORKDIR_MISSING,
 )
-from fleetctl.health.kinds.kind import listed
 from fleetctl.health.member_failure import ended_for
 from fleetctl.health.port_problems import exposed, port_problem
 from fleetctl.health.requirements import missing
@@ -27,7 +26,7 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.plan import met, plan, waiting_for
 from fleetctl.model.status import ALIVE_STATES, Fix, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet
-from fleetctl.quantities import duration
+from fleetctl.quantities import duration, listed
 
 CRASH_LOOP_RESTARTS = 3
 COMMAND_NOT_FOUND = 127

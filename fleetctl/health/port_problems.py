@@ -8,13 +8,13 @@ from ipaddress import IPv4Address
 from msgspec import Struct
 
 from fleetctl.health.kinds.instances import LISTEN_EXPOSED, PORT_IN_USE, PORT_WRONG_ADDRESS
-from fleetctl.health.kinds.kind import listed
 from fleetctl.health.sockets import EVERY_IPV4, lacking, own_pids, own_sockets, strangers
 from fleetctl.model.endpoints import listened_on
 from fleetctl.model.facts import Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Job, Listen
 from fleetctl.model.status import Fix, Problem
 from fleetctl.model.topology import Fleet, Network
+from fleetctl.quantities import listed
 
 Taken = tuple[Instance, Problem, tuple[str, str]]
 """An instance whose port is taken, the problem, and the job and the name of the instance that has

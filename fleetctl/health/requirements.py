@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from fleetctl.health.finding import Finding, Lack
-from fleetctl.health.kinds.kind import listed
 from fleetctl.health.kinds.machine import REQUIREMENT_MISSING, lacks
 from fleetctl.health.remedies import steps
 from fleetctl.model.facts import UNANSWERED, NodeFacts
@@ -16,6 +15,7 @@ from fleetctl.model.plan import carried
 from fleetctl.model.requirements import Requirement
 from fleetctl.model.status import Fix, Problem
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.quantities import listed
 
 
 def lacking(facts: NodeFacts, node: str, job: Job) -> Iterator[Finding]:

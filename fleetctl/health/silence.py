@@ -14,14 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from fleetctl.health.kinds.instances import SERVICE_SILENT
-from fleetctl.health.kinds.kind import listed
 from fleetctl.health.sockets import own_pids
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.plan import waiting_for
 from fleetctl.model.status import Fix, Problem, ServiceStatus
 from fleetctl.model.steps import Rhythm
-from fleetctl.quantities import duration
+from fleetctl.quantities import duration, listed
 
 PAUSES = 10
 """Nothing is silent before this many times its own median pause."""

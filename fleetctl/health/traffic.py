@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from fleetctl.health.kinds.instances import DATA_OVER_CONTROL
-from fleetctl.health.kinds.kind import listed
 from fleetctl.health.kinds.network import (
     ADDRESS_MISSING,
     INTERFACE_DOWN,
@@ -20,6 +19,7 @@ from fleetctl.model.facts import NodeFacts, TcpConnection
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import ConnectionStatus, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet
+from fleetctl.quantities import listed
 
 LEADS_ASTRAY = frozenset(
     kind.code for kind in (ADDRESS_MISSING, INTERFACE_DOWN, LEASE_MISSING, ROUTE_WRONG_INTERFACE)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, suppress
 
 from msgspec import structs
 
-from fleetctl.errors import LinkError
+from fleetctl.errors import LaunchError, LinkError
 from fleetctl.health.assess import Checked, assess, instance_status
 from fleetctl.health.kinds.machine import REQUIREMENT_MISSING
 from fleetctl.health.obstacles import obstacles
@@ -18,16 +18,16 @@ from fleetctl.health.port_problems import Taken, ports_taken
 from fleetctl.health.requirements import why_not_started
 from fleetctl.launch.membership import Memberships, leave_script
 from fleetctl.launch.preparing import Preparations
-from fleetctl.launch.runner import Runner
+from fleetctl.launch.runner import Runner, not_met
 from fleetctl.launch.secrets import Secrets
 from fleetctl.launch.stopper import Stopper
 from fleetctl.link.links import Links
 from fleetctl.model.facts import CUT_OFF, NO_ANSWER, NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
-from fleetctl.model.plan import PlanStep, plan, stop_order
+from fleetctl.model.plan import PlanStep, met, plan, stop_order
 from fleetctl.model.progress import ActionResult
-from fleetctl.model.status import ALIVE_STATES, Problem, ServiceStatus
+from fleetctl.model.status import ALIVE_STATES, UNREADY_STATES, Problem, ServiceStatus
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.former import FormerNodes
 from fleetctl.observe.observer import Observer
@@ -232,6 +232,7 @@ class Launcher:
 
         :raises StartRefused: the network would break them, their nodes lack what the job requires,
             or other instances of the fleet have their ports; nothing was stopped.
+        :raises LaunchError: what one that runs starts after is not there; nothing was stopped.
         """
         began_s = time.monotonic()
         looks = self._begin_looks(versions=True)
@@ -239,9 +240,35 @@ class Launcher:
         taken = self._taken(chosen, checked, ())
         if (problems or taken) and not (self.job and self.job.elastic):
             raise self._refusal(problems, taken)
+        await self._refuse_without_needs(chosen, looks)
         again = await asyncio.gather(*(_with_words(i, looks[i.node]) for i in chosen))
         stopped = await self.stop(chosen, report, known, began_s)
         return stopped if stopped.bad else await self.start(again, report, known, began_s)
+
+    async def _refuse_without_needs(
+        self, chosen: Sequence[Instance], looks: Mapping[str, asyncio.Task[Look]]
+    ) -> None:
+        """
+        :raises LaunchError: one of ``chosen`` runs, and would not be started again once it was
+            stopped, for something else that it starts after has ended or is not known.
+        """
+        if self.job is None or self.job.elastic:
+            return
+        status_of = self._status_of(looks)
+        for step in self._plan(chosen):
+            others = [i for i in step.needs if i not in chosen and i.command is not None]
+            if not others or (await status_of(step.instance)).state not in ALIVE_STATES:
+                continue
+            for need in others:
+                status = await status_of(need)
+                until = step.instance.waits_until(need)
+                if not (status.state in UNREADY_STATES or met(need, status, until)):
+                    lost = status.state == "unknown"
+                    raise LaunchError(
+                        step.instance.name,
+                        f"it is not stopped, for it would not start again: {not_met(need, status)}",
+                        hint=f"First: fleetctl {'check' if lost else 'start'} {need.name}",
+                    )
 
     async def _leave_group(self, job: Job, chosen: Sequence[Instance]) -> None:
         """Where the whole job is stopped, what decides for it ends first."""

@@ -222,7 +222,7 @@ class Runner:
         for need in step.needs:
             if need in ready or need.name not in outcomes:
                 continue
-            unmet.setdefault(need.service, _not_met(need, outcomes[need.name]))
+            unmet.setdefault(need.service, not_met(need, outcomes[need.name]))
         served = {need.service for need in ready} if self._elastic else frozenset[str]()
         if missing := [reason for service, reason in unmet.items() if service not in served]:
             return missing[0]
@@ -337,7 +337,7 @@ class Runner:
         status = service_status(self._fleet, need, facts)
         if status.state == "unknown" or status.state in ALIVE_STATES or met(need, status, until):
             return None
-        return _not_met(need, self._become(need, status))
+        return not_met(need, self._become(need, status))
 
     async def _answers(self, node: str, address: IPv4Address, peer: str) -> bool:
         link = await self._links.get(node)
@@ -371,7 +371,8 @@ class Runner:
         return status
 
 
-def _not_met(need: Instance, status: ServiceStatus) -> str:
+def not_met(need: Instance, status: ServiceStatus) -> str:
+    """How ``need`` is, which is not as what starts after it wants it, as a clause."""
     # a waiting instance gives its own reason elsewhere
     why = f" ({status.reason})" if status.reason and status.state != "waiting" else ""
     return f"{need.name} is {status.state}{why}"

@@ -21,6 +21,10 @@ from fleetctl.observe.look import look
 from fleetctl.probes.node import services_script
 
 _FIRST_POLL_S = 0.05
+STOPPED_MEANWHILE = (
+    "it was stopped while this start waited for it; `fleetctl events` tells who asked for that"
+)
+"""A start stops nothing by itself."""
 
 
 class Settling:
@@ -73,6 +77,8 @@ class Settling:
             reason = status.reason or ""
             untold = status.state == "unknown" and reason.startswith((CUT_OFF, NO_ANSWER))
             over = status.state not in UNREADY_STATES and not untold
+            if status.state == "stopped" and status.reason is None:
+                status = replace(status, reason=STOPPED_MEANWHILE)
             if status.state == "failed" and not doubted and _runs(facts.records.get(key)):
                 doubted = True  # it may have ended between two readings of one look
                 await asyncio.sleep(_FIRST_POLL_S)

@@ -150,12 +150,15 @@ class Stopper:
 
 def _in_words(instance: Instance, key: str, rest: Sequence[str]) -> str | None:
     """A line of stop.sh as a sentence."""
-    count = rest[0] if rest else "0"
+    number = rest[0] if rest else "0"
+    one = number == "1"
+    processes = "1 process" if one else f"{number} processes"
     grace = f"{instance.stop.grace_s:g} s"
     if key == "signalled":
-        return f"{instance.stop.signal} sent to {count} processes, which have {grace} to end"
+        has = "has" if one else "have"
+        return f"{instance.stop.signal} sent to {processes}, which {has} {grace} to end"
     if key == "killed":
-        return f"KILL sent to {count} processes that did not end within {grace}"
+        return f"KILL sent to {processes} that did not end within {grace}"
     return None
 
 

@@ -75,4 +75,5 @@ LogEvent = LogBatch | LogNotice | LogTail
 
 def sentence(error: LinkError) -> str:
     """What is wrong with a log's node, for a :class:`LogNotice`."""
-    return f"{error.reason}. {error.hint}".rstrip(". ") + "."
+    said = f"{error.reason}. {error.hint}".rstrip(". ")
+    return said if said.endswith("?") else f"{said}."

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from fleetctl.health.kinds.kind import listed
 from fleetctl.model.node_status import NodeStatus
 from fleetctl.postmortem.before import changed
 from fleetctl.postmortem.causes import BEFORE_S, blames_peer, causes, clock
 from fleetctl.postmortem.collected import Collected
 from fleetctl.postmortem.ends import Ended
 from fleetctl.postmortem.kernel import Kernel
-from fleetctl.quantities import count, duration
+from fleetctl.quantities import count, duration, listed
 from fleetctl.words.parity import parity_lines
 from fleetctl.words.system import disk_free, load, memory, uptime
 

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from fleetctl.errors import LinkHung, LinkLost
 from fleetctl.launch.birth import Birth
 from fleetctl.launch.secrets import Secrets
-from fleetctl.launch.settling import Settling
+from fleetctl.launch.settling import STOPPED_MEANWHILE, Settling
+from fleetctl.launch.stopper import Stopper
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
@@ -360,6 +361,19 @@ def test_an_instance_that_is_restarted_too_often_has_failed() -> None:
         status = await waited.wait(ends(1, after_s=1))
         assert (status.state, status.restarts) == ("failed", 3)
         assert status.reason == "exit code 1, after 3 restarts"
+
+    jumping(body())
+
+
+def test_an_instance_that_another_controller_stops_was_not_stopped_by_this_start() -> None:
+    async def body() -> None:
+        waited = Waited(worker(Ready("listening"), listen=listen()))
+        waiting = asyncio.create_task(waited.wait())
+        await waited.node.asked("look", times=3)
+        other = Stopper(FLEET, waited.links, waited.links.status, lambda _: None)
+        assert (await other.stop([[waited.instance]]))["worker@pi4"].reason is None
+        status = await waiting
+        assert (status.state, status.reason) == ("stopped", STOPPED_MEANWHILE)
 
     jumping(body())
 

@@ -135,7 +135,7 @@ def test_progress_is_reported_while_it_happens() -> None:
         assert told == [
             ("ready", "TERM sent to 3 processes, which have 7 s to end"),
             ("ready", "KILL sent to 2 processes that did not end within 7 s"),
-            ("ready", "TERM sent to 1 processes, which have 7 s to end"),
+            ("ready", "TERM sent to 1 process, which has 7 s to end"),
             ("stopped", None),
         ]
         assert stopping.told[1].elapsed_s - stopping.told[0].elapsed_s == pytest.approx(7.5)

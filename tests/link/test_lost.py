@@ -67,8 +67,10 @@ def test_a_node_that_stops_answering_is_noticed(
         async with link.stream("cat") as stream:
             server.signal_sessions(signal.SIGSTOP)
             started = time.monotonic()
-            with pytest.raises(LinkLost):
-                await stream.read(10)
+            opening = asyncio.create_task(link.run("true", timeout_s=20))
+            for asked in (stream.read(10), opening, link.run("true", timeout_s=20)):
+                with pytest.raises(LinkLost, match=r"broke \(Server not responding to keepalive"):
+                    await asked
             assert time.monotonic() - started < 5
         server.signal_sessions(signal.SIGCONT)
 

@@ -11,6 +11,7 @@ from fleetctl.health.finding import Finding
 from fleetctl.health.repairs.target import Remedies
 from fleetctl.model.status import Fix, Problem, Severity
 from fleetctl.model.topology import Fleet
+from fleetctl.quantities import listed
 
 Words = Callable[[Fleet, Sequence[Finding]], Mapping[str, str]]
 """Makes the values for a summary's placeholders, from findings of one node and one kind."""
@@ -78,11 +79,6 @@ class FindingKind(ProblemKind, frozen=True, kw_only=True):
         evidence = "; ".join(dict.fromkeys(f.shown_by for f in found if f.shown_by))
         words: dict[str, Any] = {**self.words(fleet, found)}
         return self.problem(found[0].node, affects=hit, evidence=evidence, also=also, **words)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names for a sentence: ``a``, ``a and b``, ``a, b and c``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def listed_or_counted(names: Sequence[str], of: str = "nodes") -> str:

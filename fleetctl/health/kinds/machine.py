@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fleetctl.health.finding import Finding
-from fleetctl.health.kinds.kind import FindingKind, ProblemKind, listed
+from fleetctl.health.kinds.kind import FindingKind, ProblemKind
 from fleetctl.health.repairs import boot_start, linux, macos, networkmanager, programs
 from fleetctl.health.repairs.target import Remedy, no_remedy
+from fleetctl.quantities import listed
 
 _INSTALLED = "what is installed stays"
 _CARRIED = "the instances on the node, and those that wait for them"

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 from fleetctl.health.finding import Finding
-from fleetctl.health.kinds.kind import FindingKind, ProblemKind, listed
+from fleetctl.health.kinds.kind import FindingKind, ProblemKind
 from fleetctl.health.repairs import boot_files, linux, macos, network_services, networkmanager
 from fleetctl.health.repairs.ports import interface_unknown
 from fleetctl.health.repairs.routes import why_detour_stays
 from fleetctl.health.repairs.target import Remedies, Remedy, RepairTarget, no_remedy, nothing_live
 from fleetctl.model.topology import Fleet, Network
+from fleetctl.quantities import listed
 
 _NAMED = 3
 """Of addresses that fare alike, how many are named."""

@@ -59,6 +59,7 @@ class SSHLink:
         self.connect_ms: float | None = connect_ms
         self.shell_s: float | None = None
         self.connection = connection
+        self._client = connection.get_owner()
         self.target = target
         """How ssh's ``-J`` is told to go through it."""
         self.ignored = ignored
@@ -75,6 +76,12 @@ class SSHLink:
     @property
     def closed(self) -> bool:
         return self.connection.is_closed()
+
+    def _lost(self, error: Exception) -> LinkLost:
+        """The error for all who use a connection that has ended, with what ended it."""
+        # to what opens a channel meanwhile, asyncssh says only that the connection is closed
+        ended_by = getattr(self._client, "lost", None) or error
+        return LinkLost(self.node, f"the connection broke ({reason_of(ended_by)})")
 
     @asynccontextmanager
     async def _channel(
@@ -134,7 +141,7 @@ class SSHLink:
                 self.node, why, hint="The node may be overloaded, or its sshd's MaxSessions low."
             ) from None
         except (asyncssh.Error, OSError) as error:
-            raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
+            raise self._lost(error) from None
 
     async def run(
         self,
@@ -227,12 +234,12 @@ class SSHLink:
                 return await self.connection.open_connection(host, port)  # type: ignore[return-value]
         except asyncssh.ChannelOpenError as error:
             if self.closed:
-                raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
+                raise self._lost(error) from None
             if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
                 raise ForwardingForbidden(str(error)) from None
             raise ConnectionError(str(error)) from None
         except asyncssh.Error as error:
-            raise LinkLost(self.node, f"the connection broke ({reason_of(error)})") from None
+            raise self._lost(error) from None
 
     async def retire(self) -> None:
         """There is a better link: end this one once nothing uses it any more."""

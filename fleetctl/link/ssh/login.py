@@ -109,6 +109,11 @@ class _Client(asyncssh.SSHClient):
         self.agent_state = "keys of the SSH agent" if identity.agent else "no SSH agent"
         self._identity = identity
         self.offered: list[Any] | None = None
+        self.lost: Exception | None = None
+        """What ended the connection, unless this side closed it."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = exc
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """Listen to what comes before the greeting, which asyncssh drops (RFC 4253, 4.2)."""

@@ -21,6 +21,7 @@ from fleetctl.link.ssh.side_by_side import first
 from fleetctl.link.ssh.way_in import Trying
 from fleetctl.model.expectations import derive
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.quantities import listed
 
 HEAD_START_S = 2.0
 """So long only the direct way is tried, while it is silent."""
@@ -204,7 +205,7 @@ class Ways:
             return await first(node.name, tries, SSHLink.close)
         except LinkError as error:
             if failed and isinstance(error, ConnectFailed | ConnectTimedOut) and error.silent:
-                which = " and ".join(one.node for one in chosen if one.node in failed)
+                which = listed([one.node for one in chosen if one.node in failed])
                 raise ConnectFailed(node.name, f"{which} cannot reach it either") from None
             raise
 
