@@ -11,8 +11,6 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Collection, Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Literal
 
 import msgspec
@@ -24,6 +22,7 @@ from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.model.alerts import AlertRule
 from fleetctl.model.layout import serving_dir
+from fleetctl.package_files import package_text
 from fleetctl.quoting import quote, quote_path
 
 NOTE_S = 20.0
@@ -208,15 +207,10 @@ def read_claims(text: str, now_s: float) -> dict[str, _Heard] | None:
     return found
 
 
-@cache
-def _shipped(package: str, name: str) -> str:
-    return files(package).joinpath(name).read_text("utf-8")
-
-
 def note_script(fleet: str, claim: Claim) -> str:
     """The script that notes ``claim`` on a node and prints all; see serving.sh."""
     line = msgspec.json.encode(claim).decode()
     return (
         f"dir={quote_path(serving_dir(fleet))} id={quote(claim.id)}\nline={quote(line)}\n"
-        f"{_shipped('fleetctl.launch', 'private.sh')}{_shipped('fleetctl.alerts', 'serving.sh')}"
+        f"{package_text('launch/private.sh')}{package_text('alerts/serving.sh')}"
     )

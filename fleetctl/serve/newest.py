@@ -56,14 +56,17 @@ class _Told:
     """One status.
 
     :param asked_s: by node: when the look in it began, by time.monotonic().
+    :param made_s: when it was judged, by the same; None: now.
     """
 
-    def __init__(self, status: FleetStatus, asked_s: dict[str, float]) -> None:
+    def __init__(
+        self, status: FleetStatus, asked_s: dict[str, float], made_s: float | None = None
+    ) -> None:
         self.status = status
         self.healthy = status.healthy
         self.asked_s = asked_s
         self.lost = frozenset(n for n, node in status.nodes.items() if node.ssh.reachable is False)
-        self._made_s = time.monotonic()
+        self.made_s = time.monotonic() if made_s is None else made_s
 
     @property
     def answer(self) -> tuple[bool, bytes]:
@@ -74,7 +77,7 @@ class _Told:
     def json(self) -> bytes:
         """As ``status --json`` prints it, of the time of the oldest look at a node that answers."""
         looks = [at_s for node, at_s in self.asked_s.items() if node not in self.lost]
-        age = timedelta(seconds=max(0.0, self._made_s - min(looks, default=self._made_s)))
+        age = timedelta(seconds=max(0.0, self.made_s - min(looks, default=self.made_s)))
         status = replace(self.status, generated_at=self.status.generated_at - age)
         return msgspec.json.format(msgspec.json.encode(status)) + b"\n"
 
@@ -89,7 +92,7 @@ def _used(job: Job, known: JobStatus) -> bool:
 def _all_of(each: Sequence[_Told]) -> _Told:
     """One of all jobs, by the oldest look at each node."""
     asked_s = {node: min(one.asked_s[node] for one in each) for node in each[0].asked_s}
-    return _Told(together([one.status for one in each]), asked_s)
+    return _Told(together([one.status for one in each]), asked_s, each[0].made_s)
 
 
 class Newest:

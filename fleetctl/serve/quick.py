@@ -84,9 +84,10 @@ def asked_of(said: bytes) -> tuple[str, str, str | None, tuple[str, ...], bytes]
     :raises ValueError: it is none.
     """
     *head, count, rest = said.split(b"\0", 4)
-    *targets, content = rest.split(b"\0", int(count))
-    if len(targets) != int(count):
+    number = int(count)
+    if not 0 <= number <= rest.count(b"\0"):
         raise ValueError("targets are missing")
+    *targets, content = rest.split(b"\0", number)
     words = [word.decode("utf-8", "surrogateescape") for word in (*head, *targets)]
     version, path, job, *named = words
     return version, path, job or None, tuple(named), content

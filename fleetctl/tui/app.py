@@ -13,6 +13,7 @@ from rich.text import Text
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import AppBlur
@@ -170,6 +171,11 @@ class FleetApp(Opening):
         self.following.follow()
         if self.rereading:
             self.rereading.begin()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A widget that is filled while all is closed finds nothing in itself: no mistake."""
+        if not (isinstance(error, NoMatches) and (self._exit or self._closed)):
+            super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """A bug ends the dashboard with a sentence; its traceback is in a file."""

@@ -129,7 +129,7 @@ def rank_trouble(
     """
     service = status.services[name]
     match service.state:
-        case "unknown" if at := heard.get(service.node):
+        case "unknown" if _is_lost(status, service.node) and (at := heard.get(service.node)):
             return f"lost {ago((status.generated_at - at).total_seconds())}"
         case "failed" | "unhealthy" | "restarting" | "unknown" as word:
             return word
@@ -147,6 +147,12 @@ def rank_trouble(
         behind = service.progress.behind_steps if service.progress else None
         return f"{behind} steps behind" if behind and behind > 0 else "lags"
     return problem.code.removeprefix("service-")
+
+
+def _is_lost(status: FleetStatus, node: str) -> bool:
+    """Whether a node does not answer; one that answers, but not to everything, is not lost."""
+    known = status.nodes.get(node)
+    return known is not None and known.ssh.reachable is False
 
 
 def _runs_without(status: FleetStatus, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from fleetctl.model.status import ALIVE_STATES, Problem, ServiceStatus
 
@@ -32,11 +32,12 @@ def about(problem: Problem, services: Mapping[str, ServiceStatus]) -> tuple[str,
 def helping(
     problems: Sequence[Problem],
     services: Mapping[str, ServiceStatus],
-    repaired: frozenset[str] = frozenset(),
+    repaired: Collection[tuple[str, str]] = (),
 ) -> Iterator[tuple[str, str]]:
     """The actions that help with the problems of one row, and the word for each.
 
-    :param repaired: nodes on which something was repaired that can be undone.
+    :param repaired: node and code of what was repaired and can be undone: where the problem is
+        still there all the same. What is well by now has a row of its own.
     """
     names = dict.fromkeys(name for p in problems for name in about(p, services))
     states = {services[name].state for name in names}
@@ -48,7 +49,7 @@ def helping(
         yield "logs", "log"
     if any(p.fix and p.fix.steps for p in problems):
         yield "fix", "fix"
-    if repaired & {p.node for p in problems}:
+    if any((p.node, p.code) in repaired for p in problems):
         yield "undo", "undo"
 
 

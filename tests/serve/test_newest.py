@@ -151,3 +151,12 @@ def test_the_only_job_is_kept_as_it_is_told() -> None:
         assert (kept.job, list(kept.jobs)) == ("train", ["eval", "later"])
 
     watching(Nodes(a=node(SERVER), b=node(TRAINS)), body, (TRAIN,))
+
+
+def test_all_jobs_are_as_old_as_the_first_which_they_are_told_of() -> None:
+    async def body(newest: Newest, _: Watch) -> None:
+        await asyncio.sleep(0.2)  # it grows older before somebody asks
+        first, every = await told(newest), await told(newest, "all")
+        assert first.generated_at == every.generated_at
+
+    watching(Nodes(a=node(SERVER), b=node(TRAINS)), body)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from textual.widgets import Static
+
 from fleetctl.tui.widgets.rows import Rows
 from tests.tui.fleets import stage_of
 from tests.tui.stage import Screen, Stage, opened
@@ -40,6 +42,25 @@ def test_links_and_ranks_are_filtered_where_they_are_shown() -> None:
         await screen.until("nothing here has 'PIx'; esc shows all")
         await screen.type("escape")
         await screen.until("worker@mini2", gone="with 'PI")
+
+    played(act)
+
+
+def test_links_that_are_sought_stand_below_their_heads() -> None:
+    """Also those that are drawn anew while longer ones are not shown."""
+
+    async def act(screen: Screen) -> None:
+        await screen.type("b")
+        await screen.until("over time", "mini1", "pi4")
+        await screen.type("slash", *"edge50", "enter")
+        await screen.until("Links · with 'edge50'")
+        await screen.pilot.resize_terminal(130, 40)
+        await screen.until("link" + " " * 26 + "last")  # as wide as pi4 → mini3 → mini1 (fabric)
+        page = screen.app.screen
+        head = str(page.query_one("#head", Static).render())
+        rows = page.query_one(Rows).options
+        assert rows
+        assert all(str(row.prompt)[head.index("last") :].startswith("0.") for row in rows)
 
     played(act)
 

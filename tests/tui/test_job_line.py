@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from fleetctl.model.node_status import ForwardingStatus, NodeStatus, SSHStatus
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.tui.eliding import among, apart, middle
@@ -44,6 +45,12 @@ def status_of(
     )
 
 
+def node(*, reachable: bool) -> NodeStatus:
+    state = "degraded" if reachable else "unreachable"
+    forwarding = ForwardingStatus(expected=False)
+    return NodeStatus(state, SSHStatus(reachable), None, (), (), forwarding, (), ())  # type: ignore[arg-type]
+
+
 def test_the_line_of_the_issue() -> None:
     status = status_of({"pi5": rank("pi5", since_s=45)})
     line = headline("smolcluster", "edp", status, 130, {}, "↓").plain
@@ -55,6 +62,7 @@ def test_the_line_of_the_issue() -> None:
 FORWARDING = Problem("forwarding-off", "error", "", node="mini3", affects=("pi4",))
 LAGS = Problem("straggler", "warning", "", node="pi4", affects=("worker@pi4",))
 SILENT = Problem("service-silent", "warning", "", node="pi4", affects=("worker@pi4",))
+INCOMPLETE = Problem("answer-incomplete", "error", "", node="pi5", affects=("worker@pi5",))
 OPEN = Problem("listen-exposed", "warning", "", node="pi4", affects=("worker@pi4",))
 
 
@@ -79,10 +87,19 @@ OPEN = Problem("listen-exposed", "warning", "", node="pi4", affects=("worker@pi4
 def test_each_state_and_who_is_to_blame(
     changed: dict[str, ServiceStatus], problems: tuple[Problem, ...], word: str, said: list[str]
 ) -> None:
-    status = status_of(changed, problems)
+    status = replace(status_of(changed, problems), nodes={"pi5": node(reachable=False)})
     found = troubles(status, {"pi5": NOON - timedelta(seconds=8)})
     assert [f"{trouble.name} {trouble.said}" for trouble in found] == said
     assert job_state(status, found) == word
+
+
+@pytest.mark.parametrize("problems", [(), (INCOMPLETE,)])
+def test_a_node_that_answers_is_not_lost(problems: tuple[Problem, ...]) -> None:
+    """It answers, but not to everything."""
+    status = status_of({"pi5": rank("pi5", "unknown")}, problems)
+    found = troubles(replace(status, nodes={"pi5": node(reachable=True)}), {"pi5": NOON})
+    said = "answer-incomplete" if problems else "unknown"
+    assert [f"{trouble.name} {trouble.said}" for trouble in found] == [f"pi5 {said}"]
 
 
 @pytest.mark.parametrize("problems", [(), (FORWARDING, LAGS)])

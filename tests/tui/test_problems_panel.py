@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fleetctl.model.status import Problem
-from fleetctl.tui.widgets.problems_panel import group_line, problem_line
+from fleetctl.tui.widgets.problems_panel import ProblemsPanel, group_line, problem_line
 from tests.tui.fleets import stage_of
 from tests.tui.stage import Screen, opened, played
 
@@ -33,6 +33,9 @@ def test_the_same_cause_on_many_nodes_is_one_row_that_opens(size: tuple[int, int
         screen.stage.states["worker@pi4"] = "ready"
         screen.stage.change()
         await screen.until("Problems · 2", "worker@mini3 failed", gone="on 3 nodes")
+        panel = screen.app.screen.query_one(ProblemsPanel)
+        panel.take_job(screen.stage.job)
+        assert panel.border_title == "Problems"  # of another job nothing is known yet
 
     played(act, size)
 

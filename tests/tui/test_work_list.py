@@ -16,6 +16,7 @@ from fleetctl.model.status import Fix, Problem, RepairStep, ServiceState, Servic
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.tui.asked_password import PROMPT, ask_password
 from fleetctl.tui.remedies import helping
+from fleetctl.tui.widgets.problems_panel import ProblemsPanel
 from tests.tui.stage import Screen, Stage, opened, played
 from tests.tui.test_screens import Links, OneNode
 
@@ -30,18 +31,23 @@ FORWARD = "sysctl -w net.ipv4.ip_forward=1"
         ("service-silent", "ready", False, (), ["logs"]),
         ("service-failed", "unknown", False, (), ["logs"]),
         ("forwarding-off", "failed", True, (), ["fix"]),
-        ("forwarding-off", "ready", False, ("pi4",), ["undo"]),
-        ("forwarding-off", "ready", False, ("pi5",), []),
+        ("forwarding-off", "ready", False, (("pi4", "forwarding-off"),), ["undo"]),
+        ("forwarding-off", "ready", False, (("pi4", "address-missing"),), []),
+        ("forwarding-off", "ready", False, (("pi5", "forwarding-off"),), []),
     ],
 )
 def test_each_line_has_the_keys_that_help(
-    code: str, state: ServiceState, fix: bool, repaired: tuple[str, ...], keys: list[str]
+    code: str,
+    state: ServiceState,
+    fix: bool,
+    repaired: tuple[tuple[str, str], ...],
+    keys: list[str],
 ) -> None:
     services = {"worker@pi4": ServiceStatus("worker", "pi4", 0, state)}
     steps = (RepairStep("sudo true", "does it", "sudo false", lasts=True),)
     remedy = Fix(("sudo true",), "pi4", steps) if fix else None
     problem = Problem(code, "error", "it", "pi4", ("worker@pi4",), fix=remedy)
-    found = helping((problem,), services, frozenset(repaired))
+    found = helping((problem,), services, repaired)
     assert [action for action, _ in found] == keys
 
 
@@ -121,7 +127,10 @@ def test_boxes_choose_and_sudo_gets_its_password_for_one_run(
         assert set(asks.given) == {b"correct horse\n"}
         assert app.screen.password is None  # type: ignore[attr-defined]
         await screen.type("escape")
-        await screen.until("repaired from here: forwarding-off on mini3  [u] undo")
+        repaired = "repaired from here: forwarding-off on mini3  [u] undo"
+        await screen.until(repaired)
+        screen.app.screen.query_one(ProblemsPanel).find("Forwarding-OFF")
+        await screen.until(repaired, "with 'Forwarding-OFF'")
 
     async def body() -> None:
         stage.check = check  # type: ignore[method-assign, assignment]

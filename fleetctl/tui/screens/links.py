@@ -73,7 +73,7 @@ class LinksScreen(PastPage):
             return
         benched = await asyncio.to_thread(service.past_bench)
         found = await asyncio.to_thread(of_links.links, snapshot, self.stretch, benched)
-        known = await asyncio.to_thread(self._all_cells, found)
+        known = await asyncio.to_thread(self._cells_of, found, found)
         self._links, self._known, self._lines = found, known, {}
 
     def draw(self) -> None:
@@ -90,7 +90,7 @@ class LinksScreen(PastPage):
         )
         shown = self._shown()
         if self._wide != rows.size.width:
-            self._known, self._lines = self._all_cells(shown), {}
+            self._known, self._lines = self._cells_of(shown, self._links), {}
         lines = [(_id(link), self._line(link, now.get(link.key), gap)) for link in shown]
         if (left := len(self._links) - len(shown)) and not self.sought:
             lines.append(("", toned(f"and {left} more, which lost no more than these", "quiet")))
@@ -109,19 +109,19 @@ class LinksScreen(PastPage):
         known = self._lines.get(link.key)
         if known is None or known[:2] != (sign.symbol, newest.plain):
             if link.key not in self._known:  # beyond the first ones, and sought
-                self._known |= self._all_cells([link])
+                self._known |= self._cells_of([link], self._links)
             name, *rest = self._known[link.key]
             line = Content(gap).join([name, _filled(newest, _FIGURES[0][1]), *rest])
             line = Content.assemble(drawn(sign), " ", line)
             known = self._lines[link.key] = sign.symbol, newest.plain, line
         return known[2]
 
-    def _all_cells(self, found: Sequence[Link]) -> dict[Key, list[Content]]:
-        """With many links this takes long."""
+    def _cells_of(self, found: Sequence[Link], every: Sequence[Link]) -> dict[Key, list[Content]]:
+        """The first of ``found``, in columns that fit ``every``; of many this takes long."""
         if not found:
             return {}
         self._wide = self.query_one(Rows).size.width
-        _, label, bars, bench = self._widths(found)
+        _, label, bars, bench = self._widths(every)
         return {link.key: self._cells(link, label, bars, bench=bench) for link in found[:MOST_ROWS]}
 
     def _widths(self, found: Sequence[Link]) -> tuple[str, int, int, bool]:

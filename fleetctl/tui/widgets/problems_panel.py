@@ -107,6 +107,7 @@ class ProblemsPanel(Vertical):
         self._several = set()
         self._shown = None
         self._ask()
+        self._entitle(0)
 
     @property
     def under_cursor(self) -> UnderCursor:
@@ -142,7 +143,9 @@ class ProblemsPanel(Vertical):
         lines = fitted([row for _, row in rows], max(1, width), self._height)
         self.query_one(Rows).show([(k, line) for (k, _), line in zip(rows, lines, strict=True)])
         self.post_message(CursorMoved())
-        number = len(status.problems)
+        self._entitle(len(status.problems))
+
+    def _entitle(self, number: int) -> None:
         title = f"Problems · {number}" if number else "Problems"
         if self.sought:
             title += f" · with {self.sought!r}"
@@ -178,7 +181,7 @@ class ProblemsPanel(Vertical):
         self._repaired = {f"repaired {node} {code}": (node, code) for node, code in left}
         for key, (node, code) in self._repaired.items():
             said = f"repaired from here: {code} on {node}"
-            if self.sought in said:
+            if self.sought.lower() in said.lower():
                 line = Content.assemble(drawn(mark("ok")), f" {said}")
                 yield key, Wrapping(line, self._hints([("undo", "undo")]))
 
@@ -187,8 +190,7 @@ class ProblemsPanel(Vertical):
         return toned(f" {said}", "busy") if said else Content("")
 
     def _keys(self, problems: Sequence[Problem], status: FleetStatus) -> Content:
-        nodes = frozenset(node for node, _ in self.app.repaired)
-        return self._hints(helping(problems, status.services, nodes))
+        return self._hints(helping(problems, status.services, self.app.repaired))
 
     def _tail(self, problem: Problem, status: FleetStatus) -> Content:
         names = about(problem, status.services)
@@ -198,13 +200,13 @@ class ProblemsPanel(Vertical):
 
     def find(self, text: str) -> None:
         """Show only the problems with ``text`` in their line."""
-        self.sought = text.lower()
+        self.sought = text
         self._show_again()
 
     def _is_sought(self, key: str, line: Content) -> bool:
         """Also by the names that a line of many only counts."""
         names = {n for p in self._problems.get(key, ()) for n in (p.node, *p.affects) if n}
-        return any(self.sought in words.lower() for words in (line.plain, *names))
+        return any(self.sought.lower() in words.lower() for words in (line.plain, *names))
 
     def choose(self, under: UnderCursor) -> None:
         """Put the cursor on the first problem about ``under``, if one is."""
