@@ -129,7 +129,7 @@ def rank_trouble(
     """
     service = status.services[name]
     match service.state:
-        case "unknown" if at := heard.get(service.node):
+        case "unknown" if (at := heard.get(service.node)) and not _answers(status, service.node):
             return f"lost {ago((status.generated_at - at).total_seconds())}"
         case "failed" | "unhealthy" | "restarting" | "unknown" as word:
             return word
@@ -147,6 +147,11 @@ def rank_trouble(
         behind = service.progress.behind_steps if service.progress else None
         return f"{behind} steps behind" if behind and behind > 0 else "lags"
     return problem.code.removeprefix("service-")
+
+
+def _answers(status: FleetStatus, node: str) -> bool:
+    """A node can answer, and not what was asked about its instances."""
+    return node in status.nodes and status.nodes[node].ssh.reachable is True
 
 
 def _runs_without(status: FleetStatus, name: str) -> bool:

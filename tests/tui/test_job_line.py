@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from fleetctl.model.node_status import ForwardingStatus, NodeStatus, SSHStatus
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.tui.eliding import among, apart, middle
@@ -83,6 +84,17 @@ def test_each_state_and_who_is_to_blame(
     found = troubles(status, {"pi5": NOON - timedelta(seconds=8)})
     assert [f"{trouble.name} {trouble.said}" for trouble in found] == said
     assert job_state(status, found) == word
+
+
+@pytest.mark.parametrize(
+    ("reachable", "said"), [(True, "unknown"), (False, "lost 8 s"), (None, "lost 8 s")]
+)
+def test_a_node_that_answers_is_not_lost(reachable: bool | None, said: str) -> None:
+    """Only what runs there is not known, as where a busy node's answer was not whole."""
+    node = NodeStatus("ok", SSHStatus(reachable), None, (), (), ForwardingStatus(False), (), ())
+    status = replace(status_of({"pi5": rank("pi5", "unknown")}), nodes={"pi5": node})
+    [trouble] = troubles(status, {"pi5": NOON - timedelta(seconds=8)})
+    assert (trouble.name, trouble.said) == ("pi5", said)
 
 
 @pytest.mark.parametrize("problems", [(), (FORWARDING, LAGS)])
