@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 
-from fleetctl.patterns import pattern
-
 # A log must not move the cursor, rename the window or fill the clipboard. Removed are CSI sequences
 # other than colours (SGR, final byte m), with the control characters that terminals allow inside;
 # OSC, DCS, SOS, PM and APC strings up to their end; two-byte escapes; other control characters.
@@ -26,7 +24,7 @@ _UNSEEN = re.compile(
 )
 _LEADS = (b"\xc2", b"\xe2\x80", b"\xe2\x81", b"\xef\xbb\xbf", b"\xd8\x9c")
 _RESET = b"\x1b[0m"
-_COLOUR = pattern(r"\x1b\[[0-9;:]*m")
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 # U+009B and U+009D begin sequences, too. Replaced, since removing them could form a new sequence.
 _CONTROLS = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
 

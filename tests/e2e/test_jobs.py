@@ -92,7 +92,7 @@ def test_all_jobs(user: MakeUser) -> None:
     assert "first/worker@pi | slept" in logs and "second/other@pi | slept" in logs
     said = one.type("--job", "all", "send", "worker", "x")
     assert said.code == 2 and "this is done for one job at a time" in said.err
-    assert "restart, status, wait, signal, top, open, logs and check" in said.err
+    assert "restart, status, wait, signal, top, open, logs, check and serve" in said.err
     told = json.loads(one.type("--job", "all", "check", "--json", timeout_s=90).out)
     assert (told["job"], told["healthy"], list(told["jobs"])) == (None, True, ["first", "second"])
     said = one.type("--job", "all", "wait", "--for", "ready", "--timeout", "30")

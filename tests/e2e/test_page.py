@@ -185,7 +185,7 @@ def test_prometheus_scrapes_it_as_the_example_says(lab: Lab) -> None:
         eventually(lambda: value('up{job="fleetctl"}') == {"": "1"}, "it scrapes", WAIT_S)
         eventually(lambda: value("fleetctl_node_reachable").get("pi4") == "1", "of nodes", WAIT_S)
         ready = 'fleetctl_instance_state{fleetctl_instance_state="ready",service="worker"}'
-        assert value(ready)["pi4"] == "1"
+        eventually(lambda: value(ready).get("pi4") == "1", "of instances", WAIT_S)
         dashboard = json.loads((ROOT / "examples/monitoring/grafana-dashboard.json").read_text())
         for panel in dashboard["panels"]:
             for target in panel["targets"]:

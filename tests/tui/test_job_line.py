@@ -51,7 +51,7 @@ def node(*, reachable: bool) -> NodeStatus:
     return NodeStatus(state, SSHStatus(reachable), None, (), (), forwarding, (), ())  # type: ignore[arg-type]
 
 
-def test_the_line_of_the_issue() -> None:
+def test_the_line_of_a_degraded_job() -> None:
     status = status_of({"pi5": rank("pi5", since_s=45)})
     line = headline("smolcluster", "edp", status, 130, {}, "↓").plain
     assert (
