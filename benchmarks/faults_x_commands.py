@@ -133,7 +133,6 @@ LOOKS: tuple[tuple[str, ...], ...] = (
 FOLLOWS: tuple[tuple[str, ...], ...] = (
     ("logs", "-f"),
     ("events", "-f"),
-    ("top",),
     ("serve", "--interval", "3"),
     ("wait", "--for", "stopped"),
     ("open", "server", "--no-browser"),

@@ -61,5 +61,6 @@ def test_a_server_with_faults() -> None:
 
 
 @pytest.mark.long
-def test_a_laptop_that_sleeps() -> None:
-    count("asleep", "--minutes", "1.2")
+@pytest.mark.parametrize("which", [[], ["--dashboard"]], ids=["serve", "dashboard"])
+def test_a_laptop_that_sleeps(which: list[str]) -> None:
+    count("asleep", "--minutes", "1.2", *which)
