@@ -64,7 +64,7 @@ def test_the_film_is_short_and_has_the_new_keys() -> None:
     assert any("Help" in row for row in rows)
     text = SVG.read_text("utf-8")
     said = "".join(ElementTree.fromstring(text).itertext())
-    for part in ("[s] start", "worker@pi4", "Every key that works"):
+    for part in ("[s] start", "worker@pi4", "Everything here is live"):
         assert part in said
     assert len(text.encode()) < MOST_BYTES
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
