@@ -48,7 +48,7 @@ def test_which_rank_is_stopped_and_which_cable_was_out(lab: Lab, user: MakeUser)
         lab.heal()
         screen.until("nothing is wrong", timeout_s=60)
         screen.type("b")
-        text = screen.until("2 h; gap: lost", gone="reading")
+        text = screen.until("10 min; gap: lost", gone="reading")
         first = next(line for line in text.splitlines() if "→" in line)
         assert re.search(r"pi .*%.*·[▁-█]* +│", first), text
         screen.back()
