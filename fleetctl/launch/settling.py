@@ -63,6 +63,7 @@ class Settling:
             except LinkHung:  # a busy node may answer the next time
                 if time.monotonic() > deadline:
                     raise
+                await asyncio.sleep(pause)
                 continue
             status = service_status(self._fleet, instance, facts)
             # while "running", the record is of the present attempt

@@ -110,10 +110,13 @@ class PastPage(FilteredPage):
 
     async def _read(self) -> None:
         until_s = time.time() if self.until_s is None else self.until_s
-        if self._fits and self.until_s is None:
-            found = await self.app.past(until_s - USUAL_S, until_s, self.WANTED)
-            self.span_s = fitting(found)
-        self.stretch = await self.app.past(until_s - self.span_s, until_s, self.WANTED)
+        fits = self._fits and self.until_s is None
+        span_s = USUAL_S if fits else self.span_s
+        found = await self.app.past(until_s - span_s, until_s, self.WANTED)
+        if fits and (fit_s := fitting(found)) != span_s:
+            span_s = fit_s
+            found = await self.app.past(until_s - span_s, until_s, self.WANTED)
+        self.span_s, self.stretch = span_s, found
         await self.prepare()
         self.draw()
 
