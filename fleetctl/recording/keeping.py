@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,8 @@ ACTIONS_S = 60.0
 """How often nodes are asked what controllers noted there."""
 SOON_S = 2.0
 """How soon they are asked again at the soonest: it is not known who asked for something new."""
+WELL_AFTER_S = 60.0
+"""After so long without an error the history is told to be kept again."""
 MOST = 2000
 """So many kept events are handed over at most, the newest."""
 
@@ -35,7 +38,7 @@ class Keeping:
     over when it ends. Files are touched in threads, never in the event loop.
 
     :param heard: called in the event loop with events that are new, known better or over.
-    :param tell: called once with a sentence when the history cannot be kept.
+    :param tell: called with a sentence when the history cannot be kept any more, and when it can.
     :param since: as far back kept events are handed over.
     """
 
@@ -57,7 +60,8 @@ class Keeping:
         self._absent: dict[str, datetime] = {}
         """By node: since when it was not heard, and what it noted since is to be asked."""
         self._shown: dict[str, Event] = {}
-        self._troubled = False
+        self._troubled_s: float | None = None
+        """When there was an error last (monotonic); None: nothing but that all is kept was told."""
         self._newest: Snapshot | None = None
         self._version = -1
         self._records = False
@@ -168,6 +172,7 @@ class Keeping:
         while True:
             with self._told():
                 await self._step()
+                self._went_well()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._wake.wait()
@@ -245,13 +250,18 @@ class Keeping:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """What keeps the history from being kept is told once."""
+        """What keeps the history from being kept is told once, until it is kept again."""
         try:
             yield
         except (FleetctlError, OSError) as error:
-            if not self._troubled:
-                self._troubled = True
+            if self._troubled_s is None:
                 self._tell(f"What happens is not kept: {error}. All else goes on.")
+            self._troubled_s = time.monotonic()
+
+    def _went_well(self) -> None:
+        if self._troubled_s is not None and time.monotonic() - self._troubled_s >= WELL_AFTER_S:
+            self._troubled_s = None
+            self._tell("What happens is kept again.")
 
     def _close(self) -> None:
         """What waits is written, if that can be done at once."""

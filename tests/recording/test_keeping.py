@@ -196,6 +196,33 @@ def test_a_history_that_cannot_be_made_is_told_once_and_nothing_is_lost(home: Pa
     asyncio.run(play())
 
 
+def test_a_history_that_is_kept_again_is_told_and_so_is_the_next_trouble(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping_module, "WELL_AFTER_S", 0.2)
+    path = home / "history.sqlite3"
+    path.mkdir()
+
+    def remove_history() -> None:
+        for file in home.glob("history.sqlite3*"):
+            file.unlink()
+
+    async def play() -> None:
+        front = Front(Stage())
+        with front.running() as task:
+            await until(lambda: front.said, "it is told")
+            path.rmdir()
+            await until(lambda: "What happens is kept again." in front.said, "it is kept again")
+            remove_history()
+            path.mkdir()
+            await front.becomes("failed")
+            await until(lambda: len(front.said) == 3, "it is told once more")
+            assert "What happens is not kept" in front.said[2]
+            await front.end(task)
+
+    asyncio.run(play())
+
+
 def test_a_recorder_brings_again_what_could_not_be_written(home: Path) -> None:
     stage = Stage()
     recorder = Recorder(Store(FLEET.name))
