@@ -51,13 +51,13 @@ find_python() {
 }
 
 # Debian packages of the programs that are missing, one per line; $1: the Python to make .venv with.
-# With a browser if $with_browser says so.
+# With those of the long tests if $with_long says so.
 missing_packages() {
   local pair
   for pair in tmux:tmux sshd:openssh-server ssh:openssh-client ping:iputils-ping ip:iproute2 \
     ps:procps unshare:util-linux git:git rsync:rsync nft:nftables lsof:lsof sudo:sudo iperf3:iperf3 zsh:zsh \
     curl:curl wget:wget busybox:busybox mksh:mksh yash:yash ksh93:ksh93u+m \
-    ${with_browser:+chromium:chromium chromedriver:chromium-driver}; do
+    ${with_long:+chromium:chromium chromedriver:chromium-driver prometheus:prometheus mpirun:openmpi-bin}; do
     command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
   done
   "$1" -c 'import ensurepip, venv' 2>/dev/null || echo "$1-venv"
@@ -82,8 +82,8 @@ install_programs() {
   apt_install $packages
 }
 
-# Debian starts a daemon when it is installed, and at every boot. The lab needs sshd's program, but
-# no SSH server on this machine: policy-rc.d forbids the start meanwhile, and the service is
+# Debian starts a daemon when it is installed, and at every boot. Tests need the programs of sshd and
+# Prometheus, but no server on this machine: policy-rc.d forbids the start meanwhile, and the service is
 # disabled afterwards. A subshell, for the traps.
 apt_install() (
   guard=/usr/sbin/policy-rc.d
@@ -97,10 +97,10 @@ apt_install() (
   fi
   quietly as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
-  case " $* " in *" openssh-server "*)
-    if command -v systemctl >/dev/null; then as_root systemctl disable --quiet ssh.service; fi
-    ;;
-  esac
+  command -v systemctl >/dev/null || return 0
+  for pair in openssh-server:ssh prometheus:prometheus; do
+    case " $* " in *" ${pair%%:*} "*) as_root systemctl disable --quiet "${pair#*:}.service" ;; esac
+  done
 )
 
 # Makes .venv with the project in it, editable, under constraints.txt; $1: "[dev]", "[demo]" or "".
