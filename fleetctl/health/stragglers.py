@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.health.differences import differences
+from fleetctl.health.kinds.connection import ANSWER_INCOMPLETE
 from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.medians import median
 from fleetctl.model.facts import NodeFacts
@@ -54,11 +55,13 @@ def stragglers(
     """A problem for each instance that lags.
 
     :param problems: what is known to be wrong; where an error affects an instance, it is the cause.
+        That a busy node answers in part explains nothing.
     :param standing: by instance, what was told of those that lagged before: it stays so until it is
         clearly over, and as long as nodes of its peers are not heard.
     """
     standing = standing or {}
-    excused = {name for p in problems if p.severity == "error" for name in (*p.affects, p.node)}
+    errors = [p for p in problems if p.severity == "error" and p.code != ANSWER_INCOMPLETE.code]
+    excused = {name for p in errors for name in (*p.affects, p.node)}
     for service in job.services.values():
         known = {
             i.name: steps

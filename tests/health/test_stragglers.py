@@ -252,3 +252,8 @@ def test_a_process_that_is_stopped_is_what_differs() -> None:
 def test_an_error_that_explains_it_is_told_alone(hit: dict[str, Any]) -> None:
     cause = Problem("route-missing", "error", "", **hit)
     assert stragglers_among(stalled(48), going(), going(), problems=[cause]) == []
+
+
+def test_that_its_node_answers_in_part_explains_nothing() -> None:
+    cut = Problem("answer-incomplete", "error", "", node="a", affects=("w@a",))
+    assert len(stragglers_among(stalled(48), going(), going(), problems=[cut])) == 1
