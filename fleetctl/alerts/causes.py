@@ -87,6 +87,8 @@ def causes(status: FleetStatus, fleet: Fleet, past: Past) -> Iterator[Cause]:
     for problem in status.problems:
         cause = _of_problem(problem, status, fleet)
         if cause and cause.kind == "link-worse":
+            if cause.node and status.nodes[cause.node].state == "unreachable":
+                continue  # these are its last echoes
             links[cause.subject] = _with(links.get(cause.subject), cause)
         elif cause:
             yield cause

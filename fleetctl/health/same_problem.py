@@ -14,10 +14,11 @@ _ASKED_OF_OTHERS = frozenset(kind.code for kind in reachability.KINDS)
 _CONNECTIONS = frozenset(kind.code for kind in connection.KINDS)
 _SYMPTOMS = _CONNECTIONS | _ASKED_OF_OTHERS
 """What is seen of a cause that is not known yet."""
-_BAD_LINKS = frozenset(kind.code for kind in (reachability.PACKET_LOSS, reachability.RTT_HIGH))
-LASTED_S = {connection.ANSWER_INCOMPLETE.code: 60.0}
+BAD_LINKS = frozenset(kind.code for kind in (reachability.PACKET_LOSS, reachability.RTT_HIGH))
+LASTED_S = {connection.ANSWER_INCOMPLETE.code: 120.0}
 """By code: for how long a problem must go on to be an event or an alert. A busy node gives some
-answers in part, time and again; what it did not say is not known, and that is no news by itself."""
+answers in part, time and again; what it did not say is not known, and that is no news by itself. A
+question that hangs is put again after a minute."""
 OF_WAYS = frozenset(kind.code for kind in network.KINDS) | _SYMPTOMS
 UNHEARD = ("unreachable", "unknown")
 
@@ -49,7 +50,7 @@ def same_cause(old: Problem, new: Problem, after: FleetStatus) -> bool:
     """Whether ``new`` is what ``old`` turned out to be, now that more is known in ``after``."""
     if old.code in OF_INSTANCES:
         return new.code in OF_INSTANCES and instance_of(old) in (instance_of(new), *new.affects)
-    if old.code == new.code and old.code in _BAD_LINKS:
+    if old.code == new.code and old.code in BAD_LINKS:
         return one_link((old.node, old.affects), (new.node, new.affects))
     if new.severity != "error" or new.code not in OF_WAYS:
         return False

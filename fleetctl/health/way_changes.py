@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from fleetctl.health.event_book import Book
 from fleetctl.health.same_problem import (
+    BAD_LINKS,
     LASTED_S,
     OF_WAYS,
     UNHEARD,
@@ -180,6 +181,8 @@ class WayChanges:
         if key in self._book and self._tells(key, status, before):
             self._book.amend(key, code=problem.code)
             return _Open(problem, key, own=False)
+        if problem.code in BAD_LINKS and problem.node in self.lost:  # its last echoes
+            return _Open(problem, self.lost[problem.node], own=False)
         if lost := self._lost_by(problem):
             return _Open(problem, self._explain(lost, problem), own=False)
         text = f"{problem.code}: {problem.summary}"

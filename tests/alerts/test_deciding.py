@@ -83,6 +83,10 @@ def test_all_well_is_nothing() -> None:
         (status(2, b=node("unknown")), []),
         (status(2, problems=(LOSS,)), [("link-worse", "a")]),
         (
+            status(2, a=node("unreachable"), problems=(LOSS,)),
+            [("node-lost", "a"), ("rank-lost", "worker@a")],
+        ),
+        (
             status(2, b=node(system=SystemStatus(disk_free_bytes=GIB - 1))),
             [("disk-low", "b")],
         ),
@@ -196,8 +200,8 @@ def test_answers_in_part_of_a_busy_node_are_an_alert_once_they_last() -> None:
         assert observer.see(seen) == []
     lasting = status(0, problems=(cut, replace(cut, node="c")))
     assert observer.watch(status(0), 300, 302) == []
-    assert observer.watch(lasting, 302, 362) == []
-    assert observer.watch(lasting, 362, 600) == ["home: problem of 2"]
+    assert observer.watch(lasting, 302, 422) == []
+    assert observer.watch(lasting, 422, 600) == ["home: problem of 2"]
 
 
 @given(st.lists(st.sampled_from(["well", "failed", "lost", "unknown"]), max_size=80))

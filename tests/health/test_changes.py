@@ -97,16 +97,27 @@ def test_a_bad_link_that_is_told_at_another_end_is_the_same_event() -> None:
     assert [event.over for event in watch.told] == ["over after 6s", "over after 2s"]
 
 
+def test_the_last_echoes_of_a_lost_node_are_a_part_of_that() -> None:
+    loss = Problem("packet-loss", "warning", "to and from pi4", "pi4", ("mini3",))
+    off = seen(powered_off)
+    watch = Watch()
+    watch.look(seen(), off, replace(off, problems=(*off.problems, loss)), off)
+    [event] = watch.told
+    assert (event.kind, event.subject) == ("node", "pi4")
+    watch.look(with_problem(loss), with_problem(loss))
+    assert [event.code for event in watch.told][1:] == ["packet-loss"], "it is so afterwards, too"
+
+
 def test_answers_in_part_of_a_busy_node_are_an_event_once_they_last() -> None:
     cut = with_problem(Problem("answer-incomplete", "error", "tmux (cut off)", "pi4"))
     watch = Watch()
-    assert watch.look(seen(), *[cut, cut, seen()] * 40) == []
-    watch.look(*[cut] * 40)
+    assert watch.look(seen(), *[*[cut] * 35, seen()] * 4) == []
+    watch.look(*[cut] * 70)
     [event] = watch.told
     assert (event.code, event.node) == ("answer-incomplete", "pi4")
     watch.look(seen())
     [event] = watch.told
-    assert event.over == "over after 1m20s"
+    assert event.over == "over after 2m20s"
 
 
 def test_what_was_so_when_the_watch_began_is_told_once_it_is_over() -> None:
