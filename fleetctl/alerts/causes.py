@@ -10,6 +10,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleetctl.health.all_jobs import shared_names
 from fleetctl.model.alerts import AlertKind, AlertRule, Cause
@@ -82,9 +83,25 @@ def causes(status: FleetStatus, fleet: Fleet, past: Past) -> Iterator[Cause]:
         free = node.system.disk_free_bytes if node.system else None
         if free is not None and free < DISK_LOW_BYTES:
             yield _disk_low(name, free, status)
+    links: dict[str, Cause] = {}
     for problem in status.problems:
-        if cause := _of_problem(problem, status, fleet):
+        cause = _of_problem(problem, status, fleet)
+        if cause and cause.kind == "link-worse":
+            if cause.node and status.nodes[cause.node].state == "unreachable":
+                continue  # these are its last echoes
+            links[cause.subject] = _with(links.get(cause.subject), cause)
+        elif cause:
             yield cause
+    yield from links.values()
+
+
+def _with(one: Cause | None, more: Cause) -> Cause:
+    """One cause of both: what loses packets often delays them, too."""
+    if one is None:
+        return more
+    affects = tuple(dict.fromkeys((*one.affects, *more.affects)))
+    do = tuple(dict.fromkeys((*one.do, *more.do)))
+    return replace(one, text=f"{one.text}; {more.text}", do=do, affects=affects)
 
 
 def run_ended(services: Mapping[str, ServiceStatus]) -> datetime | None:

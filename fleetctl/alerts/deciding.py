@@ -7,13 +7,14 @@ minute is over, and a restart of the observer neither repeats nor forgets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from datetime import datetime, time
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.alerts.causes import Wholes
+from fleetctl.health.same_problem import LASTED_S, one_link
 from fleetctl.model.alerts import SCHEMA, AlertRule, Cause, Message, MessageState
 from fleetctl.quantities import count, duration
 
@@ -69,7 +70,7 @@ def fold(
     :param now: the moment of the look, and what the clock shows at the observer.
     """
     at, clock = now
-    _take(rule, state, {_key(state, cause): cause for cause in found}, over, at)
+    _take(rule, state, _by_key(state, tuple(found)), over, at)
     due = list(_due(rule, state, at))
     quiet = rule.quiet is not None and rule.quiet.holds(clock)
     if quiet:
@@ -87,15 +88,29 @@ def fold(
         state.newest = at
 
 
-def _key(state: Rule, cause: Cause) -> str:
-    """That of ``cause``, or of the same run as it was told before."""
-    if cause.begun is not None:
-        for key, entry in state.open.items():
-            known = entry.cause
-            if (known.kind, known.subject) != (cause.kind, cause.subject) or known.begun is None:
-                continue
-            if abs((known.begun - cause.begun).total_seconds()) <= SAME_RUN_S:
+def _by_key(state: Rule, found: Collection[Cause]) -> dict[str, Cause]:
+    keys = {cause.key for cause in found}
+    return {_key(state, cause, keys): cause for cause in found}
+
+
+def _key(state: Rule, cause: Cause, keys: Set[str]) -> str:
+    """That of ``cause``; or of the same run as it was told before; or of a bad link that was told
+    at another end, and is found there no more.
+
+    :param keys: of all that is found.
+    """
+    for key, entry in state.open.items():
+        known = entry.cause
+        if known.kind != cause.kind:
+            continue
+        if cause.kind == "link-worse" and cause.key not in state.open:
+            ends = (known.node, known.affects), (cause.node, cause.affects)
+            if entry.there is not False and key not in keys and one_link(*ends):
                 return key
+        if cause.begun is None or known.begun is None or known.subject != cause.subject:
+            continue
+        if abs((known.begun - cause.begun).total_seconds()) <= SAME_RUN_S:
+            return key
     return cause.key
 
 
@@ -145,7 +160,8 @@ def _due(rule: AlertRule, state: Rule, at: datetime) -> Iterator[Cause]:
         if entry.told and entry.there is False:
             ready.setdefault(f"over {entry.cause.kind}", []).append(entry)
         elif not entry.told and entry.there and not wholes.cover(entry.cause):
-            wait_s = 0.0 if entry.cause.kind == "run-done" else rule.for_s
+            wait_s = max(rule.for_s, LASTED_S.get(entry.cause.code, 0.0))
+            wait_s = 0.0 if entry.cause.kind == "run-done" else wait_s
             if _elapsed_s(entry.since, at) >= wait_s:
                 ready.setdefault(entry.cause.kind, []).append(entry)
     for kind, entries in ready.items():

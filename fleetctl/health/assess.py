@@ -72,6 +72,7 @@ def assess(
     former: Mapping[str, Look] | None = None,
     standing: frozenset[Degraded] = frozenset(),
     contacts: Contacts | None = None,
+    lagging: Mapping[str, Problem] | None = None,
 ) -> Checked:
     """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them).
 
@@ -79,6 +80,7 @@ def assess(
     :param standing: the links that worked badly before: they still do unless they are clearly
         better.
     :param contacts: what several looks showed of the instances' connections.
+    :param lagging: by instance, what was told of those that lagged before.
     """
     facts = {name: look.facts for name, look in looks.items() if look.facts}
     fleet, expectations = _learned(fleet, job, expectations, facts)
@@ -94,7 +96,7 @@ def assess(
     problems += parity_problems(job, facts, equal or ())
     if job:
         problems = _with_job(fleet, job, statuses, facts, problems)
-        problems += _of_watch(job, statuses, facts, problems, contacts)
+        problems += _of_watch(job, statuses, facts, problems, contacts, lagging)
         statuses = _with_reasons(statuses, problems)
         problems = [replace(p, job=job.name) if p.code in OF_INSTANCES else p for p in problems]
     left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
@@ -172,9 +174,10 @@ def _of_watch(
     facts: Mapping[str, NodeFacts],
     problems: Sequence[Problem],
     contacts: Contacts | None,
+    lagging: Mapping[str, Problem] | None,
 ) -> list[Problem]:
     """The problems of instances that do not do what their peers do: most need several looks."""
-    found = list(stragglers(job, statuses, facts, problems))
+    found = list(stragglers(job, statuses, facts, problems, lagging))
     found.extend(uneven(job, statuses, facts))
     if contacts:
         found.extend(lost_contact(job, statuses, facts, contacts, (*problems, *found)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from fleetctl.health.kinds import connection, network, reachability
 from fleetctl.health.kinds.instances import OF_INSTANCES
@@ -14,6 +14,11 @@ _ASKED_OF_OTHERS = frozenset(kind.code for kind in reachability.KINDS)
 _CONNECTIONS = frozenset(kind.code for kind in connection.KINDS)
 _SYMPTOMS = _CONNECTIONS | _ASKED_OF_OTHERS
 """What is seen of a cause that is not known yet."""
+BAD_LINKS = frozenset(kind.code for kind in (reachability.PACKET_LOSS, reachability.RTT_HIGH))
+LASTED_S = {connection.ANSWER_INCOMPLETE.code: 120.0}
+"""By code: for how long a problem must go on to be an event or an alert. A busy node gives some
+answers in part, time and again; what it did not say is not known, and that is no news by itself. A
+question that hangs is put again after a minute."""
 OF_WAYS = frozenset(kind.code for kind in network.KINDS) | _SYMPTOMS
 UNHEARD = ("unreachable", "unknown")
 
@@ -45,6 +50,8 @@ def same_cause(old: Problem, new: Problem, after: FleetStatus) -> bool:
     """Whether ``new`` is what ``old`` turned out to be, now that more is known in ``after``."""
     if old.code in OF_INSTANCES:
         return new.code in OF_INSTANCES and instance_of(old) in (instance_of(new), *new.affects)
+    if old.code == new.code and old.code in BAD_LINKS:
+        return one_link((old.node, old.affects), (new.node, new.affects))
     if new.severity != "error" or new.code not in OF_WAYS:
         return False
     touched = {new.node, *new.affects}
@@ -56,6 +63,18 @@ def same_cause(old: Problem, new: Problem, after: FleetStatus) -> bool:
     # found on the node itself: now at the other end of a cable, or on the same node
     related = old.code == new.code and not touched.isdisjoint({old.node, *old.affects})
     return old.severity == "error" and old.code in OF_WAYS and (related or old.node == new.node)
+
+
+Ends = tuple[str | None, Sequence[str]]
+"""Of a bad link: the node that it is told at, and the nodes at the other ends of its paths."""
+
+
+def one_link(old: Ends, new: Ends) -> bool:
+    """Whether a bad link that is told at ``new`` may be the one that was told at ``old``: the more
+    of its paths were measured, the better it is known which link it is, and at which end."""
+    if old[0] is None or new[0] is None:  # the network as a whole
+        return not {old[0], *old[1]}.isdisjoint({new[0], *new[1]} - {None})
+    return old[0] in (new[0], *new[1]) or new[0] in old[1]
 
 
 def is_over(problem: Problem, after: FleetStatus) -> bool:

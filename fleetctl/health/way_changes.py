@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from fleetctl.health.event_book import Book
 from fleetctl.health.same_problem import (
+    BAD_LINKS,
+    LASTED_S,
     OF_WAYS,
     UNHEARD,
     Key,
@@ -53,6 +55,8 @@ class WayChanges:
         self._boots: dict[str, float] = {}
         """By node: when it was started, in seconds since 1970."""
         self._open: dict[Key, _Open] = {}
+        self._passing: dict[Key, datetime] = {}
+        """Since when there are problems that have to last before they are told."""
 
     # nodes
 
@@ -118,6 +122,8 @@ class WayChanges:
         :param changed: by instance: the key of the event that tells how it is.
         """
         now = {key_of(problem): problem for problem in status.problems}
+        if before is not None:
+            now = self._lasting(now, status.generated_at)
         gone = {key: one for key, one in self._open.items() if key not in now}
         for key, problem in now.items():
             if (one := self._open.get(key)) is not None and one.key:
@@ -139,6 +145,19 @@ class WayChanges:
                 del self._open[key]
                 if one.own and one.key:
                     self._book.end(one.key, status.generated_at, "over")
+
+    def _lasting(self, now: dict[Key, Problem], at: datetime) -> dict[Key, Problem]:
+        """Without those that may be over at once."""
+        self._passing = {
+            key: self._passing.get(key, at) for key, p in now.items() if p.code in LASTED_S
+        }
+        return {
+            key: problem
+            for key, problem in now.items()
+            if key not in self._passing
+            or key in self._open
+            or (at - self._passing[key]).total_seconds() >= LASTED_S[problem.code]
+        }
 
     def _was_before(self, one: _Open, problem: Problem) -> bool:
         """Whether it was known long before nodes were lost, of which ``problem`` tells: it is not
@@ -162,6 +181,8 @@ class WayChanges:
         if key in self._book and self._tells(key, status, before):
             self._book.amend(key, code=problem.code)
             return _Open(problem, key, own=False)
+        if problem.code in BAD_LINKS and problem.node in self.lost:  # its last echoes
+            return _Open(problem, self.lost[problem.node], own=False)
         if lost := self._lost_by(problem):
             return _Open(problem, self._explain(lost, problem), own=False)
         text = f"{problem.code}: {problem.summary}"
@@ -182,7 +203,7 @@ class WayChanges:
                     self._book.amend(other.key, part_of=own.key)
             return _Open(problem, own.key)
         event = Event(
-            status.generated_at,
+            self._passing.get(key_of(problem), status.generated_at),
             problem.severity,
             text,
             "problem",

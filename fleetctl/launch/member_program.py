@@ -7,7 +7,7 @@ member_wire.py, logs/tidying.py, member_ready.py and member_state.py.
 Stdin is a JSON object, its part (membership.py). It leaves its supervisor's session, and goes on
 beside it: it tells the decider what the instance is, and does what that says. FOLDER/member.pid has
 its "PID START". USR1 ends it, and tells the others that it leaves; any other end is silence. While
-it is not in touch with the others, FOLDER/apart has "RUN WHY".
+it is not in touch with the others, or after it crashed, FOLDER/apart has "RUN WHY".
 
 The member of the first instance has the decider in it, and listens for the others.
 """
@@ -268,8 +268,15 @@ def main() -> None:
     for name in (signal.SIGHUP, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
     os.umask(0o077)
-    with contextlib.suppress(Leave):
-        run(part, Path(sys.argv[1]), int(sys.argv[2]))
+    folder = Path(sys.argv[1])
+    try:
+        run(part, folder, int(sys.argv[2]))
+    except Leave:
+        pass
+    except Exception as error:
+        why = f"the program beside it ended: {type(error).__name__}: {error}"
+        (folder / "apart").write_text(f"{part['run']} {' '.join(why.split())[:200]}\n")
+        raise
 
 
 if __name__ == "__main__":

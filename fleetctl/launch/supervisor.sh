@@ -122,6 +122,16 @@ told() { # WORD: has the job said it of this attempt? Sets why.
   [ "$of $attempt $word" = "$run $restarts $1" ]
 } 2>/dev/null
 
+# The program beside it ended at its start, so that the job's rule does not hold: for who asks. What
+# it said is made safe; of a traceback the last line tells why.
+no_member() { # CODE
+  said=$(tail -c 4096 "$dir/member.said" | LC_ALL=C tr -cd ' -~\n')
+  line=$(printf '%s\n' "$said" | grep -E 'rror|not found' | tail -n 1)
+  [ -n "$line" ] || line=$(printf '%s\n' "$said" | sed '/^ *$/d' | tail -n 1)
+  line=$(printf '%s\n' "$line" | cut -c 1-160)
+  echo "$run python3 beside it ended with exit code $1${line:+: $line}" >"$dir/apart"
+} 2>/dev/null
+
 # All members begin again together: wait for the word to begin; what is to do so no more ends here.
 regroup() { # SAID
   said=$1
@@ -154,7 +164,7 @@ restarts=0 row=0 supervisor=$(birth $$) prober=
 [ -z "$(tail -c 1 "$dir/past" 2>/dev/null)" ] || echo >>"$dir/past" # the end of a torn line
 if [ -n "$rule" ]; then
   member_program >"$dir/member"
-  member_part | python3 "$dir/member" "$dir" $$ >/dev/null 2>"$dir/member.said" &
+  { member_part | python3 "$dir/member" "$dir" $$ >/dev/null 2>"$dir/member.said" || no_member $?; } &
 fi
 set -- $pauses
 while :; do

@@ -157,7 +157,8 @@ class Cause(Struct, frozen=True):
     @property
     def key(self) -> str:
         """The same for as long as it is the same one."""
-        named = f"{self.kind} {self.subject} {self.code}".rstrip()
+        code = "" if self.kind == "link-worse" else self.code  # of one link several may be told
+        named = f"{self.kind} {self.subject} {code}".rstrip()
         return f"{named} {self.begun.timestamp():.0f}" if self.begun else named
 
 

@@ -14,11 +14,13 @@ from msgspec.structs import replace
 
 from fleetctl.health.assess import assess
 from fleetctl.health.contact import Contact, Contacts, Key, contacts
+from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.health.network.quality import Degraded
 from fleetctl.model.expectations import Expectations, derive
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
+from fleetctl.model.status import Problem
 from fleetctl.model.topology import Fleet, Node
 from fleetctl.observe.attention import Wake
 from fleetctl.undertakings import Snapshot
@@ -68,6 +70,8 @@ class Watch:
         jobs = (*([job] if job else ()), *beside)
         self._contacts: dict[str, dict[Key, Contact]] = {one.name: {} for one in jobs}
         """By job."""
+        self._lagging: dict[str, dict[str, Problem]] = {}
+        """By job and instance, what was told of those that lag."""
         self._jobs = jobs
         self._derived: tuple[Fleet | None, dict[str, Expectations]] = None, {}
         """By job beside the first: what must be true of that fleet."""
@@ -214,8 +218,13 @@ class Watch:
             chosen=chosen,
             standing=self._degraded,
             contacts=Contacts(self._contacts[job.name] if job else {}),
+            lagging=self._lagging.get(job.name) if job else None,
         )
         self._degraded = checked.degraded
+        if job:
+            self._lagging[job.name] = {
+                p.affects[0]: p for p in checked.status.problems if p.code == STRAGGLER.code
+            }
         for reach in checked.broken:
             known = checked.facts.get(reach.node)
             if known and (rounds := known.network.rounds.get(reach.to)):

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fleetctl.alerts.causes import Past, causes, is_over, wanted
 from fleetctl.alerts.deciding import MOST_CAUSES, Rule, fold, message
@@ -81,6 +82,10 @@ def test_all_well_is_nothing() -> None:
         (status(2, b=node("unreachable")), [("node-lost", "b"), ("rank-lost", "worker@b")]),
         (status(2, b=node("unknown")), []),
         (status(2, problems=(LOSS,)), [("link-worse", "a")]),
+        (
+            status(2, a=node("unreachable"), problems=(LOSS,)),
+            [("node-lost", "a"), ("rank-lost", "worker@a")],
+        ),
         (
             status(2, b=node(system=SystemStatus(disk_free_bytes=GIB - 1))),
             [("disk-low", "b")],
@@ -158,6 +163,45 @@ def test_a_cause_is_told_at_most_once_a_minute() -> None:
     assert 2 <= len(times) <= 11
     assert min(b - a for a, b in pairwise(times)) >= 60
     assert [state for _, state in said[:2]] == ["raised", "over"]
+
+
+@pytest.mark.parametrize("for_s", [0, 30])
+def test_a_bad_link_is_one_alert_at_whichever_end_it_is_told(for_s: int) -> None:
+    """What several nodes measured tells better and better which link it is."""
+    observer = Observer(f"{{on: link-worse, to: desktop, for: {for_s}}}")
+    other_end = Problem("packet-loss", "warning", "b loses 5 %", "b", ("a", "c"))
+    assert observer.watch(status(0), 0, 4) == []
+    said = observer.watch(status(0, problems=(LOSS,), a=link(None)), 4, 30)
+    said += observer.watch(status(0, problems=(other_end,), a=link(None)), 30, 100)
+    said += observer.watch(status(0, problems=(LOSS,), a=link(None)), 100, 200)
+    assert said == [f"home: link-worse {'b' if for_s else 'a'}"]
+    assert len(observer.watch(status(0, a=link(True)), 200, 300)) == 1
+    elsewhere = Problem("packet-loss", "warning", "c loses 5 %", "c", ("n",))
+    assert observer.watch(status(0, problems=(elsewhere,)), 300, 400) == ["home: link-worse c"]
+
+
+def test_a_link_that_is_lossy_and_slow_is_one_alert() -> None:
+    observer = Observer("{on: link-worse, to: desktop, for: 0}")
+    slow = Problem("rtt-high", "warning", "a needs 9 ms to c", "a", ("c",))
+    [said] = observer.see(status(0, problems=(LOSS, slow)))
+    assert said.text.splitlines() == [
+        "a loses 5 % of echoes to b; a needs 9 ms to c",
+        "  fleetctl explain packet-loss; fleetctl explain rtt-high",
+    ]
+    assert said.causes[0].affects == ("b", "c")
+    assert observer.watch(status(0, problems=(slow,)), 2, 200) == []
+
+
+def test_answers_in_part_of_a_busy_node_are_an_alert_once_they_last() -> None:
+    cut = Problem("answer-incomplete", "error", "b could not be asked everything", "b")
+    observer = Observer("{on: problem, to: desktop, for: 0}")
+    for second in range(0, 300, 6):
+        seen = status(second, problems=() if second % 30 == 0 else (cut,))
+        assert observer.see(seen) == []
+    lasting = status(0, problems=(cut, replace(cut, node="c")))
+    assert observer.watch(status(0), 300, 302) == []
+    assert observer.watch(lasting, 302, 422) == []
+    assert observer.watch(lasting, 422, 600) == ["home: problem of 2"]
 
 
 @given(st.lists(st.sampled_from(["well", "failed", "lost", "unknown"]), max_size=80))

@@ -79,6 +79,47 @@ def test_a_problem_is_one_event_with_an_end() -> None:
     assert event.over == "over after 4s"
 
 
+def with_problem(*problems: Problem) -> FleetStatus:
+    return replace(seen(), problems=problems)
+
+
+def test_a_bad_link_that_is_told_at_another_end_is_the_same_event() -> None:
+    """The more was measured, the better it is known which link it is."""
+    between = Problem("packet-loss", "warning", "between mini2 and mini1", "mini2", ("mini1",))
+    better = Problem("packet-loss", "warning", "mini1", "mini1", ("mini2", "mini3", "pi5"))
+    cable = Problem("packet-loss", "warning", "between pi4 and mini3", "pi4", ("mini3",))
+    watch = Watch()
+    watch.look(seen(), with_problem(between), with_problem(better, cable), with_problem(better))
+    first, second = watch.told
+    assert (first.node, first.text) == ("mini1", "packet-loss: mini1 (before: mini2: packet-loss)")
+    assert (first.until, second.node, second.over) == (None, "pi4", "over after 2s")
+    watch.look(seen())
+    assert [event.over for event in watch.told] == ["over after 6s", "over after 2s"]
+
+
+def test_the_last_echoes_of_a_lost_node_are_a_part_of_that() -> None:
+    loss = Problem("packet-loss", "warning", "to and from pi4", "pi4", ("mini3",))
+    off = seen(powered_off)
+    watch = Watch()
+    watch.look(seen(), off, replace(off, problems=(*off.problems, loss)), off)
+    [event] = watch.told
+    assert (event.kind, event.subject) == ("node", "pi4")
+    watch.look(with_problem(loss), with_problem(loss))
+    assert [event.code for event in watch.told][1:] == ["packet-loss"], "it is so afterwards, too"
+
+
+def test_answers_in_part_of_a_busy_node_are_an_event_once_they_last() -> None:
+    cut = with_problem(Problem("answer-incomplete", "error", "tmux (cut off)", "pi4"))
+    watch = Watch()
+    assert watch.look(seen(), *[*[cut] * 35, seen()] * 4) == []
+    watch.look(*[cut] * 70)
+    [event] = watch.told
+    assert (event.code, event.node) == ("answer-incomplete", "pi4")
+    watch.look(seen())
+    [event] = watch.told
+    assert event.over == "over after 2m20s"
+
+
 def test_what_was_so_when_the_watch_began_is_told_once_it_is_over() -> None:
     watch = Watch()
     assert watch.look(seen(no_forwarding), seen(no_forwarding)) == []

@@ -13,7 +13,9 @@ from msgspec.structs import replace
 
 from fleetctl.config import load_text
 from fleetctl.health.assess import Checked, assess
+from fleetctl.health.network.paths import Place
 from fleetctl.health.network.quality import Degraded, doubtful
+from fleetctl.model.expectations import derive
 from fleetctl.model.look import Look
 from fleetctl.model.network import Echo, EchoRound
 from fleetctl.model.topology import Fleet
@@ -230,6 +232,10 @@ def judged(
     )
 
 
+def told_by(checked: Checked) -> list[Told]:
+    return [(p.code, p.node) for p in checked.status.problems]
+
+
 def rounds(*received: int, rtt_ms: float = 0.1) -> tuple[EchoRound, ...]:
     return tuple(EchoRound(slot, ECHOES, came, rtt_ms) for slot, came in enumerate(received))
 
@@ -271,6 +277,24 @@ def test_a_path_is_judged_by_the_sum_of_its_networks() -> None:
     assert problems[0].summary == (
         "pi4 needs 8.1 ms to mini1 and back on fabric, where 4 ms are expected"
     )
+
+
+def test_a_slow_path_is_told_once_for_both_directions() -> None:
+    """The Pis talk to each other over three links, each of which is fast enough by itself."""
+    mesh = "jobs: {mesh: {services: {peer: {on: [pi5, pi4], command: x, peers: true}}}}"
+    fleet = measured(f"{GUIDE}\n{mesh}\n")
+    world = World(fleet)
+    world.expectations = derive(fleet, fleet.jobs["mesh"])
+    looks = looks_of(world)
+    put(looks, "pi5", IPv4Address("192.168.51.4"), rounds(10, rtt_ms=20.0))
+    assert told_by(judged(world, looks)) == [("rtt-high", "pi5")]
+    put(looks, "pi4", IPv4Address("192.168.50.2"), rounds(10, rtt_ms=21.0))
+    both = judged(world, looks)
+    (problem,) = both.status.problems
+    assert (problem.code, problem.node, problem.affects) == ("rtt-high", "pi5", ("pi4",))
+    put(looks, "pi5", IPv4Address("192.168.51.4"), rounds(10, rtt_ms=0.1))
+    assert told_by(judged(world, looks)) == [("rtt-high", "pi4")]
+    assert told_by(judged(world, looks, both.degraded)) == [("rtt-high", "pi5")]
 
 
 def test_a_path_over_a_network_without_an_expectation_is_not_judged() -> None:
@@ -353,6 +377,34 @@ def test_a_loss_is_raised_at_another_threshold_than_it_is_cleared() -> None:
     assert (still.degraded, len(still.status.problems)) == (raised.degraded, 1)
     all_get(10, 10, 10, 10, 9)
     assert judged(world, looks, standing=raised.degraded).degraded == frozenset()
+
+
+def test_a_known_loss_stays_where_it_is_while_other_nodes_are_not_heard() -> None:
+    """Of the link between two nodes, with nothing of others, each end is as likely."""
+    world = World(FLAT)
+    looks = looks_of(world)
+    for asker, to in (*PAIRS, ("mini1", MINI3), ("mini3", MINI1)):
+        put(looks, asker, to, rounds(7, 8, 6))
+    raised = judged(world, looks)
+    assert [p.node for p in raised.status.problems] == ["mini1"]
+    for name in ("mini1", "mini2"):
+        put(looks, name, MINI3, None)
+    looks = {name: looks[name] if name in ("mini1", "mini2") else Look() for name in looks}
+    assert ("packet-loss", "mini2") in told_by(judged(world, looks))
+    still = judged(world, looks, raised.degraded)
+    assert ("packet-loss", "mini1") in told_by(still)
+    assert still.degraded == raised.degraded
+
+
+def test_a_known_loss_that_another_place_explains_is_not_told_beside_it() -> None:
+    world = World(FLAT)
+    looks = looks_of(world)
+    between = frozenset({Degraded("packet-loss", Place("fabric", ("mini1", "mini2")))})
+    for asker, to in (("mini1", MINI2), ("mini1", MINI3), ("mini3", MINI1)):
+        put(looks, asker, to, rounds(5, 5, 5))
+    put(looks, "mini2", MINI1, rounds(2, 2, 3))
+    told = judged(world, looks, between).status.problems
+    assert [(p.code, p.node) for p in told] == [("packet-loss", "mini1")]
 
 
 def test_a_delay_is_raised_at_another_threshold_than_it_is_cleared() -> None:

@@ -43,17 +43,22 @@ def stragglers_among(
     elastic: bool = False,
     problems: Sequence[Problem] = (),
     nodes: Sequence[dict[str, Any]] = (),
+    before: Sequence[Problem] = (),
 ) -> list[Problem]:
-    """Of a service with an instance for each; ``nodes``: fields of the facts of their nodes."""
+    """Of a service with an instance for each; ``nodes``: fields of the facts of their nodes. A node
+    without one is not heard."""
     of = replace(job({"w": (list("abcdefghij")[: len(known)], [])}), elastic=elastic)
     told: dict[str, NodeFacts] = {}
     for place, (instance, found) in enumerate(zip(of.instances, known, strict=True)):
         more = nodes[place] if nodes else {}
+        if found is None and before:
+            continue
         told[instance.node] = facts(
             steps={(instance.job, instance.name): found} if found else {}, **more
         )
     statuses = {i.name: ServiceStatus(i.service, i.node, i.rank, state) for i in of.instances}
-    return list(stragglers(of, with_progress(of, statuses, told), told, problems))
+    standing = {p.affects[0]: p for p in before}
+    return list(stragglers(of, with_progress(of, statuses, told), told, problems, standing))
 
 
 def test_a_rank_without_new_steps_while_the_others_go_on() -> None:
@@ -107,13 +112,69 @@ def test_half_the_steps_per_second_of_the_others() -> None:
 
 
 def test_one_that_became_slow_while_the_others_did_not() -> None:
-    slow = steps(2.0, 2.0, 5.0, 5.0, 5.0, each=25)
+    slow = steps(2.0, 2.0, *[5.0] * 4, each=25)
     [problem] = stragglers_among(slow, going(), going(), elastic=True)
     assert "it prints steps every 5s now, and did every 2s" in problem.summary
-    all_slow = steps(2.0, 2.0, 5.0, 5.0, 5.0)
+    all_slow = steps(2.0, 2.0, *[5.0] * 4)
     assert stragglers_among(slow, all_slow, all_slow, elastic=True) == []
-    little = steps(1.0, 1.0, 2.0, 2.0, 2.0, usual=1.0)
+    little = steps(1.0, 1.0, *[2.0] * 8, usual=1.0)
     assert stragglers_among(little, going(), going(), elastic=True) == [], "within the clock"
+
+
+def changes_of(pauses: Sequence[float], *, elastic: bool = True) -> list[float]:
+    """The seconds at which it is told, and is over, in a watch that looks every second at one with
+    these pauses between its lines, beside two that go on every two seconds."""
+    at, total = [0.0], sum(pauses)
+    for pause in pauses:
+        at.append(at[-1] + pause)
+    found: list[float] = []
+    before: list[Problem] = []
+    for now in range(1, int(total) + 1):
+        known = tuple(StepReading(NOW - now + s, 10 * n) for n, s in enumerate(at) if s <= now)
+        own = Steps(NOW, known, usual_pause_s=2.0)
+        after = stragglers_among(own, going(), going(), elastic=elastic, before=before)
+        if bool(before) != bool(after):
+            found.append(now)
+        before = after
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pauses", "changes", "why"),
+    [
+        ([2.0] * 10 + [5.0] * 3 + [2.0] * 10, [], "10 seconds of it are no finding"),
+        ([2.0] * 10 + [5.0] * 20, [40], "it lasts: two pauses show it, and ten seconds more"),
+        ([2.0] * 10 + [5.0] * 4 + [5.0, 3.0, 3.0, 5.0, 5.0, 3.0, 3.0] * 6, [40], "up and down"),
+        ([2.0] * 10 + [5.0] * 8 + [2.0] * 20, [40, 74], "two usual pauses, and ten seconds more"),
+        ([2.0] * 10 + [64.0] + [2.0] * 20, [51, 94], "it stood still, and went on for ten seconds"),
+    ],
+)
+def test_what_comes_and_goes_is_told_once(
+    pauses: list[float], changes: list[float], why: str
+) -> None:
+    assert changes_of(pauses) == changes, why
+
+
+def test_a_rate_at_the_bound_is_told_once() -> None:
+    fast = going(each=10)
+    [before] = stragglers_among(going(each=4), fast, fast)
+    assert stragglers_among(going(each=6), fast, fast) == []
+    [still] = stragglers_among(going(each=6), fast, fast, before=[before])
+    assert "3 steps/s, while the others make 5" in still.summary
+    assert stragglers_among(going(each=7), fast, fast, before=[before]) == []
+
+
+def test_one_that_stands_still_is_not_over_because_the_others_wait_for_it() -> None:
+    [before] = stragglers_among(stalled(48), going(), going())
+    [still] = stragglers_among(stalled(70), stalled(40), stalled(40), before=[before])
+    assert still.summary.endswith("of its service: no new step for 1m10s")
+
+
+def test_it_is_not_over_while_its_peers_are_not_heard() -> None:
+    fast = going(each=10)
+    [before] = stragglers_among(going(each=4), fast, fast)
+    assert stragglers_among(going(each=4), fast, None, before=[before]) == [before]
+    assert stragglers_among(None, fast, fast, before=[before]) == [], "of itself nothing is known"
 
 
 def test_what_differs_is_told_as_far_as_it_is_known() -> None:
@@ -191,3 +252,8 @@ def test_a_process_that_is_stopped_is_what_differs() -> None:
 def test_an_error_that_explains_it_is_told_alone(hit: dict[str, Any]) -> None:
     cause = Problem("route-missing", "error", "", **hit)
     assert stragglers_among(stalled(48), going(), going(), problems=[cause]) == []
+
+
+def test_that_its_node_answers_in_part_explains_nothing() -> None:
+    cut = Problem("answer-incomplete", "error", "", node="a", affects=("w@a",))
+    assert len(stragglers_among(stalled(48), going(), going(), problems=[cut])) == 1

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ from fleetctl.link.links import Links
 from fleetctl.link.local import LocalLink
 from fleetctl.model.jobs import FailureRule, GroupRule, Instance, Job, Restart, Stop
 from fleetctl.model.ready import Ready
+from fleetctl.probes.python3 import one_program
 from tests.launch.conftest import FLEET, Node, alive, eventually
 from tests.launch.jobs import job, listen
 
@@ -57,6 +59,13 @@ class Members:
         self.all = {i.name: i for i in self.job.instances}
 
     def start(self, *names: str) -> None:
+        self.begin(*names)
+        for name in names or self.all:
+            one = self.all[name]
+            self.node.await_phase(one, "running")
+            eventually((self.node.folder(one) / "member.pid").exists, f"{name} is a member")
+
+    def begin(self, *names: str) -> None:
         links = cast(Links, _Here())
         memberships = Memberships(FLEET, self.job, links)
 
@@ -72,10 +81,6 @@ class Members:
                 await birth(self.all[name])
 
         asyncio.run(births())
-        for name in names or self.all:
-            one = self.all[name]
-            self.node.await_phase(one, "running")
-            eventually((self.node.folder(one) / "member.pid").exists, f"{name} is a member")
 
     def attempt(self, name: str) -> tuple[str, str]:
         state = self.node.state(self.all[name])
@@ -294,6 +299,57 @@ def test_it_is_told_while_a_member_is_not_in_touch(node: Node) -> None:
     members.start("server@a", "worker@c")
     eventually(lambda: node.status(members.all["worker@b"]).reason is None, "it has joined")
     members.stop()
+
+
+CRASHES = {
+    "import nothing_such": (
+        "python3 beside it ended with exit code 1: ModuleNotFoundError: No module named "
+        "'nothing_such'"
+    ),
+    "raise OSError('a\\033[31m\\nb')": "python3 beside it ended with exit code 1: OSError: a[31m",
+    "import os; os.kill(os.getpid(), 9)": "python3 beside it ended with exit code 137",
+    "def birth(pid): raise OSError(28, 'No\\nspace left')": (
+        "the program beside it ended: OSError: [Errno 28] No space left"
+    ),
+}
+"""By what it does: why the rule does not hold."""
+QUICK = next(iter(CRASHES))
+
+
+@pytest.mark.parametrize(
+    "what", [QUICK, *(pytest.param(w, marks=pytest.mark.long) for w in CRASHES if w != QUICK)]
+)
+@pytest.mark.parametrize("node", ["dash", "bash"], indirect=True)
+def test_it_is_told_when_the_program_beside_it_crashes(
+    node: Node, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(membership, "one_program", lambda names: crashing(names, what))
+    waits = "while [ ! -e ~/go ]; do sleep 0.1; done"
+    members = Members(node, "stop-all", worker={"command": waits})
+    one = members.all["worker@b"]
+    members.begin("worker@b")
+    said = f"on_member_failure does not hold: {CRASHES[what]}"
+    eventually(lambda: node.status(one).reason == said, said)
+    (node.home / "go").touch()
+    assert node.await_phase(one, "ended")["exit"] == "0"
+    assert "in the background" not in node.log(one)
+
+
+def crashing(names: tuple[str, ...], what: str) -> str:
+    """The program, which does ``what`` before it does anything."""
+    return one_program(names).replace('if __name__ == "__main__":', what + "\n\nif 1:")
+
+
+def test_what_starts_the_program_beside_it_is_no_process_of_the_run(node: Node) -> None:
+    (node.home / "bin/python3").write_text(
+        f'#!/bin/sh\ncase $1 in */member) sleep 60 ;; *) exec {sys.executable} "$@" ;; esac\n'
+    )
+    (node.home / "bin/python3").chmod(0o755)
+    members = Members(node, "stop-all", worker={"command": "true"})
+    members.begin("worker@b")
+    one = members.all["worker@b"]
+    assert node.await_phase(one, "ended")["exit"] == "0"
+    assert "in the background" not in node.log(one)
 
 
 @pytest.mark.long

@@ -54,20 +54,37 @@ def slow_places(
     }
     while left and suspects:
         over = {place: sum(place in path.places for path in left) for place in suspects}
-        best = min(suspects, key=lambda place: (-over[place], order(place, blamed)))
+        best = min(
+            suspects, key=lambda place: (-over[place], place not in standing, order(place, blamed))
+        )
         if not over[best]:
             break
         yield Slow(best, tuple(p for p in left if best in p.places), proved=True)
         left = [path for path in left if best not in path.places]
         suspects.remove(best)
-    groups: dict[tuple[str, str], list[Path]] = {}
     # only what was slow all the time: while a link becomes slow, or fast again, its paths do so one
     # after the other
-    for path in (p for p in left if _too_long(p, p.shortest_ms, standing)):
-        groups.setdefault((path.reach.node, path.reach.network), []).append(path)
-    for (node, _), group in groups.items():
-        first = Place(group[0].hops[0][2], (node,))
-        yield Slow(first, tuple(group), proved=False)
+    yield from _by_end([p for p in left if _too_long(p, p.shortest_ms, standing)], blamed, standing)
+
+
+def _by_end(
+    left: Sequence[Path], blamed: Mapping[str, int], standing: Collection[Place]
+) -> Iterator[Slow]:
+    """What no place is proved to explain: told at the ends that most of it has in common, rather at
+    one that asks, so that a path there and the one back are one."""
+    while left:
+        ends: dict[Place, list[Path]] = {}
+        for path in left:
+            for end, hop in ((path.reach.node, path.hops[0]), (path.reach.peer, path.hops[-1])):
+                ends.setdefault(Place(hop[2], (end,)), []).append(path)
+
+        def rank(end: Place, ends: Mapping[Place, list[Path]] = ends) -> tuple[object, ...]:
+            asks = sum(path.reach.node in end.nodes for path in ends[end])
+            return -len(ends[end]), end not in standing, -asks, order(end, blamed)
+
+        first = min(ends, key=rank)
+        yield Slow(first, tuple(ends[first]), proved=False)
+        left = [path for path in left if path not in ends[first]]
 
 
 def too_long(path: Path, standing: Collection[Place] = ()) -> bool:

@@ -28,6 +28,9 @@ DOUBTFUL = 0.15
 _RARER = (3.0, 0.0, 3.0)
 """By number of nodes in a place: how much more the others must explain than a node's own link,
 which is more often bad; as a logarithm."""
+_KNOWN = 5.0
+"""How much less a known place may explain than another, to stay the one that is told: where some
+nodes are not heard for a while, both ends of a link explain as much. As a logarithm."""
 _SMALLEST, _LARGEST = 1e-9, 1 - 1e-9
 """What the expected share is taken for at least and at most."""
 
@@ -122,14 +125,22 @@ class _Sample:
             place
             for place in self.over
             if place not in chosen
-            and self.chance(place, expected) < (LIKELY_AGAIN if place in standing else UNLIKELY)
+            and self.chance(place, expected) < self._unlikely(place, chosen, standing)
         ]
 
         def rank(place: Place) -> tuple[float, tuple[int, int]]:
             explained = self._explained(place, expected) - _RARER[len(place.nodes)]
+            explained += _KNOWN if place in standing else 0.0
             return -explained, order(place, blamed)
 
         return min(unlikely, key=rank, default=None)
+
+    @staticmethod
+    def _unlikely(place: Place, chosen: Sequence[Place], standing: Collection[Place]) -> float:
+        """How unlikely the losses must be for ``place`` to be told: a known one that another place
+        now stands for counts as a new one."""
+        replaced = any(one not in standing and place.meets(one) for one in chosen)
+        return LIKELY_AGAIN if place in standing and not replaced else UNLIKELY
 
     def lasting(self, place: Place, others: Sequence[Place]) -> bool:
         """Whether too much was lost in at least half of the rounds, and in two."""

@@ -22,6 +22,11 @@ class Place(Struct, frozen=True, order=True):
     nodes: tuple[str, ...] = ()
     """One: its link; two: what is between them; none: the network."""
 
+    def meets(self, other: Place) -> bool:
+        """Whether a packet may cross both on one network."""
+        shared = not self.nodes or not other.nodes or not {*self.nodes}.isdisjoint(other.nodes)
+        return self.network == other.network and shared
+
 
 class Path(Struct, frozen=True):
     """A way on which echoes came back."""
