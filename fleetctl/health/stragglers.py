@@ -7,13 +7,12 @@ all ranks wait for one another, the slow one cannot be told from its steps, and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
-
-from msgspec import Struct
 
 from fleetctl.health.differences import differences
 from fleetctl.health.kinds.instances import STRAGGLER
-from fleetctl.medians import median
+from fleetctl.medians import MediansWithoutOne, median
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import Fix, Problem, ServiceStatus
@@ -57,11 +56,11 @@ def stragglers(
             and (steps := facts[i.node].steps.get((i.job, i.name)))
             and _enough(steps)
         }
-        paces = {name: _Pace(_usual_rate(steps), _slowdown(steps)) for name, steps in known.items()}
+        all_of_it = _Service(known)
         for instance in service.instances:
             if instance.name not in known or {instance.name, instance.node} & excused:
                 continue
-            if how := _how(instance.name, known, paces, elastic=job.elastic):
+            if how := _how(instance.name, all_of_it, elastic=job.elastic):
                 peers = [i for i in service.instances if i.name in known and i is not instance]
                 yield _problem(instance, how, statuses, facts, peers, problems)
 
@@ -71,62 +70,76 @@ def _enough(steps: Steps) -> bool:
     return len(readings) >= READINGS and steps.now_s - readings[0].at_s >= SPAN_S
 
 
-class _Pace(Struct, frozen=True):
-    """Of an instance; made once, and compared with that of each other one."""
+class _Service:
+    """The instances of a service whose steps are known. What all are compared with is found once,
+    not again for each."""
 
-    rate: float
-    """See :func:`_usual_rate`."""
-    slowdown: float | None
-    """See :func:`_slowdown`."""
+    def __init__(self, known: Mapping[str, Steps]) -> None:
+        self.known = known
+        self.rates = {name: _usual_rate(steps) for name, steps in known.items()}
+        self.slowdowns = {
+            name: slowdown
+            for name, steps in known.items()
+            if (slowdown := _slowdown(steps)) is not None
+        }
+        self.of_rates = MediansWithoutOne(self.rates.values())
+        self.of_slowdowns = MediansWithoutOne(self.slowdowns.values())
+
+    @cached_property
+    def longest_s(self) -> float:
+        """The longest pause of any of them."""
+        return max(pause_s for steps in self.known.values() for pause_s in steps.pauses_s)
+
+    @cached_property
+    def going(self) -> list[str]:
+        """Those that print steps now."""
+        return [
+            name
+            for name, steps in self.known.items()
+            if (steps.quiet_s or 0.0) <= max(STALLED_S / 2, 2 * median(steps.pauses_s))
+        ]
 
 
-def _how(
-    name: str, known: Mapping[str, Steps], paces: Mapping[str, _Pace], *, elastic: bool
-) -> str:
+def _how(name: str, service: _Service, *, elastic: bool) -> str:
     """How instance ``name`` lags behind the others, as a clause; empty: it does not."""
-    return _stalled(name, known) or _slower(name, known[name], paces, elastic=elastic)
+    return _stalled(name, service) or _slower(name, service, elastic=elastic)
 
 
-def _stalled(own_name: str, known: Mapping[str, Steps]) -> str:
-    own = known[own_name]
+def _stalled(name: str, service: _Service) -> str:
+    own = service.known[name]
     quiet_s = own.quiet_s or 0.0
-    if quiet_s <= STALLED_S:  # without a look at each of the others
+    if quiet_s <= STALLED_S:  # without a look at the others
         return ""
-    others = {name: steps for name, steps in known.items() if name != own_name}
-    longest_s = max(p for steps in (own, *others.values()) for p in steps.pauses_s)
-    patience_s = max(STALLED_S, STALLED_PAUSES * median(own.pauses_s), LONG_PAUSES * longest_s)
+    usual_s = median(own.pauses_s)
+    patience_s = max(STALLED_S, STALLED_PAUSES * usual_s, LONG_PAUSES * service.longest_s)
     if quiet_s <= patience_s:
         return ""
-    going = [
-        name
-        for name, steps in others.items()
-        if (steps.quiet_s or 0.0) <= max(STALLED_S / 2, 2 * median(steps.pauses_s))
-    ]
+    going = [other for other in service.going if other != name]
     if not going:
         return ""
     verb = "goes" if len(going) == 1 else "go"
     return f"no new step for {duration(quiet_s)}, while {first_ones(going)} {verb} on"
 
 
-def _slower(name: str, own: Steps, paces: Mapping[str, _Pace], *, elastic: bool) -> str:
+def _slower(name: str, service: _Service, *, elastic: bool) -> str:
     """Two others at least are needed, so that it is clear which one is unusual.
 
     Members of an elastic job may be of any speed, and may count the steps of all: such a one is
     slow if it became so.
     """
-    others = [pace for other, pace in paces.items() if other != name]
-    if len(others) < 2:
+    if len(service.known) < 3:
         return ""
     if not elastic:
-        rate, theirs = paces[name].rate, median(pace.rate for pace in others)
+        rate = service.rates[name]
+        theirs = service.of_rates.without(rate)
         if rate * SLOW < theirs:
             return f"{rate:.2g} steps/s, while the others make {theirs:.2g}"
-    mine = paces[name].slowdown
-    usual = [pace.slowdown for pace in others if pace.slowdown is not None]
-    if mine is None or own.usual_pause_s is None or len(usual) < 2:
+    own, mine = service.known[name], service.slowdowns.get(name)
+    if mine is None or own.usual_pause_s is None or len(service.slowdowns) < 3:
         return ""
     now_s = median(own.pauses_s[-READINGS:])
-    if mine < SLOW * max(1.0, median(usual)) or now_s - own.usual_pause_s < SLOWER_S:
+    slow = mine >= SLOW * max(1.0, service.of_slowdowns.without(mine))
+    if not slow or now_s - own.usual_pause_s < SLOWER_S:
         return ""
     return (
         f"it prints steps every {duration(now_s)} now, and did every "
