@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 
 
@@ -22,6 +23,27 @@ def median_low(values: Iterable[float]) -> float:
     """
     found = _sorted(values)
     return found[(len(found) - 1) // 2]
+
+
+class MediansWithoutOne:
+    """For each of many values: the median of all others, without sorting these again."""
+
+    def __init__(self, values: Iterable[float]) -> None:
+        self._sorted = sorted(values)
+
+    def without(self, value: float) -> float:
+        """As :func:`median`, of all but one that is ``value``.
+
+        :raises ValueError: there are no others.
+        """
+        left, out = len(self._sorted) - 1, bisect_left(self._sorted, value)
+        if left < 1:
+            raise ValueError("no median of nothing")
+
+        def at(place: int) -> float:
+            return self._sorted[place if place < out else place + 1]
+
+        return at(left // 2) if left % 2 else (at(left // 2 - 1) + at(left // 2)) / 2
 
 
 def _sorted(values: Iterable[float]) -> list[float]:

@@ -12,22 +12,22 @@ from fleetctl.health.connection_problems import all_lost, login_problems, lost_n
 from fleetctl.health.contact import ALONE, Contacts
 from fleetctl.health.contact import lost as lost_contact
 from fleetctl.health.instance_problems import service_problems
+from fleetctl.health.judged import Judged
 from fleetctl.health.kinds.instances import CONNECTION_LOST, OF_INSTANCES
 from fleetctl.health.kinds.reachability import NO_INTERNET
-from fleetctl.health.machine_problems import node_problems
 from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
 from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
+from fleetctl.health.one_node import instance_of, left_over, machine, shown
 from fleetctl.health.order import in_order
-from fleetctl.health.orphans import orphaned
+from fleetctl.health.orphans import orphan_problems
 from fleetctl.health.parity import parity, parity_problems
 from fleetctl.health.power import is_mac, reboot_status, sleep_status
-from fleetctl.health.progress import job_progress, with_progress
+from fleetctl.health.progress import compared, job_progress
 from fleetctl.health.requirements import requirement_problems
-from fleetctl.health.services import service_status, unknown_status
 from fleetctl.health.silence import silent
 from fleetctl.health.stragglers import stragglers
-from fleetctl.health.traffic import with_connections, with_traffic
+from fleetctl.health.traffic import with_traffic
 from fleetctl.health.uneven import uneven
 from fleetctl.health.waiting import with_waiting
 from fleetctl.model.expectations import Expectations, ExpectedReach, derive, unaddressed
@@ -73,6 +73,7 @@ def assess(
     standing: frozenset[Degraded] = frozenset(),
     contacts: Contacts | None = None,
     lagging: Mapping[str, Problem] | None = None,
+    judged: Judged | None = None,
 ) -> Checked:
     """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them).
 
@@ -81,15 +82,19 @@ def assess(
         better.
     :param contacts: what several looks showed of the instances' connections.
     :param lagging: by instance, what was told of those that lagged before.
+    :param judged: what is kept from earlier looks at ``fleet`` with the same ``expectations``, for
+        whichever job.
     """
-    facts = {name: look.facts for name, look in looks.items() if look.facts}
+    facts = facts_of(looks)
     fleet, expectations = _learned(fleet, job, expectations, facts)
-    statuses = _statuses(fleet, job, looks, facts) if job else {}
+    if judged is None or judged.fleet is not fleet or judged.expectations is not expectations:
+        judged = Judged(fleet, expectations)
+    statuses = _statuses(judged, job, looks) if job else {}
     lost = {name: look.error for name, look in looks.items() if look.error}
     second = {n: SecondWay(look.via, look.bypassed) for n, look in looks.items() if look.via}
     lost_at = {name: look.lost_at for name, look in looks.items() if look.lost_at}
-    diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing, second, lost_at)
-    problems = _of_nodes(fleet, job, diagnosis, looks)
+    diagnosis = diagnose(judged, facts, lost, depth, standing, second, lost_at)
+    problems = _of_nodes(judged, job, diagnosis, looks)
     required = tuple(_required(fleet, job, facts))
     problems += (root.problem for root in required)
     equal = parity(job, facts) if depth == "check" else None
@@ -99,8 +104,12 @@ def assess(
         problems += _of_watch(job, statuses, facts, problems, contacts, lagging)
         statuses = _with_reasons(statuses, problems)
         problems = [replace(p, job=job.name) if p.code in OF_INSTANCES else p for p in problems]
-    left, of_orphans = orphaned(fleet, job, {**looks, **(former or {})})
-    problems += of_orphans
+    left = tuple(
+        orphan
+        for name, told in facts_of({**looks, **(former or {})}).items()
+        for orphan in left_over(judged, job, name, told)
+    )
+    problems += orphan_problems(fleet, left, former or {})
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
     status = FleetStatus(
         schema=SCHEMA,
@@ -109,17 +118,22 @@ def assess(
         generated_at=datetime.now(UTC),
         duration_s=round(duration_s, 3),
         healthy=not any(problem.severity == "error" for problem in problems),
-        nodes=_nodes(fleet, job, diagnosis, looks, problems),
+        nodes=_nodes(judged, job, diagnosis, looks, problems),
         services={name: status for name, status in statuses.items() if name in shown},
         problems=(),
         orphans=left,
         parity=equal,
         progress=job_progress(job, statuses) if job else None,
-        jobs=_other_jobs(fleet, job, looks, facts),
+        jobs=_other_jobs(judged, job, looks),
     )
     status = replace(status, problems=in_order(fleet, job, status, problems))
     roots = (*diagnosis.roots, *required)
     return Checked(status, roots, facts, fleet, expectations, diagnosis.degraded, diagnosis.broken)
+
+
+def facts_of(looks: Mapping[str, Look]) -> dict[str, NodeFacts]:
+    """By node that answered."""
+    return {name: look.facts for name, look in looks.items() if look.facts}
 
 
 def _with_reasons(
@@ -135,16 +149,18 @@ def _with_reasons(
 
 
 def _nodes(
-    fleet: Fleet,
+    judged: Judged,
     job: Job | None,
     diagnosis: Diagnosis,
     looks: Mapping[str, Look],
     problems: Sequence[Problem],
 ) -> dict[str, NodeStatus]:
+    fleet = judged.fleet
     hit = {p.node for p in problems if p.severity == "error"}
     leases = any(node.leased for node in fleet.nodes.values())
     return {
         name: _node(
+            judged,
             node,
             job,
             diagnosis.rows[name],
@@ -200,39 +216,38 @@ def _required(fleet: Fleet, job: Job | None, facts: Mapping[str, NodeFacts]) -> 
             yield Root(problem, found)
 
 
-def _statuses(
-    fleet: Fleet, job: Job, looks: Mapping[str, Look], facts: Mapping[str, NodeFacts]
-) -> dict[str, ServiceStatus]:
-    found = {i.name: instance_status(fleet, i, looks[i.node]) for i in job.instances}
-    found = with_connections(fleet, job, with_waiting(job, found, looks), facts)
-    return with_progress(job, found, facts)
+def _statuses(judged: Judged, job: Job, looks: Mapping[str, Look]) -> dict[str, ServiceStatus]:
+    found = {i.name: instance_of(judged, job, i, looks[i.node]) for i in job.instances}
+    return judged.of(
+        ("statuses", job.name),
+        (job, *found.values()),
+        lambda: compared(job, with_waiting(job, found, looks)),
+    )
 
 
-def _other_jobs(
-    fleet: Fleet, job: Job | None, looks: Mapping[str, Look], facts: Mapping[str, NodeFacts]
-) -> dict[str, JobStatus]:
+def _other_jobs(judged: Judged, job: Job | None, looks: Mapping[str, Look]) -> dict[str, JobStatus]:
     return {
-        name: JobStatus(_statuses(fleet, other, looks, facts))
-        for name, other in fleet.jobs.items()
+        name: JobStatus(_statuses(judged, other, looks))
+        for name, other in judged.fleet.jobs.items()
         if job is None or name != job.name
     }
 
 
 def _of_nodes(
-    fleet: Fleet,
+    judged: Judged,
     job: Job | None,
     diagnosis: Diagnosis,
     looks: Mapping[str, Look],
 ) -> list[Problem]:
     """What is wrong with connections, machines and networks."""
-    facts = {name: look.facts for name, look in looks.items() if look.facts}
+    fleet, facts = judged.fleet, facts_of(looks)
     lost = {name: look.error for name, look in looks.items() if look.error}
     problems: list[Problem] = []
     for node in fleet.nodes.values():
         if node.name in lost and node.name not in diagnosis.explained:
             problems.append(lost_node(node, lost[node.name], job, diagnosis))
         elif node.name in facts:
-            problems.extend(node_problems(node, facts[node.name], job))
+            problems.extend(machine(judged, job, node, facts[node.name]))
     problems.extend(login_problems(looks))
     if cut_off := all_lost(fleet, lost, facts, problems):
         problems = [cut_off, *(p for p in problems if p.node not in lost)]
@@ -244,27 +259,8 @@ def _of_nodes(
     ]
 
 
-def instance_status(fleet: Fleet, instance: Instance, look: Look) -> ServiceStatus:
-    """The status of one instance, from the look at its node."""
-    if look.error:
-        return unknown_status(instance, look.error.reason)
-    if look.facts:
-        return service_status(fleet.name, instance, look.facts)
-    if fleet.nodes[instance.node].connection != "none":
-        return unknown_status(instance, f"{instance.node} has not answered yet")
-    answers = look.answers.get((instance.job, instance.name))
-    status = unknown_status(instance, f"{instance.node} cannot be logged into")
-    if answers is None:
-        return status
-    target = instance.ready.value
-    return replace(
-        status,
-        state="ready" if answers else "stopped",
-        reason=None if answers else f"{target} does not answer; it is started by hand",
-    )
-
-
 def _node(
+    judged: Judged,
     node: Node,
     job: Job | None,
     rows: Rows,
@@ -277,14 +273,15 @@ def _node(
     :param hit: the nodes with an error.
     :param unaddressed: what it must reach at addresses that are not known.
     """
+    addresses, routes, reachability = shown(judged, node.name, rows)
     return NodeStatus(
         state=_node_state(node, look, hit),
         ssh=_ssh(node, look),
         system=look.facts.system if look.facts else None,
-        addresses=tuple(row.status() for row in rows.addresses),
-        routes=tuple(row.status() for row in rows.routes),
+        addresses=addresses,
+        routes=routes,
         forwarding=rows.forwarding,
-        reachability=(*(row.status() for row in rows.reachability), *unaddressed),
+        reachability=(*reachability, *unaddressed),
         services=tuple(i.name for i in job.on(node.name)) if job else (),
         sleep=sleep_status(look.facts) if look.facts and is_mac(look.facts) else None,
         reboot=reboot_status(look.facts) if look.facts and is_mac(look.facts) else None,

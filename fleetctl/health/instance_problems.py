@@ -17,7 +17,7 @@ from fleetctl.health.kinds.instances import (
     SERVICE_UNHEALTHY,
     WORKDIR_MISSING,
 )
-from fleetctl.health.member_failure import ended_for
+from fleetctl.health.member_failure import ended, ended_for
 from fleetctl.health.port_problems import exposed, port_problem
 from fleetctl.health.requirements import missing
 from fleetctl.health.wording import wording
@@ -46,12 +46,13 @@ def service_problems(
     """
     explained = {name for p in known if p.severity == "error" for name in p.affects}
     order = in_order_of_failure(job, statuses, facts)
+    words = ended(job, facts)
     for instance in job.instances:
         status = statuses.get(instance.name)
         if status is None:
             continue
-        ended = ended_for(job, instance, facts) if status.state == "failed" else ()
-        if problem := _service_problem(job, instance, status, facts.get(instance.node), ended):
+        for_it = ended_for(instance, words) if status.state == "failed" else ()
+        if problem := _service_problem(job, instance, status, facts.get(instance.node), for_it):
             explained.update(problem.affects)
             if problem.code == SERVICE_FAILED.code and instance.name in order:
                 problem = replace(problem, summary=f"{problem.summary}; {order[instance.name]}")
@@ -67,9 +68,10 @@ def service_problems(
                 affects=(instance.name,),
                 fix=Fix((f"fleetctl restart {instance.name}",), "controller"),
             )
+    some_wait = any(status.state == "waiting" for status in statuses.values())
     waiting = [
         step.instance
-        for step in plan(job, job.instances)
+        for step in (plan(job, job.instances) if some_wait else ())
         if (status := statuses.get(step.instance.name)) and status.state == "waiting"
     ]
     for instance in waiting:

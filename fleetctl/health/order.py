@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fleetctl.health.attachments import DataState, data_states
 from fleetctl.health.kinds import connection
@@ -25,26 +25,28 @@ def in_order(
     if len(problems) < 2:
         return tuple(problems)
     data = data_states(fleet, job, status)
+    needed = _needed(job) if job else {}
     hit: dict[tuple[str, str], set[str]] = {}
     for problem in problems:
         hit.setdefault((problem.code, problem.severity), set()).update(problem.affects)
 
     def place(problem: Problem) -> tuple[bool, bool, int, int]:
         error = problem.severity == "error"
-        stops = error and job is not None and _stops(job, data, problem)
+        stops = error and job is not None and _stops(needed, data, problem)
         together = hit[problem.code, problem.severity]
         return not stops, not error, -len(together), -len(problem.affects)
 
     return tuple(sorted(problems, key=place))
 
 
-def _stops(job: Job, data: dict[str, DataState], problem: Problem) -> bool:
+def _stops(needed: Mapping[str, str], data: dict[str, DataState], problem: Problem) -> bool:
     """Whether it keeps an instance that the job needs from working.
 
     What only keeps this machine from asking a node does not, where others reach the node; nor does
     a network that the job does not use.
+
+    :param needed: by name: the node of each instance that the job needs.
     """
-    needed = {i.name: i.node for i in job.instances if _needed(job, i.service)}
     if problem.code in _CONNECTION and problem.node in data and data[problem.node].ok:
         return False
     if not needed.keys().isdisjoint(problem.affects):
@@ -53,7 +55,12 @@ def _stops(job: Job, data: dict[str, DataState], problem: Problem) -> bool:
     return any(name in data and data[name].ok is False for name in hosts)
 
 
-def _needed(job: Job, service: str) -> bool:
-    """An elastic job goes on without some of the instances of a service that nothing waits for."""
-    alone = len(job.services[service].instances) == 1
-    return not job.elastic or alone or bool(dependents(job, service))
+def _needed(job: Job) -> dict[str, str]:
+    """The instances that the job needs, with their nodes: an elastic job goes on without some of
+    those of a service that nothing waits for."""
+    return {
+        instance.name: instance.node
+        for name, service in job.services.items()
+        if not job.elastic or len(service.instances) == 1 or dependents(job, name)
+        for instance in service.instances
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -50,30 +50,27 @@ def orphans(
         yield instance, found
 
 
-def orphaned(
-    fleet: Fleet, job: Job | None, looks: Mapping[str, Look]
-) -> tuple[tuple[OrphanStatus, ...], list[Problem]]:
-    """All orphans, and the problems about them.
+def orphan_problems(
+    fleet: Fleet, found: Sequence[OrphanStatus], former: Mapping[str, Look]
+) -> list[Problem]:
+    """The problems about the orphans that were ``found``.
 
-    :param looks: at the nodes, also at those that are no longer in nodes.yaml.
+    :param former: looks at nodes that are no longer in nodes.yaml.
     """
-    found = tuple(
-        orphan
-        for name, look in looks.items()
-        if look.facts
-        for _, orphan in orphans(fleet, job, name, look.facts)
-    )
-    problems = [_orphan_problem(orphan) for orphan in found if not is_member(fleet, orphan)]
-    for name, look in looks.items():
-        if look.error and name not in fleet.nodes:
-            problems.append(_unasked_problem(name, look.error))
-    return found, problems
+    return [
+        *(_orphan_problem(orphan) for orphan in found if not is_member(fleet, orphan)),
+        *(
+            _unasked_problem(name, look.error)
+            for name, look in former.items()
+            if look.error and name not in fleet.nodes
+        ),
+    ]
 
 
 def is_member(fleet: Fleet, orphan: OrphanStatus) -> bool:
     """Whether a job of nodes.yaml has it, and it is meant to run."""
     job = fleet.jobs.get(orphan.job)
-    return job is not None and any(i.name == orphan.name for i in job.instances)
+    return job is not None and any(i.name == orphan.name for i in job.on(orphan.node))
 
 
 def _orphan_problem(orphan: OrphanStatus) -> Problem:
@@ -112,7 +109,7 @@ def _why(fleet: Fleet, job: Job | None, job_name: str, service: str, node: str) 
         return f"nodes.yaml has no job {job_name}"
     if service not in named.services:
         return f"its job {job_name} has no service {service} in nodes.yaml"
-    if all(i.node != node for i in named.services[service].instances):
+    if all(i.service != service for i in named.on(node)):
         return f"{service} of job {job_name} is not on {node} in nodes.yaml"
     return f"it belongs to job {job_name}, not to {job.name if job else 'this one'}"
 

@@ -26,6 +26,8 @@ def port_problem(instance: Instance, facts: NodeFacts, hit: Sequence[str]) -> Pr
 
     :param hit: the instance, and those that wait for it.
     """
+    if not instance.bindings:
+        return None
     sockets = own_sockets(instance, facts, own_pids(instance, facts))
     if sockets is None:
         return None
@@ -140,7 +142,9 @@ def exposed(fleet: Fleet, job: Job, instance: Instance, facts: NodeFacts) -> Pro
 
 def _exposures(fleet: Fleet, job: Job, instance: Instance, facts: NodeFacts) -> Iterator[_Exposure]:
     """One for each port at most."""
-    sockets = own_sockets(instance, facts, own_pids(instance, facts)) or ()
+    sockets = own_sockets(instance, facts, own_pids(instance, facts)) if instance.bindings else ()
+    if not sockets:
+        return
     users = [i.node for i in job.instances if instance.service in i.after] + [*instance.peers]
     for port in dict.fromkeys(listen.port for listen in instance.bindings):
         listens = tuple(listen for listen in instance.bindings if listen.port == port)

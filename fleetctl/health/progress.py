@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from fleetctl.medians import median
 from fleetctl.model.facts import NodeFacts
-from fleetctl.model.jobs import Job
+from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.status import ServiceStatus
 from fleetctl.model.steps import StepReading, Steps
@@ -32,15 +32,27 @@ def with_progress(
     job: Job, statuses: Mapping[str, ServiceStatus], facts: Mapping[str, NodeFacts]
 ) -> dict[str, ServiceStatus]:
     """``statuses`` with how far each running instance is."""
+    own = {i.name: with_own_progress(i, statuses[i.name], facts.get(i.node)) for i in job.instances}
+    return compared(job, {**statuses, **own})
+
+
+def with_own_progress(
+    instance: Instance, status: ServiceStatus, told: NodeFacts | None
+) -> ServiceStatus:
+    """``status`` with how far the instance is, if it runs; others of its job do not count.
+
+    :param told: the facts of its node.
+    """
+    if status.state not in _RUNS or instance.command is None:
+        return status
+    key = (instance.job, instance.name)
+    progress = replace(_progress(told, key), cpus_busy=_rounded(_busy(told, key)))
+    return replace(status, progress=progress)
+
+
+def compared(job: Job, statuses: Mapping[str, ServiceStatus]) -> dict[str, ServiceStatus]:
+    """``statuses`` with how far each instance is behind the median of its service."""
     found = dict(statuses)
-    for instance in job.instances:
-        status = found[instance.name]
-        if status.state not in _RUNS or instance.command is None:
-            continue
-        told = facts.get(instance.node)
-        key = (instance.job, instance.name)
-        progress = replace(_progress(told, key), cpus_busy=_rounded(_busy(told, key)))
-        found[instance.name] = replace(status, progress=progress)
     for service in job.services.values():
         _compare([i.name for i in service.instances], found)
     return found

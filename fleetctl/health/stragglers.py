@@ -9,6 +9,7 @@ and nothing is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 from fleetctl.health.differences import differences
 from fleetctl.health.kinds.connection import ANSWER_INCOMPLETE
 from fleetctl.health.kinds.instances import STRAGGLER
-from fleetctl.medians import median
+from fleetctl.medians import MediansWithoutOne, median
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import Fix, Problem, ServiceStatus
@@ -71,18 +72,14 @@ def stragglers(
             and (steps := facts[i.node].steps.get((i.job, i.name)))
             and _enough(steps)
         }
-        paces = {name: _pace(steps) for name, steps in known.items()}
         heard = all(i.node in facts for i in service.instances)
+        peers = _Peers(known)
         for instance in service.instances:
             name = instance.name
             if name not in known or {name, instance.node} & excused:
                 continue
             before = standing.get(name)
-            theirs = [pace for other, pace in paces.items() if other != name]
-            peers: Mapping[str, Steps] = {}
-            if before or (known[name].quiet_s or 0.0) > STALLED_S:  # else they are not looked at
-                peers = {other: steps for other, steps in known.items() if other != name}
-            if how := _how(known[name], peers, theirs, elastic=job.elastic, lags=bool(before)):
+            if how := _how(name, peers, elastic=job.elastic, lags=before is not None):
                 others = [i for i in service.instances if i.name in known and i is not instance]
                 yield _problem(instance, how, statuses, facts, others, problems)
             elif before and not heard:
@@ -95,32 +92,67 @@ def _enough(steps: Steps) -> bool:
 
 
 class _Pace(Struct, frozen=True):
-    """Of an instance; made once, and compared with that of each other one."""
+    """How fast an instance is."""
 
     rate: float
-    """See :func:`_usual_rate`."""
+    """Steps per second."""
     slowdown: float | None
-    """See :func:`_slowdown`."""
+    """How many times as long as usual its last pauses were; None: not known."""
 
 
-def _how(
-    own: Steps,
-    peers: Mapping[str, Steps],
-    paces: Sequence[_Pace],
-    *,
-    elastic: bool,
-    lags: bool,
-) -> str:
-    """How an instance lags behind its ``peers``, as a clause; empty: it does not.
+class _Peers:
+    """The instances of a service whose steps are known. What all are compared with is found once,
+    not again for each."""
 
-    :param paces: of the peers.
+    def __init__(self, known: Mapping[str, Steps]) -> None:
+        self.known = known
+        self._paces = {name: _pace(steps) for name, steps in known.items()}
+        self._slowdowns = [p.slowdown for p in self._paces.values() if p.slowdown is not None]
+        self._of_rates = MediansWithoutOne(pace.rate for pace in self._paces.values())
+        self._of_slowdowns = MediansWithoutOne(self._slowdowns)
+
+    def rate_beside(self, name: str) -> float:
+        """The median of the rates of all but ``name``, of one other at least."""
+        return self._of_rates.without(self._paces[name].rate)
+
+    def slowdown_beside(self, name: str) -> float | None:
+        """The same of the slowdowns; None: fewer than two are known."""
+        own = self._paces[name].slowdown
+        if len(self._slowdowns) - (own is not None) < 2:
+            return None
+        return median(self._slowdowns) if own is None else self._of_slowdowns.without(own)
+
+    def longest_beside_s(self, name: str) -> float:
+        """The longest pause of any but ``name``; 0: there is no other."""
+        return next((pause_s for pause_s, other in self._longest if other != name), 0.0)
+
+    @cached_property
+    def _longest(self) -> list[tuple[float, str]]:
+        """The longest pause of each, the longest first; of two at most, so that one is another."""
+        found = ((max(steps.pauses_s), name) for name, steps in self.known.items())
+        return sorted(found, reverse=True)[:2]
+
+    @cached_property
+    def going(self) -> list[str]:
+        """Those that print steps now."""
+        return [
+            name
+            for name, steps in self.known.items()
+            if (steps.quiet_s or 0.0) <= max(STALLED_S / 2, 2 * median(steps.pauses_s))
+        ]
+
+
+def _how(name: str, peers: _Peers, *, elastic: bool, lags: bool) -> str:
+    """How instance ``name`` lags behind the others, as a clause; empty: it does not.
+
     :param lags: whether it did when it was last judged.
     """
+    own = peers.known[name]
     if lags:
-        return next(filter(None, (_still(was, peers, paces, elastic) for was in _lately(own))), "")
-    if how := _stalled(own, peers):  # that lasts by itself
+        return next(filter(None, (_still(name, was, peers, elastic) for was in _lately(own))), "")
+    if how := _stalled(name, own, peers):  # that lasts by itself
         return how
-    clauses = (_slower(was, paces, elastic=elastic) for was in _lately(own))
+    clauses = (_slower(name, was, peers, elastic=elastic) for was in _lately(own))
     how = next(clauses)
     return how if how and all(clauses) else ""
 
@@ -134,31 +166,27 @@ def _lately(own: Steps) -> Iterator[Steps]:
         yield was
 
 
-def _still(own: Steps, peers: Mapping[str, Steps], paces: Sequence[_Pace], elastic: bool) -> str:
+def _still(name: str, own: Steps, peers: _Peers, elastic: bool) -> str:
     """How one that lagged still does, though perhaps less."""
     if not _enough(own):
         return ""
     quiet_s = own.quiet_s or 0.0
-    if quiet_s > _patience_s(own, peers):
-        return _stalled(own, peers) or f"no new step for {duration(quiet_s)}"
-    return _slower(own, paces, elastic=elastic, times=STILL_SLOW, by_s=STILL_SLOWER_S)
+    if quiet_s > _patience_s(name, own, peers):
+        return _stalled(name, own, peers) or f"no new step for {duration(quiet_s)}"
+    return _slower(name, own, peers, elastic=elastic, times=STILL_SLOW, by_s=STILL_SLOWER_S)
 
 
-def _patience_s(own: Steps, peers: Mapping[str, Steps]) -> float:
+def _patience_s(name: str, own: Steps, peers: _Peers) -> float:
     """For how long it may be without a new step."""
-    longest_s = max(p for steps in (own, *peers.values()) for p in steps.pauses_s)
+    longest_s = max(*own.pauses_s, peers.longest_beside_s(name))
     return max(STALLED_S, STALLED_PAUSES * median(own.pauses_s), LONG_PAUSES * longest_s)
 
 
-def _stalled(own: Steps, peers: Mapping[str, Steps]) -> str:
+def _stalled(name: str, own: Steps, peers: _Peers) -> str:
     quiet_s = own.quiet_s or 0.0
-    if quiet_s <= STALLED_S or quiet_s <= _patience_s(own, peers):
+    if quiet_s <= STALLED_S or quiet_s <= _patience_s(name, own, peers):
         return ""
-    going = [
-        name
-        for name, steps in peers.items()
-        if (steps.quiet_s or 0.0) <= max(STALLED_S / 2, 2 * median(steps.pauses_s))
-    ]
+    going = [other for other in peers.going if other != name]
     if not going:
         return ""
     verb = "goes" if len(going) == 1 else "go"
@@ -166,8 +194,9 @@ def _stalled(own: Steps, peers: Mapping[str, Steps]) -> str:
 
 
 def _slower(
+    name: str,
     own: Steps,
-    paces: Sequence[_Pace],
+    peers: _Peers,
     *,
     elastic: bool,
     times: float = SLOW,
@@ -178,18 +207,18 @@ def _slower(
     Members of an elastic job may be of any speed, and may count the steps of all: such a one is
     slow if it became so.
     """
-    if len(paces) < 2 or len(own.readings) < READINGS:
+    if len(peers.known) < 3 or len(own.readings) < READINGS:
         return ""
     mine = _pace(own)
     if not elastic:
-        theirs = median(pace.rate for pace in paces)
+        theirs = peers.rate_beside(name)
         if mine.rate * times < theirs:
             return f"{mine.rate:.2g} steps/s, while the others make {theirs:.2g}"
-    usual = [pace.slowdown for pace in paces if pace.slowdown is not None]
-    if mine.slowdown is None or own.usual_pause_s is None or len(usual) < 2:
+    usual = peers.slowdown_beside(name)
+    if mine.slowdown is None or own.usual_pause_s is None or usual is None:
         return ""
     now_s = median(own.pauses_s[-READINGS:])
-    if mine.slowdown < times * max(1.0, median(usual)) or now_s - own.usual_pause_s < by_s:
+    if mine.slowdown < times * max(1.0, usual) or now_s - own.usual_pause_s < by_s:
         return ""
     return (
         f"it prints steps every {duration(now_s)} now, and did every "

@@ -27,25 +27,24 @@ LEADS_ASTRAY = frozenset(
 """Problems of a node for which its packets leave by another network than their target's."""
 
 
-def with_connections(
-    fleet: Fleet, job: Job, statuses: Mapping[str, ServiceStatus], facts: Mapping[str, NodeFacts]
-) -> dict[str, ServiceStatus]:
-    """Add each instance's connections to what it needs, and the network that they really use."""
-    found = dict(statuses)
-    for instance in job.instances:
-        told = facts.get(instance.node)
-        if told is None or told.connections is None or instance.name not in found:
-            continue
-        own = own_pids(instance, told)
-        ports = {listen.port for need in job.needs(instance) for listen in need.bindings}
-        mine = tuple(
-            _judged(fleet, job, instance, c)
-            for c in told.connections
-            if c.remote_port in ports and own.intersection(c.pids)
-        )
-        seen = mine or not own & told.foreign  # those of other users cannot be told apart
-        found[instance.name] = replace(found[instance.name], connections=mine if seen else None)
-    return found
+def with_own_connections(
+    fleet: Fleet, job: Job, instance: Instance, status: ServiceStatus, told: NodeFacts | None
+) -> ServiceStatus:
+    """Add an instance's connections to what it needs, and the network that they really use.
+
+    :param told: the facts of its node.
+    """
+    if told is None or told.connections is None:
+        return status
+    own = own_pids(instance, told)
+    ports = {listen.port for need in job.needs(instance) for listen in need.bindings}
+    mine = tuple(
+        _judged(fleet, job, instance, c)
+        for c in told.connections
+        if c.remote_port in ports and own.intersection(c.pids)
+    )
+    seen = mine or not own & told.foreign  # those of other users cannot be told apart
+    return replace(status, connections=mine if seen else None)
 
 
 def _judged(fleet: Fleet, job: Job, instance: Instance, c: TcpConnection) -> ConnectionStatus:

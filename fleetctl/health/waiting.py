@@ -23,9 +23,11 @@ def with_waiting(
     """
     active = any(s.state in ALIVE_STATES or s.state == "failed" for s in statuses.values())
     found = dict(statuses)
+    if not active or not any(status.state == "stopped" for status in statuses.values()):
+        return found
     for instance in (step.instance for step in plan(job, job.instances)):
         status = found[instance.name]
-        if not active or status.state != "stopped" or instance.command is None:
+        if status.state != "stopped" or instance.command is None:
             continue
         needs = job.needs(instance)
         missing = unmet(instance, needs, found)

@@ -10,9 +10,10 @@ from contextlib import AbstractContextManager, suppress
 from msgspec import structs
 
 from fleetctl.errors import LaunchError, LinkError
-from fleetctl.health.assess import Checked, assess, instance_status
+from fleetctl.health.assess import Checked, assess
 from fleetctl.health.kinds.machine import REQUIREMENT_MISSING
 from fleetctl.health.obstacles import obstacles
+from fleetctl.health.one_node import instance_status
 from fleetctl.health.orphans import orphans as orphans_on
 from fleetctl.health.port_problems import Taken, ports_taken
 from fleetctl.health.requirements import why_not_started

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from itertools import islice, pairwise
-from typing import Literal
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
@@ -44,7 +45,7 @@ class ExpectedReach(Struct, frozen=True):
     """``peer`` cannot be logged into and the job has nothing there: it may be asleep or away."""
 
 
-class Expectations(Struct, frozen=True):
+class Expectations(Struct, frozen=True, dict=True):
     """Everything derived from one nodes.yaml, in the order of its nodes."""
 
     routes: tuple[ExpectedRoute, ...]
@@ -53,10 +54,28 @@ class Expectations(Struct, frozen=True):
     reach: tuple[ExpectedReach, ...]
 
     def routes_of(self, node: str) -> tuple[ExpectedRoute, ...]:
-        return tuple(r for r in self.routes if r.node == node)
+        return self._routes_by_node.get(node, ())
 
     def reach_of(self, node: str) -> tuple[ExpectedReach, ...]:
-        return tuple(r for r in self.reach if r.node == node)
+        return self._reach_by_node.get(node, ())
+
+    @cached_property
+    def _routes_by_node(self) -> Mapping[str, tuple[ExpectedRoute, ...]]:
+        return _by_node(self.routes)
+
+    @cached_property
+    def _reach_by_node(self) -> Mapping[str, tuple[ExpectedReach, ...]]:
+        return _by_node(self.reach)
+
+
+_Expected = TypeVar("_Expected", ExpectedRoute, ExpectedReach)
+
+
+def _by_node(expected: Iterable[_Expected]) -> dict[str, tuple[_Expected, ...]]:
+    found: dict[str, list[_Expected]] = {}
+    for one in expected:
+        found.setdefault(one.node, []).append(one)
+    return {node: tuple(its) for node, its in found.items()}
 
 
 def derive(fleet: Fleet, job: Job | None = None) -> Expectations:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Literal
 
@@ -163,7 +164,7 @@ class TcpConnection(Struct, frozen=True):
     """Of the node's own end; 0: not known. By it one connection is told from the next."""
 
 
-class NetworkFacts(Struct, frozen=True):
+class NetworkFacts(Struct, frozen=True, dict=True):
     """The node's network. What is ``None`` or missing is not known; see ``unknown``."""
 
     interfaces: tuple[Interface, ...] | None = None
@@ -209,9 +210,13 @@ class NetworkFacts(Struct, frozen=True):
 
     def interface_of(self, address: IPv4Address) -> Interface | None:
         """The interface that has ``address``."""
-        return next(
-            (i for i in self.interfaces or () if any(a.ip == address for a in i.addresses)), None
-        )
+        return self._by_address.get(int(address))
+
+    @cached_property
+    def _by_address(self) -> Mapping[int, Interface]:
+        """The first one that has it."""
+        table = reversed(self.interfaces or ())
+        return {int(own): interface for interface in table for own in interface.addresses}
 
 
 class Reliability(Struct, frozen=True):

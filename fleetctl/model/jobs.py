@@ -6,6 +6,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Mapping
+from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Literal
 
@@ -89,7 +90,7 @@ class AtBoot(Struct, frozen=True):
     ways: tuple[BootWay, ...] = ()
 
 
-class Instance(Struct, frozen=True):
+class Instance(Struct, frozen=True, dict=True):
     """One service on one node, with every placeholder filled in."""
 
     job: str
@@ -153,7 +154,7 @@ class Instance(Struct, frozen=True):
     unranked: Instance | None = None
     """In an elastic job: itself without rank and world size; its hash is this one's."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.service}@{self.node}"
 
@@ -215,7 +216,7 @@ class Instance(Struct, frozen=True):
             return word if plain else None
         return None
 
-    @property
+    @cached_property
     def definition_hash(self) -> str:
         """Twelve hex digits that change whenever the definition changes.
 
@@ -321,7 +322,7 @@ class PrepareLog(Struct, frozen=True):
 LogSource = Instance | PrepareLog
 
 
-class Job(Struct, frozen=True):
+class Job(Struct, frozen=True, dict=True):
     """A set of services that are started and stopped together, in file order."""
 
     name: str
@@ -334,14 +335,20 @@ class Job(Struct, frozen=True):
     requires: tuple[Requirement, ...] = ()
     """Programs that each of its nodes needs."""
 
-    @property
+    @cached_property
     def instances(self) -> tuple[Instance, ...]:
         return tuple(i for service in self.services.values() for i in service.instances)
 
     def on(self, node: str) -> tuple[Instance, ...]:
         """The instances on ``node``."""
-        services = self.services.values()
-        return tuple([i for service in services for i in service.instances if i.node == node])
+        return self._by_node.get(node, ())
+
+    @cached_property
+    def _by_node(self) -> Mapping[str, tuple[Instance, ...]]:
+        found: dict[str, list[Instance]] = {}
+        for instance in self.instances:
+            found.setdefault(instance.node, []).append(instance)
+        return {node: tuple(instances) for node, instances in found.items()}
 
     @property
     def prepare_logs(self) -> tuple[PrepareLog, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
@@ -14,9 +14,12 @@ from msgspec.structs import replace
 
 from fleetctl.health.assess import assess
 from fleetctl.health.contact import Contact, Contacts, Key, contacts
+from fleetctl.health.judged import Judged
 from fleetctl.health.kinds.instances import STRAGGLER
 from fleetctl.health.network.quality import Degraded
+from fleetctl.health.one_node import beforehand
 from fleetctl.model.expectations import Expectations, derive
+from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
@@ -28,6 +31,7 @@ from fleetctl.undertakings import Snapshot
 LONGEST_PAUSE_S = 30.0
 """Longest pause between two attempts to reach a lost node, give or take ``_SPREAD``."""
 _SPREAD = 0.3
+_NOT_ASKED = Look()
 
 Attend = Callable[[Node, Wake], AsyncGenerator[Look, None]]
 """Yields looks at a node; ends after one that is an error, or when there are no more."""
@@ -75,12 +79,16 @@ class Watch:
         self._jobs = jobs
         self._derived: tuple[Fleet | None, dict[str, Expectations]] = None, {}
         """By job beside the first: what must be true of that fleet."""
+        self._known_of: list[Judged] = []
+        """What is kept of earlier snapshots, for each that must be true of the fleet."""
         self._wakes = {name: Wake() for name in fleet.nodes}
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
         self._degraded: frozenset[Degraded] = frozenset()
-        self._outages: dict[tuple[str, IPv4Address], int] = {}
+        self._outages: dict[str, dict[IPv4Address, int]] = {}
         """By node and address: the newest round of echoes while a finding broke the way there."""
+        self._without: dict[str, tuple[Look, Look]] = {}
+        """By node: its newest look, and the same without such rounds."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Watch:
@@ -112,6 +120,7 @@ class Watch:
             since = before.lost_at if before and before.error else None
             look = replace(look, lost_at=since or datetime.now(UTC))
         self._looks[node] = look
+        self._judge_beforehand(node)
         self.asked_s[node] = time.monotonic() - look.took_s
         if look.facts:
             self._heard_at[node] = look.facts.measured_at
@@ -174,16 +183,34 @@ class Watch:
                 raise error
 
     def _judged(self, name: str) -> Look:
-        """The newest look, without rounds of echoes in which a finding broke the way."""
-        look = self._looks.get(name, Look())
-        if look.facts is None or not self._outages:
+        """The newest look, without rounds of echoes in which a finding broke the way; the same
+        object while nothing of it changes."""
+        look = self._looks.get(name, _NOT_ASKED)
+        outages = self._outages.get(name)
+        if look.facts is None or not outages:
             return look
-        rounds = {
-            to: tuple(r for r in found if r.slot > self._outages.get((name, to), -1))
-            for to, found in look.facts.network.rounds.items()
-        }
-        network = replace(look.facts.network, rounds=rounds)
-        return replace(look, facts=replace(look.facts, network=network))
+        known = self._without.get(name)
+        if known is None or known[0] is not look:
+            known = self._without[name] = look, _without(look, look.facts, outages)
+        return known[1]
+
+    def _judge_beforehand(self, node: str) -> None:
+        """What the newest look shows by itself; a snapshot, which judges all nodes in one go, then
+        has less to do."""
+        for judged in self._known_of:
+            look = self._judged(node)
+            jobs = self._jobs or (None,)
+            beforehand(judged, jobs, judged.fleet.nodes[node], look, self._depth)
+
+    def _kept_of(self, fleet: Fleet, expectations: Expectations) -> Judged:
+        known = self._known_of
+        for judged in known:
+            if judged.fleet is fleet and judged.expectations is expectations:
+                return judged
+        # those of a fleet with other addresses, which DHCP gave, are of no use any more
+        known[:] = [judged for judged in known if judged.fleet is fleet][: len(self._jobs)]
+        known.append(Judged(fleet, expectations))
+        return known[-1]
 
     def _expected(self, job: Job | None) -> tuple[Fleet, Expectations]:
         fleet, expectations = self._known()
@@ -193,7 +220,9 @@ class Watch:
             self._derived = fleet, {}
         known = self._derived[1]
         if job.name not in known:
-            known[job.name] = derive(fleet, job)
+            derived = derive(fleet, job)
+            alike = (one for one in (expectations, *known.values()) if one == derived)
+            known[job.name] = next(alike, derived)  # what is found for one job goes for the other
         return fleet, known[job.name]
 
     def snapshot(
@@ -219,6 +248,7 @@ class Watch:
             standing=self._degraded,
             contacts=Contacts(self._contacts[job.name] if job else {}),
             lagging=self._lagging.get(job.name) if job else None,
+            judged=self._kept_of(fleet, expectations),
         )
         self._degraded = checked.degraded
         if job:
@@ -228,5 +258,19 @@ class Watch:
         for reach in checked.broken:
             known = checked.facts.get(reach.node)
             if known and (rounds := known.network.rounds.get(reach.to)):
-                self._outages[reach.node, reach.to] = rounds[-1].slot
+                outages = self._outages.setdefault(reach.node, {})
+                if outages.get(reach.to) != rounds[-1].slot:
+                    outages[reach.to] = rounds[-1].slot
+                    self._without.pop(reach.node, None)
         return Snapshot(checked, dict(self._heard_at), self.complete)
+
+
+def _without(look: Look, facts: NodeFacts, outages: Mapping[IPv4Address, int]) -> Look:
+    """``look`` without the rounds of echoes up to those of ``outages``; itself if it has none."""
+    rounds = {
+        to: tuple(r for r in found if r.slot > outages.get(to, -1))
+        for to, found in facts.network.rounds.items()
+    }
+    if rounds == facts.network.rounds:
+        return look
+    return replace(look, facts=replace(facts, network=replace(facts.network, rounds=rounds)))

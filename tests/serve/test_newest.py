@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from fleetctl.errors import UsageError
+from fleetctl.health.network import of_node
+from fleetctl.health.network.rows import Rows, firm_rows
 from fleetctl.model.facts import Workplace
 from fleetctl.model.jobs import Job
 from fleetctl.model.status import FleetStatus
@@ -55,6 +58,23 @@ def test_each_job_and_all_of_them_are_told() -> None:
         every = await told(newest, "all")
         assert (every.job, list(every.jobs)) == (None, ["train", "eval", "later"])
         assert [p.job for p in every.problems if p.code == "service-failed"] == ["eval"]
+
+    watching(Nodes(a=node(SERVER), b=node(TRAINS, failed=(EVALUATES,))), body)
+
+
+def test_the_network_is_judged_once_for_all_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the same must be true for each of them."""
+    made: list[str] = []
+
+    def counted(*args: Any) -> Rows:
+        made.append(args[2].name)
+        return firm_rows(*args)
+
+    monkeypatch.setattr(of_node, "firm_rows", counted)
+
+    async def body(newest: Newest, _: Watch) -> None:
+        assert [p.code for p in (await told(newest, "eval")).problems] == ["service-failed"]
+        assert made == ["a", "b"]
 
     watching(Nodes(a=node(SERVER), b=node(TRAINS, failed=(EVALUATES,))), body)
 

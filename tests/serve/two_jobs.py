@@ -71,10 +71,11 @@ class Nodes:
                 answers = {} if self.app is None else {("later", "app@pad"): self.app}
                 yield Look(answers=answers)
 
+        known = FLEET, derive(FLEET, jobs[0])
         return Watch(
             FLEET,
             jobs[0],
-            lambda: (FLEET, derive(FLEET, jobs[0])),
+            lambda: known,
             attend,
             interval_s=interval_s,
             depth="status",

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 
 from fleetctl.health.finding import Finding
+from fleetctl.health.judged import Judged
 from fleetctl.health.kinds.network import (
     ADDRESS_DUPLICATE,
     FORWARDING_OFF,
@@ -107,6 +108,14 @@ class Way:
     @property
     def forwarders(self) -> Sequence[str]:
         return self.stations[1:-1]
+
+
+def ways(judged: Judged) -> Mapping[ExpectedReach, Way]:
+    """Those of all that must, or must not, be reached."""
+    fleet, expectations = judged.fleet, judged.expectations
+    return judged.of(
+        "ways", (), lambda: {r: Way(fleet, expectations, r) for r in expectations.reach}
+    )
 
 
 def causes(way: Way, found: Sequence[Finding]) -> Iterator[int]:

@@ -89,7 +89,7 @@ def _by_end(
 
 def too_long(path: Path, standing: Collection[Place] = ()) -> bool:
     """Whether the round trip takes longer than it may."""
-    return _too_long(path, path.rtt_ms, standing)
+    return path.expected_rtt_ms is not None and _too_long(path, path.rtt_ms, standing)
 
 
 def _too_long(path: Path, rtt_ms: float | None, standing: Collection[Place]) -> bool:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from fleetctl.errors import LinkError
 from fleetctl.health import routing
 from fleetctl.health.finding import Finding
+from fleetctl.health.judged import Judged
 from fleetctl.health.kinds.connection import SSH_SECOND_WAY
 from fleetctl.health.kinds.network import (
     ADDRESS_MISSING,
@@ -21,21 +22,19 @@ from fleetctl.health.kinds.network import (
 from fleetctl.health.kinds.reachability import NO_INTERNET, NOT_ISOLATED, PACKET_LOSS
 from fleetctl.health.kinds.registry import FINDING_KINDS
 from fleetctl.health.network.across_nodes import problems_across_nodes
-from fleetctl.health.network.causes import Way, causes, lost_on
-from fleetctl.health.network.detours import marked
+from fleetctl.health.network.causes import causes, lost_on, ways
 from fleetctl.health.network.duplicates import strangers, talking, twins
-from fleetctl.health.network.findings import findings
+from fleetctl.health.network.of_node import OfNode, of_node, unknown_node
 from fleetctl.health.network.paths import Place, crossed_places, members
 from fleetctl.health.network.quality import Degraded, degraded
-from fleetctl.health.network.rows import Rows, compare
+from fleetctl.health.network.rows import Rows
 from fleetctl.health.network.unexplained import unexplained
-from fleetctl.health.network.warnings import warnings
 from fleetctl.health.remedies import steps
-from fleetctl.model.expectations import Expectations, ExpectedReach
+from fleetctl.model.expectations import ExpectedReach
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Depth
 from fleetctl.model.status import Fix, Problem
-from fleetctl.model.topology import Fleet, Node
+from fleetctl.model.topology import Node
 
 ASKED_SINCE = timedelta(seconds=5)
 """An answer that comes so long after a node was lost was asked for after that."""
@@ -75,8 +74,7 @@ class Diagnosis(Struct, frozen=True):
 
 
 def diagnose(
-    fleet: Fleet,
-    expectations: Expectations,
+    judged: Judged,
     facts: Mapping[str, NodeFacts],
     lost: Mapping[str, LinkError],
     depth: Depth,
@@ -84,7 +82,7 @@ def diagnose(
     second_ways: Mapping[str, SecondWay] | None = None,
     lost_at: Mapping[str, datetime] | None = None,
 ) -> Diagnosis:
-    """Explain all that is wrong with the network of ``fleet``.
+    """Explain all that is wrong with the fleet's network.
 
     :param facts: of the nodes that answered.
     :param lost: the nodes that could not be asked, with the reason.
@@ -92,17 +90,14 @@ def diagnose(
     :param second_ways: of the nodes that were not reached directly.
     :param lost_at: when watched nodes were lost: what others heard of them before is of no use.
     """
-    diagnosis = _Diagnosis(
-        fleet, expectations, facts, lost, depth, second_ways or {}, lost_at or {}
-    )
+    diagnosis = _Diagnosis(judged, facts, lost, depth, second_ways or {}, lost_at or {})
     return diagnosis.result(standing)
 
 
 class _Diagnosis:
     def __init__(
         self,
-        fleet: Fleet,
-        expectations: Expectations,
+        judged: Judged,
         facts: Mapping[str, NodeFacts],
         lost: Mapping[str, LinkError],
         depth: Depth,
@@ -111,29 +106,26 @@ class _Diagnosis:
     ) -> None:
         self.second_ways = second_ways
         self.lost_at = lost_at
-        self.fleet = fleet
-        self.expectations = expectations
+        self.judged = judged
+        self.fleet = judged.fleet
+        self.expectations = judged.expectations
         self.facts = facts
         self.lost = lost
-        self.rows = {
-            name: compare(fleet, expectations, node, facts.get(name), depth, self._why(node))
-            for name, node in fleet.nodes.items()
-        }
-        self.found = [
-            finding
-            for name, node in fleet.nodes.items()
+        self.own = {
+            name: of_node(judged, node, facts[name], depth)
             if name in facts
-            for finding in findings(fleet, node, facts[name], self.rows[name])
-        ]
-        self.rows = {
-            name: marked(rows, [f for f in self.found if f.node == name])
-            for name, rows in self.rows.items()
+            else unknown_node(judged, node, self._why(node))
+            for name, node in self.fleet.nodes.items()
         }
-        self.twins = tuple(twins(fleet, facts))
+        self.rows = {name: own.rows for name, own in self.own.items()}
+        self.found = [finding for own in self.own.values() for finding in own.found]
+        self.told = {name: own.told for name, own in self.own.items() if own.told}
+        told = tuple(self.told.values())
+        self.twins = judged.of("twins", told, lambda: tuple(twins(self.fleet, self.told)))
         self.twin_addresses = {address for twin in self.twins for address in twin.found}
         self.found = [*(f for f in self.found if not self._told_as_twin(f)), *self.twins]
         self.hit: dict[int, set[str]] = {
-            place: talking(expectations, finding)
+            place: talking(self.expectations, finding)
             for place, finding in enumerate(self.found)
             if finding.twin_of
         }
@@ -158,7 +150,7 @@ class _Diagnosis:
         elsewhere = self._elsewhere()
         merged = self._cables(elsewhere)
         broken = self._broken()
-        bad = dict(degraded(self.fleet, self.expectations, self.facts, broken, standing))
+        bad = dict(degraded(self.judged, self.facts, broken, standing))
         silent = list(
             self._unexplained(merged, {d.place for d in bad if d.code == PACKET_LOSS.code})
         )
@@ -168,13 +160,11 @@ class _Diagnosis:
         roots += [Root(p) for p in self._not_isolated()]
         roots += [Root(p) for p in self._second_ways(silent)]
         roots += [Root(p) for p in self._no_internet()]
-        for node in self.fleet.nodes.values():
-            if node.name in self.facts:
-                rows = self.rows[node.name]
-                for problem, found in warnings(self.fleet, node, self.facts[node.name], rows):
-                    roots.append(Root(self._with_fix(problem, found), tuple(found)))
-        roots += [Root(p) for p in problems_across_nodes(self.fleet, self.facts)]
-        roots += [Root(p) for p in strangers(self.fleet, self.facts, self.twin_addresses)]
+        roots += [root for name, own in self.own.items() for root in self._warned(name, own)]
+        roots += self._across_nodes()
+        roots += [
+            Root(p) for p in strangers(self.judged, self.told, self.facts, self.twin_addresses)
+        ]
         return Diagnosis(
             rows=self.rows,
             roots=tuple(roots),
@@ -190,7 +180,7 @@ class _Diagnosis:
     def _elsewhere(self) -> dict[str, tuple[str, ...]]:
         """Lost nodes that still answer others: their SSH or one network failed, not the machine."""
         answers: dict[str, list[str]] = {}
-        for name, rows in self.rows.items():
+        for name, rows in self.rows.items() if self.lost else ():
             for row in rows.reachability:
                 to = row.expected
                 if to.peer not in self.lost or to.to in self.twin_addresses:
@@ -263,8 +253,7 @@ class _Diagnosis:
     def _broken(self) -> frozenset[ExpectedReach]:
         """The ways that a finding breaks."""
         broken = set()
-        for reach in self.expectations.reach if self.found else ():
-            way = Way(self.fleet, self.expectations, reach)
+        for reach, way in ways(self.judged).items() if self.found else ():
             if next(causes(way, self.found), None) is not None:
                 broken.add(reach)
         return frozenset(broken)
@@ -281,7 +270,7 @@ class _Diagnosis:
                 reach = row.expected
                 if not (reach.expected and row.observed is False):
                     continue
-                way = Way(self.fleet, self.expectations, reach)
+                way = ways(self.judged)[reach]
                 explained = False
                 for place in causes(way, self.found):
                     explained = True
@@ -315,6 +304,17 @@ class _Diagnosis:
             problem = FINDING_KINDS[found[0].code].of(self.fleet, found, hit)
             yield Root(self._with_fix(problem, found), tuple(found))
 
+    def _warned(self, name: str, own: OfNode) -> tuple[Root, ...]:
+        if not own.warnings:
+            return ()
+
+        def make() -> tuple[Root, ...]:
+            return tuple(
+                Root(self._with_fix(problem, found), found) for problem, found in own.warnings
+            )
+
+        return self.judged.of(("warned", name), (own.warnings, self.facts[name]), make)
+
     def _with_fix(self, problem: Problem, found: Sequence[Finding]) -> Problem:
         name = problem.node
         if name is None or name not in self.facts:
@@ -345,6 +345,12 @@ class _Diagnosis:
                     targets=", ".join(f"{r.to} ({r.peer} on {r.network})" for r in reached),
                     evidence=f"ping: answers from {', '.join(str(r.to) for r in reached)}",
                 )
+
+    def _across_nodes(self) -> tuple[Root, ...]:
+        def make() -> tuple[Root, ...]:
+            return tuple(Root(p) for p in problems_across_nodes(self.fleet, self.told))
+
+        return self.judged.of("across nodes", tuple(self.told.values()), make)
 
     def _second_ways(self, silent: Sequence[ExpectedReach]) -> Iterator[Problem]:
         """The nodes whose direct way is silent, unless a problem of a control network tells why."""

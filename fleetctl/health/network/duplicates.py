@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from ipaddress import IPv4Address
 
 from fleetctl.health.finding import Finding
+from fleetctl.health.judged import Judged
 from fleetctl.health.kinds.network import ADDRESS_DUPLICATE
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
@@ -51,7 +53,10 @@ def talking(expectations: Expectations, twin: Finding) -> set[str]:
 
 
 def strangers(
-    fleet: Fleet, facts: Mapping[str, NodeFacts], told: set[IPv4Address]
+    judged: Judged,
+    told: Mapping[str, NodeFacts],
+    facts: Mapping[str, NodeFacts],
+    twins: set[IPv4Address],
 ) -> Iterator[Problem]:
     """Machines outside the fleet that answer for a node's address, by the nodes' neighbour tables.
 
@@ -61,25 +66,20 @@ def strangers(
     explains it, too: it counts as a warning, and only if that address just answered a ping. So does
     any on Wi-Fi, where a repeater in front of one node alone cannot be told from another machine.
 
-    :param told: addresses that two nodes have by their own words.
+    :param told: the interfaces of all nodes of ``facts``, as objects that stay the same.
+    :param twins: addresses that two nodes have by their own words.
     """
-    owners = _owners(fleet)
-    machines = {
-        interface.mac
-        for known in facts.values()
-        for interface in known.network.interfaces or ()
-        if interface.mac
-    }
+    fleet = judged.fleet
+    owners = judged.of("owners", (), lambda: _owners(fleet))
+    machines = judged.of("machines", tuple(told.values()), lambda: _machines(told.values()))
     seen: dict[IPv4Address, list[tuple[str, Neighbour]]] = {}
     for name, known in facts.items():
-        table = [n for n in known.network.neighbours or () if n.state == "known" and n.mac]
-        answering = Counter((n.interface, n.mac) for n in table)
-        for entry in table:
+        table = known.network.neighbours or ()
+        others = partial(_of_others, table, machines)
+        for entry in judged.of(("others", name), (table, machines), others):
             owner, _network = owners.get(entry.address, ("", ""))
             if (
-                entry.mac not in machines
-                and answering[entry.interface, entry.mac] == 1
-                and entry.address not in told
+                entry.address not in twins
                 and _tells_macs(facts.get(owner), entry.address)
                 and (entry.reachable or _answered(known, entry.address))
             ):
@@ -88,6 +88,23 @@ def strangers(
         owner, network = owners[address]
         sure = fleet.networks[network].kind != "wifi" and any(e.reachable for _, e in entries)
         yield _stranger(facts[owner], owner, network, address, entries, sure=sure)
+
+
+def _machines(told: Iterable[NodeFacts]) -> frozenset[str]:
+    """The hardware addresses of all nodes."""
+    return frozenset(
+        interface.mac
+        for known in told
+        for interface in known.network.interfaces or ()
+        if interface.mac
+    )
+
+
+def _of_others(table: Sequence[Neighbour], machines: Collection[str]) -> tuple[Neighbour, ...]:
+    """The entries of machines outside the fleet that answer for one address."""
+    known = [n for n in table if n.state == "known" and n.mac]
+    answering = Counter((n.interface, n.mac) for n in known)
+    return tuple(n for n in known if n.mac not in machines and answering[n.interface, n.mac] == 1)
 
 
 def _stranger(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from msgspec import Struct
 
-from fleetctl.health.network.causes import Way
+from fleetctl.health.judged import Judged
+from fleetctl.health.network.causes import Way, ways
 from fleetctl.medians import median_low
 from fleetctl.model.expectations import Expectations, ExpectedReach
-from fleetctl.model.facts import NodeFacts
+from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import EchoRound
 from fleetctl.model.topology import Fleet, Node
 
@@ -69,23 +71,29 @@ class Path(Struct, frozen=True):
 
 
 def paths(
-    fleet: Fleet,
-    expectations: Expectations,
-    facts: Mapping[str, NodeFacts],
-    broken: Collection[ExpectedReach],
+    judged: Judged, facts: Mapping[str, NodeFacts], broken: Collection[ExpectedReach]
 ) -> list[Path]:
     """The paths that can be judged: several echoes were sent, and not all of them lost.
 
     :param broken: what a finding breaks already; packets may take another way there.
     """
-    found, sizes = [], members(fleet)
-    for reach in expectations.reach:
-        rounds = _rounds(facts.get(reach.node), reach)
-        if rounds and reach.expected and reach not in broken:
-            path = _path(fleet, sizes, Way(fleet, expectations, reach), reach, rounds)
-            if path.hops:
-                found.append(path)
+    fleet, found = judged.fleet, []
+    sizes = judged.of("members", (), lambda: members(fleet))
+    for place, (reach, way) in enumerate(ways(judged).items()):
+        known = facts.get(reach.node)
+        if known is None or not reach.expected or (broken and reach in broken):
+            continue
+        told = partial(_told, fleet, sizes, way, reach, known.network)
+        if path := judged.of(("path", place), (known.network,), told):
+            found.append(path)
     return found
+
+
+def _told(
+    fleet: Fleet, sizes: Mapping[str, int], way: Way, reach: ExpectedReach, network: NetworkFacts
+) -> Path | None:
+    rounds = _rounds(network, reach)
+    return _path(fleet, sizes, way, reach, rounds) if rounds and way.hops else None
 
 
 def members(fleet: Fleet) -> Mapping[str, int]:
@@ -105,12 +113,10 @@ def crossed_places(way: Way, sizes: Mapping[str, int]) -> frozenset[Place]:
     return frozenset(found)
 
 
-def _rounds(facts: NodeFacts | None, reach: ExpectedReach) -> tuple[EchoRound, ...]:
-    if facts is None:
-        return ()
-    rounds = facts.network.rounds.get(reach.to)
+def _rounds(network: NetworkFacts, reach: ExpectedReach) -> tuple[EchoRound, ...]:
+    rounds = network.rounds.get(reach.to)
     if rounds is None:
-        echo = facts.network.echoes.get(reach.to)
+        echo = network.echoes.get(reach.to)
         rounds = (EchoRound(0, echo.sent, echo.received, echo.rtt_min_ms),) if echo else ()
     judged = sum(r.sent for r in rounds) > 1 and any(r.received for r in rounds)
     return rounds if judged else ()

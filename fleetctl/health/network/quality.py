@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from msgspec import Struct
 
+from fleetctl.health.judged import Judged
 from fleetctl.health.kinds.reachability import PACKET_LOSS, RTT_HIGH
 from fleetctl.health.network.delays import Slow, slow_places, too_long
 from fleetctl.health.network.loss import Lossy, doubtful_losses, lossy_places
@@ -29,8 +30,7 @@ class Degraded(Struct, frozen=True):
 
 
 def degraded(
-    fleet: Fleet,
-    expectations: Expectations,
+    judged: Judged,
     facts: Mapping[str, NodeFacts],
     broken: Collection[ExpectedReach],
     standing: Collection[Degraded] = (),
@@ -40,8 +40,10 @@ def degraded(
     :param broken: the ways that a finding breaks already.
     :param standing: what was a problem before; it is over only when it is clearly better.
     """
-    found = paths(fleet, expectations, facts, broken)
-    blamed = blamed_first(expectations, fleet.nodes.values())
+    fleet, found = judged.fleet, paths(judged, facts, broken)
+    blamed = judged.of(
+        "blamed", (), lambda: blamed_first(judged.expectations, fleet.nodes.values())
+    )
     known = [s.place for s in standing if s.code == PACKET_LOSS.code]
     for lossy in lossy_places(found, blamed, known):
         yield Degraded(PACKET_LOSS.code, lossy.place), _loss(fleet, lossy, blamed)
@@ -54,7 +56,7 @@ def doubtful(
     fleet: Fleet, expectations: Expectations, facts: Mapping[str, NodeFacts]
 ) -> dict[str, frozenset[IPv4Address]]:
     """By node: the addresses that a check asks a second time before it calls a link bad."""
-    found = paths(fleet, expectations, facts, ())
+    found = paths(Judged(fleet, expectations), facts, ())
     lossy = doubtful_losses(found)
     again: dict[str, set[IPv4Address]] = {}
     for path in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from msgspec import Struct
@@ -148,28 +149,35 @@ def compare(
 
     :param why_unknown: the reason given in every row if there are no facts.
     """
+    if facts is not None:
+        firm = firm_rows(fleet, expectations, node, facts)
+        return with_measured(firm, facts, expectations.reach_of(node.name), depth)
+    addresses, default = _expected(fleet, node)
     routes = expectations.routes_of(node.name)
-    reach = expectations.reach_of(node.name)
-    forwards = node.name in expectations.forwarding
-    addresses = [
-        AddressRow(fleet.networks[name], node.addresses.get(name), leased=name in node.leased)
-        for name in node.networks
-    ]
-    default = [RouteRow(None)] if has_default(fleet, node) else []
-    if facts is None:
-        return Rows(
-            addresses=tuple(
-                _with(row, reason=why_unknown, kept=Kept(None, why_unknown)) for row in addresses
-            ),
-            routes=tuple(
-                _with(row, reason=why_unknown, kept=Kept(None, why_unknown))
-                for row in [*map(RouteRow, routes), *default]
-            ),
-            forwarding=ForwardingStatus(
-                expected=forwards, reason=why_unknown, persistent_reason=why_unknown
-            ),
-            reachability=tuple(ReachRow(r, reason=why_unknown) for r in reach),
-        )
+    return Rows(
+        addresses=tuple(
+            _with(row, reason=why_unknown, kept=Kept(None, why_unknown)) for row in addresses
+        ),
+        routes=tuple(
+            _with(row, reason=why_unknown, kept=Kept(None, why_unknown))
+            for row in [*map(RouteRow, routes), *default]
+        ),
+        forwarding=ForwardingStatus(
+            expected=node.name in expectations.forwarding,
+            reason=why_unknown,
+            persistent_reason=why_unknown,
+        ),
+        reachability=tuple(
+            ReachRow(r, reason=why_unknown) for r in expectations.reach_of(node.name)
+        ),
+    )
+
+
+def firm_rows(fleet: Fleet, expectations: Expectations, node: Node, facts: NodeFacts) -> Rows:
+    """Those of :func:`compare` that are seldom another than before: without the pings, and without
+    what goes through ports."""
+    addresses, default = _expected(fleet, node)
+    routes = expectations.routes_of(node.name)
     return Rows(
         addresses=tuple(
             _with(row, kept=address_kept(node, facts, row.network))
@@ -182,9 +190,38 @@ def compare(
                 for _ in default
             ),
         ),
-        forwarding=_forwarding(facts, forwards),
+        forwarding=_forwarding(facts, node.name in expectations.forwarding),
+        reachability=(),
+    )
+
+
+def with_measured(
+    firm: Rows, facts: NodeFacts, reach: Sequence[ExpectedReach], depth: Depth
+) -> Rows:
+    """``firm`` rows with what is measured anew in each look.
+
+    :param reach: what is expected of the node.
+    """
+    use = facts.network.use
+    return _with(
+        firm,
+        addresses=tuple(
+            _with(row, use=use.get(row.interface.name)) if row.interface else row
+            for row in firm.addresses
+        )
+        if use
+        else firm.addresses,
         reachability=tuple(_reach(facts, r, depth) for r in reach),
     )
+
+
+def _expected(fleet: Fleet, node: Node) -> tuple[list[AddressRow], list[RouteRow]]:
+    """Rows of the node's addresses, and of its default route if one is expected."""
+    addresses = [
+        AddressRow(fleet.networks[name], node.addresses.get(name), leased=name in node.leased)
+        for name in node.networks
+    ]
+    return addresses, [RouteRow(None)] if has_default(fleet, node) else []
 
 
 def has_default(fleet: Fleet, node: Node) -> bool:
@@ -202,7 +239,7 @@ def _address(facts: NodeFacts, row: AddressRow) -> AddressRow:
     interface = facts.network.interface_of(expected)
     if interface is None:
         return _with(row, ok=False, reason="no interface has it")
-    row = _with(row, interface=interface, use=facts.network.use.get(interface.name))
+    row = _with(row, interface=interface)
     if not interface.up:
         why = f"{interface.name} {state_of(interface)}"
         return _with(row, ok=False, reason=why)

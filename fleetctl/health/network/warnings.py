@@ -29,11 +29,12 @@ from fleetctl.model.topology import Fleet, Node, supported_os
 CLOCK_SKEW_S = 5.0
 """So far may a clock be off, beyond what the measurement leaves open."""
 
+Warned = tuple[Problem, tuple[Finding, ...]]
+"""A warning, and the findings behind it."""
 
-def warnings(
-    fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows
-) -> Iterator[tuple[Problem, tuple[Finding, ...]]]:
-    """The warnings about one node that answered, each with the findings behind it."""
+
+def warnings(fleet: Fleet, node: Node, facts: NodeFacts, rows: Rows) -> Iterator[Warned]:
+    """The warnings about one node that answered."""
     for kind, found in _findings(fleet, node, facts, rows):
         yield kind.of(fleet, found), found
     for problem in _elsewhere(node, facts, rows):
