@@ -1,15 +1,15 @@
 """The dashboard's keys: from the key to what it draws, with everything on, and under load.
 
 ``python benchmarks/dashboard_keys.py [PART ...] [--seconds 20] [--rounds 20]``; the parts are 5,
-50 and 200, numbers of nodes, lines, and simulated.
+50 and 200, numbers of nodes, lines, simulated and simulated-50.
 
 The real program in a terminal of 200x50 cells, which has the third pane, with its history on the
 disk. In one run of each part: first paint, the processor time while nothing happens, then keys;
 each is timed until that has arrived at the terminal which only this key can cause. ``lines``: five
 nodes run a job that writes 10,000 lines a second on each; the lines go through tmux, the log's
 file and SSH, as in a real fleet. That part has no idle time, but the processor time of its load.
-``simulated``: 200 nodes which are values in the dashboard's process, for two processors are too few
-for 200 SSH servers; connections and their cost are left out, all else is there.
+``simulated``: 200 nodes, or 50, which are values in the dashboard's process, for two processors
+are too few for 200 SSH servers; connections and their cost are left out, all else is there.
 
 The dashboard has priority over all else on this machine, so that times are its own; the processor
 time of a key is given, too.
@@ -42,11 +42,14 @@ SETTLE_S = 12.0
 KEY_PAUSE_S = 0.2
 """Longer than the third pane takes to follow: its answer to one key is not taken for the next."""
 LINES, SIMULATED = "lines", "simulated"
-COUNTS = {LINES: 5, SIMULATED: 200}
+SIMULATED_50 = "simulated-50"
+COUNTS = {LINES: 5, SIMULATED: 200, SIMULATED_50: 50}
+MORE = {SIMULATED: b"0", SIMULATED_50: b"04"}
+"""What is typed after an n so that fewer names have it."""
 RATE = 10_000
 WRITERS_NICE = -10
 """The lines have to come: only the dashboard goes before those that write them."""
-PARTS = (*map(str, IDLE_TARGETS), LINES, SIMULATED)
+PARTS = (*map(str, IDLE_TARGETS), LINES, SIMULATED, SIMULATED_50)
 
 
 def part(servers: Loopback, name: str, seconds: float, rounds: int) -> None:
@@ -58,12 +61,15 @@ def part(servers: Loopback, name: str, seconds: float, rounds: int) -> None:
         command = shlex.join((sys.executable, str(writer), "rate", str(RATE)))
     path = servers.nodes_yaml(min(count, len(servers.hosts)), command)
     argv: tuple[str, ...] = (*FLEETCTL, "-f", str(path))
-    if name == SIMULATED:
+    simulated = name.startswith(SIMULATED)
+    if simulated:
         argv = (sys.executable, str(Path(__file__).with_name("simulated.py")), str(count))
     with dashboard(argv, servers.folder) as screen:  # it is not counted: it compiles
         screen.until(r"Topology.*Nodes.*Logs.*Problems", HEARD_TIMEOUT_S)
-    with_what = {LINES: f", {count * RATE:,} lines a second", SIMULATED: ", simulated"}
-    say(f"{count} nodes{with_what.get(name, '')}; {machine_load()}")
+    with_what = ", simulated" if simulated else ""
+    if name == LINES:
+        with_what = f", {count * RATE:,} lines a second"
+    say(f"{count} nodes{with_what}; {machine_load()}")
     if name == LINES:
         environ = environment(servers.folder)
         if run((*argv, "start", "--no-check"), env=environ).exit_code != 0:
@@ -85,7 +91,7 @@ def part(servers: Loopback, name: str, seconds: float, rounds: int) -> None:
                 f"{share:.1f} % of a core")  # fmt: skip
         read = bytes_read(servers, path) if name == LINES else 0
         before = time.perf_counter()
-        keys(screen, asked(simulated=name == SIMULATED), rounds)
+        keys(screen, asked(MORE.get(name, b"4")), rounds)
         if read:
             lines = (bytes_read(servers, path) - read) / 81 / (time.perf_counter() - before)
             say(f"  {lines:,.0f} lines a second were written meanwhile")
@@ -113,7 +119,7 @@ def share_of(pid: int, seconds: float) -> float:
     return 100 * (cpu_s(pid) - before) / (time.perf_counter() - began)
 
 
-def asked(*, simulated: bool) -> list[tuple[str, bytes, str]]:
+def asked(more: bytes) -> list[tuple[str, bytes, str]]:
     """Keys in their order: what for, what is typed, and its answer; they end where they began."""
     return [
         ("cursor down", b"j", r"x stop \w+(@| on )"),
@@ -124,7 +130,7 @@ def asked(*, simulated: bool) -> list[tuple[str, bytes, str]]:
         ("no marks", b"\x1b", r"─ Nodes( ·[^─]*)? ─"),
         ("open the field", b"/", r"part of a name|▁▁▁▁"),
         ("filter", b"n", r"Nodes · \d+ of"),
-        ("filter more", b"0" if simulated else b"4", r"Nodes · \d+ of"),
+        ("filter more", more, r"Nodes · \d+ of"),
         ("all again", b"\x1b", r"─ Nodes( ·[^─]*)? ─"),
         ("sort", b"S", r"Nodes · worst first"),
         ("sort again", b"SSS", r"─ Nodes( ·[^─]*)? ─"),
@@ -177,7 +183,7 @@ def main() -> None:
     parts = given.parts or PARTS
     if unknown := set(parts) - set(PARTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
-    real = [COUNTS.get(name) or int(name) for name in parts if name != SIMULATED]
+    real = [COUNTS.get(name) or int(name) for name in parts if not name.startswith(SIMULATED)]
     with loopback(max(real, default=1)) as servers:
         go_first()
         for name in parts:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import (
     AsyncGenerator,
     Awaitable,
     Callable,
-    Iterator,
     Mapping,
     Sequence,
 )
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
+from fleetctl.connected_fleet import ConnectedFleet
 from fleetctl.errors import LinkError
-from fleetctl.link.links import Links
 from fleetctl.link.mistakes import of_node
 from fleetctl.logs.events import LogEvent, PastLog, Wanted
 from fleetctl.model.actions import Told
 from fleetctl.model.bench import PastBench
 from fleetctl.model.delivery import Delivery
-from fleetctl.model.events import Actor
 from fleetctl.model.execution import ExecutionEvent
-from fleetctl.model.expectations import derive
 from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.pages import Page
@@ -36,118 +31,22 @@ from fleetctl.model.questions import Depth
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.model.syncing import NodeSync
-from fleetctl.model.topology import Fleet, Node
-from fleetctl.noting.noting import Noting, places
+from fleetctl.model.topology import Node
+from fleetctl.noting.noting import places
 from fleetctl.service import BENCH_S, Action, Answered, Attached, Read, Report, WantedOrphans
 from fleetctl.undertakings import Benching, Repairs, Tunnel
 
 if TYPE_CHECKING:
     from fleetctl.health.assess import Checked
-    from fleetctl.launch.launcher import Launcher
-    from fleetctl.observe.former import FormerNodes
-    from fleetctl.observe.observer import Observer
     from fleetctl.observe.watch import Watch
 
 
-class LiveFleet:
+class LiveFleet(ConnectedFleet):
     """:class:`fleetctl.service.FleetService` over SSH and tmux.
 
     Modules that only some commands need are imported in their methods, which makes the others
     quicker: what looks at nodes and judges them is a third of all.
     """
-
-    def __init__(
-        self,
-        fleet: Fleet,
-        job: Job | None,
-        beside: LiveFleet | None = None,
-        *,
-        warm: bool = False,
-        by: Callable[[], Actor] | None = None,
-        tell: Callable[[str], object] = lambda _: None,
-    ) -> None:
-        """
-        :param beside: the same fleet with another job, whose connections this one uses.
-        :param warm: use the connections of a `fleetctl serve` of this user, where it has them.
-        :param by: tells who acts; None: actions are not noted on the nodes.
-        :param tell: takes a sentence for the user where one could not be noted.
-        """
-        self.fleet = fleet
-        """As in nodes.yaml; what ``observer`` has knows the addresses that DHCP gave, too."""
-        self.job = job
-        self.links: Links = beside.links if beside else Links(fleet, warm=warm)
-        self.noting: Noting = beside.noting if beside else Noting(fleet.name, self.links, by, tell)
-        self._all: list[LiveFleet] = beside._all if beside else []
-        """Those that share the connections, this one included."""
-        self._all.append(self)
-        self._expectations = derive(fleet, job)
-        self._changing: set[asyncio.Task[Any]] = set()
-        """Tasks that are changing something on a node."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        mine = asyncio.current_task()
-        open_tasks = {task for one in self._all for task in one._open_tasks if task is not mine}
-        for task in open_tasks:
-            task.cancel()
-        await asyncio.gather(*open_tasks, return_exceptions=True)
-        await self.noting.close()
-        await self.links.close()
-        for one in self._all:
-            if "_former" in vars(one):
-                await one._former.links.close()
-
-    @property
-    def _open_tasks(self) -> set[asyncio.Task[Any]]:
-        looking = self._launcher.looking if "_launcher" in vars(self) else set()
-        return {*looking, *self._changing}
-
-    def with_job(self, job: Job) -> LiveFleet:
-        found = (one for one in self._all if one.job and one.job.name == job.name)
-        return next(found, None) or LiveFleet(self.fleet, job, beside=self)
-
-    def renewed(self, fleet: Fleet, job: Job | None) -> LiveFleet:
-        """The same nodes with other jobs, over the same connections, which are its own from now on:
-        this one is no longer to be used."""
-        found = LiveFleet(fleet, job, beside=self)
-        self._all[:] = [found]
-        return found
-
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """A context for changing something on a node: while the current task is inside,
-        :meth:`__aexit__` cancels it and waits for its end before it closes the connections."""
-        task = asyncio.current_task()
-        assert task
-        self._changing.add(task)
-        try:
-            yield
-        finally:
-            self._changing.discard(task)
-
-    @cached_property
-    def observer(self) -> Observer:
-        return self._observer_of(())
-
-    def _observer_of(self, beside: Sequence[Job]) -> Observer:
-        from fleetctl.observe.observer import Observer
-
-        return Observer(self.fleet, self.job, self._expectations, self.links, beside)
-
-    @cached_property
-    def _former(self) -> FormerNodes:
-        from fleetctl.observe.former import FormerNodes
-
-        return FormerNodes(self.fleet)
-
-    def has_former_nodes(self) -> bool:
-        """Whether something was started on nodes that are no longer in nodes.yaml: one look at the
-        fleet asks them, too, a watch does not."""
-        from fleetctl.observe.started_nodes import StartedNodes
-
-        return bool(StartedNodes(self.fleet.name).former(self.fleet.nodes))
 
     # asking
 
@@ -275,19 +174,6 @@ class LiveFleet:
         noted = self.noting.noted("send", places(chosen), self._job_name)
         with self.changing():
             return await to.all(chosen, noted, lambda i: to.send(i, text))
-
-    @cached_property
-    def _launcher(self) -> Launcher:
-        from fleetctl.launch.launcher import Launcher
-
-        return Launcher(
-            self.fleet,
-            self.job,
-            self.links,
-            self.observer,
-            self._former,
-            self.changing,
-        )
 
     # logs and windows
 

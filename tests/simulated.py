@@ -463,7 +463,7 @@ class SimulatedFleet(ScriptedLinks):
     def service(self, job: Job | None = None) -> LiveFleet:
         """The service of both front ends, over these links."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("fleetctl.fleet.Links", lambda _, warm: self)
+            patch.setattr("fleetctl.connected_fleet.Links", lambda _, warm: self)
             return LiveFleet(self.fleet, job)
 
     async def status(self, instance: Instance) -> ServiceStatus:

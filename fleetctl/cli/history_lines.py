@@ -21,7 +21,6 @@ GAP_S = 90.0
 """What is no longer is no gap."""
 _GAPS_TOLD = 3
 _MANY = 4
-_ASCII_BARS = str.maketrans("▁▂▃▄▅▆▇█", "_.-~=+*#")
 
 
 def history_lines(found: Found, *, more: bool) -> Iterator[str]:
@@ -59,7 +58,7 @@ def _group(found: Found, metric: str, members: Sequence[Series], bar_wide: int) 
     since_s, until_s = found.since.timestamp(), found.until.timestamp()
     rows = []
     for name, points in _rows(found, members):
-        drawn = _plain(bars(metric, columns(points, since_s, until_s, bar_wide)))
+        drawn = plain(bars(metric, columns(points, since_s, until_s, bar_wide)))
         rows.append((_short(name), drawn, *_figures(metric, points)))
     over = "OVER TIME".ljust(bar_wide)
     if metric == "state":
@@ -122,12 +121,6 @@ def _problems(found: Found) -> list[str]:
 
 def _short(name: str) -> str:
     return name if len(name) <= _NAME else name[: _NAME - 1] + plain("…")
-
-
-def _plain(drawn: str) -> str:
-    """With other bars where the terminal lacks these."""
-    told = plain("▁")
-    return drawn if told == "▁" else plain(drawn.translate(_ASCII_BARS))
 
 
 def _at(at_s: float) -> datetime:

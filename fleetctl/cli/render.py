@@ -14,6 +14,7 @@ from fleetctl.marks import Mark, Tone, mark
 from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
 from fleetctl.quantities import count, duration
 from fleetctl.words.afterwards import postmortem_commands
+from fleetctl.words.ascii_text import in_ascii
 from fleetctl.words.jobs import job_parts
 from fleetctl.words.problems import groups, nodes_of
 from fleetctl.words.system import disk_free, load, memory, uptime
@@ -25,7 +26,6 @@ _COLOURS: Mapping[Tone, str | None] = {
     "busy": "cyan",
     "quiet": None,
 }
-_ASCII = str.maketrans("●▲◐↻○□✖·→", "*!~r-=x.>")
 _PREFIX_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
 
 
@@ -42,12 +42,12 @@ def style(text: str, colour: str | None, *, bold: bool = False, err: bool = Fals
 
 
 def plain(text: str, err: bool = False) -> str:
-    """``text`` with ASCII marks where the stream's encoding lacks the others."""
+    """``text``, in ASCII where the stream's encoding lacks something of it."""
     stream = sys.stderr if err else sys.stdout
     try:
         text.encode(stream.encoding or "ascii")
     except UnicodeEncodeError:
-        text = text.translate(_ASCII).encode(stream.encoding or "ascii", "replace").decode()
+        return in_ascii(text)
     return text
 
 

@@ -23,7 +23,7 @@ from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.status import Fix, Problem, ServiceStatus
 from fleetctl.model.steps import Steps
-from fleetctl.quantities import NAMED, duration, first_ones
+from fleetctl.quantities import duration, first_ones
 
 READINGS = 3
 """So many steps must be known of an instance, with their times."""
@@ -35,6 +35,8 @@ STALLED_PAUSES = 10
 """Nor before this many of its own pauses between two lines with steps."""
 LONG_PAUSES = 3
 """Nor before this many of the longest pause of any instance of its service."""
+_OTHERS = 2
+"""So many of those that go on are named."""
 SLOW = 2.0
 """It is slow if it takes so many times as long as the others."""
 SLOWER_S = 2.0
@@ -190,7 +192,7 @@ def _stalled(name: str, own: Steps, peers: _Peers) -> str:
     if not going:
         return ""
     verb = "goes" if len(going) == 1 else "go"
-    return f"no new step for {duration(quiet_s)}, while {first_ones(going)} {verb} on"
+    return f"no new step for {duration(quiet_s)}, while {first_ones(going, _OTHERS)} {verb} on"
 
 
 def _slower(
@@ -262,7 +264,7 @@ def _problem(
             evidence += f", {progress.behind_steps} behind the median"
     if not found:
         evidence += "; no difference is known in its load, memory, swap, heat, power or links"
-    if len(peers) > NAMED:  # of which the summary names the first ones
+    if len(peers) > _OTHERS:  # of which the summary names the first ones
         evidence += f"; compared with {', '.join(i.name for i in peers)}"
     return STRAGGLER.problem(
         instance.node,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
@@ -22,15 +21,13 @@ from textual.theme import BUILTIN_THEMES
 
 from fleetctl import demo
 from fleetctl.link.mistakes import told
-from fleetctl.model.events import Event
 from fleetctl.model.jobs import Instance, Job
-from fleetctl.model.repairs import StepOutcome
 from fleetctl.model.sudo import SudoPassword
 from fleetctl.quantities import count
 from fleetctl.service import FleetService
 from fleetctl.tui import clipboard, own_keys
-from fleetctl.tui.acting import Acting
 from fleetctl.tui.background import in_background
+from fleetctl.tui.changing import Changing
 from fleetctl.tui.driver import KeyDriver
 from fleetctl.tui.following import Following
 from fleetctl.tui.guide import Guide
@@ -40,8 +37,6 @@ from fleetctl.tui.known import Known
 from fleetctl.tui.lending import Lending
 from fleetctl.tui.limits import Limits
 from fleetctl.tui.messages import (
-    JobActionEnded,
-    JobProgressed,
     LogsArrived,
     SnapshotTaken,
     SourceFailed,
@@ -52,14 +47,12 @@ from fleetctl.tui.palettes import OURS, visible
 from fleetctl.tui.past.stretch import Stretch, Wanted
 from fleetctl.tui.preferences import FILE, Preferences, read
 from fleetctl.tui.recording import Recording
-from fleetctl.tui.repairing import Repairing
 from fleetctl.tui.rereading import NodesFile, Rereading
 from fleetctl.tui.screen_text import write_screen
 from fleetctl.tui.screens.dashboard import Dashboard
 from fleetctl.tui.seen import Seen
 from fleetctl.tui.sixteen import SIXTEEN
 from fleetctl.tui.switching import Switching
-from fleetctl.tui.targets import ALL
 from fleetctl.tui.theming import Theming
 from fleetctl.tui.under_cursor import UnderCursor
 from fleetctl.tui.web_pages import WebPages
@@ -76,7 +69,7 @@ def preferences(path: str = FILE) -> Preferences:
     return read(themes, own_keys.KEYS, own_keys.PLACES, path)
 
 
-class FleetApp(Opening):
+class FleetApp(Opening, Changing):
     """The dashboard of one fleet.
 
     :param service: is not closed here.
@@ -125,9 +118,7 @@ class FleetApp(Opening):
             self.theming.take(self.preferences.theme or kept.theme)
         self.following = Following(self, known)
         self.guide = Guide(self)
-        self.acting = Acting(self)
         self.lending = Lending(self)
-        self.repairing = Repairing(self)
         self.web_pages = WebPages(self)
         self.switching = Switching(self)
         self.recording = Recording(self, keep=keep_events)
@@ -254,43 +245,6 @@ class FleetApp(Opening):
         self.interval_s = interval_s
         self.following.watch()
 
-    # start, stop, restart
-
-    def action_start(self) -> None:
-        """Start the job, or what the cursor is on."""
-        self.acting.ask_which("start", ALL)
-
-    def action_stop(self) -> None:
-        """Stop, after asking; while a start goes on: end that."""
-        self.acting.ask_which("stop", "")
-
-    def action_restart(self) -> None:
-        """Restart, after asking."""
-        self.acting.ask_which("restart", "")
-
-    def action_interrupt(self) -> None:
-        """Ctrl-C: ask how a start is to end; it does not leave."""
-        if self.acting.starting:
-            self.acting.ask_to_end()
-        else:
-            self.notify("To leave: q. What was started runs on.")
-
-    @on(JobProgressed)
-    def _progressed(self, message: JobProgressed) -> None:
-        if self.job_action and self.job_action.number == message.number:
-            self.job_action = self.job_action.with_progress(message.progress)
-
-    @on(JobActionEnded)
-    def _action_ended(self, message: JobActionEnded) -> None:
-        if self.job_action and self.job_action.number == message.number:
-            action = self.job_action.over(message.error, given_up=message.given_up)
-            self.job_action = action
-            key = self.acting.key
-            said = Event(datetime.now(UTC), action.outcome, action.summary, "action", key=key)
-            self.recording.action_ended(said)
-            self.hurry()
-            self.acting.is_over()
-
     # looking closer
 
     def choose_node(self, node: str) -> None:
@@ -310,28 +264,6 @@ class FleetApp(Opening):
         while len(self.screen_stack) > 1:
             self.pop_screen()
         return self._dashboard
-
-    def action_fix(self) -> None:
-        """Show the commands that repair what the cursor is on."""
-        self.repairing.fix(self.under_cursor)
-
-    def fix(self, under: UnderCursor) -> None:
-        self.repairing.fix(under)
-
-    def action_fix_all(self) -> None:
-        """Show the commands that repair all that is wrong."""
-        self.repairing.fix_all()
-
-    def repair_ended(self, outcome: StepOutcome, *, undone: bool) -> None:
-        self.repairing.ended(outcome, undone=undone)
-
-    def action_undo(self) -> None:
-        """Show the commands that undo the repairs of the node under the cursor."""
-        self.repairing.undo(self.under_cursor)
-
-    def action_undo_all(self) -> None:
-        """Show the commands that undo all repairs."""
-        self.repairing.undo_all()
 
     def action_write_screen(self) -> None:
         """Write what is on the screen into a new file, as plain text."""

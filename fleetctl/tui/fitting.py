@@ -25,8 +25,11 @@ class Wrapping(Struct, frozen=True):
 
     def shapes(self, width: int) -> Iterator[Content]:
         """The row, and smaller and smaller forms of it; the last has one line."""
-        yield self.whole
-        yield Content.assemble(self.line, self.keys)
+        line = Content.assemble(self.line, self.keys)
+        if line.get_height({}, width) > self.line.get_height({}, width):  # keys stay together
+            line = Content.assemble(self.line, "\n", self.keys)
+        yield Content.assemble(line, self.below)
+        yield line
         room = max(1, width - self.keys.cell_length)
         yield Content.assemble(self.line.truncate(room, ellipsis=True), self.keys)
 

@@ -31,7 +31,7 @@ WANTED: Wanted = {
     "job": tuple(metric for metric, _ in _RATES),
 }
 LEGEND = "━ well, blank: not known"
-LONGEST_LABEL, _LEAST_LABEL = 28, 16
+LONGEST_LABEL, _LEAST_LABEL = 28, 18
 _SSH = "ssh "
 _KEYS = {"start": "s", "stop": "x", "restart": "r", "fix": "f", "undo": "u"}
 """Actions by the keys that ask for them."""
@@ -73,7 +73,7 @@ def lanes(
     room = [r + m if r + m >= len(g) else r for r, m, g in zip(room, more, groups, strict=True)]
     return [
         *_folded(causes, room[0], "causes"),
-        *_folded(nodes, room[1], "nodes: ssh"),
+        *_folded(nodes, room[1], "nodes", _SSH),
         *_folded(instances, room[2], "instances"),
         *last,
     ]
@@ -93,7 +93,7 @@ def _known(lane: Lane) -> bool:
     return any(cell != BLANK for cell in lane.cells)
 
 
-def _folded(found: Sequence[Lane], room: int, noun: str) -> list[Lane]:
+def _folded(found: Sequence[Lane], room: int, noun: str, what: str = "") -> list[Lane]:
     """The worst by themselves, in their order, and the others as one."""
     if len(found) <= room or room < 1:
         return list(found[:room])
@@ -104,8 +104,7 @@ def _folded(found: Sequence[Lane], room: int, noun: str) -> list[Lane]:
     cells: list[Cell] = [BLANK] * len(others[0].cells)
     for lane in others:
         cells = [worse(a, b) for a, b in zip(cells, lane.cells, strict=True)]
-    said = f"{len(others)} {'more' if alone else ''} {noun}"
-    return [*alone, Lane(" ".join(said.split()), cells)]
+    return [*alone, Lane(f"{what}{len(others)} {'more ' if alone else ''}{noun}", cells)]
 
 
 def _reached(name: str, stretch: Stretch, width: int) -> Lane:

@@ -19,7 +19,7 @@ from fleetctl.model.samples import Point
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.timeline import columns, figures
 from fleetctl.quantities import bandwidth, rtt
-from fleetctl.tui.eliding import middle
+from fleetctl.tui.eliding import among
 from fleetctl.tui.past.axis import Cell, painted
 from fleetctl.tui.past.stretch import Stretch, Wanted
 from fleetctl.tui.tones import toned
@@ -34,6 +34,8 @@ WANTED: Wanted = {"link": ("rtt_ms", "jitter_ms", "loss_percent")}
 LEGEND = "gap: lost, x: lossy, ·: not known"
 LOSSY_PERCENT, LOSSY_TIMES = 5.0, 3.0
 """Losses count from so much on, and from so many times what is expected."""
+_LEAST_END = 8
+"""Columns of a node's name, where its network is named, too."""
 NARROW = 0.8
 """A transfer is doubtful below this share of what is expected."""
 ALL_PERCENT = 99.9
@@ -62,8 +64,11 @@ class Link(Struct, frozen=True):
         """``pi4 → mini3 → mini1 (fabric)``."""
         return f"{' → '.join(self.stations)} ({self.key[2]})"
 
-    def short(self, columns: int) -> str:
-        """As much of :attr:`label` as fits: ``pi4→mini3→mini1 fabric``, its ends, these elided."""
+    def short(self, columns: int, names: Sequence[str] = ()) -> str:
+        """As much of :attr:`label` as fits: ``pi4→mini3→mini1 fabric``, its ends, these elided.
+
+        :param names: of nodes, from which the ends can be told.
+        """
         first, last = self.stations[0], self.stations[-1]
         arrow = "→" if len(self.stations) == 2 else "⇢"
         network = f" {self.key[2]}"
@@ -75,8 +80,12 @@ class Link(Struct, frozen=True):
         ):
             if cell_len(text) <= columns:
                 return text
-        each = (columns - 1) // 2
-        return f"{middle(first, each)}{arrow}{middle(last, columns - 1 - each)}"
+        room = columns - 1
+        if columns >= 2 * _LEAST_END + 1 + cell_len(network):
+            room -= cell_len(network)
+        else:
+            network = ""
+        return f"{among(first, names, room // 2)}{arrow}{among(last, names, room // 2)}{network}"
 
     @property
     def there(self) -> Flow:

@@ -17,6 +17,7 @@ from fleetctl.model.progress_status import ProgressStatus
 from fleetctl.model.samples import Point
 from fleetctl.model.status import ALIVE_STATES, FleetStatus, ServiceStatus
 from fleetctl.model.timeline import columns
+from fleetctl.quantities import first_ones
 from fleetctl.tui.braille import curve
 from fleetctl.tui.eliding import among
 from fleetctl.tui.job_line import ago, grouped, rank_trouble, silent_ranks, waiting_ranks
@@ -59,7 +60,7 @@ class Rank(Struct, frozen=True):
     idle: str
     """What is said of one that only waits, as all of its job do."""
     behind: int
-    """In steps; 0 where that is not known."""
+    """In steps; 0 where that is not known, and for one that is ahead of the others."""
 
 
 def ranks(job: Job | None, snapshot: Snapshot) -> list[Rank]:
@@ -114,7 +115,7 @@ def _cells(rank: Rank, service: ServiceStatus) -> list[Content]:
         Content(UNKNOWN if known.step is None else grouped(known.step)),
         Content(UNKNOWN if known.since_step_s is None else ago(known.since_step_s)),
         Content(per_s),
-        Content(UNKNOWN if known.behind_steps is None else str(known.behind_steps)),
+        Content(UNKNOWN if known.behind_steps is None else str(rank.behind)),
         Content(number(known.loss)),
     ]
 
@@ -140,6 +141,13 @@ def _differs(own: Instance, job: Job, snapshot: Snapshot) -> str:
     facts = snapshot.checked.facts
     if own.node not in facts:
         return f"{own.node} does not answer, so nothing is known of what differs there"
+    causes = [
+        f"{problem.code} on {problem.node}"
+        for problem in snapshot.status.problems
+        if problem.severity == "error" and {own.node, own.name} & {*problem.affects}
+    ]
+    if causes:
+        return f"affected by {first_ones(causes)}"
     service = job.services[own.service]
     peers = [i for i in service.instances if i.node != own.node and i.node in facts]
     others = [facts[i.node] for i in peers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleetctl.model.jobs import Job
+from fleetctl.quantities import count
 from fleetctl.tui.counting import named
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor
 
@@ -64,8 +65,10 @@ def stop_words(under: UnderCursor, job: Job | None) -> str:
     if len(under.instances) == 1:
         return under.instances[0].name
     if under.instances:
-        counted = not under.problems and len(under.nodes) > 1  # it has its number already
-        return under.name if counted else f"{under.name} ({len(under.instances)})"
+        number, several = len(under.instances), len(under.nodes) > 1
+        if under.problems:  # their name says what is wrong, not what is stopped
+            return count(number, "instance") if several else f"{under.nodes[0]} ({number})"
+        return under.name if several else f"{under.name} ({number})"  # it may have its number
     return job.name if job else ""
 
 

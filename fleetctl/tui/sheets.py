@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -71,11 +72,13 @@ def node_sheet(
     facts: NodeFacts | None,
     heard: str,
     bars: Mapping[str, str],
+    columns: int,
 ) -> Iterator[Content]:
     """Everything known of a node.
 
     :param heard: how long ago it answered, in words.
     :param bars: how some figures were, by their names.
+    :param columns: that there is room for; the last one of a wide table goes below the others.
     """
     node = status.nodes[name]
     yield Content.assemble(state(node.state), "  ", about(node, facts))
@@ -92,6 +95,7 @@ def node_sheet(
         "Network: expected beside observed",
         lines,
         ("", "what", "expected", "observed", "after a reboot"),
+        columns,
     )
     reach = [reach_row(r) for r in node.reachability]
     yield from _part("What answers it", reach, ("", "address", "network", "must", "observed"))
@@ -105,13 +109,25 @@ def node_sheet(
 
 
 def _part(
-    title: str, rows: Sequence[Sequence[Content]], head: Sequence[str] = ()
+    title: str, rows: Sequence[Sequence[Content]], head: Sequence[str] = (), columns: int = 0
 ) -> Iterator[Content]:
     """A table with its heading; nothing without rows."""
     if rows:
         yield heading(title)
-        yield from table(rows, head)
+        lines = list(table(rows, head))
+        wide = max(line.cell_length for line in lines)
+        yield from _narrow(rows, head) if 0 < columns < wide else lines
         yield Content("")
+
+
+def _narrow(rows: Sequence[Sequence[Content]], head: Sequence[str]) -> Iterator[Content]:
+    """A table whose last column is below the others."""
+    first, *lines = table([row[:-1] for row in rows], head[:-1])
+    yield first
+    for line, row in zip(lines, rows, strict=True):
+        yield line
+        if row[-1]:
+            yield Content.assemble("   ", toned(f"{head[-1]}: ", "quiet"), row[-1])
 
 
 def _named(values: Mapping[str, str]) -> list[list[Content]]:
@@ -280,15 +296,22 @@ def problem_sheet(problem: Problem, measured: str) -> Iterator[Content]:
         yield Content("")
 
 
-def page_text(markdown: str) -> Content:
-    """A page of docs/problems as text; Textual's Markdown widget is slow to open."""
+def page_text(markdown: str, columns: int) -> Content:
+    """A page of docs/problems as text; Textual's Markdown widget is slow to open.
+
+    :param columns: what is longer of a command or of its output goes on below itself.
+    """
     lines: list[str] = []
     code = False
     for line in markdown.splitlines():
         if line.startswith("```"):
             code = not code
         elif code:
-            lines.append(f"    {line}")
+            indent = "    " + " " * (len(line) - len(line.lstrip()))
+            wrapped = textwrap.wrap(
+                line, columns, initial_indent="    ", subsequent_indent=f"{indent}  "
+            )
+            lines += wrapped or [""]
         elif lines and _goes_on(lines[-1], line):
             lines[-1] += f" {line.strip()}"
         else:

@@ -23,7 +23,7 @@ def choices(kind: ActionKind, job: Job, under: UnderCursor) -> Sequence[Choice]:
 
     :param under: what the cursor is on.
     """
-    found = [Choice(ALL, f"{kind} all of {job.name} ({len(job.instances)} instances)")]
+    found = [Choice(ALL, f"{kind} all of {job.name} ({count(len(job.instances), 'instance')})")]
     names = [i.name for i in under.instances]
     if names:
         found.append(Choice(THIS, f"{kind} only {named(names, 'instance')}"))

@@ -178,6 +178,10 @@ def test_a_start_that_failed_is_seen_after_its_line_is_gone(
             "✖ start of 5 instances: pi4: env_file edp.env is not there  [o] opens it",
             gone="o opens it",
         )
+        await screen.type("tab", "tab", "slash", "z", "z")
+        await screen.until("no problem has 'zz'", gone="✖ start of 5 instances")
+        await screen.type("escape")
+        await screen.until("✖ start of 5 instances")
         await screen.type("e")
         await screen.until("start: pi4: env_file edp.env is not there")
         del screen.stage.bugs["start"]

@@ -90,3 +90,14 @@ def test_ctrl_z_leaves_to_the_shell_and_fg_draws_all_of_it_again(tmux: Tmux) -> 
     until(tmux, "▲ degraded", "─ Nodes", "✖ service-failed", "q leave")
     tmux("send-keys", "-t", "a", "q")
     until(tmux, "42 from the shell")
+
+
+def test_in_a_locale_without_utf_8_all_is_ascii(tmux: Tmux) -> None:
+    program = f"exec env TERM=screen LC_ALL=C {sys.executable} -m tests.tui.staged_dashboard"
+    tmux("respawn-pane", "-k", "-t", "a", program)
+    text = until(tmux, "! degraded", "+- Nodes", "x service-failed", "[f] fix", "q leave")
+    assert text.isascii()
+    tmux("send-keys", "-t", "a", "T")
+    text = until(tmux, "+- Training", "x worker@pi4")
+    assert text.isascii()
+    tmux("send-keys", "-t", "a", "q", "q")

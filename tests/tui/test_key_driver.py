@@ -1,9 +1,13 @@
-"""Keys as a terminal sends them: sequences stay whole, a lone Esc is a key."""
+"""Keys as a terminal sends them: sequences stay whole, a lone Esc is a key. What it is sent: ASCII,
+where the locale has nothing else."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +15,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key
 
 from fleetctl.tui.app import FleetApp
-from fleetctl.tui.driver import KeyDriver
+from fleetctl.tui.driver import KeyDriver, is_ascii_only
 from tests.tui.stage import Stage
 from tests.waiting import eventually
 
@@ -64,3 +68,28 @@ def test_a_browser_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         "textual.drivers.linux_driver._Other", type("_Other", (LinuxDriver,), {}), raising=False
     )
     assert FleetApp(Stage()).driver_class is not KeyDriver
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, False),
+        ({"LANG": "C"}, True),
+        ({"LANG": "POSIX"}, True),
+        ({"LC_ALL": "C", "LANG": "en_US.UTF-8"}, True),
+        ({"LC_ALL": "", "LC_CTYPE": "UTF-8", "LANG": "C"}, False),
+        ({"LANG": "de_DE.ISO-8859-1"}, True),
+        ({"LANG": "C.utf8"}, False),
+        ({"LANG": "de_DE.UTF-8@euro"}, False),
+    ],
+)
+def test_which_locales_have_ascii_alone(environment: dict[str, str], expected: bool) -> None:
+    assert is_ascii_only(environment) is expected
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Linux tells it")
+def test_the_locale_is_that_which_was_given_not_what_python_makes_of_it() -> None:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("LC_")} | {"LANG": "C"}
+    code = "from fleetctl.tui.driver import *; print(is_ascii_only(given_environment()))"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr

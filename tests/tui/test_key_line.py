@@ -67,3 +67,13 @@ def test_it_is_drawn_again_only_where_a_key_or_word_changed(
         assert all(one != after for one, after in pairwise(drawn))
 
     played(act, SIZE)
+
+
+def test_in_few_columns_each_key_is_whole_and_the_way_out_stays() -> None:
+    async def act(screen: Screen) -> None:
+        await screen.type("l")
+        await screen.until("? help  q leave", gone="restart")
+        assert screen.lines()[-1].startswith(" space pause/follow  / filter  ")
+        assert screen.lines()[-1].endswith("  ? help  q leave")
+
+    played(act, (80, 24))

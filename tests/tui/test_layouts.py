@@ -131,6 +131,17 @@ def test_the_third_pane_follows_the_cursor() -> None:
     asyncio.run(asyncio.wait_for(body(), 40))
 
 
+def test_details_below_leave_the_problems_their_rows() -> None:
+    async def body() -> None:
+        stage = Stage()
+        stage.states["worker@pi4"] = "failed"
+        async with opened((80, 24), stage, ready="4/5 ready") as screen:
+            await screen.type("3")
+            await screen.until("✖ service-failed  worker@pi4", "Details · ", "● ready", gone="Logs")
+
+    asyncio.run(asyncio.wait_for(body(), 40))
+
+
 def test_at_80_columns_guide_and_action_share_one_line() -> None:
     async def body() -> None:
         async with opened((80, 24)) as screen:

@@ -82,7 +82,7 @@ def test_lanes_fold_what_was_well_and_keep_what_was_not() -> None:
         "interface-down n150": " ✖━━      ",
         "disk-full n7": "         ✖",
         "ssh n150": "━✖━       ",
-        "199 more nodes: ssh": "━" * 10,
+        "ssh 199 more nodes": "━" * 10,
         f"{JOB} steps/s": "█▁▅       ",
         "actions": "     x    ",
     }

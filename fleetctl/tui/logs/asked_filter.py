@@ -28,6 +28,18 @@ class AskedFilter(Struct, frozen=True):
         pattern = f"{'!' * rest.startswith('!')}/{bare}/" if bare else ""
         return " ".join(filter(None, (f"@{picked}" if picked else "", pattern)))
 
+    def title(self, matched: int, of: str, context_lines: int) -> str:
+        """For the panel's title; empty: nothing is filtered.
+
+        :param of: how many lines there are, in words.
+        """
+        if self.lines and self.lines.pattern.gave_up:
+            return f"filter {self.shown} takes too long, change it"
+        if not self.text:
+            return ""
+        around = f" ±{context_lines}" if context_lines else ""
+        return f"filter {self.shown} {matched:,} of {of}{around}"
+
 
 def asked(text: str, names: Sequence[str], labels: Sequence[str]) -> AskedFilter:
     """Read what was typed.

@@ -238,14 +238,9 @@ class LogPanel(Vertical):
             parts.append("paused")
             if self._view.fresh:
                 parts.append(f"{self._view.fresh:,} new")
-        lines = self._filter.lines
-        if lines and lines.pattern.gave_up:
-            parts.append(f"filter {self._filter.shown} takes too long, change it")
-        elif self._filter.text:
-            of = "…" if self._view.pending and self._filtering else f"{self._view.held:,}"
-            text = f"filter {self._filter.shown} {self._view.matched:,} of {of}"
-            parts.append(text + (f" ±{self._context_lines}" if self._context_lines else ""))
-        parts += filter(None, [self._search.title])
+        of = "…" if self._view.pending and self._filtering else f"{self._view.held:,}"
+        filtered = self._filter.title(self._view.matched, of, self._context_lines)
+        parts += filter(None, [filtered, self._search.title])
         return " · ".join(parts)
 
     # Keys

@@ -68,6 +68,7 @@ class Dashboard(Screen[None]):
     Dashboard TopologyPanel.-has-room, Dashboard TopologyPanel.-asked-for,
     Dashboard DetailPanel.-has-room { display: block; }
     Dashboard.-details-below #body { layout: vertical; }
+    Dashboard.-details-below #main { height: auto; }
     Dashboard.-details-below LogPanel, Dashboard LogPanel.-away { display: none; }
     Dashboard LogPanel { height: 1fr; min-height: 3; }
     """

@@ -132,7 +132,8 @@ class FixScreen(CommandsPage):
 
     def _well(self) -> str:
         if self._problems is None:
-            return ALL_IS_WELL
+            where = f" on {self._targets[0]}" if len(self._targets) == 1 else ""
+            return ALL_IS_WELL + where
         found = [f"{p.code} on {p.node}" if p.node else p.code for p in self._problems]
         return f"the check no longer finds {first_ones(found)}"
 

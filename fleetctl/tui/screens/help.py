@@ -72,6 +72,8 @@ _MARKS = (
     ("?", "not known"),
     ("□", "cannot be logged into"),
 )
+_AROUND = 6
+"""Columns of the border, what is within it, and the scrollbar."""
 _COLUMNS = (
     "Each node has two marks. ssh: it can be asked. data: the job's network works there. With the "
     "Wi-Fi off and the cables well the first is ✖ and the second ●: the job runs on."
@@ -98,7 +100,7 @@ class HelpScreen(Page):
     def _wrapped(self, rows: list[list[Content]]) -> Iterator[Content]:
         """``rows`` of two columns, the second broken at words below itself."""
         keys = max(row[0].cell_length for row in rows)
-        wide = max(20, self.app.size.width - 6 - keys)  # with the border, and what is between
+        wide = max(20, self.app.size.width - _AROUND - 2 - keys)  # and what is between
         for row in rows:
             first, *more = textwrap.wrap(row[1].plain, wide)
             yield Content.assemble(row[0].pad_right(keys - row[0].cell_length), "  ", first)
@@ -122,7 +124,7 @@ class HelpScreen(Page):
             *self._wrapped(list(self._keys_of_the_dashboard())),
             Content(""),
             heading("Every key that works where the cursor was"),
-            *_beside([*table(list(self._keys_here()))], self.app.size.width - 6),
+            *_beside([*table(list(self._keys_here()))], self.app.size.width - _AROUND),
             Content(""),
             heading("Marks"),
             *self._wrapped([[Content(mark), Content(means)] for mark, means in _MARKS]),

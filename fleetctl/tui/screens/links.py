@@ -22,6 +22,7 @@ from fleetctl.tui.screens.past import Body, PastPage
 from fleetctl.tui.sheets import joined
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.tui.widgets.rows import Rows
+from fleetctl.undertakings import Snapshot
 
 MOST_ROWS = 200
 """Further ones are counted; those that lost something come first."""
@@ -52,6 +53,7 @@ class LinksScreen(PastPage):
     def __init__(self) -> None:
         super().__init__()
         self._links: Sequence[Link] = ()
+        self._read_once = False
         self._known: dict[Key, list[Content]] = {}
         """By link: the cells that do not change from look to look."""
         self._wide = 0
@@ -61,7 +63,7 @@ class LinksScreen(PastPage):
 
     def body(self) -> Widget:
         box = Body(Static(id="head", markup=False), Rows(), Static(id="about", markup=False))
-        box.border_title = "Links"
+        box.border_title = f"Links · {of_links.LEGEND}"
         return box
 
     def on_mount(self) -> None:
@@ -75,12 +77,13 @@ class LinksScreen(PastPage):
         found = await asyncio.to_thread(of_links.links, snapshot, self.stretch, benched)
         known = await asyncio.to_thread(self._cells_of, found, found)
         self._links, self._known, self._lines = found, known, {}
+        self._read_once = True
 
     def draw(self) -> None:
         rows, snapshot = self.query_one(Rows), self.app.snapshot
-        self.query_one(".body").border_subtitle = Content(f"{self.note}; {of_links.LEGEND}")
+        self.query_one(".body").border_subtitle = Content(self.note)
         if snapshot is None or not self._links:
-            rows.show([("", toned("asking …" if snapshot is None else "reading …", "quiet"))])
+            rows.show([("", toned(self._why_none(snapshot), "quiet"))])
             return
         now = of_links.reach_rows(snapshot)
         gap, label, bars, bench = self._widths(self._links)
@@ -96,6 +99,11 @@ class LinksScreen(PastPage):
             lines.append(("", toned(f"and {left} more, which lost no more than these", "quiet")))
         rows.show(lines or [self.nothing_found()])
         self._show_about()
+
+    def _why_none(self, snapshot: Snapshot | None) -> str:
+        if snapshot is None or not snapshot.complete:
+            return "asking …"
+        return "no node has a link or path to another" if self._read_once else "reading …"
 
     def _shown(self) -> Sequence[Link]:
         found = self._links
@@ -139,7 +147,8 @@ class LinksScreen(PastPage):
 
     def _cells(self, link: Link, label: int, bars: int, *, bench: bool) -> list[Content]:
         stretch = self.stretch
-        cells = [_filled(Content(link.short(label)), label)]
+        nodes = tuple(self.app.service.fleet.nodes)
+        cells = [_filled(Content(link.short(label, nodes)), label)]
         for text, (_, width) in zip(of_links.figure_cells(link), _FIGURES[1:], strict=True):
             cells.append(_filled(Content(text), width))
         cells.append(of_links.bars(link, stretch.since_s, stretch.until_s, bars))

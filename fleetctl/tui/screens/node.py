@@ -62,7 +62,8 @@ class NodeScreen(Page):
             age = f"{duration((snapshot.status.generated_at - heard).total_seconds())} ago"
         facts = snapshot.checked.facts.get(self.node)
         bars = self.app.seen.usage_bars(self.node)
-        text.update(joined(node_sheet(snapshot.status, self.node, facts, age, bars)))
+        wide = self.app.size.width - 6
+        text.update(joined(node_sheet(snapshot.status, self.node, facts, age, bars, wide)))
 
     def action_go(self, step: int) -> None:
         """Show the next node, or the one before, in the order of nodes.yaml."""

@@ -42,9 +42,14 @@ class ProblemScreen(Page):
             heard = snapshot.heard_at.get(self.problem.node)
             if heard:
                 ago = duration(max(0.0, (snapshot.status.generated_at - heard).total_seconds()))
-                at = heard.astimezone().strftime("%H:%M:%S")
-                measured = f"by {self.problem.node} at {at}, {ago} ago"
-        parts = [*problem_sheet(self.problem, measured), page_text(page(self.problem.code))]
+                said = f"{heard.astimezone():%H:%M:%S}, {ago} ago"
+                by = self.problem.node
+                lost = snapshot.status.nodes[by].state == "unreachable"
+                measured = f"here; {by} answered last at {said}" if lost else f"by {by} at {said}"
+        parts = [
+            *problem_sheet(self.problem, measured),
+            page_text(page(self.problem.code), self.app.size.width - 6),
+        ]
         box = VerticalScroll(Static(joined(parts), markup=False))
         box.border_title = self.problem.code
         return box

@@ -72,7 +72,7 @@ class TimelineScreen(PastPage):
 
     def body(self) -> Widget:
         box = Body(Static(id="lanes", markup=False), Rows())
-        box.border_title = "Timeline · events, newest first"
+        box.border_title = f"Timeline · {of_lanes.LEGEND} · events, newest first"
         return box
 
     def on_mount(self) -> None:
@@ -117,7 +117,7 @@ class TimelineScreen(PastPage):
 
     def draw(self) -> None:
         body = self.query_one(".body")
-        body.border_subtitle = Content(f"{self.note}; {of_lanes.LEGEND}")
+        body.border_subtitle = Content(self.note)
         if body.content_size.width < 1:
             return
         if self._made_for != body.content_size:

@@ -59,7 +59,7 @@ class DetailPanel(VerticalScroll):
 
         :param lines: the newest ones of its log.
         """
-        text = joined(_sheet(under, snapshot, lines, self._seen))
+        text = joined(_sheet(under, snapshot, lines, self._seen, self.size.width))
         title = f"Details · {under.name}" if under.name else "Details"
         if title != self.border_title:
             self.border_title = title
@@ -68,7 +68,11 @@ class DetailPanel(VerticalScroll):
 
 
 def _sheet(
-    under: UnderCursor, snapshot: Snapshot | None, lines: Sequence[str], seen: Seen
+    under: UnderCursor,
+    snapshot: Snapshot | None,
+    lines: Sequence[str],
+    seen: Seen,
+    columns: int,
 ) -> Iterator[Content]:
     if not under.name:
         yield toned("The cursor is on no row.", "quiet")
@@ -89,7 +93,7 @@ def _sheet(
         for node in under.nodes:
             facts = snapshot.checked.facts.get(node)
             age, bars = _age(snapshot, node), seen.usage_bars(node)
-            yield from node_sheet(snapshot.status, node, facts, age, bars)
+            yield from node_sheet(snapshot.status, node, facts, age, bars, columns)
 
 
 def _age(snapshot: Snapshot, node: str | None) -> str:

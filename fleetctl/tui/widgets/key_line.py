@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from msgspec import Struct
+from rich.cells import cell_len
 from textual.content import Content
 from textual.events import Leave, MouseDown, MouseMove
 from textual.screen import Screen
@@ -13,6 +14,9 @@ from textual.style import Style
 from textual.widget import Widget
 
 from fleetctl.tui.host import Host
+
+_ALWAYS = ("app.help", "app.leave", "back")
+"""Actions whose keys show the way where there is room for few."""
 
 
 class NamedKey(Struct, frozen=True):
@@ -78,12 +82,24 @@ class KeyLine(Widget):
                 shown = self.app.get_key_display(binding)
                 yield NamedKey(binding.key, shown, binding.description, binding.action, enabled)
 
+    @property
+    def _fitting(self) -> Iterator[NamedKey]:
+        """The keys for which there is room, each whole; help and leaving before all others."""
+        room = self.size.width
+        found = set[str]()
+        for one in sorted(self._named, key=lambda one: one.action not in _ALWAYS):
+            room -= cell_len(f" {one.shown} {one.words} ")
+            if room < 0:
+                break
+            found.add(one.action)
+        return (one for one in self._named if one.action in found)
+
     def render(self) -> Content:
         """The line."""
         key_style = self.get_visual_style("key-line--key")
         words_style = self.get_visual_style("key-line--words")
         parts = []
-        for one in self._named:
+        for one in self._fitting:
             part = Content.assemble((f" {one.shown} ", key_style), (f"{one.words} ", words_style))
             if not one.enabled:
                 part = part.stylize("dim")

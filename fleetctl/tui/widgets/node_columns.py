@@ -9,10 +9,12 @@ from msgspec import Struct
 from rich.cells import cell_len
 from textual.content import Content
 
+from fleetctl.health.attachments import DataState
 from fleetctl.health.round_trips import highest
 from fleetctl.marks import mark, verdict
 from fleetctl.model.node_status import NodeStatus
 from fleetctl.model.status import ServiceStatus
+from fleetctl.model.topology import Node
 from fleetctl.quantities import duration, rtt, size
 from fleetctl.tui.eliding import apart
 from fleetctl.tui.job_line import grouped
@@ -21,6 +23,8 @@ from fleetctl.tui.tones import drawn, toned
 from fleetctl.words.sparkline import sparkline
 from fleetctl.words.system import cpu, disk_free, load, memory, network
 
+STALE_S = 10.0
+"""Facts older than this are shown with their age."""
 FIGURE = 8
 """The columns of a round trip before its bars."""
 LEAST_BARS = 8
@@ -144,6 +148,33 @@ def ssh_mark(node: NodeStatus) -> Content:
     return drawn(mark("degraded") if node.ssh.via else verdict(node.ssh.reachable))
 
 
+def data_mark(node: Node, data: DataState, networks: frozenset[str]) -> Content:
+    """Whether the job's network works there; of what is wrong, the number.
+
+    :param networks: of the job.
+    """
+    if networks.isdisjoint((*node.networks, *node.via)):
+        return toned("-", "quiet")
+    if data.ok is False and data.wrong:
+        return toned(f"✖ {data.wrong}", "bad")
+    return drawn(mark("degraded") if data.ok and data.poor else verdict(data.ok))
+
+
+def late(node: NodeStatus, heard: datetime | None, at: datetime) -> str:
+    """The age of a node's facts, when they are old; else empty.
+
+    :param heard: when it answered last.
+    """
+    if node.state == "external" or (heard is None and node.state != "unreachable"):
+        return ""
+    if heard is None:
+        return "never answered"
+    age_s = (at - heard).total_seconds()
+    if node.state == "unreachable":
+        return f"lost {duration(max(0.0, age_s))} ago"
+    return f"{duration(age_s)} old" if age_s > STALE_S else ""
+
+
 def round_trips(history: Sequence[float | None], expected_ms: float | None, width: int) -> Content:
     """The newest, and bars of those before it; coloured where one is expected."""
     if not history:
@@ -173,9 +204,13 @@ def of_system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
         yield "temp", toned(text, "doubt") if "temp" in doubts else Content(text)
 
 
-def doubtful(node: NodeStatus, service: ServiceStatus | None) -> list[str]:
+def doubtful(
+    node: NodeStatus, service: ServiceStatus | None, data: DataState | None = None
+) -> list[str]:
     """The columns with a figure that is out of the ordinary by itself."""
     found = ["restarts"] if service and service.restarts else []
+    if data and data.rtt_ms and data.expect_rtt_ms and data.rtt_ms > highest(data.expect_rtt_ms):
+        found.append("rtt")
     if (system := node.system) is None:
         return found
     if system.load1 is not None and system.cpus and system.load1 > 2 * system.cpus:

@@ -16,13 +16,11 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 
 from fleetctl.health.attachments import DataState, data_networks, data_states
-from fleetctl.health.round_trips import highest
-from fleetctl.marks import mark, verdict
+from fleetctl.marks import mark
 from fleetctl.model.jobs import Job
 from fleetctl.model.node_status import NodeStatus
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import Fleet
-from fleetctl.quantities import duration
 from fleetctl.tui import node_order
 from fleetctl.tui.folding import (
     CLOSED,
@@ -42,15 +40,13 @@ from fleetctl.tui.job_line import rank_trouble, silent_ranks, waiting_ranks
 from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.seen import Seen
-from fleetctl.tui.tones import drawn, state, toned
+from fleetctl.tui.tones import state, toned
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor
 from fleetctl.tui.widgets import node_columns
 from fleetctl.tui.widgets.node_columns import NET, Names
 from fleetctl.tui.widgets.rows import Rows
 from fleetctl.undertakings import Snapshot
 
-STALE_S = 10.0
-"""Facts older than this are shown with their age."""
 MARKED = "◆"
 FOLDED_ROWS = 10
 """The rows of a table that folds: enough for some odd ones, and the same in every state."""
@@ -231,11 +227,7 @@ class NodesPanel(Vertical):
         if self._status is None:
             return []
         service = self._status.services.get(place.key)
-        found = node_columns.doubtful(self._node(place), service)
-        data = self._data[place.node]
-        if data.rtt_ms and data.expect_rtt_ms and data.rtt_ms > highest(data.expect_rtt_ms):
-            found.append("rtt")
-        return found
+        return node_columns.doubtful(self._node(place), service, self._data[place.node])
 
     # filter and sort
 
@@ -340,7 +332,7 @@ class NodesPanel(Vertical):
                 cut_off = "cut off" if self._data[place.node].ok is False else ""
                 said = said or cut_off or waiting.get(place.key, "")
             else:
-                said = self._late(place.node, self._node(place))
+                said = self._late(place)
             if said:
                 self._said[place.key] = said
 
@@ -391,34 +383,17 @@ class NodesPanel(Vertical):
         if not first:
             return cells
         cells["ssh"] = node_columns.ssh_mark(node)
-        cells["data"] = self._data_mark(place.node)
-        if late := self._late(place.node, node):
+        data, networks = self._data[place.node], self._data_networks
+        cells["data"] = node_columns.data_mark(self._fleet.nodes[place.node], data, networks)
+        if late := self._late(place):
             cells["rtt"] = toned(late, "doubt")
         else:
-            expected_ms = self._data[place.node].expect_rtt_ms
             history = tuple(self._seen.round_trips(place.node))
-            cells["rtt"] = node_columns.round_trips(history, expected_ms, bars)
+            cells["rtt"] = node_columns.round_trips(history, data.expect_rtt_ms, bars)
         cells.update(node_columns.of_system(node))
         return cells
 
-    def _data_mark(self, name: str) -> Content:
-        node = self._fleet.nodes[name]
-        if self._data_networks.isdisjoint((*node.networks, *node.via)):
-            return toned("-", "quiet")
-        data = self._data[name]
-        if data.ok is False and data.wrong:
-            return toned(f"✖ {data.wrong}", "bad")
-        return drawn(mark("degraded") if data.ok and data.poor else verdict(data.ok))
-
-    def _late(self, name: str, node: NodeStatus) -> str:
-        """The age of a node's facts, when they are old; else empty."""
+    def _late(self, place: NodeRow) -> str:
         assert self._snapshot
-        heard = self._snapshot.heard_at.get(name)
-        if node.state == "external" or (heard is None and node.state != "unreachable"):
-            return ""
-        if heard is None:
-            return "never answered"
-        age_s = (self._snapshot.status.generated_at - heard).total_seconds()
-        if node.state == "unreachable":
-            return f"lost {duration(max(0.0, age_s))} ago"
-        return f"{duration(age_s)} old" if age_s > STALE_S else ""
+        heard = self._snapshot.heard_at.get(place.node)
+        return node_columns.late(self._node(place), heard, self._snapshot.status.generated_at)

@@ -133,8 +133,13 @@ class ProblemsPanel(Vertical):
         """
         self._shown = status, complete, action
         self._problems, self._group = {}, {}
-        rows = [(k, row) for k, row in self._rows(status) if self._is_sought(k, row.whole)]
-        if action and (line := failed_action(action, status)):
+        rows = [
+            (key, row)
+            for key, row in self._rows(status)
+            if self._is_sought(row.whole, self._problems.get(key, ()))
+        ]
+        line = failed_action(action, status) if action else None
+        if action and line and self._is_sought(line, names=action.left(status.services)):
             rows.insert(0, (_ACTION, Wrapping(line)))
         if not rows:
             rows = [("", Wrapping(self._nothing(status, complete=complete)))]
@@ -203,10 +208,12 @@ class ProblemsPanel(Vertical):
         self.sought = text
         self._show_again()
 
-    def _is_sought(self, key: str, line: Content) -> bool:
+    def _is_sought(
+        self, line: Content, problems: Sequence[Problem] = (), names: Iterable[str] = ()
+    ) -> bool:
         """Also by the names that a line of many only counts."""
-        names = {n for p in self._problems.get(key, ()) for n in (p.node, *p.affects) if n}
-        return any(self.sought.lower() in words.lower() for words in (line.plain, *names))
+        about = {n for p in problems for n in (p.node, *p.affects) if n}
+        return any(self.sought.lower() in words.lower() for words in (line.plain, *about, *names))
 
     def choose(self, under: UnderCursor) -> None:
         """Put the cursor on the first problem about ``under``, if one is."""
