@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fleetctl.errors import LinkError
 from fleetctl.health.connection_problems import all_lost, login_problems, lost_node
 from fleetctl.health.contact import ALONE, Contacts
 from fleetctl.health.contact import lost as lost_contact
@@ -83,7 +84,7 @@ def assess(
     facts = {name: look.facts for name, look in looks.items() if look.facts}
     fleet, expectations = _learned(fleet, job, expectations, facts)
     statuses = _statuses(fleet, job, looks, facts) if job else {}
-    lost = {name: look.error for name, look in looks.items() if look.error}
+    lost = _lost(fleet, looks)
     second = {n: SecondWay(look.via, look.bypassed) for n, look in looks.items() if look.via}
     lost_at = {name: look.lost_at for name, look in looks.items() if look.lost_at}
     diagnosis = diagnose(fleet, expectations, facts, lost, depth, standing, second, lost_at)
@@ -223,7 +224,7 @@ def _of_nodes(
 ) -> list[Problem]:
     """What is wrong with connections, machines and networks."""
     facts = {name: look.facts for name, look in looks.items() if look.facts}
-    lost = {name: look.error for name, look in looks.items() if look.error}
+    lost = _lost(fleet, looks)
     problems: list[Problem] = []
     for node in fleet.nodes.values():
         if node.name in lost and node.name not in diagnosis.explained:
@@ -244,7 +245,7 @@ def _of_nodes(
 def instance_status(fleet: Fleet, instance: Instance, look: Look) -> ServiceStatus:
     """The status of one instance, from the look at its node."""
     if look.error:
-        return unknown_status(instance, look.error.reason)
+        return unknown_status(instance, _unasked(fleet.nodes[instance.node], look.error))
     if look.facts:
         return service_status(fleet.name, instance, look.facts)
     if fleet.nodes[instance.node].connection != "none":
@@ -294,11 +295,27 @@ def _unaddressed(fleet: Fleet, node: Node) -> Iterator[ReachStatus]:
         yield ReachStatus(DHCP, peer, network, expected=True, reason=why)
 
 
+def _lost(fleet: Fleet, looks: Mapping[str, Look]) -> dict[str, LinkError]:
+    """Why nodes are not reached that should be; those of former files are not among them."""
+    return {
+        name: look.error
+        for name, look in looks.items()
+        if look.error and not fleet.nodes[name].elsewhere
+    }
+
+
+def _unasked(node: Node, error: LinkError) -> str:
+    """Why a node is not asked, as a clause."""
+    if node.elsewhere:
+        return f"nodes.yaml does not say how it is reached from here (no ssh): {error.reason}"
+    return error.reason
+
+
 def _node_state(node: Node, look: Look, hit: Set[str | None]) -> NodeState:
     if node.connection == "none":
         return "external"
     if look.error:
-        return "unreachable"
+        return "unknown" if node.elsewhere else "unreachable"
     if look.facts is None or look.facts.unsupported:
         return "unknown"
     return "degraded" if node.name in hit else "ok"
@@ -308,7 +325,8 @@ def _ssh(node: Node, look: Look) -> SSHStatus:
     if node.connection == "none":
         return SSHStatus(reachable=None, error="cannot be logged into (connection: none)")
     if look.error:
-        return SSHStatus(reachable=False, address=node.ssh.host, error=str(look.error.reason))
+        known = None if node.elsewhere else False
+        return SSHStatus(known, node.ssh.host, error=_unasked(node, look.error))
     if look.facts is None:  # not asked yet
         return SSHStatus(reachable=None)
     ms = None if look.connect_ms is None else round(look.connect_ms, 1)
