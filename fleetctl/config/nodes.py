@@ -55,6 +55,7 @@ def read_nodes(file: FileEntry, networks: Mapping[str, Network], report: Report)
             workdir=read_workdir(given(entry.workdir, None), workdir, report),
             vars={**texts(defaults.vars), **texts(entry.vars)},
             env={**texts(defaults.env), **texts(entry.env)},
+            only_here=entry.connection == "local" and entry.ssh is None,
         )
     if not nodes and not report.wrong("nodes"):
         report.mistake(("nodes",), "nodes is empty: a fleet needs at least one node")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fleetctl.errors import LinkError
 from fleetctl.health.connection_problems import all_lost, login_problems, lost_node
 from fleetctl.health.contact import ALONE, Contacts
 from fleetctl.health.contact import lost as lost_contact
@@ -18,7 +19,7 @@ from fleetctl.health.kinds.reachability import NO_INTERNET
 from fleetctl.health.network.diagnosis import Diagnosis, Root, SecondWay, diagnose
 from fleetctl.health.network.quality import Degraded
 from fleetctl.health.network.rows import Rows
-from fleetctl.health.one_node import instance_of, left_over, machine, shown
+from fleetctl.health.one_node import instance_of, left_over, machine, shown, unasked
 from fleetctl.health.order import in_order
 from fleetctl.health.orphans import orphan_problems
 from fleetctl.health.parity import parity, parity_problems
@@ -90,7 +91,7 @@ def assess(
     if judged is None or judged.fleet is not fleet or judged.expectations is not expectations:
         judged = Judged(fleet, expectations)
     statuses = _statuses(judged, job, looks) if job else {}
-    lost = {name: look.error for name, look in looks.items() if look.error}
+    lost = _lost(fleet, looks)
     second = {n: SecondWay(look.via, look.bypassed) for n, look in looks.items() if look.via}
     lost_at = {name: look.lost_at for name, look in looks.items() if look.lost_at}
     diagnosis = diagnose(judged, facts, lost, depth, standing, second, lost_at)
@@ -241,7 +242,7 @@ def _of_nodes(
 ) -> list[Problem]:
     """What is wrong with connections, machines and networks."""
     fleet, facts = judged.fleet, facts_of(looks)
-    lost = {name: look.error for name, look in looks.items() if look.error}
+    lost = _lost(fleet, looks)
     problems: list[Problem] = []
     for node in fleet.nodes.values():
         if node.name in lost and node.name not in diagnosis.explained:
@@ -294,11 +295,20 @@ def _unaddressed(fleet: Fleet, node: Node) -> Iterator[ReachStatus]:
         yield ReachStatus(DHCP, peer, network, expected=True, reason=why)
 
 
+def _lost(fleet: Fleet, looks: Mapping[str, Look]) -> dict[str, LinkError]:
+    """Why nodes are not reached that should be; those of former files are not among them."""
+    return {
+        name: look.error
+        for name, look in looks.items()
+        if look.error and not fleet.nodes[name].elsewhere
+    }
+
+
 def _node_state(node: Node, look: Look, hit: Set[str | None]) -> NodeState:
     if node.connection == "none":
         return "external"
     if look.error:
-        return "unreachable"
+        return "unknown" if node.elsewhere else "unreachable"
     if look.facts is None or look.facts.unsupported:
         return "unknown"
     return "degraded" if node.name in hit else "ok"
@@ -308,7 +318,8 @@ def _ssh(node: Node, look: Look) -> SSHStatus:
     if node.connection == "none":
         return SSHStatus(reachable=None, error="cannot be logged into (connection: none)")
     if look.error:
-        return SSHStatus(reachable=False, address=node.ssh.host, error=str(look.error.reason))
+        known = None if node.elsewhere else False
+        return SSHStatus(known, node.ssh.host, error=unasked(node, look.error))
     if look.facts is None:  # not asked yet
         return SSHStatus(reachable=None)
     ms = None if look.connect_ms is None else round(look.connect_ms, 1)

@@ -53,7 +53,7 @@ def all_lost(
     problems: Sequence[Problem],
 ) -> Problem | None:
     """If this machine is cut off: one problem in place of one for each node."""
-    remote = [n.name for n in fleet.nodes.values() if n.connection == "ssh"]
+    remote = [n.name for n in fleet.nodes.values() if n.connection == "ssh" and not n.elsewhere]
     if len(remote) < 2 or not all((e := lost.get(n)) and e.silent for n in remote):
         return None
     local = next((n.name for n in fleet.nodes.values() if n.connection == "local"), None)

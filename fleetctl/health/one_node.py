@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from fleetctl.errors import LinkError
 from fleetctl.health.judged import Judged
 from fleetctl.health.machine_problems import node_problems
 from fleetctl.health.network.of_node import of_node
@@ -60,7 +61,7 @@ def instance_of(judged: Judged, job: Job, instance: Instance, look: Look) -> Ser
 def instance_status(fleet: Fleet, instance: Instance, look: Look) -> ServiceStatus:
     """The status of one instance, from the look at its node."""
     if look.error:
-        return unknown_status(instance, look.error.reason)
+        return unknown_status(instance, unasked(fleet.nodes[instance.node], look.error))
     if look.facts:
         return service_status(fleet.name, instance, look.facts)
     if fleet.nodes[instance.node].connection != "none":
@@ -75,6 +76,13 @@ def instance_status(fleet: Fleet, instance: Instance, look: Look) -> ServiceStat
         state="ready" if answers else "stopped",
         reason=None if answers else f"{target} does not answer; it is started by hand",
     )
+
+
+def unasked(node: Node, error: LinkError) -> str:
+    """Why a node is not asked, as a clause."""
+    if node.elsewhere:
+        return f"nodes.yaml does not say how it is reached from here (no ssh): {error.reason}"
+    return error.reason
 
 
 def machine(judged: Judged, job: Job | None, node: Node, facts: NodeFacts) -> tuple[Problem, ...]:

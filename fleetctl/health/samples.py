@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 from fleetctl.health.assess import Checked
 from fleetctl.model.network import EchoRound
-from fleetctl.model.node_status import NodeStatus, ReachStatus
+from fleetctl.model.node_status import NodeStatus
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.samples import INSTANCE_STATES, Sample, Series, SeriesKind
 from fleetctl.model.status import ServiceStatus
@@ -22,16 +22,7 @@ def samples(checked: Checked) -> Iterator[Sample]:
         facts = checked.facts.get(name)
         offset_s = facts.reliability.clock_offset_s if facts else None
         yield from _known("node", name, {**_of_node(node), "clock_offset_s": offset_s})
-        for row in node.reachability:
-            if row.observed is None:
-                continue
-            rounds = facts.network.rounds.get(IPv4Address(row.to), ()) if facts else ()
-            measured = {
-                "rtt_ms": row.rtt_ms,
-                "jitter_ms": _jitter_ms(rounds),
-                "loss_percent": _loss_percent(row),
-            }
-            yield from _known("link", f"{name}:{row.node}/{row.network}", measured)
+        yield from link_samples(checked, name)
     for job, found in status.asked_jobs.items():
         for name, service in found.services.items():
             yield from _known("instance", f"{job}/{name}", _of_instance(service))
@@ -39,9 +30,24 @@ def samples(checked: Checked) -> Iterator[Sample]:
         yield from _known("job", job, {"ready": ready, **_of_work(found.progress)})
 
 
-def _loss_percent(row: ReachStatus) -> float | None:
-    """All is lost where nothing came back that should."""
-    return 100.0 if row.expected and row.observed is False else row.loss_percent
+def link_samples(checked: Checked, node: str) -> Iterator[Sample]:
+    """Those of :func:`samples` that the newest look at ``node`` tells of its links."""
+    facts = checked.facts.get(node)
+    silent = facts.network.unheard if facts else {}
+    cut_off = {one.to for one in checked.broken if one.node == node} if silent else set()
+    for row in checked.status.nodes[node].reachability:
+        if row.observed is None:
+            continue
+        to = IPv4Address(row.to)
+        rounds = facts.network.rounds.get(to, ()) if facts else ()
+        # an echo that is lost on a way of which a finding says that it is broken is no chance
+        lost = row.expected and (not row.observed or (to in cut_off and silent.get(to)))
+        measured = {
+            "rtt_ms": row.rtt_ms,
+            "jitter_ms": _jitter_ms(rounds),
+            "loss_percent": 100.0 if lost else row.loss_percent,
+        }
+        yield from _known("link", f"{node}:{row.node}/{row.network}", measured)
 
 
 def _jitter_ms(rounds: Sequence[EchoRound]) -> float | None:

@@ -203,3 +203,12 @@ def keep_reserve(path: Path) -> None:
         file = os.open(reserve, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with closing(os.fdopen(file, "wb")) as made:
             made.write(bytes(RESERVE_BYTES))
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file is there: its device and its number; None: none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -21,6 +21,7 @@ from fleetctl.history.file import (
     HistoryError,
     UnusableFile,
     free_bytes,
+    identity,
     is_damaged,
     is_full,
     keep_reserve,
@@ -130,14 +131,14 @@ class Store:
 
     def _kept_open(self) -> sqlite3.Connection:
         db = open_to_write(self.path, self._limits.mb)
-        self._file = _identity(self.path)
+        self._file = identity(self.path)
         keep_reserve(self.path)
         return db
 
     def _follow_path(self) -> None:
         """If the file was removed or replaced, go on with the one that is there now: what is
         written into the former one nobody reads."""
-        if self._reading or (self._file is not None and self._file == _identity(self.path)):
+        if self._reading or (self._file is not None and self._file == identity(self.path)):
             return
         self._db.close()
         self._ids.clear()
@@ -156,30 +157,26 @@ class Store:
 
     # writing
 
-    def add(self, at_s: float, samples: Iterable[Sample], *, watched_from_s: float) -> None:
+    def add(
+        self,
+        at_s: float,
+        samples: Iterable[Sample],
+        *,
+        watched_from_s: float,
+        earlier: Mapping[float, Iterable[Sample]] | None = None,
+    ) -> None:
         """Keep the samples of one look.
 
         :param watched_from_s: since when the fleet is watched without a gap.
+        :param earlier: samples of looks before it, by their time.
         :raises HistoryError: they cannot be written.
         """
-        found = list(samples)
+        looks = {time_s: list(found) for time_s, found in (earlier or {}).items()}
+        looks[at_s] = list(samples)
 
         def write(db: sqlite3.Connection) -> None:
-            values = [
-                (number - 1, s.value)
-                for s in found
-                if (number := self._id(db, s.series)) is not None
-            ]
-            for length in LEVELS:
-                start = int(at_s // length) * length
-                row = db.execute(f"SELECT data FROM points_{length} WHERE at_s = ?", (start,))
-                block = Block(*(row.fetchone() or ()))
-                for number, value in values:
-                    block.add(number, value)
-                db.execute(
-                    f"INSERT OR REPLACE INTO points_{length} VALUES (?, ?)",
-                    (start, block.encoded()),
-                )
+            for time_s, found in looks.items():
+                self._add(db, time_s, found)
             db.execute(
                 "INSERT INTO watched VALUES (?, ?) ON CONFLICT DO UPDATE SET until_s = ?",
                 (watched_from_s, at_s, at_s),
@@ -188,6 +185,18 @@ class Store:
         with self._told("written"), self._lock:
             self._write(write)
             self._tidy(at_s, settled=at_s - watched_from_s >= SETTLED_S)
+
+    def _add(self, db: sqlite3.Connection, at_s: float, samples: Iterable[Sample]) -> None:
+        values = [(n - 1, s.value) for s in samples if (n := self._id(db, s.series)) is not None]
+        for length in LEVELS:
+            start = int(at_s // length) * length
+            row = db.execute(f"SELECT data FROM points_{length} WHERE at_s = ?", (start,))
+            block = Block(*(row.fetchone() or ()))
+            for number, value in values:
+                block.add(number, value)
+            db.execute(
+                f"INSERT OR REPLACE INTO points_{length} VALUES (?, ?)", (start, block.encoded())
+            )
 
     def add_events(self, events: Iterable[Event]) -> None:
         """Keep events; one with a key that is there already replaces it.
@@ -374,14 +383,6 @@ class Store:
         query = "SELECT * FROM watched WHERE until_s >= ? AND from_s <= ? ORDER BY from_s"
         with self._told("read"), self._lock:
             return [Watched(*row) for row in self._db.execute(query, (since_s, until_s))]
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def key_of(event: Event) -> str:

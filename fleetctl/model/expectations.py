@@ -228,7 +228,8 @@ def _reach(fleet: Fleet, routes: list[ExpectedRoute], job: Job | None) -> Iterat
                 )
             for peer in others:
                 to = peer.addresses[network.name]
-                spare = peer.connection == "none" and not (job and job.on(peer.name))
+                by_hand = peer.connection == "none" and not (job and job.on(peer.name))
+                spare = by_hand or peer.elsewhere
                 yield ExpectedReach(node.name, to, peer.name, network.name, expected, spare)
 
 

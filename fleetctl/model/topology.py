@@ -102,6 +102,14 @@ class Node(Struct, frozen=True):
     """What ``{var.NAME}`` is there, by name."""
     env: Mapping[str, str] = {}
     """Variables of every instance there, as written: placeholders are filled in by instance."""
+    only_here: bool = False
+    """nodes.yaml says that it is the machine fleetctl runs on, and not how others reach it."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is another machine than this one, and nodes.yaml does not say how it is
+        reached: then it is away where it does not answer, and not lost."""
+        return self.only_here and self.connection != "local"
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -268,6 +268,6 @@ class Keeping:
         if self._store is not None:
             if self.writes and self._recorder.store:
                 with suppress(FleetctlError):
-                    self._recorder.write()
+                    self._recorder.write(last=True)
             self._store.close()
         self._lock.release()

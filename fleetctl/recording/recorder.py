@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from fleetctl.health.changes import UNWATCHED, Changes
-from fleetctl.health.samples import samples
+from fleetctl.health.samples import link_samples, samples
 from fleetctl.history.store import STEP_S, Store
 from fleetctl.model.actions import Told, events_of, joined
 from fleetctl.model.events import Event
+from fleetctl.model.samples import Sample
 from fleetctl.undertakings import Snapshot
 
 GAP_S = UNWATCHED.total_seconds()
 """Where no snapshot came for so long, nobody watched in between."""
 WAITING = 10_000
 """So many events wait while the history cannot be written; of more, the oldest are lost."""
+STEPS_WAITING = 6
+"""Of so many steps of time what looks told of links waits; of more, the oldest is lost."""
 OPEN_FOR = timedelta(days=30)
 """An event that is older does not go on."""
 
@@ -29,6 +32,23 @@ def events_to_go_on_with(store: Store) -> list[Event]:
     since = datetime.now(UTC) - OPEN_FOR
     kept = store.events(datetime.fromtimestamp(0, UTC))
     return [e for e in kept if e.kind == "action" or (e.until is None and e.at >= since)]
+
+
+class LinkLooks:
+    """Tells from snapshot to snapshot what is new of links."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, datetime] = {}
+        """By node: of when the look is that was taken last."""
+
+    def new(self, snapshot: Snapshot) -> list[Sample]:
+        """What the looks since the last snapshot told, one of each node at most."""
+        found: list[Sample] = []
+        for name, facts in snapshot.checked.facts.items():
+            if self._at.get(name) != facts.measured_at:
+                self._at[name] = facts.measured_at
+                found += link_samples(snapshot.checked, name)
+        return found
 
 
 class Recorder:
@@ -53,6 +73,9 @@ class Recorder:
         self._watched_from_s = 0.0
         self._newest_s = 0.0
         self._kept_s = 0.0
+        self._looks = LinkLooks()
+        self._links: dict[float, list[Sample]] = {}
+        """By the begin of a step of time: what looks in it told of links, and is not written."""
 
     def take(self, snapshot: Snapshot) -> tuple[Event, ...]:
         """Keep what is new; snapshots that are not complete are left out.
@@ -83,8 +106,16 @@ class Recorder:
             if not 0 <= at_s - self._newest_s <= GAP_S:
                 self._watched_from_s = at_s
             self._newest, self._newest_s = snapshot, at_s
+            self._take_links(snapshot, at_s)
         self._wait((*self._changes.adopted(), *new))
         return new
+
+    def _take_links(self, snapshot: Snapshot, at_s: float) -> None:
+        """Take what is new of links: one that was bad for a few looks of a step was bad."""
+        links = self._links.setdefault(_step(at_s), [])
+        links += self._looks.new(snapshot)
+        while len(self._links) > STEPS_WAITING:
+            del self._links[next(iter(self._links))]
 
     def heard(self, told: Mapping[str, Told]) -> tuple[Event, ...]:
         """Take what controllers noted on nodes, and write nothing yet; what of it is new."""
@@ -109,9 +140,11 @@ class Recorder:
                 del self._waiting[next(iter(self._waiting))]
                 self.lost += 1
 
-    def write(self) -> None:
-        """Write what waits, and the newest samples once in each step of time.
+    def write(self, *, last: bool = False) -> None:
+        """Write what waits, and the newest samples once in each step of time; what else looks in it
+        told of links comes with those of the next one.
 
+        :param last: there is no next one.
         :raises HistoryError: it cannot be written; it waits on.
         """
         assert self.store
@@ -124,9 +157,26 @@ class Recorder:
                 for key, event in events.items():
                     if self._waiting.get(key) is event:
                         del self._waiting[key]
-        if newest is not None and at_s // STEP_S != self._kept_s // STEP_S:
-            self.store.add(at_s, samples(newest.checked), watched_from_s=from_s)
-            self._kept_s = at_s
+        if newest is not None and (last or _step(at_s) != _step(self._kept_s)):
+            self._write_samples(newest, at_s, from_s)
+
+    def _write_samples(self, newest: Snapshot, at_s: float, from_s: float) -> None:
+        assert self.store
+        with self._lock:
+            links = {step_s: tuple(found) for step_s, found in self._links.items()}
+        found = list(links.get(_step(at_s), ()))
+        if _step(at_s) != _step(self._kept_s):
+            there = {sample.series for sample in found}
+            found += (s for s in samples(newest.checked) if s.series not in there)
+        earlier = {step_s: more for step_s, more in links.items() if step_s != _step(at_s)}
+        self.store.add(at_s, found, watched_from_s=from_s, earlier=earlier)
+        self._kept_s = at_s
+        with self._lock:
+            for step_s, written in links.items():
+                if left := self._links.get(step_s, [])[len(written) :]:
+                    self._links[step_s] = left
+                else:
+                    self._links.pop(step_s, None)
 
     def _with_known(self, events: Mapping[str, Event]) -> list[Event]:
         """With what other nodes told of the same actions earlier."""
@@ -140,3 +190,8 @@ class Recorder:
             joined(kept[key], event) if event.kind == "action" and key in kept else event
             for key, event in events.items()
         ]
+
+
+def _step(at_s: float) -> float:
+    """The begin of the step of time in which this is."""
+    return at_s // STEP_S * STEP_S

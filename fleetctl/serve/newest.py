@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from fleetctl.health.all_jobs import together
 from fleetctl.medians import median
 from fleetctl.model.jobs import Job
+from fleetctl.model.node_status import NodeStatus
 from fleetctl.model.status import FleetStatus, JobStatus
 from fleetctl.model.targets import ALL_JOBS, choose_in_each
 from fleetctl.model.topology import Fleet
@@ -65,7 +66,7 @@ class _Told:
         self.status = status
         self.healthy = status.healthy
         self.asked_s = asked_s
-        self.lost = frozenset(n for n, node in status.nodes.items() if node.ssh.reachable is False)
+        self.lost = frozenset(n for n, node in status.nodes.items() if _is_not_asked(node))
         self.made_s = time.monotonic() if made_s is None else made_s
 
     @property
@@ -80,6 +81,11 @@ class _Told:
         age = timedelta(seconds=max(0.0, self.made_s - min(looks, default=self.made_s)))
         status = replace(self.status, generated_at=self.status.generated_at - age)
         return msgspec.json.format(msgspec.json.encode(status)) + b"\n"
+
+
+def _is_not_asked(node: NodeStatus) -> bool:
+    """Whether it was tried in vain: it is tried again after pauses."""
+    return node.ssh.reachable is False or (node.state == "unknown" and node.ssh.error is not None)
 
 
 def _used(job: Job, known: JobStatus) -> bool:

@@ -18,9 +18,9 @@ from fleetctl.model.node_status import ReachStatus
 from fleetctl.model.samples import Point
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.timeline import columns, figures
-from fleetctl.quantities import bandwidth, rtt
+from fleetctl.quantities import bandwidth, duration, rtt
 from fleetctl.tui.eliding import among
-from fleetctl.tui.past.axis import Cell, painted
+from fleetctl.tui.past.axis import Cell, moment, painted
 from fleetctl.tui.past.stretch import Stretch, Wanted
 from fleetctl.tui.tones import toned
 from fleetctl.undertakings import Snapshot
@@ -38,6 +38,8 @@ _LEAST_END = 8
 """Columns of a node's name, where its network is named, too."""
 NARROW = 0.8
 """A transfer is doubtful below this share of what is expected."""
+MOST_LOSSES = 3
+"""So many are listed, the newest."""
 ALL_PERCENT = 99.9
 """Values are kept as 32-bit floats."""
 
@@ -291,11 +293,30 @@ def about(link: Link, snapshot: Snapshot | None) -> Iterator[Content]:
     why = f"now: {row.reason}" if row and row.reason and not row.ok else ""
     if why:
         yield toned(why, "doubt")
+    if lost := list(_losses(link)):
+        more = f", and {len(lost) - MOST_LOSSES} times before" if len(lost) > MOST_LOSSES else ""
+        yield toned(f"lost {', '.join(lost[:MOST_LOSSES])}{more}", "bad")
     if snapshot and (use := _in_use(link, snapshot.status)):
         yield Content(f"in/out now: {use} bytes/s")
     yield _benched(link)
     if link.ports:
         yield Content("ports: " + "; ".join(_port(port) for port in link.ports))
+
+
+def _losses(link: Link) -> Iterator[str]:
+    """When it carried nothing, and for how long altogether then, the newest first."""
+    found: list[list[Point]] = []
+    for point in link.loss:
+        if point.high < ALL_PERCENT:
+            continue
+        if found and point.at_s - found[-1][-1].at_s <= found[-1][-1].length_s:
+            found[-1].append(point)
+        else:
+            found.append([point])
+    for points in reversed(found):
+        lost_s = sum(p.length_s * p.mean / 100 for p in points)
+        span_s = link.loss[-1].at_s - link.loss[0].at_s
+        yield f"{moment(points[0].at_s, span_s)} for {duration(max(lost_s, 1.0))}"
 
 
 def _in_use(link: Link, status: FleetStatus) -> str:

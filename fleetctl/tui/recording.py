@@ -9,7 +9,7 @@ from fleetctl.health.samples import samples
 from fleetctl.history.store import key_of
 from fleetctl.model.events import Event
 from fleetctl.recording.keeping import Keeping
-from fleetctl.recording.recorder import Recorder
+from fleetctl.recording.recorder import LinkLooks, Recorder
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
 from fleetctl.tui.past.memory import Memory
@@ -34,6 +34,7 @@ class Recording:
         self._keeping: Keeping | None = None
         self._memory = Memory()
         """Of what is measured while there is no history."""
+        self._looks = LinkLooks()
 
     def begin(self) -> None:
         """Show what was seen, read what is kept, and go on with it, beside the dashboard."""
@@ -60,8 +61,12 @@ class Recording:
             self.tell(self._recorder.look(snapshot))
         at_s = snapshot.status.generated_at.timestamp()
         kept = self._keeping is not None and self._keeping.store is not None
-        if not kept and snapshot.complete and self._memory.due(at_s):
-            self._memory.take(at_s, samples(snapshot.checked))
+        if not kept and snapshot.complete:
+            links = self._looks.new(snapshot)
+            if self._memory.due(at_s):
+                self._memory.take(at_s, samples(snapshot.checked))
+            else:
+                self._memory.add(links)
 
     async def past(self, since_s: float, until_s: float, wanted: Wanted) -> Stretch:
         """What is known of a stretch of time; the history is read in a thread."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 
 from msgspec.structs import replace
 
-from fleetctl.health.samples import samples
+from fleetctl.health.assess import Checked
+from fleetctl.health.samples import link_samples, samples
 from fleetctl.model.network import EchoRound
 from fleetctl.model.samples import INSTANCE_STATES, METRICS
 from fleetctl.model.status import ServiceStatus
@@ -72,3 +74,24 @@ def test_a_path_that_carries_nothing_has_lost_all() -> None:
     assert told
     assert set(told.values()) == {100.0}
     assert {metric for _, metric in told} == {"loss_percent"}
+
+
+def test_an_echo_that_is_lost_on_a_way_known_to_be_broken_is_no_chance() -> None:
+    found = World(CLUSTER).check()
+    facts = found.facts["mini1"]
+    row = next(r for r in found.status.nodes["mini1"].reachability if r.expected and r.observed)
+    to = IPv4Address(row.to)
+    network = replace(facts.network, unheard={to: 1})
+    lost = replace(found, facts={**found.facts, "mini1": replace(facts, network=network)})
+    subject = f"mini1:{row.node}/{row.network}"
+
+    def loss(checked: Checked) -> float:
+        return next(
+            s.value
+            for s in link_samples(checked, "mini1")
+            if (s.series.subject, s.series.metric) == (subject, "loss_percent")
+        )
+
+    assert loss(lost) == 0.0
+    way = next(r for r in found.expectations.reach if (r.node, r.to) == ("mini1", to))
+    assert loss(replace(lost, broken=frozenset({way}))) == 100.0

@@ -36,6 +36,19 @@ def test_memory_is_bounded_and_keeps_the_newest() -> None:
     assert memory.points(1000, 2000, {"node": ("load1",)}) == {}
 
 
+def test_memory_has_the_worst_loss_between_two_looks_that_it_holds() -> None:
+    memory = Memory()
+    loss, rtt, later = (Series("link", "a:b/net", m) for m in ("loss_percent", "rtt_ms", "jitter"))
+    memory.take(0.0, [Sample(loss, 0.0), Sample(rtt, 1.0)])
+    for value in (100.0, 2.0):
+        memory.add([Sample(loss, value), Sample(rtt, 9.0), Sample(later, 1.0)])
+    memory.take(STEP_S, [Sample(rtt, 2.0)])
+    memory.add([Sample(loss, 3.0)])
+    found = memory.points(0, 100, {"link": ("rtt_ms", "loss_percent")})
+    assert [p.mean for p in found[rtt]] == [1.0, 2.0]
+    assert [(p.at_s, p.mean) for p in found[loss]] == [(0.0, 100.0), (STEP_S, 3.0)]
+
+
 def points(values: dict[int, float]) -> list[Point]:
     return [Point(at, 10.0, 1, value, value, value) for at, value in values.items()]
 

@@ -101,6 +101,33 @@ def test_a_cable_that_was_bad_for_two_minutes_shows_an_hour_later(size: tuple[in
     played(act, size)
 
 
+def test_links_are_moved_to_what_was_long_ago() -> None:
+    """With the cursor on the gap the samples of then are shown, and not only those of ten minutes
+    that end now."""
+    remember()
+
+    async def act(screen: Screen) -> None:
+        await screen.type("b")
+        text = await screen.until("2 h; gap: lost", "now ▼", " for 3m00s")
+        assert len(set(re.findall(r"\d\d:\d\d", text.splitlines()[2]))) == 3, "the axis"
+        row = line(text, "pi4 → mini3 (edge51)")
+        gap = re.search("·[▁-█]+ ", row)
+        assert gap
+        away = line(text, "now ▼").index("▼") - gap.end() + 1
+        await screen.type(*["less_than_sign"] * (away // 10), *["left"] * (away % 10))
+        await screen.until("▼", gone="now ▼")
+        await screen.type("plus", "plus", "plus")
+        text = await screen.until("10 min; gap: lost", gone="now ▼")
+        assert re.search("[▁-█·] +[▁-█·]", line(text, "pi4 → mini3 (edge51)")), text
+        await screen.type("enter")
+        text = await screen.until("Samples, newest first")
+        assert line(text, "all"), text
+        await screen.type("escape", "0")
+        await screen.until("10 min; gap: lost", "now ▼")
+
+    played(act, (130, 42))
+
+
 def test_the_timeline_takes_the_logs_to_its_moment() -> None:
     async def act(screen: Screen) -> None:
         screen.stage.write("server@mini1", *(f"line {n}" for n in range(3)))

@@ -52,6 +52,8 @@ def time_axis(stretch: Stretch, width: int) -> str:
     span_s = stretch.until_s - stretch.since_s
     times = (stretch.since_s, stretch.since_s + span_s / 2, stretch.until_s)
     first, middle, last = (moment(at_s, span_s) for at_s in times)
+    if width < len(first) + len(last) + 1:  # there is no room for weekdays
+        first, last = moment(times[0]), moment(times[2])
     if width < 3 * len(first) + 4:
         middle = ""
     line = first.ljust(max(0, (width - len(middle)) // 2)) + middle

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from fleetctl.model.samples import Point, Sample, Series, SeriesKind
 
+LOSS = "loss_percent"
 STEP_S = 10.0
 """From one look that counts to the next, in seconds."""
 LOOKS = 720
@@ -48,6 +49,14 @@ class Memory:
                 values.append(math.nan)
             values[number] = sample.value
         self._looks.append((at_s, values))
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Take what was measured since the newest look that is held: that has the worst loss."""
+        values = self._looks[-1][1]
+        for sample in samples:
+            number = self._numbers.get(sample.series)
+            if sample.series.metric == LOSS and number is not None and number < len(values):
+                values[number] = max(sample.value, values[number])  # also if that is not known
 
     def points(
         self, since_s: float, until_s: float, wanted: Mapping[SeriesKind, Collection[str]]

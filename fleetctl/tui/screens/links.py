@@ -17,13 +17,16 @@ from fleetctl.model.node_status import ReachStatus
 from fleetctl.tui import links as of_links
 from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.links import Key, Link
+from fleetctl.tui.past.axis import time_axis
 from fleetctl.tui.screens.link import LinkScreen
-from fleetctl.tui.screens.past import Body, PastPage
+from fleetctl.tui.screens.moving import MovingPage, moving
+from fleetctl.tui.screens.past import Body
 from fleetctl.tui.sheets import joined
 from fleetctl.tui.tones import drawn, toned
 from fleetctl.tui.widgets.rows import Rows
 from fleetctl.undertakings import Snapshot
 
+_TIME = "over time"
 MOST_ROWS = 200
 """Further ones are counted; those that lost something come first."""
 _FIGURES = (("last", 6), ("p50", 6), ("p99", 6), ("jitter", 6), ("loss", 5))
@@ -34,7 +37,7 @@ _ROOMY = 110
 """With fewer columns labels are short, and one blank is between columns."""
 
 
-class LinksScreen(PastPage):
+class LinksScreen(MovingPage):
     """Rows of links; the lines below are about that under the cursor."""
 
     WANTED = of_links.WANTED
@@ -44,9 +47,9 @@ class LinksScreen(PastPage):
             Binding("b", "bench", "bench"),
         ],
         "links.",
-    )
+    ) + moving("links.")
     DEFAULT_CSS = """
-    LinksScreen #head { height: 1; text-wrap: nowrap; }
+    LinksScreen #head { height: 2; text-wrap: nowrap; }
     LinksScreen #about { height: auto; max-height: 6; border-top: solid $panel-lighten-2; }
     """
 
@@ -56,8 +59,8 @@ class LinksScreen(PastPage):
         self._read_once = False
         self._known: dict[Key, list[Content]] = {}
         """By link: the cells that do not change from look to look."""
-        self._wide = 0
-        """For which these were made."""
+        self._made_for = 0
+        """For which width these were made."""
         self._lines: dict[Key, tuple[str, str, Content]] = {}
         """By link: its mark, its newest round trip, and the row with them."""
 
@@ -87,12 +90,10 @@ class LinksScreen(PastPage):
             return
         now = of_links.reach_rows(snapshot)
         gap, label, bars, bench = self._widths(self._links)
-        heads = [("link", label), *_FIGURES, ("over time", bars), *(_BENCH if bench else ())]
-        self.query_one("#head", Static).update(
-            toned("  " + gap.join(name.ljust(width) for name, width in heads), "quiet")
-        )
+        self._wide = bars
+        self.query_one("#head", Static).update(self._heads(gap, label, bench=bench))
         shown = self._shown()
-        if self._wide != rows.size.width:
+        if self._made_for != rows.size.width:
             self._known, self._lines = self._cells_of(shown, self._links), {}
         lines = [(_id(link), self._line(link, now.get(link.key), gap)) for link in shown]
         if (left := len(self._links) - len(shown)) and not self.sought:
@@ -104,6 +105,17 @@ class LinksScreen(PastPage):
         if snapshot is None or not snapshot.complete:
             return "asking …"
         return "no node has a link or path to another" if self._read_once else "reading …"
+
+    def _heads(self, gap: str, label: int, *, bench: bool) -> Content:
+        """The names of the columns; above the bars is the cursor, and the times below it."""
+        before = "  " + gap.join(name.ljust(width) for name, width in (("link", label), *_FIGURES))
+        after = "".join(gap + name.ljust(width) for name, width in _BENCH) if bench else ""
+        cursor = self.cursor_line().ljust(self._wide)
+        if cursor.startswith(" " * (len(_TIME) + 1)):
+            cursor = _TIME + cursor[len(_TIME) :]
+        heads = Content.assemble(toned(before + gap, "quiet"), cursor, toned(after, "quiet"))
+        times = " " * len(before + gap) + time_axis(self.stretch, self._wide)
+        return joined([heads, toned(times, "quiet")])
 
     def _shown(self) -> Sequence[Link]:
         found = self._links
@@ -128,7 +140,7 @@ class LinksScreen(PastPage):
         """The first of ``found``, in columns that fit ``every``; of many this takes long."""
         if not found:
             return {}
-        self._wide = self.query_one(Rows).size.width
+        self._made_for = self.query_one(Rows).size.width
         _, label, bars, bench = self._widths(every)
         return {link.key: self._cells(link, label, bars, bench=bench) for link in found[:MOST_ROWS]}
 

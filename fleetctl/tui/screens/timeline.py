@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -19,8 +18,9 @@ from fleetctl.history.store import key_of
 from fleetctl.model.events import Event
 from fleetctl.tui import lanes as of_lanes
 from fleetctl.tui.keymap import with_ids
-from fleetctl.tui.past.axis import column_of, moment, time_axis
-from fleetctl.tui.screens.past import Body, PastPage
+from fleetctl.tui.past.axis import time_axis
+from fleetctl.tui.screens.moving import MovingPage, moving
+from fleetctl.tui.screens.past import Body
 from fleetctl.tui.sheets import event_row, joined
 from fleetctl.tui.tones import toned
 from fleetctl.tui.widgets.rows import Rows
@@ -31,7 +31,7 @@ _AXES = 2
 """Lines of the cursor's time, and of the times below."""
 
 
-class TimelineScreen(PastPage):
+class TimelineScreen(MovingPage):
     """Up and down goes from event to event, left and right through time."""
 
     WANTED = of_lanes.WANTED
@@ -39,18 +39,9 @@ class TimelineScreen(PastPage):
     BINDINGS: ClassVar[list[BindingType]] = with_ids(
         [
             Binding("l", "logs", "logs then"),
-            Binding("left", "move(-1)", "earlier", show=False),
-            Binding("right", "move(1)", "later", show=False),
-            Binding(
-                "less_than_sign", "move(-10)", "earlier", key_display="<", id="timeline.leap_back"
-            ),
-            Binding(
-                "greater_than_sign", "move(10)", "later", key_display=">", id="timeline.leap_on"
-            ),
-            Binding("0", "now", "now"),
         ],
         "timeline.",
-    )
+    ) + moving("timeline.")
     DEFAULT_CSS = """
     TimelineScreen #lanes { height: auto; max-height: 70%; text-wrap: nowrap; }
     TimelineScreen Rows { border-top: solid $panel-lighten-2; text-wrap: wrap; }
@@ -59,12 +50,9 @@ class TimelineScreen(PastPage):
 
     def __init__(self) -> None:
         super().__init__()
-        self._cursor_s: float | None = None
-        """Where it is; None: now."""
         self._followed = ""
         """The event that the cursor of the list was put on last."""
         self._label = 0
-        self._wide = 1
         self._made_for = Size(0, 0)
         """For which the lanes were made."""
         self._lanes: Sequence[of_lanes.Lane] = ()
@@ -122,74 +110,28 @@ class TimelineScreen(PastPage):
             return
         if self._made_for != body.content_size:
             self._lanes = self._make_lanes()
-        cursor, axis = self._column, time_axis(self.stretch, self._wide)
+        cursor, axis = self.cursor_column, time_axis(self.stretch, self._wide)
         lines = [
-            self._cursor_line(cursor),
+            Content(" " * (self._label + 1) + self.cursor_line()),
             *of_lanes.drawn(self._lanes, self._label, cursor),
             toned(" " * (self._label + 1) + axis, "quiet"),
         ]
         self.query_one("#lanes", Static).update(joined(lines))
 
-    @property
-    def at_s(self) -> float:
-        """Where the cursor is, in seconds since 1970."""
-        return self.stretch.until_s if self._cursor_s is None else self._cursor_s
-
-    @property
-    def _column(self) -> int:
-        place = column_of(self.at_s, self.stretch, self._wide)
-        if place is None:
-            return 0 if self.at_s < self.stretch.since_s else self._wide - 1
-        return place
-
-    def _cursor_line(self, column: int) -> Content:
-        """The cursor with its time, above the lanes."""
-        said = "now" if self._cursor_s is None else moment(self.at_s, self.span_s, seconds=True)
-        left = column + 2 + len(said) > self._wide
-        text = f"{said} ▼".rjust(column + 1) if left else " " * column + f"▼ {said}"
-        return Content(" " * (self._label + 1) + text[-self._wide :])
-
     # the cursor
 
     def action_move(self, columns: int) -> None:
-        """Go back or on in time; the list follows to the last event until then."""
-        part_s = (self.stretch.until_s - self.stretch.since_s) / self._wide
-        self._go_to(self.at_s + columns * part_s)
-        shown = self.query_one(Rows).keys
-        until = [k for k in shown if k and self._events[k].at.timestamp() <= self.at_s]
-        if until:
-            rows = self.query_one(Rows)
-            self._followed = until[0]
-            rows.highlighted = rows.get_option_index(until[0])
-
-    def action_now(self) -> None:
-        """Go back to the present, which goes on."""
-        moved, self._cursor_s, self.until_s = self.until_s is not None, None, None
-        if moved:
-            self.read()
-        self.draw()
-
-    def _go_to(self, at_s: float) -> None:
-        """Put the cursor at that time; what is shown moves with it."""
-        now_s = time.time()
-        if at_s >= now_s:
-            self.action_now()
-            return
-        self._cursor_s = at_s
-        if not self.stretch.since_s <= at_s <= self.stretch.until_s:
-            self.until_s = at_s + self.span_s / 2
-            if self.until_s >= now_s:
-                self.until_s = None
-            self.read()
-        self.draw()
-
-    def action_span(self, step: int) -> None:
-        """Show more, or less, around the cursor."""
-        super().action_span(step)
-        if self._cursor_s is not None:
-            until_s = self._cursor_s + self.span_s / 2
-            self.until_s = until_s if until_s < time.time() else None
-            self.read()
+        """Go back or on in time; the list follows to the last event in the cursor's column, or
+        before it."""
+        super().action_move(columns)
+        rows, stretch = self.query_one(Rows), self.stretch
+        column_s = (stretch.until_s - stretch.since_s) / self._wide
+        end_s = stretch.since_s + (self.cursor_column + 1) * column_s
+        shown = [key for key in rows.keys if key]
+        until = [k for k in shown if self._events[k].at.timestamp() <= max(end_s, self.at_s)]
+        if shown:
+            self._followed = (until or shown[-1:])[0]
+            rows.highlighted = rows.get_option_index(self._followed)
 
     @on(OptionList.OptionHighlighted)
     def _moved(self, event: OptionList.OptionHighlighted) -> None:
@@ -198,7 +140,7 @@ class TimelineScreen(PastPage):
             begin = not self._followed
             self._followed = key
             if not begin or self._cursor_s is not None:
-                self._go_to(self._events[key].at.timestamp())
+                self.go_to(self._events[key].at.timestamp())
 
     @on(OptionList.OptionSelected)
     def _opened(self, event: OptionList.OptionSelected) -> None:
@@ -210,7 +152,7 @@ class TimelineScreen(PastPage):
         column = event.x - self._label - 1
         if 0 <= column < self._wide:
             part_s = (self.stretch.until_s - self.stretch.since_s) / self._wide
-            self._go_to(self.stretch.since_s + (column + 0.5) * part_s)
+            self.go_to(self.stretch.since_s + (column + 0.5) * part_s)
 
     def action_logs(self) -> None:
         """Go to the logs at the time of the cursor."""
