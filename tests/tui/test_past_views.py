@@ -16,6 +16,7 @@ from fleetctl.history.store import Store
 from fleetctl.model.bench import BenchPath, Hop
 from fleetctl.model.events import Event
 from fleetctl.model.samples import INSTANCE_STATES, Sample, Series
+from fleetctl.tui.widgets.rows import Rows
 from tests.bench.fleets import measured
 from tests.tui.fleets import moving
 from tests.tui.stage import FLEET, JOB, Screen, Stage, opened
@@ -146,6 +147,24 @@ def test_the_timeline_takes_the_logs_to_its_moment() -> None:
         await screen.until("now ▼")
 
     played(act, (120, 40), kept=False)
+
+
+def test_the_list_of_events_goes_with_the_cursor_also_before_the_first_one() -> None:
+    async def act(screen: Screen) -> None:
+        now = time.time()
+        screen.app.events = tuple(
+            Event(datetime.fromtimestamp(now - ago, UTC), "failed", said)
+            for ago, said in ((40, "this broke first"), (20, "that broke then"))
+        )
+        await screen.type("e")
+        await screen.until("this broke first", "that broke then", "10 min · not recorded")
+        rows = screen.app.screen.query_one(Rows)
+        assert rows.key and "that broke then" in rows.key
+        await screen.type("less_than_sign")
+        await screen.until("▼", gone="now ▼")
+        assert rows.key and "this broke first" in rows.key
+
+    played(act, (130, 42), kept=False)
 
 
 def test_training_names_the_rank_that_is_silent_and_what_differs_there() -> None:
