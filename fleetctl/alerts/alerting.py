@@ -138,7 +138,8 @@ class Alerting:
                 lambda cause: is_over(cause, status),
                 (at, at.astimezone().time()),
             ):
-                message = deciding.message(self._fleet.name, rule, said, at)
+                zone = at.astimezone().tzinfo
+                message = deciding.message(self._fleet.name, rule, said, at, zone)
                 now = datetime.now(UTC)
                 kept.outbox += (Waiting(name, n, message, now, now) for n in range(len(rule.to)))
         self._bound()

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fleetctl.health.all_jobs import shared_names
+from fleetctl.health.same_problem import explained
 from fleetctl.model.alerts import AlertKind, AlertRule, Cause
 from fleetctl.model.node_status import NodeStatus
 from fleetctl.model.status import ALIVE_STATES, FleetStatus, Problem, ServiceStatus
@@ -203,6 +204,8 @@ def _ranks_lost(
             continue
         at = status.generated_at
         do = _look(name, job, fleet)
+        if service.state == "unknown":  # its node has no logs to show now
+            do = ("fleetctl check", do[0])
         yield Cause("rank-lost", named[job, name], text, at, do, job, service.node)
 
 
@@ -251,6 +254,9 @@ def is_over(cause: Cause, status: FleetStatus) -> bool:
     instances = [of[name] for name in (cause.subject, *cause.affects) if name in of]
     if cause.kind not in ("node-lost", "problem") and any(s.state == "unknown" for s in instances):
         return False
+    alive = any(s.state in ALIVE_STATES for s in instances)
+    if cause.kind in ("rank-silent", "straggler") and alive:
+        return not explained({*places, cause.subject, *cause.affects}, status)
     if cause.kind == "disk-low" and cause.subject in status.nodes:
         system = status.nodes[cause.subject].system
         free = system.disk_free_bytes if system else None

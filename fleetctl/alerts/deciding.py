@@ -8,7 +8,7 @@ minute is over, and a restart of the observer neither repeats nor forgets.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
-from datetime import datetime, time
+from datetime import UTC, datetime, time, tzinfo
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -205,10 +205,15 @@ def message(
     rule: AlertRule,
     said: tuple[MessageState, list[Cause], int],
     at: datetime,
+    zone: tzinfo | None = UTC,
 ) -> Message:
-    """What is sent."""
+    """What is sent.
+
+    :param zone: of the machine that watches: a summary says when something began.
+    """
     state, causes, more = said
-    lines = [line for cause in causes for line in _lines(cause)]
+    shown = zone if state == "summary" else None
+    lines = [line for cause in causes for line in _lines(cause, shown)]
     if more:
         lines.append(f"and {more} more: fleetctl status")
     first = causes[0]
@@ -224,11 +229,13 @@ def message(
     )
 
 
-def _lines(cause: Cause) -> Iterator[str]:
+def _lines(cause: Cause, zone: tzinfo | None) -> Iterator[str]:
+    began = f"{cause.since.astimezone(zone):%H:%M}" if zone else ""
     if cause.until:
-        yield f"Over after {duration(_elapsed_s(cause.since, cause.until))}: {cause.text}"
+        of = f" (it began at {began})" if began else ""
+        yield f"Over after {duration(_elapsed_s(cause.since, cause.until))}{of}: {cause.text}"
         return
-    yield cause.text
+    yield f"Since {began}: {cause.text}" if began else cause.text
     if cause.do:
         yield f"  {'; '.join(cause.do)}"
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from fleetctl.health.kinds import connection, network, reachability
-from fleetctl.health.kinds.instances import OF_INSTANCES
+from fleetctl.health.kinds.instances import (
+    CONNECTION_LOST,
+    OF_INSTANCES,
+    SERVICE_SILENT,
+    STRAGGLER,
+)
 from fleetctl.health.network.findings import LINK_CODES
 from fleetctl.model.status import FleetStatus, Problem
 
@@ -14,6 +19,7 @@ _ASKED_OF_OTHERS = frozenset(kind.code for kind in reachability.KINDS)
 _CONNECTIONS = frozenset(kind.code for kind in connection.KINDS)
 _SYMPTOMS = _CONNECTIONS | _ASKED_OF_OTHERS
 """What is seen of a cause that is not known yet."""
+_UNDONE = frozenset({STRAGGLER.code, SERVICE_SILENT.code, CONNECTION_LOST.code})
 BAD_LINKS = frozenset(kind.code for kind in (reachability.PACKET_LOSS, reachability.RTT_HIGH))
 LASTED_S = {connection.ANSWER_INCOMPLETE.code: 120.0}
 """By code: for how long a problem must go on to be an event or an alert. A busy node gives some
@@ -82,6 +88,8 @@ def is_over(problem: Problem, after: FleetStatus) -> bool:
     told as a part of another problem."""
     places = {problem.node} if problem.node else {n.rpartition("@")[2] for n in problem.affects}
     nodes = after.nodes
+    if problem.code in _UNDONE and explained({*places, *problem.affects}, after):
+        return False
     if problem.code in LINK_CODES:
         rows = [row for name in places if name in nodes for row in nodes[name].addresses]
         if any(row.ok is False or row.up is False for row in rows):
@@ -92,6 +100,15 @@ def is_over(problem: Problem, after: FleetStatus) -> bool:
         if any(row.ok is False and row.node in places for row in pings):
             return False
     return heard(places, after)
+
+
+def explained(names: Collection[str | None], status: FleetStatus) -> bool:
+    """Whether an error stands that concerns one of these, with which what they no longer do is
+    told: that it is not told by itself is then no sign that they do it again."""
+    return any(
+        problem.severity == "error" and not {problem.node, *problem.affects}.isdisjoint(names)
+        for problem in status.problems
+    )
 
 
 def heard(names: Collection[str | None], status: FleetStatus) -> bool:

@@ -180,6 +180,22 @@ def test_a_bad_link_is_one_alert_at_whichever_end_it_is_told(for_s: int) -> None
     assert observer.watch(status(0, problems=(elsewhere,)), 300, 400) == ["home: link-worse c"]
 
 
+@pytest.mark.parametrize("code", ["service-silent", "straggler"])
+def test_a_silent_rank_is_not_over_because_an_error_explains_it(code: str) -> None:
+    observer = Observer("{on: [rank-silent, straggler], to: desktop, for: 0}")
+    observer.see(status(0))
+    silent = Problem(code, "warning", "worker@b prints no more", "b", ("worker@b",))
+    kind = {"service-silent": "rank-silent"}.get(code, code)
+    assert observer.watch(status(0, problems=(silent,)), 2, 20) == [f"home: {kind} worker@b"]
+    error = Problem("address-missing", "error", "a lacks its address", "a", ("b",))
+    assert observer.watch(status(0, problems=(error,)), 20, 200) == []
+    assert observer.watch(status(0, problems=(silent,)), 200, 300) == []
+    assert observer.watch(status(0), 300, 400) == [f"home: {kind} worker@b is over"]
+    observer.watch(status(0, problems=(silent,)), 400, 500)
+    gone = status(0, failed("worker@b"), problems=(error,))
+    assert observer.watch(gone, 500, 600) == [f"home: {kind} worker@b is over"]
+
+
 def test_a_link_that_is_lossy_and_slow_is_one_alert() -> None:
     observer = Observer("{on: link-worse, to: desktop, for: 0}")
     slow = Problem("rtt-high", "warning", "a needs 9 ms to c", "a", ("c",))
@@ -315,6 +331,9 @@ def test_quiet_hours_end_with_a_summary() -> None:
     [said] = observer.see(status(210, c=node("unreachable")))
     assert (said.state, said.title) == ("summary", "home: 2 alerts in quiet hours (22:00-07:00)")
     assert [(c.subject, c.until is None) for c in said.causes] == [("b", False), ("c", True)]
+    over, goes_on = (line for line in said.text.splitlines() if not line.startswith("  "))
+    assert over.startswith("Over after 1m38s (it began at 12:00): b ")
+    assert goes_on.startswith("Since 12:01: c ")
     assert observer.watch(status(0, c=node("unreachable")), 212, 400) == []
     assert observer.watch(status(0), 400, 500) == ["home: node-lost c is over"]
 

@@ -97,6 +97,17 @@ def test_a_bad_link_that_is_told_at_another_end_is_the_same_event() -> None:
     assert [event.over for event in watch.told] == ["over after 6s", "over after 2s"]
 
 
+def test_a_silent_rank_is_not_over_because_an_error_explains_it() -> None:
+    silent = Problem("service-silent", "warning", "w@pi4", "pi4", ("w@pi4",))
+    error = Problem("address-missing", "error", "mini3", "mini3", ("pi4",))
+    watch = Watch()
+    watch.look(seen(), with_problem(silent), with_problem(error), with_problem(silent), seen())
+    assert [(e.code, e.over) for e in watch.told] == [
+        ("service-silent", "over after 6s"),
+        ("address-missing", "over after 2s"),
+    ]
+
+
 def test_the_last_echoes_of_a_lost_node_are_a_part_of_that() -> None:
     loss = Problem("packet-loss", "warning", "to and from pi4", "pi4", ("mini3",))
     off = seen(powered_off)
