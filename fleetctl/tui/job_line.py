@@ -164,8 +164,10 @@ def _takes_no_part(problem: Problem, name: str) -> bool:
 
 
 def troubles(status: FleetStatus, heard: Mapping[str, datetime]) -> tuple[Trouble, ...]:
-    """What is wrong with the job: what stops it first. Nothing where no instance of it runs."""
-    if not any(service.state in ALIVE_STATES for service in status.services.values()):
+    """What is wrong with the job: what stops it first. Nothing where no instance of it runs, but
+    where that is not known of one although its node was asked."""
+    states = {service.state for service in status.services.values()}
+    if not states & ALIVE_STATES and (status.unasked or "unknown" not in states):
         return ()
     return tuple(_troubles(status, heard))
 

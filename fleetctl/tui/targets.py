@@ -25,8 +25,9 @@ def choices(kind: ActionKind, job: Job, under: UnderCursor) -> Sequence[Choice]:
     """
     found = [Choice(ALL, f"{kind} all of {job.name} ({count(len(job.instances), 'instance')})")]
     names = [i.name for i in under.instances]
-    if names:
-        found.append(Choice(THIS, f"{kind} only {named(names, 'instance')}"))
+    if names:  # of several, each is an answer of its own below
+        which = " and ".join(names) if len(names) <= 2 else count(len(names), "instance")
+        found.append(Choice(THIS, f"{kind} only {which}"))
     if 1 < len(names) <= NAMED:
         found += [Choice(name, f"{kind} only {name}") for name in names]
     return [*found, CANCEL] if kind == "start" else [CANCEL, *reversed(found)]

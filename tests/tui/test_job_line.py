@@ -81,7 +81,12 @@ OPEN = Problem("listen-exposed", "warning", "", node="pi4", affects=("worker@pi4
         ({}, (FORWARDING,), "degraded", ["mini3 forwarding-off"]),
         ({n: rank(n, "stopped") for n in NODES}, (FORWARDING,), "stopped", []),
         ({n: rank(n, "failed") for n in NODES}, (), "failed", []),
-        ({n: rank(n, "unknown") for n in NODES}, (), "unknown", []),
+        (
+            {n: rank(n, "unknown") for n in NODES},
+            (),
+            "unknown",
+            ["pi5 lost 8 s", *(f"{n} unknown" for n in NODES[:-1])],
+        ),
     ],
 )
 def test_each_state_and_who_is_to_blame(
@@ -206,3 +211,13 @@ def test_long_names_can_be_told_apart() -> None:
         assert all(len(said) <= columns for said in short.values())
     assert among(names[6], names, 12) == "rack…006…ini"
     assert among("gone-since-then", names, 9) == "gone…then"
+
+
+def test_a_job_of_which_nothing_is_known_names_the_node_that_is_lost() -> None:
+    lost = {n: rank(n, "unknown") for n in NODES}
+    status = replace(status_of(lost), nodes={"pi5": node(reachable=False)}, progress=None)
+    heard = {"pi5": NOON - timedelta(seconds=31)}
+    assert "edp ? unknown" in headline("smolcluster", "edp", status, 130, heard).plain
+    assert "pi5 lost 31 s" in headline("smolcluster", "edp", status, 130, heard).plain
+    stopped = {n: rank(n, "stopped") for n in NODES}
+    assert troubles(replace(status, services=status_of(stopped).services), heard) == ()

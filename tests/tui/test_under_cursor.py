@@ -42,7 +42,7 @@ def test_a_node_with_several_instances_offers_each() -> None:
             await screen.type("shift+tab")
             await screen.until("x stop mini1 (2)")
             await screen.type("x")
-            await screen.until("stop only server@mini1, worker@mini1", "stop only worker@mini1")
+            await screen.until("stop only server@mini1 and worker@mini1", "stop only worker@mini1")
             await screen.type("down", "enter")
             await screen.until("Stop: 1 of 1 stopped")
             assert stage.began == [("stop", ("worker@mini1",))]

@@ -16,7 +16,7 @@ from fleetctl.tui.ranks import ranks, rows, straggler
 from fleetctl.tui.selection import stop_words
 from fleetctl.tui.sheets import node_sheet, page_text
 from fleetctl.tui.targets import choices
-from fleetctl.tui.under_cursor import NOTHING, of_problems
+from fleetctl.tui.under_cursor import NOTHING, UnderCursor, of_problems
 from fleetctl.undertakings import Snapshot
 from tests.health.world import World
 from tests.tui.fleets import fleet_of, moving, stage_of
@@ -60,6 +60,10 @@ def test_one_instance_is_no_instances() -> None:
     job = fleet_of(1).jobs["train"]
     said = [choice.label for choice in choices("stop", job, NOTHING)]
     assert said == ["Cancel", "stop all of train (1 instance)"]
+    three = UnderCursor("3 nodes: x", ("mini2", "mini3", "pi4"), JOB.instances[1:4])
+    each = [f"start only {instance.name}" for instance in three.instances]
+    told = [choice.label for choice in choices("start", JOB, three)]
+    assert told == ["start all of edp (5 instances)", "start only 3 instances", *each, "Cancel"]
 
 
 def test_a_rank_that_is_ahead_is_not_behind() -> None:
