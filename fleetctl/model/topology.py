@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, get_args
 
@@ -77,7 +78,7 @@ class SSH(Struct, frozen=True):
         return tuple(replace(self, host=host, other_hosts=()) for host in self.hosts)
 
 
-class Node(Struct, frozen=True):
+class Node(Struct, frozen=True, dict=True):
     """One machine of the fleet."""
 
     name: str
@@ -103,7 +104,7 @@ class Node(Struct, frozen=True):
     env: Mapping[str, str] = {}
     """Variables of every instance there, as written: placeholders are filled in by instance."""
 
-    @property
+    @cached_property
     def networks(self) -> tuple[str, ...]:
         """Names of the networks that it is on, also with an address that is not known."""
         return tuple(dict.fromkeys((*self.addresses, *sorted(self.leased))))
