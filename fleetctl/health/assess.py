@@ -159,18 +159,18 @@ def _nodes(
     fleet = judged.fleet
     hit = {p.node for p in problems if p.severity == "error"}
     leases = any(node.leased for node in fleet.nodes.values())
-    return {
-        name: _node(
-            judged,
-            node,
-            job,
-            diagnosis.rows[name],
-            looks[name],
-            hit,
-            tuple(_unaddressed(fleet, node)) if leases else (),
+
+    def status(node: Node) -> NodeStatus:
+        rows, look = diagnosis.rows[node.name], looks[node.name]
+        state = _node_state(node, look, hit)
+        key = ("node", job.name if job else None, node.name)
+        return judged.of(
+            key,
+            (job, rows, look, state),
+            lambda: _node(judged, node, job, rows, look, state, leased=leases),
         )
-        for name, node in fleet.nodes.items()
-    }
+
+    return {name: status(node) for name, node in fleet.nodes.items()}
 
 
 def _with_job(
@@ -266,17 +266,18 @@ def _node(
     job: Job | None,
     rows: Rows,
     look: Look,
-    hit: Set[str | None],
-    unaddressed: Sequence[ReachStatus],
+    state: NodeState,
+    *,
+    leased: bool,
 ) -> NodeStatus:
     """The status of a node.
 
-    :param hit: the nodes with an error.
-    :param unaddressed: what it must reach at addresses that are not known.
+    :param leased: DHCP gives addresses of the fleet.
     """
+    unaddressed = _unaddressed(judged.fleet, node) if leased else ()
     addresses, routes, reachability = shown(judged, node.name, rows)
     return NodeStatus(
-        state=_node_state(node, look, hit),
+        state=state,
         ssh=_ssh(node, look),
         system=look.facts.system if look.facts else None,
         addresses=addresses,

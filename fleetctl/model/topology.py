@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, get_args
 
@@ -77,7 +78,7 @@ class SSH(Struct, frozen=True):
         return tuple(replace(self, host=host, other_hosts=()) for host in self.hosts)
 
 
-class Node(Struct, frozen=True):
+class Node(Struct, frozen=True, dict=True):
     """One machine of the fleet."""
 
     name: str
@@ -111,7 +112,7 @@ class Node(Struct, frozen=True):
         reached: then it is away where it does not answer, and not lost."""
         return self.only_here and self.connection != "local"
 
-    @property
+    @cached_property
     def networks(self) -> tuple[str, ...]:
         """Names of the networks that it is on, also with an address that is not known."""
         return tuple(dict.fromkeys((*self.addresses, *sorted(self.leased))))

@@ -253,4 +253,4 @@ def test_nothing_is_judged_twice_while_all_say_the_same(monkeypatch: pytest.Monk
     }
     looks.update(later)
     again = {key[0] if isinstance(key, tuple) else key for key in judge(JOBS[0])}
-    assert again <= {"instance", "statuses", "machine", "orphans", "warned"}
+    assert again <= {"instance", "statuses", "machine", "node", "orphans", "warned"}

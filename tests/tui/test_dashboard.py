@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from textual.strip import Strip
 
 from fleetctl.model.liveness import Liveness
 from fleetctl.tui.app import FleetApp
@@ -248,6 +249,25 @@ def test_two_hundred_nodes() -> None:
             await screen.until("n200")
 
     asyncio.run(asyncio.wait_for(body(), 40))
+
+
+def test_a_panel_that_fills_the_screen_leaves_no_style_out_of_date() -> None:
+    """Only those that depend on it are found anew, then and when all have their room again."""
+
+    async def act(screen: Screen) -> None:
+        for key, shown in (("t", "Topology"), ("t", "Problems"), ("z", "Nodes"), ("z", "Problems")):
+            await screen.type(key)
+            await screen.until(shown)
+            before = drawn(screen)
+            screen.app.screen.update_node_styles(animate=False)
+            screen.app.screen.refresh(layout=True)
+            await screen.pilot.pause()
+            assert drawn(screen) == before, key
+
+    def drawn(screen: Screen) -> list[Strip]:
+        return screen.app.screen._compositor.render_strips(screen.app.size)
+
+    played(act)
 
 
 def test_the_topology_as_large_as_the_screen_and_back() -> None:

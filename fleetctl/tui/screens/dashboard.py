@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from msgspec.structs import replace
 from textual import on
@@ -368,6 +369,15 @@ class Dashboard(Screen[None]):
     def _found(self) -> None:
         if self._found_in is not None:
             next(w for w in (self._found_in, *self._found_in.query("*")) if w.focusable).focus()
+
+    def set_class(self, add: bool, *class_names: str, update: bool = True) -> Self:
+        """Of the class by which a panel fills the screen, that panel's style depends, which gets a
+        class of its own, and the screen's: all others' are not looked up again."""
+        if class_names != ("-maximized-view",):
+            return super().set_class(add, *class_names, update=update)
+        super().set_class(add, *class_names, update=False)
+        self.app.stylesheet.update_nodes([self])
+        return self
 
     def action_topology(self) -> None:
         """Maximize the topology, or restore it."""

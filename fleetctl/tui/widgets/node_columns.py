@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from msgspec import Struct
 from rich.cells import cell_len
@@ -12,7 +13,7 @@ from textual.content import Content
 from fleetctl.health.attachments import DataState
 from fleetctl.health.round_trips import highest
 from fleetctl.marks import mark, verdict
-from fleetctl.model.node_status import NodeStatus
+from fleetctl.model.node_status import NodeStatus, SystemStatus
 from fleetctl.model.status import ServiceStatus
 from fleetctl.model.topology import Node
 from fleetctl.quantities import duration, rtt, size
@@ -188,12 +189,19 @@ def round_trips(history: Sequence[float | None], expected_ms: float | None, widt
     return toned(text, "good" if newest <= most_ms else "doubt")
 
 
-def of_system(node: NodeStatus) -> Iterator[tuple[str, Content]]:
+def of_system(node: NodeStatus) -> Sequence[tuple[str, Content]]:
     """Load, processors, memory, disk, network and heat."""
-    system = node.system
-    if system is None:
-        return
-    doubts = doubtful(node, None)
+    return _of_system(node.system) if node.system else ()
+
+
+@lru_cache(maxsize=1024)
+def _of_system(system: SystemStatus) -> Sequence[tuple[str, Content]]:
+    """Each key may draw every row anew, of which none says anything else."""
+    return tuple(_drawn(system))
+
+
+def _drawn(system: SystemStatus) -> Iterator[tuple[str, Content]]:
+    doubts = _doubtful(system)
     yield "load", toned(load(system), "doubt") if "load" in doubts else Content(load(system))
     yield "mem", toned(memory(system), "doubt") if "mem" in doubts else Content(memory(system))
     yield "disk", Content(disk_free(system))
@@ -211,8 +219,11 @@ def doubtful(
     found = ["restarts"] if service and service.restarts else []
     if data and data.rtt_ms and data.expect_rtt_ms and data.rtt_ms > highest(data.expect_rtt_ms):
         found.append("rtt")
-    if (system := node.system) is None:
-        return found
+    return [*found, *_doubtful(node.system)] if node.system else found
+
+
+def _doubtful(system: SystemStatus) -> list[str]:
+    found = []
     if system.load1 is not None and system.cpus and system.load1 > 2 * system.cpus:
         found.append("load")
     if (system.memory_percent or 0) >= 95:
