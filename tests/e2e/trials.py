@@ -120,6 +120,9 @@ EXPECTED = {
     "old-ip": NOTHING,  # the way is not known, and told as that
     "old-python": Says(("requirement-missing",)),
     "disk-full": Says(("disk-full",)),
+    "disk-filling": NOTHING,  # `alerts` tell of it
+    "clock-behind": Says(("clock-skew",), "warning"),
+    "clock-ahead": Says(("clock-skew",), "warning"),
     "silent-process": Says(("service-unhealthy",)),
     "mapped-listener": Says(("port-in-use",)),
     "orphan": Says(("service-orphaned",), "warning"),

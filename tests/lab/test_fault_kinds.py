@@ -77,7 +77,10 @@ def lab(make_lab: MakeLab) -> Lab:
 SETTINGS = ("etc/NetworkManager", "etc/ssh", "etc/sudoers.d", "etc/sysctl.d", "Library", "run/iw")
 INSTANCE = ("sleep", "1000")
 """The command of an instance that runs where a fault is about instances."""
-PROGRAMS = ("usr/bin/tmux", "opt/homebrew/bin/tmux", "usr/bin/ip", "usr/sbin/ip", "usr/bin/python3")
+PROGRAMS = (
+    *("usr/bin/tmux", "opt/homebrew/bin/tmux", "usr/bin/ip", "usr/sbin/ip", "usr/bin/python3"),
+    *("bin/date", "usr/bin/date"),
+)
 
 
 def seen(lab: Lab, node: str) -> dict[str, object]:
@@ -106,7 +109,7 @@ def seen(lab: Lab, node: str) -> dict[str, object]:
     found["listening"] = sorted(line.split()[3] for line in sockets)
     found["sshd"] = set(_states(process, "sshd"))
     found["instance"] = sorted(_states(process, INSTANCE[0]))
-    found["full"] = os.statvfs(disk_of(now, node)).f_bavail == 0
+    found["disk"] = os.statvfs(disk_of(now, node)).f_blocks
     return found
 
 

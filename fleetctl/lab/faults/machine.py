@@ -13,10 +13,12 @@ from fleetctl.lab.faults.commands import as_root, marked, refusal
 from fleetctl.lab.faults.kind import FaultKind, on_machine, own_machine, with_ssh
 from fleetctl.lab.namespaces import tool
 from fleetctl.lab.personality import HIDDEN, is_mac, personality
-from fleetctl.lab.state import State
+from fleetctl.lab.state import Fault, State
 from fleetctl.model.layout import RUN_VARIABLE
 
 FULL_TRIES = 20
+LEFT_BYTES = {"disk-full": 0, "disk-filling": 32 << 20}
+"""Space that a fault leaves for what is written after it."""
 
 _TMUX_AWAY = """\
 for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/games /opt/*/bin; do
@@ -90,18 +92,20 @@ def _age_python(now: State, machine: Machine, old: bool) -> None:
     as_root(now, machine, ["sh", "-c", _PYTHON_OLD if old else _PYTHON_BACK])
 
 
-def _fill_disk(now: State, machine: Machine, full: bool) -> None:
-    """Shrink the disk to what is on it, or give it its size again."""
+def _fill_disk(now: State, fault: Fault, _active: bool) -> State:
+    """Shrink the disk to what is on it, and what is left of it; or give it its size again."""
+    machine = now.blueprint.machines[fault.node]
+    left = [LEFT_BYTES[f.kind] for f in now.faults if f.kind in LEFT_BYTES and f.node == fault.node]
     disk = building.disk_inside(now, machine.key)
     for _ in range(FULL_TRIES):
         size = building.DISK_SIZE
-        if full:
+        if left:
             room = os.statvfs(building.disk_of(now, machine.key))
-            size = str((room.f_blocks - room.f_bfree) * room.f_frsize)
+            size = str((room.f_blocks - room.f_bfree) * room.f_frsize + min(left))
         argv = [tool("mount"), "-o", f"remount,size={size}", str(disk)]
         refused = refusal(now.keeper, argv, confined=False)
         if not refused:
-            return
+            return now
         # Something was written after statvfs: try again.
     raise LabError(f"{machine.key}: its disk cannot be resized: {refused}")
 
@@ -252,7 +256,15 @@ KINDS = (
         places=own_machine,
         lacks="it is this very controller",
         lives="disk",
-        apply=on_machine(_fill_disk),
+        apply=_fill_disk,
+    ),
+    FaultKind(
+        name="disk-filling",
+        sentence="The file system of the home folder has 32 MiB left, which something may fill.",
+        places=own_machine,
+        lacks="it is this very controller",
+        lives="disk",
+        apply=_fill_disk,
     ),
     FaultKind(
         name="silent-process",
