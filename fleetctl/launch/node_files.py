@@ -176,7 +176,8 @@ service={quote(instance.service)} hash={instance.definition_hash} patience={pati
 segments='{SEGMENT_BYTES} {SEGMENTS_KEPT}'
 {" ".join(f"{name}={status}" for name, status in statuses.items())}
 lacking() {{
-{"".join(lacks)}}}
+{"".join(lacks) or ":"}
+}}
 alone() {{
 {_alone_text(fleet, instance)}}}
 late() {{
