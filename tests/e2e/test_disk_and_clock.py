@@ -55,6 +55,19 @@ def test_a_job_fills_the_disk(lab: Lab, user: MakeUser) -> None:
     assert set(job.states().values()) == {"stopped"}
 
 
+def test_the_kernel_ends_a_process_for_lack_of_memory(lab: Lab, user: MakeUser) -> None:
+    """On a node whose clock is wrong, too."""
+    job = user({"greedy": {"on": "pi", "command": "exec sleep 4608", "ready": {"delay": 0}}})
+    lab.fault("clock-behind", "pi")
+    job.start()
+    lab.fault("out-of-memory", "pi")
+    eventually(lambda: job.states() == {"greedy@pi": "failed"}, "it has failed", 30)
+    said = job.type("postmortem", "--no-archive").out
+    assert said.startswith("greedy@pi was ended by SIGKILL (9) at ")
+    assert "The kernel of pi ended it for lack of memory" in said
+    assert job.type("stop").code == 0
+
+
 def checked(job: User) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(job.type("check", "--json").out)["problems"]
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 from fleetctl.errors import LabError
 from fleetctl.lab import building, diskfile, linux, persistence, toolbox
@@ -66,6 +67,8 @@ mv "${python%/*}/.python3-away" "$python"
 """
 THROTTLED = "0x50005"
 """Under-voltage and throttled, now and since boot: bits 0, 2, 16 and 18 of get_throttled."""
+KERNEL_LOG = "/run/kernel.log"
+"""What `dmesg` on a Linux machine tells."""
 _DENIED = f"{toolbox.PROGRAMS}/macos/denied"
 _DENYING_TMUX = """\
 cat >$tmux <<'END'
@@ -118,6 +121,27 @@ def _silence(now: State, machine: Machine, silent: bool) -> None:
     for process in found:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGSTOP if silent else signal.SIGCONT)
+
+
+def _run_out_of_memory(now: State, machine: Machine, active: bool) -> None:
+    """End the biggest process of the instances as the kernel does, with its words; or take those
+    away."""
+    if not active:
+        as_root(now, machine, ["rm", "-f", KERNEL_LOG])
+        return
+    found = []
+    for process in marked(now.processes[machine.key], RUN_VARIABLE):
+        with suppress(OSError):  # it ended meanwhile
+            lines = Path(f"/proc/{process}/status").read_text().splitlines()
+            status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            kib = int(status.get("VmRSS", "0").split()[0])
+            found.append((kib, status["NSpid"].split()[-1], status["Name"]))
+    if not found:
+        raise LabError(f"{machine.key}: no instance runs there", hint="Start one: fleetctl start")
+    kib, pid, name = max(found)
+    said = f"Out of memory: Killed process {pid} ({name}) total-vm:{kib}kB, anon-rss:{kib}kB"
+    kill = 'kill -9 "$1" && read -r up idle </proc/uptime && echo "[$up] $2" >>' + KERNEL_LOG
+    as_root(now, machine, ["sh", "-c", kill, "sh", pid, said])
 
 
 def _guard_sudo(now: State, machine: Machine, asks: bool) -> None:
@@ -265,6 +289,14 @@ KINDS = (
         lacks="it is this very controller",
         lives="disk",
         apply=_fill_disk,
+    ),
+    FaultKind(
+        name="out-of-memory",
+        sentence="The kernel ends the biggest process of an instance for lack of memory.",
+        places=_pi,
+        lacks="it is no Linux machine",
+        lives="memory",
+        apply=on_machine(_run_out_of_memory),
     ),
     FaultKind(
         name="silent-process",
