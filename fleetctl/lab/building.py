@@ -37,7 +37,7 @@ from fleetctl.lab.state import State
 from fleetctl.lab.toolbox import Toolbox
 from fleetctl.model.topology import Fleet
 
-DISK_SIZE = "512m"
+DISK_SIZE = "2g"
 """Of one machine's disk, a tmpfs: it takes memory only for what is written."""
 START_TIMEOUT_S = 60.0
 SSH_TIMEOUT_S = 30.0

@@ -46,7 +46,7 @@ MAC_PROGRAMS = {
 }
 BY_NAME = {"egrep": "grep", "fgrep": "grep"}
 """Other names of one script, which looks at the name it is called by."""
-LINUX_PROGRAMS = {"usr/bin": "loginctl nmcli systemctl vcgencmd", "usr/sbin": "iw"}
+LINUX_PROGRAMS = {"usr/bin": "dmesg loginctl nmcli systemctl vcgencmd", "usr/sbin": "iw"}
 EMPTY_ON_MACS = ("usr/local", "usr/games")
 MAC_SHELL = "bash"
 """Apple's /bin/sh is bash, too."""

@@ -10,7 +10,7 @@ segments() { ls | sed -n 's/^\([0-9]*\)\.log$/\1/p' | sort -n; }
 
 begin() { # OFFSET: make the segment that starts there the current one
   start=$1
-  : >>"$start.log"
+  true >>"$start.log" # where `:` has no room for a file, dash ends
   stamp
   for old in $(segments | sort -rn | sed "1,${keep}d"); do rm -f "$old.log" "$old.idx"; done
   [ -z "$sampler" ] || kill "$sampler" 2>/dev/null
@@ -36,18 +36,20 @@ else begin "$last"
 fi
 
 # dd writes each read at once, and never reads more than it writes. "0+0 records in": end of input.
+lost=
+mark() { # where output was lost; fails while there is no room for that
+  [ -z "$lost" ] || {
+    printf '\nfleetctl: output was lost here, the disk was full\n' >>"$start.log" && lost=
+  } 2>/dev/null
+}
 while :; do
-  said=$(dd bs=65536 count=128 2>&1 >>"$start.log")
-  failed=$?
-  case $said in 0+0*) break ;; esac
-  if [ "$failed" -ne 0 ]; then # a full disk: keep reading, or tmux would keep it all in memory
-    said=$(dd bs=65536 count=16 2>&1 >/dev/null)
-    case $said in 0+0*) break ;; esac
-    printf '\nfleetctl: output was lost here, the disk was full\n' >>"$start.log" 2>/dev/null
-    continue
+  if mark; then said=$(dd bs=65536 count=128 2>&1 >>"$start.log") || lost=1
+  else said=$(dd bs=65536 count=1 2>&1 >/dev/null) # or tmux would keep it all in memory
   fi
+  case $said in 0+0*) break ;; esac
   size=$(wc -c <"$start.log")
   [ "$size" -lt "$limit" ] || begin $((start + size))
 done
+mark
 kill "$sampler" 2>/dev/null
 stamp

@@ -133,7 +133,9 @@ left=$(members state) || give_up {UNREAD}
 [ -n "$left" ] || break
 done
 [ -z "$left" ] || {{ echo "$left" | cut -d ' ' -f 2 | sort -nu >&2; give_up {LEFT}; }}
-put() {{ cat >"$1.new" && mv "$1.new" "$1" || {{ rm -f spec spec.new; give_up {NOT_WRITTEN}; }}; }}
+begun=
+put() {{ cat >"$1.new" && mv "$1.new" "$1" || unwritten "$1.new"; }}
+unwritten() {{ rm -rf "$1" spec account files $begun; give_up {NOT_WRITTEN}; }}
 """
 
 
@@ -141,8 +143,9 @@ def _boot_files(fleet: str, instance: Instance) -> str:
     """Writes what its node starts it again with: before the spec has what only the node knows."""
     if instance.at_boot is None:
         return ""
-    return f"""mkdir boot && cp spec account boot || give_up {NOT_WRITTEN}
-printf '%s\\n' "$PATH" "${{TMUX_TMPDIR-}}" | put boot/place
+    return f"""begun=boot
+mkdir boot && cp spec account boot || unwritten boot
+printf '%s\\n' "$PATH" "${{TMUX_TMPDIR-}}" | put boot/place || exit
 put boot/program <<'BOOT_ENDS'
 {boot_program(fleet, instance, instance.at_boot)}BOOT_ENDS
 """
@@ -176,7 +179,8 @@ service={quote(instance.service)} hash={instance.definition_hash} patience={pati
 segments='{SEGMENT_BYTES} {SEGMENTS_KEPT}'
 {" ".join(f"{name}={status}" for name, status in statuses.items())}
 lacking() {{
-{"".join(lacks)}}}
+{"".join(lacks) or ":"}
+}}
 alone() {{
 {_alone_text(fleet, instance)}}}
 late() {{
@@ -210,7 +214,7 @@ private "${{whole%/*}}/." "$whole" "$job" "$dir" "$dir/log" || exit {NOT_WRITTEN
 mkdir -p "$dir/log" 2>&1 || exit {NOT_WRITTEN}
 {_alone_text(fleet, instance)}put spec
 [ $(($(wc -c <spec))) -eq {spec_bytes} ] || {{ rm -f spec; give_up {TORN}; }}
-printf '%s\\n' "$account" | LC_ALL=C sed -E '{_NOT_OF_THE_ACCOUNT}' | put account
+printf '%s\\n' "$account" | LC_ALL=C sed -E '{_NOT_OF_THE_ACCOUNT}' | put account || exit
 put supervisor <<'SUPERVISOR_ENDS'
 {members_text()}{package_text("launch/supervisor.sh")}SUPERVISOR_ENDS
 put logger <<'LOGGER_ENDS'

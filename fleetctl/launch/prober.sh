@@ -132,13 +132,17 @@ note() { # STATE
   if printf '%s %s %s %s %s %s %s %s\n' "$run" "$restarts" $$ "$state" "$count" "$alike" "$since" \
     "$why" >"$dir/health.new" && mv "$dir/health.new" "$dir/health"
   then noted=$now
-  else noted=; : >"$dir/health" # a full disk: what it says is not so any more
+  else noted=; true >"$dir/health" # a full disk: what it says is not so any more
   fi
+}
+
+seconds() { # by a clock that nobody sets, where there is one
+  if read -r up idle </proc/uptime; then echo "${up%.*}"; else date +%s; fi
 }
 
 # Whether failures count: it has worked before, or had its time to become ready.
 grown() {
-  [ -n "$worked" ] || [ $(($(date +%s) - began)) -ge "$settling" ] ||
+  [ -n "$worked" ] || [ $(($(seconds) - began)) -ge "$settling" ] ||
     [ "$(cat "$dir/ready")" = "$run $restarts" ]
 }
 
@@ -172,7 +176,7 @@ end_attempt() {
 newline='
 '
 state= noted= since= count=0 alike=0 before= worked= end= quiet=0
-began=$(date +%s)
+began=$(seconds)
 while :; do
   left=$naps
   while [ "$left" -gt 0 ]; do # in short pieces, to see that the supervisor is gone

@@ -53,7 +53,7 @@ until mkdir lock 2>/dev/null || [ ! -d lock ]; do # another controller starts it
   sleep 0.1; tenths=$((tenths - 1))
 done
 locked=1
-{ : >stop; } 2>/dev/null
+{ true >stop; } 2>/dev/null # where `:` has no room for a file, dash ends
 rm -rf boot booted # of a start that was under way
 leave_group USR1 # first, so that no end is taken for a failure
 
@@ -147,7 +147,7 @@ supervisors_end
 look
 [ -z "$now" ] || { end_all; supervisors_end; look; } # its command was only just beginning
 left=$(echo "$now" | awk '{ print $2 }')
-rm -rf spec spec.new account account.new ready files
+rm -rf spec spec.new account account.new ready files spare
 code=$(sed -n 's/^exit=\([0-9]*\)$/\1/p' state 2>/dev/null)
 if [ -n "$left" ]; then echo "left" $left; else
   leave_group KILL

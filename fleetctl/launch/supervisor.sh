@@ -30,14 +30,17 @@ if [ $# -eq 2 ]; then
 fi
 . "$dir/spec"
 
+# By one printf, which fails on a full disk: what is there then stays. So that it need not, DIR/spare
+# takes as much room as a record.
 record() { # PHASE KEY=VALUE...
   phase=$1; shift
-  { printf 'run=%s\nphase=%s\nrestarts=%s\nstarted=%s\npid=%s\nlog=%s\n' \
-      "$run" "$phase" "$restarts" "$started" "$pid" "$log"
-    printf 'boot=%s\nup=%s\nsupervisor=%s\ngroup=%s\n' "$(this_boot)" "$up" "$supervisor" "$group"
-    [ -z "$words" ] || printf 'words=%s\n' "$words"
-    for line in "$@"; do printf '%s\n' "$line"; done
-  } >"$dir/state.new" 2>/dev/null && mv "$dir/state.new" "$dir/state"
+  set -- "run=$run" "phase=$phase" "restarts=$restarts" "started=$started" "pid=$pid" "log=$log" \
+    "boot=$(this_boot)" "up=$up" "supervisor=$supervisor" "group=$group" ${words:+"words=$words"} "$@"
+  for file in spare state.new; do
+    printf '%s\n' "$@" >"$dir/state.new" && mv "$dir/state.new" "$dir/state" && break
+    rm -f "$dir/$file"
+  done 2>/dev/null
+  [ -e "$dir/spare" ] || printf '%s\n' "$@" 2>/dev/null >"$dir/spare"
 }
 
 # One line for each begin and end of an attempt, for controllers that did not watch. Its last word
@@ -104,13 +107,15 @@ outlast() {
 at_end() { # seconds since the boot are what a wrong clock does not change
   ended=$(date +%s) ended_up=
   [ ! -r /proc/uptime ] || read -r ended_up idle </proc/uptime
+  second=${ended_up%.*}
+  second=${second:-$ended}
 }
 
 finish() { # record the end, remove the spec, exit with the command's code
   ! told end || say "ended, since $why"
   asked=; [ ! -e "$dir/stop" ] || asked=stop # stop.sh has not said yet that all of it has ended
   record ended "ended=$ended" "ended_up=$ended_up" "exit=$code" "asked=$asked"
-  rm -rf "$dir/spec" "$dir/files"
+  rm -rf "$dir/spec" "$dir/files" "$dir/spare"
   sleep 0.2 # else tmux may close the pane before it has read all the output
   # What ended by itself is not started at the next boot. A shutdown is an end by a signal.
   [ -n "$stopping" ] || [ "$code" -gt 128 ] || rm -rf "$dir/boot"
@@ -168,7 +173,8 @@ if [ -n "$rule" ]; then
 fi
 set -- $pauses
 while :; do
-  began=$(date +%s)
+  at_end
+  began=$second
   if [ -n "$liveness" ]; then
     sh "$dir/prober" "$dir" "$restarts" $$ </dev/null >/dev/null 2>&1 &
     prober=$!
@@ -194,7 +200,7 @@ while :; do
     never) over=$end ;;
     on-failure) [ "$code" -ne 0 ] || over=$end ;;
   esac
-  [ $((ended - began)) -lt "$reset_after" ] || { row=0; set -- $pauses; }
+  [ $((second - began)) -lt "$reset_after" ] || { row=0; set -- $pauses; }
   if [ -z "$over" ] && [ "$row" -ge "$max" ]; then
     over="$end; not restarted again after $row restarts in a row"
   fi

@@ -116,8 +116,12 @@ def events_of(told: Mapping[str, Iterable[Note]], now: datetime) -> list[Event]:
 
 def _event(by_node: Mapping[str, list[Note]], now: datetime) -> Event:
     notes = [note for several in by_node.values() for note in several]
-    first = min(notes, key=lambda note: note.at)
-    ends = [note.end for note in notes if note.end]
+    firsts = [(min(note.at for note in several), node) for node, several in by_node.items()]
+    # the time in the middle: a node's clock may have been set since, and its own is then wrong
+    _, node = sorted(firsts)[(len(firsts) - 1) // 2]
+    first = min(by_node[node], key=lambda note: note.at)
+    ends = [note.end for note in by_node[node] if note.end]
+    ends = ends or [note.end for note in notes if note.end]
     end = max(ends, key=lambda one: one.at) if ends else None
     instances = tuple(dict.fromkeys(name for note in notes for name in note.instances))
     state = end.state if end else _without_end(first, now)

@@ -25,6 +25,9 @@ KEPT_READINGS = 60
 USUAL_PAUSES = 6
 """The median of so many pauses between readings, one after the other, is what is usual."""
 TOO_FAST = "its log grows faster than its end is read, so its requests cannot be counted"
+CLOCK_SET_S = 20.0
+"""By so much a node's clock and how long an attempt has run differ where the clock was set: a look
+asks for one after the other, and may be slow."""
 LATE_LINE_S = 1.0
 """So much later a line may still be of a step before the last one."""
 
@@ -66,13 +69,15 @@ class _Log:
         self._attempt = ("", 0)
         self._steps = Steps(0)
         self._read_to = 0
+        self._last: tuple[Tail, float | None] | None = None
 
     def read(self, tail: Tail, record: Record) -> Steps:
         attempt = (record.run, record.restarts)
         if attempt != self._attempt:
             self._attempt, self._steps = attempt, Steps(0)
             self._read_to = record.log_start or 0
-        rhythm = _rhythm(tail, record, self._steps.rhythm)
+            self._last = None
+        rhythm = self._rhythm(tail, record)
         self._steps = replace(self._steps, now_s=tail.now_s, rhythm=rhythm)
         missed = self._missed(tail)
         try:
@@ -88,6 +93,30 @@ class _Log:
             self._take(said, _printed_at(tail, line.end))
         self._steps = replace(self._steps, usual_pause_s=_usual_pause_s(self._steps))
         return replace(self._steps, why=self._reader.why or (TOO_FAST if missed else ""))
+
+    def _rhythm(self, tail: Tail, record: Record) -> Rhythm | None:
+        """Between two looks it was quiet for as long as it ran, whatever the clock says."""
+        before = self._steps.rhythm
+        rhythm = _rhythm(tail, record, before)
+        last = self._last
+        if last and last[0] is tail:  # kept from that look
+            return rhythm
+        self._last = (tail, record.age_s)
+        if not last or last[1] is None or record.age_s is None:
+            return rhythm
+        passed_s = record.age_s - last[1]
+        set_s = tail.now_s - last[0].now_s - passed_s
+        if abs(set_s) > CLOCK_SET_S:
+            self._steps = replace(
+                self._steps,
+                readings=_later(self._steps.readings, set_s),
+                requests=_later(self._steps.requests, set_s),
+            )
+        if rhythm is None or before is None:
+            return rhythm
+        grew = tail.end > last[0].end
+        quiet_s = min(rhythm.quiet_s, passed_s) if grew else before.quiet_s + passed_s
+        return replace(rhythm, quiet_s=quiet_s)
 
     def _missed(self, tail: Tail) -> bool:
         """Whether requests in lines between the last look and this one were not seen: they are
@@ -150,6 +179,10 @@ def _rhythm(tail: Tail, record: Record, before: Rhythm | None) -> Rhythm | None:
     )
 
 
+def _later(readings: tuple[StepReading, ...], by_s: float) -> tuple[StepReading, ...]:
+    return tuple(StepReading(reading.at_s + by_s, reading.step) for reading in readings)
+
+
 def _usual_pause_s(steps: Steps) -> float | None:
     """As short as the pauses were for a while, now or before: what became slow stays slow."""
     pauses = steps.pauses_s
@@ -172,7 +205,7 @@ def _with(readings: tuple[StepReading, ...], new: StepReading) -> tuple[StepRead
     if readings and new.step < readings[-1].step:
         late = new.at_s - readings[-1].at_s <= LATE_LINE_S and new.step > readings[0].step
         return readings if late else (new,)
-    before = readings[:-1] if readings and readings[-1].at_s >= new.at_s else readings
+    before = (reading for reading in readings if reading.at_s < new.at_s)  # of a clock set back
     return (*before, new)[-KEPT_READINGS:]
 
 

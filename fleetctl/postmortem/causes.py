@@ -55,6 +55,13 @@ def causes(
 
 def _by_kernel(end: Ended, kernel: Kernel | str) -> Iterator[str]:
     if signal_of(end.exit_code) != KILL and end.exit_code is not None:
+        # what it had started may have been ended, such as a loader of data
+        kill = None if end.done or isinstance(kernel, str) else _kill_of(end, kernel.kills)
+        if kill:
+            yield (
+                f"the kernel of {end.node} ended process {kill.pid} ({kill.name}) of its node for "
+                "lack of memory at that time"
+            )
         return
     if isinstance(kernel, str):
         yield f"whether the kernel ended it for lack of memory is not known: {kernel}"

@@ -27,7 +27,10 @@ class Unit(Struct, frozen=True):
 
 
 def systemd(fleet: str, argv: Sequence[str], home: Path, user: str) -> Unit:
-    """For ``systemd --user``."""
+    """For ``systemd --user``.
+
+    What a browser's dashboard starts on this machine is in its control group, and outlives it.
+    """
     name = f"fleetctl-serve-{fleet}.service"
     text = (
         "[Unit]\n"
@@ -38,16 +41,18 @@ def systemd(fleet: str, argv: Sequence[str], home: Path, user: str) -> Unit:
         f"ExecStart={' '.join(map(_systemd_word, argv))}\n"
         "Restart=on-failure\n"
         "RestartSec=10\n"
+        "KillMode=process\n"
         "\n"
         "[Install]\n"
         "WantedBy=default.target\n"
     )
     control = ("systemctl", "--user")
+    begin = (("daemon-reload",), ("enable", name), ("restart", name))  # also one that runs
     return Unit(
         "systemd",
         home / ".config/systemd/user" / name,
         text,
-        ((*control, "daemon-reload"), (*control, "enable", "--now", name)),
+        tuple((*control, *words) for words in begin),
         ((*control, "disable", "--now", name),),
         ((*control, "daemon-reload"),),
         "systemd ends it when you log out, and does not begin it at boot, unless once this was "

@@ -86,7 +86,8 @@ def test_it_is_installed_on_a_yes_and_taken_away_again(home: Path) -> None:
     assert not unit.exists()
     assert (home / "called").read_text().splitlines() == [
         "--user daemon-reload",
-        "--user enable --now fleetctl-serve-alone.service",
+        "--user enable fleetctl-serve-alone.service",
+        "--user restart fleetctl-serve-alone.service",
         "--user disable --now fleetctl-serve-alone.service",
         "--user daemon-reload",
     ]

@@ -120,6 +120,10 @@ EXPECTED = {
     "old-ip": NOTHING,  # the way is not known, and told as that
     "old-python": Says(("requirement-missing",)),
     "disk-full": Says(("disk-full",)),
+    "disk-filling": NOTHING,  # `alerts` tell of it
+    "clock-behind": Says(("clock-skew",), "warning"),
+    "clock-ahead": Says(("clock-skew",), "warning"),
+    "out-of-memory": Says(("service-failed",)),
     "silent-process": Says(("service-unhealthy",)),
     "mapped-listener": Says(("port-in-use",)),
     "orphan": Says(("service-orphaned",), "warning"),
@@ -127,10 +131,10 @@ EXPECTED = {
     "host-key-changed": Says(("ssh-host-key-changed",)),
     "key-revoked": Says(("ssh-auth-failed",)),
 }
-BY_LOGIN = {"local-network-denied", "mapped-listener", "orphan", "silent-process"}
+BY_LOGIN = {"local-network-denied", "mapped-listener", "orphan", "out-of-memory", "silent-process"}
 """What needs the node, or the job, as it is without a fault; set first."""
 TAKES_TIME = {"local-network-denied", "silent-process"}
-ENDS_INSTANCES = {"local-network-denied", "mapped-listener", "power-off"}
+ENDS_INSTANCES = {"local-network-denied", "mapped-listener", "out-of-memory", "power-off"}
 STOPS_CABLE = {"address-missing", "edge-down", "link-blackhole", "power-off"}
 """What keeps all packets from a cable: what else is wrong with the cable is not seen."""
 SEEN_BY_PACKETS = {"edge-down", "link-blackhole", "link-lossy", "link-slow"}

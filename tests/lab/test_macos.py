@@ -106,7 +106,7 @@ class TestSurroundings:
     def test_disk_free_is_the_disk_of_the_node(self, lab: Lab) -> None:
         header, row = out(lab, "mini1", 'df -Pk "$HOME"').splitlines()
         assert header == ("Filesystem     1024-blocks      Used Available Capacity Mounted on")
-        assert row.split()[1] == str(512 * 1024)
+        assert row.split()[1] == str(2 * 1024 * 1024)
 
     def test_python_ssh_and_sudo_work(self, lab: Lab) -> None:
         show = "import json, socket, ssl, subprocess, sys; print(sys.executable)"

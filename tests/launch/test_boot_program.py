@@ -142,6 +142,16 @@ def test_it_waits_for_the_nodes_own_network(node: Node) -> None:
     assert node.status(one).state == "stopped"
 
 
+def test_what_needs_no_network_begins_at_once(node: Node) -> None:
+    one = booted(needs=AtBoot())
+    node.start(one)
+    before = node.await_phase(one, "running")
+    power_cut(node, one)
+    assert ended(boot(node, one)) == 0
+    eventually(lambda: node.state(one)["run"] != before["run"], "it runs again")
+    node.stop(one)
+
+
 def test_it_waits_only_so_long(node: Node) -> None:
     needs = AtBoot({}, (BootWay(IPv4Address("127.0.0.1"), IPv4Address("192.0.2.1"), "fabric"),))
     one = booted(needs=needs)

@@ -309,6 +309,8 @@ def test_a_restart_ends_what_is_stopped_and_what_left_its_group(node: Node) -> N
 
 
 def test_what_is_not_ready_yet_is_not_restarted(node: Node) -> None:
+    """Whatever its node's clock is set to meanwhile."""
+    node.date_moves(10000)
     one = asked("command", "test -e well", restart=True, ready=Ready("log", "up", timeout_s=1000))
     node.start(one)
     eventually(lambda: told(node, one).failures >= 5, "it fails again and again", 20)

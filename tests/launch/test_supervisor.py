@@ -114,7 +114,11 @@ def test_the_pauses_grow_and_are_announced(node: Node) -> None:
     node.stop(one)
 
 
-def test_a_long_run_resets_the_count(node: Node) -> None:
+@pytest.mark.parametrize("set_back", [False, True])
+def test_a_long_run_resets_the_count(node: Node, set_back: bool) -> None:
+    """Also while its node's clock is set back."""
+    if set_back:
+        node.date_moves(-1000)
     one = instance(
         command="sleep 1.1; exit 1", restart=policy("always", max=1, reset_after_s=1, delay_s=0)
     )

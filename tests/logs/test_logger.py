@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -188,42 +189,95 @@ def test_without_its_folder_it_still_drains(tmp_path: Path, shell: str) -> None:
 MARKER = b"fleetctl: output was lost here, the disk was full\n"
 
 
+class SmallDisk:
+    """A logger on a tmpfs in a mount namespace of its own."""
+
+    def __init__(self, folder: Path, shell: str, bound: str, segment_bytes: int) -> None:
+        folder.mkdir()
+        root = os.geteuid() == 0
+        maps = () if root else ("--user", "--map-root-user")
+        script = 'mount -t tmpfs -o "$5" none "$1" && exec "$0" "$2" "$1" "$3" "$4"'
+        words = (shell, str(folder), LOGGER, str(segment_bytes), "2", bound)
+        self.process = subprocess.Popen(
+            ["unshare", *maps, "--mount", "sh", "-c", script, *words],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.inside = Path(f"/proc/{self.process.pid}/root") / folder.relative_to("/")
+        wait_for(lambda: (self.inside / "0.log").exists(), "the logger runs on its small disk")
+
+    def text(self) -> bytes:
+        return b"".join(segments(self.inside).values())
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def feed_until_it_shows(self) -> None:
+        def shows() -> bool:
+            self.write(b"late\n")
+            return b"late\n" in self.text()
+
+        wait_for(shows, "it goes on once there is room")
+
+    def ends_with(self) -> bytes:
+        """What is in the log once its input has ended."""
+        held = os.open(self.inside, os.O_RDONLY)
+        self.process.communicate(timeout=20)
+        assert self.process.returncode == 0
+        try:
+            return b"".join(segments(Path(f"/proc/self/fd/{held}")).values())
+        finally:
+            os.close(held)
+
+
 def test_on_a_full_disk_it_drains_marks_the_gap_and_goes_on(tmp_path: Path, shell: str) -> None:
-    """A tmpfs of a few pages in a mount namespace of the logger's own."""
-    folder = tmp_path / "log"
-    folder.mkdir()
-    root = os.geteuid() == 0
-    enter = ("unshare", "--mount") if root else ("unshare", "--user", "--map-root-user", "--mount")
-    script = 'mount -t tmpfs -o size=128k none "$1" && exec "$0" "$2" "$1" "$3" "$4"'
-    process = subprocess.Popen(
-        [*enter, "sh", "-c", script, shell, str(folder), LOGGER, "1000000", "2"],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    inside = Path(f"/proc/{process.pid}/root") / folder.relative_to("/")
-    wait_for(lambda: (inside / "0.log").exists(), "the logger runs on its small disk")
-    (inside / "ballast").write_bytes(b"x" * 60_000)
-    process.stdin.write(b"early\n")
-    process.stdin.flush()
-    wait_for(lambda: (inside / "0.log").read_bytes() == b"early\n", "the first line is written")
+    disk = SmallDisk(tmp_path / "log", shell, "size=128k", 1_000_000)
+    (disk.inside / "ballast").write_bytes(b"x" * 60_000)
+    disk.write(b"early\n")
+    wait_for(lambda: disk.text() == b"early\n", "the first line is written")
     for _ in range(60):  # far more than fits, and more than a pipe holds
-        process.stdin.write(b"y" * 65536)
-    process.stdin.flush()
-    (inside / "ballast").unlink()
-    log = inside / "0.log"
-
-    def feed_until_it_shows() -> bool:
-        assert process.stdin is not None
-        process.stdin.write(b"late\n")
-        process.stdin.flush()
-        return b"late\n" in log.read_bytes()
-
-    wait_for(feed_until_it_shows, "it goes on once there is room")
-    text = log.read_bytes()
+        disk.write(b"y" * 65536)
+    (disk.inside / "ballast").unlink()
+    disk.feed_until_it_shows()
+    text = disk.ends_with()
     assert text.startswith(b"early\ny")
-    assert MARKER in text
     assert text.index(MARKER) < text.index(b"late\n")
-    process.stdin.close()
-    assert process.wait(20) == 0
+
+
+def test_a_gap_is_marked_also_where_nothing_comes_after_it(tmp_path: Path, shell: str) -> None:
+    disk = SmallDisk(tmp_path / "log", shell, "size=128k", 1_000_000)
+    wait_for(lambda: (disk.inside / "0.idx").exists(), "it is begun")
+    with pytest.raises(OSError, match="No space left"):
+        (disk.inside / "ballast").write_bytes(b"x" * 200_000)
+    disk.write(b"lost\n")
+
+    def drains() -> bool:
+        with suppress(psutil.NoSuchProcess, OSError):  # one that just ended
+            children = psutil.Process(disk.process.pid).children()
+            dd = [Path(f"/proc/{child.pid}/fd/1") for child in children if child.name() == "dd"]
+            return any(str(out.readlink()) == "/dev/null" for out in dd)
+        return False
+
+    wait_for(drains, "it throws away what comes")
+    (disk.inside / "ballast").unlink()
+    assert disk.ends_with() == b"\n" + MARKER
+
+
+def test_it_outlives_a_disk_that_has_no_room_for_one_more_file(tmp_path: Path, shell: str) -> None:
+    """Where dash ends if a special builtin cannot be redirected."""
+    disk = SmallDisk(tmp_path / "log", shell, "size=64m,nr_inodes=9", 100)
+    wait_for(lambda: (disk.inside / "0.idx").exists(), "it is begun")
+    with pytest.raises(OSError, match="No space left"):
+        for number in range(9):
+            (disk.inside / f"ballast{number}").touch()
+    for _ in range(300):  # more than it copies into one segment
+        disk.write(b"y" * 65536)
+    for file in disk.inside.glob("ballast*"):
+        file.unlink()
+    disk.feed_until_it_shows()
+    text = disk.ends_with()
+    assert text.startswith(b"y")
+    assert text.index(MARKER) < text.index(b"late\n")

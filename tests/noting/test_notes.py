@@ -181,6 +181,18 @@ def test_no_secret_is_noted(arguments: list[str], kept: str) -> None:
     assert typed(arguments, COMMANDS) == kept
 
 
+@pytest.mark.parametrize("by_s", [-600, 600])
+def test_one_node_whose_clock_was_set_since_does_not_tell_the_time(by_s: int) -> None:
+    off = timedelta(seconds=by_s)
+    assert ENDED.end
+    wrong = (
+        replace(BEGUN, at=BEGUN.at + off),
+        replace(ENDED, at=ENDED.at + off, end=replace(ENDED.end, at=ENDED.end.at + off)),
+    )
+    [one] = events_of({"a": wrong, "b": (BEGUN, ENDED), "c": (BEGUN, ENDED)}, NOW)
+    assert (one.at, one.until) == (BEGUN.at, ENDED.end.at)
+
+
 def test_an_event_concerns_what_it_names() -> None:
     event = Event(NOW, "ok", "", "action", "job", job="job", affects=("pi4", "worker@pi4"))
     assert all(concerns(event, [t]) for t in ("pi4", "worker", "worker@*", "job", "pi*"))

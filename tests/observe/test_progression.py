@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from fleetctl.health.progress import of_steps
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Questions
-from fleetctl.model.steps import Rhythm, StepForms, StepReading, Tail
+from fleetctl.model.steps import Rhythm, StepForms, StepReading, Steps, Tail
 from fleetctl.observe.progression import Progression
 from fleetctl.probes.asked.tails import TAIL_BYTES
 from fleetctl.probes.node import node_script, read_node
@@ -232,3 +232,38 @@ def test_what_does_not_run_is_not_read(folder: Path, tmp_path: Path) -> None:
     (folder / "log/0.log").write_text("step 5 loss 9\n")
     (folder / "state").write_text("run=r1\nphase=ended\n")
     assert asked(tmp_path).tails == {}
+
+
+def aged(one: Tail, age_s: float, keeps: Progression) -> Steps:
+    told = facts(replace(record(WORKER, log_start=0), age_s=age_s), tails={KEY: one})
+    return keeps.read(told).steps[KEY]
+
+
+@pytest.mark.parametrize("by_s", [86400, 600, -600])
+def test_a_clock_that_is_set_makes_nothing_silent_or_late(by_s: int) -> None:
+    """As NTP does some time after the boot of a Raspberry Pi."""
+    kept = Progression([WORKER])
+    text = "step 1 loss 9\nstep 2 loss 8\nstep 3 loss 7\n"
+    grown = ((1000, 0), (1010, 14), (1020, 28), (1030, 42))
+    first = aged(tail(text, 42, *grown, now=1032), 40.0, kept)
+    assert first.rhythm is not None
+    assert (first.rhythm.quiet_s, first.quiet_s) == (2, 2)
+    for passed in (2, 6):  # nothing is printed
+        later = aged(tail(text, 42, *grown, now=1032 + by_s + passed), 40.0 + passed, kept)
+        assert later.rhythm is not None
+        assert (later.rhythm.quiet_s, later.quiet_s) == (2 + passed, 2 + passed)
+    grew = (1040 + by_s, 56)
+    later = aged(tail(text + "step 4 loss 6\n", 56, *grown, grew, now=1041 + by_s), 49.0, kept)
+    assert later.rhythm is not None
+    assert (later.rhythm.quiet_s, later.quiet_s) == (1, 1)
+    assert later.pauses_s == [10, 10, 10]
+
+
+@pytest.mark.parametrize("by_s", [1, 2, 5])
+def test_of_a_clock_that_is_set_back_a_little_no_two_steps_have_one_time(by_s: int) -> None:
+    kept = Progression([WORKER])
+    text = "step 1 loss 9\nstep 2 loss 8\nstep 3 loss 7\nstep 4 loss 6\n"
+    grown = ((9, 14), (10, 28), (11, 42), (12 - by_s, 56))
+    found = look(tail(text, 56, (8, 0), *grown, now=12), keeps=kept).steps[KEY]
+    assert all(pause > 0 for pause in found.pauses_s)
+    assert found.readings[-1] == StepReading(12 - by_s, 4)

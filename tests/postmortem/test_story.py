@@ -94,6 +94,11 @@ def test_the_kernel_s_kill_is_the_cause() -> None:
         ended("worker@b", 10.0, 137), kernels={"b": Kernel(kills=(kill,), source="journal")}
     )
     assert "The kernel of b ended it for lack of memory" in paragraph(found)
+    loader = collected(
+        ended("worker@b", 10.0, 1),
+        kernels={"b": Kernel(kills=(Kill(77, "python3", ago(12.0)),), source="journal")},
+    )
+    assert "kernel of b ended process 77 (python3) of its node for lack" in paragraph(loader)
     another_time = Kill(PID, "python3", ago(5000))
     found = collected(
         ended("worker@b", 10.0, 137), kernels={"b": Kernel(kills=(another_time,), source="journal")}

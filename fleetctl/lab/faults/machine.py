@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 from fleetctl.errors import LabError
 from fleetctl.lab import building, diskfile, linux, persistence, toolbox
@@ -13,10 +14,12 @@ from fleetctl.lab.faults.commands import as_root, marked, refusal
 from fleetctl.lab.faults.kind import FaultKind, on_machine, own_machine, with_ssh
 from fleetctl.lab.namespaces import tool
 from fleetctl.lab.personality import HIDDEN, is_mac, personality
-from fleetctl.lab.state import State
+from fleetctl.lab.state import Fault, State
 from fleetctl.model.layout import RUN_VARIABLE
 
 FULL_TRIES = 20
+LEFT_BYTES = {"disk-full": 0, "disk-filling": 32 << 20}
+"""Space that a fault leaves for what is written after it."""
 
 _TMUX_AWAY = """\
 for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/games /opt/*/bin; do
@@ -64,6 +67,8 @@ mv "${python%/*}/.python3-away" "$python"
 """
 THROTTLED = "0x50005"
 """Under-voltage and throttled, now and since boot: bits 0, 2, 16 and 18 of get_throttled."""
+KERNEL_LOG = "/run/kernel.log"
+"""What `dmesg` on a Linux machine tells."""
 _DENIED = f"{toolbox.PROGRAMS}/macos/denied"
 _DENYING_TMUX = """\
 cat >$tmux <<'END'
@@ -90,18 +95,20 @@ def _age_python(now: State, machine: Machine, old: bool) -> None:
     as_root(now, machine, ["sh", "-c", _PYTHON_OLD if old else _PYTHON_BACK])
 
 
-def _fill_disk(now: State, machine: Machine, full: bool) -> None:
-    """Shrink the disk to what is on it, or give it its size again."""
+def _fill_disk(now: State, fault: Fault, _active: bool) -> State:
+    """Shrink the disk to what is on it, and what is left of it; or give it its size again."""
+    machine = now.blueprint.machines[fault.node]
+    left = [LEFT_BYTES[f.kind] for f in now.faults if f.kind in LEFT_BYTES and f.node == fault.node]
     disk = building.disk_inside(now, machine.key)
     for _ in range(FULL_TRIES):
         size = building.DISK_SIZE
-        if full:
+        if left:
             room = os.statvfs(building.disk_of(now, machine.key))
-            size = str((room.f_blocks - room.f_bfree) * room.f_frsize)
+            size = str((room.f_blocks - room.f_bfree) * room.f_frsize + min(left))
         argv = [tool("mount"), "-o", f"remount,size={size}", str(disk)]
         refused = refusal(now.keeper, argv, confined=False)
         if not refused:
-            return
+            return now
         # Something was written after statvfs: try again.
     raise LabError(f"{machine.key}: its disk cannot be resized: {refused}")
 
@@ -114,6 +121,27 @@ def _silence(now: State, machine: Machine, silent: bool) -> None:
     for process in found:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGSTOP if silent else signal.SIGCONT)
+
+
+def _run_out_of_memory(now: State, machine: Machine, active: bool) -> None:
+    """End the biggest process of the instances as the kernel does, with its words; or take those
+    away."""
+    if not active:
+        as_root(now, machine, ["rm", "-f", KERNEL_LOG])
+        return
+    found = []
+    for process in marked(now.processes[machine.key], RUN_VARIABLE):
+        with suppress(OSError):  # it ended meanwhile
+            lines = Path(f"/proc/{process}/status").read_text().splitlines()
+            status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            kib = int(status.get("VmRSS", "0").split()[0])
+            found.append((kib, status["NSpid"].split()[-1], status["Name"]))
+    if not found:
+        raise LabError(f"{machine.key}: no instance runs there", hint="Start one: fleetctl start")
+    kib, pid, name = max(found)
+    said = f"Out of memory: Killed process {pid} ({name}) total-vm:{kib}kB, anon-rss:{kib}kB"
+    kill = 'kill -9 "$1" && read -r up idle </proc/uptime && echo "[$up] $2" >>' + KERNEL_LOG
+    as_root(now, machine, ["sh", "-c", kill, "sh", pid, said])
 
 
 def _guard_sudo(now: State, machine: Machine, asks: bool) -> None:
@@ -252,7 +280,23 @@ KINDS = (
         places=own_machine,
         lacks="it is this very controller",
         lives="disk",
-        apply=on_machine(_fill_disk),
+        apply=_fill_disk,
+    ),
+    FaultKind(
+        name="disk-filling",
+        sentence="The file system of the home folder has 32 MiB left, which something may fill.",
+        places=own_machine,
+        lacks="it is this very controller",
+        lives="disk",
+        apply=_fill_disk,
+    ),
+    FaultKind(
+        name="out-of-memory",
+        sentence="The kernel ends the biggest process of an instance for lack of memory.",
+        places=_pi,
+        lacks="it is no Linux machine",
+        lives="memory",
+        apply=on_machine(_run_out_of_memory),
     ),
     FaultKind(
         name="silent-process",
