@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 
@@ -13,14 +13,12 @@ from fleetctl.link.protocol import Link
 from fleetctl.loading import uncollected
 from fleetctl.model.topology import Fleet
 
-_PIECES = (
-    "fleetctl.probes.registry",
-    "fleetctl.health.kinds.registry",
-    "fleetctl.health.assess",
-    "fleetctl.observe.observer",
-    "fleetctl.observe.again",
-)
-"""What asking nodes and judging their answers needs, in pieces of some milliseconds each."""
+_ASKING = ("fleetctl.probes.registry", "fleetctl.observe.observer")
+_JUDGING = ("fleetctl.health.kinds.registry", "fleetctl.health.assess", "fleetctl.observe.again")
+"""What asking nodes, and judging their answers, needs, in pieces of some milliseconds each."""
+_TURNS = 20
+"""Of the event loop, between two pieces: enough for a connection that is accepted to go on until it
+waits for the node."""
 
 Opening = asyncio.Task[Link]
 
@@ -35,16 +33,25 @@ async def connecting(fleet: Fleet, links: Links) -> AsyncIterator[Mapping[str, O
         if node.connection == "ssh"
     }
     try:
-        await asyncio.sleep(0)  # the attempts begin, ...
-        for module in _PIECES:
-            await asyncio.sleep(0)  # ... and go on
-            with uncollected():
-                import_module(module)
+        await _imported(_ASKING)
         yield opening
     finally:
         for task in opening.values():
             task.cancel()
         await asyncio.gather(*opening.values(), return_exceptions=True)
+
+
+async def judging() -> None:
+    """Import what judges the answers, while nodes are asked."""
+    await _imported(_JUDGING)
+
+
+async def _imported(modules: Iterable[str]) -> None:
+    for module in modules:
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        with uncollected():
+            import_module(module)
 
 
 def failed(opening: Opening | None) -> LinkError | None:
