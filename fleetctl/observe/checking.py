@@ -41,7 +41,7 @@ async def check(
         asking = observer()
 
         async def ask(node: Node) -> Look:
-            if error := failed(opening.get(node.name)):
+            if error := await failed(opening.get(node.name)):
                 look = asking.lost(node, error)
             else:
                 look = await asking.look(node, depth)

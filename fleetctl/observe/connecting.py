@@ -16,9 +16,10 @@ from fleetctl.model.topology import Fleet
 _ASKING = ("fleetctl.probes.registry", "fleetctl.observe.observer")
 _JUDGING = ("fleetctl.health.kinds.registry", "fleetctl.health.assess", "fleetctl.observe.again")
 """What asking nodes, and judging their answers, needs, in pieces of some milliseconds each."""
-_TURNS = 20
-"""Of the event loop, between two pieces: enough for a connection that is accepted to go on until it
-waits for the node."""
+_TURNS = 5
+"""Of the event loop, before each piece: enough for a login to go on until it waits for the node."""
+_LONGEST_S = 1.0
+"""How long the first login may take to begin; it takes a moment where the node is silent, too."""
 
 Opening = asyncio.Task[Link]
 
@@ -32,13 +33,16 @@ async def connecting(fleet: Fleet, links: Links) -> AsyncIterator[Mapping[str, O
         for node in fleet.nodes.values()
         if node.connection == "ssh"
     }
+    attempts = [asyncio.create_task(links.can_log_in.wait()), *opening.values()]
     try:
+        if opening:
+            await asyncio.wait(attempts, timeout=_LONGEST_S, return_when=asyncio.FIRST_COMPLETED)
         await _imported(_ASKING)
         yield opening
     finally:
-        for task in opening.values():
+        for task in attempts:
             task.cancel()
-        await asyncio.gather(*opening.values(), return_exceptions=True)
+        await asyncio.gather(*attempts, return_exceptions=True)
 
 
 async def judging() -> None:
@@ -54,9 +58,12 @@ async def _imported(modules: Iterable[str]) -> None:
             import_module(module)
 
 
-def failed(opening: Opening | None) -> LinkError | None:
-    """Why an attempt has failed, if it has by now: it need not be made again."""
-    if opening is None or not opening.done() or opening.cancelled():
+async def failed(opening: Opening | None) -> LinkError | None:
+    """Why an attempt fails, if it does: it is not made again."""
+    if opening is None:
+        return None
+    await asyncio.wait({opening})  # not longer than its connect_timeout
+    if opening.cancelled():
         return None
     error = opening.exception()
     return error if isinstance(error, LinkError) else None
