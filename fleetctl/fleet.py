@@ -16,29 +16,29 @@ from typing import TYPE_CHECKING
 from fleetctl.connected_fleet import ConnectedFleet
 from fleetctl.errors import LinkError
 from fleetctl.link.mistakes import of_node
-from fleetctl.logs.events import LogEvent, PastLog, Wanted
-from fleetctl.model.actions import Told
-from fleetctl.model.bench import PastBench
-from fleetctl.model.delivery import Delivery
-from fleetctl.model.execution import ExecutionEvent
-from fleetctl.model.jobs import Instance, Job, LogSource
-from fleetctl.model.look import Look, RawAnswer
-from fleetctl.model.pages import Page
-from fleetctl.model.past import PastOfNode
 from fleetctl.model.plan import PlanStep, plan
-from fleetctl.model.progress import ActionKind, ActionResult
-from fleetctl.model.questions import Depth
-from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
-from fleetctl.model.sudo import SudoPassword
-from fleetctl.model.syncing import NodeSync
-from fleetctl.model.topology import Node
 from fleetctl.noting.noting import places
 from fleetctl.service import BENCH_S, Action, Answered, Attached, Read, Report, WantedOrphans
-from fleetctl.undertakings import Benching, Repairs, Tunnel
 
 if TYPE_CHECKING:
     from fleetctl.health.assess import Checked
+    from fleetctl.logs.events import LogEvent, PastLog, Wanted
+    from fleetctl.model.actions import Told
+    from fleetctl.model.bench import PastBench
+    from fleetctl.model.delivery import Delivery
+    from fleetctl.model.execution import ExecutionEvent
+    from fleetctl.model.jobs import Instance, Job, LogSource
+    from fleetctl.model.look import Look, RawAnswer
+    from fleetctl.model.pages import Page
+    from fleetctl.model.past import PastOfNode
+    from fleetctl.model.progress import ActionKind, ActionResult
+    from fleetctl.model.questions import Depth
+    from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
+    from fleetctl.model.sudo import SudoPassword
+    from fleetctl.model.syncing import NodeSync
+    from fleetctl.model.topology import Node
     from fleetctl.observe.watch import Watch
+    from fleetctl.undertakings import Benching, Repairs, Tunnel
 
 
 class LiveFleet(ConnectedFleet):

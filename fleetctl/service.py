@@ -13,26 +13,28 @@ from typing import TYPE_CHECKING, Protocol, Self
 from msgspec import Struct
 
 from fleetctl.errors import LinkError
-from fleetctl.logs.events import LogEvent, PastLog, Wanted
-from fleetctl.model.actions import Told
-from fleetctl.model.bench import PastBench
-from fleetctl.model.delivery import Delivery
-from fleetctl.model.execution import ExecutionEvent
-from fleetctl.model.jobs import Instance, Job, LogSource
 from fleetctl.model.look import Look, RawAnswer
-from fleetctl.model.pages import Page
-from fleetctl.model.past import PastOfNode
-from fleetctl.model.plan import PlanStep
-from fleetctl.model.progress import ActionResult, Progress
-from fleetctl.model.questions import Depth
-from fleetctl.model.status import FleetStatus, OrphanStatus, Problem, ServiceStatus
-from fleetctl.model.sudo import SudoPassword
-from fleetctl.model.syncing import NodeSync
-from fleetctl.model.topology import Fleet
-from fleetctl.undertakings import Benching, Repairs, Tunnel, Watching
+from fleetctl.model.progress import Progress
+from fleetctl.model.status import OrphanStatus
 
 if TYPE_CHECKING:
     from fleetctl.health.assess import Checked  # slow to import
+    from fleetctl.logs.events import LogEvent, PastLog, Wanted
+    from fleetctl.model.actions import Told
+    from fleetctl.model.bench import PastBench
+    from fleetctl.model.delivery import Delivery
+    from fleetctl.model.execution import ExecutionEvent
+    from fleetctl.model.jobs import Instance, Job, LogSource
+    from fleetctl.model.pages import Page
+    from fleetctl.model.past import PastOfNode
+    from fleetctl.model.plan import PlanStep
+    from fleetctl.model.progress import ActionResult
+    from fleetctl.model.questions import Depth
+    from fleetctl.model.status import FleetStatus, Problem, ServiceStatus
+    from fleetctl.model.sudo import SudoPassword
+    from fleetctl.model.syncing import NodeSync
+    from fleetctl.model.topology import Fleet
+    from fleetctl.undertakings import Benching, Repairs, Tunnel, Watching
 
 Answered = Callable[[str, Look], object]
 """Called with each node's answer as it comes in."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
 from fleetctl.patterns import pattern
+from fleetctl.probes import asked
 
 
 def test_it_is_compiled_once_and_not_before_it_is_used() -> None:
@@ -28,3 +30,11 @@ def test_a_mistake_is_told_by_its_first_use() -> None:
     wrong = pattern("(")
     with pytest.raises(re.error, match="unterminated"):
         wrong.match("a")
+
+
+def test_what_reads_answers_compiles_nothing_when_it_is_imported() -> None:
+    """A look at a node uses few of the probes' expressions."""
+    eager = re.compile(r"^\w+ = re\.compile\(", re.MULTILINE)
+    assert eager.search("import re\n_LINE = re.compile(r'a')\n")
+    files = Path(asked.__path__[0]).glob("*.py")
+    assert [file.name for file in files if eager.search(file.read_text())] == []

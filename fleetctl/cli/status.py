@@ -13,9 +13,6 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetctl.cli.context import Context, instances_of_each
-from fleetctl.cli.reader import while_read
-from fleetctl.cli.render import status_lines
-from fleetctl.health.all_jobs import together
 from fleetctl.loading import uncollected
 from fleetctl.model.jobs import Instance
 from fleetctl.model.status import FleetStatus
@@ -79,7 +76,7 @@ def _served(context: Context, targets: tuple[str, ...], as_json: bool) -> int | 
     else:
         status = msgspec.json.decode(text, type=FleetStatus)
         age_s = max(0.0, (datetime.now(UTC) - status.generated_at).total_seconds())
-        click.echo("\n".join(status_lines(status)))
+        _print(status)
         click.echo(f"as of {age_s:.1f} s ago, by fleetctl serve")
     return 0 if healthy else 1
 
@@ -93,9 +90,11 @@ async def _status(
         of_all = context.means_all(service.fleet)
         if watch is None:
             found = await asyncio.gather(*(one.observe(chosen) for one, chosen in shown))
-            status = together(found) if of_all else found[0]
+            status = _judged(found, of_all=of_all)
             _show(status, as_json, again=False)
             return 0 if status.healthy else 1
+        from fleetctl.cli.reader import while_read
+
         # with --watch, wait also for the questions that a single quick look leaves out
         await while_read(_again_and_again(shown, of_all, as_json, watch))
         return 0
@@ -116,7 +115,7 @@ async def _again_and_again(
             await watched.all_asked()
         while True:
             found = [watched.snapshot(chosen).status for watched, chosen in watches]
-            _show(together(found) if of_all else found[0], as_json, again=True)
+            _show(_judged(found, of_all=of_all), as_json, again=True)
             await asyncio.sleep(interval_s)
 
 
@@ -127,4 +126,19 @@ def _show(status: FleetStatus, as_json: bool, *, again: bool) -> None:
         return
     if again and sys.stdout.isatty():
         click.echo(CLEAR, nl=False)
+    _print(status)
+
+
+def _print(status: FleetStatus) -> None:
+    from fleetctl.cli.render import status_lines  # not for --json
+
     click.echo("\n".join(status_lines(status)))
+
+
+def _judged(found: Sequence[FleetStatus], *, of_all: bool) -> FleetStatus:
+    """The status of all jobs, or that of the one that is shown."""
+    if not of_all:
+        return found[0]
+    from fleetctl.health.all_jobs import together
+
+    return together(found)

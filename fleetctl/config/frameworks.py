@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fleetctl.config.scalars import Framework
 from fleetctl.config.scope import Scope
@@ -27,8 +29,7 @@ PORTS: Mapping[Framework, int] = {
 """Where the first member listens, unless nodes.yaml says: the frameworks' own defaults."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """The members of a framework.
 
     :param members: service and node of each, in order of rank, the first one being rank 0.

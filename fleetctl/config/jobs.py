@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 from msgspec import structs
@@ -196,7 +195,7 @@ class _JobReader:
         return instance
 
     def _unranked(self, scope: Scope) -> Scope:
-        return replace(scope, rank=0, world_size=0, interfaces={}, files={})
+        return structs.replace(scope, rank=0, world_size=0, interfaces={}, files={})
 
     def _filled(
         self, name: str, entry: ServiceEntry, after: tuple[str, ...], scope: Scope

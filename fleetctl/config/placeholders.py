@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from fleetctl.config.report import Report, TreePath, choices, nearest, quoted
 from fleetctl.model.topology import Fleet, Node
@@ -29,8 +30,7 @@ class Unfillable(Exception):
     """A placeholder has no value; the message says why."""
 
 
-@dataclass(frozen=True)
-class NodeScope:
+class NodeScope(Struct, frozen=True):
     """The values of the placeholders that depend on the node alone."""
 
     fleet: Fleet

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
+
+from msgspec import Struct, field
 
 from fleetctl.config.placeholders import ANY_ADDRESS, NodeScope, Unfillable
 from fleetctl.config.report import TreePath, choices, nearest
@@ -19,8 +20,7 @@ OF_NETWORK = ("hosts", "hostfile", "interface")
 """``{hosts.NETWORK}`` and so on."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePlace:
+class ServicePlace(Struct, frozen=True):
     """Where a service runs.
 
     :param nodes: in order of rank.
@@ -35,8 +35,7 @@ class ServicePlace:
     ports: Mapping[str, Listen] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Scope(NodeScope):
+class Scope(NodeScope, frozen=True):
     """The values of the placeholders for one instance.
 
     :param places: where each service of the job runs; ``None``: reported as wrong already.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from fleetctl.config.report import Position
 from fleetctl.patterns import pattern
@@ -10,8 +10,7 @@ from fleetctl.patterns import pattern
 MAX_SIZE_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """``plain``: written without quotes, so it may also mean a number or null."""
 
     mark: Position
@@ -19,14 +18,12 @@ class Scalar:
     plain: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     mark: Position
     items: list[Tree]
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """``entries``: by key, in the file's order: the key's position and the value."""
 
     mark: Position

@@ -34,6 +34,8 @@ class Links:
         self._opening: dict[tuple[str, int], asyncio.Task[Link]] = {}
         self._ahead: Ahead | None = None
         self._ways: Ways | None = None
+        self.can_log_in = asyncio.Event()
+        """Once the first login by SSH can begin."""
 
     async def __aenter__(self) -> Links:
         return self
@@ -88,6 +90,7 @@ class Links:
                 from fleetctl.link.ssh.ways import Ways
 
             self._ways = Ways(self._fleet, Connector(self._fleet.nodes, self._ahead))
+            self.can_log_in.set()
         with of_node(node.name):
             return await self._ways.open(node, lane)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import string
 
 from msgspec import Struct
 
@@ -29,8 +30,7 @@ _PATH = (
 
 _NOISE_KEPT = 64 * 1024
 
-_UNSAFE = re.compile(rb"[^A-Za-z0-9 _./:=,@+{}()\[\]<>;&|?*#~^-]")
-_ESCAPES = {bytes([byte]): b"\\0%03o" % byte for byte in range(256)}
+_SAFE = (string.ascii_letters + string.digits + " _./:=,@+{}()[]<>;&|?*#~^-").encode()
 
 
 def prelude(*, terminal: bool = False) -> str:
@@ -82,7 +82,11 @@ def command_line(script: str, *, terminal: bool = False) -> str:
 def _encoded(script: str, *, terminal: bool = False) -> str:
     # surrogateescape: arguments of the command line may contain bytes that are no UTF-8
     whole = (prelude(terminal=terminal) + script).encode("utf-8", "surrogateescape")
-    return _UNSAFE.sub(lambda m: _ESCAPES[m[0]], whole).decode()
+    unsafe = set(whole.translate(None, _SAFE))
+    # the backslash, which is in every escape, before the others
+    for byte in sorted(unsafe, key=lambda byte: byte != ord("\\")):
+        whole = whole.replace(bytes([byte]), b"\\0%03o" % byte)
+    return whole.decode()
 
 
 def local_argv(script: str, *, terminal: bool = False) -> tuple[str, ...]:

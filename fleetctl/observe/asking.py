@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from fleetctl.errors import UsageError
 from fleetctl.link.protocol import ForwardingForbidden, Link
-from fleetctl.logs.matching import PATIENCE_S, Pattern
 from fleetctl.observe import on_node
 
 _T = TypeVar("_T")
@@ -99,6 +98,8 @@ def _matches(expression: str, answer: bytes) -> bool:
 
     :raises Unasked: that takes too long.
     """
+    from fleetctl.logs.matching import PATIENCE_S, Pattern  # mostly not needed
+
     try:
         pattern = Pattern(expression)
     except UsageError as error:

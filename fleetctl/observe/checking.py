@@ -12,7 +12,7 @@ from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.look import Look
 from fleetctl.model.questions import Depth
 from fleetctl.model.topology import Fleet, Node
-from fleetctl.observe.connecting import connecting, failed
+from fleetctl.observe.connecting import connecting, failed, judging
 from fleetctl.service import Answered
 
 if TYPE_CHECKING:
@@ -38,13 +38,10 @@ async def check(
     """
     began = time.monotonic()
     async with connecting(fleet, links) as opening:
-        from fleetctl.health.assess import assess
-        from fleetctl.observe.again import asked_again, contacts_again
-
         asking = observer()
 
         async def ask(node: Node) -> Look:
-            if error := failed(opening.get(node.name)):
+            if error := await failed(opening.get(node.name)):
                 look = asking.lost(node, error)
             else:
                 look = await asking.look(node, depth)
@@ -53,9 +50,14 @@ async def check(
             return look
 
         await asking.ask_leases()
-        of_former, asked = await asyncio.gather(
-            former().looks(job), asyncio.gather(*(ask(node) for node in fleet.nodes.values()))
+        of_former, asked, _ = await asyncio.gather(
+            former().looks(job),
+            asyncio.gather(*(ask(node) for node in fleet.nodes.values())),
+            judging(),
         )
+    from fleetctl.health.assess import assess
+    from fleetctl.observe.again import asked_again, contacts_again
+
     looks = dict(zip(fleet.nodes, asked, strict=True))
     if depth == "check":
         looks = await asked_again(asking, looks)

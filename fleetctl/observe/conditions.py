@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
-import zlib
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from msgspec.structs import replace
 
-from fleetctl.errors import LinkError, ShellHung, UsageError
+from fleetctl.errors import LinkError, ShellHung
 from fleetctl.health.services import service_status
 from fleetctl.link.protocol import Link
-from fleetctl.logs.matching import PATIENCE_S, Pattern
-from fleetctl.logs.segments import PIECE_BYTES, LogLocation, LogReader
-from fleetctl.logs.tidying import read
 from fleetctl.model.facts import NodeFacts, Record
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import instance_dir
@@ -24,12 +19,8 @@ from fleetctl.observe.asking import ASK_TIMEOUT_S, Unasked, accepts_connection, 
 from fleetctl.probes.late_words import looked_up
 from fleetctl.quoting import environment_text, quote, quote_path
 
-SEARCH_S = 1.0
-"""Longest search of a log at once, of one piece at least; the next call continues it."""
-LAST_LINE_BYTES = 64 * 1024
-"""How much of an unfinished line is kept, to be searched together with what follows."""
-_LINES_AT_ONCE = 1000
-"""After so many lines the search lets other tasks run."""
+if TYPE_CHECKING:
+    from fleetctl.observe.log_search import LogSearch
 
 
 async def command_succeeds(fleet: str, instance: Instance, link: Link) -> bool:
@@ -81,7 +72,7 @@ class Condition:
         self._fleet = fleet
         self._instance = instance
         self._attempt: tuple[str, int] | None = None
-        self._log: _LogSearch | None = None
+        self._log: LogSearch | None = None
         self.unasked = ""
 
     async def holds(self, link: Link, record: Record) -> bool:
@@ -129,82 +120,14 @@ class Condition:
         script = f"cd {folder} && printf '%s\\n' {words} >{name}.new && mv {name}.new {name}\n"
         await link.run(script, timeout_s=ASK_TIMEOUT_S)
 
-    def _search_of(self, record: Record) -> _LogSearch:
+    def _search_of(self, record: Record) -> LogSearch:
         attempt = (record.run, record.restarts)
         if self._log is None or self._attempt != attempt:
-            place = LogLocation(self._fleet, record.job, record.instance)
+            from fleetctl.observe.log_search import LogSearch  # reads logs: mostly not needed
+
             self._attempt = attempt
-            self._log = _LogSearch(place, self._instance.ready.value, record)
+            self._log = LogSearch(self._fleet, self._instance.ready.value, record)
         return self._log
-
-
-class _LogSearch:
-    """Looks for a line that matches a regular expression, in the log of one attempt.
-
-    Each byte is read once; a last line without an end is searched again when it has grown.
-    """
-
-    def __init__(self, place: LogLocation, pattern: str, record: Record) -> None:
-        try:
-            self._pattern = Pattern(pattern)
-        except UsageError as error:
-            raise Unasked(f"its ready.log is {error}") from None
-        self._digest = f"{zlib.crc32(pattern.encode('utf-8', 'surrogateescape')):08x}"
-        self._reader = LogReader(place, self._start(record))
-        self._last_line = b""
-        self._met = False
-        """A line matched; kept, since the link may be lost before that is noted on the node."""
-
-    def _start(self, record: Record) -> int:
-        """Where the last search for the same expression ended; else where the attempt begins."""
-        offset, _, digest = record.searched.partition(" ")
-        if digest == self._digest and offset.isascii() and offset.isdigit():
-            return int(offset)
-        return record.log_start or 0
-
-    @property
-    def progress(self) -> str:
-        """The offset before which no line matches, and a digest of the expression."""
-        return f"{self._reader.offset - len(self._last_line)} {self._digest}"
-
-    async def found(self, link: Link) -> bool:
-        """Search what is new; whether a line matches, now or at an earlier call.
-
-        :raises LinkError: the node is lost, or the log cannot be read.
-        :raises Unasked: the expression takes too long.
-        """
-        deadline = time.monotonic() + SEARCH_S
-        while not self._met:
-            begin = self._reader.offset
-            data = await self._reader.more(link)
-            if self._reader.offset - len(data) != begin:
-                self._last_line = b""  # what followed it was rotated away
-            self._met = bool(data) and await self._matches(data)
-            if len(data) < PIECE_BYTES or time.monotonic() > deadline:
-                break
-        return self._met
-
-    async def _matches(self, data: bytes) -> bool:
-        *lines, last_line = (self._last_line + data).split(b"\n")
-        for place in range(0, len(lines), _LINES_AT_ONCE):
-            if any(map(self._matches_line, lines[place : place + _LINES_AT_ONCE])):
-                return True
-            await asyncio.sleep(0)
-        self._last_line = last_line[-LAST_LINE_BYTES:]
-        return self._matches_line(last_line)
-
-    def _matches_line(self, line: bytes) -> bool:
-        """Whether it matches as a person reads it; of a line that redraws itself, each state.
-
-        :raises Unasked: the expression takes too long.
-        """
-        found = any(self._pattern.search(read(one)) for one in line.rstrip(b"\r").split(b"\r"))
-        if self._pattern.gave_up:
-            raise Unasked(
-                f"its ready.log takes more than {PATIENCE_S:g} s on one line, and may take for "
-                "ever: repeat nothing that is a repetition itself, as in (a|aa)+"
-            )
-        return found
 
 
 class OpenConditions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 
@@ -13,14 +13,13 @@ from fleetctl.link.protocol import Link
 from fleetctl.loading import uncollected
 from fleetctl.model.topology import Fleet
 
-_PIECES = (
-    "fleetctl.probes.registry",
-    "fleetctl.health.kinds.registry",
-    "fleetctl.health.assess",
-    "fleetctl.observe.observer",
-    "fleetctl.observe.again",
-)
-"""What asking nodes and judging their answers needs, in pieces of some milliseconds each."""
+_ASKING = ("fleetctl.probes.registry", "fleetctl.observe.observer")
+_JUDGING = ("fleetctl.health.kinds.registry", "fleetctl.health.assess", "fleetctl.observe.again")
+"""What asking nodes, and judging their answers, needs, in pieces of some milliseconds each."""
+_TURNS = 5
+"""Of the event loop, before each piece: enough for a login to go on until it waits for the node."""
+_LONGEST_S = 1.0
+"""How long the first login may take to begin; it takes a moment where the node is silent, too."""
 
 Opening = asyncio.Task[Link]
 
@@ -34,22 +33,37 @@ async def connecting(fleet: Fleet, links: Links) -> AsyncIterator[Mapping[str, O
         for node in fleet.nodes.values()
         if node.connection == "ssh"
     }
+    attempts = [asyncio.create_task(links.can_log_in.wait()), *opening.values()]
     try:
-        await asyncio.sleep(0)  # the attempts begin, ...
-        for module in _PIECES:
-            await asyncio.sleep(0)  # ... and go on
-            with uncollected():
-                import_module(module)
+        if opening:
+            await asyncio.wait(attempts, timeout=_LONGEST_S, return_when=asyncio.FIRST_COMPLETED)
+        await _imported(_ASKING)
         yield opening
     finally:
-        for task in opening.values():
+        for task in attempts:
             task.cancel()
-        await asyncio.gather(*opening.values(), return_exceptions=True)
+        await asyncio.gather(*attempts, return_exceptions=True)
 
 
-def failed(opening: Opening | None) -> LinkError | None:
-    """Why an attempt has failed, if it has by now: it need not be made again."""
-    if opening is None or not opening.done() or opening.cancelled():
+async def judging() -> None:
+    """Import what judges the answers, while nodes are asked."""
+    await _imported(_JUDGING)
+
+
+async def _imported(modules: Iterable[str]) -> None:
+    for module in modules:
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        with uncollected():
+            import_module(module)
+
+
+async def failed(opening: Opening | None) -> LinkError | None:
+    """Why an attempt fails, if it does: it is not made again."""
+    if opening is None:
+        return None
+    await asyncio.wait({opening})  # not longer than its connect_timeout
+    if opening.cancelled():
         return None
     error = opening.exception()
     return error if isinstance(error, LinkError) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ except SystemExit as end:
     code = end.code
 else:
     code = 0
-sys.stderr.write("\\n" + json.dumps([code, sorted(sys.modules)]))
+sys.stderr.write("\\n" + json.dumps([code, list(sys.modules)]))
 """
 
 
@@ -38,12 +39,13 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
     return set(HEAVY) & {name.split(".")[0] for name in modules(folder, *arguments)}
 
 
-def modules(folder: Path, *arguments: str) -> list[str]:
-    """All modules that it has loaded."""
+def modules(folder: Path, *arguments: str, exit_code: int | None = None) -> list[str]:
+    """All modules that it has loaded, in the order in which that began."""
     environment = {
         "HOME": str(folder),
         "TMUX_TMPDIR": str(folder),
         "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     done = subprocess.run(
         [sys.executable, "-c", SHOW, *arguments],
@@ -55,7 +57,7 @@ def modules(folder: Path, *arguments: str) -> list[str]:
         check=False,
     )
     code, names = json.loads(done.stderr.splitlines()[-1])
-    assert not code, done.stderr
+    assert (code or None) == exit_code, done.stderr
     found: list[str] = names
     return found
 
@@ -96,6 +98,33 @@ def test_config(folder: Path, arguments: str) -> None:
 
 def test_status_of_a_local_node(folder: Path) -> None:
     assert not loaded(folder, "status") & {"asyncssh", "textual", "libtmux"}
+
+
+def test_a_status_as_json_loads_nothing_that_only_shows_or_acts(folder: Path) -> None:
+    found = set(modules(folder, "status", "--json"))
+    assert "fleetctl.health.assess" in found
+    unneeded = {
+        "dataclasses",  # each one is compiled when it is made
+        "fleetctl.cli.render",
+        "fleetctl.logs",
+        "fleetctl.model.bench",
+        "fleetctl.undertakings",
+    }
+    assert found & unneeded == set()
+
+
+def test_a_status_loads_asyncssh_before_what_can_wait(folder: Path) -> None:
+    """The login can begin by then, and go on meanwhile. The server accepts, and says nothing."""
+    command = ("status", "--json")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ssh = f"{{host: 127.0.0.1, port: {server.getsockname()[1]}, connect_timeout: 0.2}}"
+        text = LOCAL.replace("here: {connection: local}", f"here: {{ssh: {ssh}}}")
+        (folder / "nodes.yaml").write_text(text)
+        modules(folder, *command, exit_code=1)  # asks ssh for its configuration, which is kept
+        found = modules(folder, *command, exit_code=1)
+    first = found.index("fleetctl.link.ssh.connect")
+    later = ("fleetctl.probes.registry", "fleetctl.observe.observer", "fleetctl.health.assess")
+    assert [name for name in later if found.index(name) < first] == []
 
 
 def test_the_test_would_see_it(folder: Path) -> None:
@@ -146,6 +175,34 @@ def test_asyncssh_comes_without_what_it_cannot_use() -> None:
         [sys.executable, "-c", seen], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "evaluated"),
+    [("", False), ("annotations._UNSAID['Generic'] = annotations._Unsaid('Generic')", True)],
+)
+def test_annotations_of_asyncssh_are_evaluated_only_if_they_must_be(
+    before: str, evaluated: bool
+) -> None:
+    """As they must where a class is derived from what is meant to be one."""
+    seen = f"""
+import socket, sys, typing
+from fleetctl.link.ssh import annotations
+{before}
+import asyncssh, cryptography.utils
+assert sys.modules["typing"] is typing
+assert typing.get_type_hints(cryptography.utils.deprecated)["message"] is str
+print(asyncssh.connect.__annotations__["sock"] == typing.Optional[socket.socket])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", seen],
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stdout == f"{evaluated}\n", done.stderr
 
 
 def test_a_status_that_a_server_has_ready_loads_nothing(folder: Path) -> None:

@@ -20,9 +20,10 @@ from fleetctl.logs.segments import PIECE_BYTES
 from fleetctl.model.facts import Record
 from fleetctl.model.jobs import Instance, Job, Service
 from fleetctl.model.ready import Ready
-from fleetctl.observe import conditions
+from fleetctl.observe import log_search
 from fleetctl.observe.asking import Unasked, answers_http
-from fleetctl.observe.conditions import LAST_LINE_BYTES, SEARCH_S, Condition
+from fleetctl.observe.conditions import Condition
+from fleetctl.observe.log_search import LAST_LINE_BYTES, SEARCH_S
 from fleetctl.observe.look import look
 from fleetctl.probes.node import services_script
 from tests.clock import jumping
@@ -459,7 +460,7 @@ def test_a_line_that_is_far_into_a_real_log_is_found_by_the_second_look(
 ) -> None:
     """In segments, and from the byte at which the attempt began."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(conditions, "SEARCH_S", search_s)
+    monkeypatch.setattr(log_search, "SEARCH_S", search_s)
     one = instance(ready=Ready("log", READY))
     folder = tmp_path / ".local/state/fleetctl/fleet/job" / one.name
     log = b"of an earlier run\n" + filled(5 * MIB) + UP.encode() + filled(3 * MIB)

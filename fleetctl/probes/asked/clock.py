@@ -6,17 +6,17 @@ better than that: the error bar is half of that time.
 
 from __future__ import annotations
 
-import re
 import time
 
 from msgspec.structs import replace
 
 from fleetctl.model.facts import NodeFacts
+from fleetctl.patterns import pattern
 from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
 
 # %N is GNU's; macOS prints whole seconds
 _LINUX, _MACOS = "date +%s.%N", "date +%s"
-_READ = re.compile(r"([0-9]{1,15})(?:\.([0-9]{9}))?[^\n]*\n?")
+_READ = pattern(r"([0-9]{1,15})(?:\.([0-9]{9}))?[^\n]*\n?")
 
 
 def measured(told: Told) -> tuple[float, float] | Unanswered:

@@ -17,6 +17,7 @@ from fleetctl.model.facts import Code, NodeFacts
 from fleetctl.model.layout import sync_dir
 from fleetctl.model.questions import CodePlace, Questions
 from fleetctl.model.topology import OS
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
 from fleetctl.probes.tools import ENDED, FOUND, LIMIT_S, LIMITED
@@ -24,7 +25,7 @@ from fleetctl.quoting import quote_path
 
 _FOLDER = "-- folder"
 """A line before what is said of each."""
-_SYNCED = re.compile(r"^synced ?(.*)$", re.M)
+_SYNCED = pattern(r"^synced ?(.*)$", re.M)
 
 # The checksum is asked for only where something is changed.
 _GIT = r"""export GIT_OPTIONAL_LOCKS=0

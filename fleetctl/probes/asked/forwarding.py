@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Questions
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.address import ipv4, ipv6
 from fleetctl.probes.probe import Ask, Probe, Told
 
@@ -27,7 +28,7 @@ _BOOT_LINUX = """\
 grep -EHs '^ *-?net[./]ipv4[./](ip_forward|conf[./]all[./]forwarding) *=' \
 /etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf
 """
-_SETTING = re.compile(
+_SETTING = pattern(
     r"^/\S+\.conf: *-?net[./]ipv4[./](?:ip_forward|conf[./]all[./]forwarding) *=.*$", re.M
 )
 _NOW_MACOS = """echo "ip_forward $(sysctl -n net.inet.ip.forwarding)"
@@ -140,7 +141,7 @@ def _strict_filters(text: str) -> tuple[str, ...]:
 def _persistent_on_linux(text: str) -> tuple[bool, str]:
     """The last setting counts, in the order of the files' names; /etc hides the others."""
     settings: dict[str, list[tuple[str, str]]] = {}
-    for line in re.findall(_SETTING, text):
+    for line in _SETTING.findall(text):
         path, _, setting = line.partition(":")
         folder, _, name = path.rpartition("/")
         settings.setdefault(name, []).append((folder, setting.strip().lstrip("-")))

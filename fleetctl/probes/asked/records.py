@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from fleetctl.model.facts import (
 )
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.probe import Ask, Probe, Told
 from fleetctl.probes.script import Answer
@@ -115,23 +115,24 @@ class Records(Struct, frozen=True):
     """Records that are there, and cannot be read."""
 
 
-_FILE_LINE = re.compile(
+_FILE_LINE = pattern(
     r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|told|apart|asks|atboot|damaged):"
     r"(?P<line>.*)"
 )
-_LOG_LINE = re.compile(
+_LOG_LINE = pattern(
     r"\S+\s+[0-9]+\s+[0-9]+\s+[0-9]+\s+(?P<size>[0-9]{1,18})\s.*?"
     r"(?P<job>[^/\s]+)/(?P<instance>[^/]+)/log/(?P<offset>[0-9]{1,18})\.log$"
 )
-_NOW_LINE = re.compile(r"now:(?P<now>[0-9]{1,15})")
-_SECONDS = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
-_BOOT_LINE = re.compile(r"boot:(?P<boot>\S+)")
-_UP_LINE = re.compile(rf"up:(?P<up>{_SECONDS.pattern})")
-_HEALTH = re.compile(
+_NOW_LINE = pattern(r"now:(?P<now>[0-9]{1,15})")
+_SECONDS_TEXT = r"[0-9]{1,12}\.[0-9]{1,6}"
+_SECONDS = pattern(_SECONDS_TEXT)
+_BOOT_LINE = pattern(r"boot:(?P<boot>\S+)")
+_UP_LINE = pattern(rf"up:(?P<up>{_SECONDS_TEXT})")
+_HEALTH = pattern(
     r"(?P<state>ok|failing|unknown) (?P<failures>[0-9]{1,9}) (?P<alike>[0-9]{1,9}) "
     r"(?P<since>[0-9]{1,15}) (?P<why>.*)"
 )
-_UNWELL = re.compile(r"(?P<failures>[0-9]{1,9}) (?P<alike>[0-9]{1,9}) (?P<why>.*)")
+_UNWELL = pattern(r"(?P<failures>[0-9]{1,9}) (?P<alike>[0-9]{1,9}) (?P<why>.*)")
 _PHASES: Mapping[str, Phase] = {
     "running": "running",
     "backoff": "backoff",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS
+from fleetctl.patterns import pattern
 from fleetctl.probes.members import members_text
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.probe import Ask, Probe, Told, Unanswered, cannot_read
@@ -49,7 +49,7 @@ _UTIME = 12
 """The place of utime, in ticks, in such a line of Linux; stime follows."""
 _TICKS_PER_S = 100
 """Of USER_HZ, time(7)."""
-_CLOCK = re.compile(r"(?:([0-9]{1,6})-)?(?:([0-9]{1,6}):)?([0-9]{1,9}):([0-9]{2}(?:\.[0-9]{1,6})?)")
+_CLOCK = pattern(r"(?:([0-9]{1,6})-)?(?:([0-9]{1,6}):)?([0-9]{1,9}):([0-9]{2}(?:\.[0-9]{1,6})?)")
 SPAN_S = 10.0
 """How busy processes are is not told over less: clocks and answers are not that exact."""
 

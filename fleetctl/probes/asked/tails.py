@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Questions
 from fleetctl.model.steps import Tail
+from fleetctl.patterns import pattern
 from fleetctl.probes.probe import Ask, Probe, Told
 from fleetctl.probes.started import base
 from fleetctl.quoting import quote
@@ -62,11 +62,9 @@ done 2>/dev/null
 true"""
 
 
-_HEAD = re.compile(
-    r"log:(?P<now>[0-9]{1,15}) (?P<end>[0-9]{1,18}) (?P<job>[^/]+)/(?P<instance>[^/]+)"
-)
-_PAUSES_LINE = re.compile(r"pauses:([0-9]{1,9}) ([0-9]{1,15})")
-_GROWN = re.compile(r"([0-9]{1,15}) ([0-9]{1,18})")
+_HEAD = pattern(r"log:(?P<now>[0-9]{1,15}) (?P<end>[0-9]{1,18}) (?P<job>[^/]+)/(?P<instance>[^/]+)")
+_PAUSES_LINE = pattern(r"pauses:([0-9]{1,9}) ([0-9]{1,15})")
+_GROWN = pattern(r"([0-9]{1,15}) ([0-9]{1,18})")
 
 
 class Tails(Struct, frozen=True):

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from fleetctl.model.facts import NO_ANSWER, NodeFacts, Pane
 from fleetctl.model.layout import TMUX_OPTIONS, TMUX_SOCKET
+from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.number import whole
 from fleetctl.probes.probe import Ask, Probe, Told
 from fleetctl.probes.script import Answer
@@ -45,7 +46,7 @@ class TmuxServer(Struct, frozen=True):
     """The reason for a None."""
 
 
-_NO_SERVER = re.compile(
+_NO_SERVER = pattern(
     r"^no server running on |^error connecting to .*\(No such file or directory\)$"
     r"|^no current target$"  # the last window has just been closed
 )

@@ -12,6 +12,7 @@ from fleetctl.model.facts import NodeFacts, Workplace
 from fleetctl.model.jobs import Instance
 from fleetctl.model.questions import Questions
 from fleetctl.model.topology import OS
+from fleetctl.patterns import pattern
 from fleetctl.probes.probe import Ask, Probe, Told
 from fleetctl.probes.script import Answer
 from fleetctl.quoting import quote, quote_path
@@ -53,7 +54,7 @@ _STATES: Mapping[str, Literal["ok", "missing", "denied"]] = {
 
 
 _Places = dict[tuple[str, str], Workplace]
-_LINE = re.compile(r"^work ([^/\s]+)/(\S+) (ok|missing|denied) (.+)$", re.M)
+_LINE = pattern(r"^work ([^/\s]+)/(\S+) (ok|missing|denied) (.+)$", re.M)
 
 
 def read_workplaces(answer: Answer) -> _Places:
