@@ -29,7 +29,9 @@ class Snapshot(Struct, frozen=True):
     heard_at: Mapping[str, datetime]
     """By node: when it last answered; nodes that never did are missing."""
     complete: bool = True
-    """Whether every node has answered once, or is found lost."""
+    """Whether every node has answered, or is found lost, since this machine is awake."""
+    waking: bool = False
+    """Whether this machine slept, and not every node has answered since."""
     as_of: datetime | None = None
     """The time of the oldest look, where a `fleetctl serve` tells it; None: these are own looks."""
 

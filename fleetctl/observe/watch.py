@@ -31,6 +31,8 @@ from fleetctl.undertakings import Snapshot
 LONGEST_PAUSE_S = 30.0
 """Longest pause between two attempts to reach a lost node, give or take ``_SPREAD``."""
 _SPREAD = 0.3
+ASLEEP_S = 60.0
+"""Where no node was looked at for so long, this machine slept, or was held up."""
 _NOT_ASKED = Look()
 
 Attend = Callable[[Node, Wake], AsyncGenerator[Look, None]]
@@ -69,6 +71,11 @@ class Watch:
         self._depth: Depth = depth
         self._looks: dict[str, Look] = {}
         self._heard_at: dict[str, datetime] = {}
+        self._awake_s = time.time()
+        """When it was last known to be awake; a monotonic clock stands still while a machine
+        sleeps."""
+        self._before_sleep: set[str] = set()
+        """Nodes whose newest look is of before this machine slept: it says nothing any more."""
         self.asked_s: dict[str, float] = {}
         """By node: when its newest look began, by time.monotonic()."""
         jobs = (*([job] if job else ()), *beside)
@@ -112,7 +119,15 @@ class Watch:
             took_s = time.monotonic() - began_s
             await self._wakes[node.name].wait(self._pause_s(failures, took_s))
 
+    def _notice_sleep(self) -> None:
+        slept_s = time.time() - self._awake_s
+        self._awake_s += slept_s
+        if slept_s > ASLEEP_S:
+            self._before_sleep = {node for node, look in self._looks.items() if not look.error}
+
     def _take(self, node: str, look: Look) -> None:
+        self._notice_sleep()
+        self._before_sleep.discard(node)
         before = self._looks.get(node)
         if look.unasked or before is None or bool(before.error) != bool(look.error):
             self._urgent.set()
@@ -173,8 +188,8 @@ class Watch:
 
     @property
     def complete(self) -> bool:
-        """Whether every node has answered once, or is found lost."""
-        return len(self._looks) == len(self._fleet.nodes)
+        """Whether every node has answered since this machine is awake, or is found lost."""
+        return len(self._looks) == len(self._fleet.nodes) and not self._before_sleep
 
     def _raise_if_broken(self) -> None:
         """Raise what ended a polling task: a bug must not look like a fleet without news."""
@@ -186,6 +201,8 @@ class Watch:
         """The newest look, without rounds of echoes in which a finding broke the way; the same
         object while nothing of it changes."""
         look = self._looks.get(name, _NOT_ASKED)
+        if name in self._before_sleep:
+            look = _NOT_ASKED
         outages = self._outages.get(name)
         if look.facts is None or not outages:
             return look
@@ -228,12 +245,14 @@ class Watch:
     def snapshot(
         self, chosen: Sequence[Instance] | None = None, job: Job | None = None
     ) -> Snapshot:
-        """The fleet by the newest looks; nodes that have not answered yet are unknown.
+        """The fleet by the newest looks; nodes that have not answered yet are unknown, and so are
+        those that have not since this machine is awake again.
 
         :param chosen: the instances to show; all of the job's by default.
         :param job: one of those beside the first; None: that one.
         """
         self._raise_if_broken()
+        self._notice_sleep()
         job = job or self._job
         looks = {name: self._judged(name) for name in self._fleet.nodes}
         fleet, expectations = self._expected(job)
@@ -262,7 +281,8 @@ class Watch:
                 if outages.get(reach.to) != rounds[-1].slot:
                     outages[reach.to] = rounds[-1].slot
                     self._without.pop(reach.node, None)
-        return Snapshot(checked, dict(self._heard_at), self.complete)
+        waking = bool(self._before_sleep)
+        return Snapshot(checked, dict(self._heard_at), self.complete, waking)
 
 
 def _without(look: Look, facts: NodeFacts, outages: Mapping[IPv4Address, int]) -> Look:

@@ -201,19 +201,20 @@ class FleetApp(Opening, Changing):
 
     @on(SnapshotTaken)
     def _snapshot_taken(self, message: SnapshotTaken) -> None:
-        if message.snapshot.status.job != self._job:
+        new, known = message.snapshot, self.snapshot
+        if new.status.job != self._job:
             return  # of the job that was shown before
-        if message.snapshot.as_of:
-            if self.snapshot is None or not self.snapshot.complete:
-                self.snapshot = message.snapshot
+        if new.as_of:
+            if known is None or not known.complete:
+                self.snapshot = new
             return
-        if self.snapshot:
-            if self.snapshot.complete and not message.snapshot.complete:
+        if known:
+            if known.complete and not (new.complete or new.waking):
                 return  # a new watch has not asked every node yet
-            if message.snapshot.complete and not self.snapshot.complete:
+            if new.complete and not known.complete:
                 gc.freeze()  # as in _begin: connections stay, too
-        self.recording.take(message.snapshot)
-        self.snapshot = message.snapshot
+        self.recording.take(new)
+        self.snapshot = new
 
     @on(LogsArrived)
     def _logs_arrived(self, message: LogsArrived) -> None:

@@ -208,7 +208,8 @@ def test_what_lost_its_server_is_told_once_it_lasts(monkeypatch: pytest.MonkeyPa
     )
 
     def told(now_s: float) -> list[str]:
-        monkeypatch.setattr(watch_module, "time", SimpleNamespace(monotonic=lambda: now_s))
+        clock = SimpleNamespace(monotonic=lambda: now_s, time=time.time)
+        monkeypatch.setattr(watch_module, "time", clock)
         for name in world.hosts:
             watched._take(name, world.look(name, "status"))
         return [p.summary for p in watched.snapshot().status.problems]
@@ -225,3 +226,35 @@ def test_what_lost_its_server_is_told_once_it_lasts(monkeypatch: pytest.MonkeyPa
     )
     world.alone.clear()
     assert told(20.0) == []
+
+
+def test_what_was_seen_before_this_machine_slept_is_not_known_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also not when a node was started: its uptime of then would be one of now."""
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic)
+    monkeypatch.setattr(watch_module, "time", clock)
+    answering = asyncio.Event()
+
+    async def look(node: Node, depth: Depth) -> Look:
+        await answering.wait()
+        if node.name == "other":
+            answering.clear()
+        return Look(facts=facts())
+
+    async def body() -> None:
+        async with watch(look) as watched:
+            answering.set()
+            await watched.all_asked()
+            assert watched.snapshot().complete
+            assert states(watched) == {"quick": "ok", "other": "ok"}
+            await asyncio.sleep(0.05)  # both wait for an answer
+            clock.time = lambda: time.time() + 3600
+            slept = watched.snapshot()
+            assert not slept.complete
+            assert states(watched) == {"quick": "unknown", "other": "unknown"}
+            answering.set()
+            await watched.all_asked()
+            assert states(watched) == {"quick": "ok", "other": "ok"}
+
+    bounded(body())
