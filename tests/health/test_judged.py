@@ -16,7 +16,11 @@ from msgspec.structs import fields, replace
 from fleetctl.config import load
 from fleetctl.health.assess import Checked, assess
 from fleetctl.health.judged import Judged
+from fleetctl.health.network.findings import findings
+from fleetctl.health.network.of_node import of_node
 from fleetctl.health.network.quality import Degraded
+from fleetctl.health.network.rows import firm_rows
+from fleetctl.health.network.warnings import warnings
 from fleetctl.health.one_node import beforehand
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NodeFacts, ThunderboltPort
@@ -254,3 +258,38 @@ def test_nothing_is_judged_twice_while_all_say_the_same(monkeypatch: pytest.Monk
     looks.update(later)
     again = {key[0] if isinstance(key, tuple) else key for key in judge(JOBS[0])}
     assert again <= {"instance", "statuses", "machine", "node", "orphans", "warned"}
+
+
+class _Watched:
+    """Facts that note which of them are read."""
+
+    def __init__(self, facts: object, read: set[str], before: str = "") -> None:
+        self._facts, self._read, self._before = facts, read, before
+
+    def __getattr__(self, name: str) -> Any:
+        self._read.add(self._before + name)
+        value = getattr(self._facts, name)
+        return _Watched(value, self._read, "network.") if name == "network" else value
+
+
+def test_what_findings_and_warnings_read_is_among_what_is_kept() -> None:
+    """A fact that is not would be missing for them, and nothing would be found."""
+    random, read = Random(3), set[str]()
+    judged = Judged(FLEET, derive(FLEET))
+    for name, known in _looks(random).items():
+        for look in known:
+            if look.facts is None:
+                continue
+            facts, node = look.facts, FLEET.nodes[name]
+            watched: Any = _Watched(facts, read)
+            rows = firm_rows(FLEET, judged.expectations, node, watched)
+            found = tuple(findings(FLEET, node, watched, rows))
+            warned = tuple(warnings(FLEET, node, watched, rows))
+            kept = of_node(judged, node, facts, "check")
+            assert (kept.found, kept.warnings) == (found, warned)
+    of_network = (
+        "interfaces", "routes", "taken", "forwarding", "forwarding_persistent", "persistence",
+        "strict_filters", "echoes", "interface_of",
+    )  # fmt: skip
+    own = {"network", "system", "reliability", "setup", "boot_start", "thunderbolt", "unknown"}
+    assert read <= own | {f"network.{name}" for name in of_network}
