@@ -44,7 +44,7 @@ mark() { # where output was lost; fails while there is no room for that
 }
 while :; do
   if mark; then said=$(dd bs=65536 count=128 2>&1 >>"$start.log") || lost=1
-  else said=$(dd bs=65536 count=1 2>&1 >/dev/null) # or tmux would keep it all in memory
+  else said=$(dd bs=65536 count=4 2>&1 >/dev/null) # or tmux would keep it all in memory
   fi
   case $said in 0+0*) break ;; esac
   size=$(wc -c <"$start.log")
