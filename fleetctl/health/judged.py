@@ -32,7 +32,11 @@ class Judged:
         """What ``make`` returns, which depends on nothing but the fleet, its expectations, ``key``
         and ``made_of``; made anew unless each of these is the very object that it was."""
         known = self._made.get(key)
-        if known is not None and all(map(is_, known[0], made_of)):
+        if (
+            known is not None
+            and len(known[0]) == len(made_of)  # such as of the nodes that answer
+            and all(map(is_, known[0], made_of))
+        ):
             found: _T = known[1]
             return found
         found = make()

@@ -4,6 +4,7 @@
 # NUMBER.idx beside NUMBER.log has lines "epoch-second offset": when the log had grown to offset.
 LC_ALL=C; export LC_ALL
 cd "$1" || exec cat >/dev/null
+exec 2>/dev/null # on a full disk much is said, and a pipe that nobody reads would stop the log
 limit=$2 keep=$3
 
 segments() { ls | sed -n 's/^\([0-9]*\)\.log$/\1/p' | sort -n; }
@@ -38,13 +39,12 @@ fi
 # dd writes each read at once, and never reads more than it writes. "0+0 records in": end of input.
 lost=
 mark() { # where output was lost; fails while there is no room for that
-  [ -z "$lost" ] || {
-    printf '\nfleetctl: output was lost here, the disk was full\n' >>"$start.log" && lost=
-  } 2>/dev/null
+  [ -z "$lost" ] ||
+    { printf '\nfleetctl: output was lost here, the disk was full\n' >>"$start.log" && lost=; }
 }
 while :; do
   if mark; then said=$(dd bs=65536 count=128 2>&1 >>"$start.log") || lost=1
-  else said=$(dd bs=65536 count=4 2>&1 >/dev/null) # or tmux would keep it all in memory
+  else said=$(dd bs=65536 count=1 2>&1 >/dev/null) # or tmux would keep it all in memory
   fi
   case $said in 0+0*) break ;; esac
   size=$(wc -c <"$start.log")

@@ -16,7 +16,7 @@ from tests.e2e.conftest import MakeUser
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 QUICK = {"grace": 1}
-DRAINING = "dd bs=65536 count=4"
+DRAINING = "dd bs=65536 count=1"
 LOST = "fleetctl: output was lost here, the disk was full\n"
 """What the logger runs while there is no room, and writes afterwards (launch/logger.sh)."""
 

@@ -227,6 +227,40 @@ def test_a_machine_that_is_known_later_is_no_stranger_any_more() -> None:
     assert "address-duplicate" not in codes()
 
 
+def test_nodes_that_answer_one_after_the_other_are_no_strangers_to_one_another() -> None:
+    judged = Judged(FLEET, derive(FLEET))
+    world = World(FLEET)
+    looks = {name: Look() for name in FLEET.nodes}
+    for place, name in enumerate(FLEET.nodes):
+        look = world.look(name, "check")
+        if look.facts:
+            cards = tuple(
+                replace(card, mac=f"02:00:00:00:{place:02x}:{number:02x}")
+                for number, card in enumerate(look.facts.network.interfaces or ())
+            )
+            look = replace(look, facts=_network(look.facts, interfaces=cards))
+        looks[name] = look
+    told = {name: look.facts for name, look in looks.items() if look.facts}
+    mac = {
+        own.ip: c.mac
+        for f in told.values()
+        for c in f.network.interfaces or ()
+        for own in c.addresses
+    }
+    answered = {name: Look() for name in FLEET.nodes}
+    for name, facts in told.items():
+        table = tuple(
+            Neighbour(to, "eth0", mac[to], "known", True)
+            for to in facts.network.echoes
+            if to in mac
+        )
+        answered[name] = replace(looks[name], facts=_network(facts, neighbours=table))
+        found = assess(
+            FLEET, None, judged.expectations, answered, duration_s=0.0, judged=judged, depth="check"
+        )
+        assert "address-duplicate" not in {problem.code for problem in found.status.problems}
+
+
 def test_nothing_is_judged_twice_while_all_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor for a second job: what is kept is kept for all."""
     judged = Judged(FLEET, derive(FLEET))

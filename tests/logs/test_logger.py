@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
+import sys
+import termios
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -215,6 +218,12 @@ class SmallDisk:
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
+    def is_drained(self) -> bool:
+        """Whether all that was written is read: what is left would take the room again."""
+        assert self.process.stdin is not None
+        left = fcntl.ioctl(self.process.stdin, termios.FIONREAD, bytes(4))
+        return not int.from_bytes(left, sys.byteorder)
+
     def feed_until_it_shows(self) -> None:
         def shows() -> bool:
             self.write(b"late\n")
@@ -240,6 +249,7 @@ def test_on_a_full_disk_it_drains_marks_the_gap_and_goes_on(tmp_path: Path, shel
     wait_for(lambda: disk.text() == b"early\n", "the first line is written")
     for _ in range(60):  # far more than fits, and more than a pipe holds
         disk.write(b"y" * 65536)
+    wait_for(disk.is_drained, "nothing is left")
     (disk.inside / "ballast").unlink()
     disk.feed_until_it_shows()
     text = disk.ends_with()
@@ -275,6 +285,7 @@ def test_it_outlives_a_disk_that_has_no_room_for_one_more_file(tmp_path: Path, s
             (disk.inside / f"ballast{number}").touch()
     for _ in range(300):  # more than it copies into one segment
         disk.write(b"y" * 65536)
+    wait_for(disk.is_drained, "nothing is left")
     for file in disk.inside.glob("ballast*"):
         file.unlink()
     disk.feed_until_it_shows()
