@@ -38,7 +38,14 @@ from fleetctl.model.leases import with_leases
 from fleetctl.model.look import Look
 from fleetctl.model.node_status import NodeState, NodeStatus, ReachStatus, SSHStatus
 from fleetctl.model.questions import Depth
-from fleetctl.model.status import SCHEMA, FleetStatus, JobStatus, Problem, ServiceStatus
+from fleetctl.model.status import (
+    SCHEMA,
+    FleetStatus,
+    JobStatus,
+    OrphanStatus,
+    Problem,
+    ServiceStatus,
+)
 from fleetctl.model.topology import DHCP, Fleet, Node
 
 
@@ -79,22 +86,17 @@ def assess(
     """The state of ``fleet``, with the instances of ``job`` (or only ``chosen`` of them).
 
     :param former: looks at nodes that are no longer in nodes.yaml.
-    :param standing: the links that worked badly before: they still do unless they are clearly
-        better.
+    :param standing: the links that worked badly before, and do so unless they are clearly better.
     :param contacts: what several looks showed of the instances' connections.
     :param lagging: by instance, what was told of those that lagged before.
-    :param judged: what is kept from earlier looks at ``fleet`` with the same ``expectations``, for
-        whichever job.
+    :param judged: what is kept of earlier looks, for the same ``fleet`` and ``expectations``.
     """
     facts = facts_of(looks)
     fleet, expectations = _learned(fleet, job, expectations, facts)
     if judged is None or judged.fleet is not fleet or judged.expectations is not expectations:
         judged = Judged(fleet, expectations)
     statuses = _statuses(judged, job, looks) if job else {}
-    lost = _lost(fleet, looks)
-    second = {n: SecondWay(look.via, look.bypassed) for n, look in looks.items() if look.via}
-    lost_at = {name: look.lost_at for name, look in looks.items() if look.lost_at}
-    diagnosis = diagnose(judged, facts, lost, depth, standing, second, lost_at)
+    diagnosis = _diagnosed(judged, looks, depth, standing)
     problems = _of_nodes(judged, job, diagnosis, looks)
     required = tuple(_required(fleet, job, facts))
     problems += (root.problem for root in required)
@@ -105,11 +107,7 @@ def assess(
         problems += _of_watch(job, statuses, facts, problems, contacts, lagging)
         statuses = _with_reasons(statuses, problems)
         problems = [replace(p, job=job.name) if p.code in OF_INSTANCES else p for p in problems]
-    left = tuple(
-        orphan
-        for name, told in facts_of({**looks, **(former or {})}).items()
-        for orphan in left_over(judged, job, name, told)
-    )
+    left = _left_over(judged, job, {**looks, **(former or {})})
     problems += orphan_problems(fleet, left, former or {})
     shown = {i.name for i in chosen} if chosen is not None else set(statuses)
     status = FleetStatus(
@@ -130,6 +128,26 @@ def assess(
     status = replace(status, problems=in_order(fleet, job, status, problems))
     roots = (*diagnosis.roots, *required)
     return Checked(status, roots, facts, fleet, expectations, diagnosis.degraded, diagnosis.broken)
+
+
+def _diagnosed(
+    judged: Judged, looks: Mapping[str, Look], depth: Depth, standing: frozenset[Degraded]
+) -> Diagnosis:
+    lost = _lost(judged.fleet, looks)
+    second = {n: SecondWay(look.via, look.bypassed) for n, look in looks.items() if look.via}
+    lost_at = {name: look.lost_at for name, look in looks.items() if look.lost_at}
+    return diagnose(judged, facts_of(looks), lost, depth, standing, second, lost_at)
+
+
+def _left_over(
+    judged: Judged, job: Job | None, looks: Mapping[str, Look]
+) -> tuple[OrphanStatus, ...]:
+    """What runs beside the instances of ``job``."""
+    return tuple(
+        orphan
+        for name, told in facts_of(looks).items()
+        for orphan in left_over(judged, job, name, told)
+    )
 
 
 def facts_of(looks: Mapping[str, Look]) -> dict[str, NodeFacts]:

@@ -48,7 +48,7 @@ def test_which_rank_is_stopped_and_which_cable_was_out(lab: Lab, user: MakeUser)
         lab.heal()
         screen.until("nothing is wrong", timeout_s=60)
         screen.type("b")
-        screen.until("10 min; gap: lost", gone="reading")
+        screen.until("gap: lost", " 10 min ", gone="reading")
 
         def gap() -> bool:
             """Whether what lost something is the first, and has a gap where it did."""

@@ -66,7 +66,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside
 
 def test_the_tour_breaks_says_what_to_look_for_and_mends(outside: Outside) -> None:
     async def act(screen: Screen) -> None:
-        await screen.until("This is a demo fleet", "no cables here", "d tour")
+        await screen.until("This is a demo fleet", "d: a tour", "no cables here")
         assert "h mend" not in screen.text
         await screen.type("d")
         await screen.until("1. Pull pi4's cable", "2. mini3 stops forwarding")
@@ -81,7 +81,7 @@ def test_the_tour_breaks_says_what_to_look_for_and_mends(outside: Outside) -> No
 
 def test_the_tour_teaches_keys(outside: Outside) -> None:
     async def act(screen: Screen) -> None:
-        await screen.until("This is a demo fleet", "d tour")
+        await screen.until("This is a demo fleet", "d: a tour")
         await screen.type("d")
         await screen.until("Keys: one cursor", "l its log", "Keys: problems")
         await screen.type("end", "up", "up", "up", "enter")
@@ -144,6 +144,6 @@ def test_without_a_demo_there_is_no_tour() -> None:
         await screen.type("d")
         text = await screen.until("nothing is wrong")
         assert "demo" not in text
-        assert "d tour" not in text
+        assert "a tour" not in text
 
     played(act)

@@ -109,7 +109,7 @@ def test_links_are_moved_to_what_was_long_ago() -> None:
 
     async def act(screen: Screen) -> None:
         await screen.type("b")
-        text = await screen.until("2 h; gap: lost", "now ▼", " for 3m00s")
+        text = await screen.until("gap: lost", "─ 2 h ─", "now ▼", " for 3m00s")
         assert len(set(re.findall(r"\d\d:\d\d", text.splitlines()[2]))) == 3, "the axis"
         row = line(text, "pi4 → mini3 (edge51)")
         gap = re.search("·[▁-█]+ ", row)
@@ -118,13 +118,13 @@ def test_links_are_moved_to_what_was_long_ago() -> None:
         await screen.type(*["less_than_sign"] * (away // 10), *["left"] * (away % 10))
         await screen.until("▼", gone="now ▼")
         await screen.type("plus", "plus", "plus")
-        text = await screen.until("10 min; gap: lost", gone="now ▼")
+        text = await screen.until("gap: lost", "─ 10 min ─", gone="now ▼")
         assert re.search("[▁-█·] +[▁-█·]", line(text, "pi4 → mini3 (edge51)")), text
         await screen.type("enter")
         text = await screen.until("Samples, newest first")
         assert line(text, "all"), text
         await screen.type("escape", "0")
-        await screen.until("10 min; gap: lost", "now ▼")
+        await screen.until("gap: lost", "─ 10 min ─", "now ▼")
 
     played(act, (130, 42))
 
