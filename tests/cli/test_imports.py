@@ -177,34 +177,6 @@ def test_asyncssh_comes_without_what_it_cannot_use() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize(
-    ("before", "evaluated"),
-    [("", False), ("annotations._UNSAID['Generic'] = annotations._Unsaid('Generic')", True)],
-)
-def test_annotations_of_asyncssh_are_evaluated_only_if_they_must_be(
-    before: str, evaluated: bool
-) -> None:
-    """As they must where a class is derived from what is meant to be one."""
-    seen = f"""
-import socket, sys, typing
-from fleetctl.link.ssh import annotations
-{before}
-import asyncssh, cryptography.utils
-assert sys.modules["typing"] is typing
-assert typing.get_type_hints(cryptography.utils.deprecated)["message"] is str
-print(asyncssh.connect.__annotations__["sock"] == typing.Optional[socket.socket])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", seen],
-        env={"PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.stdout == f"{evaluated}\n", done.stderr
-
-
 def test_a_status_that_a_server_has_ready_loads_nothing(folder: Path) -> None:
     """As far as asking for it: nothing listens here, and the command would go on as usual."""
     asked = """

@@ -9,7 +9,6 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
-from fleetctl.link.ssh.annotations import unsaid
 from fleetctl.loading import lacking
 
 if TYPE_CHECKING:
@@ -46,19 +45,9 @@ class _Quicker:
         ctypes.util.find_library = lambda name: None
         try:
             with lacking("asyncssh.crypto.x509"):
-                self._execute(module)
+                self._loader.exec_module(module)
         finally:
             ctypes.util.find_library = search
-
-    def _execute(self, module: ModuleType) -> None:
-        try:
-            with unsaid():
-                self._loader.exec_module(module)
-        except (AttributeError, TypeError):  # another version makes more of its types
-            for name, begun in tuple(sys.modules.items()):
-                if begun and name.startswith("asyncssh."):
-                    del sys.modules[name]
-            self._loader.exec_module(module)
 
 
 if "asyncssh" not in sys.modules:  # which takes long: what comes before it need not wait for it
