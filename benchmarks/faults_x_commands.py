@@ -293,6 +293,8 @@ def main() -> None:
     parser.add_argument("--from", dest="first", type=int, default=1, help="the first one's number")
     parser.add_argument("--tell-all", action="store_true", help="print how each command ended")
     given = parser.parse_args()
+    # a shell ignores it in what it starts with `&`, and so would all that is interrupted here
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     luck, counts = chance(given), Counts()
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
