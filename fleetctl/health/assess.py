@@ -96,8 +96,8 @@ def assess(
     if judged is None or judged.fleet is not fleet or judged.expectations is not expectations:
         judged = Judged(fleet, expectations)
     statuses = _statuses(judged, job, looks) if job else {}
-    diagnosis = _diagnosed(judged, looks, depth, standing)
-    problems = _of_nodes(judged, job, diagnosis, looks)
+    diagnosis = _diagnosed(judged, facts, looks, depth, standing)
+    problems = _of_nodes(judged, job, diagnosis, facts, looks)
     required = tuple(_required(fleet, job, facts))
     problems += (root.problem for root in required)
     equal = parity(job, facts) if depth == "check" else None
@@ -131,12 +131,16 @@ def assess(
 
 
 def _diagnosed(
-    judged: Judged, looks: Mapping[str, Look], depth: Depth, standing: frozenset[Degraded]
+    judged: Judged,
+    facts: Mapping[str, NodeFacts],
+    looks: Mapping[str, Look],
+    depth: Depth,
+    standing: frozenset[Degraded],
 ) -> Diagnosis:
     lost = _lost(judged.fleet, looks)
     second = {n: SecondWay(look.via, look.bypassed) for n, look in looks.items() if look.via}
     lost_at = {name: look.lost_at for name, look in looks.items() if look.lost_at}
-    return diagnose(judged, facts_of(looks), lost, depth, standing, second, lost_at)
+    return diagnose(judged, facts, lost, depth, standing, second, lost_at)
 
 
 def _left_over(
@@ -256,10 +260,11 @@ def _of_nodes(
     judged: Judged,
     job: Job | None,
     diagnosis: Diagnosis,
+    facts: Mapping[str, NodeFacts],
     looks: Mapping[str, Look],
 ) -> list[Problem]:
     """What is wrong with connections, machines and networks."""
-    fleet, facts = judged.fleet, facts_of(looks)
+    fleet = judged.fleet
     lost = _lost(fleet, looks)
     problems: list[Problem] = []
     for node in fleet.nodes.values():

@@ -28,14 +28,6 @@ _RUNS = ("running", "ready", "unhealthy")
 NO_STEPS = "its last lines name no step"
 
 
-def with_progress(
-    job: Job, statuses: Mapping[str, ServiceStatus], facts: Mapping[str, NodeFacts]
-) -> dict[str, ServiceStatus]:
-    """``statuses`` with how far each running instance is."""
-    own = {i.name: with_own_progress(i, statuses[i.name], facts.get(i.node)) for i in job.instances}
-    return compared(job, {**statuses, **own})
-
-
 def with_own_progress(
     instance: Instance, status: ServiceStatus, told: NodeFacts | None
 ) -> ServiceStatus:

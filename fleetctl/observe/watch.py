@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from msgspec.structs import replace
 
 from fleetctl.health.assess import assess
+from fleetctl.health.changes import UNWATCHED
 from fleetctl.health.contact import Contact, Contacts, Key, contacts
 from fleetctl.health.judged import Judged
 from fleetctl.health.kinds.instances import STRAGGLER
@@ -31,7 +32,7 @@ from fleetctl.undertakings import Snapshot
 LONGEST_PAUSE_S = 30.0
 """Longest pause between two attempts to reach a lost node, give or take ``_SPREAD``."""
 _SPREAD = 0.3
-ASLEEP_S = 60.0
+ASLEEP_S = UNWATCHED.total_seconds()
 """Where no node was looked at for so long, this machine slept, or was held up."""
 _NOT_ASKED = Look()
 

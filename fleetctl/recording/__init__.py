@@ -1,4 +1,3 @@
 """Keeping what a watch sees: samples and events, from snapshot to snapshot."""
 
-from fleetctl.recording.recorder import LinkLooks as LinkLooks
 from fleetctl.recording.recorder import Recorder as Recorder

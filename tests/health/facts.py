@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fleetctl.health.progress import compared, with_own_progress
 from fleetctl.model.facts import Health, Listener, NodeFacts, Pane, Record
-from fleetctl.model.jobs import Instance
+from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.status import ServiceStatus
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 RUN = "abc123"
@@ -87,3 +90,11 @@ def health(state: Any = "failing", failures: int = 3, **more: Any) -> Health:
         "asks": True,
     }
     return Health(**{**fields, **more})
+
+
+def with_progress(
+    job: Job, statuses: Mapping[str, ServiceStatus], facts: Mapping[str, NodeFacts]
+) -> dict[str, ServiceStatus]:
+    """``statuses`` with how far each running instance is."""
+    own = {i.name: with_own_progress(i, statuses[i.name], facts.get(i.node)) for i in job.instances}
+    return compared(job, {**statuses, **own})

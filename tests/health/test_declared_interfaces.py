@@ -10,7 +10,7 @@ import pytest
 from fleetctl.config import load_text
 from fleetctl.health.finding import Finding
 from fleetctl.health.network.findings import findings
-from fleetctl.health.network.rows import compare
+from fleetctl.health.network.rows import firm_rows
 from fleetctl.health.remedies import plan
 from fleetctl.model.expectations import derive
 from fleetctl.model.facts import NetworkFacts, NodeFacts
@@ -59,7 +59,7 @@ def facts(*interfaces: Interface) -> NodeFacts:
 
 def found(of: Fleet, said: NodeFacts) -> list[Finding]:
     node = of.nodes["mini1"]
-    return list(findings(of, node, said, compare(of, derive(of), node, said, "check", "")))
+    return list(findings(of, node, said, firm_rows(of, derive(of), node, said)))
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from fleetctl.health.progress import NO_STEPS, job_progress, of_steps, with_progress
+from fleetctl.health.progress import NO_STEPS, job_progress, of_steps
 from fleetctl.model.jobs import Instance, Job, Service
 from fleetctl.model.progress_status import JobProgress
 from fleetctl.model.status import ServiceState, ServiceStatus
 from fleetctl.model.steps import StepReading, Steps
-from tests.health.facts import facts
+from tests.health.facts import facts, with_progress
 from tests.launch.jobs import instance
 
 

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fleetctl.health.progress import with_progress
 from fleetctl.health.stragglers import stragglers
 from fleetctl.model.facts import NetworkFacts, NodeFacts, Reliability, Swap
 from fleetctl.model.network import EchoRound
 from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.status import Problem, ServiceState, ServiceStatus
 from fleetctl.model.steps import StepReading, Steps
-from tests.health.facts import PID, facts, record
+from tests.health.facts import PID, facts, record, with_progress
 from tests.launch.jobs import job
 
 NOW = 5000.0

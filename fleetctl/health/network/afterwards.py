@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fleetctl.health.finding import Finding
 from fleetctl.health.kinds.network import ADDRESS_MISSING, INTERFACE_DOWN
 from fleetctl.health.network.findings import findings
-from fleetctl.health.network.rows import compare
+from fleetctl.health.network.rows import firm_rows
 from fleetctl.model.expectations import Expectations
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.network import Interface, Route
@@ -41,7 +41,7 @@ def follow_ups(
         if after == facts:
             return
         facts = after
-        rows = compare(fleet, expectations, node, facts, "check", "")
+        rows = firm_rows(fleet, expectations, node, facts)
         repaired = tuple(f for f in findings(fleet, node, facts, rows) if _about(f) not in told)
         if not repaired:
             return

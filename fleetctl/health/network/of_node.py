@@ -11,7 +11,7 @@ from fleetctl.health.finding import Finding
 from fleetctl.health.judged import Judged
 from fleetctl.health.network.detours import marked
 from fleetctl.health.network.findings import findings
-from fleetctl.health.network.rows import Rows, compare, firm_rows, with_measured
+from fleetctl.health.network.rows import Rows, firm_rows, unknown_rows, with_measured
 from fleetctl.health.network.warnings import Warned, warnings
 from fleetctl.model.facts import NetworkFacts, NodeFacts
 from fleetctl.model.network import Echo
@@ -58,7 +58,7 @@ def unknown_node(judged: Judged, node: Node, why: str) -> OfNode:
     """Of a node that gave no facts, for the reason ``why``."""
 
     def make() -> OfNode:
-        return OfNode(compare(judged.fleet, judged.expectations, node, None, "check", why))
+        return OfNode(unknown_rows(judged.fleet, judged.expectations, node, why))
 
     return judged.of(("unknown network", node.name), (judged.same(("why", node.name), why),), make)
 

@@ -137,45 +137,28 @@ class Rows(Struct, frozen=True):
         return next((row for row in self.routes if row.expected is None), None)
 
 
-def compare(
-    fleet: Fleet,
-    expectations: Expectations,
-    node: Node,
-    facts: NodeFacts | None,
-    depth: Depth,
-    why_unknown: str,
-) -> Rows:
-    """Compare ``facts`` with what must be true of ``node``.
-
-    :param why_unknown: the reason given in every row if there are no facts.
-    """
-    if facts is not None:
-        firm = firm_rows(fleet, expectations, node, facts)
-        return with_measured(firm, facts, expectations.reach_of(node.name), depth)
+def unknown_rows(fleet: Fleet, expectations: Expectations, node: Node, why: str) -> Rows:
+    """What must be true of a node that gave no facts; every row says ``why``."""
     addresses, default = _expected(fleet, node)
     routes = expectations.routes_of(node.name)
     return Rows(
-        addresses=tuple(
-            _with(row, reason=why_unknown, kept=Kept(None, why_unknown)) for row in addresses
-        ),
+        addresses=tuple(_with(row, reason=why, kept=Kept(None, why)) for row in addresses),
         routes=tuple(
-            _with(row, reason=why_unknown, kept=Kept(None, why_unknown))
+            _with(row, reason=why, kept=Kept(None, why))
             for row in [*map(RouteRow, routes), *default]
         ),
         forwarding=ForwardingStatus(
             expected=node.name in expectations.forwarding,
-            reason=why_unknown,
-            persistent_reason=why_unknown,
+            reason=why,
+            persistent_reason=why,
         ),
-        reachability=tuple(
-            ReachRow(r, reason=why_unknown) for r in expectations.reach_of(node.name)
-        ),
+        reachability=tuple(ReachRow(r, reason=why) for r in expectations.reach_of(node.name)),
     )
 
 
 def firm_rows(fleet: Fleet, expectations: Expectations, node: Node, facts: NodeFacts) -> Rows:
-    """Those of :func:`compare` that are seldom another than before: without the pings, and without
-    what goes through ports."""
+    """What must be true of ``node`` beside what is, as far as that is seldom another than before:
+    without the pings, and without what goes through ports."""
     addresses, default = _expected(fleet, node)
     routes = expectations.routes_of(node.name)
     return Rows(
