@@ -16,10 +16,9 @@ itself, even when its cable is out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from fleetctl.health.kinds.reachability import PACKET_LOSS, RTT_HIGH
 from fleetctl.model.endpoints import listened_on
@@ -92,25 +91,33 @@ def data_states(fleet: Fleet, job: Job | None, status: FleetStatus) -> dict[str,
     attachment. A peer that is off its network makes only itself wrong, though the other nodes'
     pings to it count in :attr:`DataState.wrong`.
     """
-    networks = data_networks(fleet, job)
-    on = {name: _attached(fleet, status, name) for name in networks}
+    on = {name: _attached(fleet, status, name) for name in data_networks(fleet, job)}
+    cidrs = frozenset(str(fleet.networks[name].cidr) for name in on)
     poor = {p.node for p in status.problems if p.code in _POOR}
-    states = {node: _data_state(fleet, job, status, node, networks, on) for node in fleet.nodes}
-    return {node: replace(state, poor=node in poor) for node, state in states.items()}
+    return {
+        node: _data_state(fleet, job, status.nodes.get(node), node, on, cidrs, node in poor)
+        for node in fleet.nodes
+    }
 
 
 def _data_state(
     fleet: Fleet,
     job: Job | None,
-    status: FleetStatus,
+    own: NodeStatus | None,
     node: str,
-    networks: tuple[str, ...],
     on: Mapping[str, Mapping[str, bool | None]],
+    cidrs: Set[str],
+    poor: bool,
 ) -> DataState:
-    attached = [on[name][node] for name in networks if node in on[name]]
-    own = status.nodes.get(node)
+    """Of one node.
+
+    :param on: by network of the job's traffic and node: whether the attachment works.
+    :param cidrs: of these networks.
+    """
+    networks = on.keys()
+    attached = [works[node] for works in on.values() if node in works]
     if own is None:
-        return DataState(False if False in attached else None)
+        return DataState(False if False in attached else None, poor=poor)
     pings = [r for r in own.reachability if r.network in networks]
     failed = [r for r in pings if r.ok is False and on[r.network].get(r.node) is not False]
     routed = [name for name in networks if name in fleet.nodes[node].via]
@@ -120,15 +127,14 @@ def _data_state(
         ok = False
     elif None in attached or unknown or not (attached or routed):
         ok = None
-    longest = _needed(job, own, node)
+    wrong, longest = _wrong(own, networks, cidrs), _needed(job, own, node)
     if longest is None:
-        return DataState(ok, _wrong(fleet, own, networks))
+        return DataState(ok, wrong, poor=poor)
     expected_ms = _expected_ms(fleet, node, longest.network)
-    return DataState(ok, _wrong(fleet, own, networks), longest.rtt_ms, expected_ms)
+    return DataState(ok, wrong, longest.rtt_ms, expected_ms, poor)
 
 
-def _wrong(fleet: Fleet, own: NodeStatus, networks: tuple[str, ...]) -> int:
-    cidrs = {str(fleet.networks[name].cidr) for name in networks}
+def _wrong(own: NodeStatus, networks: Set[str], cidrs: Set[str]) -> int:
     return (
         sum(r.ok is False for r in own.addresses if r.network in networks)
         + sum(r.ok is False for r in own.routes if r.to in cidrs)

@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import AppBlur
+from textual.events import AppBlur, Event, Key
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
 
@@ -145,6 +145,12 @@ class FleetApp(Opening, Changing):
         """A browser has lost the keyboard, or never had one: keys are named for fingers, too."""
         if self.limits.in_browser:
             event.prevent_default()
+
+    async def on_event(self, event: Event) -> None:
+        """Note when keys are pressed."""
+        if isinstance(event, Key):
+            self.following.between_keys.key()
+        await super().on_event(event)
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self.theming.chosen)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fleetctl.tui.background import in_background
+from fleetctl.tui.between_keys import BetweenKeys
 from fleetctl.tui.host import Host
 from fleetctl.tui.known import Known, show_known
 from fleetctl.tui.messages import SourceFailed
@@ -27,6 +28,8 @@ class Following:
         self._app = app
         self._known = known
         self._watching: Watching | None = None
+        self.between_keys = BetweenKeys()
+        """Must be told of each key."""
         self._begin: dict[str, Callable[[], None]] = {}
         """By name of a source that runs, or will again."""
 
@@ -35,7 +38,7 @@ class Following:
         app = self._app
         self._watching = watching = app.service.watch(app.interval_s)
         self._begin["fleet"] = self.watch
-        self._run("fleet", watch_fleet(watching, app.post_message))
+        self._run("fleet", watch_fleet(watching, app.post_message, self.between_keys.wait))
         if self._known and app.snapshot is None:
             work = show_known(self._known, app.service, app.post_message)
             in_background(app, work, title="fleetctl serve", group="known", exclusive=True)

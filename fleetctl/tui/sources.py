@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from textual.message import Message
@@ -24,11 +24,15 @@ OLDEST_S = 5.0
 LOGS_EVERY_S = 0.1
 
 
-async def watch_fleet(watch: Watching, post: Post) -> None:
-    """Post a snapshot whenever a node has news."""
+async def watch_fleet(watch: Watching, post: Post, may: Callable[[], Awaitable[None]]) -> None:
+    """Post a snapshot whenever a node has news.
+
+    :param may: waits until one may be made.
+    """
     async with watch:
         while True:
             await watch.news(timeout_s=OLDEST_S)
+            await may()
             began_s = monotonic()
             post(SnapshotTaken(watch.snapshot()))
             await asyncio.sleep(max(SOONEST_S, 9 * (monotonic() - began_s)))

@@ -11,7 +11,11 @@ from textual.geometry import Region
 
 from fleetctl.tui.widgets.sheet import Sheet
 
-WIDTH = 20
+WIDTH, HIGH = 20, 10
+TEXT = WIDTH - 2
+"""The columns beside a scrollbar."""
+ALL = (), False
+"""All of it is drawn, and nothing is laid out."""
 
 
 class Watched(Sheet):
@@ -34,7 +38,7 @@ class SheetApp(App[None]):
 def test_what_stands_on_the_screen_is_the_text_and_only_changed_rows_are_drawn() -> None:
     async def body() -> None:
         app = SheetApp()
-        async with app.run_test(size=(WIDTH, 10)) as pilot:
+        async with app.run_test(size=(WIDTH, HIGH)) as pilot:
             sheet = app.query_one(Watched)
 
             async def show(text: str) -> tuple[tuple[Region, ...], bool]:
@@ -43,17 +47,21 @@ def test_what_stands_on_the_screen_is_the_text_and_only_changed_rows_are_drawn()
                 asked = sheet.asked[0]
                 await pilot.pause()
                 drawn = app.screen._compositor.render_strips()
-                rows = ["".join(part.text for part in row).rstrip() for row in drawn]
+                rows = ["".join(part.text for part in row)[:TEXT].rstrip() for row in drawn]
                 wrapped = [row.plain.rstrip() for row in Content(text).wrap(WIDTH)]
-                assert rows == [*wrapped, *[""] * (10 - len(wrapped))]
+                assert rows[:HIGH] == [*wrapped, *[""] * (HIGH - len(wrapped))][:HIGH]
                 return asked
 
             long = "so long that it takes two rows"
-            assert (await show(f"age 9 s\n{long}\nload 1"))[1]
+            assert await show(f"age 9 s\n{long}\nload 1") == ALL
             assert await show(f"age 10 s\n{long}\nload 1") == ((Region(0, 0, WIDTH, 1),), False)
             assert await show(f"age 10 s\n{long}\nload 2") == ((Region(0, 3, WIDTH, 1),), False)
             assert await show(f"age 10 s\n{long}!\nload 2") == ((Region(0, 1, WIDTH, 2),), False)
-            assert (await show("age 10 s\nshort\nload 2"))[1]  # what is below moves
+            assert await show("age 10 s\nshort\nload 2") == ALL  # what is below moves
+            assert await show("age 10 s\nshort") == ALL
+            more = "\n".join(f"line {n}" for n in range(HIGH + 2))
+            assert (await show(more))[1]  # it scrolls from now on
+            assert await show(f"{more}!") == ((Region(0, HIGH + 1, TEXT, 1),), False)
             assert (await show("age 10 s\nshort"))[1]
             sheet.asked.clear()
             sheet.show(Content("age 10 s\nshort"))

@@ -286,8 +286,16 @@ class LogLines(Widget, can_focus=True):
         return self._painter.segments(row, self._left)
 
     def render_lines(self, crop: Region) -> list[Strip]:
+        """Each row changes with each line that comes, and there is no border: Textual's cache of
+        rows, and what it does for borders, would cost as much as the rows."""
         self._painter.begin()
-        return super().render_lines(crop)
+        ground, filters = self.background_colors[1], self.get_line_filters()
+        rows = [self.render_line(y) for y in crop.line_range]
+        for line_filter in filters:
+            rows = [row.apply_filter(line_filter, ground) for row in rows]
+        if crop.column_span != (0, self.size.width):
+            rows = [row.crop(*crop.column_span) for row in rows]
+        return rows
 
     def render_line(self, y: int) -> Strip:
         if y == 0:

@@ -53,11 +53,14 @@ class LogPainter:
     def forget(self) -> None:
         """Empty the caches, and measure again."""
         self._drawings.clear()
+        self._styles.clear()
         self.begin()
 
     def begin(self) -> None:
-        """Measure the room, and look styles up again, before a screen of rows is drawn."""
-        self._styles.clear()
+        """Measure the room, and whether styles are still the same, before a screen is drawn."""
+        base = self._screen.rich_style
+        if base != self._styles.get(""):
+            self._styles = {"": base}
         width = self._screen.size.width
         widest = max(map(cell_len, self.names), default=0) if len(self.names) != 1 else 0
         self._line_cells = max(1, width - 1)  # without the scrollbar

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from msgspec import Struct
+from rich.console import RenderableType
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,6 +18,7 @@ from textual.widgets.option_list import Option
 
 from fleetctl.tui.host import Host
 from fleetctl.tui.keymap import with_ids
+from fleetctl.tui.screens.covered import Dimmed
 from fleetctl.tui.widgets.find_line import FindLine
 
 
@@ -70,6 +72,8 @@ class ChoiceScreen(ModalScreen[str]):
         self._preselected = preselected
         self.sought = ""
         """What answers must contain."""
+        self._below: Dimmed | None = None
+        """What lies below, as it was drawn last."""
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
@@ -87,15 +91,22 @@ class ChoiceScreen(ModalScreen[str]):
             if self.sought.lower() in choice.label.lower():
                 yield Option(choice.label, choice.key or "cancel")
 
+    def render(self) -> RenderableType:
+        """The screen below, dimmed."""
+        if self._below is None:
+            self._below = Dimmed(self.app.screen_stack[-2], self.styles.background)
+        return cast("RenderableType", self._below)  # the base knows no other
+
     def on_mount(self) -> None:
         answers = self.query_one(OptionList)
         keys = [c.key for c in self._choices]
         answers.highlighted = keys.index(self._preselected)
         answers.focus()
-        if callable(self._body):
-            self.watch(self.app, "snapshot", self._renew, init=False)
+        self.watch(self.app, "snapshot", self._renew, init=False)
 
     def _renew(self) -> None:
+        self._below = None
+        self.refresh()
         if callable(self._body):
             self.query_one("#body", Static).update(self._body())
 

@@ -10,7 +10,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantBlur, DescendantFocus, Resize
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
@@ -22,6 +21,7 @@ from fleetctl.tui.job_action import JobAction
 from fleetctl.tui.layouts import LOW
 from fleetctl.tui.logs.panel import LogPanel
 from fleetctl.tui.messages import CursorMoved
+from fleetctl.tui.screens.covered import Coverable
 from fleetctl.tui.screens.division import Division
 from fleetctl.tui.screens.problem import ProblemScreen
 from fleetctl.tui.selection import Selection
@@ -44,7 +44,7 @@ DETAILS_S = 0.03
 """How long details wait for the next key."""
 
 
-class Dashboard(Screen[None]):
+class Dashboard(Coverable[None]):
     """The first screen; the others open over it."""
 
     app: Host
@@ -52,7 +52,10 @@ class Dashboard(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]  # noqa: RUF012 - as in the base
     BINDINGS = DASHBOARD_KEYS
     DEFAULT_CSS = """
-    Dashboard { overflow: hidden; layers: base over; }
+    /* as important as where Textual aligns and hatches round a panel that fills the screen: that
+       changes nothing here, and all panels would be drawn anew */
+    Dashboard { overflow: hidden !important; align: left top !important; hatch: none !important;
+                layers: base over; }
     /* it lies over a border: a row of its own would move everything: all would be drawn again */
     Dashboard FindLine { layer: over; dock: bottom; margin-bottom: 1; }
     Dashboard #too-small { layer: over; display: none; width: 100%; height: 100%; margin: 1 0;

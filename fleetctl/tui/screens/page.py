@@ -7,14 +7,14 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import Screen
 from textual.widget import Widget
 
 from fleetctl.tui.keymap import with_ids
+from fleetctl.tui.screens.covered import Coverable
 from fleetctl.tui.widgets.key_line import KeyLine
 
 
-class Page(Screen[None]):
+class Page(Coverable[None]):
     """Base of the screens that open over the dashboard."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -3,8 +3,9 @@ they are many, equal ones are one line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -43,13 +44,22 @@ from fleetctl.tui.seen import Seen
 from fleetctl.tui.tones import state, toned
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor
 from fleetctl.tui.widgets import node_columns
-from fleetctl.tui.widgets.node_columns import NET, Names
+from fleetctl.tui.widgets.node_columns import NET, Column, Names
 from fleetctl.tui.widgets.rows import Rows
 from fleetctl.undertakings import Snapshot
 
 MARKED = "◆"
 FOLDED_ROWS = 10
 """The rows of a table that folds: enough for some odd ones, and the same in every state."""
+
+
+class _Drawn(NamedTuple):
+    """What all rows of one drawing have in common."""
+
+    columns: Sequence[Column]
+    names: Mapping[str, str]
+    roles: Mapping[str, str]
+    bars: int
 
 
 class NodesPanel(Vertical):
@@ -295,29 +305,38 @@ class NodesPanel(Vertical):
         roles = node_columns.elided(self.names.roles, columns, node_columns.ROLE)
         bars = next((c.width for c in columns if c.head == "rtt"), 0)
         self._say()
-        rows = []
+        drawn = _Drawn(columns, names, roles, bars)
+        rows: list[tuple[str, Callable[[], Content]]] = []
         before = ""
         shown = self._shown()
         entries = self._entries(shown)
         self._folds = {entry.key: entry for entry in entries if isinstance(entry, Fold)}
         for entry in entries:
-            if isinstance(entry, Fold):
-                cells, before = self._fold_cells(entry), ""
-            else:
-                cells = self._cells(entry, first=entry.node != before, bars=bars)
-                if entry.node != before:
-                    cells["node"] = Content(names[entry.node])
-                before = entry.node
-            first = entry.rows[0] if isinstance(entry, Fold) else entry
-            if first.instance:
-                cells["role"] = Content(roles[first.instance.service])
-            if first.key in self._marks:
-                mine = cells.get("ssh", Content(" "))
-                cells["ssh"] = Content.assemble(mine, toned(f" {MARKED}", "busy"))
-            rows.append((entry.key, node_columns.line(columns, cells)))
+            node = "" if isinstance(entry, Fold) else entry.node
+            rows.append((entry.key, partial(self._row, entry, drawn, first=node != before)))
+            before = node
         self.query_one(Rows).show(rows)
         self.post_message(CursorMoved())
         self._title(len(shown))
+
+    def _row(self, entry: NodeRow | Fold, drawn: _Drawn, *, first: bool) -> Content:
+        """A line.
+
+        :param first: of its node's.
+        """
+        place = entry.rows[0] if isinstance(entry, Fold) else entry
+        if isinstance(entry, Fold):
+            cells = self._fold_cells(entry)
+        else:
+            cells = self._cells(entry, first=first, bars=drawn.bars)
+            if first:
+                cells["node"] = Content(drawn.names[entry.node])
+        if place.instance:
+            cells["role"] = Content(drawn.roles[place.instance.service])
+        if place.key in self._marks:
+            mine = cells.get("ssh", Content(" "))
+            cells["ssh"] = Content.assemble(mine, toned(f" {MARKED}", "busy"))
+        return node_columns.line(drawn.columns, cells)
 
     def _say(self) -> None:
         """Find out once what is wrong with each row."""

@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style as RichStyle
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.css.styles import RulesMap
 from textual.events import Click
 from textual.strip import Strip
 from textual.style import Style
+from textual.visual import RenderOptions, Visual
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
+
+Make = Callable[[], Content]
+
+
+class LateRow(Visual):
+    """A row that is made when it is drawn: of hundreds a few are in view."""
+
+    def __init__(self, make: Make) -> None:
+        self._make = make
+        self._made: Content | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it may stand on the screen."""
+        return self._made is not None
+
+    def renew(self, other: LateRow) -> None:
+        """Be made as ``other`` would be."""
+        self._make = other._make
+
+    @property
+    def content(self) -> Content:
+        """The row."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __str__(self) -> str:
+        return self.content.plain
+
+    def render_strips(
+        self, width: int, height: int | None, style: Style, options: RenderOptions
+    ) -> list[Strip]:
+        return self.content.render_strips(width, height, style, options)
+
+    def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
+        return self.content.get_optimal_width(rules, container_width)
+
+    def get_height(self, rules: RulesMap, width: int) -> int:
+        return 1
 
 
 class Rows(OptionList):
@@ -41,17 +83,16 @@ class Rows(OptionList):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
-        self._shown: dict[str, Content] = {}
+        self._shown: dict[str, Content | LateRow] = {}
         self._last: str | None = None
         """The key that was under the cursor before there was none."""
 
-    def show(self, rows: Sequence[tuple[str, Content]]) -> None:
-        """Show ``rows``, each with its key."""
-        new = dict(rows)
+    def show(self, rows: Sequence[tuple[str, Content | Make]]) -> None:
+        """Show ``rows``, each with its key; those that are functions are made when drawn."""
+        new = {key: LateRow(row) if callable(row) else row for key, row in rows}
         if list(new) == list(self._shown):  # dicts are equal in any order
-            for key, content in new.items():
-                if content != self._shown[key]:
-                    self.replace_option_prompt(key, content)
+            for key, row in new.items():
+                new[key] = self._replaced(key, row)
         else:
             kept, place, top = self.key or self._last, self.highlighted, self.scroll_y
             seen = self._sees(place)
@@ -65,6 +106,17 @@ class Rows(OptionList):
             if seen:
                 self.scroll_to_highlight()
         self._shown = new
+
+    def _replaced(self, key: str, new: Content | LateRow) -> Content | LateRow:
+        """What is shown at ``key`` from now on: what was, if it looks the same."""
+        old = self._shown[key]
+        if isinstance(old, LateRow) and isinstance(new, LateRow) and not old.is_made:
+            old.renew(new)
+            return old
+        if _content(old) == _content(new):
+            return old
+        self.replace_option_prompt(key, new)
+        return new
 
     def _sees(self, place: int | None) -> bool:
         """Whether the row at ``place`` is in view."""
@@ -101,3 +153,7 @@ class Rows(OptionList):
         """The key of the row under the cursor."""
         option = self.highlighted_option
         return option.id if option else None
+
+
+def _content(row: Content | LateRow) -> Content:
+    return row.content if isinstance(row, LateRow) else row

@@ -9,9 +9,10 @@ from textual.widget import Widget
 
 
 class Sheet(Widget):
-    """As high as its text. A ``Static`` is drawn as a whole, and laid out with the whole screen."""
+    """As high as its text, and as what it scrolls in at least. A ``Static`` is drawn as a whole,
+    and laid out with the whole screen."""
 
-    DEFAULT_CSS = "Sheet { height: auto; }"
+    DEFAULT_CSS = "Sheet { height: auto; min-height: 100%; }"
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,24 +23,27 @@ class Sheet(Widget):
         return self._text
 
     def show(self, text: Content) -> None:
-        """Show ``text``. Lines that are in their former place stay as they are on the screen."""
+        """Show ``text``. Lines that are in their former place stay as they are on the screen, and
+        so does all else unless it is higher or lower than what fits."""
         if text == self._text:
             return
         before, after = self._text.split("\n"), text.split("\n")
         self._text = text
         changed, row = list[Region](), 0
-        for old, new in zip(before, after, strict=False):
-            rows = self._rows(new)
+        heights = [self._rows(line) for line in after]
+        for old, new, height in zip(before, after, heights, strict=False):
             if old != new:
-                if self._rows(old) != rows:
+                if self._rows(old) != height:
                     break  # all below it moves
-                changed.append(Region(0, row, self.size.width, rows))
-            row += rows
+                changed.append(Region(0, row, self.size.width, height))
+            row += height
         else:
             if len(before) == len(after):
                 self.refresh(*changed)
                 return
-        self.refresh(layout=True)
+        around = self.parent
+        fits = around.scrollable_content_region.height if isinstance(around, Widget) else 0
+        self.refresh(layout=max(sum(heights), fits) != self.size.height)
 
     def _rows(self, line: Content) -> int:
         """How many rows a line takes as it is wrapped."""
