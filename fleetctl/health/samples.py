@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
 
-from fleetctl.health.assess import Checked
 from fleetctl.model.network import EchoRound
 from fleetctl.model.node_status import NodeStatus
 from fleetctl.model.progress_status import JobProgress, ProgressStatus
 from fleetctl.model.samples import INSTANCE_STATES, Sample, Series, SeriesKind
 from fleetctl.model.status import ServiceStatus
+
+if TYPE_CHECKING:
+    from fleetctl.health.assess import Checked  # which judges: much more than is needed here
 
 
 def samples(checked: Checked) -> Iterator[Sample]:

@@ -63,10 +63,14 @@ GARBAGE = 10_000
 which nearly all are gone by themselves: Python's 700 is a tenth of a key's time."""
 
 
+SCREENS_S = 1.5
+"""After the first drawing: then the modules of the other screens are imported."""
+
+
 def preferences(path: str = FILE) -> Preferences:
     """What stands in tui.toml; see :func:`fleetctl.tui.preferences.read`."""
     themes = {*BUILTIN_THEMES, *(theme.name for theme in (SIXTEEN, *OURS))}
-    return read(themes, own_keys.KEYS, own_keys.PLACES, path)
+    return read(themes, own_keys.of_all, path)
 
 
 class FleetApp(Opening, Changing):
@@ -168,6 +172,7 @@ class FleetApp(Opening, Changing):
         self.following.follow()
         if self.rereading:
             self.rereading.begin()
+        self.set_timer(SCREENS_S, own_keys.of_all)
 
     def _handle_exception(self, error: Exception) -> None:
         """A widget that is filled while all is closed finds nothing in itself: no mistake."""
@@ -238,7 +243,7 @@ class FleetApp(Opening, Changing):
         return self._dashboard.under_cursor
 
     def key_of(self, action: str) -> str:
-        key = self.preferences.keys.get(action) or own_keys.KEYS.get(action)
+        key = self.preferences.keys.get(action) or own_keys.key(action)
         return self.get_key_display(Binding(key.split(",")[0], "")) if key else ""
 
     def hurry(self) -> None:

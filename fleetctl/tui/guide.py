@@ -9,7 +9,6 @@ from fleetctl import demo
 from fleetctl.tui.background import in_background
 from fleetctl.tui.host import Host
 from fleetctl.tui.lessons import lessons
-from fleetctl.tui.screens.tour import TourScreen
 from fleetctl.tui.widgets.guide_line import GuideLine
 
 
@@ -42,6 +41,8 @@ class Guide:
         self._do("Tour", self._show_tour())
 
     async def _show_tour(self) -> None:
+        from fleetctl.tui.screens.tour import TourScreen
+
         self.scenarios = self.scenarios or await demo.tour()
         self._app.push_screen(
             TourScreen(self.scenarios, self.break_it, lessons(self._app.key_of), self._line.teach)

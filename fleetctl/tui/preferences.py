@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,15 @@ class Preferences(Struct, frozen=True):
 
 def read(
     themes: Collection[str],
-    keys: Mapping[str, str],
-    places: Sequence[Set[str]],
+    known: Callable[[], tuple[Mapping[str, str], Sequence[Set[str]]]],
     path: str = FILE,
 ) -> Preferences:
     """The preferences; none, where there is no such file.
 
     :param themes: the names that there are.
-    :param keys: the keys of each action, with commas between; those of one screen or panel begin
-        with its name and a dot.
-    :param places: names of actions of which no two may have the same key.
+    :param known: asked where there is a file: the keys of each action, with commas between, of
+        which those of one screen or panel begin with its name and a dot; and names of actions of
+        which no two may have the same key.
     :raises ConfigError: it cannot be read, or is wrong; each mistake names its line.
     """
     try:
@@ -61,7 +60,7 @@ def read(
         raise ConfigError([f"{path}:{line}: this is no UTF-8"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([_syntax(path, text, str(error))]) from None
-    reader = _Reader(path, text, themes, keys, places)
+    reader = _Reader(path, text, themes, *known())
     wanted = reader.read(found)
     if reader.mistakes:
         raise ConfigError([said for _, said in sorted(reader.mistakes)])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from fleetctl.model.repairs import StepOutcome
 from fleetctl.tui.host import Host
-from fleetctl.tui.screens.fix import FixScreen
-from fleetctl.tui.screens.undo import UndoScreen
 from fleetctl.tui.under_cursor import UnderCursor
 
 
@@ -17,22 +15,30 @@ class Repairing:
 
     def fix(self, under: UnderCursor) -> None:
         """Show the commands that repair ``under``."""
+        from fleetctl.tui.screens.fix import FixScreen
+
         every = self._app.key_of("fix_all")
         if nodes := self._repairable(under, f"{every} shows the repairs of all."):
             self._app.push_screen(FixScreen(nodes, under.problems or None))
 
     def fix_all(self) -> None:
         """Show the commands that repair all that is wrong."""
+        from fleetctl.tui.screens.fix import FixScreen
+
         self._app.push_screen(FixScreen(self._inside))
 
     def undo(self, under: UnderCursor) -> None:
         """Show the commands that undo the repairs of the nodes of ``under``."""
+        from fleetctl.tui.screens.undo import UndoScreen
+
         every = self._app.key_of("undo_all")
         if nodes := self._repairable(under, f"{every} shows those of all nodes."):
             self._app.push_screen(UndoScreen(nodes))
 
     def undo_all(self) -> None:
         """Show the commands that undo all repairs."""
+        from fleetctl.tui.screens.undo import UndoScreen
+
         self._app.push_screen(UndoScreen(self._inside))
 
     def ended(self, outcome: StepOutcome, *, undone: bool) -> None:

@@ -14,7 +14,7 @@ from textual.theme import BUILTIN_THEMES
 from fleetctl.errors import ConfigError
 from fleetctl.tui.app import FleetApp, preferences
 from fleetctl.tui.kept import Kept
-from fleetctl.tui.own_keys import KEYS
+from fleetctl.tui.own_keys import of_all
 from fleetctl.tui.palettes import COLOURS_256, LIGHT, OURS, visible
 from fleetctl.tui.preferences import Preferences
 from fleetctl.tui.screens.dashboard import Dashboard
@@ -114,8 +114,8 @@ def test_the_page_names_each_action_whose_key_can_be_changed() -> None:
     text = PAGE.read_text("utf-8")
     part = text[text.index("## Themes and keys of your own") :]
     told = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)?|layout_[123])`", part))
-    assert KEYS.keys() - told == set()
-    assert {name for name in told if "." in name} - KEYS.keys() - {"tui.toml"} == set()
+    assert of_all().keys.keys() - told == set()
+    assert {name for name in told if "." in name} - of_all().keys.keys() - {"tui.toml"} == set()
     assert all(isinstance(b, Binding) and b.id for b in Dashboard.BINDINGS)
 
 
