@@ -111,6 +111,7 @@ class FleetApp(Opening, Changing):
         seen: Seen | None = None,
         known: Known | None = None,
     ) -> None:
+        gc.set_threshold(GARBAGE)
         super().__init__(
             service, interval_s, kept, limits=limits, preferences=preferences, seen=seen
         )
@@ -163,9 +164,7 @@ class FleetApp(Opening, Changing):
 
     def _begin(self) -> None:
         """Begin the work that takes long, after the first drawing."""
-        # imported modules stay: collecting them again and again would delay keys
-        gc.freeze()
-        gc.set_threshold(GARBAGE)
+        gc.freeze()  # what is there now stays: collecting it again and again would delay keys
         self.guide.greet()
         self.recording.begin()
         self.following.watch()
