@@ -81,10 +81,11 @@ class Fold(Struct, frozen=True):
 
 
 class Likenesses(Struct, frozen=True):
-    """By row: its likeness, and which likenesses are of rows that nothing is wrong with."""
+    """By row: its likeness, and which likenesses stay in their order: those of rows that nothing is
+    wrong with, or that were not asked yet."""
 
     of: Mapping[str, Likeness]
-    well: Set[Likeness]
+    last: Set[Likeness]
     bad: int = 0
     """How many rows have something wrong, which what is stopped or starting has not."""
 
@@ -138,8 +139,8 @@ def folded(
     least: int = LEAST,
 ) -> list[NodeRow | Fold]:
     """``rows`` with equal ones as one: first what is not well and stands alone, then what is not
-    well and the same on many, then what is well. What is not well goes by ``badness``, else in
-    their order.
+    well and the same on many, then what is well or not asked yet. What is not well goes by
+    ``badness``, else in their order.
 
     :param least: so many equal ones are one.
     """
@@ -150,7 +151,7 @@ def folded(
     for row in rows:
         like = alike.of[row.key]
         group = groups[like]
-        rank, bad = (2, (0, 0)) if like in alike.well else (0, badness(row))
+        rank, bad = (2, (0, 0)) if like in alike.last else (0, badness(row))
         if len(group) < least:
             found.append((rank, bad, row))
         elif group[0] is row:

@@ -129,6 +129,8 @@ def rank_trouble(
     """
     service = status.services[name]
     match service.state:
+        case "unknown" if _is_unasked(status, service.node):
+            return ""
         case "unknown" if _is_lost(status, service.node) and (at := heard.get(service.node)):
             return f"lost {ago((status.generated_at - at).total_seconds())}"
         case "failed" | "unhealthy" | "restarting" | "unknown" as word:
@@ -153,6 +155,11 @@ def _is_lost(status: FleetStatus, node: str) -> bool:
     """Whether a node does not answer; one that answers, but not to everything, is not lost."""
     known = status.nodes.get(node)
     return known is not None and known.ssh.reachable is False
+
+
+def _is_unasked(status: FleetStatus, node: str) -> bool:
+    known = status.nodes.get(node)
+    return known is not None and known.ssh.unasked
 
 
 def _runs_without(status: FleetStatus, name: str) -> bool:

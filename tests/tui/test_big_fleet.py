@@ -192,6 +192,28 @@ def test_where_not_all_rows_fit_what_is_worst_is_in_view_and_the_cursor_stays() 
     asyncio.run(asyncio.wait_for(body(), 60))
 
 
+def test_nodes_that_answer_one_after_the_other_keep_their_places_and_the_worst_is_in_view() -> None:
+    async def body() -> None:
+        stage = stage_of(FROM)
+        stage.states["worker@n028"] = "failed"
+        names = list(stage.fleet.nodes)
+        stage.unasked.update(names)
+        async with opened((80, 24), stage, ready="asking") as screen:
+            for number, name in enumerate(names, 1):
+                stage.unasked.discard(name)
+                if number in (1, 7, 20, 27, FROM):
+                    stage.change()
+                    ready = number if number < 28 else number - 1
+                    text = await screen.until(f"{ready}/{FROM} ranks")
+                    assert number == FROM or "unknown +" not in text
+                    table = text[text.index("Nodes") : text.index("Logs")]
+                    assert re.findall("n0[0-9]+", table)[:2] == (
+                        ["n028", "n001"] if number == FROM else ["n001", "n002"]
+                    )
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
 def test_a_node_that_is_only_counted_is_found_in_the_topology() -> None:
     async def body() -> None:
         stage = stage_of(NUMBER)

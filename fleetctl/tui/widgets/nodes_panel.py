@@ -216,18 +216,21 @@ class NodesPanel(Vertical):
         return found
 
     def _likenesses(self, shown: list[NodeRow]) -> Likenesses:
-        of, well, bad = {}, set(), 0
+        of, last, bad = {}, set(), 0
         for place in shown:
             said, doubts = self._said.get(place.key, ""), self._doubts(place)
             marked = place.key in self._marks
             data = self._data.get(place.node)
             like = likeness(place, self._status, data, said, doubts, marked)
             of[place.key] = like
-            if self._is_well(place):
-                well.add(like)
+            if self._is_well(place) or self._is_unasked(place):
+                last.add(like)
             elif self._status:
                 bad += is_bad(place, self._status, said)
-        return Likenesses(of, well, bad)
+        return Likenesses(of, last, bad)
+
+    def _is_unasked(self, place: NodeRow) -> bool:
+        return self._status is not None and self._node(place).ssh.unasked
 
     def _is_well(self, place: NodeRow) -> bool:
         said = self._said.get(place.key, "")
