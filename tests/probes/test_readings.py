@@ -68,7 +68,7 @@ def test_only_present_throttling_counts(bits: str, throttled: bool) -> None:
 
 def _mac_text() -> str:
     return (
-        "version macOS 15.3.1\n"
+        "version macOS 15.3.1\nnow 1769086400\n"
         "kern.boottime: { sec = 1769000000, usec = 123456 } Wed Jan 21 12:53:20 2026\n"
         "vm.loadavg: { 2.44 2.11 1.98 }\nhw.ncpu: 10\nhw.memsize: 17179869184\n"
         + (FIXTURES / "macos/vm_stat/intel-4k-old.txt").read_text()
@@ -79,7 +79,7 @@ def _mac_text() -> str:
 
 
 def test_a_mac() -> None:
-    system = read_system(MAC, Answer(_mac_text(), 0), now_s=1769086400.5)
+    system = read_system(MAC, Answer(_mac_text(), 0))
     assert (system.os_version, system.uptime_s) == ("macOS 15.3.1", 86400)
     assert (system.load1, system.cpus) == (2.44, 10)
     assert system.memory_total_bytes == 17179869184

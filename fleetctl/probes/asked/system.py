@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 from msgspec.structs import replace
 
@@ -39,6 +38,7 @@ df -Pk "$HOME"
 # what not every Mac may tell comes last
 _MACOS = rf"""
 echo "version macOS $(sw_vers -productVersion)"
+echo "now $(date +%s)"
 sysctl kern.boottime vm.loadavg hw.ncpu hw.memsize vm.swapusage {usage.MAC_CLOCK}
 vm_stat
 {usage.MACOS}
@@ -46,11 +46,8 @@ df -Pk "$HOME"
 """
 
 
-def read_system(machine: Machine, answer: Answer, now_s: float | None = None) -> SystemStatus:
-    """The system's status; what was not understood is None.
-
-    :param now_s: the present time in epoch seconds, to turn macOS's boot time into an uptime.
-    """
+def read_system(machine: Machine, answer: Answer) -> SystemStatus:
+    """The system's status; what was not understood is None."""
     text = answer.text
     named = {key: rest for key, _, rest in (line.partition(" ") for line in text.splitlines())}
     total, used = _memory(machine.os, named, text)
@@ -61,7 +58,7 @@ def read_system(machine: Machine, answer: Answer, now_s: float | None = None) ->
         os_version=named.get("version", "").strip() or None,
         arch=machine.arch,
         hostname=machine.hostname,
-        uptime_s=_uptime(named, time.time() if now_s is None else now_s),
+        uptime_s=_uptime(named),
         load1=known(parse_loadavg(named.get("load") or named.get("vm.loadavg:", ""))),
         cpus=_cpus(named),
         memory_total_bytes=total,
@@ -72,11 +69,14 @@ def read_system(machine: Machine, answer: Answer, now_s: float | None = None) ->
     )
 
 
-def _uptime(named: dict[str, str], now_s: float) -> int | None:
-    """Seconds since the boot: macOS tells its boot time, Linux its uptime."""
-    started = known(parse_boottime(named.get("kern.boottime:", "")))
-    if started is not None:
-        return max(0, int(now_s) - started)
+def _uptime(named: dict[str, str]) -> int | None:
+    """Seconds since the boot: macOS tells its boot time, by its own clock, Linux its uptime."""
+    now_s, started_s = (
+        whole(named.get("now")),
+        known(parse_boottime(named.get("kern.boottime:", ""))),
+    )
+    if now_s is not None and started_s is not None:
+        return max(0, now_s - started_s)
     up_s = decimal(named.get("uptime"))
     return None if up_s is None else int(up_s)
 
