@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,7 +17,6 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 
 from fleetctl.health.attachments import DataState, data_networks, data_states
-from fleetctl.marks import mark
 from fleetctl.model.jobs import Job
 from fleetctl.model.node_status import NodeStatus
 from fleetctl.model.status import FleetStatus
@@ -27,7 +26,6 @@ from fleetctl.tui.folding import (
     CLOSED,
     FROM,
     LEAST,
-    OPENED,
     Fold,
     Likenesses,
     NodeRow,
@@ -41,25 +39,15 @@ from fleetctl.tui.job_line import rank_trouble, silent_ranks, waiting_ranks
 from fleetctl.tui.keymap import with_ids
 from fleetctl.tui.messages import CursorMoved
 from fleetctl.tui.seen import Seen
-from fleetctl.tui.tones import state, toned
 from fleetctl.tui.under_cursor import NOTHING, UnderCursor
 from fleetctl.tui.widgets import node_columns
-from fleetctl.tui.widgets.node_columns import NET, Column, Names
+from fleetctl.tui.widgets.node_columns import Column, Names
+from fleetctl.tui.widgets.node_lines import NodeLines, late_words
 from fleetctl.tui.widgets.rows import Rows
 from fleetctl.undertakings import Snapshot
 
-MARKED = "◆"
 FOLDED_ROWS = 10
 """The rows of a table that folds: enough for some odd ones, and the same in every state."""
-
-
-class _Drawn(NamedTuple):
-    """What all rows of one drawing have in common."""
-
-    columns: Sequence[Column]
-    names: Mapping[str, str]
-    roles: Mapping[str, str]
-    bars: int
 
 
 class NodesPanel(Vertical):
@@ -304,42 +292,35 @@ class NodesPanel(Vertical):
         if head != self._head:
             self._head = head
             self.query_one("#head", Static).update(head, layout=False)
-        names = node_columns.elided(self._fleet.nodes, columns, node_columns.NODE)
-        roles = node_columns.elided(self.names.roles, columns, node_columns.ROLE)
-        bars = next((c.width for c in columns if c.head == "rtt"), 0)
         self._say()
-        drawn = _Drawn(columns, names, roles, bars)
-        rows: list[tuple[str, Callable[[], Content]]] = []
-        before = ""
         shown = self._shown()
         entries = self._entries(shown)
         self._folds = {entry.key: entry for entry in entries if isinstance(entry, Fold)}
+        lines = self._made_of(columns)
+        rows: list[tuple[str, Callable[[], Content]]] = []
+        before = ""
         for entry in entries:
             node = "" if isinstance(entry, Fold) else entry.node
-            rows.append((entry.key, partial(self._row, entry, drawn, first=node != before)))
+            rows.append((entry.key, partial(lines.line, entry, first=node != before)))
             before = node
         self.query_one(Rows).show(rows)
         self.post_message(CursorMoved())
         self._title(len(shown))
 
-    def _row(self, entry: NodeRow | Fold, drawn: _Drawn, *, first: bool) -> Content:
-        """A line.
-
-        :param first: of its node's.
-        """
-        place = entry.rows[0] if isinstance(entry, Fold) else entry
-        if isinstance(entry, Fold):
-            cells = self._fold_cells(entry)
-        else:
-            cells = self._cells(entry, first=first, bars=drawn.bars)
-            if first:
-                cells["node"] = Content(drawn.names[entry.node])
-        if place.instance:
-            cells["role"] = Content(drawn.roles[place.instance.service])
-        if place.key in self._marks:
-            mine = cells.get("ssh", Content(" "))
-            cells["ssh"] = Content.assemble(mine, toned(f" {MARKED}", "busy"))
-        return node_columns.line(drawn.columns, cells)
+    def _made_of(self, columns: Sequence[Column]) -> NodeLines:
+        return NodeLines(
+            self._fleet,
+            columns,
+            node_columns.elided(self._fleet.nodes, columns, node_columns.NODE),
+            node_columns.elided(self.names.roles, columns, node_columns.ROLE),
+            self._snapshot,
+            self._data,
+            self._data_networks,
+            self._seen,
+            self._said,
+            self._marks,
+            frozenset(self._unfolded),
+        )
 
     def _say(self) -> None:
         """Find out once what is wrong with each row."""
@@ -354,27 +335,9 @@ class NodesPanel(Vertical):
                 cut_off = "cut off" if self._data[place.node].ok is False else ""
                 said = said or cut_off or waiting.get(place.key, "")
             else:
-                said = self._late(place)
+                said = late_words(self._snapshot, place.node)
             if said:
                 self._said[place.key] = said
-
-    def _fold_cells(self, fold: Fold) -> dict[str, Content]:
-        """Of equal rows: how many they are, what they have in common, and of figures the worst."""
-        cells = self._cells(fold.rows[0], first=True, bars=0)
-        sign = OPENED if fold.key in self._unfolded else CLOSED
-        for head in ("rtt", "step", "load", "mem", "cpu", NET, "temp", "disk", "since", "pid"):
-            cells.pop(head, None)
-        if self._status:
-            services = self._status.services
-            newest = [self._data[row.node].rtt_ms for row in fold.rows]
-            cells.update(
-                node_columns.of_many(
-                    [self._node(row) for row in fold.rows],
-                    [services[row.key] for row in fold.rows if row.key in services],
-                    [rtt_ms for rtt_ms in newest if rtt_ms is not None],
-                )
-            )
-        return {**cells, "node": Content(f"{sign} {fold.title}")}
 
     def _title(self, shown: int) -> None:
         title = "Nodes"
@@ -388,34 +351,3 @@ class NodesPanel(Vertical):
             title += f" · {shown} of {len(self._node_rows)}"
         if self.border_title != title:
             self.border_title = title
-
-    def _cells(self, place: NodeRow, *, first: bool, bars: int) -> dict[str, Content]:
-        """All but the names."""
-        role = Content("-")
-        if self._snapshot is None:
-            return {"role": role, "state": toned("asking …", "quiet")}
-        status, node = self._snapshot.status, self._node(place)
-        service = status.services.get(place.key)
-        cells = {"role": role, "state": state(service.word if service else node.state)}
-        if service:
-            cells.update(node_columns.of_service(service, status.generated_at))
-            said = self._said.get(place.key, "")
-            if service.state == "ready" and said:
-                cells["state"] = toned(f"{mark('degraded').symbol} {said}", "doubt")
-        if not first:
-            return cells
-        cells["ssh"] = node_columns.ssh_mark(node)
-        data, networks = self._data[place.node], self._data_networks
-        cells["data"] = node_columns.data_mark(self._fleet.nodes[place.node], data, networks)
-        if late := self._late(place):
-            cells["rtt"] = toned(late, "doubt")
-        else:
-            history = tuple(self._seen.round_trips(place.node))
-            cells["rtt"] = node_columns.round_trips(history, data.expect_rtt_ms, bars)
-        cells.update(node_columns.of_system(node))
-        return cells
-
-    def _late(self, place: NodeRow) -> str:
-        assert self._snapshot
-        heard = self._snapshot.heard_at.get(place.node)
-        return node_columns.late(self._node(place), heard, self._snapshot.status.generated_at)
