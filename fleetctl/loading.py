@@ -37,3 +37,25 @@ def lacking(module: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[module]
+
+
+class _Hollow(ModuleType):
+    """Has every name: a class of that name, of which nothing is used."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+@contextmanager
+def hollow(*modules: str) -> Iterator[None]:
+    """What is imported inside takes names from ``modules``, and uses none of them. Those are not
+    imported, unless they were before."""
+    new = [name for name in modules if name not in sys.modules]
+    sys.modules.update({name: _Hollow(name) for name in new})
+    try:
+        yield
+    finally:
+        for name in new:
+            del sys.modules[name]

@@ -127,14 +127,17 @@ def test_it_needs_no_asyncssh() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ, timeout=60)
 
 
-def test_asyncssh_comes_without_x509_and_can_be_imported_first() -> None:
+def test_asyncssh_comes_without_x509_and_sftp_and_can_be_imported_first() -> None:
     code = (
         "import sys, fleetctl.link.ssh, asyncssh, asyncssh.crypto.ed, ctypes.util\n"
         "assert 'asyncssh.crypto.x509' not in sys.modules\n"
+        "assert not {'asyncssh.sftp', 'asyncssh.scp'} & set(sys.modules)\n"
         "assert 'OpenSSL' not in sys.modules\n"
         "assert ctypes.util.find_library('c')\n"
         "assert not [one for one in sys.meta_path if 'Quicker' in repr(one)]\n"
         "import importlib.metadata, importlib.resources\n"
         "assert importlib.resources.files('asyncssh').joinpath('py.typed').is_file()\n"
+        "import asyncssh.sftp\n"  # who needs it has it
+        "assert asyncssh.sftp.SFTPClient.__module__ == 'asyncssh.sftp'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ, timeout=60)
