@@ -52,5 +52,13 @@ def test_below_a_question_the_newest_state_is_seen_without_what_can_be_clicked()
             await screen.until("Stop edp", "✖ failed")
             await screen.pilot.resize_terminal(100, 30)
             await screen.until("Stop edp", "✖ failed")
+            await screen.type("ctrl+p")
+            await screen.until("Search for commands")
+            stage.states["worker@mini2"] = "ready"
+            stage.states["worker@mini3"] = "failed"
+            stage.change()
+            await screen.until("mini3 failed")  # what the first line says is above the palette
+            await screen.type("escape")
+            await screen.until("Stop edp", "mini3 failed")
 
     asyncio.run(asyncio.wait_for(body(), 40))

@@ -71,10 +71,8 @@ def read_system(machine: Machine, answer: Answer) -> SystemStatus:
 
 def _uptime(named: dict[str, str]) -> int | None:
     """Seconds since the boot: macOS tells its boot time, by its own clock, Linux its uptime."""
-    now_s, started_s = (
-        whole(named.get("now")),
-        known(parse_boottime(named.get("kern.boottime:", ""))),
-    )
+    now_s = whole(named.get("now"))
+    started_s = known(parse_boottime(named.get("kern.boottime:", "")))
     if now_s is not None and started_s is not None:
         return max(0, now_s - started_s)
     up_s = decimal(named.get("uptime"))

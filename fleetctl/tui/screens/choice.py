@@ -94,7 +94,8 @@ class ChoiceScreen(ModalScreen[str]):
     def render(self) -> RenderableType:
         """The screen below, dimmed."""
         if self._below is None:
-            self._below = Dimmed(self.app.screen_stack[-2], self.styles.background)
+            stack = self.app.screen_stack
+            self._below = Dimmed(stack[stack.index(self) - 1], self.styles.background)
         return cast("RenderableType", self._below)  # the base knows no other
 
     def on_mount(self) -> None:

@@ -47,18 +47,14 @@ class Dimmed(Visual):
     def render_strips(
         self, width: int, height: int | None, style: Style, options: RenderOptions
     ) -> list[Strip]:
-        size, color = self._screen.size, self._color
+        size = self._screen.size
         if self._drawn is None or self._drawn[0] != size:
-            self._drawn = (
-                size,
-                [
-                    Strip(
-                        [Segment(s.text, _dimmed(s.style, color)) for s in strip], strip.cell_length
-                    )
-                    for strip in self._screen._compositor.render_strips()
-                ],
-            )
+            self._drawn = size, [self._dim(row) for row in self._screen._compositor.render_strips()]
         return self._drawn[1][:height]
+
+    def _dim(self, row: Strip) -> Strip:
+        segments = [Segment(part.text, _dimmed(part.style, self._color)) for part in row]
+        return Strip(segments, row.cell_length)
 
     def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
         return container_width

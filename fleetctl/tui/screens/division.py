@@ -69,7 +69,8 @@ class Division:
         screen.query_one("#upper").styles.height = known.upper
         screen.set_class(width < LEAST[0] or height < LEAST[1], "-too-small")
         least, here = (f"{columns}x{rows}" for columns, rows in (LEAST, (width, height)))
-        screen.query_one("#too-small", Static).update(f"The rest needs {least}; this is {here}.")
+        said = f"The rest needs {least}; this is {here}."
+        screen.query_one("#too-small", Static).update(said, layout=False)
 
     def zoom_as_kept(self) -> None:
         """Enlarge the panel that was large the last time."""
