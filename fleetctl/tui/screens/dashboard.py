@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.events import DescendantBlur, DescendantFocus, Resize
+from textual.events import DescendantBlur, DescendantFocus, Resize, ScreenResume
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
@@ -88,8 +88,12 @@ class Dashboard(Coverable[None]):
         """The row that the other panels follow."""
         self._details_soon: Timer | None = None
         self._division = Division(self)
+        self._is_new = True
 
     def compose(self) -> ComposeResult:
+        low = self.app.size.height < LOW
+        # what is mounted finds its styles with them; with Textual's first resize all would again
+        self.update_classes({"-low": low, "-high": not low}, update=False)
         service = self.app.service
         seen = self.app.seen
         yield Headline(service.fleet.name, service.job.name if service.job else None, seen)
@@ -175,6 +179,11 @@ class Dashboard(Coverable[None]):
         """Take one of the layouts, also the next time."""
         self._division.take(layout)
         self._divide()
+
+    @on(ScreenResume)
+    def _comes(self, event: ScreenResume) -> None:
+        """All was styled when it was mounted."""
+        event.refresh_styles, self._is_new = event.refresh_styles and not self._is_new, False
 
     @on(Resize)
     def _resized(self, event: Resize) -> None:
