@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input, Label
+from textual.widgets import Input, Static
 
 Kind = Literal["filter", "search"]
 
@@ -20,7 +20,7 @@ class LogAsk(Horizontal):
 
     DEFAULT_CSS = """
     LogAsk { height: 1; width: 1fr; display: none; }
-    LogAsk > Label { width: auto; max-width: 50%; height: 1; }
+    LogAsk > Static { width: auto; max-width: 50%; height: 1; }
     LogAsk > #log-ask-wrong { color: $text-error; text-style: bold; }
     LogAsk > Input { width: 1fr; min-width: 6; }
     """
@@ -49,14 +49,14 @@ class LogAsk(Horizontal):
         self._why = ""
 
     def compose(self) -> ComposeResult:
-        yield Label(id="log-ask-kind")
+        yield Static(id="log-ask-kind")
         yield Input(compact=True, select_on_focus=False)
-        yield Label(id="log-ask-wrong")
+        yield Static(id="log-ask-wrong")
 
     def open(self, kind: Kind, text: str) -> None:
         """Show the line with ``text`` in it, and focus it."""
         self._kind = kind
-        self.query_one("#log-ask-kind", Label).update(Content(f"{kind} / "))
+        self.query_one("#log-ask-kind", Static).update(Content(f"{kind} / "))
         self.wrong("")
         self.display = True
         line = self.query_one(Input)
@@ -70,7 +70,7 @@ class LogAsk(Horizontal):
         if why == self._why:  # updating a label lays out the whole screen
             return
         self._why = why
-        self.query_one("#log-ask-wrong", Label).update(Content(f" {why}" if why else ""))
+        self.query_one("#log-ask-wrong", Static).update(Content(f" {why}" if why else ""))
 
     def action_clear(self) -> None:
         """Remove the filter or search."""
