@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantBlur, DescendantFocus, Resize, ScreenResume
+from textual.geometry import Size
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
@@ -88,6 +89,8 @@ class Dashboard(Coverable[None]):
         """The row that the other panels follow."""
         self._details_soon: Timer | None = None
         self._division = Division(self)
+        self._divided: Size | None = None
+        """The size that the room was divided for."""
         self._is_new = True
 
     def compose(self) -> ComposeResult:
@@ -167,6 +170,7 @@ class Dashboard(Coverable[None]):
             self.call_after_refresh(logs.focus)
 
     def on_mount(self) -> None:
+        self._divide()  # the first frame has all panels
         self.query_one(NodesPanel).query_one(OptionList).focus()
         self.watch(self.app, "snapshot", self._show)
         self.watch(self.app, "job_action", self._show_action)
@@ -187,9 +191,11 @@ class Dashboard(Coverable[None]):
 
     @on(Resize)
     def _resized(self, event: Resize) -> None:
-        self._divide()
+        if event.size != self._divided:
+            self._divide()
 
     def _divide(self) -> None:
+        self._divided = self.app.size
         self._division.divide()
         self._show_details()
 
