@@ -52,6 +52,12 @@ COMMANDS = {
 }
 
 
+def _import_asyncio() -> None:
+    """Without its TLS, which is slow to import, and which not every command needs."""
+    with lacking("ssl"):
+        import_module("asyncio")
+
+
 class _Commands(click.Group):
     """Knows every command's name and help, and imports a command only to run it."""
 
@@ -62,9 +68,8 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         with held_back(), uncollected():
-            if cmd_name == "status":  # asyncio's TLS is not for it, and slow to import
-                with lacking("ssl"):
-                    import_module("asyncio")
+            if cmd_name == "status":
+                _import_asyncio()
             command = import_module(f"fleetctl.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
@@ -143,7 +148,8 @@ def command(
     """
     ctx.obj = Context(config_path=file, job=job, fresh=fresh)
     if ctx.invoked_subcommand is None:
-        with held_back():
+        with held_back(), uncollected():
+            _import_asyncio()
             from fleetctl.cli.dashboard import run as show_dashboard
 
         ctx.exit(show_dashboard(ctx.obj, read_only=read_only, browser_of=browser_of))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import termios
@@ -50,6 +51,7 @@ def run(context: Context, *, read_only: bool = False, browser_of: int | None = N
         it is shown in this terminal.
     :raises UsageError: there is no terminal for it.
     """
+    gc.disable()  # what is imported stays; from its first frame on the dashboard collects garbage
     from fleetctl.config.file import VARIABLE, find
 
     if browser_of is not None:

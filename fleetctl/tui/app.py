@@ -111,7 +111,6 @@ class FleetApp(Opening, Changing):
         seen: Seen | None = None,
         known: Known | None = None,
     ) -> None:
-        gc.set_threshold(GARBAGE)
         super().__init__(
             service, interval_s, kept, limits=limits, preferences=preferences, seen=seen
         )
@@ -164,7 +163,10 @@ class FleetApp(Opening, Changing):
 
     def _begin(self) -> None:
         """Begin the work that takes long, after the first drawing."""
-        gc.freeze()  # what is there now stays: collecting it again and again would delay keys
+        # what is there now stays: collecting it again and again would delay keys
+        gc.freeze()
+        gc.set_threshold(GARBAGE)
+        gc.enable()
         self.guide.greet()
         self.recording.begin()
         self.following.watch()
