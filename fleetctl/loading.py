@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 
 @contextmanager
@@ -59,3 +60,19 @@ def hollow(*modules: str) -> Iterator[None]:
     finally:
         for name in new:
             del sys.modules[name]
+
+
+@contextmanager
+def respelled(patterns: Mapping[str, str]) -> Iterator[None]:
+    """Where what is imported inside compiles one of ``patterns``, the other spelling is compiled,
+    which matches the same."""
+    compiles = re.compile
+
+    def compiled(pattern: Any, flags: Any = 0) -> re.Pattern[Any]:
+        return compiles(patterns.get(pattern, pattern), flags)
+
+    re.compile = compiled
+    try:
+        yield
+    finally:
+        re.compile = compiles

@@ -10,10 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from fleetctl.config.report import START, Position, Report, quoted
 from fleetctl.config.tree import Mapping, Scalar, Sequence, Tree, mark_of
+from fleetctl.loading import respelled
+
+NO_YAML = "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+"""PyYAML's search for what is no character of YAML; to compile it takes half of its import."""
+NO_YAML_QUICKLY = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"
+"""A search for the same."""
+
+with respelled({NO_YAML: NO_YAML_QUICKLY}):
+    import yaml
 
 MAX_DEPTH = 50
 MAX_MERGED_KEYS = 100_000

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from fleetctl.config import load, load_text
 from fleetctl.config.expansion import expand
+from fleetctl.config.parsing import NO_YAML, NO_YAML_QUICKLY
 from fleetctl.errors import ConfigError
 from fleetctl.model.topology import Fleet
 from tests.config.texts import RIGHT
@@ -167,3 +170,15 @@ def test_a_fleet_of_200_nodes_is_read_soon() -> None:
     fleet = load_text(text, "nodes.yaml")
     assert time.process_time() - began < 2
     assert fleet.jobs["j"].instances[199].command == "x 200"
+
+
+def test_what_is_no_character_of_yaml_is_searched_for_quickly_and_is_the_same() -> None:
+    slow, quick = re.compile(NO_YAML), re.compile(NO_YAML_QUICKLY)
+    for first in range(0, sys.maxunicode + 1, 4096):
+        text = "".join(map(chr, range(first, first + 4096)))
+        assert slow.findall(text) == quick.findall(text)
+    code = (
+        "import fleetctl.config.parsing as ours, yaml\n"
+        "assert yaml.reader.Reader.NON_PRINTABLE.pattern == ours.NO_YAML_QUICKLY\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
