@@ -17,7 +17,7 @@ Post = Callable[[Message], object]
 
 SOONEST_S = 0.1
 """Least time between two snapshots; more where making one is slow: at most a tenth of a core."""
-CALM_S = 1.0
+CALM_S = 1.5
 """Time between two snapshots while nothing urgent happens."""
 OLDEST_S = 5.0
 """A snapshot is taken this often even without news, so that ages stay right."""

@@ -68,3 +68,25 @@ def test_what_stands_on_the_screen_is_the_text_and_only_changed_rows_are_drawn()
             assert not sheet.asked
 
     asyncio.run(asyncio.wait_for(body(), 30))
+
+
+def test_text_can_be_selected_over_lines_that_were_drawn_one_by_one() -> None:
+    async def body() -> None:
+        app = SheetApp()
+        async with app.run_test(size=(WIDTH, HIGH)) as pilot:
+            sheet = app.query_one(Watched)
+            sheet.show(Content("one\ntwo\nthree"))
+            await pilot.pause()
+            await pilot.mouse_down(sheet, offset=(1, 0))
+            await pilot.hover(sheet, offset=(2, 2))
+            await pilot.mouse_up(sheet, offset=(2, 2))
+            await pilot.pause()
+            assert (app.screen.get_selected_text() or "").startswith("ne\ntwo\nth")
+            app.screen.clear_selection()
+            sheet.show(Content("one\ntwo!\nthree"))
+            await pilot.pause()
+            drawn = app.screen._compositor.render_strips()
+            rows = ["".join(part.text for part in row).rstrip() for row in drawn]
+            assert rows[:4] == ["one", "two!", "three", ""]
+
+    asyncio.run(asyncio.wait_for(body(), 30))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from rich.segment import Segment
 from textual import events, on
@@ -95,6 +95,8 @@ class LogLines(Widget, can_focus=True):
         self._left = 0
         self._bar = (0, 0)
         self._dragging = False
+        self._drawn: tuple[Region, list[Strip]] | None = None
+        """What is on the screen; None: it is to be drawn again."""
 
     # What is shown, and how
 
@@ -288,14 +290,27 @@ class LogLines(Widget, can_focus=True):
     def render_lines(self, crop: Region) -> list[Strip]:
         """Each row changes with each line that comes, and there is no border: Textual's cache of
         rows, and what it does for borders, would cost as much as the rows."""
-        self._painter.begin()
-        ground, filters = self.background_colors[1], self.get_line_filters()
-        rows = [self.render_line(y) for y in crop.line_range]
-        for line_filter in filters:
-            rows = [row.apply_filter(line_filter, ground) for row in rows]
-        if crop.column_span != (0, self.size.width):
-            rows = [row.crop(*crop.column_span) for row in rows]
-        return rows
+        if self._drawn is None or self._drawn[0] != crop:
+            self._painter.begin()
+            rows = [self.render_line(y) for y in crop.line_range]
+            ground = self.background_colors[1]
+            for line_filter in self.get_line_filters():
+                rows = [row.apply_filter(line_filter, ground) for row in rows]
+            if crop.column_span != (0, self.size.width):
+                rows = [row.crop(*crop.column_span) for row in rows]
+            self._drawn = crop, rows
+        return self._drawn[1]
+
+    def refresh(
+        self,
+        *regions: Region,
+        repaint: bool = True,
+        layout: bool = False,
+        recompose: bool = False,
+    ) -> Self:
+        """Draw again."""
+        self._drawn = None
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def render_line(self, y: int) -> Strip:
         if y == 0:
@@ -323,6 +338,7 @@ class LogLines(Widget, can_focus=True):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._painter.forget()
+        self._drawn = None
 
     @on(events.Resize)
     def _resized(self, event: events.Resize) -> None:

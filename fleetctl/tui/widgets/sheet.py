@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from textual import on
 from textual.content import Content
 from textual.css.styles import RulesMap
+from textual.events import Resize
 from textual.geometry import Region
+from textual.strip import Strip
+from textual.visual import Visual
 from textual.widget import Widget
 
 
@@ -17,22 +21,53 @@ class Sheet(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._text = Content()
+        self._lines = [self._text]
+        self._drawn: dict[int, list[Strip]] = {}
+        """By number of a line: its rows, without where they are on the screen."""
 
     def render(self) -> Content:
         """The text."""
         return self._text
+
+    def render_line(self, y: int) -> Strip:
+        """Of the lines that are in view, those that changed are drawn. While text is selected with
+        the mouse, all of them are, as one."""
+        if self.text_selection is not None:
+            return super().render_line(y)
+        row = y
+        for number, line in enumerate(self._lines):
+            height = self._rows(line)
+            if row < height and row < len(rows := self._rows_of(number)):
+                return rows[row].apply_offsets(0, y)
+            row -= height
+        return Strip.blank(self.size.width, self.visual_style.rich_style)
+
+    def _rows_of(self, number: int) -> list[Strip]:
+        if number not in self._drawn:
+            line, width = self._lines[number] or Content(" "), self.size.width
+            self._drawn[number] = Visual.to_strips(self, line, width, None, self.visual_style)
+        return self._drawn[number]
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._drawn.clear()
+
+    @on(Resize)
+    def _resized(self) -> None:
+        self._drawn.clear()
 
     def show(self, text: Content) -> None:
         """Show ``text``. Lines that are in their former place stay as they are on the screen, and
         so does all else unless it is higher or lower than what fits."""
         if text == self._text:
             return
-        before, after = self._text.split("\n"), text.split("\n")
-        self._text = text
+        before, after = self._lines, text.split("\n")
+        self._text, self._lines = text, list(after)
         changed, row = list[Region](), 0
         heights = [self._rows(line) for line in after]
-        for old, new, height in zip(before, after, heights, strict=False):
+        for number, (old, new, height) in enumerate(zip(before, after, heights, strict=False)):
             if old != new:
+                self._drawn.pop(number, None)
                 if self._rows(old) != height:
                     break  # all below it moves
                 changed.append(Region(0, row, self.size.width, height))
@@ -41,6 +76,7 @@ class Sheet(Widget):
             if len(before) == len(after):
                 self.refresh(*changed)
                 return
+        self._drawn.clear()
         around = self.parent
         fits = around.scrollable_content_region.height if isinstance(around, Widget) else 0
         self.refresh(layout=max(sum(heights), fits) != self.size.height)
