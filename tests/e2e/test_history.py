@@ -79,13 +79,14 @@ def test_a_rank_that_was_killed_at_night_is_told_in_the_morning(lab: Lab, user: 
     def told(events: list[dict[str, Any]]) -> list[str]:
         return [e["text"] for e in events if e["kind"] == "instance"]
 
-    noted = told(watched(one))
-    assert sorted(noted[:2]) == ["worker@mini was started", "worker@pi was started"]
-    assert noted[2:] == [
-        "worker@pi ended with exit code 137 (signal 9)",
-        "worker@pi was started again, restart 1",
-    ]
-    assert told(watched(one)) == noted
+    for _ in range(2):  # nothing is told twice
+        noted = told(watched(one))
+        # at once, and by clocks that are compared anew with each look
+        assert sorted(noted[:2]) == ["worker@mini was started", "worker@pi was started"]
+        assert noted[2:] == [
+            "worker@pi ended with exit code 137 (signal 9)",
+            "worker@pi was started again, restart 1",
+        ]
 
     said = json.loads(one.type("history", "--json").out)
     assert said["schema"] == "fleetctl.history/1"
