@@ -179,7 +179,8 @@ def sh(lab: Lab, node: str, script: str, *, user: str | None = None) -> str:
 
 def commands(lab: Lab, node: str) -> dict[int, str]:
     """The command lines of all processes on a node, by process id."""
-    lines = sh(lab, node, "ps -eo pid=,args=", user="root").splitlines()
+    # pytest-xdist says how wide a terminal is, and ps would cut what is longer
+    lines = sh(lab, node, "COLUMNS=10000 ps -eo pid=,args=", user="root").splitlines()
     pairs = (line.strip().partition(" ") for line in lines)
     return {int(pid): command.strip() for pid, _, command in pairs}
 

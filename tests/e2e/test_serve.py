@@ -215,14 +215,17 @@ def test_a_node_is_lost_and_comes_back(
 
 def descriptors(lab: Lab, fleet: str) -> tuple[int, int]:
     """Open files and kilobytes of memory of the server of a fleet."""
-    [pid] = [
+    found = commands(lab, "controller")
+    pids = [
         pid
-        for pid, command in commands(lab, "controller").items()
+        for pid, command in found.items()
         if f"{fleet}.yaml serve" in command and "nsenter" not in command
     ]
+    assert len(pids) == 1, found
+    pid = pids[0]
     asked = f"ls /proc/{pid}/fd | wc -l; grep VmRSS: /proc/{pid}/status"
-    found, _, memory, _ = sh(lab, "controller", asked, user="root").split()
-    return int(found), int(memory)
+    files, _, memory, _ = sh(lab, "controller", asked, user="root").split()
+    return int(files), int(memory)
 
 
 @pytest.mark.long
