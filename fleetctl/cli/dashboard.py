@@ -51,7 +51,6 @@ def run(context: Context, *, read_only: bool = False, browser_of: int | None = N
         it is shown in this terminal.
     :raises UsageError: there is no terminal for it.
     """
-    gc.disable()  # what is imported stays; from its first frame on the dashboard collects garbage
     from fleetctl.config.file import VARIABLE, find
 
     if browser_of is not None:
@@ -68,6 +67,7 @@ def run(context: Context, *, read_only: bool = False, browser_of: int | None = N
 
 
 async def _dashboard(context: Context, read_only: bool, browser_of: int | None = None) -> int:
+    gc.disable()  # what is imported stays; from its first frame on the dashboard collects garbage
     if browser_of is None:
         for name in ("COLUMNS", "LINES"):  # Textual would take them for this terminal's size
             os.environ.pop(name, None)
