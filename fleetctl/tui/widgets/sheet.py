@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from textual import on
 from textual.content import Content
 from textual.css.styles import RulesMap
-from textual.events import Resize
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.visual import Visual
@@ -22,6 +20,9 @@ class Sheet(Widget):
         super().__init__()
         self._text = Content()
         self._lines = [self._text]
+        self._placed: tuple[int, list[tuple[int, int]]] = 0, []
+        """By row of the screen: the number of its line and which of that line's rows it is, at this
+        width; 0: of none."""
         self._drawn: dict[int, list[Strip]] = {}
         """By number of a line: its rows, without where they are on the screen."""
 
@@ -34,13 +35,20 @@ class Sheet(Widget):
         the mouse, all of them are, as one."""
         if self.text_selection is not None:
             return super().render_line(y)
-        row = y
-        for number, line in enumerate(self._lines):
-            height = self._rows(line)
-            if row < height and row < len(rows := self._rows_of(number)):
-                return rows[row].apply_offsets(0, y)
-            row -= height
+        places = self._places()
+        if y < len(places):
+            number, part = places[y]
+            if part < len(rows := self._rows_of(number)):
+                return rows[part].apply_offsets(0, y)
         return Strip.blank(self.size.width, self.visual_style.rich_style)
+
+    def _places(self) -> list[tuple[int, int]]:
+        width = self.size.width
+        if self._placed[0] != width:
+            rows = enumerate(map(self._rows, self._lines))
+            self._placed = width, [(line, part) for line, high in rows for part in range(high)]
+            self._drawn.clear()
+        return self._placed[1]
 
     def _rows_of(self, number: int) -> list[Strip]:
         if number not in self._drawn:
@@ -50,10 +58,6 @@ class Sheet(Widget):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._drawn.clear()
-
-    @on(Resize)
-    def _resized(self) -> None:
         self._drawn.clear()
 
     def show(self, text: Content) -> None:
@@ -76,7 +80,7 @@ class Sheet(Widget):
             if len(before) == len(after):
                 self.refresh(*changed)
                 return
-        self._drawn.clear()
+        self._placed = 0, []
         around = self.parent
         fits = around.scrollable_content_region.height if isinstance(around, Widget) else 0
         self.refresh(layout=max(sum(heights), fits) != self.size.height)
