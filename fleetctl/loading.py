@@ -6,7 +6,7 @@ import gc
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Any, cast
 
@@ -27,17 +27,21 @@ def uncollected() -> Iterator[None]:
 
 
 @contextmanager
-def lacking(module: str) -> Iterator[None]:
-    """What is imported inside finds no ``module``, and must be able to do without it; unless it was
-    imported before."""
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = cast(ModuleType, None)  # an import of it fails
+def _instead(stand_ins: Mapping[str, ModuleType | None]) -> Iterator[None]:
+    """What is imported inside finds these, in place of modules that were not imported before."""
+    new = {name: module for name, module in stand_ins.items() if name not in sys.modules}
+    sys.modules.update(cast("Mapping[str, ModuleType]", new))
     try:
         yield
     finally:
-        del sys.modules[module]
+        for name in new:
+            del sys.modules[name]
+
+
+def lacking(module: str) -> AbstractContextManager[None]:
+    """What is imported inside finds no ``module``, and must be able to do without it; unless it was
+    imported before."""
+    return _instead({module: None})  # an import of it fails
 
 
 class _Hollow(ModuleType):
@@ -49,17 +53,10 @@ class _Hollow(ModuleType):
         return type(name, (), {})
 
 
-@contextmanager
-def hollow(*modules: str) -> Iterator[None]:
+def hollow(*modules: str) -> AbstractContextManager[None]:
     """What is imported inside takes names from ``modules``, and uses none of them. Those are not
     imported, unless they were before."""
-    new = [name for name in modules if name not in sys.modules]
-    sys.modules.update({name: _Hollow(name) for name in new})
-    try:
-        yield
-    finally:
-        for name in new:
-            del sys.modules[name]
+    return _instead({name: _Hollow(name) for name in modules})
 
 
 @contextmanager
