@@ -6,10 +6,12 @@ each N of :data:`LEVELS`; all of them are written at once, so that what is old i
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,8 +58,9 @@ class UnusableFile(Exception):
     """It is no history that this version can use; the text is why, as a clause."""
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
-    """
+def open_to_read(path: Path) -> sqlite3.Connection | None:
+    """Open it; None: nothing is in it yet.
+
     :raises UnusableFile: it is none of this version's.
     :raises sqlite3.Error: it cannot be opened.
     """
@@ -67,21 +70,46 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         f"file:{quoted}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False
     )
     try:
-        _check_version(db)
+        made = _check_version(db)
     except BaseException:
         db.close()
         raise
+    if not made:
+        db.close()
+        return None
     return db
 
 
+@contextmanager
+def opening_alone(path: Path) -> Iterator[None]:
+    """While it is made, checked or put aside no other process does that: what one has half made
+    looks to another like a file of something else, and two would put aside one after the other.
+
+    :raises OSError: the folder cannot be made, or another process has opened it for very long.
+    """
+    private_folder(path.parent)
+    end_s = time.monotonic() + _CHECK_S + BUSY_S
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.monotonic() > end_s:
+                raise TimeoutError("another process has been opening it for too long")
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(folder)
+
+
 def open_to_write(path: Path, most_mb: int) -> sqlite3.Connection:
-    """Open it, and make it if it is missing.
+    """Open it, and make it if it is missing; in :func:`opening_alone`.
 
     :param most_mb: how large it may become, in MiB.
     :raises UnusableFile: it is damaged, or from another version.
     :raises sqlite3.Error, OSError: it cannot be opened.
     """
-    private_folder(path.parent)
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     file = os.open(path, flags, 0o600)  # SQLite gives -wal and -shm the same mode
     try:
@@ -104,7 +132,7 @@ def open_to_write(path: Path, most_mb: int) -> sqlite3.Connection:
         db.execute(f"PRAGMA wal_autocheckpoint = {RESERVE_BYTES // 2 // page_bytes}")
         db.execute(f"PRAGMA max_page_count = {(most_mb + 1) * 1024 * 1024 // page_bytes}")
         if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT")
+            db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT")
     except sqlite3.DatabaseError as error:
         db.close()
         if is_damaged(error):
@@ -116,10 +144,16 @@ def open_to_write(path: Path, most_mb: int) -> sqlite3.Connection:
     return db
 
 
-def _check_version(db: sqlite3.Connection) -> None:
+def _check_version(db: sqlite3.Connection) -> bool:
+    """Whether the tables are there. In one transaction: another process may be making them.
+
+    :raises UnusableFile: it is none of this version's.
+    """
     try:
-        found = db.execute("PRAGMA user_version").fetchone()[0]
+        db.execute("BEGIN")
         empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        found: int = db.execute("PRAGMA user_version").fetchone()[0]
+        db.execute("COMMIT")
     except sqlite3.DatabaseError as error:
         if is_damaged(error):
             raise UnusableFile(f"it is damaged ({error})") from error
@@ -128,6 +162,7 @@ def _check_version(db: sqlite3.Connection) -> None:
         raise UnusableFile(f"a newer fleetctl wrote it (form {found}, this one knows {VERSION})")
     if found < VERSION and not empty:
         raise UnusableFile("it is the database of another program")
+    return found == VERSION
 
 
 def _check(db: sqlite3.Connection) -> None:

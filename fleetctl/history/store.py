@@ -27,6 +27,7 @@ from fleetctl.history.file import (
     keep_reserve,
     open_to_read,
     open_to_write,
+    opening_alone,
     put_aside,
     reserve_of,
 )
@@ -104,18 +105,22 @@ class Store:
         if not self.path.exists():
             raise HistoryError(f"there is no history yet: there is no {self.path}")
         try:
-            return open_to_read(self.path)
+            db = open_to_read(self.path)
         except UnusableFile as error:
             raise HistoryError(
                 f"the history in {self.path} cannot be read: {error}",
                 hint="What watches the fleet next puts it aside, and begins a new one.",
             ) from error
+        if db is None:
+            raise HistoryError(f"there is no history yet: nothing is in {self.path}")
+        return db
 
     def _opened(self) -> sqlite3.Connection:
-        try:
-            return self._kept_open()
-        except UnusableFile as error:
-            return self._begun_anew(error)
+        with opening_alone(self.path):
+            try:
+                return self._kept_open()
+            except UnusableFile as error:
+                return self._begun_anew(error)
 
     def _begun_anew(self, why: Exception) -> sqlite3.Connection:
         self._file = None
@@ -223,7 +228,9 @@ class Store:
                 if is_damaged(error) and not anew:
                     anew = True
                     self._db.close()
-                    self._db = self._begun_anew(UnusableFile(f"it is damaged ({error})"))
+                    with opening_alone(self.path):
+                        if self._file == identity(self.path):  # else another process has done it
+                            self._db = self._begun_anew(UnusableFile(f"it is damaged ({error})"))
                 elif left and is_full(error, self.path):
                     self._make_room()
                 else:

@@ -8,6 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -149,6 +151,43 @@ def test_it_is_read_while_it_is_written_and_never_made_by_a_reader(tmp_path: Pat
     assert [p.mean for p in read.points(0, 1e9)[LOAD]] == [1.5, 2.5]
     with pytest.raises(HistoryError, match="cannot be written"):
         read.add(1.0, [], watched_from_s=0.0)
+
+
+@pytest.mark.parametrize("kind", ["missing", "damaged"])
+def test_of_several_that_open_it_at_once_one_makes_it(tmp_path: Path, kind: str) -> None:
+    """What another has half made is no file of another program, and what it has made anew good."""
+    together = threading.Barrier(4)
+
+    def opened(path: Path) -> str:
+        together.wait(30)
+        store = Store("test", path)
+        store.close()
+        return store.note
+
+    with ThreadPoolExecutor(together.parties) as threads:
+        for number in range(40):
+            path = tmp_path / str(number) / "history.sqlite3"
+            if kind == "damaged":
+                path.parent.mkdir(mode=0o700)
+                path.write_bytes(b"\xa5" * 8192)
+            notes = list(threads.map(opened, [path] * together.parties))
+            assert [bool(note) for note in notes].count(True) == (kind == "damaged"), notes
+            asides = [p for p in path.parent.glob("*.aside-*") if p.suffix[-1].isdigit()]
+            assert len(asides) == (kind == "damaged")
+
+
+def test_one_that_is_half_made_is_of_no_other_program(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    wrote(path).close()
+    making = sqlite3.connect(path, isolation_level=None)
+    making.executescript("BEGIN IMMEDIATE; PRAGMA user_version = 0; DROP TABLE events;")
+    assert count(path) == 1
+    making.execute("ROLLBACK")
+    making.close()
+    path.unlink()
+    path.touch(0o600)
+    with pytest.raises(HistoryError, match="there is no history yet: nothing is in"):
+        Store("test", path, reading=True)
 
 
 def test_after_kill_9_all_that_was_written_is_there(tmp_path: Path) -> None:
