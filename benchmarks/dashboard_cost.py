@@ -204,7 +204,12 @@ def keys(screen: Screen, count: int) -> None:
         ("", b"\r", r"\bn1\b"),  # not counted: it may be drawn at any time
     ]
     if count > 30:  # more than fit: the first and the last are not visible together
-        asked += [("last node", b"G", rf"\bn{count}\b"), ("first node", b"g", r"\bn1\b")]
+        asked += [
+            ("each node", b"\x1b[C", r"\bn3\b"),
+            ("last node", b"G", rf"\bn{count}\b"),
+            ("first node", b"g", r"\bn3\b"),
+            ("folded", b"\x1b[D", rf"▸ {count} nodes"),
+        ]
     times: dict[str, list[float]] = {}
     spent_s: dict[str, float] = {}
     for _ in range(KEY_ROUNDS):
