@@ -10,6 +10,7 @@ nodes run a job that writes 10,000 lines a second on each; the lines go through 
 file and SSH, as in a real fleet. That part has no idle time, but the processor time of its load.
 ``simulated``: 200 nodes, or 50, which are values in the dashboard's process, for two processors
 are too few for 200 SSH servers; connections and their cost are left out, all else is there.
+In each the job runs; from 50 nodes on one of its instances does not, for equal rows are folded.
 
 The dashboard has priority over all else on this machine, so that times are its own; the processor
 time of a key is given, too.
@@ -46,6 +47,8 @@ SIMULATED_50 = "simulated-50"
 COUNTS = {LINES: 5, SIMULATED: 200, SIMULATED_50: 50}
 MORE = {SIMULATED: b"0", SIMULATED_50: b"04"}
 """What is typed after an n so that fewer names have it."""
+FOLDED_FROM = 30
+"""In a larger fleet rows that are equal are one; the keys need two."""
 RATE = 10_000
 WRITERS_NICE = -10
 """The lines have to come: only the dashboard goes before those that write them."""
@@ -55,7 +58,7 @@ PARTS = (*map(str, IDLE_TARGETS), LINES, SIMULATED, SIMULATED_50)
 def part(servers: Loopback, name: str, seconds: float, rounds: int) -> None:
     """Measure one dashboard from its first frame to its last key."""
     count = COUNTS.get(name) or int(name)
-    command = "sleep 1000"
+    command = "sleep 100000"
     if name == LINES:
         writer = Path(__file__).with_name("writer.py")
         command = shlex.join((sys.executable, str(writer), "rate", str(RATE)))
@@ -70,10 +73,10 @@ def part(servers: Loopback, name: str, seconds: float, rounds: int) -> None:
     if name == LINES:
         with_what = f", {count * RATE:,} lines a second"
     say(f"{count} nodes{with_what}; {machine_load()}")
-    if name == LINES:
-        environ = environment(servers.folder)
-        if run((*argv, "start", "--no-check"), env=environ).exit_code != 0:
-            cannot("the writers did not start")
+    if not simulated:
+        told(argv, servers, "start", "--no-check")
+    if not simulated and count > FOLDED_FROM:
+        told(argv, servers, "stop", f"n{count - 2}")
     began = time.perf_counter()
     with dashboard(argv, servers.folder, SIZE) as screen:
         screen.until(r"Topology.*Nodes.*Logs.*Problems", HEARD_TIMEOUT_S)
@@ -95,7 +98,16 @@ def part(servers: Loopback, name: str, seconds: float, rounds: int) -> None:
         if read:
             lines = (bytes_read(servers, path) - read) / 81 / (time.perf_counter() - before)
             say(f"  {lines:,.0f} lines a second were written meanwhile")
+    if not simulated:
+        told(argv, servers, "stop")
     say(f"  {machine_load()}")
+
+
+def told(argv: Sequence[str], servers: Loopback, *command: str) -> None:
+    """Have ``fleetctl`` do it, or end the measurement."""
+    done = run((*argv, *command), env=environment(servers.folder))
+    if done.exit_code != 0:
+        cannot(f"fleetctl {shlex.join(command)} failed")
 
 
 def bytes_read(servers: Loopback, path: Path) -> int:
