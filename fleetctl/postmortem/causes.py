@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from fleetctl.health.assess import Checked
+from fleetctl.health.failures import Moment
 from fleetctl.model.events import Event
 from fleetctl.postmortem.ends import Ended, boot_of
 from fleetctl.postmortem.kernel import Kernel, Kill
@@ -44,7 +45,7 @@ def causes(
     found = [
         *([end.why] if end.why else []),
         *_by_kernel(end, kernels.get(end.node, "it was not asked")),
-        *_by_signal(end, events),
+        *_by_signal(end, events, checked.status.job),
         *_by_disk(end, checked, last),
         *_by_node(end, checked),
         *_by_events(end, events, checked.status.job),
@@ -102,15 +103,31 @@ def _kill_of(end: Ended, kills: Sequence[Kill]) -> Kill | None:
     return None
 
 
-def _by_signal(end: Ended, events: Sequence[Event]) -> Iterator[str]:
+def _by_signal(end: Ended, events: Sequence[Event], job: str | None) -> Iterator[str]:
     number = signal_of(end.exit_code)
     if number in _CRASHES:
         yield "its program crashed in machine code, or ended itself so (its core dump tells where)"
     if number in (*_ASKED, KILL):
-        for event in _before(end, events):
-            if event.kind == "action" and event.action != "start":
-                by = f" by {event.by.user}@{event.by.host}" if event.by else ""
-                yield f"shortly before: {event.text}{by}"
+        for event in _asked_since_its_start(end, events, job):
+            by = f" by {event.by.user}@{event.by.host}" if event.by else ""
+            yield f"shortly before: {event.text}{by}"
+
+
+def _asked_since_its_start(end: Ended, events: Sequence[Event], job: str | None) -> list[Event]:
+    """Actions that may have ended it: what came before it was started ended an earlier run."""
+    found: list[Event] = []
+    for event in _before(end, events):
+        if event.kind != "action":
+            continue
+        if event.action != "start":
+            found.append(event)
+        elif event.job == job and end.instance in event.affects and _is_before(event, end):
+            found.clear()
+    return found
+
+
+def _is_before(event: Event, end: Ended) -> bool:
+    return bool(end.when and Moment(event.at, 0.0).surely_before(end.when))
 
 
 def _by_disk(end: Ended, checked: Checked, last: Sequence[str]) -> Iterator[str]:

@@ -139,6 +139,30 @@ def test_who_asked_for_it_and_what_changed_before() -> None:
     assert "temperature" not in said
 
 
+def test_what_ended_an_earlier_run_is_no_cause() -> None:
+    def action(seconds: float, what: str, *instances: str) -> Event:
+        return Event(
+            ago(seconds),
+            "ok",
+            f"fleetctl {what} job",
+            "action",
+            job="job",
+            affects=("b", *instances),
+            action=what,
+        )
+
+    def said(*events: Event) -> str:
+        found = collected(ended("worker@b", 10.0, 143), history=History(list(events), {}))
+        return report_text(found, ["fleetctl 1"])
+
+    stop, start = action(60, "stop", "worker@b"), action(50, "start", "worker@b")
+    assert "shortly before: fleetctl stop job" in said(stop)
+    assert "shortly before" not in said(stop, start)
+    for no_start_of_it in (action(50, "start", "worker@c"), action(9.5, "start", "worker@b")):
+        assert "shortly before: fleetctl stop job" in said(stop, no_start_of_it)
+    assert "shortly before: fleetctl stop job" in said(start, action(11, "stop", "worker@b"))
+
+
 def test_a_time_chooses_the_failure_and_a_name_too() -> None:
     two = (ended("worker@b", 10.0, 1), ended("worker@a", 2000.0, 2))
     assert [one.instance for one in collected(*two).story.first] == ["worker@b"]
