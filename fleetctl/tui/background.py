@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -40,9 +41,11 @@ def in_background(
         except Exception as error:  # noqa: BLE001 - the dashboard goes on, and shows it
             (failed or tell)(a_bug(error))
 
-    return owner.run_worker(
-        run(), name=title, group=group, exclusive=exclusive, exit_on_error=False
+    worker: Worker[None] = owner.run_worker(
+        run, name=title, group=group, exclusive=exclusive, exit_on_error=False
     )
+    weakref.finalize(worker, work.close)  # one that is cancelled before it begins
+    return worker
 
 
 def a_bug(error: BaseException) -> str:
