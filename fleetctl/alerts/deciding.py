@@ -26,6 +26,8 @@ SAME_RUN_S = 5.0
 """When a run began is told by its tmux window, and to a second by its supervisor without one."""
 MOST_CAUSES = 20
 """In one message; more are counted."""
+FAILURES = frozenset({"job-failed", "rank-lost"})
+"""What does not come and go by itself: after it was over it is another one, and told as such."""
 MOST_HELD = 200
 """Causes that are kept for the summary after quiet hours; more are counted."""
 
@@ -40,6 +42,8 @@ class Open(Struct):
     """None: that is not known any more."""
     told: bool = False
     """Whether the last message said that it is there."""
+    again: bool = False
+    """Whether it was over since, and is there as another one, of which nothing was told."""
     sent: datetime | None = None
 
 
@@ -127,9 +131,9 @@ def _take(
             state.open[key] = Open(cause, at)
             continue
         entry = state.open[key]
-        if entry.there is False and not entry.told:
-            entry.since, entry.cause = at, cause
-        if not entry.told:  # else it stays as it was told
+        if entry.there is False and (not entry.told or cause.kind in FAILURES):
+            entry.since, entry.cause, entry.again = at, cause, entry.told
+        if not entry.told or entry.again:  # else it stays as it was told
             before = entry.cause
             event = before.event or cause.event
             entry.cause = replace(cause, since=before.since, event=event, begun=before.begun)
@@ -139,7 +143,7 @@ def _take(
             continue
         dropped = entry.cause.kind not in rule.on
         if dropped or over(entry.cause):
-            entry.there = False
+            entry.there = entry.again = False
             if not entry.told or dropped or entry.cause.kind == "run-done":
                 entry.told = False
                 if entry.sent is None or _elapsed_s(entry.sent, at) >= PAUSE_S:
@@ -159,7 +163,7 @@ def _due(rule: AlertRule, state: Rule, at: datetime) -> Iterator[Cause]:
             continue
         if entry.told and entry.there is False:
             ready.setdefault(f"over {entry.cause.kind}", []).append(entry)
-        elif not entry.told and entry.there and not wholes.cover(entry.cause):
+        elif (not entry.told or entry.again) and entry.there and not wholes.cover(entry.cause):
             wait_s = max(rule.for_s, LASTED_S.get(entry.cause.code, 0.0))
             wait_s = 0.0 if entry.cause.kind == "run-done" else wait_s
             if _elapsed_s(entry.since, at) >= wait_s:
@@ -169,7 +173,7 @@ def _due(rule: AlertRule, state: Rule, at: datetime) -> Iterator[Cause]:
             continue
         state.sent[kind] = at
         for entry in entries:
-            entry.told, entry.sent = bool(entry.there), at
+            entry.told, entry.again, entry.sent = bool(entry.there), False, at
             yield entry.cause if entry.there else replace(entry.cause, until=at)
 
 
