@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from fleetctl.health.assess import Checked
-from fleetctl.health.failures import Moment
 from fleetctl.model.events import Event
 from fleetctl.postmortem.ends import Ended, boot_of
 from fleetctl.postmortem.kernel import Kernel, Kill
@@ -121,13 +120,9 @@ def _asked_since_its_start(end: Ended, events: Sequence[Event], job: str | None)
             continue
         if event.action != "start":
             found.append(event)
-        elif event.job == job and end.instance in event.affects and _is_before(event, end):
+        elif event.job == job and end.instance in event.affects and end.is_surely_after(event.at):
             found.clear()
     return found
-
-
-def _is_before(event: Event, end: Ended) -> bool:
-    return bool(end.when and Moment(event.at, 0.0).surely_before(end.when))
 
 
 def _by_disk(end: Ended, checked: Checked, last: Sequence[str]) -> Iterator[str]:

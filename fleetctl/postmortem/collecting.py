@@ -87,7 +87,8 @@ class Collecting:
         history = await self._history(self._around or at)
         found = ends(self._job, checked, logs, history.events)
         lost = unknown(self._job, checked)
-        told = story(found, lost, named=self._named, around=self._around)
+        actions = [e for e in (*history.events, *noted) if e.job == self._job.name]
+        told = story(found, lost, named=self._named, around=self._around, events=actions)
         moment = told.begin or self._around or at
         if told.begin and not history.why_none:
             history = await self._history(moment)

@@ -53,6 +53,14 @@ class Ended(Struct, frozen=True):
         """Whether it ended before ``other``, whatever their clocks may be wrong by."""
         return bool(self.when and other.when and self.when.surely_before(other.when))
 
+    def is_surely_before(self, at: datetime) -> bool:
+        """Whether it ended before a moment of the controller's clock."""
+        return bool(self.when and self.when.surely_before(Moment(at, 0.0)))
+
+    def is_surely_after(self, at: datetime) -> bool:
+        """Whether it ended after a moment of the controller's clock."""
+        return bool(self.when and Moment(at, 0.0).surely_before(self.when))
+
 
 def ends(
     job: Job,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from fleetctl.model.events import Event
 from fleetctl.postmortem.ends import Ended
 
 FOLLOWS_S = 120.0
@@ -54,12 +55,14 @@ def story(
     *,
     named: Collection[str] = (),
     around: datetime | None = None,
+    events: Sequence[Event] = (),
 ) -> Story:
     """The newest failure, or the one that is meant.
 
     :param ends: of one job, sorted by time.
     :param named: instances, of which one has to have failed; empty: any.
     :param around: the failure nearest to it is meant.
+    :param events: what is known of actions on the job.
     """
     failures = [one for one in ends if not one.done and (not named or one.instance in named)]
     dated = [one for one in failures if one.when]
@@ -71,13 +74,28 @@ def story(
     if picked is None:
         undated = () if around else tuple(failures)
         return Story(undated, undated, unknown)
-    group = _together(ends, picked)
+    group = _together(_of_its_run(ends, picked, events), picked)
     undated = () if around else tuple(one for one in ends if not one.when)
     return Story((*group, *undated), _first(group, undated), unknown)
 
 
 def _apart_s(one: Ended, moment: datetime) -> float:
     return abs((one.when.at - moment).total_seconds()) if one.when else float("inf")
+
+
+def _of_its_run(ends: Sequence[Ended], picked: Ended, events: Sequence[Event]) -> list[Ended]:
+    """Without those of another run: the earlier one was started again before the later one ended,
+    so what ended there is a story that was known."""
+    starts = [e for e in events if e.kind == "action" and e.action in ("start", "restart")]
+
+    def lie_between(early: Ended, late: Ended) -> bool:
+        return any(
+            early.is_surely_before(start.at) and late.is_surely_after(start.at)
+            for start in starts
+            if early.instance in start.affects
+        )
+
+    return [one for one in ends if not (lie_between(one, picked) or lie_between(picked, one))]
 
 
 def _together(ends: Sequence[Ended], picked: Ended) -> list[Ended]:

@@ -88,7 +88,8 @@ def collected(
         for name, said in (logs or {}).items()
     }
     found = ends(JOB, look, lines, history.events)
-    told = story(found, unknown(JOB, look), named=named, around=around)
+    lacks = unknown(JOB, look)
+    told = story(found, lacks, named=named, around=around, events=history.events)
     quiet = dict.fromkeys(look.facts, QUIET)
     return Collected(
         JOB, NOW, around, look, told, lines, {}, {**quiet, **(kernels or {})}, history, (), {}

@@ -163,6 +163,26 @@ def test_what_ended_an_earlier_run_is_no_cause() -> None:
     assert "shortly before: fleetctl stop job" in said(start, action(11, "stop", "worker@b"))
 
 
+def test_what_was_started_again_is_of_an_earlier_story() -> None:
+    said = {"worker@a": 40.0, "worker@b": 10.0}
+    both = [ended(name, seconds, 1) for name, seconds in said.items()]
+
+    def start(seconds: float, *names: str) -> Event:
+        return Event(
+            ago(seconds), "ok", "start", "action", job="job", affects=names, action="start"
+        )
+
+    def names(*events: Event, around: float = 0.0) -> list[str]:
+        told = collected(*both, history=History(list(events), {}), around=ago(around))
+        return [one.instance for one in told.story.ends]
+
+    assert names() == ["worker@a", "worker@b"]
+    assert names(start(20, "worker@a", "worker@b")) == ["worker@b"]
+    assert names(start(20, "worker@b")) == ["worker@a", "worker@b"]
+    assert names(start(5, "worker@a")) == ["worker@a", "worker@b"]
+    assert names(start(20, "worker@a"), around=45) == ["worker@a"]
+
+
 def test_a_time_chooses_the_failure_and_a_name_too() -> None:
     two = (ended("worker@b", 10.0, 1), ended("worker@a", 2000.0, 2))
     assert [one.instance for one in collected(*two).story.first] == ["worker@b"]
