@@ -111,7 +111,7 @@ class InstanceChanges:
             elif now.state == "running" and was.state in ("ready", "unhealthy"):
                 self._fell(name, was, now, status)
         elif now.state == "stopped":
-            self._stopped(name, now, status)
+            self._stopped(name, was, now, status)
         elif now.state == "exited":
             self._ended(name, now, status)
         else:
@@ -153,13 +153,17 @@ class InstanceChanges:
         if asked is None:
             self._unasked[key] = name
 
-    def _stopped(self, name: str, now: ServiceStatus, status: FleetStatus) -> None:
+    def _stopped(
+        self, name: str, was: ServiceStatus, now: ServiceStatus, status: FleetStatus
+    ) -> None:
         at = status.generated_at
         self._rising.pop(name, None)
         down = self._down.pop(name, "")
         asked = self._asked(name, at, ENDS)
         if down and down in self._book and self._book[down].subject == name:
             self._book.end(down, at, "stopped")
+        elif was.state == "waiting":
+            return  # it did not run, and is only no longer waited for
         elif asked is None and not self._joins_first(name, now):
             text = f"{self.named(name)} is stopped{_why(now)}"
             key = self._tell(name, "stopped", text, now, status)

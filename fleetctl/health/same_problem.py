@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from fleetctl.health.kinds import connection, network, reachability
 from fleetctl.health.kinds.instances import (
     CONNECTION_LOST,
+    DEPENDENCY_NOT_READY,
     OF_INSTANCES,
     SERVICE_SILENT,
     STRAGGLER,
@@ -21,10 +22,10 @@ _SYMPTOMS = _CONNECTIONS | _ASKED_OF_OTHERS
 """What is seen of a cause that is not known yet."""
 _UNDONE = frozenset({STRAGGLER.code, SERVICE_SILENT.code, CONNECTION_LOST.code})
 BAD_LINKS = frozenset(kind.code for kind in (reachability.PACKET_LOSS, reachability.RTT_HIGH))
-LASTED_S = {connection.ANSWER_INCOMPLETE.code: 120.0}
+LASTED_S = {connection.ANSWER_INCOMPLETE.code: 120.0, DEPENDENCY_NOT_READY.code: 30.0}
 """By code: for how long a problem must go on to be an event or an alert. A busy node gives some
 answers in part, time and again; what it did not say is not known, and that is no news by itself. A
-question that hangs is put again after a minute."""
+question that hangs is put again after a minute. In each start instances wait for others."""
 OF_WAYS = frozenset(kind.code for kind in network.KINDS) | _SYMPTOMS
 UNHEARD = ("unreachable", "unknown")
 

@@ -290,6 +290,23 @@ def test_a_start_is_its_action_and_ready() -> None:
     assert ready.cause == "start"
 
 
+def test_what_waits_until_a_start_goes_on_is_no_news() -> None:
+    """A server that failed is started again, and workers that never ran wait for it."""
+    waits = Problem(
+        "dependency-not-ready", "warning", "w@pi4 not started", "pi4", ("w@pi4",), job="train"
+    )
+    watch = Watch()
+    watch.look(status(s="failed", w="waiting"))
+    watch.heard(action("start", watch.at, "s@pi4", "w@pi4"))
+    loads = replace(status(s="running", w="waiting"), problems=(waits,))
+    watch.look(*[loads] * 10, status(s="ready", w="stopped"), status(s="ready", w="ready"))
+    told = [event.text for event in watch.told if event.kind != "action"]
+    assert told == ["s@pi4 is ready", "w@pi4 is ready"]
+    watch = Watch()
+    watch.look(replace(loads, problems=()), *[loads] * 20)
+    assert [event.code for event in watch.told] == ["dependency-not-ready"]
+
+
 def test_an_action_that_is_heard_of_later_tells_who_asked() -> None:
     watch = Watch()
     watch.look(status(w="ready"), status(w="stopped"))
