@@ -100,6 +100,8 @@ class InstanceChanges:
     ) -> None:
         anew = _began_anew(was, now)
         if was.state == now.state and was.restarts == now.restarts and not anew:
+            if now.state == "failed" and now.reason and now.reason != was.reason:
+                self._known_better(name, was, now)
             return
         if now.state == "ready":
             self._ready(name, was, now, status)
@@ -198,6 +200,13 @@ class InstanceChanges:
         self._down[name] = key
         if asked is None:
             self._unasked[key] = name
+
+    def _known_better(self, name: str, was: ServiceStatus, now: ServiceStatus) -> None:
+        """Such as that a process of it, which the first look still found, has ended, too."""
+        key = self._down.get(name, "")
+        if key in self._book and self._book[key].subject == name:
+            text = self._book[key].text.removesuffix(_why(was)) + _why(now)
+            self._book.amend(key, text=text, cause=now.reason)
 
     def _joins_first(self, name: str, now: ServiceStatus) -> bool:
         """Whether it was ended because another one of its job had failed, and that is told."""

@@ -361,6 +361,15 @@ def test_a_failure_and_its_problem_are_one_event() -> None:
     assert event.end == "ready again"
 
 
+def test_why_it_failed_is_told_as_it_was_known_at_last() -> None:
+    first = {"state": "failed", "reason": "exit code 137; its process 9 still runs", "restarts": 1}
+    watch = Watch()
+    watch.look(status(w="ready"), status(w=first), status(w={**first, "reason": "exit code 137"}))
+    [event] = watch.told
+    assert event.text == "w@pi4 is failed, restart 1: exit code 137"
+    assert event.cause == "exit code 137"
+
+
 def test_what_ended_because_another_failed_is_told_with_that() -> None:
     failed = {"state": "failed", "reason": "exit code 1"}
     ended = {"state": "stopped", "reason": "by on_member_failure: a@pi4 failed with exit code 1"}
