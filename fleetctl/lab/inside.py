@@ -143,6 +143,7 @@ def _boot(spec: dict[str, Any], answer: int) -> NoReturn:
     # A new sysfs shows this network namespace's interfaces in /sys/class/net.
     _mount("sysfs", spec["sys"], "sysfs", MS_NOSUID | MS_NODEV)
     if spec["root"] == "own":
+        _identify_boot(spec["proc"])
         _protect_kernel(spec["proc"], spec["sys"])
         confinement.confine()
         if not spec["mac"]:
@@ -220,6 +221,15 @@ def _folder(root: Path, path: str) -> Path:
             raise OSError(f"{folder.relative_to(root)} is a symbolic link on its disk")
         folder.mkdir(exist_ok=True)
     return folder
+
+
+def _identify_boot(proc: str) -> None:
+    """Give each boot an id of its own: that of the kernel is the host's, and stays the same."""
+    file = Path("/run/boot_id")
+    file.write_text(Path(proc, "sys/kernel/random/uuid").read_text())
+    file.chmod(0o444)
+    _mount(str(file), f"{proc}/sys/kernel/random/boot_id", flags=MS_BIND)
+    file.unlink()
 
 
 def _protect_kernel(proc: str, sys: str) -> None:

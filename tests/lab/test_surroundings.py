@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -195,6 +196,22 @@ def test_nodes_without_a_python_of_the_system_get_this_one(
         assert b"Read-only file system" in done.stderr
     assert b"172.20/24" in ssh(lab, "fleet@172.20.0.1", "netstat -rn").stdout
     assert b"connected" in ssh(lab, "root@172.20.0.2", "nmcli device").stdout
+    lab.down()
+
+
+@pytest.mark.lab
+def test_each_boot_of_each_node_has_an_id_of_its_own(make_lab: MakeLab) -> None:
+    lab = make_lab(PAIR)
+
+    def boot_id(node: str) -> str:
+        return lab.run(node, ["cat", "/proc/sys/kernel/random/boot_id"]).stdout.decode()
+
+    first, other = boot_id("a"), boot_id("b")
+    lab.fault("power-off", "a")
+    lab.heal()
+    of_all = (first, other, boot_id("a"), state.boot_id())
+    assert len({UUID(one.strip()) for one in of_all}) == 4
+    assert boot_id("b") == other
     lab.down()
 
 
