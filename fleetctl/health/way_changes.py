@@ -26,6 +26,8 @@ from fleetctl.model.status import FleetStatus, Problem
 
 SETTLING = timedelta(seconds=60)
 """What is found so soon after a node was lost, or an instance changed, is a part of that."""
+OLDER = timedelta(seconds=10)
+"""So much older may be what others last saw of a node when it is reached again."""
 REBOOT_S = 60.0
 """A node that was up for so much less than it should have been was restarted."""
 
@@ -52,6 +54,8 @@ class WayChanges:
         """By node that cannot be reached: the key of its event."""
         self.restarted: dict[str, tuple[str, datetime]] = {}
         """By node that was restarted lately: the key of that event, and when it was seen."""
+        self._back: dict[str, datetime] = {}
+        """By node that was reached again: when."""
         self._boots: dict[str, float] = {}
         """By node: when it was started, in seconds since 1970."""
         self._open: dict[Key, _Open] = {}
@@ -72,6 +76,7 @@ class WayChanges:
                 cause = {"cause": f"{name} was restarted"} if rebooted else {}
                 self._book.end(key, at, "reached again", **cause)
                 self._let_go(key)
+                self._back[name] = at
                 if rebooted:
                     self.restarted[name] = key, at
             elif rebooted:
@@ -147,17 +152,21 @@ class WayChanges:
                     self._book.end(one.key, status.generated_at, "over")
 
     def _lasting(self, now: dict[Key, Problem], at: datetime) -> dict[Key, Problem]:
-        """Without those that may be over at once."""
+        """Without those that may be over at once, or already."""
+        self._back = {name: since for name, since in self._back.items() if at - since < OLDER}
         self._passing = {
             key: self._passing.get(key, at) for key, p in now.items() if p.code in LASTED_S
         }
-        return {
-            key: problem
-            for key, problem in now.items()
-            if key not in self._passing
-            or key in self._open
-            or (at - self._passing[key]).total_seconds() >= LASTED_S[problem.code]
-        }
+        return {key: problem for key, problem in now.items() if self._is_due(key, problem, at)}
+
+    def _is_due(self, key: Key, problem: Problem, at: datetime) -> bool:
+        one = self._open.get(key)
+        if one and one.key:
+            return True
+        if problem.code in OF_WAYS and self._back.keys() & {problem.node, *problem.affects}:
+            return False
+        since = self._passing.get(key, at)
+        return (at - since).total_seconds() >= LASTED_S.get(problem.code, 0.0)
 
     def _was_before(self, one: _Open, problem: Problem) -> bool:
         """Whether it was known long before nodes were lost, of which ``problem`` tells: it is not

@@ -115,7 +115,7 @@ def test_the_last_echoes_of_a_lost_node_are_a_part_of_that() -> None:
     watch.look(seen(), off, replace(off, problems=(*off.problems, loss)), off)
     [event] = watch.told
     assert (event.kind, event.subject) == ("node", "pi4")
-    watch.look(with_problem(loss), with_problem(loss))
+    watch.look(*[with_problem(loss)] * 7)
     assert [event.code for event in watch.told][1:] == ["packet-loss"], "it is so afterwards, too"
 
 
@@ -189,10 +189,18 @@ def test_a_cause_that_is_found_first_is_a_part_of_the_lost_node() -> None:
 
 def test_a_node_that_is_back_with_a_problem_is_two_events() -> None:
     watch = Watch()
-    watch.look(seen(), seen(powered_off), seen(cable_out))
+    watch.look(seen(), seen(powered_off), *[seen(cable_out)] * 7)
     lost, wrong = watch.told
     assert (lost.subject, lost.over) == ("pi4", "reached again after 2s")
     assert (wrong.code, wrong.until) == ("interface-down", None)
+
+
+def test_what_others_saw_while_a_node_was_lost_is_no_news_once_it_is_back() -> None:
+    """A power cut takes the carrier of the other end, too, and that one is asked a little later."""
+    watch = Watch()
+    watch.look(seen(), seen(powered_off), *[seen(cable_out)] * 3, *[seen()] * 10)
+    [lost] = watch.told
+    assert (lost.subject, lost.over) == ("pi4", "reached again after 2s")
 
 
 def test_what_is_still_wrong_once_the_node_is_back_is_told() -> None:
@@ -200,7 +208,7 @@ def test_what_is_still_wrong_once_the_node_is_back_is_told() -> None:
         no_forwarding(world)
 
     watch = Watch()
-    watch.look(seen(), seen(powered_off), seen(and_mini3))
+    watch.look(seen(), seen(powered_off), *[seen(and_mini3)] * 7)
     lost, wrong = watch.told
     assert (lost.subject, lost.end) == ("pi4", "reached again")
     assert (wrong.code, wrong.until) == ("forwarding-off", None)
