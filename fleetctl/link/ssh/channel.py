@@ -205,7 +205,7 @@ def raise_if_lost(node: str, session: Channel) -> None:
         raise LinkLost(
             node,
             f"the connection broke ({reason_of(session.broken)})",
-            hint="What runs on the node runs on; ask again when it can be reached.",
+            hint="Whether what runs there goes on is not known; ask again when it is reached.",
         )
     if not session.noise.started:
         noise = session.noise.noise + session.stderr_noise.noise
