@@ -85,7 +85,7 @@ class WayChanges:
                 self.restarted[name] = self._book.begin(event), at
 
     def _lose(self, name: str, node: NodeStatus, at: datetime, before: FleetStatus | None) -> None:
-        why = node.ssh.error or ""
+        why = (node.ssh.error or "").rstrip(".")
         silent = before is None or name not in before.nodes
         if before and name in before.nodes and before.nodes[name].ssh.unasked:
             silent = True  # it was so before
