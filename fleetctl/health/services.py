@@ -206,6 +206,14 @@ def _in_the_background(facts: NodeFacts, record: Record) -> str | None:
     return f"its command ended with exit code {record.exit_code}, {many} on in the background"
 
 
+_GONE = {
+    True: "its node was restarted",
+    False: "its tmux window is gone: tmux was ended",
+    None: "its tmux window is gone: the node restarted, or tmux was ended",
+}
+"""Why there is no window, by whether the node was booted since it was made."""
+
+
 def _without_pane(facts: NodeFacts, record: Record | None) -> tuple[ServiceState, str | None]:
     if record is None or record.phase == "stopped":
         return "stopped", None
@@ -219,7 +227,7 @@ def _without_pane(facts: NodeFacts, record: Record | None) -> tuple[ServiceState
         return record.at_boot.state, f"{node_says} {record.at_boot.why}"
     if record.phase == "ended" and not left:
         return _ended_for_good(record, facts, None)
-    return "failed", _joined("its tmux window is gone: the node restarted, or tmux was ended", left)
+    return "failed", _joined(_GONE[record.booted_since], left)
 
 
 def _ended(

@@ -136,6 +136,8 @@ class Record(Struct, frozen=True):
     apart: str = ""
     """Why it could not be told that a member of its job has failed, as a clause; empty: it can."""
     at_boot: BootWord | None = None
+    booted_since: bool | None = None
+    """Whether its node was booted since this was written down; None: not known."""
 
 
 class Listener(Struct, frozen=True):

@@ -196,7 +196,19 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         "exited",
         None,
     ),
-    "the node restarted": (PLAIN, facts(record(PLAIN), runs={}), "failed", GONE),
+    "the node restarted, or tmux was ended": (PLAIN, facts(record(PLAIN), runs={}), "failed", GONE),
+    "the node restarted": (
+        PLAIN,
+        facts(record(PLAIN, booted_since=True), runs={}),
+        "failed",
+        "its node was restarted",
+    ),
+    "tmux was ended, and what it ran": (
+        PLAIN,
+        facts(record(PLAIN, booted_since=False), runs={}),
+        "failed",
+        "its tmux window is gone: tmux was ended",
+    ),
     "tmux was killed": (
         PLAIN,
         facts(record(PLAIN)),

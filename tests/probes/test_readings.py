@@ -338,6 +338,17 @@ def test_when_an_attempt_ended_is_by_the_clock_of_who_asks(
     assert found.ended_error_s == pytest.approx(error_s, abs=0.2)
 
 
+@pytest.mark.parametrize(
+    ("lines", "booted"),
+    [(["boot:x", "state:boot=x"], False), (["boot:y", "state:boot=x"], True), (["boot:x"], None)],
+)
+def test_whether_a_node_was_booted_since(lines: list[str], booted: bool | None) -> None:
+    state = ["state:run=r", "state:phase=running", *lines]
+    text = "\n".join(f"job/web@a/{x}" if x.startswith("state:") else x for x in state)
+    [found] = read_records(Answer(text, 0)).records.values()
+    assert found.booted_since is booted
+
+
 def test_an_end_by_a_clock_that_is_not_known_is_as_the_node_says() -> None:
     text = "job/web@a/state:run=r\njob/web@a/state:phase=ended\njob/web@a/state:ended=1000"
     [found] = read_records(Answer(text, 0)).records.values()

@@ -232,8 +232,14 @@ def _record(
         asked_to_end=values.get("asked") == "stop",
         apart=_of(run, values.get("apart")),
         at_boot=_at_boot(values.get("atboot")),
+        booted_since=_booted_since(values, clock),
         group_word=_group_word(run, restarts, values),
     )
+
+
+def _booted_since(values: Mapping[str, str], clock: _Clock) -> bool | None:
+    boot = values.get("boot")
+    return boot != clock.boot if boot and clock.boot else None
 
 
 def _age_s(values: Mapping[str, str], clock: _Clock) -> float | None:
