@@ -215,6 +215,7 @@ class _Asking:
         self._known = known.without_answer(self._stuck, no_answer())
         told = self._known.facts()
         self._observer.learn(self._node.name, told)
+        told = self._observer.absences.without(self._observer.fleet, told)
         facts = self._progression.read(await self._conditions.ask(self._link, told))
         return Look(
             facts=facts,

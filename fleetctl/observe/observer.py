@@ -21,6 +21,7 @@ from fleetctl.model.look import Look, RawAnswer
 from fleetctl.model.questions import Depth, Questions
 from fleetctl.model.ready import Ready
 from fleetctl.model.topology import Fleet, Node
+from fleetctl.observe.absences import Absences
 from fleetctl.observe.asking import Unasked
 from fleetctl.observe.by_hand import ByHand
 from fleetctl.observe.conditions import OpenConditions
@@ -67,6 +68,7 @@ class Observer:
         self._links = links
         self._jobs = (*([job] if job else ()), *beside)
         self._by_hand = ByHand(self._jobs)
+        self.absences = Absences()
 
     async def link(self, node: Node) -> Link:
         """:raises LinkError: the node cannot be reached."""
@@ -76,6 +78,7 @@ class Observer:
         """Take the addresses that DHCP gave ``node``, by its own words, and what its instances are
         connected to."""
         self._by_hand.learn(node, facts)
+        self.absences.heard(node)
         known = with_leases(self.fleet, {node: facts})
         if known is not self.fleet:
             self.fleet, self.expectations = known, derive(known, self._job)
@@ -142,6 +145,7 @@ class Observer:
     def lost(self, node: Node, error: LinkError) -> Look:
         """The look at a node that cannot be asked."""
         self._by_hand.lose(node.name)
+        self.absences.lost(node.name)
         return Look(error=error)
 
     async def _look(self, node: Node, asked: Questions) -> Look:
