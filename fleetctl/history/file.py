@@ -91,16 +91,23 @@ def opening_alone(path: Path) -> Iterator[None]:
     end_s = time.monotonic() + _CHECK_S + BUSY_S
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        while True:
-            with suppress(BlockingIOError):
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+        while not _locked(folder):
             if time.monotonic() > end_s:
                 raise TimeoutError("another process has been opening it for too long")
             time.sleep(0.01)
         yield
     finally:
         os.close(folder)
+
+
+def _locked(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system that locks no folder, such as NFS: it goes without
+        return True
+    return True
 
 
 def open_to_write(path: Path, most_mb: int) -> sqlite3.Connection:
