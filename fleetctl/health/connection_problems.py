@@ -28,7 +28,7 @@ def lost_node(node: Node, error: LinkError, job: Job | None, diagnosis: Diagnosi
     """The node cannot be asked. Affects its instances, and the nodes reached only through it."""
     jumped = [name for name, jump in diagnosis.explained.items() if jump == node.name]
     behind = diagnosis.behind.get(node.name, ())
-    hint = f". {error.hint}" if error.hint else ""
+    hint = f". {error.hint}".rstrip(".") if error.hint else ""
     problem = KINDS[error.code].problem(
         node.name,
         reason=f"{error.reason}{hint}",
