@@ -22,9 +22,10 @@ from fleetctl.errors import LinkError
 from fleetctl.fleet import LiveFleet
 from fleetctl.health.services import service_status, unknown_status
 from fleetctl.launch.node_files import LOCKED, RUNNING
-from fleetctl.model.facts import Listener, Pane, Record
+from fleetctl.model.facts import Listener, Pane
 from fleetctl.model.jobs import Instance, Job
 from fleetctl.model.layout import TMUX_OPTIONS
+from fleetctl.model.records import Record
 from fleetctl.model.status import ServiceStatus
 from fleetctl.model.topology import SSH, Fleet, Node
 from fleetctl.observe.look import look

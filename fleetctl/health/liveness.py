@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from fleetctl.model.facts import Health
 from fleetctl.model.liveness import Liveness
+from fleetctl.model.records import Health
 from fleetctl.model.status import LivenessState, LivenessStatus
 from fleetctl.quantities import in_a_row
 

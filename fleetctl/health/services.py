@@ -9,10 +9,11 @@ from typing import assert_never
 from fleetctl.health.liveness import liveness_status
 from fleetctl.health.sockets import lacking, own_sockets
 from fleetctl.hiding import hidden
-from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts, Pane, Record
+from fleetctl.model.facts import CUT_OFF, UNANSWERED, NodeFacts, Pane
 from fleetctl.model.jobs import Instance
 from fleetctl.model.pages import web_pages
 from fleetctl.model.ready import ALIVE_S
+from fleetctl.model.records import Record
 from fleetctl.model.status import LivenessStatus, ServiceState, ServiceStatus
 from fleetctl.quoting import join
 

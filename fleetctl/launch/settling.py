@@ -12,9 +12,10 @@ from fleetctl.errors import LinkHung
 from fleetctl.health.services import service_status
 from fleetctl.launch.last_lines import last_lines
 from fleetctl.link.links import Links
-from fleetctl.model.facts import CUT_OFF, NO_ANSWER, Record
+from fleetctl.model.facts import CUT_OFF, NO_ANSWER
 from fleetctl.model.jobs import Instance
 from fleetctl.model.progress import GOOD
+from fleetctl.model.records import Record
 from fleetctl.model.status import UNREADY_STATES, ServiceStatus
 from fleetctl.observe.conditions import Condition
 from fleetctl.observe.look import look

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from fleetctl.errors import LinkError, ShellHung
 from fleetctl.health.services import service_status
 from fleetctl.link.protocol import Link
-from fleetctl.model.facts import NodeFacts, Record
+from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance
 from fleetctl.model.layout import instance_dir
+from fleetctl.model.records import Record
 from fleetctl.observe.asking import ASK_TIMEOUT_S, Unasked, accepts_connection, answers_http
 from fleetctl.probes.late_words import looked_up
 from fleetctl.quoting import environment_text, quote, quote_path

@@ -11,7 +11,7 @@ from fleetctl.link.protocol import Link
 from fleetctl.logs.matching import PATIENCE_S, Pattern
 from fleetctl.logs.segments import PIECE_BYTES, LogLocation, LogReader
 from fleetctl.logs.tidying import read
-from fleetctl.model.facts import Record
+from fleetctl.model.records import Record
 from fleetctl.observe.asking import Unasked
 
 SEARCH_S = 1.0

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from fleetctl.errors import UsageError
 from fleetctl.medians import median
-from fleetctl.model.facts import NodeFacts, Record
+from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance
+from fleetctl.model.records import Record
 from fleetctl.model.steps import Rhythm, StepForms, StepReading, Steps, Tail
 
 if TYPE_CHECKING:

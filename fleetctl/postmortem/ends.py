@@ -13,8 +13,9 @@ from fleetctl.health.failures import Moment
 from fleetctl.logs.lines import LogLine
 from fleetctl.logs.tidying import plain
 from fleetctl.model.events import Event
-from fleetctl.model.facts import NodeFacts, Record
+from fleetctl.model.facts import NodeFacts
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.records import Record
 from fleetctl.model.status import ServiceStatus
 from fleetctl.model.topology import OS, supported_os
 from fleetctl.words.exit_codes import ended_by

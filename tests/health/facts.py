@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fleetctl.health.progress import compared, with_own_progress
-from fleetctl.model.facts import Health, Listener, NodeFacts, Pane, Record
+from fleetctl.model.facts import Listener, NodeFacts, Pane
 from fleetctl.model.jobs import Instance, Job
+from fleetctl.model.records import Health, Record
 from fleetctl.model.status import ServiceStatus
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)

@@ -12,12 +12,13 @@ from fleetctl.errors import ConnectTimedOut, LinkError
 from fleetctl.health.assess import assess
 from fleetctl.health.machine_problems import too_old
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import NodeFacts, Pane, Record
+from fleetctl.model.facts import NodeFacts, Pane
 from fleetctl.model.jobs import Job
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.look import Look
 from fleetctl.model.node_status import SystemStatus
 from fleetctl.model.ready import Ready
+from fleetctl.model.records import Record
 from fleetctl.model.status import FleetStatus
 from fleetctl.model.topology import SSH, Fleet, Network, Node
 from tests.health.facts import NOW, PID, ago, facts, health, listener, pane, record

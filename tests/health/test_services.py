@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from fleetctl.health.services import UNATTACHABLE, service_status, unknown_status
 from fleetctl.health.sockets import own_pids, own_sockets, strangers
-from fleetctl.model.facts import CUT_OFF, Health, Listener, NodeFacts
+from fleetctl.model.facts import CUT_OFF, Listener, NodeFacts
 from fleetctl.model.jobs import Instance, Restart
 from fleetctl.model.liveness import Liveness
 from fleetctl.model.ready import Ready
+from fleetctl.model.records import Health
 from fleetctl.model.status import LivenessStatus
 from tests.health.facts import PID, RUN, ago, facts, health, listener, pane, record, running
 from tests.launch.jobs import instance, listen

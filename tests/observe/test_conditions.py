@@ -17,9 +17,9 @@ from fleetctl.errors import LinkError
 from fleetctl.link.local import LocalLink
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.logs.segments import PIECE_BYTES
-from fleetctl.model.facts import Record
 from fleetctl.model.jobs import Instance, Job, Service
 from fleetctl.model.ready import Ready
+from fleetctl.model.records import Record
 from fleetctl.observe import log_search
 from fleetctl.observe.asking import Unasked, answers_http
 from fleetctl.observe.conditions import Condition

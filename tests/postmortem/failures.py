@@ -13,9 +13,9 @@ from fleetctl.errors import ConnectTimedOut
 from fleetctl.health.assess import Checked, assess
 from fleetctl.logs.lines import LogLine
 from fleetctl.model.expectations import derive
-from fleetctl.model.facts import Record
 from fleetctl.model.look import Look
 from fleetctl.model.node_status import SystemStatus
+from fleetctl.model.records import Record
 from fleetctl.postmortem.collected import Collected, History
 from fleetctl.postmortem.ends import ends, unknown
 from fleetctl.postmortem.kernel import Kernel

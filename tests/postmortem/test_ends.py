@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from fleetctl.history.store import Store
 from fleetctl.logs.lines import LogLine
 from fleetctl.model.events import Event
-from fleetctl.model.facts import GroupWord
 from fleetctl.model.layout import history_file
+from fleetctl.model.records import GroupWord
 from fleetctl.model.samples import Sample, Series
 from fleetctl.model.status import SCHEMA, FleetStatus, JobStatus, Problem, ServiceStatus
 from fleetctl.postmortem.collected import History

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetctl.model.events import Actor, Event
-from fleetctl.model.facts import GroupWord
+from fleetctl.model.records import GroupWord
 from fleetctl.model.samples import Point, Series
 from fleetctl.postmortem.collected import History
 from fleetctl.postmortem.files import files

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetctl.model.facts import NO_ANSWER, OF_BUSYBOX, Health, Listener, TcpConnection
+from fleetctl.model.facts import NO_ANSWER, OF_BUSYBOX, Listener, TcpConnection
+from fleetctl.model.records import Health
 from fleetctl.probes.asked.records import read_records
 from fleetctl.probes.asked.runs import Runs, read_runs
 from fleetctl.probes.asked.sockets import read_listeners

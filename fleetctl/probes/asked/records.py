@@ -10,17 +10,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from fleetctl.model.facts import (
-    BootWord,
-    GroupWord,
-    Health,
-    HealthState,
-    NodeFacts,
-    Phase,
-    Record,
-    Wanted,
-)
+from fleetctl.model.facts import NodeFacts
 from fleetctl.model.questions import Questions
+from fleetctl.model.records import BootWord, GroupWord, Health, HealthState, Phase, Record, Wanted
 from fleetctl.model.topology import OS
 from fleetctl.patterns import pattern
 from fleetctl.probes.parsers.number import whole
