@@ -6,7 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
+from fleetctl.health.instance_changes import BEGINS, ENDS
 from fleetctl.history.store import Store
+from fleetctl.model.actions import SAME_CLOCK_S
 from fleetctl.model.events import Event
 from fleetctl.model.samples import Point, Series
 from fleetctl.model.status import FleetStatus
@@ -15,6 +19,10 @@ LONGEST_DAYS = 30
 """What nodes noted longer ago is not asked for."""
 SOON_S = 60.0
 """What happens between two looks is seen at the later one, if it comes so soon."""
+SAME_CLOCK = timedelta(seconds=SAME_CLOCK_S)
+_LONGEST_ACTION = timedelta(minutes=10)
+"""Of one whose end is not known."""
+_ENDED = ("exited", "failed")
 _STRETCH_S = 600
 
 
@@ -90,10 +98,37 @@ def enter_past(store: Store, events: Sequence[Event]) -> tuple[Event, ...]:
         points = looks.get(Series("instance", f"{event.job}/{event.subject}", "ready"), ())
         return event in times and _seen(points, times[event])
 
-    kept = tuple(event for event in events if not seen(event))
+    kept = _with_actions(store, [event for event in events if not seen(event)])
     if kept:
         store.add_events(kept)
     return kept
+
+
+def _with_actions(store: Store, events: Sequence[Event]) -> tuple[Event, ...]:
+    """``events``, each begin and end that a controller asked for as a part of that action, as far
+    as actions are known.
+
+    :raises HistoryError: they cannot be read.
+    """
+    if not any(event.kind == "instance" for event in events):
+        return tuple(events)
+    first, last = min(event.at for event in events), max(event.at for event in events)
+    known = store.events(first - _LONGEST_ACTION, last + SAME_CLOCK)
+    actions = [event for event in known if event.kind == "action"]
+
+    def joined(event: Event) -> Event:
+        asked = next((action for action in actions if _asked_for(action, event)), None)
+        return replace(event, part_of=asked.key, by=asked.by) if asked else event
+
+    return tuple(map(joined, events))
+
+
+def _asked_for(action: Event, event: Event) -> bool:
+    kinds = BEGINS if event.state == "starting" else ENDS if event.state in _ENDED else ()
+    if action.action not in kinds or action.job != event.job or event.subject not in action.affects:
+        return False
+    until = action.until or action.at + _LONGEST_ACTION
+    return action.at - SAME_CLOCK <= event.at <= until + SAME_CLOCK
 
 
 def _while_watched(store: Store, event: Event) -> bool:

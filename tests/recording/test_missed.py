@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from fleetctl.health.past import past_events
 from fleetctl.history.store import Store
+from fleetctl.model.events import Actor, Event
 from fleetctl.model.node_status import SSHStatus
 from fleetctl.model.samples import Sample, Series
 from fleetctl.model.status import FleetStatus
@@ -49,6 +50,32 @@ def watched(store: Store, seconds: Sequence[int]) -> None:
     for s in seconds:
         samples = [Sample(ready, 1.0), Sample(reachable, 1.0)]
         store.add(NOON_S + s, samples, watched_from_s=NOON_S)
+
+
+def test_what_a_controller_asked_for_is_a_part_of_that(store: Store) -> None:
+    by = Actor("ann", "laptop", "fleetctl start")
+
+    def action(kind: str, s: int, until: int, name: str = "worker@pi4") -> Event:
+        at, end = (NOON + timedelta(seconds=x) for x in (s, until))
+        return Event(
+            at, "ok", kind, "action", "train", job="train", by=by, until=end, key=f"{kind} {name}",
+            affects=("pi4", name), action=kind,
+        )  # fmt: skip
+
+    others = action("start", 395, 405, "worker@pi5")
+    store.add_events([action("start", -1, 3), action("stop", 298, 302), others])
+    ended = line("end", 100, 0, "3"), line("start", 101, 1), line("end", 300, 1, "130")
+    told = [line("start", 0), *ended, line("start", 400)]
+    events = past_events("pi4", read_past("\n".join(told)), AHEAD_S)
+    kept = enter_past(store, list(events))
+    parts = [(round((e.at - NOON).total_seconds()), e.part_of, e.by) for e in kept]
+    assert parts == [
+        (0, "start worker@pi4", by),
+        (100, "", None),
+        (101, "", None),
+        (300, "stop worker@pi4", by),
+        (400, "", None),
+    ]
 
 
 def test_it_has_its_own_time_by_the_controllers_clock(store: Store) -> None:

@@ -289,5 +289,5 @@ def test_what_is_asked_is_what_arrives() -> None:
         assert asked_of(frame[5:]) == (frames.VERSION, path, "train", targets, content)
     endless = b"v\0p\0j\0" + b"9" * 30 + b"\0a\0b"
     for odd in (b"v\0p\0j\02\0one", b"v\0p\0j\0-1\0a\0b", b"v\0p\0j\0x\0a", b"v\0p", endless):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             asked_of(odd)
