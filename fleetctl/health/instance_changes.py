@@ -149,7 +149,7 @@ class InstanceChanges:
         text = f"{self.named(name)} is ready{_why(now)}"
         if rising and rising in self._book:
             event = self._book[rising]
-            self._book.amend(rising, state="ready", text=text, at=at, by=event.by)
+            self._book.amend(rising, state="ready", text=text, at=at, by=event.by, part_of="")
             return
         key = self._tell(name, "ready", text, now, status, by=asked)
         if asked is None:

@@ -298,6 +298,20 @@ def test_a_start_is_its_action_and_ready() -> None:
     assert ready.cause == "start"
 
 
+def test_a_start_that_is_seen_before_its_action_is_heard_of_is_told_alike() -> None:
+    watch = Watch()
+    watch.look(status(w="stopped"), status(w="starting"))
+    watch.heard(action("start", watch.at - timedelta(seconds=1), "w@pi4"))
+    assert [event.kind for event in watch.told] == ["action"]
+    watch.look(status(w="ready"))
+    assert sorted((event.kind, event.state) for event in watch.told) == [
+        ("action", "ok"),
+        ("instance", "ready"),
+    ]
+    [ready] = [event for event in watch.told if event.kind == "instance"]
+    assert ready.by and ready.cause == "start"
+
+
 def test_what_waits_until_a_start_goes_on_is_no_news() -> None:
     """A server that failed is started again, and workers that never ran wait for it."""
     waits = Problem(
