@@ -104,6 +104,26 @@ outlast() {
   say "its processes in the background have ended"
 }
 
+# What a failed attempt left behind is not to run beside the next one: it is ended first, to the last
+# process. False: some of it could not be ended.
+sweep() {
+  for pause in 0 0.2 0.3 0.5; do # what is about to end does not count
+    sleep "$pause"
+    [ -n "$(left)" ] || return 0
+  done
+  say "$(($(left | wc -l))) of its processes run on, and are ended before it begins again"
+  for how in TERM KILL; do
+    members "$dir/state" | while read -r of one shared whose; do
+      [ "$shared" = - ] && kill -s "$how" "$one" || kill -s "$how" -- "-$shared"
+    done 2>/dev/null
+    for pause in 0.2 0.2 0.2 0.4 1 1 1 1; do
+      sleep "$pause"
+      [ -n "$(left)" ] && [ -z "$stopping" ] && [ ! -e "$dir/stop" ] || return 0
+    done
+  done
+  false
+}
+
 at_end() { # seconds since the boot are what a wrong clock does not change
   ended=$(date +%s) ended_up=
   [ ! -r /proc/uptime ] || read -r ended_up idle </proc/uptime
@@ -212,6 +232,7 @@ while :; do
   row=$((row + 1)) restarts=$((restarts + 1))
   say "$end; restart $restarts in $1 s"
   record backoff "ended=$ended" "ended_up=$ended_up" "exit=$code"
+  sweep || { say "not restarted: $(($(left | wc -l))) of its processes cannot be ended"; finish; }
   sleep "$1" &
   wait $! 2>/dev/null
   kill $! 2>/dev/null # a signal may have ended the wait before the sleep

@@ -99,6 +99,26 @@ def test_restart_policies(node: Node, restart: Restart, code: int, runs: int) ->
     node.stop(one)
 
 
+@pytest.mark.parametrize("ignores", ["", "trap '' TERM; "])
+def test_what_a_failed_attempt_left_behind_is_ended_before_the_next(
+    node: Node, ignores: str, tmp_path: Path
+) -> None:
+    """Such as the loaders of data of a program that was killed; also where they ignore TERM."""
+    counts, pids = tmp_path / "counts", tmp_path / "pids"
+    daemon = f"({ignores}while :; do sleep 0.1; done) & echo $! >>{pids}"
+    lives = "grep -q '^State:.[RSD]' /proc/$p/status"  # and is no zombie
+    others = f"for p in $(cat {pids}); do {lives} && n=$((n+1)); done 2>/dev/null"
+    command = f"touch {pids}; n=0; {others}; echo $n >>{counts}; {daemon}; exit 3"
+    one = instance(command=command, restart=policy("on-failure", max=1), stop=FAST)
+    node.start(one)
+    node.await_phase(one, "ended")
+    assert counts.read_text().split() == ["0", "0"], "what the first one left had ended"
+    said = "of its processes run on, and are ended before it begins again"
+    eventually(lambda: node.log(one).count(said) == 1, "it says so")
+    node.stop(one)
+    assert not any(alive(int(one)) for one in pids.read_text().split())
+
+
 def test_the_pauses_grow_and_are_announced(node: Node) -> None:
     one = instance(command="exit 4", restart=policy("always", max=4, max_delay_s=0.2))
     node.start(one)
