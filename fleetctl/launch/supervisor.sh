@@ -60,7 +60,8 @@ if [ $# -eq 3 ]; then
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 os.tcsetpgrp(0, os.getpgrp())'
   fi 2>/dev/null
-  sh "$dir/supervisor" "$dir" "$2" "$3" "$(birth $$)"
+  exec 4>&2 2>/dev/null # what this shell says of a signal would be taken for the command's own words
+  sh "$dir/supervisor" "$dir" "$2" "$3" "$(birth $$)" 2>&4 4>&-
   exit $?
 fi
 if [ $# -gt 3 ]; then
@@ -199,8 +200,10 @@ while :; do
     sh "$dir/prober" "$dir" "$restarts" $$ </dev/null >/dev/null 2>&1 &
     prober=$!
   fi
-  sh "$dir/supervisor" "$dir" "$restarts" "$supervisor"
+  exec 4>&2 2>/dev/null # as above
+  sh "$dir/supervisor" "$dir" "$restarts" "$supervisor" 2>&4 4>&-
   code=$? unwell=
+  exec 2>&4 4>&-
   at_end
   started=$(recorded started) pid=$(recorded pid) log=$(recorded log) group=$(recorded group)
   up=$(recorded up)

@@ -119,6 +119,17 @@ def test_what_a_failed_attempt_left_behind_is_ended_before_the_next(
     assert not any(alive(int(one)) for one in pids.read_text().split())
 
 
+def test_the_log_has_no_word_of_the_shell_of_a_signal(node: Node) -> None:
+    """It would be told as what the program said last."""
+    one = instance(command="echo its last word >&2; kill -KILL $$")
+    node.start(one)
+    node.await_phase(one, "ended")
+    eventually(lambda: "exit code 137" in node.log(one), "its end is in the log")
+    said = [line for line in node.log(one).splitlines() if line]
+    assert said == ["its last word", "fleetctl: ended with exit code 137"]
+    node.stop(one)
+
+
 def test_the_pauses_grow_and_are_announced(node: Node) -> None:
     one = instance(command="exit 4", restart=policy("always", max=4, max_delay_s=0.2))
     node.start(one)
