@@ -14,10 +14,14 @@ if ! { cd "$dir" 2>/dev/null && [ -n "$(segments)" ]; }; then
   kill $!
   exit 0
 fi
-set -- $(segments)
-first=$1
-for last in "$@"; do :; done
-size=$(wc -c 2>/dev/null <"$last.log") # it may be rotated away by now
+for try in 1 2 3; do
+  now=$(segments)
+  [ -n "$now" ] || break
+  set -- $now
+  first=$1
+  for last in "$@"; do :; done
+  size=$(wc -c 2>/dev/null <"$last.log") && break # else it was rotated away meanwhile
+done
 end=$((last + ${size:-0}))
 
 clamp() { # limits offset to what exists
