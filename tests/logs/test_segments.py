@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +181,27 @@ def test_the_index_from_an_offset(
     assert shell_span("index", offset=0) == (0, 26, "".join(INDEX.values()).encode())
     assert shell_span("index", offset=12) == (0, 26, b"104 16\n104 16\n110 26\n")
     assert bounded(read_index(LocalLink("pi4"), PLACE, 20)) == "110 26\n"
+
+
+def test_a_segment_that_is_rotated_away_while_it_is_listed(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shell_span: Callable[..., tuple[int, int, bytes]],
+) -> None:
+    """The log is not empty, and what follows begins at its end."""
+    write_segments(folder, {0: b"one\n"}, {})
+    listing = tmp_path / "bin/ls"
+    listing.parent.mkdir()
+    rotates = "printf 'two\\n' >4.log; rm -f 0.log"
+    listing.write_text(
+        f'#!/bin/sh\n{shutil.which("ls")} "$@"\necho >>"{tmp_path}/asked"\n'
+        f'[ $(grep -c "" "{tmp_path}/asked") -ne 2 ] || {{ {rotates}; }}\n'
+    )
+    listing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{listing.parent}:{os.environ['PATH']}")
+    assert shell_span("last", lines=0) == (8, 8, b"")
+    assert not (folder / "0.log").exists()
 
 
 def test_segments_are_ordered_by_number_and_names_are_safe(folder: Path) -> None:
