@@ -75,8 +75,8 @@ def part(servers: Loopback, name: str, seconds: float, rounds: int) -> None:
     say(f"{count} nodes{with_what}; {machine_load()}")
     if not simulated:
         told(argv, servers, "start", "--no-check")
-    if not simulated and count > FOLDED_FROM:
-        told(argv, servers, "stop", f"n{count - 2}")
+        if count > FOLDED_FROM:
+            told(argv, servers, "stop", f"n{count - 2}")
     began = time.perf_counter()
     with dashboard(argv, servers.folder, SIZE) as screen:
         screen.until(r"Topology.*Nodes.*Logs.*Problems", HEARD_TIMEOUT_S)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import stat
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 WAIT_S = 5.0
@@ -47,6 +48,38 @@ def private_folder(path: Path) -> None:
     for folder in (*reversed(path.parents), path):
         if not folder.is_dir():
             folder.mkdir(0o700, exist_ok=True)
+
+
+@contextmanager
+def locked_folder(folder: Path, *, wait_s: float) -> Iterator[None]:
+    """While inside, no other process has ``folder`` locked; by flock(2), which a process that ends
+    gives back.
+
+    :raises TimeoutError: another one still has it after ``wait_s``.
+    :raises OSError: it cannot be opened, or its file system locks no folder, such as NFS.
+    """
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    end_s = time.monotonic() + wait_s
+    try:
+        while not try_lock(file):
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"another process has {folder} locked")
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(file)
+
+
+def try_lock(file: int) -> bool:
+    """Whether this process has the lock of the file or folder that is open now, as ``file``.
+
+    :raises OSError: its file system has no such locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_private(path: Path, content: bytes) -> None:

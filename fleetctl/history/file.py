@@ -6,17 +6,16 @@ each N of :data:`LEVELS`; all of them are written at once, so that what is old i
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fleetctl.errors import FleetctlError
-from fleetctl.local_files import private_folder
+from fleetctl.local_files import locked_folder, private_folder
 
 VERSION = 1
 """``PRAGMA user_version`` of the file."""
@@ -88,26 +87,14 @@ def opening_alone(path: Path) -> Iterator[None]:
     :raises OSError: the folder cannot be made, or another process has opened it for very long.
     """
     private_folder(path.parent)
-    end_s = time.monotonic() + _CHECK_S + BUSY_S
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        while not _locked(folder):
-            if time.monotonic() > end_s:
-                raise TimeoutError("another process has been opening it for too long")
-            time.sleep(0.01)
+    with ExitStack() as alone:
+        try:
+            alone.enter_context(locked_folder(path.parent, wait_s=_CHECK_S + BUSY_S))
+        except TimeoutError:
+            raise TimeoutError("another process has been opening it for too long") from None
+        except OSError:  # a file system that locks no folder: it goes without
+            pass
         yield
-    finally:
-        os.close(folder)
-
-
-def _locked(folder: int) -> bool:
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system that locks no folder, such as NFS: it goes without
-        return True
-    return True
 
 
 def open_to_write(path: Path, most_mb: int) -> sqlite3.Connection:
@@ -127,7 +114,7 @@ def open_to_write(path: Path, most_mb: int) -> sqlite3.Connection:
     unclosed = path.with_name(path.name + "-wal").exists()
     db = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
     try:
-        _check_version(db)
+        made = _check_version(db)
         if unclosed:
             _check(db)
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -138,7 +125,7 @@ def open_to_write(path: Path, most_mb: int) -> sqlite3.Connection:
         db.execute(f"PRAGMA journal_size_limit = {RESERVE_BYTES // 2}")
         db.execute(f"PRAGMA wal_autocheckpoint = {RESERVE_BYTES // 2 // page_bytes}")
         db.execute(f"PRAGMA max_page_count = {(most_mb + 1) * 1024 * 1024 // page_bytes}")
-        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        if not made:
             db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT")
     except sqlite3.DatabaseError as error:
         db.close()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 
-from fleetctl.local_files import private_folder
+from fleetctl.local_files import private_folder, try_lock
 from fleetctl.model.layout import observer_lock
 
 
@@ -32,12 +31,11 @@ class WriterLock:
         private_folder(self.path.parent)
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not try_lock(file):
+                os.close(file)
+                return False
             os.ftruncate(file, 0)
             os.write(file, f"{os.getpid()}\n".encode())
-        except BlockingIOError:
-            os.close(file)
-            return False
         except BaseException:
             os.close(file)
             raise

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +18,7 @@ from fleetctl.errors import LabError
 from fleetctl.lab.blueprint import Blueprint
 from fleetctl.lab.mounts import Mount
 from fleetctl.lab.namespaces import Process
+from fleetctl.local_files import locked_folder
 
 _T = TypeVar("_T")
 
@@ -159,29 +158,16 @@ def locked(name: str, *, wait_s: float = 30.0) -> Iterator[None]:
 
     :raises LabError: another one still does after ``wait_s``, or there is no such lab.
     """
-    try:
-        fd = os.open(folder(name), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise LabError(f"no lab {name!r} runs", hint="Start it: fleetctl lab up") from None
-    deadline = time.monotonic() + wait_s
-    try:
-        while not _lock(fd):
-            if time.monotonic() > deadline:
-                raise LabError(
-                    f"another command is changing the lab {name!r}", hint="Wait until it is done."
-                )
-            time.sleep(0.02)
+    with ExitStack() as alone:
+        try:
+            alone.enter_context(locked_folder(folder(name), wait_s=wait_s))
+        except FileNotFoundError:
+            raise LabError(f"no lab {name!r} runs", hint="Start it: fleetctl lab up") from None
+        except TimeoutError:
+            raise LabError(
+                f"another command is changing the lab {name!r}", hint="Wait until it is done."
+            ) from None
         yield
-    finally:
-        os.close(fd)
-
-
-def _lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def clear(name: str) -> None:

@@ -86,12 +86,16 @@ recorded() { sed -n "s/^$1=//p" "$dir/state" 2>/dev/null; }
 
 left() { members "$dir/state" | cut -d ' ' -f 2; } # processes of the run, without this one
 
+lingers() { # whether any are left, of which what is about to end does not count
+  for pause in 0 0.2 0.3 0.5; do
+    sleep "$pause"
+    [ -n "$(left)" ] || return 1
+  done
+}
+
 # A command may have put its server into the background: what runs on is the instance.
 outlast() {
-  for pause in 0 0.2 0.3 0.5; do # what is about to end does not count
-    sleep "$pause"
-    [ -n "$(left)" ] || return
-  done
+  lingers || return
   set -- $(left)
   [ $# -gt 0 ] || return
   pid=$1
@@ -108,14 +112,12 @@ outlast() {
 # What a failed attempt left behind is not to run beside the next one: it is ended first, to the last
 # process. False: some of it could not be ended.
 sweep() {
-  for pause in 0 0.2 0.3 0.5; do # what is about to end does not count
-    sleep "$pause"
-    [ -n "$(left)" ] || return 0
-  done
+  lingers || return 0
   say "$(($(left | wc -l))) of its processes run on, and are ended before it begins again"
   for how in TERM KILL; do
     members "$dir/state" | while read -r of one shared whose; do
-      [ "$shared" = - ] && kill -s "$how" "$one" || kill -s "$how" -- "-$shared"
+      [ "$shared" = - ] || one=-$shared # the whole group
+      kill -s "$how" -- "$one"
     done 2>/dev/null
     for pause in 0.2 0.2 0.2 0.4 1 1 1 1; do
       sleep "$pause"

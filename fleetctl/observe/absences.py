@@ -3,7 +3,6 @@ of a link that loses some."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
@@ -11,7 +10,7 @@ from msgspec.structs import replace
 
 from fleetctl.model.facts import NodeFacts
 from fleetctl.model.topology import Fleet
-from fleetctl.probes.asked.echoes import SLOT_S, SLOTS
+from fleetctl.probes.asked.echoes import SLOTS, present_slot
 
 
 class Absences:
@@ -27,7 +26,7 @@ class Absences:
         was heard again; the newest time."""
 
     def heard(self, node: str) -> None:
-        now = _slot()
+        now = present_slot()
         if node in self._lost:
             self._lost.discard(node)
             self._absent[node] = range(self._heard.get(node, now - SLOTS), now + 1)
@@ -54,7 +53,3 @@ class Absences:
         for name, absent in self._absent.items():
             node = fleet.nodes.get(name)
             yield from ((address, absent) for address in (node.addresses.values() if node else ()))
-
-
-def _slot() -> int:
-    return int(time.monotonic() // SLOT_S)

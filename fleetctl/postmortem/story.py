@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from fleetctl.health.instance_changes import BEGINS
 from fleetctl.model.events import Event
 from fleetctl.postmortem.ends import Ended
 
@@ -86,7 +87,7 @@ def _apart_s(one: Ended, moment: datetime) -> float:
 def _of_its_run(ends: Sequence[Ended], picked: Ended, events: Sequence[Event]) -> list[Ended]:
     """Without those of another run: the earlier one was started again before the later one ended,
     so what ended there is a story that was known."""
-    starts = [e for e in events if e.kind == "action" and e.action in ("start", "restart")]
+    starts = [e for e in events if e.kind == "action" and e.action in BEGINS]
 
     def lie_between(early: Ended, late: Ended) -> bool:
         return any(

@@ -21,6 +21,11 @@ SLOTS = 5
 """How many rounds are kept: the present one, and those of two minutes before it."""
 
 
+def present_slot() -> int:
+    """The number of the stretch of time that it is now; see :class:`EchoRound`."""
+    return int(time.monotonic() // SLOT_S)
+
+
 class Echoes(Struct, frozen=True):
     """Results of the pings, by address."""
 
@@ -50,7 +55,7 @@ def _read(told: Told) -> Echoes:
     asked = frozenset([*told.questions.echoes, *told.questions.silent])
     echoes, ports, unread = read_echoes(told.token, told.errors)
     unread |= {address: CUT_OFF for address in asked if address not in (*echoes, *unread)}
-    return measured(asked, echoes, ports, unread, int(time.monotonic() // SLOT_S))
+    return measured(asked, echoes, ports, unread, present_slot())
 
 
 def measured(
