@@ -39,6 +39,7 @@ OLDEST_TMUX_TEXT = ".".join(map(str, OLDEST_TMUX))
 _NEEDED = frozenset({"interfaces", "runs"})
 """Without these probes nothing is known of the network, or of what runs: nothing can be well."""
 _DAMAGED = "damaged on its disk: `fleetctl stop` ends whatever runs"
+_REMOVED = "removed from its disk: `fleetctl stop` ends whatever runs"
 
 
 def node_problems(node: Node, facts: NodeFacts, job: Job | None) -> Iterator[Problem]:
@@ -91,6 +92,9 @@ def _incomplete(node: Node, facts: NodeFacts, names: Sequence[str]) -> Iterator[
             by_reason.setdefault(why, []).append(name)
     for _, instance in sorted(facts.damaged):
         by_reason.setdefault(_DAMAGED, []).append(f"the record of {instance}")
+    of_windows = {(pane.job, pane.instance) for pane in facts.panes or ()}
+    for _, instance in sorted(facts.unrecorded - of_windows):
+        by_reason.setdefault(_REMOVED, []).append(f"the record of {instance}")
     if by_reason:
         yield ANSWER_INCOMPLETE.problem(
             node.name,

@@ -33,7 +33,7 @@ def service_status(fleet: str, instance: Instance, facts: NodeFacts) -> ServiceS
     record = facts.records.get(key)
     pane = pane_of(fleet, instance, facts)
     works = _liveness(instance, facts, pane, record)
-    state, reason = _not_told(facts, key) or _state(instance, facts, pane, record, works)
+    state, reason = _not_told(facts, key, pane) or _state(instance, facts, pane, record, works)
     current = record if record and pane and record.run == pane.run else None
     if pane is None:
         current = record
@@ -111,10 +111,15 @@ def _listening(instance: Instance, facts: NodeFacts, own: frozenset[int]) -> tup
     return None if sockets is None else tuple(map(str, sockets))
 
 
-def _not_told(facts: NodeFacts, key: tuple[str, str]) -> tuple[ServiceState, str] | None:
+def _not_told(
+    facts: NodeFacts, key: tuple[str, str], pane: Pane | None
+) -> tuple[ServiceState, str] | None:
     """Without its record, or the list of processes, nothing is known of an instance."""
     if key in facts.damaged:
-        return "unknown", "its record on the node is damaged: `fleetctl stop` ends it whatever runs"
+        return "unknown", "its record on the node is damaged: `fleetctl stop` ends whatever runs"
+    if key in facts.unrecorded and pane is None:
+        why = "its record on the node was removed, and it has no tmux window"
+        return "unknown", f"{why}: `fleetctl stop` ends whatever runs"
     for what, why in (("records", "its record"), ("runs", "which processes run")):
         if said := facts.unknown.get(what):
             return "unknown", said if said.startswith(UNANSWERED) else f"{why} is not known: {said}"

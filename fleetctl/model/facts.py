@@ -295,6 +295,8 @@ class NodeFacts(Struct, frozen=True):
     """Those of ``runs`` whose supervisor lives, in a tmux server that lives."""
     damaged: frozenset[tuple[str, str]] = frozenset()
     """By job and instance name: records that are there, and cannot be read."""
+    unrecorded: frozenset[tuple[str, str]] = frozenset()
+    """Likewise: what was started, not stopped, and has no record, or none yet."""
     unsupported: str = ""
     """What ``uname -s`` says on a system that fleetctl does not support; else empty."""
     network: NetworkFacts = NetworkFacts()

@@ -17,7 +17,8 @@
 # and the kernel gives its number to no other process meanwhile.
 also= # further lines "NAME:KEY=VALUE" for members, as if they stood in a file of that name
 roots=
-folder= # of this instance all runs count, by FLEETCTL_STATE in their environment, also without a record
+folder= # of this instance all runs count, by FLEETCTL_STATE in their environment, also without a record,
+# and its supervisor by the words it was begun with (its run is "0" then)
 
 this_boot() {
   if [ -r /proc/sys/kernel/random/boot_id ]; then read -r boot </proc/sys/kernel/random/boot_id
@@ -50,6 +51,12 @@ marks() { # of every process, and first of itself, to show that they can be read
   esac
 }
 
+named() { # the supervisors of $folder, where /proc tells words
+  for file in $(grep -lsF -- "$folder/supervisor" /proc/[0-9]*/cmdline); do
+    [ "$(tr '\0' '|' <"$file")" != "sh|$folder/supervisor|$folder|" ] || echo "${file%/*}"
+  done 2>/dev/null
+}
+
 members() {
   me=
   [ -d /proc/self ] || me=$(id -u)
@@ -61,6 +68,7 @@ members() {
     if [ -d /proc/self ]; then
       echo '=processes'; cat /proc/[0-9]*/stat 2>/dev/null
       marks
+      [ -z "$folder" ] || { printf '\n=named\n'; named; }
     else
       # twice, because only both together tell the environment from the arguments before it
       echo '=commands'; ps -axww -o pid=,ppid=,pgid=,tty=,uid=,stat=,lstart=,command=
@@ -79,6 +87,10 @@ members() {
       if (text ~ /^RUN=[0-9a-f]+$/) mark[pid] = substr(text, 5)
       else if (text ~ /^STATE=/) state_of[pid] = substr(text, 7)
     }
+    function supervised(root, run) {
+      owned_session[root in parent && session[root] != "" ? session[root] : root] = run; ours[root] = 1
+      if (roots && root in parent) print run, root, parent[root] in tmux ? parent[root] : "-", "supervised"
+    }
     function environment(   at, text, one) { # of the Mac process in pid, line
       listed[pid] = 1
       if (!(pid in command) || substr(line, 1, length(command[pid])) != command[pid]) return
@@ -88,7 +100,7 @@ members() {
         sub(/^[^ ]*/, "", text)
       }
     }
-    /^=(processes|marks|variables|commands|environments)$/ { part = substr($0, 2); line = ""; pid = 0; next }
+    /^=(processes|marks|variables|named|commands|environments)$/ { part = substr($0, 2); line = ""; pid = 0; next }
     part == "" { # FILE:KEY=VALUE
       match($0, /:[a-z]+=/); if (!RSTART) next
       file = substr($0, 1, RSTART - 1); key = substr($0, RSTART + 1, RLENGTH - 2)
@@ -111,6 +123,7 @@ members() {
       if (/^FLEETCTL_/) variable(pid, $0)
       next
     }
+    part == "named" { sub(/.*\//, ""); named[$0] = 1; next }
     part == "commands" {
       if ($0 !~ /^ *[0-9]+ +[0-9]+ +[0-9]+ +[^ ]+ +[0-9]+ +[^ ]+ +[A-Z]/) { # the rest of an argument
         if (pid) command[pid] = command[pid] "\n" $0
@@ -119,6 +132,7 @@ members() {
       line = $0; pid = word(); p = word(); g = word(); t = word(); user[pid] = word(); state = word()
       b = word() "_" word() "_" word() "_" word() "_" word()
       process(pid, state, p, g, t ~ /^[?-]/ ? "" : t, b); command[pid] = line
+      if (line == "sh " ENVIRON["folder"] "/supervisor " ENVIRON["folder"]) named[pid] = 1
       if (line ~ /^([^ ]*\/)?tmux[: ]/) tmux[pid] = 1
       next
     }
@@ -140,9 +154,11 @@ members() {
         if (root in born && born[root] != f[2]) root = 0 # another process has its number now
         split(value[file, "group"], f, " "); leader = f[1]
         if (leader in born && born[leader] != f[2]) leader = 0
-        if (root) { owned_session[root in parent && session[root] != "" ? session[root] : root] = run; ours[root] = 1
-          if (roots && root in parent) print run, root, parent[root] in tmux ? parent[root] : "-", "supervised" }
+        if (root) supervised(root, run)
         if (leader) { owned_group[leader] = run; ours[leader] = 1 }
+      }
+      for (p in named) if (p in parent && !(p in ours) && !(parent[p] in named)) { # no fork of it
+        asked["0"] = 1; supervised(p, "0")
       }
       for (p in mark)
         if (ENVIRON["folder"] != "" && state_of[p] == ENVIRON["folder"]) asked[mark[p]] = 1

@@ -141,6 +141,12 @@ def test_a_damaged_record_is_told() -> None:
     assert "the record of worker@b (damaged on its disk: `fleetctl stop`" in problem.summary
 
 
+def test_a_removed_record_is_told() -> None:
+    (problem,) = told(unrecorded=frozenset({("job", "worker@b")}))
+    assert (problem.code, problem.severity) == ("answer-incomplete", "error")
+    assert "the record of worker@b (removed from its disk: `fleetctl stop`" in problem.summary
+
+
 def test_a_tmux_that_does_not_fit_its_server() -> None:
     said = "protocol version mismatch (client 8, server 7)"
     (problem,) = told(panes=None, unknown={"tmux": said})

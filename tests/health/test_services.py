@@ -52,7 +52,14 @@ STATES: dict[str, tuple[Instance, NodeFacts, str, str | None]] = {
         PLAIN,
         facts(damaged=frozenset({(PLAIN.job, PLAIN.name)})),
         "unknown",
-        "its record on the node is damaged: `fleetctl stop` ends it whatever runs",
+        "its record on the node is damaged: `fleetctl stop` ends whatever runs",
+    ),
+    "its record was removed": (
+        PLAIN,
+        facts(unrecorded=frozenset({(PLAIN.job, PLAIN.name)})),
+        "unknown",
+        "its record on the node was removed, and it has no tmux window: `fleetctl stop` ends "
+        "whatever runs",
     ),
     "the process list cannot be read": (
         PLAIN,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from fleetctl.errors import LaunchError
 from fleetctl.launch.node_files import stop_script
 from fleetctl.link.local import LocalLink
 from fleetctl.model.jobs import Instance, Restart, Stop
@@ -95,13 +96,43 @@ def socket_of(node: Node) -> Path:
     return found
 
 
-def test_a_removed_folder_and_a_removed_socket(node: Node) -> None:
-    one = started(node, LONG)
-    pid = int(node.state(one)["pid"])
-    shutil.rmtree(node.folder(one))
-    socket_of(node).unlink()
+@pytest.mark.parametrize("gone", ["record", "folder"])
+def test_a_supervisor_of_which_nothing_tells(node: Node, gone: str) -> None:
+    """It sleeps when its command is ended: what is left of it would begin again when it wakes."""
+    one = started(node, LONG, restart=Restart("always", delay_s=0))
+    pid, supervisor = int(node.state(one)["pid"]), pane_pid(node)
+    remove(node, one, gone)
+    if gone == "record":
+        status = node.status(one)
+        assert status.state == "unknown"
+        assert "its record on the node was removed" in (status.reason or "")
+    os.kill(supervisor, signal.SIGSTOP)
     node.stop(one)
     assert not alive(pid)
+    assert not alive(supervisor)
+    assert node.status(one).state == "stopped"
+
+
+@pytest.mark.parametrize("gone", ["record", "folder"])
+def test_nothing_begins_beside_a_supervisor_that_pauses(node: Node, gone: str) -> None:
+    one = instance(command="exit 3", restart=Restart("always", delay_s=600, max_delay_s=600))
+    node.start(one)
+    node.await_phase(one, "backoff")
+    supervisor = pane_pid(node)
+    remove(node, one, gone)
+    with pytest.raises(LaunchError, match=f"process.* {supervisor}"):
+        node.start(one)
+    node.stop(one)
+    assert not alive(supervisor)
+
+
+def remove(node: Node, one: Instance, gone: str) -> None:
+    """What tells of its supervisor: its record or its folder, and the socket of its tmux."""
+    if gone == "folder":
+        shutil.rmtree(node.folder(one))
+    else:
+        (node.folder(one) / "state").unlink()
+    socket_of(node).unlink()
 
 
 def test_what_an_earlier_run_left(node: Node) -> None:

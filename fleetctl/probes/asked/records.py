@@ -78,6 +78,10 @@ case $phase in running | backoff | ended | stopped) ;; *) echo "${{f%state}}dama
 [ "$phase" = ended ] && [ "$code" != 0 ] || continue
 {_LAST_LINE}
 done
+for f in */*@{node}/supervisor; do
+f=${{f%supervisor}}
+[ ! -e "${{f}}supervisor" ] || [ -e "${{f}}state" ] || [ -e "${{f}}lock" ] || echo "${{f}}gone:yes"
+done
 true"""
 
     return text
@@ -105,10 +109,12 @@ class Records(Struct, frozen=True):
     """Offset of the end of each log."""
     damaged: frozenset[tuple[str, str]] = frozenset()
     """Records that are there, and cannot be read."""
+    gone: frozenset[tuple[str, str]] = frozenset()
+    """What was started, not stopped, and has no record: none yet, or something removed it."""
 
 
 _FILE_LINE = pattern(
-    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|told|apart|asks|atboot|damaged):"
+    r"(?P<job>[^/]+)/(?P<instance>[^/]+)/(?P<file>state|ready|searched|last|health|unwell|told|apart|asks|atboot|damaged|gone):"
     r"(?P<line>.*)"
 )
 _LOG_LINE = pattern(
@@ -188,7 +194,8 @@ def read_records(answer: Answer, asked_s: float | None = None) -> Records:
         if phase := _PHASES.get(values.get("phase", "")):
             records[job, instance] = _record(job, instance, phase, values, clock)
     damaged = frozenset(key for key, values in files.items() if "damaged" in values)
-    return Records(records, ends, damaged - set(records))
+    gone = frozenset(key for key, values in files.items() if "gone" in values)
+    return Records(records, ends, damaged - set(records), gone)
 
 
 def _record(
@@ -319,7 +326,13 @@ def _read(told: Told) -> Records:
 
 
 def _into(facts: NodeFacts, found: Records) -> NodeFacts:
-    return replace(facts, records=found.records, log_bytes=found.log_bytes, damaged=found.damaged)
+    return replace(
+        facts,
+        records=found.records,
+        log_bytes=found.log_bytes,
+        damaged=found.damaged,
+        unrecorded=found.gone,
+    )
 
 
 PROBE = Probe(
