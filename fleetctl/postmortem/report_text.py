@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -80,9 +81,10 @@ def paragraph(found: Collected) -> str:
         said.append(
             f"{one.instance} ended first{at}: it {one.how}."
             if also
-            else f"{one.instance} {one.how}{at}; nothing else ended."
+            else f"{one.instance} {one.how}{at}; no other instance ended."
         )
         said.append(_because(found, one))
+        said += _again(story.again)
     else:
         whom = listed([f"{one.instance} ({one.how})" for one in story.first])
         said.append(f"Which of {whom} ended first is not known: {_doubt(story.first)}.")
@@ -91,6 +93,14 @@ def paragraph(found: Collected) -> str:
             why = "; ".join(_causes(found, one)[:3]) or "why is not known"
             said.append(f"{one.instance}: {why.rstrip('.')}.")
     return " ".join(filter(None, [*said, *_followed(found), *_unsure(found)]))
+
+
+def _again(later: Sequence[Ended]) -> Iterator[str]:
+    """That it was restarted in vain: its later ends may be of another cause."""
+    if later and (when := later[-1].when):
+        times = Counter(one.how for one in later)
+        said = [f"{how} ({n} times)" if n > 1 else how for how, n in times.items()]
+        yield f"Begun again, it {listed(said)}; last at {clock(when.at)}."
 
 
 def _doubt(first: Sequence[Ended]) -> str:

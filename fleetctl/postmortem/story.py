@@ -39,6 +39,15 @@ class Story(Struct, frozen=True):
         return tuple(found.values())
 
     @property
+    def again(self) -> tuple[Ended, ...]:
+        """Its later ends, if it is known which instance ended first."""
+        if len(self.first) != 1:
+            return ()
+        (one,) = self.first
+        later = (other for other in self.ends if other.instance == one.instance and other.when)
+        return tuple(other for other in later if one.when and other is not one)
+
+    @property
     def begin(self) -> datetime | None:
         """When the first one ended."""
         return next((one.when.at for one in self.first if one.when), None)

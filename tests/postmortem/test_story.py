@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from fleetctl.health.failures import Moment
 from fleetctl.model.events import Actor, Event
 from fleetctl.model.records import GroupWord
 from fleetctl.model.samples import Point, Series
@@ -12,6 +14,7 @@ from fleetctl.postmortem.files import files
 from fleetctl.postmortem.kernel import Kernel, Kill
 from fleetctl.postmortem.redacting import Redactor
 from fleetctl.postmortem.report_text import paragraph, report_text
+from fleetctl.postmortem.story import Story
 from tests.health.facts import NOW, PID, ago
 from tests.postmortem.failures import collected, ended
 
@@ -39,6 +42,22 @@ def test_the_first_its_signal_and_what_followed() -> None:
         "Then worker@a ended with exit code 1 1.5 s later after words of a lost connection and "
         "server@hub ended with exit code 1 3.0 s later."
     ) in said
+
+
+def test_restarts_in_vain_are_told_with_their_own_ends() -> None:
+    found = collected(ended("worker@b", 60.0, 137))
+    (one,) = found.story.first
+    last = Moment(ago(10.0), 1.0)
+    later = [replace(one, how="ended with exit code 3", when=Moment(ago(40.0), 1.0))]
+    later += [replace(later[0], when=last), replace(one, when=last)]
+    story = Story((one, *later), (one,))
+    said = paragraph(replace(found, story=story))
+    at = last.at.astimezone().strftime("%H:%M:%S")
+    assert "; no other instance ended. " in said
+    assert said.endswith(
+        "Begun again, it ended with exit code 3 (2 times) and was ended by SIGKILL (9); "
+        f"last at {at}."
+    )
 
 
 @pytest.mark.parametrize("error_s", [1.0, None])
