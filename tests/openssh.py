@@ -32,6 +32,7 @@ from fleetctl.serve.door import Door
 from fleetctl.serve.newest import Newest
 from fleetctl.serve.server import Served
 from fleetctl.serve.server import Server as WarmServer
+from tests.waiting import patient
 
 _T = TypeVar("_T")
 
@@ -67,7 +68,7 @@ def fingerprint(path: Path) -> str:
 
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
     """Return once ``condition()`` is true; after the timeout, fail with ``what``."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + patient(timeout_s)
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout_s:g} s"
         time.sleep(0.01)
@@ -75,7 +76,7 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 10.0
 
 async def until(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
     """As :func:`wait_for`, inside an event loop."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + patient(timeout_s)
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout_s:g} s"
         await asyncio.sleep(0.01)

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from fleetctl.lab import Lab
 from tests.waiting import eventually as eventually
+from tests.waiting import patient
 
 CONNECT_TIMEOUT_S = 4
 
@@ -88,7 +89,9 @@ class User:
     ) -> Said:
         """Run a command to its end."""
         began = time.monotonic()
-        done = self.lab.run("controller", self.argv(*arguments), timeout_s=timeout_s, env=env)
+        done = self.lab.run(
+            "controller", self.argv(*arguments), timeout_s=patient(timeout_s), env=env
+        )
         said = Said(
             done.returncode,
             done.stdout.decode(),
@@ -154,7 +157,7 @@ def finish(process: subprocess.Popen[bytes], timeout_s: float = 30.0) -> Said:
     """Wait for a command that was begun."""
     began = time.monotonic()
     try:
-        out, err = process.communicate(timeout=timeout_s)
+        out, err = process.communicate(timeout=patient(timeout_s))
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()

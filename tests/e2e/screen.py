@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 
-from tests.waiting import rest_s
+from tests.waiting import patient, rest_s
 
 _numbers = itertools.count(1)
 Run = Callable[[list[str]], "subprocess.CompletedProcess[bytes]"]
@@ -65,7 +65,7 @@ class Screen:
 
     def until(self, *parts: str, gone: str = "", timeout_s: float = 20.0) -> str:
         """Wait until the screen holds all ``parts``, and not ``gone``."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         while True:
             began = time.monotonic()
             text = self.text

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.waiting import patient
+
 DETACH = "\x02d"
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9]|[=>78cDEHM])|[\x0e\x0f]"
@@ -90,7 +92,7 @@ class Terminal:
 
     def wait_for(self, text: str, timeout_s: float = 10.0) -> None:
         """Read until ``text`` has been shown."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         while text not in self.text:
             left = deadline - time.monotonic()
             assert left > 0, f"{text!r} did not appear in {self.text!r}"
@@ -99,7 +101,7 @@ class Terminal:
 
     def wait_for_times(self, text: str, times: int, timeout_s: float = 10.0) -> None:
         """Read until ``text`` has been shown so many times."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         while self.text.count(text) < times:
             left = deadline - time.monotonic()
             assert left > 0, f"{text!r} did not appear {times} times in {self.text!r}"
@@ -108,7 +110,7 @@ class Terminal:
 
     def wait_for_end(self, timeout_s: float = 10.0) -> int:
         """Read to the end; returns the command's exit code."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         while self.read(max(0.0, deadline - time.monotonic())):
             assert time.monotonic() < deadline, f"it does not end: {self.text!r}"
         try:
@@ -131,7 +133,7 @@ class Terminal:
         return self._type_until_the_end("\x03", timeout_s)
 
     def _type_until_the_end(self, keys: str, timeout_s: float) -> int:
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         self.type(keys)
         typed = time.monotonic()
         while self.read(0.2):

@@ -10,6 +10,7 @@ import pytest
 from fleetctl.lab import Lab
 from tests.e2e.cluster import CONNECT_TIMEOUT_S
 from tests.e2e.guide import check, errors
+from tests.waiting import patient
 
 pytestmark = pytest.mark.lab
 
@@ -26,7 +27,7 @@ def lab(healed_guide: Lab) -> Lab:
 def test_a_healthy_fleet_yields_nothing_and_is_checked_quickly(lab: Lab) -> None:
     began = time.monotonic()
     status = check(lab)
-    assert time.monotonic() - began < 3.0 + BUSY_S
+    assert time.monotonic() - began < patient(3.0 + BUSY_S)
     assert (status["problems"], status["healthy"]) == ([], True)
     nodes = status["nodes"]
     assert {n["system"]["os"] for n in nodes.values() if n["system"]} == {"macos", "linux"}
@@ -97,7 +98,7 @@ def test_a_fault_that_needs_hands_is_named_in_time(
     lab.fault(kind, node)
     began = time.monotonic()
     found = errors(check(lab))
-    assert time.monotonic() - began < CONNECT_TIMEOUT_S + 1 + BUSY_S
+    assert time.monotonic() - began < patient(CONNECT_TIMEOUT_S + 1 + BUSY_S)
     assert found in [{(code, node)} for code in codes]
 
 

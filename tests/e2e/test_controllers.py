@@ -16,6 +16,7 @@ import pytest
 from fleetctl.lab import Lab
 from tests.e2e.cluster import eventually, finish, interrupt, running, sh
 from tests.e2e.conftest import MakeUser
+from tests.waiting import patient
 
 pytestmark = pytest.mark.lab
 
@@ -45,7 +46,7 @@ def loaded(process: subprocess.Popen[bytes]) -> bool:
 def wait_for_line(process: subprocess.Popen[bytes], pattern: str, timeout_s: float = 10.0) -> None:
     """Read a command's stderr until a line matches; may read a little more."""
     assert process.stderr
-    watchdog = Timer(timeout_s, process.kill)
+    watchdog = Timer(patient(timeout_s), process.kill)
     watchdog.start()
     try:
         found = any(re.search(pattern, line.decode()) for line in process.stderr)

@@ -16,6 +16,7 @@ from fleetctl.lab import Lab
 from tests.conftest import MakeLab
 from tests.e2e.cluster import NODES_YAML, User, eventually, interrupt, running, sh
 from tests.e2e.conftest import MakeUser
+from tests.waiting import patient
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]  # two minutes
 
@@ -64,7 +65,7 @@ def watched(user: User, until: Callable[[dict[str, Any]], bool], timeout_s: floa
     """Wait until a line of `status --watch --json` is so."""
     watching = user.begin("status", "--watch", "--json")
     assert watching.stdout
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + patient(timeout_s)
     try:
         for line in watching.stdout:
             status = json.loads(line)

@@ -16,6 +16,7 @@ from fleetctl.lab import Lab
 from tests.conftest import MakeLab
 from tests.e2e.cluster import NODES_YAML, User, interrupt, running, sh
 from tests.e2e.conftest import MakeUser
+from tests.waiting import patient
 
 pytestmark = pytest.mark.lab
 
@@ -60,7 +61,7 @@ def told(training: User, until: Callable[[dict[str, Any]], bool], timeout_s: flo
     """The first line of `top --json` for which ``until`` holds."""
     top = training.begin("top", "--json", "--every", "1")
     assert top.stdout
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + patient(timeout_s)
     try:
         for line in top.stdout:
             view = json.loads(line)

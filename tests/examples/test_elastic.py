@@ -18,6 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.waiting import patient
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "elastic"
 LINE = re.compile(r"step (\d+) loss ([\d.]+) rank (\d+)$")
 
@@ -58,7 +60,7 @@ class Program:
         self, wanted: Callable[[list[str]], bool], timeout_s: float = 20, what: str = "that"
     ) -> None:
         with self._news:
-            if not self._news.wait_for(lambda: wanted(self.lines), timeout_s):
+            if not self._news.wait_for(lambda: wanted(self.lines), patient(timeout_s)):
                 raise AssertionError(
                     f"no {what} within {timeout_s} s in:\n" + "\n".join(self.lines)
                 )
@@ -74,7 +76,7 @@ class Program:
         return [(int(m[1]), float(m[2]), int(m[3])) for m in matches]
 
     def exit_code(self, timeout_s: float = 20) -> int:
-        code = self.process.wait(timeout_s)
+        code = self.process.wait(patient(timeout_s))
         self._reader.join(5)
         return code
 
@@ -316,7 +318,7 @@ def test_signals_end_both_sides_at_once(where: str, name: str) -> None:
             assert w.exit_code() == 0
             s.process.send_signal(number)
             assert s.exit_code() == 0
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < patient(1)
     assert re.search(rf"rank 1 stopped by {name}, .*", w.lines[-1])
     assert re.search(rf"stopped by {name} at step \d+ loss [\d.]+$", s.lines[-1])
     with socket.socket() as probe:

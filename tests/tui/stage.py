@@ -51,7 +51,7 @@ from fleetctl.undertakings import Benching, Repairs, Tunnel, Watching
 from tests.bench.links import FakeLinks
 from tests.health.facts import PID, facts, health, listener, pane, record
 from tests.health.world import World
-from tests.waiting import rest_s
+from tests.waiting import patient, rest_s
 
 _T = TypeVar("_T")
 
@@ -496,7 +496,7 @@ class Screen:
     async def until(self, *parts: str, gone: str = "", timeout_s: float = 8.0) -> str:
         """Wait until the screen holds all ``parts``, and not ``gone``."""
         now = asyncio.get_running_loop().time
-        deadline = now() + timeout_s
+        deadline = now() + patient(timeout_s)
         while True:
             began = now()
             await self.pilot.pause()

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import patient
+
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60.0
 Tmux = Callable[..., str]
@@ -54,7 +56,7 @@ def tmux() -> Iterator[Tmux]:
 
 def until(tmux: Tmux, *parts: str) -> str:
     """The pane, once it has all ``parts``."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + patient(WAIT_S)
     while True:
         text = tmux("capture-pane", "-p", "-t", "a")
         if all(part in text for part in parts):
