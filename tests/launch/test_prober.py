@@ -24,6 +24,7 @@ from fleetctl.model.ready import Ready
 from fleetctl.model.status import LivenessStatus
 from tests.launch.conftest import Node, alive, eventually
 from tests.launch.jobs import instance
+from tests.launch.test_stop import read_pid
 
 FAST_S = 0.2
 
@@ -241,7 +242,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(node: Node) -> N
     one = asked("command", line)
     node.start(one)
     until(node, one, "unhealthy", f"{line} did not answer within 1 s")
-    first = int((node.home / "pid").read_text())
+    first = read_pid(node.home / "pid")
     eventually(lambda: not alive(first), "it is ended")
     node.stop(one)
     assert not probers(node)
@@ -298,7 +299,7 @@ def test_a_restart_ends_what_is_stopped_and_what_left_its_group(node: Node) -> N
     node.start(one)
     eventually(lambda: told(node, one).state == "ok", "it works")
     first = int(node.state(one)["pid"])
-    other = int((node.home / "other").read_text())
+    other = read_pid(node.home / "other")
     os.kill(first, signal.SIGSTOP)
     (node.home / "bad").touch()
     eventually(lambda: node.state(one).get("phase") == "backoff", "it is ended", 20)

@@ -42,8 +42,14 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def read_pid(file: Path) -> int:
-    eventually(lambda: file.exists() and file.read_text().strip(), f"{file.name} is written")
-    return int(file.read_text())
+    said: list[str] = []
+
+    def written() -> str:  # read once: what writes it may do so again
+        said[:] = [file.read_text().strip() if file.exists() else ""]
+        return said[0]
+
+    eventually(written, f"{file.name} is written")
+    return int(said[0])
 
 
 def started(node: Node, command: str, **more: Any) -> Instance:
