@@ -7,15 +7,13 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 import click
-import msgspec
 
 from fleetctl.cli.render import cut, marked, plain, style
+from fleetctl.history.event_json import event_json
 from fleetctl.history.store import key_of
 from fleetctl.marks import mark
 from fleetctl.model.events import Event
 from fleetctl.words.events import by, sentence, told
-
-EVENT_SCHEMA = "fleetctl.event/1"
 
 
 def concerns(event: Event, targets: Sequence[str]) -> bool:
@@ -24,13 +22,6 @@ def concerns(event: Event, targets: Sequence[str]) -> bool:
     names |= {name.rpartition("/")[2] for name in names}
     names |= {name.partition("@")[0] for name in names} - {""}
     return not targets or any(fnmatchcase(name, t) for name in names for t in targets)
-
-
-def json_line(event: Event) -> str:
-    """One object; the schema is described in docs/cli.md."""
-    fields = msgspec.to_builtins(msgspec.structs.replace(event, key=key_of(event)))
-    del fields["part_of"]
-    return msgspec.json.encode({"schema": EVENT_SCHEMA, **fields}).decode()
 
 
 class EventPrinter:
@@ -54,7 +45,7 @@ class EventPrinter:
             self._printed[key] = event
             while len(self._printed) > 20_000:
                 del self._printed[next(iter(self._printed))]
-            click.echo(json_line(event) if self._as_json else _line(event, before))
+            click.echo(event_json(event).decode() if self._as_json else _line(event, before))
 
 
 def _line(event: Event, before: Event | None) -> str:

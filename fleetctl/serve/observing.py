@@ -13,6 +13,7 @@ from fleetctl.model.jobs import Job
 from fleetctl.recording.keeping import Keeping
 from fleetctl.serve.newest import Newest
 from fleetctl.undertakings import Snapshot
+from fleetctl.words.events import told
 
 LOOK_S = 0.05
 """A node is looked at once in so many seconds for each node of the fleet, or in the interval that
@@ -53,7 +54,7 @@ class Observing:
 
     def _heard(self, events: Sequence[Event]) -> None:
         self._new.extend(events)
-        for event in events:
+        for event in told(events):
             self._say(line(event))
 
     def note(self, event: Event) -> None:

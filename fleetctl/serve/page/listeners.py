@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
-import msgspec
-
 from fleetctl.errors import FleetctlError
+from fleetctl.history.event_json import event_json
 from fleetctl.history.store import Store, key_of
 from fleetctl.model.events import Event
+from fleetctl.words.events import told
 
 MOST = 32
 """Clients at once."""
@@ -32,8 +32,8 @@ class Listeners:
         self._all: set[Listener] = set()
 
     def take(self, events: Iterable[Event]) -> None:
-        """Events that are new."""
-        for event in events:
+        """Events that are new; those that are told with another one are not sent."""
+        for event in told(events):
             for listener in self._all:
                 listener.put(event)
 
@@ -118,12 +118,12 @@ def past(fleet: str, last: str) -> tuple[list[Event], str]:
     except FleetctlError as error:
         return [], f"what came meanwhile is not known: {error}"
     note = f"only the newest {MOST_PAST} follow" if len(found) > MOST_PAST else ""
-    return after(found[-MOST_PAST:], last), note
+    return told(after(found[-MOST_PAST:], last)), note
 
 
 def frame(event: Event) -> bytes:
-    """As it is sent. JSON has no line breaks in it."""
-    return f"id: {id_of(event)}\ndata: ".encode() + msgspec.json.encode(event) + b"\n\n"
+    """As it is sent."""
+    return f"id: {id_of(event)}\ndata: ".encode() + event_json(event) + b"\n\n"
 
 
 def comment(text: str) -> bytes:

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from fleetctl.history.event_json import EVENT_SCHEMA, event_json
 from fleetctl.history.store import Store
 from fleetctl.model.events import Event
 from fleetctl.serve.page import listeners
@@ -30,6 +32,31 @@ def test_one_that_comes_back_gets_what_came_since(client_home: Path) -> None:
     store.close()
     assert past("home", id_of(EVENTS[2])) == (EVENTS[3:], "")
     assert past("home", id_of(EVENTS[4])) == ([], "")
+
+
+def test_what_is_told_with_another_event_is_not_sent(client_home: Path) -> None:
+    part = replace(EVENTS[3], part_of="action 1")
+    store = Store("home")
+    store.add_events([*EVENTS[:3], part, EVENTS[4]])
+    store.close()
+    assert past("home", id_of(EVENTS[2])) == ([EVENTS[4]], "")
+    assert past("home", id_of(part)) == ([EVENTS[4]], "")
+
+    async def body() -> None:
+        all_ = Listeners()
+        one = all_.begin()
+        assert one
+        all_.take([part, EVENTS[4]])
+        assert await one.next(1) == EVENTS[4]
+
+    asyncio.run(body())
+
+
+def test_a_line_is_one_of_events_json() -> None:
+    (line,) = (x for x in frame(EVENTS[0]).decode().split("\n") if x.startswith("data: "))
+    sent = json.loads(line.removeprefix("data: "))
+    assert sent == json.loads(event_json(EVENTS[0]))
+    assert (sent["schema"], sent["key"] != "", "part_of" in sent) == (EVENT_SCHEMA, True, False)
 
 
 def test_events_of_one_moment_are_told_apart() -> None:
