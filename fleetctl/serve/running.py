@@ -176,6 +176,7 @@ class Serving:
         self._ending = asyncio.Event()
         self._look = asyncio.Event()
         self._again = False
+        self._unusable = False
 
     def _note(self, event: Event) -> None:
         """Tell, and keep if that can be done, what the server itself has to say."""
@@ -295,9 +296,13 @@ class Serving:
         except (ConfigError, UsageError) as error:
             why = error.mistakes[0] if isinstance(error, ConfigError) else str(error)
             self._say(f"{now.path} has changed and cannot be used, so the former goes on: {why}")
+            self._unusable = True
             return None
         self._tell_notes()
+        mended, self._unusable = self._unusable, False
         if found.content == now.content and found.path == now.path:
+            if mended:
+                self._say(f"{now.path} says again what is in use")
             return None
         if found.service.fleet.name != now.service.fleet.name:
             self._say(

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from fleetctl.errors import ConfigError
 from fleetctl.model.events import Event
-from fleetctl.serve import observing
+from fleetctl.serve import observing, running
 from fleetctl.serve.observing import Observing, line
+from fleetctl.serve.running import Serving
 
 
 class Kept:
@@ -37,3 +39,24 @@ def test_what_is_told_with_another_event_has_no_line(monkeypatch: pytest.MonkeyP
     Observing(service, (), 1.0, said.append)
     kept[0].heard([action, part])
     assert said == [line(action)]
+
+
+def test_a_file_that_is_mended_is_told_as_its_mistake_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    now: Any = SimpleNamespace(path="nodes.yaml", content=b"as before")
+    file: Any = SimpleNamespace(notes=lambda: ())
+
+    def broken(_: object) -> object:
+        raise ConfigError(["nodes.yaml:3:1: a mistake", "nodes.yaml:9:1: another"])
+
+    serving = Serving(file, 1.0, said.append)
+    monkeypatch.setattr(running, "_read", broken)
+    assert serving._taken_up(now) is None
+    monkeypatch.setattr(running, "_read", lambda _: now)
+    assert serving._taken_up(now) is None
+    assert serving._taken_up(now) is None
+    assert said == [
+        "nodes.yaml has changed and cannot be used, so the former goes on: "
+        "nodes.yaml:3:1: a mistake",
+        "nodes.yaml says again what is in use",
+    ]
