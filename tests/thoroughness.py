@@ -43,14 +43,15 @@ def one_in(number: int, cases: Iterable[tuple[Any, ...]]) -> list[Any]:
 
 def in_one_shell(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """Of the tests that differ only in being run in dash or in bash: both, or one of the two, about
-    as many of one shell as of the other. What is tried, and what is left out."""
+    as many of one shell as of the other; where one of them is long, the other. What is tried, and
+    what is left out."""
     alike: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         alike[_SHELL.sub("", item.nodeid, count=1)].append(item)
     left_out = [
         twins[crc32(name.encode()) % 2]
         for name, twins in alike.items()
-        if len(twins) == 2 and not _all
+        if len(twins) == 2 and not _all and not any(t.get_closest_marker("long") for t in twins)
     ]
     names = {item.nodeid for item in left_out}
     return [item for item in items if item.nodeid not in names], left_out

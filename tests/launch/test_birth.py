@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from getpass import getuser
 
 import pytest
 
@@ -50,13 +51,15 @@ def test_a_refused_start_leaves_nothing_behind(node: Node) -> None:
     argv = ["python3", "-m", "http.server", "47124", "--bind", "127.0.0.1"]
     one = instance(command="exec sleep 1000", listen=listen(47124, "127.0.0.1"))
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as stranger:
-        listening = "ss -ltnH 'sport = :47124'"
-        eventually(lambda: subprocess.getoutput(listening), "the stranger listens")
-        with pytest.raises(LaunchError) as caught:
-            node.start(one)
-        assert f"(pid {stranger.pid})" in str(caught.value)
-        assert caught.value.code == "port-in-use"
-        stranger.kill()
+        try:
+            listening = "ss -ltnH 'sport = :47124'"
+            eventually(lambda: subprocess.getoutput(listening), "the stranger listens")
+            with pytest.raises(LaunchError) as caught:
+                node.start(one)
+        finally:
+            stranger.kill()
+    assert f"(pid {stranger.pid}, user {getuser()})" in str(caught.value)
+    assert caught.value.code == "port-in-use"
     nowhere = instance(workdir="~/not there")
     with pytest.raises(LaunchError, match="workdir ~/not there on pi4 does not exist"):
         node.start(nowhere)
