@@ -41,11 +41,10 @@ class Story(Struct, frozen=True):
     @property
     def again(self) -> tuple[Ended, ...]:
         """Its later ends, if it is known which instance ended first."""
-        if len(self.first) != 1:
+        if len(self.first) != 1 or (began := self.begin) is None:
             return ()
-        (one,) = self.first
-        later = (other for other in self.ends if other.instance == one.instance and other.when)
-        return tuple(other for other in later if one.when and other is not one)
+        name = self.first[0].instance
+        return tuple(e for e in self.ends if e.instance == name and e.when and e.when.at > began)
 
     @property
     def begin(self) -> datetime | None:

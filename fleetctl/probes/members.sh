@@ -18,7 +18,7 @@
 also= # further lines "NAME:KEY=VALUE" for members, as if they stood in a file of that name
 roots=
 folder= # of this instance all runs count, by FLEETCTL_STATE in their environment, also without a record,
-# and its supervisor by the words it was begun with (its run is "0" then)
+# and its supervisor by the words it was begun with (its run is "none" then)
 
 this_boot() {
   if [ -r /proc/sys/kernel/random/boot_id ]; then read -r boot </proc/sys/kernel/random/boot_id
@@ -158,7 +158,7 @@ members() {
         if (leader) { owned_group[leader] = run; ours[leader] = 1 }
       }
       for (p in named) if (p in parent && !(p in ours) && !(parent[p] in named)) { # no fork of it
-        asked["0"] = 1; supervised(p, "0")
+        asked["none"] = 1; supervised(p, "none")
       }
       for (p in mark)
         if (ENVIRON["folder"] != "" && state_of[p] == ENVIRON["folder"]) asked[mark[p]] = 1
