@@ -11,6 +11,7 @@ import pytest
 from fleetctl.access import cluster_key
 from fleetctl.errors import FleetctlError
 from tests.openssh import fingerprint, make_key, public_key
+from tests.processes import killed_at_end
 
 
 def test_there_is_none(tmp_path: Path) -> None:
@@ -69,13 +70,12 @@ def test_one_with_a_passphrase_is_usable_with_the_agent(
     change = ["ssh-keygen", "-q", "-p", "-P", "secret", "-N", "", "-f", str(open_one)]
     subprocess.run(change, check=True, stdout=subprocess.DEVNULL)
     argv = ["ssh-agent", "-D", "-a", str(client_home / "agent")]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE) as agent:
+    with killed_at_end(argv, stdout=subprocess.PIPE) as agent:
         assert agent.stdout
         agent.stdout.readline()  # it listens
         monkeypatch.setenv("SSH_AUTH_SOCK", str(client_home / "agent"))
         subprocess.run(["ssh-add", "-q", str(open_one)], check=True)
         assert cluster_key.usable(found)
-        agent.terminate()
 
 
 def test_what_is_no_key_is_one_sentence(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from fleetctl.lab.namespaces import Process, tool
 from tests.conftest import MakeLab
 from tests.lab.fleets import PAIR
 from tests.lab.observe import ssh
+from tests.processes import killed_at_end
 
 
 class TestRequirements:
@@ -80,7 +80,7 @@ class TestProcess:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(state, "RUN", tmp_path)
-        with subprocess.Popen(["sleep", "600"]) as keeper:
+        with killed_at_end(["sleep", "600"]) as keeper:
             process = Process.of(keeper.pid)
             other = {"boot_id": state.boot_id(), "keeper": msgspec.to_builtins(process), "new": 1}
             (tmp_path / "x").mkdir()

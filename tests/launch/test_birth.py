@@ -10,6 +10,7 @@ import pytest
 from fleetctl.errors import LaunchError
 from tests.launch.conftest import Node, alive, eventually
 from tests.launch.jobs import instance, listen
+from tests.processes import killed_at_end
 
 
 def test_starting_again_replaces_its_own_window_only(node: Node) -> None:
@@ -50,14 +51,11 @@ def test_a_running_instance_is_not_started_again(node: Node) -> None:
 def test_a_refused_start_leaves_nothing_behind(node: Node) -> None:
     argv = ["python3", "-m", "http.server", "47124", "--bind", "127.0.0.1"]
     one = instance(command="exec sleep 1000", listen=listen(47124, "127.0.0.1"))
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as stranger:
-        try:
-            listening = "ss -ltnH 'sport = :47124'"
-            eventually(lambda: subprocess.getoutput(listening), "the stranger listens")
-            with pytest.raises(LaunchError) as caught:
-                node.start(one)
-        finally:
-            stranger.kill()
+    with killed_at_end(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as stranger:
+        listening = "ss -ltnH 'sport = :47124'"
+        eventually(lambda: subprocess.getoutput(listening), "the stranger listens")
+        with pytest.raises(LaunchError) as caught:
+            node.start(one)
     assert f"(pid {stranger.pid}, user {getuser()})" in str(caught.value)
     assert caught.value.code == "port-in-use"
     nowhere = instance(workdir="~/not there")

@@ -18,6 +18,7 @@ from fleetctl.probes.members import members_text
 from tests.launch.conftest import Node, alive, eventually
 from tests.launch.jobs import listen
 from tests.launch.test_stop import DAEMON, pane_pid, read_pid, started
+from tests.processes import killed_at_end
 
 # As setproctitle, redis and gunicorn do, it writes over the memory that the kernel shows.
 TITLED = """\
@@ -178,7 +179,7 @@ def test_a_name_can_contain_anything(node: Node) -> None:
 def test_a_number_that_another_process_has_now(node: Node) -> None:
     """After a reboot, or when the numbers are used up, a record names processes of others."""
     one = started(node, "exec sleep 1000")
-    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as stranger:
+    with killed_at_end(["sleep", "1000"], start_new_session=True) as stranger:
         state = node.folder(one) / "state"
         real = state.read_text()
         claimed = [
@@ -190,7 +191,6 @@ def test_a_number_that_another_process_has_now(node: Node) -> None:
         state.write_text(real.replace("boot=", "boot=x"))
         assert members(node, one) == {int(node.state(one)["pid"])}  # by its mark
         state.write_text(real)
-        stranger.kill()
     node.stop(one)
 
 
@@ -199,7 +199,7 @@ def test_a_group_of_others_is_left_alone(node: Node) -> None:
     one = started(node, "exec sleep 1000")
     run = node.state(one)["run"]
     script = f"FLEETCTL_RUN={run} sleep 1001 & sleep 1002 & echo $! $$; wait"
-    with subprocess.Popen(
+    with killed_at_end(
         ["sh", "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as shell:
         assert shell.stdout
@@ -208,7 +208,6 @@ def test_a_group_of_others_is_left_alone(node: Node) -> None:
         assert not {other, shell.pid} & members(node, one)
         node.stop(one)
         assert alive(other)
-        os.killpg(shell.pid, signal.SIGKILL)
 
 
 def test_a_daemon_that_forked_twice(node: Node) -> None:

@@ -20,6 +20,7 @@ from fleetctl.model.jobs import Instance, Restart, Stop
 from tests.launch.conftest import FLEET, Node, alive, eventually
 from tests.launch.jobs import instance
 from tests.launch.test_stop import pane_pid, read_pid, started
+from tests.processes import killed_at_end
 
 LONG = "exec sleep 1000"
 
@@ -182,7 +183,7 @@ def test_no_more_processes_to_fork() -> None:
     env = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
     marks = {"FLEETCTL_RUN": "ab", "FLEETCTL_STATE": str(folder)}
     # in a group of its own, which a stop may end as a whole
-    with subprocess.Popen(
+    with killed_at_end(
         ["sleep", "60"], user=account, env=env | marks, start_new_session=True
     ) as runs:
         (folder / "state").write_text(f"run=ab\nphase=running\npid={runs.pid}\n")
