@@ -32,7 +32,7 @@ from fleetctl.serve.door import Door
 from fleetctl.serve.newest import Newest
 from fleetctl.serve.server import Served
 from fleetctl.serve.server import Server as WarmServer
-from tests.waiting import patient
+from tests.waiting import eventually, patient
 
 _T = TypeVar("_T")
 
@@ -66,16 +66,8 @@ def fingerprint(path: Path) -> str:
     return said.stdout.decode().split()[1]
 
 
-def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
-    """Return once ``condition()`` is true; after the timeout, fail with ``what``."""
-    deadline = time.monotonic() + patient(timeout_s)
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {timeout_s:g} s"
-        time.sleep(0.01)
-
-
 async def until(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
-    """As :func:`wait_for`, inside an event loop."""
+    """As :func:`tests.waiting.eventually`, inside an event loop."""
     deadline = time.monotonic() + patient(timeout_s)
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout_s:g} s"
@@ -154,7 +146,7 @@ class Server:
             assert self._process.poll() is None, f"sshd ended:\n{log.read_text()}"
             return log.exists() and "Server listening" in log.read_text()
 
-        wait_for(listening, "sshd listens")
+        eventually(listening, "sshd listens")
 
     def _with_account(self, argv: list[str]) -> list[str]:
         """``argv`` in a new mount namespace, in which /etc/passwd has the account."""
@@ -266,7 +258,7 @@ def _kill(processes: list[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    wait_for(lambda: not any(alive(p.pid) for p in processes), "the sessions end")
+    eventually(lambda: not any(alive(p.pid) for p in processes), "the sessions end")
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from fleetctl.config import load
 from fleetctl.discovery.assemble import shown
 from fleetctl.errors import UsageError
 from tests.e2e.terminal import Outside, Terminal
-from tests.openssh import ACCOUNT, Server, open_folder, public_key, wait_for
+from tests.openssh import ACCOUNT, Server, open_folder, public_key
+from tests.waiting import eventually
 
 DOWN = "127.0.0.1:1"
 PASSWORD = "correct-horse-7"
@@ -222,7 +223,7 @@ def test_a_password_is_asked_for_by_ssh_once(folder: Path, client_home: Path) ->
                 assert typing.wait_for_end() == 0
                 assert PASSWORD not in typing.text
                 assert typing.text.count("password:") == 1
-            wait_for(lambda: not server.sessions(), "the connection is ended")
+            eventually(lambda: not server.sessions(), "the connection is ended")
         finally:
             server.stop()
     assert load(folder / "nodes.yaml").nodes["box"].os == "linux"

@@ -14,7 +14,6 @@ import pytest
 from fleetctl.lab import Lab
 from tests.e2e.cluster import running, sh
 from tests.e2e.conftest import MakeUser
-from tests.waiting import patient
 
 pytestmark = pytest.mark.lab
 
@@ -41,7 +40,7 @@ class Screen:
         """Wait for a line; the seconds that took."""
         began = time.monotonic()
         while not any(condition(line) for line in self.lines[-1:]):
-            assert time.monotonic() - began < patient(timeout_s), self.lines[-1:]
+            assert time.monotonic() - began < timeout_s, self.lines[-1:]
             time.sleep(0.02)
         return time.monotonic() - began
 

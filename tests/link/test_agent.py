@@ -12,7 +12,8 @@ import pytest
 from fleetctl.errors import AuthFailed
 from fleetctl.link.ssh.connect import Connector
 from fleetctl.model.topology import Node
-from tests.openssh import Server, bounded, make_key, public_key, wait_for
+from tests.openssh import Server, bounded, make_key, public_key
+from tests.waiting import eventually
 
 MANY = 9
 """Keys of the agent that are tried in vain; more than sshd's MaxAuthTries of 6."""
@@ -26,7 +27,7 @@ class Agent:
         self._process = subprocess.Popen(
             ["ssh-agent", "-D", "-a", str(sock)], stdout=subprocess.DEVNULL
         )
-        wait_for(sock.exists, "the agent listens")
+        eventually(sock.exists, "the agent listens")
 
     def add(self, *keys: Path) -> None:
         for key in keys:

@@ -15,7 +15,6 @@ from fleetctl.errors import AnswerCut, LinkHung
 from fleetctl.link.protocol import Link, Terminal
 from fleetctl.quoting import quote
 from tests.openssh import Server, WithLink, alive, until
-from tests.waiting import patient
 
 
 def test_stdout_stderr_and_exit_status_are_separate(with_link: WithLink[None]) -> None:
@@ -145,7 +144,7 @@ def test_a_command_that_hangs_times_out_and_is_ended(with_link: WithLink[None]) 
         started = time.monotonic()
         with pytest.raises(LinkHung, match=r"^pi4: a command did not end within 0\.5 s") as caught:
             await link.run(f"echo $$ >{quote(str(pid_file))}; sleep 300; sleep 300", timeout_s=0.5)
-        assert time.monotonic() - started < patient(5)
+        assert time.monotonic() - started < 5
         assert caught.value.code == "ssh-hung"
         pid = int(pid_file.read_text())
         await until(lambda: not alive(pid), "the hanging script is gone")
@@ -306,7 +305,7 @@ def test_typing_does_not_block_the_event_loop(with_link: WithLink[None]) -> None
             await _shown(terminal, b"go\n")
             started = time.monotonic()
             terminal.write(b"x" * 200_000)
-            assert time.monotonic() - started < patient(2)
+            assert time.monotonic() - started < 2
             assert (await link.run("echo alive", timeout_s=10)).text == "alive\n"
 
     with_link(body)
@@ -357,7 +356,7 @@ def test_a_connection_that_is_not_accepted_ends_at_its_deadline(with_link: WithL
             started = time.monotonic()
             with pytest.raises(OSError):  # TimeoutError is a subclass, without a message
                 await link.open_connection(*address, timeout_s=0.3)
-            assert time.monotonic() - started < patient(5)
+            assert time.monotonic() - started < 5
 
     with_link(body)
 

@@ -16,7 +16,6 @@ from fleetctl.link.protocol import Link
 from fleetctl.link.ssh import connect
 from fleetctl.link.ssh.connect import Connector
 from tests.openssh import Server, alive, bounded, until
-from tests.waiting import patient
 
 pytestmark = pytest.mark.usefixtures("client_home")
 
@@ -72,7 +71,7 @@ def test_a_node_that_stops_answering_is_noticed(
             for asked in (stream.read(10), opening, link.run("true", timeout_s=20)):
                 with pytest.raises(LinkLost, match=r"broke \(Server not responding to keepalive"):
                     await asked
-            assert time.monotonic() - started < patient(5)
+            assert time.monotonic() - started < 5
         server.signal_sessions(signal.SIGCONT)
 
     bounded(body())
@@ -90,7 +89,7 @@ def test_a_command_on_a_silent_node_ends_at_its_own_deadline(
         started = time.monotonic()
         with pytest.raises(LinkHung):
             await link.run("echo", timeout_s=0.5)
-        assert time.monotonic() - started < patient(3)
+        assert time.monotonic() - started < 3
         server.signal_sessions(signal.SIGCONT)
         await link.close()
 

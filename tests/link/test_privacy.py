@@ -13,7 +13,8 @@ import pytest
 
 from fleetctl.errors import ConnectFailed, LinkError
 from fleetctl.link.ssh import dial, privacy
-from tests.openssh import alive, bounded, until, wait_for
+from tests.openssh import alive, bounded, until
+from tests.waiting import eventually
 
 
 def error(monkeypatch: pytest.MonkeyPatch, number: int) -> LinkError:
@@ -72,4 +73,4 @@ def test_a_ping_that_is_no_longer_waited_for_ends_with_what_it_started(
         await asyncio.wait([asking])
 
     bounded(body())
-    wait_for(lambda: not alive(int(child.read_text())), "what it started ends")
+    eventually(lambda: not alive(int(child.read_text())), "what it started ends")

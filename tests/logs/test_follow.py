@@ -23,7 +23,8 @@ from fleetctl.logs.segments import LogLocation
 from fleetctl.model.topology import SSH, Fleet, Node
 from fleetctl.package_files import package_text
 from tests.logs.loggers import Logger, segments, write_segments
-from tests.openssh import Server, alive, bounded, until, wait_for
+from tests.openssh import Server, alive, bounded, until
+from tests.waiting import eventually
 
 PLACE = LogLocation("flotte", "edp", "worker@pi4")
 STATE = ".local/state/fleetctl/flotte/edp/worker@pi4/log"
@@ -471,6 +472,7 @@ from fleetctl.link.links import Links
 from fleetctl.logs.follow import follow
 from fleetctl.logs.segments import LogLocation
 from fleetctl.model.topology import SSH, Fleet, Node
+from tests.waiting import eventually
 ssh = SSH(**json.loads(sys.argv[1]))
 async def main():
     async with Links(Fleet("test", {}, {"pi4": Node("pi4", ssh)})) as links:
@@ -482,10 +484,12 @@ asyncio.run(main())
     given = {name: getattr(ssh, name) for name in ssh.__struct_fields__}
     controller = subprocess.Popen([sys.executable, "-c", script, json.dumps(given)])
     try:
-        wait_for(lambda: _tails(folder) if there_is_a_log else _waiting(server), "the node follows")
+        eventually(
+            lambda: _tails(folder) if there_is_a_log else _waiting(server), "the node follows"
+        )
         started = _inside(folder) or _waiting(server)
     finally:
         controller.kill()
         controller.wait(10)
-    wait_for(lambda: not any(alive(p.pid) for p in started), "nothing stays behind")
-    wait_for(lambda: not _inside(folder), "nothing works in the log's folder any more")
+    eventually(lambda: not any(alive(p.pid) for p in started), "nothing stays behind")
+    eventually(lambda: not _inside(folder), "nothing works in the log's folder any more")

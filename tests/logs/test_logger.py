@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.logs.loggers import LOGGER, Logger, assert_contiguous, segments
-from tests.openssh import wait_for
+from tests.waiting import eventually
 
 SHELLS = ("dash", "bash")
 
@@ -34,7 +34,9 @@ def test_random_bytes_arrive_exactly(tmp_path: Path, shell: str) -> None:
     data = os.urandom(200_000) + b"\0\r\n\x1b no newline at the end"
     logger = Logger(tmp_path / "log", shell=shell)
     logger.write(data[:1])
-    wait_for(lambda: segments(tmp_path / "log") == {0: data[:1]}, "a single byte is there at once")
+    eventually(
+        lambda: segments(tmp_path / "log") == {0: data[:1]}, "a single byte is there at once"
+    )
     logger.write(data[1:])
     logger.finish()
     assert segments(tmp_path / "log") == {0: data}
@@ -108,8 +110,8 @@ def test_the_index_is_monotone_and_ends_at_the_end(tmp_path: Path, shell: str) -
     before = int(time.time())
     logger = Logger(folder, limit=2000, keep=9, shell=shell)
     logger.write(b"x" * 500)
-    wait_for(lambda: (folder / "0.idx").exists(), "the logger runs")
-    wait_for(
+    eventually(lambda: (folder / "0.idx").exists(), "the logger runs")
+    eventually(
         lambda: (folder / "0.idx").read_text().endswith(" 500\n"), "the sampler notes the growth"
     )
     for _ in range(400):
@@ -155,7 +157,7 @@ def test_nothing_outlives_the_logger(tmp_path: Path, shell: str, killed: bool) -
     logger = Logger(tmp_path / "log", limit=100, keep=2, shell=shell)
     for _ in range(5):  # several rotations, so several samplers
         logger.write(b"x" * 90)
-    wait_for(lambda: len(_group(logger)) > 2, "logger, sampler and dd run")
+    eventually(lambda: len(_group(logger)) > 2, "logger, sampler and dd run")
     if killed:
         logger.kill()
     else:
@@ -163,14 +165,14 @@ def test_nothing_outlives_the_logger(tmp_path: Path, shell: str, killed: bool) -
     # its dd ends with the end of the input, its sampler within a second
     assert logger.process.stdin is not None
     logger.process.stdin.close()
-    wait_for(lambda: not _group(logger), "sampler and dd are gone")
+    eventually(lambda: not _group(logger), "sampler and dd are gone")
 
 
 def test_after_a_kill_the_next_logger_goes_on(tmp_path: Path, shell: str) -> None:
     folder = tmp_path / "log"
     first = Logger(folder, shell=shell)
     first.write(b"before\n")
-    wait_for(lambda: segments(folder) == {0: b"before\n"}, "the first line is written")
+    eventually(lambda: segments(folder) == {0: b"before\n"}, "the first line is written")
     first.kill()
     second = Logger(folder, shell=shell)
     second.write(b"after\n")
@@ -208,7 +210,7 @@ class SmallDisk:
             start_new_session=True,
         )
         self.inside = Path(f"/proc/{self.process.pid}/root") / folder.relative_to("/")
-        wait_for(lambda: (self.inside / "0.log").exists(), "the logger runs on its small disk")
+        eventually(lambda: (self.inside / "0.log").exists(), "the logger runs on its small disk")
 
     def text(self) -> bytes:
         return b"".join(segments(self.inside).values())
@@ -229,7 +231,7 @@ class SmallDisk:
             self.write(b"late\n")
             return b"late\n" in self.text()
 
-        wait_for(shows, "it goes on once there is room")
+        eventually(shows, "it goes on once there is room")
 
     def ends_with(self) -> bytes:
         """What is in the log once its input has ended."""
@@ -246,10 +248,10 @@ def test_on_a_full_disk_it_drains_marks_the_gap_and_goes_on(tmp_path: Path, shel
     disk = SmallDisk(tmp_path / "log", shell, "size=128k", 1_000_000)
     (disk.inside / "ballast").write_bytes(b"x" * 60_000)
     disk.write(b"early\n")
-    wait_for(lambda: disk.text() == b"early\n", "the first line is written")
+    eventually(lambda: disk.text() == b"early\n", "the first line is written")
     for _ in range(60):  # far more than fits, and more than a pipe holds
         disk.write(b"y" * 65536)
-    wait_for(disk.is_drained, "nothing is left")
+    eventually(disk.is_drained, "nothing is left")
     (disk.inside / "ballast").unlink()
     disk.feed_until_it_shows()
     text = disk.ends_with()
@@ -259,7 +261,7 @@ def test_on_a_full_disk_it_drains_marks_the_gap_and_goes_on(tmp_path: Path, shel
 
 def test_a_gap_is_marked_also_where_nothing_comes_after_it(tmp_path: Path, shell: str) -> None:
     disk = SmallDisk(tmp_path / "log", shell, "size=128k", 1_000_000)
-    wait_for(lambda: (disk.inside / "0.idx").exists(), "it is begun")
+    eventually(lambda: (disk.inside / "0.idx").exists(), "it is begun")
     with pytest.raises(OSError, match="No space left"):
         (disk.inside / "ballast").write_bytes(b"x" * 200_000)
     disk.write(b"lost\n")
@@ -271,7 +273,7 @@ def test_a_gap_is_marked_also_where_nothing_comes_after_it(tmp_path: Path, shell
             return any(str(out.readlink()) == "/dev/null" for out in dd)
         return False
 
-    wait_for(drains, "it throws away what comes")
+    eventually(drains, "it throws away what comes")
     (disk.inside / "ballast").unlink()
     assert disk.ends_with() == b"\n" + MARKER
 
@@ -279,13 +281,13 @@ def test_a_gap_is_marked_also_where_nothing_comes_after_it(tmp_path: Path, shell
 def test_it_outlives_a_disk_that_has_no_room_for_one_more_file(tmp_path: Path, shell: str) -> None:
     """Where dash ends if a special builtin cannot be redirected."""
     disk = SmallDisk(tmp_path / "log", shell, "size=64m,nr_inodes=9", 100)
-    wait_for(lambda: (disk.inside / "0.idx").exists(), "it is begun")
+    eventually(lambda: (disk.inside / "0.idx").exists(), "it is begun")
     with pytest.raises(OSError, match="No space left"):
         for number in range(9):
             (disk.inside / f"ballast{number}").touch()
     for _ in range(300):  # more than it copies into one segment
         disk.write(b"y" * 65536)
-    wait_for(disk.is_drained, "nothing is left")
+    eventually(disk.is_drained, "nothing is left")
     for file in disk.inside.glob("ballast*"):
         file.unlink()
     disk.feed_until_it_shows()

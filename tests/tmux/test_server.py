@@ -19,7 +19,6 @@ from fleetctl.link.protocol import ANSWER_BYTES, Completed
 from fleetctl.tmux import server as module
 from fleetctl.tmux.server import NodeTmux, Window, attach_script
 from tests.openssh import bounded, until
-from tests.waiting import patient
 
 pytestmark = pytest.mark.usefixtures("own_tmux")
 
@@ -453,7 +452,7 @@ def test_a_node_that_hangs_times_out(config: str, monkeypatch: pytest.MonkeyPatc
             started = time.monotonic()
             with pytest.raises(LinkHung):
                 await tmux.close_window("@1")
-            assert time.monotonic() - started < patient(5)
+            assert time.monotonic() - started < 5
 
     bounded(body())
 

@@ -109,7 +109,7 @@ class Records(Struct, frozen=True):
     """Offset of the end of each log."""
     damaged: frozenset[tuple[str, str]] = frozenset()
     """Records that are there, and cannot be read."""
-    gone: frozenset[tuple[str, str]] = frozenset()
+    unrecorded: frozenset[tuple[str, str]] = frozenset()
     """What was started, not stopped, and has no record: none yet, or something removed it."""
 
 
@@ -194,8 +194,8 @@ def read_records(answer: Answer, asked_s: float | None = None) -> Records:
         if phase := _PHASES.get(values.get("phase", "")):
             records[job, instance] = _record(job, instance, phase, values, clock)
     damaged = frozenset(key for key, values in files.items() if "damaged" in values)
-    gone = frozenset(key for key, values in files.items() if "gone" in values)
-    return Records(records, ends, damaged - set(records), gone)
+    unrecorded = frozenset(key for key, values in files.items() if "gone" in values)
+    return Records(records, ends, damaged - set(records), unrecorded)
 
 
 def _record(
@@ -331,7 +331,7 @@ def _into(facts: NodeFacts, found: Records) -> NodeFacts:
         records=found.records,
         log_bytes=found.log_bytes,
         damaged=found.damaged,
-        unrecorded=found.gone,
+        unrecorded=found.unrecorded,
     )
 
 
